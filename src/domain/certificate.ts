@@ -1,0 +1,51 @@
+import type { Endpoint } from "./endpoint.ts";
+import type { Identifier } from "./identifier.ts";
+
+export const KEY_TYPES = ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] as const;
+export type KeyType = (typeof KEY_TYPES)[number];
+
+/** When a certificate's renewal window opens, by fraction so that 6-day and 398-day lifetimes work alike. */
+export interface RenewalPolicy {
+  /** Fraction of the lifetime left when the window opens (0–1); null: ⅓, or ½ for lifetimes below 10 days. */
+  readonly renewAtFractionLeft: number | null;
+  /** Fraction of the window over which renewals are spread (0–1), so that a fleet issued together does not renew together. */
+  readonly jitterFraction: number;
+}
+
+/** What should exist: comes from configuration, never from the database. */
+export interface Certificate {
+  readonly name: string;
+  readonly identifiers: readonly Identifier[];
+  /** Name of the issuer in configuration. */
+  readonly issuer: string;
+  readonly keyType: KeyType;
+  /** Name of the solver in configuration. */
+  readonly solver: string;
+  /** Names of targets in configuration, in order. */
+  readonly targets: readonly string[];
+  readonly endpoints: readonly Endpoint[];
+  readonly policy: RenewalPolicy;
+  /** Time an endpoint may take from deployed to served before verification gives up. */
+  readonly verifyTimeoutMs: number;
+  /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */
+  readonly digest: string;
+}
+
+/** What the database remembers about a certificate apart from its versions. */
+export interface CertificateRecord {
+  readonly name: string;
+  readonly digest: string;
+  /** When the planner looks again; null while a renewal is in flight or the certificate left the configuration. */
+  readonly nextCheckAt: number | null;
+  /** Renewals that failed in a row. */
+  readonly failures: number;
+  /** Back-off: no new renewal before this instant (ms since epoch). */
+  readonly nextAttemptAt: number | null;
+  readonly lastErrorCode: string | null;
+  readonly lastErrorMessage: string | null;
+  readonly pausedAt: number | null;
+  /** null while paused: until resumed by hand. */
+  readonly pausedUntil: number | null;
+  readonly pausedReason: string | null;
+  readonly removedAt: number | null;
+}

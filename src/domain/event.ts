@@ -1,0 +1,48 @@
+export const EVENT_TYPES = [
+  "renewal.planned",
+  "renewal.succeeded",
+  "renewal.failed",
+  "renewal.cancelled",
+  "issue.started",
+  "issue.retryScheduled",
+  "order.created",
+  "order.resumed",
+  "order.abandoned",
+  "challenge.presented",
+  "challenge.cleanUpFailed",
+  "order.finalized",
+  "version.issued",
+  "version.imported",
+  "deploy.started",
+  "deploy.succeeded",
+  "deploy.failed",
+  "verify.started",
+  "verify.addressServed",
+  "verify.converged",
+  "verify.stale",
+  "certificate.configured",
+  "certificate.removed",
+  "certificate.paused",
+  "certificate.resumed",
+  "write.refused",
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+export type EventDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
+/** One line of append-only history, written in the transaction that changed the state it tells of. */
+export interface HistoryEvent {
+  /** Assigned by the store, ascending. */
+  readonly seq: number;
+  /** ms since epoch. */
+  readonly at: number;
+  readonly type: EventType;
+  readonly certificate: string | null;
+  readonly renewalId: string | null;
+  readonly target: string | null;
+  /** Host and process that wrote it, such as `web-1/4242`. */
+  readonly worker: string;
+  readonly detail: EventDetail;
+}
+
+export type NewEvent = Omit<HistoryEvent, "seq" | "worker">;

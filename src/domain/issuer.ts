@@ -1,0 +1,89 @@
+import type { KeyType } from "./certificate.ts";
+import type { Identifier } from "./identifier.ts";
+import type { Secret } from "./secret.ts";
+import type { Leaf } from "./version.ts";
+
+export interface IssueRequest {
+  readonly certificate: string;
+  readonly identifiers: readonly Identifier[];
+  readonly keyType: KeyType;
+}
+
+/** What a crashed attempt left behind, each durable before the next was begun. */
+export interface OrderState {
+  /** PKCS#8 PEM of the certificate's new key. */
+  readonly privateKey: Secret | null;
+  readonly orderUrl: string | null;
+  /** DER in base64url, as sent to finalize (RFC 8555 §7.4). */
+  readonly csr: string | null;
+}
+
+/**
+ * How an issuer makes its progress durable. Every method resolves only when committed, and throws
+ * `lease.lost` when another worker has taken over: the issuer MUST then stop at once.
+ */
+export interface OrderProgress {
+  load(): Promise<OrderState>;
+  /** `order.created`, `order.resumed`, `challenge.presented` … go to the history with their detail. */
+  save(state: Partial<OrderState>, event?: OrderEvent): Promise<void>;
+  /** The CA forgot or invalidated the order: forget its URL and CSR, keep the key. */
+  abandon(why: string): Promise<void>;
+}
+
+export interface OrderEvent {
+  readonly type: "order.created" | "order.resumed" | "challenge.presented" | "challenge.cleanUpFailed" | "order.finalized";
+  readonly detail: Readonly<Record<string, string | number>>;
+}
+
+/** The answer of a CA, already checked: key matches, every name present, chain whole and in order, valid now. */
+export interface IssueResult {
+  readonly leaf: Leaf;
+  readonly leafPem: string;
+  readonly chainPem: readonly string[];
+  readonly privateKey: Secret;
+}
+
+/** An ACME CA with an account (RFC 8555). */
+export interface Issuer {
+  /** Idempotent over `progress`: resumes the stored order and never opens a second one while the first can be used. */
+  issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
+}
+
+/** One challenge to answer. */
+export interface ChallengeResponse {
+  readonly identifier: Identifier;
+  readonly token: string;
+  /** token "." base64url(SHA-256(account JWK thumbprint)) (RFC 8555 §8.1). */
+  readonly keyAuthorization: string;
+}
+
+export interface Solver {
+  /** ACME challenge type such as `http-01`. */
+  readonly challengeType: string;
+  /** MUST be idempotent and quick; slow waiting belongs in `wait`. */
+  present(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
+  /** MUST be idempotent and remove only its own value. */
+  cleanUp(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
+  /** Resolves when the CA is expected to see the answer. */
+  wait?(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
+}
+
+/** Shared by all processes, so that any http-01 responder can answer for any ACME worker. */
+export interface ChallengeResponses {
+  put(token: string, keyAuthorization: string, expiresAt: number): Promise<void>;
+  get(token: string): Promise<string | null>;
+  remove(token: string): Promise<void>;
+}
+
+/** The ACME account of an issuer; its key is sealed at rest. */
+export interface Account {
+  readonly url: string | null;
+  readonly privateKey: Secret;
+}
+
+/** Keyed by issuer name and directory URL. `create` is atomic over processes: the first writer wins, all get its key. */
+export interface Accounts {
+  get(issuer: string, directory: string): Promise<Account | null>;
+  create(issuer: string, directory: string, privateKey: Secret): Promise<Account>;
+  setUrl(issuer: string, directory: string, url: string | null): Promise<void>;
+}

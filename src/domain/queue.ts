@@ -1,0 +1,20 @@
+/** A hint that work may be due. It carries ids and generations only: all facts come from the database. */
+export type Job =
+  | { readonly kind: "issue"; readonly renewalId: string; readonly generation: number; readonly fence: number; readonly priority: number }
+  | {
+      readonly kind: "deploy";
+      readonly renewalId: string;
+      readonly generation: number;
+      readonly target: string;
+      readonly fence: number;
+      readonly priority: number;
+    }
+  | { readonly kind: "verify"; readonly renewalId: string; readonly generation: number; readonly fence: number; readonly priority: number };
+
+export interface JobQueue {
+  /**
+   * Adds jobs, ignoring those that already wait (same kind, renewal, target and fence).
+   * Throws `queue.unavailable` within 2 s when Redis cannot be reached.
+   */
+  enqueue(jobs: readonly Job[]): Promise<void>;
+}

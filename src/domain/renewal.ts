@@ -1,0 +1,52 @@
+export const RENEWAL_STATES = ["planned", "issuing", "deploying", "verifying", "succeeded", "held", "rolledBack", "failed", "cancelled"] as const;
+export type RenewalState = (typeof RENEWAL_STATES)[number];
+
+/** States in which renewd still has something to do. At most one such renewal exists per certificate. */
+export const ACTIVE_STATES = ["planned", "issuing", "deploying", "verifying"] as const satisfies readonly RenewalState[];
+
+export const REASONS = [
+  "missing",
+  "renewalWindow",
+  "renewalInfo",
+  "emergency",
+  "identifiersChanged",
+  "issuerChanged",
+  "keyChanged",
+  "revoked",
+  "drift",
+  "requested",
+] as const;
+export type Reason = (typeof REASONS)[number];
+
+export const TRIGGERS = ["planner", "request"] as const;
+export type Trigger = (typeof TRIGGERS)[number];
+
+/** One effort to bring a certificate to a generation. Instants are ms since epoch. */
+export interface Renewal {
+  readonly id: string;
+  readonly certificate: string;
+  /** The generation this renewal brings to every endpoint. */
+  readonly generation: number;
+  readonly reason: Reason;
+  readonly reasonDetail: string;
+  readonly trigger: Trigger;
+  readonly state: RenewalState;
+  /** Raised on each claim; a writer holding an older fence is refused. */
+  readonly fence: number;
+  readonly leaseUntil: number | null;
+  /** Renewal attempts left before expiry at planning time: orders the queue. Smaller is more urgent. */
+  readonly priority: number;
+  /** Digest of the certificate's configuration this renewal works to. */
+  readonly digest: string;
+  /** Failed issue attempts so far. */
+  readonly attempts: number;
+  readonly nextActionAt: number | null;
+  readonly createdAt: number;
+  readonly finishedAt: number | null;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+export function isActive(state: RenewalState): boolean {
+  return (ACTIVE_STATES as readonly RenewalState[]).includes(state);
+}

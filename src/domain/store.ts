@@ -1,0 +1,119 @@
+import type { Certificate, CertificateRecord } from "./certificate.ts";
+import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
+import type { Observation } from "./endpoint.ts";
+import type { EventType, HistoryEvent, NewEvent } from "./event.ts";
+import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
+import type { Renewal, RenewalState } from "./renewal.ts";
+import type { Secret } from "./secret.ts";
+import type { Version } from "./version.ts";
+
+/** Everything durable. The database is the truth; every instant is ms since epoch, given by the caller. */
+export interface Store {
+  readonly certificates: CertificateStore;
+  readonly versions: VersionStore;
+  readonly renewals: RenewalStore;
+  readonly deployments: DeploymentStore;
+  readonly observations: ObservationStore;
+  readonly events: EventStore;
+  readonly challenges: ChallengeResponses;
+  readonly accounts: Accounts;
+  /** State and its history event are committed together or not at all. Do no other I/O inside. */
+  transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface CertificateStore {
+  /**
+   * Makes the records match the configuration: new and changed ones are due at once with their back-off cleared,
+   * vanished ones are marked removed. Returns the names of each.
+   */
+  sync(certificates: readonly Certificate[], now: number): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
+  get(name: string): Promise<CertificateRecord | null>;
+  list(): Promise<CertificateRecord[]>;
+  /** Those whose next check has come, most overdue first. */
+  due(now: number, limit: number): Promise<CertificateRecord[]>;
+  update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
+}
+
+export interface VersionStore {
+  latest(certificate: string): Promise<Version | null>;
+  get(certificate: string, generation: number): Promise<Version | null>;
+  list(certificate: string): Promise<Version[]>;
+  /** The latest version of every certificate that has one. */
+  listLatest(): Promise<Version[]>;
+  /** Seals the key. Rejects a second version of the same generation. */
+  insert(version: Version, privateKey: Secret): Promise<void>;
+  /** Opens the sealed key; throws `store.sealed` when the master key does not fit. */
+  privateKey(certificate: string, generation: number): Promise<Secret>;
+  markVerified(certificate: string, generation: number, at: number): Promise<void>;
+}
+
+export interface RenewalFilter {
+  readonly certificate?: string;
+  readonly states?: readonly RenewalState[];
+  readonly since?: number;
+  readonly limit: number;
+}
+
+export interface RenewalStore {
+  /** False when the certificate already has an active renewal (unique in the database) or the id exists. */
+  insert(renewal: Renewal): Promise<boolean>;
+  get(id: string): Promise<Renewal | null>;
+  /** As `get`, holding the row until the transaction ends. */
+  lock(id: string): Promise<Renewal | null>;
+  active(certificate: string): Promise<Renewal | null>;
+  /** Newest first. */
+  list(filter: RenewalFilter): Promise<Renewal[]>;
+  /** Active renewals whose next action has come, most urgent first. */
+  due(now: number, limit: number): Promise<Renewal[]>;
+  /** Raises the fence and takes the lease if nobody holds a live one and the renewal is active; else null. */
+  claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
+  /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
+  update(id: string, fence: number, patch: RenewalPatch): Promise<boolean>;
+  orderState(id: string): Promise<OrderState>;
+  /** Compare-and-set on the fence; seals the key. Members left out stay, null erases. */
+  saveOrderState(id: string, fence: number, state: Partial<OrderState>): Promise<boolean>;
+}
+
+export type RenewalPatch = Partial<Pick<Renewal, "state" | "leaseUntil" | "attempts" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">>;
+
+export interface DeploymentStore {
+  list(certificate: string): Promise<Deployment[]>;
+  listAll(): Promise<Deployment[]>;
+  get(certificate: string, target: string): Promise<Deployment | null>;
+  /** Creates missing rows, raises wantedGeneration, clears attempts, back-off and exhaustion; drops targets not named. */
+  want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
+  /** Raises the fence and takes the lease if nobody holds a live one; else null. */
+  claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
+  /** Compare-and-set on the fence. */
+  update(certificate: string, target: string, fence: number, patch: DeploymentPatch): Promise<boolean>;
+}
+
+export type DeploymentPatch = Partial<
+  Pick<Deployment, "deployedGeneration" | "deployedAt" | "leaseUntil" | "attempts" | "nextAttemptAt" | "exhausted" | "errorCode" | "errorMessage">
+> & { readonly receipt?: DeployReceipt };
+
+export interface ObservationStore {
+  /** Replaces the endpoint's status and its addresses' last observations. */
+  record(status: EndpointStatus, observations: readonly Observation[]): Promise<void>;
+  statuses(certificate: string): Promise<EndpointStatus[]>;
+  allStatuses(): Promise<EndpointStatus[]>;
+  /** The last observation of each address, by endpoint key. */
+  observations(certificate: string): Promise<{ endpoint: string; observation: Observation }[]>;
+}
+
+export interface EventFilter {
+  readonly certificate?: string;
+  readonly renewalId?: string;
+  readonly types?: readonly EventType[];
+  readonly since?: number;
+  /** Only events after this sequence number. */
+  readonly afterSeq?: number;
+  readonly limit: number;
+}
+
+export interface EventStore {
+  append(event: NewEvent): Promise<void>;
+  /** Oldest first; with a limit, the newest that fit. With `afterSeq`, the oldest that fit. */
+  list(filter: EventFilter): Promise<HistoryEvent[]>;
+}

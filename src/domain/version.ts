@@ -1,0 +1,45 @@
+import type { KeyType } from "./certificate.ts";
+import type { Identifier } from "./identifier.ts";
+import type { Secret } from "./secret.ts";
+
+/** Facts read from a leaf certificate. Instants are ms since epoch. */
+export interface Leaf {
+  /** Upper-case hex as printed by OpenSSL, no separators. */
+  readonly serial: string;
+  /** SHA-256 of the DER, lower-case hex without separators. */
+  readonly fingerprint: string;
+  readonly identifiers: readonly Identifier[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly keyType: KeyType | null;
+  readonly issuerName: string;
+}
+
+/** An issued pair as deployers receive it. */
+export interface IssuedCertificate {
+  readonly certificate: string;
+  readonly generation: number;
+  readonly leaf: Leaf;
+  readonly leafPem: string;
+  /** Intermediates in order, leaf's issuer first; the root is not included. One PEM block each. */
+  readonly chainPem: readonly string[];
+  /** PKCS#8 PEM. */
+  readonly privateKey: Secret;
+}
+
+/** One issued pair of a certificate as the database lists it; its key is opened apart. */
+export interface Version {
+  readonly certificate: string;
+  readonly generation: number;
+  /** Issuer name in configuration, or `imported`. */
+  readonly issuer: string;
+  readonly leaf: Leaf;
+  readonly leafPem: string;
+  readonly chainPem: readonly string[];
+  readonly keyType: KeyType;
+  readonly createdAt: number;
+  /** When a handshake on every endpoint proved this version live; null: never. */
+  readonly verifiedAt: number | null;
+}
+
+export const IMPORTED = "imported";
