@@ -10,6 +10,8 @@ export interface Deployment {
   /** Raised on each claim; a writer holding an older fence is refused. */
   readonly fence: number;
   readonly leaseUntil: number | null;
+  /** Claims since the last recorded outcome: counts crashes in a row. */
+  readonly openClaims: number;
   /** Failed attempts for the wanted generation. */
   readonly attempts: number;
   readonly nextAttemptAt: number | null;

@@ -38,8 +38,13 @@ export interface Renewal {
   readonly priority: number;
   /** Digest of the certificate's configuration this renewal works to. */
   readonly digest: string;
+  /** Claims since the last recorded outcome: a worker that dies writes none, so this counts crashes in a row. */
+  readonly openClaims: number;
   /** Failed issue attempts so far. */
   readonly attempts: number;
+  /** Back-off: issuing is not tried again before this instant. */
+  readonly retryAt: number | null;
+  /** When the sweep looks at this renewal again; null once it has ended. */
   readonly nextActionAt: number | null;
   readonly createdAt: number;
   readonly finishedAt: number | null;

@@ -66,7 +66,7 @@ export interface RenewalStore {
   list(filter: RenewalFilter): Promise<Renewal[]>;
   /** Active renewals whose next action has come, most urgent first. */
   due(now: number, limit: number): Promise<Renewal[]>;
-  /** Raises the fence and takes the lease if nobody holds a live one and the renewal is active; else null. */
+  /** Raises the fence and openClaims and takes the lease if nobody holds a live one and the renewal is active; else null. */
   claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
   /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
   update(id: string, fence: number, patch: RenewalPatch): Promise<boolean>;
@@ -75,22 +75,22 @@ export interface RenewalStore {
   saveOrderState(id: string, fence: number, state: Partial<OrderState>): Promise<boolean>;
 }
 
-export type RenewalPatch = Partial<Pick<Renewal, "state" | "leaseUntil" | "attempts" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">>;
+export type RenewalPatch = Partial<Pick<Renewal, "state" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">>;
 
 export interface DeploymentStore {
   list(certificate: string): Promise<Deployment[]>;
   listAll(): Promise<Deployment[]>;
   get(certificate: string, target: string): Promise<Deployment | null>;
-  /** Creates missing rows, raises wantedGeneration, clears attempts, back-off and exhaustion; drops targets not named. */
+  /** Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops targets not named. */
   want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
-  /** Raises the fence and takes the lease if nobody holds a live one; else null. */
+  /** Raises the fence and openClaims and takes the lease if nobody holds a live one; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
   /** Compare-and-set on the fence. */
   update(certificate: string, target: string, fence: number, patch: DeploymentPatch): Promise<boolean>;
 }
 
 export type DeploymentPatch = Partial<
-  Pick<Deployment, "deployedGeneration" | "deployedAt" | "leaseUntil" | "attempts" | "nextAttemptAt" | "exhausted" | "errorCode" | "errorMessage">
+  Pick<Deployment, "deployedGeneration" | "deployedAt" | "leaseUntil" | "openClaims" | "attempts" | "nextAttemptAt" | "exhausted" | "errorCode" | "errorMessage">
 > & { readonly receipt?: DeployReceipt };
 
 export interface ObservationStore {
