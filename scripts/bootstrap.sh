@@ -30,8 +30,10 @@ modules_ready() {
 install_modules() {
   command -v npm >/dev/null || { echo "bootstrap: npm is missing; install Node.js 20 or later with npm (Debian: apt-get install nodejs npm)" >&2; exit 1; }
   echo "bootstrap: installing npm packages (and Node 24 beside them)" >&2
+  # Not `npm ci`: it refuses a lock file without the builds for other platforms, which is what npm writes behind a mirror
+  # that lacks them (npm/cli#9846). This installs the locked versions just the same and leaves the lock file alone.
   # Warnings are hidden because an older system Node is expected: the packages run under the Node that comes with them.
-  npm ci --no-progress --loglevel=error >&2
+  npm install --no-save --no-progress --loglevel=error >&2
   [ -x node_modules/.bin/node ] && node_modules/.bin/node -e 'process.exit(parseInt(process.versions.node) >= 24 ? 0 : 1)' || {
     echo "bootstrap: the npm package 'node' did not bring Node 24; allow its install script (npm config set ignore-scripts false) and run again" >&2
     exit 1
