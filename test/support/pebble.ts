@@ -1,0 +1,199 @@
+// Starts Pebble, Let's Encrypt's test CA, with its mock DNS server, on loopback ports of its own. No test framework in
+// here: the demo uses it too. Pebble 2.4 deadlocks with many requests in flight: keep at most 4.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request } from "node:https";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { createRoot } from "./pki.ts";
+
+export interface PebbleOptions {
+  /** Port Pebble dials for http-01; without it a free one, for the responder to listen on. */
+  readonly httpPort?: number;
+  readonly certificateValidityPeriodSeconds?: number;
+  readonly domainBlocklist?: readonly string[];
+  /** Key id → base64url HMAC key; given, accounts need an external account binding. */
+  readonly externalAccountKeys?: Readonly<Record<string, string>>;
+  /** Knobs such as PEBBLE_VA_NOSLEEP (default 1), PEBBLE_WFE_NONCEREJECT (default 5), PEBBLE_AUTHZREUSE (default 50). */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Pebble extends AsyncDisposable {
+  readonly directory: string;
+  /** PEM of the root that signs the directory's own TLS certificate. */
+  readonly trustPem: string;
+  readonly httpPort: number;
+  readonly managementUrl: string;
+  /** PEM of the root below which Pebble issues; new at each start. */
+  rootPem(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+const START_ATTEMPTS_MAX = 5;
+const READY_TIMEOUT_MS = 15_000;
+
+export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
+  const program = findProgram("RENEWD_PEBBLE", "pebble");
+  const dnsProgram = findProgram("RENEWD_PEBBLE_CHALLTESTSRV", "pebble-challtestsrv");
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(program, dnsProgram, options);
+    } catch (error) {
+      // Between choosing a free port and Pebble binding it, another process may have taken it.
+      if (attempt === START_ATTEMPTS_MAX || !(error instanceof Error && error.message.includes("address already in use"))) throw error;
+    }
+  }
+}
+
+interface Program {
+  readonly path: string;
+  /** What it prints about its flags, which differ between versions. */
+  readonly usage: string;
+}
+
+function findProgram(variable: string, name: string): Program {
+  const path = process.env[variable] ?? name;
+  const { error, stdout, stderr } = spawnSync(path, ["--help"], { encoding: "utf8" });
+  if (error) throw new Error(`${name} is not installed: run scripts/bootstrap.sh`, { cause: error });
+  return { path, usage: stdout + stderr };
+}
+
+async function start(program: Program, dnsProgram: Program, options: PebbleOptions): Promise<Pebble> {
+  const directory = await mkdtemp(join(tmpdir(), "renewd-pebble-"));
+  const [port, managementPort, dnsPort, dnsManagementPort, httpPort, tlsPort] = await freePorts(6);
+  const root = await createRoot({ name: "Pebble TLS root" });
+  const tls = await root.issue({ names: ["localhost", "127.0.0.1", "::1"] });
+  await writeFile(join(directory, "cert.pem"), tls.certPem);
+  await writeFile(join(directory, "key.pem"), tls.keyPem, { mode: 0o600 });
+  const configuration = join(directory, "pebble.json");
+  const pebble = {
+    listenAddress: `127.0.0.1:${port}`,
+    managementListenAddress: `127.0.0.1:${managementPort}`,
+    certificate: join(directory, "cert.pem"),
+    privateKey: join(directory, "key.pem"),
+    httpPort: options.httpPort ?? httpPort,
+    tlsPort,
+    ocspResponderURL: "",
+    externalAccountBindingRequired: options.externalAccountKeys !== undefined,
+    externalAccountMACKeys: options.externalAccountKeys ?? {},
+    domainBlocklist: options.domainBlocklist ?? [],
+    certificateValidityPeriod: options.certificateValidityPeriodSeconds ?? 90 * 86_400,
+  };
+  await writeFile(configuration, JSON.stringify({ pebble }));
+
+  const dns = run(dnsProgram.path, dnsArguments(dnsProgram, dnsPort, dnsManagementPort));
+  const ca = run(program.path, ["-config", configuration, "-dnsserver", `127.0.0.1:${dnsPort}`], {
+    PEBBLE_VA_NOSLEEP: "1",
+    PEBBLE_WFE_NONCEREJECT: "5",
+    ...options.env,
+  });
+  const stop = async (): Promise<void> => {
+    await Promise.all([ca.stop(), dns.stop()]);
+    await rm(directory, { recursive: true, force: true });
+  };
+  const url = `https://127.0.0.1:${port}/dir`;
+  const managementUrl = `https://127.0.0.1:${managementPort}`;
+  try {
+    await ready([ca, dns], () => get(url, root.certPem));
+    await ready([ca, dns], () => get(`${managementUrl}/roots/0`, root.certPem));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    directory: url,
+    trustPem: root.certPem,
+    httpPort: pebble.httpPort,
+    managementUrl,
+    rootPem: () => get(`${managementUrl}/roots/0`, root.certPem),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+// Mock DNS only: renewd's own responder answers the challenges. No AAAA, or Pebble would dial ::1 first.
+function dnsArguments(program: Program, port: number, managementPort: number): string[] {
+  const listen = program.usage.includes("-dnsserver") ? ["-dnsserver", `127.0.0.1:${port}`, "-doh", ""] : ["-dns01", `127.0.0.1:${port}`];
+  const silent = ["-http01", "", "-https01", "", "-tlsalpn01", ""];
+  return [...listen, ...silent, "-management", `127.0.0.1:${managementPort}`, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""];
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  /** The end of what it printed, for error messages. */
+  output(): string;
+  stop(): Promise<void>;
+}
+
+function run(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-4000);
+  };
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  child.on("error", (error) => keep(Buffer.from(error.message)));
+  // A test run that is ended early must not leave servers behind.
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  const stop = async (): Promise<void> => {
+    process.off("exit", kill);
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  };
+  return { child, output: () => output, stop };
+}
+
+async function ready(processes: readonly Running[], probe: () => Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    for (const { child, output } of processes) {
+      if (child.exitCode !== null || child.pid === undefined) throw new Error(`${child.spawnfile} ended at once: ${output()}`);
+    }
+    try {
+      await probe();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline)
+        throw new Error(`Pebble did not answer within ${READY_TIMEOUT_MS} ms: ${processes.map((p) => p.output()).join("\n")}`, { cause: error });
+      await delay(20);
+    }
+  }
+}
+
+/** Body of a 200 answer over TLS trusted by `trustPem` only. */
+function get(url: string, trustPem: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { ca: trustPem, agent: false, timeout: 5000 }, (response) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        body += chunk;
+      });
+      response.on("end", () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`${url} answered ${response.statusCode}`))));
+      response.on("error", reject);
+    });
+    outgoing.on("timeout", () => outgoing.destroy(new Error(`${url} did not answer`)));
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}
+
+/** Distinct ports free now, all held until the last is known. */
+async function freePorts(count: 6): Promise<[number, number, number, number, number, number]>;
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
