@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -97,6 +97,7 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
   const url = `https://127.0.0.1:${port}/dir`;
   const managementUrl = `https://127.0.0.1:${managementPort}`;
   try {
+    await ready([dns], () => accepts(dnsPort));
     await ready([ca, dns], () => get(url, root.certPem));
     await ready([ca, dns], () => get(`${managementUrl}/roots/0`, root.certPem));
   } catch (error) {
@@ -167,10 +168,19 @@ async function ready(processes: readonly Running[], probe: () => Promise<unknown
   }
 }
 
+async function accepts(port: number): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** Body of a 200 answer over TLS trusted by `trustPem` only. */
 function get(url: string, trustPem: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { ca: trustPem, agent: false, timeout: 5000 }, (response) => {
+    const outgoing = request(url, { ca: trustPem, agent: false, timeout: 5000, headers: { "user-agent": "renewd-tests" } }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
