@@ -29,23 +29,3 @@ export type RegisteredPlugin<Dependencies, Made> = Plugin<unknown, Dependencies,
 export function definePlugin<Options, Dependencies, Made>(plugin: Plugin<Options, Dependencies, Made>): RegisteredPlugin<Dependencies, Made> {
   return plugin as RegisteredPlugin<Dependencies, Made>;
 }
-
-/** A registry's entry: what its options look like is known to its own schema only. */
-export type AnyPlugin<Dependencies, Made> = Plugin<unknown, Dependencies, Made>;
-
-/**
- * Lets plugins of different options stand in one registry array. `create` and `occupies` of the result MUST be given
- * what its own `options` schema returned.
- */
-export function eraseOptions<Options, Dependencies, Made>(plugin: Plugin<Options, Dependencies, Made>): AnyPlugin<Dependencies, Made> {
-  const { occupies } = plugin;
-  // Boundary: TypeScript has no type for "some Options, the same in all three members". Parsing again instead of
-  // asserting would be sound but wrong: a schema that transforms does not accept its own output.
-  return {
-    type: plugin.type,
-    description: plugin.description,
-    options: plugin.options,
-    create: (options, dependencies) => plugin.create(options as Options, dependencies),
-    ...(occupies && { occupies: (options: unknown, certificate: string) => occupies(options as Options, certificate) }),
-  };
-}
