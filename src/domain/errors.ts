@@ -54,6 +54,11 @@ export const ERRORS = {
   "verify.stale": { class: "target", retry: "never", action: "Reload or repair the server at the named address: it does not serve the new certificate." },
   "verify.unreachable": { class: "target", retry: "never", action: "Check that the named address accepts TLS connections from the verifier." },
   "verify.wrongCertificate": { class: "target", retry: "never", action: "Check the server name binding: the address answers with some other certificate." },
+  "verify.notValid": {
+    class: "target",
+    retry: "never",
+    action: "Compare the served dates with the verifier's clock; renew the certificate if it has expired.",
+  },
   "verify.badChain": { class: "target", retry: "never", action: "Let the server send the full chain, leaf first." },
   "config.invalid": { class: "configuration", retry: "never", action: "Correct the configuration at the named place." },
   "config.removed": { class: "configuration", retry: "never", action: "Nothing: the certificate, target or issuer left the configuration." },

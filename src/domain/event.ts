@@ -4,7 +4,7 @@ export const EVENT_TYPES = [
   "renewal.failed",
   "renewal.cancelled",
   "issue.started",
-  "issue.retryScheduled",
+  "issue.failed",
   "order.created",
   "order.resumed",
   "order.abandoned",

@@ -75,7 +75,9 @@ export interface RenewalStore {
   saveOrderState(id: string, fence: number, state: Partial<OrderState>): Promise<boolean>;
 }
 
-export type RenewalPatch = Partial<Pick<Renewal, "state" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">>;
+export type RenewalPatch = Partial<
+  Pick<Renewal, "state" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">
+>;
 
 export interface DeploymentStore {
   list(certificate: string): Promise<Deployment[]>;
@@ -83,6 +85,8 @@ export interface DeploymentStore {
   get(certificate: string, target: string): Promise<Deployment | null>;
   /** Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops targets not named. */
   want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
+  /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0. */
+  forget(certificate: string, target: string): Promise<void>;
   /** Raises the fence and openClaims and takes the lease if nobody holds a live one; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
   /** Compare-and-set on the fence. */
@@ -90,7 +94,10 @@ export interface DeploymentStore {
 }
 
 export type DeploymentPatch = Partial<
-  Pick<Deployment, "deployedGeneration" | "deployedAt" | "leaseUntil" | "openClaims" | "attempts" | "nextAttemptAt" | "exhausted" | "errorCode" | "errorMessage">
+  Pick<
+    Deployment,
+    "deployedGeneration" | "deployedAt" | "leaseUntil" | "openClaims" | "attempts" | "nextAttemptAt" | "exhausted" | "errorCode" | "errorMessage"
+  >
 > & { readonly receipt?: DeployReceipt };
 
 export interface ObservationStore {

@@ -1,0 +1,56 @@
+import { hostname } from "node:os";
+import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
+import { RenewalError } from "./domain/errors.ts";
+import type { Log } from "./domain/log.ts";
+
+/** Key material and credentials by the names under which libraries carry them; ioredis errors carry whole commands. */
+const REDACTED_PATHS = ["privateKey", "password", "token", "authorization", "keyAuthorization", "hmacKey", "command", "config.headers"].flatMap((name) => [
+  name,
+  `*.${name}`,
+  `*.*.${name}`,
+]);
+const PEM_PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g;
+const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^/@\s]*:[^/@\s]*@/gi;
+
+/** Names this process in history and logs. */
+export function workerName(): string {
+  return `${hostname()}/${process.pid}`;
+}
+
+export interface LogOptions {
+  readonly level: string;
+  /** Pretty lines for people; JSON otherwise. */
+  readonly pretty: boolean;
+}
+
+/** pino on stderr (stdout is for data), so every line holds JSON with the same field names. */
+export function createLog(options: LogOptions, destination?: DestinationStream): Logger & Log {
+  const pinoOptions = {
+    level: options.level,
+    base: { worker: workerName() },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: REDACTED_PATHS, censor: "[redacted]" },
+    serializers: { err: serializeError },
+    hooks: { streamWrite: scrub },
+  };
+  if (destination) return pino(pinoOptions, destination);
+  if (!options.pretty) return pino(pinoOptions, pino.destination({ fd: 2, sync: true }));
+  const transport = pino.transport({ target: "pino-pretty", options: { destination: 2, ignore: "pid,hostname,worker", translateTime: "SYS:HH:MM:ss" } });
+  return pino(pinoOptions, transport);
+}
+
+/** The last line of defence: whatever a library put into a message, no key and no URL password leaves the process. */
+function scrub(line: string): string {
+  return line.replace(PEM_PRIVATE_KEY, "[redacted key]").replace(URL_CREDENTIALS, "$1[redacted]@");
+}
+
+/** Our errors need no stack: their code says where they come from. Foreign properties (commands, headers) are dropped. */
+function serializeError(thrown: unknown): Record<string, unknown> {
+  if (thrown instanceof RenewalError) {
+    const cause = thrown.cause instanceof Error ? thrown.cause.message : undefined;
+    return { code: thrown.code, message: thrown.message, cause, ...(thrown.code === "internal.bug" ? { stack: thrown.stack } : {}) };
+  }
+  if (!(thrown instanceof Error)) return { message: String(thrown) };
+  const { type, message, stack } = stdSerializers.err(thrown);
+  return { type, message, stack };
+}

@@ -1,0 +1,18 @@
+import type { RenewalError } from "../domain/errors.ts";
+import type { RenewalSettings } from "./context.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Delay after the `failures`-th failure in a row (1-based): 1 min, 10 min, 100 min, then daily, unless configured. */
+export function backoffMs(failures: number, { backoffMs: delays }: RenewalSettings): number {
+  return delays[Math.min(failures, delays.length) - 1] ?? DAY_MS;
+}
+
+/** When to try a step again; null: never in this renewal. Being told to wait uses up no attempt. */
+export function retryAt(error: RenewalError, failures: number, attemptsMax: number, settings: RenewalSettings, now: number): number | null {
+  const { class: errorClass, retry } = error.facts;
+  if (retry === "never") return null;
+  if (errorClass === "rateLimited") return Math.max(error.retryAt ?? 0, now + backoffMs(Math.max(1, failures), settings));
+  if (failures >= attemptsMax) return null;
+  return Math.max(error.retryAt ?? 0, now + backoffMs(failures, settings));
+}

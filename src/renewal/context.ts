@@ -1,0 +1,56 @@
+import type { Certificate } from "../domain/certificate.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Deployer } from "../domain/deployer.ts";
+import type { Issuer, Solver } from "../domain/issuer.ts";
+import type { Log } from "../domain/log.ts";
+import type { Probe } from "../domain/probe.ts";
+import type { JobQueue } from "../domain/queue.ts";
+import type { Store } from "../domain/store.ts";
+
+/** What configuration says should exist and who serves it. Looked up at each step, so a reload takes effect at the next one. */
+export interface Estate {
+  certificates(): readonly Certificate[];
+  certificate(name: string): Certificate | null;
+  issuer(name: string): Issuer;
+  solver(name: string): Solver;
+  deployer(target: string): Deployer;
+}
+
+export interface RenewalSettings {
+  /** How long a claim holds without renewal; also the longest takeover delay after a crash. */
+  readonly leaseMs: number;
+  /** The sweep enqueues work again that was not claimed for this long. */
+  readonly requeueMs: number;
+  /** Certificates planned, and renewals swept, per tick. */
+  readonly batch: number;
+  readonly issueAttemptsMax: number;
+  readonly deployAttemptsMax: number;
+  /** Delay before attempt 2, 3, …; the last one repeats. */
+  readonly backoffMs: readonly number[];
+  /** Good handshakes in a row that prove one address: old workers of a reloading server answer a few of them. */
+  readonly handshakesToProve: number;
+  /** Claims without an outcome after which a certificate is quarantined. */
+  readonly crashesMax: number;
+}
+
+export const DEFAULT_SETTINGS: RenewalSettings = {
+  leaseMs: 12_000,
+  requeueMs: 5_000,
+  batch: 200,
+  issueAttemptsMax: 5,
+  deployAttemptsMax: 4,
+  backoffMs: [60_000, 600_000, 6_000_000, 86_400_000],
+  handshakesToProve: 10,
+  crashesMax: 5,
+};
+
+/** Everything a verb needs; `compose` fills it. */
+export interface Context {
+  readonly store: Store;
+  readonly queue: JobQueue;
+  readonly probe: Probe;
+  readonly estate: Estate;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: RenewalSettings;
+}

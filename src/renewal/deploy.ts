@@ -1,0 +1,121 @@
+import type { Deployment, DeployReceipt } from "../domain/deployment.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { Renewal } from "../domain/renewal.ts";
+import { retryAt } from "./backoff.ts";
+import type { Context } from "./context.ts";
+import { errorDetail, renewalEvent } from "./history.ts";
+import { isInterruption, type Lease, withLease } from "./lease.ts";
+import { proceed, recordOutcome } from "./proceed.ts";
+
+/** One attempt at one target; a target that hangs must not hold a worker for ever. */
+const ATTEMPT_TIMEOUT_MS = 120_000;
+
+type Outcome =
+  | { readonly kind: "deployed"; readonly receipt: DeployReceipt; readonly durationMs: number }
+  | { readonly kind: "failed"; readonly error: RenewalError }
+  | { readonly kind: "notNeeded" | "interrupted" };
+
+/** Puts the wanted generation into one target of a renewal's certificate. */
+export async function deploy(context: Context, renewalId: string, target: string, signal: AbortSignal): Promise<void> {
+  const { store, clock, settings } = context;
+  const renewal = await store.renewals.get(renewalId);
+  if (renewal === null) return;
+  const { certificate } = renewal;
+  const claimedAt = clock.monotonic();
+  const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
+  if (deployment === null) return;
+  const extend = (leaseUntil: number): Promise<boolean> => store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
+  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attempt(context, renewal, deployment, lease));
+  switch (outcome.kind) {
+    case "deployed":
+      return recordDeployed(context, renewal, deployment, outcome);
+    case "failed":
+      return recordFailed(context, renewal, deployment, outcome.error);
+    default:
+      await store.deployments.update(certificate, target, deployment.fence, { leaseUntil: null, openClaims: deployment.openClaims - 1 });
+      return proceed(context, renewalId);
+  }
+}
+
+async function attempt(context: Context, renewal: Renewal, deployment: Deployment, lease: Lease): Promise<Outcome> {
+  const { store, clock, estate, log } = context;
+  const { certificate, target, wantedGeneration: generation } = deployment;
+  if (!stillNeeded(context, deployment)) return { kind: "notNeeded" };
+  const startedAt = clock.monotonic();
+  try {
+    const version = await store.versions.get(certificate, generation);
+    if (version === null) throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
+    const privateKey = await store.versions.privateKey(certificate, generation);
+    await store.events.append(renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target));
+    const { leaf, leafPem, chainPem } = version;
+    const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
+    lease.assertHeld();
+    const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]);
+    const receipt = await estate.deployer(target).deploy({ pair, previous: deployment.receipt }, signal);
+    return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
+  } catch (thrown) {
+    if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
+    log.info({ certificate, renewalId: renewal.id, target, reason: toRenewalError(thrown).message }, "deployment interrupted; it is repeated");
+    return { kind: "interrupted" };
+  }
+}
+
+/** After waiting for the job and the claim, ask again. */
+function stillNeeded({ estate, clock, settings }: Context, claimed: Deployment): boolean {
+  const configured = estate.certificate(claimed.certificate)?.targets.includes(claimed.target) ?? false;
+  const backedOff = claimed.nextAttemptAt !== null && claimed.nextAttemptAt > clock.now();
+  const crashLoop = claimed.openClaims > settings.crashesMax;
+  return configured && !backedOff && !crashLoop && !claimed.exhausted && claimed.deployedGeneration < claimed.wantedGeneration;
+}
+
+function asDeployError(thrown: unknown): RenewalError {
+  if (thrown instanceof Error && thrown.name === "TimeoutError") {
+    return new RenewalError("deploy.timeout", `the target did not answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`, { cause: thrown });
+  }
+  return toRenewalError(thrown);
+}
+
+async function recordDeployed(
+  context: Context,
+  renewal: Renewal,
+  deployment: Deployment,
+  { receipt, durationMs }: Extract<Outcome, { kind: "deployed" }>,
+): Promise<void> {
+  const { certificate, target, fence, wantedGeneration } = deployment;
+  const now = context.clock.now();
+  await record(context, renewal, deployment, async (tx) => {
+    const cleared = { leaseUntil: null, openClaims: 0, nextAttemptAt: null, exhausted: false, errorCode: null, errorMessage: null };
+    if (!(await tx.deployments.update(certificate, target, fence, { ...cleared, deployedGeneration: wantedGeneration, deployedAt: now, receipt })))
+      return false;
+    await tx.events.append(renewalEvent(renewal, now, "deploy.succeeded", { ...receipt, generation: wantedGeneration, durationMs }, target));
+    return true;
+  });
+}
+
+async function recordFailed(context: Context, renewal: Renewal, deployment: Deployment, error: RenewalError): Promise<void> {
+  const { settings, clock, log } = context;
+  const { certificate, target, fence } = deployment;
+  const now = clock.now();
+  const attempts = deployment.attempts + 1;
+  const next = retryAt(error, attempts, settings.deployAttemptsMax, settings, now);
+  log.warn({ certificate, renewalId: renewal.id, target, code: error.code, err: error, retryAt: next }, "deployment failed");
+  await record(context, renewal, deployment, async (tx) => {
+    const patch = {
+      leaseUntil: null,
+      openClaims: 0,
+      attempts,
+      nextAttemptAt: next,
+      exhausted: next === null,
+      errorCode: error.code,
+      errorMessage: error.message,
+    };
+    if (!(await tx.deployments.update(certificate, target, fence, patch))) return false;
+    await tx.events.append(renewalEvent(renewal, now, "deploy.failed", { ...errorDetail(error), attempt: attempts, retryAt: next }, target));
+    return true;
+  });
+}
+
+async function record(context: Context, renewal: Renewal, { target }: Deployment, outcome: Parameters<typeof recordOutcome>[2]): Promise<void> {
+  if (await recordOutcome(context, renewal.id, outcome)) return;
+  context.log.warn({ certificate: renewal.certificate, renewalId: renewal.id, target }, "late write refused: another worker has taken over");
+}

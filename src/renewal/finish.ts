@@ -1,0 +1,86 @@
+import { ERRORS } from "../domain/errors.ts";
+import type { Renewal, RenewalState } from "../domain/renewal.ts";
+import type { Store } from "../domain/store.ts";
+import type { Action, Facts } from "./advance.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Context } from "./context.ts";
+import { renewalEvent } from "./history.ts";
+import { renewalWindow } from "./window.ts";
+
+const DAY_MS = 86_400_000;
+
+type Ending = Extract<Action, { kind: "succeed" | "fail" | "cancel" }>;
+
+const STATE = { succeed: "succeeded", fail: "failed", cancel: "cancelled" } as const satisfies Record<Ending["kind"], RenewalState>;
+
+/** Ends a renewal and says when the planner looks at its certificate again. Part of the caller's transaction. */
+export async function finish(tx: Store, context: Context, renewal: Renewal, ending: Ending, facts: Facts, now: number): Promise<void> {
+  await tx.renewals.update(renewal.id, renewal.fence, {
+    state: STATE[ending.kind],
+    finishedAt: now,
+    nextActionAt: null,
+    leaseUntil: null,
+    ...(ending.kind === "fail" ? { errorCode: ending.code, errorMessage: ending.message } : {}),
+  });
+  // The key of an order that will not be finished is of no use to anyone.
+  await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
+  if (ending.kind === "succeed") await succeeded(tx, renewal, facts, now);
+  if (ending.kind === "fail") await failed(tx, context, renewal, ending, facts, now);
+  if (ending.kind === "cancel") {
+    await tx.certificates.update(renewal.certificate, { nextCheckAt: facts.certificate === null ? null : now });
+    await tx.events.append(renewalEvent(renewal, now, "renewal.cancelled", { why: ending.why }));
+  }
+}
+
+async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
+  const { certificate, version } = facts;
+  await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
+  await tx.certificates.update(renewal.certificate, {
+    failures: 0,
+    nextAttemptAt: null,
+    lastErrorCode: null,
+    lastErrorMessage: null,
+    nextCheckAt: certificate && version ? renewalWindow(version.leaf, certificate.policy).dueAt : now,
+  });
+  await tx.events.append(
+    renewalEvent(renewal, now, "renewal.succeeded", {
+      generation: renewal.generation,
+      serial: version?.leaf.serial ?? null,
+      durationMs: now - renewal.createdAt,
+    }),
+  );
+}
+
+async function failed(tx: Store, context: Context, renewal: Renewal, ending: Extract<Ending, { kind: "fail" }>, facts: Facts, now: number): Promise<void> {
+  const record = await tx.certificates.get(renewal.certificate);
+  const failures = (record?.failures ?? 0) + 1;
+  const { class: errorClass, action } = ERRORS[ending.code];
+  // What only a person can mend is asked again daily; everything else by the ladder.
+  const delayMs = errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
+  const nextAttemptAt = now + delayMs;
+  const quarantined = ending.code === "internal.crashLoop";
+  await tx.certificates.update(renewal.certificate, {
+    failures,
+    nextAttemptAt,
+    nextCheckAt: soonest(nextAttemptAt, facts, now),
+    lastErrorCode: ending.code,
+    lastErrorMessage: ending.message,
+    ...(quarantined ? { pausedAt: now, pausedUntil: null, pausedReason: `quarantined: ${ending.message}` } : {}),
+  });
+  await tx.events.append(
+    renewalEvent(renewal, now, "renewal.failed", {
+      code: ending.code,
+      message: ending.message,
+      action,
+      nextAttemptAt,
+      failures,
+      generation: renewal.generation,
+    }),
+  );
+}
+
+/** Back-off must not outlast the certificate: at its expiry the planner looks again. */
+function soonest(nextAttemptAt: number, facts: Facts, now: number): number {
+  const expiresAt = facts.version?.leaf.notAfter;
+  return expiresAt !== undefined && expiresAt > now ? Math.min(nextAttemptAt, expiresAt) : nextAttemptAt;
+}

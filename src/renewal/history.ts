@@ -1,0 +1,19 @@
+import type { RenewalError } from "../domain/errors.ts";
+import type { EventDetail, EventType, NewEvent } from "../domain/event.ts";
+import type { Renewal } from "../domain/renewal.ts";
+
+/** An event of a renewal's timeline; append it in the transaction that writes what it tells of. */
+export function renewalEvent(
+  renewal: Pick<Renewal, "id" | "certificate">,
+  at: number,
+  type: EventType,
+  detail: EventDetail,
+  target: string | null = null,
+): NewEvent {
+  return { at, type, certificate: renewal.certificate, renewalId: renewal.id, target, detail };
+}
+
+/** What history keeps of an error: code for machines, message and what to do for people. */
+export function errorDetail(error: RenewalError): { code: string; message: string; action: string } {
+  return { code: error.code, message: error.message, action: error.facts.action };
+}

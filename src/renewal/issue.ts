@@ -1,0 +1,127 @@
+import type { Certificate } from "../domain/certificate.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
+import type { Renewal } from "../domain/renewal.ts";
+import { advance } from "./advance.ts";
+import { retryAt } from "./backoff.ts";
+import type { Context } from "./context.ts";
+import { errorDetail, renewalEvent } from "./history.ts";
+import { isInterruption, type Lease, withLease } from "./lease.ts";
+import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
+
+type Outcome =
+  | { readonly kind: "issued"; readonly certificate: Certificate; readonly result: IssueResult }
+  | { readonly kind: "failed"; readonly error: RenewalError }
+  | { readonly kind: "notNeeded" | "interrupted" };
+
+/** Brings a renewal its new version. Any number of workers may be told to; the one that claims it does it. */
+export async function issue(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
+  const { store, clock, settings } = context;
+  const claimedAt = clock.monotonic();
+  const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
+  if (renewal === null) return;
+  const extend = (leaseUntil: number): Promise<boolean> => store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
+  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attempt(context, renewal, lease));
+  switch (outcome.kind) {
+    case "issued":
+      return recordIssued(context, renewal, outcome.certificate, outcome.result);
+    case "failed":
+      return recordFailed(context, renewal, outcome.error);
+    default:
+      return release(context, renewal);
+  }
+}
+
+async function attempt(context: Context, renewal: Renewal, lease: Lease): Promise<Outcome> {
+  const { store, clock, estate } = context;
+  const certificate = await stillNeeded(context, renewal);
+  if (certificate === null) return { kind: "notNeeded" };
+  try {
+    await store.transaction(async (tx) => {
+      held(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
+      await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer: certificate.issuer }));
+    });
+    const { name, identifiers, keyType } = certificate;
+    const solver = estate.solver(certificate.solver);
+    const progress = orderProgress(context, renewal, lease);
+    const result = await estate.issuer(certificate.issuer).issue({ certificate: name, identifiers, keyType }, progress, solver, lease.signal);
+    return { kind: "issued", certificate, result };
+  } catch (thrown) {
+    const error = toRenewalError(thrown);
+    if (!isInterruption(thrown, lease)) return { kind: "failed", error };
+    context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: error.message }, "issuing interrupted; the same order is resumed");
+    return { kind: "interrupted" };
+  }
+}
+
+/** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
+async function stillNeeded(context: Context, claimed: Renewal): Promise<Certificate | null> {
+  const facts = await loadFacts(context, context.store, claimed);
+  const beforeClaim = { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
+  return advance(beforeClaim, facts, context.clock.now()).kind === "issue" ? facts.certificate : null;
+}
+
+/** Gives the lease back without an outcome, so that the next worker need not wait for it to run out. */
+async function release(context: Context, renewal: Renewal): Promise<void> {
+  await context.store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1 });
+  await proceed(context, renewal.id);
+}
+
+function orderProgress(context: Context, renewal: Renewal, lease: Lease): OrderProgress {
+  const { store, clock } = context;
+  return {
+    load: () => store.renewals.orderState(renewal.id),
+    async save(state, event) {
+      lease.assertHeld();
+      await store.transaction(async (tx) => {
+        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
+        if (event) await tx.events.append(renewalEvent(renewal, clock.now(), event.type, event.detail));
+      });
+    },
+    async abandon(why) {
+      await store.transaction(async (tx) => {
+        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null }));
+        await tx.events.append(renewalEvent(renewal, clock.now(), "order.abandoned", { why }));
+      });
+    },
+  };
+}
+
+/** A refused compare-and-set: the fence has been raised since. */
+function held(written: boolean): void {
+  if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
+}
+
+async function recordIssued(context: Context, renewal: Renewal, certificate: Certificate, result: IssueResult): Promise<void> {
+  const now = context.clock.now();
+  const { generation } = renewal;
+  const { leaf, leafPem, chainPem, privateKey } = result;
+  const { name, issuer, keyType, targets } = certificate;
+  const recorded = await recordOutcome(context, renewal.id, async (tx) => {
+    // The pending key moves into the version in one transaction: there is never none and never two.
+    if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null }))) return false;
+    await tx.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: 0, retryAt: null, errorCode: null, errorMessage: null });
+    await tx.versions.insert({ certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null }, privateKey);
+    await tx.deployments.want(name, targets, generation);
+    const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
+    await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
+    return true;
+  });
+  if (!recorded) context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");
+}
+
+async function recordFailed(context: Context, renewal: Renewal, error: RenewalError): Promise<void> {
+  const { settings, clock, log } = context;
+  const now = clock.now();
+  // Being told to wait is not a failure and uses up no attempt.
+  const attempts = renewal.attempts + (error.facts.class === "rateLimited" ? 0 : 1);
+  const next = retryAt(error, attempts, settings.issueAttemptsMax, settings, now);
+  log.warn({ certificate: renewal.certificate, renewalId: renewal.id, code: error.code, err: error, retryAt: next }, "issuing failed");
+  const recorded = await recordOutcome(context, renewal.id, async (tx) => {
+    const patch = { leaseUntil: null, openClaims: 0, attempts, retryAt: next, errorCode: error.code, errorMessage: error.message };
+    if (!(await tx.renewals.update(renewal.id, renewal.fence, patch))) return false;
+    await tx.events.append(renewalEvent(renewal, now, "issue.failed", { ...errorDetail(error), attempt: renewal.attempts + 1, retryAt: next }));
+    return true;
+  });
+  if (!recorded) log.warn({ certificate: renewal.certificate, renewalId: renewal.id }, "late write refused: another worker has taken over");
+}

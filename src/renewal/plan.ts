@@ -1,0 +1,172 @@
+import { randomUUID } from "node:crypto";
+import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
+import type { Reason, Renewal, Trigger } from "../domain/renewal.ts";
+import type { Store } from "../domain/store.ts";
+import type { Version } from "../domain/version.ts";
+import type { Context } from "./context.ts";
+import { formatInstant } from "./duration.ts";
+import { proceed } from "./proceed.ts";
+import { behindTargets, firstReason, type ReasonFacts } from "./reasons.ts";
+import { renewalWindow } from "./window.ts";
+
+/** An expired certificate waits at most this long for its next attempt, whatever back-off was recorded before it expired. */
+const EXPIRED_BACKOFF_MAX_MS = 900_000;
+/** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
+const PRIORITY_MAX = 2_000_000;
+
+export type Hold = "inFlight" | "paused" | "backedOff";
+
+export type PlanDecision =
+  | { readonly due: true; readonly reason: Reason; readonly detail: string }
+  /** There is a reason, but something holds it back. `until` null: until somebody or something acts. */
+  | { readonly due: false; readonly hold: Hold; readonly reason: Reason | null; readonly detail: string; readonly until: number | null }
+  | { readonly due: false; readonly hold: null; readonly detail: string; readonly until: number };
+
+export interface PlanFacts extends ReasonFacts {
+  readonly record: CertificateRecord;
+  readonly active: Renewal | null;
+}
+
+/** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
+export function decide(facts: PlanFacts, now: number): PlanDecision {
+  const { active, version, certificate } = facts;
+  const found = firstReason(facts, now);
+  if (active !== null) {
+    return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
+  }
+  if (found === null) {
+    // firstReason finds `missing` without a version, so there is one.
+    const dueAt = version === null ? now : renewalWindow(version.leaf, certificate.policy).dueAt;
+    return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}`, until: dueAt };
+  }
+  return holdBack(facts, found.reason, now) ?? { due: true, reason: found.reason, detail: found.detail };
+}
+
+function holdBack({ record, version }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  const expired = version !== null && version.leaf.notAfter <= now;
+  const { pausedAt, pausedUntil, pausedReason, nextAttemptAt } = record;
+  // An expired certificate is an outage already: a pause forgotten months ago must not hide it.
+  if (pausedAt !== null && (pausedUntil === null || pausedUntil > now) && !expired) {
+    return { due: false, hold: "paused", reason, detail: `paused: ${pausedReason ?? "no reason given"}`, until: pausedUntil };
+  }
+  if (nextAttemptAt !== null && nextAttemptAt > now && !(expired && nextAttemptAt - now > EXPIRED_BACKOFF_MAX_MS)) {
+    const detail = `${record.failures} failure${record.failures === 1 ? "" : "s"} in a row, last: ${record.lastErrorMessage ?? "unknown"}`;
+    return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
+  }
+  return null;
+}
+
+export async function loadPlanFacts(store: Store, certificate: Certificate, record: CertificateRecord): Promise<PlanFacts> {
+  const version = await store.versions.latest(certificate.name);
+  return {
+    certificate,
+    record,
+    version,
+    active: await store.renewals.active(certificate.name),
+    deployments: await store.deployments.list(certificate.name),
+    endpoints: await store.observations.statuses(certificate.name),
+  };
+}
+
+/** One planner tick: looks only at certificates whose check is due, so its cost grows with what is due and not with the fleet. */
+export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
+  const planned: Renewal[] = [];
+  for (const record of await context.store.certificates.due(context.clock.now(), context.settings.batch)) {
+    signal.throwIfAborted();
+    const renewal = await planOne(context, record);
+    if (renewal !== null) planned.push(renewal);
+  }
+  return planned;
+}
+
+async function planOne(context: Context, record: CertificateRecord): Promise<Renewal | null> {
+  const { store, clock, log } = context;
+  const now = clock.now();
+  const certificate = context.estate.certificate(record.name);
+  if (certificate === null || certificate.digest !== record.digest) {
+    // Another process runs a newer configuration; it plans this certificate.
+    log.warn({ certificate: record.name }, "certificate's configuration here differs from the database: reload this planner");
+    await store.certificates.update(record.name, { nextCheckAt: now + 60_000 });
+    return null;
+  }
+  const facts = await loadPlanFacts(store, certificate, record);
+  const decision = decide(facts, now);
+  if (!decision.due) {
+    await store.certificates.update(record.name, { nextCheckAt: decision.until });
+    log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
+    return null;
+  }
+  return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner" });
+}
+
+export interface RenewalStart {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly trigger: Trigger;
+}
+
+/** Inserts the renewal with its event and enqueues its first step. Null: another planner was faster. */
+export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
+  const { store, clock, log } = context;
+  const now = clock.now();
+  const renewal = newRenewal(facts, start, now);
+  const inserted = await store.transaction(async (tx) => {
+    if (!(await tx.renewals.insert(renewal))) return false;
+    if (start.reason === "drift") await wantAgain(tx, facts, renewal.generation);
+    await tx.certificates.update(renewal.certificate, { nextCheckAt: null });
+    await tx.events.append({
+      at: now,
+      type: "renewal.planned",
+      certificate: renewal.certificate,
+      renewalId: renewal.id,
+      target: null,
+      detail: { reason: start.reason, detail: start.detail, trigger: start.trigger, generation: renewal.generation },
+    });
+    return true;
+  });
+  if (!inserted) return null;
+  log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: start.reason }, "renewal planned");
+  await proceed(context, renewal.id);
+  return renewal;
+}
+
+function newRenewal({ certificate, version }: PlanFacts, start: RenewalStart, now: number): Renewal {
+  const current = version?.generation ?? 0;
+  return {
+    id: randomUUID(),
+    certificate: certificate.name,
+    generation: start.reason === "drift" ? current : current + 1,
+    reason: start.reason,
+    reasonDetail: start.detail,
+    trigger: start.trigger,
+    state: "planned",
+    fence: 0,
+    leaseUntil: null,
+    priority: runwayPriority(version, now),
+    digest: certificate.digest,
+    openClaims: 0,
+    attempts: 0,
+    retryAt: null,
+    nextActionAt: now,
+    createdAt: now,
+    finishedAt: null,
+    errorCode: null,
+    errorMessage: null,
+  };
+}
+
+/** Minutes left before expiry: what expires first goes first. Without a certificate nothing is served: most urgent. */
+function runwayPriority(version: Version | null, now: number): number {
+  if (version === null) return 1;
+  return Math.min(PRIORITY_MAX, Math.max(1, Math.floor((version.leaf.notAfter - now) / 60_000)));
+}
+
+/** Drift is mended by deploying again whatever is behind, or behind an endpoint that serves something else. */
+async function wantAgain(tx: Store, { certificate, deployments, endpoints }: PlanFacts, generation: number): Promise<void> {
+  await tx.deployments.want(certificate.name, certificate.targets, generation);
+  const behind = new Set(behindTargets(certificate, generation, deployments));
+  if (behind.size > 0) return;
+  const stale = endpoints.filter((status) => status.generation === generation && !status.proved);
+  if (stale.length === 0) return;
+  for (const target of certificate.targets) await tx.deployments.forget(certificate.name, target);
+}

@@ -1,0 +1,84 @@
+import { toRenewalError } from "../domain/errors.ts";
+import type { Job } from "../domain/queue.ts";
+import type { Renewal } from "../domain/renewal.ts";
+import type { Store } from "../domain/store.ts";
+import { type Action, advance, type Facts } from "./advance.ts";
+import type { Context } from "./context.ts";
+import { finish } from "./finish.ts";
+
+/** Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time, by anyone. */
+export async function proceed(context: Context, renewalId: string): Promise<void> {
+  const jobs = await context.store.transaction((tx) => record(context, tx, renewalId));
+  await hint(context, jobs);
+}
+
+/**
+ * Records an outcome and what follows from it in one transaction, then enqueues. `outcome` returns false when its
+ * compare-and-set was refused: another worker has taken over, and nothing at all is written.
+ */
+export async function recordOutcome(context: Context, renewalId: string, outcome: (tx: Store) => Promise<boolean>): Promise<boolean> {
+  const jobs = await context.store.transaction(async (tx) => ((await outcome(tx)) ? record(context, tx, renewalId) : null));
+  if (jobs === null) return false;
+  await hint(context, jobs);
+  return true;
+}
+
+/** The queue is a hint: when it cannot be reached, the sweep enqueues the same jobs later. */
+async function hint(context: Context, jobs: readonly Job[]): Promise<void> {
+  if (jobs.length === 0) return;
+  try {
+    await context.queue.enqueue(jobs);
+  } catch (thrown) {
+    const error = toRenewalError(thrown);
+    context.log.warn({ renewalId: jobs[0]?.renewalId ?? "", code: error.code, reason: error.message }, "not enqueued; the sweep will");
+  }
+}
+
+async function record(context: Context, tx: Store, renewalId: string): Promise<Job[]> {
+  const renewal = await tx.renewals.lock(renewalId);
+  if (renewal === null) return [];
+  const now = context.clock.now();
+  const facts = await loadFacts(context, tx, renewal);
+  const action = advance(renewal, facts, now);
+  switch (action.kind) {
+    case "none":
+      return [];
+    case "wait":
+      await tx.renewals.update(renewal.id, renewal.fence, { nextActionAt: action.until });
+      return [];
+    case "issue":
+    case "deploy":
+    case "verify": {
+      const state = { issue: renewal.state === "planned" ? "planned" : "issuing", deploy: "deploying", verify: "verifying" } as const;
+      await tx.renewals.update(renewal.id, renewal.fence, { state: state[action.kind], nextActionAt: now + context.settings.requeueMs });
+      return jobsFor(action, renewal, facts);
+    }
+    case "succeed":
+    case "fail":
+    case "cancel":
+      context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, outcome: action.kind }, "renewal ended");
+      await finish(tx, context, renewal, action, facts, now);
+      return [];
+  }
+}
+
+export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
+  const certificate = context.estate.certificate(renewal.certificate);
+  const version = await store.versions.get(renewal.certificate, renewal.generation);
+  let deployments = await store.deployments.list(renewal.certificate);
+  // A target added while the renewal runs belongs to it as well.
+  if (version !== null && certificate?.targets.some((target) => !deployments.some((row) => row.target === target))) {
+    await store.deployments.want(certificate.name, certificate.targets, renewal.generation);
+    deployments = await store.deployments.list(renewal.certificate);
+  }
+  const endpoints = await store.observations.statuses(renewal.certificate);
+  return { certificate, version, deployments, endpoints, crashesMax: context.settings.crashesMax };
+}
+
+function jobsFor(action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {
+  const { id: renewalId, generation, priority, fence } = renewal;
+  if (action.kind !== "deploy") return [{ kind: action.kind, renewalId, generation, fence, priority }];
+  return facts.deployments
+    .filter(({ target }) => action.targets.includes(target))
+    .map((row) => ({ kind: "deploy", renewalId, generation, target: row.target, fence: row.fence, priority }));
+}

@@ -1,0 +1,95 @@
+import type { Certificate } from "../domain/certificate.ts";
+import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
+import { type Identifier, sameIdentifiers } from "../domain/identifier.ts";
+import type { Reason } from "../domain/renewal.ts";
+import { IMPORTED, type Version } from "../domain/version.ts";
+import { formatDuration, formatInstant } from "./duration.ts";
+import { renewalWindow } from "./window.ts";
+
+/** What is known about a certificate when the planner asks whether it is due. */
+export interface ReasonFacts {
+  readonly certificate: Certificate;
+  /** The latest issued version; null: none yet. */
+  readonly version: Version | null;
+  readonly deployments: readonly Deployment[];
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+interface Check {
+  readonly reason: Reason;
+  /** The sentence people read when this check wins, null when it does not apply. */
+  readonly applies: (facts: ReasonFacts & { readonly version: Version }, now: number) => string | null;
+}
+
+/** Why a certificate renews: in this order, the first that applies wins. `missing` comes before all, as nothing else can be asked then. */
+const CHECKS: readonly Check[] = [
+  {
+    reason: "identifiersChanged",
+    applies: ({ certificate, version }) =>
+      sameIdentifiers(certificate.identifiers, version.leaf.identifiers) ? null : namesDifference(certificate.identifiers, version.leaf.identifiers),
+  },
+  {
+    reason: "issuerChanged",
+    applies: ({ certificate, version }) =>
+      version.issuer === certificate.issuer || version.issuer === IMPORTED ? null : `issued by ${version.issuer}, configured is ${certificate.issuer}`,
+  },
+  {
+    reason: "keyChanged",
+    applies: ({ certificate, version }) => (version.keyType === certificate.keyType ? null : `key is ${version.keyType}, configured is ${certificate.keyType}`),
+  },
+  {
+    reason: "emergency",
+    applies: ({ certificate, version }, now) => {
+      const window = renewalWindow(version.leaf, certificate.policy);
+      if (now >= window.expiresAt) return `expired ${formatDuration(now - window.expiresAt)} ago`;
+      return now >= window.emergencyAt ? `expires in ${formatDuration(window.expiresAt - now)}` : null;
+    },
+  },
+  {
+    reason: "renewalWindow",
+    applies: ({ certificate, version }, now) => {
+      const window = renewalWindow(version.leaf, certificate.policy);
+      return now >= window.dueAt ? `window opened ${formatInstant(window.opensAt)}, expires in ${formatDuration(window.expiresAt - now)}` : null;
+    },
+  },
+  { reason: "drift", applies: (facts) => drift(facts) },
+];
+
+export interface ReasonFound {
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
+/** The first reason to renew, or null: the certificate is as wanted. */
+export function firstReason(facts: ReasonFacts, now: number): ReasonFound | null {
+  const { version } = facts;
+  if (version === null) return { reason: "missing", detail: "no certificate has been issued yet" };
+  for (const { reason, applies } of CHECKS) {
+    const detail = applies({ ...facts, version }, now);
+    if (detail !== null) return { reason, detail };
+  }
+  return null;
+}
+
+function namesDifference(wanted: readonly Identifier[], held: readonly Identifier[]): string {
+  const values = (set: readonly Identifier[]): Set<string> => new Set(set.map(({ value }) => value));
+  const added = [...values(wanted).difference(values(held))].map((name) => `+${name}`);
+  const dropped = [...values(held).difference(values(wanted))].map((name) => `-${name}`);
+  return `names changed: ${[...added, ...dropped].join(" ")}`;
+}
+
+/** Observed is not wanted: mended by deploying and verifying the version that exists, never by issuing another. */
+function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
+  const behind = behindTargets(certificate, version.generation, deployments);
+  if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
+  const stale = endpoints.filter((status) => status.generation === version.generation && !status.proved).map((status) => status.endpoint);
+  return stale.length > 0 ? `not served at ${stale.join(", ")}` : null;
+}
+
+/** Configured targets that do not hold the generation. */
+export function behindTargets(certificate: Certificate, generation: number, deployments: readonly Deployment[]): string[] {
+  return certificate.targets.filter((target) => {
+    const deployment = deployments.find((row) => row.target === target);
+    return deployment === undefined || deployment.deployedGeneration < generation;
+  });
+}
