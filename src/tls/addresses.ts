@@ -1,0 +1,37 @@
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { RenewalError } from "../domain/errors.ts";
+import { reasonOf } from "./reasons.ts";
+
+/** More than any load balancer publishes; each would be dialled. */
+const ADDRESSES_MAX = 64;
+
+/** Resolves a host to its addresses, as the system does for a client. */
+export type Resolve = (host: string) => Promise<readonly string[]>;
+
+export const systemResolve: Resolve = async (host) => (await lookup(host, { all: true, order: "verbatim" })).map((found) => found.address);
+
+/** Each address once, in the resolver's order. Throws `verify.unreachable` when there is none, or the signal's reason. */
+export async function addressesOf(host: string, resolve: Resolve, signal: AbortSignal): Promise<string[]> {
+  if (isIP(host)) return [host];
+  const addresses = await unlessAborted(resolve(host), signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw new RenewalError("verify.unreachable", `${host}: ${reasonOf(error)}`, { cause: error });
+  });
+  const unique = [...new Set(addresses)];
+  if (unique.length === 0) throw new RenewalError("verify.unreachable", `${host}: the name has no address`);
+  if (unique.length > ADDRESSES_MAX) {
+    throw new RenewalError("verify.unreachable", `${host}: the name has ${unique.length} addresses, more than the ${ADDRESSES_MAX} that renewd would dial`);
+  }
+  return unique;
+}
+
+/** The system's lookup cannot be cancelled; its late answer is dropped. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(signal.reason);
+    if (signal.aborted) aborted();
+    signal.addEventListener("abort", aborted, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}

@@ -1,0 +1,83 @@
+import type { X509Certificate } from "node:crypto";
+import type { Endpoint, Observation, ObservationProblem, ServedCertificate } from "../domain/endpoint.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Probe } from "../domain/probe.ts";
+import type { Version } from "../domain/version.ts";
+import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
+import { checkServed, type ExpectedCertificate } from "./checks.ts";
+import { type KeyKind, shakeHands } from "./handshake.ts";
+import { reasonOf } from "./reasons.ts";
+import { describeServed, fingerprintOfPem } from "./served.ts";
+import { namesCover } from "./subjectAltNames.ts";
+
+export interface ProbeOptions {
+  /** Bounds one look-up and one observation, however slowly the peer talks. */
+  readonly timeoutMs: number;
+  readonly resolve?: Resolve;
+  /** ms since epoch. */
+  readonly now: () => number;
+}
+
+export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOptions): Probe {
+  return {
+    async addresses(endpoint, signal) {
+      const deadline = AbortSignal.timeout(timeoutMs);
+      try {
+        return await addressesOf(endpoint.host, resolve, AbortSignal.any([signal, deadline]));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!deadline.aborted) throw error;
+        throw new RenewalError("verify.unreachable", `${endpoint.host}: no answer from the name server within ${timeoutMs} ms`, { cause: error });
+      }
+    },
+
+    async observe(endpoint, address, expected, signal) {
+      signal.throwIfAborted();
+      const wanted = expected && wantedOf(expected);
+      const at = now();
+      const started = performance.now();
+      const deadline = AbortSignal.timeout(timeoutMs);
+      const observed = (served: ServedCertificate | null, problem: ObservationProblem | null): Observation => ({
+        address,
+        port: endpoint.port,
+        sni: endpoint.sni,
+        at,
+        durationMs: Math.round(performance.now() - started),
+        served,
+        problem,
+      });
+      try {
+        const leaf = await serveWanted(endpoint, address, wanted, AbortSignal.any([signal, deadline]));
+        const served = describeServed(leaf);
+        return observed(
+          served,
+          checkServed({ served, expected: wanted, serverName: endpoint.sni, covered: namesCover(served.subjectAltNames, endpoint.sni), now: at }),
+        );
+      } catch (error) {
+        // Our own shutdown says nothing about the peer.
+        signal.throwIfAborted();
+        const reason = deadline.aborted ? `no handshake within ${timeoutMs} ms` : reasonOf(error);
+        return observed(null, { code: "verify.unreachable", message: reason });
+      }
+    },
+  };
+}
+
+interface Wanted extends ExpectedCertificate {
+  readonly keyKind: KeyKind;
+}
+
+function wantedOf({ leaf, keyType, chainPem }: Version): Wanted {
+  return { fingerprint: leaf.fingerprint, serial: leaf.serial, chain: chainPem.map(fingerprintOfPem), keyKind: keyType.startsWith("rsa") ? "rsa" : "ec" };
+}
+
+/**
+ * A server may hold an RSA and an ECDSA certificate for one name and choose by what the client offers. When it shows the
+ * kind we did not issue, a second handshake offers only ours; a server that has none refuses, and the first one counts.
+ */
+async function serveWanted(endpoint: Endpoint, address: string, wanted: Wanted | null, signal: AbortSignal): Promise<X509Certificate> {
+  const request = { address, port: endpoint.port, serverName: endpoint.sni };
+  const leaf = await shakeHands({ ...request, keyKind: null }, signal);
+  if (!wanted || leaf.publicKey.asymmetricKeyType === wanted.keyKind) return leaf;
+  return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).catch(() => leaf);
+}

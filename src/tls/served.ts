@@ -1,0 +1,44 @@
+import { createHash, X509Certificate } from "node:crypto";
+import type { ServedCertificate } from "../domain/endpoint.ts";
+import { readSubjectAltNames } from "./subjectAltNames.ts";
+import { oneLine } from "./text.ts";
+
+/** Longest chain recorded. Real ones have one to three; OpenSSL already refuses more than 100 kB of certificates. */
+export const SERVED_CHAIN_MAX = 16;
+const NAMES_MAX = 1_000;
+const NAME_LENGTH_MAX = 255;
+
+/** `leaf` is what `getPeerX509Certificate()` returned: its issuers are read as the rest of the certificate message. */
+export function describeServed(leaf: X509Certificate): ServedCertificate {
+  return {
+    fingerprint: fingerprintOf(leaf),
+    serial: leaf.serialNumber.toUpperCase(),
+    subjectAltNames: readSubjectAltNames(leaf.subjectAltName)
+      .slice(0, NAMES_MAX)
+      .map((name) => oneLine(name, NAME_LENGTH_MAX)),
+    issuer: oneLine(leaf.issuer, NAME_LENGTH_MAX),
+    notBefore: leaf.validFromDate.getTime(),
+    notAfter: leaf.validToDate.getTime(),
+    chain: restInWireOrder(leaf).map(fingerprintOf),
+  };
+}
+
+/** SHA-256 of the DER, lower-case hex without separators. */
+export function fingerprintOf(certificate: X509Certificate): string {
+  return createHash("sha256").update(certificate.raw).digest("hex");
+}
+
+export function fingerprintOfPem(pem: string): string {
+  return fingerprintOf(new X509Certificate(pem));
+}
+
+/**
+ * On a client socket, Node links `issuerCertificate` from one certificate of the message to the next without looking at
+ * who signed whom (measured on Node 24 with reversed, foreign, doubled and missing intermediates), unlike
+ * `getPeerCertificate(true)`, which sorts and completes the chain from its root store. A test holds Node to that.
+ */
+function restInWireOrder(leaf: X509Certificate): X509Certificate[] {
+  const rest: X509Certificate[] = [];
+  for (let next = leaf.issuerCertificate; next !== undefined && rest.length < SERVED_CHAIN_MAX; next = next.issuerCertificate) rest.push(next);
+  return rest;
+}

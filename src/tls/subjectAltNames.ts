@@ -1,0 +1,41 @@
+import { isIP } from "node:net";
+
+/**
+ * Reads Node's textual subjectAltName (`DNS:a.example, IP Address:192.0.2.1`). Entries that could be mistaken for more
+ * than one are quoted as JSON strings since CVE-2021-44532: a quoted entry therefore never splits at its commas.
+ * Only DNS names and IP addresses are kept: nothing else can match a server name (RFC 9525 §6).
+ */
+export function readSubjectAltNames(text = ""): string[] {
+  const names: string[] = [];
+  // Sticky: each entry begins where the last one ended, so that nothing inside a quoted entry is taken for one.
+  const entry = /([^:,]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/y;
+  for (let match = entry.exec(text); match !== null; match = entry.exec(text)) {
+    const [, kind, quoted, plain = ""] = match;
+    const value = quoted === undefined ? plain : unquote(quoted);
+    if (kind === "DNS" && value !== "") names.push(value.toLowerCase());
+    if (kind === "IP Address") names.push(canonicalAddress(value));
+  }
+  return names;
+}
+
+/** True when a client that asked for `serverName` accepts one of `names` (RFC 9525 §6.3: a wildcard is a whole first label). */
+export function namesCover(names: readonly string[], serverName: string): boolean {
+  if (isIP(serverName)) return names.includes(canonicalAddress(serverName));
+  const wanted = serverName.toLowerCase();
+  const dot = wanted.indexOf(".");
+  return names.includes(wanted) || (dot > 0 && names.includes(`*${wanted.slice(dot)}`));
+}
+
+/** OpenSSL prints IPv6 in full upper case, configuration holds the RFC 5952 form: compare one spelling. */
+function canonicalAddress(value: string): string {
+  if (isIP(value) !== 6 || value.includes("%")) return value;
+  return new URL(`http://[${value}]`).hostname.slice(1, -1);
+}
+
+function unquote(quoted: string): string {
+  try {
+    return String(JSON.parse(quoted));
+  } catch {
+    return "";
+  }
+}
