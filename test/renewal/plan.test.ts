@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
+import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewal, version } from "../support/facts.ts";
+
+function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
+  return {
+    certificate: certificate(),
+    record: record(),
+    version: version(),
+    active: null,
+    deployments: [deployment({ deployedGeneration: 1 })],
+    endpoints: [endpointStatus()],
+    ...patch,
+  };
+}
+
+const IN_WINDOW = ISSUED_AT + 61 * DAY_MS;
+const EXPIRED = ISSUED_AT + 91 * DAY_MS;
+
+describe("the planner's decision", () => {
+  it("leaves a healthy certificate alone and says when it renews", () => {
+    expect(decide(facts(), NOW)).toEqual({ due: false, hold: null, detail: "renews 2026-03-02 00:00:00Z", until: ISSUED_AT + 60 * DAY_MS });
+  });
+
+  it.each<[string, Partial<PlanFacts>, number, string, string]>([
+    ["missing", { version: null, deployments: [], endpoints: [] }, NOW, "missing", "no certificate"],
+    [
+      "identifiersChanged",
+      { certificate: certificate({ identifiers: [{ type: "dns", value: "new.example.org" }] }) },
+      NOW,
+      "identifiersChanged",
+      "+new.example.org -www.example.org",
+    ],
+    ["issuerChanged", { certificate: certificate({ issuer: "other" }) }, NOW, "issuerChanged", "issued by ca"],
+    ["keyChanged", { certificate: certificate({ keyType: "rsa-2048" }) }, NOW, "keyChanged", "ecdsa-p256"],
+    ["emergency", {}, ISSUED_AT + 86 * DAY_MS, "emergency", "expires in 4 d"],
+    ["expired", {}, EXPIRED, "emergency", "expired 1 d ago"],
+    ["renewalWindow", {}, IN_WINDOW, "renewalWindow", "window opened 2026-03-02"],
+    ["a target left behind", { deployments: [deployment({ deployedGeneration: 0 })] }, NOW, "drift", "not deployed to lb"],
+    ["a target added later", { deployments: [] }, NOW, "drift", "not deployed to lb"],
+    ["an endpoint serving something else", { endpoints: [endpointStatus({ proved: false })] }, NOW, "drift", "not served at"],
+  ])("finds %s", (_name, patch, now, reason, detail) => {
+    const decision = decide(facts(patch), now);
+    expect(decision).toMatchObject({ due: true, reason });
+    expect(decision.detail).toContain(detail);
+  });
+
+  it("takes the first reason when several apply", () => {
+    const both = facts({ certificate: certificate({ keyType: "rsa-2048", issuer: "other" }) });
+    expect(decide(both, IN_WINDOW)).toMatchObject({ due: true, reason: "issuerChanged" });
+  });
+
+  it("does not take an imported certificate for one of the wrong issuer", () => {
+    expect(decide(facts({ version: version({ issuer: "imported" }) }), NOW)).toMatchObject({ due: false, hold: null });
+  });
+
+  it.each<[string, Partial<PlanFacts>, string, string]>([
+    ["inFlight", { active: renewal({ state: "deploying" }) }, "inFlight", "is deploying"],
+    ["paused", { record: record({ pausedAt: NOW, pausedReason: "migration" }) }, "paused", "migration"],
+    [
+      "backedOff",
+      { record: record({ failures: 2, nextAttemptAt: IN_WINDOW + 1, lastErrorMessage: "no route to CA" }) },
+      "backedOff",
+      "2 failures in a row, last: no route to CA",
+    ],
+  ])("explains a certificate that is %s", (_name, patch, hold, detail) => {
+    const decision = decide(facts(patch), IN_WINDOW);
+    expect(decision).toMatchObject({ due: false, hold });
+    expect(decision.detail).toContain(detail);
+  });
+
+  it("ends a pause at its time", () => {
+    expect(decide(facts({ record: record({ pausedAt: NOW, pausedUntil: IN_WINDOW - 1 }) }), IN_WINDOW)).toMatchObject({ due: true });
+  });
+
+  it("never skips an expired certificate for a pause", () => {
+    expect(decide(facts({ record: record({ pausedAt: NOW, pausedReason: "forgotten" }) }), EXPIRED)).toMatchObject({ due: true, reason: "emergency" });
+  });
+
+  it("never lets a long back-off hold an expired certificate, but paces its attempts", () => {
+    const held = (until: number): PlanFacts => facts({ record: record({ failures: 4, nextAttemptAt: until }) });
+    expect(decide(held(EXPIRED + DAY_MS), EXPIRED)).toMatchObject({ due: true });
+    expect(decide(held(EXPIRED + 60_000), EXPIRED)).toMatchObject({ due: false, hold: "backedOff" });
+  });
+});
