@@ -1,0 +1,96 @@
+/** The import table of the architecture. CONTRIBUTING shows it; a test keeps both the same. */
+
+export interface FolderRule {
+  /** Folders whose files may be imported. `any` is for the one place that wires everything. */
+  readonly mayImport: readonly string[];
+  /** Folders of which only types may be imported: the code behind them arrives through compose. */
+  readonly typesOnly?: readonly string[];
+  /** Folders of which only the registry (index.ts) may be imported. */
+  readonly registryOnly?: readonly string[];
+}
+
+const PARTS = ["domain", "renewal", "x509", "queue", "tls", "acme", "solvers", "deployers", "store", "notify", "config", "log"];
+const ENTRY: FolderRule = { mayImport: ["compose", "config", "renewal", "domain", "log"], typesOnly: ["queue"] };
+
+/** `src/<name>/` or `src/<name>.ts`; `workers` is the top-level folder. A folder that is not listed is a violation. */
+export const FOLDERS: Readonly<Record<string, FolderRule>> = {
+  domain: { mayImport: [] },
+  renewal: { mayImport: ["domain"] },
+  x509: { mayImport: ["domain"] },
+  queue: { mayImport: ["domain"] },
+  tls: { mayImport: ["domain"] },
+  acme: { mayImport: ["domain", "x509"] },
+  solvers: { mayImport: ["domain", "x509"] },
+  deployers: { mayImport: ["domain", "x509"] },
+  store: { mayImport: ["domain", "x509"] },
+  notify: { mayImport: ["domain", "x509"] },
+  config: { mayImport: ["domain"], registryOnly: ["solvers", "deployers", "notify"] },
+  log: { mayImport: ["domain"] },
+  compose: { mayImport: PARTS },
+  cli: ENTRY,
+  web: ENTRY,
+  workers: ENTRY,
+};
+
+export interface PackageRule {
+  /** Folders (or single files) that may import it. */
+  readonly owners: readonly string[];
+  /** Folders that may import its types only. */
+  readonly typesOnly?: readonly string[];
+  /** Why we depend on it, one sentence. */
+  readonly why: string;
+}
+
+/** Every package that src/ and workers/ may import. A package that is not listed is a violation. */
+export const PACKAGES: Readonly<Record<string, PackageRule>> = {
+  bullmq: { owners: ["src/queue"], why: "The queue: jobs, schedulers, delays and stall recovery on Redis." },
+  ioredis: { owners: ["src/queue"], why: "BullMQ's Redis client, listed because it is an optional peer of bullmq." },
+  "acme-client": { owners: ["src/acme"], why: "ACME's signed requests, orders and challenges (RFC 8555)." },
+  "@peculiar/x509": { owners: ["src/x509"], why: "Reading certificates and writing CSRs; node:crypto can do neither fully." },
+  "reflect-metadata": { owners: ["src/x509"], why: "@peculiar/x509 throws unless it is imported first." },
+  kysely: { owners: ["src/store"], why: "One set of typed queries for SQLite and PostgreSQL." },
+  pg: { owners: ["src/store"], why: "The PostgreSQL driver." },
+  "node:sqlite": {
+    owners: ["src/store", "src/deployers/exclusive.ts"],
+    why: "The embedded store, and a file lock between processes; part of Node, owned like a package.",
+  },
+  "@aws-sdk/client-acm": { owners: ["src/deployers"], why: "AWS's own client for ACM: credentials, signing and retries as AWS defines them." },
+  zod: {
+    owners: ["src/config", "src/solvers", "src/deployers", "src/notify", "src/queue", "src/acme", "src/store", "src/web"],
+    typesOnly: ["src/domain"],
+    why: "Everything from outside is parsed into a type before it is used; also makes the JSON Schema.",
+  },
+  commander: { owners: ["src/cli"], why: "Command line parsing and help." },
+  yaml: { owners: ["src/config"], why: "YAML with the position of every value, so that a mistake is shown with line and column." },
+  pino: { owners: ["src/log.ts"], why: "JSON logs with redaction." },
+  "pino-pretty": { owners: ["src/log.ts"], why: "The same logs for a person at a terminal." },
+};
+
+/** Settings come in through the first; the second only hands PATH, HOME, LANG and TZ on to the commands it starts. */
+export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set(["src/config/environment.ts", "src/deployers/command.ts"]);
+
+/** Names that become drawers: things nobody can find because anything fits. */
+export const DRAWERS: ReadonlySet<string> = new Set(["util", "utils", "helper", "helpers", "common", "lib", "manager", "managers", "shared", "misc", "types"]);
+
+export const LINES_MAX = 300;
+
+const names = (list: readonly string[] | undefined, note: string): string[] => (list ?? []).map((name) => `${name}${note}`);
+
+/** The table as CONTRIBUTING prints it. */
+export function importTable(): string {
+  const rows = Object.entries(FOLDERS).map(([folder, rule]) => {
+    const all = folder === "compose" ? ["everything but entry points"] : names(rule.mayImport, "");
+    const cell = [...all, ...names(rule.registryOnly, " (registry)"), ...names(rule.typesOnly, " (types)")].join(", ");
+    return `| ${folder} | ${cell === "" ? "nothing" : cell} |`;
+  });
+  return ["| folder | may import |", "|---|---|", ...rows].join("\n");
+}
+
+/** The dependencies as CONTRIBUTING prints them. */
+export function packageTable(): string {
+  const rows = Object.entries(PACKAGES).map(([name, rule]) => {
+    const owners = [...names(rule.owners, ""), ...names(rule.typesOnly, " (types)")].join(", ");
+    return `| ${name} | ${owners} | ${rule.why} |`;
+  });
+  return ["| package | imported only in | why |", "|---|---|---|", ...rows].join("\n");
+}
