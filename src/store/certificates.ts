@@ -1,0 +1,100 @@
+import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
+import type { CertificateStore } from "../domain/store.ts";
+import { atomically, type Db } from "./schema.ts";
+
+/** New or changed: due at once, its past failures no longer count. A pause is a person's decision and stays. */
+const afresh = (now: number) => ({ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null, removedAt: null }) as const;
+
+export function certificateStore(db: Db): CertificateStore {
+  return {
+    sync: (certificates, now) => atomically(db, (trx) => sync(trx, certificates, now)),
+    async get(name) {
+      return (await db.selectFrom("certificates").selectAll().where("name", "=", name).executeTakeFirst()) ?? null;
+    },
+    list: () => db.selectFrom("certificates").selectAll().orderBy("name").execute(),
+    due: (now, limit) => dueCertificates(db, now, limit).execute(),
+    async update(name, patch) {
+      if (Object.values(patch).every((value) => value === undefined)) return;
+      await db.updateTable("certificates").set(patch).where("name", "=", name).execute();
+    },
+  };
+}
+
+/** Apart so that a test can ask the database how it would find them. */
+export function dueCertificates(db: Db, now: number, limit: number) {
+  return db.selectFrom("certificates").selectAll().where("nextCheckAt", "<=", now).orderBy("nextCheckAt").limit(limit);
+}
+
+/**
+ * Every write repeats what it assumes in its WHERE, so that of several processes that load the same configuration at once
+ * one reports each change. Names are taken in order: two of them cannot lock rows crosswise.
+ */
+async function sync(trx: Db, certificates: readonly Certificate[], now: number): Promise<{ added: string[]; changed: string[]; removed: string[] }> {
+  const known = new Map<string, Pick<CertificateRecord, "digest" | "removedAt">>();
+  for (const { name, digest, removedAt } of await trx.selectFrom("certificates").select(["name", "digest", "removedAt"]).execute()) {
+    known.set(name, { digest, removedAt });
+  }
+  const wanted = new Map(certificates.map(({ name, digest }) => [name, digest]));
+  const names = [...new Set([...known.keys(), ...wanted.keys()])].sort();
+  const report = { added: [] as string[], changed: [] as string[], removed: [] as string[] };
+  for (const name of names) {
+    const change = difference(known.get(name), wanted.get(name));
+    const digest = wanted.get(name) ?? "";
+    if (change === "new" && (await insert(trx, name, digest, now))) report.added.push(name);
+    if (change === "returned" && (await comeBack(trx, name, digest, now))) report.added.push(name);
+    if (change === "changed" && (await renew(trx, name, digest, now))) report.changed.push(name);
+    if (change === "removed" && (await remove(trx, name, now))) report.removed.push(name);
+  }
+  return report;
+}
+
+function difference(
+  known: Pick<CertificateRecord, "digest" | "removedAt"> | undefined,
+  digest: string | undefined,
+): "new" | "returned" | "changed" | "removed" | null {
+  if (known === undefined) return "new";
+  if (digest === undefined) return known.removedAt === null ? "removed" : null;
+  if (known.removedAt !== null) return "returned";
+  return known.digest === digest ? null : "changed";
+}
+
+async function insert(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
+  const pause = { pausedAt: null, pausedUntil: null, pausedReason: null };
+  const result = await trx
+    .insertInto("certificates")
+    .values({ name, digest, ...afresh(now), ...pause })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  return result.numInsertedOrUpdatedRows === 1n;
+}
+
+async function comeBack(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
+  const result = await trx
+    .updateTable("certificates")
+    .set({ digest, ...afresh(now) })
+    .where("name", "=", name)
+    .where("removedAt", "is not", null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+async function renew(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
+  const result = await trx
+    .updateTable("certificates")
+    .set({ digest, ...afresh(now) })
+    .where("name", "=", name)
+    .where("removedAt", "is", null)
+    .where("digest", "!=", digest)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+async function remove(trx: Db, name: string, now: number): Promise<boolean> {
+  const result = await trx
+    .updateTable("certificates")
+    .set({ removedAt: now, nextCheckAt: null })
+    .where("name", "=", name)
+    .where("removedAt", "is", null)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}

@@ -1,0 +1,65 @@
+import { RenewalError } from "../domain/errors.ts";
+import type { EventStore, Store } from "../domain/store.ts";
+import { accountStore } from "./accounts.ts";
+import { certificateStore } from "./certificates.ts";
+import { challengeStore } from "./challenges.ts";
+import { type Database, openDatabase, type StoreOptions } from "./database.ts";
+import { deploymentStore } from "./deployments.ts";
+import { eventStore, eventStoreInside } from "./events.ts";
+import { observationStore } from "./observations.ts";
+import { renewalStore } from "./renewals.ts";
+import type { Db } from "./schema.ts";
+import type { Vault } from "./vault.ts";
+import { versionStore } from "./versions.ts";
+
+export type { StoreOptions } from "./database.ts";
+export { schemaVersion } from "./migrations/index.ts";
+export { openVault, type Vault, type VaultOptions } from "./vault.ts";
+
+/**
+ * Opens the database, brings its schema up to date and checks that the vault fits it. `worker` names this process in
+ * every event. Throws `store.unavailable`, `store.sealed` or `config.invalid`; no message holds the URL's password.
+ */
+export async function openStore(options: StoreOptions, vault: Vault, worker: string): Promise<Store> {
+  const database = await openDatabase(options, vault);
+  return {
+    ...ports(database, database.db, vault, eventStore(database.db, database.dialect, worker)),
+    transaction: (work) => transaction(database, vault, worker, work),
+    close: () => database.db.destroy(),
+  };
+}
+
+function ports(database: Database, db: Db, vault: Vault, events: EventStore): Omit<Store, "transaction" | "close"> {
+  return {
+    certificates: certificateStore(db),
+    versions: versionStore(db, vault),
+    renewals: renewalStore(db, database.dialect, vault),
+    deployments: deploymentStore(db),
+    observations: observationStore(db),
+    events,
+    challenges: challengeStore(db),
+    accounts: accountStore(db, vault),
+  };
+}
+
+function transaction<T>(database: Database, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
+  return database.db.transaction().execute(async (trx) => {
+    const { events, outbox } = eventStoreInside(trx, database.dialect, worker);
+    const tx: Store = {
+      ...ports(database, trx, vault, events),
+      transaction: (nested) => nested(tx),
+      close: async () => {
+        throw new RenewalError("internal.bug", "a transaction cannot close the store");
+      },
+    };
+    const scope = { open: true };
+    const result = await database.scope
+      .run(scope, () => work(tx))
+      .finally(() => {
+        // What the work left running behind its back is outside again.
+        scope.open = false;
+      });
+    await outbox.flush();
+    return result;
+  });
+}

@@ -1,0 +1,88 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { link, mkdir, open, unlink } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { RenewalError } from "../domain/errors.ts";
+
+export const MASTER_KEY_BYTES = 32;
+/** base64 of 32 bytes is 44 characters; anything much longer is some other file. */
+const FILE_BYTES_MAX = 256;
+
+/** Reads the master key, making the file on first use. Processes that start at once all get the same key. */
+export async function masterKeyFromFile(path: string): Promise<Buffer> {
+  const file = resolve(path);
+  try {
+    return (await readKey(file)) ?? (await createKey(file));
+  } catch (thrown) {
+    if (thrown instanceof RenewalError) throw thrown;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new RenewalError("config.secret", `master key ${file}: ${message}`, { cause: thrown });
+  }
+}
+
+export function masterKeyFromText(text: string, where: string): Buffer {
+  const trimmed = text.trim();
+  const key = Buffer.from(trimmed, "base64");
+  // Node skips what is not base64; only a text that reads back the same was meant as a key.
+  if (key.length !== MASTER_KEY_BYTES || key.toString("base64") !== trimmed) {
+    throw new RenewalError("config.secret", `${where} is not ${MASTER_KEY_BYTES} bytes in base64; make one with: openssl rand -base64 ${MASTER_KEY_BYTES}`);
+  }
+  return key;
+}
+
+/** Null when there is no file yet. */
+async function readKey(file: string): Promise<Buffer | null> {
+  const handle = await open(file, "r").catch((thrown: unknown) => {
+    if (hasCode(thrown, "ENOENT")) return null;
+    throw thrown;
+  });
+  if (handle === null) return null;
+  try {
+    const { mode } = await handle.stat();
+    if ((mode & 0o077) !== 0) {
+      const shown = (mode & 0o777).toString(8).padStart(4, "0");
+      throw new RenewalError("config.secret", `master key ${file} can be read by other users (mode ${shown}); run: chmod 600 ${file}`);
+    }
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(FILE_BYTES_MAX), 0, FILE_BYTES_MAX, 0);
+    return masterKeyFromText(buffer.toString("latin1", 0, bytesRead), `master key ${file}`);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * A key is written whole and synced under a name of its own, then linked: `link` fails when the name exists, so the first
+ * process wins, nobody reads half a key, and a key is on disk before anything is sealed with it.
+ */
+async function createKey(file: string): Promise<Buffer> {
+  const directory = dirname(file);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const draft = join(directory, `.${basename(file)}.${randomUUID()}`);
+  const handle = await open(draft, "wx", 0o600);
+  try {
+    await handle.writeFile(`${randomBytes(MASTER_KEY_BYTES).toString("base64")}\n`);
+    await handle.sync();
+    await link(draft, file).catch((thrown: unknown) => {
+      if (!hasCode(thrown, "EEXIST")) throw thrown;
+    });
+  } finally {
+    await handle.close();
+    await unlink(draft);
+  }
+  await syncDirectory(directory);
+  const key = await readKey(file);
+  if (key === null) throw new RenewalError("config.secret", `master key ${file} vanished while it was made`);
+  return key;
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function hasCode(thrown: unknown, code: string): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === code;
+}

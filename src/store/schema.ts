@@ -1,0 +1,39 @@
+import type { Generated, Kysely } from "kysely";
+import type { CertificateRecord } from "../domain/certificate.ts";
+import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
+import type { HistoryEvent } from "../domain/event.ts";
+import type { Renewal } from "../domain/renewal.ts";
+import type { Version } from "../domain/version.ts";
+
+export type Dialect = "sqlite" | "postgresql";
+
+/** Truth values are kept as 0 and 1: SQLite has no boolean. */
+type Flag = number;
+/** JSON as text: the same in both dialects, read back through `json.ts`. */
+type Json = string;
+
+/**
+ * The tables as queries see them. Columns are snake_case in SQL and camelCase here (Kysely's CamelCasePlugin), so a
+ * row without JSON or sealed columns is the domain's record itself.
+ */
+export interface Schema {
+  certificates: CertificateRecord;
+  versions: Omit<Version, "leaf" | "chainPem"> & { leaf: Json; chainPem: Json; sealedKey: string };
+  /** The order's state lives on the renewal's row so that one statement can compare the fence and write it. */
+  renewals: Renewal & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
+  deployments: Omit<Deployment, "exhausted" | "receipt"> & { exhausted: Flag; receipt: Json | null };
+  endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag };
+  observations: { certificate: string; endpoint: string; address: string; body: Json };
+  events: Omit<HistoryEvent, "seq" | "detail"> & { seq: Generated<number>; detail: Json };
+  challenges: { token: string; keyAuthorization: string; expiresAt: number };
+  accounts: { issuer: string; directory: string; url: string | null; sealedKey: string };
+  meta: { name: string; value: string };
+}
+
+/** A connection pool or one transaction of it: every port works over either. */
+export type Db = Kysely<Schema>;
+
+/** Runs `work` in the transaction `db` already is, or in a new one. */
+export function atomically<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
+  return db.isTransaction ? work(db) : db.transaction().execute(work);
+}

@@ -1,0 +1,86 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { RenewalError } from "../domain/errors.ts";
+import { Secret } from "../domain/secret.ts";
+import { MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./master-key.ts";
+
+/**
+ * Seals values for the database. `identity` says which record and column a value belongs to and is authenticated with it:
+ * a ciphertext copied to another row, or an older one put back under another identity, does not open.
+ */
+export interface Vault {
+  /** Tells master keys apart without telling anything about them. */
+  readonly keyId: string;
+  seal(identity: string, secret: Secret): string;
+  /** Throws `store.sealed` when the master key does not fit or the value was altered or moved. */
+  open(identity: string, sealed: string): Secret;
+}
+
+export type VaultOptions =
+  /** Created on first use. */
+  | { readonly file: string }
+  /** 32 bytes in base64. */
+  | { readonly key: Secret };
+
+/** `renewd-sealed:1:<key id>:<wrapped data key>:<data>`, the last two base64url of IV ‖ tag ‖ ciphertext. */
+const FORMAT = "renewd-sealed:1";
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+export async function openVault(options: VaultOptions): Promise<Vault> {
+  return vaultOver("key" in options ? masterKeyFromText(options.key.reveal(), "the master key") : await masterKeyFromFile(options.file));
+}
+
+/** Parts are escaped so that no two records share an identity, whatever their names contain. */
+export function recordIdentity(...parts: readonly (string | number)[]): string {
+  return parts.map((part) => encodeURIComponent(part)).join(":");
+}
+
+function vaultOver(masterKey: Buffer): Vault {
+  const wrappingKey = derive(masterKey, "renewd wrapping key", MASTER_KEY_BYTES);
+  const keyId = derive(masterKey, "renewd key id", 8).toString("hex");
+  const header = `${FORMAT}:${keyId}`;
+  return {
+    keyId,
+    seal(identity, secret) {
+      // A key of its own for each value: the master key encrypts random keys only, never data, however many records there are.
+      const dataKey = randomBytes(MASTER_KEY_BYTES);
+      const wrapped = encrypt(wrappingKey, `${header}:key:${identity}`, dataKey);
+      const data = encrypt(dataKey, `${header}:data:${identity}`, Buffer.from(secret.reveal(), "utf8"));
+      dataKey.fill(0);
+      return `${header}:${wrapped.toString("base64url")}:${data.toString("base64url")}`;
+    },
+    open(identity, sealed) {
+      const [word, version, sealedBy, wrapped, data] = sealed.split(":");
+      if (`${word}:${version}` !== FORMAT || wrapped === undefined || data === undefined) {
+        throw new RenewalError("store.sealed", `the sealed value of ${identity} has a format this renewd does not know`);
+      }
+      if (sealedBy !== keyId) {
+        throw new RenewalError("store.sealed", `the sealed value of ${identity} needs the master key with id ${sealedBy}; the one given has id ${keyId}`);
+      }
+      try {
+        const dataKey = decrypt(wrappingKey, `${header}:key:${identity}`, Buffer.from(wrapped, "base64url"));
+        return new Secret(decrypt(dataKey, `${header}:data:${identity}`, Buffer.from(data, "base64url")).toString("utf8"));
+      } catch (cause) {
+        throw new RenewalError("store.sealed", `the sealed value of ${identity} was altered or belongs to another record`, { cause });
+      }
+    },
+  };
+}
+
+function derive(masterKey: Buffer, purpose: string, bytes: number): Buffer {
+  return Buffer.from(hkdfSync("sha256", masterKey, "", purpose, bytes));
+}
+
+function encrypt(key: Buffer, authenticated: string, data: Buffer): Buffer {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(authenticated));
+  const ciphertext = Buffer.concat([cipher.update(data), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), ciphertext]);
+}
+
+function decrypt(key: Buffer, authenticated: string, sealed: Buffer): Buffer {
+  const iv = sealed.subarray(0, IV_BYTES);
+  const tag = sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES);
+  const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(authenticated)).setAuthTag(tag);
+  return Buffer.concat([decipher.update(sealed.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]);
+}
