@@ -1,0 +1,33 @@
+import { z } from "zod";
+import type { ChallengeResponses, Solver } from "../domain/issuer.ts";
+import type { Plugin } from "../domain/plugin.ts";
+import { checkToken } from "./token.ts";
+
+/** Longer than any CA validates; an answer left behind by a crash expires by itself. */
+const EXPIRES_AFTER_MS = 3600_000;
+
+export interface SolverDependencies {
+  readonly challenges: ChallengeResponses;
+  /** ms since epoch. */
+  readonly now: () => number;
+}
+
+const options = z.strictObject({});
+
+/** Answers through renewd's own responder (RFC 8555 §8.3): any process that runs one serves any worker's token. */
+export const http01: Plugin<z.infer<typeof options>, SolverDependencies, Solver> = {
+  type: "http-01",
+  description: "Answers http-01 challenges through renewd's own responder on port 80.",
+  options,
+  create: (_options, { challenges, now }) => ({
+    challengeType: "http-01",
+    async present({ token, keyAuthorization }, signal) {
+      signal.throwIfAborted();
+      await challenges.put(checkToken(token), keyAuthorization, now() + EXPIRES_AFTER_MS);
+    },
+    async cleanUp({ token, keyAuthorization }, signal) {
+      signal.throwIfAborted();
+      if ((await challenges.get(checkToken(token))) === keyAuthorization) await challenges.remove(token);
+    },
+  }),
+};
