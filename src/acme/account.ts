@@ -1,0 +1,66 @@
+import { RenewalError } from "../domain/errors.ts";
+import type { Account, Accounts } from "../domain/issuer.ts";
+import type { Secret } from "../domain/secret.ts";
+import { generateKey } from "../x509/key.ts";
+import { harmless, hasProblemType } from "./problem.ts";
+import { type CertificateAuthority, openSession } from "./session.ts";
+
+export interface AccountOptions {
+  /** URLs such as `mailto:ops@example.com`. */
+  readonly contact: readonly string[];
+  readonly termsOfServiceAgreed: boolean;
+}
+
+export interface OpenAccount {
+  readonly url: string;
+  readonly privateKey: Secret;
+}
+
+/**
+ * The issuer's one account. Its key is stored before the CA hears of it: newAccount with a known key returns the account
+ * that exists (RFC 8555 §7.3), so neither a crash in between nor two workers at once make a second one.
+ */
+export async function ensureAccount(ca: CertificateAuthority, accounts: Accounts, options: AccountOptions, signal: AbortSignal): Promise<OpenAccount> {
+  const stored = (await accounts.get(ca.issuer, ca.directoryUrl)) ?? (await accounts.create(ca.issuer, ca.directoryUrl, await generateKey("ecdsa-p256")));
+  if (stored.url !== null) return { url: stored.url, privateKey: stored.privateKey };
+  return register(ca, accounts, options, stored, signal);
+}
+
+/** The CA no longer knows the account URL: the same key gets a new account. */
+export async function forgetAccount(ca: CertificateAuthority, accounts: Accounts, url: string): Promise<void> {
+  const stored = await accounts.get(ca.issuer, ca.directoryUrl);
+  // Another worker may have registered it anew while we waited for the CA.
+  if (stored?.url === url) await accounts.setUrl(ca.issuer, ca.directoryUrl, null);
+}
+
+async function register(ca: CertificateAuthority, accounts: Accounts, options: AccountOptions, stored: Account, signal: AbortSignal): Promise<OpenAccount> {
+  const { meta } = await ca.directory(signal);
+  if (meta?.termsOfService !== undefined && !options.termsOfServiceAgreed) {
+    refuse(`CA "${ca.issuer}" needs agreement to its terms of service: read ${harmless(meta.termsOfService)} and set \`termsOfServiceAgreed: true\`.`);
+  }
+  if (meta?.externalAccountRequired && ca.externalAccount === null) {
+    refuse(`CA "${ca.issuer}" opens accounts only with an external account binding: set \`externalAccount\` to the key id and HMAC key it gave you.`);
+  }
+  const payload = { termsOfServiceAgreed: options.termsOfServiceAgreed, ...(options.contact.length > 0 && { contact: options.contact }) };
+  const reply = await openSession(ca, stored.privateKey, null, signal).createAccount(payload).catch(accountFailure);
+  const url = reply.headers.location;
+  if (url === undefined || !ca.transport.owns(url)) {
+    throw new RenewalError("acme.directory", `CA "${ca.issuer}" opened an account without a usable URL (RFC 8555 §7.3).`);
+  }
+  await accounts.setUrl(ca.issuer, ca.directoryUrl, url);
+  return { url, privateKey: stored.privateKey };
+}
+
+/** Whatever the CA finds malformed about a newAccount request is what the operator configured for it. */
+function accountFailure(error: unknown): never {
+  if (error instanceof RenewalError && error.code === "acme.refused") throw new RenewalError("acme.account", error.message, { cause: error.cause });
+  throw error;
+}
+
+function refuse(message: string): never {
+  throw new RenewalError("acme.account", message);
+}
+
+export function isAccountGone(error: unknown): boolean {
+  return hasProblemType(error, "accountDoesNotExist");
+}

@@ -1,0 +1,151 @@
+import { z } from "zod";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
+import { type Deadline, pollUntil } from "./poll.ts";
+import { harmless, validationError } from "./problem.ts";
+import type { Reply, Session } from "./session.ts";
+
+/** Clean-up has its own time: it also runs when the attempt's signal is already aborted. */
+const CLEAN_UP_TIMEOUT_MS = 10_000;
+
+const challengeSchema = z.object({
+  type: z.string(),
+  url: z.string(),
+  status: z.enum(["pending", "processing", "valid", "invalid"]),
+  token: z.string().optional(),
+  error: z.unknown().optional(),
+});
+const authorizationSchema = z.object({
+  identifier: z.object({ type: z.enum(["dns", "ip"]), value: z.string() }),
+  status: z.enum(["pending", "valid", "invalid", "deactivated", "expired", "revoked"]),
+  challenges: z.array(challengeSchema).max(50),
+  wildcard: z.boolean().optional(),
+});
+
+interface Pending {
+  readonly response: ChallengeResponse;
+  readonly url: string;
+  /** The CA was told by an earlier attempt. */
+  readonly told: boolean;
+}
+
+export interface Challenges {
+  readonly session: Session;
+  /** Authorization URLs of the order. */
+  readonly authorizations: readonly string[];
+  readonly solver: Solver;
+  readonly progress: OrderProgress;
+  readonly deadline: Deadline;
+}
+
+/**
+ * Answers every challenge the order still needs and returns once the CA has accepted them all: first all are presented,
+ * then the CA is told, then polled. What was presented is cleaned up whatever happens, except when another worker took
+ * over: it presents the same values for the same order.
+ */
+export async function answerChallenges(challenges: Challenges): Promise<void> {
+  const pending = await findPending(challenges);
+  const presented: ChallengeResponse[] = [];
+  let failure: unknown = null;
+  try {
+    await present(challenges, pending, presented);
+    await validate(challenges, pending);
+  } catch (error) {
+    failure = error;
+  }
+  if (!isLeaseLost(failure) && !isLeaseLost(challenges.deadline.signal.reason)) {
+    try {
+      await cleanUp(challenges, presented);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== null) throw failure;
+}
+
+async function findPending({ session, authorizations, solver, progress }: Challenges): Promise<Pending[]> {
+  const pending: Pending[] = [];
+  // One after another: a hundred names at once would be a burst no CA likes.
+  for (const url of authorizations) {
+    const reply = await session.post("return an authorization", url, null);
+    const parsed = authorizationSchema.safeParse(reply.data);
+    if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME authorization (RFC 8555 §7.1.4).", { cause: parsed.error });
+    const { identifier, status, challenges, wildcard } = parsed.data;
+    const name = harmless(`${wildcard ? "*." : ""}${identifier.value}`, 255);
+    if (status === "valid") continue;
+    if (status !== "pending") {
+      const reason = challenges.find((challenge) => challenge.status === "invalid")?.error;
+      // The order cannot become valid any more, whatever its own status still says (RFC 8555 §7.1.6).
+      await progress.abandon(`the authorization of ${name} is ${status}`);
+      throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
+    }
+    const challenge = challenges.find((candidate) => candidate.type === solver.challengeType);
+    if (challenge?.token === undefined) {
+      const offered = harmless(challenges.map((candidate) => candidate.type).join(", "), 200) || "nothing";
+      throw new RenewalError("acme.noChallenge", `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`);
+    }
+    const response = { identifier, token: challenge.token, keyAuthorization: await session.keyAuthorization(challenge.token) };
+    pending.push({ response, url: challenge.url, told: challenge.status !== "pending" });
+  }
+  return pending;
+}
+
+async function present({ solver, progress, deadline }: Challenges, pending: readonly Pending[], presented: ChallengeResponse[]): Promise<void> {
+  const { signal } = deadline;
+  for (const { response } of pending) {
+    signal.throwIfAborted();
+    // Noted before: what failed half-way may need cleaning up too.
+    presented.push(response);
+    await solving(signal, () => solver.present(response, signal));
+    await progress.save({}, { type: "challenge.presented", detail: { identifier: response.identifier.value, challenge: solver.challengeType } });
+  }
+  for (const { response } of pending) await solving(signal, async () => solver.wait?.(response, signal));
+}
+
+async function validate({ session, deadline }: Challenges, pending: readonly Pending[]): Promise<void> {
+  const first = new Map<Pending, Reply>();
+  for (const item of pending) {
+    const what = `validate ${item.response.identifier.value}`;
+    // Telling twice is refused by some CAs; an empty object starts the validation (RFC 8555 §7.5.1).
+    first.set(item, await session.post(what, item.url, item.told ? null : {}));
+  }
+  for (const [item, reply] of first) {
+    const name = harmless(item.response.identifier.value, 255);
+    const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
+    await pollUntil(`validating ${name}`, reply, again, (answer) => accepted(name, answer), deadline);
+  }
+}
+
+function accepted(name: string, reply: Reply): true | null {
+  const parsed = challengeSchema.safeParse(reply.data);
+  if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME challenge (RFC 8555 §8).", { cause: parsed.error });
+  if (parsed.data.status === "invalid") throw validationError(`The CA could not validate ${name}`, parsed.data.error, "acme.unauthorized");
+  return parsed.data.status === "valid" ? true : null;
+}
+
+async function cleanUp({ solver, progress }: Challenges, presented: readonly ChallengeResponse[]): Promise<void> {
+  for (const response of presented) {
+    const signal = AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS);
+    try {
+      await solving(signal, () => solver.cleanUp(response, signal));
+    } catch (error) {
+      const { code, message } = toRenewalError(error);
+      await progress.save({}, { type: "challenge.cleanUpFailed", detail: { identifier: response.identifier.value, code, message } });
+    }
+  }
+}
+
+/** A solver's foreign error is its own failure, not a bug of the order; an abort stays the signal's reason. */
+async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof RenewalError) throw error;
+    throw new RenewalError("solver.failed", `The solver failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof RenewalError && error.code === "lease.lost";
+}

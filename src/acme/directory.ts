@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { RenewalError } from "../domain/errors.ts";
+import { harmless, refusalError } from "./problem.ts";
+import type { Transport } from "./transport.ts";
+
+const url = z.url().max(2000);
+const directorySchema = z.object({
+  newNonce: url,
+  newAccount: url,
+  newOrder: url,
+  meta: z.object({ termsOfService: z.string().max(2000).optional(), externalAccountRequired: z.boolean().optional() }).optional(),
+});
+
+/** RFC 8555 §7.1.1 */
+export type Directory = z.infer<typeof directorySchema>;
+
+/** A CA that moves its URLs is followed within the hour. */
+const MAX_AGE_MS = 3600_000;
+
+export interface DirectoryOptions {
+  readonly issuer: string;
+  readonly directory: string;
+  readonly transport: Transport;
+  readonly now: () => number;
+}
+
+/** Reads the directory once an hour, shared by all orders of the issuer. Throws `acme.directory` when it is none. */
+export function createDirectory(options: DirectoryOptions): (signal: AbortSignal) => Promise<Directory> {
+  let cached: Directory | null = null;
+  let readAt = 0;
+  return async (signal) => {
+    if (cached !== null && performance.now() - readAt < MAX_AGE_MS) return cached;
+    cached = await read(options, signal);
+    readAt = performance.now();
+    return cached;
+  };
+}
+
+async function read({ issuer, directory, transport, now }: DirectoryOptions, signal: AbortSignal): Promise<Directory> {
+  const answer = await transport.send("GET", directory, null, signal);
+  const body = parseJson(answer.body);
+  // A CA in maintenance or at its limit is still an ACME CA: only a definite other answer says the URL is wrong.
+  if (answer.status >= 500 || answer.status === 429) {
+    throw refusalError({ what: `CA "${issuer}" did not return its directory`, status: answer.status, headers: answer.headers, body, now: now() });
+  }
+  const parsed = directorySchema.safeParse(body);
+  if (answer.status === 200 && parsed.success) return parsed.data;
+  const seen = answer.status === 200 ? "something else" : `status ${answer.status}`;
+  throw new RenewalError(
+    "acme.directory",
+    `${harmless(directory)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ${seen}: correct \`directory\` of issuer "${issuer}".`,
+  );
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

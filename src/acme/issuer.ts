@@ -1,0 +1,135 @@
+import { RenewalError } from "../domain/errors.ts";
+import type { Accounts, IssueRequest, IssueResult, Issuer, OrderProgress, Solver } from "../domain/issuer.ts";
+import type { Secret } from "../domain/secret.ts";
+import { createCsr } from "../x509/csr.ts";
+import { checkIssued, withoutRoot } from "../x509/issued.ts";
+import { generateKey, keyTypeOf } from "../x509/key.ts";
+import { splitPem } from "../x509/pem.ts";
+import { ensureAccount, forgetAccount, isAccountGone } from "./account.ts";
+import { answerChallenges } from "./authorization.ts";
+import { createDirectory } from "./directory.ts";
+import { NoncePool } from "./nonce.ts";
+import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
+import { type Deadline, pollUntil } from "./poll.ts";
+import { type CertificateAuthority, openSession, type Session } from "./session.ts";
+import { createTransport } from "./transport.ts";
+
+export interface IssuerOptions {
+  /** In configuration. */
+  readonly name: string;
+  readonly directory: string;
+  /** URLs such as `mailto:ops@example.com`. */
+  readonly contact: readonly string[];
+  readonly termsOfServiceAgreed: boolean;
+  /** The only roots trusted for the directory's TLS, as PEM; null: those that Node ships. */
+  readonly trustPem: string | null;
+  readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
+  readonly requestTimeoutMs: number;
+  /** For one call of `issue`; the order itself lives on and the next call resumes it. */
+  readonly orderTimeoutMs: number;
+}
+
+export interface IssuerDependencies {
+  readonly accounts: Accounts;
+  /** ms since epoch. */
+  readonly now: () => number;
+}
+
+/** Throws `acme.directory` when the directory is no https URL. */
+export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDependencies): Issuer {
+  const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
+  const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
+  const readDirectory = createDirectory({ issuer, directory, transport, now });
+  const ca: CertificateAuthority = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: readDirectory, externalAccount, now };
+
+  return {
+    async issue(request, progress, solver, signal) {
+      signal.throwIfAborted();
+      const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
+      const account = await ensureAccount(ca, accounts, options, signal);
+      try {
+        return await runOrder({ ca, session: openSession(ca, account.privateKey, account.url, signal), request, progress, solver, deadline });
+      } catch (error) {
+        if (!isAccountGone(error)) throw error;
+      }
+      // The CA lost its memory: its orders went with the account (RFC 8555 §6.7 accountDoesNotExist).
+      await forgetAccount(ca, accounts, account.url);
+      if ((await progress.load()).orderUrl !== null) await progress.abandon("the CA no longer knows the account");
+      const renewed = await ensureAccount(ca, accounts, options, signal);
+      return runOrder({ ca, session: openSession(ca, renewed.privateKey, renewed.url, signal), request, progress, solver, deadline });
+    },
+  };
+}
+
+interface Attempt {
+  readonly ca: CertificateAuthority;
+  readonly session: Session;
+  readonly request: IssueRequest;
+  readonly progress: OrderProgress;
+  readonly solver: Solver;
+  readonly deadline: Deadline;
+}
+
+/** Key → order URL → challenges → CSR → finalize → download: each durable before the next, each skipped when done. */
+async function runOrder(attempt: Attempt): Promise<IssueResult> {
+  const { ca, session, request, progress, solver, deadline } = attempt;
+  const privateKey = await ensureKey(request, progress);
+  const opened = await openOrder(ca, session, request, await progress.load(), progress);
+  let { order } = opened;
+  if (order.status === "pending") {
+    await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
+    order = await waitFor(attempt, "the authorized order", await fetchOrder(session, order.url), (found) => found.status !== "pending");
+  }
+  if (order.status === "ready") order = await finalize(attempt, order, opened.csr ?? (await makeCsr(request, privateKey, progress)));
+  order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
+  try {
+    return await download(attempt, order, privateKey);
+  } catch (error) {
+    // Delivered twice and bad twice: fetching it a third time would not mend it, so the next attempt starts anew.
+    if (opened.resumed && opened.order.status === "valid" && isBadCertificate(error)) await progress.abandon("the CA's certificate is not usable");
+    throw error;
+  }
+}
+
+async function ensureKey(request: IssueRequest, progress: OrderProgress): Promise<Secret> {
+  const state = await progress.load();
+  if (state.privateKey !== null && keyTypeOf(state.privateKey) === request.keyType) return state.privateKey;
+  const privateKey = await generateKey(request.keyType);
+  // A stored CSR belongs to the key that is lost: without it an order already finalized is recognised as useless.
+  await progress.save({ privateKey, csr: null });
+  return privateKey;
+}
+
+async function makeCsr(request: IssueRequest, privateKey: Secret, progress: OrderProgress): Promise<string> {
+  const csr = Buffer.from(await createCsr(privateKey, request.identifiers)).toString("base64url");
+  await progress.save({ csr });
+  return csr;
+}
+
+async function finalize({ session, progress }: Attempt, order: Order, csr: string): Promise<Order> {
+  const reply = await session.post("finalize the order", order.finalize, { csr });
+  await progress.save({}, { type: "order.finalized", detail: { order: order.url } });
+  return readOrder(order.url, reply);
+}
+
+async function waitFor({ ca, session, deadline }: Attempt, what: string, order: Order, arrived: (order: Order) => boolean): Promise<Order> {
+  const read = (found: Order): Order | null => {
+    if (found.status === "invalid") throw orderFailure(ca, found);
+    return arrived(found) ? found : null;
+  };
+  const again = (): ReturnType<Session["post"]> => session.post("return the order", order.url, null);
+  return pollUntil(what, order.reply, again, (reply) => read(readOrder(order.url, reply)), deadline);
+}
+
+async function download({ ca, session, request }: Attempt, order: Order, privateKey: Secret): Promise<IssueResult> {
+  if (order.certificate === undefined) throw new RenewalError("acme.server", `CA "${ca.issuer}" says the order is valid but names no certificate.`);
+  const reply = await session.post("hand out the certificate", order.certificate, null);
+  const [leafPem, ...chainPem] = splitPem(typeof reply.data === "string" ? reply.data : "");
+  if (leafPem === undefined) throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
+  const leaf = checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
+  return { leaf, leafPem, chainPem: withoutRoot(chainPem), privateKey };
+}
+
+function isBadCertificate(error: unknown): boolean {
+  return error instanceof RenewalError && error.code === "acme.badCertificate";
+}

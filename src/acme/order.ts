@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { RenewalError } from "../domain/errors.ts";
+import type { Identifier } from "../domain/identifier.ts";
+import type { IssueRequest, OrderProgress, OrderState } from "../domain/issuer.ts";
+import { canonicalIdentifier } from "../x509/leaf.ts";
+import { harmless, problemOf, validationError } from "./problem.ts";
+import type { CertificateAuthority, Reply, Session } from "./session.ts";
+
+const orderSchema = z.object({
+  status: z.enum(["pending", "ready", "processing", "valid", "invalid"]),
+  identifiers: z.array(z.object({ type: z.string(), value: z.string() })).max(1000),
+  authorizations: z.array(z.string()).max(1000),
+  finalize: z.string(),
+  expires: z.string().optional(),
+  certificate: z.string().optional(),
+  error: z.unknown().optional(),
+});
+
+/** RFC 8555 §7.1.3 */
+export interface Order extends z.infer<typeof orderSchema> {
+  readonly url: string;
+  /** The answer it came in, for Retry-After. */
+  readonly reply: Reply;
+}
+
+export function readOrder(url: string, reply: Reply): Order {
+  const parsed = orderSchema.safeParse(reply.data);
+  if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME order (RFC 8555 §7.1.3).", { cause: parsed.error });
+  return { ...parsed.data, url, reply };
+}
+
+export async function fetchOrder(session: Session, url: string): Promise<Order> {
+  return readOrder(url, await session.post("return the order", url, null));
+}
+
+export interface OpenedOrder {
+  readonly order: Order;
+  /** What is stored now: the CSR is null if the order is new or the stored one was abandoned. */
+  readonly csr: string | null;
+  readonly resumed: boolean;
+}
+
+/** The stored order if it can still lead to the certificate, else a new one whose URL is durable before anything else. */
+export async function openOrder(
+  ca: CertificateAuthority,
+  session: Session,
+  request: IssueRequest,
+  state: OrderState,
+  progress: OrderProgress,
+): Promise<OpenedOrder> {
+  if (state.orderUrl !== null) {
+    const found = await findStored(ca, session, state.orderUrl);
+    const obstacle = typeof found === "string" ? found : whyUnusable(found, request, state, ca.now());
+    if (obstacle === null && typeof found !== "string") {
+      await progress.save({}, { type: "order.resumed", detail: { order: found.url, status: found.status } });
+      return { order: found, csr: state.csr, resumed: true };
+    }
+    await progress.abandon(obstacle ?? "the order cannot be used");
+  }
+  const reply = await session.createOrder({ identifiers: request.identifiers.map(({ type, value }) => ({ type, value })) });
+  const url = reply.headers.location;
+  if (url === undefined || !ca.transport.owns(url)) {
+    throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
+  }
+  await progress.save({ orderUrl: url, csr: null }, { type: "order.created", detail: { order: url } });
+  return { order: readOrder(url, reply), csr: null, resumed: false };
+}
+
+/** The order, or why it is gone for good; anything passing is thrown. */
+async function findStored(ca: CertificateAuthority, session: Session, url: string): Promise<Order | string> {
+  if (!ca.transport.owns(url)) return "the order belongs to another CA's directory";
+  try {
+    return await fetchOrder(session, url);
+  } catch (error) {
+    const problem = problemOf(error);
+    // 404 by Boulder; Pebble and others say unauthorized of an order that belongs to an account forgotten meanwhile.
+    if (problem?.status === 404 || problem?.status === 410 || problem?.type.endsWith(":unauthorized")) return "the CA no longer knows the order";
+    throw error;
+  }
+}
+
+function whyUnusable(order: Order, request: IssueRequest, state: OrderState, now: number): string | null {
+  if (order.status === "invalid") return "the CA declared the order invalid";
+  if (!sameNames(order.identifiers, request.identifiers)) return "the order is for other names";
+  const finalized = order.status === "processing" || order.status === "valid";
+  if (finalized && state.csr === null) return "the order was finalized with a request that is lost";
+  if (!finalized && order.expires !== undefined && Date.parse(order.expires) <= now) return "the order expired";
+  return null;
+}
+
+function sameNames(order: readonly { type: string; value: string }[], requested: readonly Identifier[]): boolean {
+  const key = (names: readonly { type: string; value: string }[]): string =>
+    [...new Set(names.map(({ type, value }) => canonicalIdentifier({ type: type === "ip" ? "ip" : "dns", value: value.toLowerCase() }).value))]
+      .sort()
+      .join(" ");
+  return key(order) === key(requested);
+}
+
+/** What an invalid order's own error means (RFC 8555 §7.1.3). */
+export function orderFailure(ca: CertificateAuthority, order: Order): RenewalError {
+  const names = harmless(order.identifiers.map(({ value }) => value).join(", "), 200);
+  return validationError(`CA "${ca.issuer}" declared the order for ${names} invalid`, order.error, "acme.orderInvalid");
+}

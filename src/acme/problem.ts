@@ -1,0 +1,135 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { z } from "zod";
+import { type ErrorCode, RenewalError } from "../domain/errors.ts";
+import { retryAtOf } from "./retryAfter.ts";
+
+const TEXT_CHARACTERS_MAX = 500;
+const SUBPROBLEMS_SHOWN_MAX = 5;
+
+const identifier = z.object({ type: z.string(), value: z.string() });
+const flat = z.object({ type: z.string().default("about:blank"), title: z.string().optional(), detail: z.string().optional(), status: z.number().optional() });
+export const problemSchema = flat.extend({
+  subproblems: z
+    .array(flat.extend({ identifier: identifier.optional() }))
+    .max(1000)
+    .optional(),
+});
+
+/** An ACME problem document (RFC 8555 §6.7, RFC 7807). Its text comes from the CA: show it only through `describeProblem`. */
+export type Problem = z.infer<typeof problemSchema>;
+
+const PREFIX = "urn:ietf:params:acme:error:";
+
+/** Every type of RFC 8555 §6.7, and those of later documents that a CA may answer us with. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  accountDoesNotExist: "acme.account",
+  alreadyRevoked: "acme.refused",
+  badCSR: "acme.badCsr",
+  badNonce: "acme.server",
+  // Boulder says so of certificate keys it finds weak; account keys are always ours, P-256.
+  badPublicKey: "acme.badCsr",
+  badRevocationReason: "acme.refused",
+  badSignatureAlgorithm: "acme.account",
+  caa: "acme.caa",
+  connection: "acme.challengeConnection",
+  dns: "acme.dns",
+  externalAccountRequired: "acme.account",
+  incorrectResponse: "acme.unauthorized",
+  invalidContact: "acme.account",
+  malformed: "acme.refused",
+  // We asked too early or twice: the next attempt starts from what the order's state is then.
+  orderNotReady: "acme.server",
+  rateLimited: "acme.rateLimited",
+  rejectedIdentifier: "acme.rejectedIdentifier",
+  serverInternal: "acme.server",
+  tls: "acme.challengeConnection",
+  unauthorized: "acme.unauthorized",
+  unsupportedContact: "acme.account",
+  unsupportedIdentifier: "acme.rejectedIdentifier",
+  userActionRequired: "acme.account",
+  // RFC 9773 §7.4
+  alreadyReplaced: "acme.refused",
+};
+
+/** Worst first: what a compound problem amounts to is its gravest part. */
+const GRAVITY: readonly ErrorCode[] = ["acme.rejectedIdentifier", "acme.caa", "acme.badCsr", "acme.account", "acme.refused", "acme.rateLimited"];
+
+interface Refusal {
+  /** Such as `CA "letsencrypt" refused to open an order for www.example.com`. */
+  readonly what: string;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: unknown;
+  readonly now: number;
+}
+
+/** What an HTTP answer that is no success means. The problem is the error's `cause`, for `problemOf`. */
+export function refusalError({ what, status, headers, body, now }: Refusal): RenewalError {
+  const parsed = problemSchema.safeParse(body);
+  const problem: Problem = parsed.success ? parsed.data : { type: "about:blank", detail: `HTTP status ${status}` };
+  const retryAt = retryAtOf(headers["retry-after"], now);
+  return new RenewalError(codeOfAnswer(problem, status), `${what}: ${describeProblem(problem)}`, {
+    cause: { ...problem, status },
+    ...(retryAt !== null && { retryAt }),
+  });
+}
+
+/** What a problem inside an order, authorization or challenge means (RFC 8555 §7.1.3, §7.1.6). */
+export function validationError(what: string, error: unknown, fallback: ErrorCode): RenewalError {
+  const parsed = problemSchema.safeParse(error);
+  if (!parsed.success) return new RenewalError(fallback, `${what}; the CA gave no reason.`);
+  return new RenewalError(codeOfProblem(parsed.data) ?? fallback, `${what}: ${describeProblem(parsed.data)}`, { cause: parsed.data });
+}
+
+/** The problem behind an error this folder threw, null when there is none. */
+export function problemOf(error: unknown): Problem | null {
+  const parsed = problemSchema.safeParse(error instanceof RenewalError ? error.cause : null);
+  return parsed.success ? parsed.data : null;
+}
+
+export function hasProblemType(error: unknown, type: string): boolean {
+  return problemOf(error)?.type === PREFIX + type;
+}
+
+function codeOfAnswer(problem: Problem, status: number): ErrorCode {
+  if (status === 429) return "acme.rateLimited";
+  const code = codeOfProblem(problem);
+  // As the answer to a request, and not the outcome of a validation, it is the account that lacks the right (§7.3.6).
+  if (code === "acme.unauthorized") return "acme.account";
+  if (code !== null) return code;
+  return status >= 500 ? "acme.server" : "acme.refused";
+}
+
+function codeOfProblem(problem: Problem): ErrorCode | null {
+  const name = problem.type.startsWith(PREFIX) ? problem.type.slice(PREFIX.length) : "";
+  const own = Object.hasOwn(CODES, name) ? CODES[name] : undefined;
+  const parts = (problem.subproblems ?? []).map((part) => codeOfProblem(part)).filter((code) => code !== null);
+  if (name !== "compound" && name !== "malformed") return own ?? null;
+  return GRAVITY.find((code) => parts.includes(code)) ?? parts[0] ?? own ?? null;
+}
+
+/** One line for people, of at most 500 characters: text, type and the names that are to blame. */
+export function describeProblem(problem: Problem): string {
+  const subproblems = problem.subproblems ?? [];
+  const parts = subproblems.slice(0, SUBPROBLEMS_SHOWN_MAX).map((part) => {
+    const name = part.identifier ? `${harmless(part.identifier.value, 100)}: ` : "";
+    return `${name}${harmless(part.detail ?? part.title ?? part.type, 150)}`;
+  });
+  const more = subproblems.length - parts.length;
+  const list = parts.length === 0 ? "" : ` [${parts.join("; ")}${more > 0 ? `; and ${more} more` : ""}]`;
+  const type = problem.type === "about:blank" ? "" : ` (${harmless(problem.type.replace(PREFIX, ""), 100)})`;
+  const text = harmless(problem.detail ?? problem.title ?? "no reason given", parts.length === 0 ? 390 : 150);
+  return harmless(`${text}${type}${list}`);
+}
+
+/**
+ * Text of a stranger made safe for logs, terminals and pages: control, format (bidirectional overrides) and line
+ * separator characters become spaces, and the length is bounded.
+ */
+export function harmless(text: string, charactersMax: number = TEXT_CHARACTERS_MAX): string {
+  const line = text
+    .slice(0, charactersMax * 4)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ")
+    .trim();
+  return line.length > charactersMax ? `${line.slice(0, charactersMax - 1)}…` : line;
+}
