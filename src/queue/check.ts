@@ -1,0 +1,64 @@
+import { Cluster, type Redis } from "ioredis";
+import { RenewalError } from "../domain/errors.ts";
+import { connectProducer } from "./connection.ts";
+import { describeRedis, type RedisOptions } from "./options.ts";
+
+export interface RedisFacts {
+  readonly version: string;
+  /** Null when neither CONFIG nor INFO may be read: the caller should warn that nobody checked it. */
+  readonly maxmemoryPolicy: string | null;
+}
+
+/**
+ * To be called before any worker starts. Throws `queue.unavailable` within 2 s when Redis cannot be reached,
+ * `queue.misconfigured` when it would lose jobs.
+ */
+export async function checkRedis(redis: RedisOptions, signal?: AbortSignal): Promise<RedisFacts> {
+  const connection = connectProducer(redis);
+  try {
+    return await connection.run(async () => {
+      const { client } = connection;
+      await client.ping();
+      const servers = client instanceof Cluster ? client.nodes("master") : [client];
+      const facts = await Promise.all(servers.map(factsOf));
+      for (const each of facts) refuseUnfit(each, describeRedis(redis));
+      return facts[0] ?? { version: "unknown", maxmemoryPolicy: null };
+    }, signal);
+  } finally {
+    connection.disconnect();
+  }
+}
+
+function refuseUnfit({ version, maxmemoryPolicy }: RedisFacts, where: string): void {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major < 6 || (major === 6 && minor < 2)) {
+    throw new RenewalError("queue.misconfigured", `Redis at ${where} is version ${version}: renewd needs 6.2 or newer`);
+  }
+  if (maxmemoryPolicy !== null && maxmemoryPolicy !== "noeviction") {
+    throw new RenewalError(
+      "queue.misconfigured",
+      `Redis at ${where} has maxmemory-policy ${maxmemoryPolicy} and would drop jobs when memory is short: set \`maxmemory-policy noeviction\``,
+    );
+  }
+}
+
+async function factsOf(client: Redis): Promise<RedisFacts> {
+  const info = await client.info("server");
+  return { version: field(info, "redis_version") ?? "unknown", maxmemoryPolicy: await maxmemoryPolicy(client) };
+}
+
+/** Managed services and ACLs without @admin deny CONFIG; INFO tells the same. */
+async function maxmemoryPolicy(client: Redis): Promise<string | null> {
+  try {
+    const reply: unknown = await client.config("GET", "maxmemory-policy");
+    if (Array.isArray(reply) && typeof reply[1] === "string") return reply[1];
+  } catch {
+    // Denied: ask INFO.
+  }
+  return field(await client.info("memory"), "maxmemory_policy");
+}
+
+function field(info: string, name: string): string | null {
+  const line = info.split(/\r?\n/).find((each) => each.startsWith(`${name}:`));
+  return line?.slice(name.length + 1) ?? null;
+}

@@ -1,0 +1,124 @@
+import { chmod, lstat, mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { RenewalError } from "../domain/errors.ts";
+import { probeRedis, redisGone, type ServerProcess, shutDownRedis, spawnRedis } from "./serverProcess.ts";
+import { locationFile, privateRedisSocket } from "./socketPath.ts";
+
+export { privateRedisSocket } from "./socketPath.ts";
+
+const RESTART_FIRST_MS = 100;
+const RESTART_MAX_MS = 5_000;
+/** Having run this long, it starts again without delay. */
+const STEADY_MS = 60_000;
+
+export interface PrivateRedisOptions {
+  /** Holds its data, log and socket; made 0700. */
+  readonly directory: string;
+  /** Default `redis-server` from PATH. */
+  readonly binary?: string;
+  /** It died while we run, or could not be started again; the next start comes in `restartInMs`. */
+  readonly onExit?: (exit: { readonly reason: string; readonly restartInMs: number }) => void;
+}
+
+export interface PrivateRedis {
+  /** Its unix socket: it listens nowhere else. */
+  readonly path: string;
+  /** True when one was still running, left behind by a killed process. */
+  readonly adopted: boolean;
+  /** Stops it, adopted or not, with its data on disk. */
+  stop(): Promise<void>;
+}
+
+/** A redis-server of our own for `renewd run` without `redis.url`: unix socket only, AOF, noeviction, started again whenever it dies. */
+export async function startPrivateRedis(options: PrivateRedisOptions): Promise<PrivateRedis> {
+  const { directory, binary = "redis-server", onExit } = options;
+  const path = await prepareDirectories(directory);
+  let stopping = false;
+  let stopped: Promise<void> | null = null;
+  let server: ServerProcess | null = null;
+  const state = await probeRedis(path);
+  if (state === "silent") {
+    throw new RenewalError("queue.unavailable", `The private Redis at ${path} is running but does not answer: end its process, then start again`);
+  }
+  const adopted = state === "alive";
+  if (!adopted) server = await spawnRedis({ binary, directory, path });
+
+  const wake = new AbortController();
+  const watching = watch();
+
+  async function watch(): Promise<void> {
+    let restartInMs = RESTART_FIRST_MS;
+    for (;;) {
+      const since = performance.now();
+      const reason = server === null ? await redisGone(path) : await server.exited;
+      if (stopping) return;
+      if (performance.now() - since > STEADY_MS) restartInMs = RESTART_FIRST_MS;
+      restartInMs = await startAgain(reason, restartInMs);
+      if (stopping) return;
+    }
+  }
+
+  /** Returns the delay before the next start, should it die again soon. */
+  async function startAgain(firstReason: string, firstInMs: number): Promise<number> {
+    let reason = firstReason;
+    let restartInMs = firstInMs;
+    while (!stopping) {
+      onExit?.({ reason, restartInMs });
+      await pause(restartInMs, wake.signal);
+      restartInMs = Math.min(restartInMs * 2, RESTART_MAX_MS);
+      if (stopping) break;
+      try {
+        server = await spawnRedis({ binary, directory, path });
+        break;
+      } catch (error) {
+        reason = error instanceof Error ? error.message : String(error);
+      }
+    }
+    return restartInMs;
+  }
+
+  async function stop(): Promise<void> {
+    stopping = true;
+    wake.abort();
+    if (server === null) await shutDownRedis(path);
+    await server?.stop();
+    await watching;
+    // A start was under way when stop() came.
+    await server?.stop();
+  }
+
+  return {
+    path,
+    adopted,
+    stop() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+/** Returns the socket's path. Its directory must be ours alone: whoever owns it owns the queue. */
+async function prepareDirectories(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await chmod(directory, 0o700);
+  const path = privateRedisSocket(directory);
+  if (dirname(path) !== dirname(join(directory, "redis.sock"))) {
+    await writeFile(locationFile(directory), `${path}\n`, { mode: 0o600 });
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const found = await lstat(dirname(path));
+    if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
+      throw new RenewalError("queue.unavailable", `${dirname(path)} is not a directory of ours alone: remove it, or choose a shorter state directory`);
+    }
+  }
+  return path;
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,71 @@
+import { Queue } from "bullmq";
+import type { Job, JobQueue } from "../domain/queue.ts";
+import { connectProducer, type RedisConnection } from "./connection.ts";
+import { jobIdOf, QUEUES } from "./names.ts";
+import { prefixOf, type RedisOptions } from "./options.ts";
+import { payloadOf } from "./payload.ts";
+
+/** One pipeline: large enough to be cheap, small enough for its time limit. */
+const BATCH_MAX = 200;
+
+/** BullMQ's range; smaller is more urgent, and 0 (no priority) goes first of all. */
+const PRIORITY_MAX = 2_097_151;
+
+/** Connects in the background; the first `enqueue` tells whether Redis is there. */
+export function openJobQueue(redis: RedisOptions): JobQueue & { close(): Promise<void> } {
+  const connection = connectProducer(redis);
+  const queues = {
+    issue: openQueue(QUEUES.issue, redis, connection),
+    deploy: openQueue(QUEUES.deploy, redis, connection),
+    verify: openQueue(QUEUES.verify, redis, connection),
+  };
+  return {
+    async enqueue(jobs) {
+      for (const [kind, queue] of Object.entries(queues)) {
+        const entries = jobs.filter((job) => job.kind === kind).map(entryOf);
+        for (let start = 0; start < entries.length; start += BATCH_MAX) {
+          await connection.run(() => queue.addBulk(entries.slice(start, start + BATCH_MAX)));
+        }
+      }
+    },
+    async close() {
+      connection.disconnect();
+    },
+  };
+}
+
+export function openQueue(name: string, redis: RedisOptions, connection: RedisConnection): Queue {
+  const queue = new Queue(name, {
+    connection: connection.client,
+    prefix: prefixOf(redis),
+    // Otherwise a Queue made while Redis is down waits for ever, and one failed version check makes it fail for ever.
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
+    // Its first write needs Redis at once and would race the connection. BullMQ's default event length applies without it.
+    skipMetasUpdate: true,
+  });
+  // Unheard, an error event ends the process; every call of connection.run tells its caller about the same trouble.
+  queue.on("error", () => {});
+  return queue;
+}
+
+function entryOf(job: Job) {
+  return {
+    name: job.kind,
+    data: payloadOf(job),
+    opts: {
+      jobId: jobIdOf(job),
+      priority: priorityOf(job.priority),
+      // The database decides what is tried again; BullMQ never does.
+      attempts: 1,
+      // A kept job would block its id: the sweep could not enqueue the same work again.
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    },
+  };
+}
+
+function priorityOf(priority: number): number {
+  if (Number.isNaN(priority)) return PRIORITY_MAX;
+  return Math.min(Math.max(Math.round(priority), 0), PRIORITY_MAX);
+}

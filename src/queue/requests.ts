@@ -1,0 +1,63 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { isErrorCode, RenewalError } from "../domain/errors.ts";
+import { connectProducer } from "./connection.ts";
+import { QUEUES } from "./names.ts";
+import { describeRedis, type RedisOptions } from "./options.ts";
+import { parseRequest, type RenewalRequest } from "./payload.ts";
+import { openQueue } from "./producer.ts";
+
+const POLL_MS = 200;
+
+/** Adds a request to `renewal-requests`. Throws `request.invalid` naming the field, `queue.unavailable` within 2 s. */
+export async function requestRenewal(redis: RedisOptions, payload: RenewalRequest, signal?: AbortSignal): Promise<{ jobId: string }> {
+  const request = parseRequest(payload);
+  // Unlike BullMQ's counter, which starts again after data loss, this id never names two requests.
+  const jobId = `request-${randomUUID()}`;
+  const connection = connectProducer(redis);
+  try {
+    const queue = openQueue(QUEUES.requests, redis, connection);
+    await connection.run(() => queue.add("renew", request, { jobId }), signal);
+    return { jobId };
+  } finally {
+    connection.disconnect();
+  }
+}
+
+/**
+ * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unavailable` when nobody
+ * has taken it in time (it stays queued) or when Redis lost it.
+ */
+export async function waitForRequest(redis: RedisOptions, jobId: string, timeoutMs: number, signal: AbortSignal): Promise<{ renewalId: string }> {
+  const connection = connectProducer(redis);
+  try {
+    const queue = openQueue(QUEUES.requests, redis, connection);
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const job = await connection.run(() => queue.getJob(jobId), signal);
+      if (job === undefined) {
+        throw new RenewalError("queue.unavailable", `Redis at ${describeRedis(redis)} no longer knows request ${jobId}: its data was lost; request again`);
+      }
+      if (job.finishedOn !== undefined) return resultOf(jobId, job.returnvalue, job.failedReason);
+      if (performance.now() >= deadline) {
+        throw new RenewalError(
+          "queue.unavailable",
+          `No planner took request ${jobId} within ${timeoutMs / 1_000} s: check that one runs; the request stays queued`,
+        );
+      }
+      await delay(POLL_MS, undefined, { signal });
+    }
+  } finally {
+    connection.disconnect();
+  }
+}
+
+function resultOf(jobId: string, returned: unknown, failedReason: string | undefined): { renewalId: string } {
+  if (typeof returned === "object" && returned !== null && "renewalId" in returned && typeof returned.renewalId === "string") {
+    return { renewalId: returned.renewalId };
+  }
+  // As written by requestWorker.ts: `<code>: <message>`.
+  const [, code = "", message = ""] = /^([a-z]+\.[A-Za-z]+): (.*)$/s.exec(failedReason ?? "") ?? [];
+  if (isErrorCode(code)) throw new RenewalError(code, message);
+  throw new RenewalError("internal.bug", `Request ${jobId} failed: ${failedReason ?? "no result"}`);
+}

@@ -1,0 +1,38 @@
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { Job } from "../domain/queue.ts";
+import { QUEUES } from "./names.ts";
+import type { RedisOptions } from "./options.ts";
+import { parseJob } from "./payload.ts";
+import { type Processing, startProcessing } from "./processing.ts";
+
+export interface WorkerOptions {
+  readonly redis: RedisOptions;
+  readonly kind: Job["kind"];
+  readonly concurrency: number;
+  /** Default 5 s. */
+  readonly drainTimeoutMs?: number;
+  /** MUST be idempotent: a job may be delivered twice. Its signal aborts when the job is taken over or the worker shuts down. */
+  readonly handle: (job: Job, signal: AbortSignal) => Promise<void>;
+  /** Failed handlers, dropped jobs (with the job's id), trouble with Redis. */
+  readonly onError: (error: RenewalError, jobId?: string) => void;
+}
+
+/** Works off one kind of job. A job is a hint: whatever becomes of it, it is gone from Redis afterwards, and the database decides what is tried again. */
+export function startWorker(options: WorkerOptions): Processing {
+  const { kind, handle, onError, ...rest } = options;
+  return startProcessing({
+    ...rest,
+    queue: QUEUES[kind],
+    keep: { count: 0 },
+    onError,
+    async process(queued, signal) {
+      try {
+        await handle(parseJob(kind, queued.data, queued.priority), signal);
+      } catch (error) {
+        onError(toRenewalError(error), queued.id);
+        // Otherwise not rethrown: BullMQ would write the message to Redis, and the database already knows.
+        if (signal.aborted) throw signal.reason;
+      }
+    },
+  });
+}
