@@ -1,0 +1,108 @@
+import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import type { ConfigProblem } from "../config/problems.ts";
+import type { Clock } from "../domain/clock.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Log } from "../domain/log.ts";
+import type { JobQueue } from "../domain/queue.ts";
+import type { Store } from "../domain/store.ts";
+import { workerName } from "../log.ts";
+import type { RedisOptions } from "../queue/options.ts";
+import { privateRedisSocket } from "../queue/privateRedis.ts";
+import { openJobQueue } from "../queue/producer.ts";
+import { type Context, DEFAULT_SETTINGS, type RenewalSettings } from "../renewal/context.ts";
+import { openStore, openVault } from "../store/index.ts";
+import { createProbe } from "../tls/probe.ts";
+import { systemClock } from "./clock.ts";
+import { createEstate, type ReloadableEstate } from "./estate.ts";
+
+/** One handshake, however slowly the peer talks. */
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+
+const PROBLEMS = new WeakMap<RenewalError, readonly ConfigProblem[]>();
+
+/** Throws `config.invalid` with every mistake in its message, one a line with its place. */
+export async function loadConfigOrExplain(file: string): Promise<Config> {
+  const result = await loadConfig(file);
+  if (result.ok) return result.config;
+  const lines = result.problems.map(({ file: where, line, column, message }) =>
+    line === 0 ? `${where}: ${message}` : `${where}:${line}:${column}: ${message}`,
+  );
+  const error = new RenewalError("config.invalid", lines.join("\n"));
+  PROBLEMS.set(error, result.problems);
+  throw error;
+}
+
+/** The mistakes behind a `config.invalid`, for output that is not text. */
+export function problemsOf(error: RenewalError): readonly ConfigProblem[] {
+  return PROBLEMS.get(error) ?? [];
+}
+
+/** Configuration and database: enough to show and to record; Redis is not touched. */
+export interface Reader extends AsyncDisposable {
+  readonly config: Config;
+  readonly store: Store;
+  readonly estate: ReloadableEstate;
+  readonly clock: Clock;
+  close(): Promise<void>;
+}
+
+export async function openReader(configFile: string): Promise<Reader> {
+  return readerOf(await loadConfigOrExplain(configFile));
+}
+
+export async function readerOf(config: Config): Promise<Reader> {
+  const store = await openStore(config.store, await openVault(config.masterKey), workerName());
+  const close = (): Promise<void> => store.close();
+  return { config, store, estate: createEstate(config, store, systemClock), clock: systemClock, close, [Symbol.asyncDispose]: close };
+}
+
+export interface App extends Reader {
+  readonly context: Context;
+  readonly redis: RedisOptions;
+}
+
+export async function openContext(configFile: string, { log }: { readonly log: Log }): Promise<App> {
+  const reader = await readerOf(await loadConfigOrExplain(configFile));
+  return appOf(reader, redisOf(reader.config), log);
+}
+
+/** Opens no connection yet: it is made when the first job is added, and its failure is that job's. */
+export function appOf(reader: Reader, redis: RedisOptions, log: Log): App {
+  const queue = openJobQueue(redis);
+  const { config, store, estate, clock } = reader;
+  const probe = createProbe({ timeoutMs: HANDSHAKE_TIMEOUT_MS, now: clock.now });
+  const context: Context = { store, queue, probe, estate, clock, log, settings: settingsOf(config) };
+  const close = async (): Promise<void> => {
+    await queue.close();
+    await reader.close();
+  };
+  return { ...reader, context, redis, close, [Symbol.asyncDispose]: close };
+}
+
+/** Everything a command needs that only records: jobs are left to the sweep. */
+export function withoutQueue(context: Context): Context {
+  const queue: JobQueue = { enqueue: async () => {} };
+  return { ...context, queue };
+}
+
+/** Without `redis` in the configuration, the private one that `renewd run` starts in `dataDir`. */
+export function redisOf(config: Config): RedisOptions {
+  return config.redis ?? { kind: "single", path: privateRedisSocket(privateRedisDirectory(config)) };
+}
+
+export function privateRedisDirectory({ dataDir }: Config): string {
+  return join(dataDir, "redis");
+}
+
+function settingsOf({ planner, retry }: Config): RenewalSettings {
+  return {
+    ...DEFAULT_SETTINGS,
+    batch: planner.batch,
+    issueAttemptsMax: retry.issueAttempts,
+    deployAttemptsMax: retry.deployAttempts,
+    backoffMs: retry.backoffMs,
+    requeueMs: planner.sweepMs,
+  };
+}

@@ -1,0 +1,59 @@
+import { createIssuer } from "../acme/issuer.ts";
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Deployer } from "../domain/deployer.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Issuer, Solver } from "../domain/issuer.ts";
+import type { Store } from "../domain/store.ts";
+import type { Estate } from "../renewal/context.ts";
+
+export interface ReloadableEstate extends Estate {
+  /** From now on this configuration holds; what is running finishes with what it has. */
+  replace(config: Config): void;
+}
+
+/** Makes issuers, solvers and deployers when first asked for: a deployer process never builds an ACME client. */
+export function createEstate(initial: Config, store: Store, clock: Clock): ReloadableEstate {
+  let config = initial;
+  let made = makers(config, store, clock);
+  let byName = new Map(config.certificates.map((certificate) => [certificate.name, certificate]));
+  return {
+    certificates: () => config.certificates,
+    certificate: (name) => byName.get(name) ?? null,
+    issuer: (name) => made.issuer(name),
+    solver: (name) => made.solver(name),
+    deployer: (name) => made.deployer(name),
+    replace(next) {
+      config = next;
+      made = makers(config, store, clock);
+      byName = new Map(config.certificates.map((certificate) => [certificate.name, certificate]));
+    },
+  };
+}
+
+interface Makers {
+  issuer(name: string): Issuer;
+  solver(name: string): Solver;
+  deployer(name: string): Deployer;
+}
+
+function makers(config: Config, store: Store, { now }: Clock): Makers {
+  return {
+    issuer: once("issuer", config.issuers, (options) => createIssuer(options, { accounts: store.accounts, now })),
+    solver: once("solver", config.solvers, ({ plugin, options }) => plugin.create(options, { challenges: store.challenges, now })),
+    deployer: once("target", config.targets, ({ plugin, options, name }) => plugin.create(options, { target: name })),
+  };
+}
+
+function once<Definition, Made>(noun: string, definitions: ReadonlyMap<string, Definition>, make: (definition: Definition) => Made): (name: string) => Made {
+  const made = new Map<string, Made>();
+  return (name) => {
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const definition = definitions.get(name);
+    if (definition === undefined) throw new RenewalError("config.removed", `${noun} "${name}" is not in this process's configuration; reload it`);
+    const fresh = make(definition);
+    made.set(name, fresh);
+    return fresh;
+  };
+}

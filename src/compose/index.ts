@@ -1,0 +1,6 @@
+/** The only wiring: configuration → dependencies → running roles. */
+export { type App, loadConfigOrExplain, openContext, openReader, problemsOf, type Reader, withoutQueue } from "./app.ts";
+export { readForeignPair } from "./foreignPair.ts";
+export { runRoles } from "./process.ts";
+export { ROLES, type Role } from "./roles.ts";
+export { startWorkerProcess } from "./workerProcess.ts";

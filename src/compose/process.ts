@@ -1,0 +1,121 @@
+import type { Config } from "../config/config.ts";
+import { diffConfig } from "../config/diff.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { Log } from "../domain/log.ts";
+import { createLog } from "../log.ts";
+import { checkRedis } from "../queue/check.ts";
+import { describeRedis, type RedisOptions } from "../queue/options.ts";
+import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
+import { type App, appOf, loadConfigOrExplain, privateRedisDirectory, readerOf, redisOf } from "./app.ts";
+import { systemClock } from "./clock.ts";
+import { ROLES, type Role, type RoleSettings, type RunningRole, startRole } from "./roles.ts";
+
+const REDIS_RETRY_MS = 1_000;
+/** Whatever hangs, the process ends: everything it was doing is resumed by another or by its next start. */
+const STOP_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs roles until SIGTERM or SIGINT; SIGHUP reloads the configuration. Throws what makes starting impossible.
+ * Resolves with the exit code: 0 for an orderly stop.
+ */
+export async function runRoles(configFile: string, roles: readonly Role[]): Promise<number> {
+  const config = await loadConfigOrExplain(configFile);
+  const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
+  const stop = stopSignals();
+  let privateRedis: PrivateRedis | null = null;
+  const running: RunningRole[] = [];
+  let app: App | null = null;
+  try {
+    const reader = await readerOf(config);
+    privateRedis = await privateRedisFor(config, roles, log);
+    app = appOf(reader, redisOf(config), log);
+    await redisReady(app.redis, log, stop.signal);
+    for (const role of roles) running.push(await startRole(role, app.context, app.redis, settingsOf(config)));
+    onReload(app, running, log);
+    log.info({ roles: [...roles], redis: describeRedis(app.redis) }, "renewd is running");
+    await stop.asked;
+    log.info({}, "stopping: finishing what is running");
+  } catch (thrown) {
+    if (!stop.signal.aborted) throw thrown;
+  } finally {
+    const closing = closeAll(running, app, privateRedis);
+    const timeout = setTimeout(() => {
+      log.warn({}, "not everything finished in time; it is resumed at the next start");
+      process.exit(0);
+    }, STOP_TIMEOUT_MS).unref();
+    await closing;
+    clearTimeout(timeout);
+  }
+  return 0;
+}
+
+async function closeAll(running: readonly RunningRole[], app: App | null, privateRedis: PrivateRedis | null): Promise<void> {
+  await Promise.allSettled(running.map((role) => role.close()));
+  await app?.close();
+  await privateRedis?.stop();
+}
+
+/** One process with every role brings its own Redis; separate workers need one they share. */
+async function privateRedisFor(config: Config, roles: readonly Role[], log: Log): Promise<PrivateRedis | null> {
+  if (config.redis !== null) return null;
+  if (roles.length < ROLES.length) {
+    throw new RenewalError("config.invalid", `${config.file}: redis is missing; separate workers need a Redis they share: set redis.url`);
+  }
+  const directory = privateRedisDirectory(config);
+  const onExit = (exit: object): void => log.error({ ...exit }, "private Redis died; starting it again");
+  const redis = await startPrivateRedis({ directory, onExit });
+  log.info({ path: redis.path, adopted: redis.adopted }, "private Redis started");
+  return redis;
+}
+
+/** A Redis that is down is waited for, as workers and Redis start in any order; one that evicts keys is refused. */
+async function redisReady(redis: RedisOptions, log: Log, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      const { maxmemoryPolicy } = await checkRedis(redis, signal);
+      if (maxmemoryPolicy === null) log.warn({ redis: describeRedis(redis) }, "Redis does not tell its maxmemory-policy: make sure it is noeviction");
+      return;
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = toRenewalError(thrown);
+      if (error.code !== "queue.unavailable") throw error;
+      log.error({ err: error, action: error.facts.action }, "waiting for Redis");
+      await systemClock.sleep(REDIS_RETRY_MS, signal);
+    }
+  }
+}
+
+function stopSignals(): { readonly asked: Promise<void>; readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.once(name, () => {
+      controller.abort(new Error(`stopped by ${name}`));
+      resolve();
+    });
+  }
+  return { asked, signal: controller.signal };
+}
+
+function onReload(app: App, running: readonly RunningRole[], log: Log): void {
+  let config = app.config;
+  const reload = async (): Promise<void> => {
+    try {
+      const next = await loadConfigOrExplain(config.file);
+      log.info({ ...diffConfig(config, next) }, "configuration reloaded");
+      config = next;
+      app.estate.replace(next);
+      for (const role of running) await role.reloaded?.();
+    } catch (thrown) {
+      log.error({ err: toRenewalError(thrown) }, "configuration not reloaded; the old one stays in force");
+    }
+  };
+  let reloading = Promise.resolve();
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(reload);
+  });
+}
+
+function settingsOf({ planner, workers, http01 }: Config): RoleSettings {
+  return { tickMs: planner.tickMs, sweepMs: planner.sweepMs, concurrency: workers, http01 };
+}

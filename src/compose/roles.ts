@@ -1,0 +1,108 @@
+import { toRenewalError } from "../domain/errors.ts";
+import type { Job } from "../domain/queue.ts";
+import type { RedisOptions } from "../queue/options.ts";
+import type { Processing } from "../queue/processing.ts";
+import { startRequestWorker } from "../queue/requestWorker.ts";
+import { startScheduler } from "../queue/scheduler.ts";
+import { startWorker } from "../queue/worker.ts";
+import { configure } from "../renewal/configure.ts";
+import type { Context } from "../renewal/context.ts";
+import { deploy } from "../renewal/deploy.ts";
+import { issue } from "../renewal/issue.ts";
+import { planDue } from "../renewal/plan.ts";
+import { requestRenewal } from "../renewal/request.ts";
+import { sweep } from "../renewal/sweep.ts";
+import { verify } from "../renewal/verify.ts";
+import { startHttp01Responder } from "../web/http01.ts";
+
+export const ROLES = ["planner", "acme", "deployer", "verifier"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** The parts of the configuration that shape a process; a reload does not change them. */
+export interface RoleSettings {
+  readonly tickMs: number;
+  readonly sweepMs: number;
+  readonly concurrency: Readonly<Record<Job["kind"], number>>;
+  readonly http01: { readonly host: string; readonly port: number };
+}
+
+export interface RunningRole {
+  /** After the configuration changed. */
+  reloaded?(): Promise<void>;
+  /** Lets running work finish, bounded; work that does not finish in time is interrupted and resumed elsewhere. */
+  close(): Promise<void>;
+}
+
+type StartRole = (context: Context, redis: RedisOptions, settings: RoleSettings) => Promise<RunningRole>;
+
+const START: Readonly<Record<Role, StartRole>> = {
+  async planner(context, redis, settings) {
+    const onError = report(context, "planner");
+    await configure(context);
+    const scheduler = startScheduler({
+      redis,
+      tickMs: settings.tickMs,
+      sweepMs: settings.sweepMs,
+      handle: async (what, signal) => {
+        await (what === "plan" ? planDue(context, signal) : sweep(context, signal));
+      },
+      onError,
+    });
+    const requests = startRequestWorker({
+      redis,
+      handle: ({ certificate, force, reason, requestedBy }) =>
+        requestRenewal(context, { certificate, force: force ?? false, reason: reason ?? null, requestedBy: requestedBy ?? null }),
+      onError,
+    });
+    return {
+      async reloaded() {
+        await configure(context);
+        await planDue(context, AbortSignal.timeout(settings.tickMs));
+      },
+      async close() {
+        await Promise.all([scheduler.close(), requests.close()]);
+      },
+    };
+  },
+
+  async acme(context, redis, { concurrency, http01 }) {
+    // Listening before the first order: the CA may ask at once, and any worker's token.
+    const responder = await startHttp01Responder({ ...http01, challenges: context.store.challenges });
+    context.log.info({ host: http01.host, port: responder.port }, "http-01 responder listening");
+    const worker = jobWorker(context, redis, "issue", concurrency.issue, (job, signal) => issue(context, job.renewalId, signal));
+    return {
+      async close() {
+        await worker.close();
+        await responder.close();
+      },
+    };
+  },
+
+  async deployer(context, redis, { concurrency }) {
+    return jobWorker(context, redis, "deploy", concurrency.deploy, async (job, signal) => {
+      if (job.kind === "deploy") await deploy(context, job.renewalId, job.target, signal);
+    });
+  },
+
+  async verifier(context, redis, { concurrency }) {
+    return jobWorker(context, redis, "verify", concurrency.verify, (job, signal) => verify(context, job.renewalId, signal));
+  },
+};
+
+export function startRole(role: Role, context: Context, redis: RedisOptions, settings: RoleSettings): Promise<RunningRole> {
+  return START[role](context, redis, settings);
+}
+
+function jobWorker(
+  context: Context,
+  redis: RedisOptions,
+  kind: Job["kind"],
+  concurrency: number,
+  handle: (job: Job, signal: AbortSignal) => Promise<void>,
+): Processing {
+  return startWorker({ redis, kind, concurrency, handle, onError: report(context, kind) });
+}
+
+function report({ log }: Context, role: string): (error: unknown) => void {
+  return (error) => log.error({ role, err: toRenewalError(error) }, "job failed; the sweep enqueues it again while it is due");
+}

@@ -1,0 +1,3 @@
+import { startWorkerProcess } from "../src/compose/index.ts";
+
+await startWorkerProcess("planner");
