@@ -12,6 +12,8 @@ export interface Plugin<Options, Dependencies, Made> {
   /** Strict object of this kind's options, without `type`. */
   readonly options: z.ZodType<Options>;
   readonly create: (options: Options, dependencies: Dependencies) => Made;
+  /** Solvers: the ACME challenge type they answer, so that configuration can tell which names they cannot validate. */
+  readonly challengeType?: string;
   /**
    * Things outside renewd that only one certificate may own (a file path, an ARN), for the given certificate.
    * Two certificates that occupy the same thing are a configuration error.
