@@ -17,6 +17,7 @@ const options = z.strictObject({});
 /** Answers through renewd's own responder (RFC 8555 §8.3): any process that runs one serves any worker's token. */
 export const http01: Plugin<z.infer<typeof options>, SolverDependencies, Solver> = {
   type: "http-01",
+  challengeType: "http-01",
   description: "Answers http-01 challenges through renewd's own responder on port 80.",
   options,
   create: (_options, { challenges, now }) => ({

@@ -15,6 +15,7 @@ const options = z.strictObject({
 /** Answers http-01 through files a web server already serves (RFC 8555 §8.3). */
 export const webroot: Plugin<z.infer<typeof options>, SolverDependencies, Solver> = {
   type: "webroot",
+  challengeType: "http-01",
   description: "Answers http-01 challenges with files below a running web server's document root.",
   options,
   create: ({ directory }) => ({
