@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { Endpoint, Observation, ObservationProblem, ServedCertificate } from "../domain/endpoint.ts";
 import { RenewalError } from "../domain/errors.ts";
+import { namesCover } from "../domain/identifier.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { Version } from "../domain/version.ts";
 import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
@@ -8,7 +9,6 @@ import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { type KeyKind, shakeHands } from "./handshake.ts";
 import { reasonOf } from "./reasons.ts";
 import { describeServed, fingerprintOfPem } from "./served.ts";
-import { namesCover } from "./subjectAltNames.ts";
 
 export interface ProbeOptions {
   /** Bounds one look-up and one observation, however slowly the peer talks. */

@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { canonicalAddress } from "../domain/identifier.ts";
 
 /**
  * Reads Node's textual subjectAltName (`DNS:a.example, IP Address:192.0.2.1`). Entries that could be mistaken for more
@@ -16,20 +16,6 @@ export function readSubjectAltNames(text = ""): string[] {
     if (kind === "IP Address") names.push(canonicalAddress(value));
   }
   return names;
-}
-
-/** True when a client that asked for `serverName` accepts one of `names` (RFC 9525 §6.3: a wildcard is a whole first label). */
-export function namesCover(names: readonly string[], serverName: string): boolean {
-  if (isIP(serverName)) return names.includes(canonicalAddress(serverName));
-  const wanted = serverName.toLowerCase();
-  const dot = wanted.indexOf(".");
-  return names.includes(wanted) || (dot > 0 && names.includes(`*${wanted.slice(dot)}`));
-}
-
-/** OpenSSL prints IPv6 in full upper case, configuration holds the RFC 5952 form: compare one spelling. */
-function canonicalAddress(value: string): string {
-  if (isIP(value) !== 6 || value.includes("%")) return value;
-  return new URL(`http://[${value}]`).hostname.slice(1, -1);
 }
 
 function unquote(quoted: string): string {
