@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { KEY_TYPES } from "../domain/certificate.ts";
+import type { Identifier } from "../domain/identifier.ts";
+import { duration } from "./duration.ts";
+import { checkHost, checkHostAndPort, type HostAndPort } from "./endpoints.ts";
+import { type Checked, checkDnsName, checkIdentifier } from "./identifiers.ts";
+
+/** More than Let's Encrypt and most CAs put into one certificate. */
+const NAMES_MAX = 100;
+const HTTPS_PORT = 443;
+const NO_ENDPOINT = "needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet";
+
+/** An endpoint as written; server name and target are completed by the rules. */
+export interface EndpointEntry extends HostAndPort {
+  readonly sni?: string | undefined;
+  readonly target?: string | undefined;
+}
+
+const identifier = z.string().transform((text, context) => take<Identifier>(checkIdentifier(text), context));
+const serverName = z.string().transform((text, context) => take(checkDnsName(text), context));
+const host = z.string().transform((text, context) => take(checkHost(text), context));
+
+const endpoint = z.union([
+  z.string().transform((text, context): EndpointEntry => take(checkHostAndPort(text, HTTPS_PORT), context)),
+  z.strictObject({
+    host: host.describe("Host name or IP address to dial; every address of a name is dialled."),
+    port: z.int().min(1).max(65_535).default(HTTPS_PORT).describe("TCP port."),
+    sni: serverName
+      .optional()
+      .describe("Server name sent in the handshake. Default: the host if the certificate covers it, else the certificate's first name."),
+    target: z.string().optional().describe("The target behind this endpoint. Default: any of the certificate's."),
+  }),
+]);
+
+const renewal = z.strictObject({
+  atFractionLeft: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .optional()
+    .describe("Renew when this fraction of the lifetime is left. Default: 1/3, or 1/2 for lifetimes below 10 days."),
+  jitter: z.number().min(0).max(1).optional().describe("Fraction of the window over which renewals are spread. Default: 0.1."),
+});
+
+const shared = {
+  issuer: z.string().optional().describe("Name of an issuer."),
+  solver: z.string().optional().describe("Name of a solver."),
+  keyType: z.enum(KEY_TYPES).optional().describe("Type of the key. Default: ecdsa-p256."),
+  targets: z.array(z.string()).min(1).max(100).optional().describe("Names of targets, in the order they are deployed."),
+  renewal: renewal.optional().describe("When to renew."),
+  verifyTimeout: duration({ min: "1s", max: "1h" }).optional().describe("Time an endpoint may take from deployed to served. Default: 60s."),
+};
+
+export const defaultsSchema = z.strictObject(shared);
+
+export const certificateSchema = z.strictObject({
+  names: z
+    .array(identifier)
+    .min(1)
+    .max(NAMES_MAX, `has more than ${NAMES_MAX} names, which CAs refuse: split the certificate`)
+    .describe("DNS names, wildcards (`*.example.org`) and IP addresses; the first is the certificate's common label."),
+  ...shared,
+  endpoints: z
+    .array(endpoint, { error: (issue) => (issue.input === undefined ? NO_ENDPOINT : undefined) })
+    .min(1, NO_ENDPOINT)
+    .max(100)
+    .describe("Where clients meet the certificate: `host:port`, or an object. At least one: only a handshake there proves a renewal."),
+  mustStaple: z
+    .never({ error: "cannot be used: CAs ended OCSP (Let's Encrypt on 2025-08-06), so a must-staple certificate is refused by browsers; remove this key" })
+    .optional()
+    .describe("Always refused: CAs ended OCSP, so nothing could be stapled."),
+});
+
+export type CertificateEntry = z.output<typeof certificateSchema>;
+export type DefaultsEntry = z.output<typeof defaultsSchema>;
+
+function take<T>(checked: Checked<T>, context: z.RefinementCtx): T {
+  if ("value" in checked) return checked.value;
+  context.addIssue({ code: "custom", message: checked.problem });
+  return z.NEVER;
+}

@@ -1,0 +1,61 @@
+import type { Certificate } from "../domain/certificate.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { HostAndPort } from "./endpoints.ts";
+import type { DeployerPlugin, SolverPlugin } from "./registries.ts";
+
+/** A checked configuration: every reference resolved, every path absolute, every secret read. */
+export interface Config {
+  /** Where it came from. */
+  readonly file: string;
+  readonly dataDir: string;
+  /** `file` may not exist yet: the vault makes it. */
+  readonly masterKey: { readonly file: string } | { readonly key: Secret };
+  readonly store: { readonly kind: "sqlite"; readonly file: string } | { readonly kind: "postgresql"; readonly url: Secret };
+  /** null: a private redis-server in `dataDir`. */
+  readonly redis: RedisConfig | null;
+  readonly http01: HostAndPort;
+  readonly planner: { readonly tickMs: number; readonly sweepMs: number; readonly batch: number };
+  /** Concurrency per process. */
+  readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
+  readonly retry: { readonly issueAttempts: number; readonly deployAttempts: number; readonly backoffMs: readonly number[] };
+  readonly log: { readonly level: "debug" | "info" | "warn" | "error" };
+  readonly issuers: ReadonlyMap<string, IssuerConfig>;
+  readonly solvers: ReadonlyMap<string, PluginConfig<SolverPlugin>>;
+  readonly targets: ReadonlyMap<string, PluginConfig<DeployerPlugin>>;
+  /** In the order of the file. */
+  readonly certificates: readonly Certificate[];
+}
+
+interface RedisAccess {
+  readonly username?: string;
+  readonly password?: Secret;
+  readonly tls?: { readonly ca?: string };
+  readonly prefix: string;
+}
+
+export type RedisConfig =
+  | (RedisAccess & { readonly kind: "single"; readonly url: string })
+  | (RedisAccess & { readonly kind: "single"; readonly path: string })
+  | (RedisAccess & { readonly kind: "sentinel"; readonly sentinels: readonly HostAndPort[]; readonly name: string; readonly sentinelPassword?: Secret })
+  | (RedisAccess & { readonly kind: "cluster"; readonly nodes: readonly HostAndPort[] });
+
+export interface IssuerConfig {
+  readonly name: string;
+  readonly directory: string;
+  /** `mailto:` URLs. */
+  readonly contact: readonly string[];
+  readonly termsOfServiceAgreed: true;
+  /** CAs trusted for the directory's own TLS certificate; null: the system's. */
+  readonly trustPem: string | null;
+  readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
+  readonly requestTimeoutMs: number;
+  readonly orderTimeoutMs: number;
+}
+
+export interface PluginConfig<Kind> {
+  readonly name: string;
+  readonly type: string;
+  /** What `plugin.options` made of the file: fit for this very plugin's `create` and `occupies`. */
+  readonly options: unknown;
+  readonly plugin: Kind;
+}

@@ -1,0 +1,61 @@
+import type { Certificate } from "../domain/certificate.ts";
+import type { Endpoint } from "../domain/endpoint.ts";
+import { namesCover } from "../domain/identifier.ts";
+import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "./certificateSchema.ts";
+import type { Problems } from "./problems.ts";
+import type { Entry } from "./sections.ts";
+import { quote } from "./text.ts";
+
+/** A certificate completed by the defaults; its digest comes last. */
+export type Draft = Omit<Certificate, "digest">;
+
+const DEFAULT_JITTER = 0.1;
+const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;
+
+/** A certificate as written, maybe without the parts that are wrong. */
+export type WrittenCertificate = Partial<CertificateEntry>;
+
+/** Completes each certificate by the defaults. One that names no issuer, solver or target is left out: references.ts has said so. */
+export function draftCertificates(entries: ReadonlyMap<string, Entry<WrittenCertificate>>, defaults: DefaultsEntry, problems: Problems): Draft[] {
+  const drafts: Draft[] = [];
+  for (const [name, { value: entry }] of entries) {
+    const issuer = entry.issuer ?? defaults.issuer;
+    const solver = entry.solver ?? defaults.solver;
+    const targets = entry.targets ?? defaults.targets;
+    if (issuer === undefined || solver === undefined || targets === undefined) continue;
+    drafts.push({
+      name,
+      identifiers: entry.names ?? [],
+      issuer,
+      keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
+      solver,
+      targets,
+      endpoints: (entry.endpoints ?? []).map((endpoint, i) => completeEndpoint(endpoint, entry.names, ["certificates", name, "endpoints", i], problems)),
+      policy: {
+        renewAtFractionLeft: entry.renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
+        jitterFraction: entry.renewal?.jitter ?? defaults.renewal?.jitter ?? DEFAULT_JITTER,
+      },
+      verifyTimeoutMs: entry.verifyTimeout ?? defaults.verifyTimeout ?? DEFAULT_VERIFY_TIMEOUT_MS,
+    });
+  }
+  return drafts;
+}
+
+/**
+ * A host of the certificate is its own server name; a load balancer's internal name or address is not, so then the first
+ * name is asked for. Asking for what the certificate will not hold could never be verified.
+ */
+function completeEndpoint(
+  { host, port, sni, target }: EndpointEntry,
+  names: CertificateEntry["names"] | undefined,
+  path: readonly (string | number)[],
+  problems: Problems,
+): Endpoint {
+  if (!names) return { host, port, sni: sni ?? host, target: target ?? null };
+  const values = names.map((name) => name.value);
+  const concrete = names.filter(({ type, value }) => type === "dns" && !value.startsWith("*."))[0] ?? names.find(({ type }) => type === "ip");
+  const serverName = sni ?? (namesCover(values, host) ? host : concrete?.value);
+  if (serverName === undefined) problems.add(path, "needs `sni`: with wildcard names only, renewd cannot tell which name clients ask for");
+  else if (!namesCover(values, serverName)) problems.add([...path, "sni"], `${quote(serverName)} is not covered by the certificate's names`);
+  return { host, port, sni: serverName ?? host, target: target ?? null };
+}

@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { duration } from "./duration.ts";
+import { secretReference } from "./secretReference.ts";
+
+const HTTPS_ADVICE = "must be an https URL without user or fragment: ACME refuses anything else (RFC 8555 §6.1)";
+
+export const issuerSchema = z.strictObject({
+  directory: z
+    .string()
+    .max(2_000)
+    .regex(/^https:\/\//, { error: HTTPS_ADVICE, abort: true })
+    .refine(isPlainHttps, HTTPS_ADVICE)
+    .describe("URL of the CA's ACME directory; https only."),
+  contact: z
+    .array(z.string().regex(/^[^\s@,;:<>?&]+@[^\s@,;:<>?&]+$/, "must be a mail address such as ops@example.org"))
+    .max(10)
+    .default([])
+    .describe("Mail addresses the CA may write to."),
+  trust: z.string().min(1).optional().describe("PEM file of the CAs that sign the directory's own TLS certificate. Default: the system's."),
+  termsOfServiceAgreed: z
+    .literal(true, { error: "must be true: read the CA's terms of service and agree to them" })
+    .describe("You have read the CA's terms of service and agree to them."),
+  externalAccount: z
+    .strictObject({
+      keyId: z.string().min(1).describe("Key identifier the CA gave you."),
+      hmacKey: secretReference.describe("Reference to the base64url HMAC key the CA gave you."),
+    })
+    .optional()
+    .describe("External account binding (RFC 8555 §7.3.4), for CAs that demand it."),
+  requestTimeout: duration({ min: "1s", max: "10m" }).prefault("30s").describe("Limit of one request to the CA."),
+  orderTimeout: duration({ min: "5s", max: "2h" }).prefault("10m").describe("Limit of one attempt at an order, validation included."),
+});
+
+function isPlainHttps(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return url.protocol === "https:" && url.username === "" && url.password === "" && url.hash === "";
+}

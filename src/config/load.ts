@@ -1,0 +1,107 @@
+import { dirname, resolve } from "node:path";
+import type { Certificate } from "../domain/certificate.ts";
+import { certificateSchema } from "./certificateSchema.ts";
+import type { Config, IssuerConfig, PluginConfig } from "./config.ts";
+import { digestOf } from "./digest.ts";
+import { parseYaml } from "./document.ts";
+import { type Draft, draftCertificates } from "./drafts.ts";
+import { type Environment, processEnvironment } from "./environment.ts";
+import { issuerSchema } from "./issuerSchema.ts";
+import { type ConfigProblem, Problems } from "./problems.ts";
+import { checkReferences } from "./references.ts";
+import { REGISTRIES, type Registries } from "./registries.ts";
+import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore } from "./resolve.ts";
+import { createResources } from "./resources.ts";
+import { checkRules } from "./rules.ts";
+import { checkTopLevelKeys, type Entry, entries, partialEntries, pluginEntries, type Raw, section } from "./sections.ts";
+import { readText } from "./source.ts";
+
+export type LoadResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+/**
+ * Reads and checks a configuration file and all it points to. Mistakes are the result, not an exception, and come all at
+ * once, in the order of the file. Paths in the result are absolute.
+ */
+export async function loadConfig(file: string, registries: Registries = REGISTRIES, environment: Environment = processEnvironment): Promise<LoadResult> {
+  const source = await readText(resolve(file), "the configuration file");
+  if ("problem" in source) return { ok: false, problems: [{ file, line: 0, column: 0, message: source.problem }] };
+  const document = parseYaml(file, source.text);
+  if ("problems" in document) return { ok: false, problems: document.problems };
+  const problems = new Problems(document.places);
+  const config = await build(resolve(file), document.data as Raw, registries, environment, problems); // parseYaml refuses all but a mapping.
+  return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
+}
+
+async function build(file: string, raw: Raw, registries: Registries, environment: Environment, problems: Problems): Promise<Config | undefined> {
+  const resources = createResources(dirname(file), environment, problems);
+  checkTopLevelKeys(raw, problems);
+  section("version", raw, problems);
+  const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
+  const storeSection = section("store", raw, problems);
+  const http01 = section("http01", raw, problems);
+  const planner = section("planner", raw, problems);
+  const workers = section("workers", raw, problems);
+  const retry = section("retry", raw, problems);
+  const log = section("log", raw, problems);
+  const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
+  const store = storeSection && (await resolveStore(storeSection, dataDir, resources));
+  const redis = await resolveRedis(section("redis", raw, problems), resources);
+
+  const issuerEntries = entries("issuers", issuerSchema, raw, problems);
+  const solvers = pluginEntries("solvers", registries.solvers, raw, problems);
+  const targets = pluginEntries("targets", registries.deployers, raw, problems);
+  const defaults = section("defaults", raw, problems);
+  const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems);
+  const drafts = draftCertificates(certificateEntries, defaults ?? {}, problems);
+  checkReferences(raw, problems);
+  checkRules({ certificates: drafts, solvers, targets }, problems);
+
+  const issuers = new Map<string, IssuerConfig>();
+  for (const [name, { value }] of issuerEntries) {
+    const issuer = await resolveIssuer(name, value, resources);
+    if (issuer) issuers.set(name, issuer);
+  }
+  if (!masterKey || !store || redis === undefined || !http01 || !planner || !workers || !retry || !log) return undefined;
+  const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
+  return {
+    file,
+    dataDir,
+    masterKey,
+    store,
+    redis,
+    http01,
+    planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
+    workers,
+    retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },
+    log,
+    issuers,
+    solvers: valuesOf(solvers),
+    targets: valuesOf(targets),
+    certificates: drafts.map((draft): Certificate => ({ ...draft, digest: digest(draft) })),
+  };
+}
+
+interface Definitions {
+  readonly issuers: ReadonlyMap<string, IssuerConfig>;
+  readonly issuerEntries: ReadonlyMap<string, Entry<unknown>>;
+  readonly solvers: ReadonlyMap<string, Entry<unknown>>;
+  readonly targets: ReadonlyMap<string, Entry<unknown>>;
+}
+
+/**
+ * All that decides how a certificate is renewed. The definitions enter as written, so secrets only as their references;
+ * the trust file enters with its content, because mending it is a reason to try again.
+ */
+function definitions(draft: Draft, { issuers, issuerEntries, solvers, targets }: Definitions): unknown {
+  return {
+    certificate: { ...draft, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
+    issuer: issuerEntries.get(draft.issuer)?.raw,
+    trust: issuers.get(draft.issuer)?.trustPem ?? null,
+    solver: solvers.get(draft.solver)?.raw,
+    targets: draft.targets.map((target) => targets.get(target)?.raw),
+  };
+}
+
+function valuesOf<Kind>(found: ReadonlyMap<string, Entry<PluginConfig<Kind>>>): ReadonlyMap<string, PluginConfig<Kind>> {
+  return new Map([...found].map(([name, { value }]) => [name, value]));
+}

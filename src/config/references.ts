@@ -1,0 +1,73 @@
+import type { Path } from "./places.ts";
+import type { Problems } from "./problems.ts";
+import type { Raw } from "./sections.ts";
+import { quote, suggestion } from "./text.ts";
+
+const SECTION_OF = { issuer: "issuers", solver: "solvers", targets: "targets" } as const;
+type Reference = keyof typeof SECTION_OF;
+
+/**
+ * Checks every name that points to another section. Works on the file as written, so that a certificate or target that is
+ * wrong in some other way neither hides a mistyped reference nor makes a right one look wrong.
+ */
+export function checkReferences(raw: Raw, problems: Problems): void {
+  const defaults = mapping(raw.defaults);
+  checkNames(defaults, ["defaults"], raw, problems);
+  for (const [name, written] of Object.entries(mapping(raw.certificates))) {
+    const path = ["certificates", name];
+    const certificate = mapping(written);
+    checkNames(certificate, path, raw, problems);
+    for (const key of Object.keys(SECTION_OF) as Reference[]) {
+      if (certificate[key] === undefined && defaults[key] === undefined) {
+        problems.add(path, () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(known(key, raw))}`, "key");
+      }
+    }
+    checkEndpointTargets(certificate, texts(certificate.targets ?? defaults.targets), path, problems);
+  }
+}
+
+function checkNames(holder: Raw, path: Path, raw: Raw, problems: Problems): void {
+  for (const key of ["issuer", "solver"] as const) {
+    const name = holder[key];
+    if (typeof name === "string") checkOne(key, name, [...path, key], raw, problems);
+  }
+  const targets = texts(holder.targets);
+  for (const [i, name] of targets.entries()) {
+    if (name === undefined) continue;
+    checkOne("targets", name, [...path, "targets", i], raw, problems);
+    if (targets.indexOf(name) < i) problems.add([...path, "targets", i], `${quote(name)} is listed twice: remove one`);
+  }
+}
+
+function checkOne(key: Reference, name: string, path: Path, raw: Raw, problems: Problems): void {
+  const names = known(key, raw);
+  if (!names.includes(name)) problems.add(path, () => `${quote(name)} is not defined under \`${SECTION_OF[key]}\`${suggestion(name, names)}`);
+}
+
+function checkEndpointTargets(certificate: Raw, targets: readonly (string | undefined)[], path: Path, problems: Problems): void {
+  const endpoints = certificate.endpoints;
+  if (!Array.isArray(endpoints)) return;
+  for (const [i, endpoint] of endpoints.entries()) {
+    const { target } = mapping(endpoint);
+    if (typeof target !== "string" || targets.includes(target)) continue;
+    const own = targets.filter((name) => name !== undefined);
+    problems.add([...path, "endpoints", i, "target"], () => `${quote(target)} is none of this certificate's targets${suggestion(target, own)}`);
+  }
+}
+
+function known(key: Reference, raw: Raw): string[] {
+  return Object.keys(mapping(raw[SECTION_OF[key]]));
+}
+
+function choice(names: readonly string[]): string {
+  return names.length === 0 ? "" : `; defined: ${names.slice(0, 12).map(quote).join(", ")}`;
+}
+
+function mapping(value: unknown): Raw {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Raw) : {}; // Any object's members are unknown.
+}
+
+/** Keeps positions: what is no text is left as a hole. */
+function texts(value: unknown): (string | undefined)[] {
+  return Array.isArray(value) ? value.map((item) => (typeof item === "string" ? item : undefined)) : [];
+}

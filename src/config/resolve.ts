@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import type { z } from "zod";
+import type { Config, IssuerConfig, RedisConfig } from "./config.ts";
+import type { issuerSchema } from "./issuerSchema.ts";
+import type { RedisSection } from "./redisSchema.ts";
+import type { Resources } from "./resources.ts";
+import type { fileSchema } from "./schema.ts";
+
+type FileSection<Key extends keyof typeof fileSchema.shape> = z.output<(typeof fileSchema.shape)[Key]>;
+
+export async function resolveIssuer(name: string, issuer: z.output<typeof issuerSchema>, resources: Resources): Promise<IssuerConfig | undefined> {
+  const path = ["issuers", name];
+  const trustPem = issuer.trust === undefined ? null : await resources.trust(issuer.trust, [...path, "trust"]);
+  const account = issuer.externalAccount;
+  const hmacKey = account && (await resources.secret(account.hmacKey, [...path, "externalAccount", "hmacKey"]));
+  if (trustPem === undefined || (account && !hmacKey)) return undefined;
+  return {
+    name,
+    directory: issuer.directory,
+    contact: issuer.contact.map((mail) => `mailto:${mail}`),
+    termsOfServiceAgreed: issuer.termsOfServiceAgreed,
+    trustPem,
+    externalAccount: account && hmacKey ? { keyId: account.keyId, hmacKey } : null,
+    requestTimeoutMs: issuer.requestTimeout,
+    orderTimeoutMs: issuer.orderTimeout,
+  };
+}
+
+export async function resolveMasterKey(section: FileSection<"masterKey">, dataDir: string, resources: Resources): Promise<Config["masterKey"] | undefined> {
+  if (section === undefined) return { file: join(dataDir, "master.key") };
+  if ("file" in section) return { file: resources.absolute(section.file) };
+  const key = await resources.secret(section, ["masterKey"]);
+  return key && { key };
+}
+
+export async function resolveStore(section: FileSection<"store">, dataDir: string, resources: Resources): Promise<Config["store"] | undefined> {
+  if (section.type === "sqlite") return { kind: "sqlite", file: section.file === undefined ? join(dataDir, "renewd.db") : resources.absolute(section.file) };
+  const url = await resources.secret(section.url, ["store", "url"]);
+  return url && { kind: "postgresql", url };
+}
+
+/** null: none configured. */
+export async function resolveRedis(section: RedisSection | undefined, resources: Resources): Promise<RedisConfig | null | undefined> {
+  if (section === undefined) return null;
+  const password = section.password && (await resources.secret(section.password, ["redis", "password"]));
+  const sentinelPassword = section.sentinelPassword && (await resources.secret(section.sentinelPassword, ["redis", "sentinelPassword"]));
+  const ca = section.trust === undefined ? undefined : await resources.trust(section.trust, ["redis", "trust"]);
+  const access = {
+    prefix: section.prefix,
+    ...(section.username !== undefined && { username: section.username }),
+    ...(password && { password }),
+    ...((section.tls || ca !== undefined) && { tls: ca === undefined ? {} : { ca } }),
+  };
+  if (section.url !== undefined) return { ...access, kind: "single", url: section.url };
+  if (section.path !== undefined) return { ...access, kind: "single", path: resources.absolute(section.path) };
+  if (section.cluster) return { ...access, kind: "cluster", nodes: section.cluster };
+  if (!section.sentinels || section.name === undefined) return undefined;
+  return { ...access, kind: "sentinel", sentinels: section.sentinels, name: section.name, ...(sentinelPassword && { sentinelPassword }) };
+}

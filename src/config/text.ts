@@ -1,0 +1,30 @@
+/** Foreign text inside a message: quoted, on one line, bounded, no character that moves a terminal's cursor or direction. */
+export function quote(text: string): string {
+  const short = text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+  return JSON.stringify(short).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+}
+
+/** `, did you mean "x"?`, or what there is to choose from; ready to follow a message. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const [best] = known.map((candidate) => ({ candidate, distance: editDistance(word, candidate) })).sort((a, b) => a.distance - b.distance);
+  // A third of the letters wrong is still a typing mistake; more is another word.
+  if (best && best.distance <= Math.max(1, Math.floor(best.candidate.length / 3))) return `, did you mean ${quote(best.candidate)}?`;
+  if (known.length === 0) return "; none is defined";
+  const listed = known.slice(0, 12).map(quote).join(", ");
+  return `; known: ${listed}${known.length > 12 ? " …" : ""}`;
+}
+
+/** Levenshtein distance, on bounded words and ignoring case: keys come from a file of up to a megabyte. */
+function editDistance(a: string, b: string): number {
+  const [left, right] = [a.slice(0, 64).toLowerCase(), b.slice(0, 64).toLowerCase()];
+  let row = Array.from({ length: right.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= left.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= right.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[right.length] ?? 0;
+}
