@@ -33,6 +33,10 @@ export interface LeafOptions extends Dates {
   readonly keyPem?: string;
   /** Hexadecimal. */
   readonly serial?: string;
+  /** Without it the extension is left out. */
+  readonly keyUsage?: KeyUsageFlags;
+  /** Object identifiers; default: serverAuth. */
+  readonly extendedKeyUsage?: readonly string[];
 }
 
 export interface IssuedPair {
@@ -62,7 +66,7 @@ function authority(name: string, certPem: string, signerPem: string): Authority 
     keyPem: signerPem,
     async issue(options) {
       const keyPem = options.keyPem ?? newKeyPem(options.keyType ?? "ecdsa-p256");
-      const extensions = leafExtensions(options.names);
+      const extensions = leafExtensions(options);
       const subject = options.names[0] ?? "nameless";
       const serial = options.serial === undefined ? {} : { serial: options.serial };
       return { certPem: await certify({ subject, issuer: name, keyPem, signerPem, dates: options, days: 90, extensions, ...serial }), keyPem };
@@ -80,8 +84,9 @@ const CA_EXTENSIONS: Extension[] = [
   new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature, true),
 ];
 
-function leafExtensions(names: readonly string[]): Extension[] {
-  const usages = [new BasicConstraintsExtension(false), new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth])];
+function leafExtensions({ names, keyUsage, extendedKeyUsage }: LeafOptions): Extension[] {
+  const usages: Extension[] = [new BasicConstraintsExtension(false), new ExtendedKeyUsageExtension([...(extendedKeyUsage ?? [ExtendedKeyUsage.serverAuth])])];
+  if (keyUsage !== undefined) usages.push(new KeyUsagesExtension(keyUsage, true));
   if (names.length === 0) return usages;
   return [...usages, new SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? "ip" : "dns", value })))];
 }

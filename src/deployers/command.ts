@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { access, constants } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { RenewalError } from "../domain/errors.ts";
+import type { Secret } from "../domain/secret.ts";
+
+export interface Command {
+  /** Program and arguments; never through a shell. */
+  readonly argv: readonly string[];
+  readonly timeoutMs: number;
+  /** Beside PATH, HOME, LANG and TZ; the worker's own environment may hold secrets and is not passed on. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Never shown, should the command print it. */
+  readonly secret?: Secret;
+}
+
+/** Enough to show what went wrong; the rest is read and dropped, so that no command blocks on a full pipe. */
+const OUTPUT_BYTES_MAX = 16 * 1024;
+const MESSAGE_CHARS_MAX = 400;
+const KILL_AFTER_MS = 2_000;
+/** A command that leaves a daemon behind keeps its pipes open. */
+const CLOSE_AFTER_EXIT_MS = 500;
+
+/**
+ * Runs a command to its end and returns what it wrote to stdout (its last 16 KiB). Throws `deploy.commandFailed` with the
+ * end of its output, or `deploy.timeout`; on timeout and abort its whole process group is ended.
+ */
+export async function runCommand(command: Command, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
+  const shown = command.argv.join(" ").slice(0, 200);
+  const timeout = AbortSignal.timeout(command.timeoutMs);
+  const ended = await run(command, AbortSignal.any([signal, timeout])).catch((cause) => {
+    throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}\`: ${startProblem(cause)}`, { cause });
+  });
+  signal.throwIfAborted();
+  if (timeout.aborted && ended.code !== 0) throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
+  if (ended.code === 0) return ended.stdout;
+  const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
+  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret);
+  throw new RenewalError("deploy.commandFailed", `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
+}
+
+/** Throws `deploy.commandFailed` when the program is not to be found, for preflight. */
+export async function checkCommand(program: string): Promise<void> {
+  const places = program.includes("/") ? [program] : (process.env.PATH ?? "").split(delimiter).map((directory) => join(directory, program));
+  for (const place of places) {
+    const executable = await access(place, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (executable) return;
+  }
+  throw new RenewalError("deploy.commandFailed", `cannot run \`${program}\`: command not found`);
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly killedBy: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(command: Command, signal: AbortSignal): Promise<Ended> {
+  const [program = "", ...args] = command.argv;
+  // `detached` makes it leader of a group of its own: a script's children are ended with it.
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, shell: false, env: { ...inheritedEnv(), ...command.env } });
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  const stop = (): void => endGroup(child);
+  signal.addEventListener("abort", stop, { once: true });
+  return new Promise<Ended>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, killedBy) => {
+      const finish = (): void => resolve({ code, killedBy, stdout: stdout(), stderr: stderr() });
+      const lingering = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        finish();
+      }, CLOSE_AFTER_EXIT_MS);
+      child.once("close", () => {
+        clearTimeout(lingering);
+        finish();
+      });
+    });
+  }).finally(() => signal.removeEventListener("abort", stop));
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let tail = "";
+  let cut = false;
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    const all = tail + chunk;
+    cut ||= all.length > OUTPUT_BYTES_MAX;
+    tail = all.slice(-OUTPUT_BYTES_MAX);
+  });
+  // A first line that was cut could be a piece of the secret that no longer looks like it.
+  return () => (cut ? tail.slice(tail.indexOf("\n") + 1) : tail);
+}
+
+function endGroup(child: ChildProcess): void {
+  signalGroup(child, "SIGTERM");
+  const force = setTimeout(() => signalGroup(child, "SIGKILL"), KILL_AFTER_MS);
+  child.once("exit", () => clearTimeout(force));
+}
+
+function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, name);
+  } catch {
+    // It ended by itself in the meantime.
+  }
+}
+
+function inheritedEnv(): Record<string, string> {
+  const names = ["PATH", "HOME", "LANG", "TZ"];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
+
+function startProblem(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") return "command not found";
+  if (code === "EACCES") return "not allowed to execute it";
+  return typeof code === "string" ? code : "it could not be started";
+}
+
+/** One bounded line without control characters and without any line of the secret. */
+function forPeople(output: string, secret: Secret | undefined): string {
+  const hidden = new Set((secret?.reveal() ?? "").split("\n").filter((line) => line.length > 8));
+  const lines = output.split("\n").map((line) => [...hidden].reduce((text, piece) => text.replaceAll(piece, "[secret]"), line));
+  const text = lines
+    .join(" ")
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
+    .trim();
+  return text.length > MESSAGE_CHARS_MAX ? `… ${text.slice(-MESSAGE_CHARS_MAX)}` : text;
+}

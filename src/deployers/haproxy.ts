@@ -1,0 +1,101 @@
+import { readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../domain/deployer.ts";
+import type { DeployReceipt } from "../domain/deployment.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Plugin } from "../domain/plugin.ts";
+import { stageFiles } from "./atomicFiles.ts";
+import type { DeployerDependencies } from "./dependencies.ts";
+import { durationOption } from "./duration.ts";
+import { type RuntimeAddress, requireAdmin } from "./haproxyRuntime.ts";
+import { addToList, certificateLists, sha1Of, updateMemory } from "./haproxyUpdate.ts";
+import { checkWritable, withStagedPair } from "./pairFiles.ts";
+import { pairPem } from "./pairPem.ts";
+import { absolutePath, resolveTargetPath, rootOf } from "./targetPath.ts";
+
+/** HAProxy's CLI splits at spaces and reads `;`, `\` and `*` in its own way. */
+const commandSafe = absolutePath.regex(/^[^\s;\\*#]+$/, "must not contain spaces or any of ; \\ * #");
+
+const options = z.strictObject({
+  socket: z
+    .string()
+    .max(255)
+    .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
+    .describe("HAProxy's `stats socket` at level admin: a path, or host:port, which carries private keys unencrypted and belongs on loopback only."),
+  file: commandSafe.describe("PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name."),
+  knownAs: commandSafe
+    .optional()
+    .describe("The same file as HAProxy names it, when that differs (container, chroot, relative `crt-base`). `{certificate}` as above."),
+  crtList: commandSafe
+    .optional()
+    .describe("crt-list file, or directory named by a bind's `crt`, that takes certificates HAProxy does not know yet. Default: the file's own directory."),
+  timeout: durationOption("10s").describe("Time one answer of the socket may take: 500ms, 30s, 2m."),
+});
+
+type HaproxyOptions = z.infer<typeof options>;
+
+export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
+  type: "haproxy",
+  description: "Swaps the certificate in a running HAProxy without a reload, and in its file for the next one.",
+  options,
+  create: (made) => ({
+    deploy: (request, signal) => deploy(made, request, signal),
+    async preflight(certificate, _leaf, signal) {
+      await checkWritable([{ path: resolveTargetPath(made.file, certificate), root: rootOf(made.file) }]);
+      await requireAdmin(addressOf(made), signal);
+    },
+  }),
+  occupies: (made, certificate) => [resolveTargetPath(made.file, certificate)],
+};
+
+/**
+ * Memory first, file second. The file is what HAProxy's next reload or start reads, and a file it cannot load stops the whole
+ * load balancer: so nothing gets there that HAProxy has not accepted. By then the file is staged, so that only a rename is left
+ * that could fail. Should we die before it, memory has the new pair and the file the old one, both good; the next attempt sees
+ * the new pair in memory and renames.
+ */
+async function deploy(made: HaproxyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const pem = pairPem(pair);
+  const path = resolveTargetPath(made.file, pair.certificate);
+  const name = resolveTargetPath(made.knownAs ?? made.file, pair.certificate);
+  const update = { name, sha1: sha1Of(pem.cert), bundle: pem.bundle };
+  const file = { path, root: rootOf(made.file), content: pem.bundle, secret: true };
+  await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+    const { used } = await updateMemory(addressOf(made), update, signal);
+    await staged.swap();
+    if (!used) await refer(made, pair.certificate, name, signal);
+  });
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: path };
+}
+
+/** A certificate new to HAProxy is served once a crt-list or `crt` directory of some bind names it. */
+async function refer(made: HaproxyOptions, certificate: string, name: string, signal: AbortSignal): Promise<void> {
+  const lists = await certificateLists(addressOf(made), signal);
+  const wanted = made.crtList === undefined ? dirname(name) : resolveTargetPath(made.crtList, certificate);
+  if (!lists.includes(wanted)) {
+    throw new RenewalError(
+      "deploy.refused",
+      `HAProxy does not serve ${name} yet. The file is in place: let a bind's \`crt\` name the directory ${dirname(name)} (or the file) and reload HAProxy once` +
+        (made.crtList === undefined ? ", or set `crtList` to the crt-list a bind uses" : `; no bind uses the crtList ${wanted}`),
+    );
+  }
+  if (made.crtList !== undefined) await appendToList(wanted, name, signal);
+  await addToList(addressOf(made), wanted, name, signal);
+}
+
+/** Like the certificate itself, the runtime's crt-list entry is gone at the next reload unless the file has it too. */
+async function appendToList(list: string, name: string, signal: AbortSignal): Promise<void> {
+  const kind = await stat(list).catch(() => null);
+  // A directory lists itself; a list we cannot see is another container's.
+  if (kind === null || !kind.isFile()) return;
+  const content = await readFile(list, "utf8");
+  if (content.split("\n").some((line) => line.trim().split(/\s+/)[0] === name)) return;
+  const appended = `${content}${content === "" || content.endsWith("\n") ? "" : "\n"}${name}\n`;
+  await using staged = await stageFiles([{ path: list, root: dirname(list), content: appended, secret: false }], signal);
+  await staged.swap();
+}
+
+function addressOf(made: HaproxyOptions): RuntimeAddress {
+  return { socket: made.socket, timeoutMs: made.timeout };
+}

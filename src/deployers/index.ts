@@ -1,0 +1,11 @@
+import type { Deployer } from "../domain/deployer.ts";
+import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
+import type { DeployerDependencies } from "./dependencies.ts";
+import { files } from "./files.ts";
+import { haproxy } from "./haproxy.ts";
+import { nginx } from "./nginx.ts";
+
+export type { DeployerDependencies } from "./dependencies.ts";
+
+/** Every kind of target. A new one is a file in this folder and a line here. */
+export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer>[] = [definePlugin(files), definePlugin(haproxy), definePlugin(nginx)];

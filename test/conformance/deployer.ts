@@ -1,0 +1,165 @@
+// What every deployer promises (src/domain/deployer.ts), tried on its real peer.
+import { inspect } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Deployer } from "../../src/domain/deployer.ts";
+import type { DeployReceipt } from "../../src/domain/deployment.ts";
+import { type ErrorCode, RenewalError } from "../../src/domain/errors.ts";
+import type { IssuedCertificate } from "../../src/domain/version.ts";
+import { createPairIssuer, mismatched, type PairIssuer } from "../support/issuedPairs.ts";
+
+export interface DeployerPeer extends AsyncDisposable {
+  readonly deployer: Deployer;
+  /** SHA-256 fingerprint of what clients of the target see now; null: nothing. */
+  served(certificate: string): Promise<string | null>;
+  /** The same for what it will serve after a restart. MUST throw when key and certificate stored there do not match. */
+  stored(certificate: string): Promise<string | null>;
+  /** Lets every deploy fail from now on, as late as this target can fail; returns how to mend it. */
+  breakDown(): Promise<{ readonly mend: () => Promise<void>; readonly code: ErrorCode }>;
+}
+
+const NEVER = new AbortController().signal;
+/** The peer serves this certificate; each test brings it to its own generations, always rising. */
+const NAME = "conform";
+
+export function deployerConformance(
+  type: string,
+  start: (issuer: PairIssuer) => Promise<DeployerPeer>,
+  keyType: "ecdsa-p256" | "rsa-2048" = "ecdsa-p256",
+): void {
+  describe(`deployer ${type}`, () => {
+    let issuer: PairIssuer;
+    let peer: DeployerPeer;
+    let generation = 0;
+    const shown: unknown[] = [];
+    const keys: string[] = [];
+
+    const next = async (): Promise<IssuedCertificate> => {
+      generation += 1;
+      const pair = await issuer.issue({ certificate: NAME, generation });
+      keys.push(pair.privateKey.reveal());
+      return pair;
+    };
+    const deploy = async (pair: IssuedCertificate, previous: DeployReceipt | null = null, signal = NEVER): Promise<DeployReceipt> => {
+      try {
+        const receipt = await peer.deployer.deploy({ pair, previous }, signal);
+        shown.push(receipt);
+        return receipt;
+      } catch (error) {
+        shown.push(error);
+        throw error;
+      }
+    };
+    const holds = async (pair: IssuedCertificate): Promise<void> => {
+      await expect.poll(() => peer.served(NAME), { timeout: 15_000 }).toBe(pair.leaf.fingerprint);
+      expect(await peer.stored(NAME)).toBe(pair.leaf.fingerprint);
+    };
+
+    beforeAll(async () => {
+      issuer = await createPairIssuer(keyType);
+      peer = await start(issuer);
+    });
+    afterAll(async () => {
+      await peer?.[Symbol.asyncDispose]();
+    });
+
+    it("passes its own preflight on a healthy target", async () => {
+      const pair = await issuer.issue({ certificate: NAME, generation: 1 });
+      await expect(peer.deployer.preflight?.(NAME, null, NEVER)).resolves.toBeUndefined();
+      await expect(peer.deployer.preflight?.(NAME, pair.leaf, NEVER)).resolves.toBeUndefined();
+    });
+
+    it("lets the target serve the pair, and the next generation after it", async () => {
+      for (const pair of [await next(), await next()]) {
+        await deploy(pair);
+        await holds(pair);
+      }
+    });
+
+    it("deploys the same pair twice to the same effect", async () => {
+      const pair = await next();
+      const first = await deploy(pair);
+      const second = await deploy(pair);
+      expect(second).toEqual(first);
+      await holds(pair);
+    });
+
+    it("takes back its own receipt after the database had it", async () => {
+      const receipt = await deploy(await next());
+      const stored: DeployReceipt = JSON.parse(JSON.stringify(receipt));
+      expect(stored).toEqual(receipt);
+      for (const value of Object.values(stored)) expect(["string", "number"]).toContain(typeof value);
+      const pair = await next();
+      await deploy(pair, stored);
+      await holds(pair);
+    });
+
+    it("refuses an older generation and leaves the newer one serving", async () => {
+      const [older, newer] = [await next(), await next()];
+      const receipt = await deploy(newer);
+      await holds(newer);
+      for (const previous of [receipt, null]) await expect(deploy(older, previous)).rejects.toMatchObject({ code: "deploy.newerGeneration" });
+      await holds(newer);
+    });
+
+    it("refuses a pair whose key does not match before touching anything", async () => {
+      const serving = await next();
+      await deploy(serving);
+      await expect(deploy(await mismatched(issuer, await next()))).rejects.toMatchObject({ code: "deploy.badPair" });
+      await holds(serving);
+    });
+
+    it("keeps the serving pair when the target fails, and finishes once it is mended", async () => {
+      const serving = await next();
+      await deploy(serving);
+      await holds(serving);
+      const pair = await next();
+      const { mend, code } = await peer.breakDown();
+      try {
+        await expect(deploy(pair)).rejects.toMatchObject({ name: "RenewalError", code });
+        expect([serving.leaf.fingerprint, pair.leaf.fingerprint]).toContain(await peer.stored(NAME));
+      } finally {
+        await mend();
+      }
+      expect([serving.leaf.fingerprint, pair.leaf.fingerprint]).toContain(await peer.served(NAME));
+      await deploy(pair);
+      await holds(pair);
+    });
+
+    it("does nothing when it was cancelled before it began", async () => {
+      const serving = await next();
+      await deploy(serving);
+      const stop = new Error("stop");
+      await expect(deploy(await next(), null, AbortSignal.abort(stop))).rejects.toBe(stop);
+      await holds(serving);
+    });
+
+    it("leaves a whole pair, old or new, when it is cancelled in between", async () => {
+      let serving = await next();
+      await deploy(serving);
+      await holds(serving);
+      for (const turns of [1, 2, 4, 8, 16, 32, 64]) {
+        const pair = await next();
+        const controller = new AbortController();
+        const ended = deploy(pair, null, controller.signal).then(
+          () => "deployed",
+          (error) => (controller.signal.aborted ? "cancelled" : error),
+        );
+        for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+        controller.abort();
+        expect(["deployed", "cancelled"]).toContain(await ended);
+        expect([serving.leaf.fingerprint, pair.leaf.fingerprint]).toContain(await peer.stored(NAME));
+        await deploy(pair);
+        await holds(pair);
+        serving = pair;
+      }
+    });
+
+    it("showed no private key in any receipt or error of the tests above", () => {
+      const bodies = keys.flatMap((key) => key.split("\n").filter((line) => line.length > 8 && !line.startsWith("-----")));
+      const text = shown.map((one) => inspect(one, { depth: 10, showHidden: true, maxStringLength: null }) + JSON.stringify(one)).join("\n");
+      expect(bodies.length).toBeGreaterThan(10);
+      expect(shown.some((one) => one instanceof RenewalError)).toBe(true);
+      expect(bodies.filter((body) => text.includes(body))).toEqual([]);
+    });
+  });
+}

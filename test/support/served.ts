@@ -1,0 +1,38 @@
+// What a TLS server shows right now, and what a PEM file holds.
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { connect } from "node:tls";
+
+/** SHA-256 of the leaf one fresh handshake sees, lower-case hex; certificate trust is not what is asked here. */
+export function servedFingerprint(port: number, servername: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false });
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`no handshake with port ${port} within 10 s`)));
+    socket.once("error", reject);
+    socket.once("secureConnect", () => {
+      const leaf = socket.getPeerX509Certificate();
+      socket.destroy();
+      if (leaf === undefined) reject(new Error("no certificate served"));
+      else resolve(fingerprintOf(leaf));
+    });
+  });
+}
+
+/** null: there is no such file. Throws when the files hold no matching pair. Each file is read once, a bundle too. */
+export async function storedFingerprint(certificateFile: string, keyFile = certificateFile): Promise<string | null> {
+  const certificate = await readIfThere(certificateFile);
+  const key = keyFile === certificateFile ? certificate : await readIfThere(keyFile);
+  if (certificate === null && key === null) return null;
+  if (certificate === null || key === null) throw new Error("only one file of the pair exists");
+  const leaf = new X509Certificate(certificate.slice(certificate.indexOf("-----BEGIN CERTIFICATE")));
+  if (!leaf.checkPrivateKey(createPrivateKey(key))) throw new Error(`${certificateFile} and ${keyFile} are torn: the key does not match`);
+  return fingerprintOf(leaf);
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  return await readFile(path, "utf8").catch(() => null);
+}
+
+function fingerprintOf(leaf: X509Certificate): string {
+  return createHash("sha256").update(leaf.raw).digest("hex");
+}
