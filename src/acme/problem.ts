@@ -129,7 +129,7 @@ export function describeProblem(problem: Problem): string {
 export function harmless(text: string, charactersMax: number = TEXT_CHARACTERS_MAX): string {
   const line = text
     .slice(0, charactersMax * 4)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ")
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\s]+/gu, " ")
     .trim();
   return line.length > charactersMax ? `${line.slice(0, charactersMax - 1)}…` : line;
 }

@@ -1,9 +1,8 @@
 // @peculiar/x509 throws at import unless reflect-metadata came first.
 import "reflect-metadata";
 import { createHash, X509Certificate } from "node:crypto";
-import { isIPv6 } from "node:net";
 import { X509Certificate as PeculiarCertificate, SubjectAlternativeNameExtension } from "@peculiar/x509";
-import { type Identifier, identifierOf } from "../domain/identifier.ts";
+import { canonicalAddress, type Identifier, identifierOf } from "../domain/identifier.ts";
 import type { Leaf } from "../domain/version.ts";
 import { keyTypeOfObject } from "./key.ts";
 
@@ -28,8 +27,6 @@ function subjectAltNames(der: Uint8Array): Identifier[] {
   return names.map((name) => canonicalIdentifier(identifierOf(name.value)));
 }
 
-/** IPv6 addresses have many spellings; comparing needs one (RFC 5952, as the URL parser writes it). */
-export function canonicalIdentifier(identifier: Identifier): Identifier {
-  if (!isIPv6(identifier.value)) return identifier;
-  return { type: identifier.type, value: new URL(`http://[${identifier.value}]`).hostname.slice(1, -1) };
+export function canonicalIdentifier({ type, value }: Identifier): Identifier {
+  return { type, value: canonicalAddress(value) };
 }

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Secret } from "../../src/domain/secret.ts";
+import { memoryProgress } from "../support/orderMemory.ts";
+import { startPebble } from "../support/pebble.ts";
+import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
+
+let ca: CaFixture;
+beforeAll(async () => {
+  ca = await startCa();
+});
+afterAll(() => ca[Symbol.asyncDispose]());
+
+function stored(fixture: CaFixture, name: string) {
+  return fixture.accounts.stored.get(`${name} ${fixture.proxy.directory}`);
+}
+
+describe("the ACME account", () => {
+  it("is opened once and used by every issuer that shares the store", async () => {
+    await ca.issuer({ name: "lasting" }).issue(request(), memoryProgress(), ca.solver, running());
+    const [account, opened] = [stored(ca, "lasting"), ca.proxy.count("newAccount")];
+    expect(account?.url).toMatch(/^https:/);
+    await ca.issuer({ name: "lasting" }).issue(request(), memoryProgress(), ca.solver, running());
+    expect(ca.proxy.count("newAccount")).toBe(opened);
+    expect(stored(ca, "lasting")).toBe(account);
+  });
+
+  it("is one, whichever of many workers opens it first", async () => {
+    const urls = new Set<unknown>();
+    ca.proxy.intercept = async (incoming, forward) => {
+      const answer = await forward();
+      if (incoming.resource === "newAccount" && answer.status < 300) urls.add(answer.headers.location);
+      return answer;
+    };
+    const workers = [1, 2, 3, 4].map(() => ca.issuer({ name: "contested" }));
+    const results = await Promise.all(workers.map((issuer) => issuer.issue(request(), memoryProgress(), ca.solver, running())));
+    ca.proxy.intercept = null;
+    expect(new Set(results.map(({ leaf }) => leaf.serial)).size).toBe(4);
+    expect([...urls]).toEqual([stored(ca, "contested")?.url]);
+  });
+
+  it("has its key stored before the CA hears of it, so a lost answer makes no second account", async () => {
+    ca.proxy.intercept = async (incoming, forward) => {
+      if (incoming.resource !== "newAccount") return null;
+      await forward();
+      return "reset";
+    };
+    await expect(ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solver, running())).rejects.toMatchObject({
+      code: "acme.connection",
+    });
+    const key = stored(ca, "interrupted")?.privateKey;
+    expect(key).toBeInstanceOf(Secret);
+    const statuses: number[] = [];
+    ca.proxy.intercept = async (incoming, forward) => {
+      const answer = await forward();
+      if (incoming.resource === "newAccount") statuses.push(answer.status);
+      return answer;
+    };
+    await ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solver, running());
+    ca.proxy.intercept = null;
+    // 200: it existed already (RFC 8555 §7.3).
+    expect(statuses.at(-1)).toBe(200);
+    expect(stored(ca, "interrupted")?.privateKey).toBe(key);
+  });
+
+  it("is opened anew with the same key when the CA has forgotten everything, and the old order is abandoned", async () => {
+    await using forgetful = await startCa();
+    const issuer = forgetful.issuer();
+    const progress = memoryProgress();
+    const wanted = request();
+    await issuer.issue(wanted, progress, forgetful.solver, running());
+    const [before, orderUrl] = [stored(forgetful, "pebble"), progress.state.orderUrl];
+    await using successor = await startPebble({ httpPort: forgetful.pebble.httpPort });
+    forgetful.proxy.upstream = successor;
+    const result = await issuer.issue(wanted, progress, forgetful.solver, running());
+    expect(result.leaf.identifiers).toEqual(wanted.identifiers);
+    expect(progress.abandoned).toEqual(["the CA no longer knows the account"]);
+    expect(progress.state.orderUrl).not.toBe(orderUrl);
+    expect(stored(forgetful, "pebble")?.privateKey).toBe(before?.privateKey);
+  });
+
+  it("is refused before the CA is asked when its terms are not agreed to", async () => {
+    const asked = ca.proxy.count("newAccount");
+    const attempt = ca.issuer({ name: "disagreeing", termsOfServiceAgreed: false }).issue(request(), memoryProgress(), ca.solver, running());
+    await expect(attempt).rejects.toMatchObject({ code: "acme.account", message: expect.stringContaining("termsOfServiceAgreed") });
+    expect(ca.proxy.count("newAccount")).toBe(asked);
+  });
+
+  it("is refused by the CA when the contact is not one", async () => {
+    const attempt = ca.issuer({ name: "nameless", contact: ["mailto:not-an-address"] }).issue(request(), memoryProgress(), ca.solver, running());
+    await expect(attempt).rejects.toMatchObject({ code: "acme.account" });
+  });
+});
+
+describe("an account that needs an external account binding", () => {
+  const hmacKey = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+  let bound: CaFixture;
+  beforeAll(async () => {
+    bound = await startCa({ externalAccountKeys: { "kid-1": hmacKey } });
+  });
+  afterAll(() => bound[Symbol.asyncDispose]());
+
+  it("is opened with the right key", async () => {
+    const issuer = bound.issuer({ externalAccount: { keyId: "kid-1", hmacKey: new Secret(hmacKey) } });
+    const { leaf } = await issuer.issue(request(), memoryProgress(), bound.solver, running());
+    expect(leaf.serial).not.toBe("");
+  });
+
+  it("is refused without one, saying what to set", async () => {
+    const attempt = bound.issuer({ name: "unbound" }).issue(request(), memoryProgress(), bound.solver, running());
+    await expect(attempt).rejects.toMatchObject({ code: "acme.account", message: expect.stringContaining("externalAccount") });
+  });
+
+  it("is refused with the wrong key, which is not shown", async () => {
+    const wrong = Buffer.from("wrong-key-wrong-key-wrong-key-32").toString("base64url");
+    const issuer = bound.issuer({ name: "misbound", externalAccount: { keyId: "kid-1", hmacKey: new Secret(wrong) } });
+    const error = await issuer.issue(request(), memoryProgress(), bound.solver, running()).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "acme.account" });
+    expect(JSON.stringify(error) + String(error)).not.toContain(wrong);
+    expect(issuerOptions(bound.proxy).externalAccount).toBeNull();
+  });
+});
