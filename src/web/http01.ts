@@ -40,7 +40,8 @@ export async function startHttp01Responder(options: Http01ResponderOptions): Pro
     },
   );
   server.maxConnections = CONNECTIONS_MAX;
-  server.listen(options.port, options.host);
+  // Several ACME workers of one machine share the port; whichever the kernel picks can answer for all.
+  server.listen({ port: options.port, host: options.host, reusePort: true });
   await once(server, "listening");
   server.on("error", (err) => options.log?.error({ err }, "http-01 responder failed"));
   const address = server.address();
