@@ -61,6 +61,8 @@ describe("the reader of imports", () => {
     'export { a };\n"use strict";',
     "const url = import.meta.url;",
     'queue.import("a");',
+    "interface Acm {\n  import(request: Request, signal: AbortSignal): Promise<string>;\n}",
+    "const acm = { async import({ arn }, signal) { return f(arn()); } };",
   ])("finds no import in %s", (source) => {
     expect(readImports(source)).toEqual({ imports: [], computed: [] });
   });
@@ -80,7 +82,7 @@ describe("the reader of imports", () => {
   });
 
   test("names the lines of imports it cannot follow", () => {
-    expect(readImports("\nimport(name);\nrequire(name);").computed).toEqual([2, 3]);
+    expect(readImports("\nimport(name);\nrequire(name);\nconst a = b ? import(name) : {};").computed).toEqual([2, 3, 4]);
   });
 });
 

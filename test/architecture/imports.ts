@@ -110,7 +110,7 @@ export function readImports(source: string): FileImports {
   for (const match of masked.matchAll(DYNAMIC)) {
     const line = lineAt(match.index);
     if (match[2] === undefined) {
-      computed.push(line);
+      if (!declaresMethod(masked, match.index)) computed.push(line);
       continue;
     }
     const end = match.index + match[0].length - 1;
@@ -119,6 +119,19 @@ export function readImports(source: string): FileImports {
     imports.push({ specifier: source.slice(end - match[2].length, end), typesOnly, line });
   }
   return { imports, computed };
+}
+
+/** `import(request: Request): Answer` in an interface, `async import({ a }) {` in an object: a method of that name. */
+function declaresMethod(masked: string, start: number): boolean {
+  if (!/(?:^|[{};,]|\basync)$/.test(masked.slice(0, start).trimEnd())) return false;
+  let end = masked.indexOf("(", start);
+  let depth = 0;
+  do {
+    if (masked[end] === "(") depth++;
+    if (masked[end] === ")") depth--;
+    end++;
+  } while (depth > 0 && end < masked.length);
+  return /^\s*[{:]/.test(masked.slice(end));
 }
 
 function everyNameIsType(clause: string): boolean {
