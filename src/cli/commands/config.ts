@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+import { configJsonSchema } from "../../config/jsonSchema.ts";
+import { loadConfig } from "../../config/load.ts";
+import type { ConfigProblem } from "../../config/problems.ts";
+import { REGISTRIES } from "../../config/registries.ts";
+import { type Cli, perform } from "../call.ts";
+import { inert } from "../terminal/text.ts";
+
+/** `renewd config check --json`. */
+export interface ConfigCheckReport {
+  readonly version: 1;
+  readonly file: string;
+  readonly valid: boolean;
+  readonly problems: readonly ConfigProblem[];
+  readonly certificates: number;
+}
+
+export function addConfig(program: Command, cli: Cli): void {
+  const config = program.command("config").description("Check the configuration, or print its JSON Schema.");
+  addCheck(config, cli);
+  addSchema(config, cli);
+}
+
+function addCheck(config: Command, cli: Cli): void {
+  const command = config.command("check").description("Print every mistake with file, line and column. Exit code 2 when there is one.");
+  perform(command, cli, async ({ output, configFile }) => {
+    const result = await loadConfig(configFile);
+    const problems = result.ok ? [] : result.problems;
+    const certificates = result.ok ? result.config.certificates.length : 0;
+    const report: ConfigCheckReport = { version: 1, file: configFile, valid: result.ok, problems, certificates };
+    output.report(report, renderCheck);
+    return result.ok ? "ok" : "usage";
+  });
+}
+
+function addSchema(config: Command, cli: Cli): void {
+  const command = config
+    .command("schema")
+    .description("Print the JSON Schema of the configuration for editors, with the options of every kind of target and solver.");
+  perform(command, cli, async ({ output }) => {
+    // The schema is JSON either way; it has its own `$schema`, so that `--json` changes nothing.
+    output.document(configJsonSchema(REGISTRIES));
+    return "ok";
+  });
+}
+
+function renderCheck({ file, problems, certificates }: ConfigCheckReport): string {
+  if (problems.length === 0) return `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
+  return problems.map(({ file: where, line, column, message }) => inert(`${where}${line === 0 ? "" : `:${line}:${column}`}: ${message}`)).join("\n");
+}

@@ -1,0 +1,34 @@
+import type { Command } from "commander";
+import { REGISTRIES } from "../../config/registries.ts";
+import { type Cli, perform } from "../call.ts";
+import { renderTable } from "../terminal/table.ts";
+
+/** `renewd targets --json` and `renewd solvers --json`. */
+export interface KindsReport {
+  readonly version: 1;
+  readonly kinds: readonly { readonly type: string; readonly description: string }[];
+}
+
+export function addTargets(program: Command, cli: Cli): void {
+  addKinds(program.command("targets").description("The kinds of targets that this renewd can deploy to."), cli, "deployers");
+}
+
+export function addSolvers(program: Command, cli: Cli): void {
+  addKinds(program.command("solvers").description("The kinds of challenge solvers that this renewd has."), cli, "solvers");
+}
+
+function addKinds(command: Command, cli: Cli, registry: keyof typeof REGISTRIES): void {
+  perform(command, cli, async ({ output }) => {
+    const kinds = REGISTRIES[registry].map(({ type, description }) => ({ type, description }));
+    const report: KindsReport = { version: 1, kinds };
+    output.report(report, (_, screen) => {
+      const columns = [{ title: "TYPE" }, { title: "WHAT IT DOES", widthMin: 20 }];
+      return renderTable(
+        columns,
+        kinds.map(({ type, description }) => [type, description]),
+        screen,
+      ).join("\n");
+    });
+    return "ok";
+  });
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+import { runCommandLine } from "./program.ts";
+
+// `renewd history | head` closes the pipe early: that is no failure of ours.
+process.stdout.on("error", (error) => {
+  if ("code" in error && error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+const exitCode = await runCommandLine(process.argv.slice(2), process);
+// What is written may still be on its way into a pipe; whatever else is open must not keep a finished command alive.
+process.stdout.write("", () => process.exit(exitCode));

@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command, CommanderError } from "commander";
+import { problemsOf } from "../compose/index.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { type Cli, DEFAULT_CONFIG_FILE, type GlobalOptions, outputOf } from "./call.ts";
+import { addCertificates } from "./commands/certificates.ts";
+import { addConfig } from "./commands/config.ts";
+import { addHistory } from "./commands/history.ts";
+import { addImport } from "./commands/import.ts";
+import { addSolvers, addTargets } from "./commands/kinds.ts";
+import { addPause } from "./commands/pause.ts";
+import { addPlan } from "./commands/plan.ts";
+import { addRenew } from "./commands/renew.ts";
+import { addResume } from "./commands/resume.ts";
+import { addRun, addWorker } from "./commands/run.ts";
+import { addShow } from "./commands/show.ts";
+import { addStatus } from "./commands/status.ts";
+import { EXIT, exitOf } from "./exit.ts";
+import type { Stream } from "./output.ts";
+
+/** In the order of `renewd --help`: what is looked at most comes first. */
+const COMMANDS = [
+  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
+  ["Act:", [addRenew, addPause, addResume, addImport]],
+  ["Run:", [addRun, addWorker]],
+  ["Configure:", [addConfig, addTargets, addSolvers]],
+] as const;
+
+export function createProgram(cli: Cli): Command {
+  const program = new Command("renewd")
+    .description("Finds certificates inside their renewal window, renews them at an ACME CA, deploys them and proves them live.")
+    .version(packageVersion(), "-V, --version")
+    .option("-c, --config <file>", `configuration (default: $RENEWD_CONFIG, else ${DEFAULT_CONFIG_FILE})`)
+    .option("--json", "print one JSON document with a `version` instead of text")
+    .option("--no-color", "print without colours (NO_COLOR in the environment does the same)")
+    .addHelpText("after", () => `\nExit codes:\n${exitCodeLines().join("\n")}`)
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => cli.stdout.write(text), writeErr: (text) => cli.stderr.write(text) });
+  for (const [heading, adders] of COMMANDS) {
+    program.commandsGroup(heading);
+    for (const add of adders) add(program, cli);
+  }
+  return program;
+}
+
+/** Runs one command line (without node and script) and returns the exit code. Never throws. */
+export async function runCommandLine(argv: readonly string[], streams: { readonly stdout: Stream; readonly stderr: Stream }): Promise<number> {
+  const cli: Cli = { ...streams, exitCode: EXIT.ok.code };
+  const program = createProgram(cli);
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return cli.exitCode;
+  } catch (thrown) {
+    // Help and version come as errors with exit code 0; commander has printed what there is to say.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok.code : EXIT.usage.code;
+    const error = toRenewalError(thrown);
+    outputOf(cli, program.opts<GlobalOptions>()).error(error, problemsOf(error));
+    if (!(thrown instanceof RenewalError) && thrown instanceof Error) cli.stderr.write(`${thrown.stack ?? ""}\n`);
+    return EXIT[exitOf(error)].code;
+  }
+}
+
+function exitCodeLines(): string[] {
+  return Object.values(EXIT).map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`);
+}
+
+/** package.json is next to `src` in a checkout and one level further up from `dist`. */
+function packageVersion(): string {
+  for (const up of ["../..", "../../.."]) {
+    try {
+      const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, up, "package.json"), "utf8"));
+      if (typeof manifest === "object" && manifest !== null && "version" in manifest && typeof manifest.version === "string") return manifest.version;
+    } catch {
+      // Look further up.
+    }
+  }
+  return "unknown";
+}

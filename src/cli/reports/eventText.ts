@@ -1,0 +1,69 @@
+import type { EventDetail, EventType, HistoryEvent } from "../../domain/event.ts";
+import { formatDuration } from "../../renewal/duration.ts";
+import { iso, spoken } from "./instant.ts";
+
+type Describe = (detail: (name: string) => string, event: HistoryEvent) => string;
+
+/** One sentence per kind of event. What it quotes may come from a CA, a target or an endpoint: make it inert before showing. */
+const SENTENCES: Readonly<Record<EventType, Describe>> = {
+  "renewal.planned": (detail) => `planned (${detail("trigger")}): ${detail("reason")}, ${detail("detail")}`,
+  "renewal.succeeded": (detail, event) => `succeeded: generation ${detail("generation")}${took(event)}`,
+  "renewal.failed": (detail) => `failed: ${detail("message")}`,
+  "renewal.cancelled": (detail) => `cancelled: ${detail("why")}`,
+  "issue.started": (detail) => `asking issuer ${detail("issuer")} (attempt ${detail("attempt")})`,
+  "issue.failed": (detail, event) => `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+  "order.created": () => "order opened",
+  "order.resumed": () => "order resumed where it was",
+  "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
+  "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
+  "challenge.cleanUpFailed": (detail) => `challenge not cleaned up: ${detail("message")}`,
+  "order.finalized": () => "order finalized",
+  "version.issued": (detail, { detail: all }) => `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,
+  "version.imported": (detail) => `imported as generation ${detail("generation")}, serial ${detail("serial")}`,
+  "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,
+  "deploy.succeeded": (_detail, event) => `deployed to ${event.target}${took(event)}`,
+  "deploy.failed": (detail, event) => `deploying to ${event.target} failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+  "verify.started": (_detail, { detail: { endpoints } }) => `dialling ${Array.isArray(endpoints) ? endpoints.join(", ") : "endpoints"}`,
+  "verify.addressServed": (detail, { detail: { problem } }) =>
+    `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}${problem === null ? "" : `: ${detail("problem")}`}`,
+  "verify.converged": (detail) => `${detail("endpoint")} proved live on ${detail("addresses")} address(es)`,
+  "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
+  "certificate.configured": (detail) => `configuration ${detail("change")}`,
+  "certificate.removed": () => "left the configuration",
+  "certificate.paused": (detail) => `paused: ${detail("reason")}`,
+  "certificate.resumed": () => "resumed",
+  "write.refused": () => "a late write was refused",
+};
+
+export function eventSentence(event: HistoryEvent): string {
+  return SENTENCES[event.type]((name) => shown(event.detail, name), event);
+}
+
+/** What to do about an event that tells of an error; null: it tells of none. */
+export function eventError({ detail: { code, action } }: HistoryEvent): { code: string; action: string | null } | null {
+  return typeof code === "string" ? { code, action: typeof action === "string" ? action : null } : null;
+}
+
+function shown(detail: EventDetail, name: string): string {
+  const value = detail[name];
+  if (value === undefined || value === null) return "nothing";
+  return typeof value === "object" ? value.join(", ") : String(value);
+}
+
+function optional(detail: (name: string) => string, name: string, before: string): string {
+  const value = detail(name);
+  return value === "nothing" ? "" : `${before}${value}`;
+}
+
+function took({ detail: { durationMs } }: HistoryEvent): string {
+  return typeof durationMs === "number" ? ` in ${formatDuration(durationMs)}` : "";
+}
+
+function again({ detail: { retryAt } }: HistoryEvent): string {
+  return typeof retryAt === "number" ? `; tries again ${spoken(iso(retryAt))}` : "; not tried again in this renewal";
+}
+
+function instant(detail: EventDetail, name: string): string {
+  const value = detail[name];
+  return typeof value === "number" ? spoken(iso(value)) : "nothing";
+}

@@ -1,0 +1,47 @@
+import { formatDuration } from "../../renewal/duration.ts";
+import type { Member } from "./fleet.ts";
+
+/** Something about renewd itself: a person must look although no single certificate is to blame. */
+export interface Notice {
+  readonly what: string;
+  readonly action: string;
+  readonly needsPerson: boolean;
+  readonly certificates: readonly string[];
+}
+
+/** A planner looks at what is due within a minute; ten times that is no delay any more. */
+const OVERDUE_MS = 600_000;
+const NAMED_MAX = 20;
+
+/** A silent planner is how certificates expire with nobody told, so it is looked for here and not only in its own log. */
+export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
+  const unseen = fleet.filter(({ record }) => record === null);
+  const overdue = fleet.filter(({ record, active }) => active === null && record !== null && isOverdue(record.nextCheckAt, now));
+  const differing = fleet.filter(({ record, certificate }) => record !== null && record.digest !== certificate.digest);
+  const since = Math.min(...overdue.map(({ record }) => record?.nextCheckAt ?? now));
+  return [
+    notice(unseen, `no planner has seen ${amount(unseen, fleet)}`, "Start one with `renewd run` or `renewd worker planner`, or reload it with SIGHUP.", true),
+    notice(
+      overdue,
+      `no planner has looked at ${amount(overdue, fleet)}, due since ${formatDuration(now - since)}`,
+      "Start one with `renewd run` or `renewd worker planner`; if one runs, see its log.",
+      true,
+    ),
+    notice(differing, `this configuration differs from the planner's for ${amount(differing, fleet)}`, "Reload the planner with SIGHUP.", false),
+  ].filter((each) => each !== null);
+}
+
+function isOverdue(nextCheckAt: number | null, now: number): boolean {
+  return nextCheckAt === null || nextCheckAt < now - OVERDUE_MS;
+}
+
+function notice(members: readonly Member[], what: string, action: string, needsPerson: boolean): Notice | null {
+  if (members.length === 0) return null;
+  return { what, action, needsPerson, certificates: members.slice(0, NAMED_MAX).map(({ certificate }) => certificate.name) };
+}
+
+function amount(members: readonly Member[], fleet: readonly Member[]): string {
+  const [first] = members;
+  if (members.length === 1 && first !== undefined) return `certificate ${first.certificate.name}`;
+  return members.length === fleet.length ? `any of ${fleet.length} certificates` : `${members.length} of ${fleet.length} certificates`;
+}

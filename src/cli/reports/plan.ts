@@ -1,0 +1,70 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import type { Store } from "../../domain/store.ts";
+import type { Hold, PlanDecision } from "../../renewal/plan.ts";
+import type { Screen } from "../terminal/style.ts";
+import { type Cell, renderTable } from "../terminal/table.ts";
+import { decisionOf, loadFleet, type Member, nextLookAt } from "./fleet.ts";
+import { fromNow, iso } from "./instant.ts";
+
+/** `renewd plan --json`: what the planner would say now, by the planner's own function. */
+export interface PlanReport {
+  readonly version: 1;
+  readonly at: string;
+  readonly certificates: readonly PlanEntry[];
+}
+
+export interface PlanEntry {
+  readonly name: string;
+  readonly due: boolean;
+  /** Why there is something to renew; null: nothing is, or no planner has seen the certificate. */
+  readonly reason: string | null;
+  /** What keeps a reason from being acted on. */
+  readonly heldBy: Hold | "unknown" | null;
+  readonly detail: string;
+  /** When the planner comes back to it; null: not by itself. */
+  readonly nextAt: string | null;
+}
+
+export async function planReport(store: Store, certificates: readonly Certificate[], now: number): Promise<PlanReport> {
+  const fleet = await loadFleet(store, certificates);
+  return { version: 1, at: iso(now), certificates: fleet.map((member) => entryOf(member, decisionOf(member, now), now)) };
+}
+
+function entryOf(member: Member, decision: PlanDecision | null, now: number): PlanEntry {
+  const { name } = member.certificate;
+  if (decision === null) {
+    return { name, due: false, reason: null, heldBy: "unknown", detail: "no planner has seen it yet: start or reload one", nextAt: null };
+  }
+  const { detail } = decision;
+  const nextAt = iso(nextAtOf(member, decision, now));
+  if (decision.due) return { name, due: true, reason: decision.reason, heldBy: null, detail, nextAt };
+  return { name, due: false, reason: decision.hold === null ? null : decision.reason, heldBy: decision.hold, detail, nextAt };
+}
+
+function nextAtOf(member: Member, decision: PlanDecision, now: number): number | null {
+  if (member.active !== null) return member.active.nextActionAt;
+  if (!decision.due && decision.hold === "paused" && decision.until === null) return null;
+  const at = nextLookAt(member, decision);
+  return at === null ? null : Math.max(at, now);
+}
+
+const HOLD = { inFlight: "in flight", paused: "paused", backedOff: "backed off", unknown: "unknown" } as const;
+
+export function renderPlan({ certificates, at }: PlanReport, screen: Screen): string {
+  if (certificates.length === 0) return "no certificates are configured";
+  const columns = [{ title: "CERTIFICATE", widthMin: 14 }, { title: "DUE" }, { title: "REASON" }, { title: "WHY", widthMin: 20 }, { title: "NEXT" }];
+  const rows = certificates.map((each): Cell[] => [
+    each.name,
+    dueCell(each),
+    each.reason ?? "-",
+    each.detail,
+    each.nextAt === null ? "-" : fromNow(each.nextAt, at),
+  ]);
+  return renderTable(columns, rows, screen).join("\n");
+}
+
+function dueCell({ due, heldBy }: PlanEntry): Cell {
+  if (due) return { text: "now", style: "strong" };
+  if (heldBy === null) return "no";
+  return heldBy === "inFlight" ? HOLD.inFlight : { text: HOLD[heldBy], style: "caution" };
+}

@@ -1,0 +1,168 @@
+import { endpointKey } from "../../domain/endpoint.ts";
+import { ERRORS, isErrorCode } from "../../domain/errors.ts";
+import type { Renewal } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
+import { formatDuration } from "../../renewal/duration.ts";
+import type { PlanDecision } from "../../renewal/plan.ts";
+import { renewalWindow } from "../../renewal/window.ts";
+import { type Member, progressOf } from "./fleet.ts";
+
+/** Worst first: the first one is the headline. */
+export const PROBLEM_KINDS = ["expired", "quarantined", "failing", "stale", "notDeployed", "paused", "stuck"] as const;
+export type ProblemKind = (typeof PROBLEM_KINDS)[number];
+
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** A sentence without the certificate's name. */
+  readonly what: string;
+}
+
+/** Something renewd tried and could not do. Text may come from a CA or a target. */
+export interface Complaint {
+  /** `issuing`, `target NAME`, `endpoint KEY` or `last renewal`. */
+  readonly where: string;
+  readonly code: string;
+  readonly message: string;
+  readonly action: string;
+  readonly attempts: number;
+  /** ms since epoch. */
+  readonly nextAttemptAt: number | null;
+}
+
+/** What the rules below look at, for one certificate. */
+export interface Case {
+  readonly member: Member;
+  readonly decision: PlanDecision | null;
+  /** The newest renewal, running or ended. */
+  readonly renewal: Renewal | null;
+  /** When anything last happened in that renewal, ms since epoch. */
+  readonly lastEventAt: number | null;
+  /** Earliest expiry among the latest version and whatever targets and endpoints still hold, ms since epoch. */
+  readonly expiresAt: number | null;
+  readonly now: number;
+}
+
+/** Without an event for this long, and not backing off, nobody is working at a renewal. An ACME order may be quiet for minutes. */
+const STUCK_MS = 600_000;
+
+type Rule = (facts: Case) => string | null;
+
+const RULES: Readonly<Record<ProblemKind, Rule>> = {
+  expired({ member: { version }, expiresAt, now }) {
+    if (expiresAt === null || expiresAt > now) return null;
+    const ago = `${formatDuration(now - expiresAt)} ago`;
+    return version !== null && version.leaf.notAfter > now ? `a certificate that expired ${ago} is still in use` : `expired ${ago}`;
+  },
+  quarantined: ({ member: { record } }) => (isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null),
+  failing({ member: { record, active } }) {
+    if (active !== null && active.errorCode !== null) return `the renewal in flight fails (${count(active.attempts, "attempt")} so far)`;
+    const failures = record?.failures ?? 0;
+    if (failures === 0) return null;
+    return failures === 1 ? "the last renewal failed" : `${failures} renewals in a row failed`;
+  },
+  stale({ member }) {
+    const { version, active } = member;
+    // Until its renewal ends, an endpoint that serves the old certificate is work in progress.
+    if (version === null || active !== null) return null;
+    const unproved = unprovedEndpoints(member).length;
+    return unproved === 0 ? null : `${count(unproved, "endpoint")} of ${member.certificate.endpoints.length} not serving generation ${version.generation}`;
+  },
+  notDeployed({ member }) {
+    const { version, active } = member;
+    if (version === null || active !== null) return null;
+    const { targets, targetsDeployed } = progressOf(member);
+    return targetsDeployed === targets ? null : `${count(targets - targetsDeployed, "target")} of ${targets} not holding generation ${version.generation}`;
+  },
+  paused({ member: { record }, decision, expiresAt, now }) {
+    if (decision === null || decision.due || decision.hold !== "paused" || isQuarantined(record)) return null;
+    const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
+    return `paused although a renewal is due${expiry}`;
+  },
+  stuck({ member: { active }, lastEventAt, now, member }) {
+    if (active === null || waitsUntil(member, now) !== null) return null;
+    const quietMs = now - Math.max(active.createdAt, lastEventAt ?? 0);
+    return quietMs < STUCK_MS ? null : `nothing has happened for ${formatDuration(quietMs)} while ${active.state}`;
+  },
+};
+
+export function problemsOf(facts: Case): Problem[] {
+  return PROBLEM_KINDS.flatMap((kind) => {
+    const what = RULES[kind](facts);
+    return what === null ? [] : [{ kind, what }];
+  });
+}
+
+/** An error whose cause may go away by itself, with time enough left for that, wakes nobody. */
+export function needsPerson(problems: readonly Problem[], complaints: readonly Complaint[], facts: Case): boolean {
+  const { member, now } = facts;
+  const heals = member.active !== null && complaints.every(({ code }) => isErrorCode(code) && ["transient", "rateLimited"].includes(ERRORS[code].class));
+  const roomLeft = member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
+  return problems.some(({ kind }) => kind !== "failing" || !heals || !roomLeft);
+}
+
+/** Every error that has not been overcome yet, the one that stops most first. */
+export function complaintsOf({ record, certificate, active, deployments, endpoints, version }: Member): Complaint[] {
+  const found: Complaint[] = [];
+  if (active !== null && active.errorCode !== null) found.push(complaint("issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
+  for (const row of deployments) {
+    if (row.errorCode === null || row.deployedGeneration >= row.wantedGeneration || !certificate.targets.includes(row.target)) continue;
+    found.push(complaint(`target ${row.target}`, row.errorCode, row.errorMessage, row.attempts, row.exhausted ? null : row.nextAttemptAt));
+  }
+  for (const status of unprovedEndpoints({ certificate, endpoints, version })) {
+    if (status.errorCode !== null) found.push(complaint(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
+  }
+  if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
+    found.push(complaint("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
+  }
+  return found;
+}
+
+/** Back-off that a renewal in flight is sitting out, ms since epoch; null: it should be moving. */
+export function waitsUntil({ active, certificate, deployments }: Member, now: number): number | null {
+  if (active === null) return null;
+  if (active.retryAt !== null && active.retryAt > now) return active.retryAt;
+  const waiting = deployments
+    .filter((row) => certificate.targets.includes(row.target) && row.deployedGeneration < row.wantedGeneration && !row.exhausted)
+    .map((row) => row.nextAttemptAt ?? 0);
+  return waiting.length > 0 && waiting.every((at) => at > now) ? Math.min(...waiting) : null;
+}
+
+export function isQuarantined(record: Member["record"]): boolean {
+  return record !== null && record.pausedAt !== null && record.lastErrorCode === "internal.crashLoop";
+}
+
+function unprovedEndpoints({ certificate, endpoints, version }: Pick<Member, "certificate" | "endpoints" | "version">): Member["endpoints"] {
+  const keys = certificate.endpoints.map(endpointKey);
+  return endpoints.filter((status) => keys.includes(status.endpoint) && status.generation === version?.generation && !status.proved);
+}
+
+function complaint(where: string, code: string, message: string | null, attempts: number, nextAttemptAt: number | null): Complaint {
+  const action = isErrorCode(code) ? ERRORS[code].action : ERRORS["internal.bug"].action;
+  return { where, code, message: message ?? "no message was recorded", action, attempts, nextAttemptAt };
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** When what is out there first expires: a failed deployment leaves the previous certificate in use, and that one's date counts. */
+export async function earliestExpiry(store: Store, member: Member): Promise<number | null> {
+  const { certificate, version, deployments } = member;
+  if (version === null) return null;
+  const { provedLive, targets, targetsDeployed } = progressOf(member);
+  const instants = [version.leaf.notAfter];
+  if (targetsDeployed < targets) {
+    for (const row of deployments) {
+      if (!certificate.targets.includes(row.target) || row.deployedGeneration === 0 || row.deployedGeneration >= version.generation) continue;
+      const held = await store.versions.get(certificate.name, row.deployedGeneration);
+      if (held !== null) instants.push(held.leaf.notAfter);
+    }
+  }
+  if (!provedLive && certificate.endpoints.length > 0) {
+    const keys = certificate.endpoints.map(endpointKey);
+    for (const { endpoint, observation } of await store.observations.observations(certificate.name)) {
+      if (keys.includes(endpoint) && observation.served !== null) instants.push(observation.served.notAfter);
+    }
+  }
+  return Math.min(...instants);
+}

@@ -1,0 +1,52 @@
+import { paint, type Screen, type Style } from "./style.ts";
+import { displayWidth, inert, truncate } from "./text.ts";
+
+export interface Column {
+  readonly title: string;
+  readonly align?: "right";
+  /** May be cut down to this many columns when the screen is too narrow; without it the column keeps its width. */
+  readonly widthMin?: number;
+}
+
+export type Cell = string | { readonly text: string; readonly style: Style };
+
+const GAP = "  ";
+
+/** Lines of a table whose cells are made inert here. Too wide a table loses the ends of its cuttable cells, never a column. */
+export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], screen: Screen): string[] {
+  const widths = fit(columns, naturalWidths(columns, rows), screen.width);
+  const header = columns.map((column, index) => place(screen, { text: column.title, style: "faint" }, widths[index] ?? 0, column));
+  const body = rows.map((row) => columns.map((column, index) => place(screen, row[index] ?? "", widths[index] ?? 0, column)));
+  return [header, ...body].map((cells) => cells.join(GAP).trimEnd());
+}
+
+function naturalWidths(columns: readonly Column[], rows: readonly (readonly Cell[])[]): number[] {
+  return columns.map(({ title }, index) => Math.max(displayWidth(title), ...rows.map((row) => displayWidth(inert(textOf(row[index] ?? ""))))));
+}
+
+/** Takes what is too much from the widest cuttable column first, so that short columns stay readable longest. */
+function fit(columns: readonly Column[], natural: readonly number[], width: number): number[] {
+  const widths = [...natural];
+  const floor = columns.map(({ title, widthMin }, index) => (widthMin === undefined ? (natural[index] ?? 0) : Math.max(widthMin, displayWidth(title))));
+  let excess = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1) - width;
+  while (excess > 0) {
+    const spare = widths.map((each, index) => (each > (floor[index] ?? 0) ? each : 0));
+    const widest = Math.max(...spare);
+    if (widest === 0) break;
+    widths[spare.indexOf(widest)] = widest - 1;
+    excess -= 1;
+  }
+  return widths;
+}
+
+function place(screen: Screen, cell: Cell, width: number, { align }: Column): string {
+  const text = truncate(inert(textOf(cell)), width);
+  const padding = " ".repeat(Math.max(0, width - displayWidth(text)));
+  // `text` is inert already, which `paint` leaves as it is.
+  const painted = paint(screen, typeof cell === "string" ? null : cell.style, text);
+  return align === "right" ? padding + painted : painted + padding;
+}
+
+function textOf(cell: Cell): string {
+  return typeof cell === "string" ? cell : cell.text;
+}

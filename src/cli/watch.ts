@@ -1,0 +1,75 @@
+import { setMaxListeners } from "node:events";
+import type { App } from "../compose/index.ts";
+import { ERRORS, isErrorCode, toRenewalError } from "../domain/errors.ts";
+import { isActive, type Renewal, type RenewalState } from "../domain/renewal.ts";
+import { formatDuration } from "../renewal/duration.ts";
+import { follow } from "../renewal/follow.ts";
+import type { Started } from "./ask.ts";
+import type { Exit } from "./exit.ts";
+import type { Output } from "./output.ts";
+import { eventError, eventSentence } from "./reports/eventText.ts";
+import { iso, spoken } from "./reports/instant.ts";
+import { paint } from "./terminal/style.ts";
+import { inert } from "./terminal/text.ts";
+
+/** How a renewal stood when waiting for it ended. */
+export interface Ended {
+  readonly renewalId: string;
+  readonly state: RenewalState | null;
+  readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
+  readonly exit: Exit;
+}
+
+/** Shows every event of the renewals until all have ended, time is up or the person presses Ctrl-C; the renewals go on in any case. */
+export async function watch(app: App, started: readonly Started[], timeoutMs: number, output: Output): Promise<Ended[]> {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => interrupt.abort(new Error("interrupted"));
+  process.once("SIGINT", onInterrupt);
+  const signal = AbortSignal.any([timeout, interrupt.signal]);
+  setMaxListeners(started.length + 10, signal);
+  try {
+    return await Promise.all(
+      started.map(async (each) => {
+        try {
+          return endedOf(each, await watchOne(app, each, signal, output), output);
+        } catch (thrown) {
+          if (!signal.aborted) throw toRenewalError(thrown);
+          return leftRunning(app, each, interrupt.signal.aborted ? "interrupted" : "timeout", output);
+        }
+      }),
+    );
+  } finally {
+    process.off("SIGINT", onInterrupt);
+  }
+}
+
+async function watchOne(app: App, { certificate, renewalId }: Started, signal: AbortSignal, output: Output): Promise<Renewal | null> {
+  const events = follow(app, renewalId, signal);
+  for (;;) {
+    const next = await events.next();
+    if (next.done) return next.value;
+    const style = eventError(next.value) === null ? null : "wrong";
+    const time = paint(output.screen, "faint", spoken(iso(next.value.at)));
+    output.progress(`${time}  ${inert(certificate)}  ${paint(output.screen, style, eventSentence(next.value))}`);
+  }
+}
+
+function endedOf({ certificate, renewalId }: Started, renewal: Renewal | null, output: Output): Ended {
+  if (renewal === null) return { renewalId, state: null, error: null, exit: "wrong" };
+  const { state, errorCode: code, errorMessage, createdAt, finishedAt } = renewal;
+  const after = formatDuration((finishedAt ?? createdAt) - createdAt);
+  output.progress(`${inert(certificate)}  ${paint(output.screen, state === "succeeded" ? "strong" : "wrong", state)} after ${after}`);
+  if (state === "succeeded") return { renewalId, state, error: null, exit: "ok" };
+  const error = code === null ? null : { code, message: errorMessage ?? "", action: ERRORS[isErrorCode(code) ? code : "internal.bug"].action };
+  if (error !== null) output.note(`  what to do: ${error.action} [${error.code}]`);
+  return { renewalId, state, error, exit: "wrong" };
+}
+
+async function leftRunning({ store }: App, { certificate, renewalId }: Started, exit: Exit, output: Output): Promise<Ended> {
+  const renewal = await store.renewals.get(renewalId);
+  // It may have ended in the very moment.
+  if (renewal !== null && !isActive(renewal.state)) return endedOf({ kind: "started", certificate, renewalId, via: "queue" }, renewal, output);
+  output.note(`${certificate}: still ${renewal?.state ?? "unknown"}; it goes on: \`renewd show ${renewalId.slice(0, 8)}\``);
+  return { renewalId, state: renewal?.state ?? null, error: null, exit };
+}
