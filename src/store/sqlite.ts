@@ -1,7 +1,7 @@
 import { chmod, mkdir, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
 import { type Kysely, type Dialect as KyselyDialect, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
@@ -11,7 +11,7 @@ import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
  * blocks the thread, which stops timers and handshakes, and two stores of one process would wait for each other in vain.
  */
 const BUSY_TIMEOUT_MS = 5_000;
-const BUSY_POLL_MS = 5;
+const BUSY_POLL_MAX_MS = 10;
 
 /** Primary result codes (sqlite.org/rescode.html) that are a mistake in our statements rather than the database's state. */
 const OUR_MISTAKES: readonly number[] = [1, 19, 20, 21, 25]; // ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE
@@ -82,6 +82,8 @@ function takingTurns(database: DatabaseSync): Omit<Source, "failure"> {
     const { promise, resolve: giveUp } = Promise.withResolvers<void>();
     turn = promise;
     await before;
+    // SQLite answers at once, so a long loop over the store would never let a timer or socket have its turn.
+    await eventLoop();
     return giveUp;
   };
   return {
@@ -116,7 +118,8 @@ async function whileBusy<T>(step: () => T): Promise<T> {
     } catch (thrown) {
       if (primaryCode(thrown) !== SQLITE_BUSY || performance.now() >= deadline) throw thrown;
     }
-    await delay(BUSY_POLL_MS);
+    // Random, so that of several that wait none is always the later one.
+    await delay(Math.random() * BUSY_POLL_MAX_MS);
   }
 }
 

@@ -50,8 +50,8 @@ function vaultOver(masterKey: Buffer): Vault {
       return `${header}:${wrapped.toString("base64url")}:${data.toString("base64url")}`;
     },
     open(identity, sealed) {
-      const [word, version, sealedBy, wrapped, data] = sealed.split(":");
-      if (`${word}:${version}` !== FORMAT || wrapped === undefined || data === undefined) {
+      const [word, version, sealedBy, wrapped, data, more] = sealed.split(":");
+      if (`${word}:${version}` !== FORMAT || wrapped === undefined || data === undefined || more !== undefined) {
         throw new RenewalError("store.sealed", `the sealed value of ${identity} has a format this renewd does not know`);
       }
       if (sealedBy !== keyId) {

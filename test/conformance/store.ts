@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
+import type { Store } from "../../src/domain/store.ts";
+import { openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
+import { certificateAndVersionTests } from "../store/certificateTests.ts";
+import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
+import { historyTests } from "../store/historyTests.ts";
+import { processTests } from "../store/processTests.ts";
+import { renewalTests } from "../store/renewalTests.ts";
+
+/** An empty database of one dialect, and the ways around the store that tests need. */
+export interface StoreBackend {
+  readonly options: StoreOptions;
+  /** Runs SQL behind the store's back. */
+  run(sql: string): Promise<void>;
+  /** Everything the database holds, as text to search in. */
+  dump(): Promise<string>;
+  /** SQL that makes every insert into `table` fail from now on. */
+  failInserts(table: string): string;
+}
+
+/** What each test gets: a fresh database, and stores that are closed after it. */
+export interface StoreBench {
+  readonly backend: StoreBackend;
+  readonly store: Store;
+  readonly vault: Vault;
+  readonly masterKeyFile: string;
+  /** Another connection to the same database, as another process would have. */
+  another(worker?: string): Promise<Store>;
+}
+
+/** Every dialect passes this. `createBackend` makes an empty database in the given temporary directory. */
+export function storeConformance(dialect: string, createBackend: (directory: string) => Promise<StoreBackend>): void {
+  describe(`a store on ${dialect}`, () => {
+    let directory: string;
+    let masterKeyFile: string;
+    let vault: Vault;
+    let backend: StoreBackend;
+    let stores: Store[] = [];
+
+    const another = async (worker = "test/1"): Promise<Store> => {
+      const store = await openStore(backend.options, vault, worker);
+      stores.push(store);
+      return store;
+    };
+    let store: Store;
+
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), "renewd-store-"));
+      masterKeyFile = join(directory, "master.key");
+      vault = await openVault({ file: masterKeyFile });
+    });
+    beforeEach(async () => {
+      backend = await createBackend(await mkdtemp(join(directory, "database-")));
+      store = await another();
+    });
+    afterEach(async () => {
+      await Promise.all(stores.map((open) => open.close()));
+      stores = [];
+    });
+    afterAll(() => rm(directory, { recursive: true, force: true }));
+
+    const bench = (): StoreBench => ({ backend, store, vault, masterKeyFile, another });
+    certificateAndVersionTests(bench);
+    renewalTests(bench);
+    deploymentAndObservationTests(bench);
+    historyTests(bench);
+    processTests(bench);
+  });
+}

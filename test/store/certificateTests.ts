@@ -1,0 +1,178 @@
+import { describe, expect, test } from "vitest";
+import { Secret } from "../../src/domain/secret.ts";
+import type { StoreBench } from "../conformance/store.ts";
+import { certificate, NOW, record, version } from "../support/facts.ts";
+
+const KEY = "-----BEGIN PRIVATE KEY-----\nplanted-certificate-key\n-----END PRIVATE KEY-----\n";
+
+export function certificateAndVersionTests(bench: () => StoreBench): void {
+  describe("certificates", () => {
+    const www = certificate({ name: "www", digest: "1" });
+    const api = certificate({ name: "api", digest: "1" });
+
+    test("new ones are due at once, and syncing the same configuration again changes nothing", async () => {
+      const { certificates } = bench().store;
+      expect(await certificates.sync([www, api], NOW)).toEqual({ added: ["api", "www"], changed: [], removed: [] });
+      expect(await certificates.list()).toEqual([record({ name: "api", digest: "1" }), record({ name: "www", digest: "1" })]);
+      expect(await certificates.sync([www, api], NOW + 1)).toEqual({ added: [], changed: [], removed: [] });
+      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "1" }));
+      expect(await certificates.get("other")).toBeNull();
+    });
+
+    test("a changed one loses its back-off but keeps its pause", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync([www], NOW);
+      const failure = { failures: 3, nextAttemptAt: NOW + 9, lastErrorCode: "acme.dns", lastErrorMessage: "no such name" };
+      const pause = { pausedAt: NOW, pausedUntil: NOW + 5, pausedReason: "freeze" };
+      await certificates.update("www", { ...failure, ...pause, nextCheckAt: null });
+      expect(await certificates.sync([{ ...www, digest: "2" }], NOW + 1)).toEqual({ added: [], changed: ["www"], removed: [] });
+      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "2", nextCheckAt: NOW + 1, ...pause }));
+    });
+
+    test("a vanished one is marked and never due; it comes back as a new one", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync([www, api], NOW);
+      await certificates.update("www", { failures: 2 });
+      expect(await certificates.sync([api], NOW + 1)).toEqual({ added: [], changed: [], removed: ["www"] });
+      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "1", failures: 2, nextCheckAt: null, removedAt: NOW + 1 }));
+      expect(await certificates.sync([api], NOW + 2)).toEqual({ added: [], changed: [], removed: [] });
+      expect((await certificates.due(NOW + 9, 9)).map(({ name }) => name)).toEqual(["api"]);
+      expect(await certificates.sync([www, api], NOW + 3)).toEqual({ added: ["www"], changed: [], removed: [] });
+      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "1", nextCheckAt: NOW + 3 }));
+    });
+
+    test("of two processes that load the same change, one reports it", async () => {
+      const { store, another } = bench();
+      const other = await another();
+      const many = Array.from({ length: 30 }, (_, index) => certificate({ name: `c${index}` }));
+      const reports = await Promise.all([store.certificates.sync(many, NOW), other.certificates.sync(many, NOW)]);
+      expect(reports.flatMap(({ added }) => added).sort()).toEqual(many.map(({ name }) => name).sort());
+    });
+
+    test("the due ones come most overdue first, as many as asked for", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync(
+        ["a", "b", "c", "d"].map((name) => certificate({ name })),
+        NOW,
+      );
+      await certificates.update("a", { nextCheckAt: NOW - 1 });
+      await certificates.update("b", { nextCheckAt: NOW - 2 });
+      await certificates.update("c", { nextCheckAt: NOW + 1 });
+      await certificates.update("d", { nextCheckAt: null });
+      expect((await certificates.due(NOW, 10)).map(({ name }) => name)).toEqual(["b", "a"]);
+      expect((await certificates.due(NOW, 1)).map(({ name }) => name)).toEqual(["b"]);
+    });
+
+    test("an instant that is a fraction is kept as the next whole millisecond", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync([www], NOW);
+      await certificates.update("www", { nextAttemptAt: NOW + 0.25 });
+      await certificates.update("www", {});
+      expect((await certificates.get("www"))?.nextAttemptAt).toBe(NOW + 1);
+    });
+  });
+
+  describe("versions", () => {
+    test("come back as they were stored, latest and list in order of generation", async () => {
+      const { versions } = bench().store;
+      const first = version({ generation: 1, chainPem: ["one", "two"] });
+      const second = version({ generation: 2, verifiedAt: null });
+      const other = version({ certificate: "api" });
+      for (const stored of [second, first, other]) await versions.insert(stored, new Secret(KEY));
+      expect(await versions.get("www", 1)).toEqual(first);
+      expect(await versions.get("www", 3)).toBeNull();
+      expect(await versions.latest("www")).toEqual(second);
+      expect(await versions.latest("none")).toBeNull();
+      expect(await versions.list("www")).toEqual([first, second]);
+      expect(await versions.listLatest()).toEqual([other, second]);
+    });
+
+    test("a second version of the same generation is rejected and the first stays", async () => {
+      const { versions } = bench().store;
+      await versions.insert(version(), new Secret(KEY));
+      await expect(versions.insert(version({ leafPem: "another" }), new Secret("another"))).rejects.toMatchObject({ code: "internal.bug" });
+      expect((await versions.get("www", 1))?.leafPem).toBe("leaf");
+      expect((await versions.privateKey("www", 1)).reveal()).toBe(KEY);
+    });
+
+    test("the first proof by handshake stays", async () => {
+      const { versions } = bench().store;
+      await versions.insert(version({ verifiedAt: null }), new Secret(KEY));
+      await versions.markVerified("www", 1, NOW);
+      await versions.markVerified("www", 1, NOW + 1);
+      expect((await versions.get("www", 1))?.verifiedAt).toBe(NOW);
+    });
+
+    test("the key of a version that is not there is an error, not an empty key", async () => {
+      await expect(bench().store.versions.privateKey("www", 1)).rejects.toThrow("no generation 1 of certificate www");
+    });
+
+    test("a sealed key moved to another row does not open", async () => {
+      const { store, backend } = bench();
+      await store.versions.insert(version({ generation: 1 }), new Secret(KEY));
+      await store.versions.insert(version({ generation: 2 }), new Secret("newer"));
+      await backend.run("update versions set sealed_key = (select sealed_key from versions where generation = 1) where generation = 2");
+      await expect(store.versions.privateKey("www", 2)).rejects.toMatchObject({ code: "store.sealed", message: expect.stringContaining("version:www:2:key") });
+      expect((await store.versions.privateKey("www", 1)).reveal()).toBe(KEY);
+    });
+
+    test("a row edited by hand is refused by name", async () => {
+      const { store, backend } = bench();
+      await store.versions.insert(version(), new Secret(KEY));
+      await backend.run(`update versions set leaf = '{"serial":7}'`);
+      await expect(store.versions.latest("www")).rejects.toThrow("version 1 of www cannot be read");
+    });
+  });
+
+  describe("accounts and challenges", () => {
+    test("an account is made once however many ask, and remembers its URL", async () => {
+      const { store, another } = bench();
+      const other = await another();
+      const [one, two] = await Promise.all([
+        store.accounts.create("ca", "https://ca.example/dir", new Secret("one")),
+        other.accounts.create("ca", "https://ca.example/dir", new Secret("two")),
+      ]);
+      expect(one.privateKey.reveal()).toBe(two.privateKey.reveal());
+      expect(one.url).toBeNull();
+      await store.accounts.setUrl("ca", "https://ca.example/dir", "https://ca.example/acct/1");
+      const found = await other.accounts.get("ca", "https://ca.example/dir");
+      expect([found?.url, found?.privateKey.reveal()]).toEqual(["https://ca.example/acct/1", one.privateKey.reveal()]);
+      expect(await store.accounts.get("ca", "https://other.example/dir")).toBeNull();
+    });
+
+    test("an answer to a challenge is served until it is removed or has expired", async () => {
+      const { store, another } = bench();
+      const responder = (await another()).challenges;
+      const later = Date.now() + 60_000;
+      await store.challenges.put("token", "old", later);
+      await store.challenges.put("token", "token.thumbprint", later);
+      expect(await responder.get("token")).toBe("token.thumbprint");
+      expect(await responder.get("other")).toBeNull();
+      await responder.remove("token");
+      expect(await store.challenges.get("token")).toBeNull();
+      await store.challenges.put("late", "late.thumbprint", Date.now() - 1);
+      expect(await store.challenges.get("late")).toBeNull();
+    });
+
+    test("answers a dead worker left behind are cleared by the next one", async () => {
+      const { store, backend } = bench();
+      await store.challenges.put("left-behind", "left-behind.thumbprint", Date.now() - 1);
+      await store.challenges.put("next", "next.thumbprint", Date.now() + 60_000);
+      const dump = await backend.dump();
+      expect(dump).toContain("next.thumbprint");
+      expect(await store.challenges.get("left-behind")).toBeNull();
+    });
+
+    test("no private key is found anywhere in the database", async () => {
+      const { store, backend } = bench();
+      await store.versions.insert(version(), new Secret(KEY));
+      await store.accounts.create("ca", "https://ca.example/dir", new Secret("planted-account-key"));
+      const dump = await backend.dump();
+      expect(dump).toContain("https://ca.example/dir");
+      for (const text of ["planted-certificate-key", "planted-account-key"]) {
+        expect(dump).not.toContain(text);
+        expect(dump).not.toContain(Buffer.from(text).toString("base64").slice(0, 16));
+      }
+    });
+  });
+}

@@ -1,0 +1,121 @@
+import { Client } from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { toRenewalError } from "../../src/domain/errors.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { openStore, openVault, type Vault } from "../../src/store/index.ts";
+import { type StoreBackend, storeConformance } from "../conformance/store.ts";
+import { NOW } from "../support/facts.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+
+let postgres: Postgres;
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres[Symbol.asyncDispose]());
+
+async function createBackend(): Promise<StoreBackend> {
+  const url = await postgres.createDatabase();
+  const query = async (sql: string): Promise<string> => {
+    const client = new Client({ connectionString: url.reveal() });
+    await client.connect();
+    try {
+      return JSON.stringify((await client.query(sql)).rows);
+    } finally {
+      await client.end();
+    }
+  };
+  return {
+    options: { kind: "postgresql", url, poolMax: 4 },
+    run: async (sql) => void (await query(sql)),
+    dump: () => query("select database_to_xml(true, false, '')::text"),
+    failInserts: (table) =>
+      `create function planted() returns trigger language plpgsql as $$ begin raise exception 'planted failure'; end $$;
+       create trigger planted before insert on ${table} for each row execute function planted()`,
+  };
+}
+
+storeConformance("PostgreSQL", createBackend);
+
+describe("a PostgreSQL database", () => {
+  let vault: Vault;
+  beforeAll(async () => {
+    vault = await openVault({ key: new Secret(Buffer.alloc(32, 7).toString("base64")) });
+  });
+
+  const everythingOf = (error: unknown): string => {
+    const seen: unknown[] = [];
+    for (let at = error; at instanceof Error; at = at.cause) seen.push(at.message, at.stack, ...Object.values(at));
+    return seen.map(String).join("\n");
+  };
+
+  test.each([
+    ["nobody listens", (url: string) => url.replace(/:\d+\//, ":1/"), "store.unavailable", "renewd@127.0.0.1:1/test_"],
+    ["the password is wrong", (url: string) => url.replace("planted-", "planted-other-"), "store.unavailable", "password authentication failed"],
+    ["there is no such database", (url: string) => url.replace(/test_\d+/, "absent"), "store.unavailable", '"absent" does not exist'],
+    ["the URL is of another kind", (url: string) => url.replace("postgresql", "mysql"), "config.invalid", "postgresql://"],
+    ["the URL is broken", (url: string) => url.replace("@127.0.0.1", "@[::"), "config.invalid", "postgresql://"],
+  ])("when %s, the message says where and what, without the password", async (_, change, code, told) => {
+    const url = (await postgres.createDatabase()).reveal();
+    const error = await openStore({ kind: "postgresql", url: new Secret(change(url)) }, vault, "test/1").then(
+      () => new Error("it opened"),
+      (thrown: unknown) => toRenewalError(thrown),
+    );
+    expect(error).toMatchObject({ code, message: expect.stringContaining(told) });
+    expect(everythingOf(error)).not.toContain("database-password");
+  });
+
+  test("numbers events in the order of their commits, whoever began first", async () => {
+    const options = { kind: "postgresql", url: await postgres.createDatabase() } as const;
+    const store = await openStore(options, vault, "test/1");
+    try {
+      const event = (renewalId: string) => ({ at: NOW, type: "issue.started", certificate: null, renewalId, target: null, detail: {} }) as const;
+      const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
+      const { promise: appended, resolve: hasAppended } = Promise.withResolvers<void>();
+      const slow = store.transaction(async (tx) => {
+        await tx.events.append(event("slow"));
+        hasAppended();
+        await mayEnd;
+      });
+      await appended;
+      await store.events.append(event("quick"));
+      const [quick] = await store.events.list({ afterSeq: 0, limit: 9 });
+      end();
+      await slow;
+      expect((await store.events.list({ afterSeq: quick?.seq ?? 0, limit: 9 })).map(({ renewalId }) => renewalId)).toEqual(["slow"]);
+    } finally {
+      await store.close();
+    }
+  });
+
+  test("that goes away is an error that names it, and the store works again once it is back", async () => {
+    const url = await postgres.createDatabase();
+    const store = await openStore({ kind: "postgresql", url, poolMax: 2 }, vault, "test/1");
+    const killer = new Client({ connectionString: url.reveal() });
+    await killer.connect();
+    const endSessions = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    try {
+      const lost = store.transaction(async (tx) => {
+        await tx.certificates.list();
+        await killer.query(endSessions);
+        await tx.certificates.list();
+      });
+      await expect(lost).rejects.toMatchObject({ code: "store.unavailable", message: expect.stringContaining("127.0.0.1") });
+      expect(await store.certificates.list()).toEqual([]);
+    } finally {
+      await killer.end();
+      await store.close();
+    }
+  });
+
+  test("a statement that failed inside a transaction cannot be swallowed and committed over", async () => {
+    const store = await openStore({ kind: "postgresql", url: await postgres.createDatabase() }, vault, "test/1");
+    try {
+      const swallowed = store.transaction(async (tx) => {
+        await tx.renewals.list({ limit: -1 }).catch(() => {});
+      });
+      await expect(swallowed).rejects.toMatchObject({ code: "internal.bug" });
+    } finally {
+      await store.close();
+    }
+  });
+});

@@ -1,0 +1,103 @@
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dueCertificates } from "../../src/store/certificates.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { openStore, openVault, type Vault } from "../../src/store/index.ts";
+import { dueRenewals } from "../../src/store/renewals.ts";
+import { type StoreBackend, storeConformance } from "../conformance/store.ts";
+import { NOW } from "../support/facts.ts";
+
+async function createBackend(directory: string): Promise<StoreBackend> {
+  const file = join(directory, "renewd.db");
+  return {
+    options: { kind: "sqlite", file },
+    async run(sql) {
+      using database = new DatabaseSync(file);
+      database.exec(sql);
+    },
+    async dump() {
+      const contents = await Promise.all([file, `${file}-wal`].map((path) => readFile(path, "latin1")));
+      return contents.join("");
+    },
+    failInserts: (table) => `create trigger planted before insert on ${table} begin select raise(abort, 'planted failure'); end`,
+  };
+}
+
+storeConformance("SQLite", createBackend);
+
+describe("an SQLite file", () => {
+  let directory: string;
+  let vault: Vault;
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "renewd-sqlite-"));
+    vault = await openVault({ file: join(directory, "master.key") });
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+
+  const mode = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8);
+
+  test("is its owner's alone, in a directory that is too, with its journal", async () => {
+    const file = join(directory, "new", "deep", "renewd.db");
+    const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
+    try {
+      expect(await Promise.all([join(directory, "new"), join(directory, "new", "deep"), file, `${file}-wal`].map(mode))).toEqual(["700", "700", "600", "600"]);
+    } finally {
+      await store.close();
+    }
+    await chmod(file, 0o644);
+    await (await openStore({ kind: "sqlite", file }, vault, "test/1")).close();
+    expect(await mode(file)).toBe("600");
+  });
+
+  test("survives a power cut: write-ahead log, every commit synced, references kept", async () => {
+    const { db } = await openDatabase({ kind: "sqlite", file: join(directory, "pragmas.db") }, vault);
+    try {
+      const { sql } = await import("kysely");
+      const pragma = async (name: string) => Object.values((await sql<object>`${sql.raw(`pragma ${name}`)}`.execute(db)).rows[0] ?? {})[0];
+      // synchronous 2 is FULL.
+      expect([await pragma("journal_mode"), await pragma("synchronous"), await pragma("foreign_keys")]).toEqual(["wal", 2, 1]);
+    } finally {
+      await db.destroy();
+    }
+  });
+
+  test("finds what is due through an index, so the cost grows with what is due", async () => {
+    const file = join(directory, "plans.db");
+    const { db } = await openDatabase({ kind: "sqlite", file }, vault);
+    try {
+      using reader = new DatabaseSync(file);
+      const plan = (query: { compile(): { sql: string } }): string => {
+        const steps = reader.prepare(`explain query plan ${query.compile().sql}`).all(...[NOW, 10]);
+        return steps.map(({ detail }) => detail).join("; ");
+      };
+      expect(plan(dueRenewals(db, NOW, 10))).toContain("USING INDEX renewals_due (next_action_at<?)");
+      expect(plan(dueCertificates(db, NOW, 10))).toBe("SEARCH certificates USING INDEX certificates_next_check_at (next_check_at<?)");
+      const active = db.selectFrom("renewals").select("id").where("certificate", "=", "www");
+      expect(plan(active.limit(10))).toContain("USING INDEX renewals_by_certificate");
+    } finally {
+      await db.destroy();
+    }
+  });
+
+  test.each([
+    ["a file that is no database", async (file: string) => writeFile(file, "this is not a database, it is some text".repeat(100))],
+    ["a directory in its place", async (file: string) => void (await openVault({ file: join(file, "key") }))],
+  ])("%s is refused with its path", async (_, prepare) => {
+    const file = join(await mkdtemp(join(directory, "bad-")), "renewd.db");
+    await prepare(file);
+    const opening = openStore({ kind: "sqlite", file }, vault, "test/1");
+    await expect(opening).rejects.toMatchObject({ code: "store.unavailable", message: expect.stringContaining(file) });
+  });
+
+  test("of a newer renewd is refused", async () => {
+    const file = join(directory, "newer.db");
+    await (await openStore({ kind: "sqlite", file }, vault, "test/1")).close();
+    using database = new DatabaseSync(file);
+    database.exec("insert into kysely_migration values ('9999-future', '2100-01-01T00:00:00.000Z')");
+    const opening = openStore({ kind: "sqlite", file }, vault, "test/1");
+    await expect(opening).rejects.toMatchObject({ code: "store.unavailable", message: expect.stringContaining("newer renewd (it has 9999-future)") });
+  });
+});
