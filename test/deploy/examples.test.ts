@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createProgram } from "../../src/cli/program.ts";
 import { loadConfig } from "../../src/config/load.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -24,6 +25,26 @@ async function load(yaml: string, environment: Readonly<Record<string, string>> 
 test("the configuration in README is a valid one", async () => {
   const [, yaml = ""] = /```yaml\n(.*?)```/s.exec(read("README.md")) ?? [];
   expect(await load(yaml)).toMatchObject({ certificates: [{ name: "www", targets: ["balancer"] }] });
+});
+
+test("every command README and CONTRIBUTING show exists", () => {
+  const text = read("README.md") + read("CONTRIBUTING.md");
+  const shown = (pattern: RegExp): string[] => [...new Set([...text.matchAll(pattern)].map(([, name = ""]) => name))];
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> }; // our own file
+  const npm = shown(/\bnpm (?:run )?([a-z]+)\b/g).filter((name) => name !== "packages");
+  expect(npm).toContain("demo");
+  for (const name of npm) expect(Object.keys(scripts)).toContain(name);
+
+  const program = createProgram({ stdout: process.stdout, stderr: process.stderr, exitCode: 0 });
+  const renewd = shown(/(?:bin\/|`)renewd ([a-z]+)/g);
+  expect(renewd).toContain("run");
+  for (const name of renewd) expect(program.commands.map((command) => command.name())).toContain(name);
+});
+
+test("every link in README leads to a file", () => {
+  const links = [...read("README.md").matchAll(/\]\(([^)#]+)\)/g)].map(([, target = ""]) => target);
+  expect(links).toContain("docs/renewal.svg");
+  for (const link of links.filter((target) => !target.startsWith("https:"))) expect(existsSync(join(root, link)), link).toBe(true);
 });
 
 /** What the containers get as a secret is a file of this test's own here. */
