@@ -3,6 +3,7 @@ import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
+import { forPeople } from "./words.ts";
 
 export interface Command {
   /** Program and arguments; never through a shell. */
@@ -16,7 +17,6 @@ export interface Command {
 
 /** Enough to show what went wrong; the rest is read and dropped, so that no command blocks on a full pipe. */
 const OUTPUT_BYTES_MAX = 16 * 1024;
-const MESSAGE_CHARS_MAX = 400;
 const KILL_AFTER_MS = 2_000;
 /** A command that leaves a daemon behind keeps its pipes open. */
 const CLOSE_AFTER_EXIT_MS = 500;
@@ -36,7 +36,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   if (timeout.aborted && ended.code !== 0) throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
   if (ended.code === 0) return ended.stdout;
   const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
-  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret);
+  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null);
   throw new RenewalError("deploy.commandFailed", `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
@@ -123,15 +123,4 @@ function startProblem(error: unknown): string {
   if (code === "ENOENT") return "command not found";
   if (code === "EACCES") return "not allowed to execute it";
   return typeof code === "string" ? code : "it could not be started";
-}
-
-/** One bounded line without control characters and without any line of the secret. */
-function forPeople(output: string, secret: Secret | undefined): string {
-  const hidden = new Set((secret?.reveal() ?? "").split("\n").filter((line) => line.length > 8));
-  const lines = output.split("\n").map((line) => [...hidden].reduce((text, piece) => text.replaceAll(piece, "[secret]"), line));
-  const text = lines
-    .join(" ")
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
-    .trim();
-  return text.length > MESSAGE_CHARS_MAX ? `… ${text.slice(-MESSAGE_CHARS_MAX)}` : text;
 }

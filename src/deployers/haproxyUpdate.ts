@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { RenewalError } from "../domain/errors.ts";
+import { Secret } from "../domain/secret.ts";
 import { haproxyCommand, type RuntimeAddress, showCertificate } from "./haproxyRuntime.ts";
+import { forPeople } from "./words.ts";
 
 /** HAProxy drops a connection whose command does not fit its buffer, `tune.bufsize`, of which it keeps about 1 KiB for itself. */
 const DEFAULT_BUFFER_BYTES = 15 * 1024;
@@ -59,7 +61,7 @@ async function commit(address: RuntimeAddress, { name, bundle }: RuntimeUpdate, 
     const answer = await haproxyCommand(address, `set ssl cert ${name} <<\n${bundle}\ncommit ssl cert ${name}\n`, signal);
     if (/^Success!$/m.test(answer)) return;
     mine = /^Transaction updated for certificate (.+)!$/m.exec(answer)?.[1] ?? name;
-    if (mine === name && !answer.includes("The ongoing transaction is about")) throw refused(name, answer);
+    if (mine === name && !answer.includes("The ongoing transaction is about")) throw refused(name, answer, new Secret(bundle));
     throw new RenewalError("deploy.commandFailed", `HAProxy was in the middle of another certificate update when ${name} was set`);
   } catch (error) {
     // Also after an abort: a fresh signal of its own, bounded by the socket's time limit. The first error tells more than a second.
@@ -86,7 +88,7 @@ export async function certificateLists(address: RuntimeAddress, signal: AbortSig
   return (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n").filter((line) => line.startsWith("/"));
 }
 
-function refused(name: string, answer: string): RenewalError {
-  const said = answer.split(/\s+/).join(" ").trim().slice(0, 300);
-  return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${said}`);
+// HAProxy repeats a command it does not know, and a payload it read as one must not show.
+function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
+  return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${forPeople(answer, secret)}`);
 }

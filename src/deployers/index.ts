@@ -1,5 +1,6 @@
 import type { Deployer } from "../domain/deployer.ts";
 import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
+import { awsAcm } from "./awsAcm.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
@@ -8,4 +9,9 @@ import { nginx } from "./nginx.ts";
 export type { DeployerDependencies } from "./dependencies.ts";
 
 /** Every kind of target. A new one is a file in this folder and a line here. */
-export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer>[] = [definePlugin(files), definePlugin(haproxy), definePlugin(nginx)];
+export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer>[] = [
+  definePlugin(files),
+  definePlugin(haproxy),
+  definePlugin(nginx),
+  definePlugin(awsAcm),
+];

@@ -34,7 +34,7 @@ export interface LeafOptions extends Dates {
   /** Hexadecimal. */
   readonly serial?: string;
   /** Without it the extension is left out. */
-  readonly keyUsage?: KeyUsageFlags;
+  readonly keyUsage?: readonly (keyof typeof KeyUsageFlags)[];
   /** Object identifiers; default: serverAuth. */
   readonly extendedKeyUsage?: readonly string[];
 }
@@ -86,7 +86,13 @@ const CA_EXTENSIONS: Extension[] = [
 
 function leafExtensions({ names, keyUsage, extendedKeyUsage }: LeafOptions): Extension[] {
   const usages: Extension[] = [new BasicConstraintsExtension(false), new ExtendedKeyUsageExtension([...(extendedKeyUsage ?? [ExtendedKeyUsage.serverAuth])])];
-  if (keyUsage !== undefined) usages.push(new KeyUsagesExtension(keyUsage, true));
+  if (keyUsage !== undefined)
+    usages.push(
+      new KeyUsagesExtension(
+        keyUsage.reduce((flags, name) => flags | KeyUsageFlags[name], 0),
+        true,
+      ),
+    );
   if (names.length === 0) return usages;
   return [...usages, new SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? "ip" : "dns", value })))];
 }
