@@ -8,6 +8,9 @@ import type { Plugin } from "../domain/plugin.ts";
 import type { SolverDependencies } from "./http01.ts";
 import { checkToken } from "./token.ts";
 
+/** A key authorization is a token of at most 256 characters, a dot and a thumbprint of 43. */
+const ANSWER_BYTES_MAX = 1024;
+
 const options = z.strictObject({
   directory: z.string().refine(isAbsolute, "must be an absolute path").describe("Document root of the web server that answers on port 80 for the names."),
 });
@@ -28,14 +31,14 @@ export const webroot: Plugin<z.infer<typeof options>, SolverDependencies, Solver
 async function publish(root: string, { token, keyAuthorization }: ChallengeResponse, signal: AbortSignal): Promise<void> {
   const name = checkToken(token);
   signal.throwIfAborted();
-  const folder = await challengeFolder(root);
+  await using folder = await openFolder(root, true);
   // A dot cannot be part of a token, so no request can name the unfinished file.
-  const temporary = join(folder, `.${name}.${randomBytes(6).toString("hex")}`);
+  const temporary = within(folder, `.${name}.${randomBytes(6).toString("hex")}`);
   try {
     await writeNew(temporary, keyAuthorization);
     signal.throwIfAborted();
     // Rename replaces the directory entry itself: a symlink planted under the token's name is not followed.
-    await rename(temporary, join(folder, name));
+    await rename(temporary, within(folder, name));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
@@ -44,64 +47,83 @@ async function publish(root: string, { token, keyAuthorization }: ChallengeRespo
 
 async function writeNew(path: string, text: string): Promise<void> {
   // 0644: the web server runs as another user; the content is public by design.
-  const file: FileHandle = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
-  try {
-    await file.chmod(0o644);
-    await file.writeFile(text);
-  } finally {
-    await file.close();
-  }
+  await using file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
+  await file.chmod(0o644);
+  await file.writeFile(text);
 }
 
 async function withdraw(root: string, { token, keyAuthorization }: ChallengeResponse, signal: AbortSignal): Promise<void> {
   const name = checkToken(token);
   signal.throwIfAborted();
-  const folder = join(root, ".well-known", "acme-challenge");
-  const path = join(folder, name);
-  if (!(await isDirectory(join(root, ".well-known"))) || !(await isDirectory(folder))) return;
-  const content = await readOwn(path);
-  if (content === keyAuthorization) await rm(path, { force: true });
+  try {
+    await using folder = await openFolder(root, false);
+    const path = within(folder, name);
+    const found = await lstat(path);
+    if (found.isFile() && found.size < ANSWER_BYTES_MAX && (await readFile(path, "utf8")) === keyAuthorization) await rm(path, { force: true });
+  } catch (error) {
+    // Nothing is there, or nothing that we can have put there.
+    if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error))) throw error;
+  }
 }
 
-/** null: no plain file there. */
-async function readOwn(path: string): Promise<string | null> {
-  const found = await lstat(path).catch(absent);
-  return found?.isFile() && found.size < 4096 ? readFile(path, "utf8") : null;
+interface Folder extends AsyncDisposable {
+  readonly handle: FileHandle;
+  readonly path: string;
 }
 
-/** Below the root only real directories are entered: whoever may write there must not redirect us by a symlink. */
-async function challengeFolder(root: string): Promise<string> {
-  let folder = root;
+/**
+ * Below the root each step opens a real directory and goes on from its handle: whoever may write in the web server's
+ * tree cannot redirect us with a symlink, not even one put there between a check and its use.
+ */
+async function openFolder(root: string, create: boolean): Promise<Folder> {
+  let folder = await openDirectory(root, 0);
   for (const part of [".well-known", "acme-challenge"]) {
-    folder = join(folder, part);
-    await mkdir(folder, { mode: 0o755 }).catch((error: unknown) => {
-      if (codeOf(error) !== "EEXIST") throw error;
-    });
-    if (!(await isDirectory(folder))) throw new RenewalError("solver.failed", `${folder} is not a directory (symlinks are not followed); remove it.`);
+    await using parent = folder;
+    const path = within(parent, part);
+    if (create) await makeDirectory(path);
+    folder = { ...(await openDirectory(path, constants.O_NOFOLLOW)), path: join(parent.path, part) };
   }
   return folder;
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  return (await lstat(path).catch(absent))?.isDirectory() ?? false;
+async function openDirectory(path: string, flags: number): Promise<Folder> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | flags);
+  return { handle, path, [Symbol.asyncDispose]: () => handle.close() };
 }
 
-function absent(error: unknown): null {
-  if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return null;
-  throw error;
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** Node has no openat(2); Linux offers the same through /proc. Elsewhere the plain path has to do. */
+function within({ handle, path }: Folder, name: string): string {
+  return join(process.platform === "linux" ? `/proc/self/fd/${handle.fd}` : path, name);
 }
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: "it does not exist",
+  ENOTDIR: ".well-known or acme-challenge is not a directory (symlinks are not followed)",
+  ELOOP: ".well-known or acme-challenge is a symlink, which is not followed",
+  EACCES: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left",
+};
+
 async function atPath(directory: string, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (cause) {
     const code = codeOf(cause);
-    if (cause instanceof RenewalError || code === "" || (cause instanceof Error && cause.name === "AbortError")) throw cause;
-    const why = code === "ENOENT" ? "it does not exist" : code;
-    throw new RenewalError("solver.failed", `Cannot write http-01 answers below the webroot ${directory}: ${why}.`, { cause });
+    // An abort's reason is the caller's, whatever it is; only the file system's own errors are ours to translate.
+    if (!/^E[A-Z]+$/.test(code)) throw cause;
+    throw new RenewalError("solver.failed", `Cannot write http-01 answers below the webroot ${directory}: ${WHY[code] ?? code}.`, { cause });
   }
 }
