@@ -135,14 +135,23 @@ async function cleanUp({ solver, progress }: Challenges, presented: readonly Cha
   }
 }
 
-/** A solver's foreign error is its own failure, not a bug of the order; an abort stays the signal's reason. */
+/**
+ * A solver's foreign error is its own failure, not a bug of the order; an abort stays the signal's reason, also when the
+ * solver does not listen to it.
+ */
 async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
   try {
-    await work();
+    signal.throwIfAborted();
+    await Promise.race([work(), aborted.promise]);
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RenewalError) throw error;
     throw new RenewalError("solver.failed", `The solver failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
