@@ -69,6 +69,7 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
   await writeFile(join(directory, "cert.pem"), tls.certPem);
   await writeFile(join(directory, "key.pem"), tls.keyPem, { mode: 0o600 });
   const configuration = join(directory, "pebble.json");
+  const validityPeriod = options.certificateValidityPeriodSeconds ?? 90 * 86_400;
   const pebble = {
     listenAddress: `127.0.0.1:${port}`,
     managementListenAddress: `127.0.0.1:${managementPort}`,
@@ -80,7 +81,9 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
     externalAccountBindingRequired: options.externalAccountKeys !== undefined,
     externalAccountMACKeys: options.externalAccountKeys ?? {},
     domainBlocklist: options.domainBlocklist ?? [],
-    certificateValidityPeriod: options.certificateValidityPeriodSeconds ?? 90 * 86_400,
+    certificateValidityPeriod: validityPeriod,
+    // The same for Pebble ≥ 2.5, which has profiles; older ones ignore it.
+    profiles: { default: { description: "The default profile", validityPeriod } },
   };
   await writeFile(configuration, JSON.stringify({ pebble }));
 
