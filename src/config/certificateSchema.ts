@@ -58,7 +58,7 @@ export const certificateSchema = z.strictObject({
     .array(identifier)
     .min(1)
     .max(NAMES_MAX, `has more than ${NAMES_MAX} names, which CAs refuse: split the certificate`)
-    .describe("DNS names, wildcards (`*.example.org`) and IP addresses; the first is the certificate's common label."),
+    .describe("DNS names (internationalised ones as they are written), wildcards such as `*.example.org`, IP addresses."),
   ...shared,
   endpoints: z
     .array(endpoint, { error: (issue) => (issue.input === undefined ? NO_ENDPOINT : undefined) })

@@ -8,11 +8,12 @@ const ALIASES_MAX = 50;
 /** yaml's own messages quote the text at fault, which may be a secret: say it in our words. */
 const SYNTAX: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: "indent with spaces: YAML forbids tabs here",
-  BAD_INDENT: "the indentation does not fit the lines above",
+  BAD_INDENT: "the indentation does not fit the lines above, or a bracket was not closed",
   MULTILINE_IMPLICIT_KEY: "a key must stand on one line: is a colon, quote or bracket missing above?",
-  BLOCK_AS_IMPLICIT_KEY: "a list or mapping cannot begin on this line: put it on a line of its own, indented",
+  BLOCK_AS_IMPLICIT_KEY: "a list or mapping cannot begin here: put it on a line of its own, indented, or quote a text that holds a colon",
+  BAD_SCALAR_START: "quote a text that begins with @, % or a backtick",
+  UNEXPECTED_TOKEN: "this does not fit here: check indentation, colons and dashes",
   MISSING_CHAR: "a colon, quote or bracket is missing",
-  BAD_ALIAS: "this alias (*name) refers to no anchor (&name) above",
   MULTIPLE_DOCS: "only one document is allowed: remove the line with ---",
   TAG_RESOLVE_FAILED: "tags (!name) are not supported: remove it",
   BAD_DQ_ESCAPE: "unknown escape in double quotes: use single quotes, or double the backslash",
@@ -28,7 +29,7 @@ export interface ParsedDocument {
 /** Reads YAML 1.2 into plain data, refusing what could mislead: doubled keys, odd keys, tags, many aliases. */
 export function parseYaml(file: string, text: string): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
   const lines = new LineCounter();
-  // uniqueKeys compares every key with every other; checkKeys below needs one pass.
+  // uniqueKeys compares every key with every other; checkNode below needs one pass.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, strict: true });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) return { problems: faults.slice(0, 20).map((fault) => syntaxProblem(file, fault, lines)) };
@@ -37,8 +38,8 @@ export function parseYaml(file: string, text: string): ParsedDocument | { readon
   if (document.directives.yaml.version !== "1.2") problems.add([], "remove the %YAML directive: renewd reads YAML 1.2");
   if (document.contents === null) problems.add([], "the file is empty: begin with `version: 1`");
   else if (!isMap(document.contents)) problems.add([], "the file must hold keys and values: begin with `version: 1`");
-  checkKeys(document.contents, [], places, problems);
-  const data = toData(document, problems);
+  checkNode(document.contents, [], { document, places, problems });
+  const data = problems.any ? null : toData(document, problems);
   return problems.any ? { problems: problems.list() } : { data, places };
 }
 
@@ -47,11 +48,18 @@ function syntaxProblem(file: string, fault: YAMLError, lines: LineCounter): Conf
   return { file, line, column: col, message: SYNTAX[fault.code] ?? `not valid YAML (${fault.code.toLowerCase().replaceAll("_", " ")})` };
 }
 
+interface Walk {
+  readonly document: Document.Parsed;
+  readonly places: Places;
+  readonly problems: Problems;
+}
+
 /** A doubled key would silently win over the first; `__proto__` would reach into every object. */
-function checkKeys(node: Node | null, path: Path, places: Places, problems: Problems): void {
-  if (isAlias(node) || node === null) return;
+function checkNode(node: Node | null, path: Path, walk: Walk): void {
+  const { document, places, problems } = walk;
+  if (isAlias(node) && !node.resolve(document)) problems.add(path, "this alias (*name) refers to no anchor (&name) above");
   if (isSeq(node)) {
-    for (const [i, item] of node.items.entries()) checkKeys(item as Node | null, [...path, i], places, problems); // Nodes, as composed.
+    for (const [i, item] of node.items.entries()) checkNode(item as Node | null, [...path, i], walk); // Nodes, as composed.
   }
   if (!isMap(node)) return;
   const seen = new Map<string, number>();
@@ -66,7 +74,7 @@ function checkKeys(node: Node | null, path: Path, places: Places, problems: Prob
     const first = seen.get(key);
     if (first !== undefined) problems.addAt(place, [...path, key], `defined twice, first in line ${first}: rename or remove one`);
     else seen.set(key, place.line);
-    checkKeys(pair.value as Node | null, [...path, key], places, problems); // A node, as composed.
+    checkNode(pair.value as Node | null, [...path, key], walk); // A node, as composed.
   }
 }
 

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { domainToASCII } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 import { canonicalAddress, type Identifier } from "../domain/identifier.ts";
 
 export type Checked<T> = { readonly value: T } | { readonly problem: string };
@@ -39,8 +39,8 @@ export function checkDnsName(text: string): Checked<string> {
 /** The URL standard's converter reads `1.2` and `0x7f` as IPv4 addresses, so it sees only what needs it. */
 function toALabels(text: string): string | null {
   const lower = text.toLowerCase();
-  const needsConversion = /[^a-z0-9.-]/.test(lower) || /(^|\.)xn--/.test(lower);
-  if (!needsConversion) return lower;
-  const ascii = domainToASCII(lower);
-  return ascii === "" || isIP(ascii) ? null : ascii;
+  const ascii = /^[a-z0-9.-]*$/.test(lower) ? lower : domainToASCII(lower);
+  // It lets an A-label pass that stands for nothing; the way back does not (RFC 5891 §5.4).
+  const broken = ascii.split(".").some((label) => label.startsWith("xn--") && domainToUnicode(label).startsWith("xn--"));
+  return ascii === "" || broken || (ascii !== lower && isIP(ascii)) ? null : ascii;
 }

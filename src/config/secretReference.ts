@@ -7,7 +7,7 @@ export interface SecretReference {
   readonly at: string;
 }
 
-const REFERENCE = /^(?:env:([A-Za-z_][A-Za-z0-9_]*)|file:(.+))$/;
+export const REFERENCE = /^(?:env:([A-Za-z_][A-Za-z0-9_]*)|file:(.+))$/;
 // Says nothing of the value: whoever pasted a secret here must not find it in a log.
 const ADVICE = "must refer to a secret, not hold it: write env:NAME or file:/path";
 

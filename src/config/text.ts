@@ -14,17 +14,21 @@ export function suggestion(word: string, known: readonly string[]): string {
   return `; known: ${listed}${known.length > 12 ? " …" : ""}`;
 }
 
-/** Levenshtein distance, on bounded words and ignoring case: keys come from a file of up to a megabyte. */
+/** Levenshtein distance with swapped neighbours as one mistake, on bounded words and ignoring case: keys come from a file of up to a megabyte. */
 function editDistance(a: string, b: string): number {
   const [left, right] = [a.slice(0, 64).toLowerCase(), b.slice(0, 64).toLowerCase()];
+  let before: number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, i) => i);
   for (let i = 1; i <= left.length; i++) {
     const next = [i];
     for (let j = 1; j <= right.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const same = left[i - 1] === right[j - 1];
+      const swapped = i > 1 && j > 1 && left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1];
+      const steps = [(row[j - 1] ?? 0) + (same ? 0 : 1), (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1];
+      if (swapped) steps.push((before[j - 2] ?? 0) + 1);
+      next.push(Math.min(...steps));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[right.length] ?? 0;
 }

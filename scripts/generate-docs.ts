@@ -1,0 +1,19 @@
+// Writes the reference that comes out of the configuration's schemas. A test fails while what is committed differs.
+//   node scripts/generate-docs.ts
+import { writeFile } from "node:fs/promises";
+import { configJsonSchema } from "../src/config/jsonSchema.ts";
+import { configurationReference } from "../src/config/reference.ts";
+import { REGISTRIES } from "../src/config/registries.ts";
+
+/** Path from the project's root → content. */
+export function generatedDocs(): ReadonlyMap<string, string> {
+  const schema = configJsonSchema(REGISTRIES);
+  return new Map([
+    ["docs/renewd.schema.json", `${JSON.stringify(schema, null, 2)}\n`],
+    ["docs/configuration.md", configurationReference(schema)],
+  ]);
+}
+
+if (import.meta.main) {
+  for (const [path, content] of generatedDocs()) await writeFile(new URL(`../${path}`, import.meta.url), content);
+}

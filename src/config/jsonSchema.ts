@@ -1,0 +1,54 @@
+import { z } from "zod";
+import type { Registries } from "./registries.ts";
+import { fileSchema } from "./schema.ts";
+
+/** The part of JSON Schema (2020-12) that comes out of our schemas. */
+export interface JsonSchema {
+  [keyword: string]: unknown;
+  type?: string;
+  description?: string;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  additionalProperties?: JsonSchema | boolean;
+  items?: JsonSchema | false;
+  prefixItems?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  anyOf?: JsonSchema[];
+}
+
+/** renewd.yaml for editors. Cross-references and files are beyond a schema: `renewd` itself checks them. */
+export function configJsonSchema({ solvers, deployers }: Registries): JsonSchema {
+  const schema = jsonSchemaOf(fileSchema);
+  for (const [key, plugins] of [
+    ["solvers", solvers],
+    ["targets", deployers],
+  ] as const) {
+    const section = schema.properties?.[key];
+    if (section) section.additionalProperties = { type: "object", required: ["type"], oneOf: plugins.map(pluginJsonSchema) };
+  }
+  return { ...schema, title: "renewd configuration", description: "Checked by `renewd` at start and on reload; see docs/configuration.md." };
+}
+
+interface Kind {
+  readonly type: string;
+  readonly description: string;
+  readonly options: z.ZodType;
+}
+
+function pluginJsonSchema({ type, description, options }: Kind): JsonSchema {
+  const { $schema: _, ...schema } = jsonSchemaOf(options);
+  return { ...withType(schema, type), description };
+}
+
+/** Options are strict objects, or alternatives of such: each has to allow the `type` it is written beside. */
+function withType(schema: JsonSchema, type: string): JsonSchema {
+  if (schema.anyOf) return { ...schema, anyOf: schema.anyOf.map((branch) => withType(branch, type)) };
+  if (schema.oneOf && !schema.properties) return { ...schema, oneOf: schema.oneOf.map((branch) => withType(branch, type)) };
+  const properties = { type: { const: type, description: "Kind." }, ...schema.properties };
+  return { ...schema, properties, required: ["type", ...(schema.required ?? [])] };
+}
+
+function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  // A plugin may hold what JSON Schema cannot say; editors then allow anything there.
+  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema; // Its own type is wider in keywords we never emit.
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { describeProblems } from "../../src/config/problems.ts";
+import { configFile } from "./configFile.ts";
+
+describe("a file that is no configuration", () => {
+  test.each([
+    ["empty", "", "1:1 the file is empty: begin with `version: 1`"],
+    ["only a comment", "# nothing\n", "1:1 the file is empty"],
+    ["a list", "- a\n", "1:1 the file must hold keys and values"],
+    ["text", "renewd\n", "1:1 the file must hold keys and values"],
+    ["indented by tabs", "version: 1\nlog:\n\tlevel: info\n", "3:1 indent with spaces: YAML forbids tabs here"],
+    ["two documents", "version: 1\n---\nversion: 1\n", "2:1 only one document is allowed: remove the line with ---"],
+    ["an unclosed bracket", "version: 1\nlog: {level: info\n", "a bracket was not closed"],
+    ["an unclosed quote", 'masterKey: "a\n', "a colon, quote or bracket is missing"],
+    ["an alias to nothing", "version: *x\n", "1:10 version: this alias (*name) refers to no anchor"],
+    ["a text that YAML reserves", "version: @x\n", "1:10 quote a text that begins with @"],
+    ["another YAML", "%YAML 1.1\n---\nversion: 1\n", "remove the %YAML directive"],
+  ])("%s", async (_, content, problem) => {
+    await using file = await configFile(content);
+    expect((await file.problems()).filter((each) => each.includes(problem))).toHaveLength(1);
+  });
+
+  test("a file in another encoding", async () => {
+    await using file = await configFile(Buffer.from("version: 1 # caf\xe9\n", "latin1"));
+    expect(await file.problems()).toEqual([`0:0 the configuration file ${JSON.stringify(file.file)} is not UTF-8 text: save it as UTF-8`]);
+  });
+
+  test("a file of more than a megabyte", async () => {
+    await using file = await configFile(`version: 1\n#${"x".repeat(1024 * 1024)}`);
+    expect((await file.problems())[0]).toContain("more than the 1048576 allowed");
+  });
+
+  test("a missing file and a directory", async () => {
+    await using file = await configFile("");
+    for (const [path, why] of [
+      [`${file.directory}/nope.yaml`, "does not exist"],
+      [file.directory, "is not a regular file"],
+    ] as const) {
+      const result = await loadConfig(path);
+      expect(result.ok ? "" : describeProblems(result.problems)).toBe(`${path}: the configuration file ${JSON.stringify(path)} ${why}`);
+    }
+  });
+
+  test.each([
+    [
+      "a billion laughs",
+      `a: &a [x,x,x,x,x,x,x,x,x]\n${["b", "c", "d", "e", "f"].map((k, i) => `${k}: &${k} [${Array(9).fill(`*${"abcde"[i]}`)}]`).join("\n")}\n`,
+      "aliases",
+    ],
+    ["half a million brackets", `version: ${"[".repeat(500_000)}`, "nested too deeply"],
+    ["a hundred thousand unknown keys", Array.from({ length: 100_000 }, (_, i) => `k${i}:`).join("\n"), "unknown key"],
+  ])("%s ends in a bounded number of problems", async (_, content, problem) => {
+    await using file = await configFile(content);
+    const problems = await file.problems();
+    expect(problems.some((each) => each.includes(problem))).toBe(true);
+    expect(problems.length).toBeLessThanOrEqual(200);
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, test } from "vitest";
+import { createRoot } from "../support/pki.ts";
+import { configFile, estate } from "./configFile.ts";
+
+describe("a right file", () => {
+  test("becomes certificates completed by defaults, with absolute paths", async () => {
+    await using file = await configFile(estate());
+    const config = await file.config();
+    expect(config).toMatchObject({
+      file: file.file,
+      dataDir: `${file.directory}/data`,
+      masterKey: { file: `${file.directory}/data/master.key` },
+      store: { kind: "sqlite", file: `${file.directory}/data/renewd.db` },
+      redis: null,
+      http01: { host: "0.0.0.0", port: 80 },
+      planner: { tickMs: 60_000, sweepMs: 5_000, batch: 200 },
+      workers: { issue: 4, deploy: 8, verify: 16 },
+      retry: { issueAttempts: 5, deployAttempts: 4, backoffMs: [60_000, 600_000, 6_000_000, 86_400_000] },
+      log: { level: "info" },
+    });
+    expect(config.certificates).toEqual([
+      {
+        name: "www",
+        identifiers: [{ type: "dns", value: "www.example.org" }],
+        issuer: "le",
+        keyType: "ecdsa-p256",
+        solver: "web",
+        targets: ["edge"],
+        endpoints: [{ host: "www.example.org", port: 443, sni: "www.example.org", target: null }],
+        policy: { renewAtFractionLeft: null, jitterFraction: 0.1 },
+        verifyTimeoutMs: 60_000,
+        digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
+    ]);
+    expect(config.targets.get("edge")).toMatchObject({
+      name: "edge",
+      type: "files",
+      options: { bundle: "/etc/tls/{certificate}.pem", commandTimeout: 60_000 },
+    });
+    expect(config.solvers.get("web")?.plugin.type).toBe("http-01");
+  });
+
+  test("lets a certificate say everything itself", async () => {
+    await using file = await configFile(
+      estate(`  www:
+    names: [example.org, 192.0.2.1]
+    keyType: rsa-3072
+    targets: [edge, fixed]
+    renewal: { atFractionLeft: 0.5, jitter: 0 }
+    verifyTimeout: 5m
+    endpoints: [{ host: 192.0.2.1, port: 8443, sni: example.org, target: fixed }]`),
+    );
+    const [www] = (await file.config()).certificates;
+    expect(www).toMatchObject({
+      keyType: "rsa-3072",
+      targets: ["edge", "fixed"],
+      policy: { renewAtFractionLeft: 0.5, jitterFraction: 0 },
+      verifyTimeoutMs: 300_000,
+      endpoints: [{ host: "192.0.2.1", port: 8443, sni: "example.org", target: "fixed" }],
+    });
+  });
+
+  test.each([
+    ["the host, when the certificate covers it", "[www.example.org, example.org]", "example.org:443", "example.org"],
+    ["the first name, for an internal host", "[www.example.org, example.org]", "lb1.internal:443", "www.example.org"],
+    ["the first name, for an address", '["*.example.org", example.org]', "192.0.2.1:443", "example.org"],
+    ["a host below a wildcard", '["*.example.org"]', "a.example.org:443", "a.example.org"],
+    ["the address, for a certificate of addresses", "[192.0.2.1]", "192.0.2.1:443", "192.0.2.1"],
+  ])("asks an endpoint for %s", async (_, names, endpoint, sni) => {
+    await using file = await configFile(estate(`  www: { names: ${names}, endpoints: ["${endpoint}"], solver: ${names.includes("*") ? "dns" : "web"} }`));
+    expect((await file.config()).certificates[0]?.endpoints[0]?.sni).toBe(sni);
+  });
+
+  test("reads secrets and trust files into their places", async () => {
+    const root = await createRoot();
+    await using file = await configFile(`version: 1
+masterKey: env:MASTER
+store: { type: postgresql, url: "file:database.url" }
+redis: { sentinels: ["s1:26379", "[::1]:26379"], name: main, password: env:REDIS, sentinelPassword: env:SENTINEL, tls: true, trust: root.pem }
+issuers:
+  ca:
+    directory: https://ca.example/dir
+    contact: [ops@example.org]
+    termsOfServiceAgreed: true
+    trust: root.pem
+    externalAccount: { keyId: k1, hmacKey: env:HMAC }
+`);
+    await file.write("database.url", "postgresql://renewd:pw@db/renewd\n");
+    await file.write("root.pem", root.certPem);
+    const config = await file.config({ MASTER: "m", REDIS: "r", SENTINEL: "s", HMAC: "h" });
+    const issuer = config.issuers.get("ca");
+    expect("key" in config.masterKey && config.masterKey.key.reveal()).toBe("m");
+    expect(config.store.kind === "postgresql" && config.store.url.reveal()).toBe("postgresql://renewd:pw@db/renewd");
+    expect(issuer).toMatchObject({ contact: ["mailto:ops@example.org"], trustPem: root.certPem, requestTimeoutMs: 30_000, externalAccount: { keyId: "k1" } });
+    expect(issuer?.externalAccount?.hmacKey.reveal()).toBe("h");
+    expect(config.redis).toMatchObject({
+      kind: "sentinel",
+      name: "main",
+      prefix: "{renewd}",
+      tls: { ca: root.certPem },
+      sentinels: [
+        { host: "s1", port: 26379 },
+        { host: "::1", port: 26379 },
+      ],
+    });
+    expect(config.redis?.password?.reveal()).toBe("r");
+    expect(JSON.stringify(config)).not.toMatch(/:pw@|"[mrsh]"/);
+  });
+
+  test.each([
+    ["a URL", "{ url: redis://redis:6379/2 }", { kind: "single", url: "redis://redis:6379/2" }],
+    ["a socket", "{ path: /run/redis.sock, username: renewd }", { kind: "single", path: "/run/redis.sock", username: "renewd" }],
+    [
+      "a Cluster",
+      '{ cluster: ["a:1", "b:2"] }',
+      {
+        kind: "cluster",
+        nodes: [
+          { host: "a", port: 1 },
+          { host: "b", port: 2 },
+        ],
+      },
+    ],
+  ])("takes Redis as %s", async (_, redis, expected) => {
+    await using file = await configFile(estate(undefined, `redis: ${redis}`));
+    expect((await file.config()).redis).toEqual({ ...expected, prefix: "{renewd}" });
+  });
+
+  test("may repeat itself by a few aliases", async () => {
+    await using file = await configFile(
+      estate(`  a: &a { names: [a.example.org], endpoints: &e ["a.example.org:443"], keyType: rsa-2048 }\n  b: { names: [a.example.org], endpoints: *e }`),
+    );
+    expect((await file.config()).certificates.map(({ name }) => name)).toEqual(["a", "b"]);
+  });
+});
