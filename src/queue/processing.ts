@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type KeepJobs, type Job as QueuedJob, WaitingError, Worker } from "bullmq";
+import type { Cluster, Redis } from "ioredis";
 import { RenewalError } from "../domain/errors.ts";
 import { connectWorker } from "./connection.ts";
+import { isReply } from "./failure.ts";
 import { prefixOf, type RedisOptions } from "./options.ts";
 import { reportTrouble } from "./report.ts";
 
@@ -9,9 +11,11 @@ import { reportTrouble } from "./report.ts";
 const LOCK_DURATION_MS = 10_000;
 const STALLED_INTERVAL_MS = 4_000;
 
-/** After the drain: for aborted handlers to end and BullMQ to tell Redis. */
-const SETTLE_MS = 2_000;
+/** After the drain: for aborted handlers to end, and again for BullMQ to tell Redis. */
+const SETTLE_MS = 1_000;
 const DISCONNECT_MS = 500;
+
+const REFUSED_PAUSE_MS = 1_000;
 
 export interface ProcessingOptions {
   readonly redis: RedisOptions;
@@ -46,6 +50,8 @@ export function startProcessing(options: ProcessingOptions): Processing {
 
   // BullMQ makes a signal only for a processor that declares three parameters.
   const processor = async (job: QueuedJob, token: string | undefined, lockSignal: AbortSignal | undefined): Promise<unknown> => {
+    // Fetched while closing.
+    if (closing !== null) return await giveBack(job, token);
     const controller = new AbortController();
     lockSignal?.addEventListener("abort", () => controller.abort(new RenewalError("lease.lost", "Another worker may have taken this job over")));
     const work = options.process(job, controller.signal);
@@ -54,9 +60,7 @@ export function startProcessing(options: ProcessingOptions): Processing {
       return await work;
     } catch (error) {
       if (closing === null || !controller.signal.aborted) throw error;
-      // Aborted by shutdown, so unfinished: back to the queue at once rather than when its lock expires.
-      await job.moveToWait(token);
-      throw new WaitingError();
+      return await giveBack(job, token);
     } finally {
       running.delete(controller);
     }
@@ -75,7 +79,14 @@ export function startProcessing(options: ProcessingOptions): Processing {
     removeOnComplete: options.keep,
     removeOnFail: options.keep,
   });
-  worker.on("error", report);
+  // Refused (out of memory, a replica, a full disk), BullMQ asks again at once, thousands of times a second.
+  let pausing: NodeJS.Timeout | undefined;
+  worker.on("error", (error) => {
+    report(error);
+    if (!isReply(error) || worker.isPaused() || closing !== null) return;
+    void worker.pause(true);
+    pausing = setTimeout(() => void worker.resume(), REFUSED_PAUSE_MS);
+  });
   // Losing the lock does not stop the handler by itself.
   worker.on("lockRenewalFailed", (jobIds: string[]) => {
     for (const jobId of jobIds) worker.cancelJob(jobId, "lock lost");
@@ -83,15 +94,16 @@ export function startProcessing(options: ProcessingOptions): Processing {
 
   async function shutDown(): Promise<void> {
     const { client } = connection;
-    const closed = worker.close().catch(report);
-    // Without Redis BullMQ's own close waits for ever: then only the handlers are worth waiting for.
-    const withoutRedis = new Promise<void>((resolve) => {
-      if (client.status !== "ready") resolve();
-      client.once("close", () => resolve());
-    });
-    await within(drainTimeoutMs, Promise.race([closed, withoutRedis.then(() => Promise.allSettled(running.values()))]));
+    const drained = (): Promise<unknown> => Promise.allSettled(running.values());
+    clearTimeout(pausing);
+    // Not BullMQ's close() yet: without Redis it waits for ever, and once begun it cannot be forced.
+    await worker.pause(true);
+    await within(drainTimeoutMs, drained());
     for (const controller of running.keys()) controller.abort(new RenewalError("lease.lost", "This worker is shutting down"));
-    await within(SETTLE_MS, client.status === "ready" ? closed : Promise.allSettled(running.values()));
+    await within(SETTLE_MS, drained());
+    const forced = running.size > 0 || !(await answers(client));
+    const closed = worker.close(forced).catch(report);
+    await within(SETTLE_MS, closed);
     connection.disconnect();
     await within(DISCONNECT_MS, closed);
   }
@@ -105,6 +117,28 @@ export function startProcessing(options: ProcessingOptions): Processing {
       return closing;
     },
   };
+}
+
+/** Back to the queue at once, for another worker, rather than when its lock expires. */
+async function giveBack(job: QueuedJob, token: string | undefined): Promise<never> {
+  await job.moveToWait(token);
+  throw new WaitingError();
+}
+
+/** A connection may still look ready for a moment after Redis died. */
+async function answers(client: Redis | Cluster): Promise<boolean> {
+  if (client.status !== "ready") return false;
+  let answered = false;
+  await within(
+    DISCONNECT_MS,
+    client.ping().then(
+      () => {
+        answered = true;
+      },
+      () => {},
+    ),
+  );
+  return answered;
 }
 
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {

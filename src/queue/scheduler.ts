@@ -22,21 +22,26 @@ export interface SchedulerOptions {
 /** Any number of planners may run it: each tick of the shared schedule is handled by one of them. */
 export function startScheduler(options: SchedulerOptions): Processing {
   const { redis, tickMs, sweepMs, handle, onError, ...rest } = options;
+  const busy = new Set<string>();
   const processing = startProcessing({
     ...rest,
     redis,
     queue: QUEUES.plan,
-    // A long plan must not keep the sweep waiting.
+    // One plan and one sweep.
     concurrency: 2,
     keep: { count: 0 },
     onError,
     async process({ name }, signal) {
-      if (name !== "plan" && name !== "sweep") return;
+      // The next tick makes up for one that comes too early; a long plan must not take the sweep's place.
+      if ((name !== "plan" && name !== "sweep") || busy.has(name)) return;
+      busy.add(name);
       try {
         await handle(name, signal);
       } catch (error) {
         onError(toRenewalError(error));
         if (signal.aborted) throw signal.reason;
+      } finally {
+        busy.delete(name);
       }
     },
   });

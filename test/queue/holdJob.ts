@@ -11,6 +11,7 @@ const worker = startWorker({
   redis,
   kind: "issue",
   concurrency: 1,
+  drainTimeoutMs: 2_000,
   handle: async ({ renewalId }) => {
     process.stdout.write(`${renewalId}\n`);
     await new Promise(() => {});

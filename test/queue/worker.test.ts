@@ -118,6 +118,23 @@ describe("a worker", () => {
     await expect.poll(() => handled, { timeout: 10_000 }).toEqual(["good"]);
   });
 
+  test("does not hammer a Redis that is out of memory, and resumes when there is some", async () => {
+    const handled: string[] = [];
+    await queue.enqueue([issue("a")]);
+    await server.command("CONFIG", "SET", "maxmemory", "1");
+    const { errors } = work({ handle: async ({ renewalId }) => void handled.push(renewalId) });
+    await expect.poll(() => errors.length).toBeGreaterThan(0);
+    expect(errors[0]?.error).toMatchObject({ code: "queue.unavailable", message: expect.stringContaining("reports: OOM") });
+    const calls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.command("INFO", "commandstats"))?.[1] ?? 0);
+    const begun = performance.now();
+    const before = await calls();
+    // Three pauses long.
+    await expect.poll(() => performance.now() - begun, { timeout: 10_000 }).toBeGreaterThan(3_000);
+    expect((await calls()) - before).toBeLessThan(30);
+    await server.command("CONFIG", "SET", "maxmemory", "0");
+    await expect.poll(() => handled, { timeout: 5_000 }).toEqual(["a"]);
+  });
+
   test("aborts the handler when its lock is lost, as by FLUSHALL", async () => {
     const { started, ended, handle } = endless();
     work({ handle });

@@ -138,7 +138,8 @@ async function accepts(address: { path: string } | { host: string; port: number 
   }
 }
 
-async function freePort(): Promise<number> {
+/** Free a moment ago: for servers that cannot be told to choose one. */
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const address = probe.address();
