@@ -16,14 +16,16 @@ export type StoreOptions =
 /** An open, migrated database whose sealed values fit the vault. */
 export interface Database {
   readonly dialect: Dialect;
+  /** What people call it; never with a password. */
+  readonly where: string;
   readonly db: Db;
   readonly scope: TransactionScope;
 }
 
 export async function openDatabase(options: StoreOptions, vault: Vault): Promise<Database> {
   const scope: TransactionScope = new AsyncLocalStorage();
-  const dialect =
-    options.kind === "sqlite" ? sqliteDialect(await sqliteSource(options.file), scope) : postgresDialect(postgresSource(options.url, options.poolMax), scope);
+  const source = options.kind === "sqlite" ? await sqliteSource(options.file) : postgresSource(options.url, options.poolMax);
+  const dialect = options.kind === "sqlite" ? sqliteDialect(source, scope) : postgresDialect(source, scope);
   const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
   try {
     await migrate(db, options.kind);
@@ -32,7 +34,7 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
     await db.destroy();
     throw thrown;
   }
-  return { dialect: options.kind, db, scope };
+  return { dialect: options.kind, where: source.where, db, scope };
 }
 
 const CHECK = "masterKeyCheck";
@@ -40,12 +42,20 @@ const CHECK = "masterKeyCheck";
 /** The first start leaves a sealed word; whoever cannot open it is refused now and not at the first renewal. */
 async function checkMasterKey(db: Db, vault: Vault): Promise<void> {
   const identity = recordIdentity("meta", CHECK);
-  const sealed = vault.seal(identity, new Secret("renewd"));
+  const sealed = (await readMeta(db, CHECK)) ?? (await writeMeta(db, CHECK, vault.seal(identity, new Secret("renewd"))));
+  if (vault.open(identity, sealed).reveal() !== "renewd") throw new RenewalError("store.sealed", "the database's master key check holds an unknown word");
+}
+
+async function readMeta(db: Db, name: string): Promise<string | null> {
+  return (await db.selectFrom("meta").select("value").where("name", "=", name).executeTakeFirst())?.value ?? null;
+}
+
+/** The first writer wins; returns what is stored. */
+async function writeMeta(db: Db, name: string, value: string): Promise<string> {
   await db
     .insertInto("meta")
-    .values({ name: CHECK, value: sealed })
+    .values({ name, value })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const { value } = await db.selectFrom("meta").select("value").where("name", "=", CHECK).executeTakeFirstOrThrow();
-  if (vault.open(identity, value).reveal() !== "renewd") throw new RenewalError("store.sealed", "the database's master key check holds an unknown word");
+  return (await readMeta(db, name)) ?? value;
 }

@@ -18,6 +18,8 @@ export interface Wire {
 
 /** What differs between the dialects: how connections come about and how their failures read. */
 export interface Source {
+  /** What people call this database; never with a password. */
+  readonly where: string;
   readonly begin: string;
   connect(): Promise<Wire>;
   close(): Promise<void>;

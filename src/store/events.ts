@@ -6,6 +6,8 @@ import { atomically, type Db, type Dialect } from "./schema.ts";
 
 /** Any constant of ours: the advisory lock that puts appends in one row. */
 const APPEND_LOCK = 7_236_883;
+/** SQLite takes 32,766 parameters in one statement; a first configuration tells of every certificate at once. */
+const INSERT_ROWS_MAX = 1_000;
 
 /** Events of a transaction that wait for its end. */
 export interface EventOutbox {
@@ -49,10 +51,12 @@ export function eventStoreInside(trx: Db, dialect: Dialect, worker: string): { e
 async function write(trx: Db, dialect: Dialect, worker: string, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
   if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
-  const rows = events.map(({ at, type, certificate, renewalId, target, detail }) => {
-    return { at, type, certificate, renewalId, target, worker, detail: JSON.stringify(detail) };
-  });
-  await trx.insertInto("events").values(rows).execute();
+  for (let from = 0; from < events.length; from += INSERT_ROWS_MAX) {
+    const rows = events.slice(from, from + INSERT_ROWS_MAX).map(({ at, type, certificate, renewalId, target, detail }) => {
+      return { at, type, certificate, renewalId, target, worker, detail: JSON.stringify(detail) };
+    });
+    await trx.insertInto("events").values(rows).execute();
+  }
 }
 
 async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {

@@ -12,6 +12,7 @@ import type { Db } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 import { versionStore } from "./versions.ts";
 
+export { copyStore } from "./copy.ts";
 export type { StoreOptions } from "./database.ts";
 export { schemaVersion } from "./migrations/index.ts";
 export { openVault, type Vault, type VaultOptions } from "./vault.ts";

@@ -32,6 +32,7 @@ export function postgresSource(url: Secret, poolMax: number = POOL_MAX): Source 
   pool.on("connect", (client) => client.on("error", () => {}));
   let closing: Promise<void> | null = null;
   return {
+    where,
     begin: "begin",
     connect: async () => wireOver(await pool.connect()),
     close: () => {

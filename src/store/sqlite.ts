@@ -44,7 +44,7 @@ export async function sqliteSource(path: string): Promise<Source> {
   try {
     await prepareFile(file);
     const database = await openDatabase(file);
-    return { ...takingTurns(database), failure };
+    return { where: file, ...takingTurns(database), failure };
   } catch (thrown) {
     throw failure(thrown);
   }
@@ -75,7 +75,7 @@ async function openDatabase(file: string): Promise<DatabaseSync> {
   }
 }
 
-function takingTurns(database: DatabaseSync): Omit<Source, "failure"> {
+function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> {
   let turn: Promise<void> = Promise.resolve();
   const takeTurn = async (): Promise<() => void> => {
     const before = turn;

@@ -47,6 +47,14 @@ export function historyTests(bench: () => StoreBench): void {
       expect(await store.events.list({ limit: 9 })).toMatchObject([{ seq: 1, at: NOW + 1, detail: { n: 1 } }]);
     });
 
+    test("a transaction may tell of ten thousand things", async () => {
+      const { store } = bench();
+      await store.transaction(async (tx) => {
+        for (let n = 0; n < 10_000; n += 1) await tx.events.append(event({ detail: { n } }));
+      });
+      expect(await store.events.list({ limit: 1 })).toMatchObject([{ seq: 10_000, detail: { n: 9_999 } }]);
+    });
+
     test("a reader that goes on after the last number it saw misses none of many writers", async () => {
       const { store, another } = bench();
       const writers = [await another(), await another(), await another()];

@@ -14,27 +14,28 @@ export const schemaVersion = Object.keys(MIGRATIONS).length;
 
 /** Brings the tables to this release's schema. Any number of processes may call it at once. */
 export async function migrate(db: Db, dialect: Dialect): Promise<void> {
+  // Looking first takes no lock: a command that only reads starts while another process writes.
+  const known = await migratorFor(db, dialect).getMigrations();
+  if (known.some(({ executedAt }) => executedAt !== undefined)) await refuseNewer(db);
+  if (known.every(({ executedAt }) => executedAt !== undefined)) return;
   // SQLite: the whole run is one immediate transaction. PostgreSQL: Kysely takes an advisory lock around a transaction of its own;
   // it may not be given one, since creating its own tables may fail and be looked at again when two processes start at once.
-  const run = (on: Db): Promise<void> => migrateWith(on, dialect);
-  await (dialect === "sqlite" ? db.transaction().execute(run) : run(db));
+  await (dialect === "sqlite" ? db.transaction().execute((trx) => run(trx, dialect)) : run(db, dialect));
 }
 
-async function migrateWith(db: Db, dialect: Dialect): Promise<void> {
+function migratorFor(db: Db, dialect: Dialect): Migrator {
   const migrations = Object.fromEntries(Object.entries(MIGRATIONS).map(([name, migration]) => [name, migration(dialect)]));
-  const { error } = await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
-  if (error === undefined) return;
-  const unknown = await unknownMigration(db);
-  if (unknown === null) throw toRenewalError(error);
-  throw new RenewalError("store.unavailable", `the database was written by a newer renewd (it has ${unknown}); upgrade this one`, { cause: error });
+  return new Migrator({ db, provider: { getMigrations: async () => migrations } });
 }
 
-async function unknownMigration(db: Db): Promise<string | null> {
-  try {
-    const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
-    return rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name))?.name ?? null;
-  } catch {
-    // The caller already holds the error that tells what went wrong.
-    return null;
-  }
+async function run(db: Db, dialect: Dialect): Promise<void> {
+  const { error } = await migratorFor(db, dialect).migrateToLatest();
+  if (error !== undefined) throw toRenewalError(error);
+}
+
+async function refuseNewer(db: Db): Promise<void> {
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+  const unknown = rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name));
+  if (unknown === undefined) return;
+  throw new RenewalError("store.unavailable", `the database was written by a newer renewd (it has ${unknown.name}); upgrade this one`);
 }

@@ -1,0 +1,90 @@
+import { sql } from "kysely";
+import { RenewalError } from "../domain/errors.ts";
+import { type Database, openDatabase, type StoreOptions } from "./database.ts";
+import type { Db, Schema } from "./schema.ts";
+import type { Vault } from "./vault.ts";
+
+/** Every table with its primary key, those that others refer to first. */
+const TABLES = {
+  meta: ["name"],
+  certificates: ["name"],
+  versions: ["certificate", "generation"],
+  renewals: ["id"],
+  deployments: ["certificate", "target"],
+  endpointStatuses: ["certificate", "endpoint"],
+  observations: ["certificate", "endpoint", "address"],
+  events: ["seq"],
+  challenges: ["token"],
+  accounts: ["issuer", "directory"],
+} as const satisfies Record<keyof Schema, readonly string[]>;
+
+/** Times the widest table's columns this stays below the 32,766 parameters SQLite takes in one statement. */
+const PAGE_ROWS = 500;
+
+type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * Copies an installation into an empty database of either dialect: all of it or nothing, history with its numbers, sealed
+ * values as they are, so both need the same master key. The source stands still meanwhile. Returns the rows copied by table.
+ */
+export async function copyStore(from: StoreOptions, to: StoreOptions, vault: Vault): Promise<Readonly<Record<string, number>>> {
+  const source = await openDatabase(from, vault);
+  try {
+    const destination = await openDatabase(to, vault);
+    try {
+      return await source.db.transaction().execute((reader) => destination.db.transaction().execute((writer) => copy(source, destination, reader, writer)));
+    } finally {
+      await destination.db.destroy();
+    }
+  } finally {
+    await source.db.destroy();
+  }
+}
+
+async function copy(source: Database, destination: Database, reader: Db, writer: Db): Promise<Record<string, number>> {
+  await keepOthersOut(source, reader);
+  await keepOthersOut(destination, writer);
+  const copied: Record<string, number> = {};
+  for (const [table, key] of Object.entries(TABLES)) {
+    if (table !== "meta") await refuseRows(writer, table, destination.where);
+    copied[table] = await copyTable(reader, writer, table, key);
+  }
+  if (destination.dialect === "postgresql") {
+    // Rows that bring their own number do not move the sequence on.
+    await sql`select setval(pg_get_serial_sequence('events', 'seq'), max(seq)) from events having max(seq) is not null`.execute(writer);
+  }
+  return copied;
+}
+
+/** On SQLite an immediate transaction already has the file for writing to itself. */
+async function keepOthersOut({ dialect }: Database, trx: Db): Promise<void> {
+  if (dialect === "sqlite") return;
+  await sql`lock table ${sql.join(Object.keys(TABLES).map((table) => sql.table(table)))} in exclusive mode`.execute(trx);
+}
+
+async function refuseRows(writer: Db, table: string, where: string): Promise<void> {
+  const { rows } = await sql<Row>`select 1 as found from ${sql.table(table)} limit 1`.execute(writer);
+  if (rows.length > 0) throw new RenewalError("request.invalid", `the destination ${where} is not empty: "${table}" has rows; copy into a new database`);
+}
+
+/** Page by page along the primary key, so that neither memory nor time per page grows with the table. */
+async function copyTable(reader: Db, writer: Db, table: string, key: readonly string[]): Promise<number> {
+  const columns = sql.join(key.map((column) => sql.ref(column)));
+  let copied = 0;
+  for (let last: Row | undefined; ; ) {
+    const after = last === undefined ? sql`1 = 1` : sql`(${columns}) > (${sql.join(key.map((column) => last?.[column]))})`;
+    const { rows } = await sql<Row>`select * from ${sql.table(table)} where ${after} order by ${columns} limit ${sql.lit(PAGE_ROWS)}`.execute(reader);
+    if (rows.length === 0) return copied;
+    await insertRows(writer, table, rows);
+    copied += rows.length;
+    last = rows.at(-1);
+  }
+}
+
+async function insertRows(writer: Db, table: string, rows: readonly Row[]): Promise<void> {
+  const columns = Object.keys(rows[0] ?? {});
+  const values = rows.map((row) => sql`(${sql.join(columns.map((column) => row[column]))})`);
+  // Opening the destination has already left its own check of the same master key in "meta".
+  const known = table === "meta" ? sql`on conflict do nothing` : sql``;
+  await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(values)} ${known}`.execute(writer);
+}
