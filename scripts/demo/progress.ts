@@ -62,14 +62,23 @@ export class Progress {
 }
 
 function explain({ target, detail }: HistoryEvent): string {
-  const parts = [target, detail.detail, detail.endpoint, detail.message ?? (typeof detail.serial === "string" ? `serial ${detail.serial.slice(0, 12)}…` : null)];
+  const parts = [
+    target,
+    detail.detail,
+    detail.endpoint,
+    detail.message ?? (typeof detail.serial === "string" ? `serial ${detail.serial.slice(0, 12)}…` : null),
+  ];
   return parts.filter((part) => typeof part === "string" && part !== "").join("  ");
 }
 
 /** A table as plain text, columns as wide as their widest cell. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  const line = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   const [head, ...body] = rows.map(line);
   return [head, widths.map((width) => "─".repeat(width)).join("──"), ...body].join("\n");
 }

@@ -1,16 +1,25 @@
+import { parseArgs } from "node:util";
 import { processEnvironment } from "../config/environment.ts";
-import { toRenewalError } from "../domain/errors.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { runRoles } from "./process.ts";
 import type { Role } from "./roles.ts";
 
-/** Entry of `workers/*.ts`: configuration from the first argument, RENEWD_CONFIG or ./renewd.yaml. Never throws; the exit code tells. */
+/** Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml. Never throws; the exit code tells. */
 export async function startWorkerProcess(role: Role): Promise<void> {
-  const file = process.argv[2] ?? processEnvironment("RENEWD_CONFIG") ?? "renewd.yaml";
   try {
-    process.exitCode = await runRoles(file, [role]);
+    process.exitCode = await runRoles(configFile(), [role]);
   } catch (thrown) {
     const { code, message, facts } = toRenewalError(thrown);
     process.stderr.write(`renewd ${role}: ${code}: ${message}\n${facts.action}\n`);
     process.exitCode = facts.class === "configuration" ? 2 : 1;
+  }
+}
+
+function configFile(): string {
+  try {
+    const { values } = parseArgs({ options: { config: { type: "string", short: "c" } } });
+    return values.config ?? processEnvironment("RENEWD_CONFIG") ?? "renewd.yaml";
+  } catch (cause) {
+    throw new RenewalError("config.invalid", `${cause instanceof Error ? cause.message : String(cause)} (usage: --config FILE)`, { cause });
   }
 }

@@ -34,7 +34,7 @@ export interface RenewalSettings {
 }
 
 export const DEFAULT_SETTINGS: RenewalSettings = {
-  leaseMs: 12_000,
+  leaseMs: 9_000,
   requeueMs: 5_000,
   batch: 200,
   issueAttemptsMax: 5,

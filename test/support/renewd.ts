@@ -77,7 +77,10 @@ export interface CommandResult {
 
 /** Runs one command to its end, as in a shell. */
 export async function renewd(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
-  const child = spawn(process.execPath, [`${ROOT}/src/cli/main.ts`, ...args], { env: { ...process.env, NO_COLOR: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [`${ROOT}/src/cli/main.ts`, ...args], {
+    env: { ...process.env, NO_COLOR: "1", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
   const [code] = await once(child, "close");
   return { code: typeof code === "number" ? code : null, stdout: await stdout, stderr: await stderr };

@@ -1,0 +1,60 @@
+import { type AcmFake, startAcmFake } from "../../test/support/acmFake.ts";
+import { type Haproxy, startHaproxy } from "../../test/support/haproxy.ts";
+import { type Nginx, startNginx } from "../../test/support/nginx.ts";
+import { type Pebble, startPebble } from "../../test/support/pebble.ts";
+import { createRoot, type IssuedPair } from "../../test/support/pki.ts";
+
+const DAY_MS = 86_400_000;
+
+/** What the estate looks like before renewd sees it: certificate name → the pair some other tool left behind. */
+export interface Estate {
+  readonly pairs: Readonly<Record<string, IssuedPair>>;
+}
+
+export interface Peers extends AsyncDisposable {
+  readonly pebble: Pebble;
+  readonly haproxy: Haproxy;
+  readonly nginx: Nginx;
+  /** Serves plain files; renewd only knows a reload command for it. */
+  readonly plain: Nginx;
+  readonly acm: AcmFake;
+  readonly estate: Estate;
+}
+
+/** Starts everything on loopback ports of its own; what was started is stopped again even if a later one fails. */
+export async function startPeers(): Promise<Peers> {
+  await using started = new AsyncDisposableStack();
+  const old = await oldPairs();
+  const { expired, window, renamed, healthy, broken, placeholder } = old;
+  const [pebble, haproxy, nginx, plain, acm] = await Promise.all([
+    startPebble().then((peer) => started.use(peer)),
+    startHaproxy({ certificates: { expired, renamed, healthy, broken } }).then((peer) => started.use(peer)),
+    startNginx({ certificates: { window: { serverNames: ["window.demo.test"], ...window } } }).then((peer) => started.use(peer)),
+    startNginx({ certificates: { missing: { serverNames: ["missing.demo.test"], ...placeholder } } }).then((peer) => started.use(peer)),
+    startAcmFake().then((peer) => started.use(peer)),
+  ]);
+  const stack = started.move();
+  const stop = (): Promise<void> => stack.disposeAsync();
+  return { pebble, haproxy, nginx, plain, acm, estate: { pairs: { expired, window, renamed, healthy, broken } }, [Symbol.asyncDispose]: stop };
+}
+
+type Old = Record<"expired" | "window" | "renamed" | "healthy" | "broken" | "placeholder", IssuedPair>;
+
+/** An expired certificate, one inside its window, one with an old name, one healthy, one expiring behind a broken target. */
+async function oldPairs(): Promise<Old> {
+  const now = Date.now();
+  const ca = await createRoot({ name: "Old tooling CA" });
+  const issue = (name: string, ageDays: number, lifetimeDays = 90): Promise<IssuedPair> => {
+    const notBefore = new Date(now - ageDays * DAY_MS);
+    return ca.issue({ names: [name], notBefore, notAfter: new Date(notBefore.getTime() + lifetimeDays * DAY_MS) });
+  };
+  const [expired, window, renamed, healthy, broken, placeholder] = await Promise.all([
+    issue("expired.demo.test", 93),
+    issue("window.demo.test", 75),
+    issue("old-name.demo.test", 10),
+    issue("healthy.demo.test", 5),
+    issue("broken.demo.test", 80),
+    issue("placeholder.demo.test", 1),
+  ]);
+  return { expired, window, renamed, healthy, broken, placeholder };
+}
