@@ -7,7 +7,7 @@ export interface Identifier {
 }
 
 export function identifierOf(value: string): Identifier {
-  return isIP(value) ? { type: "ip", value } : { type: "dns", value: value.toLowerCase() };
+  return isIP(value) ? { type: "ip", value: canonicalAddress(value) } : { type: "dns", value: value.toLowerCase() };
 }
 
 /** Order does not matter to a CA: two sets are equal when they name the same things. */

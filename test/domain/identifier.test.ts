@@ -1,5 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { namesCover } from "../../src/domain/identifier.ts";
+import { identifierOf, namesCover, sameIdentifiers } from "../../src/domain/identifier.ts";
+
+describe("an identifier", () => {
+  // Else a certificate for 2001:DB8::1 would look as if its names had changed, and be renewed again and again.
+  test.each([
+    ["2001:DB8:0::1", "2001:db8::1"],
+    ["WWW.Example", "www.example"],
+  ])("%s has one spelling, %s", (written, canonical) => {
+    expect(identifierOf(written).value).toBe(canonical);
+    expect(sameIdentifiers([identifierOf(written)], [identifierOf(canonical)])).toBe(true);
+  });
+});
 
 describe("covering a server name", () => {
   test.each([
