@@ -1,7 +1,9 @@
+import { inspect } from "node:util";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { awsAcm } from "../../src/deployers/awsAcm.ts";
 import type { Deployer } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
+import { toRenewalError } from "../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { deployerConformance } from "../conformance/deployer.ts";
@@ -157,9 +159,9 @@ describe("aws-acm", () => {
 
   it("asks once when throttled, and says when ACM allows the next attempt", async () => {
     fake.disturb("ListCertificates", { fault: "ThrottlingException", message: "Rate exceeded", retryAfter: 120 });
-    const error = await deploy(await issue(1)).catch((thrown: unknown) => thrown);
+    const error = await deploy(await issue(1)).catch((thrown: unknown) => toRenewalError(thrown));
     expect(error).toMatchObject({ code: "deploy.rateLimited", retryAt: expect.any(Number) });
-    const wait = Number((error as { retryAt: number }).retryAt) - Date.now();
+    const wait = Number("retryAt" in error ? error.retryAt : null) - Date.now();
     expect(wait).toBeGreaterThan(100_000);
     expect(wait).toBeLessThanOrEqual(120_000);
     expect(fake.actions).toEqual(["ListCertificates"]);
@@ -178,7 +180,7 @@ describe("aws-acm", () => {
     fake.disturb("ImportCertificate", { fault: "ValidationException", message: `Value '${pair.privateKey.reveal()}' failed to satisfy constraint` });
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
-    expect(JSON.stringify([String(error), String((error as Error).cause)])).not.toContain(body);
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(body);
   });
 
   it("tells an endpoint that does not answer from one that is not there", async () => {

@@ -1,0 +1,18 @@
+// A worker reduced to one deploy, for tests that kill it: reads what to do from stdin, prints the receipt or the error's code.
+import { json } from "node:stream/consumers";
+import { files } from "../../src/deployers/files.ts";
+import { toRenewalError } from "../../src/domain/errors.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import type { IssuedCertificate } from "../../src/domain/version.ts";
+
+interface Task {
+  readonly options: unknown;
+  readonly pair: Omit<IssuedCertificate, "privateKey"> & { readonly keyPem: string };
+}
+
+// Boundary: the test that starts this process writes exactly this.
+const { options, pair } = (await json(process.stdin)) as Task;
+const deployer = files.create(files.options.parse(options), { target: "crash" });
+const request = { pair: { ...pair, privateKey: new Secret(pair.keyPem) }, previous: null };
+const outcome = await deployer.deploy(request, new AbortController().signal).catch((error: unknown) => ({ code: toRenewalError(error).code }));
+process.stdout.write(`${JSON.stringify(outcome)}\n`);

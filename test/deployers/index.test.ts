@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { DEPLOYERS } from "../../src/deployers/index.ts";
+
+describe("the registry of deployers", () => {
+  it("names each kind once", () => {
+    const types = DEPLOYERS.map(({ type }) => type);
+    expect(types).toEqual([...new Set(types)]);
+    expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm"]));
+  });
+
+  it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(
+    "gives %s a schema that tells editors what every option means and refuses unknown ones",
+    (_type, plugin) => {
+      const schema = z.toJSONSchema(plugin.options, { io: "input" });
+      expect(schema.additionalProperties).toBe(false);
+      const undescribed = Object.entries(schema.properties ?? {}).filter(([, property]) => typeof property !== "object" || !property.description);
+      expect(undescribed.map(([name]) => name)).toEqual([]);
+      expect(plugin.description).toMatch(/\.$/);
+      expect(plugin.options.safeParse({ "no-such-option": 1 }).success).toBe(false);
+    },
+  );
+
+  it.each([
+    ["files", { directory: "/c", fullchain: "{certificate}.pem" }],
+    ["haproxy", { socket: "/s", file: "/c/{certificate}.pem" }],
+    ["nginx", { fullchain: "/c/{certificate}.pem", privkey: "/k/{certificate}.pem" }],
+  ])("lets two certificates of one %s target not occupy the same file", (type, options) => {
+    const plugin = DEPLOYERS.find((one) => one.type === type);
+    const parsed = plugin?.options.parse(options);
+    const [a, b] = ["a", "b"].map((certificate) => plugin?.occupies?.(parsed, certificate) ?? []);
+    expect(a?.length).toBeGreaterThan(0);
+    expect(a?.filter((path) => b?.includes(path))).toEqual([]);
+  });
+});
