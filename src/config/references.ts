@@ -5,43 +5,46 @@ import { quote, suggestion } from "./text.ts";
 
 const SECTION_OF = { issuer: "issuers", solver: "solvers", targets: "targets" } as const;
 type Reference = keyof typeof SECTION_OF;
+/** What each reference may name. */
+type Defined = Readonly<Record<Reference, ReadonlySet<string>>>;
 
 /**
  * Checks every name that points to another section. Works on the file as written, so that a certificate or target that is
  * wrong in some other way neither hides a mistyped reference nor makes a right one look wrong.
  */
 export function checkReferences(raw: Raw, problems: Problems): void {
+  const namesIn = (section: string): ReadonlySet<string> => new Set(Object.keys(mapping(raw[section])));
+  const defined: Defined = { issuer: namesIn("issuers"), solver: namesIn("solvers"), targets: namesIn("targets") };
   const defaults = mapping(raw.defaults);
-  checkNames(defaults, ["defaults"], raw, problems);
+  checkNames(defaults, ["defaults"], defined, problems);
   for (const [name, written] of Object.entries(mapping(raw.certificates))) {
     const path = ["certificates", name];
     const certificate = mapping(written);
-    checkNames(certificate, path, raw, problems);
+    checkNames(certificate, path, defined, problems);
     for (const key of Object.keys(SECTION_OF) as Reference[]) {
       if (certificate[key] === undefined && defaults[key] === undefined) {
-        problems.add(path, () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(known(key, raw))}`, "key");
+        problems.add(path, () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(defined[key])}`, "key");
       }
     }
     checkEndpointTargets(certificate, texts(certificate.targets ?? defaults.targets), path, problems);
   }
 }
 
-function checkNames(holder: Raw, path: Path, raw: Raw, problems: Problems): void {
+function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problems): void {
   for (const key of ["issuer", "solver"] as const) {
     const name = holder[key];
-    if (typeof name === "string") checkOne(key, name, [...path, key], raw, problems);
+    if (typeof name === "string") checkOne(key, name, [...path, key], defined, problems);
   }
   const targets = texts(holder.targets);
   for (const [i, name] of targets.entries()) {
     if (name === undefined) continue;
-    checkOne("targets", name, [...path, "targets", i], raw, problems);
+    checkOne("targets", name, [...path, "targets", i], defined, problems);
     if (targets.indexOf(name) < i) problems.add([...path, "targets", i], `${quote(name)} is listed twice: remove one`);
   }
 }
 
-function checkOne(key: Reference, name: string, path: Path, raw: Raw, problems: Problems): void {
-  const names = known(key, raw);
-  if (!names.includes(name)) problems.add(path, () => `${quote(name)} is not defined under \`${SECTION_OF[key]}\`${suggestion(name, names)}`);
+function checkOne(key: Reference, name: string, path: Path, defined: Defined, problems: Problems): void {
+  if (!defined[key].has(name)) problems.add(path, () => `${quote(name)} is not defined under \`${SECTION_OF[key]}\`${suggestion(name, [...defined[key]])}`);
 }
 
 function checkEndpointTargets(certificate: Raw, targets: readonly (string | undefined)[], path: Path, problems: Problems): void {
@@ -55,12 +58,8 @@ function checkEndpointTargets(certificate: Raw, targets: readonly (string | unde
   }
 }
 
-function known(key: Reference, raw: Raw): string[] {
-  return Object.keys(mapping(raw[SECTION_OF[key]]));
-}
-
-function choice(names: readonly string[]): string {
-  return names.length === 0 ? "" : `; defined: ${names.slice(0, 12).map(quote).join(", ")}`;
+function choice(names: ReadonlySet<string>): string {
+  return names.size === 0 ? "" : `; defined: ${[...names].slice(0, 12).map(quote).join(", ")}`;
 }
 
 function mapping(value: unknown): Raw {

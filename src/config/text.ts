@@ -6,12 +6,25 @@ export function quote(text: string): string {
 
 /** `, did you mean "x"?`, or what there is to choose from; ready to follow a message. */
 export function suggestion(word: string, known: readonly string[]): string {
-  const [best] = known.map((candidate) => ({ candidate, distance: editDistance(word, candidate) })).sort((a, b) => a.distance - b.distance);
-  // A third of the letters wrong is still a typing mistake; more is another word.
-  if (best && best.distance <= Math.max(1, Math.floor(best.candidate.length / 3))) return `, did you mean ${quote(best.candidate)}?`;
+  const best = nearest(word, known);
+  if (best !== null) return `, did you mean ${quote(best)}?`;
   if (known.length === 0) return "; none is defined";
   const listed = known.slice(0, 12).map(quote).join(", ");
   return `; known: ${listed}${known.length > 12 ? " …" : ""}`;
+}
+
+/** null: nothing is near enough. A third of the letters wrong is still a typing mistake; more is another word. */
+function nearest(word: string, known: readonly string[]): string | null {
+  let best: string | null = null;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of known) {
+    const allowed = Math.min(bestDistance - 1, Math.max(1, Math.floor(candidate.length / 3)));
+    if (Math.abs(candidate.length - word.length) > allowed) continue;
+    const distance = editDistance(word, candidate);
+    if (distance <= allowed) [best, bestDistance] = [candidate, distance];
+    if (bestDistance <= 1) break;
+  }
+  return best;
 }
 
 /** Levenshtein distance with swapped neighbours as one mistake, on bounded words and ignoring case: keys come from a file of up to a megabyte. */
