@@ -215,7 +215,7 @@ describe("addresses that do not serve", () => {
     const seen = await Promise.all([silent, dripping].map((server) => prober.observe(at(server.port), "127.0.0.1", null, SIGNAL)));
     for (const each of seen) {
       expect(each).toMatchObject({ served: null, problem: { code: "verify.unreachable", message: "no handshake within 300 ms" } });
-      expect(each.durationMs).toBeLessThan(5_000);
+      expect(each.durationMs).toBeLessThan(30_000);
     }
   });
 
