@@ -1,6 +1,7 @@
 // Writes the reference that comes out of the configuration's schemas. A test fails while what is committed differs.
 //   node scripts/generate-docs.ts
 import { writeFile } from "node:fs/promises";
+import { cliReference } from "../src/cli/reference.ts";
 import { configJsonSchema } from "../src/config/jsonSchema.ts";
 import { configurationReference } from "../src/config/reference.ts";
 import { REGISTRIES } from "../src/config/registries.ts";
@@ -11,6 +12,7 @@ export function generatedDocs(): ReadonlyMap<string, string> {
   return new Map([
     ["docs/renewd.schema.json", `${JSON.stringify(schema, null, 2)}\n`],
     ["docs/configuration.md", configurationReference(schema)],
+    ["docs/cli.md", cliReference()],
   ]);
 }
 

@@ -32,10 +32,13 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.removed": () => "left the configuration",
   "certificate.paused": (detail) => `paused: ${detail("reason")}`,
   "certificate.resumed": () => "resumed",
-  "write.refused": () => "a late write was refused",
+  "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,
+  "clock.recovered": () => "the clock is right again",
 };
 
 export function eventSentence(event: HistoryEvent): string {
+  // A newer renewd may have written kinds of events that this one does not know.
+  if (!Object.hasOwn(SENTENCES, event.type)) return event.type;
   return SENTENCES[event.type]((name) => shown(event.detail, name), event);
 }
 

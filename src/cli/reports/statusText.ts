@@ -65,13 +65,10 @@ function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
   return lines;
 }
 
-function triedText({ attempts, failuresInARow }: Trouble["tried"], lastAt: string, at: string): string {
-  const parts = [
-    ...(attempts > 0 ? [`${attempts} ${attempts === 1 ? "attempt" : "attempts"} in the last renewal`] : []),
-    ...(failuresInARow > 0 ? [`${failuresInARow} ${failuresInARow === 1 ? "renewal" : "renewals in a row"} failed`] : []),
-    `last ${fromNow(lastAt, at)}`,
-  ];
-  return parts.join(", ");
+/** Failed renewals in a row are in the title already. */
+function triedText({ attempts }: Trouble["tried"], lastAt: string, at: string): string {
+  const count = attempts === 0 ? "" : `${attempts} ${attempts === 1 ? "attempt" : "attempts"} in the last renewal, the last `;
+  return `${count}${fromNow(lastAt, at)}`;
 }
 
 function labelled(screen: Screen, label: string, text: string): string[] {
@@ -116,5 +113,5 @@ function summary({ summary: sum, at }: StatusReport, screen: Screen): string {
     ...(sum.paused > 0 ? [`${sum.paused} paused`] : []),
   ];
   const expiry = sum.nextExpiry === null ? "" : `; next expiry ${fromNow(sum.nextExpiry.at, at)} (${inert(sum.nextExpiry.certificate)})`;
-  return `${sum.certificates} certificates: ${parts.join(", ")}${expiry}`;
+  return `${sum.certificates} certificate${sum.certificates === 1 ? "" : "s"}: ${parts.join(", ")}${expiry}`;
 }

@@ -1,0 +1,121 @@
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, test } from "vitest";
+import { createOutput } from "../../src/cli/output.ts";
+import { paint } from "../../src/cli/terminal/style.ts";
+import { renderTable } from "../../src/cli/terminal/table.ts";
+import { displayWidth, inert, inertJson, truncate, wrap } from "../../src/cli/terminal/text.ts";
+
+const HOSTILE = [
+  ["a window title", "\u001b]0;owned\u0007", "\\x1b]0;owned\\x07"],
+  ["colours", "\u001b[31mred", "\\x1b[31mred"],
+  ["an eight-bit escape", "\u009b2J", "\\x9b2J"],
+  ["a forged line", "fine\r\nrenewd: all good", "fine\\x0d\\x0arenewd: all good"],
+  ["text that runs backwards", "\u202egnp.exe", "\\u{202e}gnp.exe"],
+  ["an invisible space", "a\u200bb", "a\\u{200b}b"],
+  ["a line separator", "a\u2028b", "a\\u{2028}b"],
+  ["deletion", "a\u007fb", "a\\x7fb"],
+  ["a tag character", "a\u{e0041}b", "a\\u{e0041}b"],
+] as const;
+
+describe("foreign text", () => {
+  test.each(HOSTILE)("with %s is shown and does nothing", (_, text, shown) => {
+    expect(inert(text)).toBe(shown);
+  });
+
+  test.each(HOSTILE)("with %s is inert in JSON too and means the same", (_, text) => {
+    const json = inertJson({ text });
+    expect(JSON.parse(json)).toEqual({ text });
+    expect(json.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+  });
+
+  test("keeps letters of every script", () => {
+    expect(inert("bücher 日本語 🔒 é")).toBe("bücher 日本語 🔒 é");
+  });
+
+  test("is made inert before it is coloured", () => {
+    const painted = paint({ width: 80, colours: true }, "wrong", "\u001b[2J");
+    expect(painted).toBe("\u001b[31m\\x1b[2J\u001b[39m");
+  });
+});
+
+describe("widths", () => {
+  test.each([
+    ["abc", 3],
+    ["日本", 4],
+    ["e\u0301", 1],
+    ["🔒", 2],
+    ["", 0],
+  ])("%j takes %i columns", (text, width) => {
+    expect(displayWidth(text)).toBe(width);
+  });
+
+  test.each([
+    ["abcdef", 4, "abc…"],
+    ["abcd", 4, "abcd"],
+    ["日本語", 4, "日…"],
+    ["a b c d", 4, "a b…"],
+    ["abc", 1, "…"],
+  ])("%j cut to %i columns is %j", (text, width, cut) => {
+    expect(truncate(text, width)).toBe(cut);
+    expect(displayWidth(truncate(text, width))).toBeLessThanOrEqual(width);
+  });
+
+  test("long text is wrapped at spaces, a long word is cut, too many lines end in …", () => {
+    expect(wrap("the quick brown fox", 10)).toEqual(["the quick", "brown fox"]);
+    expect(wrap("a incomprehensibilities b", 8)).toEqual(["a", "incompr…", "b"]);
+    expect(wrap("one two three four", 9, 1)).toEqual(["one two …"]);
+    expect(wrap("one two three", Number.POSITIVE_INFINITY)).toEqual(["one two three"]);
+  });
+});
+
+describe("a table", () => {
+  const columns = [
+    { title: "NAME", widthMin: 6 },
+    { title: "N", align: "right" as const },
+    { title: "WHY", widthMin: 5 },
+  ];
+  const rows = [
+    ["www", "7", "short"],
+    ["a-rather-long-name", "12", { text: "and a long reason for it", style: "wrong" as const }],
+  ];
+
+  test("aligns its columns and trails no spaces", () => {
+    expect(renderTable(columns, rows, { width: Number.POSITIVE_INFINITY, colours: false })).toEqual([
+      "NAME                 N  WHY",
+      "www                  7  short",
+      "a-rather-long-name  12  and a long reason for it",
+    ]);
+  });
+
+  test.each([60, 40, 30, 20])("fits %i columns by cutting the widest first", (width) => {
+    const lines = renderTable(columns, rows, { width, colours: false });
+    for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(width);
+    expect(lines[2]).toContain("12");
+  });
+
+  test("keeps its alignment under colours", () => {
+    const plain = renderTable(columns, rows, { width: 40, colours: false });
+    const coloured = renderTable(columns, rows, { width: 40, colours: true });
+    expect(coloured.join("\n")).toContain("\u001b[31m");
+    expect(coloured.map((line) => stripVTControlCharacters(line).trimEnd())).toEqual(plain);
+  });
+
+  test("cannot be broken by a cell", () => {
+    const [, line] = renderTable([{ title: "X" }], [["a\nb\u001b[1A"]], { width: 80, colours: false });
+    expect(line).toBe("a\\x0ab\\x1b[1A");
+  });
+});
+
+describe("output", () => {
+  const stream = (isTTY: boolean, hasColors: boolean) => ({ write: () => true, isTTY, columns: 100, hasColors: () => hasColors });
+
+  test.each([
+    ["a terminal with colours", true, true, true, { width: 100, colours: true }],
+    ["a terminal under NO_COLOR", true, false, true, { width: 100, colours: false }],
+    ["a terminal with --no-color", true, true, false, { width: 100, colours: false }],
+    ["a pipe", false, true, true, { width: Number.POSITIVE_INFINITY, colours: false }],
+  ])("to %s", (_, isTTY, hasColors, color, screen) => {
+    const streams = { stdout: stream(isTTY, hasColors), stderr: stream(isTTY, hasColors) };
+    expect(createOutput(streams, { json: false, color }).screen).toEqual(screen);
+  });
+});
