@@ -5,6 +5,9 @@ import { atomically, type Db } from "./schema.ts";
 /** New or changed: due at once, its past failures no longer count. A pause is a person's decision and stays. */
 const afresh = (now: number) => ({ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null, removedAt: null }) as const;
 
+/** A large installation's first configuration in few statements; SQLite takes 32,766 parameters in each. */
+const INSERT_ROWS_MAX = 1_000;
+
 export function certificateStore(db: Db): CertificateStore {
   return {
     sync: (certificates, now) => atomically(db, (trx) => sync(trx, certificates, now)),
@@ -36,36 +39,42 @@ async function sync(trx: Db, certificates: readonly Certificate[], now: number):
   }
   const wanted = new Map(certificates.map(({ name, digest }) => [name, digest]));
   const names = [...new Set([...known.keys(), ...wanted.keys()])].sort();
-  const report = { added: [] as string[], changed: [] as string[], removed: [] as string[] };
+  const unknown = names.filter((name) => !known.has(name));
+  const added: string[] = await insert(trx, unknown, wanted, now);
+  const changed: string[] = [];
+  const removed: string[] = [];
   for (const name of names) {
     const change = difference(known.get(name), wanted.get(name));
     const digest = wanted.get(name) ?? "";
-    if (change === "new" && (await insert(trx, name, digest, now))) report.added.push(name);
-    if (change === "returned" && (await comeBack(trx, name, digest, now))) report.added.push(name);
-    if (change === "changed" && (await renew(trx, name, digest, now))) report.changed.push(name);
-    if (change === "removed" && (await remove(trx, name, now))) report.removed.push(name);
+    if (change === "returned" && (await comeBack(trx, name, digest, now))) added.push(name);
+    if (change === "changed" && (await renew(trx, name, digest, now))) changed.push(name);
+    if (change === "removed" && (await remove(trx, name, now))) removed.push(name);
   }
-  return report;
+  return { added: added.sort(), changed, removed };
 }
 
-function difference(
-  known: Pick<CertificateRecord, "digest" | "removedAt"> | undefined,
-  digest: string | undefined,
-): "new" | "returned" | "changed" | "removed" | null {
-  if (known === undefined) return "new";
+function difference(known: Pick<CertificateRecord, "digest" | "removedAt"> | undefined, digest: string | undefined): "returned" | "changed" | "removed" | null {
+  if (known === undefined) return null;
   if (digest === undefined) return known.removedAt === null ? "removed" : null;
   if (known.removedAt !== null) return "returned";
   return known.digest === digest ? null : "changed";
 }
 
-async function insert(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
+/** Returns the names that were not there. */
+async function insert(trx: Db, names: readonly string[], wanted: ReadonlyMap<string, string>, now: number): Promise<string[]> {
   const pause = { pausedAt: null, pausedUntil: null, pausedReason: null };
-  const result = await trx
-    .insertInto("certificates")
-    .values({ name, digest, ...afresh(now), ...pause })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst();
-  return result.numInsertedOrUpdatedRows === 1n;
+  const inserted: string[] = [];
+  for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
+    const rows = names.slice(from, from + INSERT_ROWS_MAX).map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...pause }));
+    const returned = await trx
+      .insertInto("certificates")
+      .values(rows)
+      .onConflict((conflict) => conflict.doNothing())
+      .returning("name")
+      .execute();
+    inserted.push(...returned.map(({ name }) => name));
+  }
+  return inserted;
 }
 
 async function comeBack(trx: Db, name: string, digest: string, now: number): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import type { EventStore, Store } from "../domain/store.ts";
 import { accountStore } from "./accounts.ts";
@@ -26,11 +27,19 @@ export async function openStore(options: StoreOptions, vault: Vault, worker: str
   return {
     ...ports(database, database.db, vault, eventStore(database.db, database.dialect, worker)),
     transaction: (work) => transaction(database, vault, worker, work),
+    serverTime: () => serverTime(database),
     close: () => database.db.destroy(),
   };
 }
 
-function ports(database: Database, db: Db, vault: Vault, events: EventStore): Omit<Store, "transaction" | "close"> {
+/** The embedded database runs on this machine's clock, so it has none of its own to compare with. */
+async function serverTime({ db, dialect }: Database): Promise<number | null> {
+  if (dialect === "sqlite") return null;
+  const { rows } = await sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(db);
+  return rows[0]?.now ?? null;
+}
+
+function ports(database: Database, db: Db, vault: Vault, events: EventStore): Omit<Store, "transaction" | "serverTime" | "close"> {
   return {
     certificates: certificateStore(db),
     versions: versionStore(db, vault),
@@ -49,6 +58,7 @@ function transaction<T>(database: Database, vault: Vault, worker: string, work: 
     const tx: Store = {
       ...ports(database, trx, vault, events),
       transaction: (nested) => nested(tx),
+      serverTime: () => serverTime(database),
       close: async () => {
         throw new RenewalError("internal.bug", "a transaction cannot close the store");
       },

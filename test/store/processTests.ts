@@ -4,7 +4,7 @@ import type { StoreBench } from "../conformance/store.ts";
 import { NOW, renewal } from "../support/facts.ts";
 import { startStoreProcess } from "./storeProcess.ts";
 
-const PROCESSES = 3;
+const PROCESSES = 2;
 
 /** Real processes, as the workers are: each with its own connection, each killable. */
 export function processTests(bench: () => StoreBench): void {
@@ -47,7 +47,7 @@ export function processTests(bench: () => StoreBench): void {
       const started = Array.from({ length: PROCESSES }, () => processes.use(start()));
       await Promise.all(started.map((process) => process.next()));
       for (const process of started) process.say("count r 20");
-      expect(await Promise.all(started.map((process) => process.next()))).toEqual(["done", "done", "done"]);
+      expect(await Promise.all(started.map((process) => process.next()))).toEqual(["done", "done"]);
       expect((await bench().store.renewals.get("r"))?.attempts).toBe(PROCESSES * 20);
       expect(await bench().store.events.list({ limit: 100 })).toHaveLength(PROCESSES * 20);
     });

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dueCertificates } from "../../src/store/certificates.ts";
 import { openDatabase } from "../../src/store/database.ts";
@@ -55,7 +56,6 @@ describe("an SQLite file", () => {
   test("survives a power cut: write-ahead log, every commit synced, references kept", async () => {
     const { db } = await openDatabase({ kind: "sqlite", file: join(directory, "pragmas.db") }, vault);
     try {
-      const { sql } = await import("kysely");
       const pragma = async (name: string) => Object.values((await sql<object>`${sql.raw(`pragma ${name}`)}`.execute(db)).rows[0] ?? {})[0];
       // synchronous 2 is FULL.
       expect([await pragma("journal_mode"), await pragma("synchronous"), await pragma("foreign_keys")]).toEqual(["wal", 2, 1]);
