@@ -74,7 +74,7 @@ test("with Redis down it fails within 2 s each time, and works again at once whe
     const started = performance.now();
     await expect(queue.enqueue([issue(attempt)])).rejects.toMatchObject({
       code: "queue.unavailable",
-      message: expect.stringContaining(`Redis at ${server.path} is not reachable: connect E`),
+      message: expect.stringContaining(`Redis at ${server.path} is not reachable: `),
     });
     expect(performance.now() - started).toBeLessThan(2_000);
   }
