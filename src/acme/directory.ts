@@ -24,6 +24,15 @@ export interface DirectoryOptions {
   readonly now: () => number;
 }
 
+/** Not cached, as the point is the time now. A directory out of an HTTP cache carries its Age (RFC 9111 §5.1). */
+export async function clockAheadMs({ directory, transport, now }: DirectoryOptions, signal: AbortSignal): Promise<number | null> {
+  const startedAt = now();
+  const { headers } = await transport.send("GET", directory, null, signal);
+  const date = Date.parse(headers.date ?? "");
+  const ageMs = Number(headers.age ?? 0) * 1000;
+  return Number.isNaN(date) || Number.isNaN(ageMs) ? null : date + ageMs - (startedAt + now()) / 2;
+}
+
 /** Reads the directory once an hour, shared by all orders of the issuer. Throws `acme.directory` when it is none. */
 export function createDirectory(options: DirectoryOptions): (signal: AbortSignal) => Promise<Directory> {
   let cached: Directory | null = null;

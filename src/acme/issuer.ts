@@ -7,7 +7,7 @@ import { generateKey, keyTypeOf } from "../x509/key.ts";
 import { splitPem } from "../x509/pem.ts";
 import { ensureAccount, forgetAccount, isAccountGone } from "./account.ts";
 import { answerChallenges } from "./authorization.ts";
-import { createDirectory } from "./directory.ts";
+import { clockAheadMs, createDirectory } from "./directory.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
@@ -39,10 +39,12 @@ export interface IssuerDependencies {
 export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDependencies): Issuer {
   const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
   const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
-  const readDirectory = createDirectory({ issuer, directory, transport, now });
+  const directoryOptions = { issuer, directory, transport, now };
+  const readDirectory = createDirectory(directoryOptions);
   const ca: CertificateAuthority = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: readDirectory, externalAccount, now };
 
   return {
+    clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
     async issue(request, progress, solver, signal) {
       signal.throwIfAborted();
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };

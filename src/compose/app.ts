@@ -15,6 +15,7 @@ import { type Context, DEFAULT_SETTINGS, type RenewalSettings } from "../renewal
 import { openStore, openVault } from "../store/index.ts";
 import { createProbe } from "../tls/probe.ts";
 import { systemClock } from "./clock.ts";
+import { guardClock } from "./clockGuard.ts";
 import { createEstate, type ReloadableEstate } from "./estate.ts";
 
 /** One handshake, however slowly the peer talks. */
@@ -65,15 +66,19 @@ export interface App extends Reader {
 
 export async function openContext(configFile: string, { log }: { readonly log: Log }): Promise<App> {
   const reader = await readerOf(await loadConfigOrExplain(configFile));
-  return appOf(reader, redisOf(reader.config), log);
+  return appOf(reader, redisOf(reader.config), log, false);
 }
 
-/** Opens no connection yet: it is made when the first job is added, and its failure is that job's. */
-export function appOf(reader: Reader, redis: RedisOptions, log: Log): App {
+/**
+ * Opens no connection yet: it is made when the first job is added, and its failure is that job's. `asksCa`: this process
+ * may ask the CA for the time; deployers often run where no CA can be reached.
+ */
+export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boolean): App {
   const queue = openJobQueue(redis);
   const { config, store, estate, clock } = reader;
   const probe = createProbe({ timeoutMs: HANDSHAKE_TIMEOUT_MS, now: clock.now });
-  const context: Context = { store, queue, probe, estate, clock, log, settings: settingsOf(config) };
+  const clockGuard = guardClock({ store, estate, clock, log, asksCa });
+  const context: Context = { store, queue, probe, estate, clock, clockGuard, log, settings: settingsOf(config) };
   const close = async (): Promise<void> => {
     await queue.close();
     await reader.close();

@@ -28,7 +28,7 @@ export async function runRoles(configFile: string, roles: readonly Role[]): Prom
   try {
     const reader = await readerOf(config);
     privateRedis = await privateRedisFor(config, roles, log);
-    app = appOf(reader, redisOf(config), log);
+    app = appOf(reader, redisOf(config), log, roles.includes("planner") || roles.includes("acme"));
     await redisReady(app.redis, log, stop.signal);
     for (const role of roles) running.push(await startRole(role, app.context, app.redis, settingsOf(config)));
     onReload(app, running, log);

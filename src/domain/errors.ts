@@ -69,6 +69,11 @@ export const ERRORS = {
   "store.unavailable": { class: "transient", retry: "backoff", action: "Check the database named in the message." },
   "store.sealed": { class: "configuration", retry: "never", action: "Provide the master key this database was created with." },
   "lease.lost": { class: "transient", retry: "backoff", action: "Nothing: another worker has taken over." },
+  "clock.skewed": {
+    class: "configuration",
+    retry: "backoff",
+    action: "Set this machine's clock (NTP): nothing is planned or issued by a clock more than 5 minutes off.",
+  },
   "internal.crashLoop": { class: "internal", retry: "never", action: "See the log of the worker that died; then resume the certificate with `renewd resume`." },
   "internal.bug": { class: "internal", retry: "backoff", action: "Report this as a bug with the renewal's timeline." },
 } as const satisfies Record<string, ErrorFacts>;

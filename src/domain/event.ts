@@ -24,7 +24,8 @@ export const EVENT_TYPES = [
   "certificate.removed",
   "certificate.paused",
   "certificate.resumed",
-  "write.refused",
+  "clock.skewed",
+  "clock.recovered",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -47,6 +47,8 @@ export interface IssueResult {
 export interface Issuer {
   /** Idempotent over `progress`: resumes the stored order and never opens a second one while the first can be used. */
   issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
+  /** How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it sends none. */
+  clockAheadMs?(signal: AbortSignal): Promise<number | null>;
 }
 
 /** One challenge to answer. */

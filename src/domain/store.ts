@@ -19,6 +19,8 @@ export interface Store {
   readonly accounts: Accounts;
   /** State and its history event are committed together or not at all. Do no other I/O inside. */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
+  /** The database server's own clock in ms since epoch; null: it runs on this machine. */
+  serverTime(): Promise<number | null>;
   close(): Promise<void>;
 }
 
@@ -76,7 +78,7 @@ export interface RenewalStore {
 }
 
 export type RenewalPatch = Partial<
-  Pick<Renewal, "state" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">
+  Pick<Renewal, "state" | "digest" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">
 >;
 
 export interface DeploymentStore {

@@ -6,6 +6,7 @@ import type { Log } from "../domain/log.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
+import type { ClockGuard } from "./clockGuard.ts";
 
 /** What configuration says should exist and who serves it. Looked up at each step, so a reload takes effect at the next one. */
 export interface Estate {
@@ -51,6 +52,7 @@ export interface Context {
   readonly probe: Probe;
   readonly estate: Estate;
   readonly clock: Clock;
+  readonly clockGuard: ClockGuard;
   readonly log: Log;
   readonly settings: RenewalSettings;
 }

@@ -17,6 +17,7 @@ type Outcome =
 /** Brings a renewal its new version. Any number of workers may be told to; the one that claims it does it. */
 export async function issue(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
   const { store, clock, settings } = context;
+  await context.clockGuard.check(signal);
   const claimedAt = clock.monotonic();
   const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
   if (renewal === null) return;

@@ -70,6 +70,7 @@ export async function loadPlanFacts(store: Store, certificate: Certificate, reco
 
 /** One planner tick: looks only at certificates whose check is due, so its cost grows with what is due and not with the fleet. */
 export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
+  await context.clockGuard.check(signal);
   const planned: Renewal[] = [];
   for (const record of await context.store.certificates.due(context.clock.now(), context.settings.batch)) {
     signal.throwIfAborted();

@@ -38,6 +38,7 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
   const renewal = await tx.renewals.lock(renewalId);
   if (renewal === null) return [];
   const now = context.clock.now();
+  await followConfiguration(context, tx, renewal);
   const facts = await loadFacts(context, tx, renewal);
   const action = advance(renewal, facts, now);
   switch (action.kind) {
@@ -62,15 +63,24 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
   }
 }
 
+/**
+ * Once issued, a renewal takes up a changed configuration: new targets belong to it, and a mended one is tried at once
+ * rather than when its back-off ends. Before that, `advance` cancels it.
+ */
+async function followConfiguration(context: Context, tx: Store, renewal: Renewal): Promise<void> {
+  const certificate = context.estate.certificate(renewal.certificate);
+  if (certificate === null || certificate.digest === renewal.digest) return;
+  if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return;
+  // Only towards what the database holds: this process may not have been reloaded yet.
+  if ((await tx.certificates.get(renewal.certificate))?.digest !== certificate.digest) return;
+  await tx.deployments.want(certificate.name, certificate.targets, renewal.generation);
+  await tx.renewals.update(renewal.id, renewal.fence, { digest: certificate.digest });
+}
+
 export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
   const certificate = context.estate.certificate(renewal.certificate);
   const version = await store.versions.get(renewal.certificate, renewal.generation);
-  let deployments = await store.deployments.list(renewal.certificate);
-  // A target added while the renewal runs belongs to it as well.
-  if (version !== null && certificate?.targets.some((target) => !deployments.some((row) => row.target === target))) {
-    await store.deployments.want(certificate.name, certificate.targets, renewal.generation);
-    deployments = await store.deployments.list(renewal.certificate);
-  }
+  const deployments = await store.deployments.list(renewal.certificate);
   const endpoints = await store.observations.statuses(renewal.certificate);
   return { certificate, version, deployments, endpoints, crashesMax: context.settings.crashesMax };
 }

@@ -1,5 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
+import { endpointKey } from "../domain/endpoint.ts";
 import { type Identifier, sameIdentifiers } from "../domain/identifier.ts";
 import type { Reason } from "../domain/renewal.ts";
 import { IMPORTED, type Version } from "../domain/version.ts";
@@ -82,8 +83,12 @@ function namesDifference(wanted: readonly Identifier[], held: readonly Identifie
 function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
   const behind = behindTargets(certificate, version.generation, deployments);
   if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
-  const stale = endpoints.filter((status) => status.generation === version.generation && !status.proved).map((status) => status.endpoint);
-  return stale.length > 0 ? `not served at ${stale.join(", ")}` : null;
+  const current = endpoints.filter((status) => status.generation === version.generation);
+  const stale = current.filter((status) => !status.proved).map((status) => status.endpoint);
+  if (stale.length > 0) return `not served at ${stale.join(", ")}`;
+  // An endpoint added later has to be proved as well. A pair taken over from elsewhere was never ours to prove.
+  const unproved = certificate.endpoints.map(endpointKey).filter((key) => !current.some((status) => status.endpoint === key));
+  return unproved.length > 0 && version.issuer !== IMPORTED ? `not proved at ${unproved.join(", ")}` : null;
 }
 
 /** Configured targets that do not hold the generation. */

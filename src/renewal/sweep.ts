@@ -8,6 +8,7 @@ import { proceed } from "./proceed.ts";
  */
 export async function sweep(context: Context, signal: AbortSignal): Promise<number> {
   const { store, clock, settings, log } = context;
+  await context.clockGuard.check(signal);
   const due = await store.renewals.due(clock.now(), settings.batch);
   for (const renewal of due) {
     signal.throwIfAborted();

@@ -1,9 +1,11 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Queue, QueueEvents } from "bullmq";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
-import { type System, startSystem } from "../support/system.ts";
+import { type Section, type System, startSystem } from "../support/system.ts";
+import { until } from "../support/until.ts";
 
 /** Any BullMQ producer, knowing only docs/queue.md. */
 let haproxy: Haproxy;
@@ -13,12 +15,20 @@ let results: QueueEvents;
 
 const endpoint = (sni: string): object => ({ host: "127.0.0.1", port: haproxy.port, sni });
 
+const targets = (directory: string): Section => ({
+  lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` },
+  copy: { type: "files", directory: join(files, directory), bundle: "{certificate}.pem" },
+});
+let files = "";
+
 beforeAll(async () => {
+  files = await mkdtemp(join(tmpdir(), "renewd-copies-"));
+  for (const directory of ["old", "new"]) await mkdir(join(files, directory));
   haproxy = await startHaproxy();
   system = await startSystem({
     redis: { appendonly: true },
-    targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
-    certificates: { shop: { names: ["shop.example.org"], targets: ["lb"], endpoints: [endpoint("shop.example.org")] } },
+    targets: targets("old"),
+    certificates: { shop: { names: ["shop.example.org"], targets: ["lb", "copy"], endpoints: [endpoint("shop.example.org")] } },
   });
   const workers = await system.workers();
   await system.ended("shop");
@@ -34,6 +44,7 @@ afterAll(async () => {
   await results.close();
   await system[Symbol.asyncDispose]();
   await haproxy.stop();
+  await rm(files, { recursive: true });
 });
 
 async function ask(payload: unknown): Promise<{ renewalId: string }> {
@@ -72,11 +83,19 @@ describe("a reload by SIGHUP", () => {
     expect(refusal).toMatch(/renewd\.yaml:\d+:\d+: .*nowhere/);
     await expect(ask({ version: 1, certificate: "shop" })).rejects.toThrow(/is not due/);
 
-    const more = { blog: { names: ["blog.example.org"], targets: ["lb"], endpoints: [endpoint("blog.example.org")] } };
-    await system.configure({ certificates: { shop: { names: ["shop.example.org"], targets: ["lb"], endpoints: [endpoint("shop.example.org")] }, ...more } });
+    const shop = { names: ["shop.example.org"], targets: ["lb", "copy"], endpoints: [endpoint("shop.example.org")] };
+    const blog = { names: ["blog.example.org"], targets: ["lb"], endpoints: [endpoint("blog.example.org")] };
+    await system.configure({ certificates: { shop, blog } });
     for (const process of system.running()) process.kill("SIGHUP");
     expect(await system.ended("blog")).toMatchObject({ state: "succeeded", reason: "missing" });
     expect(await system.store.versions.list("shop"), "the unchanged certificate was left alone").toHaveLength(2);
+
+    await system.configure({ targets: targets("new"), certificates: { shop, blog } });
+    for (const process of system.running()) process.kill("SIGHUP");
+    const moved = await until("the pair in its new place", async () => readFile(join(files, "new", "shop.pem"), "utf8").catch(() => null));
+    expect(moved).toBe(await readFile(join(files, "old", "shop.pem"), "utf8"));
+    expect(await system.ended("shop")).toMatchObject({ state: "succeeded", reason: "drift", generation: 2 });
+    expect(await system.store.versions.list("shop"), "no new certificate for a new place").toHaveLength(2);
   });
 });
 

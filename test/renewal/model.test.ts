@@ -102,6 +102,7 @@ class World {
           this.now += durationMs;
         },
       },
+      clockGuard: { check: async () => {} },
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
       settings: { ...DEFAULT_SETTINGS, handshakesToProve: 2 },
     };

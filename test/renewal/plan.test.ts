@@ -38,6 +38,7 @@ describe("the planner's decision", () => {
     ["renewalWindow", {}, IN_WINDOW, "renewalWindow", "window opened 2026-03-02"],
     ["a target left behind", { deployments: [deployment({ deployedGeneration: 0 })] }, NOW, "drift", "not deployed to lb"],
     ["a target added later", { deployments: [] }, NOW, "drift", "not deployed to lb"],
+    ["an endpoint added later", { endpoints: [] }, NOW, "drift", "not proved at www.example.org@127.0.0.1:443"],
     ["an endpoint serving something else", { endpoints: [endpointStatus({ proved: false })] }, NOW, "drift", "not served at"],
   ])("finds %s", (_name, patch, now, reason, detail) => {
     const decision = decide(facts(patch), now);
@@ -51,7 +52,7 @@ describe("the planner's decision", () => {
   });
 
   it("does not take an imported certificate for one of the wrong issuer", () => {
-    expect(decide(facts({ version: version({ issuer: "imported" }) }), NOW)).toMatchObject({ due: false, hold: null });
+    expect(decide(facts({ version: version({ issuer: "imported" }), endpoints: [] }), NOW)).toMatchObject({ due: false, hold: null });
   });
 
   it.each<[string, Partial<PlanFacts>, string, string]>([

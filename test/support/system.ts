@@ -72,8 +72,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   await mkdir(dataDir, { mode: 0o700 });
   await writeFile(join(home, "ca.pem"), ca.trustPem);
   const configFile = join(home, "renewd.yaml");
+  let current = options;
   const configure: System["configure"] = async (parts) => {
-    const { targets, certificates, sections } = { ...options, ...parts };
+    current = { ...current, ...parts };
+    const { targets, certificates, sections } = current;
     await writeFile(configFile, stringify({ ...baseConfig(pebble, ca, redis, dataDir), targets, certificates, ...sections }));
   };
   await configure(options);

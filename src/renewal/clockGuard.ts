@@ -1,0 +1,62 @@
+import type { Clock } from "../domain/clock.ts";
+import { RenewalError } from "../domain/errors.ts";
+import { formatDuration } from "./duration.ts";
+
+/** Certificates are backdated and leases are seconds long: minutes of difference do no harm, more decides wrongly. */
+const SKEW_MAX_MS = 5 * 60_000;
+const MEASURE_EVERY_MS = 10 * 60_000;
+/** The wall clock moved against the monotonic one: somebody stepped it. */
+const STEP_MS = 60_000;
+
+export interface ClockGuard {
+  /** Throws `clock.skewed` while this machine's clock cannot be trusted: nothing must be decided or written by it. */
+  check(signal: AbortSignal): Promise<void>;
+}
+
+export interface ClockGuardOptions {
+  readonly clock: Clock;
+  /** How far others' clocks (CA, database) are ahead of ours in ms; empty when none can be asked now. */
+  readonly references: (signal: AbortSignal) => Promise<readonly { readonly name: string; readonly aheadMs: number }[]>;
+  /** Told once per change; null: the clock is right again. */
+  readonly onChange: (problem: string | null) => Promise<void>;
+}
+
+/**
+ * A clock 40 days ahead makes the whole fleet look expired, one behind hides what expires: both would be acted upon at
+ * once and everywhere. Asks a reference every ten minutes, and at once when the clock was stepped.
+ */
+export function createClockGuard({ clock, references, onChange }: ClockGuardOptions): ClockGuard {
+  let problem: string | null = null;
+  let measured: { readonly at: number; readonly offset: number } | null = null;
+
+  async function measure(signal: AbortSignal): Promise<void> {
+    const offset = clock.now() - clock.monotonic();
+    const steppedMs = measured === null ? 0 : offset - measured.offset;
+    const answers = await references(signal);
+    const wrong = answers.find(({ aheadMs }) => Math.abs(aheadMs) > SKEW_MAX_MS);
+    const before = problem;
+    if (wrong !== undefined) problem = describe(wrong.name, wrong.aheadMs);
+    else if (answers.length > 0) problem = null;
+    // Nobody to ask: a big step is not believed, and a doubt stays until somebody can be asked.
+    else if (Math.abs(steppedMs) > SKEW_MAX_MS)
+      problem = `this machine's clock was stepped by ${formatDuration(steppedMs)} and neither CA nor database can be asked`;
+    measured = { at: clock.monotonic(), offset: answers.length > 0 || measured === null ? offset : measured.offset };
+    if (problem !== before) await onChange(problem);
+  }
+
+  return {
+    async check(signal) {
+      const stale =
+        measured === null ||
+        problem !== null ||
+        clock.monotonic() - measured.at > MEASURE_EVERY_MS ||
+        Math.abs(clock.now() - clock.monotonic() - measured.offset) > STEP_MS;
+      if (stale) await measure(signal);
+      if (problem !== null) throw new RenewalError("clock.skewed", problem);
+    },
+  };
+}
+
+function describe(reference: string, aheadMs: number): string {
+  return `this machine's clock is ${formatDuration(aheadMs)} ${aheadMs > 0 ? "behind" : "ahead of"} ${reference}`;
+}
