@@ -73,6 +73,26 @@ describe("certificates", () => {
     expect(text).not.toContain("proved live");
   });
 
+  test("errors of targets and endpoints are told in full below their tables", async () => {
+    await halfDeployed();
+    const { store } = installation;
+    const fence = (await store.deployments.get("www", "edge"))?.fence ?? 0;
+    await store.deployments.update("www", "edge", fence, {
+      errorCode: "deploy.io",
+      errorMessage: `no space left on device while writing ${"/very/long".repeat(4)}`,
+    });
+    const problem = { code: "verify.stale", message: "serves serial 00" };
+    await store.observations.record(endpointStatus({ endpoint: KEY, proved: false, errorCode: "verify.stale", errorMessage: "192.0.2.1: serves serial 00" }), [
+      { ...seen, problem },
+    ]);
+    const [entry] = (await certificatesReport(store, [WWW], NOW)).certificates;
+    const text = entry === undefined ? "" : renderCertificate(entry, new Date(NOW).toISOString(), { width: 80, colours: false });
+    expect(text).toContain("! edge: no space left on device while writing\n  /very/long/very/long/very/long/very/long");
+    expect(text).toContain(`! ${KEY}: 192.0.2.1: serves serial 00`);
+    expect(text).toMatch(/192\.0\.2\.1:443 .* wrong$/m);
+    for (const line of text.split("\n")) expect(displayWidth(line)).toBeLessThanOrEqual(80);
+  });
+
   test.each([
     ["notIssued", null, {}],
     ["expired", { leaf: { ...version().leaf, notAfter: NOW - 1 } }, {}],

@@ -179,7 +179,11 @@ describe("what is wrong", () => {
     const late = await live("late", { notAfter: NOW + 20 * DAY_MS, record: { pausedAt: NOW, pausedUntil: NOW + DAY_MS, pausedReason: "freeze" } });
     const found = await report([early, late]);
     expect(found.problems).toMatchObject([
-      { certificate: "late", problems: [{ kind: "paused", what: "paused although a renewal is due, expires in 20 d" }], next: { what: "the pause ends" } },
+      {
+        certificate: "late",
+        problems: [{ kind: "paused", what: "paused 0.0 s ago (freeze) although a renewal is due, expires in 20 d" }],
+        next: { what: "the pause ends" },
+      },
     ]);
     expect(found.summary).toMatchObject({ provedLive: 1, withProblems: 1, paused: 2 });
   });
@@ -210,7 +214,7 @@ describe("in flight", () => {
   test.each([
     ["a CA that is down for a while", "acme.server", 60, false],
     ["a CA that is down near expiry", "acme.server", 1, true],
-    ["a refusal that will not heal", "acme.unauthorized", 60, true],
+    ["names the CA cannot validate", "acme.unauthorized", 60, true],
   ])("failing because of %s", async (_, errorCode, daysLeft, needsPerson) => {
     const www = await live("www", { notAfter: NOW + daysLeft * DAY_MS });
     await running({ state: "issuing", attempts: 1, retryAt: NOW + 5 * MINUTE_MS, errorCode, errorMessage: "why", createdAt: NOW - MINUTE_MS });
@@ -219,6 +223,33 @@ describe("in flight", () => {
       needsPerson,
       problems: [{ needsPerson, problems: [{ kind: "failing" }], next: { what: "tries again", at: new Date(NOW + 5 * MINUTE_MS).toISOString() } }],
     });
+  });
+
+  test.each([
+    ["that is tried again", { nextAttemptAt: NOW + 5 * MINUTE_MS }, false],
+    ["that is given up", { exhausted: true }, true],
+  ])("a target %s is told while the rest of the renewal goes on", async (_, change, needsPerson) => {
+    const www = await live("www");
+    await running({ state: "deploying", createdAt: NOW - MINUTE_MS });
+    await installation.store.deployments.want("www", ["lb"], 2);
+    await setDeployment("www", { ...change, attempts: 2, errorCode: "deploy.unreachable", errorMessage: "connect ECONNREFUSED" });
+    const found = await report([www]);
+    expect(found).toMatchObject({
+      needsPerson,
+      problems: [
+        { problems: [{ kind: "failing", what: "the renewal in flight fails (target lb, 2 attempts so far)" }], errors: [{ message: "connect ECONNREFUSED" }] },
+      ],
+    });
+  });
+
+  test("a new attempt after failures is still told of", async () => {
+    const www = await live("www", {
+      record: { failures: 2, lastErrorCode: "acme.caa", lastErrorMessage: "CAA forbids it", nextAttemptAt: NOW - 1, nextCheckAt: null },
+    });
+    await running({ state: "issuing", createdAt: NOW - 1_000 });
+    expect((await report([www])).problems).toMatchObject([
+      { problems: [{ what: "2 renewals in a row failed" }], errors: [{ where: "last renewal" }], next: { what: "issuing now" } },
+    ]);
   });
 
   test("stuck when nothing has happened for ten minutes and it is not backing off", async () => {

@@ -4,7 +4,7 @@ import type { Store } from "../../domain/store.ts";
 import { renewalWindow } from "../../renewal/window.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { isQuarantined } from "./problems.ts";
+import { isQuarantined, stoppedBy } from "./problems.ts";
 
 /** `renewd certificates --json`. Instants are ISO 8601. */
 export interface CertificatesReport {
@@ -99,7 +99,7 @@ function stateOf(member: Member, now: number): CertificateState {
   const { provedLive, targets, targetsDeployed } = progressOf(member);
   if (version !== null && version.leaf.notAfter <= now) return "expired";
   if (isQuarantined(record)) return "quarantined";
-  if (active !== null) return active.errorCode === null ? "renewing" : "failing";
+  if (active !== null) return stoppedBy(member).length === 0 ? "renewing" : "failing";
   if ((record?.failures ?? 0) > 0) return "failing";
   if (version === null) return "notIssued";
   if (record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now) return "paused";

@@ -1,5 +1,6 @@
 import { paint, type Screen, type Style } from "../terminal/style.ts";
 import { type Cell, type Column, renderTable } from "../terminal/table.ts";
+import { inert, wrap } from "../terminal/text.ts";
 import type { CertificateEntry, CertificateState, CertificatesReport, EndpointEntry } from "./certificates.ts";
 import { fromNow, spoken } from "./instant.ts";
 
@@ -18,9 +19,9 @@ const STATE: Readonly<Record<CertificateState, { readonly text: string; readonly
 const COLUMNS: readonly Column[] = [
   { title: "CERTIFICATE", widthMin: 14 },
   { title: "GEN", align: "right" },
-  { title: "SERIAL", widthMin: 8 },
+  { title: "SERIAL", widthMin: 8, expendable: true },
   { title: "EXPIRES", widthMin: 8 },
-  { title: "WINDOW OPENS", widthMin: 8 },
+  { title: "WINDOW", widthMin: 8 },
   { title: "ISSUER", widthMin: 6 },
   { title: "TARGETS", align: "right" },
   { title: "PROVED", align: "right" },
@@ -75,16 +76,16 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
 
 function targetLines({ targets, generation }: CertificateEntry, screen: Screen): string[] {
   if (targets.length === 0) return [];
-  const columns = [{ title: "TARGET", widthMin: 10 }, { title: "HOLDS" }, { title: "SINCE" }, { title: "ERROR", widthMin: 10 }];
+  const columns = [{ title: "TARGET", widthMin: 10 }, { title: "HOLDS" }, { title: "SINCE" }];
   const rows = targets.map((each): Cell[] => [
     each.target,
     each.current
       ? `generation ${each.deployedGeneration}`
       : { text: each.deployedGeneration === 0 ? "nothing known" : `generation ${each.deployedGeneration} of ${generation}`, style: "wrong" },
     each.deployedAt === null ? "-" : spoken(each.deployedAt),
-    each.errorMessage ?? "",
   ]);
-  return ["", ...renderTable(columns, rows, screen)];
+  const errors = targets.flatMap(({ target, errorMessage }) => (errorMessage === null ? [] : wrong(`${target}: ${errorMessage}`, screen)));
+  return ["", ...renderTable(columns, rows, screen), ...errors];
 }
 
 function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Screen): string[] {
@@ -92,7 +93,7 @@ function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Scre
   const columns = [
     { title: "ENDPOINT", widthMin: 12 },
     { title: "ADDRESS" },
-    { title: "SERVES", widthMin: 8 },
+    { title: "SERVES", widthMin: 8, expendable: true },
     { title: "SEEN" },
     { title: "VERDICT", widthMin: 10 },
   ];
@@ -103,12 +104,19 @@ function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Scre
       endpoints.flatMap((endpoint) => addressRows(endpoint, at)),
       screen,
     ),
+    ...endpoints.flatMap(({ endpoint, errorMessage }) => (errorMessage === null ? [] : wrong(`${endpoint}: ${errorMessage}`, screen))),
   ];
 }
 
+/** An error in full, below the table that it would tear apart. */
+function wrong(text: string, screen: Screen): string[] {
+  return wrap(inert(text), screen.width - 2, 4).map((line, index) => paint(screen, "wrong", `${index === 0 ? "! " : "  "}${line}`));
+}
+
 function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntry, at: string): Cell[][] {
-  if (addresses.length === 0)
-    return [[endpoint, "-", "-", "-", { text: errorMessage ?? "not verified yet", style: errorMessage === null ? "caution" : "wrong" }]];
+  if (addresses.length === 0) {
+    return [[endpoint, "-", "-", "-", errorMessage === null ? { text: "not verified yet", style: "caution" } : { text: "wrong", style: "wrong" }]];
+  }
   return addresses.map((each, index): Cell[] => [
     index === 0 ? endpoint : "",
     each.address,
@@ -120,6 +128,6 @@ function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntr
 
 /** An address may have served what was expected of an older generation: good then, no proof now. */
 function verdict(problem: string | null, proved: boolean): Cell {
-  if (problem !== null) return { text: problem, style: "wrong" };
+  if (problem !== null) return { text: "wrong", style: "wrong" };
   return proved ? { text: "proved live", style: "proved" } : { text: "not proved for this generation", style: "caution" };
 }

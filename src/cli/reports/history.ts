@@ -87,7 +87,7 @@ export function renderHistory({ renewals, more }: HistoryReport, screen: Screen)
     { title: "BY" },
     { title: "OUTCOME" },
     { title: "TOOK", align: "right" as const },
-    { title: "SERIAL", widthMin: 8 },
+    { title: "SERIAL", widthMin: 8, expendable: true },
     { title: "RENEWAL" },
     { title: "ERROR", widthMin: 8 },
   ];

@@ -1,5 +1,5 @@
 import { endpointKey } from "../../domain/endpoint.ts";
-import { ERRORS, isErrorCode } from "../../domain/errors.ts";
+import { ERRORS, type ErrorClass, isErrorCode } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import { formatDuration } from "../../renewal/duration.ts";
@@ -54,8 +54,9 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     return version !== null && version.leaf.notAfter > now ? `a certificate that expired ${ago} is still in use` : `expired ${ago}`;
   },
   quarantined: ({ member: { record } }) => (isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null),
-  failing({ member: { record, active } }) {
-    if (active !== null && active.errorCode !== null) return `the renewal in flight fails (${count(active.attempts, "attempt")} so far)`;
+  failing({ member, member: { record, active } }) {
+    const [stopped] = active === null ? [] : stoppedBy(member);
+    if (stopped !== undefined) return `the renewal in flight fails (${stopped.where}, ${count(stopped.attempts, "attempt")} so far)`;
     const failures = record?.failures ?? 0;
     if (failures === 0) return null;
     return failures === 1 ? "the last renewal failed" : `${failures} renewals in a row failed`;
@@ -75,8 +76,10 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   },
   paused({ member: { record }, decision, expiresAt, now }) {
     if (decision === null || decision.due || decision.hold !== "paused" || isQuarantined(record)) return null;
+    const since =
+      record === null || record.pausedAt === null ? "" : ` ${formatDuration(now - record.pausedAt)} ago (${record.pausedReason ?? "no reason given"})`;
     const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
-    return `paused although a renewal is due${expiry}`;
+    return `paused${since} although a renewal is due${expiry}`;
   },
   stuck({ member: { active }, lastEventAt, now, member }) {
     if (active === null || waitsUntil(member, now) !== null) return null;
@@ -92,27 +95,38 @@ export function problemsOf(facts: Case): Problem[] {
   });
 }
 
+/** What may go away without anybody: a CA or a target that is down for a while. */
+const HEALING: ReadonlySet<ErrorClass> = new Set(["transient", "rateLimited", "target"]);
+
 /** An error whose cause may go away by itself, with time enough left for that, wakes nobody. */
 export function needsPerson(problems: readonly Problem[], complaints: readonly Complaint[], facts: Case): boolean {
   const { member, now } = facts;
-  const heals = member.active !== null && complaints.every(({ code }) => isErrorCode(code) && ["transient", "rateLimited"].includes(ERRORS[code].class));
+  const heals =
+    member.active !== null && complaints.every(({ code, nextAttemptAt }) => nextAttemptAt !== null && isErrorCode(code) && HEALING.has(ERRORS[code].class));
   const roomLeft = member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
   return problems.some(({ kind }) => kind !== "failing" || !heals || !roomLeft);
 }
 
 /** Every error that has not been overcome yet, the one that stops most first. */
-export function complaintsOf({ record, certificate, active, deployments, endpoints, version }: Member): Complaint[] {
+export function complaintsOf(member: Member): Complaint[] {
+  const { record } = member;
+  const found = stoppedBy(member);
+  for (const status of unprovedEndpoints(member)) {
+    if (status.errorCode !== null) found.push(complaint(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
+  }
+  if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
+    found.push(complaint("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
+  }
+  return found;
+}
+
+/** What keeps a renewal from going on, or kept the last one. */
+export function stoppedBy({ certificate, active, deployments }: Member): Complaint[] {
   const found: Complaint[] = [];
   if (active !== null && active.errorCode !== null) found.push(complaint("issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
   for (const row of deployments) {
     if (row.errorCode === null || row.deployedGeneration >= row.wantedGeneration || !certificate.targets.includes(row.target)) continue;
     found.push(complaint(`target ${row.target}`, row.errorCode, row.errorMessage, row.attempts, row.exhausted ? null : row.nextAttemptAt));
-  }
-  for (const status of unprovedEndpoints({ certificate, endpoints, version })) {
-    if (status.errorCode !== null) found.push(complaint(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
-  }
-  if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
-    found.push(complaint("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
   }
   return found;
 }

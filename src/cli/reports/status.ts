@@ -4,7 +4,7 @@ import type { Store } from "../../domain/store.ts";
 import { decisionOf, loadFleet, type Member, nextLookAt, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { type Notice, noticesOf } from "./notices.ts";
-import { type Case, complaintsOf, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf, waitsUntil } from "./problems.ts";
+import { type Case, complaintsOf, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf, stoppedBy, waitsUntil } from "./problems.ts";
 
 /** `renewd status --json`. Instants are ISO 8601. */
 export interface StatusReport {
@@ -182,7 +182,7 @@ function inFlightOf(member: Member, active: Renewal, now: number): InFlight {
     ageMs: now - active.createdAt,
     attempts: active.attempts,
     waitingUntil: iso(waitsUntil(member, now)),
-    errorCode: active.errorCode,
+    errorCode: stoppedBy(member)[0]?.code ?? null,
     targetsDeployed,
     targets,
     endpointsProved,

@@ -81,7 +81,7 @@ function byKind(rest: readonly Trouble[]): string {
   return [...kinds].map(([kind, troubles]) => `${troubles.length} ${kind}`).join(", ");
 }
 
-function inFlight({ inFlight: found }: StatusReport, screen: Screen, all: boolean): string[] {
+function inFlight({ inFlight: found, at }: StatusReport, screen: Screen, all: boolean): string[] {
   if (found.length === 0) return [];
   const shown = all ? found : found.slice(0, IN_FLIGHT_MAX);
   const columns = [
@@ -91,14 +91,14 @@ function inFlight({ inFlight: found }: StatusReport, screen: Screen, all: boolea
     { title: "REASON", widthMin: 6 },
     { title: "RENEWAL" },
   ];
-  const rows = shown.map((each): Cell[] => [each.certificate, stageText(each), formatDuration(each.ageMs), each.reason, each.renewalId.slice(0, 8)]);
+  const rows = shown.map((each): Cell[] => [each.certificate, stageText(each, at), formatDuration(each.ageMs), each.reason, each.renewalId.slice(0, 8)]);
   const hidden = found.length - shown.length;
   return [...renderTable(columns, rows, screen), ...(hidden > 0 ? [`… and ${hidden} more in flight`] : [])];
 }
 
-function stageText({ stage, targets, targetsDeployed, endpoints, endpointsProved, errorCode, waitingUntil }: InFlight): string {
+function stageText({ stage, targets, targetsDeployed, endpoints, endpointsProved, errorCode, waitingUntil }: InFlight, at: string): string {
   const progress = stage === "deploying" ? ` ${targetsDeployed}/${targets}` : stage === "verifying" ? ` ${endpointsProved}/${endpoints}` : "";
-  const waiting = waitingUntil === null ? "" : `, tries again ${spoken(waitingUntil)}`;
+  const waiting = waitingUntil === null ? "" : `, tries again ${fromNow(waitingUntil, at)}`;
   return `${stage}${progress}${errorCode === null ? "" : ` (${errorCode})`}${waiting}`;
 }
 

@@ -6,6 +6,8 @@ export interface Column {
   readonly align?: "right";
   /** May be cut down to this many columns when the screen is too narrow; without it the column keeps its width. */
   readonly widthMin?: number;
+  /** Cut before any other column. */
+  readonly expendable?: boolean;
 }
 
 export type Cell = string | { readonly text: string; readonly style: Style };
@@ -30,7 +32,9 @@ function narrowed(columns: readonly Column[], natural: readonly number[], width:
   const floor = columns.map(({ title, widthMin }, index) => (widthMin === undefined ? (natural[index] ?? 0) : Math.max(widthMin, displayWidth(title))));
   let excess = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1) - width;
   while (excess > 0) {
-    const spare = widths.map((each, index) => (each > (floor[index] ?? 0) ? each : 0));
+    const cuttable = widths.map((each, index) => (each > (floor[index] ?? 0) ? each : 0));
+    const expendable = cuttable.map((each, index) => (columns[index]?.expendable ? each : 0));
+    const spare = expendable.some((each) => each > 0) ? expendable : cuttable;
     const widest = Math.max(...spare);
     if (widest === 0) break;
     widths[spare.indexOf(widest)] = widest - 1;
