@@ -2,82 +2,46 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { statusReport } from "../../src/cli/reports/status.ts";
 import { renderStatus } from "../../src/cli/reports/statusText.ts";
 import { displayWidth } from "../../src/cli/terminal/text.ts";
-import type { Certificate, CertificateRecord } from "../../src/domain/certificate.ts";
-import type { DeploymentPatch } from "../../src/domain/store.ts";
-import { certificate, DAY_MS, endpointStatus, NOW, renewal, version } from "../support/facts.ts";
-import { configText, createInstallation, type Installation } from "../support/installation.ts";
+import type { Certificate } from "../../src/domain/certificate.ts";
+import { createEstate, ENDPOINT, type Estate } from "../support/estate.ts";
+import { certificate, DAY_MS, endpointStatus, NOW, renewal } from "../support/facts.ts";
 
 const MINUTE_MS = 60_000;
 const SCREEN = { width: 80, colours: false };
 
-let installation: Installation;
+let estate: Estate;
 beforeEach(async () => {
-  installation = await createInstallation(configText([]), { planned: false });
+  estate = await createEstate();
 });
-afterEach(() => installation[Symbol.asyncDispose]());
-
-const leafUntil = (notAfter: number, notBefore = notAfter - 90 * DAY_MS) => ({ ...version().leaf, notBefore, notAfter });
-
-/** A certificate that is issued, deployed and proved, then as `patch` says. */
-async function live(
-  name: string,
-  { record = {}, notAfter = NOW + 80 * DAY_MS }: { record?: Partial<CertificateRecord>; notAfter?: number } = {},
-): Promise<Certificate> {
-  const { store, issue } = installation;
-  const made = certificate({ name });
-  await issue(version({ certificate: name, leaf: leafUntil(notAfter) }));
-  await store.deployments.want(name, made.targets, 1);
-  await setDeployment(name, { deployedGeneration: 1, deployedAt: NOW - DAY_MS });
-  await store.observations.record(endpointStatus({ certificate: name, endpoint: "www.example.org@127.0.0.1:443" }), []);
-  await patch(made, record);
-  return made;
-}
-
-/** As the planner's sync leaves it, then as `patch` says. */
-async function patch({ name }: Certificate, record: Partial<CertificateRecord>): Promise<void> {
-  patches.set(name, { nextCheckAt: NOW + DAY_MS, ...record });
-}
-const patches = new Map<string, Partial<CertificateRecord>>();
-afterEach(() => patches.clear());
-
-async function report(certificates: readonly Certificate[], now = NOW) {
-  await installation.store.certificates.sync(certificates, NOW);
-  for (const [name, record] of patches) await installation.store.certificates.update(name, record);
-  return statusReport(installation.store, certificates, now);
-}
-
-async function setDeployment(name: string, change: DeploymentPatch): Promise<void> {
-  const fence = (await installation.store.deployments.get(name, "lb"))?.fence ?? 0;
-  expect(await installation.store.deployments.update(name, "lb", fence, change)).toBe(true);
-}
+afterEach(() => estate[Symbol.asyncDispose]());
 
 describe("a healthy estate", () => {
   test("needs nobody, and green is only what handshakes proved", async () => {
-    const www = await live("www");
-    const found = await report([www]);
+    const www = await estate.live("www");
+    const found = await estate.report([www]);
     expect(found).toMatchObject({ version: 1, needsPerson: false, problems: [], notices: [], inFlight: [] });
     expect(found.summary).toMatchObject({ certificates: 1, provedLive: 1, notProved: 0, nextExpiry: { certificate: "www" } });
     expect(renderStatus(found, { width: 80, colours: true })).toContain("\u001b[32m1 proved live\u001b[39m");
   });
 
   test("a version without an endpoint, or proved at an older generation only, is deployed and not proved", async () => {
-    const bare = { ...(await live("bare")), endpoints: [] };
-    const www = await live("www");
-    await installation.issue(version({ certificate: "www", generation: 2, leaf: leafUntil(NOW + 90 * DAY_MS) }));
-    await setDeployment("www", { deployedGeneration: 2 });
-    const found = await report([bare, www]);
+    const bare = { ...(await estate.live("bare")), endpoints: [] };
+    const www = await estate.live("www");
+    await estate.issue("www", 2, NOW + 90 * DAY_MS);
+    await estate.setDeployment("www", { deployedGeneration: 2 });
+    const found = await estate.report([bare, www]);
     expect(found.summary).toMatchObject({ provedLive: 0, notProved: 2 });
     expect(renderStatus(found, { width: 80, colours: true })).not.toContain("\u001b[32m");
   });
 
   test("an empty configuration says so", async () => {
-    expect(renderStatus(await report([]), SCREEN)).toContain("no certificates are configured");
+    expect(renderStatus(await estate.report([]), SCREEN)).toContain("no certificates are configured");
   });
 });
 
 describe("what is wrong", () => {
   test("expired comes with how long ago, what was tried, when it goes on and what to do", async () => {
-    const www = await live("www", {
+    const www = await estate.live("www", {
       notAfter: NOW - 3 * 3_600_000,
       record: {
         failures: 3,
@@ -87,7 +51,7 @@ describe("what is wrong", () => {
         lastErrorMessage: "CAA forbids it",
       },
     });
-    await installation.store.renewals.insert(
+    await estate.store.renewals.insert(
       renewal({
         id: "aaaaaaaa-1",
         state: "failed",
@@ -98,7 +62,7 @@ describe("what is wrong", () => {
         nextActionAt: null,
       }),
     );
-    const found = await report([www]);
+    const found = await estate.report([www]);
     expect(found.needsPerson).toBe(true);
     expect(found.problems).toMatchObject([
       {
@@ -125,27 +89,27 @@ describe("what is wrong", () => {
   });
 
   test("the old certificate on a target that could not be renewed counts, however fresh the latest version is", async () => {
-    const www = await live("www", { notAfter: NOW + DAY_MS });
-    await installation.issue(version({ certificate: "www", generation: 2, leaf: leafUntil(NOW + 90 * DAY_MS) }));
-    await installation.store.deployments.want("www", ["lb"], 2);
-    await setDeployment("www", { attempts: 4, exhausted: true, errorCode: "deploy.unreachable", errorMessage: "connect ENOENT haproxy.sock" });
-    const [problem] = (await report([www])).problems;
+    const www = await estate.live("www", { notAfter: NOW + DAY_MS });
+    await estate.issue("www", 2, NOW + 90 * DAY_MS);
+    await estate.store.deployments.want("www", ["lb"], 2);
+    await estate.setDeployment("www", { attempts: 4, exhausted: true, errorCode: "deploy.unreachable", errorMessage: "connect ENOENT haproxy.sock" });
+    const [problem] = (await estate.report([www])).problems;
     expect(problem).toMatchObject({
       expiresAt: new Date(NOW + DAY_MS).toISOString(),
       problems: [{ kind: "notDeployed", what: "1 target of 1 not holding generation 2" }],
       errors: [{ where: "target lb", code: "deploy.unreachable", attempts: 4, nextAttemptAt: null }],
     });
-    const expired = (await report([www], NOW + 2 * DAY_MS)).problems[0]?.problems[0];
+    const expired = (await estate.report([www], NOW + 2 * DAY_MS)).problems[0]?.problems[0];
     expect(expired).toEqual({ kind: "expired", what: "a certificate that expired 1 d ago is still in use" });
   });
 
   test("an address that still serves an old certificate makes its date count too", async () => {
-    const www = await live("www");
+    const www = await estate.live("www");
     const served = { fingerprint: "bb", serial: "0B", subjectAltNames: [], issuer: "x", notBefore: 0, notAfter: NOW + DAY_MS / 2, chain: [] };
     const seen = { address: "192.0.2.9", port: 443, sni: "www.example.org", at: NOW, durationMs: 1, served, problem: { code: "verify.stale", message: "old" } };
-    const stale = endpointStatus({ endpoint: "www.example.org@127.0.0.1:443", proved: false, errorCode: "verify.stale", errorMessage: "192.0.2.9: old" });
-    await installation.store.observations.record(stale, [seen]);
-    const [problem] = (await report([www])).problems;
+    const stale = endpointStatus({ endpoint: ENDPOINT, proved: false, errorCode: "verify.stale", errorMessage: "192.0.2.9: old" });
+    await estate.store.observations.record(stale, [seen]);
+    const [problem] = (await estate.report([www])).problems;
     expect(problem).toMatchObject({
       needsPerson: true,
       expiresAt: new Date(NOW + DAY_MS / 2).toISOString(),
@@ -156,7 +120,7 @@ describe("what is wrong", () => {
   });
 
   test("a quarantined one is not tried until resumed", async () => {
-    const www = await live("www", {
+    const www = await estate.live("www", {
       record: {
         failures: 1,
         pausedAt: NOW,
@@ -165,7 +129,7 @@ describe("what is wrong", () => {
         lastErrorMessage: "5 workers died",
       },
     });
-    const [problem] = (await report([www])).problems;
+    const [problem] = (await estate.report([www])).problems;
     expect(problem).toMatchObject({
       needsPerson: true,
       problems: [{ kind: "quarantined" }, { kind: "failing" }],
@@ -175,9 +139,9 @@ describe("what is wrong", () => {
   });
 
   test("a pause is a problem only once it holds back a renewal", async () => {
-    const early = await live("early", { record: { pausedAt: NOW, pausedReason: "freeze" } });
-    const late = await live("late", { notAfter: NOW + 20 * DAY_MS, record: { pausedAt: NOW, pausedUntil: NOW + DAY_MS, pausedReason: "freeze" } });
-    const found = await report([early, late]);
+    const early = await estate.live("early", { record: { pausedAt: NOW, pausedReason: "freeze" } });
+    const late = await estate.live("late", { notAfter: NOW + 20 * DAY_MS, record: { pausedAt: NOW, pausedUntil: NOW + DAY_MS, pausedReason: "freeze" } });
+    const found = await estate.report([early, late]);
     expect(found.problems).toMatchObject([
       {
         certificate: "late",
@@ -190,94 +154,28 @@ describe("what is wrong", () => {
 
   test("soonest expiry comes first, and never issued is as urgent as expired", async () => {
     const failing = { failures: 1, lastErrorCode: "acme.dns", lastErrorMessage: "x", nextAttemptAt: NOW + MINUTE_MS };
-    const far = await live("far", { notAfter: NOW + 30 * DAY_MS, record: failing });
-    const near = await live("near", { notAfter: NOW + DAY_MS, record: failing });
-    const gone = await live("gone", { notAfter: NOW - DAY_MS, record: failing });
+    const far = await estate.live("far", { notAfter: NOW + 30 * DAY_MS, record: failing });
+    const near = await estate.live("near", { notAfter: NOW + DAY_MS, record: failing });
+    const gone = await estate.live("gone", { notAfter: NOW - DAY_MS, record: failing });
     const never = certificate({ name: "never" });
-    await patch(never, failing);
-    expect((await report([far, near, gone, never])).problems.map((each) => each.certificate)).toEqual(["gone", "never", "near", "far"]);
-  });
-});
-
-describe("in flight", () => {
-  const running = (change: Parameters<typeof renewal>[0]) => installation.store.renewals.insert(renewal({ generation: 2, ...change }));
-
-  test("is shown with stage and age, and needs nobody", async () => {
-    const www = await live("www");
-    await running({ id: "bbbbbbbb-1", state: "verifying", createdAt: NOW - 90_000 });
-    const found = await report([www]);
-    expect(found.needsPerson).toBe(false);
-    expect(found.inFlight).toMatchObject([{ certificate: "www", stage: "verifying", ageMs: 90_000, endpointsProved: 0, endpoints: 1 }]);
-    expect(renderStatus(found, SCREEN)).toMatch(/www +verifying 0\/1 +1 min 30 s +missing +bbbbbbbb/);
-  });
-
-  test.each([
-    ["a CA that is down for a while", "acme.server", 60, false],
-    ["a CA that is down near expiry", "acme.server", 1, true],
-    ["names the CA cannot validate", "acme.unauthorized", 60, true],
-  ])("failing because of %s", async (_, errorCode, daysLeft, needsPerson) => {
-    const www = await live("www", { notAfter: NOW + daysLeft * DAY_MS });
-    await running({ state: "issuing", attempts: 1, retryAt: NOW + 5 * MINUTE_MS, errorCode, errorMessage: "why", createdAt: NOW - MINUTE_MS });
-    const found = await report([www]);
-    expect(found).toMatchObject({
-      needsPerson,
-      problems: [{ needsPerson, problems: [{ kind: "failing" }], next: { what: "tries again", at: new Date(NOW + 5 * MINUTE_MS).toISOString() } }],
-    });
-  });
-
-  test.each([
-    ["that is tried again", { nextAttemptAt: NOW + 5 * MINUTE_MS }, false],
-    ["that is given up", { exhausted: true }, true],
-  ])("a target %s is told while the rest of the renewal goes on", async (_, change, needsPerson) => {
-    const www = await live("www");
-    await running({ state: "deploying", createdAt: NOW - MINUTE_MS });
-    await installation.store.deployments.want("www", ["lb"], 2);
-    await setDeployment("www", { ...change, attempts: 2, errorCode: "deploy.unreachable", errorMessage: "connect ECONNREFUSED" });
-    const found = await report([www]);
-    expect(found).toMatchObject({
-      needsPerson,
-      problems: [
-        { problems: [{ kind: "failing", what: "the renewal in flight fails (target lb, 2 attempts so far)" }], errors: [{ message: "connect ECONNREFUSED" }] },
-      ],
-    });
-  });
-
-  test("a new attempt after failures is still told of", async () => {
-    const www = await live("www", {
-      record: { failures: 2, lastErrorCode: "acme.caa", lastErrorMessage: "CAA forbids it", nextAttemptAt: NOW - 1, nextCheckAt: null },
-    });
-    await running({ state: "issuing", createdAt: NOW - 1_000 });
-    expect((await report([www])).problems).toMatchObject([
-      { problems: [{ what: "2 renewals in a row failed" }], errors: [{ where: "last renewal" }], next: { what: "issuing now" } },
-    ]);
-  });
-
-  test("stuck when nothing has happened for ten minutes and it is not backing off", async () => {
-    const www = await live("www");
-    await running({ id: "cccccccc-1", state: "issuing", createdAt: NOW - 60 * MINUTE_MS });
-    const event = { at: NOW - 25 * MINUTE_MS, type: "issue.started", certificate: "www", renewalId: "cccccccc-1", target: null, detail: {} } as const;
-    await installation.store.events.append(event);
-    expect((await report([www])).problems).toMatchObject([
-      { needsPerson: true, problems: [{ kind: "stuck", what: "nothing has happened for 25 min while issuing" }] },
-    ]);
-    await installation.store.events.append({ ...event, at: NOW - MINUTE_MS });
-    expect((await report([www])).problems).toEqual([]);
+    estate.patch(never, failing);
+    expect((await estate.report([far, near, gone, never])).problems.map((each) => each.certificate)).toEqual(["gone", "never", "near", "far"]);
   });
 });
 
 describe("renewd itself", () => {
   test("a planner that never came or went away is told", async () => {
-    const www = await live("www", { record: { nextCheckAt: NOW - 3 * 3_600_000 } });
-    expect((await report([www])).notices).toMatchObject([{ what: "no planner has looked at certificate www, due since 3 h", needsPerson: true }]);
-    const found = await statusReport(installation.store, [www, certificate({ name: "new" })], NOW);
+    const www = await estate.live("www", { record: { nextCheckAt: NOW - 3 * 3_600_000 } });
+    expect((await estate.report([www])).notices).toMatchObject([{ what: "no planner has looked at certificate www, due since 3 h", needsPerson: true }]);
+    const found = await statusReport(estate.store, [www, certificate({ name: "new" })], NOW);
     expect(found.notices.map(({ what }) => what)).toContain("no planner has seen certificate new");
     expect(renderStatus(found, SCREEN)).toContain("renewd worker planner");
   });
 
   test("a configuration the planner has not loaded is told, and wakes nobody", async () => {
-    const www = await live("www");
-    await report([www]);
-    const found = await statusReport(installation.store, [{ ...www, digest: "edited" }], NOW);
+    const www = await estate.live("www");
+    await estate.report([www]);
+    const found = await statusReport(estate.store, [{ ...www, digest: "edited" }], NOW);
     expect(found).toMatchObject({ needsPerson: false, notices: [{ what: "this configuration differs from the planner's for certificate www" }] });
   });
 });
@@ -289,10 +187,10 @@ describe("one screen", () => {
     const many: Certificate[] = [];
     for (let index = 0; index < 100; index += 1) {
       const made = certificate({ name: `host-${index}-${"x".repeat(40)}` });
-      await patch(made, failing);
+      estate.patch(made, failing);
       many.push(made);
     }
-    const found = await report(many);
+    const found = await estate.report(many);
     const text = renderStatus(found, SCREEN);
     const lines = text.split("\n");
     expect(lines.length).toBeLessThanOrEqual(60);
