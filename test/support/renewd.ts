@@ -20,9 +20,15 @@ export interface RenewdProcess extends AsyncDisposable {
   readonly exited: Promise<number | null>;
 }
 
-/** Starts `renewd …args`, or with a path such as `workers/acme.ts` that entry point. */
-export function startRenewd(args: readonly string[], env: Readonly<Record<string, string>> = {}, entry = "src/cli/main.ts"): RenewdProcess {
-  const child = spawn(process.execPath, [`${ROOT}/${entry}`, ...args], {
+/** Starts `renewd …args`, or with a path such as `workers/acme.ts` that entry point; `wrapper` is a program that runs it, such as strace -D. */
+export function startRenewd(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  entry = "src/cli/main.ts",
+  wrapper: readonly string[] = [],
+): RenewdProcess {
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, `${ROOT}/${entry}`, ...args];
+  const child = spawn(program, rest, {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });

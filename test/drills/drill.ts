@@ -1,0 +1,42 @@
+import type { Random } from "../support/random.ts";
+import type { World, WorldOptions } from "./world.ts";
+
+export interface Injection {
+  /** ms since epoch. */
+  readonly at: number;
+  /** When everything it had disturbed was as wanted again (ms since epoch); null: never, which is a problem of its own. */
+  readonly convergedAt: number;
+}
+
+export interface Outcome {
+  readonly injections: readonly Injection[];
+  /** Measured figures worth a line below the table. */
+  readonly notes?: readonly string[];
+  /** Bars this drill missed beyond those of the oracle. */
+  readonly problems?: readonly string[];
+  /** Instants other than kills at which an answer of the CA may have been lost on its way (ms since epoch). */
+  readonly lossInstants?: readonly number[];
+  /** Orders given up on purpose, such as those of a quarantined renewal. */
+  readonly abandonedOrders?: number;
+}
+
+export interface Settings {
+  readonly seed: number;
+  readonly quick: boolean;
+  /** Of `kills`. */
+  readonly certificates: number;
+  readonly kills: number;
+}
+
+/** One fault of the catalogue (FAULTS), done to a world; the oracle judges the world afterwards. */
+export interface Drill {
+  readonly name: string;
+  /** Numbers in the fault catalogue. */
+  readonly faults: string;
+  readonly title: string;
+  /** Part of `--quick`. */
+  readonly quick: boolean;
+  /** A world of its own; without, drills share one of six certificates. */
+  readonly world?: (settings: Settings) => Omit<WorldOptions, "seed">;
+  readonly run: (world: World, settings: Settings, random: Random) => Promise<Outcome>;
+}

@@ -1,0 +1,149 @@
+// Process faults 1–5, 7 and 8: SIGKILL at a precise step and at random.
+import { setTimeout as delay } from "node:timers/promises";
+import type { EventType } from "../../src/domain/event.ts";
+import type { Drill, Injection } from "./drill.ts";
+import { STEPS } from "./ledger.ts";
+import { disturbed, issuerPid, percentile, pidOf, takeovers } from "./timeline.ts";
+import type { World } from "./world.ts";
+
+/** A certificate may lose this many workers in a row before it is quarantined, so no more are killed at once. */
+const AT_ONCE_MAX = 4;
+const TAKEOVER_MAX_MS = 15_000;
+
+/** Renews one certificate per strike and gives each certificate's strike its chance; `strike` returns the instant of the kill. */
+async function strikeAll<T>(
+  world: World,
+  strikes: readonly T[],
+  strike: (what: T, certificate: string, afterSeq: number) => Promise<number>,
+): Promise<Injection[]> {
+  const injections: Injection[] = [];
+  for (let from = 0; from < strikes.length; from += AT_ONCE_MAX) {
+    const group = strikes.slice(from, from + AT_ONCE_MAX);
+    const certificates = world.sites.slice(0, group.length).map(({ certificate }) => certificate);
+    const before = await world.generations();
+    const afterSeq = await world.lastSeq();
+    const struck = group.map((what, index) => strike(what, certificates[index] ?? "", afterSeq));
+    await world.force(certificates);
+    const instants = await Promise.all(struck);
+    const verified = await world.converged(new Map(certificates.map((name) => [name, (before.get(name) ?? 0) + 1])));
+    for (const [index, at] of instants.entries()) injections.push({ at, convergedAt: verified.get(certificates[index] ?? "") ?? 0 });
+    await world.fleet.allReady();
+  }
+  return injections;
+}
+
+const killAtCa: Drill = {
+  name: "kill-at-ca",
+  faults: "2–5",
+  title: "ACME worker killed before the CA is asked and after it answered: newOrder, challenge, finalize, download",
+  quick: true,
+  async run(world, { quick }) {
+    const points = STEPS.flatMap((step) => (["before", "after"] as const).map((moment) => ({ step, moment })));
+    const chosen = quick ? points.filter(({ moment }) => moment === "after") : points;
+    const injections = await strikeAll(
+      world,
+      chosen,
+      ({ step, moment }, certificate) =>
+        new Promise((resolve) => {
+          const act = async (): Promise<"reset"> => {
+            resolve(await world.fleet.kill(await issuerPid(world, certificate)));
+            return "reset";
+          };
+          world.ledger.arm({ certificate, step, moment, act });
+        }),
+    );
+    return { injections, notes: await takeoverNotes(world, injections) };
+  },
+};
+
+const EVENTS: readonly EventType[] = [
+  "renewal.planned",
+  "order.created",
+  "challenge.presented",
+  "order.finalized",
+  "version.issued",
+  "deploy.started",
+  "deploy.succeeded",
+  "verify.started",
+];
+
+const killAtEvent: Drill = {
+  name: "kill-at-event",
+  faults: "1–5, 7",
+  title: `whoever wrote an event is killed when it appears: ${EVENTS.join(", ")}`,
+  quick: false,
+  async run(world) {
+    const injections = await strikeAll(world, EVENTS, async (type, certificate, afterSeq) => {
+      const event = await world.event(type, certificate, afterSeq);
+      return world.fleet.kill(pidOf(event));
+    });
+    return { injections, notes: await takeoverNotes(world, injections) };
+  },
+};
+
+async function takeoverNotes(world: World, injections: readonly Injection[]): Promise<string[]> {
+  const since = Math.min(...injections.map(({ at }) => at)) - 60_000;
+  const waits = await takeovers(world, since);
+  const [p50, p95] = [percentile(waits, 0.5), percentile(waits, 0.95)];
+  return p50 === null || p95 === null ? [] : [`work of killed processes taken over: ${waits.length} times, p50 ${seconds(p50)}, p95 ${seconds(p95)}`];
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+const kills: Drill = {
+  name: "kills",
+  faults: "8",
+  title: "random workers killed at random instants while renewals are forced through the queue",
+  quick: true,
+  world: ({ certificates }) => ({ certificates }),
+  async run(world, { kills: count }, random) {
+    const { fleet, system } = world;
+    const startedAt = Date.now();
+    const names = world.sites.map(({ certificate }) => certificate);
+    const first = fleet.kills.length;
+    while (fleet.kills.length - first < count) {
+      await keepRenewing(world, names);
+      await delay(100 + random.below(600));
+      const victims = fleet.slots().filter(({ ready }) => ready);
+      const victim = victims[random.below(victims.length)];
+      if (victim !== undefined) await fleet.kill(victim.process.pid);
+    }
+    await fleet.allReady();
+    const quarantined = await resumeQuarantined(world);
+    await world.converged(new Map(names.map((name) => [name, 1])), 300_000);
+    const instants = fleet.kills.slice(first).map(({ at }) => at);
+    const injections = await disturbed(world, instants, startedAt - 1);
+    const waits = await takeovers(world, startedAt);
+    const p95 = percentile(waits, 0.95);
+    const renewals = await system.store.renewals.list({ since: startedAt, states: ["succeeded"], limit: 100_000 });
+    return {
+      injections,
+      abandonedOrders: quarantined,
+      notes: [
+        `${instants.length} kills over ${names.length} certificates, ${renewals.length} renewals succeeded meanwhile, ${quarantined} quarantined as crash loops and resumed`,
+        ...(await takeoverNotes(world, injections)),
+      ],
+      problems: p95 !== null && p95 > TAKEOVER_MAX_MS ? [`p95 of takeovers is ${seconds(p95)}, more than ${seconds(TAKEOVER_MAX_MS)}`] : [],
+    };
+  },
+};
+
+/** About a quarter of the fleet is always being renewed. */
+async function keepRenewing({ system, random, ask }: World, names: readonly string[]): Promise<void> {
+  const wanted = Math.max(2, Math.ceil(names.length / 4));
+  const active = await system.store.renewals.list({ states: ["planned", "issuing", "deploying", "verifying"], limit: wanted });
+  if (active.length >= wanted) return;
+  for (let asked = active.length; asked < wanted; asked++) await ask(names[random.below(names.length)] ?? "");
+}
+
+/** What an operator would do on being paged. Returns how many there were. */
+async function resumeQuarantined({ system, converged, resume }: World): Promise<number> {
+  await converged(new Map(), 300_000);
+  const paused = (await system.store.certificates.list()).filter(({ pausedAt }) => pausedAt !== null);
+  for (const { name } of paused) await resume(name);
+  return paused.length;
+}
+
+export const KILL_DRILLS: readonly Drill[] = [killAtCa, killAtEvent, kills];

@@ -1,0 +1,118 @@
+// What must hold after every drill, whatever was done: nothing lost, nothing mixed, nothing issued twice, nobody turned away.
+import { servedFingerprint, storedFingerprint } from "../support/served.ts";
+import { findSecrets } from "./secrets.ts";
+import type { World } from "./world.ts";
+
+/** Counters of a world at the start of a drill. */
+export interface Mark {
+  readonly at: number;
+  readonly orders: number;
+  readonly versions: number;
+  readonly kills: number;
+  readonly deaths: number;
+  readonly failed: number;
+  readonly mixed: number;
+  readonly handshakes: number;
+}
+
+export interface Verdict {
+  readonly lost: number;
+  readonly mixed: number;
+  readonly extraOrders: number;
+  /** Of these, opened while the worker that asked for it was killed inside the response window. */
+  readonly excusedOrders: number;
+  readonly failedHandshakes: number;
+  readonly handshakes: number;
+  readonly problems: readonly string[];
+}
+
+export async function mark({ ledger, fleet, client, generations }: World): Promise<Mark> {
+  return {
+    at: Date.now(),
+    orders: ledger.orders.length,
+    versions: sum((await generations()).values()),
+    kills: fleet.kills.length,
+    deaths: fleet.deaths.length,
+    failed: client.failed(),
+    mixed: client.mixed(),
+    handshakes: client.handshakes(),
+  };
+}
+
+/** `excusedBefore`: orders given up on purpose, such as those of a quarantined renewal. */
+export async function judge(world: World, since: Mark, lossInstants: readonly number[], excusedBefore = 0): Promise<Verdict> {
+  const { ledger, fleet, client } = world;
+  const settled = await state(world);
+  const opened = ledger.orders.slice(since.orders);
+  const extraOrders = opened.length - (sum((await world.generations()).values()) - since.versions);
+  const orphans = await withoutTrace(world, since);
+  const excusedOrders = excusedBefore + ledger.inWindow(orphans, [...fleet.kills.slice(since.kills).map(({ at }) => at), ...lossInstants]).length;
+  const mixed = client.mixed() - since.mixed + settled.torn;
+  const failedHandshakes = client.failed() - since.failed;
+  const problems = [...settled.problems, ...fleet.deaths.slice(since.deaths), ...(await findSecrets(world))];
+  if (extraOrders > excusedOrders) problems.push(`${extraOrders} extra orders, ${excusedOrders} of them excused: ${await explain(world, since)}`);
+  if (mixed > 0 || failedHandshakes > 0) problems.push(...client.problems.slice(-5));
+  return { lost: settled.lost, mixed, extraOrders, excusedOrders, failedHandshakes, handshakes: client.handshakes() - since.handshakes, problems };
+}
+
+interface State {
+  readonly lost: number;
+  readonly torn: number;
+  readonly problems: readonly string[];
+}
+
+/** Served = database = disk, for every certificate, and nothing is left to do. */
+async function state({ sites, system }: World): Promise<State> {
+  const { store } = system;
+  const problems: string[] = [];
+  const lost = new Set<string>();
+  let torn = 0;
+  for (const { certificate, sni, port, bundles, pair } of sites) {
+    const say = (problem: string): void => {
+      lost.add(certificate);
+      problems.push(`${certificate}: ${problem}`);
+    };
+    const version = await store.versions.latest(certificate);
+    if (version === null) {
+      say("no version");
+      continue;
+    }
+    const wanted = version.leaf.fingerprint;
+    if (version.verifiedAt === null) say(`generation ${version.generation} was never verified`);
+    const active = await store.renewals.active(certificate);
+    if (active !== null) say(`renewal ${active.id} is still ${active.state}`);
+    for (const { target, deployedGeneration } of await store.deployments.list(certificate)) {
+      if (deployedGeneration !== version.generation) say(`${target} holds generation ${deployedGeneration} of ${version.generation}`);
+    }
+    const served = await servedFingerprint(port, sni).catch(String);
+    if (served !== wanted) say(`serves ${served}, the database says ${wanted}`);
+    for (const [file, key] of [...bundles.map((bundle) => [bundle, bundle] as const), [pair.fullchain, pair.privkey] as const]) {
+      try {
+        const stored = await storedFingerprint(file, key);
+        if (stored !== wanted) say(`${file} holds ${stored}, the database says ${wanted}`);
+      } catch (error) {
+        torn += 1;
+        say(error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+  return { lost: lost.size, torn, problems };
+}
+
+/** Orders the CA opened and no worker ever wrote down. */
+async function withoutTrace({ system, ledger }: World, since: Mark): Promise<World["ledger"]["orders"]> {
+  const created = await system.store.events.list({ types: ["order.created"], since: since.at - 1_000, limit: 100_000 });
+  const written = new Set(created.map(({ detail }) => detail.order));
+  return ledger.orders.slice(since.orders).filter(({ url }) => !written.has(url));
+}
+
+async function explain({ system }: World, since: Mark): Promise<string> {
+  const events = await system.store.events.list({ types: ["order.abandoned", "issue.failed", "renewal.failed"], since: since.at - 1_000, limit: 20 });
+  return events.map(({ certificate, type, detail }) => `${certificate} ${type} ${JSON.stringify(detail)}`).join("; ") || "no event tells why";
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}

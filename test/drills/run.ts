@@ -1,0 +1,84 @@
+// Runs drills one after another, lets the oracle judge each, and keeps the figures.
+import { seeded } from "../support/random.ts";
+import type { Drill, Outcome, Settings } from "./drill.ts";
+import { judge, mark, type Verdict } from "./oracle.ts";
+import { percentile } from "./timeline.ts";
+import { startWorld, type World } from "./world.ts";
+
+export interface Row {
+  readonly drill: Drill;
+  readonly injections: number;
+  readonly verdict: Verdict;
+  /** Time to converge, ms; null: nothing had to. */
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly durationMs: number;
+  readonly notes: readonly string[];
+  /** Every bar that was missed; empty: passed. */
+  readonly problems: readonly string[];
+}
+
+const SHARED_CERTIFICATES = 6;
+const NO_VERDICT: Verdict = { lost: 0, mixed: 0, extraOrders: 0, excusedOrders: 0, failedHandshakes: 0, handshakes: 0, problems: [] };
+
+/** `told` hears of each row as it is known. */
+export async function runDrills(drills: readonly Drill[], settings: Settings, told: (row: Row) => void): Promise<Row[]> {
+  const rows: Row[] = [];
+  const done = (row: Row): void => {
+    rows.push(row);
+    told(row);
+  };
+  const shared = drills.filter(({ world }) => world === undefined);
+  if (shared.length > 0) {
+    await using world = await startWorld({ seed: settings.seed, certificates: SHARED_CERTIFICATES });
+    for (const drill of shared) done(await runOne(drill, world, settings));
+  }
+  for (const drill of drills) {
+    if (drill.world === undefined) continue;
+    await using world = await startWorld({ seed: settings.seed, ...drill.world(settings) });
+    done(await runOne(drill, world, settings));
+  }
+  return rows;
+}
+
+async function runOne(drill: Drill, world: World, settings: Settings): Promise<Row> {
+  const startedAt = performance.now();
+  const since = await mark(world);
+  let outcome: Outcome = { injections: [] };
+  const problems: string[] = [];
+  try {
+    outcome = await drill.run(world, settings, seeded(settings.seed ^ hash(drill.name)));
+  } catch (error) {
+    problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  const verdict = await judge(world, since, outcome.lossInstants ?? [], outcome.abandonedOrders).catch((error: unknown) => {
+    problems.push(`the oracle could not judge: ${String(error)}`);
+    return NO_VERDICT;
+  });
+  const times = outcome.injections.map(({ at, convergedAt }) => convergedAt - at);
+  return {
+    drill,
+    injections: outcome.injections.length,
+    verdict,
+    p50Ms: percentile(times, 0.5),
+    p95Ms: percentile(times, 0.95),
+    durationMs: performance.now() - startedAt,
+    notes: outcome.notes ?? [],
+    problems: [...problems, ...(outcome.problems ?? []), ...verdict.problems, ...missed(verdict)],
+  };
+}
+
+function missed({ lost, mixed, failedHandshakes }: Verdict): string[] {
+  return [
+    ...(lost > 0 ? [`${lost} certificates are not as wanted`] : []),
+    ...(mixed > 0 ? [`${mixed} times key and certificate on disk did not match`] : []),
+    ...(failedHandshakes > 0 ? [`${failedHandshakes} handshakes of the continuous client failed`] : []),
+  ];
+}
+
+/** So that a drill's randomness does not depend on which others run. */
+function hash(name: string): number {
+  let value = 0;
+  for (const letter of name) value = (Math.imul(value, 31) + letter.charCodeAt(0)) | 0;
+  return value;
+}
