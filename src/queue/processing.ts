@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type KeepJobs, type Job as QueuedJob, WaitingError, Worker } from "bullmq";
+import { type KeepJobs, type Job as QueuedJob, WaitingError, Worker, type WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { RenewalError } from "../domain/errors.ts";
-import { connectWorker } from "./connection.ts";
+import { connectWorker, type RedisConnection } from "./connection.ts";
 import { isReply } from "./failure.ts";
 import { prefixOf, type RedisOptions } from "./options.ts";
 import { reportTrouble } from "./report.ts";
@@ -66,19 +66,7 @@ export function startProcessing(options: ProcessingOptions): Processing {
     }
   };
 
-  const worker = new Worker(options.queue, processor, {
-    connection: connection.client,
-    prefix: prefixOf(redis),
-    concurrency: options.concurrency,
-    lockDuration: LOCK_DURATION_MS,
-    stalledInterval: STALLED_INTERVAL_MS,
-    // A job whose worker died many times is poison, but the database is to find that, not BullMQ.
-    maxStalledCount: 1_000_000,
-    // The default of 15 s would be the time to resume after an outage.
-    runRetryDelay: 500,
-    removeOnComplete: options.keep,
-    removeOnFail: options.keep,
-  });
+  const worker = new Worker(options.queue, processor, { ...workerOptions(options), connection: connection.client });
   // Refused (out of memory, a replica, a full disk), BullMQ asks again at once, thousands of times a second.
   let pausing: NodeJS.Timeout | undefined;
   worker.on("error", (error) => {
@@ -92,31 +80,52 @@ export function startProcessing(options: ProcessingOptions): Processing {
     for (const jobId of jobIds) worker.cancelJob(jobId, "lock lost");
   });
 
-  async function shutDown(): Promise<void> {
-    const { client } = connection;
-    const drained = (): Promise<unknown> => Promise.allSettled(running.values());
-    clearTimeout(pausing);
-    // Not BullMQ's close() yet: without Redis it waits for ever, and once begun it cannot be forced.
-    await worker.pause(true);
-    await within(drainTimeoutMs, drained());
-    for (const controller of running.keys()) controller.abort(new RenewalError("lease.lost", "This worker is shutting down"));
-    await within(SETTLE_MS, drained());
-    const forced = running.size > 0 || !(await answers(client));
-    const closed = worker.close(forced).catch(report);
-    await within(SETTLE_MS, closed);
-    connection.disconnect();
-    await within(DISCONNECT_MS, closed);
-  }
-
   return {
     async ready() {
       await worker.waitUntilReady();
     },
     close() {
-      closing ??= shutDown();
+      clearTimeout(pausing);
+      closing ??= shutDown({ worker, connection, running, report }, drainTimeoutMs);
       return closing;
     },
   };
+}
+
+function workerOptions({ redis, concurrency, keep }: ProcessingOptions): Omit<WorkerOptions, "connection"> {
+  return {
+    prefix: prefixOf(redis),
+    concurrency,
+    lockDuration: LOCK_DURATION_MS,
+    stalledInterval: STALLED_INTERVAL_MS,
+    // A job whose worker died many times is poison, but the database is to find that, not BullMQ.
+    maxStalledCount: 1_000_000,
+    // The default of 15 s would be the time to resume after an outage.
+    runRetryDelay: 500,
+    removeOnComplete: keep,
+    removeOnFail: keep,
+  };
+}
+
+interface Running {
+  readonly worker: Worker;
+  readonly connection: RedisConnection;
+  readonly running: ReadonlyMap<AbortController, Promise<unknown>>;
+  readonly report: (error: unknown) => void;
+}
+
+async function shutDown({ worker, connection, running, report }: Running, drainTimeoutMs: number): Promise<void> {
+  const drained = (): Promise<unknown> => Promise.allSettled(running.values());
+  // Not BullMQ's close() yet: without Redis it waits for ever, and once begun it cannot be forced.
+  await worker.pause(true);
+  await within(drainTimeoutMs, drained());
+  for (const controller of running.keys()) controller.abort(new RenewalError("lease.lost", "This worker is shutting down"));
+  await within(SETTLE_MS, drained());
+  const forced = running.size > 0 || !(await answers(connection.client));
+  const closed = worker.close(forced).catch(report);
+  await within(SETTLE_MS, closed);
+  connection.disconnect();
+  await within(DISCONNECT_MS, closed);
 }
 
 /** Back to the queue at once, for another worker, rather than when its lock expires. */
@@ -128,17 +137,8 @@ async function giveBack(job: QueuedJob, token: string | undefined): Promise<neve
 /** A connection may still look ready for a moment after Redis died. */
 async function answers(client: Redis | Cluster): Promise<boolean> {
   if (client.status !== "ready") return false;
-  let answered = false;
-  await within(
-    DISCONNECT_MS,
-    client.ping().then(
-      () => {
-        answered = true;
-      },
-      () => {},
-    ),
-  );
-  return answered;
+  const ping = client.ping().then(Boolean, () => false);
+  return await Promise.race([ping, delay(DISCONNECT_MS, false)]);
 }
 
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {

@@ -8,12 +8,28 @@ import { parseRequest, type RenewalRequest } from "./payload.ts";
 import { openQueue } from "./producer.ts";
 
 const POLL_MS = 200;
+const JOB_ID_PREFIX = "request-";
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Adds a request to `renewal-requests`. Throws `request.invalid` naming the field, `queue.unavailable` within 2 s. */
-export async function requestRenewal(redis: RedisOptions, payload: RenewalRequest, signal?: AbortSignal): Promise<{ jobId: string }> {
+/** The id under which a request of ours was made; null: another producer's job id, which may name another request tomorrow. */
+export function requestIdOf(jobId: string): string | null {
+  const id = jobId.startsWith(JOB_ID_PREFIX) ? jobId.slice(JOB_ID_PREFIX.length) : "";
+  return UUID.test(id) ? id : null;
+}
+
+/**
+ * Adds a request to `renewal-requests`. Throws `request.invalid` naming the field, `queue.unavailable` within 2 s: Redis
+ * may have taken it all the same, so whoever then records it elsewhere must do so under the same `requestId`.
+ */
+export async function requestRenewal(
+  redis: RedisOptions,
+  payload: RenewalRequest,
+  requestId: string = randomUUID(),
+  signal?: AbortSignal,
+): Promise<{ jobId: string }> {
   const request = parseRequest(payload);
   // Unlike BullMQ's counter, which starts again after data loss, this id never names two requests.
-  const jobId = `request-${randomUUID()}`;
+  const jobId = `${JOB_ID_PREFIX}${requestId}`;
   const connection = connectProducer(redis);
   try {
     const queue = openQueue(QUEUES.requests, redis, connection);
