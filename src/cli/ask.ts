@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { type App, withoutQueue } from "../compose/index.ts";
 import { addRequest, describeRedis, waitForRequest } from "../compose/requests.ts";
@@ -34,31 +35,37 @@ export async function ask(app: App, names: readonly string[], wish: Wish, note: 
   const pending: (Sent | Asked)[] = [];
   let unreachable: RenewalError | null = null;
   for (const certificate of names) {
-    const sent: { jobId: string } | RenewalError = unreachable === null ? await send(app, certificate, wish) : unreachable;
+    // One id for both ways: a request that Redis took although it did not answer in time is not carried out again.
+    const id = randomUUID();
+    const sent: { jobId: string } | RenewalError = unreachable === null ? await send(app, certificate, id, wish) : unreachable;
     if ("jobId" in sent) pending.push({ certificate, jobId: sent.jobId });
     else if (sent.code !== "queue.unavailable") pending.push({ kind: "refused", certificate, error: sent });
     else {
       // Asking a Redis that is away takes two seconds: once is enough for all names.
       unreachable = sent;
-      pending.push(await record(app, certificate, wish));
+      pending.push(await record(app, certificate, id, wish));
     }
   }
   if (unreachable !== null) explain(app, unreachable, pending, note);
   return answers(app, pending);
 }
 
-async function send(app: App, certificate: string, { force, reason }: Wish): Promise<{ jobId: string } | RenewalError> {
+async function send(app: App, certificate: string, id: string, { force, reason }: Wish): Promise<{ jobId: string } | RenewalError> {
   const requestedBy = whoAsks();
   try {
-    return await addRequest(app.redis, { version: 1, certificate, force, ...(reason !== null && { reason }), ...(requestedBy !== null && { requestedBy }) });
+    return await addRequest(
+      app.redis,
+      { version: 1, certificate, force, ...(reason !== null && { reason }), ...(requestedBy !== null && { requestedBy }) },
+      id,
+    );
   } catch (thrown) {
     return toRenewalError(thrown);
   }
 }
 
-async function record(app: App, certificate: string, wish: Wish): Promise<Asked> {
+async function record(app: App, certificate: string, id: string, wish: Wish): Promise<Asked> {
   try {
-    const { renewalId } = await requestRenewal(withoutQueue(app.context), { certificate, ...wish, requestedBy: whoAsks() });
+    const { renewalId } = await requestRenewal(withoutQueue(app.context), { certificate, ...wish, requestedBy: whoAsks(), id });
     return { kind: "started", certificate, renewalId, via: "database" };
   } catch (thrown) {
     return { kind: "refused", certificate, error: toRenewalError(thrown) };

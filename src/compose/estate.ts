@@ -1,4 +1,3 @@
-import { createIssuer } from "../acme/issuer.ts";
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer } from "../domain/deployer.ts";
@@ -39,7 +38,9 @@ interface Makers {
 
 function makers(config: Config, store: Store, { now }: Clock): Makers {
   return {
-    issuer: once("issuer", config.issuers, (options) => createIssuer(options, { accounts: store.accounts, now })),
+    issuer: once("issuer", config.issuers, (options) =>
+      lateIssuer(async () => (await import("../acme/issuer.ts")).createIssuer(options, { accounts: store.accounts, now })),
+    ),
     solver: once("solver", config.solvers, ({ plugin, options }) => plugin.create(options, { challenges: store.challenges, now })),
     deployer: once("target", config.targets, ({ plugin, options, name }) => plugin.create(options, { target: name })),
   };
@@ -55,5 +56,18 @@ function once<Definition, Made>(noun: string, definitions: ReadonlyMap<string, D
     const fresh = make(definition);
     made.set(name, fresh);
     return fresh;
+  };
+}
+
+/** The ACME client takes half a second to load, which commands and the other workers need not wait for. */
+function lateIssuer(load: () => Promise<Issuer>): Issuer {
+  let loaded: Promise<Issuer> | null = null;
+  const issuer = (): Promise<Issuer> => {
+    loaded ??= load();
+    return loaded;
+  };
+  return {
+    issue: async (...request) => (await issuer()).issue(...request),
+    clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };
 }

@@ -2,6 +2,7 @@ import { toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import type { Processing } from "../queue/processing.ts";
+import { requestIdOf } from "../queue/requests.ts";
 import { startRequestWorker } from "../queue/requestWorker.ts";
 import { startScheduler } from "../queue/scheduler.ts";
 import { startWorker } from "../queue/worker.ts";
@@ -50,8 +51,8 @@ const START: Readonly<Record<Role, StartRole>> = {
     });
     const requests = startRequestWorker({
       redis,
-      handle: ({ certificate, force, reason, requestedBy }) =>
-        requestRenewal(context, { certificate, force: force ?? false, reason: reason ?? null, requestedBy: requestedBy ?? null }),
+      handle: ({ certificate, force, reason, requestedBy }, jobId) =>
+        requestRenewal(context, { certificate, force: force ?? false, reason: reason ?? null, requestedBy: requestedBy ?? null, id: requestIdOf(jobId) }),
       onError,
     });
     return {

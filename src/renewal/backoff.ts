@@ -2,6 +2,8 @@ import type { RenewalError } from "../domain/errors.ts";
 import type { RenewalSettings } from "./context.ts";
 
 const DAY_MS = 86_400_000;
+/** An expired certificate waits at most this long for its next renewal, whatever failed and however often. */
+export const EXPIRED_BACKOFF_MAX_MS = 900_000;
 
 /** Delay after the `failures`-th failure in a row (1-based): 1 min, 10 min, 100 min, then daily, unless configured. */
 export function backoffMs(failures: number, { backoffMs: delays }: RenewalSettings): number {

@@ -2,7 +2,7 @@ import { ERRORS } from "../domain/errors.ts";
 import type { Renewal, RenewalState } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Action, Facts } from "./advance.ts";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs, EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { renewalEvent } from "./history.ts";
 import { renewalWindow } from "./window.ts";
@@ -25,7 +25,7 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
   // The key of an order that will not be finished is of no use to anyone.
   await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
   if (ending.kind === "succeed") await succeeded(tx, renewal, facts, now);
-  if (ending.kind === "fail") await failed(tx, context, renewal, ending, facts, now);
+  if (ending.kind === "fail") await failed(tx, context, renewal, ending, now);
   if (ending.kind === "cancel") {
     await tx.certificates.update(renewal.certificate, { nextCheckAt: facts.certificate === null ? null : now });
     await tx.events.append(renewalEvent(renewal, now, "renewal.cancelled", { why: ending.why }));
@@ -51,18 +51,21 @@ async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number)
   );
 }
 
-async function failed(tx: Store, context: Context, renewal: Renewal, ending: Extract<Ending, { kind: "fail" }>, facts: Facts, now: number): Promise<void> {
+async function failed(tx: Store, context: Context, renewal: Renewal, ending: Extract<Ending, { kind: "fail" }>, now: number): Promise<void> {
   const record = await tx.certificates.get(renewal.certificate);
   const failures = (record?.failures ?? 0) + 1;
   const { class: errorClass, action } = ERRORS[ending.code];
   // What only a person can mend is asked again daily; everything else by the ladder.
   const delayMs = errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
-  const nextAttemptAt = now + delayMs;
+  const latest = await tx.versions.latest(renewal.certificate);
+  const expired = latest !== null && latest.leaf.notAfter <= now;
+  const nextAttemptAt = now + (expired ? Math.min(delayMs, EXPIRED_BACKOFF_MAX_MS) : delayMs);
   const quarantined = ending.code === "internal.crashLoop";
   await tx.certificates.update(renewal.certificate, {
     failures,
     nextAttemptAt,
-    nextCheckAt: soonest(nextAttemptAt, facts, now),
+    // Back-off must not outlast the certificate: when it expires the planner looks again.
+    nextCheckAt: latest !== null && !expired ? Math.min(nextAttemptAt, latest.leaf.notAfter) : nextAttemptAt,
     lastErrorCode: ending.code,
     lastErrorMessage: ending.message,
     ...(quarantined ? { pausedAt: now, pausedUntil: null, pausedReason: `quarantined: ${ending.message}` } : {}),
@@ -77,10 +80,4 @@ async function failed(tx: Store, context: Context, renewal: Renewal, ending: Ext
       generation: renewal.generation,
     }),
   );
-}
-
-/** Back-off must not outlast the certificate: at its expiry the planner looks again. */
-function soonest(nextAttemptAt: number, facts: Facts, now: number): number {
-  const expiresAt = facts.version?.leaf.notAfter;
-  return expiresAt !== undefined && expiresAt > now ? Math.min(nextAttemptAt, expiresAt) : nextAttemptAt;
 }

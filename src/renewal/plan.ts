@@ -3,14 +3,13 @@ import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
 import type { Reason, Renewal, Trigger } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
+import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
 import { proceed } from "./proceed.ts";
-import { behindTargets, firstReason, type ReasonFacts } from "./reasons.ts";
+import { behindTargets, firstReason, type ReasonFacts, staleEndpoints } from "./reasons.ts";
 import { renewalWindow } from "./window.ts";
 
-/** An expired certificate waits at most this long for its next attempt, whatever back-off was recorded before it expired. */
-const EXPIRED_BACKOFF_MAX_MS = 900_000;
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
 
@@ -97,13 +96,15 @@ async function planOne(context: Context, record: CertificateRecord): Promise<Ren
     log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
     return null;
   }
-  return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner" });
+  return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner", id: null });
 }
 
 export interface RenewalStart {
   readonly reason: Reason;
   readonly detail: string;
   readonly trigger: Trigger;
+  /** null: a fresh one. */
+  readonly id: string | null;
 }
 
 /** Inserts the renewal with its event and enqueues its first step. Null: another planner was faster. */
@@ -134,7 +135,7 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
 function newRenewal({ certificate, version }: PlanFacts, start: RenewalStart, now: number): Renewal {
   const current = version?.generation ?? 0;
   return {
-    id: randomUUID(),
+    id: start.id ?? randomUUID(),
     certificate: certificate.name,
     generation: start.reason === "drift" ? current : current + 1,
     reason: start.reason,
@@ -167,7 +168,6 @@ async function wantAgain(tx: Store, { certificate, deployments, endpoints }: Pla
   await tx.deployments.want(certificate.name, certificate.targets, generation);
   const behind = new Set(behindTargets(certificate, generation, deployments));
   if (behind.size > 0) return;
-  const stale = endpoints.filter((status) => status.generation === generation && !status.proved);
-  if (stale.length === 0) return;
+  if (staleEndpoints(certificate, generation, endpoints).length === 0) return;
   for (const target of certificate.targets) await tx.deployments.forget(certificate.name, target);
 }

@@ -83,9 +83,9 @@ function namesDifference(wanted: readonly Identifier[], held: readonly Identifie
 function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
   const behind = behindTargets(certificate, version.generation, deployments);
   if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
-  const current = endpoints.filter((status) => status.generation === version.generation);
-  const stale = current.filter((status) => !status.proved).map((status) => status.endpoint);
+  const stale = staleEndpoints(certificate, version.generation, endpoints);
   if (stale.length > 0) return `not served at ${stale.join(", ")}`;
+  const current = endpoints.filter((status) => status.generation === version.generation);
   // An endpoint added later has to be proved as well. A pair taken over from elsewhere was never ours to prove.
   const unproved = certificate.endpoints.map(endpointKey).filter((key) => !current.some((status) => status.endpoint === key));
   return unproved.length > 0 && version.issuer !== IMPORTED ? `not proved at ${unproved.join(", ")}` : null;
@@ -97,4 +97,10 @@ export function behindTargets(certificate: Certificate, generation: number, depl
     const deployment = deployments.find((row) => row.target === target);
     return deployment === undefined || deployment.deployedGeneration < generation;
   });
+}
+
+/** Configured endpoints whose last round for the generation failed. */
+export function staleEndpoints(certificate: Certificate, generation: number, endpoints: readonly EndpointStatus[]): string[] {
+  const configured = new Set(certificate.endpoints.map(endpointKey));
+  return endpoints.filter((status) => status.generation === generation && !status.proved && configured.has(status.endpoint)).map(({ endpoint }) => endpoint);
 }

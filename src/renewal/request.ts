@@ -12,6 +12,8 @@ export interface RenewalRequest {
   readonly force: boolean;
   readonly reason: string | null;
   readonly requestedBy: string | null;
+  /** A UUID given by whoever asks, becomes the renewal's id: asked twice under one id, it is one renewal. Left out: a fresh one. */
+  readonly id?: string | null;
 }
 
 export interface RequestAnswer {
@@ -23,6 +25,9 @@ export interface RequestAnswer {
 /** Idempotent while a renewal runs: asking twice gives the same id. Throws `request.invalid` with what to do. */
 export async function requestRenewal(context: Context, request: RenewalRequest): Promise<RequestAnswer> {
   const { store, estate, clock } = context;
+  const id = request.id ?? null;
+  const known = id === null ? null : await store.renewals.get(id);
+  if (known !== null) return { renewalId: known.id, joined: true };
   const certificate = estate.certificate(request.certificate);
   const record = certificate === null ? null : await store.certificates.get(certificate.name);
   if (certificate === null) throw unknownCertificate(request.certificate, estate.certificates());
@@ -39,7 +44,7 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   // Forcing means a new version, even where only a deployment lags behind.
   const reason: Reason = found === null || (request.force && found.reason === "drift") ? "requested" : found.reason;
   const detail = describe(request, found?.detail ?? null);
-  const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request" });
+  const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
   if (renewal !== null) return { renewalId: renewal.id, joined: false };
   const faster = await store.renewals.active(certificate.name);
   if (faster === null) throw new RenewalError("request.invalid", `certificate: "${certificate.name}" was renewed by another request just now`);
