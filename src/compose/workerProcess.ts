@@ -5,13 +5,14 @@ import { runRoles } from "./process.ts";
 import type { Role } from "./roles.ts";
 
 /** Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml. Never throws; the exit code tells. */
-export async function startWorkerProcess(role: Role): Promise<void> {
+export async function startWorkerProcess(role: Role): Promise<never> {
   try {
-    process.exitCode = await runRoles(configFile(), [role]);
+    // Everything of ours is closed; libraries may still hold timers for seconds.
+    process.exit(await runRoles(configFile(), [role]));
   } catch (thrown) {
     const { code, message, facts } = toRenewalError(thrown);
     process.stderr.write(`renewd ${role}: ${code}: ${message}\n${facts.action}\n`);
-    process.exitCode = facts.class === "configuration" ? 2 : 1;
+    process.exit(facts.class === "configuration" ? 2 : 1);
   }
 }
 
