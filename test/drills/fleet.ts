@@ -128,7 +128,7 @@ export class Fleet implements AsyncDisposable {
     void process.exited.then((code) => {
       if (slot.process !== process || this.#closing || slot.resting) return;
       // null: killed by a signal, which is what drills do.
-      if (code !== null) this.deaths.push(`${slot.options.name} ended by itself with exit code ${code}: ${process.log.slice(-3).join(" | ")}`);
+      if (code !== null) this.deaths.push(`${slot.options.name} ended by itself with exit code ${code}: ${process.log.slice(-14).join(" | ")}`);
       this.#launch(slot, {});
     });
   }

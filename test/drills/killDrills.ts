@@ -105,7 +105,7 @@ const kills: Drill = {
     const first = fleet.kills.length;
     while (fleet.kills.length - first < count) {
       await keepRenewing(world, names);
-      await delay(100 + random.below(600));
+      await delay(200 + random.below(1_000));
       const victims = fleet.slots().filter(({ ready }) => ready);
       const victim = victims[random.below(victims.length)];
       if (victim !== undefined) await fleet.kill(victim.process.pid);

@@ -1,7 +1,11 @@
 // What must hold after every drill, whatever was done: nothing lost, nothing mixed, nothing issued twice, nobody turned away.
+import { setTimeout as delay } from "node:timers/promises";
 import { servedFingerprint, storedFingerprint } from "../support/served.ts";
 import { findSecrets } from "./secrets.ts";
+import type { Site } from "./sites.ts";
 import type { World } from "./world.ts";
+
+const STALE_MAX_MS = 5_000;
 
 /** Counters of a world at the start of a drill. */
 export interface Mark {
@@ -67,7 +71,8 @@ async function state({ sites, system }: World): Promise<State> {
   const problems: string[] = [];
   const lost = new Set<string>();
   let torn = 0;
-  for (const { certificate, sni, port, bundles, pair } of sites) {
+  for (const site of sites) {
+    const { certificate, bundles, pair } = site;
     const say = (problem: string): void => {
       lost.add(certificate);
       problems.push(`${certificate}: ${problem}`);
@@ -84,8 +89,12 @@ async function state({ sites, system }: World): Promise<State> {
     for (const { target, deployedGeneration } of await store.deployments.list(certificate)) {
       if (deployedGeneration !== version.generation) say(`${target} holds generation ${deployedGeneration} of ${version.generation}`);
     }
-    const served = await servedFingerprint(port, sni).catch(String);
-    if (served !== wanted) say(`serves ${served}, the database says ${wanted}`);
+    const stale = await staleFor(site, wanted);
+    if (stale === null) say(`does not serve generation ${version.generation}, which the database calls verified`);
+    else if (stale > 0)
+      say(
+        `served another certificate ${Date.now() - (version.verifiedAt ?? 0) - stale} ms after generation ${version.generation} was verified, for ${stale} ms`,
+      );
     for (const [file, key] of [...bundles.map((bundle) => [bundle, bundle] as const), [pair.fullchain, pair.privkey] as const]) {
       try {
         const stored = await storedFingerprint(file, key);
@@ -97,6 +106,16 @@ async function state({ sites, system }: World): Promise<State> {
     }
   }
   return { lost: lost.size, torn, problems };
+}
+
+/** How long a site went on serving something else, in ms; null: for longer than any old worker may take to drain. */
+async function staleFor({ port, sni }: Site, wanted: string): Promise<number | null> {
+  const startedAt = performance.now();
+  for (let first = true; performance.now() - startedAt < STALE_MAX_MS; first = false) {
+    if ((await servedFingerprint(port, sni).catch(String)) === wanted) return first ? 0 : Math.ceil(performance.now() - startedAt);
+    await delay(20);
+  }
+  return null;
 }
 
 /** Orders the CA opened and no worker ever wrote down. */

@@ -10,7 +10,7 @@ import { requestRenewal } from "../../src/queue/requests.ts";
 import { resume } from "../../src/renewal/pause.ts";
 import { requestRenewal as requestDirectly } from "../../src/renewal/request.ts";
 import { freePort } from "../support/freePort.ts";
-import { startHaproxy } from "../support/haproxy.ts";
+import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { startNginx } from "../support/nginx.ts";
 import { createRoot } from "../support/pki.ts";
 import { type Random, seeded } from "../support/random.ts";
@@ -39,6 +39,7 @@ export interface World extends AsyncDisposable {
   readonly system: System;
   /** The drill's own view of configuration, database and queue; it runs no role. */
   readonly app: App;
+  readonly haproxy: Haproxy;
   readonly fleet: Fleet;
   readonly ledger: Ledger;
   readonly client: Client;
@@ -46,6 +47,8 @@ export interface World extends AsyncDisposable {
   readonly random: Random;
   /** Shell script run by the `files` target after its files are in place, with RENEWD_CERTIFICATE; by default it does nothing. */
   setHook(script: string): Promise<void>;
+  /** Where the http-01 responder of this ACME worker listens. */
+  responder(name: string): { readonly host: string; readonly port: number };
   /** A configuration file that differs from the fleet's in these sections. */
   configFile(name: string, sections: Readonly<Record<string, unknown>>): Promise<string>;
   /** Latest generation of each certificate; 0: none. */
@@ -96,36 +99,37 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await writeFile(file, stringify({ ...parse(await readFile(system.configFile, "utf8")), ...sections }));
     return file;
   };
-  const { slots, responders } = await slotsOf({ ...WORKERS, ...options.workers }, configFile);
-  stack.use(await startFront(system.pebble.httpPort, responders));
+  const { slots, ports } = await slotsOf({ ...WORKERS, ...options.workers }, configFile);
+  stack.use(await startFront(system.pebble.httpPort, [...ports.values()]));
   const fleet = stack.use(new Fleet(slots));
   // The system's own view was opened before the certificates were configured.
   const app = stack.use(await openContext(system.configFile, { log: createLog({ level: "error", pretty: false }) }));
-  const world = { ...questions(app, sites), system, app, fleet, ledger, sites, configFile, random: seeded(options.seed) };
+  const world = { ...questions(app, sites), system, app, haproxy, fleet, ledger, sites, configFile, random: seeded(options.seed) };
   await world.converged(new Map(names.map((name) => [name, 1])), START_TIMEOUT_MS);
   const client = stack.use(startClient(sites, await system.pebble.rootPem()));
   const kept = stack.move();
   return {
     ...world,
     client,
+    responder: (name) => ({ host: "127.0.0.1", port: ports.get(name) ?? 0 }),
     setHook: (script) => writeFile(hook, `${script}\nexit 0\n`),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
 
 /** Each ACME worker has a responder on a port of its own, as on machines of their own. */
-async function slotsOf(workers: Record<WorkerRole, number>, configFile: World["configFile"]): Promise<{ slots: SlotOptions[]; responders: number[] }> {
+async function slotsOf(workers: Record<WorkerRole, number>, configFile: World["configFile"]): Promise<{ slots: SlotOptions[]; ports: Map<string, number> }> {
   const slots: SlotOptions[] = [];
-  const responders: number[] = [];
+  const ports = new Map<string, number>();
   for (const role of ["planner", "acme", "deployer", "verifier"] as const) {
     for (let number = 1; number <= workers[role]; number++) {
       const name = `${role}-${number}`;
       const port = role === "acme" ? await freePort() : null;
-      if (port !== null) responders.push(port);
+      if (port !== null) ports.set(name, port);
       slots.push({ role, name, configFile: await configFile(name, port === null ? {} : { http01: { host: "127.0.0.1", port } }) });
     }
   }
-  return { slots, responders };
+  return { slots, ports };
 }
 
 type Questions = Pick<World, "generations" | "ask" | "resume" | "force" | "converged" | "event" | "lastSeq">;
