@@ -48,4 +48,8 @@ export interface CertificateRecord {
   readonly pausedUntil: number | null;
   readonly pausedReason: string | null;
   readonly removedAt: number | null;
+  /** A backup was restored then, and no endpoint has confirmed since that nothing newer is live. */
+  readonly restoredAt: number | null;
+  /** New generations are above it: it is raised by a restore past whatever targets were given after the backup was made. */
+  readonly generationFloor: number;
 }

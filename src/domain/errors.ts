@@ -68,6 +68,8 @@ export const ERRORS = {
   "queue.misconfigured": { class: "configuration", retry: "never", action: "Set Redis `maxmemory-policy noeviction`: an evicting Redis loses jobs." },
   "store.unavailable": { class: "transient", retry: "backoff", action: "Check the database named in the message." },
   "store.sealed": { class: "configuration", retry: "never", action: "Provide the master key this database was created with." },
+  "backup.file": { class: "configuration", retry: "never", action: "Check path, permissions and free space of the backup file named in the message." },
+  "backup.damaged": { class: "configuration", retry: "never", action: "Fetch the backup again or take another one: nothing was restored from this file." },
   "lease.lost": { class: "transient", retry: "backoff", action: "Nothing: another worker has taken over." },
   "clock.skewed": {
     class: "configuration",

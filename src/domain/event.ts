@@ -24,6 +24,8 @@ export const EVENT_TYPES = [
   "certificate.removed",
   "certificate.paused",
   "certificate.resumed",
+  "certificate.restoreConfirmed",
+  "store.restored",
   "clock.skewed",
   "clock.recovered",
 ] as const;

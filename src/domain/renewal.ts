@@ -14,6 +14,7 @@ export const REASONS = [
   "keyChanged",
   "revoked",
   "drift",
+  "restored",
   "requested",
 ] as const;
 export type Reason = (typeof REASONS)[number];

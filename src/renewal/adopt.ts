@@ -26,7 +26,8 @@ export async function adopt({ store, clock }: Context, certificate: Certificate,
     const latest = await tx.versions.latest(name);
     const same = latest?.leaf.fingerprint === pair.leaf.fingerprint ? latest : null;
     if (same !== null) return same.generation;
-    const generation = (latest?.generation ?? 0) + 1;
+    const floor = (await tx.certificates.get(name))?.generationFloor ?? 0;
+    const generation = Math.max(latest?.generation ?? 0, floor) + 1;
     const { privateKey, ...facts } = pair;
     await tx.versions.insert({ ...facts, certificate: name, generation, issuer: IMPORTED, createdAt: now, verifiedAt: null }, privateKey);
     await tx.deployments.want(name, targets, generation);

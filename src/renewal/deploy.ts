@@ -1,6 +1,6 @@
 import type { Deployment, DeployReceipt } from "../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
-import type { Renewal } from "../domain/renewal.ts";
+import { isActive, type Renewal } from "../domain/renewal.ts";
 import { retryAt } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
@@ -19,7 +19,8 @@ type Outcome =
 export async function deploy(context: Context, renewalId: string, target: string, signal: AbortSignal): Promise<void> {
   const { store, clock, settings } = context;
   const renewal = await store.renewals.get(renewalId);
-  if (renewal === null) return;
+  // A job may outlive its renewal: one that was cancelled must not put anything anywhere.
+  if (renewal === null || !isActive(renewal.state)) return;
   const { certificate } = renewal;
   const claimedAt = clock.monotonic();
   const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);

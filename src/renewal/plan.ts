@@ -7,13 +7,16 @@ import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
 import { proceed } from "./proceed.ts";
-import { behindTargets, firstReason, type ReasonFacts, staleEndpoints } from "./reasons.ts";
+import { behindTargets, firstReason, staleEndpoints } from "./reasons.ts";
+import { heldAfterRestore, lookAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
 import { renewalWindow } from "./window.ts";
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
+/** Restored certificates whose endpoints are dialled at the same time. */
+const LOOKS_AT_ONCE = 20;
 
-export type Hold = "inFlight" | "paused" | "backedOff";
+export type Hold = "inFlight" | "paused" | "backedOff" | "restored";
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
@@ -21,19 +24,20 @@ export type PlanDecision =
   | { readonly due: false; readonly hold: Hold; readonly reason: Reason | null; readonly detail: string; readonly until: number | null }
   | { readonly due: false; readonly hold: null; readonly detail: string; readonly until: number };
 
-export interface PlanFacts extends ReasonFacts {
-  readonly record: CertificateRecord;
+export interface PlanFacts extends RestoredFacts {
   readonly active: Renewal | null;
 }
 
 /** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
 export function decide(facts: PlanFacts, now: number): PlanDecision {
   const { active, version, certificate } = facts;
-  const found = firstReason(facts, now);
+  const found = reasonAfterRestore(facts, firstReason(facts, now));
   if (active !== null) {
     return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
   }
   if (found === null) {
+    const held = holdRestored(facts, null, now);
+    if (held !== null) return held;
     // firstReason finds `missing` without a version, so there is one.
     const dueAt = version === null ? now : renewalWindow(version.leaf, certificate.policy).dueAt;
     return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}`, until: dueAt };
@@ -41,7 +45,8 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
   return holdBack(facts, found.reason, now) ?? { due: true, reason: found.reason, detail: found.detail };
 }
 
-function holdBack({ record, version }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+function holdBack(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  const { record, version } = facts;
   const expired = version !== null && version.leaf.notAfter <= now;
   const { pausedAt, pausedUntil, pausedReason, nextAttemptAt } = record;
   // An expired certificate is an outage already: a pause forgotten months ago must not hide it.
@@ -52,7 +57,14 @@ function holdBack({ record, version }: PlanFacts, reason: Reason, now: number): 
     const detail = `${record.failures} failure${record.failures === 1 ? "" : "s"} in a row, last: ${record.lastErrorMessage ?? "unknown"}`;
     return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
   }
-  return null;
+  return holdRestored(facts, reason, now);
+}
+
+function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
+  const detail = heldAfterRestore(facts, reason);
+  if (detail === null) return null;
+  // Whoever has not looked says when the planner will.
+  return { due: false, hold: "restored", reason, detail, until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now) };
 }
 
 export async function loadPlanFacts(store: Store, certificate: Certificate, record: CertificateRecord): Promise<PlanFacts> {
@@ -71,15 +83,22 @@ export async function loadPlanFacts(store: Store, certificate: Certificate, reco
 export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
   await context.clockGuard.check(signal);
   const planned: Renewal[] = [];
-  for (const record of await context.store.certificates.due(context.clock.now(), context.settings.batch)) {
+  const due = await context.store.certificates.due(context.clock.now(), context.settings.batch);
+  // After a restore endpoints are dialled first: several at once, and nobody else waits for those that do not answer.
+  const [restored = [], others = []] = [true, false].map((wanted) => due.filter(({ restoredAt }) => (restoredAt !== null) === wanted));
+  for (const group of [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)]) {
     signal.throwIfAborted();
-    const renewal = await planOne(context, record);
-    if (renewal !== null) planned.push(renewal);
+    const renewals = await Promise.all(group.map((record) => planOne(context, record, signal)));
+    planned.push(...renewals.filter((renewal) => renewal !== null));
   }
   return planned;
 }
 
-async function planOne(context: Context, record: CertificateRecord): Promise<Renewal | null> {
+function groupsOf<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
+}
+
+async function planOne(context: Context, record: CertificateRecord, signal: AbortSignal): Promise<Renewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
   const certificate = context.estate.certificate(record.name);
@@ -89,7 +108,8 @@ async function planOne(context: Context, record: CertificateRecord): Promise<Ren
     await store.certificates.update(record.name, { nextCheckAt: now + 60_000 });
     return null;
   }
-  const facts = await loadPlanFacts(store, certificate, record);
+  const loaded = await loadPlanFacts(store, certificate, record);
+  const facts = loaded.active === null ? await lookAfterRestore(context, loaded, signal) : loaded;
   const decision = decide(facts, now);
   if (!decision.due) {
     await store.certificates.update(record.name, { nextCheckAt: decision.until });
@@ -132,12 +152,12 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
   return renewal;
 }
 
-function newRenewal({ certificate, version }: PlanFacts, start: RenewalStart, now: number): Renewal {
+function newRenewal({ certificate, version, record }: PlanFacts, start: RenewalStart, now: number): Renewal {
   const current = version?.generation ?? 0;
   return {
     id: start.id ?? randomUUID(),
     certificate: certificate.name,
-    generation: start.reason === "drift" ? current : current + 1,
+    generation: start.reason === "drift" ? current : Math.max(current, record.generationFloor) + 1,
     reason: start.reason,
     reasonDetail: start.detail,
     trigger: start.trigger,

@@ -4,6 +4,7 @@ import type { Reason } from "../domain/renewal.ts";
 import type { Context } from "./context.ts";
 import { decide, loadPlanFacts, startRenewal } from "./plan.ts";
 import { firstReason } from "./reasons.ts";
+import { isUnconfirmed } from "./restored.ts";
 
 /** A person or program asks for a renewal now. Back-off and pause do not hold it: asking is the decision. */
 export interface RenewalRequest {
@@ -41,8 +42,9 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
     const decision = decide(facts, clock.now());
     throw new RenewalError("request.invalid", `certificate: "${certificate.name}" is not due (${decision.detail}); use force to renew it all the same`);
   }
-  // Forcing means a new version, even where only a deployment lags behind.
-  const reason: Reason = found === null || (request.force && found.reason === "drift") ? "requested" : found.reason;
+  // Forcing means a new version, even where only a deployment lags behind; so does asking before a restored state is confirmed.
+  const afresh = request.force || isUnconfirmed(facts);
+  const reason: Reason = found === null || (afresh && found.reason === "drift") ? "requested" : found.reason;
   const detail = describe(request, found?.detail ?? null);
   const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
   if (renewal !== null) return { renewalId: renewal.id, joined: false };

@@ -62,10 +62,15 @@ function difference(known: Pick<CertificateRecord, "digest" | "removedAt"> | und
 
 /** Returns the names that were not there. */
 async function insert(trx: Db, names: readonly string[], wanted: ReadonlyMap<string, string>, now: number): Promise<string[]> {
-  const pause = { pausedAt: null, pausedUntil: null, pausedReason: null };
+  const { floor } = await trx
+    .selectFrom("certificates")
+    .select((column) => column.fn.max("generationFloor").as("floor"))
+    .executeTakeFirstOrThrow();
+  // What a restored backup never knew may have been issued and deployed since it was made.
+  const fresh = { pausedAt: null, pausedUntil: null, pausedReason: null, restoredAt: null, generationFloor: floor ?? 0 };
   const inserted: string[] = [];
   for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
-    const rows = names.slice(from, from + INSERT_ROWS_MAX).map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...pause }));
+    const rows = names.slice(from, from + INSERT_ROWS_MAX).map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...fresh }));
     const returned = await trx
       .insertInto("certificates")
       .values(rows)

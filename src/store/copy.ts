@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import { type Database, openDatabase, type StoreOptions } from "./database.ts";
+import { refuseUsed } from "./inUse.ts";
 import type { Db, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
@@ -23,16 +24,39 @@ const PAGE_ROWS = 500;
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** How many rows were copied, by table. */
+export type RowsByTable = Readonly<Record<string, number>>;
+
+export interface CopyOptions {
+  /** Let others write to the source meanwhile and copy it as it was at one instant. Without it the source stands still. */
+  readonly snapshot?: boolean;
+  /** Refuse a source that other renewd processes use; `now` in ms since epoch. Only for moving: two installations would go on from one state. */
+  readonly unused?: { readonly now: number };
+  /** Part of the transaction that fills the destination. */
+  readonly afterwards?: (destination: Database, writer: Db) => Promise<void>;
+}
+
 /**
  * Copies an installation into an empty database of either dialect: all of it or nothing, history with its numbers, sealed
- * values as they are, so both need the same master key. The source stands still meanwhile. Returns the rows copied by table.
+ * values as they are, so both need the same master key.
  */
-export async function copyStore(from: StoreOptions, to: StoreOptions, vault: Vault): Promise<Readonly<Record<string, number>>> {
-  const source = await openDatabase(from, vault);
+export async function copyStore(from: StoreOptions, to: StoreOptions, vault: Vault, options: CopyOptions = {}, signal?: AbortSignal): Promise<RowsByTable> {
+  // One connection: whoever else is connected is somebody else.
+  const source = await openDatabase(from.kind === "postgresql" ? { ...from, poolMax: 1 } : from, vault);
   try {
+    if (options.unused !== undefined) await refuseUsed(source, options.unused.now);
     const destination = await openDatabase(to, vault);
     try {
-      return await source.db.transaction().execute((reader) => destination.db.transaction().execute((writer) => copy(source, destination, reader, writer)));
+      const reading = options.snapshot ? source.db.transaction().setAccessMode("read only") : source.db.transaction();
+      return await reading.execute((reader) =>
+        destination.db.transaction().execute(async (writer) => {
+          if (!options.snapshot) await keepOthersOut(source, reader);
+          await keepOthersOut(destination, writer);
+          const copied = await copyTables(reader, writer, destination, signal);
+          await options.afterwards?.(destination, writer);
+          return copied;
+        }),
+      );
     } finally {
       await destination.db.destroy();
     }
@@ -41,13 +65,11 @@ export async function copyStore(from: StoreOptions, to: StoreOptions, vault: Vau
   }
 }
 
-async function copy(source: Database, destination: Database, reader: Db, writer: Db): Promise<Record<string, number>> {
-  await keepOthersOut(source, reader);
-  await keepOthersOut(destination, writer);
+async function copyTables(reader: Db, writer: Db, destination: Database, signal?: AbortSignal): Promise<RowsByTable> {
   const copied: Record<string, number> = {};
   for (const [table, key] of Object.entries(TABLES)) {
     if (table !== "meta") await refuseRows(writer, table, destination.where);
-    copied[table] = await copyTable(reader, writer, table, key);
+    copied[table] = await copyTable(reader, writer, { table, key }, signal);
   }
   if (destination.dialect === "postgresql") {
     // Rows that bring their own number do not move the sequence on.
@@ -68,10 +90,16 @@ async function refuseRows(writer: Db, table: string, where: string): Promise<voi
 }
 
 /** Page by page along the primary key, so that neither memory nor time per page grows with the table. */
-async function copyTable(reader: Db, writer: Db, table: string, key: readonly string[]): Promise<number> {
+async function copyTable(
+  reader: Db,
+  writer: Db,
+  { table, key }: { readonly table: string; readonly key: readonly string[] },
+  signal?: AbortSignal,
+): Promise<number> {
   const columns = sql.join(key.map((column) => sql.ref(column)));
   let copied = 0;
   for (let last: Row | undefined; ; ) {
+    signal?.throwIfAborted();
     const after = last === undefined ? sql`1 = 1` : sql`(${columns}) > (${sql.join(key.map((column) => last?.[column]))})`;
     const { rows } = await sql<Row>`select * from ${sql.table(table)} where ${after} order by ${columns} limit ${sql.lit(PAGE_ROWS)}`.execute(reader);
     if (rows.length === 0) return copied;

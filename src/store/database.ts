@@ -20,6 +20,8 @@ export interface Database {
   readonly where: string;
   readonly db: Db;
   readonly scope: TransactionScope;
+  /** The schema version it had before it was opened; now it has this release's. */
+  readonly versionBefore: number;
 }
 
 export async function openDatabase(options: StoreOptions, vault: Vault): Promise<Database> {
@@ -27,14 +29,15 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
   const source = options.kind === "sqlite" ? await sqliteSource(options.file) : postgresSource(options.url, options.poolMax);
   const dialect = options.kind === "sqlite" ? sqliteDialect(source, scope) : postgresDialect(source, scope);
   const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
+  let versionBefore: number;
   try {
-    await migrate(db, options.kind);
+    versionBefore = await migrate(db, options.kind);
     await checkMasterKey(db, vault);
   } catch (thrown) {
     await db.destroy();
     throw thrown;
   }
-  return { dialect: options.kind, where: source.where, db, scope };
+  return { dialect: options.kind, where: source.where, db, scope, versionBefore };
 }
 
 const CHECK = "masterKeyCheck";

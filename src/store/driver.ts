@@ -1,5 +1,5 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
-import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from "kysely";
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 
 export type Storable = string | number | boolean | null;
@@ -21,6 +21,8 @@ export interface Source {
   /** What people call this database; never with a password. */
   readonly where: string;
   readonly begin: string;
+  /** Begins a transaction that sees one instant of the whole database and keeps nobody from writing. */
+  readonly beginSnapshot: string;
   connect(): Promise<Wire>;
   close(): Promise<void>;
   /** Translates whatever the database threw. */
@@ -54,8 +56,8 @@ export class StoreDriver implements Driver {
     }
   }
 
-  async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await wireOf(connection).statement(this.#source.begin);
+  async beginTransaction(connection: DatabaseConnection, { accessMode }: TransactionSettings): Promise<void> {
+    await wireOf(connection).statement(accessMode === "read only" ? this.#source.beginSnapshot : this.#source.begin);
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {

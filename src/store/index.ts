@@ -1,21 +1,13 @@
-import { sql } from "kysely";
-import { RenewalError } from "../domain/errors.ts";
-import type { EventStore, Store } from "../domain/store.ts";
-import { accountStore } from "./accounts.ts";
-import { certificateStore } from "./certificates.ts";
-import { challengeStore } from "./challenges.ts";
-import { type Database, openDatabase, type StoreOptions } from "./database.ts";
-import { deploymentStore } from "./deployments.ts";
-import { eventStore, eventStoreInside } from "./events.ts";
-import { observationStore } from "./observations.ts";
-import { renewalStore } from "./renewals.ts";
-import type { Db } from "./schema.ts";
+import type { Store } from "../domain/store.ts";
+import { openDatabase, type StoreOptions } from "./database.ts";
+import { storeOver } from "./ports.ts";
 import type { Vault } from "./vault.ts";
-import { versionStore } from "./versions.ts";
 
-export { copyStore } from "./copy.ts";
+export { type BackupReport, backupStore } from "./backup.ts";
+export { type CopyOptions, copyStore, type RowsByTable } from "./copy.ts";
 export type { StoreOptions } from "./database.ts";
 export { schemaVersion } from "./migrations/index.ts";
+export { type RestoreReport, restoreStore } from "./restore.ts";
 export { openVault, type Vault, type VaultOptions } from "./vault.ts";
 
 /**
@@ -23,54 +15,12 @@ export { openVault, type Vault, type VaultOptions } from "./vault.ts";
  * every event. Throws `store.unavailable`, `store.sealed` or `config.invalid`; no message holds the URL's password.
  */
 export async function openStore(options: StoreOptions, vault: Vault, worker: string): Promise<Store> {
-  const database = await openDatabase(options, vault);
-  return {
-    ...ports(database, database.db, vault, eventStore(database.db, database.dialect, worker)),
-    transaction: (work) => transaction(database, vault, worker, work),
-    serverTime: () => serverTime(database),
-    close: () => database.db.destroy(),
-  };
+  return storeOver(await openDatabase(options, vault), vault, worker);
 }
 
-/** The embedded database runs on this machine's clock, so it has none of its own to compare with. */
-async function serverTime({ db, dialect }: Database): Promise<number | null> {
-  if (dialect === "sqlite") return null;
-  const { rows } = await sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(db);
-  return rows[0]?.now ?? null;
-}
-
-function ports(database: Database, db: Db, vault: Vault, events: EventStore): Omit<Store, "transaction" | "serverTime" | "close"> {
-  return {
-    certificates: certificateStore(db),
-    versions: versionStore(db, vault),
-    renewals: renewalStore(db, database.dialect, vault),
-    deployments: deploymentStore(db),
-    observations: observationStore(db),
-    events,
-    challenges: challengeStore(db),
-    accounts: accountStore(db, vault),
-  };
-}
-
-function transaction<T>(database: Database, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
-  return database.db.transaction().execute(async (trx) => {
-    const { events, outbox } = eventStoreInside(trx, database.dialect, worker);
-    const tx: Store = {
-      ...ports(database, trx, vault, events),
-      transaction: (nested) => nested(tx),
-      serverTime: () => serverTime(database),
-      close: async () => {
-        throw new RenewalError("internal.bug", "a transaction cannot close the store");
-      },
-    };
-    const scope = { open: true };
-    const result = await database.scope
-      .run(scope, () => work(tx))
-      .finally(() => {
-        // What the work left running behind its back is outside again.
-        scope.open = false;
-      });
-    await outbox.flush();
-    return result;
-  });
+/** What opening does anyway, told: the schema version before and after. */
+export async function migrateStore(options: StoreOptions, vault: Vault): Promise<{ readonly where: string; readonly before: number }> {
+  const { db, where, versionBefore } = await openDatabase(options, vault);
+  await db.destroy();
+  return { where, before: versionBefore };
 }

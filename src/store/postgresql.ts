@@ -34,6 +34,7 @@ export function postgresSource(url: Secret, poolMax: number = POOL_MAX): Source 
   return {
     where,
     begin: "begin",
+    beginSnapshot: "begin isolation level repeatable read read only",
     connect: async () => wireOver(await pool.connect()),
     close: () => {
       closing ??= pool.end();

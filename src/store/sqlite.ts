@@ -89,6 +89,8 @@ function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> 
   return {
     // A transaction that reads first and writes later cannot fail with SQLITE_BUSY_SNAPSHOT when it is a writer from the start.
     begin: "begin immediate",
+    // Reading in WAL mode keeps the state of its first statement while others write (sqlite.org/isolation.html).
+    beginSnapshot: "begin deferred",
     async connect() {
       const release = await takeTurn();
       return {

@@ -38,6 +38,8 @@ export function record(patch: Partial<CertificateRecord> = {}): CertificateRecor
     pausedUntil: null,
     pausedReason: null,
     removedAt: null,
+    restoredAt: null,
+    generationFloor: 0,
     ...patch,
   };
 }

@@ -32,6 +32,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.removed": () => "left the configuration",
   "certificate.paused": (detail) => `paused: ${detail("reason")}`,
   "certificate.resumed": () => "resumed",
+  "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
+  "store.restored": (_detail, { detail: all }) => `the database was restored from a backup made ${instant(all, "backupMadeAt")}`,
   "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,
   "clock.recovered": () => "the clock is right again",
 };

@@ -3,24 +3,28 @@ import { type Migration, Migrator } from "kysely/migration";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Db, Dialect } from "../schema.ts";
 import { initial } from "./0001-initial.ts";
+import { restored } from "./0002-restored.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0001-initial": initial,
+  "0002-restored": restored,
 };
 
 /** How many migrations this release knows. */
 export const schemaVersion = Object.keys(MIGRATIONS).length;
 
-/** Brings the tables to this release's schema. Any number of processes may call it at once. */
-export async function migrate(db: Db, dialect: Dialect): Promise<void> {
+/** Brings the tables to this release's schema and returns the version they had. Any number of processes may call it at once. */
+export async function migrate(db: Db, dialect: Dialect): Promise<number> {
   // Looking first takes no lock: a command that only reads starts while another process writes.
   const known = await migratorFor(db, dialect).getMigrations();
-  if (known.some(({ executedAt }) => executedAt !== undefined)) await refuseNewer(db);
-  if (known.every(({ executedAt }) => executedAt !== undefined)) return;
+  const before = known.filter(({ executedAt }) => executedAt !== undefined).length;
+  if (before > 0) await refuseNewer(db);
+  if (before === known.length) return before;
   // SQLite: the whole run is one immediate transaction. PostgreSQL: Kysely takes an advisory lock around a transaction of its own;
   // it may not be given one, since creating its own tables may fail and be looked at again when two processes start at once.
   await (dialect === "sqlite" ? db.transaction().execute((trx) => run(trx, dialect)) : run(db, dialect));
+  return before;
 }
 
 function migratorFor(db: Db, dialect: Dialect): Migrator {

@@ -1,0 +1,15 @@
+import type { Kysely } from "kysely";
+import type { Migration } from "kysely/migration";
+
+/** What a restored database must not forget: that the live endpoints may be ahead of it, and which generations they may hold. */
+export function restored(): Migration {
+  return {
+    async up(db: Kysely<unknown>) {
+      await db.schema.alterTable("certificates").addColumn("restored_at", "bigint").execute();
+      await db.schema
+        .alterTable("certificates")
+        .addColumn("generation_floor", "bigint", (column) => column.notNull().defaultTo(0))
+        .execute();
+    },
+  };
+}

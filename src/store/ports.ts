@@ -1,0 +1,66 @@
+import { sql } from "kysely";
+import { RenewalError } from "../domain/errors.ts";
+import type { EventStore, Store } from "../domain/store.ts";
+import { accountStore } from "./accounts.ts";
+import { certificateStore } from "./certificates.ts";
+import { challengeStore } from "./challenges.ts";
+import type { Database } from "./database.ts";
+import { deploymentStore } from "./deployments.ts";
+import { eventStore, eventStoreInside } from "./events.ts";
+import { observationStore } from "./observations.ts";
+import { renewalStore } from "./renewals.ts";
+import type { Db } from "./schema.ts";
+import type { Vault } from "./vault.ts";
+import { versionStore } from "./versions.ts";
+
+/** The store's ports over an open database. */
+export function storeOver(database: Database, vault: Vault, worker: string): Store {
+  return {
+    ...ports(database, database.db, vault, eventStore(database.db, database.dialect, worker)),
+    transaction: (work) => database.db.transaction().execute((trx) => inside(database, trx, vault, worker, work)),
+    serverTime: () => serverTime(database),
+    close: () => database.db.destroy(),
+  };
+}
+
+/** Runs `work` with the store's ports over a transaction that is already open; its events are written at the end. */
+export async function inside<T>(database: Database, trx: Db, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
+  const { events, outbox } = eventStoreInside(trx, database.dialect, worker);
+  const tx: Store = {
+    ...ports(database, trx, vault, events),
+    transaction: (nested) => nested(tx),
+    serverTime: () => serverTime({ ...database, db: trx }),
+    close: async () => {
+      throw new RenewalError("internal.bug", "a transaction cannot close the store");
+    },
+  };
+  const scope = { open: true };
+  const result = await database.scope
+    .run(scope, () => work(tx))
+    .finally(() => {
+      // What the work left running behind its back is outside again.
+      scope.open = false;
+    });
+  await outbox.flush();
+  return result;
+}
+
+/** The embedded database runs on this machine's clock, so it has none of its own to compare with. */
+async function serverTime({ db, dialect }: Database): Promise<number | null> {
+  if (dialect === "sqlite") return null;
+  const { rows } = await sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(db);
+  return rows[0]?.now ?? null;
+}
+
+function ports(database: Database, db: Db, vault: Vault, events: EventStore): Omit<Store, "transaction" | "serverTime" | "close"> {
+  return {
+    certificates: certificateStore(db),
+    versions: versionStore(db, vault),
+    renewals: renewalStore(db, database.dialect, vault),
+    deployments: deploymentStore(db),
+    observations: observationStore(db),
+    events,
+    challenges: challengeStore(db),
+    accounts: accountStore(db, vault),
+  };
+}
