@@ -130,9 +130,9 @@ const kills: Drill = {
   },
 };
 
-/** About a quarter of the fleet is always being renewed. */
+/** A good part of the fleet is always being renewed. */
 async function keepRenewing({ system, random, ask }: World, names: readonly string[]): Promise<void> {
-  const wanted = Math.max(2, Math.ceil(names.length / 4));
+  const wanted = Math.max(3, Math.ceil(names.length / 4));
   const active = await system.store.renewals.list({ states: ["planned", "issuing", "deploying", "verifying"], limit: wanted });
   if (active.length >= wanted) return;
   for (let asked = active.length; asked < wanted; asked++) await ask(names[random.below(names.length)] ?? "");
