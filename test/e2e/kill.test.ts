@@ -1,44 +1,73 @@
 import { describe, expect, it } from "vitest";
 import type { EventType } from "../../src/domain/event.ts";
-import { startNginx } from "../support/nginx.ts";
+import type { ProxiedRequest } from "../support/acmeProxy.ts";
+import { type Nginx, startNginx } from "../support/nginx.ts";
 import { createRoot } from "../support/pki.ts";
-import { startSystem, WORKER_ROLES, type WorkerRole } from "../support/system.ts";
+import { type System, startSystem, WORKER_ROLES, type WorkerRole } from "../support/system.ts";
 
 const NAME = "www.example.org";
 
-describe("killing a worker process in the middle of a renewal", () => {
-  it.each<[string, EventType, WorkerRole]>([
-    ["the order is opened", "order.created", "acme"],
-    ["the challenge is answered", "challenge.presented", "acme"],
-    ["the order is finalized", "order.finalized", "acme"],
-    ["the renewal is planned", "renewal.planned", "planner"],
-    ["deploying has begun", "deploy.started", "deployer"],
-    ["verifying has begun", "verify.started", "verifier"],
-  ])("when %s loses nothing and costs no second order", { timeout: 120_000 }, async (_when, type, role) => {
-    const old = await (await createRoot()).issue({ names: [NAME] });
-    await using nginx = await startNginx({ certificates: { www: { serverNames: [NAME], ...old } } });
-    await using system = await startSystem({
-      targets: {
-        web: {
-          type: "nginx",
-          fullchain: `${nginx.directory}/{certificate}/fullchain.pem`,
-          privkey: `${nginx.directory}/{certificate}/privkey.pem`,
-          configFile: nginx.configFile,
-          prefix: nginx.prefix,
-        },
-      },
+async function startSite(): Promise<{ nginx: Nginx; system: System } & AsyncDisposable> {
+  await using starting = new AsyncDisposableStack();
+  const old = await (await createRoot()).issue({ names: [NAME] });
+  const nginx = starting.use(await startNginx({ certificates: { www: { serverNames: [NAME], ...old } } }));
+  const file = (name: string): string => `${nginx.directory}/{certificate}/${name}.pem`;
+  const system = starting.use(
+    await startSystem({
+      targets: { web: { type: "nginx", fullchain: file("fullchain"), privkey: file("privkey"), configFile: nginx.configFile, prefix: nginx.prefix } },
       certificates: { www: { names: [NAME], targets: ["web"], endpoints: [{ host: "127.0.0.1", port: nginx.port, sni: NAME }] } },
-    });
-    const survivors = WORKER_ROLES.filter((other) => other !== role).map((other) => system.worker(other));
-    await Promise.all(survivors.map((worker) => worker.logged("renewd is running")));
-    const victim = system.worker(role);
-    await system.event(type, "www");
-    victim.kill("SIGKILL");
-    await victim.exited;
-    system.worker(role);
+    }),
+  );
+  const stack = starting.move();
+  return { nginx, system, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
 
-    expect(await system.ended("www", 60_000)).toMatchObject({ state: "succeeded", generation: 1 });
-    expect(system.orders()).toBe(1);
-    expect(await system.store.versions.list("www")).toHaveLength(1);
+/** Starts the others, then the victim; kills it when `moment` resolves, starts it again, and expects the renewal to end well. */
+async function killAndRestart(system: System, role: WorkerRole, moment: Promise<unknown>, killed: () => void = () => {}): Promise<void> {
+  const survivors = WORKER_ROLES.filter((other) => other !== role).map((other) => system.worker(other));
+  await Promise.all(survivors.map((worker) => worker.logged("renewd is running")));
+  const victim = system.worker(role);
+  await moment;
+  victim.kill("SIGKILL");
+  await victim.exited;
+  killed();
+  system.worker(role);
+  expect(await system.ended("www", 60_000)).toMatchObject({ state: "succeeded", generation: 1 });
+  expect(system.orders()).toBe(1);
+  expect(await system.store.versions.list("www")).toHaveLength(1);
+}
+
+describe("killing a worker process in the middle of a renewal loses nothing and costs no second order", () => {
+  it.each<[string, (request: ProxiedRequest) => boolean, "asked" | "answered"]>([
+    ["with the order opened", ({ path }) => path.includes("/authZ/"), "asked"],
+    ["with the challenge published and the CA not told", ({ path }) => path.includes("/chalZ/"), "asked"],
+    ["about to finalize", ({ path }) => path.includes("/finalize-order/"), "asked"],
+    ["with the order finalized and the answer lost", ({ path }) => path.includes("/finalize-order/"), "answered"],
+    ["about to download", ({ path }) => path.includes("/certZ/"), "asked"],
+  ])("acme, %s", { timeout: 120_000 }, async (_moment, matches, when) => {
+    await using site = await startSite();
+    const [reached, killed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let done = false;
+    site.system.intercept(async (request, forward) => {
+      if (done || !matches(request)) return null;
+      const answer = when === "answered" ? await forward() : null;
+      // Pebble refuses a nonce now and then: that request comes again.
+      if (answer !== null && answer.status >= 400) return answer;
+      done = true;
+      reached.resolve();
+      // The worker dies waiting for this answer.
+      await killed.promise;
+      return "reset";
+    });
+    await killAndRestart(site.system, "acme", reached.promise, killed.resolve);
+  });
+
+  it.each<[WorkerRole, EventType]>([
+    ["planner", "renewal.planned"],
+    ["deployer", "deploy.started"],
+    ["verifier", "verify.started"],
+  ])("%s, when %s is in the history", { timeout: 120_000 }, async (role, type) => {
+    await using site = await startSite();
+    await killAndRestart(site.system, role, site.system.event(type, "www"));
   });
 });

@@ -7,7 +7,7 @@ import type { HistoryEvent } from "../../src/domain/event.ts";
 import { isActive, type Renewal } from "../../src/domain/renewal.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLog } from "../../src/log.ts";
-import { type AcmeProxy, startAcmeProxy } from "./acmeProxy.ts";
+import { type AcmeProxy, type Interceptor, type ProxyAnswer, startAcmeProxy } from "./acmeProxy.ts";
 import { type Pebble, type PebbleOptions, startPebble } from "./pebble.ts";
 import { type RedisServer, type RedisServerOptions, startRedis } from "./redis.ts";
 import { type RenewdProcess, startRenewd } from "./renewd.ts";
@@ -43,6 +43,8 @@ export interface System extends AsyncDisposable {
   /** Every worker process started so far. */
   running(): readonly RenewdProcess[];
   workers(): Promise<Record<WorkerRole, RenewdProcess>>;
+  /** Puts the test between worker and CA; orders are counted behind it. */
+  intercept(interceptor: Interceptor): void;
   /** Orders the CA has opened: newOrder answered with 201, so neither nonce retries nor refusals count. */
   orders(): number;
   /** The first event of this kind, once it is written. */
@@ -63,10 +65,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   starting.use(redis);
   const ca = starting.adopt(await startAcmeProxy(pebble), (proxy) => proxy.close());
   let orders = 0;
-  ca.intercept = async ({ resource }, forward) => {
-    const answer = await forward();
-    if (resource === "newOrder" && answer.status === 201) orders += 1;
-    return answer;
+  let intercept: Interceptor | null = null;
+  ca.intercept = async (request, forward) => {
+    const counted = async (): Promise<ProxyAnswer> => {
+      const answer = await forward();
+      if (request.resource === "newOrder" && answer.status === 201) orders += 1;
+      return answer;
+    };
+    return (await intercept?.(request, counted)) ?? counted();
   };
   const dataDir = join(home, "data");
   await mkdir(dataDir, { mode: 0o700 });
@@ -91,7 +97,23 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     return process;
   };
   return {
-    ...{ pebble, ca, redis, home, dataDir, configFile, app, store, configure, worker, orders: () => orders, running: () => workers },
+    ...{
+      pebble,
+      ca,
+      redis,
+      home,
+      dataDir,
+      configFile,
+      app,
+      store,
+      configure,
+      worker,
+      orders: () => orders,
+      intercept(interceptor: Interceptor) {
+        intercept = interceptor;
+      },
+      running: () => workers,
+    },
     async workers() {
       const [planner, acme, deployer, verifier] = [worker("planner"), worker("acme"), worker("deployer"), worker("verifier")];
       await Promise.all([planner, acme, deployer, verifier].map((process) => process.logged("renewd is running")));
