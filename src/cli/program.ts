@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { type Cli, DEFAULT_CONFIG_FILE, type GlobalOptions, outputOf } from "./call.ts";
+import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
 import { addConfig } from "./commands/config.ts";
 import { addHistory } from "./commands/history.ts";
@@ -12,10 +13,12 @@ import { addSolvers, addTargets } from "./commands/kinds.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addRenew } from "./commands/renew.ts";
+import { addRestore } from "./commands/restore.ts";
 import { addResume } from "./commands/resume.ts";
 import { addRun, addWorker } from "./commands/run.ts";
 import { addShow } from "./commands/show.ts";
 import { addStatus } from "./commands/status.ts";
+import { addStore } from "./commands/store.ts";
 import { EXIT, exitOf } from "./exit.ts";
 import type { Stream } from "./output.ts";
 
@@ -24,6 +27,7 @@ const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
   ["Act:", [addRenew, addPause, addResume, addImport]],
   ["Run:", [addRun, addWorker]],
+  ["Keep:", [addBackup, addRestore, addStore]],
   ["Configure:", [addConfig, addTargets, addSolvers]],
 ] as const;
 

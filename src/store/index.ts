@@ -7,7 +7,7 @@ export { type BackupReport, backupStore } from "./backup.ts";
 export { type CopyOptions, copyStore, type RowsByTable } from "./copy.ts";
 export type { StoreOptions } from "./database.ts";
 export { schemaVersion } from "./migrations/index.ts";
-export { type RestoreReport, restoreStore } from "./restore.ts";
+export { type RestoreOptions, type RestoreReport, restoreStore } from "./restore.ts";
 export { openVault, type Vault, type VaultOptions } from "./vault.ts";
 
 /**

@@ -8,7 +8,7 @@ import { renewalWindow } from "../../renewal/window.ts";
 import { type Member, progressOf } from "./fleet.ts";
 
 /** Worst first: the first one is the headline. */
-export const PROBLEM_KINDS = ["expired", "quarantined", "failing", "stale", "notDeployed", "paused", "stuck"] as const;
+export const PROBLEM_KINDS = ["expired", "quarantined", "failing", "stale", "notDeployed", "paused", "restored", "stuck"] as const;
 export type ProblemKind = (typeof PROBLEM_KINDS)[number];
 
 export interface Problem {
@@ -81,6 +81,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
     return `paused${since} although a renewal is due${expiry}`;
   },
+  restored: ({ decision }) => (decision !== null && !decision.due && decision.hold === "restored" ? decision.detail : null),
   stuck({ member: { active }, lastEventAt, now, member }) {
     if (active === null || waitsUntil(member, now) !== null) return null;
     const quietMs = now - Math.max(active.createdAt, lastEventAt ?? 0);

@@ -149,6 +149,8 @@ function nextOf({ member, decision, now }: Examined): Trouble["next"] {
     return decision.until === null ? { at: null, what: "nothing until it is resumed" } : { at: iso(decision.until), what: "the pause ends" };
   }
   const at = nextLookAt(member, decision);
+  if (at !== null && decision !== null && !decision.due && decision.hold === "restored")
+    return { at: iso(Math.max(at, now)), what: "its endpoints are dialled" };
   return at === null ? { at: null, what: "nothing: no planner has taken it up" } : { at: iso(Math.max(at, now)), what: "a renewal is tried again" };
 }
 
@@ -157,6 +159,7 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
   const actions = new Set(fromErrors);
   const kinds = problems.map(({ kind }) => kind);
   if (kinds.includes("quarantined") || kinds.includes("paused")) actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
+  if (kinds.includes("restored")) actions.add(`Let the planner reach its endpoints, or issue a new certificate: \`renewd renew ${name} --force\`.`);
   if (kinds.includes("stuck")) actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member.active)}\`.`);
   if (actions.size > 0) return [...actions];
   if (member.active !== null) actions.add("Nothing: a renewal is under way.");

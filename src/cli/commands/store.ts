@@ -1,0 +1,62 @@
+import type { Command } from "commander";
+import { copyConfigured, migrateConfigured } from "../../compose/index.ts";
+import { type Cli, perform } from "../call.ts";
+import { interruptible } from "../interruptible.ts";
+import { rowsSentence } from "../reports/rows.ts";
+import { inert } from "../terminal/text.ts";
+
+/** `renewd store migrate --json`. */
+export interface StoreMigrateReport {
+  readonly version: 1;
+  readonly store: string;
+  /** Schema versions; 0: there were no tables. */
+  readonly before: number;
+  readonly after: number;
+}
+
+/** `renewd store copy --json`. */
+export interface StoreCopyReport {
+  readonly version: 1;
+  readonly from: string;
+  readonly to: string;
+  readonly rows: Readonly<Record<string, number>>;
+}
+
+interface CopyOptions {
+  readonly toConfig: string;
+  readonly force?: boolean;
+}
+
+export function addStore(program: Command, cli: Cli): void {
+  const store = program.command("store").description("Migrate the database, or copy it into another one.");
+  addMigrate(store, cli);
+  addCopy(store, cli);
+}
+
+function addMigrate(store: Command, cli: Cli): void {
+  const command = store.command("migrate").description("Bring the database to this release's schema, as the first worker to start does anyway.");
+  perform(command, cli, async ({ output, configFile }) => {
+    const report: StoreMigrateReport = { version: 1, ...(await migrateConfigured(configFile)) };
+    const { before, after } = report;
+    output.report(report, () => `${inert(report.store)}: schema version ${before === after ? `${after}, nothing to do` : `${before} → ${after}`}`);
+    return "ok";
+  });
+}
+
+function addCopy(store: Command, cli: Cli): void {
+  const command = store
+    .command("copy")
+    .description(
+      "Copy everything, history and sealed keys included, into the empty database of another configuration with the same master key. Stop the workers first.",
+    )
+    .requiredOption("--to-config <file>", "configuration of the destination")
+    .option("--force", "copy even though other processes use the source");
+  perform<CopyOptions>(command, cli, ({ options, output, configFile }) =>
+    interruptible(async (signal) => {
+      const report: StoreCopyReport = { version: 1, ...(await copyConfigured(configFile, options.toConfig, options.force ?? false, signal)) };
+      output.report(report, () => `${inert(report.from)} → ${inert(report.to)}: ${rowsSentence(report.rows)}`);
+      output.note(`start the workers with ${options.toConfig} only: two installations that go on from one state would both renew`);
+      return "ok";
+    }),
+  );
+}

@@ -1,0 +1,120 @@
+import { access } from "node:fs/promises";
+import type { Config } from "../config/config.ts";
+import { RenewalError } from "../domain/errors.ts";
+import { workerName } from "../log.ts";
+import { markRestored } from "../renewal/restored.ts";
+import {
+  type BackupReport,
+  backupStore,
+  copyStore,
+  migrateStore,
+  openVault,
+  type RestoreOptions,
+  type RowsByTable,
+  restoreStore,
+  schemaVersion,
+  type Vault,
+} from "../store/index.ts";
+import { loadConfigOrExplain } from "./app.ts";
+import { systemClock } from "./clock.ts";
+
+export interface Migrated {
+  readonly store: string;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Brings the configured database to this release's schema, making it when there is none. */
+export async function migrateConfigured(configFile: string): Promise<Migrated> {
+  const config = await loadConfigOrExplain(configFile);
+  const { where, before } = await migrateStore(config.store, await openVault(config.masterKey));
+  return { store: where, before, after: schemaVersion };
+}
+
+export interface Copied {
+  readonly from: string;
+  readonly to: string;
+  readonly rows: RowsByTable;
+}
+
+/** Copies one configuration's store into another's empty one. `evenIfUsed`: also while workers have the source open. */
+export async function copyConfigured(configFile: string, toConfigFile: string, evenIfUsed: boolean, signal: AbortSignal): Promise<Copied> {
+  const [from, to] = [await loadConfigOrExplain(configFile), await loadConfigOrExplain(toConfigFile)];
+  if (placeOf(from) === placeOf(to)) throw new RenewalError("request.invalid", `--to-config: ${to.file} configures the same database as ${from.file}`);
+  const vault = await existing(from);
+  const { keyId } = await vaultOf(to, "copy the master key of the source there, or let `masterKey` point to it: sealed keys are copied as they are");
+  if (keyId !== vault.keyId) {
+    const ids = `its master key has id ${keyId}, that of ${from.file} has id ${vault.keyId}`;
+    throw new RenewalError("store.sealed", `${to.file}: ${ids}; sealed keys are copied as they are, so both must have the same`);
+  }
+  const rows = await copyStore(from.store, to.store, vault, evenIfUsed ? {} : { unused: { now: systemClock.now() } }, signal);
+  return { from: placeOf(from), to: placeOf(to), rows };
+}
+
+export interface BackedUp extends BackupReport {
+  readonly store: string;
+  /** Of the master key the file can be opened with. */
+  readonly keyId: string;
+}
+
+export async function backupConfigured(configFile: string, file: string, replace: boolean, signal: AbortSignal): Promise<BackedUp> {
+  const config = await loadConfigOrExplain(configFile);
+  const vault = await existing(config);
+  const report = await backupStore(config.store, file, vault, { replace, now: systemClock.now() }, signal);
+  return { ...report, store: placeOf(config), keyId: vault.keyId };
+}
+
+export interface Restored {
+  readonly store: string;
+  /** When the backup was made, ms since epoch. */
+  readonly backupMadeAt: number;
+  readonly cancelledRenewals: number;
+  readonly rows: RowsByTable;
+}
+
+/** Fills the configured, empty database from a backup. */
+export async function restoreConfigured(configFile: string, file: string, signal: AbortSignal): Promise<Restored> {
+  const config = await loadConfigOrExplain(configFile);
+  const vault = await vaultOf(config, "put back the master key of the installation that made the backup: nothing else opens it");
+  let cancelledRenewals = 0;
+  const options: RestoreOptions = {
+    workDirectory: config.dataDir,
+    worker: workerName(),
+    mark: async (tx, { createdAt }) => {
+      cancelledRenewals = await markRestored(tx, createdAt, systemClock.now());
+    },
+  };
+  const { createdAt, rows } = await restoreStore(file, config.store, vault, options, signal);
+  return { store: placeOf(config), backupMadeAt: createdAt, cancelledRenewals, rows };
+}
+
+/** A mistyped path must not end in a new, empty installation that is then copied with success. */
+async function existing(config: Config): Promise<Vault> {
+  const vault = await vaultOf(config, "is this the right configuration?");
+  if (config.store.kind === "sqlite" && !(await exists(config.store.file))) {
+    throw new RenewalError("store.unavailable", `${config.file}: there is no database ${config.store.file}; is this the right configuration?`);
+  }
+  return vault;
+}
+
+/** Opens the vault without making a new master key. */
+async function vaultOf({ file, masterKey }: Config, advice: string): Promise<Vault> {
+  if ("file" in masterKey && !(await exists(masterKey.file))) {
+    throw new RenewalError("store.sealed", `${file}: the master key ${masterKey.file} does not exist; ${advice}`);
+  }
+  return openVault(masterKey);
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The file, or the URL without password and parameters. */
+function placeOf({ store }: Config): string {
+  if (store.kind === "sqlite") return store.file;
+  const url = URL.parse(store.url.reveal());
+  return url === null ? "postgresql" : `postgresql://${url.host}${url.pathname}`;
+}
