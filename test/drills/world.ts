@@ -30,7 +30,7 @@ export interface WorldOptions {
   readonly workers?: Partial<Record<WorkerRole, number>>;
 }
 
-const WORKERS: Record<WorkerRole, number> = { planner: 2, acme: 2, deployer: 2, verifier: 1 };
+const WORKERS: Record<WorkerRole, number> = { planner: 2, acme: 2, deployer: 2, verifier: 2 };
 /** Quick, but longer in all than any drill keeps something broken. */
 const RETRY = { backoff: ["1s", "3s", "10s"], issueAttempts: 10, deployAttempts: 10 };
 const START_TIMEOUT_MS = 180_000;
