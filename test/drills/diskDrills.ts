@@ -134,7 +134,7 @@ const failedStatement: Drill = {
   name: "statement",
   faults: "18",
   title: "the statement that stores the version fails: the same order is downloaded again",
-  quick: true,
+  quick: false,
   async run(world) {
     const { certificate } = siteAt(world, 1);
     const before = (await world.generations()).get(certificate) ?? 0;

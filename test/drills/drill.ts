@@ -1,6 +1,9 @@
 import type { Random } from "../support/random.ts";
 import type { World, WorldOptions } from "./world.ts";
 
+/** In the world that drills share. */
+export const SHARED_CERTIFICATES = 6;
+
 export interface Injection {
   /** ms since epoch. */
   readonly at: number;
@@ -36,7 +39,7 @@ export interface Drill {
   readonly title: string;
   /** Part of `--quick`. */
   readonly quick: boolean;
-  /** A world of its own; without, drills share one of six certificates. */
-  readonly world?: (settings: Settings) => Omit<WorldOptions, "seed">;
+  /** A world of its own; without, or when it gives null, the one that drills share. */
+  readonly world?: (settings: Settings) => Omit<WorldOptions, "seed"> | null;
   readonly run: (world: World, settings: Settings, random: Random) => Promise<Outcome>;
 }

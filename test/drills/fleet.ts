@@ -17,6 +17,15 @@ export interface Kill {
   readonly at: number;
 }
 
+/** One process, from its start to its end. */
+export interface Life {
+  readonly role: WorkerRole;
+  readonly pid: number;
+  /** ms since epoch; null: not yet. */
+  readyAt: number | null;
+  endedAt: number | null;
+}
+
 export interface SlotOptions {
   readonly role: WorkerRole;
   readonly name: string;
@@ -41,6 +50,7 @@ export class Fleet implements AsyncDisposable {
   readonly kills: Kill[] = [];
   /** Processes that ended although nobody asked them to. */
   readonly deaths: string[] = [];
+  readonly lives: Life[] = [];
   readonly #slots: OpenSlot[];
   readonly #processes: RenewdProcess[] = [];
   #closing = false;
@@ -119,13 +129,17 @@ export class Fleet implements AsyncDisposable {
     slot.process = process;
     slot.ready = false;
     this.#processes.push(process);
+    const life: Life = { role: slot.options.role, pid: process.pid, readyAt: null, endedAt: null };
+    this.lives.push(life);
     process.logged("renewd is running").then(
       () => {
+        life.readyAt = Date.now();
         if (slot.process === process) slot.ready = true;
       },
       () => {},
     );
     void process.exited.then((code) => {
+      life.endedAt = Date.now();
       if (slot.process !== process || this.#closing || slot.resting) return;
       // null: killed by a signal, which is what drills do.
       if (code !== null) this.deaths.push(`${slot.options.name} ended by itself with exit code ${code}: ${process.log.slice(-14).join(" | ")}`);

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { EventType } from "../../src/domain/event.ts";
 import { until } from "../support/until.ts";
-import type { Drill, Injection } from "./drill.ts";
+import { type Drill, type Injection, SHARED_CERTIFICATES } from "./drill.ts";
 import { STEPS } from "./ledger.ts";
 import { disturbed, issuerPid, percentile, pidOf, takeovers } from "./timeline.ts";
 import type { World } from "./world.ts";
@@ -100,7 +100,7 @@ const kills: Drill = {
   faults: "8",
   title: "random workers killed at random instants while renewals are forced through the queue",
   quick: true,
-  world: ({ certificates }) => ({ certificates }),
+  world: ({ certificates }) => (certificates === SHARED_CERTIFICATES ? null : { certificates }),
   async run(world, { kills: count }, random) {
     const { fleet, system } = world;
     const startedAt = Date.now();

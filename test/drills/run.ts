@@ -1,6 +1,6 @@
 // Runs drills one after another, lets the oracle judge each, and keeps the figures.
 import { seeded } from "../support/random.ts";
-import type { Drill, Outcome, Settings } from "./drill.ts";
+import { type Drill, type Outcome, type Settings, SHARED_CERTIFICATES } from "./drill.ts";
 import { judge, mark, type Verdict } from "./oracle.ts";
 import { percentile } from "./timeline.ts";
 import { startWorld, type World } from "./world.ts";
@@ -18,7 +18,6 @@ export interface Row {
   readonly problems: readonly string[];
 }
 
-const SHARED_CERTIFICATES = 6;
 const NO_VERDICT: Verdict = { lost: 0, mixed: 0, extraOrders: 0, excusedOrders: 0, failedHandshakes: 0, handshakes: 0, problems: [] };
 
 /** `told` hears of each row as it is known. */
@@ -28,14 +27,17 @@ export async function runDrills(drills: readonly Drill[], settings: Settings, to
     rows.push(row);
     told(row);
   };
-  const shared = drills.filter(({ world }) => world === undefined);
+  const own = drills.flatMap((drill) => {
+    const options = drill.world?.(settings) ?? null;
+    return options === null ? [] : [{ drill, options }];
+  });
+  const shared = drills.filter((drill) => !own.some((each) => each.drill === drill));
   if (shared.length > 0) {
     await using world = await startWorld({ seed: settings.seed, certificates: SHARED_CERTIFICATES });
     for (const drill of shared) done(await runOne(drill, world, settings));
   }
-  for (const drill of drills) {
-    if (drill.world === undefined) continue;
-    await using world = await startWorld({ seed: settings.seed, ...drill.world(settings) });
+  for (const { drill, options } of own) {
+    await using world = await startWorld({ seed: settings.seed, ...options });
     done(await runOne(drill, world, settings));
   }
   return rows;

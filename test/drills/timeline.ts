@@ -1,6 +1,7 @@
 // Reading injections' effects back from the history, which is what people would read too.
 import type { HistoryEvent } from "../../src/domain/event.ts";
 import type { Injection } from "./drill.ts";
+import type { Life } from "./fleet.ts";
 import type { World } from "./world.ts";
 
 /** The process that wrote an event. */
@@ -27,7 +28,10 @@ export async function disturbed({ system }: World, instants: readonly number[], 
 
 const STARTS = ["issue.started", "deploy.started", "verify.started"] as const;
 
-/** How long work of each killed process lay until another took it up, in ms. */
+/**
+ * How long work of each killed process lay until another took it up, in ms. Time in which no worker of its role was up is not
+ * counted: at random, both of them may have been killed, and how fast a process starts is the machine's affair.
+ */
 export async function takeovers({ system, fleet }: World, since: number): Promise<number[]> {
   const events = await system.store.events.list({ since, limit: 1_000_000 });
   const found: number[] = [];
@@ -37,10 +41,25 @@ export async function takeovers({ system, fleet }: World, since: number): Promis
       const later = events.filter((event) => event.seq > started.seq && sameWork(event, started));
       const ended = later.some((event) => pidOf(event) === pid && !isStart(event) && isOutcome(event, started));
       const next = later.find((event) => event.type === started.type && pidOf(event) !== pid);
-      if (!ended && next !== undefined) found.push(next.at - at);
+      if (!ended && next !== undefined) found.push(timeUp(fleet.lives, pid, at, next.at));
     }
   }
   return found;
+}
+
+/** ms between two instants in which at least one worker of the role of `pid` was up. */
+function timeUp(lives: readonly Life[], pid: number, from: number, to: number): number {
+  const role = lives.find((life) => life.pid === pid)?.role;
+  const spans = lives
+    .filter((life) => life.role === role && life.pid !== pid && life.readyAt !== null)
+    .map(({ readyAt, endedAt }) => ({ start: Math.max(readyAt ?? to, from), end: Math.min(endedAt ?? to, to) }))
+    .toSorted((a, b) => a.start - b.start);
+  let [total, reached] = [0, from];
+  for (const { start, end } of spans) {
+    total += Math.max(0, end - Math.max(start, reached));
+    reached = Math.max(reached, end);
+  }
+  return total;
 }
 
 function isStart({ type }: HistoryEvent): boolean {

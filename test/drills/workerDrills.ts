@@ -1,4 +1,5 @@
 // Faults 9, 10 and 11: stopped and continued, dying of one certificate again and again, told to end without Redis.
+import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_SETTINGS } from "../../src/renewal/context.ts";
 import { until } from "../support/until.ts";
@@ -65,7 +66,6 @@ const stopAndContinue: Drill = {
 };
 
 async function isStopped(pid: number): Promise<boolean> {
-  const { readFile } = await import("node:fs/promises");
   return /^State:\s+T/m.test(await readFile(`/proc/${pid}/status`, "utf8").catch(() => ""));
 }
 
@@ -116,7 +116,7 @@ const terminateWithoutRedis: Drill = {
   name: "sigterm",
   faults: "11",
   title: "SIGTERM to every worker while Redis is down and work is under way",
-  quick: true,
+  quick: false,
   async run(world) {
     const certificates = world.sites.slice(0, 2).map(({ certificate }) => certificate);
     const before = await world.generations();
