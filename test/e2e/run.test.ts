@@ -13,11 +13,22 @@ it("renewd run needs nothing but its file: killed in the middle of an order and 
     // Without a Redis in the configuration it brings its own.
     sections: { redis: undefined },
   });
+  const [reached, killed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let done = false;
+  system.intercept(async ({ path }) => {
+    if (done || !path.includes("/chalZ/")) return null;
+    done = true;
+    reached.resolve();
+    // renewd dies waiting for this answer: before the CA is told to look, as it would find no responder.
+    await killed.promise;
+    return "reset";
+  });
   const args = ["run", "--config", system.configFile];
   const first = startRenewd(args);
-  await system.event("order.created", "solo");
+  await reached.promise;
   first.kill("SIGKILL");
   await first.exited;
+  killed.resolve();
 
   await using second = startRenewd(args);
   expect(await second.logged("private Redis started")).toContain('"adopted":true');
