@@ -63,6 +63,19 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
   if (failure !== null) throw failure;
 }
 
+/** A worker that died between presenting and cleaning up left its answers standing; whoever takes up its order removes them. */
+export async function clearEarlierAnswers(challenges: Challenges): Promise<void> {
+  const { session, authorizations, solver } = challenges;
+  const left: ChallengeResponse[] = [];
+  for (const url of authorizations) {
+    const parsed = authorizationSchema.safeParse((await session.post("return an authorization", url, null)).data);
+    const token = parsed.data?.challenges.find(({ type }) => type === solver.challengeType)?.token;
+    if (parsed.data === undefined || token === undefined) continue;
+    left.push({ identifier: parsed.data.identifier, token, keyAuthorization: await session.keyAuthorization(token) });
+  }
+  await cleanUp(challenges, left);
+}
+
 async function findPending({ session, authorizations, solver, progress }: Challenges): Promise<Pending[]> {
   const pending: Pending[] = [];
   // One after another: a hundred names at once would be a burst no CA likes.

@@ -6,7 +6,7 @@ import { checkIssued, withoutRoot } from "../x509/issued.ts";
 import { generateKey, keyTypeOf } from "../x509/key.ts";
 import { splitPem } from "../x509/pem.ts";
 import { ensureAccount, forgetAccount, isAccountGone } from "./account.ts";
-import { answerChallenges } from "./authorization.ts";
+import { answerChallenges, clearEarlierAnswers } from "./authorization.ts";
 import { clockAheadMs, createDirectory } from "./directory.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
@@ -82,6 +82,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
     await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
     order = await waitFor(attempt, "the authorized order", await fetchOrder(session, order.url), (found) => found.status !== "pending");
   }
+  if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress, deadline });
   if (order.status === "ready") order = await finalize(attempt, order, opened.csr ?? (await makeCsr(request, privateKey, progress)));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {

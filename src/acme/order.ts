@@ -38,6 +38,8 @@ export interface OpenedOrder {
   /** What is stored now: the CSR is null if the order is new or the stored one was abandoned. */
   readonly csr: string | null;
   readonly resumed: boolean;
+  /** The order an earlier attempt left, resumed or abandoned; null: there was none, or the CA forgot it. */
+  readonly earlier: Order | null;
 }
 
 /** The stored order if it can still lead to the certificate, else a new one whose URL is durable before anything else. */
@@ -48,12 +50,14 @@ export async function openOrder(
   state: OrderState,
   progress: OrderProgress,
 ): Promise<OpenedOrder> {
+  let earlier: Order | null = null;
   if (state.orderUrl !== null) {
     const found = await findStored(ca, session, state.orderUrl);
+    earlier = typeof found === "string" ? null : found;
     const obstacle = typeof found === "string" ? found : whyUnusable(found, request, state, ca.now());
     if (obstacle === null && typeof found !== "string") {
       await progress.save({}, { type: "order.resumed", detail: { order: found.url, status: found.status } });
-      return { order: found, csr: state.csr, resumed: true };
+      return { order: found, csr: state.csr, resumed: true, earlier };
     }
     await progress.abandon(obstacle ?? "the order cannot be used");
   }
@@ -63,7 +67,7 @@ export async function openOrder(
     throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
   }
   await progress.save({ orderUrl: url, csr: null }, { type: "order.created", detail: { order: url } });
-  return { order: readOrder(url, reply), csr: null, resumed: false };
+  return { order: readOrder(url, reply), csr: null, resumed: false, earlier };
 }
 
 /** The order, or why it is gone for good; anything passing is thrown. */

@@ -62,8 +62,25 @@ describe("an attempt that ends", () => {
       if (left.privateKey !== null) expect(keyMatches(result.leafPem, left.privateKey)).toBe(true);
       if (left.orderUrl !== null) expect(progress.events.map((event) => event.type)).toContain("order.resumed");
       expect(progress.abandoned).toEqual([]);
+      expect(ca.challenges.stored.size, "no answer is left standing").toBe(0);
     },
   );
+
+  it("after its challenge was accepted leaves an answer that the next attempt removes", async () => {
+    const progress = memoryProgress();
+    const wanted = request();
+    const dying = new AbortController();
+    // As a killed process: nothing runs after the CA has been told, not even the clean-up.
+    const solver = { ...ca.solver, cleanUp: async () => {} };
+    progress.beforeSave = (save) => {
+      if (save === 4) dying.abort(new Crash());
+    };
+    await expect(ca.issuer().issue(wanted, progress, solver, dying.signal)).rejects.toThrow(Crash);
+    expect(ca.challenges.stored.size).toBe(1);
+    progress.beforeSave = null;
+    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    expect(ca.challenges.stored.size).toBe(0);
+  });
 
   it("between finalize and download only downloads", async () => {
     const progress = crashAt("afterSave", 5);
