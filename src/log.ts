@@ -10,7 +10,7 @@ const REDACTED_PATHS = ["privateKey", "password", "token", "authorization", "key
   `*.*.${name}`,
 ]);
 /** Inside a JSON string: to its end marker, or to the end of the string when the key was cut off. */
-const PEM_PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^"\\]|\\[nr])*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?=["\\])|$)/g;
+const PEM_PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^"\\]|\\[nr])*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?="|\\[^nr])|$)/g;
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^/@\s]*:[^/@\s]*@/gi;
 
 /** Names this process in history and logs. */
