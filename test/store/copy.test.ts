@@ -109,6 +109,22 @@ describe("copying a store", () => {
     await expect(copyStore(source, sqlite("never.db"), other)).rejects.toMatchObject({ code: "store.sealed" });
   });
 
+  test.each([
+    ["SQLite", async () => sqlite("used.db")],
+    ["PostgreSQL", postgresql],
+  ])("that must be unused is refused while others are connected to %s or hold a lease", async (_, create) => {
+    const source = await create();
+    const move = () => copyStore(source, sqlite(`moved-${source.kind}.db`), vault, { unused: { now: NOW } });
+    await withStore(source, async (store) => {
+      await store.renewals.insert(renewal({ id: "r" }));
+      await store.renewals.claim("r", NOW, 1_000);
+      await expect(move()).rejects.toMatchObject({ code: "request.invalid", message: expect.stringContaining("other renewd processes have it open") });
+    });
+    await expect(move()).rejects.toMatchObject({ code: "request.invalid", message: expect.stringContaining("1 lease is held by workers") });
+    const later = copyStore(source, sqlite(`moved-${source.kind}.db`), vault, { unused: { now: NOW + 1_000 } });
+    expect(await later).toMatchObject({ renewals: 1 });
+  });
+
   test("of an empty store is an empty store that works", async () => {
     const destination = await postgresql();
     await copyStore(sqlite("empty.db"), destination, vault);
