@@ -85,7 +85,14 @@ interface Refusal {
 
 const REFUSALS: readonly Refusal[] = [
   { title: "ENOSPC at rename", wrapper: () => [...TRACE, "--seccomp-bpf", "-e", "trace=rename", "-e", "inject=rename:error=ENOSPC"] },
-  { title: "EIO at fsync", wrapper: () => [...TRACE, "--seccomp-bpf", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO"] },
+  {
+    title: "EIO at fsync of the directories",
+    // Of these only: SQLite needs fsync as well, and a worker that cannot write to its database records nothing.
+    wrapper: ({ system, haproxy }) => [
+      ...[...TRACE, "--seccomp-bpf", "-P", haproxy.directory, "-P", join(system.home, "files")],
+      ...["-e", "trace=fsync", "-e", "inject=fsync:error=EIO"],
+    ],
+  },
   {
     title: "a full tmpfs where the plain files go",
     wrapper: ({ system }) => [

@@ -20,9 +20,6 @@ export interface Failpoint {
   readonly act: () => Promise<"reset" | "goOn">;
 }
 
-/** A worker that died within this time of its answer cannot have committed it for certain. */
-const COMMIT_MS = 1_500;
-
 export class Ledger {
   readonly orders: OpenedOrder[] = [];
   /** Set: no worker reaches the CA. */
@@ -39,11 +36,6 @@ export class Ledger {
 
   arm(failpoint: Failpoint): void {
     this.#failpoints.push(failpoint);
-  }
-
-  /** Orders whose answer may have been lost with one of these instants (ms since epoch). */
-  inWindow(orders: readonly OpenedOrder[], instants: readonly number[]): OpenedOrder[] {
-    return orders.filter(({ receivedAt, answeredAt }) => instants.some((at) => at >= receivedAt && at <= answeredAt + COMMIT_MS));
   }
 
   readonly intercept: Interceptor = async (request, forward) => {

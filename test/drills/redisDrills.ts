@@ -34,7 +34,7 @@ const flush: Drill = {
     const startedAt = Date.now();
     const instants: number[] = [];
     const names = namesOf(world, 6);
-    for (let round = 0; round < (quick ? 4 : FLUSHES); round++) {
+    for (let round = 0; round < (quick ? 3 : FLUSHES); round++) {
       const idle: string[] = [];
       for (const name of names) if ((await world.system.store.renewals.active(name)) === null) idle.push(name);
       if (idle.length > 0) await world.force([idle[random.below(idle.length)] ?? ""], "database");

@@ -18,7 +18,7 @@ export interface Row {
   readonly problems: readonly string[];
 }
 
-const NO_VERDICT: Verdict = { lost: 0, mixed: 0, extraOrders: 0, excusedOrders: 0, failedHandshakes: 0, handshakes: 0, problems: [] };
+const NO_VERDICT: Verdict = { lost: 0, mixed: 0, extraOrders: 0, excusedOrders: 0, failedHandshakes: 0, handshakes: 0, notes: [], problems: [] };
 
 /** `told` hears of each row as it is known. */
 export async function runDrills(drills: readonly Drill[], settings: Settings, told: (row: Row) => void): Promise<Row[]> {
@@ -32,9 +32,16 @@ export async function runDrills(drills: readonly Drill[], settings: Settings, to
     return options === null ? [] : [{ drill, options }];
   });
   const shared = drills.filter((drill) => !own.some((each) => each.drill === drill));
-  if (shared.length > 0) {
+  while (shared.length > 0) {
     await using world = await startWorld({ seed: settings.seed, certificates: SHARED_CERTIFICATES });
-    for (const drill of shared) done(await runOne(drill, world, settings));
+    for (let passed = true; passed && shared.length > 0; ) {
+      const [drill] = shared.splice(0, 1);
+      if (drill === undefined) break;
+      const row = await runOne(drill, world, settings);
+      done(row);
+      // What a failed drill left behind must not be taken for the next one's doing.
+      passed = row.problems.length === 0;
+    }
   }
   for (const { drill, options } of own) {
     await using world = await startWorld({ seed: settings.seed, ...options });
@@ -65,7 +72,7 @@ async function runOne(drill: Drill, world: World, settings: Settings): Promise<R
     p50Ms: percentile(times, 0.5),
     p95Ms: percentile(times, 0.95),
     durationMs: performance.now() - startedAt,
-    notes: outcome.notes ?? [],
+    notes: [...(outcome.notes ?? []), ...verdict.notes],
     problems: [...problems, ...(outcome.problems ?? []), ...verdict.problems, ...missed(verdict)],
   };
 }
