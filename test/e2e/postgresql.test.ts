@@ -30,7 +30,7 @@ describe("four workers on PostgreSQL", () => {
     return { store: { type: "postgresql", url: `file:${file}` } };
   }
 
-  it("renew, and take over an order whose worker was killed, without a second one", { timeout: 120_000 }, async () => {
+  it("renew, and take over an order whose worker was killed, without a second one", { timeout: 240_000 }, async () => {
     await using haproxy = await startHaproxy();
     await using system = await startSystem({
       targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
@@ -44,20 +44,20 @@ describe("four workers on PostgreSQL", () => {
     await victim.exited;
     system.worker("acme");
 
-    expect(await system.ended("www", 60_000)).toMatchObject({ state: "succeeded", generation: 1 });
+    expect(await system.ended("www", 120_000)).toMatchObject({ state: "succeeded", generation: 1 });
     expect(system.orders()).toBe(1);
     const versions = await system.store.versions.list("www");
     expect(versions.map(({ leaf }) => leaf.fingerprint)).toEqual([await servedFingerprint(haproxy.port, NAME)]);
   });
 
-  it("go on where an embedded installation was: same account, same history, next generation", { timeout: 120_000 }, async () => {
+  it("go on where an embedded installation was: same account, same history, next generation", { timeout: 240_000 }, async () => {
     await using haproxy = await startHaproxy();
     await using system = await startSystem({
       targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
       certificates: { www: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] } },
     });
     await system.workers();
-    await system.ended("www");
+    await system.ended("www", 120_000);
     const embedded = join(system.home, "embedded.yaml");
     await copyFile(system.configFile, embedded);
     const history = await system.store.events.list({ limit: 1_000 });

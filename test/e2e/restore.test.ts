@@ -57,7 +57,7 @@ it("yesterday's database, restored, never puts its older certificate over the ne
   };
 
   await system.workers();
-  await system.ended("site");
+  await system.ended("site", 120_000);
   await forced();
   const backup = join(files, "yesterday.renewd");
   expect(await command("backup", backup)).toMatchObject({ code: 0 });
@@ -81,10 +81,14 @@ it("yesterday's database, restored, never puts its older certificate over the ne
   await using reader = await openReader(system.configFile);
   const ordersBefore = system.orders();
   await system.workers();
-  const fresh = await until("the renewal after the restore", async () => {
-    const [latest] = await reader.store.renewals.list({ certificate: "site", limit: 1 });
-    return latest?.reason === "restored" && latest.finishedAt !== null ? latest : null;
-  });
+  const fresh = await until(
+    "the renewal after the restore",
+    async () => {
+      const [latest] = await reader.store.renewals.list({ certificate: "site", limit: 1 });
+      return latest?.reason === "restored" && latest.finishedAt !== null ? latest : null;
+    },
+    120_000,
+  );
   expect(fresh).toMatchObject({ state: "succeeded", reasonDetail: expect.stringMatching(/^endpoint .* serves a newer certificate \(serial [0-9A-F]+\)/) });
   expect(fresh.generation).toBeGreaterThan(1_000);
   expect(system.orders() - ordersBefore).toBe(1);
