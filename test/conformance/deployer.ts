@@ -121,7 +121,7 @@ export function deployerConformance(
         await mend();
       }
       // A reloaded nginx's old workers may answer once more after a new one has: only what stays counts.
-      const whole = [serving.leaf.fingerprint, pair.leaf.fingerprint];
+      const whole: (string | null)[] = [serving.leaf.fingerprint, pair.leaf.fingerprint];
       await expect.poll(async () => whole.includes(await peer.served(NAME)), { timeout: 15_000 }).toBe(true);
       await deploy(pair);
       await holds(pair);
