@@ -40,8 +40,8 @@ export interface Challenges {
 
 /**
  * Answers every challenge the order still needs and returns once the CA has accepted them all: first all are presented,
- * then the CA is told, then polled. What was presented is cleaned up whatever happens, except when another worker took
- * over: it presents the same values for the same order.
+ * then the CA is told, then polled. What was presented is cleaned up unless the order goes on without us: another worker
+ * took over, or the CA could not be reached and may be validating right now. Whoever resumes the order cleans up then.
  */
 export async function answerChallenges(challenges: Challenges): Promise<void> {
   const pending = await findPending(challenges);
@@ -53,7 +53,7 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
   } catch (error) {
     failure = error;
   }
-  if (!isLeaseLost(failure) && !isLeaseLost(challenges.deadline.signal.reason)) {
+  if (!goesOn(failure) && !goesOn(challenges.deadline.signal.reason)) {
     try {
       await cleanUp(challenges, presented);
     } catch (error) {
@@ -168,6 +168,6 @@ async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<
   }
 }
 
-function isLeaseLost(error: unknown): boolean {
-  return error instanceof RenewalError && error.code === "lease.lost";
+function goesOn(error: unknown): boolean {
+  return error instanceof RenewalError && error.facts.class === "transient";
 }

@@ -16,6 +16,9 @@ import { sweep } from "../renewal/sweep.ts";
 import { verify } from "../renewal/verify.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 
+/** With several planners most ticks are another's: silence shorter than this means nothing. */
+const TICK_QUIET_MIN_MS = 5_000;
+
 export const ROLES = ["planner", "acme", "deployer", "verifier"] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -40,15 +43,9 @@ const START: Readonly<Record<Role, StartRole>> = {
   async planner(context, redis, settings) {
     const onError = report(context, "planner");
     await configure(context);
-    const scheduler = startScheduler({
-      redis,
-      tickMs: settings.tickMs,
-      sweepMs: settings.sweepMs,
-      handle: async (what, signal) => {
-        await (what === "plan" ? planDue(context, signal) : sweep(context, signal));
-      },
-      onError,
-    });
+    const ticks = watchedTicks(context, settings, onError);
+    const { tickMs, sweepMs } = settings;
+    const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const requests = startRequestWorker({
       redis,
       handle: ({ certificate, force, reason, requestedBy }, jobId) =>
@@ -61,7 +58,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         await planDue(context, AbortSignal.timeout(settings.tickMs));
       },
       async close() {
-        await Promise.all([scheduler.close(), requests.close()]);
+        await Promise.all([ticks.close(), scheduler.close(), requests.close()]);
       },
     };
   },
@@ -92,6 +89,45 @@ const START: Readonly<Record<Role, StartRole>> = {
 
 export function startRole(role: Role, context: Context, redis: RedisOptions, settings: RoleSettings): Promise<RunningRole> {
   return START[role](context, redis, settings);
+}
+
+interface Ticks {
+  run(what: "plan" | "sweep", signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it ran
+ * one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless.
+ */
+function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onError: (error: unknown) => void): Ticks {
+  const { clock } = context;
+  const quietMaxMs = { plan: Math.max(2 * tickMs, TICK_QUIET_MIN_MS), sweep: Math.max(2 * sweepMs, TICK_QUIET_MIN_MS) };
+  const last = { plan: clock.monotonic(), sweep: clock.monotonic() };
+  const stopped = new AbortController();
+  let running = Promise.resolve();
+  const run: Ticks["run"] = async (what, signal) => {
+    last[what] = clock.monotonic();
+    await (what === "plan" ? planDue(context, signal) : sweep(context, signal));
+  };
+  const catchUp = async (): Promise<void> => {
+    for (const what of ["plan", "sweep"] as const) {
+      if (clock.monotonic() - last[what] > quietMaxMs[what]) await run(what, stopped.signal);
+    }
+  };
+  const timer = setInterval(() => {
+    running = running.then(catchUp).catch((thrown: unknown) => {
+      if (!stopped.signal.aborted) onError(thrown);
+    });
+  }, sweepMs);
+  return {
+    run,
+    async close() {
+      clearInterval(timer);
+      stopped.abort();
+      await running;
+    },
+  };
 }
 
 function jobWorker(

@@ -14,6 +14,8 @@ import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 /** Between two looks at an address that does not serve the new certificate yet. */
 const POLL_FIRST_MS = 100;
 const POLL_MAX_MS = 2_000;
+/** Between two good handshakes: old workers of a reloaded nginx answered for up to 1.5 s, now and then. */
+const CONFIRM_MS = 100;
 
 interface EndpointRound {
   readonly status: EndpointStatus;
@@ -97,7 +99,7 @@ interface Convergence {
   readonly deadline: number;
 }
 
-/** Polls one address until enough handshakes in a row are good: a reloading server's old workers answer a few with the old pair. */
+/** Polls one address until enough handshakes in a row, spread over a second, are good: a reloading server's old workers answer a few with the old pair. */
 async function converge({ clock, probe, settings }: Context, aim: Convergence, signal: AbortSignal): Promise<Observation> {
   const { endpoint, address, version, deadline } = aim;
   let pollMs = POLL_FIRST_MS;
@@ -107,7 +109,10 @@ async function converge({ clock, probe, settings }: Context, aim: Convergence, s
     signal.throwIfAborted();
     good = observation.problem === null ? good + 1 : 0;
     if (good >= settings.handshakesToProve) return observation;
-    if (good > 0) continue;
+    if (good > 0) {
+      await clock.sleep(CONFIRM_MS, signal);
+      continue;
+    }
     if (clock.monotonic() >= deadline) return observation;
     await clock.sleep(pollMs, signal);
     pollMs = Math.min(pollMs * 2, POLL_MAX_MS);
