@@ -7,6 +7,8 @@ import type { Reply, Session } from "./session.ts";
 
 /** Clean-up has its own time: it also runs when the attempt's signal is already aborted. */
 const CLEAN_UP_TIMEOUT_MS = 10_000;
+/** A hundred names may fail at once. */
+const MESSAGE_CHARACTERS_MAX = 2_000;
 
 const challengeSchema = z.object({
   type: z.string(),
@@ -115,25 +117,45 @@ async function present({ solver, progress, deadline }: Challenges, pending: read
   for (const { response } of pending) await solving(signal, async () => solver.wait?.(response, signal));
 }
 
-async function validate({ session, deadline }: Challenges, pending: readonly Pending[]): Promise<void> {
+async function validate({ session, authorizations, progress, deadline }: Challenges, pending: readonly Pending[]): Promise<void> {
   const first = new Map<Pending, Reply>();
   for (const item of pending) {
     const what = `validate ${item.response.identifier.value}`;
     // Telling twice is refused by some CAs; an empty object starts the validation (RFC 8555 §7.5.1).
     first.set(item, await session.post(what, item.url, item.told ? null : {}));
   }
-  for (const [item, reply] of first) {
-    const name = harmless(item.response.identifier.value, 255);
-    const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
-    await pollUntil(`validating ${name}`, reply, again, (answer) => accepted(name, answer), deadline);
+  // All are waited for: which names fail while others are fine tells a dead name from a broken responder.
+  const failed = new Map<string, RenewalError>();
+  try {
+    for (const [item, reply] of first) {
+      const { value: identifier } = item.response.identifier;
+      const name = harmless(identifier, 255);
+      const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
+      const outcome = await pollUntil(`validating ${name}`, reply, again, (answer) => outcomeOf(name, answer), deadline);
+      if (outcome !== "accepted") failed.set(identifier, outcome);
+    }
+  } finally {
+    for (const [identifier, { code, message, facts }] of failed) {
+      const detail = { identifier, code, message, action: facts.action, othersValid: authorizations.length - failed.size };
+      await progress.save({}, { type: "challenge.failed", detail });
+    }
   }
+  throwFirst([...failed.values()]);
 }
 
-function accepted(name: string, reply: Reply): true | null {
+/** What no retry mends speaks for all; the other names follow in the message. */
+function throwFirst(failed: readonly RenewalError[]): void {
+  const gravest = failed.find(({ facts }) => facts.retry === "never") ?? failed[0];
+  if (gravest === undefined) return;
+  const messages = [gravest, ...failed.filter((each) => each !== gravest)].map(({ message }) => message);
+  throw new RenewalError(gravest.code, messages.join(" ").slice(0, MESSAGE_CHARACTERS_MAX), { cause: gravest.cause });
+}
+
+function outcomeOf(name: string, reply: Reply): "accepted" | RenewalError | null {
   const parsed = challengeSchema.safeParse(reply.data);
   if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME challenge (RFC 8555 §8).", { cause: parsed.error });
-  if (parsed.data.status === "invalid") throw validationError(`The CA could not validate ${name}`, parsed.data.error, "acme.unauthorized");
-  return parsed.data.status === "valid" ? true : null;
+  if (parsed.data.status === "invalid") return validationError(`The CA could not validate ${name}`, parsed.data.error, "acme.unauthorized");
+  return parsed.data.status === "valid" ? "accepted" : null;
 }
 
 async function cleanUp({ solver, progress }: Challenges, presented: readonly ChallengeResponse[]): Promise<void> {

@@ -61,13 +61,24 @@ export async function openOrder(
     }
     await progress.abandon(obstacle ?? "the order cannot be used");
   }
-  const reply = await session.createOrder({ identifiers: request.identifiers.map(({ type, value }) => ({ type, value })) });
+  await progress.reserve({ exempt: false });
+  const reply = await newOrder(session, request, progress);
   const url = reply.headers.location;
   if (url === undefined || !ca.transport.owns(url)) {
     throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
   }
   await progress.save({ orderUrl: url, csr: null }, { type: "order.created", detail: { order: url } });
   return { order: readOrder(url, reply), csr: null, resumed: false, earlier };
+}
+
+async function newOrder(session: Session, request: IssueRequest, progress: OrderProgress): Promise<Reply> {
+  try {
+    return await session.createOrder({ identifiers: request.identifiers.map(({ type, value }) => ({ type, value })) });
+  } catch (error) {
+    // Only an answer that no order was opened gives anything back; without an answer there may be one.
+    if (problemOf(error) !== null) await progress.unreserve();
+    throw error;
+  }
 }
 
 /** The order, or why it is gone for good; anything passing is thrown. */

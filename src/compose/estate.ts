@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
@@ -20,6 +21,7 @@ export function createEstate(initial: Config, store: Store, clock: Clock): Reloa
     certificates: () => config.certificates,
     certificate: (name) => byName.get(name) ?? null,
     issuer: (name) => made.issuer(name),
+    budget: (name) => config.issuers.get(name)?.budget ?? unlimited(name),
     solver: (name) => made.solver(name),
     deployer: (name) => made.deployer(name),
     replace(next) {

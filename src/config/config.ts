@@ -1,3 +1,4 @@
+import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { HostAndPort } from "./endpoints.ts";
@@ -48,6 +49,7 @@ export interface IssuerConfig {
   /** CAs trusted for the directory's own TLS certificate; null: the system's. */
   readonly trustPem: string | null;
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
+  readonly budget: CaBudget;
   readonly requestTimeoutMs: number;
   readonly orderTimeoutMs: number;
 }

@@ -3,6 +3,7 @@ import type { Endpoint } from "../domain/endpoint.ts";
 import { namesCover } from "../domain/identifier.ts";
 import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "./certificateSchema.ts";
 import type { Problems } from "./problems.ts";
+import { registeredDomains } from "./registeredDomain.ts";
 import type { Entry } from "./sections.ts";
 import { quote } from "./text.ts";
 
@@ -26,6 +27,7 @@ export function draftCertificates(entries: ReadonlyMap<string, Entry<WrittenCert
     drafts.push({
       name,
       identifiers: entry.names ?? [],
+      registeredDomains: registeredDomains(entry.names ?? []),
       issuer,
       keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
       solver,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration } from "./duration.ts";
+import { limitsSchema } from "./limits.ts";
 import { secretReference } from "./secretReference.ts";
 
 const HTTPS_ADVICE = "must be an https URL without user or fragment: ACME refuses anything else (RFC 8555 §6.1)";
@@ -27,6 +28,9 @@ export const issuerSchema = z.strictObject({
     })
     .optional()
     .describe("External account binding (RFC 8555 §7.3.4), for CAs that demand it."),
+  limits: limitsSchema
+    .optional()
+    .describe("What the CA allows; renewd sends nothing beyond it. Default: Let's Encrypt's own limits for its directories, none for other CAs."),
   requestTimeout: duration({ min: "1s", max: "10m" }).prefault("30s").describe("Limit of one request to the CA."),
   orderTimeout: duration({ min: "5s", max: "2h" }).prefault("10m").describe("Limit of one attempt at an order, validation included."),
 });

@@ -92,7 +92,7 @@ interface Definitions {
  * All that decides how a certificate is renewed. The definitions enter as written, so secrets only as their references;
  * the trust file enters with its content, because mending it is a reason to try again.
  */
-function definitions(draft: Draft, { issuers, issuerEntries, solvers, targets }: Definitions): unknown {
+function definitions({ registeredDomains: _, ...draft }: Draft, { issuers, issuerEntries, solvers, targets }: Definitions): unknown {
   return {
     certificate: { ...draft, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
     issuer: issuerEntries.get(draft.issuer)?.raw,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import type { Config, IssuerConfig, RedisConfig } from "./config.ts";
 import type { issuerSchema } from "./issuerSchema.ts";
+import { budgetOf } from "./limits.ts";
 import type { RedisSection } from "./redisSchema.ts";
 import type { Resources } from "./resources.ts";
 import type { fileSchema } from "./schema.ts";
@@ -21,6 +22,7 @@ export async function resolveIssuer(name: string, issuer: z.output<typeof issuer
     termsOfServiceAgreed: issuer.termsOfServiceAgreed,
     trustPem,
     externalAccount: account && hmacKey ? { keyId: account.keyId, hmacKey } : null,
+    budget: budgetOf(name, issuer.directory, issuer.limits),
     requestTimeoutMs: issuer.requestTimeout,
     orderTimeoutMs: issuer.orderTimeout,
   };

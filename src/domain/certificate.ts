@@ -16,6 +16,8 @@ export interface RenewalPolicy {
 export interface Certificate {
   readonly name: string;
   readonly identifiers: readonly Identifier[];
+  /** Domains below a public suffix (or addresses) that the identifiers belong to: CAs count certificates by them. */
+  readonly registeredDomains: readonly string[];
   /** Name of the issuer in configuration. */
   readonly issuer: string;
   readonly keyType: KeyType;

@@ -19,6 +19,11 @@ export const ERRORS = {
     retry: "backoff",
     action: "Wait: renewd tries again when the CA allows it. Reduce duplicate orders if it repeats.",
   },
+  "acme.budget": {
+    class: "rateLimited",
+    retry: "backoff",
+    action: "Nothing: renewd waits rather than run into the CA's limit. If the CA allows you more, set the issuer's `limits`.",
+  },
   "acme.untrusted": { class: "configuration", retry: "never", action: "Set the issuer's `trust` to the CA file that signs its directory's TLS certificate." },
   "acme.directory": {
     class: "configuration",

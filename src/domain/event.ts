@@ -9,6 +9,7 @@ export const EVENT_TYPES = [
   "order.resumed",
   "order.abandoned",
   "challenge.presented",
+  "challenge.failed",
   "challenge.cleanUpFailed",
   "order.finalized",
   "version.issued",

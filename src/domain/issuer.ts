@@ -28,10 +28,17 @@ export interface OrderProgress {
   save(state: Partial<OrderState>, event?: OrderEvent): Promise<void>;
   /** The CA forgot or invalidated the order: forget its URL and CSR, keep the key. */
   abandon(why: string): Promise<void>;
+  /**
+   * MUST be called right before each newOrder. Takes what the order draws on the CA's limits; throws `acme.budget` when
+   * there is too little left, and then nothing may be sent. `exempt`: the CA counts this order against none (ARI `replaces`).
+   */
+  reserve(order: { readonly exempt: boolean }): Promise<void>;
+  /** The CA refused newOrder: what was taken for the certificate is given back. */
+  unreserve(): Promise<void>;
 }
 
 export interface OrderEvent {
-  readonly type: "order.created" | "order.resumed" | "challenge.presented" | "challenge.cleanUpFailed" | "order.finalized";
+  readonly type: "order.created" | "order.resumed" | "challenge.presented" | "challenge.failed" | "challenge.cleanUpFailed" | "order.finalized";
   readonly detail: Readonly<Record<string, string | number>>;
 }
 

@@ -1,3 +1,4 @@
+import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
 import type { Observation } from "./endpoint.ts";
@@ -17,6 +18,7 @@ export interface Store {
   readonly events: EventStore;
   readonly challenges: ChallengeResponses;
   readonly accounts: Accounts;
+  readonly ledger: Ledger;
   /** State and its history event are committed together or not at all. Do no other I/O inside. */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */

@@ -1,3 +1,4 @@
+import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer } from "../domain/deployer.ts";
@@ -13,6 +14,8 @@ export interface Estate {
   certificates(): readonly Certificate[];
   certificate(name: string): Certificate | null;
   issuer(name: string): Issuer;
+  /** What the issuer's CA allows; nothing limited when it left the configuration. */
+  budget(issuer: string): CaBudget;
   solver(name: string): Solver;
   deployer(target: string): Deployer;
 }

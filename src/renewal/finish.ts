@@ -6,6 +6,7 @@ import { backoffMs, EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { renewalEvent } from "./history.ts";
 import { renewalWindow } from "./window.ts";
+import { giveBack } from "./withdraw.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -22,6 +23,7 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
     leaseUntil: null,
     ...(ending.kind === "fail" ? { errorCode: ending.code, errorMessage: ending.message } : {}),
   });
+  await giveBack(tx, renewal.id);
   // The key of an order that will not be finished is of no use to anyone.
   await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
   if (ending.kind === "succeed") await succeeded(tx, renewal, facts, now);

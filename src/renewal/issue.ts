@@ -8,6 +8,7 @@ import type { Context } from "./context.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
+import { countFailure, giveBack, settle, withdraw } from "./withdraw.ts";
 
 type Outcome =
   | { readonly kind: "issued"; readonly certificate: Certificate; readonly result: IssueResult }
@@ -44,7 +45,7 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
     });
     const { name, identifiers, keyType } = certificate;
     const solver = estate.solver(certificate.solver);
-    const progress = orderProgress(context, renewal, lease);
+    const progress = orderProgress(context, renewal, certificate, lease);
     const result = await estate.issuer(certificate.issuer).issue({ certificate: name, identifiers, keyType }, progress, solver, lease.signal);
     return { kind: "issued", certificate, result };
   } catch (thrown) {
@@ -68,19 +69,33 @@ async function release(context: Context, renewal: Renewal): Promise<void> {
   await proceed(context, renewal.id);
 }
 
-function orderProgress(context: Context, renewal: Renewal, lease: Lease): OrderProgress {
-  const { store, clock } = context;
+function orderProgress(context: Context, renewal: Renewal, certificate: Certificate, lease: Lease): OrderProgress {
+  const { store, clock, estate } = context;
+  const budget = estate.budget(certificate.issuer);
   return {
     load: () => store.renewals.orderState(renewal.id),
     async save(state, event) {
       lease.assertHeld();
       await store.transaction(async (tx) => {
         held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
-        if (event) await tx.events.append(renewalEvent(renewal, clock.now(), event.type, event.detail));
+        if (!event) return;
+        await tx.events.append(renewalEvent(renewal, clock.now(), event.type, event.detail));
+        if (event.type === "challenge.failed") await countFailure(tx, budget, String(event.detail.identifier), clock.now());
       });
     },
+    async reserve({ exempt }) {
+      lease.assertHeld();
+      if (exempt) return;
+      const version = await store.versions.latest(certificate.name);
+      await store.transaction(async (tx) => {
+        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
+        await withdraw(tx, { renewalId: renewal.id, certificate, budget, version }, clock.now());
+      });
+    },
+    unreserve: () => store.transaction((tx) => giveBack(tx, renewal.id)),
     async abandon(why) {
       await store.transaction(async (tx) => {
+        await giveBack(tx, renewal.id);
         held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null }));
         await tx.events.append(renewalEvent(renewal, clock.now(), "order.abandoned", { why }));
       });
@@ -102,6 +117,7 @@ async function recordIssued(context: Context, renewal: Renewal, certificate: Cer
     // The pending key moves into the version in one transaction: there is never none and never two.
     if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null }))) return false;
     await tx.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: 0, retryAt: null, errorCode: null, errorMessage: null });
+    await settle(tx, renewal.id, context.estate.budget(issuer), certificate, now);
     await tx.versions.insert({ certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null }, privateKey);
     await tx.deployments.want(name, targets, generation);
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };

@@ -1,22 +1,25 @@
 import { randomUUID } from "node:crypto";
+import type { Bucket, CaBudget } from "../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
 import type { Reason, Renewal, Trigger } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
 import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
+import { type Buckets, byKey, type Charge, chargesOf, keyOf, shortage, spend } from "./budget.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
 import { proceed } from "./proceed.ts";
 import { behindTargets, firstReason, staleEndpoints } from "./reasons.ts";
 import { heldAfterRestore, lookAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
 import { renewalWindow } from "./window.ts";
+import { isRenewal, isUrgent } from "./withdraw.ts";
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
 
-export type Hold = "inFlight" | "paused" | "backedOff" | "restored";
+export type Hold = "inFlight" | "paused" | "backedOff" | "restored" | "budget";
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
@@ -26,6 +29,16 @@ export type PlanDecision =
 
 export interface PlanFacts extends RestoredFacts {
   readonly active: Renewal | null;
+  readonly budget: BudgetFacts;
+}
+
+/** What is left at the CA this certificate would be ordered from. */
+export interface BudgetFacts {
+  readonly ca: CaBudget;
+  /** At least those it would draw on. */
+  readonly buckets: Buckets;
+  /** The CA counts its next order against no limit (an ARI renewal, RFC 9773 §5). */
+  readonly exempt: boolean;
 }
 
 /** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
@@ -57,7 +70,19 @@ function holdBack(facts: PlanFacts, reason: Reason, now: number): PlanDecision |
     const detail = `${record.failures} failure${record.failures === 1 ? "" : "s"} in a row, last: ${record.lastErrorMessage ?? "unknown"}`;
     return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
   }
-  return holdRestored(facts, reason, now);
+  return holdRestored(facts, reason, now) ?? holdForBudget(facts, reason, now);
+}
+
+function holdForBudget({ certificate, version, budget: { ca, buckets, exempt } }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  // Drift is mended with the version that exists.
+  if (exempt || reason === "drift") return null;
+  const short = shortage(chargesFor(certificate, version, ca), buckets, isUrgent(certificate, version, now), now);
+  return short === null ? null : { due: false, hold: "budget", reason, detail: short.detail, until: short.until };
+}
+
+/** Every bucket the certificate's next order draws on. */
+export function chargesFor(certificate: Certificate, version: Version | null, ca: CaBudget): Charge[] {
+  return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca.issuer) });
 }
 
 function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
@@ -67,7 +92,13 @@ function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): Pla
   return { due: false, hold: "restored", reason, detail, until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now) };
 }
 
-export async function loadPlanFacts(store: Store, certificate: Certificate, record: CertificateRecord): Promise<PlanFacts> {
+/** Without `buckets` nothing is held for a budget: it is asked again right before the order in any case. */
+export async function loadPlanFacts(
+  { store, estate }: Pick<Context, "store" | "estate">,
+  certificate: Certificate,
+  record: CertificateRecord,
+  buckets: Buckets = new Map(),
+): Promise<PlanFacts> {
   const version = await store.versions.latest(certificate.name);
   return {
     certificate,
@@ -76,6 +107,7 @@ export async function loadPlanFacts(store: Store, certificate: Certificate, reco
     active: await store.renewals.active(certificate.name),
     deployments: await store.deployments.list(certificate.name),
     endpoints: await store.observations.statuses(certificate.name),
+    budget: { ca: estate.budget(certificate.issuer), buckets, exempt: false },
   };
 }
 
@@ -83,12 +115,15 @@ export async function loadPlanFacts(store: Store, certificate: Certificate, reco
 export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
   await context.clockGuard.check(signal);
   const planned: Renewal[] = [];
+  await context.store.ledger.prune(context.clock.now());
+  // Read once: what this tick plans is added by itself, before a worker may have opened the orders.
+  const buckets = byKey(await context.store.ledger.list(context.clock.now()));
   const due = await context.store.certificates.due(context.clock.now(), context.settings.batch);
   // After a restore endpoints are dialled first: several at once, and nobody else waits for those that do not answer.
   const [restored = [], others = []] = [true, false].map((wanted) => due.filter(({ restoredAt }) => (restoredAt !== null) === wanted));
   for (const group of [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)]) {
     signal.throwIfAborted();
-    const renewals = await Promise.all(group.map((record) => planOne(context, record, signal)));
+    const renewals = await Promise.all(group.map((record) => planOne(context, record, buckets, signal)));
     planned.push(...renewals.filter((renewal) => renewal !== null));
   }
   return planned;
@@ -98,7 +133,7 @@ function groupsOf<T>(list: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
 }
 
-async function planOne(context: Context, record: CertificateRecord, signal: AbortSignal): Promise<Renewal | null> {
+async function planOne(context: Context, record: CertificateRecord, buckets: Map<string, Bucket>, signal: AbortSignal): Promise<Renewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
   const certificate = context.estate.certificate(record.name);
@@ -108,13 +143,17 @@ async function planOne(context: Context, record: CertificateRecord, signal: Abor
     await store.certificates.update(record.name, { nextCheckAt: now + 60_000 });
     return null;
   }
-  const loaded = await loadPlanFacts(store, certificate, record);
+  const loaded = await loadPlanFacts(context, certificate, record, buckets);
   const facts = loaded.active === null ? await lookAfterRestore(context, loaded, signal) : loaded;
   const decision = decide(facts, now);
   if (!decision.due) {
     await store.certificates.update(record.name, { nextCheckAt: decision.until });
     log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
     return null;
+  }
+  if (decision.reason !== "drift" && !facts.budget.exempt) {
+    const charges = chargesFor(certificate, facts.version, facts.budget.ca).filter(({ spends }) => spends);
+    for (const bucket of spend(charges, buckets, now)) buckets.set(keyOf(bucket), bucket);
   }
   return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner", id: null });
 }

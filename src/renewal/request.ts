@@ -34,7 +34,7 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   if (certificate === null) throw unknownCertificate(request.certificate, estate.certificates());
   if (record === null)
     throw new RenewalError("request.invalid", `certificate: "${certificate.name}" is configured but no planner has seen it yet; start or reload one`);
-  const facts = await loadPlanFacts(store, certificate, record);
+  const facts = await loadPlanFacts(context, certificate, record);
   if (facts.active !== null) return { renewalId: facts.active.id, joined: true };
 
   const found = firstReason(facts, clock.now());

@@ -17,6 +17,8 @@ const TABLES = {
   events: ["seq"],
   challenges: ["token"],
   accounts: ["issuer", "directory"],
+  ledger: ["scope", "kind", "key"],
+  reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 
 /** Times the widest table's columns this stays below the 32,766 parameters SQLite takes in one statement. */

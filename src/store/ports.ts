@@ -7,6 +7,7 @@ import { challengeStore } from "./challenges.ts";
 import type { Database } from "./database.ts";
 import { deploymentStore } from "./deployments.ts";
 import { eventStore, eventStoreInside } from "./events.ts";
+import { ledgerStore } from "./ledger.ts";
 import { observationStore } from "./observations.ts";
 import { renewalStore } from "./renewals.ts";
 import type { Db } from "./schema.ts";
@@ -62,5 +63,6 @@ function ports(database: Database, db: Db, vault: Vault, events: EventStore): Om
     events,
     challenges: challengeStore(db),
     accounts: accountStore(db, vault),
+    ledger: ledgerStore(db, database.dialect),
   };
 }

@@ -1,4 +1,5 @@
 import type { Generated, Kysely } from "kysely";
+import type { Bucket, Reservation } from "../domain/budget.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { HistoryEvent } from "../domain/event.ts";
@@ -27,6 +28,8 @@ export interface Schema {
   events: Omit<HistoryEvent, "seq" | "detail"> & { seq: Generated<number>; detail: Json };
   challenges: { token: string; keyAuthorization: string; expiresAt: number };
   accounts: { issuer: string; directory: string; url: string | null; sealedKey: string };
+  ledger: Bucket;
+  reservations: Reservation & { renewalId: string };
   meta: { name: string; value: string };
 }
 

@@ -62,6 +62,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     why: "Everything from outside is parsed into a type before it is used; also makes the JSON Schema.",
   },
   commander: { owners: ["src/cli"], why: "Command line parsing and help." },
+  tldts: { owners: ["src/config"], why: "The public suffix list: CAs count certificates per registered domain." },
   yaml: { owners: ["src/config"], why: "YAML with the position of every value, so that a mistake is shown with line and column." },
   pino: { owners: ["src/log.ts"], why: "JSON logs with redaction." },
   "pino-pretty": { owners: ["src/log.ts"], why: "The same logs for a person at a terminal." },

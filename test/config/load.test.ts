@@ -27,6 +27,7 @@ describe("a right file", () => {
         solver: "web",
         targets: ["edge"],
         endpoints: [{ host: "www.example.org", port: 443, sni: "www.example.org", target: null }],
+        registeredDomains: ["example.org"],
         policy: { renewAtFractionLeft: null, jitterFraction: 0.1 },
         verifyTimeoutMs: 60_000,
         digest: expect.stringMatching(/^[0-9a-f]{64}$/),

@@ -7,6 +7,7 @@ import { openStore, openVault, type StoreOptions, type Vault } from "../../src/s
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { historyTests } from "../store/historyTests.ts";
+import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 
@@ -67,6 +68,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     renewalTests(bench);
     deploymentAndObservationTests(bench);
     historyTests(bench);
+    ledgerTests(bench);
     processTests(bench);
   });
 }

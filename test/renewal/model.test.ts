@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { unlimited } from "../../src/domain/budget.ts";
 import type { Certificate } from "../../src/domain/certificate.ts";
 import type { Job } from "../../src/domain/queue.ts";
 import { isActive } from "../../src/domain/renewal.ts";
@@ -92,6 +93,7 @@ class World {
         certificates: () => [this.certificate],
         certificate: (name) => (name === this.certificate.name ? this.certificate : null),
         issuer: () => this.ca.issuer(crash),
+        budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(crash),
       },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { unlimited } from "../../src/domain/budget.ts";
 import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewal, version } from "../support/facts.ts";
 
@@ -10,6 +11,7 @@ function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
+    budget: { ca: unlimited("ca"), buckets: new Map(), exempt: false },
     ...patch,
   };
 }

@@ -13,6 +13,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
   return {
     name: "www",
     identifiers: [{ type: "dns", value: "www.example.org" }],
+    registeredDomains: ["example.org"],
     issuer: "ca",
     keyType: "ecdsa-p256",
     solver: "http",

@@ -75,6 +75,8 @@ export function memoryProgress(): MemoryProgress {
       if (event) progress.events.push(event);
       progress.afterSave?.(progress.saves);
     },
+    async reserve() {},
+    async unreserve() {},
     async abandon(why) {
       progress.abandoned.push(why);
       progress.state = { ...progress.state, orderUrl: null, csr: null };

@@ -14,4 +14,3 @@ describe("reading subject alternative names", () => {
     expect(readSubjectAltNames(text)).toEqual(names);
   });
 });
-

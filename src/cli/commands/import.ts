@@ -40,7 +40,7 @@ export function addImport(program: Command, cli: Cli): void {
     const certificate = certificateNamed(app.config.certificates, name);
     const pair = readForeignPair(await readBounded("--certificate", options.certificate), await readBounded("--key", options.key));
     const generation = await adopt(app.context, certificate, pair);
-    const [planned] = (await planReport(app.store, [certificate], app.clock.now())).certificates;
+    const [planned] = (await planReport(app.store, [certificate], app.clock.now(), app.estate.budget)).certificates;
     const { serial, notAfter } = pair.leaf;
     const report: ImportReport = { version: 1, certificate: name, generation, serial, expiresAt: iso(notAfter), plan: planned?.detail ?? "" };
     output.report(report, () => `${inert(name)} is generation ${generation}: serial ${inert(serial)}, expires ${spoken(iso(notAfter))}`);

@@ -10,7 +10,7 @@ export function addPlan(program: Command, cli: Cli): void {
     .argument("[NAME]", "a certificate of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {
     await using reader = await openReader(configFile);
-    output.report(await planReport(reader.store, chosen(reader.config.certificates, name), reader.clock.now()), renderPlan);
+    output.report(await planReport(reader.store, chosen(reader.config.certificates, name), reader.clock.now(), reader.estate.budget), renderPlan);
     return "ok";
   });
 }

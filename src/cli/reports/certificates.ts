@@ -63,7 +63,7 @@ export interface AddressEntry {
 }
 
 export async function certificatesReport(store: Store, certificates: readonly Certificate[], now: number): Promise<CertificatesReport> {
-  const fleet = await loadFleet(store, certificates);
+  const fleet = await loadFleet(store, certificates, now);
   const entries: CertificateEntry[] = [];
   for (const member of fleet) {
     const observations = member.certificate.endpoints.length === 0 ? [] : await store.observations.observations(member.certificate.name);

@@ -16,6 +16,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "order.resumed": () => "order resumed where it was",
   "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
   "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
+  "challenge.failed": (detail) => `validation of ${detail("identifier")} failed: ${detail("message")}`,
   "challenge.cleanUpFailed": (detail) => `challenge not cleaned up: ${detail("message")}`,
   "order.finalized": () => "order finalized",
   "version.issued": (detail, { detail: all }) => `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,

@@ -1,10 +1,12 @@
+import { type CaBudget, unlimited } from "../../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
 import { ACTIVE_STATES, type Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
-import { decide, type PlanDecision } from "../../renewal/plan.ts";
+import { byKey } from "../../renewal/budget.ts";
+import { type BudgetFacts, decide, type PlanDecision } from "../../renewal/plan.ts";
 
 /** A configured certificate with all the database knows of it. */
 export interface Member {
@@ -16,13 +18,18 @@ export interface Member {
   readonly active: Renewal | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
+  readonly budget: BudgetFacts;
 }
+
+/** The limits of an issuer. */
+export type BudgetOf = (issuer: string) => CaBudget;
 
 /** Renewals in flight of certificates that left the configuration must not crowd out the others. */
 const ACTIVE_SPARE = 1_000;
 
 /** Every configured certificate, sorted by name, in a fixed number of queries however many there are. */
-export async function loadFleet(store: Store, certificates: readonly Certificate[]): Promise<Member[]> {
+export async function loadFleet(store: Store, certificates: readonly Certificate[], now: number, budgetOf: BudgetOf = unlimited): Promise<Member[]> {
+  const buckets = byKey(await store.ledger.list(now));
   const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
   const versions = new Map((await store.versions.listLatest()).map((version) => [version.certificate, version]));
   const running = await store.renewals.list({ states: ACTIVE_STATES, limit: certificates.length + ACTIVE_SPARE });
@@ -38,6 +45,7 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
       active: active.get(certificate.name) ?? null,
       deployments: deployments.get(certificate.name) ?? [],
       endpoints: endpoints.get(certificate.name) ?? [],
+      budget: { ca: budgetOf(certificate.issuer), buckets, exempt: false },
     }));
 }
 

@@ -3,7 +3,9 @@ import type { Store } from "../../domain/store.ts";
 import type { Hold, PlanDecision } from "../../renewal/plan.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
-import { decisionOf, loadFleet, type Member, nextLookAt } from "./fleet.ts";
+import { inert } from "../terminal/text.ts";
+import { type Exhausted, exhaustedBy } from "./exhausted.ts";
+import { type BudgetOf, decisionOf, loadFleet, type Member, nextLookAt } from "./fleet.ts";
 import { fromNow, iso } from "./instant.ts";
 
 /** `renewd plan --json`: what the planner would say now, by the planner's own function. */
@@ -11,6 +13,8 @@ export interface PlanReport {
   readonly version: 1;
   readonly at: string;
   readonly certificates: readonly PlanEntry[];
+  /** The CAs' limits that what is due now uses up. */
+  readonly exhausted: readonly Exhausted[];
 }
 
 export interface PlanEntry {
@@ -25,9 +29,9 @@ export interface PlanEntry {
   readonly nextAt: string | null;
 }
 
-export async function planReport(store: Store, certificates: readonly Certificate[], now: number): Promise<PlanReport> {
-  const fleet = await loadFleet(store, certificates);
-  return { version: 1, at: iso(now), certificates: fleet.map((member) => entryOf(member, decisionOf(member, now), now)) };
+export async function planReport(store: Store, certificates: readonly Certificate[], now: number, budgetOf?: BudgetOf): Promise<PlanReport> {
+  const fleet = await loadFleet(store, certificates, now, budgetOf);
+  return { version: 1, at: iso(now), certificates: fleet.map((member) => entryOf(member, decisionOf(member, now), now)), exhausted: exhaustedBy(fleet, now) };
 }
 
 function entryOf(member: Member, decision: PlanDecision | null, now: number): PlanEntry {
@@ -48,9 +52,9 @@ function nextAtOf(member: Member, decision: PlanDecision, now: number): number |
   return at === null ? null : Math.max(at, now);
 }
 
-const HOLD = { inFlight: "in flight", paused: "paused", backedOff: "backed off", restored: "restored", unknown: "unknown" } as const;
+const HOLD = { inFlight: "in flight", paused: "paused", backedOff: "backed off", restored: "restored", budget: "budget", unknown: "unknown" } as const;
 
-export function renderPlan({ certificates, at }: PlanReport, screen: Screen): string {
+export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: Screen): string {
   if (certificates.length === 0) return "no certificates are configured";
   const columns = [{ title: "CERTIFICATE", widthMin: 14 }, { title: "DUE" }, { title: "REASON" }, { title: "WHY", widthMin: 20 }, { title: "NEXT" }];
   const rows = certificates.map((each): Cell[] => [
@@ -60,7 +64,10 @@ export function renderPlan({ certificates, at }: PlanReport, screen: Screen): st
     each.detail,
     each.nextAt === null ? "-" : fromNow(each.nextAt, at),
   ]);
-  return renderTable(columns, rows, screen).join("\n");
+  const lines = exhausted.map(
+    (each) => `${each.issuer}: ${inert(each.limit)}: ${each.left} left, ${each.wanted} wanted; the last one goes ${fromNow(each.lastAt, at)}`,
+  );
+  return [...renderTable(columns, rows, screen), ...(lines.length === 0 ? [] : ["", "Used up by what is due:", ...lines])].join("\n");
 }
 
 function dueCell({ due, heldBy }: PlanEntry): Cell {

@@ -1,7 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
-import { decisionOf, loadFleet, type Member, nextLookAt, progressOf } from "./fleet.ts";
+import { type BudgetOf, decisionOf, loadFleet, type Member, nextLookAt, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { type Notice, noticesOf } from "./notices.ts";
 import { type Case, complaintsOf, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf, stoppedBy, waitsUntil } from "./problems.ts";
@@ -78,8 +78,8 @@ interface Examined extends Case {
 }
 
 /** What is wrong, why, what was tried, what comes next and what to do; then what is going on. Reads only. */
-export async function statusReport(store: Store, certificates: readonly Certificate[], now: number): Promise<StatusReport> {
-  const fleet = await loadFleet(store, certificates);
+export async function statusReport(store: Store, certificates: readonly Certificate[], now: number, budgetOf?: BudgetOf): Promise<StatusReport> {
+  const fleet = await loadFleet(store, certificates, now, budgetOf);
   const examined: Examined[] = [];
   for (const member of fleet) examined.push(await examine(store, member, now));
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);

@@ -1,0 +1,33 @@
+import { type ColumnDefinitionBuilder, type Kysely, sql } from "kysely";
+import type { Migration } from "kysely/migration";
+import type { Dialect } from "../schema.ts";
+
+type Column = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder;
+const required: Column = (column) => column.notNull();
+
+/** What is used of the CAs' limits, and what renewals in flight have taken of it. */
+export function budgets(dialect: Dialect): Migration {
+  const name = dialect === "sqlite" ? "text" : sql`text collate "C"`;
+  return {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable("ledger")
+        .addColumn("scope", name, required)
+        .addColumn("kind", name, required)
+        .addColumn("key", name, required)
+        .addColumn("full_at", "bigint", required)
+        .addPrimaryKeyConstraint("ledger_pk", ["scope", "kind", "key"])
+        .execute();
+      await db.schema.createIndex("ledger_by_time").on("ledger").column("full_at").execute();
+      await db.schema
+        .createTable("reservations")
+        .addColumn("renewal_id", name, required)
+        .addColumn("scope", name, required)
+        .addColumn("kind", name, required)
+        .addColumn("key", name, required)
+        .addColumn("token_ms", "bigint", required)
+        .addPrimaryKeyConstraint("reservations_pk", ["renewal_id", "scope", "kind", "key"])
+        .execute();
+    },
+  };
+}
