@@ -8,7 +8,13 @@ const directorySchema = z.object({
   newNonce: url,
   newAccount: url,
   newOrder: url,
-  meta: z.object({ termsOfService: z.string().max(2000).optional(), externalAccountRequired: z.boolean().optional() }).optional(),
+  meta: z
+    .object({
+      termsOfService: z.string().max(2000).optional(),
+      externalAccountRequired: z.boolean().optional(),
+      caaIdentities: z.array(z.string()).max(100).optional(),
+    })
+    .optional(),
 });
 
 /** RFC 8555 §7.1.1 */

@@ -1,4 +1,6 @@
+import type { KeyType } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
+import type { Identifier } from "../domain/identifier.ts";
 import type { Accounts, IssueRequest, IssueResult, Issuer, OrderProgress, Solver } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
 import { createCsr } from "../x509/csr.ts";
@@ -7,7 +9,9 @@ import { generateKey, keyTypeOf } from "../x509/key.ts";
 import { splitPem } from "../x509/pem.ts";
 import { ensureAccount, forgetAccount, isAccountGone } from "./account.ts";
 import { answerChallenges, clearEarlierAnswers } from "./authorization.ts";
+import { type CaaLookup, createCaaLookup } from "./caa.ts";
 import { clockAheadMs, createDirectory } from "./directory.ts";
+import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
@@ -24,6 +28,9 @@ export interface IssuerOptions {
   /** The only roots trusted for the directory's TLS, as PEM; null: those that Node ships. */
   readonly trustPem: string | null;
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
+  /** null: not known to lack any. */
+  readonly keyTypes?: readonly KeyType[] | null;
+  readonly identifierTypes?: readonly Identifier["type"][] | null;
   readonly requestTimeoutMs: number;
   /** For one call of `issue`; the order itself lives on and the next call resumes it. */
   readonly orderTimeoutMs: number;
@@ -33,10 +40,12 @@ export interface IssuerDependencies {
   readonly accounts: Accounts;
   /** ms since epoch. */
   readonly now: () => number;
+  /** Default: the system's resolvers. */
+  readonly caa?: CaaLookup;
 }
 
 /** Throws `acme.directory` when the directory is no https URL. */
-export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDependencies): Issuer {
+export function createIssuer(options: IssuerOptions, { accounts, now, caa = createCaaLookup() }: IssuerDependencies): Issuer {
   const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
   const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
   const directoryOptions = { issuer, directory, transport, now };
@@ -44,6 +53,8 @@ export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDe
   const ca: CertificateAuthority = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: readDirectory, externalAccount, now };
 
   return {
+    eligibility: (request, signal) =>
+      eligibilityOf(ca, { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null }, request, caa, signal),
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
     async issue(request, progress, solver, signal) {
       signal.throwIfAborted();

@@ -70,6 +70,7 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
   };
   return {
     issue: async (...request) => (await issuer()).issue(...request),
+    eligibility: async (...request) => (await (await issuer()).eligibility?.(...request)) ?? { obstacle: null, notes: [] },
     clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };
 }

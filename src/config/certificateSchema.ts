@@ -44,6 +44,12 @@ const renewal = z.strictObject({
 
 const shared = {
   issuer: z.string().optional().describe("Name of an issuer."),
+  issuers: z
+    .array(z.string())
+    .min(1)
+    .max(10)
+    .optional()
+    .describe("Instead of `issuer`: names of issuers in order of preference. The next one is turned to when one cannot do it."),
   solver: z.string().optional().describe("Name of a solver."),
   keyType: z.enum(KEY_TYPES).optional().describe("Type of the key. Default: ecdsa-p256."),
   targets: z.array(z.string()).min(1).max(100).optional().describe("Names of targets, in the order they are deployed."),

@@ -1,5 +1,6 @@
 import type { CaBudget } from "../domain/budget.ts";
-import type { Certificate } from "../domain/certificate.ts";
+import type { Certificate, KeyType } from "../domain/certificate.ts";
+import type { Identifier } from "../domain/identifier.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { HostAndPort } from "./endpoints.ts";
 import type { DeployerPlugin, SolverPlugin } from "./registries.ts";
@@ -50,6 +51,10 @@ export interface IssuerConfig {
   readonly trustPem: string | null;
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
   readonly budget: CaBudget;
+  readonly quarantined: boolean;
+  /** null: whatever we can make. */
+  readonly keyTypes: readonly KeyType[] | null;
+  readonly identifierTypes: readonly Identifier["type"][] | null;
   readonly requestTimeoutMs: number;
   readonly orderTimeoutMs: number;
 }

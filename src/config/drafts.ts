@@ -17,10 +17,15 @@ const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;
 export type WrittenCertificate = Partial<CertificateEntry>;
 
 /** Completes each certificate by the defaults. One that names no issuer, solver or target is left out: references.ts has said so. */
-export function draftCertificates(entries: ReadonlyMap<string, Entry<WrittenCertificate>>, defaults: DefaultsEntry, problems: Problems): Draft[] {
+export function draftCertificates(
+  entries: ReadonlyMap<string, Entry<WrittenCertificate>>,
+  defaults: DefaultsEntry,
+  quarantined: ReadonlySet<string>,
+  problems: Problems,
+): Draft[] {
   const drafts: Draft[] = [];
   for (const [name, { value: entry }] of entries) {
-    const issuer = entry.issuer ?? defaults.issuer;
+    const [issuer, ...fallbacks] = usableIssuers(name, issuersOf(entry) ?? issuersOf(defaults) ?? [], quarantined, problems);
     const solver = entry.solver ?? defaults.solver;
     const targets = entry.targets ?? defaults.targets;
     if (issuer === undefined || solver === undefined || targets === undefined) continue;
@@ -29,6 +34,7 @@ export function draftCertificates(entries: ReadonlyMap<string, Entry<WrittenCert
       identifiers: entry.names ?? [],
       registeredDomains: registeredDomains(entry.names ?? []),
       issuer,
+      fallbacks,
       keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
       solver,
       targets,
@@ -41,6 +47,19 @@ export function draftCertificates(entries: ReadonlyMap<string, Entry<WrittenCert
     });
   }
   return drafts;
+}
+
+function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers">): readonly string[] | undefined {
+  return issuers ?? (issuer === undefined ? undefined : [issuer]);
+}
+
+/** A quarantined issuer is as good as not named; that it issued the latest version is then the reason to replace it. */
+function usableIssuers(name: string, named: readonly string[], quarantined: ReadonlySet<string>, problems: Problems): readonly string[] {
+  const usable = named.filter((issuer) => !quarantined.has(issuer));
+  if (named.length > 0 && usable.length === 0) {
+    problems.add(["certificates", name], () => `has only issuers that are quarantined (${named.map(quote).join(", ")}): name another`, "key");
+  }
+  return usable;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { KEY_TYPES } from "../domain/certificate.ts";
 import { duration } from "./duration.ts";
 import { limitsSchema } from "./limits.ts";
 import { secretReference } from "./secretReference.ts";
@@ -31,6 +32,13 @@ export const issuerSchema = z.strictObject({
   limits: limitsSchema
     .optional()
     .describe("What the CA allows; renewd sends nothing beyond it. Default: Let's Encrypt's own limits for its directories, none for other CAs."),
+  quarantined: z.boolean().default(false).describe("Never order from this CA again, and replace every certificate it has issued."),
+  keyTypes: z.array(z.enum(KEY_TYPES)).min(1).optional().describe("Key types the CA certifies. Default: all; checked before it is turned to as a fallback."),
+  identifierTypes: z
+    .array(z.enum(["dns", "ip"]))
+    .min(1)
+    .optional()
+    .describe("Kinds of names the CA certifies. Default: both; checked like `keyTypes`."),
   requestTimeout: duration({ min: "1s", max: "10m" }).prefault("30s").describe("Limit of one request to the CA."),
   orderTimeout: duration({ min: "5s", max: "2h" }).prefault("10m").describe("Limit of one attempt at an order, validation included."),
 });

@@ -52,7 +52,8 @@ async function build(file: string, raw: Raw, registries: Registries, environment
   const targets = pluginEntries("targets", registries.deployers, raw, problems);
   const defaults = section("defaults", raw, problems);
   const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems);
-  const drafts = draftCertificates(certificateEntries, defaults ?? {}, problems);
+  const quarantined = new Set([...issuerEntries].filter(([, { value }]) => value.quarantined).map(([name]) => name));
+  const drafts = draftCertificates(certificateEntries, defaults ?? {}, quarantined, problems);
   checkReferences(raw, problems);
   checkRules({ certificates: drafts, solvers, targets }, problems);
 
@@ -92,10 +93,13 @@ interface Definitions {
  * All that decides how a certificate is renewed. The definitions enter as written, so secrets only as their references;
  * the trust file enters with its content, because mending it is a reason to try again.
  */
-function definitions({ registeredDomains: _, ...draft }: Draft, { issuers, issuerEntries, solvers, targets }: Definitions): unknown {
+function definitions({ registeredDomains: _, fallbacks, ...draft }: Draft, { issuers, issuerEntries, solvers, targets }: Definitions): unknown {
   return {
     certificate: { ...draft, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
     issuer: issuerEntries.get(draft.issuer)?.raw,
+    ...(fallbacks.length > 0 && {
+      fallbacks: fallbacks.map((name) => ({ name, definition: issuerEntries.get(name)?.raw, trust: issuers.get(name)?.trustPem })),
+    }),
     trust: issuers.get(draft.issuer)?.trustPem ?? null,
     solver: solvers.get(draft.solver)?.raw,
     targets: draft.targets.map((target) => targets.get(target)?.raw),

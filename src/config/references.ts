@@ -22,6 +22,7 @@ export function checkReferences(raw: Raw, problems: Problems): void {
     const certificate = mapping(written);
     checkNames(certificate, path, defined, problems);
     for (const key of Object.keys(SECTION_OF) as Reference[]) {
+      if (key === "issuer" && (certificate.issuers !== undefined || defaults.issuers !== undefined)) continue;
       if (certificate[key] === undefined && defaults[key] === undefined) {
         problems.add(path, () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(defined[key])}`, "key");
       }
@@ -34,6 +35,14 @@ function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problem
   for (const key of ["issuer", "solver"] as const) {
     const name = holder[key];
     if (typeof name === "string") checkOne(key, name, [...path, key], defined, problems);
+  }
+  if (holder.issuer !== undefined && holder.issuers !== undefined)
+    problems.add([...path, "issuers"], "cannot be used beside `issuer`: keep one of them", "key");
+  const issuers = texts(holder.issuers);
+  for (const [i, name] of issuers.entries()) {
+    if (name === undefined) continue;
+    checkOne("issuer", name, [...path, "issuers", i], defined, problems);
+    if (issuers.indexOf(name) < i) problems.add([...path, "issuers", i], `${quote(name)} is listed twice: remove one`);
   }
   const targets = texts(holder.targets);
   for (const [i, name] of targets.entries()) {

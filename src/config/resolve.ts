@@ -23,6 +23,9 @@ export async function resolveIssuer(name: string, issuer: z.output<typeof issuer
     trustPem,
     externalAccount: account && hmacKey ? { keyId: account.keyId, hmacKey } : null,
     budget: budgetOf(name, issuer.directory, issuer.limits),
+    quarantined: issuer.quarantined,
+    keyTypes: issuer.keyTypes ?? null,
+    identifierTypes: issuer.identifierTypes ?? null,
     requestTimeoutMs: issuer.requestTimeout,
     orderTimeoutMs: issuer.orderTimeout,
   };

@@ -20,6 +20,8 @@ export interface Certificate {
   readonly registeredDomains: readonly string[];
   /** Name of the issuer in configuration. */
   readonly issuer: string;
+  /** Issuers to turn to, in this order, when `issuer` cannot do it. */
+  readonly fallbacks: readonly string[];
   readonly keyType: KeyType;
   /** Name of the solver in configuration. */
   readonly solver: string;

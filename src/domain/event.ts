@@ -5,6 +5,8 @@ export const EVENT_TYPES = [
   "renewal.cancelled",
   "issue.started",
   "issue.failed",
+  "issue.fallback",
+  "issue.fallbackRefused",
   "order.created",
   "order.resumed",
   "order.abandoned",

@@ -50,10 +50,19 @@ export interface IssueResult {
   readonly privateKey: Secret;
 }
 
+export interface Eligibility {
+  /** null: none known. */
+  readonly obstacle: string | null;
+  /** What could not be found out, such as a CAA record that no server returned. */
+  readonly notes: readonly string[];
+}
+
 /** An ACME CA with an account (RFC 8555). */
 export interface Issuer {
   /** Idempotent over `progress`: resumes the stored order and never opens a second one while the first can be used. */
   issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
+  /** What keeps this CA from fulfilling the request, as far as can be known without an order. */
+  eligibility?(request: IssueRequest, signal: AbortSignal): Promise<Eligibility>;
   /** How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it sends none. */
   clockAheadMs?(signal: AbortSignal): Promise<number | null>;
 }

@@ -32,6 +32,8 @@ export interface Renewal {
   readonly reasonDetail: string;
   readonly trigger: Trigger;
   readonly state: RenewalState;
+  /** The fallback issuer it has turned to; null: the certificate's first. */
+  readonly issuer: string | null;
   /** Raised on each claim; a writer holding an older fence is refused. */
   readonly fence: number;
   readonly leaseUntil: number | null;

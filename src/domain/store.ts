@@ -80,7 +80,10 @@ export interface RenewalStore {
 }
 
 export type RenewalPatch = Partial<
-  Pick<Renewal, "state" | "digest" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage">
+  Pick<
+    Renewal,
+    "state" | "issuer" | "digest" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage"
+  >
 >;
 
 export interface DeploymentStore {

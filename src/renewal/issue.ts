@@ -5,6 +5,7 @@ import type { Renewal } from "../domain/renewal.ts";
 import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
 import type { Context } from "./context.ts";
+import { type Turn, turn, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
@@ -12,7 +13,7 @@ import { countFailure, giveBack, settle, withdraw } from "./withdraw.ts";
 
 type Outcome =
   | { readonly kind: "issued"; readonly certificate: Certificate; readonly result: IssueResult }
-  | { readonly kind: "failed"; readonly error: RenewalError }
+  | { readonly kind: "failed"; readonly error: RenewalError; readonly turned: Turn }
   | { readonly kind: "notNeeded" | "interrupted" };
 
 /** Brings a renewal its new version. Any number of workers may be told to; the one that claims it does it. */
@@ -28,7 +29,7 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
     case "issued":
       return recordIssued(context, renewal, outcome.certificate, outcome.result);
     case "failed":
-      return recordFailed(context, renewal, outcome.error);
+      return recordFailed(context, renewal, outcome);
     default:
       return release(context, renewal);
   }
@@ -38,22 +39,45 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
   const { store, clock, estate } = context;
   const certificate = await stillNeeded(context, renewal);
   if (certificate === null) return { kind: "notNeeded" };
+  const issuer = issuerOf(renewal, certificate);
   try {
     await store.transaction(async (tx) => {
       held(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
-      await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer: certificate.issuer }));
+      await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer }));
     });
     const { name, identifiers, keyType } = certificate;
     const solver = estate.solver(certificate.solver);
     const progress = orderProgress(context, renewal, certificate, lease);
-    const result = await estate.issuer(certificate.issuer).issue({ certificate: name, identifiers, keyType }, progress, solver, lease.signal);
+    const result = await estate.issuer(issuer).issue({ certificate: name, identifiers, keyType }, progress, solver, lease.signal);
     return { kind: "issued", certificate, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
-    if (!isInterruption(thrown, lease)) return { kind: "failed", error };
+    const turned = isInterruption(thrown, lease) ? null : await turnFrom(context, renewal, certificate, error, lease);
+    if (turned !== null) return { kind: "failed", error, turned };
     context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: error.message }, "issuing interrupted; the same order is resumed");
     return { kind: "interrupted" };
   }
+}
+
+/** Asking other CAs takes time, so it is done while the lease is held. Null: interrupted. */
+async function turnFrom(context: Context, renewal: Renewal, certificate: Certificate, error: RenewalError, lease: Lease): Promise<Turn | null> {
+  const why = whyTurn(error, attemptsAfter(renewal, error), context.clock.now());
+  if (why === null) return { to: null, events: [] };
+  try {
+    return await turn(context, renewal, certificate, why, lease.signal);
+  } catch (thrown) {
+    if (isInterruption(thrown, lease)) return null;
+    throw thrown;
+  }
+}
+
+/** Being told to wait is not a failure and uses up no attempt. */
+function attemptsAfter({ attempts }: Renewal, error: RenewalError): number {
+  return attempts + (error.facts.class === "rateLimited" ? 0 : 1);
+}
+
+function issuerOf(renewal: Renewal, certificate: Certificate): string {
+  return renewal.issuer ?? certificate.issuer;
 }
 
 /** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
@@ -71,7 +95,7 @@ async function release(context: Context, renewal: Renewal): Promise<void> {
 
 function orderProgress(context: Context, renewal: Renewal, certificate: Certificate, lease: Lease): OrderProgress {
   const { store, clock, estate } = context;
-  const budget = estate.budget(certificate.issuer);
+  const budget = estate.budget(issuerOf(renewal, certificate));
   return {
     load: () => store.renewals.orderState(renewal.id),
     async save(state, event) {
@@ -112,7 +136,8 @@ async function recordIssued(context: Context, renewal: Renewal, certificate: Cer
   const now = context.clock.now();
   const { generation } = renewal;
   const { leaf, leafPem, chainPem, privateKey } = result;
-  const { name, issuer, keyType, targets } = certificate;
+  const { name, keyType, targets } = certificate;
+  const issuer = issuerOf(renewal, certificate);
   const recorded = await recordOutcome(context, renewal.id, async (tx) => {
     // The pending key moves into the version in one transaction: there is never none and never two.
     if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null }))) return false;
@@ -127,17 +152,21 @@ async function recordIssued(context: Context, renewal: Renewal, certificate: Cer
   if (!recorded) context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");
 }
 
-async function recordFailed(context: Context, renewal: Renewal, error: RenewalError): Promise<void> {
+async function recordFailed(context: Context, renewal: Renewal, { error, turned }: Extract<Outcome, { kind: "failed" }>): Promise<void> {
   const { settings, clock, log } = context;
   const now = clock.now();
-  // Being told to wait is not a failure and uses up no attempt.
-  const attempts = renewal.attempts + (error.facts.class === "rateLimited" ? 0 : 1);
-  const next = retryAt(error, attempts, settings.issueAttemptsMax, settings, now);
+  const attempts = attemptsAfter(renewal, error);
+  const next = turned.to !== null ? now : retryAt(error, attempts, settings.issueAttemptsMax, settings, now);
   log.warn({ certificate: renewal.certificate, renewalId: renewal.id, code: error.code, err: error, retryAt: next }, "issuing failed");
   const recorded = await recordOutcome(context, renewal.id, async (tx) => {
-    const patch = { leaseUntil: null, openClaims: 0, attempts, retryAt: next, errorCode: error.code, errorMessage: error.message };
+    const moved = turned.to === null ? { attempts } : { attempts: 0, issuer: turned.to };
+    const patch = { leaseUntil: null, openClaims: 0, ...moved, retryAt: next, errorCode: error.code, errorMessage: error.message };
     if (!(await tx.renewals.update(renewal.id, renewal.fence, patch))) return false;
     await tx.events.append(renewalEvent(renewal, now, "issue.failed", { ...errorDetail(error), attempt: renewal.attempts + 1, retryAt: next }));
+    for (const event of turned.events) await tx.events.append(event);
+    if (turned.to === null) return true;
+    await giveBack(tx, renewal.id);
+    await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null });
     return true;
   });
   if (!recorded) log.warn({ certificate: renewal.certificate, renewalId: renewal.id }, "late write refused: another worker has taken over");

@@ -8,6 +8,7 @@ import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import { type Buckets, byKey, type Charge, chargesOf, keyOf, shortage, spend } from "./budget.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
+import { WAIT_MAX_MS } from "./fallback.ts";
 import { proceed } from "./proceed.ts";
 import { behindTargets, firstReason, staleEndpoints } from "./reasons.ts";
 import { heldAfterRestore, lookAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
@@ -77,7 +78,9 @@ function holdForBudget({ certificate, version, budget: { ca, buckets, exempt } }
   // Drift is mended with the version that exists.
   if (exempt || reason === "drift") return null;
   const short = shortage(chargesFor(certificate, version, ca), buckets, isUrgent(certificate, version, now), now);
-  return short === null ? null : { due: false, hold: "budget", reason, detail: short.detail, until: short.until };
+  // Issuing turns to the next issuer then.
+  if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
+  return { due: false, hold: "budget", reason, detail: short.detail, until: short.until };
 }
 
 /** Every bucket the certificate's next order draws on. */
@@ -201,6 +204,7 @@ function newRenewal({ certificate, version, record }: PlanFacts, start: RenewalS
     reasonDetail: start.detail,
     trigger: start.trigger,
     state: "planned",
+    issuer: null,
     fence: 0,
     leaseUntil: null,
     priority: runwayPriority(version, now),

@@ -32,7 +32,9 @@ const CHECKS: readonly Check[] = [
   {
     reason: "issuerChanged",
     applies: ({ certificate, version }) =>
-      version.issuer === certificate.issuer || version.issuer === IMPORTED ? null : `issued by ${version.issuer}, configured is ${certificate.issuer}`,
+      [certificate.issuer, ...certificate.fallbacks, IMPORTED].includes(version.issuer)
+        ? null
+        : `issued by ${version.issuer}, configured is ${certificate.issuer}`,
   },
   {
     reason: "keyChanged",

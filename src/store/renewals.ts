@@ -14,6 +14,7 @@ const COLUMNS = [
   "reasonDetail",
   "trigger",
   "state",
+  "issuer",
   "fence",
   "leaseUntil",
   "priority",

@@ -23,6 +23,7 @@ describe("a right file", () => {
         name: "www",
         identifiers: [{ type: "dns", value: "www.example.org" }],
         issuer: "le",
+        fallbacks: [],
         keyType: "ecdsa-p256",
         solver: "web",
         targets: ["edge"],

@@ -5,8 +5,8 @@ import type { Dialect } from "../schema.ts";
 type Column = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder;
 const required: Column = (column) => column.notNull();
 
-/** What is used of the CAs' limits, and what renewals in flight have taken of it. */
-export function budgets(dialect: Dialect): Migration {
+/** What is used of the CAs' limits, fallback issuers, revocations, and replacements of many certificates at once. */
+export function budgetsAndCampaigns(dialect: Dialect): Migration {
   const name = dialect === "sqlite" ? "text" : sql`text collate "C"`;
   return {
     async up(db: Kysely<unknown>) {
@@ -28,6 +28,25 @@ export function budgets(dialect: Dialect): Migration {
         .addColumn("token_ms", "bigint", required)
         .addPrimaryKeyConstraint("reservations_pk", ["renewal_id", "scope", "kind", "key"])
         .execute();
+      await db.schema.alterTable("renewals").addColumn("issuer", "text").execute();
+      await db.schema.alterTable("versions").addColumn("revoked_at", "bigint").execute();
+      await db.schema
+        .createTable("campaigns")
+        .addColumn("id", name, (column) => column.primaryKey().notNull())
+        .addColumn("selection", "text", required)
+        .addColumn("issuer", "text")
+        .addColumn("deadline", "bigint", required)
+        .addColumn("created_at", "bigint", required)
+        .addColumn("ended_at", "bigint")
+        .execute();
+      await db.schema
+        .createTable("campaign_members")
+        .addColumn("campaign", name, required)
+        .addColumn("certificate", name, required)
+        .addColumn("generation", "bigint", required)
+        .addPrimaryKeyConstraint("campaign_members_pk", ["campaign", "certificate"])
+        .execute();
+      await db.schema.createIndex("campaign_members_by_certificate").on("campaign_members").column("certificate").execute();
     },
   };
 }

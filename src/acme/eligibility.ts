@@ -1,0 +1,32 @@
+import type { KeyType } from "../domain/certificate.ts";
+import type { Identifier } from "../domain/identifier.ts";
+import type { Eligibility, IssueRequest } from "../domain/issuer.ts";
+import { type CaaLookup, checkCaa } from "./caa.ts";
+import { harmless } from "./problem.ts";
+import type { CertificateAuthority } from "./session.ts";
+
+export interface Capabilities {
+  /** null: not known to lack any. */
+  readonly keyTypes: readonly KeyType[] | null;
+  readonly identifierTypes: readonly Identifier["type"][] | null;
+}
+
+/** What can be told of a CA without opening an order, cheapest first. */
+export async function eligibilityOf(
+  ca: CertificateAuthority,
+  { keyTypes, identifierTypes }: Capabilities,
+  { keyType, identifiers }: IssueRequest,
+  lookup: CaaLookup,
+  signal: AbortSignal,
+): Promise<Eligibility> {
+  const no = (obstacle: string): Eligibility => ({ obstacle, notes: [] });
+  if (keyTypes !== null && !keyTypes.includes(keyType)) return no(`it certifies no ${keyType} keys`);
+  const foreign = identifiers.find(({ type }) => identifierTypes !== null && !identifierTypes.includes(type));
+  if (foreign !== undefined) return no(`it certifies no ${foreign.type === "ip" ? "IP addresses" : "DNS names"} such as ${foreign.value}`);
+  const { meta } = await ca.directory(signal);
+  if (meta?.externalAccountRequired && ca.externalAccount === null) return no("it needs an external account binding, and none is configured");
+  const identities = (meta?.caaIdentities ?? []).map((identity) => harmless(identity, 253));
+  if (identities.length === 0) return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
+  const { forbidden, unknown } = await checkCaa(identifiers, identities, lookup, signal);
+  return { obstacle: forbidden, notes: unknown === null ? [] : [unknown] };
+}

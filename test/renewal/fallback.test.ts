@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import { unlimited } from "../../src/domain/budget.ts";
+import { type ErrorCode, RenewalError } from "../../src/domain/errors.ts";
+import { whyTurn } from "../../src/renewal/fallback.ts";
+import { decide } from "../../src/renewal/plan.ts";
+import { certificate, deployment, endpointStatus, NOW, record, version } from "../support/facts.ts";
+
+describe("turning to another CA", () => {
+  it.each<[ErrorCode, number, number | null, boolean]>([
+    ["acme.connection", 1, null, false],
+    ["acme.connection", 2, null, true],
+    ["acme.server", 2, null, true],
+    ["acme.untrusted", 1, null, true],
+    ["acme.caa", 1, null, true],
+    ["acme.rejectedIdentifier", 1, null, true],
+    ["acme.rateLimited", 0, NOW + 3_600_000, false],
+    ["acme.rateLimited", 0, NOW + 3_600_001, true],
+    ["acme.budget", 0, NOW + 86_400_000, true],
+    ["acme.unauthorized", 5, null, false],
+    ["acme.dns", 5, null, false],
+    ["solver.failed", 5, null, false],
+    ["internal.bug", 5, null, false],
+  ])("%s after %i attempts, wait until %s: %s", (code, attempts, retryAt, turns) => {
+    const error = new RenewalError(code, "", retryAt === null ? {} : { retryAt });
+    expect(whyTurn(error, attempts, NOW) !== null).toBe(turns);
+  });
+
+  it("does not turn back before the next regular renewal, but away from an issuer that is no longer named", () => {
+    const facts = (issuer: string) => ({
+      certificate: certificate({ issuer: "first", fallbacks: ["second"] }),
+      record: record(),
+      version: version({ issuer }),
+      active: null,
+      deployments: [deployment({ deployedGeneration: 1 })],
+      endpoints: [endpointStatus()],
+      budget: { ca: unlimited("first"), buckets: new Map(), exempt: false },
+    });
+    expect(decide(facts("second"), NOW)).toMatchObject({ due: false, hold: null });
+    expect(decide(facts("quarantined"), NOW)).toMatchObject({ due: true, reason: "issuerChanged" });
+  });
+});
