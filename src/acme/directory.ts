@@ -8,6 +8,7 @@ const directorySchema = z.object({
   newNonce: url,
   newAccount: url,
   newOrder: url,
+  revokeCert: url.optional(),
   meta: z
     .object({
       termsOfService: z.string().max(2000).optional(),

@@ -15,6 +15,7 @@ import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
+import { revokeCertificate } from "./revoke.ts";
 import { type CertificateAuthority, openSession, type Session } from "./session.ts";
 import { createTransport } from "./transport.ts";
 
@@ -53,6 +54,9 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
   const ca: CertificateAuthority = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: readDirectory, externalAccount, now };
 
   return {
+    async revoke(request, signal) {
+      return revokeCertificate(ca, await ensureAccount(ca, accounts, options, signal), request, signal);
+    },
     eligibility: (request, signal) =>
       eligibilityOf(ca, { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null }, request, caa, signal),
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),

@@ -100,7 +100,7 @@ async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: n
 }
 
 /** `user@host` for the history; an account without a name asks as its number. */
-function whoAsks(): string | null {
+export function whoAsks(): string | null {
   const uid = process.getuid?.();
   const at = `@${hostname()}`.slice(0, 60);
   try {

@@ -12,9 +12,12 @@ import { addImport } from "./commands/import.ts";
 import { addSolvers, addTargets } from "./commands/kinds.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addRehearse } from "./commands/rehearse.ts";
 import { addRenew } from "./commands/renew.ts";
+import { addReplace } from "./commands/replace.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addResume } from "./commands/resume.ts";
+import { addRevoke } from "./commands/revoke.ts";
 import { addRun, addWorker } from "./commands/run.ts";
 import { addShow } from "./commands/show.ts";
 import { addStatus } from "./commands/status.ts";
@@ -25,7 +28,7 @@ import type { Stream } from "./output.ts";
 /** In the order of `renewd --help`: what is looked at most comes first. */
 const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
-  ["Act:", [addRenew, addPause, addResume, addImport]],
+  ["Act:", [addRenew, addPause, addResume, addImport, addRevoke, addReplace, addRehearse]],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore]],
   ["Configure:", [addConfig, addTargets, addSolvers]],

@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { budgetOf } from "../config/limits.ts";
 import { unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer } from "../domain/deployer.ts";
@@ -6,10 +7,13 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
 import type { Store } from "../domain/store.ts";
 import type { Estate } from "../renewal/context.ts";
+import type { RehearsalOffice } from "../renewal/rehearse.ts";
 
 export interface ReloadableEstate extends Estate {
   /** From now on this configuration holds; what is running finishes with what it has. */
   replace(config: Config): void;
+  /** The issuer as it is rehearsed with. */
+  rehearsal(issuer: string): RehearsalOffice;
 }
 
 /** Makes issuers, solvers and deployers when first asked for: a deployer process never builds an ACME client. */
@@ -22,6 +26,7 @@ export function createEstate(initial: Config, store: Store, clock: Clock): Reloa
     certificate: (name) => byName.get(name) ?? null,
     issuer: (name) => made.issuer(name),
     budget: (name) => config.issuers.get(name)?.budget ?? unlimited(name),
+    rehearsal: (name) => rehearsalOf(config, name, store, clock),
     solver: (name) => made.solver(name),
     deployer: (name) => made.deployer(name),
     replace(next) {
@@ -29,6 +34,16 @@ export function createEstate(initial: Config, store: Store, clock: Clock): Reloa
       made = makers(config, store, clock);
       byName = new Map(config.certificates.map((certificate) => [certificate.name, certificate]));
     },
+  };
+}
+
+function rehearsalOf(config: Config, name: string, store: Store, { now }: Clock): RehearsalOffice {
+  const options = config.issuers.get(name);
+  if (options === undefined || options.staging === null) return { issuer: null, budget: unlimited(name) };
+  const staged = { ...options, directory: options.staging };
+  return {
+    issuer: lateIssuer(async () => (await import("../acme/issuer.ts")).createIssuer(staged, { accounts: store.accounts, now })),
+    budget: budgetOf(name, options.staging),
   };
 }
 
@@ -70,6 +85,11 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
   };
   return {
     issue: async (...request) => (await issuer()).issue(...request),
+    revoke: async (...request) => {
+      const { revoke } = await issuer();
+      if (revoke === undefined) throw new RenewalError("request.invalid", "this issuer cannot revoke");
+      return revoke(...request);
+    },
     eligibility: async (...request) => (await (await issuer()).eligibility?.(...request)) ?? { obstacle: null, notes: [] },
     clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };

@@ -51,6 +51,7 @@ export interface IssuerConfig {
   readonly trustPem: string | null;
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
   readonly budget: CaBudget;
+  readonly staging: string | null;
   readonly quarantined: boolean;
   /** null: whatever we can make. */
   readonly keyTypes: readonly KeyType[] | null;

@@ -6,13 +6,14 @@ import { secretReference } from "./secretReference.ts";
 
 const HTTPS_ADVICE = "must be an https URL without user or fragment: ACME refuses anything else (RFC 8555 §6.1)";
 
+const directoryUrl = z
+  .string()
+  .max(2_000)
+  .regex(/^https:\/\//, { error: HTTPS_ADVICE, abort: true })
+  .refine(isPlainHttps, HTTPS_ADVICE);
+
 export const issuerSchema = z.strictObject({
-  directory: z
-    .string()
-    .max(2_000)
-    .regex(/^https:\/\//, { error: HTTPS_ADVICE, abort: true })
-    .refine(isPlainHttps, HTTPS_ADVICE)
-    .describe("URL of the CA's ACME directory; https only."),
+  directory: directoryUrl.describe("URL of the CA's ACME directory; https only."),
   contact: z
     .array(z.string().regex(/^[^\s@,;:<>?&]+@[^\s@,;:<>?&]+$/, "must be a mail address such as ops@example.org"))
     .max(10)
@@ -32,6 +33,7 @@ export const issuerSchema = z.strictObject({
   limits: limitsSchema
     .optional()
     .describe("What the CA allows; renewd sends nothing beyond it. Default: Let's Encrypt's own limits for its directories, none for other CAs."),
+  staging: directoryUrl.optional().describe("Directory URL of the CA's staging system, for `renewd rehearse`. Default: known for Let's Encrypt, else none."),
   quarantined: z.boolean().default(false).describe("Never order from this CA again, and replace every certificate it has issued."),
   keyTypes: z.array(z.enum(KEY_TYPES)).min(1).optional().describe("Key types the CA certifies. Default: all; checked before it is turned to as a fallback."),
   identifierTypes: z

@@ -67,3 +67,8 @@ export function budgetOf(issuer: string, directory: string, written: z.output<ty
   }
   return { issuer, directory, limits, renewalsExempt: written.renewalsExempt ?? known.renewalsExempt };
 }
+
+/** Where the same CA can be ordered from for practice; null: not known. */
+export function stagingOf(directory: string): string | null {
+  return directory === "https://acme-v02.api.letsencrypt.org/directory" ? "https://acme-staging-v02.api.letsencrypt.org/directory" : null;
+}

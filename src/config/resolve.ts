@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import type { Config, IssuerConfig, RedisConfig } from "./config.ts";
 import type { issuerSchema } from "./issuerSchema.ts";
-import { budgetOf } from "./limits.ts";
+import { budgetOf, stagingOf } from "./limits.ts";
 import type { RedisSection } from "./redisSchema.ts";
 import type { Resources } from "./resources.ts";
 import type { fileSchema } from "./schema.ts";
@@ -23,6 +23,7 @@ export async function resolveIssuer(name: string, issuer: z.output<typeof issuer
     trustPem,
     externalAccount: account && hmacKey ? { keyId: account.keyId, hmacKey } : null,
     budget: budgetOf(name, issuer.directory, issuer.limits),
+    staging: issuer.staging ?? stagingOf(issuer.directory),
     quarantined: issuer.quarantined,
     keyTypes: issuer.keyTypes ?? null,
     identifierTypes: issuer.identifierTypes ?? null,

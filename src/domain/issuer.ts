@@ -50,6 +50,24 @@ export interface IssueResult {
   readonly privateKey: Secret;
 }
 
+/** CRLReason codes (RFC 5280 §5.3.1) that a subscriber may give. */
+export const REVOCATION_REASONS = {
+  unspecified: 0,
+  keyCompromise: 1,
+  affiliationChanged: 3,
+  superseded: 4,
+  cessationOfOperation: 5,
+  privilegeWithdrawn: 9,
+} as const;
+export type RevocationReason = keyof typeof REVOCATION_REASONS;
+
+export interface RevocationRequest {
+  readonly leafPem: string;
+  /** The certificate's own. */
+  readonly privateKey: Secret;
+  readonly reason: RevocationReason;
+}
+
 export interface Eligibility {
   /** null: none known. */
   readonly obstacle: string | null;
@@ -61,6 +79,8 @@ export interface Eligibility {
 export interface Issuer {
   /** Idempotent over `progress`: resumes the stored order and never opens a second one while the first can be used. */
   issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
+  /** Idempotent. Returns whose key the CA accepted. */
+  revoke?(request: RevocationRequest, signal: AbortSignal): Promise<"account" | "certificate">;
   /** What keeps this CA from fulfilling the request, as far as can be known without an order. */
   eligibility?(request: IssueRequest, signal: AbortSignal): Promise<Eligibility>;
   /** How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it sends none. */

@@ -1,4 +1,5 @@
 import type { Ledger } from "./budget.ts";
+import type { CampaignStore } from "./campaign.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
 import type { Observation } from "./endpoint.ts";
@@ -19,6 +20,7 @@ export interface Store {
   readonly challenges: ChallengeResponses;
   readonly accounts: Accounts;
   readonly ledger: Ledger;
+  readonly campaigns: CampaignStore;
   /** State and its history event are committed together or not at all. Do no other I/O inside. */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */
@@ -49,6 +51,10 @@ export interface VersionStore {
   insert(version: Version, privateKey: Secret): Promise<void>;
   /** Opens the sealed key; throws `store.sealed` when the master key does not fit. */
   privateKey(certificate: string, generation: number): Promise<Secret>;
+  /** Of any generation; null: renewd holds none. */
+  bySerial(serial: string): Promise<Version | null>;
+  /** The first instant stays. */
+  markRevoked(certificate: string, generation: number, at: number): Promise<void>;
   markVerified(certificate: string, generation: number, at: number): Promise<void>;
 }
 

@@ -40,6 +40,8 @@ export interface Version {
   readonly createdAt: number;
   /** When a handshake on every endpoint proved this version live; null: never. */
   readonly verifiedAt: number | null;
+  /** When renewd had it revoked, or learned that it is; null: not known to be. */
+  readonly revokedAt: number | null;
 }
 
 export const IMPORTED = "imported";

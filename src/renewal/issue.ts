@@ -4,6 +4,7 @@ import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
+import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
 import { type Turn, turn, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
@@ -111,9 +112,10 @@ function orderProgress(context: Context, renewal: Renewal, certificate: Certific
       lease.assertHeld();
       if (exempt) return;
       const version = await store.versions.latest(certificate.name);
+      const urgent = isPending(await store.campaigns.of(certificate.name), version);
       await store.transaction(async (tx) => {
         held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
-        await withdraw(tx, { renewalId: renewal.id, certificate, budget, version }, clock.now());
+        await withdraw(tx, { renewalId: renewal.id, certificate, budget, version, urgent }, clock.now());
       });
     },
     unreserve: () => store.transaction((tx) => giveBack(tx, renewal.id)),
@@ -143,7 +145,10 @@ async function recordIssued(context: Context, renewal: Renewal, certificate: Cer
     if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null }))) return false;
     await tx.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: 0, retryAt: null, errorCode: null, errorMessage: null });
     await settle(tx, renewal.id, context.estate.budget(issuer), certificate, now);
-    await tx.versions.insert({ certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null }, privateKey);
+    await tx.versions.insert(
+      { certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null, revokedAt: null },
+      privateKey,
+    );
     await tx.deployments.want(name, targets, generation);
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
     await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Bucket, CaBudget } from "../domain/budget.ts";
+import type { Membership } from "../domain/campaign.ts";
 import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
 import type { Reason, Renewal, Trigger } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
 import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import { type Buckets, byKey, type Charge, chargesOf, keyOf, shortage, spend } from "./budget.ts";
+import { isPending, reasonInCampaign } from "./campaign.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
 import { WAIT_MAX_MS } from "./fallback.ts";
@@ -17,6 +19,8 @@ import { isRenewal, isUrgent } from "./withdraw.ts";
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
+/** The emergency lane: as if it expired within the hour. */
+const CAMPAIGN_PRIORITY = 60;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
 
@@ -31,6 +35,8 @@ export type PlanDecision =
 export interface PlanFacts extends RestoredFacts {
   readonly active: Renewal | null;
   readonly budget: BudgetFacts;
+  /** The replacement of many certificates that this one belongs to. */
+  readonly campaign: Membership | null;
 }
 
 /** What is left at the CA this certificate would be ordered from. */
@@ -45,7 +51,7 @@ export interface BudgetFacts {
 /** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
 export function decide(facts: PlanFacts, now: number): PlanDecision {
   const { active, version, certificate } = facts;
-  const found = reasonAfterRestore(facts, firstReason(facts, now));
+  const found = reasonAfterRestore(facts, reasonInCampaign(facts.campaign, version, firstReason(facts, now)));
   if (active !== null) {
     return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
   }
@@ -74,10 +80,10 @@ function holdBack(facts: PlanFacts, reason: Reason, now: number): PlanDecision |
   return holdRestored(facts, reason, now) ?? holdForBudget(facts, reason, now);
 }
 
-function holdForBudget({ certificate, version, budget: { ca, buckets, exempt } }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+function holdForBudget({ certificate, version, campaign, budget: { ca, buckets, exempt } }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
   // Drift is mended with the version that exists.
   if (exempt || reason === "drift") return null;
-  const short = shortage(chargesFor(certificate, version, ca), buckets, isUrgent(certificate, version, now), now);
+  const short = shortage(chargesFor(certificate, version, ca), buckets, isPending(campaign, version) || isUrgent(certificate, version, now), now);
   // Issuing turns to the next issuer then.
   if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
   return { due: false, hold: "budget", reason, detail: short.detail, until: short.until };
@@ -103,6 +109,8 @@ export async function loadPlanFacts(
   buckets: Buckets = new Map(),
 ): Promise<PlanFacts> {
   const version = await store.versions.latest(certificate.name);
+  const campaign = await store.campaigns.of(certificate.name);
+  const issuer = isPending(campaign, version) ? campaign.issuer : null;
   return {
     certificate,
     record,
@@ -110,7 +118,8 @@ export async function loadPlanFacts(
     active: await store.renewals.active(certificate.name),
     deployments: await store.deployments.list(certificate.name),
     endpoints: await store.observations.statuses(certificate.name),
-    budget: { ca: estate.budget(certificate.issuer), buckets, exempt: false },
+    campaign,
+    budget: { ca: estate.budget(issuer ?? certificate.issuer), buckets, exempt: false },
   };
 }
 
@@ -194,7 +203,7 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
   return renewal;
 }
 
-function newRenewal({ certificate, version, record }: PlanFacts, start: RenewalStart, now: number): Renewal {
+function newRenewal({ certificate, version, record, campaign }: PlanFacts, start: RenewalStart, now: number): Renewal {
   const current = version?.generation ?? 0;
   return {
     id: start.id ?? randomUUID(),
@@ -204,10 +213,10 @@ function newRenewal({ certificate, version, record }: PlanFacts, start: RenewalS
     reasonDetail: start.detail,
     trigger: start.trigger,
     state: "planned",
-    issuer: null,
+    issuer: start.reason !== "drift" && isPending(campaign, version) ? campaign.issuer : null,
     fence: 0,
     leaseUntil: null,
-    priority: runwayPriority(version, now),
+    priority: isPending(campaign, version) ? Math.min(CAMPAIGN_PRIORITY, runwayPriority(version, now)) : runwayPriority(version, now),
     digest: certificate.digest,
     openClaims: 0,
     attempts: 0,

@@ -25,6 +25,10 @@ interface Check {
 /** Why a certificate renews: in this order, the first that applies wins. `missing` comes before all, as nothing else can be asked then. */
 const CHECKS: readonly Check[] = [
   {
+    reason: "revoked",
+    applies: ({ version }) => (version.revokedAt === null ? null : `generation ${version.generation} was revoked ${formatInstant(version.revokedAt)}`),
+  },
+  {
     reason: "identifiersChanged",
     applies: ({ certificate, version }) =>
       sameIdentifiers(certificate.identifiers, version.leaf.identifiers) ? null : namesDifference(certificate.identifiers, version.leaf.identifiers),

@@ -14,6 +14,8 @@ export interface Withdrawal {
   readonly budget: CaBudget;
   /** The latest version; null: none yet. */
   readonly version: Version | null;
+  /** Belongs to a mass replacement, which may use what routine work has to leave. */
+  readonly urgent?: boolean;
 }
 
 /** Whether this CA has certified this very set of names before, as far as renewd knows. */
@@ -27,7 +29,7 @@ export function isUrgent(certificate: Pick<Certificate, "policy">, version: Vers
 }
 
 /** Takes what the order draws on its CA's limits, or throws `acme.budget` and takes nothing. Part of the caller's transaction. */
-export async function withdraw(tx: Store, { renewalId, certificate, budget, version }: Withdrawal, now: number): Promise<void> {
+export async function withdraw(tx: Store, { renewalId, certificate, budget, version, urgent = false }: Withdrawal, now: number): Promise<void> {
   const charges = chargesOf(budget, { ...certificate, renewal: isRenewal(certificate, version, budget.issuer) });
   if (charges.length === 0) return;
   await tx.ledger.lock();
@@ -35,7 +37,7 @@ export async function withdraw(tx: Store, { renewalId, certificate, budget, vers
   const held = new Set((await tx.ledger.reserved(renewalId)).map(keyOf));
   // A crash between reserving and newOrder leaves its certificate paid for; the order itself may have been opened.
   const open = charges.filter((each) => !held.has(keyOf(each)));
-  const short = shortage(open, buckets, isUrgent(certificate, version, now), now);
+  const short = shortage(open, buckets, urgent || isUrgent(certificate, version, now), now);
   if (short !== null)
     throw new RenewalError("acme.budget", `issuer "${budget.issuer}": ${short.detail}`, { retryAt: wakeAt(short.until, certificate, version, now) });
   const spent = open.filter(({ spends }) => spends);

@@ -18,6 +18,8 @@ const TABLES = {
   challenges: ["token"],
   accounts: ["issuer", "directory"],
   ledger: ["scope", "kind", "key"],
+  campaigns: ["id"],
+  campaignMembers: ["campaign", "certificate"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 

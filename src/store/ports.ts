@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import type { EventStore, Store } from "../domain/store.ts";
 import { accountStore } from "./accounts.ts";
+import { campaignStore } from "./campaigns.ts";
 import { certificateStore } from "./certificates.ts";
 import { challengeStore } from "./challenges.ts";
 import type { Database } from "./database.ts";
@@ -63,6 +64,7 @@ function ports(database: Database, db: Db, vault: Vault, events: EventStore): Om
     events,
     challenges: challengeStore(db),
     accounts: accountStore(db, vault),
+    campaigns: campaignStore(db),
     ledger: ledgerStore(db, database.dialect),
   };
 }

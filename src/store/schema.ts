@@ -1,5 +1,6 @@
 import type { Generated, Kysely } from "kysely";
 import type { Bucket, Reservation } from "../domain/budget.ts";
+import type { Campaign, CampaignMember } from "../domain/campaign.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { HistoryEvent } from "../domain/event.ts";
@@ -30,6 +31,8 @@ export interface Schema {
   accounts: { issuer: string; directory: string; url: string | null; sealedKey: string };
   ledger: Bucket;
   reservations: Reservation & { renewalId: string };
+  campaigns: Campaign;
+  campaignMembers: CampaignMember;
   meta: { name: string; value: string };
 }
 

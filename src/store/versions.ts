@@ -7,7 +7,7 @@ import type { Db, Schema } from "./schema.ts";
 import { recordIdentity, type Vault } from "./vault.ts";
 
 /** All but the sealed key, which is read only to be opened. */
-const COLUMNS = ["certificate", "generation", "issuer", "leaf", "leafPem", "chainPem", "keyType", "createdAt", "verifiedAt"] as const;
+const COLUMNS = ["certificate", "generation", "issuer", "leaf", "leafPem", "chainPem", "keyType", "createdAt", "verifiedAt", "revokedAt"] as const;
 
 export function versionStore(db: Db, vault: Vault): VersionStore {
   return {
@@ -38,11 +38,14 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
       return rows.map(toVersion);
     },
     async insert(version, privateKey) {
-      const { certificate, generation, issuer, leafPem, keyType, createdAt, verifiedAt } = version;
+      const { certificate, generation, issuer, leafPem, keyType, createdAt, verifiedAt, revokedAt } = version;
       const leaf = JSON.stringify(version.leaf);
       const chainPem = JSON.stringify(version.chainPem);
       const sealedKey = vault.seal(keyIdentity(certificate, generation), privateKey);
-      await db.insertInto("versions").values({ certificate, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt, verifiedAt, sealedKey }).execute();
+      await db
+        .insertInto("versions")
+        .values({ certificate, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt, verifiedAt, revokedAt, sealedKey })
+        .execute();
     },
     async privateKey(certificate, generation) {
       const row = await db
@@ -53,6 +56,20 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         .executeTakeFirst();
       if (row === undefined) throw new RenewalError("internal.bug", `there is no generation ${generation} of certificate ${certificate}`);
       return vault.open(keyIdentity(certificate, generation), row.sealedKey);
+    },
+    async bySerial(serial) {
+      // Serials are inside the leaf's JSON; this is asked by a person, about once a year.
+      const row = await select(db).where("leaf", "like", `%"serial":"${serial}"%`).orderBy("createdAt", "desc").limit(1).executeTakeFirst();
+      return row === undefined ? null : toVersion(row);
+    },
+    async markRevoked(certificate, generation, at) {
+      await db
+        .updateTable("versions")
+        .set({ revokedAt: at })
+        .where("certificate", "=", certificate)
+        .where("generation", "=", generation)
+        .where("revokedAt", "is", null)
+        .execute();
     },
     /** The first proof stays: history measures from it. */
     async markVerified(certificate, generation, at) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/domain/store.ts";
 import { openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
+import { campaignTests } from "../store/campaignTests.ts";
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { historyTests } from "../store/historyTests.ts";
@@ -69,6 +70,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     deploymentAndObservationTests(bench);
     historyTests(bench);
     ledgerTests(bench);
+    campaignTests(bench);
     processTests(bench);
   });
 }

@@ -104,6 +104,7 @@ describe("the planner", () => {
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
+    campaign: null,
     budget: { ca: LE, buckets: used(orders, charges, NOW), exempt: false },
     ...patch,
   });

@@ -33,6 +33,7 @@ describe("turning to another CA", () => {
       active: null,
       deployments: [deployment({ deployedGeneration: 1 })],
       endpoints: [endpointStatus()],
+      campaign: null,
       budget: { ca: unlimited("first"), buckets: new Map(), exempt: false },
     });
     expect(decide(facts("second"), NOW)).toMatchObject({ due: false, hold: null });

@@ -11,6 +11,7 @@ function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
+    campaign: null,
     budget: { ca: unlimited("ca"), buckets: new Map(), exempt: false },
     ...patch,
   };

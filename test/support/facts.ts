@@ -65,6 +65,7 @@ export function version(patch: Partial<Version> = {}): Version {
     keyType: "ecdsa-p256",
     createdAt: ISSUED_AT,
     verifiedAt: ISSUED_AT,
+    revokedAt: null,
     ...patch,
   };
 }

@@ -41,7 +41,18 @@ function whole(pair: IssuedPair, ...chain: string[]): ServedPair {
 function versionOf(pair: IssuedPair, chain = [inner.certPem, outer.certPem]): Version {
   const leaf = readLeaf(pair.certPem);
   const keyType = leaf.keyType ?? "ecdsa-p256";
-  return { certificate: "www", generation: 2, issuer: "ca", leaf, leafPem: pair.certPem, chainPem: chain, keyType, createdAt: 0, verifiedAt: null };
+  return {
+    certificate: "www",
+    generation: 2,
+    issuer: "ca",
+    leaf,
+    leafPem: pair.certPem,
+    chainPem: chain,
+    keyType,
+    createdAt: 0,
+    verifiedAt: null,
+    revokedAt: null,
+  };
 }
 
 function fingerprint(pem: string): string {

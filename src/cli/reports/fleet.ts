@@ -1,4 +1,5 @@
 import { type CaBudget, unlimited } from "../../domain/budget.ts";
+import type { Membership } from "../../domain/campaign.ts";
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
@@ -19,6 +20,7 @@ export interface Member {
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
   readonly budget: BudgetFacts;
+  readonly campaign: Membership | null;
 }
 
 /** The limits of an issuer. */
@@ -29,6 +31,8 @@ const ACTIVE_SPARE = 1_000;
 
 /** Every configured certificate, sorted by name, in a fixed number of queries however many there are. */
 export async function loadFleet(store: Store, certificates: readonly Certificate[], now: number, budgetOf: BudgetOf = unlimited): Promise<Member[]> {
+  // The first of a certificate is the one that counts.
+  const campaigns = new Map((await store.campaigns.memberships()).reverse().map((each) => [each.certificate, each]));
   const buckets = byKey(await store.ledger.list(now));
   const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
   const versions = new Map((await store.versions.listLatest()).map((version) => [version.certificate, version]));
@@ -45,6 +49,7 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
       active: active.get(certificate.name) ?? null,
       deployments: deployments.get(certificate.name) ?? [],
       endpoints: endpoints.get(certificate.name) ?? [],
+      campaign: campaigns.get(certificate.name) ?? null,
       budget: { ca: budgetOf(certificate.issuer), buckets, exempt: false },
     }));
 }

@@ -8,7 +8,7 @@ import { renewalWindow } from "../../renewal/window.ts";
 import { type Member, progressOf } from "./fleet.ts";
 
 /** Worst first: the first one is the headline. */
-export const PROBLEM_KINDS = ["expired", "quarantined", "failing", "stale", "notDeployed", "paused", "restored", "stuck"] as const;
+export const PROBLEM_KINDS = ["expired", "revoked", "quarantined", "failing", "stale", "notDeployed", "paused", "restored", "stuck"] as const;
 export type ProblemKind = (typeof PROBLEM_KINDS)[number];
 
 export interface Problem {
@@ -53,6 +53,8 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const ago = `${formatDuration(now - expiresAt)} ago`;
     return version !== null && version.leaf.notAfter > now ? `a certificate that expired ${ago} is still in use` : `expired ${ago}`;
   },
+  revoked: ({ member: { version }, now }) =>
+    version === null || version.revokedAt === null ? null : `generation ${version.generation} was revoked ${formatDuration(now - version.revokedAt)} ago`,
   quarantined: ({ member: { record } }) => (isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null),
   failing({ member, member: { record, active } }) {
     const [stopped] = active === null ? [] : stoppedBy(member);
@@ -105,7 +107,7 @@ export function needsPerson(problems: readonly Problem[], complaints: readonly C
   const heals =
     member.active !== null && complaints.every(({ code, nextAttemptAt }) => nextAttemptAt !== null && isErrorCode(code) && HEALING.has(ERRORS[code].class));
   const roomLeft = member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
-  return problems.some(({ kind }) => kind !== "failing" || !heals || !roomLeft);
+  return problems.some(({ kind }) => (kind === "revoked" ? member.active === null : kind !== "failing" || !heals || !roomLeft));
 }
 
 /** Every error that has not been overcome yet, the one that stops most first. */

@@ -1,0 +1,37 @@
+import { X509Certificate } from "node:crypto";
+import { RenewalError } from "../domain/errors.ts";
+import { REVOCATION_REASONS, type RevocationRequest } from "../domain/issuer.ts";
+import type { OpenAccount } from "./account.ts";
+import { hasProblemType } from "./problem.ts";
+import { type CertificateAuthority, openSession, type Session } from "./session.ts";
+
+/**
+ * RFC 8555 §7.6: signed by the account that ordered it, or, where that is not ours to use, by the certificate's own key.
+ * Returns which one did it. Already revoked is as good.
+ */
+export async function revokeCertificate(
+  ca: CertificateAuthority,
+  account: OpenAccount,
+  { leafPem, privateKey, reason }: RevocationRequest,
+  signal: AbortSignal,
+): Promise<"account" | "certificate"> {
+  const { revokeCert } = await ca.directory(signal);
+  if (revokeCert === undefined) throw new RenewalError("acme.refused", `CA "${ca.issuer}" offers no revocation in its directory.`);
+  const payload = { certificate: new X509Certificate(leafPem).raw.toString("base64url"), reason: REVOCATION_REASONS[reason] };
+  try {
+    await ask(openSession(ca, account.privateKey, account.url, signal), revokeCert, payload);
+    return "account";
+  } catch (error) {
+    if (!hasProblemType(error, "unauthorized") && !hasProblemType(error, "accountDoesNotExist")) throw error;
+  }
+  await ask(openSession(ca, privateKey, null, signal), revokeCert, payload);
+  return "certificate";
+}
+
+async function ask(session: Session, url: string, payload: object): Promise<void> {
+  try {
+    await session.post("revoke the certificate", url, payload);
+  } catch (error) {
+    if (!hasProblemType(error, "alreadyRevoked")) throw error;
+  }
+}

@@ -1,0 +1,138 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { openReader } from "../../compose/index.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import { draftCampaign, type Selection, startCampaign } from "../../renewal/campaign.ts";
+import { type Cli, perform } from "../call.ts";
+import { boardReport, renderBoard } from "../reports/board.ts";
+import { iso, spoken } from "../reports/instant.ts";
+import { inert } from "../terminal/text.ts";
+import { futureOption } from "../when.ts";
+
+/** `renewd replace --json`. */
+export interface ReplaceReport {
+  readonly version: 1;
+  /** null: `--dry-run`. */
+  readonly id: string | null;
+  readonly deadline: string;
+  readonly certificates: readonly string[];
+  readonly refused: readonly { readonly certificate: string; readonly why: string }[];
+}
+
+interface Options {
+  readonly issuer?: string;
+  readonly serials?: string;
+  readonly san?: string;
+  readonly intermediate?: string;
+  readonly deadline: string;
+  readonly to?: string;
+  readonly dryRun?: boolean;
+}
+
+export function addReplace(program: Command, cli: Cli): void {
+  const replace = program.command("replace").description("Replace many certificates against a deadline, ahead of routine work.");
+  addStart(replace, cli);
+  addBoard(replace, cli);
+  addCancel(replace, cli);
+}
+
+function addStart(replace: Command, cli: Cli): void {
+  const command = replace
+    .command("start", { isDefault: true })
+    .description(
+      "Have every selected certificate replaced: ahead of routine work, within the CAs' limits. Planners work it off; nothing need stay running here. `start` may be left out.",
+    )
+    .option("--issuer <name>", "those of this issuer, or signed by a CA certificate whose name contains this")
+    .option("--serials <file>", "those whose serial is in the file, one a line in hex")
+    .option("--san <glob>", "those with a name such as *.shop.example.org; * stands for any characters")
+    .option("--intermediate <fingerprint>", "those whose chain holds the certificate of this SHA-256 fingerprint")
+    .option("--to <issuer>", "order from this issuer, which their configuration must name")
+    .option("--dry-run", "show whom it concerns and record nothing")
+    .requiredOption("--deadline <when>", "24h, 5d or a date such as 2026-12-01 (UTC)");
+  perform<Options>(command, cli, async ({ options, output, configFile }) => {
+    await using reader = await openReader(configFile);
+    const deadline = futureOption("--deadline", options.deadline, reader.clock.now());
+    const issuer = options.to ?? null;
+    if (issuer !== null && !reader.config.issuers.has(issuer)) throw new RenewalError("request.invalid", `--to: there is no issuer "${issuer.slice(0, 80)}"`);
+    const request = { selection: await selectionOf(options), described: describe(options), issuer, deadline };
+    const drafted = await draftCampaign(reader, request);
+    const campaign = options.dryRun ? null : await startCampaign(reader, request, drafted);
+    const report: ReplaceReport = {
+      version: 1,
+      id: campaign?.id ?? null,
+      deadline: iso(deadline),
+      certificates: drafted.members.map(({ certificate }) => certificate.name),
+      refused: drafted.refused,
+    };
+    for (const { certificate, why } of drafted.refused) output.note(`${certificate} is left out: ${why}`);
+    output.report(report, () => text(report));
+    return "ok";
+  });
+}
+
+function text({ id, certificates, deadline }: ReplaceReport): string {
+  const count = `${certificates.length} certificate${certificates.length === 1 ? "" : "s"}`;
+  if (id === null) return [`would replace ${count} until ${spoken(deadline)}`, ...certificates.map(inert)].join("\n");
+  return `${id}  replaces ${count} until ${spoken(deadline)}; see \`renewd replace status\``;
+}
+
+function addBoard(replace: Command, cli: Cli): void {
+  const command = replace
+    .command("status")
+    .description("How replacements stand: done, in flight, waiting on what, and when they are projected to be finished.")
+    .argument("[ID]", "one replacement, or the beginning of its id");
+  perform(command, cli, async ({ args: [id], output, configFile }) => {
+    await using reader = await openReader(configFile);
+    output.report(await boardReport(reader, id, reader.clock.now()), renderBoard);
+    return "ok";
+  });
+}
+
+function addCancel(replace: Command, cli: Cli): void {
+  const command = replace
+    .command("cancel")
+    .description("Replace no more for it; renewals in flight go on.")
+    .argument("<ID>", "a replacement, or the beginning of its id");
+  perform(command, cli, async ({ args: [id = ""], output, configFile }) => {
+    await using reader = await openReader(configFile);
+    const [board] = (await boardReport(reader, id, reader.clock.now())).replacements;
+    await reader.store.campaigns.end(board?.id ?? "", reader.clock.now());
+    output.report({ version: 1 as const, id: board?.id ?? null }, () => `${board?.id} is cancelled`);
+    return "ok";
+  });
+}
+
+async function selectionOf({ issuer, serials, san, intermediate }: Options): Promise<Selection> {
+  if ([issuer, serials, san, intermediate].every((each) => each === undefined)) {
+    throw new RenewalError("request.invalid", "say which certificates: --issuer, --serials, --san or --intermediate");
+  }
+  const fingerprint = intermediate?.replaceAll(":", "").toLowerCase();
+  if (fingerprint !== undefined && !/^[0-9a-f]{64}$/.test(fingerprint))
+    throw new RenewalError("request.invalid", "--intermediate: must be a SHA-256 fingerprint of 64 hex digits");
+  return {
+    ...(issuer !== undefined && { issuer }),
+    ...(serials !== undefined && { serials: await readSerials(serials) }),
+    ...(san !== undefined && { san }),
+    ...(fingerprint !== undefined && { intermediate: fingerprint }),
+  };
+}
+
+async function readSerials(path: string): Promise<ReadonlySet<string>> {
+  const content = await readFile(path, "utf8").catch((cause: unknown) => {
+    const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
+    throw new RenewalError("request.invalid", `--serials: cannot read ${path} (${reason})`, { cause });
+  });
+  const lines = content.split(/\s+/).filter((line) => line !== "");
+  const wrong = lines.find((line) => !/^[0-9a-f:]{1,80}$/i.test(line));
+  if (lines.length === 0 || wrong !== undefined) {
+    throw new RenewalError("request.invalid", wrong === undefined ? `--serials: ${path} is empty` : `--serials: "${wrong.slice(0, 80)}" is no serial in hex`);
+  }
+  return new Set(lines.map((line) => line.replaceAll(":", "").toUpperCase()));
+}
+
+function describe(options: Options): string {
+  const parts = (["issuer", "serials", "san", "intermediate", "to"] as const).flatMap((key) =>
+    options[key] === undefined ? [] : [`--${key} ${options[key]}`],
+  );
+  return parts.join(" ").slice(0, 500);
+}

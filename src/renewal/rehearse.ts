@@ -1,0 +1,96 @@
+import { randomUUID } from "node:crypto";
+import type { CaBudget } from "../domain/budget.ts";
+import type { Certificate } from "../domain/certificate.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { Issuer, OrderProgress, OrderState } from "../domain/issuer.ts";
+import type { Context } from "./context.ts";
+import { giveBack, withdraw } from "./withdraw.ts";
+
+/** One thing a renewal would do, tried without touching production. */
+export interface RehearsalStep {
+  /** `order` or `target NAME`. */
+  readonly step: string;
+  readonly result: "passed" | "failed" | "notChecked";
+  readonly message: string;
+  readonly error: RenewalError | null;
+}
+
+export interface RehearsalOffice {
+  /** The issuer at its CA's staging directory; null: none is known. */
+  readonly issuer: Issuer | null;
+  readonly budget: CaBudget;
+}
+
+const PREFLIGHT_TIMEOUT_MS = 30_000;
+
+/**
+ * All of a renewal but its effects: an order at the staging CA, validated by the same solver, and each target's preflight.
+ * What staging issues is thrown away; nothing is stored as a version and nothing deployed.
+ */
+export async function rehearse(context: Context, certificate: Certificate, office: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep[]> {
+  const { store, clock } = context;
+  const steps = [await tryOrder(context, certificate, office, signal)];
+  const leaf = (await store.versions.latest(certificate.name))?.leaf ?? null;
+  for (const target of certificate.targets) {
+    const step = `target ${target}`;
+    steps.push(
+      await attempt(step, signal, async () => {
+        const deployer = context.estate.deployer(target);
+        if (deployer.preflight === undefined) return null;
+        await deployer.preflight(certificate.name, leaf, AbortSignal.any([signal, AbortSignal.timeout(PREFLIGHT_TIMEOUT_MS)]));
+        return "ready to be deployed to";
+      }),
+    );
+  }
+  const failed = steps.filter(({ result }) => result === "failed").map(({ step, message }) => `${step}: ${message}`);
+  const detail = { passed: failed.length === 0, failed };
+  await store.events.append({ at: clock.now(), type: "certificate.rehearsed", certificate: certificate.name, renewalId: null, target: null, detail });
+  return steps;
+}
+
+function tryOrder(context: Context, certificate: Certificate, { issuer, budget }: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep> {
+  return attempt("order", signal, async () => {
+    if (issuer === null) return null;
+    const { name, identifiers, keyType, solver } = certificate;
+    const progress = forgetful(context, certificate, budget);
+    const { leaf } = await issuer.issue({ certificate: name, identifiers, keyType }, progress, context.estate.solver(solver), signal);
+    return `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}`;
+  });
+}
+
+/** `work` resolves with null where there is nothing to check with. */
+async function attempt(step: string, signal: AbortSignal, work: () => Promise<string | null>): Promise<RehearsalStep> {
+  try {
+    const message = await work();
+    return { step, result: message === null ? "notChecked" : "passed", message: message ?? "cannot be rehearsed", error: null };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const timedOut = thrown instanceof Error && thrown.name === "TimeoutError";
+    const error = timedOut
+      ? new RenewalError("deploy.timeout", `no answer within ${PREFLIGHT_TIMEOUT_MS / 1000} s`, { cause: thrown })
+      : toRenewalError(thrown);
+    return { step, result: "failed", message: error.message, error };
+  }
+}
+
+/** In memory only: a rehearsal is begun anew rather than resumed. The staging CA has limits as well. */
+function forgetful({ store, clock }: Context, certificate: Certificate, budget: CaBudget): OrderProgress {
+  const id = `rehearsal-${randomUUID()}`;
+  let state: OrderState = { privateKey: null, orderUrl: null, csr: null };
+  return {
+    load: async () => state,
+    async save(change) {
+      state = { ...state, ...change };
+    },
+    async abandon() {
+      state = { ...state, orderUrl: null, csr: null };
+    },
+    async reserve() {
+      await store.transaction(async (tx) => {
+        await withdraw(tx, { renewalId: id, certificate, budget, version: null }, clock.now());
+        await tx.ledger.release(id);
+      });
+    },
+    unreserve: () => store.transaction((tx) => giveBack(tx, id)),
+  };
+}

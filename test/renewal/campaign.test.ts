@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { unlimited } from "../../src/domain/budget.ts";
+import type { Membership } from "../../src/domain/campaign.ts";
+import { type Selection, selects } from "../../src/renewal/campaign.ts";
+import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
+import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, version } from "../support/facts.ts";
+import { createRoot } from "../support/pki.ts";
+
+describe("a selection", () => {
+  it.each<[Selection, boolean]>([
+    [{ issuer: "ca" }, true],
+    [{ issuer: "Test CA" }, true],
+    [{ issuer: "other" }, false],
+    [{ serials: new Set(["01", "02"]) }, true],
+    [{ serials: new Set(["02"]) }, false],
+    [{ san: "*.example.org" }, true],
+    [{ san: "www.*.org" }, true],
+    [{ san: "WWW.example.org" }, true],
+    [{ san: "w*w.example.org*" }, true],
+    [{ san: "*ww.example.orgg" }, false],
+    [{ san: "www.example.org*www.example.org" }, false],
+    [{ san: "example.org" }, false],
+    [{ intermediate: "00".repeat(32) }, false],
+    [{ issuer: "ca", san: "*.example.net" }, false],
+  ])("%j fits: %s", (selection, fits) => {
+    expect(selects(selection, version())).toBe(fits);
+  });
+
+  it("finds an intermediate by its fingerprint", async () => {
+    const root = await createRoot({ name: "Root" });
+    const { certPem } = await root.issue({ names: ["www.example.org"] });
+    const { X509Certificate } = await import("node:crypto");
+    const intermediate = new X509Certificate(certPem).fingerprint256.replaceAll(":", "").toLowerCase();
+    expect(selects({ intermediate }, version({ chainPem: [certPem] }))).toBe(true);
+  });
+});
+
+describe("the planner, for a member of a replacement", () => {
+  const campaign: Membership = { campaign: "12345678-0000", certificate: "www", generation: 1, issuer: null, deadline: NOW + DAY_MS };
+  const facts = (patch: Partial<PlanFacts> = {}): PlanFacts => ({
+    certificate: certificate(),
+    record: record(),
+    version: version(),
+    active: null,
+    deployments: [deployment({ deployedGeneration: 2 })],
+    endpoints: [endpointStatus(), endpointStatus({ generation: 2 })].slice(0, 1),
+    campaign,
+    budget: { ca: unlimited("ca"), buckets: new Map(), exempt: false },
+    ...patch,
+  });
+
+  it("replaces a healthy certificate and says for what", () => {
+    expect(decide(facts(), NOW)).toEqual({ due: true, reason: "requested", detail: "replacement 12345678, due 2026-01-12 00:00:00Z" });
+  });
+
+  it("is content with a later generation, and with none once it was cancelled", () => {
+    const later = facts({ version: version({ generation: 2 }), endpoints: [endpointStatus({ generation: 2 })] });
+    expect(decide(later, NOW)).toMatchObject({ due: false, hold: null });
+    expect(decide(facts({ campaign: null }), NOW)).toMatchObject({ due: false, hold: null });
+  });
+
+  it("lets what is graver go before, and holds like any other", () => {
+    expect(decide(facts(), ISSUED_AT + 89 * DAY_MS)).toMatchObject({ due: true, reason: "emergency" });
+    expect(decide(facts({ version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "revoked" });
+    expect(decide(facts({ record: record({ nextAttemptAt: NOW + 1, failures: 1 }) }), NOW)).toMatchObject({ due: false, hold: "backedOff" });
+  });
+});
