@@ -25,6 +25,8 @@ const authorizationSchema = z.object({
 });
 
 interface Pending {
+  /** As ordered, wildcard included. */
+  readonly name: string;
   readonly response: ChallengeResponse;
   readonly url: string;
   /** The CA was told by an earlier attempt. */
@@ -100,7 +102,7 @@ async function findPending({ session, authorizations, solver, progress }: Challe
       throw new RenewalError("acme.noChallenge", `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`);
     }
     const response = { identifier, token: challenge.token, keyAuthorization: await session.keyAuthorization(challenge.token) };
-    pending.push({ response, url: challenge.url, told: challenge.status !== "pending" });
+    pending.push({ name: `${wildcard ? "*." : ""}${identifier.value}`, response, url: challenge.url, told: challenge.status !== "pending" });
   }
   return pending;
 }
@@ -128,11 +130,10 @@ async function validate({ session, authorizations, progress, deadline }: Challen
   const failed = new Map<string, RenewalError>();
   try {
     for (const [item, reply] of first) {
-      const { value: identifier } = item.response.identifier;
-      const name = harmless(identifier, 255);
+      const name = harmless(item.name, 255);
       const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
       const outcome = await pollUntil(`validating ${name}`, reply, again, (answer) => outcomeOf(name, answer), deadline);
-      if (outcome !== "accepted") failed.set(identifier, outcome);
+      if (outcome !== "accepted") failed.set(item.name, outcome);
     }
   } finally {
     for (const [identifier, { code, message, facts }] of failed) {

@@ -52,6 +52,10 @@ const shared = {
     .describe("Instead of `issuer`: names of issuers in order of preference. The next one is turned to when one cannot do it."),
   solver: z.string().optional().describe("Name of a solver."),
   keyType: z.enum(KEY_TYPES).optional().describe("Type of the key. Default: ecdsa-p256."),
+  dropDeadNames: z
+    .boolean()
+    .optional()
+    .describe("Issue without names whose validation failed 3 times while others succeeded; never without the first. Default: false, they are only reported."),
   targets: z.array(z.string()).min(1).max(100).optional().describe("Names of targets, in the order they are deployed."),
   renewal: renewal.optional().describe("When to renew."),
   verifyTimeout: duration({ min: "1s", max: "1h" }).optional().describe("Time an endpoint may take from deployed to served. Default: 60s."),

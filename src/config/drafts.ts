@@ -35,6 +35,7 @@ export function draftCertificates(
       registeredDomains: registeredDomains(entry.names ?? []),
       issuer,
       fallbacks,
+      dropDeadNames: entry.dropDeadNames ?? defaults.dropDeadNames ?? false,
       keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
       solver,
       targets,

@@ -23,6 +23,8 @@ export interface Certificate {
   /** Issuers to turn to, in this order, when `issuer` cannot do it. */
   readonly fallbacks: readonly string[];
   readonly keyType: KeyType;
+  /** Issue without names that are found dead rather than fail for all. */
+  readonly dropDeadNames: boolean;
   /** Name of the solver in configuration. */
   readonly solver: string;
   /** Names of targets in configuration, in order. */

@@ -5,6 +5,7 @@ export const EVENT_TYPES = [
   "renewal.cancelled",
   "issue.started",
   "issue.failed",
+  "issue.namesDropped",
   "issue.fallback",
   "issue.fallbackRefused",
   "order.created",

@@ -42,6 +42,8 @@ export interface Version {
   readonly verifiedAt: number | null;
   /** When renewd had it revoked, or learned that it is; null: not known to be. */
   readonly revokedAt: number | null;
+  /** Configured names it was issued without, as their validation kept failing. */
+  readonly droppedNames: readonly string[];
 }
 
 export const IMPORTED = "imported";

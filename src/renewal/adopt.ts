@@ -29,7 +29,10 @@ export async function adopt({ store, clock }: Context, certificate: Certificate,
     const floor = (await tx.certificates.get(name))?.generationFloor ?? 0;
     const generation = Math.max(latest?.generation ?? 0, floor) + 1;
     const { privateKey, ...facts } = pair;
-    await tx.versions.insert({ ...facts, certificate: name, generation, issuer: IMPORTED, createdAt: now, verifiedAt: null, revokedAt: null }, privateKey);
+    await tx.versions.insert(
+      { ...facts, certificate: name, generation, issuer: IMPORTED, createdAt: now, verifiedAt: null, revokedAt: null, droppedNames: [] },
+      privateKey,
+    );
     await tx.deployments.want(name, targets, generation);
     for (const { target, fence } of await tx.deployments.list(name)) {
       await tx.deployments.update(name, target, fence, { deployedGeneration: generation });

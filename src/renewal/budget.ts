@@ -52,7 +52,9 @@ export function chargesOf(budget: CaBudget, { identifiers, registeredDomains, re
 }
 
 /** What a failed validation of these names takes. */
-export function failureCharges(budget: CaBudget, names: readonly string[]): Charge[] {
+export function failureCharges(budget: CaBudget, identifiers: readonly string[]): Charge[] {
+  // A wildcard is validated at, and counted by, the name below it.
+  const names = identifiers.map((name) => name.replace(/^\*\./, ""));
   return [...charge(budget, "failuresPerIdentifier", names, false), ...charge(budget, "consecutiveFailuresPerIdentifier", names, false)];
 }
 

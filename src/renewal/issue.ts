@@ -6,6 +6,7 @@ import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
+import { loadDeadNames, namesToOrder, proposal } from "./deadNames.ts";
 import { type Turn, turn, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
@@ -13,7 +14,7 @@ import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 import { countFailure, giveBack, settle, withdraw } from "./withdraw.ts";
 
 type Outcome =
-  | { readonly kind: "issued"; readonly certificate: Certificate; readonly result: IssueResult }
+  | { readonly kind: "issued"; readonly certificate: Certificate; readonly dropped: readonly string[]; readonly result: IssueResult }
   | { readonly kind: "failed"; readonly error: RenewalError; readonly turned: Turn }
   | { readonly kind: "notNeeded" | "interrupted" };
 
@@ -28,7 +29,7 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
   const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attempt(context, renewal, lease));
   switch (outcome.kind) {
     case "issued":
-      return recordIssued(context, renewal, outcome.certificate, outcome.result);
+      return recordIssued(context, renewal, outcome);
     case "failed":
       return recordFailed(context, renewal, outcome);
     default:
@@ -38,19 +39,22 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
 
 async function attempt(context: Context, renewal: Renewal, lease: Lease): Promise<Outcome> {
   const { store, clock, estate } = context;
-  const certificate = await stillNeeded(context, renewal);
-  if (certificate === null) return { kind: "notNeeded" };
+  const configured = await stillNeeded(context, renewal);
+  if (configured === null) return { kind: "notNeeded" };
+  const { kept, dropped } = namesToOrder(configured, configured.dropDeadNames ? await loadDeadNames(store, configured.name) : []);
+  const certificate = { ...configured, identifiers: kept };
   const issuer = issuerOf(renewal, certificate);
   try {
     await store.transaction(async (tx) => {
       held(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
       await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer }));
     });
+    if (dropped.length > 0) await store.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
     const { name, identifiers, keyType } = certificate;
     const solver = estate.solver(certificate.solver);
     const progress = orderProgress(context, renewal, certificate, lease);
     const result = await estate.issuer(issuer).issue({ certificate: name, identifiers, keyType }, progress, solver, lease.signal);
-    return { kind: "issued", certificate, result };
+    return { kind: "issued", certificate, dropped, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
     const turned = isInterruption(thrown, lease) ? null : await turnFrom(context, renewal, certificate, error, lease);
@@ -134,7 +138,7 @@ function held(written: boolean): void {
   if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
 }
 
-async function recordIssued(context: Context, renewal: Renewal, certificate: Certificate, result: IssueResult): Promise<void> {
+async function recordIssued(context: Context, renewal: Renewal, { certificate, dropped, result }: Extract<Outcome, { kind: "issued" }>): Promise<void> {
   const now = context.clock.now();
   const { generation } = renewal;
   const { leaf, leafPem, chainPem, privateKey } = result;
@@ -146,7 +150,7 @@ async function recordIssued(context: Context, renewal: Renewal, certificate: Cer
     await tx.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: 0, retryAt: null, errorCode: null, errorMessage: null });
     await settle(tx, renewal.id, context.estate.budget(issuer), certificate, now);
     await tx.versions.insert(
-      { certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null, revokedAt: null },
+      { certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null, revokedAt: null, droppedNames: dropped },
       privateKey,
     );
     await tx.deployments.want(name, targets, generation);
@@ -161,13 +165,15 @@ async function recordFailed(context: Context, renewal: Renewal, { error, turned 
   const { settings, clock, log } = context;
   const now = clock.now();
   const attempts = attemptsAfter(renewal, error);
+  const dead = error.facts.class === "validation" ? proposal(await loadDeadNames(context.store, renewal.certificate)) : "";
+  const message = dead === "" ? error.message : `${error.message} What would help: ${dead}.`;
   const next = turned.to !== null ? now : retryAt(error, attempts, settings.issueAttemptsMax, settings, now);
   log.warn({ certificate: renewal.certificate, renewalId: renewal.id, code: error.code, err: error, retryAt: next }, "issuing failed");
   const recorded = await recordOutcome(context, renewal.id, async (tx) => {
     const moved = turned.to === null ? { attempts } : { attempts: 0, issuer: turned.to };
-    const patch = { leaseUntil: null, openClaims: 0, ...moved, retryAt: next, errorCode: error.code, errorMessage: error.message };
+    const patch = { leaseUntil: null, openClaims: 0, ...moved, retryAt: next, errorCode: error.code, errorMessage: message };
     if (!(await tx.renewals.update(renewal.id, renewal.fence, patch))) return false;
-    await tx.events.append(renewalEvent(renewal, now, "issue.failed", { ...errorDetail(error), attempt: renewal.attempts + 1, retryAt: next }));
+    await tx.events.append(renewalEvent(renewal, now, "issue.failed", { ...errorDetail(error), message, attempt: renewal.attempts + 1, retryAt: next }));
     for (const event of turned.events) await tx.events.append(event);
     if (turned.to === null) return true;
     await giveBack(tx, renewal.id);

@@ -30,8 +30,12 @@ const CHECKS: readonly Check[] = [
   },
   {
     reason: "identifiersChanged",
-    applies: ({ certificate, version }) =>
-      sameIdentifiers(certificate.identifiers, version.leaf.identifiers) ? null : namesDifference(certificate.identifiers, version.leaf.identifiers),
+    applies({ certificate, version }) {
+      // Names it was issued without are missing by decision; the next regular renewal tries them again.
+      const dropped = certificate.dropDeadNames ? version.droppedNames : [];
+      const wanted = certificate.identifiers.filter(({ value }) => !dropped.includes(value));
+      return sameIdentifiers(wanted, version.leaf.identifiers) ? null : namesDifference(wanted, version.leaf.identifiers);
+    },
   },
   {
     reason: "issuerChanged",

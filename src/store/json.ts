@@ -19,6 +19,8 @@ export const leafJson: z.ZodType<Leaf> = z.object({
 
 export const chainJson: z.ZodType<readonly string[]> = z.array(z.string());
 
+export const namesJson: z.ZodType<readonly string[]> = z.array(z.string());
+
 export const receiptJson: z.ZodType<DeployReceipt> = z.record(z.string(), z.union([z.string(), z.number()]));
 
 export const detailJson: z.ZodType<EventDetail> = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]));

@@ -20,7 +20,7 @@ type Json = string;
  */
 export interface Schema {
   certificates: CertificateRecord;
-  versions: Omit<Version, "leaf" | "chainPem"> & { leaf: Json; chainPem: Json; sealedKey: string };
+  versions: Omit<Version, "leaf" | "chainPem" | "droppedNames"> & { leaf: Json; chainPem: Json; droppedNames: Json | null; sealedKey: string };
   /** The order's state lives on the renewal's row so that one statement can compare the fence and write it. */
   renewals: Renewal & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
   deployments: Omit<Deployment, "exhausted" | "receipt"> & { exhausted: Flag; receipt: Json | null };

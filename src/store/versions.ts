@@ -2,12 +2,24 @@ import type { Selectable } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import type { VersionStore } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
-import { chainJson, leafJson, readJson } from "./json.ts";
+import { chainJson, leafJson, namesJson, readJson } from "./json.ts";
 import type { Db, Schema } from "./schema.ts";
 import { recordIdentity, type Vault } from "./vault.ts";
 
 /** All but the sealed key, which is read only to be opened. */
-const COLUMNS = ["certificate", "generation", "issuer", "leaf", "leafPem", "chainPem", "keyType", "createdAt", "verifiedAt", "revokedAt"] as const;
+const COLUMNS = [
+  "certificate",
+  "generation",
+  "issuer",
+  "leaf",
+  "leafPem",
+  "chainPem",
+  "keyType",
+  "createdAt",
+  "verifiedAt",
+  "revokedAt",
+  "droppedNames",
+] as const;
 
 export function versionStore(db: Db, vault: Vault): VersionStore {
   return {
@@ -41,10 +53,11 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
       const { certificate, generation, issuer, leafPem, keyType, createdAt, verifiedAt, revokedAt } = version;
       const leaf = JSON.stringify(version.leaf);
       const chainPem = JSON.stringify(version.chainPem);
+      const droppedNames = version.droppedNames.length === 0 ? null : JSON.stringify(version.droppedNames);
       const sealedKey = vault.seal(keyIdentity(certificate, generation), privateKey);
       await db
         .insertInto("versions")
-        .values({ certificate, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt, verifiedAt, revokedAt, sealedKey })
+        .values({ certificate, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt, verifiedAt, revokedAt, droppedNames, sealedKey })
         .execute();
     },
     async privateKey(certificate, generation) {
@@ -94,5 +107,10 @@ function keyIdentity(certificate: string, generation: number): string {
 
 function toVersion(row: Omit<Selectable<Schema["versions"]>, "sealedKey">): Version {
   const where = `version ${row.generation} of ${row.certificate}`;
-  return { ...row, leaf: readJson(leafJson, row.leaf, where), chainPem: readJson(chainJson, row.chainPem, where) };
+  return {
+    ...row,
+    leaf: readJson(leafJson, row.leaf, where),
+    chainPem: readJson(chainJson, row.chainPem, where),
+    droppedNames: readJson(namesJson, row.droppedNames ?? "[]", where),
+  };
 }

@@ -24,6 +24,7 @@ describe("a right file", () => {
         identifiers: [{ type: "dns", value: "www.example.org" }],
         issuer: "le",
         fallbacks: [],
+        dropDeadNames: false,
         keyType: "ecdsa-p256",
         solver: "web",
         targets: ["edge"],

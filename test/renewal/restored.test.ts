@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventSentence } from "../../src/cli/reports/eventText.ts";
 import { type App, openContext, withoutQueue } from "../../src/compose/index.ts";
+import { unlimited } from "../../src/domain/budget.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Version } from "../../src/domain/version.ts";
@@ -26,6 +27,8 @@ describe("the decision about a restored certificate", () => {
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
+    budget: { ca: unlimited("ca"), buckets: new Map(), exempt: false },
+    campaign: null,
     ...patch,
   });
   const behind = [deployment({ deployedGeneration: 0 })];

@@ -16,6 +16,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     registeredDomains: ["example.org"],
     issuer: "ca",
     fallbacks: [],
+    dropDeadNames: false,
     keyType: "ecdsa-p256",
     solver: "http",
     targets: ["lb"],
@@ -66,6 +67,7 @@ export function version(patch: Partial<Version> = {}): Version {
     createdAt: ISSUED_AT,
     verifiedAt: ISSUED_AT,
     revokedAt: null,
+    droppedNames: [],
     ...patch,
   };
 }

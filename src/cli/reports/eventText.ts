@@ -12,6 +12,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "renewal.cancelled": (detail) => `cancelled: ${detail("why")}`,
   "issue.started": (detail) => `asking issuer ${detail("issuer")} (attempt ${detail("attempt")})`,
   "issue.failed": (detail, event) => `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+  "issue.namesDropped": (detail) => `issuing without ${detail("names")}: their validation kept failing`,
   "issue.fallback": (detail) => `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
   "issue.fallbackRefused": (detail) => `issuer ${detail("to")} cannot be turned to: ${detail("why")}`,
   "order.created": () => "order opened",

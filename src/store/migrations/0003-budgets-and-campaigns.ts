@@ -30,6 +30,7 @@ export function budgetsAndCampaigns(dialect: Dialect): Migration {
         .execute();
       await db.schema.alterTable("renewals").addColumn("issuer", "text").execute();
       await db.schema.alterTable("versions").addColumn("revoked_at", "bigint").execute();
+      await db.schema.alterTable("versions").addColumn("dropped_names", "text").execute();
       await db.schema
         .createTable("campaigns")
         .addColumn("id", name, (column) => column.primaryKey().notNull())
