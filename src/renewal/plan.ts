@@ -127,10 +127,11 @@ export async function loadPlanFacts(
 export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
   await context.clockGuard.check(signal);
   const planned: Renewal[] = [];
+  const due = await context.store.certificates.due(context.clock.now(), context.settings.batch);
+  if (due.length === 0) return planned;
   await context.store.ledger.prune(context.clock.now());
   // Read once: what this tick plans is added by itself, before a worker may have opened the orders.
   const buckets = byKey(await context.store.ledger.list(context.clock.now()));
-  const due = await context.store.certificates.due(context.clock.now(), context.settings.batch);
   // After a restore endpoints are dialled first: several at once, and nobody else waits for those that do not answer.
   const [restored = [], others = []] = [true, false].map((wanted) => due.filter(({ restoredAt }) => (restoredAt !== null) === wanted));
   for (const group of [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)]) {
