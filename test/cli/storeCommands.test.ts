@@ -44,7 +44,9 @@ describe("renewd store migrate", () => {
   test("brings an older database up to date with all it holds", async () => {
     using database = new DatabaseSync(at("data/renewd.db"));
     database.exec("delete from kysely_migration where name <> '0001-initial'; alter table certificates drop column restored_at");
-    database.exec("alter table certificates drop column generation_floor");
+    database.exec("alter table certificates drop column generation_floor; alter table renewals drop column issuer");
+    database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
+    for (const table of ["ledger", "reservations", "campaigns", "campaign_members"]) database.exec(`drop table ${table}`);
     expect(await installation.run("store", "migrate")).toMatchObject({ code: 0, stdout: expect.stringContaining("schema version 1 → ") });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null, generationFloor: 0 });
   });
