@@ -8,6 +8,8 @@ const directorySchema = z.object({
   newNonce: url,
   newAccount: url,
   newOrder: url,
+  // What is optional and wrong is as good as absent: a CA's slip there must not stop every order.
+  renewalInfo: url.optional().catch(undefined),
   meta: z.object({ termsOfService: z.string().max(2000).optional(), externalAccountRequired: z.boolean().optional() }).optional(),
 });
 

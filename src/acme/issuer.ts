@@ -11,6 +11,7 @@ import { clockAheadMs, createDirectory } from "./directory.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
+import { fetchRenewalInfo } from "./renewalInfo.ts";
 import { type CertificateAuthority, openSession, type Session } from "./session.ts";
 import { createTransport } from "./transport.ts";
 
@@ -45,6 +46,7 @@ export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDe
 
   return {
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
+    renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),
     async issue(request, progress, solver, signal) {
       signal.throwIfAborted();
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };

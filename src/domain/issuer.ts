@@ -1,5 +1,6 @@
 import type { KeyType } from "./certificate.ts";
 import type { Identifier } from "./identifier.ts";
+import type { RenewalInfo } from "./renewalInfo.ts";
 import type { Secret } from "./secret.ts";
 import type { Leaf } from "./version.ts";
 
@@ -7,6 +8,8 @@ export interface IssueRequest {
   readonly certificate: string;
   readonly identifiers: readonly Identifier[];
   readonly keyType: KeyType;
+  /** PEM of the certificate this order replaces (RFC 9773 §5); not said to a CA without renewalInfo. */
+  readonly replaces?: string | null;
 }
 
 /** What a crashed attempt left behind, each durable before the next was begun. */
@@ -31,7 +34,7 @@ export interface OrderProgress {
 }
 
 export interface OrderEvent {
-  readonly type: "order.created" | "order.resumed" | "challenge.presented" | "challenge.cleanUpFailed" | "order.finalized";
+  readonly type: "order.created" | "order.replacesRefused" | "order.resumed" | "challenge.presented" | "challenge.cleanUpFailed" | "order.finalized";
   readonly detail: Readonly<Record<string, string | number>>;
 }
 
@@ -49,6 +52,11 @@ export interface Issuer {
   issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
   /** How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it sends none. */
   clockAheadMs?(signal: AbortSignal): Promise<number | null>;
+  /**
+   * When the CA wants this certificate renewed (RFC 9773); null: it offers no renewalInfo. Throws `acme.renewalInfo`
+   * when the answer makes no sense; any error's `retryAt` says when to ask again if the CA did.
+   */
+  renewalInfo?(leafPem: string, signal: AbortSignal): Promise<RenewalInfo | null>;
 }
 
 /** One challenge to answer. */

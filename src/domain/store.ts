@@ -4,6 +4,7 @@ import type { Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, NewEvent } from "./event.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
+import type { RenewalInfoRecord } from "./renewalInfo.ts";
 import type { Secret } from "./secret.ts";
 import type { Version } from "./version.ts";
 
@@ -14,6 +15,7 @@ export interface Store {
   readonly renewals: RenewalStore;
   readonly deployments: DeploymentStore;
   readonly observations: ObservationStore;
+  readonly renewalInfos: RenewalInfoStore;
   readonly events: EventStore;
   readonly challenges: ChallengeResponses;
   readonly accounts: Accounts;
@@ -109,6 +111,17 @@ export interface ObservationStore {
   allStatuses(): Promise<EndpointStatus[]>;
   /** The last observation of each address, by endpoint key. */
   observations(certificate: string): Promise<{ endpoint: string; observation: Observation }[]>;
+}
+
+export interface RenewalInfoStore {
+  /** Begins to ask about a new version, at once; what was known of the one before is forgotten. */
+  watch(certificate: string, generation: number, now: number): Promise<void>;
+  get(certificate: string): Promise<RenewalInfoRecord | null>;
+  list(): Promise<RenewalInfoRecord[]>;
+  /** Those whose next poll has come, most overdue first. */
+  due(now: number, limit: number): Promise<RenewalInfoRecord[]>;
+  /** False: another version has taken its place, nothing was written. */
+  update(certificate: string, generation: number, patch: Partial<Omit<RenewalInfoRecord, "certificate" | "generation">>): Promise<boolean>;
 }
 
 export interface EventFilter {

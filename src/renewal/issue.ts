@@ -2,6 +2,7 @@ import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
+import type { Version } from "../domain/version.ts";
 import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
 import type { Context } from "./context.ts";
@@ -45,7 +46,9 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
     const { name, identifiers, keyType } = certificate;
     const solver = estate.solver(certificate.solver);
     const progress = orderProgress(context, renewal, lease);
-    const result = await estate.issuer(certificate.issuer).issue({ certificate: name, identifiers, keyType }, progress, solver, lease.signal);
+    const replaces = replacedPem(certificate, await store.versions.latest(name), clock.now());
+    const request = { certificate: name, identifiers, keyType, replaces };
+    const result = await estate.issuer(certificate.issuer).issue(request, progress, solver, lease.signal);
     return { kind: "issued", certificate, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
@@ -53,6 +56,13 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
     context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: error.message }, "issuing interrupted; the same order is resumed");
     return { kind: "interrupted" };
   }
+}
+
+/** Said only where the CA can honour it (RFC 9773 §5): its own certificate, not expired, with a name in common. Then limits do not apply. */
+function replacedPem({ issuer, identifiers }: Certificate, predecessor: Version | null, now: number): string | null {
+  if (predecessor === null || predecessor.issuer !== issuer || predecessor.leaf.notAfter <= now) return null;
+  const held = new Set(predecessor.leaf.identifiers.map(({ value }) => value));
+  return identifiers.some(({ value }) => held.has(value)) ? predecessor.leafPem : null;
 }
 
 /** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
@@ -104,6 +114,7 @@ async function recordIssued(context: Context, renewal: Renewal, certificate: Cer
     await tx.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: 0, retryAt: null, errorCode: null, errorMessage: null });
     await tx.versions.insert({ certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null }, privateKey);
     await tx.deployments.want(name, targets, generation);
+    await tx.renewalInfos.watch(name, generation, now);
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
     await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
     return true;

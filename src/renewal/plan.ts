@@ -9,7 +9,7 @@ import { formatInstant } from "./duration.ts";
 import { proceed } from "./proceed.ts";
 import { behindTargets, firstReason, staleEndpoints } from "./reasons.ts";
 import { heldAfterRestore, lookAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
-import { renewalWindow } from "./window.ts";
+import { nextDueAt, suggestionFor } from "./suggestion.ts";
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
@@ -30,7 +30,7 @@ export interface PlanFacts extends RestoredFacts {
 
 /** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
 export function decide(facts: PlanFacts, now: number): PlanDecision {
-  const { active, version, certificate } = facts;
+  const { active, version, certificate, renewalInfo } = facts;
   const found = reasonAfterRestore(facts, firstReason(facts, now));
   if (active !== null) {
     return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
@@ -39,8 +39,10 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
     const held = holdRestored(facts, null, now);
     if (held !== null) return held;
     // firstReason finds `missing` without a version, so there is one.
-    const dueAt = version === null ? now : renewalWindow(version.leaf, certificate.policy).dueAt;
-    return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}`, until: dueAt };
+    const dueAt = version === null ? now : nextDueAt(version, certificate.policy, renewalInfo);
+    const suggestion = version === null ? null : suggestionFor(version, renewalInfo);
+    const suggested = suggestion?.renewAt === dueAt ? `, as the CA suggests${suggestion.explanationUrl === null ? "" : ` (${suggestion.explanationUrl})`}` : "";
+    return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}${suggested}`, until: dueAt };
   }
   return holdBack(facts, found.reason, now) ?? { due: true, reason: found.reason, detail: found.detail };
 }
@@ -73,6 +75,7 @@ export async function loadPlanFacts(store: Store, certificate: Certificate, reco
     certificate,
     record,
     version,
+    renewalInfo: await store.renewalInfos.get(certificate.name),
     active: await store.renewals.active(certificate.name),
     deployments: await store.deployments.list(certificate.name),
     endpoints: await store.observations.statuses(certificate.name),

@@ -14,6 +14,7 @@ const TABLES = {
   deployments: ["certificate", "target"],
   endpointStatuses: ["certificate", "endpoint"],
   observations: ["certificate", "endpoint", "address"],
+  renewalInfos: ["certificate"],
   events: ["seq"],
   challenges: ["token"],
   accounts: ["issuer", "directory"],

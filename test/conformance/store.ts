@@ -8,6 +8,7 @@ import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { historyTests } from "../store/historyTests.ts";
 import { processTests } from "../store/processTests.ts";
+import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
@@ -66,6 +67,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     certificateAndVersionTests(bench);
     renewalTests(bench);
     deploymentAndObservationTests(bench);
+    renewalInfoTests(bench);
     historyTests(bench);
     processTests(bench);
   });

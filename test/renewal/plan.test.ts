@@ -7,6 +7,7 @@ function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
     certificate: certificate(),
     record: record(),
     version: version(),
+    renewalInfo: null,
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],

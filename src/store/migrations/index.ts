@@ -4,11 +4,13 @@ import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Db, Dialect } from "../schema.ts";
 import { initial } from "./0001-initial.ts";
 import { restored } from "./0002-restored.ts";
+import { renewalInfos } from "./0004-renewal-infos.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0001-initial": initial,
   "0002-restored": restored,
+  "0004-renewal-infos": renewalInfos,
 };
 
 /** How many migrations this release knows. */
