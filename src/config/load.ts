@@ -93,8 +93,10 @@ interface Definitions {
  * the trust file enters with its content, because mending it is a reason to try again.
  */
 function definitions(draft: Draft, { issuers, issuerEntries, solvers, targets }: Definitions): unknown {
+  // When a certificate may be renewed changes nothing about it: a freeze that is added must not deploy the fleet anew.
+  const { maintenance: _maintenance, ...certificate } = draft;
   return {
-    certificate: { ...draft, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
+    certificate: { ...certificate, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
     issuer: issuerEntries.get(draft.issuer)?.raw,
     trust: issuers.get(draft.issuer)?.trustPem ?? null,
     solver: solvers.get(draft.solver)?.raw,

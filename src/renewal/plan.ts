@@ -6,17 +6,21 @@ import type { Version } from "../domain/version.ts";
 import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
+import { maintenanceHold } from "./maintenance.ts";
 import { proceed } from "./proceed.ts";
 import { behindTargets, firstReason, staleEndpoints } from "./reasons.ts";
 import { heldAfterRestore, lookAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
 import { nextDueAt, suggestionFor } from "./suggestion.ts";
+import { renewalWindow } from "./window.ts";
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
+/** While an operator's window or freeze holds a certificate, the planner looks again this often. */
+const MAINTENANCE_LOOK_MS = 3_600_000;
 
-export type Hold = "inFlight" | "paused" | "backedOff" | "restored";
+export type Hold = "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow";
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
@@ -59,7 +63,16 @@ function holdBack(facts: PlanFacts, reason: Reason, now: number): PlanDecision |
     const detail = `${record.failures} failure${record.failures === 1 ? "" : "s"} in a row, last: ${record.lastErrorMessage ?? "unknown"}`;
     return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
   }
-  return holdRestored(facts, reason, now);
+  return holdRestored(facts, reason, now) ?? holdForOperator(facts, reason, now);
+}
+
+function holdForOperator({ certificate, version, renewalInfo }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  if (version === null) return null;
+  // The end of the CA's window counts as well: what it revokes is revoked then.
+  const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
+  const safeUntil = Math.min(emergencyAt, suggestionFor(version, renewalInfo)?.end ?? emergencyAt);
+  const held = maintenanceHold(certificate.maintenance, reason, safeUntil, now);
+  return held && { due: false, reason, ...held };
 }
 
 function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
@@ -115,11 +128,18 @@ async function planOne(context: Context, record: CertificateRecord, signal: Abor
   const facts = loaded.active === null ? await lookAfterRestore(context, loaded, signal) : loaded;
   const decision = decide(facts, now);
   if (!decision.due) {
-    await store.certificates.update(record.name, { nextCheckAt: decision.until });
+    await store.certificates.update(record.name, { nextCheckAt: nextLook(decision, facts, now) });
     log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
     return null;
   }
   return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner", id: null });
+}
+
+/** A freeze may be lifted by a reload, which changes no certificate's digest; a pause must not hide an expiry. */
+function nextLook({ hold, until }: Extract<PlanDecision, { due: false }>, { version }: PlanFacts, now: number): number | null {
+  if (until !== null && (hold === "frozen" || hold === "outsideWindow")) return Math.min(until, now + MAINTENANCE_LOOK_MS);
+  if (hold !== "paused" || version === null || version.leaf.notAfter <= now) return until;
+  return Math.min(until ?? Number.POSITIVE_INFINITY, version.leaf.notAfter);
 }
 
 export interface RenewalStart {
