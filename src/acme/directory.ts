@@ -10,7 +10,13 @@ const directorySchema = z.object({
   newOrder: url,
   // What is optional and wrong is as good as absent: a CA's slip there must not stop every order.
   renewalInfo: url.optional().catch(undefined),
-  meta: z.object({ termsOfService: z.string().max(2000).optional(), externalAccountRequired: z.boolean().optional() }).optional(),
+  meta: z
+    .object({
+      termsOfService: z.string().max(2000).optional(),
+      externalAccountRequired: z.boolean().optional(),
+      profiles: z.record(z.string().max(200), z.string()).optional().catch(undefined),
+    })
+    .optional(),
 });
 
 /** RFC 8555 §7.1.1 */

@@ -1,12 +1,14 @@
 import { RenewalError } from "../domain/errors.ts";
 import type { Accounts, IssueRequest, IssueResult, Issuer, OrderProgress, Solver } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { Leaf } from "../domain/version.ts";
 import { createCsr } from "../x509/csr.ts";
 import { checkIssued, withoutRoot } from "../x509/issued.ts";
 import { generateKey, keyTypeOf } from "../x509/key.ts";
 import { splitPem } from "../x509/pem.ts";
 import { ensureAccount, forgetAccount, isAccountGone } from "./account.ts";
-import { answerChallenges, clearEarlierAnswers } from "./authorization.ts";
+import { answerChallenges, answerChallenges, clearEarlierAnswers } from "./authorization.ts";
+import { preferredChain } from "./chain.ts";
 import { clockAheadMs, createDirectory } from "./directory.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
@@ -99,7 +101,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
 async function ensureKey(request: IssueRequest, progress: OrderProgress): Promise<Secret> {
   const state = await progress.load();
   if (state.privateKey !== null && keyTypeOf(state.privateKey) === request.keyType) return state.privateKey;
-  const privateKey = await generateKey(request.keyType);
+  const privateKey = request.privateKey ?? (await generateKey(request.keyType));
   // A stored CSR belongs to the key that is lost: without it an order already finalized is recognised as useless.
   await progress.save({ privateKey, csr: null });
   return privateKey;
@@ -126,13 +128,18 @@ async function waitFor({ ca, session, deadline }: Attempt, what: string, order: 
   return pollUntil(what, order.reply, again, (reply) => read(readOrder(order.url, reply)), deadline);
 }
 
-async function download({ ca, session, request }: Attempt, order: Order, privateKey: Secret): Promise<IssueResult> {
+async function download({ ca, session, request, progress }: Attempt, order: Order, privateKey: Secret): Promise<IssueResult> {
   if (order.certificate === undefined) throw new RenewalError("acme.server", `CA "${ca.issuer}" says the order is valid but names no certificate.`);
   const reply = await session.post("hand out the certificate", order.certificate, null);
-  const [leafPem, ...chainPem] = splitPem(typeof reply.data === "string" ? reply.data : "");
-  if (leafPem === undefined) throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
-  const leaf = checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
-  return { leaf, leafPem, chainPem: withoutRoot(chainPem), privateKey };
+  const first = splitPem(typeof reply.data === "string" ? reply.data : "");
+  const check = ([leafPem, ...chainPem]: readonly string[]): Leaf => {
+    if (leafPem === undefined) throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
+    return checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
+  };
+  check(first);
+  const chosen = await preferredChain({ ca, session, request, progress, first, reply, check });
+  const [leafPem = "", ...chainPem] = chosen;
+  return { leaf: check(chosen), leafPem, chainPem: withoutRoot(chainPem), privateKey };
 }
 
 function isBadCertificate(error: unknown): boolean {

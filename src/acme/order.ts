@@ -78,7 +78,7 @@ async function createOrder(
   request: IssueRequest,
   progress: OrderProgress,
 ): Promise<{ reply: Reply; replaces: string | null }> {
-  const payload = { identifiers: request.identifiers.map(({ type, value }) => ({ type, value })) };
+  const payload = { identifiers: request.identifiers.map(({ type, value }) => ({ type, value })), ...(await profileOf(ca, session, request)) };
   const replaces = await replacedId(session, request);
   if (replaces === null) return { reply: await session.createOrder(payload), replaces };
   try {
@@ -90,6 +90,15 @@ async function createOrder(
     await progress.save({}, { type: "order.replacesRefused", detail: { replaces, why } });
     return { reply: await session.createOrder(payload), replaces: null };
   }
+}
+
+/** Asked before ordering: a CA's refusal would name neither the certificate's option nor what there is instead. */
+async function profileOf(ca: CertificateAuthority, session: Session, { profile }: IssueRequest): Promise<{ profile?: string }> {
+  if (profile == null) return {};
+  const offered = Object.keys((await session.directory()).meta?.profiles ?? {});
+  if (offered.includes(profile)) return { profile };
+  const list = harmless(offered.join(", "), 300) || "none at all";
+  throw new RenewalError("acme.profile", `CA "${ca.issuer}" offers no profile "${harmless(profile, 100)}"; it offers ${list}.`);
 }
 
 /** Only a CA that offers renewalInfo knows `replaces`; others may refuse what they do not know. */

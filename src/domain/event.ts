@@ -7,6 +7,7 @@ export const EVENT_TYPES = [
   "issue.failed",
   "order.created",
   "order.replacesRefused",
+  "order.chainUnavailable",
   "order.resumed",
   "order.abandoned",
   "challenge.presented",

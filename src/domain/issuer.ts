@@ -10,6 +10,12 @@ export interface IssueRequest {
   readonly keyType: KeyType;
   /** PEM of the certificate this order replaces (RFC 9773 §5); not said to a CA without renewalInfo. */
   readonly replaces?: string | null;
+  /** Profile of the CA (draft-ietf-acme-profiles); `acme.profile` when its directory does not name it. */
+  readonly profile?: string | null;
+  /** Common name or SHA-256 fingerprint of the root the chain should lead to. */
+  readonly preferredChain?: string | null;
+  /** Certify this key of the right type instead of a new one. */
+  readonly privateKey?: Secret | null;
 }
 
 /** What a crashed attempt left behind, each durable before the next was begun. */
@@ -34,7 +40,14 @@ export interface OrderProgress {
 }
 
 export interface OrderEvent {
-  readonly type: "order.created" | "order.replacesRefused" | "order.resumed" | "challenge.presented" | "challenge.cleanUpFailed" | "order.finalized";
+  readonly type:
+    | "order.created"
+    | "order.replacesRefused"
+    | "order.resumed"
+    | "challenge.presented"
+    | "challenge.cleanUpFailed"
+    | "order.chainUnavailable"
+    | "order.finalized";
   readonly detail: Readonly<Record<string, string | number>>;
 }
 

@@ -74,6 +74,8 @@ export interface RenewalStore {
   claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
   /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
   update(id: string, fence: number, patch: RenewalPatch): Promise<boolean>;
+  /** Takes `scope` for this renewal and returns null, or the id of another that has it and is at work on its order. */
+  occupy(scope: string, id: string, now: number): Promise<string | null>;
   orderState(id: string): Promise<OrderState>;
   /** Compare-and-set on the fence; seals the key. Members left out stay, null erases. */
   saveOrderState(id: string, fence: number, state: Partial<OrderState>): Promise<boolean>;

@@ -2,17 +2,19 @@ import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
-import type { Version } from "../domain/version.ts";
 import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
+import { orderRequest, orderScope } from "./orderRequest.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 
 type Outcome =
   | { readonly kind: "issued"; readonly certificate: Certificate; readonly result: IssueResult }
   | { readonly kind: "failed"; readonly error: RenewalError }
+  /** Another renewal has an order for the same names in flight. */
+  | { readonly kind: "waits"; readonly for: string }
   | { readonly kind: "notNeeded" | "interrupted" };
 
 /** Brings a renewal its new version. Any number of workers may be told to; the one that claims it does it. */
@@ -29,6 +31,8 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
       return recordIssued(context, renewal, outcome.certificate, outcome.result);
     case "failed":
       return recordFailed(context, renewal, outcome.error);
+    case "waits":
+      return wait(context, renewal, outcome.for);
     default:
       return release(context, renewal);
   }
@@ -39,15 +43,17 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
   const certificate = await stillNeeded(context, renewal);
   if (certificate === null) return { kind: "notNeeded" };
   try {
-    await store.transaction(async (tx) => {
+    const busy = await store.transaction(async (tx) => {
+      const other = await tx.renewals.occupy(orderScope(certificate.issuer, certificate.identifiers), renewal.id, clock.now());
+      if (other !== null) return other;
       held(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
       await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer: certificate.issuer }));
+      return null;
     });
-    const { name, identifiers, keyType } = certificate;
+    if (busy !== null) return { kind: "waits", for: busy };
     const solver = estate.solver(certificate.solver);
     const progress = orderProgress(context, renewal, lease);
-    const replaces = replacedPem(certificate, await store.versions.latest(name), clock.now());
-    const request = { certificate: name, identifiers, keyType, replaces };
+    const request = await orderRequest(context, renewal, certificate, certificate.issuer);
     const result = await estate.issuer(certificate.issuer).issue(request, progress, solver, lease.signal);
     return { kind: "issued", certificate, result };
   } catch (thrown) {
@@ -56,13 +62,6 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
     context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: error.message }, "issuing interrupted; the same order is resumed");
     return { kind: "interrupted" };
   }
-}
-
-/** Said only where the CA can honour it (RFC 9773 §5): its own certificate, not expired, with a name in common. Then limits do not apply. */
-function replacedPem({ issuer, identifiers }: Certificate, predecessor: Version | null, now: number): string | null {
-  if (predecessor === null || predecessor.issuer !== issuer || predecessor.leaf.notAfter <= now) return null;
-  const held = new Set(predecessor.leaf.identifiers.map(({ value }) => value));
-  return identifiers.some(({ value }) => held.has(value)) ? predecessor.leafPem : null;
 }
 
 /** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
@@ -75,6 +74,15 @@ async function stillNeeded(context: Context, claimed: Renewal): Promise<Certific
 /** Gives the lease back without an outcome, so that the next worker need not wait for it to run out. */
 async function release(context: Context, renewal: Renewal): Promise<void> {
   await context.store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1 });
+  await proceed(context, renewal.id);
+}
+
+/** Not a failure: it comes back when the other order may be done. */
+async function wait(context: Context, renewal: Renewal, other: string): Promise<void> {
+  const { store, clock, settings, log } = context;
+  log.info({ certificate: renewal.certificate, renewalId: renewal.id, other }, "waits: another renewal has an order for the same names");
+  const retryAt = clock.now() + settings.requeueMs;
+  await store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1, retryAt });
   await proceed(context, renewal.id);
 }
 

@@ -13,7 +13,14 @@ export function accountStore(db: Db, vault: Vault): Accounts {
     async create(issuer, directory, privateKey) {
       await db
         .insertInto("accounts")
-        .values({ issuer, directory, url: null, sealedKey: vault.seal(recordIdentity("account", issuer, directory), privateKey) })
+        .values({
+          issuer,
+          directory,
+          url: null,
+          sealedPendingKey: null,
+          contactDigest: null,
+          sealedKey: vault.seal(recordIdentity("account", issuer, directory), privateKey),
+        })
         .onConflict((conflict) => conflict.doNothing())
         .execute();
       const account = await get(issuer, directory);

@@ -15,6 +15,7 @@ const TABLES = {
   endpointStatuses: ["certificate", "endpoint"],
   observations: ["certificate", "endpoint", "address"],
   renewalInfos: ["certificate"],
+  orderScopes: ["scope"],
   events: ["seq"],
   challenges: ["token"],
   accounts: ["issuer", "directory"],

@@ -27,8 +27,10 @@ export interface Schema {
   observations: { certificate: string; endpoint: string; address: string; body: Json };
   renewalInfos: RenewalInfoRecord;
   events: Omit<HistoryEvent, "seq" | "detail"> & { seq: Generated<number>; detail: Json };
+  /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
+  orderScopes: { scope: string; renewalId: string };
   challenges: { token: string; keyAuthorization: string; expiresAt: number };
-  accounts: { issuer: string; directory: string; url: string | null; sealedKey: string };
+  accounts: { issuer: string; directory: string; url: string | null; sealedKey: string; sealedPendingKey: string | null; contactDigest: string | null };
   meta: { name: string; value: string };
 }
 

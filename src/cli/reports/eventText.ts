@@ -14,6 +14,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "issue.failed": (detail, event) => `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
   "order.created": () => "order opened",
   "order.replacesRefused": (detail) => `ordered again as a new certificate, not a replacement: ${detail("why")}`,
+  "order.chainUnavailable": (detail) => `the CA offers no chain to ${detail("preferred")}, only to ${detail("offered")}: its first is used`,
   "order.resumed": () => "order resumed where it was",
   "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
   "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
