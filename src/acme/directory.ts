@@ -10,6 +10,7 @@ const directorySchema = z.object({
   newOrder: url,
   // What is optional and wrong is as good as absent: a CA's slip there must not stop every order.
   renewalInfo: url.optional().catch(undefined),
+  keyChange: url.optional().catch(undefined),
   meta: z
     .object({
       termsOfService: z.string().max(2000).optional(),

@@ -6,10 +6,10 @@ import { createCsr } from "../x509/csr.ts";
 import { checkIssued, withoutRoot } from "../x509/issued.ts";
 import { generateKey, keyTypeOf } from "../x509/key.ts";
 import { splitPem } from "../x509/pem.ts";
-import { ensureAccount, forgetAccount, isAccountGone } from "./account.ts";
-import { answerChallenges, answerChallenges, clearEarlierAnswers } from "./authorization.ts";
+import { ensureAccount, forgetAccount, isAccountGone, isKeyOutdated } from "./account.ts";
+import { answerChallenges, clearEarlierAnswers } from "./authorization.ts";
 import { preferredChain } from "./chain.ts";
-import { clockAheadMs, createDirectory } from "./directory.ts";
+import { clockAheadMs, createDirectory, type DirectoryOptions } from "./directory.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
@@ -40,11 +40,7 @@ export interface IssuerDependencies {
 
 /** Throws `acme.directory` when the directory is no https URL. */
 export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDependencies): Issuer {
-  const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
-  const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
-  const directoryOptions = { issuer, directory, transport, now };
-  const readDirectory = createDirectory(directoryOptions);
-  const ca: CertificateAuthority = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: readDirectory, externalAccount, now };
+  const { ca, directoryOptions } = certificateAuthority(options, now);
 
   return {
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
@@ -56,6 +52,10 @@ export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDe
       try {
         return await runOrder({ ca, session: openSession(ca, account.privateKey, account.url, signal), request, progress, solver, deadline });
       } catch (error) {
+        if (error instanceof RenewalError && error.facts.class === "configuration" && (await isKeyOutdated(ca, accounts, account))) {
+          const { privateKey, url } = await ensureAccount(ca, accounts, options, signal);
+          return runOrder({ ca, session: openSession(ca, privateKey, url, signal), request, progress, solver, deadline });
+        }
         if (!isAccountGone(error)) throw error;
       }
       // The CA lost its memory: its orders went with the account (RFC 8555 §6.7 accountDoesNotExist).
@@ -65,6 +65,15 @@ export function createIssuer(options: IssuerOptions, { accounts, now }: IssuerDe
       return runOrder({ ca, session: openSession(ca, renewed.privateKey, renewed.url, signal), request, progress, solver, deadline });
     },
   };
+}
+
+/** What all that is said to one CA shares. Throws `acme.directory` when the directory is no https URL. */
+export function certificateAuthority(options: IssuerOptions, now: () => number): { ca: CertificateAuthority; directoryOptions: DirectoryOptions } {
+  const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
+  const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
+  const directoryOptions = { issuer, directory, transport, now };
+  const ca = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: createDirectory(directoryOptions), externalAccount, now };
+  return { ca, directoryOptions };
 }
 
 interface Attempt {

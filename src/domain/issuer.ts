@@ -102,6 +102,10 @@ export interface ChallengeResponses {
 export interface Account {
   readonly url: string | null;
   readonly privateKey: Secret;
+  /** The key of a rollover whose end was not recorded: the CA may know it or not. */
+  readonly pendingKey: Secret | null;
+  /** What the CA was told last, by digest; null: unknown. */
+  readonly contactDigest: string | null;
 }
 
 /** Keyed by issuer name and directory URL. `create` is atomic over processes: the first writer wins, all get its key. */
@@ -109,4 +113,9 @@ export interface Accounts {
   get(issuer: string, directory: string): Promise<Account | null>;
   create(issuer: string, directory: string, privateKey: Secret): Promise<Account>;
   setUrl(issuer: string, directory: string, url: string | null): Promise<void>;
+  setPendingKey(issuer: string, directory: string, key: Secret): Promise<void>;
+  /** The pending key becomes the account's; without one nothing happens. */
+  promotePendingKey(issuer: string, directory: string): Promise<void>;
+  setContactDigest(issuer: string, directory: string, digest: string): Promise<void>;
+  remove(issuer: string, directory: string): Promise<void>;
 }

@@ -23,7 +23,7 @@ describe("the decision about a restored certificate", () => {
     certificate: certificate(),
     record: record({ restoredAt: NOW - 1_000, generationFloor: 1_001, nextCheckAt: NOW + 5_000 }),
     version: version(),
-    active: null,
+    renewalInfo: null, active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
     ...patch,
