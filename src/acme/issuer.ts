@@ -145,10 +145,10 @@ async function download({ ca, session, request, progress }: Attempt, order: Orde
     if (leafPem === undefined) throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
     return checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
   };
-  check(first);
+  const leaf = check(first);
   const chosen = await preferredChain({ ca, session, request, progress, first, reply, check });
   const [leafPem = "", ...chainPem] = chosen;
-  return { leaf: check(chosen), leafPem, chainPem: withoutRoot(chainPem), privateKey };
+  return { leaf: chosen === first ? leaf : check(chosen), leafPem, chainPem: withoutRoot(chainPem), privateKey };
 }
 
 function isBadCertificate(error: unknown): boolean {
