@@ -68,6 +68,7 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
   };
   return {
     issue: async (...request) => (await issuer()).issue(...request),
+    renewalInfo: async (leafPem, signal) => (await (await issuer()).renewalInfo?.(leafPem, signal)) ?? null,
     clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };
 }

@@ -44,7 +44,8 @@ describe("renewd store migrate", () => {
   test("brings an older database up to date with all it holds", async () => {
     using database = new DatabaseSync(at("data/renewd.db"));
     database.exec("delete from kysely_migration where name <> '0001-initial'; alter table certificates drop column restored_at");
-    database.exec("alter table certificates drop column generation_floor");
+    database.exec("alter table certificates drop column generation_floor; drop table renewal_infos; drop table order_scopes");
+    database.exec("alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest");
     expect(await installation.run("store", "migrate")).toMatchObject({ code: 0, stdout: expect.stringContaining("schema version 1 → ") });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null, generationFloor: 0 });
   });

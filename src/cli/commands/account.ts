@@ -27,7 +27,7 @@ export function addAccount(program: Command, cli: Cli): void {
         throw new RenewalError("request.invalid", "--yes: deactivating an account cannot be undone; give --yes if that is meant");
       }
       await using reader = await openReader(configFile);
-      const facts = await act(accountAdmin(reader, issuer), AbortSignal.timeout(TIMEOUT_MS));
+      const facts = await act(await accountAdmin(reader, issuer), AbortSignal.timeout(TIMEOUT_MS));
       const report: AccountReport = { version: 1, issuer, account: facts };
       output.report(report, () => [done(inert(issuer)), ...(facts === null ? [] : linesOf(facts))].join("\n"));
       return "ok";
