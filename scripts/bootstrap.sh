@@ -2,7 +2,7 @@
 # Brings this checkout and machine to where the named task can run. Idempotent, quiet unless it acts, safe to run concurrently.
 # usage: scripts/bootstrap.sh modules   npm packages and Node 24, inside this checkout only
 #                             demo      … and the servers the demo starts
-#                             test|ci   … and what the tests need beyond that
+#                             test|ci   … and what the tests need beyond that: more packages, and a newer Pebble in .peers/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -102,7 +102,10 @@ enabled_units() {
 # --- one at a time ----------------------------------------------------------------------------------------------------
 packages_ready() { [ "$task" = modules ] || [ -z "$(missing_packages)" ]; }
 
-if modules_ready && packages_ready; then exit 0; fi
+# Tests of ARI, profiles and IP identifiers need a newer Pebble than Debian stable's; it stays inside this checkout.
+peers_ready() { [[ $task != test && $task != ci ]] || [ -x .peers/pebble/usr/bin/pebble ]; }
+
+if modules_ready && packages_ready && peers_ready; then exit 0; fi
 
 # The directories themselves are the locks: nothing to create, nothing left behind, released when this process ends.
 # After waiting, another run may have done the work: so each is asked again.
@@ -118,3 +121,4 @@ fi
 exec 9<.
 flock 9
 modules_ready || install_modules 9<&-
+peers_ready || { echo "bootstrap: unpacking a newer Pebble into .peers/" >&2; bash scripts/get-pebble.sh >/dev/null 9<&-; }

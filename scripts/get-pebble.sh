@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpacks a newer Pebble (ARI, profiles, IP identifiers) from a later Debian suite into .peers/pebble and prints the path
-# of its bin directory. Nothing is installed, no apt source of the system is touched. Optional: nothing calls it yet.
+# of its bin directory. Nothing is installed, no apt source of the system is touched. Called by bootstrap.sh for the tests.
 # usage: scripts/get-pebble.sh [SUITE…]   default: sid, then trixie; the first that has the package wins
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

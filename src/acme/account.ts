@@ -2,7 +2,9 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Account, Accounts } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
 import { generateKey } from "../x509/key.ts";
+import { contactDigest, syncContact } from "./contact.ts";
 import { harmless, hasProblemType } from "./problem.ts";
+import { settleRollover } from "./rollover.ts";
 import { type CertificateAuthority, openSession } from "./session.ts";
 
 export interface AccountOptions {
@@ -22,7 +24,12 @@ export interface OpenAccount {
  */
 export async function ensureAccount(ca: CertificateAuthority, accounts: Accounts, options: AccountOptions, signal: AbortSignal): Promise<OpenAccount> {
   const stored = (await accounts.get(ca.issuer, ca.directoryUrl)) ?? (await accounts.create(ca.issuer, ca.directoryUrl, await generateKey("ecdsa-p256")));
-  if (stored.url !== null) return { url: stored.url, privateKey: stored.privateKey };
+  if (stored.url !== null) {
+    const { privateKey } = await settleRollover(ca, accounts, stored, signal);
+    const session = openSession(ca, privateKey, stored.url, signal);
+    await syncContact(ca, accounts, { session, url: stored.url, contact: options.contact, known: stored.contactDigest });
+    return { url: stored.url, privateKey };
+  }
   return register(ca, accounts, options, stored, signal);
 }
 
@@ -48,6 +55,7 @@ async function register(ca: CertificateAuthority, accounts: Accounts, options: A
     throw new RenewalError("acme.directory", `CA "${ca.issuer}" opened an account without a usable URL (RFC 8555 §7.3).`);
   }
   await accounts.setUrl(ca.issuer, ca.directoryUrl, url);
+  await accounts.setContactDigest(ca.issuer, ca.directoryUrl, contactDigest(options.contact));
   return { url, privateKey: stored.privateKey };
 }
 
@@ -59,6 +67,12 @@ function accountFailure(error: unknown): never {
 
 function refuse(message: string): never {
   throw new RenewalError("acme.account", message);
+}
+
+/** The account got another key while this one was in use: by a rollover in another process, finished or not. */
+export async function isKeyOutdated(ca: CertificateAuthority, accounts: Accounts, used: OpenAccount): Promise<boolean> {
+  const stored = await accounts.get(ca.issuer, ca.directoryUrl);
+  return stored !== null && stored.url === used.url && (stored.pendingKey !== null || stored.privateKey.reveal() !== used.privateKey.reveal());
 }
 
 export function isAccountGone(error: unknown): boolean {

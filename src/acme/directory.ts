@@ -9,11 +9,15 @@ const directorySchema = z.object({
   newAccount: url,
   newOrder: url,
   revokeCert: url.optional(),
+  // What is optional and wrong is as good as absent: a CA's slip there must not stop every order.
+  renewalInfo: url.optional().catch(undefined),
+  keyChange: url.optional().catch(undefined),
   meta: z
     .object({
       termsOfService: z.string().max(2000).optional(),
       externalAccountRequired: z.boolean().optional(),
       caaIdentities: z.array(z.string()).max(100).optional(),
+      profiles: z.record(z.string().max(200), z.string()).optional().catch(undefined),
     })
     .optional(),
 });

@@ -3,18 +3,21 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Accounts, IssueRequest, IssueResult, Issuer, OrderProgress, Solver } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { Leaf } from "../domain/version.ts";
 import { createCsr } from "../x509/csr.ts";
 import { checkIssued, withoutRoot } from "../x509/issued.ts";
 import { generateKey, keyTypeOf } from "../x509/key.ts";
 import { splitPem } from "../x509/pem.ts";
-import { ensureAccount, forgetAccount, isAccountGone } from "./account.ts";
+import { ensureAccount, forgetAccount, isAccountGone, isKeyOutdated } from "./account.ts";
 import { answerChallenges, clearEarlierAnswers } from "./authorization.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
-import { clockAheadMs, createDirectory } from "./directory.ts";
+import { preferredChain } from "./chain.ts";
+import { clockAheadMs, createDirectory, type DirectoryOptions } from "./directory.ts";
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
+import { fetchRenewalInfo } from "./renewalInfo.ts";
 import { revokeCertificate } from "./revoke.ts";
 import { type CertificateAuthority, openSession, type Session } from "./session.ts";
 import { createTransport } from "./transport.ts";
@@ -47,11 +50,7 @@ export interface IssuerDependencies {
 
 /** Throws `acme.directory` when the directory is no https URL. */
 export function createIssuer(options: IssuerOptions, { accounts, now, caa = createCaaLookup() }: IssuerDependencies): Issuer {
-  const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
-  const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
-  const directoryOptions = { issuer, directory, transport, now };
-  const readDirectory = createDirectory(directoryOptions);
-  const ca: CertificateAuthority = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: readDirectory, externalAccount, now };
+  const { ca, directoryOptions } = certificateAuthority(options, now);
 
   return {
     async revoke(request, signal) {
@@ -60,6 +59,7 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
     eligibility: (request, signal) =>
       eligibilityOf(ca, { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null }, request, caa, signal),
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
+    renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),
     async issue(request, progress, solver, signal) {
       signal.throwIfAborted();
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
@@ -67,6 +67,10 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
       try {
         return await runOrder({ ca, session: openSession(ca, account.privateKey, account.url, signal), request, progress, solver, deadline });
       } catch (error) {
+        if (error instanceof RenewalError && error.facts.class === "configuration" && (await isKeyOutdated(ca, accounts, account))) {
+          const { privateKey, url } = await ensureAccount(ca, accounts, options, signal);
+          return runOrder({ ca, session: openSession(ca, privateKey, url, signal), request, progress, solver, deadline });
+        }
         if (!isAccountGone(error)) throw error;
       }
       // The CA lost its memory: its orders went with the account (RFC 8555 §6.7 accountDoesNotExist).
@@ -76,6 +80,15 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
       return runOrder({ ca, session: openSession(ca, renewed.privateKey, renewed.url, signal), request, progress, solver, deadline });
     },
   };
+}
+
+/** What all that is said to one CA shares. Throws `acme.directory` when the directory is no https URL. */
+export function certificateAuthority(options: IssuerOptions, now: () => number): { ca: CertificateAuthority; directoryOptions: DirectoryOptions } {
+  const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
+  const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
+  const directoryOptions = { issuer, directory, transport, now };
+  const ca = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: createDirectory(directoryOptions), externalAccount, now };
+  return { ca, directoryOptions };
 }
 
 interface Attempt {
@@ -112,7 +125,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
 async function ensureKey(request: IssueRequest, progress: OrderProgress): Promise<Secret> {
   const state = await progress.load();
   if (state.privateKey !== null && keyTypeOf(state.privateKey) === request.keyType) return state.privateKey;
-  const privateKey = await generateKey(request.keyType);
+  const privateKey = request.privateKey ?? (await generateKey(request.keyType));
   // A stored CSR belongs to the key that is lost: without it an order already finalized is recognised as useless.
   await progress.save({ privateKey, csr: null });
   return privateKey;
@@ -139,13 +152,18 @@ async function waitFor({ ca, session, deadline }: Attempt, what: string, order: 
   return pollUntil(what, order.reply, again, (reply) => read(readOrder(order.url, reply)), deadline);
 }
 
-async function download({ ca, session, request }: Attempt, order: Order, privateKey: Secret): Promise<IssueResult> {
+async function download({ ca, session, request, progress }: Attempt, order: Order, privateKey: Secret): Promise<IssueResult> {
   if (order.certificate === undefined) throw new RenewalError("acme.server", `CA "${ca.issuer}" says the order is valid but names no certificate.`);
   const reply = await session.post("hand out the certificate", order.certificate, null);
-  const [leafPem, ...chainPem] = splitPem(typeof reply.data === "string" ? reply.data : "");
-  if (leafPem === undefined) throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
-  const leaf = checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
-  return { leaf, leafPem, chainPem: withoutRoot(chainPem), privateKey };
+  const first = splitPem(typeof reply.data === "string" ? reply.data : "");
+  const check = ([leafPem, ...chainPem]: readonly string[]): Leaf => {
+    if (leafPem === undefined) throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
+    return checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
+  };
+  const leaf = check(first);
+  const chosen = await preferredChain({ ca, session, request, progress, first, reply, check });
+  const [leafPem = "", ...chainPem] = chosen;
+  return { leaf: chosen === first ? leaf : check(chosen), leafPem, chainPem: withoutRoot(chainPem), privateKey };
 }
 
 function isBadCertificate(error: unknown): boolean {

@@ -2,8 +2,9 @@ import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { IssueRequest, OrderProgress, OrderState } from "../domain/issuer.ts";
+import { certId } from "../x509/certId.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
-import { harmless, problemOf, validationError } from "./problem.ts";
+import { harmless, hasProblemType, problemOf, validationError } from "./problem.ts";
 import type { CertificateAuthority, Reply, Session } from "./session.ts";
 
 const orderSchema = z.object({
@@ -61,24 +62,65 @@ export async function openOrder(
     }
     await progress.abandon(obstacle ?? "the order cannot be used");
   }
-  await progress.reserve({ exempt: false });
-  const reply = await newOrder(session, request, progress);
+  const { reply, replaces } = await createOrder(ca, session, request, progress);
   const url = reply.headers.location;
   if (url === undefined || !ca.transport.owns(url)) {
     throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
   }
-  await progress.save({ orderUrl: url, csr: null }, { type: "order.created", detail: { order: url } });
+  await progress.save({ orderUrl: url, csr: null }, { type: "order.created", detail: { order: url, ...(replaces !== null && { replaces }) } });
   return { order: readOrder(url, reply), csr: null, resumed: false, earlier };
 }
 
-async function newOrder(session: Session, request: IssueRequest, progress: OrderProgress): Promise<Reply> {
+/** A CA that will not have `replaces` is asked again without: losing the exemption from limits is better than no certificate. */
+async function createOrder(
+  ca: CertificateAuthority,
+  session: Session,
+  request: IssueRequest,
+  progress: OrderProgress,
+): Promise<{ reply: Reply; replaces: string | null }> {
+  const payload = { identifiers: request.identifiers.map(({ type, value }) => ({ type, value })), ...(await profileOf(ca, session, request)) };
+  const replaces = await replacedId(session, request);
+  if (replaces === null) return { reply: await newOrder(session, payload, progress), replaces };
   try {
-    return await session.createOrder({ identifiers: request.identifiers.map(({ type, value }) => ({ type, value })) });
+    return { reply: await newOrder(session, { ...payload, replaces }, progress), replaces };
+  } catch (error) {
+    // RFC 9773 §5: 409 alreadyReplaced; malformed or unauthorized where the CA does not know the certificate as ours.
+    if (!["alreadyReplaced", "malformed", "unauthorized"].some((type) => hasProblemType(error, type))) throw error;
+    const why = error instanceof RenewalError ? error.message : `CA "${ca.issuer}" refused it`;
+    await progress.save({}, { type: "order.replacesRefused", detail: { replaces, why } });
+    return { reply: await newOrder(session, payload, progress), replaces: null };
+  }
+}
+
+/** What the CA counts an order against is taken from the budget first: nothing is sent that would exceed it. */
+async function newOrder(
+  session: Session,
+  payload: { readonly identifiers: readonly object[]; readonly replaces?: string },
+  progress: OrderProgress,
+): Promise<Reply> {
+  await progress.reserve({ exempt: payload.replaces !== undefined });
+  try {
+    return await session.createOrder(payload);
   } catch (error) {
     // Only an answer that no order was opened gives anything back; without an answer there may be one.
     if (problemOf(error) !== null) await progress.unreserve();
     throw error;
   }
+}
+
+/** Asked before ordering: a CA's refusal would name neither the certificate's option nor what there is instead. */
+async function profileOf(ca: CertificateAuthority, session: Session, { profile }: IssueRequest): Promise<{ profile?: string }> {
+  if (profile == null) return {};
+  const offered = Object.keys((await session.directory()).meta?.profiles ?? {});
+  if (offered.includes(profile)) return { profile };
+  const list = harmless(offered.join(", "), 300) || "none at all";
+  throw new RenewalError("acme.profile", `CA "${ca.issuer}" offers no profile "${harmless(profile, 100)}"; it offers ${list}.`);
+}
+
+/** Only a CA that offers renewalInfo knows `replaces`; others may refuse what they do not know. */
+async function replacedId(session: Session, { replaces }: IssueRequest): Promise<string | null> {
+  if (replaces == null || (await session.directory()).renewalInfo === undefined) return null;
+  return certId(replaces);
 }
 
 /** The order, or why it is gone for good; anything passing is thrown. */

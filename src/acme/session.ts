@@ -32,6 +32,7 @@ export interface Reply {
 
 /** Signed requests of one account under one signal. Each throws a RenewalError, or the signal's reason. */
 export interface Session {
+  directory(): Promise<Directory>;
   /** POST, or with a null payload POST-as-GET (RFC 8555 §6.3). `what` completes "the CA refused to …" for people. */
   post(what: string, url: string, payload: object | null): Promise<Reply>;
   /** newAccount, signed by the bare key (RFC 8555 §7.3). */
@@ -72,6 +73,7 @@ export function openSession(ca: CertificateAuthority, accountKey: Secret, accoun
     throw refusalError({ what: `CA "${ca.issuer}" refused to ${what}`, status: reply.status, headers: reply.headers, body: reply.data, now: ca.now() });
   };
   return {
+    directory: () => ca.directory(signal),
     post: (what, url, payload) => post(what, url, payload),
     createAccount: async (payload) => post("create the account", (await ca.directory(signal)).newAccount, payload, true),
     createOrder: async (payload) => post("open an order", (await ca.directory(signal)).newOrder, payload),

@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { type Cli, DEFAULT_CONFIG_FILE, type GlobalOptions, outputOf } from "./call.ts";
+import { addAccount } from "./commands/account.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
 import { addConfig } from "./commands/config.ts";
@@ -28,7 +29,7 @@ import type { Stream } from "./output.ts";
 /** In the order of `renewd --help`: what is looked at most comes first. */
 const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
-  ["Act:", [addRenew, addPause, addResume, addImport, addRevoke, addReplace, addRehearse]],
+  ["Act:", [addRenew, addPause, addResume, addImport, addRevoke, addReplace, addRehearse, addAccount]],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore]],
   ["Configure:", [addConfig, addTargets, addSolvers]],

@@ -91,6 +91,7 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
       return revoke(...request);
     },
     eligibility: async (...request) => (await (await issuer()).eligibility?.(...request)) ?? { obstacle: null, notes: [] },
+    renewalInfo: async (leafPem, signal) => (await (await issuer()).renewalInfo?.(leafPem, signal)) ?? null,
     clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };
 }

@@ -1,4 +1,5 @@
 /** The only wiring: configuration → dependencies → running roles. */
+export { accountAdmin } from "./accounts.ts";
 export { type App, loadConfigOrExplain, openContext, openReader, problemsOf, type Reader, withoutQueue } from "./app.ts";
 export { readForeignPair } from "./foreignPair.ts";
 export { runRoles } from "./process.ts";

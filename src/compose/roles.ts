@@ -11,6 +11,7 @@ import type { Context } from "../renewal/context.ts";
 import { deploy } from "../renewal/deploy.ts";
 import { issue } from "../renewal/issue.ts";
 import { planDue } from "../renewal/plan.ts";
+import { pollRenewalInfo } from "../renewal/pollRenewalInfo.ts";
 import { requestRenewal } from "../renewal/request.ts";
 import { sweep } from "../renewal/sweep.ts";
 import { verify } from "../renewal/verify.ts";
@@ -108,7 +109,7 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
   let running = Promise.resolve();
   const run: Ticks["run"] = async (what, signal) => {
     last[what] = clock.monotonic();
-    await (what === "plan" ? planDue(context, signal) : sweep(context, signal));
+    await (what === "plan" ? planTick(context, signal) : sweep(context, signal));
   };
   const catchUp = async (): Promise<void> => {
     for (const what of ["plan", "sweep"] as const) {
@@ -138,6 +139,12 @@ function jobWorker(
   handle: (job: Job, signal: AbortSignal) => Promise<void>,
 ): Processing {
   return startWorker({ redis, kind, concurrency, handle, onError: report(context, kind) });
+}
+
+/** What is due comes before what a CA may still say; what it says takes effect at once. */
+async function planTick(context: Context, signal: AbortSignal): Promise<void> {
+  await planDue(context, signal);
+  if ((await pollRenewalInfo(context, signal)) > 0) await planDue(context, signal);
 }
 
 function report({ log }: Context, role: string): (error: unknown) => void {

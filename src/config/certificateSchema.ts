@@ -4,6 +4,7 @@ import type { Identifier } from "../domain/identifier.ts";
 import { duration } from "./duration.ts";
 import { checkHost, checkHostAndPort, type HostAndPort } from "./endpoints.ts";
 import { type Checked, checkDnsName, checkIdentifier } from "./identifiers.ts";
+import { maintenanceSchema } from "./maintenance.ts";
 
 /** More than Let's Encrypt and most CAs put into one certificate. */
 const NAMES_MAX = 100;
@@ -58,6 +59,21 @@ const shared = {
     .describe("Issue without names whose validation failed 3 times while others succeeded; never without the first. Default: false, they are only reported."),
   targets: z.array(z.string()).min(1).max(100).optional().describe("Names of targets, in the order they are deployed."),
   renewal: renewal.optional().describe("When to renew."),
+  maintenance: maintenanceSchema
+    .optional()
+    .describe("When routine renewals may begin. What a certificate says replaces the defaults. Nothing waits so long that it becomes an emergency."),
+  profile: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,100}$/, "must be the name of a profile, without spaces")
+    .optional()
+    .describe("Profile of the CA, such as `shortlived`. Default: the CA chooses."),
+  preferredChain: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe("Among the chains a CA offers, the one to this root: its common name, or SHA-256 fingerprint in hex. Default: the CA's first."),
+  reuseKey: z.boolean().optional().describe("Renew with the same key, for those who pin it. Default: false, a new key each time."),
   verifyTimeout: duration({ min: "1s", max: "1h" }).optional().describe("Time an endpoint may take from deployed to served. Default: 60s."),
 };
 

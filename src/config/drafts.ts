@@ -44,6 +44,13 @@ export function draftCertificates(
         renewAtFractionLeft: entry.renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
         jitterFraction: entry.renewal?.jitter ?? defaults.renewal?.jitter ?? DEFAULT_JITTER,
       },
+      maintenance: {
+        windows: entry.maintenance?.windows ?? defaults.maintenance?.windows ?? [],
+        freezes: entry.maintenance?.freezes ?? defaults.maintenance?.freezes ?? [],
+      },
+      profile: entry.profile ?? defaults.profile ?? null,
+      preferredChain: entry.preferredChain ?? defaults.preferredChain ?? null,
+      reuseKey: entry.reuseKey ?? defaults.reuseKey ?? false,
       verifyTimeoutMs: entry.verifyTimeout ?? defaults.verifyTimeout ?? DEFAULT_VERIFY_TIMEOUT_MS,
     });
   }

@@ -93,7 +93,11 @@ interface Definitions {
  * All that decides how a certificate is renewed. The definitions enter as written, so secrets only as their references;
  * the trust file enters with its content, because mending it is a reason to try again.
  */
-function definitions({ registeredDomains: _, fallbacks, dropDeadNames, ...draft }: Draft, { issuers, issuerEntries, solvers, targets }: Definitions): unknown {
+function definitions(
+  // When a certificate may be renewed changes nothing about it: a freeze that is added must not deploy the fleet anew.
+  { registeredDomains: _domains, maintenance: _maintenance, fallbacks, dropDeadNames, ...draft }: Draft,
+  { issuers, issuerEntries, solvers, targets }: Definitions,
+): unknown {
   return {
     certificate: { ...draft, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
     issuer: issuerEntries.get(draft.issuer)?.raw,

@@ -1,5 +1,6 @@
 import type { Endpoint } from "./endpoint.ts";
 import type { Identifier } from "./identifier.ts";
+import type { Maintenance } from "./maintenance.ts";
 
 export const KEY_TYPES = ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
@@ -31,6 +32,13 @@ export interface Certificate {
   readonly targets: readonly string[];
   readonly endpoints: readonly Endpoint[];
   readonly policy: RenewalPolicy;
+  readonly maintenance: Maintenance;
+  /** ACME profile to order by; null: the CA's default. */
+  readonly profile: string | null;
+  /** Common name or SHA-256 fingerprint of a certificate the chain should lead to; null: the CA's default chain. */
+  readonly preferredChain: string | null;
+  /** Keep the key of the version before, as long as its type fits. */
+  readonly reuseKey: boolean;
   /** Time an endpoint may take from deployed to served before verification gives up. */
   readonly verifyTimeoutMs: number;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */

@@ -42,6 +42,12 @@ export const ERRORS = {
   "acme.noChallenge": { class: "configuration", retry: "never", action: "Choose a solver whose challenge type the CA offers for this name." },
   "acme.refused": { class: "configuration", retry: "never", action: "See the problem the CA reported; it will not go away by itself." },
   "acme.badCertificate": { class: "transient", retry: "backoff", action: "Nothing was stored or deployed. If it repeats, report it to the CA." },
+  "acme.profile": { class: "configuration", retry: "never", action: "Set the certificate's `profile` to one that the CA offers, or remove it." },
+  "acme.renewalInfo": {
+    class: "transient",
+    retry: "backoff",
+    action: "Nothing: the certificate renews by its own window. If it repeats, report it to the CA.",
+  },
   "solver.failed": { class: "validation", retry: "backoff", action: "Check the solver's credentials and reachability." },
   "deploy.unreachable": {
     class: "target",

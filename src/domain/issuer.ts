@@ -1,5 +1,6 @@
 import type { KeyType } from "./certificate.ts";
 import type { Identifier } from "./identifier.ts";
+import type { RenewalInfo } from "./renewalInfo.ts";
 import type { Secret } from "./secret.ts";
 import type { Leaf } from "./version.ts";
 
@@ -7,6 +8,14 @@ export interface IssueRequest {
   readonly certificate: string;
   readonly identifiers: readonly Identifier[];
   readonly keyType: KeyType;
+  /** PEM of the certificate this order replaces (RFC 9773 §5); not said to a CA without renewalInfo. */
+  readonly replaces?: string | null;
+  /** Profile of the CA (draft-ietf-acme-profiles); `acme.profile` when its directory does not name it. */
+  readonly profile?: string | null;
+  /** Common name or SHA-256 fingerprint of the root the chain should lead to. */
+  readonly preferredChain?: string | null;
+  /** Certify this key of the right type instead of a new one. */
+  readonly privateKey?: Secret | null;
 }
 
 /** What a crashed attempt left behind, each durable before the next was begun. */
@@ -38,7 +47,15 @@ export interface OrderProgress {
 }
 
 export interface OrderEvent {
-  readonly type: "order.created" | "order.resumed" | "challenge.presented" | "challenge.failed" | "challenge.cleanUpFailed" | "order.finalized";
+  readonly type:
+    | "order.created"
+    | "order.replacesRefused"
+    | "order.resumed"
+    | "challenge.presented"
+    | "challenge.failed"
+    | "challenge.cleanUpFailed"
+    | "order.chainUnavailable"
+    | "order.finalized";
   readonly detail: Readonly<Record<string, string | number>>;
 }
 
@@ -85,6 +102,11 @@ export interface Issuer {
   eligibility?(request: IssueRequest, signal: AbortSignal): Promise<Eligibility>;
   /** How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it sends none. */
   clockAheadMs?(signal: AbortSignal): Promise<number | null>;
+  /**
+   * When the CA wants this certificate renewed (RFC 9773); null: it offers no renewalInfo. Throws `acme.renewalInfo`
+   * when the answer makes no sense; any error's `retryAt` says when to ask again if the CA did.
+   */
+  renewalInfo?(leafPem: string, signal: AbortSignal): Promise<RenewalInfo | null>;
 }
 
 /** One challenge to answer. */
@@ -117,6 +139,10 @@ export interface ChallengeResponses {
 export interface Account {
   readonly url: string | null;
   readonly privateKey: Secret;
+  /** The key of a rollover whose end was not recorded: the CA may know it or not. */
+  readonly pendingKey: Secret | null;
+  /** What the CA was told last, by digest; null: unknown. */
+  readonly contactDigest: string | null;
 }
 
 /** Keyed by issuer name and directory URL. `create` is atomic over processes: the first writer wins, all get its key. */
@@ -124,4 +150,9 @@ export interface Accounts {
   get(issuer: string, directory: string): Promise<Account | null>;
   create(issuer: string, directory: string, privateKey: Secret): Promise<Account>;
   setUrl(issuer: string, directory: string, url: string | null): Promise<void>;
+  setPendingKey(issuer: string, directory: string, key: Secret): Promise<void>;
+  /** The pending key becomes the account's; without one nothing happens. */
+  promotePendingKey(issuer: string, directory: string): Promise<void>;
+  setContactDigest(issuer: string, directory: string, digest: string): Promise<void>;
+  remove(issuer: string, directory: string): Promise<void>;
 }

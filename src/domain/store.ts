@@ -6,6 +6,7 @@ import type { Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, NewEvent } from "./event.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
+import type { RenewalInfoRecord } from "./renewalInfo.ts";
 import type { Secret } from "./secret.ts";
 import type { Version } from "./version.ts";
 
@@ -16,6 +17,7 @@ export interface Store {
   readonly renewals: RenewalStore;
   readonly deployments: DeploymentStore;
   readonly observations: ObservationStore;
+  readonly renewalInfos: RenewalInfoStore;
   readonly events: EventStore;
   readonly challenges: ChallengeResponses;
   readonly accounts: Accounts;
@@ -80,6 +82,8 @@ export interface RenewalStore {
   claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
   /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
   update(id: string, fence: number, patch: RenewalPatch): Promise<boolean>;
+  /** Takes `scope` for this renewal and returns null, or the id of another that has it and is at work on its order. */
+  occupy(scope: string, id: string, now: number): Promise<string | null>;
   orderState(id: string): Promise<OrderState>;
   /** Compare-and-set on the fence; seals the key. Members left out stay, null erases. */
   saveOrderState(id: string, fence: number, state: Partial<OrderState>): Promise<boolean>;
@@ -120,6 +124,17 @@ export interface ObservationStore {
   allStatuses(): Promise<EndpointStatus[]>;
   /** The last observation of each address, by endpoint key. */
   observations(certificate: string): Promise<{ endpoint: string; observation: Observation }[]>;
+}
+
+export interface RenewalInfoStore {
+  /** Begins to ask about a new version, at once; what was known of the one before is forgotten. */
+  watch(certificate: string, generation: number, now: number): Promise<void>;
+  get(certificate: string): Promise<RenewalInfoRecord | null>;
+  list(): Promise<RenewalInfoRecord[]>;
+  /** Those whose next poll has come, most overdue first. */
+  due(now: number, limit: number): Promise<RenewalInfoRecord[]>;
+  /** False: another version has taken its place, nothing was written. */
+  update(certificate: string, generation: number, patch: Partial<Omit<RenewalInfoRecord, "certificate" | "generation">>): Promise<boolean>;
 }
 
 export interface EventFilter {

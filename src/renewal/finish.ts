@@ -5,7 +5,7 @@ import type { Action, Facts } from "./advance.ts";
 import { backoffMs, EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { renewalEvent } from "./history.ts";
-import { renewalWindow } from "./window.ts";
+import { nextDueAt } from "./suggestion.ts";
 import { giveBack } from "./withdraw.ts";
 
 const DAY_MS = 86_400_000;
@@ -42,7 +42,7 @@ async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number)
     nextAttemptAt: null,
     lastErrorCode: null,
     lastErrorMessage: null,
-    nextCheckAt: certificate && version ? renewalWindow(version.leaf, certificate.policy).dueAt : now,
+    nextCheckAt: certificate && version ? nextDueAt(version, certificate.policy, await tx.renewalInfos.get(renewal.certificate)) : now,
   });
   await tx.events.append(
     renewalEvent(renewal, now, "renewal.succeeded", {

@@ -10,12 +10,15 @@ import { loadDeadNames, namesToOrder, proposal } from "./deadNames.ts";
 import { type Turn, turn, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
+import { orderRequest, orderScope } from "./orderRequest.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 import { countFailure, giveBack, settle, withdraw } from "./withdraw.ts";
 
 type Outcome =
   | { readonly kind: "issued"; readonly certificate: Certificate; readonly dropped: readonly string[]; readonly result: IssueResult }
   | { readonly kind: "failed"; readonly error: RenewalError; readonly turned: Turn }
+  /** Another renewal has an order for the same names in flight. */
+  | { readonly kind: "waits"; readonly for: string }
   | { readonly kind: "notNeeded" | "interrupted" };
 
 /** Brings a renewal its new version. Any number of workers may be told to; the one that claims it does it. */
@@ -32,6 +35,8 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
       return recordIssued(context, renewal, outcome);
     case "failed":
       return recordFailed(context, renewal, outcome);
+    case "waits":
+      return wait(context, renewal, outcome.for);
     default:
       return release(context, renewal);
   }
@@ -45,15 +50,19 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
   const certificate = { ...configured, identifiers: kept };
   const issuer = issuerOf(renewal, certificate);
   try {
-    await store.transaction(async (tx) => {
+    const busy = await store.transaction(async (tx) => {
+      const other = await tx.renewals.occupy(orderScope(issuer, certificate.identifiers), renewal.id, clock.now());
+      if (other !== null) return other;
       held(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
       await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer }));
+      if (dropped.length > 0) await tx.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
+      return null;
     });
-    if (dropped.length > 0) await store.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
-    const { name, identifiers, keyType } = certificate;
+    if (busy !== null) return { kind: "waits", for: busy };
     const solver = estate.solver(certificate.solver);
     const progress = orderProgress(context, renewal, certificate, lease);
-    const result = await estate.issuer(issuer).issue({ certificate: name, identifiers, keyType }, progress, solver, lease.signal);
+    const request = await orderRequest(context, renewal, certificate, issuer);
+    const result = await estate.issuer(issuer).issue(request, progress, solver, lease.signal);
     return { kind: "issued", certificate, dropped, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
@@ -98,6 +107,15 @@ async function release(context: Context, renewal: Renewal): Promise<void> {
   await proceed(context, renewal.id);
 }
 
+/** Not a failure: it comes back when the other order may be done. */
+async function wait(context: Context, renewal: Renewal, other: string): Promise<void> {
+  const { store, clock, settings, log } = context;
+  log.info({ certificate: renewal.certificate, renewalId: renewal.id, other }, "waits: another renewal has an order for the same names");
+  const retryAt = clock.now() + settings.requeueMs;
+  await store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1, retryAt });
+  await proceed(context, renewal.id);
+}
+
 function orderProgress(context: Context, renewal: Renewal, certificate: Certificate, lease: Lease): OrderProgress {
   const { store, clock, estate } = context;
   const budget = estate.budget(issuerOf(renewal, certificate));
@@ -114,7 +132,8 @@ function orderProgress(context: Context, renewal: Renewal, certificate: Certific
     },
     async reserve({ exempt }) {
       lease.assertHeld();
-      if (exempt) return;
+      // Let's Encrypt exempts an order that says what it replaces only inside the window it suggested itself.
+      if (exempt && renewal.reason === "renewalInfo") return;
       const version = await store.versions.latest(certificate.name);
       const urgent = isPending(await store.campaigns.of(certificate.name), version);
       await store.transaction(async (tx) => {
@@ -154,6 +173,7 @@ async function recordIssued(context: Context, renewal: Renewal, { certificate, d
       privateKey,
     );
     await tx.deployments.want(name, targets, generation);
+    await tx.renewalInfos.watch(name, generation, now);
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
     await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
     return true;

@@ -11,9 +11,11 @@ import { isPending, reasonInCampaign } from "./campaign.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
 import { WAIT_MAX_MS } from "./fallback.ts";
+import { maintenanceHold } from "./maintenance.ts";
 import { proceed } from "./proceed.ts";
 import { behindTargets, firstReason, staleEndpoints } from "./reasons.ts";
 import { heldAfterRestore, lookAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
+import { nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 import { isRenewal, isUrgent } from "./withdraw.ts";
 
@@ -23,8 +25,10 @@ const PRIORITY_MAX = 2_000_000;
 const CAMPAIGN_PRIORITY = 60;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
+/** While an operator's window or freeze holds a certificate, the planner looks again this often. */
+const MAINTENANCE_LOOK_MS = 3_600_000;
 
-export type Hold = "inFlight" | "paused" | "backedOff" | "restored" | "budget";
+export type Hold = "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
@@ -44,13 +48,11 @@ export interface BudgetFacts {
   readonly ca: CaBudget;
   /** At least those it would draw on. */
   readonly buckets: Buckets;
-  /** The CA counts its next order against no limit (an ARI renewal, RFC 9773 §5). */
-  readonly exempt: boolean;
 }
 
 /** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
 export function decide(facts: PlanFacts, now: number): PlanDecision {
-  const { active, version, certificate } = facts;
+  const { active, version, certificate, renewalInfo } = facts;
   const found = reasonAfterRestore(facts, reasonInCampaign(facts.campaign, version, firstReason(facts, now)));
   if (active !== null) {
     return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
@@ -59,8 +61,10 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
     const held = holdRestored(facts, null, now);
     if (held !== null) return held;
     // firstReason finds `missing` without a version, so there is one.
-    const dueAt = version === null ? now : renewalWindow(version.leaf, certificate.policy).dueAt;
-    return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}`, until: dueAt };
+    const dueAt = version === null ? now : nextDueAt(version, certificate.policy, renewalInfo);
+    const suggestion = version === null ? null : suggestionFor(version, renewalInfo);
+    const suggested = suggestion?.renewAt === dueAt ? `, as the CA suggests${suggestion.explanationUrl === null ? "" : ` (${suggestion.explanationUrl})`}` : "";
+    return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}${suggested}`, until: dueAt };
   }
   return holdBack(facts, found.reason, now) ?? { due: true, reason: found.reason, detail: found.detail };
 }
@@ -77,12 +81,14 @@ function holdBack(facts: PlanFacts, reason: Reason, now: number): PlanDecision |
     const detail = `${record.failures} failure${record.failures === 1 ? "" : "s"} in a row, last: ${record.lastErrorMessage ?? "unknown"}`;
     return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
   }
-  return holdRestored(facts, reason, now) ?? holdForBudget(facts, reason, now);
+  return holdRestored(facts, reason, now) ?? holdForOperator(facts, reason, now) ?? holdForBudget(facts, reason, now);
 }
 
-function holdForBudget({ certificate, version, campaign, budget: { ca, buckets, exempt } }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
-  // Drift is mended with the version that exists.
-  if (exempt || reason === "drift") return null;
+/** Drift is mended with the version that exists, and a CA counts a renewal that it asked for against no limit (RFC 9773 §5). */
+export const FREE_OF_BUDGET: readonly Reason[] = ["drift", "renewalInfo"];
+
+function holdForBudget({ certificate, version, campaign, budget: { ca, buckets } }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  if (FREE_OF_BUDGET.includes(reason)) return null;
   const short = shortage(chargesFor(certificate, version, ca), buckets, isPending(campaign, version) || isUrgent(certificate, version, now), now);
   // Issuing turns to the next issuer then.
   if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
@@ -92,6 +98,15 @@ function holdForBudget({ certificate, version, campaign, budget: { ca, buckets, 
 /** Every bucket the certificate's next order draws on. */
 export function chargesFor(certificate: Certificate, version: Version | null, ca: CaBudget): Charge[] {
   return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca.issuer) });
+}
+
+function holdForOperator({ certificate, version, renewalInfo }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  if (version === null) return null;
+  // The end of the CA's window counts as well: what it revokes is revoked then.
+  const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
+  const safeUntil = Math.min(emergencyAt, suggestionFor(version, renewalInfo)?.end ?? emergencyAt);
+  const held = maintenanceHold(certificate.maintenance, reason, safeUntil, now);
+  return held && { due: false, reason, ...held };
 }
 
 function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
@@ -115,11 +130,12 @@ export async function loadPlanFacts(
     certificate,
     record,
     version,
+    renewalInfo: await store.renewalInfos.get(certificate.name),
     active: await store.renewals.active(certificate.name),
     deployments: await store.deployments.list(certificate.name),
     endpoints: await store.observations.statuses(certificate.name),
     campaign,
-    budget: { ca: estate.budget(issuer ?? certificate.issuer), buckets, exempt: false },
+    budget: { ca: estate.budget(issuer ?? certificate.issuer), buckets },
   };
 }
 
@@ -160,15 +176,22 @@ async function planOne(context: Context, record: CertificateRecord, buckets: Map
   const facts = loaded.active === null ? await lookAfterRestore(context, loaded, signal) : loaded;
   const decision = decide(facts, now);
   if (!decision.due) {
-    await store.certificates.update(record.name, { nextCheckAt: decision.until });
+    await store.certificates.update(record.name, { nextCheckAt: nextLook(decision, facts, now) });
     log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
     return null;
   }
-  if (decision.reason !== "drift" && !facts.budget.exempt) {
+  if (!FREE_OF_BUDGET.includes(decision.reason)) {
     const charges = chargesFor(certificate, facts.version, facts.budget.ca).filter(({ spends }) => spends);
     for (const bucket of spend(charges, buckets, now)) buckets.set(keyOf(bucket), bucket);
   }
   return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner", id: null });
+}
+
+/** A freeze may be lifted by a reload, which changes no certificate's digest; a pause must not hide an expiry. */
+function nextLook({ hold, until }: Extract<PlanDecision, { due: false }>, { version }: PlanFacts, now: number): number | null {
+  if (until !== null && (hold === "frozen" || hold === "outsideWindow")) return Math.min(until, now + MAINTENANCE_LOOK_MS);
+  if (hold !== "paused" || version === null || version.leaf.notAfter <= now) return until;
+  return Math.min(until ?? Number.POSITIVE_INFINITY, version.leaf.notAfter);
 }
 
 export interface RenewalStart {

@@ -3,8 +3,10 @@ import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import { endpointKey } from "../domain/endpoint.ts";
 import { type Identifier, sameIdentifiers } from "../domain/identifier.ts";
 import type { Reason } from "../domain/renewal.ts";
+import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import { IMPORTED, type Version } from "../domain/version.ts";
 import { formatDuration, formatInstant } from "./duration.ts";
+import { ownWindowAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 
 /** What is known about a certificate when the planner asks whether it is due. */
@@ -12,6 +14,8 @@ export interface ReasonFacts {
   readonly certificate: Certificate;
   /** The latest issued version; null: none yet. */
   readonly version: Version | null;
+  /** What the CA suggested last; null: it was never asked. */
+  readonly renewalInfo: RenewalInfoRecord | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
 }
@@ -57,10 +61,21 @@ const CHECKS: readonly Check[] = [
     },
   },
   {
+    reason: "renewalInfo",
+    applies: ({ version, renewalInfo }, now) => {
+      const suggestion = suggestionFor(version, renewalInfo);
+      if (suggestion === null || now < suggestion.renewAt) return null;
+      const why = suggestion.explanationUrl === null ? "" : `, see ${suggestion.explanationUrl}`;
+      return `the CA asks for renewal between ${formatInstant(suggestion.start)} and ${formatInstant(suggestion.end)}${why}`;
+    },
+  },
+  {
     reason: "renewalWindow",
-    applies: ({ certificate, version }, now) => {
+    applies: ({ certificate, version, renewalInfo }, now) => {
       const window = renewalWindow(version.leaf, certificate.policy);
-      return now >= window.dueAt ? `window opened ${formatInstant(window.opensAt)}, expires in ${formatDuration(window.expiresAt - now)}` : null;
+      return now >= ownWindowAt(version, certificate.policy, renewalInfo)
+        ? `window opened ${formatInstant(window.opensAt)}, expires in ${formatDuration(window.expiresAt - now)}`
+        : null;
     },
   },
   { reason: "drift", applies: (facts) => drift(facts) },

@@ -14,6 +14,8 @@ const TABLES = {
   deployments: ["certificate", "target"],
   endpointStatuses: ["certificate", "endpoint"],
   observations: ["certificate", "endpoint", "address"],
+  renewalInfos: ["certificate"],
+  orderScopes: ["scope"],
   events: ["seq"],
   challenges: ["token"],
   accounts: ["issuer", "directory"],

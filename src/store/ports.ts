@@ -10,6 +10,7 @@ import { deploymentStore } from "./deployments.ts";
 import { eventStore, eventStoreInside } from "./events.ts";
 import { ledgerStore } from "./ledger.ts";
 import { observationStore } from "./observations.ts";
+import { renewalInfoStore } from "./renewalInfos.ts";
 import { renewalStore } from "./renewals.ts";
 import type { Db } from "./schema.ts";
 import type { Vault } from "./vault.ts";
@@ -61,6 +62,7 @@ function ports(database: Database, db: Db, vault: Vault, events: EventStore): Om
     renewals: renewalStore(db, database.dialect, vault),
     deployments: deploymentStore(db),
     observations: observationStore(db),
+    renewalInfos: renewalInfoStore(db),
     events,
     challenges: challengeStore(db),
     accounts: accountStore(db, vault),

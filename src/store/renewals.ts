@@ -2,7 +2,7 @@ import { type SqlBool, sql } from "kysely";
 import type { OrderState } from "../domain/issuer.ts";
 import { ACTIVE_STATES } from "../domain/renewal.ts";
 import type { RenewalFilter, RenewalStore } from "../domain/store.ts";
-import type { Db, Dialect } from "./schema.ts";
+import { atomically, type Db, type Dialect } from "./schema.ts";
 import { recordIdentity, type Vault } from "./vault.ts";
 
 /** All but the order's state. */
@@ -67,6 +67,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
         .executeTakeFirst();
       return result.numUpdatedRows === 1n;
     },
+    occupy: (scope, id, now) => atomically(db, (trx) => occupy(trx, scope, id, now)),
     async orderState(id) {
       const row = await db.selectFrom("renewals").select(["sealedKey", "orderUrl", "csr"]).where("id", "=", id).executeTakeFirst();
       const sealed = row?.sealedKey ?? null;
@@ -115,6 +116,30 @@ async function claim(db: Db, id: string, now: number, leaseMs: number) {
     .returning(COLUMNS)
     .executeTakeFirst();
   return row ?? null;
+}
+
+/** Nothing gives a scope back: its holder's own state says whether it still needs it. */
+async function occupy(trx: Db, scope: string, id: string, now: number): Promise<string | null> {
+  const mine = { scope, renewalId: id };
+  const taken = await trx
+    .insertInto("orderScopes")
+    .values(mine)
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  if (taken.numInsertedOrUpdatedRows === 1n) return null;
+  const row = await trx.selectFrom("orderScopes").select("renewalId").where("scope", "=", scope).executeTakeFirst();
+  if (row === undefined || row.renewalId === id) return null;
+  if (await isOrdering(trx, row.renewalId, now)) return row.renewalId;
+  // Compare-and-set: of two that find the holder done, one gets it.
+  const won = await trx.updateTable("orderScopes").set({ renewalId: id }).where("scope", "=", scope).where("renewalId", "=", row.renewalId).executeTakeFirst();
+  return won.numUpdatedRows === 1n ? null : row.renewalId;
+}
+
+/** One that waits out a back-off must not keep the other key type from being renewed meanwhile. */
+async function isOrdering(trx: Db, id: string, now: number): Promise<boolean> {
+  const holder = await trx.selectFrom("renewals").select(["state", "leaseUntil", "retryAt"]).where("id", "=", id).executeTakeFirst();
+  if (holder === undefined || (holder.state !== "planned" && holder.state !== "issuing")) return false;
+  return (holder.leaseUntil ?? 0) > now || (holder.retryAt ?? 0) <= now;
 }
 
 async function saveOrderState(db: Db, vault: Vault, id: string, fence: number, state: Partial<OrderState>): Promise<boolean> {

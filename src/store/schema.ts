@@ -5,6 +5,7 @@ import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { HistoryEvent } from "../domain/event.ts";
 import type { Renewal } from "../domain/renewal.ts";
+import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { Version } from "../domain/version.ts";
 
 export type Dialect = "sqlite" | "postgresql";
@@ -26,9 +27,12 @@ export interface Schema {
   deployments: Omit<Deployment, "exhausted" | "receipt"> & { exhausted: Flag; receipt: Json | null };
   endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag };
   observations: { certificate: string; endpoint: string; address: string; body: Json };
+  renewalInfos: RenewalInfoRecord;
   events: Omit<HistoryEvent, "seq" | "detail"> & { seq: Generated<number>; detail: Json };
+  /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
+  orderScopes: { scope: string; renewalId: string };
   challenges: { token: string; keyAuthorization: string; expiresAt: number };
-  accounts: { issuer: string; directory: string; url: string | null; sealedKey: string };
+  accounts: { issuer: string; directory: string; url: string | null; sealedKey: string; sealedPendingKey: string | null; contactDigest: string | null };
   ledger: Bucket;
   reservations: Reservation & { renewalId: string };
   campaigns: Campaign;

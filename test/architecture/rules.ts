@@ -63,6 +63,10 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   },
   commander: { owners: ["src/cli"], why: "Command line parsing and help." },
   tldts: { owners: ["src/config"], why: "The public suffix list: CAs count certificates per registered domain." },
+  croner: {
+    owners: ["src/renewal/maintenance.ts", "src/config/maintenance.ts"],
+    why: "Cron expressions in a time zone with daylight saving: checked by config, evaluated by the planner.",
+  },
   yaml: { owners: ["src/config"], why: "YAML with the position of every value, so that a mistake is shown with line and column." },
   pino: { owners: ["src/log.ts"], why: "JSON logs with redaction." },
   "pino-pretty": { owners: ["src/log.ts"], why: "The same logs for a person at a terminal." },

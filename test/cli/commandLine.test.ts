@@ -66,6 +66,9 @@ describe("a mistyped command line", () => {
     ["an unknown certificate to look at", ["certificates", "ap"], 'did you mean "api"?'],
     ["an unknown certificate to plan", ["plan", "nothing-like-it"], 'known: "www", "api"'],
     ["an unknown certificate's history", ["history", "wvw"], 'did you mean "www"?'],
+    ["an unknown issuer", ["account", "show", "cs"], 'issuer "cs" is not configured'],
+    ["an account that was never registered", ["account", "rollover", "ca"], "has no account yet: its first order registers one"],
+    ["a deactivation that may be a slip", ["account", "deactivate", "ca"], "--yes: deactivating an account cannot be undone"],
     ["an unknown renewal", ["show", "ffff"], 'no renewal\'s id begins with "ffff"; see `renewd history`'],
   ])("%s ends with code 2 and says what is meant", async (_, args, message) => {
     const { code, stdout, stderr } = await installation.run(...args);

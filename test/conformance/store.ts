@@ -10,6 +10,7 @@ import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { historyTests } from "../store/historyTests.ts";
 import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
+import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
@@ -68,6 +69,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     certificateAndVersionTests(bench);
     renewalTests(bench);
     deploymentAndObservationTests(bench);
+    renewalInfoTests(bench);
     historyTests(bench);
     ledgerTests(bench);
     campaignTests(bench);

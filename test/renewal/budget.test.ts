@@ -5,7 +5,7 @@ import type { Bucket } from "../../src/domain/budget.ts";
 import { identifierOf } from "../../src/domain/identifier.ts";
 import { type Charge, chargesOf, keyOf, left, shortage, spend } from "../../src/renewal/budget.ts";
 import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, record, version } from "../support/facts.ts";
+import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, record, renewalInfo, version } from "../support/facts.ts";
 
 const LE = budgetOf("le", "https://acme-v02.api.letsencrypt.org/directory");
 const NOW = ISSUED_AT + 61 * DAY_MS;
@@ -102,10 +102,11 @@ describe("the planner", () => {
     record: record(),
     version: version({ issuer: "le" }),
     active: null,
+    renewalInfo: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
     campaign: null,
-    budget: { ca: LE, buckets: used(orders, charges, NOW), exempt: false },
+    budget: { ca: LE, buckets: used(orders, charges, NOW) },
     ...patch,
   });
 
@@ -116,9 +117,9 @@ describe("the planner", () => {
     expect(decide(facts(), NOW + (7 * DAY_MS) / 5)).toMatchObject({ due: true });
   });
 
-  it("holds neither exempt orders nor drift, which needs no order", () => {
+  it("holds neither what the CA asked for itself nor drift, which needs no order", () => {
     const { budget } = facts();
-    expect(decide(facts({ budget: { ...budget, exempt: true } }), NOW)).toMatchObject({ due: true });
+    expect(decide(facts({ renewalInfo: renewalInfo({ renewAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "renewalInfo" });
     const early = ISSUED_AT + DAY_MS;
     const drifted = facts({ deployments: [], budget: { ...budget, buckets: used(5, charges, early) } });
     expect(decide(drifted, early)).toMatchObject({ due: true, reason: "drift" });

@@ -42,10 +42,11 @@ describe("the planner, for a member of a replacement", () => {
     record: record(),
     version: version(),
     active: null,
+    renewalInfo: null,
     deployments: [deployment({ deployedGeneration: 2 })],
     endpoints: [endpointStatus(), endpointStatus({ generation: 2 })].slice(0, 1),
     campaign,
-    budget: { ca: unlimited("ca"), buckets: new Map(), exempt: false },
+    budget: { ca: unlimited("ca"), buckets: new Map() },
     ...patch,
   });
 

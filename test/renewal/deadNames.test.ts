@@ -34,6 +34,7 @@ describe("a dead name", () => {
         {
           certificate: certificate({ identifiers, dropDeadNames }),
           version: reduced,
+          renewalInfo: null,
           deployments: [deployment({ deployedGeneration: 1 })],
           endpoints: [endpointStatus()],
         },

@@ -31,10 +31,11 @@ describe("turning to another CA", () => {
       record: record(),
       version: version({ issuer }),
       active: null,
+      renewalInfo: null,
       deployments: [deployment({ deployedGeneration: 1 })],
       endpoints: [endpointStatus()],
       campaign: null,
-      budget: { ca: unlimited("first"), buckets: new Map(), exempt: false },
+      budget: { ca: unlimited("first"), buckets: new Map() },
     });
     expect(decide(facts("second"), NOW)).toMatchObject({ due: false, hold: null });
     expect(decide(facts("quarantined"), NOW)).toMatchObject({ due: true, reason: "issuerChanged" });

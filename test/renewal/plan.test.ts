@@ -8,11 +8,12 @@ function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
     certificate: certificate(),
     record: record(),
     version: version(),
+    renewalInfo: null,
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
     campaign: null,
-    budget: { ca: unlimited("ca"), buckets: new Map(), exempt: false },
+    budget: { ca: unlimited("ca"), buckets: new Map() },
     ...patch,
   };
 }

@@ -24,10 +24,11 @@ describe("the decision about a restored certificate", () => {
     certificate: certificate(),
     record: record({ restoredAt: NOW - 1_000, generationFloor: 1_001, nextCheckAt: NOW + 5_000 }),
     version: version(),
+    renewalInfo: null,
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
-    budget: { ca: unlimited("ca"), buckets: new Map(), exempt: false },
+    budget: { ca: unlimited("ca"), buckets: new Map() },
     campaign: null,
     ...patch,
   });

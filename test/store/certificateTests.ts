@@ -146,6 +146,20 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       const found = await other.accounts.get("ca", "https://ca.example/dir");
       expect([found?.url, found?.privateKey.reveal()]).toEqual(["https://ca.example/acct/1", one.privateKey.reveal()]);
       expect(await store.accounts.get("ca", "https://other.example/dir")).toBeNull();
+
+      // A rollover: both keys are durable until the CA has spoken.
+      const at = ["ca", "https://ca.example/dir"] as const;
+      await store.accounts.promotePendingKey(...at);
+      expect((await other.accounts.get(...at))?.privateKey.reveal()).toBe(found?.privateKey.reveal());
+      await store.accounts.setPendingKey(...at, new Secret("next"));
+      await store.accounts.setContactDigest(...at, "digest");
+      const rolling = await other.accounts.get(...at);
+      expect([rolling?.privateKey.reveal(), rolling?.pendingKey?.reveal(), rolling?.contactDigest]).toEqual([found?.privateKey.reveal(), "next", "digest"]);
+      await store.accounts.promotePendingKey(...at);
+      const rolled = await other.accounts.get(...at);
+      expect([rolled?.privateKey.reveal(), rolled?.pendingKey, rolled?.url]).toEqual(["next", null, "https://ca.example/acct/1"]);
+      await store.accounts.remove(...at);
+      expect(await other.accounts.get(...at)).toBeNull();
     });
 
     test("an answer to a challenge is served until it is removed or has expired", async () => {

@@ -50,6 +50,8 @@ describe("copying a store", () => {
         await tx.deployments.update("www", "lb", 0, { receipt: { arn: "arn" }, exhausted: true });
         const observation = { address: "::1", port: 443, sni: "www", at: NOW, durationMs: 1, served: null, problem: null };
         await tx.observations.record(endpointStatus({ endpoint: "e" }), [observation]);
+        await tx.renewals.occupy("scope", "r", NOW);
+        await tx.renewalInfos.watch("www", 1, NOW);
         await tx.accounts.create("ca", "https://ca.example/dir", new Secret("account key"));
         await tx.challenges.put("token", "token.thumbprint", Date.now() + 60_000);
         for (let n = 0; n < EVENTS; n += 1) await tx.events.append(event(n));
@@ -67,6 +69,7 @@ describe("copying a store", () => {
       deployments: await store.deployments.listAll(),
       statuses: await store.observations.allStatuses(),
       observations: await store.observations.observations("www"),
+      renewalInfos: await store.renewalInfos.list(),
       account: (await store.accounts.get("ca", "https://ca.example/dir"))?.privateKey.reveal(),
       challenge: await store.challenges.get("token"),
       events: await store.events.list({ limit: 2 * EVENTS }),

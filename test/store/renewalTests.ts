@@ -30,6 +30,23 @@ export function renewalTests(bench: () => StoreBench): void {
       expect(await store.renewals.insert(renewal({ id: "c" }))).toBe(true);
     });
 
+    test("of several for the same names one orders at a time, and one that ended or backs off does not keep the others waiting", async () => {
+      const { store, another } = bench();
+      const other = await another();
+      for (const id of ["a", "b"]) await store.renewals.insert(renewal({ id, certificate: id, state: "issuing" }));
+      const taken = await Promise.all([store.renewals.occupy("scope", "a", NOW), other.renewals.occupy("scope", "b", NOW)]);
+      expect(taken.filter((holder) => holder === null)).toHaveLength(1);
+      const [holder, waiting] = taken[0] === null ? ["a", "b"] : ["b", "a"];
+      expect(await store.renewals.occupy("scope", holder, NOW)).toBeNull();
+      expect(await store.renewals.occupy("scope", waiting, NOW)).toBe(holder);
+      expect(await store.renewals.occupy("other", waiting, NOW)).toBeNull();
+      await store.renewals.update(holder, 0, { retryAt: NOW + 1 });
+      expect(await store.renewals.occupy("scope", waiting, NOW)).toBeNull();
+      expect(await store.renewals.occupy("scope", holder, NOW)).toBe(waiting);
+      await store.renewals.update(waiting, 0, { state: "deploying" });
+      expect(await store.renewals.occupy("scope", holder, NOW)).toBeNull();
+    });
+
     test("of many that claim at once one gets the lease, with a raised fence", async () => {
       const { store, another } = bench();
       const stores = [store, await another(), await another()];

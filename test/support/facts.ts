@@ -2,6 +2,7 @@ import type { Certificate, CertificateRecord } from "../../src/domain/certificat
 import type { Deployment, EndpointStatus } from "../../src/domain/deployment.ts";
 import { endpointKey } from "../../src/domain/endpoint.ts";
 import type { Renewal } from "../../src/domain/renewal.ts";
+import type { RenewalInfoRecord } from "../../src/domain/renewalInfo.ts";
 import type { Version } from "../../src/domain/version.ts";
 
 /** Plain facts for tests of pure rules: a healthy 90-day certificate at day 10, one field overridden at a time. */
@@ -21,6 +22,10 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     solver: "http",
     targets: ["lb"],
     endpoints: [{ host: "127.0.0.1", port: 443, sni: "www.example.org", target: null }],
+    maintenance: { windows: [], freezes: [] },
+    profile: null,
+    preferredChain: null,
+    reuseKey: false,
     policy: { renewAtFractionLeft: null, jitterFraction: 0 },
     verifyTimeoutMs: 1_000,
     digest: "digest-1",
@@ -126,6 +131,24 @@ export function endpointStatus(patch: Partial<EndpointStatus> = {}): EndpointSta
     generation: 1,
     proved: true,
     roundEndedAt: NOW,
+    errorCode: null,
+    errorMessage: null,
+    ...patch,
+  };
+}
+
+/** A CA that suggests days 50 to 60, of which day 55 was chosen. */
+export function renewalInfo(patch: Partial<RenewalInfoRecord> = {}): RenewalInfoRecord {
+  return {
+    certificate: "www",
+    generation: 1,
+    windowStart: ISSUED_AT + 50 * DAY_MS,
+    windowEnd: ISSUED_AT + 60 * DAY_MS,
+    renewAt: ISSUED_AT + 55 * DAY_MS,
+    explanationUrl: null,
+    polledAt: NOW,
+    nextPollAt: NOW + DAY_MS,
+    failures: 0,
     errorCode: null,
     errorMessage: null,
     ...patch,

@@ -9,18 +9,26 @@ export interface MemoryAccounts extends Accounts {
 export function memoryAccounts(): MemoryAccounts {
   const stored = new Map<string, Account>();
   const key = (issuer: string, directory: string): string => `${issuer} ${directory}`;
+  const change = (issuer: string, directory: string, to: (account: Account) => Partial<Account>): void => {
+    const account = stored.get(key(issuer, directory));
+    if (!account) throw new Error("no such account");
+    stored.set(key(issuer, directory), { ...account, ...to(account) });
+  };
   return {
     stored,
     get: async (issuer, directory) => stored.get(key(issuer, directory)) ?? null,
     async create(issuer, directory, privateKey) {
-      const account = stored.get(key(issuer, directory)) ?? { url: null, privateKey };
+      const account = stored.get(key(issuer, directory)) ?? { url: null, privateKey, pendingKey: null, contactDigest: null };
       stored.set(key(issuer, directory), account);
       return account;
     },
-    async setUrl(issuer, directory, url) {
-      const account = stored.get(key(issuer, directory));
-      if (!account) throw new Error("no such account");
-      stored.set(key(issuer, directory), { ...account, url });
+    setUrl: async (issuer, directory, url) => change(issuer, directory, () => ({ url })),
+    setPendingKey: async (issuer, directory, pendingKey) => change(issuer, directory, () => ({ pendingKey })),
+    promotePendingKey: async (issuer, directory) =>
+      change(issuer, directory, ({ privateKey, pendingKey }) => ({ privateKey: pendingKey ?? privateKey, pendingKey: null })),
+    setContactDigest: async (issuer, directory, contactDigest) => change(issuer, directory, () => ({ contactDigest })),
+    async remove(issuer, directory) {
+      stored.delete(key(issuer, directory));
     },
   };
 }

@@ -11,12 +11,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createRoot } from "./pki.ts";
 
 export interface PebbleOptions {
+  /** `2.10` has ARI, profiles and IP identifiers; default: the installed one (Debian's 2.4). */
+  readonly version?: "2.10";
   /** Port Pebble dials for http-01; without it a free one, for the responder to listen on. */
   readonly httpPort?: number;
   readonly certificateValidityPeriodSeconds?: number;
   readonly domainBlocklist?: readonly string[];
   /** Key id → base64url HMAC key; given, accounts need an external account binding. */
   readonly externalAccountKeys?: Readonly<Record<string, string>>;
+  /** From 2.10 on: profile → validity in seconds, beside `default`. */
+  readonly profiles?: Readonly<Record<string, number>>;
   /** Knobs such as PEBBLE_VA_NOSLEEP (default 1), PEBBLE_WFE_NONCEREJECT (default 5), PEBBLE_AUTHZREUSE (default 50). */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -27,8 +31,10 @@ export interface Pebble extends AsyncDisposable {
   readonly trustPem: string;
   readonly httpPort: number;
   readonly managementUrl: string;
-  /** PEM of the root below which Pebble issues; new at each start. */
-  rootPem(): Promise<string>;
+  /** PEM of the root below which Pebble issues; new at each start. The alternates (PEBBLE_ALTERNATE_ROOTS) count from 1. */
+  rootPem(index?: number): Promise<string>;
+  /** From 2.10 on: what renewalInfo answers for this certificate from now on, as JSON text. */
+  setRenewalInfo(leafPem: string, answer: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,8 +42,9 @@ const START_ATTEMPTS_MAX = 5;
 const READY_TIMEOUT_MS = 15_000;
 
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
-  const program = findProgram("RENEWD_PEBBLE", "pebble");
-  const dnsProgram = findProgram("RENEWD_PEBBLE_CHALLTESTSRV", "pebble-challtestsrv");
+  const newer = options.version === undefined ? null : join(import.meta.dirname, "../../.peers/pebble/usr/bin");
+  const program = newer === null ? findProgram("RENEWD_PEBBLE", "pebble") : findNewer(newer, "pebble");
+  const dnsProgram = newer === null ? findProgram("RENEWD_PEBBLE_CHALLTESTSRV", "pebble-challtestsrv") : findNewer(newer, "pebble-challtestsrv");
   for (let attempt = 1; ; attempt++) {
     try {
       return await start(program, dnsProgram, options);
@@ -55,9 +62,16 @@ interface Program {
 }
 
 function findProgram(variable: string, name: string): Program {
-  const path = process.env[variable] ?? name;
+  return inspect(process.env[variable] ?? name, `${name} is not installed: run scripts/bootstrap.sh`);
+}
+
+function findNewer(directory: string, name: string): Program {
+  return inspect(join(directory, name), `the newer ${name} is missing in .peers/: run scripts/bootstrap.sh test`);
+}
+
+function inspect(path: string, missing: string): Program {
   const { error, stdout, stderr } = spawnSync(path, ["--help"], { encoding: "utf8" });
-  if (error) throw new Error(`${name} is not installed: run scripts/bootstrap.sh`, { cause: error });
+  if (error) throw new Error(missing, { cause: error });
   return { path, usage: stdout + stderr };
 }
 
@@ -83,7 +97,12 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
     domainBlocklist: options.domainBlocklist ?? [],
     certificateValidityPeriod: validityPeriod,
     // The same for Pebble ≥ 2.5, which has profiles; older ones ignore it.
-    profiles: { default: { description: "The default profile", validityPeriod } },
+    profiles: Object.fromEntries(
+      Object.entries({ default: validityPeriod, ...options.profiles }).map(([name, seconds]) => [
+        name,
+        { description: `The ${name} profile`, validityPeriod: seconds },
+      ]),
+    ),
   };
   await writeFile(configuration, JSON.stringify({ pebble }));
 
@@ -112,7 +131,10 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
     trustPem: root.certPem,
     httpPort: pebble.httpPort,
     managementUrl,
-    rootPem: () => get(`${managementUrl}/roots/0`, root.certPem),
+    rootPem: (index = 0) => get(`${managementUrl}/roots/${index}`, root.certPem),
+    setRenewalInfo: async (leafPem, answer) => {
+      await ask(`${managementUrl}/set-renewal-info/`, root.certPem, JSON.stringify({ certificate: leafPem, ariResponse: answer }));
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -180,10 +202,15 @@ async function accepts(port: number): Promise<void> {
   }
 }
 
-/** Body of a 200 answer over TLS trusted by `trustPem` only. */
 function get(url: string, trustPem: string): Promise<string> {
+  return ask(url, trustPem, null);
+}
+
+/** Body of a 200 answer over TLS trusted by `trustPem` only; with a body it is a POST. */
+function ask(url: string, trustPem: string, sent: string | null): Promise<string> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { ca: trustPem, agent: false, timeout: 5000, headers: { "user-agent": "renewd-tests" } }, (response) => {
+    const method = sent === null ? "GET" : "POST";
+    const outgoing = request(url, { method, ca: trustPem, agent: false, timeout: 5000, headers: { "user-agent": "renewd-tests" } }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
@@ -194,7 +221,7 @@ function get(url: string, trustPem: string): Promise<string> {
     });
     outgoing.on("timeout", () => outgoing.destroy(new Error(`${url} did not answer`)));
     outgoing.on("error", reject);
-    outgoing.end();
+    outgoing.end(sent ?? undefined);
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { endpointKey, type Observation } from "../../domain/endpoint.ts";
 import type { Store } from "../../domain/store.ts";
+import { suggestionFor } from "../../renewal/suggestion.ts";
 import { renewalWindow } from "../../renewal/window.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
@@ -28,6 +29,8 @@ export interface CertificateEntry {
   readonly issuedBy: string | null;
   readonly expiresAt: string | null;
   readonly windowOpensAt: string | null;
+  /** What the CA suggests (RFC 9773); null: nothing. */
+  readonly suggestedByCa: { readonly from: string; readonly to: string; readonly renewAt: string; readonly explanationUrl: string | null } | null;
   readonly provedAt: string | null;
   readonly targets: readonly TargetEntry[];
   readonly endpoints: readonly EndpointEntry[];
@@ -88,10 +91,16 @@ function entryOf(member: Member, observations: Observed, now: number): Certifica
     issuedBy: version?.leaf.issuerName ?? null,
     expiresAt: iso(window?.expiresAt ?? null),
     windowOpensAt: iso(window?.opensAt ?? null),
+    suggestedByCa: suggestionOf(member),
     provedAt: iso(progressOf(member).provedAt),
     targets: certificate.targets.map((target) => targetOf(member, target)),
     endpoints: certificate.endpoints.map((endpoint) => endpointOf(member, endpointKey(endpoint), observations)),
   };
+}
+
+function suggestionOf({ version, renewalInfo }: Member): CertificateEntry["suggestedByCa"] {
+  const found = version === null ? null : suggestionFor(version, renewalInfo);
+  return found && { from: iso(found.start), to: iso(found.end), renewAt: iso(found.renewAt), explanationUrl: found.explanationUrl };
 }
 
 function stateOf(member: Member, now: number): CertificateState {

@@ -64,6 +64,7 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ["issuer", entry.issuedBy === null ? entry.issuer : `${entry.issuer} (${entry.issuedBy})`],
     ["expires", entry.expiresAt && `${spoken(entry.expiresAt)} (${fromNow(entry.expiresAt, at)})`],
     ["window", entry.windowOpensAt && `opens ${spoken(entry.windowOpensAt)} (${fromNow(entry.windowOpensAt, at)})`],
+    ["CA suggests", entry.suggestedByCa && suggestionText(entry.suggestedByCa)],
   ];
   const known = facts.flatMap(([label, value]) => (value === null ? [] : [`  ${paint(screen, "faint", label.padEnd(12))}${paint(screen, null, value)}`]));
   return [
@@ -72,6 +73,10 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ...targetLines(entry, screen),
     ...endpointLines(entry, at, screen),
   ].join("\n");
+}
+
+function suggestionText({ from, to, renewAt, explanationUrl }: NonNullable<CertificateEntry["suggestedByCa"]>): string {
+  return `${spoken(renewAt)}, out of ${spoken(from)} to ${spoken(to)}${explanationUrl === null ? "" : `; why: ${explanationUrl}`}`;
 }
 
 function targetLines({ targets, generation }: CertificateEntry, screen: Screen): string[] {

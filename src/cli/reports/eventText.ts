@@ -16,6 +16,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "issue.fallback": (detail) => `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
   "issue.fallbackRefused": (detail) => `issuer ${detail("to")} cannot be turned to: ${detail("why")}`,
   "order.created": () => "order opened",
+  "order.replacesRefused": (detail) => `ordered again as a new certificate, not a replacement: ${detail("why")}`,
+  "order.chainUnavailable": (detail) => `the CA offers no chain to ${detail("preferred")}, only to ${detail("offered")}: its first is used`,
   "order.resumed": () => "order resumed where it was",
   "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
   "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
@@ -35,6 +37,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}${problem === null ? "" : `: ${detail("problem")}`}`,
   "verify.converged": (detail) => `${detail("endpoint")} proved live on ${detail("addresses")} address(es)`,
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
+  "renewalInfo.suggested": (detail, { detail: all }) =>
+    `the CA ${all.moved === true ? "moved" : "suggests"} the renewal window: ${instant(all, "windowStart")} to ${instant(all, "windowEnd")}, chosen ${instant(all, "renewAt")}${optional(detail, "explanationUrl", ", see ")}`,
+  "renewalInfo.ignored": (detail) => `the CA's renewal window was ignored: ${detail("message")}`,
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
   "certificate.removed": () => "left the configuration",
   "certificate.paused": (detail) => `paused: ${detail("reason")}`,

@@ -1,5 +1,5 @@
 import { byKey, type Charge, describeLimit, freeAt, keyOf, left, spend } from "../../renewal/budget.ts";
-import { chargesFor } from "../../renewal/plan.ts";
+import { chargesFor, FREE_OF_BUDGET } from "../../renewal/plan.ts";
 import { decisionOf, type Member } from "./fleet.ts";
 import { iso } from "./instant.ts";
 
@@ -20,7 +20,7 @@ export interface Exhausted {
 export function exhaustedBy(fleet: readonly Member[], now: number): Exhausted[] {
   const drawn = new Map<string, { readonly charge: Charge; readonly issuer: string; wanted: number }>();
   for (const member of fleet) {
-    if (member.budget.exempt || !wantsOrder(member, now)) continue;
+    if (!wantsOrder(member, now)) continue;
     for (const charge of chargesFor(member.certificate, member.version, member.budget.ca)) {
       if (!charge.spends) continue;
       const known = drawn.get(keyOf(charge));
@@ -43,5 +43,5 @@ export function exhaustedBy(fleet: readonly Member[], now: number): Exhausted[] 
 
 function wantsOrder(member: Member, now: number): boolean {
   const decision = decisionOf(member, now);
-  return decision !== null && (decision.due ? decision.reason !== "drift" : decision.hold === "budget");
+  return decision !== null && (decision.due ? !FREE_OF_BUDGET.includes(decision.reason) : decision.hold === "budget");
 }

@@ -4,6 +4,7 @@ import type { Certificate, CertificateRecord } from "../../domain/certificate.ts
 import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
 import { ACTIVE_STATES, type Renewal } from "../../domain/renewal.ts";
+import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { byKey } from "../../renewal/budget.ts";
@@ -16,6 +17,7 @@ export interface Member {
   readonly record: CertificateRecord | null;
   /** The latest version; null: none was issued yet. */
   readonly version: Version | null;
+  readonly renewalInfo: RenewalInfoRecord | null;
   readonly active: Renewal | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
@@ -36,6 +38,7 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
   const buckets = byKey(await store.ledger.list(now));
   const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
   const versions = new Map((await store.versions.listLatest()).map((version) => [version.certificate, version]));
+  const renewalInfos = new Map((await store.renewalInfos.list()).map((info) => [info.certificate, info]));
   const running = await store.renewals.list({ states: ACTIVE_STATES, limit: certificates.length + ACTIVE_SPARE });
   const active = new Map(running.map((renewal) => [renewal.certificate, renewal]));
   const deployments = Map.groupBy(await store.deployments.listAll(), ({ certificate }) => certificate);
@@ -46,11 +49,12 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
       certificate,
       record: records.get(certificate.name) ?? null,
       version: versions.get(certificate.name) ?? null,
+      renewalInfo: renewalInfos.get(certificate.name) ?? null,
       active: active.get(certificate.name) ?? null,
       deployments: deployments.get(certificate.name) ?? [],
       endpoints: endpoints.get(certificate.name) ?? [],
       campaign: campaigns.get(certificate.name) ?? null,
-      budget: { ca: budgetOf(certificate.issuer), buckets, exempt: false },
+      budget: { ca: budgetOf(certificate.issuer), buckets },
     }));
 }
 

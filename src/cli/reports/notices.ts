@@ -1,4 +1,5 @@
 import { formatDuration } from "../../renewal/duration.ts";
+import { suggestionFor } from "../../renewal/suggestion.ts";
 import type { Member } from "./fleet.ts";
 
 /** Something about renewd itself: a person must look although no single certificate is to blame. */
@@ -12,6 +13,7 @@ export interface Notice {
 /** A planner looks at what is due within a minute; ten times that is no delay any more. */
 const OVERDUE_MS = 600_000;
 const NAMED_MAX = 20;
+const EXPLANATIONS_MAX = 3;
 
 /** A silent planner is how certificates expire with nobody told, so it is looked for here and not only in its own log. */
 export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
@@ -27,8 +29,27 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
       "Start one with `renewd run` or `renewd worker planner`; if one runs, see its log.",
       true,
     ),
+    ...explained(fleet, now),
     notice(differing, `this configuration differs from the planner's for ${amount(differing, fleet)}`, "Reload the planner with SIGHUP.", false),
   ].filter((each) => each !== null);
+}
+
+/** A CA that moves windows says why: people read it before they wonder about a wave of renewals. */
+function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
+  const urlOf = ({ version, renewalInfo }: Member): string | null => (version === null ? null : (suggestionFor(version, renewalInfo)?.explanationUrl ?? null));
+  const byUrl = Map.groupBy(
+    fleet.filter((member) => urlOf(member) !== null),
+    urlOf,
+  );
+  return [...byUrl].slice(0, EXPLANATIONS_MAX).map(([url, members]) => {
+    const due = members.filter((member) => (member.renewalInfo?.renewAt ?? 0) <= now).length;
+    return notice(
+      members,
+      `the CA explains the renewal window of ${amount(members, fleet)} (${due} due now): ${url}`,
+      "Read it; renewd renews when the CA asks.",
+      false,
+    );
+  });
 }
 
 function isOverdue(nextCheckAt: number | null, now: number): boolean {

@@ -52,7 +52,16 @@ function nextAtOf(member: Member, decision: PlanDecision, now: number): number |
   return at === null ? null : Math.max(at, now);
 }
 
-const HOLD = { inFlight: "in flight", paused: "paused", backedOff: "backed off", restored: "restored", budget: "budget", unknown: "unknown" } as const;
+const HOLD = {
+  inFlight: "in flight",
+  paused: "paused",
+  backedOff: "backed off",
+  restored: "restored",
+  frozen: "frozen",
+  outsideWindow: "outside window",
+  budget: "budget",
+  unknown: "unknown",
+} as const;
 
 export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: Screen): string {
   if (certificates.length === 0) return "no certificates are configured";

@@ -5,12 +5,16 @@ import type { Db, Dialect } from "../schema.ts";
 import { initial } from "./0001-initial.ts";
 import { restored } from "./0002-restored.ts";
 import { budgetsAndCampaigns } from "./0003-budgets-and-campaigns.ts";
+import { renewalInfos } from "./0004-renewal-infos.ts";
+import { ordersAndAccounts } from "./0005-orders-and-accounts.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0001-initial": initial,
   "0002-restored": restored,
   "0003-budgets-and-campaigns": budgetsAndCampaigns,
+  "0004-renewal-infos": renewalInfos,
+  "0005-orders-and-accounts": ordersAndAccounts,
 };
 
 /** How many migrations this release knows. */

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import type { AccountAdmin, AccountFacts } from "../domain/account.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Account } from "../domain/issuer.ts";
+import { contactDigest } from "./contact.ts";
+import { certificateAuthority, type IssuerDependencies, type IssuerOptions } from "./issuer.ts";
+import { thumbprint } from "./jws.ts";
+import { harmless } from "./problem.ts";
+import { rollOver, settleRollover } from "./rollover.ts";
+import { openSession, type Reply } from "./session.ts";
+
+const accountSchema = z.object({ status: z.string(), contact: z.array(z.string()).max(100).optional() });
+
+type Registered = Account & { readonly url: string };
+
+export function createAccountAdmin(options: IssuerOptions, { accounts, now }: IssuerDependencies): AccountAdmin {
+  const { ca } = certificateAuthority(options, now);
+  const registered = async (signal: AbortSignal): Promise<Registered | null> => {
+    const stored = await accounts.get(ca.issuer, ca.directoryUrl);
+    if (stored === null || stored.url === null) return null;
+    return { ...(await settleRollover(ca, accounts, stored, signal)), url: stored.url };
+  };
+  const needed = async (signal: AbortSignal): Promise<Registered> => {
+    const account = await registered(signal);
+    if (account !== null) return account;
+    throw new RenewalError("request.invalid", `issuer "${ca.issuer}" has no account yet: its first order registers one`);
+  };
+  const post = (account: Registered, what: string, payload: object | null, signal: AbortSignal): Promise<Reply> =>
+    openSession(ca, account.privateKey, account.url, signal).post(what, account.url, payload);
+  const show = async (signal: AbortSignal): Promise<AccountFacts | null> => {
+    const account = await registered(signal);
+    return account && factsOf(account, await post(account, "return the account", null, signal));
+  };
+  return {
+    show,
+    async rollover(signal) {
+      // Settles first what a crash may have left.
+      await needed(signal);
+      await rollOver(ca, accounts, signal);
+      const account = await needed(signal);
+      return factsOf(account, await post(account, "return the account", null, signal));
+    },
+    async updateContact(signal) {
+      const account = await needed(signal);
+      const reply = await post(account, "update the account's contact", { contact: options.contact }, signal);
+      await accounts.setContactDigest(ca.issuer, ca.directoryUrl, contactDigest(options.contact));
+      return factsOf(account, reply);
+    },
+    async deactivate(signal) {
+      await post(await needed(signal), "deactivate the account", { status: "deactivated" }, signal);
+      await accounts.remove(ca.issuer, ca.directoryUrl);
+    },
+  };
+}
+
+function factsOf({ url, privateKey }: Registered, { data }: Reply): AccountFacts {
+  const parsed = accountSchema.safeParse(data);
+  if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME account (RFC 8555 §7.1.2).", { cause: parsed.error });
+  const { status, contact = [] } = parsed.data;
+  return { url, status: harmless(status, 50), contact: contact.map((each) => harmless(each, 200)), keyThumbprint: thumbprint(privateKey) };
+}

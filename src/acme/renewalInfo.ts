@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { RenewalError } from "../domain/errors.ts";
+import type { RenewalInfo } from "../domain/renewalInfo.ts";
+import { certId } from "../x509/certId.ts";
+import { parseJson } from "./directory.ts";
+import { refusalError } from "./problem.ts";
+import { retryAtOf } from "./retryAfter.ts";
+import type { CertificateAuthority } from "./session.ts";
+
+/** RFC 9773 §4.3.2: a client limits what it is told, as a mistaken CA could silence it or make it hammer. */
+const POLL_MIN_MS = 60_000;
+const POLL_MAX_MS = 86_400_000;
+const POLL_DEFAULT_MS = 6 * 3_600_000;
+
+/** It is shown to people: nothing but printable ASCII, and no more than a line or two. */
+const EXPLANATION_URL = /^https:\/\/[\x21-\x7e]{1,1990}$/;
+
+const instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+const answerSchema = z.object({
+  suggestedWindow: z.object({ start: instant, end: instant }),
+  explanationURL: z.unknown().optional(),
+});
+
+/** Asks when this certificate should be renewed (RFC 9773 §4.1). null: the CA does not say so of any, or cannot of this one. */
+export async function fetchRenewalInfo(ca: CertificateAuthority, leafPem: string, signal: AbortSignal): Promise<RenewalInfo | null> {
+  const { renewalInfo } = await ca.directory(signal);
+  const id = certId(leafPem);
+  if (renewalInfo === undefined || id === null) return null;
+  const { status, headers, body } = await ca.transport.send("GET", `${renewalInfo.replace(/\/$/, "")}/${id}`, null, signal);
+  const now = ca.now();
+  if (status !== 200) throw refusalError({ what: `CA "${ca.issuer}" refused renewalInfo`, status, headers, body: parseJson(body), now });
+  const retryAt = retryAtOf(headers["retry-after"], now) ?? now + POLL_DEFAULT_MS;
+  const pollAt = Math.min(Math.max(retryAt, now + POLL_MIN_MS), now + POLL_MAX_MS);
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new RenewalError("acme.renewalInfo", `CA "${ca.issuer}" answered renewalInfo with ${why}; it is ignored.`, { cause, retryAt: pollAt });
+  };
+  const parsed = answerSchema.safeParse(parseJson(body));
+  if (!parsed.success) return refuse("no suggestedWindow of two dates (RFC 9773 §4.2)", parsed.error);
+  const { start, end } = parsed.data.suggestedWindow;
+  if (end <= start) return refuse("a window that does not end after its start");
+  return { start, end, explanationUrl: explanationOf(parsed.data.explanationURL), pollAt };
+}
+
+/** Shown as text, never fetched. Anything but a plain https URL is dropped: whoever reads it may well click. */
+function explanationOf(url: unknown): string | null {
+  if (typeof url !== "string" || !EXPLANATION_URL.test(url) || !URL.canParse(url)) return null;
+  const { username, password, href } = new URL(url);
+  return username === "" && password === "" ? href : null;
+}

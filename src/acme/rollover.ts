@@ -1,0 +1,37 @@
+import { RenewalError } from "../domain/errors.ts";
+import type { Account, Accounts } from "../domain/issuer.ts";
+import { generateKey } from "../x509/key.ts";
+import { keyChangeJws } from "./jws.ts";
+import { hasProblemType } from "./problem.ts";
+import { type CertificateAuthority, openSession } from "./session.ts";
+
+/**
+ * Gives the account a new key (RFC 8555 §7.3.5): durable first, then told to the CA, then the only one. After a crash
+ * nobody knows which key the CA holds; `settleRollover` asks.
+ */
+export async function rollOver(ca: CertificateAuthority, accounts: Accounts, signal: AbortSignal): Promise<void> {
+  const stored = await accounts.get(ca.issuer, ca.directoryUrl);
+  if (stored === null || stored.url === null)
+    throw new RenewalError("request.invalid", `issuer "${ca.issuer}" has no account yet: its first order registers one`);
+  const { keyChange } = await ca.directory(signal);
+  if (keyChange === undefined) throw new RenewalError("request.invalid", `CA "${ca.issuer}" offers no key change (RFC 8555 §7.3.5)`);
+  const pendingKey = stored.pendingKey ?? (await generateKey("ecdsa-p256"));
+  if (stored.pendingKey === null) await accounts.setPendingKey(ca.issuer, ca.directoryUrl, pendingKey);
+  const inner = keyChangeJws(keyChange, stored.url, stored.privateKey, pendingKey);
+  await openSession(ca, stored.privateKey, stored.url, signal).post("change the account's key", keyChange, inner);
+  await accounts.promotePendingKey(ca.issuer, ca.directoryUrl);
+}
+
+/** A rollover was begun and its end not recorded: if the CA knows the new key it is the account's, else the old one still is. */
+export async function settleRollover(ca: CertificateAuthority, accounts: Accounts, stored: Account, signal: AbortSignal): Promise<Account> {
+  if (stored.pendingKey === null) return stored;
+  try {
+    await openSession(ca, stored.pendingKey, null, signal).createAccount({ onlyReturnExisting: true });
+  } catch (error) {
+    // The rollover may also be under way in another process: its key is kept.
+    if (hasProblemType(error, "accountDoesNotExist")) return stored;
+    throw error;
+  }
+  await accounts.promotePendingKey(ca.issuer, ca.directoryUrl);
+  return { ...stored, privateKey: stored.pendingKey, pendingKey: null };
+}

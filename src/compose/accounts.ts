@@ -1,0 +1,13 @@
+import { suggestion } from "../config/text.ts";
+import type { AccountAdmin } from "../domain/account.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Reader } from "./app.ts";
+
+/** The account of a configured issuer; the ACME client is loaded only now. Throws `request.invalid` with the nearest name. */
+export async function accountAdmin({ config, store, clock }: Reader, issuer: string): Promise<AccountAdmin> {
+  const options = config.issuers.get(issuer);
+  if (options === undefined)
+    throw new RenewalError("request.invalid", `issuer "${issuer.slice(0, 80)}" is not configured${suggestion(issuer, [...config.issuers.keys()])}`);
+  const { createAccountAdmin } = await import("../acme/accountAdmin.ts");
+  return createAccountAdmin(options, { accounts: store.accounts, now: clock.now });
+}

@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import type { Certificate } from "../domain/certificate.ts";
+import type { Identifier } from "../domain/identifier.ts";
+import type { IssueRequest } from "../domain/issuer.ts";
+import type { Renewal } from "../domain/renewal.ts";
+import type { Version } from "../domain/version.ts";
+import type { Context } from "./context.ts";
+
+/** What is asked of `issuer` for a renewal. */
+export async function orderRequest({ store, clock }: Context, renewal: Renewal, certificate: Certificate, issuer: string): Promise<IssueRequest> {
+  const { name, identifiers, keyType, profile, preferredChain } = certificate;
+  const predecessor = await store.versions.latest(name);
+  const replaces = replacedPem(certificate, issuer, predecessor, clock.now());
+  const privateKey =
+    predecessor !== null && mayReuseKey(certificate, renewal, predecessor) ? await store.versions.privateKey(name, predecessor.generation) : null;
+  return { certificate: name, identifiers, keyType, replaces, profile, preferredChain, privateKey };
+}
+
+/** Said only where the CA can honour it (RFC 9773 §5): its own certificate, not expired, with a name in common. Then limits do not apply. */
+function replacedPem({ identifiers }: Certificate, issuer: string, predecessor: Version | null, now: number): string | null {
+  if (predecessor === null || predecessor.issuer !== issuer || predecessor.leaf.notAfter <= now) return null;
+  const held = new Set(predecessor.leaf.identifiers.map(({ value }) => value));
+  return identifiers.some(({ value }) => held.has(value)) ? predecessor.leafPem : null;
+}
+
+/** A key that was revoked for may be known to others: it is never used again. */
+function mayReuseKey({ reuseKey, keyType }: Certificate, { reason }: Renewal, predecessor: Version): boolean {
+  return reuseKey && predecessor.keyType === keyType && reason !== "revoked";
+}
+
+/**
+ * Names what two orders must not have in common at the same time: a CA such as Boulder returns the pending order of the
+ * same account and names, so an RSA and an ECDSA certificate for one set of names would finish each other's.
+ */
+export function orderScope(issuer: string, identifiers: readonly Identifier[]): string {
+  const names = [...new Set(identifiers.map(({ type, value }) => `${type}:${value}`))].sort();
+  return createHash("sha256")
+    .update(JSON.stringify([issuer, names]))
+    .digest("hex");
+}

@@ -1,0 +1,22 @@
+// @peculiar/x509 throws at import unless reflect-metadata came first.
+import "reflect-metadata";
+import { X509Certificate } from "node:crypto";
+import { AuthorityKeyIdentifierExtension, X509Certificate as PeculiarCertificate } from "@peculiar/x509";
+
+/**
+ * How renewalInfo and `replaces` name a certificate (RFC 9773 §4.1): base64url(authority key identifier) "."
+ * base64url(DER bytes of the serial number). null: the certificate has no authority key identifier.
+ */
+export function certId(leafPem: string): string | null {
+  const certificate = new X509Certificate(leafPem);
+  const { keyId } = new PeculiarCertificate(new Uint8Array(certificate.raw)).getExtension(AuthorityKeyIdentifierExtension) ?? {};
+  if (keyId === undefined) return null;
+  return `${Buffer.from(keyId, "hex").toString("base64url")}.${derInteger(certificate.serialNumber).toString("base64url")}`;
+}
+
+/** The content bytes of a positive DER INTEGER: shortest form, with a zero byte before a set sign bit (X.690 §8.3). */
+function derInteger(hex: string): Buffer {
+  const digits = hex.replace(/^0+(?=.)/, "");
+  const bytes = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, "hex");
+  return (bytes[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes;
+}
