@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { test } from "vitest";
 import type { RenewalError } from "../../src/domain/errors.ts";
 import type { RedisOptions } from "../../src/queue/options.ts";
 import { openJobQueue } from "../../src/queue/producer.ts";
@@ -12,10 +12,11 @@ import { startRedis } from "../support/redis.ts";
 /** The drill's own length, not a wait for something to happen: longer than BullMQ's drainDelay, where older versions never resumed. */
 const OUTAGE_MS = 20_000;
 
-test.concurrent.each([
+// The test's own `expect`: the global one belongs to whichever of two concurrent tests ran last.
+test.concurrent.for([
   ["AOF", true, "unix"],
   ["no persistence", false, "tcp"],
-] as const)("after a 20 s outage of a Redis with %s everything works again within 5 s", async (_, appendonly, listen) => {
+] as const)("after a 20 s outage of a Redis with %s everything works again within 5 s", async ([_, appendonly, listen], { expect }) => {
   await using server = await startRedis({ appendonly, listen });
   const redis: RedisOptions = { kind: "single", url: server.url };
   const errors: RenewalError[] = [];
