@@ -39,6 +39,11 @@ export function isTlsDistrust(error: unknown): boolean {
   return Object.hasOwn(DISTRUST, codeOf(error));
 }
 
+/** A certificate outside its dates: the server's mistake, or our clock's. */
+export function isOutsideItsDates(error: unknown): boolean {
+  return ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"].includes(codeOf(error));
+}
+
 export function untrustedError(issuer: string, origin: string, cause: unknown): RenewalError {
   const why = DISTRUST[codeOf(cause)];
   return new RenewalError(

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
+import { isOutsideItsDates } from "./connection.ts";
 import { harmless, refusalError } from "./problem.ts";
 import type { Transport } from "./transport.ts";
 
@@ -36,12 +37,21 @@ export interface DirectoryOptions {
 }
 
 /** Not cached, as the point is the time now. A directory out of an HTTP cache carries its Age (RFC 9111 §5.1). */
-export async function clockAheadMs({ directory, transport, now }: DirectoryOptions, signal: AbortSignal): Promise<number | null> {
+export async function clockAheadMs({ issuer, directory, transport, now }: DirectoryOptions, signal: AbortSignal): Promise<number | null> {
   const startedAt = now();
-  const { headers } = await transport.send("GET", directory, null, signal);
+  const { headers } = await transport.send("GET", directory, null, signal).catch(throwSkewed(issuer));
   const date = Date.parse(headers.date ?? "");
   const ageMs = Number(headers.age ?? 0) * 1000;
   return Number.isNaN(date) || Number.isNaN(ageMs) ? null : date + ageMs - (startedAt + now()) / 2;
+}
+
+/** A clock far enough off lets every CA's certificate look expired or not yet valid, so that none can be asked for the time. */
+function throwSkewed(issuer: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof RenewalError && isOutsideItsDates(error.cause))) throw error;
+    const message = `by this machine's clock the certificate of CA "${issuer}" is outside its dates: the clock is wrong, or the CA's certificate`;
+    throw new RenewalError("clock.skewed", message, { cause: error });
+  };
 }
 
 /** Reads the directory once an hour, shared by all orders of the issuer. Throws `acme.directory` when it is none. */

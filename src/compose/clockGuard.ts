@@ -2,7 +2,7 @@ import type { Clock } from "../domain/clock.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
-import { type ClockGuard, createClockGuard } from "../renewal/clockGuard.ts";
+import { type ClockGuard, type ClockReference, createClockGuard } from "../renewal/clockGuard.ts";
 import type { Estate } from "../renewal/context.ts";
 
 const ASK_TIMEOUT_MS = 10_000;
@@ -16,24 +16,25 @@ interface GuardedParts {
   readonly asksCa: boolean;
 }
 
-type Reference = { readonly name: string; readonly aheadMs: number };
-
 /** Compares this machine's clock with the database server's and, where allowed, with the first CA that answers. */
 export function guardClock({ store, estate, clock, log, asksCa }: GuardedParts): ClockGuard {
-  const database = async (): Promise<Reference | null> => {
+  const database = async (): Promise<ClockReference | null> => {
     const time = await store.serverTime();
     return time === null ? null : { name: "the database server's", aheadMs: time - clock.now() };
   };
-  const ca = async (signal: AbortSignal): Promise<Reference | null> => {
+  const ca = async (signal: AbortSignal): Promise<ClockReference | null> => {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
-    for (const issuer of new Set(estate.certificates().map((certificate) => certificate.issuer))) {
-      const aheadMs = await estate
-        .issuer(issuer)
-        .clockAheadMs?.(limited)
-        .catch(() => null);
-      if (aheadMs != null) return { name: `the CA's (issuer "${issuer}")`, aheadMs };
+    let suspicion: ClockReference | null = null;
+    for (const name of new Set(estate.certificates().map(({ issuer }) => issuer))) {
+      try {
+        const aheadMs = await estate.issuer(name).clockAheadMs?.(limited);
+        if (aheadMs != null) return { name: `the CA's (issuer "${name}")`, aheadMs };
+      } catch (thrown) {
+        const { code, message } = toRenewalError(thrown);
+        if (code === "clock.skewed") suspicion = { problem: message };
+      }
     }
-    return null;
+    return suspicion;
   };
   return createClockGuard({
     clock,

@@ -13,10 +13,13 @@ export interface ClockGuard {
   check(signal: AbortSignal): Promise<void>;
 }
 
+/** How far another clock is ahead of ours in ms, or a sign that ours is wrong by an unknown amount. */
+export type ClockReference = { readonly name: string; readonly aheadMs: number } | { readonly problem: string };
+
 export interface ClockGuardOptions {
   readonly clock: Clock;
-  /** How far others' clocks (CA, database) are ahead of ours in ms; empty when none can be asked now. */
-  readonly references: (signal: AbortSignal) => Promise<readonly { readonly name: string; readonly aheadMs: number }[]>;
+  /** What others' clocks (CA, database) say about ours; empty when none can be asked now. */
+  readonly references: (signal: AbortSignal) => Promise<readonly ClockReference[]>;
   /** Told once per change; null: the clock is right again. */
   readonly onChange: (problem: string | null) => Promise<void>;
 }
@@ -33,9 +36,9 @@ export function createClockGuard({ clock, references, onChange }: ClockGuardOpti
     const offset = clock.now() - clock.monotonic();
     const steppedMs = measured === null ? 0 : offset - measured.offset;
     const answers = await references(signal);
-    const wrong = answers.find(({ aheadMs }) => Math.abs(aheadMs) > SKEW_MAX_MS);
+    const wrong = answers.map(problemWith).find((found) => found !== null);
     const before = problem;
-    if (wrong !== undefined) problem = describe(wrong.name, wrong.aheadMs);
+    if (wrong !== undefined) problem = wrong;
     else if (answers.length > 0) problem = null;
     // Nobody to ask: a big step is not believed, and a doubt stays until somebody can be asked.
     else if (Math.abs(steppedMs) > SKEW_MAX_MS)
@@ -57,6 +60,9 @@ export function createClockGuard({ clock, references, onChange }: ClockGuardOpti
   };
 }
 
-function describe(reference: string, aheadMs: number): string {
-  return `this machine's clock is ${formatDuration(aheadMs)} ${aheadMs > 0 ? "behind" : "ahead of"} ${reference}`;
+function problemWith(reference: ClockReference): string | null {
+  if ("problem" in reference) return reference.problem;
+  const { name, aheadMs } = reference;
+  if (Math.abs(aheadMs) <= SKEW_MAX_MS) return null;
+  return `this machine's clock is ${formatDuration(aheadMs)} ${aheadMs > 0 ? "behind" : "ahead of"} ${name}`;
 }

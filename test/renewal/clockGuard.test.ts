@@ -77,6 +77,15 @@ describe("the clock guard", () => {
     expect(late.changes.at(-1)).toBeNull();
   });
 
+  it("does not trust a clock by which the CA's own certificate is outside its dates", async () => {
+    const guard = createClockGuard({
+      clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
+      references: async () => [{ problem: 'by this machine\'s clock the certificate of CA "ca" is outside its dates' }],
+      onChange: async () => {},
+    });
+    await expect(guard.check(NO_SIGNAL)).rejects.toMatchObject({ code: "clock.skewed", message: expect.stringContaining("outside its dates") });
+  });
+
   it("trusts the clock it started with when nobody can be asked: an offline start is no outage", async () => {
     const here = machine();
     here.reachable = false;

@@ -1,0 +1,38 @@
+import { expect, it } from "vitest";
+import { startHaproxy } from "../support/haproxy.ts";
+import { startRenewd } from "../support/renewd.ts";
+import { startSystem } from "../support/system.ts";
+import { until } from "../support/until.ts";
+
+const NAME = "time.example.org";
+
+it.each([
+  ["+40d", "ahead of the CA's"],
+  // Far enough off, the CA's own certificate looks expired, or not valid yet.
+  ["+100d", "outside its dates"],
+  ["-2d", "outside its dates"],
+])("a planner and an ACME worker whose clock is %s off plan and order nothing, say why, and leave nothing behind", { timeout: 120_000 }, async (skew, says) => {
+  await using haproxy = await startHaproxy();
+  await using system = await startSystem({
+    targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
+    certificates: { time: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] } },
+  });
+  const { planner, acme } = await system.workers();
+  expect(await system.ended("time")).toMatchObject({ state: "succeeded" });
+  await Promise.all([planner.stop(), acme.stop()]);
+  const before = await system.store.certificates.get("time");
+
+  // By this clock the certificate has long expired, or is not yet valid.
+  const skewed = ["planner", "acme"].map((role) =>
+    startRenewd(["--config", system.configFile], { FAKETIME_DONT_FAKE_MONOTONIC: "1" }, `workers/${role}.ts`, ["faketime", "-f", skew]),
+  );
+  const [first] = skewed;
+  expect(await first?.logged("the clock is wrong")).toContain(says);
+  const told = await until("the history to tell", async () => (await system.store.events.list({ types: ["clock.skewed"], limit: 1 }))[0] ?? null);
+  expect(told.detail.message).toContain("this machine's clock");
+  await Promise.all(skewed.map((process) => process.stop()));
+
+  expect(await system.store.renewals.list({ certificate: "time", limit: 10 })).toHaveLength(1);
+  expect(system.orders()).toBe(1);
+  expect(await system.store.certificates.get("time"), "no instant of the wrong clock was written").toEqual(before);
+});
