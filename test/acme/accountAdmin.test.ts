@@ -53,8 +53,9 @@ describe("the account of an issuer", () => {
     const { url, privateKey } = stored(name);
     ca.proxy.intercept = async ({ resource }, forward) => {
       if (resource !== "keyChange") return null;
-      if (asked) await forward();
-      return "reset";
+      const answer = asked ? await forward() : null;
+      // Pebble refuses a nonce now and then: that request comes again.
+      return answer !== null && answer.status >= 400 ? answer : "reset";
     };
     await expect(admin({ name }).rollover(running()), when).rejects.toMatchObject({ code: "acme.connection" });
     ca.proxy.intercept = null;
