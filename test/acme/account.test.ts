@@ -41,8 +41,9 @@ describe("the ACME account", () => {
   it("has its key stored before the CA hears of it, so a lost answer makes no second account", async () => {
     ca.proxy.intercept = async (incoming, forward) => {
       if (incoming.resource !== "newAccount") return null;
-      await forward();
-      return "reset";
+      const answer = await forward();
+      // Pebble refuses a nonce now and then: that request comes again.
+      return answer.status >= 400 ? answer : "reset";
     };
     await expect(ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solver, running())).rejects.toMatchObject({
       code: "acme.connection",
