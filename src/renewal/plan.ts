@@ -1,23 +1,16 @@
 import { randomUUID } from "node:crypto";
-import type { Bucket, CaBudget } from "../domain/budget.ts";
-import type { Membership } from "../domain/campaign.ts";
+import type { Bucket } from "../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
 import type { Reason, Renewal, Trigger } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
-import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
-import { type Buckets, byKey, type Charge, chargesOf, keyOf, shortage, spend } from "./budget.ts";
-import { isPending, reasonInCampaign } from "./campaign.ts";
+import { type Buckets, byKey, keyOf, spend } from "./budget.ts";
+import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
-import { formatInstant } from "./duration.ts";
-import { WAIT_MAX_MS } from "./fallback.ts";
-import { maintenanceHold } from "./maintenance.ts";
+import { chargesFor, decide, FREE_OF_BUDGET, type PlanDecision, type PlanFacts } from "./decide.ts";
 import { proceed } from "./proceed.ts";
-import { behindTargets, firstReason, staleEndpoints } from "./reasons.ts";
-import { heldAfterRestore, lookAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
-import { nextDueAt, suggestionFor } from "./suggestion.ts";
-import { renewalWindow } from "./window.ts";
-import { isRenewal, isUrgent } from "./withdraw.ts";
+import { behindTargets, staleEndpoints } from "./reasons.ts";
+import { lookAfterRestore } from "./restored.ts";
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
@@ -27,94 +20,6 @@ const CAMPAIGN_PRIORITY = 60;
 const LOOKS_AT_ONCE = 20;
 /** While an operator's window or freeze holds a certificate, the planner looks again this often. */
 const MAINTENANCE_LOOK_MS = 3_600_000;
-
-export type Hold = "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
-
-export type PlanDecision =
-  | { readonly due: true; readonly reason: Reason; readonly detail: string }
-  /** There is a reason, but something holds it back. `until` null: until somebody or something acts. */
-  | { readonly due: false; readonly hold: Hold; readonly reason: Reason | null; readonly detail: string; readonly until: number | null }
-  | { readonly due: false; readonly hold: null; readonly detail: string; readonly until: number };
-
-export interface PlanFacts extends RestoredFacts {
-  readonly active: Renewal | null;
-  readonly budget: BudgetFacts;
-  /** The replacement of many certificates that this one belongs to. */
-  readonly campaign: Membership | null;
-}
-
-/** What is left at the CA this certificate would be ordered from. */
-export interface BudgetFacts {
-  readonly ca: CaBudget;
-  /** At least those it would draw on. */
-  readonly buckets: Buckets;
-}
-
-/** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
-export function decide(facts: PlanFacts, now: number): PlanDecision {
-  const { active, version, certificate, renewalInfo } = facts;
-  const found = reasonAfterRestore(facts, reasonInCampaign(facts.campaign, version, firstReason(facts, now)));
-  if (active !== null) {
-    return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
-  }
-  if (found === null) {
-    const held = holdRestored(facts, null, now);
-    if (held !== null) return held;
-    // firstReason finds `missing` without a version, so there is one.
-    const dueAt = version === null ? now : nextDueAt(version, certificate.policy, renewalInfo);
-    const suggestion = version === null ? null : suggestionFor(version, renewalInfo);
-    const suggested = suggestion?.renewAt === dueAt ? `, as the CA suggests${suggestion.explanationUrl === null ? "" : ` (${suggestion.explanationUrl})`}` : "";
-    return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}${suggested}`, until: dueAt };
-  }
-  return holdBack(facts, found.reason, now) ?? { due: true, reason: found.reason, detail: found.detail };
-}
-
-function holdBack(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
-  const { record, version } = facts;
-  const expired = version !== null && version.leaf.notAfter <= now;
-  const { pausedAt, pausedUntil, pausedReason, nextAttemptAt } = record;
-  // An expired certificate is an outage already: a pause forgotten months ago must not hide it.
-  if (pausedAt !== null && (pausedUntil === null || pausedUntil > now) && !expired) {
-    return { due: false, hold: "paused", reason, detail: `paused: ${pausedReason ?? "no reason given"}`, until: pausedUntil };
-  }
-  if (nextAttemptAt !== null && nextAttemptAt > now && !(expired && nextAttemptAt - now > EXPIRED_BACKOFF_MAX_MS)) {
-    const detail = `${record.failures} failure${record.failures === 1 ? "" : "s"} in a row, last: ${record.lastErrorMessage ?? "unknown"}`;
-    return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
-  }
-  return holdRestored(facts, reason, now) ?? holdForOperator(facts, reason, now) ?? holdForBudget(facts, reason, now);
-}
-
-/** Drift is mended with the version that exists, and a CA counts a renewal that it asked for against no limit (RFC 9773 §5). */
-export const FREE_OF_BUDGET: readonly Reason[] = ["drift", "renewalInfo"];
-
-function holdForBudget({ certificate, version, campaign, budget: { ca, buckets } }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
-  if (FREE_OF_BUDGET.includes(reason)) return null;
-  const short = shortage(chargesFor(certificate, version, ca), buckets, isPending(campaign, version) || isUrgent(certificate, version, now), now);
-  // Issuing turns to the next issuer then.
-  if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
-  return { due: false, hold: "budget", reason, detail: short.detail, until: short.until };
-}
-
-/** Every bucket the certificate's next order draws on. */
-export function chargesFor(certificate: Certificate, version: Version | null, ca: CaBudget): Charge[] {
-  return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca.issuer) });
-}
-
-function holdForOperator({ certificate, version, renewalInfo }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
-  if (version === null) return null;
-  // The end of the CA's window counts as well: what it revokes is revoked then.
-  const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
-  const safeUntil = Math.min(emergencyAt, suggestionFor(version, renewalInfo)?.end ?? emergencyAt);
-  const held = maintenanceHold(certificate.maintenance, reason, safeUntil, now);
-  return held && { due: false, reason, ...held };
-}
-
-function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
-  const detail = heldAfterRestore(facts, reason);
-  if (detail === null) return null;
-  // Whoever has not looked says when the planner will.
-  return { due: false, hold: "restored", reason, detail, until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now) };
-}
 
 /** Without `buckets` nothing is held for a budget: it is asked again right before the order in any case. */
 export async function loadPlanFacts(

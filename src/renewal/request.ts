@@ -2,7 +2,8 @@ import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Reason } from "../domain/renewal.ts";
 import type { Context } from "./context.ts";
-import { decide, loadPlanFacts, startRenewal } from "./plan.ts";
+import { decide } from "./decide.ts";
+import { loadPlanFacts, startRenewal } from "./plan.ts";
 import { firstReason } from "./reasons.ts";
 import { isUnconfirmed } from "./restored.ts";
 

@@ -4,7 +4,7 @@ import { registeredDomain } from "../../src/config/registeredDomain.ts";
 import type { Bucket } from "../../src/domain/budget.ts";
 import { identifierOf } from "../../src/domain/identifier.ts";
 import { type Charge, chargesOf, keyOf, left, shortage, spend } from "../../src/renewal/budget.ts";
-import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
+import { decide, type PlanFacts } from "../../src/renewal/decide.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, record, renewalInfo, version } from "../support/facts.ts";
 
 const LE = budgetOf("le", "https://acme-v02.api.letsencrypt.org/directory");

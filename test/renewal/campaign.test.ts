@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
 import type { Membership } from "../../src/domain/campaign.ts";
 import { type Selection, selects } from "../../src/renewal/campaign.ts";
-import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
+import { decide, type PlanFacts } from "../../src/renewal/decide.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, version } from "../support/facts.ts";
 import { createRoot } from "../support/pki.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
 import { type ErrorCode, RenewalError } from "../../src/domain/errors.ts";
+import { decide } from "../../src/renewal/decide.ts";
 import { whyTurn } from "../../src/renewal/fallback.ts";
-import { decide } from "../../src/renewal/plan.ts";
 import { certificate, deployment, endpointStatus, NOW, record, version } from "../support/facts.ts";
 
 describe("turning to another CA", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
 import type { Maintenance } from "../../src/domain/maintenance.ts";
-import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
+import { decide, type PlanFacts } from "../../src/renewal/decide.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, record, renewalInfo, version } from "../support/facts.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
 import type { RenewalInfoRecord } from "../../src/domain/renewalInfo.ts";
-import { decide } from "../../src/renewal/plan.ts";
+import { decide } from "../../src/renewal/decide.ts";
 import { chooseInstant, nextDueAt } from "../../src/renewal/suggestion.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewalInfo, version } from "../support/facts.ts";
 

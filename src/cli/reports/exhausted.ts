@@ -1,5 +1,5 @@
 import { byKey, type Charge, describeLimit, freeAt, keyOf, left, spend } from "../../renewal/budget.ts";
-import { chargesFor, FREE_OF_BUDGET } from "../../renewal/plan.ts";
+import { chargesFor, FREE_OF_BUDGET } from "../../renewal/decide.ts";
 import { decisionOf, type Member } from "./fleet.ts";
 import { iso } from "./instant.ts";
 

@@ -8,7 +8,7 @@ import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { byKey } from "../../renewal/budget.ts";
-import { type BudgetFacts, decide, type PlanDecision } from "../../renewal/plan.ts";
+import { type BudgetFacts, decide, type PlanDecision } from "../../renewal/decide.ts";
 
 /** A configured certificate with all the database knows of it. */
 export interface Member {

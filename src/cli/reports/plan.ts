@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Store } from "../../domain/store.ts";
-import type { Hold, PlanDecision } from "../../renewal/plan.ts";
+import type { Hold, PlanDecision } from "../../renewal/decide.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 import { inert } from "../terminal/text.ts";

@@ -2,8 +2,8 @@ import { endpointKey } from "../../domain/endpoint.ts";
 import { ERRORS, type ErrorClass, isErrorCode } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
+import type { PlanDecision } from "../../renewal/decide.ts";
 import { formatDuration } from "../../renewal/duration.ts";
-import type { PlanDecision } from "../../renewal/plan.ts";
 import { renewalWindow } from "../../renewal/window.ts";
 import { type Member, progressOf } from "./fleet.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
-import { decide, type PlanFacts } from "../../src/renewal/plan.ts";
+import { decide, type PlanFacts } from "../../src/renewal/decide.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewal, version } from "../support/facts.ts";
 
 function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
