@@ -144,8 +144,10 @@ async function lostAnswers({ system, ledger, fleet }: World, since: Mark, lossIn
   return ledger.orders.slice(since.orders).filter(({ url, certificate, receivedAt, answeredAt }) => {
     if (written.has(url)) return false;
     const asker = started.findLast((event) => event.certificate === certificate && event.at <= receivedAt);
-    const kills = fleet.kills.filter(({ pid }) => asker !== undefined && pid === pidOf(asker)).map(({ at }) => at);
-    return [...kills, ...lossInstants].some((at) => at >= receivedAt && at <= answeredAt + COMMIT_MAX_MS);
+    const inTime = (at: number, from: number): boolean => at >= from && at <= answeredAt + COMMIT_MAX_MS;
+    // The dead send nothing: a request that this process reads after its sender's death was on its way before it.
+    const died = asker !== undefined && fleet.kills.some(({ pid, at }) => pid === pidOf(asker) && inTime(at, asker.at));
+    return died || lossInstants.some((at) => inTime(at, receivedAt));
   });
 }
 
