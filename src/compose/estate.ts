@@ -1,10 +1,15 @@
+import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
+import { processEnvironment } from "../config/environment.ts";
 import { budgetOf } from "../config/limits.ts";
+import { readSecret } from "../config/readSecret.ts";
 import { unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
 import type { Estate } from "../renewal/context.ts";
 import type { RehearsalOffice } from "../renewal/rehearse.ts";
@@ -54,12 +59,13 @@ interface Makers {
 }
 
 function makers(config: Config, store: Store, { now }: Clock): Makers {
+  const secret = (reference: SecretReference): Promise<Secret> => readSecret(reference, dirname(config.file), processEnvironment);
   return {
     issuer: once("issuer", config.issuers, (options) =>
       lateIssuer(async () => (await import("../acme/issuer.ts")).createIssuer(options, { accounts: store.accounts, now })),
     ),
     solver: once("solver", config.solvers, ({ plugin, options }) => plugin.create(options, { challenges: store.challenges, now })),
-    deployer: once("target", config.targets, ({ plugin, options, name }) => plugin.create(options, { target: name })),
+    deployer: once("target", config.targets, ({ plugin, options, name }) => plugin.create(options, { target: name, secret })),
   };
 }
 

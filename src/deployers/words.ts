@@ -1,10 +1,12 @@
 import type { Secret } from "../domain/secret.ts";
 
 const CHARS_MAX = 400;
+/** Shorter lines of a PEM file or password say nothing, and hiding them would garble the message. */
+const SECRET_CHARS_MIN = 8;
 
-/** What a target said, as one bounded line without control characters and without any line of the secret. */
-export function forPeople(said: string, secret: Secret | null): string {
-  const hidden = new Set((secret?.reveal() ?? "").split("\n").filter((line) => line.length > 8));
+/** What a target said, as one bounded line without control characters and without any line of the secrets. */
+export function forPeople(said: string, ...secrets: readonly (Secret | null)[]): string {
+  const hidden = new Set(secrets.flatMap((secret) => (secret?.reveal() ?? "").split("\n").filter((line) => line.length >= SECRET_CHARS_MIN)));
   const text = [...hidden]
     .reduce((rest, piece) => rest.replaceAll(piece, "[secret]"), said)
     .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")

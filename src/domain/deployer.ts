@@ -1,10 +1,21 @@
+import type { KeyType } from "./certificate.ts";
 import type { DeployReceipt } from "./deployment.ts";
+import type { Identifier } from "./identifier.ts";
 import type { IssuedCertificate, Leaf } from "./version.ts";
 
 export interface DeployRequest {
   readonly pair: IssuedCertificate;
   /** What the last successful deploy of this certificate to this target returned; null: first time. */
   readonly previous: DeployReceipt | null;
+}
+
+/** What a kind of target can take at all; what is left out is not limited. Say the vendor document beside it. */
+export interface TargetLimits {
+  readonly keyTypes?: readonly KeyType[];
+  readonly namesMax?: number;
+  readonly identifierTypes?: readonly Identifier["type"][];
+  /** A certificate that is valid for less than this is refused. */
+  readonly lifetimeMinMs?: number;
 }
 
 /** Puts a pair into one target. One instance serves every certificate of the target. */

@@ -60,6 +60,11 @@ export const ERRORS = {
   "deploy.io": { class: "target", retry: "backoff", action: "Check directory, owner, mode and free space named in the message." },
   "deploy.commandFailed": { class: "target", retry: "backoff", action: "Run the command by hand on the target and mend what it reports." },
   "deploy.refused": { class: "target", retry: "never", action: "Change what the target refuses, as the message says; trying again would not help." },
+  "deploy.missingPackage": {
+    class: "configuration",
+    retry: "never",
+    action: "Run the `npm install` line of the message where the deployer runs, then resume.",
+  },
   "deploy.newerGeneration": { class: "target", retry: "never", action: "Nothing: the target already holds a newer pair; an older one never replaces it." },
   "deploy.badPair": { class: "internal", retry: "never", action: "Key and certificate do not belong together; nothing was touched. Report this as a bug." },
   "verify.stale": { class: "target", retry: "never", action: "Reload or repair the server at the named address: it does not serve the new certificate." },

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { TargetLimits } from "./deployer.ts";
 
 /**
  * A solver or deployer kind: one file that exports this, plus one line in its folder's registry.
@@ -19,6 +20,8 @@ export interface Plugin<Options, Dependencies, Made> {
    * Two certificates that occupy the same thing are a configuration error.
    */
   readonly occupies?: (options: Options, certificate: string) => readonly string[];
+  /** Targets: what they can take, so that `renewd plan` says before issuing what could not be deployed. */
+  readonly limits?: (options: Options) => TargetLimits;
 }
 
 /** A plugin as a registry holds it, beside others with other options. */

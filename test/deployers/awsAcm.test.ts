@@ -11,6 +11,7 @@ import { type AcmFake, startAcmFake } from "../support/acmFake.ts";
 import { createPairIssuer, type PairIssuer, type PairOptions } from "../support/issuedPairs.ts";
 import { createRoot } from "../support/pki.ts";
 import { servedFingerprint } from "../support/served.ts";
+import { dependencies } from "../support/targetSecrets.ts";
 
 const NEVER = new AbortController().signal;
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
@@ -24,7 +25,7 @@ beforeAll(() => {
 });
 
 function make(fake: AcmFake, more: Record<string, unknown> = {}): Deployer {
-  return awsAcm.create(awsAcm.options.parse({ region: fake.region, endpoint: fake.endpoint, ...more }), { target: "alb" });
+  return awsAcm.create(awsAcm.options.parse({ region: fake.region, endpoint: fake.endpoint, ...more }), dependencies("alb"));
 }
 
 for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {

@@ -12,6 +12,7 @@ import { toRenewalError } from "../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { createPairIssuer } from "../support/issuedPairs.ts";
 import { storedFingerprint } from "../support/served.ts";
+import { dependencies } from "../support/targetSecrets.ts";
 
 const RENAME = "rename,renameat,renameat2";
 const SCRIPT = fileURLToPath(new URL("./deployOnce.ts", import.meta.url));
@@ -86,7 +87,7 @@ describe("a deploy that dies or fails at one system call", () => {
 
 /** The receipt, or `{code}` of the error. */
 async function deployHere(options: Record<string, unknown>, pair: IssuedCertificate): Promise<unknown> {
-  const deployer = files.create(files.options.parse(options), { target: "crash" });
+  const deployer = files.create(files.options.parse(options), dependencies("crash"));
   return await deployer.deploy({ pair, previous: null }, new AbortController().signal).catch((error: unknown) => ({ code: toRenewalError(error).code }));
 }
 

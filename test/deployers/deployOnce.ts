@@ -4,6 +4,7 @@ import { files } from "../../src/deployers/files.ts";
 import { toRenewalError } from "../../src/domain/errors.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
+import { dependencies } from "../support/targetSecrets.ts";
 
 interface Task {
   readonly options: unknown;
@@ -12,7 +13,7 @@ interface Task {
 
 // Boundary: the test that starts this process writes exactly this.
 const { options, pair } = (await json(process.stdin)) as Task;
-const deployer = files.create(files.options.parse(options), { target: "crash" });
+const deployer = files.create(files.options.parse(options), dependencies("crash"));
 const request = { pair: { ...pair, privateKey: new Secret(pair.keyPem) }, previous: null };
 const outcome = await deployer.deploy(request, new AbortController().signal).catch((error: unknown) => ({ code: toRenewalError(error).code }));
 process.stdout.write(`${JSON.stringify(outcome)}\n`);

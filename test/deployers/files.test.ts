@@ -8,6 +8,7 @@ import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { deployerConformance } from "../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../support/issuedPairs.ts";
 import { storedFingerprint } from "../support/served.ts";
+import { dependencies } from "../support/targetSecrets.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -31,7 +32,7 @@ deployerConformance("files", async () => {
 });
 
 function make(options: Record<string, unknown>): Deployer {
-  return files.create(files.options.parse(options), { target: "disk" });
+  return files.create(files.options.parse(options), dependencies("disk"));
 }
 
 describe("files", () => {

@@ -8,11 +8,12 @@ import { deployerConformance } from "../conformance/deployer.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { createPairIssuer, type PairIssuer } from "../support/issuedPairs.ts";
 import { servedFingerprint, storedFingerprint } from "../support/served.ts";
+import { dependencies } from "../support/targetSecrets.ts";
 
 const NEVER = new AbortController().signal;
 
 function make(options: Record<string, unknown>): Deployer {
-  return haproxy.create(haproxy.options.parse(options), { target: "lb" });
+  return haproxy.create(haproxy.options.parse(options), dependencies("lb"));
 }
 
 deployerConformance("haproxy", async () => {

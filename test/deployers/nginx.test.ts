@@ -7,13 +7,14 @@ import { deployerConformance } from "../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../support/issuedPairs.ts";
 import { type Nginx, startNginx } from "../support/nginx.ts";
 import { servedFingerprint, storedFingerprint } from "../support/served.ts";
+import { dependencies } from "../support/targetSecrets.ts";
 
 const NEVER = new AbortController().signal;
 
 function make(server: Nginx, layout: "pair" | "bundle", more: Record<string, unknown> = {}): Deployer {
   const at = `${server.directory}/{certificate}`;
   const paths = layout === "pair" ? { fullchain: `${at}/fullchain.pem`, privkey: `${at}/privkey.pem` } : { bundle: `${at}/bundle.pem` };
-  return nginx.create(nginx.options.parse({ ...paths, configFile: server.configFile, prefix: server.prefix, ...more }), { target: "edge" });
+  return nginx.create(nginx.options.parse({ ...paths, configFile: server.configFile, prefix: server.prefix, ...more }), dependencies("edge"));
 }
 
 async function start(issuer: PairIssuer, names: readonly string[], bundle: boolean): Promise<Nginx> {
@@ -127,7 +128,7 @@ describe("nginx", () => {
       message: expect.stringContaining("no-such-nginx"),
     });
     await rm(join(server.prefix, "gone"), { recursive: true, force: true });
-    const lost = nginx.create(nginx.options.parse({ bundle: join(server.prefix, "gone", "{certificate}.pem") }), { target: "edge" });
+    const lost = nginx.create(nginx.options.parse({ bundle: join(server.prefix, "gone", "{certificate}.pem") }), dependencies("edge"));
     await expect(lost.preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "deploy.io", message: expect.stringContaining("gone") });
   });
 

@@ -1,0 +1,17 @@
+/** Where a secret is kept: configuration never holds the secret itself. */
+export interface SecretReference {
+  readonly kind: "env" | "file";
+  /** Name of the environment variable, or path of the file. */
+  readonly at: string;
+}
+
+/** `env:NAME` or `file:/path`. */
+export const SECRET_REFERENCE = /^(?:env:([A-Za-z_][A-Za-z0-9_]*)|file:(.+))$/;
+// Says nothing of the value: whoever pasted a secret here must not find it in a log.
+export const SECRET_REFERENCE_ADVICE = "must refer to a secret, not hold it: write env:NAME or file:/path";
+
+/** `text` must match SECRET_REFERENCE. */
+export function parseSecretReference(text: string): SecretReference {
+  const [, variable, path] = SECRET_REFERENCE.exec(text) ?? [];
+  return variable === undefined ? { kind: "file", at: path ?? "" } : { kind: "env", at: variable };
+}
