@@ -56,6 +56,17 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     why: "The embedded store, and a file lock between processes; part of Node, owned like a package.",
   },
   "@aws-sdk/client-acm": { owners: ["src/deployers"], why: "AWS's own client for ACM: credentials, signing and retries as AWS defines them." },
+  "@aws-sdk/client-secrets-manager": { owners: ["src/deployers"], why: "AWS's own client for Secrets Manager; optional, loaded at first use." },
+  "@aws-sdk/client-iam": { owners: ["src/deployers"], why: "AWS's own client for IAM server certificates; optional, loaded at first use." },
+  "@kubernetes/client-node": {
+    owners: ["src/deployers"],
+    why: "Kubernetes' own client: kubeconfig, service accounts, exec plugins; optional, loaded at first use.",
+  },
+  "@azure/keyvault-certificates": { owners: ["src/deployers"], why: "Azure's own client for Key Vault certificates; optional, loaded at first use." },
+  "@azure/identity": { owners: ["src/deployers"], why: "Azure's credential chain, which its clients need; optional, loaded at first use." },
+  "@google-cloud/certificate-manager": { owners: ["src/deployers"], why: "Google's own client for Certificate Manager; optional, loaded at first use." },
+  "@google-cloud/secret-manager": { owners: ["src/deployers"], why: "Google's own client for Secret Manager; optional, loaded at first use." },
+  ssh2: { owners: ["src/deployers"], why: "SSH and SFTP without a shell in between; optional, loaded at first use." },
   zod: {
     owners: ["src/config", "src/solvers", "src/deployers", "src/notify", "src/queue", "src/acme", "src/store", "src/web"],
     typesOnly: ["src/domain"],
