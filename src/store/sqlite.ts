@@ -1,4 +1,4 @@
-import { chmod, mkdir, open } from "node:fs/promises";
+import { chmod, mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
@@ -50,16 +50,20 @@ export async function sqliteSource(path: string): Promise<Source> {
   }
 }
 
-/** SQLite gives its -wal and -shm files the mode of the database file, so that one is made first. */
+/**
+ * SQLite gives its -wal and -shm files the mode of the database file, so that one is made first. One that exists is never opened
+ * here: closing it would drop the locks that another connection of this process holds on it (POSIX fcntl;
+ * sqlite.org/howtocorrupt.html §2.2), and the next process to end would delete the journal from under us.
+ */
 async function prepareFile(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const handle = await open(file, "a", 0o600);
-  try {
-    const { mode } = await handle.stat();
-    if ((mode & 0o077) !== 0) await chmod(file, 0o600);
-  } finally {
-    await handle.close();
-  }
+  const created = await open(file, "ax", 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "EEXIST") return null;
+    throw error;
+  });
+  await created?.close();
+  const { mode } = await stat(file);
+  if ((mode & 0o077) !== 0) await chmod(file, 0o600);
 }
 
 async function openDatabase(file: string): Promise<DatabaseSync> {

@@ -1,4 +1,7 @@
 // Runs drills one after another, lets the oracle judge each, and keeps the figures.
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { seeded } from "../support/random.ts";
 import { type Drill, type Outcome, type Settings, SHARED_CERTIFICATES } from "./drill.ts";
 import { judge, mark, type Verdict } from "./oracle.ts";
@@ -64,6 +67,8 @@ async function runOne(drill: Drill, world: World, settings: Settings): Promise<R
     problems.push(`the oracle could not judge: ${String(error)}`);
     return NO_VERDICT;
   });
+  const all = [...problems, ...(outcome.problems ?? []), ...verdict.problems, ...missed(verdict)];
+  if (all.length > 0) all.push(`what the workers logged is in ${await keepLogs(drill, world)}`);
   const times = outcome.injections.map(({ at, convergedAt }) => convergedAt - at);
   return {
     drill,
@@ -73,8 +78,15 @@ async function runOne(drill: Drill, world: World, settings: Settings): Promise<R
     p95Ms: percentile(times, 0.95),
     durationMs: performance.now() - startedAt,
     notes: [...(outcome.notes ?? []), ...verdict.notes],
-    problems: [...problems, ...(outcome.problems ?? []), ...verdict.problems, ...missed(verdict)],
+    problems: all,
   };
+}
+
+/** The world is gone after a failed drill; why it failed is mostly in its logs. */
+async function keepLogs({ name }: Drill, { fleet }: World): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), "renewd-drill-")), `${name}.log`);
+  await writeFile(file, fleet.logs().join("\n"));
+  return file;
 }
 
 function missed({ lost, mixed, failedHandshakes }: Verdict): string[] {

@@ -53,6 +53,19 @@ describe("an SQLite file", () => {
     expect(await mode(file)).toBe("600");
   });
 
+  test("keeps its lock when its own process opens the file a second time, or the last of the others to end would delete the journal under it", async () => {
+    const file = join(directory, "twice.db");
+    const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
+    const { ino } = await stat(file);
+    const locked = async (): Promise<boolean> =>
+      (await readFile("/proc/locks", "utf8")).split("\n").some((line) => line.includes(` ${process.pid} `) && line.includes(`:${ino} `));
+    expect(await locked()).toBe(true);
+    await (await openStore({ kind: "sqlite", file }, vault, "test/2")).close();
+    expect(await locked()).toBe(true);
+    await store.close();
+    expect(await locked()).toBe(false);
+  });
+
   test("survives a power cut: write-ahead log, every commit synced, references kept", async () => {
     const { db } = await openDatabase({ kind: "sqlite", file: join(directory, "pragmas.db") }, vault);
     try {
