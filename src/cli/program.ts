@@ -8,6 +8,7 @@ import { addAccount } from "./commands/account.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
 import { addConfig } from "./commands/config.ts";
+import { addDeploy } from "./commands/deploy.ts";
 import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
 import { addSolvers, addTargets } from "./commands/kinds.ts";
@@ -19,6 +20,7 @@ import { addReplace } from "./commands/replace.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addResume } from "./commands/resume.ts";
 import { addRevoke } from "./commands/revoke.ts";
+import { addRollback } from "./commands/rollback.ts";
 import { addRun, addWorker } from "./commands/run.ts";
 import { addShow } from "./commands/show.ts";
 import { addStatus } from "./commands/status.ts";
@@ -29,7 +31,7 @@ import type { Stream } from "./output.ts";
 /** In the order of `renewd --help`: what is looked at most comes first. */
 const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
-  ["Act:", [addRenew, addPause, addResume, addImport, addRevoke, addReplace, addRehearse, addAccount]],
+  ["Act:", [addRenew, addDeploy, addRollback, addPause, addResume, addImport, addRevoke, addReplace, addRehearse, addAccount]],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore]],
   ["Configure:", [addConfig, addTargets, addSolvers]],

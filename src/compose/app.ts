@@ -101,7 +101,7 @@ export function privateRedisDirectory({ dataDir }: Config): string {
   return join(dataDir, "redis");
 }
 
-function settingsOf({ planner, retry }: Config): RenewalSettings {
+function settingsOf({ planner, observation, retry }: Config): RenewalSettings {
   return {
     ...DEFAULT_SETTINGS,
     batch: planner.batch,
@@ -109,5 +109,6 @@ function settingsOf({ planner, retry }: Config): RenewalSettings {
     deployAttemptsMax: retry.deployAttempts,
     backoffMs: retry.backoffMs,
     requeueMs: planner.sweepMs,
+    observeMs: observation.everyMs,
   };
 }

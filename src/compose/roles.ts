@@ -10,13 +10,17 @@ import { configure } from "../renewal/configure.ts";
 import type { Context } from "../renewal/context.ts";
 import { deploy } from "../renewal/deploy.ts";
 import { issue } from "../renewal/issue.ts";
+import { observeDue } from "../renewal/observe.ts";
 import { planDue } from "../renewal/plan.ts";
 import { pollRenewalInfo } from "../renewal/pollRenewalInfo.ts";
 import { requestRenewal } from "../renewal/request.ts";
 import { sweep } from "../renewal/sweep.ts";
 import { verify } from "../renewal/verify.ts";
 import { startHttp01Responder } from "../web/http01.ts";
+import { repeat } from "./repeat.ts";
 
+/** How often a verifier asks whether endpoints are due to be looked at. */
+const OBSERVE_TICK_MS = 5_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
 const TICK_QUIET_MIN_MS = 5_000;
 
@@ -84,7 +88,14 @@ const START: Readonly<Record<Role, StartRole>> = {
   },
 
   async verifier(context, redis, { concurrency }) {
-    return jobWorker(context, redis, "verify", concurrency.verify, (job, signal) => verify(context, job.renewalId, signal));
+    const worker = jobWorker(context, redis, "verify", concurrency.verify, (job, signal) => verify(context, job.renewalId, signal));
+    // Needs no queue: the database says which endpoints are due, and gives each to one verifier.
+    const looks = repeat(Math.min(OBSERVE_TICK_MS, context.settings.observeMs), (signal) => observeDue(context, signal), report(context, "observe"));
+    return {
+      async close() {
+        await Promise.all([looks.close(), worker.close()]);
+      },
+    };
   },
 };
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { KEY_TYPES } from "../domain/certificate.ts";
+import { KEY_TYPES, WAVE_FAILURES } from "../domain/certificate.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import { duration } from "./duration.ts";
 import { checkHost, checkHostAndPort, type HostAndPort } from "./endpoints.ts";
@@ -43,6 +43,14 @@ const renewal = z.strictObject({
   jitter: z.number().min(0).max(1).optional().describe("Fraction of the window over which renewals are spread. Default: 0.1."),
 });
 
+const wave = z.strictObject({
+  targets: z.array(z.string()).min(1).max(100).describe("Names of targets that get the pair together."),
+  bake: duration({ min: "1s", max: "7d" })
+    .optional()
+    .describe("Time from deployed until the wave is proved a second time; only then does the next one start. Default: none."),
+  failureBudget: z.int().min(0).max(100).optional().describe("Targets and endpoints of the wave that may fail without stopping the renewal. Default: 0."),
+});
+
 const shared = {
   issuer: z.string().optional().describe("Name of an issuer."),
   issuers: z
@@ -58,6 +66,20 @@ const shared = {
     .optional()
     .describe("Issue without names whose validation failed 3 times while others succeeded; never without the first. Default: false, they are only reported."),
   targets: z.array(z.string()).min(1).max(100).optional().describe("Names of targets, in the order they are deployed."),
+  waves: z
+    .array(wave)
+    .min(1)
+    .max(20)
+    .optional()
+    .describe(
+      "Instead of `targets`: targets in waves, such as a canary first. A wave starts when the one before is proved live at the endpoints of its targets; endpoints without `target` belong to the last.",
+    ),
+  onWaveFailure: z
+    .enum(WAVE_FAILURES)
+    .optional()
+    .describe(
+      "When a new pair fails in a wave. `hold`: the targets behind it keep the old pair until `renewd resume` or `renewd rollback`, but not into its emergency. `rollBack`: the last pair proved live goes back by itself. `fail`: the renewal ends and is tried again. Default: `hold` with `waves`, else `fail`.",
+    ),
   renewal: renewal.optional().describe("When to renew."),
   maintenance: maintenanceSchema
     .optional()

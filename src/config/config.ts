@@ -19,6 +19,7 @@ export interface Config {
   readonly planner: { readonly tickMs: number; readonly sweepMs: number; readonly batch: number };
   /** Concurrency per process. */
   readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
+  readonly observation: { readonly everyMs: number };
   readonly retry: { readonly issueAttempts: number; readonly deployAttempts: number; readonly backoffMs: readonly number[] };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error" };
   readonly issuers: ReadonlyMap<string, IssuerConfig>;

@@ -1,4 +1,4 @@
-import type { Certificate } from "../domain/certificate.ts";
+import type { Certificate, Wave } from "../domain/certificate.ts";
 import type { Endpoint } from "../domain/endpoint.ts";
 import { namesCover } from "../domain/identifier.ts";
 import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "./certificateSchema.ts";
@@ -27,7 +27,8 @@ export function draftCertificates(
   for (const [name, { value: entry }] of entries) {
     const [issuer, ...fallbacks] = usableIssuers(name, issuersOf(entry) ?? issuersOf(defaults) ?? [], quarantined, problems);
     const solver = entry.solver ?? defaults.solver;
-    const targets = entry.targets ?? defaults.targets;
+    const waves = wavesOf(entry) ?? wavesOf(defaults) ?? [];
+    const targets = waves.length > 0 ? waves.flatMap((wave) => wave.targets) : (entry.targets ?? defaults.targets);
     if (issuer === undefined || solver === undefined || targets === undefined) continue;
     drafts.push({
       name,
@@ -39,6 +40,8 @@ export function draftCertificates(
       keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
       solver,
       targets,
+      waves,
+      onWaveFailure: entry.onWaveFailure ?? defaults.onWaveFailure ?? (waves.length > 0 ? "hold" : "fail"),
       endpoints: (entry.endpoints ?? []).map((endpoint, i) => completeEndpoint(endpoint, entry.names, ["certificates", name, "endpoints", i], problems)),
       policy: {
         renewAtFractionLeft: entry.renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
@@ -55,6 +58,12 @@ export function draftCertificates(
     });
   }
   return drafts;
+}
+
+/** undefined: says nothing of waves. An entry's plain `targets` replace the defaults' waves. */
+function wavesOf({ targets, waves }: Pick<DefaultsEntry, "targets" | "waves">): readonly Wave[] | undefined {
+  if (targets !== undefined) return [];
+  return waves?.map((wave) => ({ targets: wave.targets, bakeMs: wave.bake ?? 0, failureBudget: wave.failureBudget ?? 0 }));
 }
 
 function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers">): readonly string[] | undefined {

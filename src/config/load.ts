@@ -41,6 +41,7 @@ async function build(file: string, raw: Raw, registries: Registries, environment
   const http01 = section("http01", raw, problems);
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
+  const observation = section("observation", raw, problems);
   const retry = section("retry", raw, problems);
   const log = section("log", raw, problems);
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
@@ -62,7 +63,7 @@ async function build(file: string, raw: Raw, registries: Registries, environment
     const issuer = await resolveIssuer(name, value, resources);
     if (issuer) issuers.set(name, issuer);
   }
-  if (!masterKey || !store || redis === undefined || !http01 || !planner || !workers || !retry || !log) return undefined;
+  if (!masterKey || !store || redis === undefined || !http01 || !planner || !workers || !observation || !retry || !log) return undefined;
   const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
   return {
     file,
@@ -73,6 +74,7 @@ async function build(file: string, raw: Raw, registries: Registries, environment
     http01,
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
+    observation: { everyMs: observation.every },
     retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },
     log,
     issuers,
@@ -94,8 +96,8 @@ interface Definitions {
  * the trust file enters with its content, because mending it is a reason to try again.
  */
 function definitions(
-  // When a certificate may be renewed changes nothing about it: a freeze that is added must not deploy the fleet anew.
-  { registeredDomains: _domains, maintenance: _maintenance, fallbacks, dropDeadNames, ...draft }: Draft,
+  // When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not deploy the fleet anew.
+  { registeredDomains: _domains, maintenance: _maintenance, waves: _waves, onWaveFailure: _policy, fallbacks, dropDeadNames, ...draft }: Draft,
   { issuers, issuerEntries, solvers, targets }: Definitions,
 ): unknown {
   return {

@@ -23,11 +23,12 @@ export function checkReferences(raw: Raw, problems: Problems): void {
     checkNames(certificate, path, defined, problems);
     for (const key of Object.keys(SECTION_OF) as Reference[]) {
       if (key === "issuer" && (certificate.issuers !== undefined || defaults.issuers !== undefined)) continue;
+      if (key === "targets" && (certificate.waves !== undefined || defaults.waves !== undefined)) continue;
       if (certificate[key] === undefined && defaults[key] === undefined) {
         problems.add(path, () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(defined[key])}`, "key");
       }
     }
-    checkEndpointTargets(certificate, texts(certificate.targets ?? defaults.targets), path, problems);
+    checkEndpointTargets(certificate, targetsOf(certificate) ?? targetsOf(defaults) ?? [], path, problems);
   }
 }
 
@@ -44,12 +45,28 @@ function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problem
     checkOne("issuer", name, [...path, "issuers", i], defined, problems);
     if (issuers.indexOf(name) < i) problems.add([...path, "issuers", i], `${quote(name)} is listed twice: remove one`);
   }
-  const targets = texts(holder.targets);
-  for (const [i, name] of targets.entries()) {
-    if (name === undefined) continue;
-    checkOne("targets", name, [...path, "targets", i], defined, problems);
-    if (targets.indexOf(name) < i) problems.add([...path, "targets", i], `${quote(name)} is listed twice: remove one`);
+  if (holder.targets !== undefined && holder.waves !== undefined)
+    problems.add([...path, "targets"], "cannot be used beside `waves`, which name the targets: keep one of them", "key");
+  const seen = new Set<string>();
+  for (const { names, at } of targetLists(holder)) {
+    for (const [i, name] of names.entries()) {
+      if (name === undefined) continue;
+      checkOne("targets", name, [...path, ...at, i], defined, problems);
+      if (seen.has(name)) problems.add([...path, ...at, i], `${quote(name)} is listed twice: remove one`);
+      seen.add(name);
+    }
   }
+}
+
+/** `targets`, or those of each wave, with where they stand. */
+function targetLists({ targets, waves }: Raw): { readonly names: readonly (string | undefined)[]; readonly at: Path }[] {
+  const staged = Array.isArray(waves) ? waves.map((wave, i) => ({ names: texts(mapping(wave).targets), at: ["waves", i, "targets"] })) : [];
+  return targets === undefined ? staged : [{ names: texts(targets), at: ["targets"] }];
+}
+
+/** undefined: names none. */
+function targetsOf(holder: Raw): readonly (string | undefined)[] | undefined {
+  return holder.targets === undefined && holder.waves === undefined ? undefined : targetLists(holder).flatMap(({ names }) => names);
 }
 
 function checkOne(key: Reference, name: string, path: Path, defined: Defined, problems: Problems): void {

@@ -46,6 +46,12 @@ const workers = z.strictObject({
   verify: concurrency.default(16).describe("Endpoints verified at once per verifier process."),
 });
 
+const observation = z.strictObject({
+  every: duration({ min: "1s", max: "1d" })
+    .prefault("10m")
+    .describe("How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves it is deployed again."),
+});
+
 const retry = z.strictObject({
   issueAttempts: z.int().min(1).max(100).default(5).describe("Attempts to issue before a renewal fails."),
   deployAttempts: z.int().min(1).max(100).default(4).describe("Attempts per target before a renewal fails."),
@@ -73,6 +79,7 @@ export const fileSchema = z.strictObject({
   http01: http01.prefault({}).describe("renewd's own responder for http-01 challenges."),
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
+  observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
   retry: retry.prefault({}).describe("How failed steps are tried again."),
   log: log.prefault({}).describe("Logging to standard error."),
   issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),

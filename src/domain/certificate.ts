@@ -13,6 +13,22 @@ export interface RenewalPolicy {
   readonly jitterFraction: number;
 }
 
+/** Targets deployed together; the next wave starts only when this one is proved live. */
+export interface Wave {
+  readonly targets: readonly string[];
+  /** The wave is proved again this long after it was deployed, and only then does the next one start. */
+  readonly bakeMs: number;
+  /** Targets and endpoints of the wave that may fail without stopping the renewal. */
+  readonly failureBudget: number;
+}
+
+/**
+ * What becomes of a renewal when a wave fails beyond its budget. `fail`: it ends, and the planner comes back to what lags behind.
+ * `hold`: the targets not yet reached keep the old pair until a person decides. `rollBack`: the last proved pair goes back everywhere.
+ */
+export const WAVE_FAILURES = ["fail", "hold", "rollBack"] as const;
+export type WaveFailure = (typeof WAVE_FAILURES)[number];
+
 /** What should exist: comes from configuration, never from the database. */
 export interface Certificate {
   readonly name: string;
@@ -30,6 +46,9 @@ export interface Certificate {
   readonly solver: string;
   /** Names of targets in configuration, in order. */
   readonly targets: readonly string[];
+  /** Every target in exactly one of them; empty: all targets at once. */
+  readonly waves: readonly Wave[];
+  readonly onWaveFailure: WaveFailure;
   readonly endpoints: readonly Endpoint[];
   readonly policy: RenewalPolicy;
   readonly maintenance: Maintenance;
@@ -66,4 +85,6 @@ export interface CertificateRecord {
   readonly restoredAt: number | null;
   /** New generations are above it: it is raised by a restore past whatever targets were given after the backup was made. */
   readonly generationFloor: number;
+  /** When its endpoints are dialled next between renewals; null: at once. */
+  readonly nextObservationAt: number | null;
 }

@@ -1,8 +1,8 @@
 export const RENEWAL_STATES = ["planned", "issuing", "deploying", "verifying", "succeeded", "held", "rolledBack", "failed", "cancelled"] as const;
 export type RenewalState = (typeof RENEWAL_STATES)[number];
 
-/** States in which renewd still has something to do. At most one such renewal exists per certificate. */
-export const ACTIVE_STATES = ["planned", "issuing", "deploying", "verifying"] as const satisfies readonly RenewalState[];
+/** States in which a renewal has not ended; a held one waits for a person. At most one such renewal exists per certificate. */
+export const ACTIVE_STATES = ["planned", "issuing", "deploying", "verifying", "held"] as const satisfies readonly RenewalState[];
 
 export const REASONS = [
   "missing",
@@ -15,6 +15,8 @@ export const REASONS = [
   "revoked",
   "drift",
   "restored",
+  "redeploy",
+  "rollback",
   "requested",
 ] as const;
 export type Reason = (typeof REASONS)[number];

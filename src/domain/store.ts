@@ -41,12 +41,16 @@ export interface CertificateStore {
   /** Those whose next check has come, most overdue first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
+  /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */
+  claimObservations(now: number, nextAt: number, limit: number): Promise<string[]>;
 }
 
 export interface VersionStore {
   latest(certificate: string): Promise<Version | null>;
   get(certificate: string, generation: number): Promise<Version | null>;
   list(certificate: string): Promise<Version[]>;
+  /** The newest version below this generation. */
+  before(certificate: string, generation: number): Promise<Version | null>;
   /** The latest version of every certificate that has one. */
   listLatest(): Promise<Version[]>;
   /** Seals the key. Rejects a second version of the same generation. */
@@ -120,6 +124,8 @@ export type DeploymentPatch = Partial<
 export interface ObservationStore {
   /** Replaces the endpoint's status and its addresses' last observations. */
   record(status: EndpointStatus, observations: readonly Observation[]): Promise<void>;
+  /** Endpoints that were not proved for this generation are to be verified once more. */
+  retry(certificate: string, generation: number): Promise<void>;
   statuses(certificate: string): Promise<EndpointStatus[]>;
   allStatuses(): Promise<EndpointStatus[]>;
   /** The last observation of each address, by endpoint key. */

@@ -1,10 +1,11 @@
-import type { Certificate } from "../domain/certificate.ts";
+import type { Certificate, WaveFailure } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import { type Endpoint, endpointKey } from "../domain/endpoint.ts";
-import type { ErrorCode } from "../domain/errors.ts";
-import { isErrorCode } from "../domain/errors.ts";
+import { type ErrorCode, isErrorCode } from "../domain/errors.ts";
 import { isActive, type Renewal } from "../domain/renewal.ts";
 import type { Version } from "../domain/version.ts";
+import { type StagedWave, wavesOf } from "../domain/waves.ts";
+import { renewalWindow } from "./window.ts";
 
 /** All that decides what comes next for a renewal, loaded in one transaction. */
 export interface Facts {
@@ -12,10 +13,17 @@ export interface Facts {
   readonly certificate: Certificate | null;
   /** The version at the renewal's generation; null: not issued yet. */
   readonly version: Version | null;
+  /** What targets keep that are not reached yet: the version before; null: there is none. */
+  readonly previous: Version | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
   /** Claims without an outcome after which work is given up as a crash loop. */
   readonly crashesMax: number;
+}
+
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 export type Action =
@@ -25,8 +33,13 @@ export type Action =
   | { readonly kind: "verify"; readonly endpoints: readonly Endpoint[] }
   | { readonly kind: "wait"; readonly until: number }
   | { readonly kind: "succeed" }
-  | { readonly kind: "fail"; readonly code: ErrorCode; readonly message: string }
+  | ({ readonly kind: "fail" } & Failure)
+  /** A wave failed: the targets behind it keep the old pair, until a person decides or the last proved pair is back. */
+  | ({ readonly kind: "hold" | "rollBack"; readonly wave: number } & Failure)
   | { readonly kind: "cancel"; readonly why: string };
+
+/** A held renewal is looked at this often: the pair it keeps in use grows older. */
+const HELD_LOOK_MS = 3_600_000;
 
 /**
  * What comes next for a renewal: the one state machine of renewd. Pure and level-triggered: it reads what is true,
@@ -38,7 +51,9 @@ export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   const { certificate, version } = facts;
   if (certificate === null) return { kind: "cancel", why: "the certificate left the configuration" };
   if (version === null) return advanceIssue(renewal, certificate, facts, now);
-  return advanceDeploy(certificate, renewal.generation, facts, now) ?? advanceVerify(renewal, certificate, facts);
+  const safeUntil = holdsUntil(certificate, facts);
+  if (renewal.state === "held" && now < safeUntil) return { kind: "wait", until: Math.min(safeUntil, now + HELD_LOOK_MS) };
+  return advanceWaves(renewal, certificate, facts, now);
 }
 
 function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
@@ -46,71 +61,120 @@ function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, 
   if (renewal.digest !== certificate.digest) return { kind: "cancel", why: "the certificate's configuration changed before it was issued" };
   if (renewal.openClaims >= facts.crashesMax) return crashLoop(`${renewal.openClaims} workers in a row died while issuing`);
   if (renewal.retryAt !== null && renewal.retryAt > now) return { kind: "wait", until: renewal.retryAt };
-  if (renewal.errorCode !== null && renewal.retryAt === null) return failure(renewal.errorCode, renewal.errorMessage);
+  if (renewal.errorCode !== null && renewal.retryAt === null) return { kind: "fail", ...failure(renewal.errorCode, renewal.errorMessage) };
   return { kind: "issue" };
 }
 
-/** Targets first: nothing is verified while a deployment is running or can be started. Null: deployments have nothing to say now. */
-function advanceDeploy(certificate: Certificate, generation: number, facts: Facts, now: number): Action | null {
-  const pending = pendingDeployments(certificate, generation, facts);
+/** A hold is worth it while the pair it keeps in use is good: one that is about to expire, or revoked, is the worse fault. */
+function holdsUntil(certificate: Certificate, { previous }: Facts): number {
+  if (previous === null) return Number.POSITIVE_INFINITY;
+  return Math.min(renewalWindow(previous.leaf, certificate.policy).emergencyAt, previous.revokedAt ?? Number.POSITIVE_INFINITY);
+}
+
+/** Wave after wave; the first that is not done says what comes next. */
+function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
+  const waves = wavesFor(renewal, certificate);
+  const isSafe = now < holdsUntil(certificate, facts);
+  const failed: Failure[] = [];
+  for (const wave of waves) {
+    const next = advanceWave(wave, renewal, facts, now);
+    if (next !== null) return next;
+    const failures = failuresOf(wave, renewal, facts);
+    failed.push(...failures);
+    const [first] = failures;
+    // Once the old pair is no good, whatever can take the new one gets it.
+    if (first === undefined || failures.length <= wave.failureBudget || !isSafe) continue;
+    const policy = policyFor(renewal, certificate, facts);
+    if (policy === "fail") break;
+    const which = waves.length === 1 ? "" : `wave ${wave.number} of ${waves.length}: `;
+    return { kind: policy, wave: wave.number, code: first.code, message: `${which}${first.message}` };
+  }
+  const [first] = failed;
+  return first === undefined ? { kind: "succeed" } : { kind: "fail", code: first.code, message: `${summary(certificate, renewal, facts)}${first.message}` };
+}
+
+/** What was found to be bad is replaced everywhere at once. */
+function wavesFor({ reason }: Renewal, certificate: Certificate): readonly StagedWave[] {
+  return wavesOf(reason === "rollback" ? { ...certificate, waves: [] } : certificate);
+}
+
+/** Holding guards against a new pair. One that was proved live before is not the fault, and its target is tried again without a person. */
+function policyFor({ reason }: Renewal, { onWaveFailure }: Certificate, { version }: Facts): WaveFailure {
+  return reason === "rollback" || (version !== null && version.verifiedAt !== null) ? "fail" : onWaveFailure;
+}
+
+/** Null: nothing is left to do for this wave, well or badly. */
+function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: number): Action | null {
+  const rows = facts.deployments.filter(({ target }) => wave.targets.includes(target));
+  const pending = rows.filter((row) => isPending(row, renewal.generation, facts));
+  // Targets first: nothing is verified while a deployment is running or can be started.
   const leased = pending.filter((row) => row.leaseUntil !== null && row.leaseUntil > now);
   const due = pending.filter((row) => !leased.includes(row) && (row.nextAttemptAt ?? 0) <= now);
   if (due.length > 0) return { kind: "deploy", targets: due.map(({ target }) => target) };
   if (leased.length > 0) return { kind: "wait", until: Math.min(...leased.map((row) => row.leaseUntil ?? now)) };
-  return null;
-}
 
-/** One failing target does not keep the others from being proved: what is deployed is verified, what is behind is waited for. */
-function advanceVerify(renewal: Renewal, certificate: Certificate, facts: Facts): Action {
-  const { generation } = renewal;
-  const rows = facts.deployments.filter(({ target }) => certificate.targets.includes(target));
-  const unverified = certificate.endpoints.filter((endpoint) => needsVerification(endpoint, renewal, rows, facts.endpoints));
+  // One failing target does not keep the others from being proved: what is deployed is verified, what is behind is waited for.
+  const unverified = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, 0));
   if (unverified.length > 0) return { kind: "verify", endpoints: unverified };
-
-  const pending = pendingDeployments(certificate, generation, facts);
   if (pending.length > 0) return { kind: "wait", until: Math.min(...pending.map((row) => row.nextAttemptAt ?? 0)) };
+  if (wave.bakeMs === 0 || failuresOf(wave, renewal, facts).length > wave.failureBudget) return null;
 
-  const behind = rows.filter((row) => row.deployedGeneration < generation);
-  const [firstBehind] = behind;
-  if (firstBehind !== undefined) {
-    const summary = `${rows.length - behind.length} of ${rows.length} targets deployed`;
-    if (crashed(firstBehind, facts)) return crashLoop(`target ${firstBehind.target}: ${firstBehind.openClaims} workers in a row died while deploying`);
-    return failure(firstBehind.errorCode, `${summary}; target ${firstBehind.target}: ${firstBehind.errorMessage ?? "not deployed"}`);
-  }
-  const unproved = facts.endpoints.find((status) => status.generation === generation && !status.proved && isConfigured(status, certificate));
-  if (unproved !== undefined) return failure(unproved.errorCode ?? "verify.stale", `endpoint ${unproved.endpoint}: ${unproved.errorMessage ?? "not proved"}`);
-  return { kind: "succeed" };
+  const bakedAt = Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + wave.bakeMs;
+  if (now < bakedAt) return { kind: "wait", until: bakedAt };
+  const unbaked = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, bakedAt));
+  return unbaked.length > 0 ? { kind: "verify", endpoints: unbaked } : null;
 }
 
 /** Deployments that may still be tried in this renewal. */
-function pendingDeployments(certificate: Certificate, generation: number, facts: Facts): Deployment[] {
-  return facts.deployments.filter(
-    (row) => certificate.targets.includes(row.target) && row.deployedGeneration < generation && !row.exhausted && !crashed(row, facts),
-  );
+function isPending(row: Deployment, generation: number, facts: Facts): boolean {
+  return row.deployedGeneration < generation && !row.exhausted && !crashed(row, facts);
 }
 
 function crashed(row: Deployment, facts: Facts): boolean {
   return row.openClaims >= facts.crashesMax;
 }
 
-/** A handshake counts only if it came after this renewal began and after the pair was last put behind the endpoint. */
-function needsVerification(endpoint: Endpoint, renewal: Renewal, rows: readonly Deployment[], statuses: readonly EndpointStatus[]): boolean {
-  const behind = rows.filter((row) => endpoint.target === null || row.target === endpoint.target);
+/** Targets of the wave that do not hold the pair, and endpoints before the others that do not serve it. */
+function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Failure[] {
+  const behind = facts.deployments.filter((row) => wave.targets.includes(row.target) && row.deployedGeneration < generation);
+  const targets = behind.map((row) => {
+    const died = crashed(row, facts);
+    const { code, message } = died ? crashLoop(`${row.openClaims} workers in a row died while deploying`) : failure(row.errorCode, row.errorMessage);
+    return { code, message: `target ${row.target}: ${message}` };
+  });
+  const served = wave.endpoints.filter(({ target }) => !behind.some((row) => row.target === target)).map(endpointKey);
+  const unproved = facts.endpoints.filter((status) => status.generation === generation && !status.proved && served.includes(status.endpoint));
+  const endpoints = unproved.map((status) => {
+    const { code, message } = failure(status.errorCode ?? "verify.stale", status.errorMessage ?? "not proved");
+    return { code, message: `endpoint ${status.endpoint}: ${message}` };
+  });
+  return [...targets, ...endpoints];
+}
+
+function summary(certificate: Certificate, { generation }: Renewal, facts: Facts): string {
+  const rows = facts.deployments.filter(({ target }) => certificate.targets.includes(target));
+  const behind = rows.filter((row) => row.deployedGeneration < generation);
+  return behind.length === 0 ? "" : `${rows.length - behind.length} of ${rows.length} targets deployed; `;
+}
+
+/** A handshake counts only if it came after this renewal began, after the pair was last put behind the endpoint, and after `since`. */
+function needsRound(endpoint: Endpoint, renewal: Renewal, facts: Facts, since: number): boolean {
+  const behind = facts.deployments.filter((row) => isBehind(endpoint, row, facts));
   const deployed = behind.filter((row) => row.deployedGeneration >= renewal.generation);
   if (behind.length > 0 && deployed.length === 0) return false;
-  const since = Math.max(renewal.createdAt, ...deployed.map((row) => row.deployedAt ?? 0));
-  const status = statuses.find((row) => row.endpoint === endpointKey(endpoint) && row.generation === renewal.generation);
-  return status === undefined || status.roundEndedAt === null || status.roundEndedAt < since;
+  const after = Math.max(since, renewal.createdAt, ...deployed.map((row) => row.deployedAt ?? 0));
+  const status = facts.endpoints.find((row) => row.endpoint === endpointKey(endpoint) && row.generation === renewal.generation);
+  return status === undefined || status.roundEndedAt === null || status.roundEndedAt < after;
 }
 
-function isConfigured(status: EndpointStatus, certificate: Certificate): boolean {
-  return certificate.endpoints.some((endpoint) => endpointKey(endpoint) === status.endpoint);
+function isBehind(endpoint: Endpoint, row: Deployment, { certificate }: Facts): boolean {
+  return endpoint.target === null ? (certificate?.targets.includes(row.target) ?? false) : row.target === endpoint.target;
 }
 
-function failure(code: string | null, message: string | null): Action {
-  return { kind: "fail", code: code !== null && isErrorCode(code) ? code : "internal.bug", message: message ?? "no message was recorded" };
+function failure(code: string | null, message: string | null): Failure {
+  return { code: code !== null && isErrorCode(code) ? code : "internal.bug", message: message ?? "no message was recorded" };
 }
 
-function crashLoop(message: string): Action {
+function crashLoop(message: string): Extract<Action, { kind: "fail" }> {
   return { kind: "fail", code: "internal.crashLoop", message };
 }

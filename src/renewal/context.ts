@@ -33,6 +33,8 @@ export interface RenewalSettings {
   readonly backoffMs: readonly number[];
   /** Good handshakes in a row that prove one address: old workers of a reloading server answer a few of them. */
   readonly handshakesToProve: number;
+  /** Between two looks at the endpoints of a certificate that is not being renewed. */
+  readonly observeMs: number;
   /** Claims without an outcome after which a certificate is quarantined. */
   readonly crashesMax: number;
 }
@@ -45,6 +47,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   deployAttemptsMax: 4,
   backoffMs: [60_000, 600_000, 6_000_000, 86_400_000],
   handshakesToProve: 10,
+  observeMs: 600_000,
   crashesMax: 5,
 };
 

@@ -1,11 +1,12 @@
 import type { Deployment, DeployReceipt } from "../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
-import { isActive, type Renewal } from "../domain/renewal.ts";
+import type { Renewal } from "../domain/renewal.ts";
+import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
-import { proceed, recordOutcome } from "./proceed.ts";
+import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 
 /** One attempt at one target; a target that hangs must not hold a worker for ever. */
 const ATTEMPT_TIMEOUT_MS = 120_000;
@@ -19,8 +20,8 @@ type Outcome =
 export async function deploy(context: Context, renewalId: string, target: string, signal: AbortSignal): Promise<void> {
   const { store, clock, settings } = context;
   const renewal = await store.renewals.get(renewalId);
-  // A job may outlive its renewal: one that was cancelled must not put anything anywhere.
-  if (renewal === null || !isActive(renewal.state)) return;
+  // A job may outlive what it was for: a renewal that was cancelled or held, or a wave that is not reached yet, puts nothing anywhere.
+  if (renewal === null || !(await isNext(context, renewal, target))) return;
   const { certificate } = renewal;
   const claimedAt = clock.monotonic();
   const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
@@ -36,6 +37,11 @@ export async function deploy(context: Context, renewalId: string, target: string
       await store.deployments.update(certificate, target, deployment.fence, { leaseUntil: null, openClaims: deployment.openClaims - 1 });
       return proceed(context, renewalId);
   }
+}
+
+async function isNext(context: Context, renewal: Renewal, target: string): Promise<boolean> {
+  const action = advance(renewal, await loadFacts(context, context.store, renewal), context.clock.now());
+  return action.kind === "deploy" && action.targets.includes(target);
 }
 
 async function attempt(context: Context, renewal: Renewal, deployment: Deployment, lease: Lease): Promise<Outcome> {

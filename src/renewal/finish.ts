@@ -37,13 +37,15 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
 async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
   const { certificate, version } = facts;
   await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
-  await tx.certificates.update(renewal.certificate, {
-    failures: 0,
-    nextAttemptAt: null,
-    lastErrorCode: null,
-    lastErrorMessage: null,
-    nextCheckAt: certificate && version ? nextDueAt(version, certificate.policy, await tx.renewalInfos.get(renewal.certificate)) : now,
-  });
+  const dueAt = certificate && version ? nextDueAt(version, certificate.policy, await tx.renewalInfos.get(renewal.certificate)) : now;
+  if (renewal.reason === "rollback") {
+    // Going back heals nothing: that a new pair is wanted, and why the last one failed, stays as it was.
+    const nextAttemptAt = (await tx.certificates.get(renewal.certificate))?.nextAttemptAt ?? now;
+    await tx.certificates.update(renewal.certificate, { nextCheckAt: Math.max(dueAt, nextAttemptAt) });
+  } else {
+    const healed = { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null };
+    await tx.certificates.update(renewal.certificate, { ...healed, nextCheckAt: dueAt });
+  }
   await tx.events.append(
     renewalEvent(renewal, now, "renewal.succeeded", {
       generation: renewal.generation,

@@ -5,7 +5,7 @@ import type { Context } from "./context.ts";
 const POLL_MS = 200;
 const PAGE = 500;
 
-/** Yields a renewal's events as they are written, from its first one, and returns the renewal once it has ended. */
+/** Yields a renewal's events as they are written, from its first one, and returns the renewal once it has ended or waits for a person. */
 export async function* follow(
   { store, clock }: Pick<Context, "store" | "clock">,
   renewalId: string,
@@ -21,7 +21,7 @@ export async function* follow(
       yield event;
     }
     if (renewal === null) return null;
-    if (!isActive(renewal.state) && events.length < PAGE) return renewal;
+    if ((!isActive(renewal.state) || renewal.state === "held") && events.length < PAGE) return renewal;
     if (events.length < PAGE) await clock.sleep(POLL_MS, signal);
   }
 }

@@ -1,19 +1,17 @@
-import { randomUUID } from "node:crypto";
 import type { Bucket } from "../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
+import { endpointKey } from "../domain/endpoint.ts";
 import type { Reason, Renewal, Trigger } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
-import type { Version } from "../domain/version.ts";
 import { type Buckets, byKey, keyOf, spend } from "./budget.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
 import { chargesFor, decide, FREE_OF_BUDGET, type PlanDecision, type PlanFacts } from "./decide.ts";
+import { insertRenewal, type RenewalPlan, runwayPriority } from "./newRenewal.ts";
 import { proceed } from "./proceed.ts";
 import { behindTargets, staleEndpoints } from "./reasons.ts";
 import { lookAfterRestore } from "./restored.ts";
 
-/** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
-const PRIORITY_MAX = 2_000_000;
 /** The emergency lane: as if it expired within the hour. */
 const CAMPAIGN_PRIORITY = 60;
 /** Restored certificates whose endpoints are dialled at the same time. */
@@ -111,64 +109,40 @@ export interface RenewalStart {
 export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
-  const renewal = newRenewal(facts, start, now);
-  const inserted = await store.transaction(async (tx) => {
-    if (!(await tx.renewals.insert(renewal))) return false;
-    if (start.reason === "drift") await wantAgain(tx, facts, renewal.generation);
-    await tx.certificates.update(renewal.certificate, { nextCheckAt: null });
-    await tx.events.append({
-      at: now,
-      type: "renewal.planned",
-      certificate: renewal.certificate,
-      renewalId: renewal.id,
-      target: null,
-      detail: { reason: start.reason, detail: start.detail, trigger: start.trigger, generation: renewal.generation },
-    });
-    return true;
+  const renewal = await store.transaction(async (tx) => {
+    const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
+    if (inserted !== null && start.reason === "drift") await wantAgain(tx, facts, inserted.generation);
+    return inserted;
   });
-  if (!inserted) return null;
+  if (renewal === null) return null;
   log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: start.reason }, "renewal planned");
   await proceed(context, renewal.id);
   return renewal;
 }
 
-function newRenewal({ certificate, version, record, campaign }: PlanFacts, start: RenewalStart, now: number): Renewal {
+function planFor({ certificate, version, record, campaign }: PlanFacts, start: RenewalStart, now: number): RenewalPlan {
   const current = version?.generation ?? 0;
+  const replaces = isPending(campaign, version);
+  const priority = runwayPriority(version, now);
   return {
-    id: start.id ?? randomUUID(),
-    certificate: certificate.name,
+    ...start,
+    certificate,
     generation: start.reason === "drift" ? current : Math.max(current, record.generationFloor) + 1,
-    reason: start.reason,
-    reasonDetail: start.detail,
-    trigger: start.trigger,
-    state: "planned",
-    issuer: start.reason !== "drift" && isPending(campaign, version) ? campaign.issuer : null,
-    fence: 0,
-    leaseUntil: null,
-    priority: isPending(campaign, version) ? Math.min(CAMPAIGN_PRIORITY, runwayPriority(version, now)) : runwayPriority(version, now),
-    digest: certificate.digest,
-    openClaims: 0,
-    attempts: 0,
-    retryAt: null,
-    nextActionAt: now,
-    createdAt: now,
-    finishedAt: null,
-    errorCode: null,
-    errorMessage: null,
+    issuer: start.reason !== "drift" && replaces ? campaign.issuer : null,
+    priority: replaces ? Math.min(CAMPAIGN_PRIORITY, priority) : priority,
   };
-}
-
-/** Minutes left before expiry: what expires first goes first. Without a certificate nothing is served: most urgent. */
-function runwayPriority(version: Version | null, now: number): number {
-  if (version === null) return 1;
-  return Math.min(PRIORITY_MAX, Math.max(1, Math.floor((version.leaf.notAfter - now) / 60_000)));
 }
 
 /** Drift is mended by deploying again whatever is behind, or behind an endpoint that serves something else. */
 async function wantAgain(tx: Store, { certificate, deployments, endpoints }: PlanFacts, generation: number): Promise<void> {
-  await tx.deployments.want(certificate.name, certificate.targets, generation);
-  const behind = new Set(behindTargets(certificate, generation, deployments));
-  if (behind.size > 0) return;
-  if (staleEndpoints(certificate, generation, endpoints).length === 0) return;
-  for (const target of certificate.targets) await tx.deployments.forget(certificate.name, target);
+  const { name, targets } = certificate;
+  await tx.deployments.want(name, targets, generation);
+  if (behindTargets(certificate, generation, deployments).length > 0) return;
+  for (const target of targetsServing(certificate, staleEndpoints(certificate, generation, endpoints))) await tx.deployments.forget(name, target);
+}
+
+/** The targets behind these endpoints; one that any target may be behind means all. */
+function targetsServing({ targets, endpoints }: Certificate, stale: readonly string[]): readonly string[] {
+  const served = endpoints.filter((endpoint) => stale.includes(endpointKey(endpoint))).map(({ target }) => target);
+  return targets.filter((target) => served.includes(null) || served.includes(target));
 }

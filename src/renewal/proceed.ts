@@ -1,10 +1,12 @@
 import { toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
-import type { Renewal } from "../domain/renewal.ts";
+import { isActive, type Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import { type Action, advance, type Facts } from "./advance.ts";
 import type { Context } from "./context.ts";
 import { finish } from "./finish.ts";
+import { hold, resumeHeld, tellResumed, type WaveFailed } from "./hold.ts";
+import { pairBefore, rollBack } from "./rollBack.ts";
 
 /** Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time, by anyone. */
 export async function proceed(context: Context, renewalId: string): Promise<void> {
@@ -35,18 +37,24 @@ async function hint(context: Context, jobs: readonly Job[]): Promise<void> {
 }
 
 async function record(context: Context, tx: Store, renewalId: string): Promise<Job[]> {
-  const renewal = await tx.renewals.lock(renewalId);
-  if (renewal === null) return [];
+  const locked = await tx.renewals.lock(renewalId);
+  if (locked === null) return [];
   const now = context.clock.now();
-  await followConfiguration(context, tx, renewal);
+  const renewal = await followConfiguration(context, tx, locked, now);
   const facts = await loadFacts(context, tx, renewal);
   const action = advance(renewal, facts, now);
+  if (renewal.state === "held" && action.kind !== "wait") await tellResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
   switch (action.kind) {
     case "none":
       return [];
     case "wait":
       await tx.renewals.update(renewal.id, renewal.fence, { nextActionAt: action.until });
       return [];
+    case "hold":
+      await hold(tx, renewal, action, now);
+      return [];
+    case "rollBack":
+      return rollBackByItself(context, tx, renewal, action, now);
     case "issue":
     case "deploy":
     case "verify": {
@@ -63,26 +71,40 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
   }
 }
 
+/** Policy asks for the last proved pair; where there is none, a person has to decide. */
+async function rollBackByItself(context: Context, tx: Store, renewal: Renewal, failed: WaveFailed, now: number): Promise<Job[]> {
+  const certificate = context.estate.certificate(renewal.certificate);
+  const to = certificate && (await pairBefore(tx, renewal.certificate, renewal.generation, now));
+  if (certificate && to) return record(context, tx, (await rollBack(tx, { certificate, to, ended: renewal, failed, trigger: "planner" }, now)).id);
+  await hold(tx, renewal, { ...failed, message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid` }, now);
+  return [];
+}
+
 /**
  * Once issued, a renewal takes up a changed configuration: new targets belong to it, and a mended one is tried at once
  * rather than when its back-off ends. Before that, `advance` cancels it.
  */
-async function followConfiguration(context: Context, tx: Store, renewal: Renewal): Promise<void> {
+async function followConfiguration(context: Context, tx: Store, renewal: Renewal, now: number): Promise<Renewal> {
   const certificate = context.estate.certificate(renewal.certificate);
-  if (certificate === null || certificate.digest === renewal.digest) return;
-  if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return;
+  if (certificate === null || certificate.digest === renewal.digest || !isActive(renewal.state)) return renewal;
+  if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return renewal;
   // Only towards what the database holds: this process may not have been reloaded yet.
-  if ((await tx.certificates.get(renewal.certificate))?.digest !== certificate.digest) return;
+  if ((await tx.certificates.get(renewal.certificate))?.digest !== certificate.digest) return renewal;
   await tx.deployments.want(certificate.name, certificate.targets, renewal.generation);
-  await tx.renewals.update(renewal.id, renewal.fence, { digest: certificate.digest });
+  const { digest } = certificate;
+  await tx.renewals.update(renewal.id, renewal.fence, { digest });
+  const followed = { ...renewal, digest };
+  // The change may be what mends it.
+  return renewal.state === "held" ? resumeHeld(tx, followed, "the configuration changed", now) : followed;
 }
 
 export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
   const certificate = context.estate.certificate(renewal.certificate);
   const version = await store.versions.get(renewal.certificate, renewal.generation);
+  const previous = await store.versions.before(renewal.certificate, renewal.generation);
   const deployments = await store.deployments.list(renewal.certificate);
   const endpoints = await store.observations.statuses(renewal.certificate);
-  return { certificate, version, deployments, endpoints, crashesMax: context.settings.crashesMax };
+  return { certificate, version, previous, deployments, endpoints, crashesMax: context.settings.crashesMax };
 }
 
 function jobsFor(action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {

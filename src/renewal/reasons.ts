@@ -108,12 +108,14 @@ function namesDifference(wanted: readonly Identifier[], held: readonly Identifie
 function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
   const behind = behindTargets(certificate, version.generation, deployments);
   if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
+  // A pair taken over from elsewhere may never have been in place: until it was seen, what is served is not ours to replace.
+  if (version.issuer === IMPORTED && version.verifiedAt === null) return null;
   const stale = staleEndpoints(certificate, version.generation, endpoints);
   if (stale.length > 0) return `not served at ${stale.join(", ")}`;
   const current = endpoints.filter((status) => status.generation === version.generation);
-  // An endpoint added later has to be proved as well. A pair taken over from elsewhere was never ours to prove.
+  // An endpoint added later has to be proved as well.
   const unproved = certificate.endpoints.map(endpointKey).filter((key) => !current.some((status) => status.endpoint === key));
-  return unproved.length > 0 && version.issuer !== IMPORTED ? `not proved at ${unproved.join(", ")}` : null;
+  return unproved.length > 0 ? `not proved at ${unproved.join(", ")}` : null;
 }
 
 /** Configured targets that do not hold the generation. */
@@ -124,8 +126,9 @@ export function behindTargets(certificate: Certificate, generation: number, depl
   });
 }
 
-/** Configured endpoints whose last round for the generation failed. */
+/** Configured endpoints seen to serve something else than the generation. One that does not answer is not mended by deploying: it is dialled again. */
 export function staleEndpoints(certificate: Certificate, generation: number, endpoints: readonly EndpointStatus[]): string[] {
   const configured = new Set(certificate.endpoints.map(endpointKey));
-  return endpoints.filter((status) => status.generation === generation && !status.proved && configured.has(status.endpoint)).map(({ endpoint }) => endpoint);
+  const stale = endpoints.filter((status) => status.generation === generation && !status.proved && status.errorCode !== "verify.unreachable");
+  return stale.map(({ endpoint }) => endpoint).filter((endpoint) => configured.has(endpoint));
 }

@@ -20,7 +20,27 @@ export function certificateStore(db: Db): CertificateStore {
       if (Object.values(patch).every((value) => value === undefined)) return;
       await db.updateTable("certificates").set(patch).where("name", "=", name).execute();
     },
+    claimObservations: (now, nextAt, limit) => claimObservations(db, now, nextAt, limit),
   };
+}
+
+async function claimObservations(db: Db, now: number, nextAt: number, limit: number): Promise<string[]> {
+  const due = await db
+    .selectFrom("certificates")
+    .select(["name", "nextObservationAt"])
+    .where("removedAt", "is", null)
+    .where((row) => row.or([row("nextObservationAt", "is", null), row("nextObservationAt", "<=", now)]))
+    .orderBy("nextObservationAt")
+    .limit(limit)
+    .execute();
+  const claimed: string[] = [];
+  for (const { name, nextObservationAt: seen } of due) {
+    const update = db.updateTable("certificates").set({ nextObservationAt: nextAt }).where("name", "=", name);
+    // Compare-and-set: of two that saw the same instant, one gets it.
+    const result = await update.where("nextObservationAt", seen === null ? "is" : "=", seen).executeTakeFirst();
+    if (result.numUpdatedRows === 1n) claimed.push(name);
+  }
+  return claimed;
 }
 
 /** Apart so that a test can ask the database how it would find them. */
@@ -67,7 +87,7 @@ async function insert(trx: Db, names: readonly string[], wanted: ReadonlyMap<str
     .select((column) => column.fn.max("generationFloor").as("floor"))
     .executeTakeFirstOrThrow();
   // What a restored backup never knew may have been issued and deployed since it was made.
-  const fresh = { pausedAt: null, pausedUntil: null, pausedReason: null, restoredAt: null, generationFloor: floor ?? 0 };
+  const fresh = { pausedAt: null, pausedUntil: null, pausedReason: null, restoredAt: null, generationFloor: floor ?? 0, nextObservationAt: null };
   const inserted: string[] = [];
   for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
     const rows = names.slice(from, from + INSERT_ROWS_MAX).map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...fresh }));

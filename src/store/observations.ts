@@ -8,6 +8,15 @@ export function observationStore(db: Db): ObservationStore {
   const statuses = () => db.selectFrom("endpointStatuses").selectAll().orderBy("certificate").orderBy("endpoint");
   return {
     record: (status, observations) => atomically(db, (trx) => record(trx, status, observations)),
+    async retry(certificate, generation) {
+      await db
+        .updateTable("endpointStatuses")
+        .set({ roundEndedAt: null })
+        .where("certificate", "=", certificate)
+        .where("generation", "=", generation)
+        .where("proved", "=", 0)
+        .execute();
+    },
     async statuses(certificate) {
       return (await statuses().where("certificate", "=", certificate).execute()).map(toStatus);
     },

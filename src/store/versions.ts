@@ -31,6 +31,11 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
       const row = await select(db).where("certificate", "=", certificate).where("generation", "=", generation).executeTakeFirst();
       return row === undefined ? null : toVersion(row);
     },
+    async before(certificate, generation) {
+      const older = select(db).where("certificate", "=", certificate).where("generation", "<", generation);
+      const row = await older.orderBy("generation", "desc").limit(1).executeTakeFirst();
+      return row === undefined ? null : toVersion(row);
+    },
     /** Oldest generation first. */
     async list(certificate) {
       return (await select(db).where("certificate", "=", certificate).orderBy("generation").execute()).map(toVersion);

@@ -4,7 +4,15 @@ import { type Action, advance, type Facts } from "../../src/renewal/advance.ts";
 import { certificate, deployment, endpointStatus, NOW, renewal, version } from "../support/facts.ts";
 
 function facts(patch: Partial<Facts> = {}): Facts {
-  return { certificate: certificate(), version: version(), deployments: [deployment()], endpoints: [], crashesMax: 5, ...patch };
+  return {
+    certificate: certificate(),
+    version: version({ verifiedAt: null }),
+    previous: null,
+    deployments: [deployment()],
+    endpoints: [],
+    crashesMax: 5,
+    ...patch,
+  };
 }
 const deployed = deployment({ deployedGeneration: 1, deployedAt: NOW });
 const failing = { attempts: 1, errorCode: "deploy.unreachable", errorMessage: "socket absent" };

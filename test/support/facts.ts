@@ -21,6 +21,8 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     keyType: "ecdsa-p256",
     solver: "http",
     targets: ["lb"],
+    waves: [],
+    onWaveFailure: "fail",
     endpoints: [{ host: "127.0.0.1", port: 443, sni: "www.example.org", target: null }],
     maintenance: { windows: [], freezes: [] },
     profile: null,
@@ -48,6 +50,7 @@ export function record(patch: Partial<CertificateRecord> = {}): CertificateRecor
     removedAt: null,
     restoredAt: null,
     generationFloor: 0,
+    nextObservationAt: null,
     ...patch,
   };
 }

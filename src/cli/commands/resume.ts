@@ -1,10 +1,14 @@
 import type { Command } from "commander";
-import { openReader } from "../../compose/index.ts";
+import { openContext } from "../../compose/index.ts";
 import { resume } from "../../renewal/pause.ts";
+import { heldRenewal, resumeRenewal } from "../../renewal/steer.ts";
+import { whoAsks } from "../ask.ts";
 import { type Cli, certificateNamed, perform } from "../call.ts";
+import { silentLog } from "../silentLog.ts";
+import { tellSteered, type WaitOptions, withWait } from "../steered.ts";
 import { inert } from "../terminal/text.ts";
 
-/** `renewd resume --json`. */
+/** `renewd resume --json` of a certificate without a held renewal. */
 export interface ResumeReport {
   readonly version: 1;
   readonly certificate: string;
@@ -13,14 +17,19 @@ export interface ResumeReport {
 export function addResume(program: Command, cli: Cli): void {
   const command = program
     .command("resume")
-    .description("End a pause or quarantine and forget the back-off: the planner looks at the certificate at its next tick.")
-    .argument("<NAME>", "a certificate of the configuration");
-  perform(command, cli, async ({ args: [name = ""], output, configFile }) => {
-    await using reader = await openReader(configFile);
-    certificateNamed(reader.config.certificates, name);
-    await resume(reader.store, name, reader.clock.now());
-    const report: ResumeReport = { version: 1, certificate: name };
-    output.report(report, () => `${inert(name)} is resumed; the planner looks at it at its next tick`);
+    .description(
+      "End what keeps a certificate waiting for a person: a held renewal tries its failed wave again; without one, a pause or quarantine ends and the back-off is forgotten.",
+    )
+    .argument("<NAME>", "a certificate of the configuration, or the id of its held renewal");
+  perform<WaitOptions>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
+    await using app = await openContext(configFile, { log: silentLog });
+    if ((await heldRenewal(app.context, of)) !== null) {
+      return tellSteered(app, await resumeRenewal(app.context, { of, why: null, by: whoAsks() }), options, output);
+    }
+    certificateNamed(app.config.certificates, of);
+    await resume(app.store, of, app.clock.now());
+    const report: ResumeReport = { version: 1, certificate: of };
+    output.report(report, () => `${inert(of)} is resumed; the planner looks at it at its next tick`);
     return "ok";
   });
 }

@@ -4,11 +4,12 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { PlanDecision } from "../../renewal/decide.ts";
 import { formatDuration } from "../../renewal/duration.ts";
+import { behindTargets } from "../../renewal/reasons.ts";
 import { renewalWindow } from "../../renewal/window.ts";
 import { type Member, progressOf } from "./fleet.ts";
 
 /** Worst first: the first one is the headline. */
-export const PROBLEM_KINDS = ["expired", "revoked", "quarantined", "failing", "stale", "notDeployed", "paused", "restored", "stuck"] as const;
+export const PROBLEM_KINDS = ["expired", "revoked", "quarantined", "held", "failing", "stale", "notDeployed", "paused", "restored", "stuck"] as const;
 export type ProblemKind = (typeof PROBLEM_KINDS)[number];
 
 export interface Problem {
@@ -19,7 +20,7 @@ export interface Problem {
 
 /** Something renewd tried and could not do. Text may come from a CA or a target. */
 export interface Complaint {
-  /** `issuing`, `target NAME`, `endpoint KEY` or `last renewal`. */
+  /** `issuing`, `wave`, `target NAME`, `endpoint KEY` or `last renewal`. */
   readonly where: string;
   readonly code: string;
   readonly message: string;
@@ -44,6 +45,8 @@ export interface Case {
 
 /** Without an event for this long, and not backing off, nobody is working at a renewal. An ACME order may be quiet for minutes. */
 const STUCK_MS = 600_000;
+/** Target names spelled out. */
+const NAMES_MAX = 5;
 
 type Rule = (facts: Case) => string | null;
 
@@ -56,8 +59,14 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   revoked: ({ member: { version }, now }) =>
     version === null || version.revokedAt === null ? null : `generation ${version.generation} was revoked ${formatDuration(now - version.revokedAt)} ago`,
   quarantined: ({ member: { record } }) => (isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null),
+  held({ member, member: { active }, now, lastEventAt }) {
+    if (active?.state !== "held") return null;
+    const { targets, targetsDeployed } = progressOf(member, active.generation);
+    const since = lastEventAt === null ? "" : ` ${formatDuration(now - lastEventAt)} ago`;
+    return `held${since} with ${targetsDeployed} of ${targets} targets on generation ${active.generation}: the others keep the pair before until a person decides`;
+  },
   failing({ member, member: { record, active } }) {
-    const [stopped] = active === null ? [] : stoppedBy(member);
+    const [stopped] = active === null || active.state === "held" ? [] : stoppedBy(member);
     if (stopped !== undefined) return `the renewal in flight fails (${stopped.where}, ${count(stopped.attempts, "attempt")} so far)`;
     const failures = record?.failures ?? 0;
     if (failures === 0) return null;
@@ -70,11 +79,16 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const unproved = unprovedEndpoints(member).length;
     return unproved === 0 ? null : `${count(unproved, "endpoint")} of ${member.certificate.endpoints.length} not serving generation ${version.generation}`;
   },
-  notDeployed({ member }) {
+  notDeployed({ member, now }) {
     const { version, active } = member;
     if (version === null || active !== null) return null;
-    const { targets, targetsDeployed } = progressOf(member);
-    return targetsDeployed === targets ? null : `${count(targets - targetsDeployed, "target")} of ${targets} not holding generation ${version.generation}`;
+    const { generation, createdAt } = version;
+    const { targets } = member.certificate;
+    const behind = behindTargets(member.certificate, generation, member.deployments);
+    if (behind.length === 0) return null;
+    const partial = behind.length < targets.length ? "partial: " : "";
+    const shown = `${behind.slice(0, NAMES_MAX).join(", ")}${behind.length > NAMES_MAX ? ", …" : ""}`;
+    return `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} (${shown}), which exists since ${formatDuration(now - createdAt)}`;
   },
   paused({ member: { record }, decision, expiresAt, now }) {
     if (decision === null || decision.due || decision.hold !== "paused" || isQuarantined(record)) return null;
@@ -85,7 +99,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   },
   restored: ({ decision }) => (decision !== null && !decision.due && decision.hold === "restored" ? decision.detail : null),
   stuck({ member: { active }, lastEventAt, now, member }) {
-    if (active === null || waitsUntil(member, now) !== null) return null;
+    if (active === null || active.state === "held" || waitsUntil(member, now) !== null) return null;
     const quietMs = now - Math.max(active.createdAt, lastEventAt ?? 0);
     return quietMs < STUCK_MS ? null : `nothing has happened for ${formatDuration(quietMs)} while ${active.state}`;
   },
@@ -126,7 +140,8 @@ export function complaintsOf(member: Member): Complaint[] {
 /** What keeps a renewal from going on, or kept the last one. */
 export function stoppedBy({ certificate, active, deployments }: Member): Complaint[] {
   const found: Complaint[] = [];
-  if (active !== null && active.errorCode !== null) found.push(complaint("issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
+  if (active !== null && active.errorCode !== null)
+    found.push(complaint(active.state === "held" ? "wave" : "issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
   for (const row of deployments) {
     if (row.errorCode === null || row.deployedGeneration >= row.wantedGeneration || !certificate.targets.includes(row.target)) continue;
     found.push(complaint(`target ${row.target}`, row.errorCode, row.errorMessage, row.attempts, row.exhausted ? null : row.nextAttemptAt));

@@ -140,6 +140,7 @@ function troubleOf(facts: Examined): Trouble {
 
 function nextOf({ member, decision, now }: Examined): Trouble["next"] {
   const { active, record } = member;
+  if (active?.state === "held") return { at: null, what: "nothing until it is resumed or rolled back" };
   if (active !== null) {
     const until = waitsUntil(member, now);
     return until === null ? { at: iso(now), what: `${active.state} now` } : { at: iso(until), what: "tries again" };
@@ -159,6 +160,7 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
   const actions = new Set(fromErrors);
   const kinds = problems.map(({ kind }) => kind);
   if (kinds.includes("quarantined") || kinds.includes("paused")) actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
+  if (kinds.includes("held")) actions.add(`Mend what failed, then \`renewd resume ${name}\`; or put the pair before back: \`renewd rollback ${name}\`.`);
   if (kinds.includes("restored")) actions.add(`Let the planner reach its endpoints, or issue a new certificate: \`renewd renew ${name} --force\`.`);
   if (kinds.includes("stuck")) actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member.active)}\`.`);
   if (actions.size > 0) return [...actions];

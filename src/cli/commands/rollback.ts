@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+import { openContext } from "../../compose/index.ts";
+import { rollBackRenewal } from "../../renewal/steer.ts";
+import { whoAsks } from "../ask.ts";
+import { type Cli, perform } from "../call.ts";
+import { silentLog } from "../silentLog.ts";
+import { tellSteered, type WaitOptions, withWait } from "../steered.ts";
+
+interface Options extends WaitOptions {
+  readonly reason?: string;
+}
+
+export function addRollback(program: Command, cli: Cli): void {
+  const command = program
+    .command("rollback")
+    .description("Put the last pair that was proved live and is still valid back everywhere, and prove it. A new pair is tried after a day at the latest.")
+    .argument("<RENEWAL>", "a renewal's id, or the name of its certificate")
+    .option("--reason <text>", "why, for the history");
+  perform<Options>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
+    await using app = await openContext(configFile, { log: silentLog });
+    const renewal = await rollBackRenewal(app.context, { of, why: options.reason ?? null, by: whoAsks() });
+    return tellSteered(app, renewal, options, output);
+  });
+}
