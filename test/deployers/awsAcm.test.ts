@@ -8,6 +8,7 @@ import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { deployerConformance } from "../conformance/deployer.ts";
 import { type AcmFake, startAcmFake } from "../support/acmFake.ts";
+import { useAwsTestCredentials } from "../support/awsFake.ts";
 import { createPairIssuer, type PairIssuer, type PairOptions } from "../support/issuedPairs.ts";
 import { createRoot } from "../support/pki.ts";
 import { servedFingerprint } from "../support/served.ts";
@@ -17,12 +18,7 @@ const NEVER = new AbortController().signal;
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
-beforeAll(() => {
-  // The SDK's own credential chain finds these first; nothing here may look for others.
-  process.env.AWS_ACCESS_KEY_ID = "AKIAEXAMPLE";
-  process.env.AWS_SECRET_ACCESS_KEY = "example";
-  process.env.AWS_EC2_METADATA_DISABLED = "true";
-});
+beforeAll(useAwsTestCredentials);
 
 function make(fake: AcmFake, more: Record<string, unknown> = {}): Deployer {
   return awsAcm.create(awsAcm.options.parse({ region: fake.region, endpoint: fake.endpoint, ...more }), dependencies("alb"));
