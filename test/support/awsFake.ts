@@ -16,8 +16,15 @@ export class AwsFault extends Error {
   }
 }
 
-/** `hang` never answers, `reset` cuts the connection after acting. */
-export type Disturbance = { readonly fault: string; readonly message?: string; readonly retryAfter?: number; readonly status?: number } | "hang" | "reset";
+interface Answered {
+  readonly fault: string;
+  readonly message?: string;
+  readonly retryAfter?: number;
+  readonly status?: number;
+}
+
+/** `hang` never answers, `reset` cuts the connection after acting, `meanwhile` lets something happen right before it acts. */
+export type Disturbance = Answered | { readonly meanwhile: () => void } | "hang" | "reset";
 
 export interface AwsRequest {
   readonly action: string;
@@ -77,7 +84,8 @@ export async function startAwsService({ service, regions, protocol, operate }: A
       const region = signedFor(request, { service, regions, signedHeader: protocol.signedHeader });
       const disturbance = disturbances.get(`${region}/${action}`)?.shift() ?? disturbances.get(action)?.shift();
       if (disturbance === "hang") return;
-      if (disturbance !== undefined && disturbance !== "reset") {
+      if (typeof disturbance === "object" && "meanwhile" in disturbance) disturbance.meanwhile();
+      else if (typeof disturbance === "object") {
         const { fault, message, retryAfter, status } = disturbance;
         const headers = retryAfter === undefined ? {} : { "retry-after": String(retryAfter) };
         return send(response, status ?? 400, protocol.fault(new AwsFault(fault, message ?? fault)), headers);
