@@ -125,6 +125,27 @@ export function jsonProtocol(prefix: string): AwsProtocol {
   };
 }
 
+/** AWS Query: a form in, XML out. Arrays become `member` elements; undefined members are left out. */
+export function queryProtocol(namespace: string): AwsProtocol {
+  const encoded = (root: string, content: string): Encoded => ({ contentType: "text/xml", body: `<${root} xmlns="${namespace}">${content}</${root}>` });
+  const requestId = (): string => `<RequestId>${randomUUID()}</RequestId>`;
+  return {
+    action: (_request, body) => new URLSearchParams(body).get("Action") ?? "",
+    signedHeader: "host",
+    answer: (action, output) =>
+      encoded(`${action}Response`, `<${action}Result>${toXml(output)}</${action}Result><ResponseMetadata>${requestId()}</ResponseMetadata>`),
+    fault: ({ type, message, status }) =>
+      encoded("ErrorResponse", `<Error>${toXml({ Type: status >= 500 ? "Receiver" : "Sender", Code: type, Message: message })}</Error>${requestId()}`),
+  };
+}
+
+function toXml(value: unknown): string {
+  if (Array.isArray(value)) return value.map((one) => `<member>${toXml(one)}</member>`).join("");
+  if (typeof value !== "object" || value === null) return String(value).replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`);
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return members.map(([name, member]) => `<${name}>${toXml(member)}</${name}>`).join("");
+}
+
 /** A real service would verify the signature; here it must at least be one, for this service and a region of it. Returns the region. */
 function signedFor(request: IncomingMessage, wanted: { readonly service: string; readonly regions: readonly string[]; readonly signedHeader: string }): string {
   const scope = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([a-z0-9-]+)\/([a-z]+)\/aws4_request, SignedHeaders=([^,]*), Signature=[0-9a-f]{64}$/;
