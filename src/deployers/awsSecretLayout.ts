@@ -6,7 +6,9 @@ import { pairPem } from "./pairPem.ts";
 const PARTS = ["certificate", "chain", "fullchain", "privateKey", "generation", "fingerprint"] as const;
 type Part = (typeof PARTS)[number];
 
-const key = z.string().min(1).max(128).optional();
+function keyOf(part: string): z.ZodOptional<z.ZodString> {
+  return z.string().min(1).max(128).optional().describe(`Name of the member for ${part}.`);
+}
 
 /** What a secret's text looks like, for people who read it with their own programs. */
 export const layoutOptions = {
@@ -15,7 +17,14 @@ export const layoutOptions = {
     .default("json")
     .describe("`json`: an object of PEM texts. `pem`: one text with private key, certificate and chain, as HAProxy and nginx read it."),
   keys: z
-    .strictObject({ certificate: key, chain: key, fullchain: key, privateKey: key, generation: key, fingerprint: key })
+    .strictObject({
+      certificate: keyOf("the certificate alone"),
+      chain: keyOf("the chain without the certificate"),
+      fullchain: keyOf("the certificate followed by its chain"),
+      privateKey: keyOf("the private key (PKCS#8)"),
+      generation: keyOf("the generation, a number"),
+      fingerprint: keyOf("the certificate's SHA-256 fingerprint, in hex"),
+    })
     .optional()
     .describe("Names of the members with `layout: json`; parts without a name are left out. Default: every part by its own name."),
 };
@@ -30,7 +39,7 @@ export function layoutProblem({ layout, keys }: LayoutOptions): string | null {
   if (keys === undefined) return null;
   if (layout === "pem") return "`keys` go with `layout: json`";
   if (keys.privateKey === undefined || (keys.certificate ?? keys.fullchain) === undefined) return "name at least `privateKey` and `certificate` or `fullchain`";
-  const names = Object.values(keys);
+  const names = Object.values(keys).filter((name) => name !== undefined);
   return new Set(names).size === names.length ? null : "two parts have the same name";
 }
 

@@ -1,11 +1,11 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { inspect } from "node:util";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { awsIam } from "../../src/deployers/awsIam.ts";
 import type { Deployer } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
+import { awsTrouble } from "../conformance/awsTrouble.ts";
 import { deployerConformance } from "../conformance/deployer.ts";
 import { useAwsTestCredentials } from "../support/awsFake.ts";
 import { type IamFake, startIamFake } from "../support/iamFake.ts";
@@ -46,6 +46,16 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
     keyType,
   );
 }
+
+awsTrouble({
+  type: "aws-iam",
+  permissions: "iam",
+  throttled: "Throttling",
+  look: "ListServerCertificates",
+  hand: "UploadServerCertificate",
+  start: startIamFake,
+  make,
+});
 
 describe("aws-iam", () => {
   let fake: IamFake;
@@ -163,48 +173,9 @@ describe("aws-iam", () => {
     expect(fake.actions.slice(before)).toEqual(["ListServerCertificates", "GetServerCertificate"]);
   });
 
-  it("asks once when throttled, and says when the next attempt is allowed", async () => {
-    fake.disturb("ListServerCertificates", { fault: "Throttling", message: "Rate exceeded", retryAfter: 120 });
-    const before = Date.now();
-    const error: unknown = await deploy(await issue(1)).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.rateLimited", message: expect.stringContaining("Rate exceeded"), retryAt: expect.any(Number) });
-    expect(Number(error instanceof Error && "retryAt" in error ? error.retryAt : null) - before).toBeGreaterThanOrEqual(120_000);
-    expect(fake.actions).toEqual(["ListServerCertificates"]);
-  });
-
   it("tries again later what IAM is busy with", async () => {
     fake.disturb("UploadServerCertificate", { fault: "ConcurrentModification", status: 409 });
     await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable" });
-  });
-
-  it("names the missing permission, in preflight and when deploying", async () => {
-    fake.disturb("ListServerCertificates", { fault: "AccessDenied", message: "not authorized", status: 403 });
-    const refusal = { code: "deploy.forbidden", message: expect.stringContaining("iam:ListServerCertificates") };
-    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
-    fake.disturb("UploadServerCertificate", { fault: "AccessDenied", message: "not authorized", status: 403 });
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("iam:UploadServerCertificate") });
-  });
-
-  it("hides a private key that AWS quotes in its complaint", async () => {
-    const pair = await issue(1);
-    const body = pair.privateKey.reveal().split("\n")[1] ?? "";
-    fake.disturb("UploadServerCertificate", { fault: "MalformedCertificate", message: `Unable to parse ${pair.privateKey.reveal()}` });
-    const error: unknown = await deploy(pair).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
-    expect(inspect(error, { depth: 10, showHidden: true, maxStringLength: null })).not.toContain(body);
-  });
-
-  it("tells an endpoint that does not answer from one that is not there, and stops waiting when cancelled", async () => {
-    fake.disturb("ListServerCertificates", "hang", "hang");
-    await expect(deploy(await issue(1), { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
-    const controller = new AbortController();
-    const reason = new Error("shutting down");
-    const running = make(fake).deploy({ pair: await issue(1), previous: null }, controller.signal);
-    controller.abort(reason);
-    await expect(running).rejects.toBe(reason);
-    await fake.stop();
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
-    fake = await startIamFake();
   });
 
   it("stops deleting when cancelled, and uploads nothing then", async () => {

