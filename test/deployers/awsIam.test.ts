@@ -3,6 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { awsIam } from "../../src/deployers/awsIam.ts";
 import type { Deployer } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
+import { RenewalError } from "../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { awsTrouble } from "../conformance/awsTrouble.ts";
@@ -181,7 +182,7 @@ describe("aws-iam", () => {
   it("stops deleting when cancelled, and uploads nothing then", async () => {
     for (const generation of [1, 2]) await deploy(await issue(generation), { keep: 2 });
     const controller = new AbortController();
-    const reason = new Error("shutting down");
+    const reason = new RenewalError("lease.lost", "another worker has taken over");
     fake.disturb("DeleteServerCertificate", { meanwhile: () => controller.abort(reason) });
     const uploads = count("UploadServerCertificate");
     await expect(make(fake, { keep: 2 }).deploy({ pair: await issue(3), previous: null }, controller.signal)).rejects.toBe(reason);
