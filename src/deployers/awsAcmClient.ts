@@ -1,15 +1,10 @@
 import type { ACMClient, CertificateDetail, CertificateSummary } from "@aws-sdk/client-acm";
 import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
-import { acmError } from "./awsAcmError.ts";
 import { IMPORTABLE } from "./awsAcmRules.ts";
-
-export interface AcmAccess {
-  readonly region: string;
-  readonly endpoint?: string | undefined;
-  readonly profile?: string | undefined;
-  readonly timeoutMs: number;
-}
+import { type AwsAccess, awsCalls } from "./awsCall.ts";
+import type { AwsService } from "./awsError.ts";
+import { type AwsTags, readTags, tagList } from "./awsTags.ts";
 
 export interface ImportRequest {
   /** null: a new one. */
@@ -18,15 +13,17 @@ export interface ImportRequest {
   readonly chain: string;
   readonly privateKey: Secret;
   /** Only with a new one: ACM refuses tags on re-import. */
-  readonly tags: Readonly<Record<string, string>> | null;
+  readonly tags: AwsTags | null;
 }
 
 /** The calls renewd makes, with every failure a RenewalError. Nothing here tries again: that is decided in one place only. */
 export interface Acm {
+  /** Such as `ACM in eu-central-1`. */
+  readonly where: string;
   /** null: there is no such certificate. */
   describe(arn: string, signal: AbortSignal): Promise<CertificateDetail | null>;
-  tags(arn: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
-  addTags(arn: string, tags: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>;
+  tags(arn: string, signal: AbortSignal): Promise<AwsTags>;
+  addTags(arn: string, tags: AwsTags, signal: AbortSignal): Promise<void>;
   /** Returns the ARN. */
   import(request: ImportRequest, signal: AbortSignal): Promise<string>;
   /** Every imported certificate of the region, within bounds. */
@@ -34,6 +31,14 @@ export interface Acm {
   /** Throws unless ACM answers and lets us look. */
   check(signal: AbortSignal): Promise<void>;
 }
+
+const ACM: AwsService = {
+  name: "ACM",
+  permissions: "acm",
+  // ACM user guide, "Quotas".
+  quotaAdvice:
+    "raise the quota in Service Quotas, or delete certificates nothing uses; by default a region takes 2,500 imported certificates and 5,000 imports within 365 days",
+};
 
 interface Loaded {
   readonly sdk: typeof import("@aws-sdk/client-acm");
@@ -44,59 +49,44 @@ const PAGE_SIZE = 1000;
 /** Twenty times the default quota of an account. */
 const PAGES_MAX = 50;
 
-export function createAcm(access: AcmAccess): Acm {
-  // Loaded at first use: the SDK takes longer to load than most commands to run.
-  let loading: Promise<Loaded> | null = null;
-  const load = async (): Promise<Loaded> => {
+export function createAcm(access: AwsAccess): Acm {
+  const where = `ACM in ${access.region}`;
+  const call = awsCalls(ACM, where, access, async (config): Promise<Loaded> => {
     const sdk = await import("@aws-sdk/client-acm");
-    const { region, endpoint, profile } = access;
-    const client = new sdk.ACMClient({ region, maxAttempts: 1, ...(endpoint !== undefined && { endpoint }), ...(profile !== undefined && { profile }) });
-    return { sdk, client };
-  };
-  async function call<T>(
-    action: string,
-    signal: AbortSignal,
-    secret: Secret | null,
-    send: (loaded: Loaded, options: { abortSignal: AbortSignal }) => Promise<T>,
-  ): Promise<T> {
-    signal.throwIfAborted();
-    loading ??= load();
-    const loaded = await loading;
-    const timeout = AbortSignal.timeout(access.timeoutMs);
-    try {
-      return await send(loaded, { abortSignal: AbortSignal.any([signal, timeout]) });
-    } catch (error) {
-      signal.throwIfAborted();
-      if (timeout.aborted) throw new RenewalError("deploy.timeout", `ACM in ${access.region}: ${action} did not answer within ${access.timeoutMs} ms`);
-      throw acmError(error, { action, region: access.region, secret }, Date.now());
-    }
-  }
+    return { sdk, client: new sdk.ACMClient(config) };
+  });
 
   return {
+    where,
     async describe(arn, signal) {
-      return await call("DescribeCertificate", signal, null, async ({ sdk, client }, options) => {
+      const send = async ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }): Promise<CertificateDetail | null> => {
         try {
           return (await client.send(new sdk.DescribeCertificateCommand({ CertificateArn: arn }), options)).Certificate ?? null;
         } catch (error) {
           if (error instanceof sdk.ResourceNotFoundException) return null;
           throw error;
         }
-      });
+      };
+      return await call({ action: "DescribeCertificate" }, send, signal);
     },
     async tags(arn, signal) {
-      const answer = await call("ListTagsForCertificate", signal, null, ({ sdk, client }, options) =>
-        client.send(new sdk.ListTagsForCertificateCommand({ CertificateArn: arn }), options),
+      const answer = await call(
+        { action: "ListTagsForCertificate" },
+        ({ sdk, client }, options) => client.send(new sdk.ListTagsForCertificateCommand({ CertificateArn: arn }), options),
+        signal,
       );
-      return Object.fromEntries((answer.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
+      return readTags(answer.Tags);
     },
     async addTags(arn, tags, signal) {
-      await call("AddTagsToCertificate", signal, null, ({ sdk, client }, options) =>
-        client.send(new sdk.AddTagsToCertificateCommand({ CertificateArn: arn, Tags: tagList(tags) }), options),
+      await call(
+        { action: "AddTagsToCertificate" },
+        ({ sdk, client }, options) => client.send(new sdk.AddTagsToCertificateCommand({ CertificateArn: arn, Tags: tagList(tags) }), options),
+        signal,
       );
     },
     async import({ arn, cert, chain, privateKey, tags }, signal) {
       const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-      const answer = await call("ImportCertificate", signal, privateKey, ({ sdk, client }, options) =>
+      const send = ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }) =>
         client.send(
           new sdk.ImportCertificateCommand({
             Certificate: bytes(cert),
@@ -106,38 +96,30 @@ export function createAcm(access: AcmAccess): Acm {
             ...(tags !== null && { Tags: tagList(tags) }),
           }),
           options,
-        ),
-      );
-      if (answer.CertificateArn === undefined)
-        throw new RenewalError("deploy.unreachable", `ACM in ${access.region}: ImportCertificate answered without an ARN`);
+        );
+      const answer = await call({ action: "ImportCertificate", hidden: privateKey }, send, signal);
+      if (answer.CertificateArn === undefined) throw new RenewalError("deploy.unreachable", `${where}: ImportCertificate answered without an ARN`);
       return answer.CertificateArn;
     },
     async listImported(signal) {
       const found: CertificateSummary[] = [];
       let token: string | undefined;
       for (let page = 0; page < PAGES_MAX; page++) {
-        const answer = await call("ListCertificates", signal, null, ({ sdk, client }, options) =>
-          // Without keyTypes ACM lists RSA 1024 and 2048 only.
-          client.send(
-            new sdk.ListCertificatesCommand({ MaxItems: PAGE_SIZE, Includes: { keyTypes: [...IMPORTABLE] }, ...(token !== undefined && { NextToken: token }) }),
-            options,
-          ),
+        // Without keyTypes ACM lists RSA 1024 and 2048 only.
+        const request = { MaxItems: PAGE_SIZE, Includes: { keyTypes: [...IMPORTABLE] }, ...(token !== undefined && { NextToken: token }) };
+        const answer = await call(
+          { action: "ListCertificates" },
+          ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand(request), options),
+          signal,
         );
         found.push(...(answer.CertificateSummaryList ?? []).filter(({ Type }) => Type === undefined || Type === "IMPORTED"));
         token = answer.NextToken;
         if (token === undefined) return found;
       }
-      throw new RenewalError(
-        "deploy.refused",
-        `ACM in ${access.region} holds more than ${PAGE_SIZE * PAGES_MAX} certificates; name this certificate's \`arn\``,
-      );
+      throw new RenewalError("deploy.refused", `${where} holds more than ${PAGE_SIZE * PAGES_MAX} certificates; name this certificate's \`arn\``);
     },
     async check(signal) {
-      await call("ListCertificates", signal, null, ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand({ MaxItems: 1 }), options));
+      await call({ action: "ListCertificates" }, ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand({ MaxItems: 1 }), options), signal);
     },
   };
-}
-
-function tagList(tags: Readonly<Record<string, string>>): { Key: string; Value: string }[] {
-  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }

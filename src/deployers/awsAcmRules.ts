@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import type { CertificateDetail } from "@aws-sdk/client-acm";
 import type { KeyType } from "../domain/certificate.ts";
+import type { TargetLimits } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { readUsages } from "../x509/keyUsage.ts";
 
@@ -18,6 +19,12 @@ const BY_KEY_TYPE: Record<KeyType, AcmKeyAlgorithm> = {
   "ecdsa-p384": "EC_secp384r1",
 };
 
+/** Names are not limited: that quota "does not apply to certificates that you import" (ACM user guide, "Quotas"). */
+export const LIMITS: TargetLimits = {
+  keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"],
+  identifierTypes: ["dns", "ip"],
+};
+
 export function algorithmOfKeyType(keyType: KeyType): AcmKeyAlgorithm {
   return BY_KEY_TYPE[keyType];
 }
@@ -31,18 +38,30 @@ export function algorithmOf(leafPem: string): AcmKeyAlgorithm {
   throw new RenewalError("deploy.refused", `ACM imports no certificate with a key of type ${name}; choose another \`keyType\``);
 }
 
+/** null: ACM does not say. */
+export function algorithmOfHeld(held: CertificateDetail): string | null {
+  // Describe writes RSA-2048 where List and the import rules write RSA_2048.
+  return held.KeyAlgorithm?.replace("-", "_") ?? null;
+}
+
+/** Throws `deploy.refused` for a certificate of ACM's own. */
+export function checkImported(held: CertificateDetail): void {
+  if (held.Type === undefined || held.Type === "IMPORTED") return;
+  throw new RenewalError("deploy.refused", `${held.CertificateArn} was not imported but issued by ACM (${held.Type}); ACM renews it itself`);
+}
+
+export function keepsKeyAlgorithm(held: CertificateDetail, algorithm: AcmKeyAlgorithm): boolean {
+  const before = algorithmOfHeld(held);
+  return before === null || before === algorithm;
+}
+
 /** Throws `deploy.refused` when `held` cannot take a certificate with this key. */
 export function checkKeyAlgorithm(held: CertificateDetail, algorithm: AcmKeyAlgorithm): void {
-  if (held.Type !== undefined && held.Type !== "IMPORTED") {
-    throw new RenewalError("deploy.refused", `${held.CertificateArn} was not imported but issued by ACM (${held.Type}); ACM renews it itself`);
-  }
-  // Describe writes RSA-2048 where List and the import rules write RSA_2048.
-  const before = held.KeyAlgorithm?.replace("-", "_");
-  if (before === undefined || before === algorithm) return;
+  if (keepsKeyAlgorithm(held, algorithm)) return;
   throw new RenewalError(
     "deploy.refused",
-    `ACM keeps key type and size of an ARN: ${held.CertificateArn} has ${before}, the new certificate ${algorithm}; ` +
-      "set `keyType` back, or import under a new ARN (remove `arn`, or the tag renewd:certificate from the old one) and associate your load balancers with it",
+    `ACM keeps key type and size of an ARN: ${held.CertificateArn} has ${algorithmOfHeld(held)}, the new certificate ${algorithm}; ` +
+      "set `keyType` back, or let renewd import under a new ARN (`newArnOnKeyChange: true`) and associate your load balancers with that",
   );
 }
 

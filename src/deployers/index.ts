@@ -1,6 +1,8 @@
 import type { Deployer } from "../domain/deployer.ts";
 import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { awsAcm } from "./awsAcm.ts";
+import { awsIam } from "./awsIam.ts";
+import { awsSecretsManager } from "./awsSecretsManager.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
@@ -14,4 +16,6 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(haproxy),
   definePlugin(nginx),
   definePlugin(awsAcm),
+  definePlugin(awsSecretsManager),
+  definePlugin(awsIam),
 ];

@@ -1,13 +1,13 @@
-import { inspect } from "node:util";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { awsAcm } from "../../src/deployers/awsAcm.ts";
 import type { Deployer } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
-import { toRenewalError } from "../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
+import { awsTrouble } from "../conformance/awsTrouble.ts";
 import { deployerConformance } from "../conformance/deployer.ts";
 import { type AcmFake, startAcmFake } from "../support/acmFake.ts";
+import { useAwsTestCredentials } from "../support/awsFake.ts";
 import { createPairIssuer, type PairIssuer, type PairOptions } from "../support/issuedPairs.ts";
 import { createRoot } from "../support/pki.ts";
 import { servedFingerprint } from "../support/served.ts";
@@ -17,12 +17,7 @@ const NEVER = new AbortController().signal;
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
-beforeAll(() => {
-  // The SDK's own credential chain finds these first; nothing here may look for others.
-  process.env.AWS_ACCESS_KEY_ID = "AKIAEXAMPLE";
-  process.env.AWS_SECRET_ACCESS_KEY = "example";
-  process.env.AWS_EC2_METADATA_DISABLED = "true";
-});
+beforeAll(useAwsTestCredentials);
 
 function make(fake: AcmFake, more: Record<string, unknown> = {}): Deployer {
   return awsAcm.create(awsAcm.options.parse({ region: fake.region, endpoint: fake.endpoint, ...more }), dependencies("alb"));
@@ -51,6 +46,16 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
     keyType,
   );
 }
+
+awsTrouble({
+  type: "aws-acm",
+  permissions: "acm",
+  throttled: "ThrottlingException",
+  look: "ListCertificates",
+  hand: "ImportCertificate",
+  start: startAcmFake,
+  make,
+});
 
 describe("aws-acm", () => {
   let fake: AcmFake;
@@ -156,49 +161,6 @@ describe("aws-acm", () => {
     const { certPem, keyPem } = await ca.issue({ names: ["a.test"], keyType: "ecdsa-p256" });
     const mixed = { ...(await issuer.issue({ certificate: "a", generation: 2, keyPem })), leafPem: certPem, leaf: readLeaf(certPem), chainPem: [ca.certPem] };
     await expect(deploy(mixed)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("signing CA") });
-  });
-
-  it("asks once when throttled, and says when ACM allows the next attempt", async () => {
-    fake.disturb("ListCertificates", { fault: "ThrottlingException", message: "Rate exceeded", retryAfter: 120 });
-    const error = await deploy(await issue(1)).catch((thrown: unknown) => toRenewalError(thrown));
-    expect(error).toMatchObject({ code: "deploy.rateLimited", retryAt: expect.any(Number) });
-    const wait = Number("retryAt" in error ? error.retryAt : null) - Date.now();
-    expect(wait).toBeGreaterThan(100_000);
-    expect(wait).toBeLessThanOrEqual(120_000);
-    expect(fake.actions).toEqual(["ListCertificates"]);
-  });
-
-  it("names the missing permission", async () => {
-    fake.disturb("ImportCertificate", { fault: "AccessDeniedException", message: "User: arn:aws:iam::1:user/x is not authorized" });
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("acm:ImportCertificate") });
-    fake.disturb("ListCertificates", { fault: "AccessDeniedException" });
-    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "deploy.forbidden" });
-  });
-
-  it("hides a private key that ACM quotes in its complaint", async () => {
-    const pair = await issue(1);
-    const body = pair.privateKey.reveal().split("\n")[1] ?? "";
-    fake.disturb("ImportCertificate", { fault: "ValidationException", message: `Value '${pair.privateKey.reveal()}' failed to satisfy constraint` });
-    const error = await deploy(pair).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
-    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(body);
-  });
-
-  it("tells an endpoint that does not answer from one that is not there", async () => {
-    fake.disturb("ListCertificates", "hang");
-    await expect(deploy(await issue(1), null, { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
-    await fake.stop();
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
-    fake = await startAcmFake();
-  });
-
-  it("stops waiting at once when cancelled", async () => {
-    fake.disturb("ListCertificates", "hang");
-    const controller = new AbortController();
-    const reason = new Error("shutting down");
-    const running = make(fake).deploy({ pair: await issue(1), previous: null }, controller.signal);
-    controller.abort(reason);
-    await expect(running).rejects.toBe(reason);
   });
 
   it("occupies the configured ARN and nothing else", () => {

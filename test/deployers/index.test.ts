@@ -6,7 +6,7 @@ describe("the registry of deployers", () => {
   it("names each kind once", () => {
     const types = DEPLOYERS.map(({ type }) => type);
     expect(types).toEqual([...new Set(types)]);
-    expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm"]));
+    expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]));
   });
 
   it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(

@@ -2,37 +2,28 @@
 // documented rules (acmRules.ts), and serves what it holds like an associated load balancer. No test framework in here: the
 // demo uses it too.
 import { randomUUID, X509Certificate } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createSecureContext, createServer as createTlsServer, type SecureContext, type Server as TlsServer } from "node:tls";
+import { createSecureContext, createServer as createTlsServer, type SecureContext } from "node:tls";
 import { readUsages } from "../../src/x509/keyUsage.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
-import { AcmFault, type AcmTag, algorithmOf, checkImport, checkReimport, type ImportedMaterial, mergeTags } from "./acmRules.ts";
+import { type AcmTag, algorithmOf, checkImport, checkReimport, type ImportedMaterial, mergeTags } from "./acmRules.ts";
+import { AwsFault, type AwsServiceFake, close, jsonProtocol, listen, startAwsService } from "./awsFake.ts";
 
 export interface AcmFakeOptions {
-  /** Imported certificates the account may hold; AWS's default is 2,500. */
+  /** The first is `region`; default: eu-central-1 alone. One endpoint answers for all of them. */
+  readonly regions?: readonly string[];
+  /** Imported certificates a region may hold; AWS's default is 2,500. */
   readonly quota?: number;
   /** Largest page of ListCertificates; AWS's is 1,000. */
   readonly pageSize?: number;
 }
 
-export interface AcmFake extends AsyncDisposable {
-  readonly endpoint: string;
+export interface AcmFake extends AwsServiceFake {
   readonly region: string;
   /** Port of the load balancer: serves every imported certificate by server name, from the moment of its import. */
   readonly tlsPort: number;
-  /** Actions asked for so far, in order. */
-  readonly actions: readonly string[];
-  /** What is imported under each ARN. */
+  /** What is imported under each ARN, in all regions. */
   certificates(): readonly { readonly arn: string; readonly certPem: string; readonly keyPem: string; readonly tags: Readonly<Record<string, string>> }[];
-  /** Answers of the next calls of this action, one each; `hang` never answers, `reset` cuts the connection after acting. */
-  disturb(action: string, ...disturbances: readonly Disturbance[]): void;
-  /** No longer disturbs anything. */
-  calm(): void;
-  stop(): Promise<void>;
 }
-
-export type Disturbance = { readonly fault: string; readonly message?: string; readonly retryAfter?: number; readonly status?: number } | "hang" | "reset";
 
 interface Entry extends ImportedMaterial {
   readonly arn: string;
@@ -41,68 +32,33 @@ interface Entry extends ImportedMaterial {
   readonly context: SecureContext;
 }
 
-const REGION = "eu-central-1";
 const ACCOUNT = "123456789012";
-const BODY_BYTES_MAX = 4 * 1024 * 1024;
+
+type Entries = Map<string, Entry>;
 
 export async function startAcmFake(options: AcmFakeOptions = {}): Promise<AcmFake> {
-  const entries = new Map<string, Entry>();
-  const actions: string[] = [];
-  const disturbances = new Map<string, Disturbance[]>();
+  const [region = "eu-central-1", ...others] = options.regions ?? [];
+  const byRegion = new Map([region, ...others].map((name): [string, Entries] => [name, new Map()]));
+  const all = (): Entry[] => [...byRegion.values()].flatMap((entries) => [...entries.values()]);
 
-  const operations: Readonly<Record<string, (input: Input) => unknown>> = {
-    ImportCertificate: (input) => importCertificate(entries, input, options.quota ?? 2500),
-    DescribeCertificate: (input) => ({ Certificate: describe(existing(entries, input)) }),
-    ListTagsForCertificate: (input) => ({ Tags: existing(entries, input).tags }),
-    AddTagsToCertificate(input) {
-      const entry = existing(entries, input);
-      entries.set(entry.arn, { ...entry, tags: mergeTags(entry.tags, input.Tags ?? []) });
-      return {};
+  const service = await startAwsService({
+    service: "acm",
+    regions: [...byRegion.keys()],
+    protocol: jsonProtocol("CertificateManager"),
+    operate(request) {
+      const entries = byRegion.get(request.region);
+      const operation = OPERATIONS[request.action];
+      if (entries === undefined || operation === undefined) throw new AwsFault("UnknownOperationException", `no ${request.action}`);
+      return operation({ entries, region: request.region, options }, JSON.parse(request.body));
     },
-    RemoveTagsFromCertificate(input) {
-      const entry = existing(entries, input);
-      const gone = new Set((input.Tags ?? []).map(({ Key }) => Key));
-      entries.set(entry.arn, { ...entry, tags: entry.tags.filter(({ Key }) => !gone.has(Key)) });
-      return {};
-    },
-    DeleteCertificate(input) {
-      entries.delete(existing(entries, input).arn);
-      return {};
-    },
-    ListCertificates: (input) => list([...entries.values()], input, options.pageSize ?? 1000),
-  };
-
-  const api = createServer((request, response) => {
-    void answer(request, response).catch((error: unknown) => send(response, 500, { __type: "InternalFailure", message: String(error) }));
   });
-
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const action = String(request.headers["x-amz-target"] ?? "").replace(/^CertificateManager\./, "");
-    const body = await readBody(request);
-    actions.push(action);
-    const disturbance = disturbances.get(action)?.shift();
-    if (disturbance === "hang") return;
-    if (disturbance !== undefined && disturbance !== "reset") {
-      const { fault, message, retryAfter, status } = disturbance;
-      return send(response, status ?? 400, { __type: fault, message: message ?? fault }, retryAfter === undefined ? {} : { "retry-after": String(retryAfter) });
-    }
-    const operation = operations[action];
-    try {
-      checkSigned(request);
-      if (operation === undefined) throw new AcmFault("UnknownOperationException", `no ${action}`);
-      const output = operation(JSON.parse(body));
-      if (disturbance === "reset") request.socket.destroy();
-      else send(response, 200, output);
-    } catch (error) {
-      if (!(error instanceof AcmFault)) throw error;
-      send(response, 400, { __type: error.type, message: error.message });
-    }
-  }
 
   const balancer = createTlsServer({
     SNICallback(name, done) {
       // The one imported last wins, as a listener's most recent certificate for a name would.
-      const serving = [...entries.values()].filter((entry) => covers(entry, name)).sort((a, b) => b.importedAt - a.importedAt)[0];
+      const serving = all()
+        .filter((entry) => covers(entry, name))
+        .sort((a, b) => b.importedAt - a.importedAt)[0];
       if (serving === undefined) done(new Error(`no certificate for ${name}`));
       else done(null, serving.context);
     },
@@ -112,25 +68,16 @@ export async function startAcmFake(options: AcmFakeOptions = {}): Promise<AcmFak
     socket.end();
   });
 
-  const [apiPort, tlsPort] = await Promise.all([listen(api), listen(balancer)]);
+  const tlsPort = await listen(balancer);
   const stop = async (): Promise<void> => {
-    api.closeAllConnections();
-    await Promise.all([close(api), close(balancer)]);
+    await Promise.all([service.stop(), close(balancer)]);
   };
   return {
-    endpoint: `http://127.0.0.1:${apiPort}`,
-    region: REGION,
+    ...service,
+    region,
     tlsPort,
-    actions,
     certificates: () =>
-      [...entries.values()].map(({ arn, certPem, keyPem, tags }) => ({
-        arn,
-        certPem,
-        keyPem,
-        tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value ?? ""])),
-      })),
-    disturb: (action, ...more) => disturbances.set(action, [...(disturbances.get(action) ?? []), ...more]),
-    calm: () => disturbances.clear(),
+      all().map(({ arn, certPem, keyPem, tags }) => ({ arn, certPem, keyPem, tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value ?? ""])) })),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -149,27 +96,55 @@ interface Input {
   readonly Includes?: { readonly keyTypes?: readonly string[] };
 }
 
-function importCertificate(entries: Map<string, Entry>, input: Input, quota: number): unknown {
+interface Region {
+  readonly entries: Entries;
+  readonly region: string;
+  readonly options: AcmFakeOptions;
+}
+
+const OPERATIONS: Readonly<Record<string, (region: Region, input: Input) => unknown>> = {
+  ImportCertificate: importCertificate,
+  DescribeCertificate: ({ entries }, input) => ({ Certificate: describe(existing(entries, input)) }),
+  ListTagsForCertificate: ({ entries }, input) => ({ Tags: existing(entries, input).tags }),
+  AddTagsToCertificate({ entries }, input) {
+    const entry = existing(entries, input);
+    entries.set(entry.arn, { ...entry, tags: mergeTags(entry.tags, input.Tags ?? []) });
+    return {};
+  },
+  RemoveTagsFromCertificate({ entries }, input) {
+    const entry = existing(entries, input);
+    const gone = new Set((input.Tags ?? []).map(({ Key }) => Key));
+    entries.set(entry.arn, { ...entry, tags: entry.tags.filter(({ Key }) => !gone.has(Key)) });
+    return {};
+  },
+  DeleteCertificate({ entries }, input) {
+    entries.delete(existing(entries, input).arn);
+    return {};
+  },
+  ListCertificates: ({ entries, options }, input) => list([...entries.values()], input, options.pageSize ?? 1000),
+};
+
+function importCertificate({ entries, region, options }: Region, input: Input): unknown {
   const text = (blob: string | undefined): string => Buffer.from(blob ?? "", "base64").toString("utf8");
   const material = checkImport(text(input.Certificate), text(input.PrivateKey), input.CertificateChain === undefined ? null : text(input.CertificateChain));
   const held = input.CertificateArn === undefined ? null : existing(entries, input);
-  if (held === null && entries.size >= quota)
-    throw new AcmFault("LimitExceededException", "Cannot import more certificates: the limit of the account is reached.");
+  if (held === null && entries.size >= (options.quota ?? 2500))
+    throw new AwsFault("LimitExceededException", "Cannot import more certificates: the limit of the account is reached.");
   if (held !== null) {
-    if (input.Tags !== undefined) throw new AcmFault("ValidationException", "Tagging is not permitted on re-import.");
+    if (input.Tags !== undefined) throw new AwsFault("ValidationException", "Tagging is not permitted on re-import.");
     checkReimport(held, material);
   }
-  const arn = held?.arn ?? `arn:aws:acm:${REGION}:${ACCOUNT}:certificate/${randomUUID()}`;
+  const arn = held?.arn ?? `arn:aws:acm:${region}:${ACCOUNT}:certificate/${randomUUID()}`;
   const tags = held?.tags ?? mergeTags([], input.Tags ?? []);
   const context = createSecureContext({ cert: material.certPem + material.chainPem.join(""), key: material.keyPem });
   entries.set(arn, { ...material, arn, tags, importedAt: Date.now(), context });
   return { CertificateArn: arn };
 }
 
-function existing(entries: ReadonlyMap<string, Entry>, { CertificateArn: arn = "" }: Input): Entry {
-  if (!/^arn:[^:]+:acm:[^:]+:\d{12}:certificate\/.+$/.test(arn)) throw new AcmFault("InvalidArnException", `${arn} is no ARN`);
+function existing(entries: Entries, { CertificateArn: arn = "" }: Input): Entry {
+  if (!/^arn:[^:]+:acm:[^:]+:\d{12}:certificate\/.+$/.test(arn)) throw new AwsFault("InvalidArnException", `${arn} is no ARN`);
   const entry = entries.get(arn);
-  if (entry === undefined) throw new AcmFault("ResourceNotFoundException", `Could not find certificate ${arn}.`);
+  if (entry === undefined) throw new AwsFault("ResourceNotFoundException", `Could not find certificate ${arn}.`);
   return entry;
 }
 
@@ -230,41 +205,4 @@ function list(entries: readonly Entry[], input: Input, pageSize: number): unknow
 
 function covers({ certPem }: Entry, name: string): boolean {
   return new X509Certificate(certPem).checkHost(name) !== undefined;
-}
-
-/** A real service would verify the signature; here it must at least be one, for this service and region. */
-function checkSigned(request: IncomingMessage): void {
-  const authorization = request.headers.authorization ?? "";
-  const scope = new RegExp(
-    `^AWS4-HMAC-SHA256 Credential=[^/]+/\\d{8}/${REGION}/acm/aws4_request, SignedHeaders=[^,]*x-amz-target[^,]*, Signature=[0-9a-f]{64}$`,
-  );
-  if (!scope.test(authorization)) throw new AcmFault("IncompleteSignature", "The request is not signed with SigV4 for this region and service.");
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  let body = "";
-  for await (const chunk of request) {
-    body += chunk;
-    if (body.length > BODY_BYTES_MAX) throw new Error("body too large");
-  }
-  return body;
-}
-
-function send(response: ServerResponse, status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {
-  response.writeHead(status, { "content-type": "application/x-amz-json-1.1", "x-amzn-requestid": randomUUID(), ...headers });
-  response.end(JSON.stringify(body));
-}
-
-async function listen(server: TlsServer | ReturnType<typeof createServer>): Promise<number> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-async function close(server: TlsServer | ReturnType<typeof createServer>): Promise<void> {
-  const closed = once(server, "close");
-  server.close();
-  await closed;
 }

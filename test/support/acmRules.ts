@@ -3,6 +3,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readUsages } from "../../src/x509/keyUsage.ts";
 import { splitPem } from "../../src/x509/pem.ts";
+import { AwsFault } from "./awsFake.ts";
 
 export interface AcmTag {
   readonly Key: string;
@@ -13,15 +14,6 @@ export interface ImportedMaterial {
   readonly certPem: string;
   readonly keyPem: string;
   readonly chainPem: readonly string[];
-}
-
-/** An error as ACM answers it. */
-export class AcmFault extends Error {
-  readonly type: string;
-  constructor(type: string, message: string) {
-    super(message);
-    this.type = type;
-  }
 }
 
 const KEY_BYTES_MAX = 5120;
@@ -77,12 +69,12 @@ export function checkReimport(held: ImportedMaterial, next: ImportedMaterial): v
 export function mergeTags(held: readonly AcmTag[], added: readonly AcmTag[]): AcmTag[] {
   for (const { Key, Value } of added) {
     if (!/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u.test(Key) || !/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u.test(Value ?? "")) {
-      throw new AcmFault("ValidationException", "1 validation error detected: a tag fails to satisfy constraint");
+      throw new AwsFault("ValidationException", "1 validation error detected: a tag fails to satisfy constraint");
     }
-    if (/^aws:/i.test(Key)) throw new AcmFault("InvalidTagException", "Tag keys must not begin with aws:");
+    if (/^aws:/i.test(Key)) throw new AwsFault("InvalidTagException", "Tag keys must not begin with aws:");
   }
   const merged = new Map([...held, ...added].map((tag) => [tag.Key, tag]));
-  if (merged.size > TAGS_MAX) throw new AcmFault("TooManyTagsException", `A certificate can have at most ${TAGS_MAX} tags.`);
+  if (merged.size > TAGS_MAX) throw new AwsFault("TooManyTagsException", `A certificate can have at most ${TAGS_MAX} tags.`);
   return [...merged.values()];
 }
 
@@ -108,5 +100,5 @@ function privateKey(pem: string): ReturnType<typeof createPrivateKey> {
 }
 
 function invalid(message: string): never {
-  throw new AcmFault("ValidationException", message);
+  throw new AwsFault("ValidationException", message);
 }

@@ -2,8 +2,30 @@ import { type ErrorCode, RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import { forPeople } from "./words.ts";
 
+/** A service of AWS, as its errors are told. */
+export interface AwsService {
+  /** What people call it, such as `ACM`. */
+  readonly name: string;
+  /** Before the colon of its IAM actions, such as `acm`. */
+  readonly permissions: string;
+  /** What to do when one of its quotas is used up. */
+  readonly quotaAdvice: string;
+}
+
+export interface AwsFailedCall {
+  readonly service: AwsService;
+  /** Such as `ACM in eu-central-1`. */
+  readonly where: string;
+  /** Such as `ImportCertificate`. */
+  readonly action: string;
+  readonly hidden: Secret | null;
+}
+
 const THROTTLED = new Set(["ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "RequestThrottled", "SlowDown"]);
+/** Secrets Manager's names for a KMS key that is disabled, pending, or not ours to use. */
+const KMS = new Set(["EncryptionFailure", "DecryptionFailure"]);
 const FORBIDDEN = new Set([
+  ...KMS,
   "AccessDeniedException",
   "AccessDenied",
   "UnrecognizedClientException",
@@ -18,15 +40,14 @@ const FORBIDDEN = new Set([
   "CredentialsProviderError",
   "TokenProviderError",
 ]);
-/** Nothing is wrong with the request; ACM is busy with the same certificate. */
-const BUSY = new Set(["ConflictException", "RequestInProgressException", "ResourceInUseException"]);
-
-export interface AcmCall {
-  /** Such as `ImportCertificate`. */
-  readonly action: string;
-  readonly region: string;
-  readonly secret: Secret | null;
-}
+/** Nothing is wrong with the request; the service is busy with the same thing. */
+const BUSY = new Set([
+  "ConflictException",
+  "RequestInProgressException",
+  "ResourceInUseException",
+  "ConcurrentModificationException",
+  "EntityTemporarilyUnmodifiableException",
+]);
 
 /** What the SDK throws, as far as it is of use here. Its shape is not a type of the SDK, so every member is checked. */
 interface SdkFailure {
@@ -38,11 +59,11 @@ interface SdkFailure {
 }
 
 /** Translates by error name and status, never by text. The SDK's error is not the cause: it may repeat the request. */
-export function acmError(thrown: unknown, { action, region, secret }: AcmCall, now: number): RenewalError {
+export function awsError(thrown: unknown, call: AwsFailedCall, now: number): RenewalError {
   const failure = read(thrown);
-  const said = forPeople(failure.message, secret);
+  const said = forPeople(failure.message, call.hidden);
   const code = codeOf(failure);
-  const message = `ACM in ${region}: ${action}: ${said === "" ? failure.name : said}${hint(code, action, failure)}`;
+  const message = `${call.where}: ${call.action}: ${said === "" ? failure.name : said}${hint(code, call, failure)}`;
   const retryAt = code === "deploy.rateLimited" ? retryAtOf(failure, now) : null;
   const cause = Object.assign(new Error(said), { name: failure.name });
   return new RenewalError(code, message, retryAt === null ? { cause } : { cause, retryAt });
@@ -55,10 +76,11 @@ function codeOf({ name, status, clientFault }: SdkFailure): ErrorCode {
   return clientFault ? "deploy.refused" : "deploy.unreachable";
 }
 
-function hint(code: ErrorCode, action: string, { name }: SdkFailure): string {
+function hint(code: ErrorCode, { service, action }: AwsFailedCall, { name }: SdkFailure): string {
   if (name === "CredentialsProviderError") return " (set AWS credentials in the deployer's environment, or `profile`)";
-  if (code === "deploy.forbidden") return ` (it needs the permission acm:${action})`;
-  if (name === "LimitExceededException") return " (raise the quota in Service Quotas, or delete certificates nothing uses)";
+  if (KMS.has(name)) return " (enable the secret's KMS key, and permit renewd kms:GenerateDataKey and kms:Decrypt with it)";
+  if (code === "deploy.forbidden") return ` (it needs the permission ${service.permissions}:${action})`;
+  if (name === "LimitExceededException") return ` (${service.quotaAdvice})`;
   return "";
 }
 
