@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
+import { type LoadOptions, loadConfig } from "../config/load.ts";
 import type { ConfigProblem } from "../config/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
@@ -24,8 +24,8 @@ const HANDSHAKE_TIMEOUT_MS = 5_000;
 const PROBLEMS = new WeakMap<RenewalError, readonly ConfigProblem[]>();
 
 /** Throws `config.invalid` with every mistake in its message, one a line with its place. */
-export async function loadConfigOrExplain(file: string): Promise<Config> {
-  const result = await loadConfig(file);
+export async function loadConfigOrExplain(file: string, options: Pick<LoadOptions, "issues"> = {}): Promise<Config> {
+  const result = await loadConfig(file, options);
   if (result.ok) return result.config;
   const lines = result.problems.map(({ file: where, line, column, message }) =>
     line === 0 ? `${where}: ${message}` : `${where}:${line}:${column}: ${message}`,

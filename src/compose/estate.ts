@@ -5,7 +5,7 @@ import { budgetOf } from "../config/limits.ts";
 import { readSecret } from "../config/readSecret.ts";
 import { unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
-import type { Deployer } from "../domain/deployer.ts";
+import type { Deployer, TargetLimits } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -17,6 +17,8 @@ import type { RehearsalOffice } from "../renewal/rehearse.ts";
 export interface ReloadableEstate extends Estate {
   /** From now on this configuration holds; what is running finishes with what it has. */
   replace(config: Config): void;
+  /** What the target can take at all. */
+  limits(target: string): TargetLimits;
   /** The issuer as it is rehearsed with. */
   rehearsal(issuer: string): RehearsalOffice;
 }
@@ -34,6 +36,11 @@ export function createEstate(initial: Config, store: Store, clock: Clock): Reloa
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
     solver: (name) => made.solver(name),
     deployer: (name) => made.deployer(name),
+    limits(name) {
+      const target = config.targets.get(name);
+      return target?.plugin.limits?.(target.options) ?? {};
+    },
+    hasAgent: (name) => config.targets.get(name)?.agent ?? false,
     replace(next) {
       config = next;
       made = makers(config, store, clock);

@@ -18,8 +18,10 @@ const STOP_TIMEOUT_MS = 10_000;
  * Runs roles until SIGTERM or SIGINT; SIGHUP reloads the configuration. Throws what makes starting impossible.
  * Resolves with the exit code: 0 for an orderly stop.
  */
-export async function runRoles(configFile: string, roles: readonly Role[]): Promise<number> {
-  const config = await loadConfigOrExplain(configFile);
+export async function runRoles(configFile: string, roles: readonly Role[], agentOf: readonly string[] = []): Promise<number> {
+  const issues = roles.includes("planner") || roles.includes("acme");
+  const config = await loadConfigOrExplain(configFile, { issues });
+  checkAgent(config, agentOf);
   const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
   const stop = stopSignals();
   let privateRedis: PrivateRedis | null = null;
@@ -28,10 +30,10 @@ export async function runRoles(configFile: string, roles: readonly Role[]): Prom
   try {
     const reader = await readerOf(config);
     privateRedis = await privateRedisFor(config, roles, log);
-    app = appOf(reader, redisOf(config), log, roles.includes("planner") || roles.includes("acme"));
+    app = appOf(reader, redisOf(config), log, issues);
     await redisReady(app.redis, log, stop.signal);
-    for (const role of roles) running.push(await startRole(role, app.context, app.redis, settingsOf(config)));
-    onReload(app, running, log);
+    for (const role of roles) running.push(await startRole(role, app.context, app.redis, { ...settingsOf(config), agentOf }));
+    onReload(app, running, log, issues);
     log.info({ roles: [...roles], redis: describeRedis(app.redis) }, "renewd is running");
     await stop.asked;
     log.info({}, "stopping: finishing what is running");
@@ -47,6 +49,25 @@ export async function runRoles(configFile: string, roles: readonly Role[]): Prom
     clearTimeout(timeout);
   }
   return 0;
+}
+
+/** Without `agent: true` its jobs would go to other deployers as well. */
+function checkAgent(config: Config, agentOf: readonly string[]): void {
+  for (const name of agentOf) {
+    const target = config.targets.get(name);
+    if (target === undefined) {
+      const known = [...config.targets.keys()].join(", ");
+      throw new RenewalError(
+        "config.invalid",
+        `--targets: "${name.slice(0, 80)}" is not defined under \`targets\` in ${config.file}; there are: ${known || "none"}`,
+      );
+    }
+    if (!target.agent)
+      throw new RenewalError(
+        "config.invalid",
+        `--targets: target "${name}" has no agent of its own; set \`targets.${name}.agent: true\` in ${config.file}, everywhere`,
+      );
+  }
 }
 
 async function closeAll(running: readonly RunningRole[], app: App | null, privateRedis: PrivateRedis | null): Promise<void> {
@@ -97,11 +118,11 @@ function stopSignals(): { readonly asked: Promise<void>; readonly signal: AbortS
   return { asked, signal: controller.signal };
 }
 
-function onReload(app: App, running: readonly RunningRole[], log: Log): void {
+function onReload(app: App, running: readonly RunningRole[], log: Log, issues: boolean): void {
   let config = app.config;
   const reload = async (): Promise<void> => {
     try {
-      const next = await loadConfigOrExplain(config.file);
+      const next = await loadConfigOrExplain(config.file, { issues });
       log.info({ ...diffConfig(config, next) }, "configuration reloaded");
       config = next;
       app.estate.replace(next);
@@ -116,6 +137,6 @@ function onReload(app: App, running: readonly RunningRole[], log: Log): void {
   });
 }
 
-function settingsOf({ planner, workers, http01 }: Config): RoleSettings {
+function settingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf"> {
   return { tickMs: planner.tickMs, sweepMs: planner.sweepMs, concurrency: workers, http01 };
 }

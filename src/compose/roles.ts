@@ -32,6 +32,8 @@ export interface RoleSettings {
   readonly tickMs: number;
   readonly sweepMs: number;
   readonly concurrency: Readonly<Record<Job["kind"], number>>;
+  /** Deploy to these targets alone, which have an agent of their own; empty: to all that have none. */
+  readonly agentOf: readonly string[];
   readonly http01: { readonly host: string; readonly port: number };
 }
 
@@ -81,10 +83,18 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async deployer(context, redis, { concurrency }) {
-    return jobWorker(context, redis, "deploy", concurrency.deploy, async (job, signal) => {
-      if (job.kind === "deploy") await deploy(context, job.renewalId, job.target, signal);
-    });
+  async deployer(context, redis, { concurrency, agentOf }) {
+    const handle: Handle = async (job, signal) => {
+      // A job enqueued before the target got its agent, or lost it: the sweep enqueues it where it belongs.
+      if (job.kind === "deploy" && context.estate.hasAgent(job.target) === job.agent) await deploy(context, job.renewalId, job.target, signal);
+    };
+    if (agentOf.length === 0) return jobWorker(context, redis, "deploy", concurrency.deploy, handle);
+    const workers = agentOf.map((target) => jobWorker(context, redis, "deploy", concurrency.deploy, handle, target));
+    return {
+      async close() {
+        await Promise.all(workers.map((worker) => worker.close()));
+      },
+    };
   },
 
   async verifier(context, redis, { concurrency }) {
@@ -142,14 +152,10 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
   };
 }
 
-function jobWorker(
-  context: Context,
-  redis: RedisOptions,
-  kind: Job["kind"],
-  concurrency: number,
-  handle: (job: Job, signal: AbortSignal) => Promise<void>,
-): Processing {
-  return startWorker({ redis, kind, concurrency, handle, onError: report(context, kind) });
+type Handle = (job: Job, signal: AbortSignal) => Promise<void>;
+
+function jobWorker(context: Context, redis: RedisOptions, kind: Job["kind"], concurrency: number, handle: Handle, agentOf?: string): Processing {
+  return startWorker({ redis, kind, concurrency, handle, onError: report(context, kind), ...(agentOf !== undefined && { agentOf }) });
 }
 
 /** What is due comes before what a CA may still say; what it says takes effect at once. */

@@ -4,11 +4,12 @@ import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { runRoles } from "./process.ts";
 import type { Role } from "./roles.ts";
 
-/** Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml. Never throws; the exit code tells. */
+/** Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml; a deployer also `--targets`. Never throws; the exit code tells. */
 export async function startWorkerProcess(role: Role): Promise<never> {
   try {
     // Everything of ours is closed; libraries may still hold timers for seconds.
-    process.exit(await runRoles(configFile(), [role]));
+    const { config, targets } = options(role);
+    process.exit(await runRoles(config, [role], targets));
   } catch (thrown) {
     const { code, message, facts } = toRenewalError(thrown);
     process.stderr.write(`renewd ${role}: ${code}: ${message}\n${facts.action}\n`);
@@ -16,11 +17,14 @@ export async function startWorkerProcess(role: Role): Promise<never> {
   }
 }
 
-function configFile(): string {
+function options(role: Role): { readonly config: string; readonly targets: readonly string[] } {
+  const usage = `usage: --config FILE${role === "deployer" ? " --targets NAME,…" : ""}`;
+  const agent = role === "deployer" ? { targets: { type: "string" } as const } : {};
   try {
-    const { values } = parseArgs({ options: { config: { type: "string", short: "c" } } });
-    return values.config ?? processEnvironment("RENEWD_CONFIG") ?? "renewd.yaml";
+    const { values } = parseArgs({ options: { config: { type: "string", short: "c" }, ...agent } });
+    const targets = typeof values.targets === "string" ? values.targets.split(",") : [];
+    return { config: String(values.config ?? processEnvironment("RENEWD_CONFIG") ?? "renewd.yaml"), targets };
   } catch (cause) {
-    throw new RenewalError("config.invalid", `${cause instanceof Error ? cause.message : String(cause)} (usage: --config FILE)`, { cause });
+    throw new RenewalError("config.invalid", `${cause instanceof Error ? cause.message : String(cause)} (${usage})`, { cause });
   }
 }

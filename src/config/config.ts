@@ -64,6 +64,8 @@ export interface IssuerConfig {
 export interface PluginConfig<Kind> {
   readonly name: string;
   readonly type: string;
+  /** Targets: only a worker started for it deploys there. */
+  readonly agent: boolean;
   /** What `plugin.options` made of the file: fit for this very plugin's `create` and `occupies`. */
   readonly options: unknown;
   readonly plugin: Kind;

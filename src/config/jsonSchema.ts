@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Registries } from "./registries.ts";
-import { fileSchema } from "./schema.ts";
+import { fileSchema, targetSchema } from "./schema.ts";
 
 /** The part of JSON Schema (2020-12) that comes out of our schemas. */
 export interface JsonSchema {
@@ -24,7 +24,12 @@ export function configJsonSchema({ solvers, deployers }: Registries): JsonSchema
     ["targets", deployers],
   ] as const) {
     const section = schema.properties?.[key];
-    if (section) section.additionalProperties = { type: "object", required: ["type"], oneOf: plugins.map(pluginJsonSchema) };
+    if (section)
+      section.additionalProperties = {
+        type: "object",
+        required: ["type"],
+        oneOf: plugins.map((plugin) => pluginJsonSchema(plugin, key === "targets" ? AGENT : {})),
+      };
   }
   return { ...schema, title: "renewd configuration", description: "Checked by `renewd` at start and on reload; see docs/configuration.md." };
 }
@@ -35,16 +40,19 @@ interface Kind {
   readonly options: z.ZodType;
 }
 
-function pluginJsonSchema({ type, description, options }: Kind): JsonSchema {
+/** What every target takes besides its kind's options. */
+const AGENT = { agent: jsonSchemaOf(targetSchema).properties?.agent ?? {} };
+
+function pluginJsonSchema({ type, description, options }: Kind, more: Record<string, JsonSchema>): JsonSchema {
   const { $schema: _, ...schema } = jsonSchemaOf(options);
-  return { ...withType(schema, type), description };
+  return { ...withType(schema, type, more), description };
 }
 
 /** Options are strict objects, or alternatives of such: each has to allow the `type` it is written beside. */
-function withType(schema: JsonSchema, type: string): JsonSchema {
-  if (schema.anyOf) return { ...schema, anyOf: schema.anyOf.map((branch) => withType(branch, type)) };
-  if (schema.oneOf && !schema.properties) return { ...schema, oneOf: schema.oneOf.map((branch) => withType(branch, type)) };
-  const properties = { type: { const: type, description: "Kind." }, ...schema.properties };
+function withType(schema: JsonSchema, type: string, more: Record<string, JsonSchema>): JsonSchema {
+  if (schema.anyOf) return { ...schema, anyOf: schema.anyOf.map((branch) => withType(branch, type, more)) };
+  if (schema.oneOf && !schema.properties) return { ...schema, oneOf: schema.oneOf.map((branch) => withType(branch, type, more)) };
+  const properties = { type: { const: type, description: "Kind." }, ...more, ...schema.properties };
   return { ...schema, properties, required: ["type", ...(schema.required ?? [])] };
 }
 

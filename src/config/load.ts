@@ -18,21 +18,31 @@ import { readText } from "./source.ts";
 
 export type LoadResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
+export interface LoadOptions {
+  readonly registries?: Registries;
+  readonly environment?: Environment;
+  /** False: the issuers' secrets are left alone, as a machine that only deploys or verifies should not have them. */
+  readonly issues?: boolean;
+}
+
 /**
  * Reads and checks a configuration file and all it points to. Mistakes are the result, not an exception, and come all at
  * once, in the order of the file. Paths in the result are absolute.
  */
-export async function loadConfig(file: string, registries: Registries = REGISTRIES, environment: Environment = processEnvironment): Promise<LoadResult> {
+export async function loadConfig(
+  file: string,
+  { registries = REGISTRIES, environment = processEnvironment, issues = true }: LoadOptions = {},
+): Promise<LoadResult> {
   const source = await readText(resolve(file), "the configuration file");
   if ("problem" in source) return { ok: false, problems: [{ file, line: 0, column: 0, message: source.problem }] };
   const document = parseYaml(file, source.text);
   if ("problems" in document) return { ok: false, problems: document.problems };
   const problems = new Problems(document.places);
-  const config = await build(resolve(file), document.data as Raw, registries, environment, problems); // parseYaml refuses all but a mapping.
+  const config = await build(resolve(file), document.data as Raw, { registries, environment, issues }, problems); // parseYaml refuses all but a mapping.
   return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
 }
 
-async function build(file: string, raw: Raw, registries: Registries, environment: Environment, problems: Problems): Promise<Config | undefined> {
+async function build(file: string, raw: Raw, { registries, environment, issues }: Required<LoadOptions>, problems: Problems): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems);
   checkTopLevelKeys(raw, problems);
   section("version", raw, problems);
@@ -60,7 +70,7 @@ async function build(file: string, raw: Raw, registries: Registries, environment
 
   const issuers = new Map<string, IssuerConfig>();
   for (const [name, { value }] of issuerEntries) {
-    const issuer = await resolveIssuer(name, value, resources);
+    const issuer = await resolveIssuer(name, value, resources, issues);
     if (issuer) issuers.set(name, issuer);
   }
   if (!masterKey || !store || redis === undefined || !http01 || !planner || !workers || !observation || !retry || !log) return undefined;

@@ -9,12 +9,17 @@ import type { fileSchema } from "./schema.ts";
 
 type FileSection<Key extends keyof typeof fileSchema.shape> = z.output<(typeof fileSchema.shape)[Key]>;
 
-export async function resolveIssuer(name: string, issuer: z.output<typeof issuerSchema>, resources: Resources): Promise<IssuerConfig | undefined> {
+export async function resolveIssuer(
+  name: string,
+  issuer: z.output<typeof issuerSchema>,
+  resources: Resources,
+  issues: boolean,
+): Promise<IssuerConfig | undefined> {
   const path = ["issuers", name];
   const trustPem = issuer.trust === undefined ? null : await resources.trust(issuer.trust, [...path, "trust"]);
   const account = issuer.externalAccount;
-  const hmacKey = account && (await resources.secret(account.hmacKey, [...path, "externalAccount", "hmacKey"]));
-  if (trustPem === undefined || (account && !hmacKey)) return undefined;
+  const hmacKey = account && issues && (await resources.secret(account.hmacKey, [...path, "externalAccount", "hmacKey"]));
+  if (trustPem === undefined || (account && issues && !hmacKey)) return undefined;
   return {
     name,
     directory: issuer.directory,

@@ -17,6 +17,11 @@ const concurrency = z.int().min(1).max(256);
 /** Its other keys are the plugin's options, checked by the plugin itself. */
 export const pluginSchema = z.looseObject({ type: z.string().describe("Kind, from the list of installed ones.") });
 
+/** A target is deployed to by any deployer worker, unless it says otherwise. */
+export const targetSchema = pluginSchema.extend({
+  agent: z.boolean().default(false).describe("Deploy only by `renewd worker deployer --targets NAME`, started on the machine that owns it."),
+});
+
 const masterKey = z
   .union([secretReference, z.strictObject({ file: path.describe("File with the key, mode 0600; created on the first run.") })])
   .describe("Seals private keys in the database: `{file: …}` or a reference `env:NAME`. Default: `master.key` in `dataDir`. Keep a copy elsewhere.");
@@ -84,7 +89,12 @@ export const fileSchema = z.strictObject({
   log: log.prefault({}).describe("Logging to standard error."),
   issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),
   solvers: z.record(name, pluginSchema).default({}).describe("Ways to answer challenges, by name."),
-  targets: z.record(name, pluginSchema).default({}).describe("Places that get certificates, by name."),
+  targets: z
+    .record(name, pluginSchema)
+    .default({})
+    .describe(
+      "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only `renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials for it alone.",
+    ),
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),
 });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { PluginConfig } from "./config.ts";
 import { check } from "./issues.ts";
 import type { Problems } from "./problems.ts";
-import { fileSchema, NAME, NAME_ADVICE, pluginSchema } from "./schema.ts";
+import { fileSchema, NAME, NAME_ADVICE, pluginSchema, targetSchema } from "./schema.ts";
 import { suggestion } from "./text.ts";
 
 type Shape = typeof fileSchema.shape;
@@ -73,16 +73,16 @@ export function pluginEntries<Kind extends { readonly type: string; readonly opt
   const found = new Map<string, Entry<PluginConfig<Kind>>>();
   const types = plugins.map((plugin) => plugin.type);
   for (const [name, entry] of named(key, raw, problems)) {
-    const checked = check(pluginSchema, entry, [key, name], problems);
+    const checked = check(key === "targets" ? targetSchema : pluginSchema, entry, [key, name], problems);
     if (!checked) continue;
-    const { type, ...options } = checked;
+    const { type, agent, ...options } = key === "targets" ? targetSchema.parse(checked) : { ...checked, agent: false };
     const plugin = plugins.find((candidate) => candidate.type === type);
     if (!plugin) {
       problems.add([key, name, "type"], () => `no such kind of ${key.slice(0, -1)}${suggestion(type, types)}`);
       continue;
     }
     const value = check(plugin.options, options, [key, name], problems);
-    if (value !== undefined) found.set(name, { raw: entry, value: { name, type, options: value, plugin } });
+    if (value !== undefined) found.set(name, { raw: entry, value: { name, type, agent, options: value, plugin } });
   }
   return found;
 }

@@ -6,6 +6,8 @@ export type Job =
       readonly renewalId: string;
       readonly generation: number;
       readonly target: string;
+      /** Only the worker that serves this very target may take it. */
+      readonly agent: boolean;
       readonly fence: number;
       readonly priority: number;
     }

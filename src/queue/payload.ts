@@ -40,11 +40,11 @@ export function payloadOf(job: Job): JobPayload {
   return job.kind === "deploy" ? { ...payload, target: job.target } : payload;
 }
 
-/** Throws `request.invalid` naming the fields. */
-export function parseJob(kind: Job["kind"], data: unknown, priority: number): Job {
+/** `agent`: it comes from a target's own queue. Throws `request.invalid` naming the fields. */
+export function parseJob(kind: Job["kind"], data: unknown, priority: number, agent = false): Job {
   if (kind === "deploy") {
     const { v: _, ...ids } = parse(deployPayload, data);
-    return { kind, ...ids, priority };
+    return { kind, ...ids, priority, agent };
   }
   const { v: _, ...ids } = parse(issuePayload, data);
   return { kind, ...ids, priority };

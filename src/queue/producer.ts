@@ -1,7 +1,7 @@
 import { Queue } from "bullmq";
 import type { Job, JobQueue } from "../domain/queue.ts";
 import { connectProducer, type RedisConnection } from "./connection.ts";
-import { jobIdOf, QUEUES } from "./names.ts";
+import { deployQueue, jobIdOf, QUEUES } from "./names.ts";
 import { prefixOf, type RedisOptions } from "./options.ts";
 import { payloadOf } from "./payload.ts";
 
@@ -14,15 +14,17 @@ const PRIORITY_MAX = 2_097_151;
 /** Connects in the background; the first `enqueue` tells whether Redis is there. */
 export function openJobQueue(redis: RedisOptions): JobQueue & { close(): Promise<void> } {
   const connection = connectProducer(redis);
-  const queues = {
-    issue: openQueue(QUEUES.issue, redis, connection),
-    deploy: openQueue(QUEUES.deploy, redis, connection),
-    verify: openQueue(QUEUES.verify, redis, connection),
+  const queues = new Map<string, Queue>();
+  const queueNamed = (name: string): Queue => {
+    const known = queues.get(name) ?? openQueue(name, redis, connection);
+    queues.set(name, known);
+    return known;
   };
   return {
     async enqueue(jobs) {
-      for (const [kind, queue] of Object.entries(queues)) {
-        const entries = jobs.filter((job) => job.kind === kind).map(entryOf);
+      for (const [name, those] of Map.groupBy(jobs, queueOf)) {
+        const queue = queueNamed(name);
+        const entries = those.map(entryOf);
         for (let start = 0; start < entries.length; start += BATCH_MAX) {
           await connection.run(() => queue.addBulk(entries.slice(start, start + BATCH_MAX)));
         }
@@ -32,6 +34,10 @@ export function openJobQueue(redis: RedisOptions): JobQueue & { close(): Promise
       connection.disconnect();
     },
   };
+}
+
+function queueOf(job: Job): string {
+  return job.kind === "deploy" ? deployQueue(job.agent ? job.target : null) : QUEUES[job.kind];
 }
 
 export function openQueue(name: string, redis: RedisOptions, connection: RedisConnection): Queue {

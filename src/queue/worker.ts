@@ -1,6 +1,6 @@
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
-import { QUEUES } from "./names.ts";
+import { deployQueue, QUEUES } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
 import { parseJob } from "./payload.ts";
 import { type Processing, startProcessing } from "./processing.ts";
@@ -8,6 +8,8 @@ import { type Processing, startProcessing } from "./processing.ts";
 export interface WorkerOptions {
   readonly redis: RedisOptions;
   readonly kind: Job["kind"];
+  /** Take the deployments of this target alone, from its own queue. */
+  readonly agentOf?: string;
   readonly concurrency: number;
   /** Default 5 s. */
   readonly drainTimeoutMs?: number;
@@ -19,15 +21,15 @@ export interface WorkerOptions {
 
 /** Works off one kind of job. A job is a hint: whatever becomes of it, it is gone from Redis afterwards, and the database decides what is tried again. */
 export function startWorker(options: WorkerOptions): Processing {
-  const { kind, handle, onError, ...rest } = options;
+  const { kind, agentOf, handle, onError, ...rest } = options;
   return startProcessing({
     ...rest,
-    queue: QUEUES[kind],
+    queue: agentOf === undefined ? QUEUES[kind] : deployQueue(agentOf),
     keep: { count: 0 },
     onError,
     async process(queued, signal) {
       try {
-        await handle(parseJob(kind, queued.data, queued.priority), signal);
+        await handle(parseJob(kind, queued.data, queued.priority, agentOf !== undefined), signal);
       } catch (error) {
         onError(toRenewalError(error), queued.id);
         // Otherwise not rethrown: BullMQ would write the message to Redis, and the database already knows.

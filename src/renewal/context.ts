@@ -18,6 +18,8 @@ export interface Estate {
   budget(issuer: string): CaBudget;
   solver(name: string): Solver;
   deployer(target: string): Deployer;
+  /** The target is deployed to only by a worker that was started for it, on the machine that owns it. */
+  hasAgent(target: string): boolean;
 }
 
 export interface RenewalSettings {

@@ -60,7 +60,7 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
     case "verify": {
       const state = { issue: renewal.state === "planned" ? "planned" : "issuing", deploy: "deploying", verify: "verifying" } as const;
       await tx.renewals.update(renewal.id, renewal.fence, { state: state[action.kind], nextActionAt: now + context.settings.requeueMs });
-      return jobsFor(action, renewal, facts);
+      return jobsFor(context, action, renewal, facts);
     }
     case "succeed":
     case "fail":
@@ -107,10 +107,10 @@ export async function loadFacts(context: Context, store: Store, renewal: Renewal
   return { certificate, version, previous, deployments, endpoints, crashesMax: context.settings.crashesMax };
 }
 
-function jobsFor(action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {
+function jobsFor({ estate }: Context, action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {
   const { id: renewalId, generation, priority, fence } = renewal;
   if (action.kind !== "deploy") return [{ kind: action.kind, renewalId, generation, fence, priority }];
   return facts.deployments
     .filter(({ target }) => action.targets.includes(target))
-    .map((row) => ({ kind: "deploy", renewalId, generation, target: row.target, fence: row.fence, priority }));
+    .map((row) => ({ kind: "deploy", renewalId, generation, target: row.target, fence: row.fence, priority, agent: estate.hasAgent(row.target) }));
 }

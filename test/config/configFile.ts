@@ -33,7 +33,7 @@ export async function configFile(content: string | Uint8Array): Promise<ConfigFi
   const directory = await mkdtemp(join(tmpdir(), "renewd-config-"));
   const file = join(directory, "renewd.yaml");
   await writeFile(file, content);
-  const load: ConfigFile["load"] = (environment = {}) => loadConfig(file, KINDS, (name) => environment[name]);
+  const load: ConfigFile["load"] = (environment = {}) => loadConfig(file, { registries: KINDS, environment: (name) => environment[name] });
   return {
     directory,
     file,

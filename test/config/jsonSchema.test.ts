@@ -26,7 +26,7 @@ describe("the example file", () => {
 
   test("is a configuration that loads", async () => {
     const secrets: Record<string, string> = { REDIS_PASSWORD: "a", DATABASE_URL: "b", CORPORATE_CA_HMAC: "c" };
-    const result = await loadConfig(path.pathname, REGISTRIES, (name) => secrets[name]);
+    const result = await loadConfig(path.pathname, { environment: (name) => secrets[name] });
     expect(result.ok ? "" : describeProblems(result.problems)).toBe("");
     expect(result.ok && result.config.certificates.map(({ name }) => name)).toEqual(["www", "shop", "legacy", "smtp", "cdn"]);
   });

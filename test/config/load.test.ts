@@ -35,6 +35,8 @@ describe("a right file", () => {
         preferredChain: null,
         reuseKey: false,
         policy: { renewAtFractionLeft: null, jitterFraction: 0.1 },
+        waves: [],
+        onWaveFailure: "fail",
         verifyTimeoutMs: 60_000,
         digest: expect.stringMatching(/^[0-9a-f]{64}$/),
       },

@@ -18,7 +18,7 @@ afterAll(() => rm(directory, { recursive: true }));
 async function load(yaml: string, environment: Readonly<Record<string, string>> = {}) {
   const file = join(directory, "renewd.yaml");
   await writeFile(file, yaml);
-  const result = await loadConfig(file, undefined, (name) => environment[name]);
+  const result = await loadConfig(file, { environment: (name) => environment[name] });
   return result.ok ? result.config : result.problems;
 }
 

@@ -170,8 +170,8 @@ function copies(renewalId: string, fence: number): Job[] {
   const base = { renewalId, generation: 1, fence, priority: 1 };
   return [
     { kind: "issue", ...base },
-    { kind: "deploy", target: "lb", ...base },
-    { kind: "deploy", target: "nowhere", ...base },
+    { kind: "deploy", target: "lb", agent: false, ...base },
+    { kind: "deploy", target: "nowhere", agent: false, ...base },
     { kind: "verify", ...base },
   ];
 }

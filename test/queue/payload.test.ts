@@ -6,7 +6,7 @@ import { parseJob, parseRequest, payloadOf } from "../../src/queue/payload.ts";
 
 const JOBS: Job[] = [
   { kind: "issue", renewalId: "01J-ab", generation: 3, fence: 2, priority: 7 },
-  { kind: "deploy", renewalId: "01J-ab", generation: 3, fence: 0, target: "edge/lb:1 ü", priority: 7 },
+  { kind: "deploy", renewalId: "01J-ab", generation: 3, fence: 0, target: "edge/lb:1 ü", agent: false, priority: 7 },
   { kind: "verify", renewalId: "01J-ab", generation: 3, fence: 2, priority: 7 },
 ];
 
@@ -68,7 +68,7 @@ describe("job ids", () => {
 
   test("different work never shares an id, however targets are named", () => {
     const deploy = (renewalId: string, target: string, fence: number): string =>
-      jobIdOf({ kind: "deploy", renewalId, target, fence, generation: 1, priority: 0 });
+      jobIdOf({ kind: "deploy", renewalId, target, agent: false, fence, generation: 1, priority: 0 });
     const ids = [deploy("r", "a-1", 2), deploy("r-a", "1", 2), deploy("r", "a", 12), deploy("r", "a%2d1", 2), deploy("r", "a:1", 2), deploy("r", "a/1", 2)];
     expect(new Set(ids).size).toBe(ids.length);
   });

@@ -26,7 +26,7 @@ const waiting = async (kind: string): Promise<number> =>
   Number(await server.command("ZCARD", `{renewd}:${kind}:prioritized`)) + Number(await server.command("LLEN", `{renewd}:${kind}:wait`));
 
 test("the same work is queued once, other fences, targets and kinds apart", async () => {
-  const deploy: Job = { ...issue("a"), kind: "deploy", target: "edge" };
+  const deploy: Job = { ...issue("a"), kind: "deploy", target: "edge", agent: false };
   await queue.enqueue([issue("a"), issue("a"), { ...issue("a"), fence: 2 }, deploy, deploy, { ...deploy, target: "core" }, { ...issue("a"), kind: "verify" }]);
   await queue.enqueue([issue("a"), deploy]);
   expect([await waiting("issue"), await waiting("deploy"), await waiting("verify")]).toEqual([2, 2, 1]);

@@ -23,7 +23,7 @@ async function exercise(redis: RedisOptions): Promise<{ handled: string[]; ticks
   const scheduler = startScheduler({ redis, tickMs: 60_000, sweepMs: 60_000, handle: async (what) => void ticks.add(what), onError });
   const requests = startRequestWorker({ redis, handle: async () => ({ renewalId: "r-1" }), onError });
   const queue = openJobQueue(redis);
-  await queue.enqueue([1, 2, 3].map((fence) => ({ kind: "deploy", renewalId: `r-${fence}`, generation: 1, target: "edge", fence, priority: 1 })));
+  await queue.enqueue([1, 2, 3].map((fence) => ({ kind: "deploy", renewalId: `r-${fence}`, generation: 1, target: "edge", agent: false, fence, priority: 1 })));
   await expect.poll(() => handled.length, { timeout: 10_000 }).toBe(3);
   await expect.poll(() => ticks.size, { timeout: 10_000 }).toBe(2);
   const { jobId } = await requestRenewal(redis, { version: 1, certificate: "shop" });

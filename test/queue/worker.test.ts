@@ -56,9 +56,9 @@ describe("a worker", () => {
   test("hands over the job as it was enqueued", async () => {
     const jobs: Job[] = [];
     work({ kind: "deploy", handle: async (job) => void jobs.push(job) });
-    const job: Job = { kind: "deploy", renewalId: "r", generation: 2, fence: 4, target: "edge-1", priority: 0 };
-    await queue.enqueue([job, { ...job, target: "edge-2", priority: 3 }]);
-    await expect.poll(() => jobs).toEqual([job, { ...job, target: "edge-2", priority: 3 }]);
+    const job: Job = { kind: "deploy", renewalId: "r", generation: 2, fence: 4, target: "edge-1", agent: false, priority: 0 };
+    await queue.enqueue([job, { ...job, target: "edge-2", agent: false, priority: 3 }]);
+    await expect.poll(() => jobs).toEqual([job, { ...job, target: "edge-2", agent: false, priority: 3 }]);
   });
 
   test("runs as many jobs at once as it may", async () => {

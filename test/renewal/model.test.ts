@@ -96,6 +96,7 @@ class World {
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(crash),
+        hasAgent: () => false,
       },
       clock: {
         now: () => this.now,

@@ -60,6 +60,7 @@ function context(batch = 200): Context {
       },
       solver: () => expect.unreachable(),
       deployer: () => expect.unreachable(),
+      hasAgent: () => false,
     },
     clock: { now: () => now, monotonic: () => now, sleep: async () => {} },
     clockGuard: { check: async () => {} },

@@ -61,6 +61,7 @@ function context(certificates: readonly Certificate[]): Context {
       issuer: () => issuer,
       solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
       deployer: () => expect.unreachable(),
+      hasAgent: () => false,
     },
     clock: { now: () => now, monotonic: () => now, sleep: async () => {} },
     clockGuard: { check: async () => {} },

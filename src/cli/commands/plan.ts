@@ -10,7 +10,8 @@ export function addPlan(program: Command, cli: Cli): void {
     .argument("[NAME]", "a certificate of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {
     await using reader = await openReader(configFile);
-    output.report(await planReport(reader.store, chosen(reader.config.certificates, name), reader.clock.now(), reader.estate.budget), renderPlan);
+    const { store, config, clock, estate } = reader;
+    output.report(await planReport(store, chosen(config.certificates, name), clock.now(), estate.budget, estate.limits), renderPlan);
     return "ok";
   });
 }

@@ -1,5 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
+import type { TargetLimits } from "../../domain/deployer.ts";
 import type { Store } from "../../domain/store.ts";
+import { incompatibilities } from "../../renewal/compatibility.ts";
 import type { Hold, PlanDecision } from "../../renewal/decide.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
@@ -27,14 +29,31 @@ export interface PlanEntry {
   readonly detail: string;
   /** When the planner comes back to it; null: not by itself. */
   readonly nextAt: string | null;
+  /** What its targets cannot take of it, known before anything is issued. */
+  readonly incompatible: readonly string[];
 }
 
-export async function planReport(store: Store, certificates: readonly Certificate[], now: number, budgetOf?: BudgetOf): Promise<PlanReport> {
+/** The limits of a target. */
+export type LimitsOf = (target: string) => TargetLimits;
+
+export async function planReport(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+  budgetOf?: BudgetOf,
+  limitsOf: LimitsOf = () => ({}),
+): Promise<PlanReport> {
   const fleet = await loadFleet(store, certificates, now, budgetOf);
-  return { version: 1, at: iso(now), certificates: fleet.map((member) => entryOf(member, decisionOf(member, now), now)), exhausted: exhaustedBy(fleet, now) };
+  const entries = fleet.map(
+    (member): PlanEntry => ({
+      ...entryOf(member, decisionOf(member, now), now),
+      incompatible: incompatibilities(member.certificate, member.version, limitsOf),
+    }),
+  );
+  return { version: 1, at: iso(now), certificates: entries, exhausted: exhaustedBy(fleet, now) };
 }
 
-function entryOf(member: Member, decision: PlanDecision | null, now: number): PlanEntry {
+function entryOf(member: Member, decision: PlanDecision | null, now: number): Omit<PlanEntry, "incompatible"> {
   const { name } = member.certificate;
   if (decision === null) {
     return { name, due: false, reason: null, heldBy: "unknown", detail: "no planner has seen it yet: start or reload one", nextAt: null };
@@ -76,7 +95,11 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
   const lines = exhausted.map(
     (each) => `${each.issuer}: ${inert(each.limit)}: ${each.left} left, ${each.wanted} wanted; the last one goes ${fromNow(each.lastAt, at)}`,
   );
-  return [...renderTable(columns, rows, screen), ...(lines.length === 0 ? [] : ["", "Used up by what is due:", ...lines])].join("\n");
+  const incompatible = certificates.flatMap((each) => each.incompatible.map((what) => `${inert(each.name)}: ${inert(what)}`));
+  const parts = [renderTable(columns, rows, screen)];
+  if (incompatible.length > 0) parts.push(["Cannot be deployed as configured:", ...incompatible]);
+  if (lines.length > 0) parts.push(["Used up by what is due:", ...lines]);
+  return parts.map((part) => part.join("\n")).join("\n\n");
 }
 
 function dueCell({ due, heldBy }: PlanEntry): Cell {
