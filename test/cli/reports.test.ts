@@ -122,7 +122,7 @@ describe("plan", () => {
     await store.renewals.insert(renewal({ id: "dddddddd-1", certificate: "running", state: "issuing", nextActionAt: NOW + 5_000 }));
     const report = await planReport(store, [...all, certificate({ name: "unseen" })], NOW);
     expect(report.version).toBe(1);
-    expect(Object.fromEntries(report.certificates.map(({ name, ...rest }) => [name, rest]))).toEqual({
+    expect(Object.fromEntries(report.certificates.map(({ name, incompatible, ...rest }) => [name, rest]))).toEqual({
       missing: { due: true, reason: "missing", heldBy: null, detail: "no certificate has been issued yet", nextAt: new Date(NOW).toISOString() },
       healthy: { due: false, reason: null, heldBy: null, detail: "renews 2026-03-02 00:00:00Z", nextAt: "2026-03-02T00:00:00.000Z" },
       paused: { due: false, reason: "missing", heldBy: "paused", detail: "paused: freeze", nextAt: null },
@@ -136,7 +136,15 @@ describe("plan", () => {
       running: { due: false, reason: "missing", heldBy: "inFlight", detail: "renewal dddddddd-1 is issuing", nextAt: new Date(NOW + 5_000).toISOString() },
       unseen: { due: false, reason: null, heldBy: "unknown", detail: "no planner has seen it yet: start or reload one", nextAt: null },
     });
+    expect(report.certificates.flatMap(({ incompatible }) => incompatible)).toEqual([]);
     expect(renderPlan(report, SCREEN)).toMatch(/failing +backed off +missing +2 failures in a row, last: no DNS +in 10 min/);
+  });
+
+  test("says before issuing what a target cannot take", async () => {
+    await installation.store.certificates.sync([certificate({ targets: ["cdn"] })], NOW);
+    const report = await planReport(installation.store, [certificate({ targets: ["cdn"] })], NOW, undefined, () => ({ keyTypes: ["rsa-2048"] }));
+    expect(report.certificates[0]?.incompatible).toEqual(["target cdn takes no ecdsa-p256 key, only rsa-2048"]);
+    expect(renderPlan(report, SCREEN)).toContain("Cannot be deployed as configured:\nwww: target cdn takes no ecdsa-p256 key, only rsa-2048");
   });
 });
 

@@ -56,7 +56,7 @@ describe("the planner's decision", () => {
   });
 
   it("does not take an imported certificate for one of the wrong issuer", () => {
-    expect(decide(facts({ version: version({ issuer: "imported" }), endpoints: [] }), NOW)).toMatchObject({ due: false, hold: null });
+    expect(decide(facts({ version: version({ issuer: "imported", verifiedAt: null }), endpoints: [] }), NOW)).toMatchObject({ due: false, hold: null });
   });
 
   it.each<[string, Partial<PlanFacts>, string, string]>([

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { incompatibilities } from "../../src/renewal/compatibility.ts";
+import { certificate, DAY_MS, ISSUED_AT, version } from "../support/facts.ts";
+
+const dns = (value: string) => ({ type: "dns", value }) as const;
+
+describe("what a target cannot take", () => {
+  it.each([
+    ["a key type", certificate(), { keyTypes: ["rsa-2048", "rsa-4096"] }, "target lb takes no ecdsa-p256 key, only rsa-2048, rsa-4096"],
+    [
+      "too many names",
+      certificate({ identifiers: [dns("a.example"), dns("b.example")] }),
+      { namesMax: 1 },
+      "target lb takes at most 1 names, the certificate has 2",
+    ],
+    [
+      "an address",
+      certificate({ identifiers: [dns("a.example"), { type: "ip", value: "192.0.2.1" }] }),
+      { identifierTypes: ["dns"] },
+      "target lb takes no certificate with the IP address 192.0.2.1",
+    ],
+    ["a short life", certificate(), { lifetimeMinMs: 100 * DAY_MS }, "target lb takes no certificate valid for less than 100 d; the last one lived 90 d"],
+  ] as const)("is said of %s", (_what, wanted, limits, sentence) => {
+    expect(incompatibilities(wanted, version(), () => limits)).toEqual([sentence]);
+  });
+
+  it("is nothing at its bounds, without limits, or while no lifetime is known", () => {
+    const lifetime = { lifetimeMinMs: version().leaf.notAfter - ISSUED_AT };
+    expect(incompatibilities(certificate(), version(), () => ({ ...lifetime, keyTypes: ["ecdsa-p256"], namesMax: 1, identifierTypes: ["dns"] }))).toEqual([]);
+    expect(incompatibilities(certificate(), version(), () => ({}))).toEqual([]);
+    expect(incompatibilities(certificate(), null, () => ({ lifetimeMinMs: 1_000 * DAY_MS }))).toEqual([]);
+  });
+
+  it("is told for each target by its own limits", () => {
+    const both = certificate({ targets: ["lb", "cdn"] });
+    expect(incompatibilities(both, null, (target) => (target === "cdn" ? { keyTypes: ["rsa-2048"] } : {}))).toEqual([
+      "target cdn takes no ecdsa-p256 key, only rsa-2048",
+    ]);
+  });
+});
