@@ -73,9 +73,9 @@ export function pluginEntries<Kind extends { readonly type: string; readonly opt
   const found = new Map<string, Entry<PluginConfig<Kind>>>();
   const types = plugins.map((plugin) => plugin.type);
   for (const [name, entry] of named(key, raw, problems)) {
-    const checked = check(key === "targets" ? targetSchema : pluginSchema, entry, [key, name], problems);
+    const checked = key === "targets" ? checkTarget(entry, name, problems) : checkSolver(entry, name, problems);
     if (!checked) continue;
-    const { type, agent, ...options } = key === "targets" ? targetSchema.parse(checked) : { ...checked, agent: false };
+    const { type, agent, options } = checked;
     const plugin = plugins.find((candidate) => candidate.type === type);
     if (!plugin) {
       problems.add([key, name, "type"], () => `no such kind of ${key.slice(0, -1)}${suggestion(type, types)}`);
@@ -85,6 +85,26 @@ export function pluginEntries<Kind extends { readonly type: string; readonly opt
     if (value !== undefined) found.set(name, { raw: entry, value: { name, type, agent, options: value, plugin } });
   }
   return found;
+}
+
+interface Written {
+  readonly type: string;
+  readonly agent: boolean;
+  readonly options: unknown;
+}
+
+function checkTarget(entry: unknown, name: string, problems: Problems): Written | undefined {
+  const checked = check(targetSchema, entry, ["targets", name], problems);
+  if (!checked) return undefined;
+  const { type, agent, ...options } = checked;
+  return { type, agent, options };
+}
+
+function checkSolver(entry: unknown, name: string, problems: Problems): Written | undefined {
+  const checked = check(pluginSchema, entry, ["solvers", name], problems);
+  if (!checked) return undefined;
+  const { type, ...options } = checked;
+  return { type, agent: false, options };
 }
 
 function named(key: string, raw: Raw, problems: Problems): [string, unknown][] {
