@@ -3,6 +3,7 @@ import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { awsAcm } from "./awsAcm.ts";
 import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
+import { certbot } from "./certbot.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
@@ -13,6 +14,7 @@ export type { DeployerDependencies } from "./dependencies.ts";
 /** Every kind of target. A new one is a file in this folder and a line here. */
 export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer>[] = [
   definePlugin(files),
+  definePlugin(certbot),
   definePlugin(haproxy),
   definePlugin(nginx),
   definePlugin(awsAcm),
