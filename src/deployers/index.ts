@@ -3,6 +3,7 @@ import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { awsAcm } from "./awsAcm.ts";
 import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
+import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { files } from "./files.ts";
@@ -17,6 +18,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(certbot),
   definePlugin(haproxy),
   definePlugin(nginx),
+  definePlugin(caddy),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
