@@ -9,6 +9,7 @@ import type { DeployerDependencies } from "./dependencies.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
+import { traefik } from "./traefik.ts";
 
 export type { DeployerDependencies } from "./dependencies.ts";
 
@@ -19,6 +20,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(haproxy),
   definePlugin(nginx),
   definePlugin(caddy),
+  definePlugin(traefik),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
