@@ -6,6 +6,7 @@ import { awsSecretsManager } from "./awsSecretsManager.ts";
 import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
+import { envoy } from "./envoy.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
@@ -21,6 +22,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(nginx),
   definePlugin(caddy),
   definePlugin(traefik),
+  definePlugin(envoy),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
