@@ -9,6 +9,7 @@ import type { DeployerDependencies } from "./dependencies.ts";
 import { envoy } from "./envoy.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
+import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { nginx } from "./nginx.ts";
 import { traefik } from "./traefik.ts";
 
@@ -19,6 +20,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(files),
   definePlugin(certbot),
   definePlugin(haproxy),
+  definePlugin(haproxyDataplane),
   definePlugin(nginx),
   definePlugin(caddy),
   definePlugin(traefik),
