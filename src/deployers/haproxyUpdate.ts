@@ -77,18 +77,7 @@ function explain(error: unknown, name: string, bundle: string): unknown {
   return new RenewalError("deploy.refused", message, { cause: error });
 }
 
-/** Makes a bind serve a file that HAProxy holds in memory but that nothing refers to yet. `list`: crt-list or `crt` directory. */
-export async function addToList(address: RuntimeAddress, list: string, name: string, signal: AbortSignal): Promise<void> {
-  const answer = await haproxyCommand(address, `add ssl crt-list ${list} ${name}\n`, signal);
-  if (!/^Success!$/m.test(answer)) throw refused(name, answer);
-}
-
-/** The crt-lists and `crt` directories some bind uses. */
-export async function certificateLists(address: RuntimeAddress, signal: AbortSignal): Promise<string[]> {
-  return (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n").filter((line) => line.startsWith("/"));
-}
-
 // HAProxy repeats a command it does not know, and a payload it read as one must not show.
-function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
+export function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
   return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${forPeople(answer, secret)}`);
 }
