@@ -16,8 +16,8 @@ export interface DataplaneAddress {
   readonly username: string;
   readonly password: Secret;
   readonly timeoutMs: number;
-  /** PEM; null: the system's CAs. */
-  readonly trust: string | null;
+  /** PEM; undefined: the system's CAs. */
+  readonly trust: string | undefined;
 }
 
 /** What a deployer needs of HAProxy's Data Plane API (its specification: client-native, specification/paths/storage). */
@@ -40,7 +40,7 @@ export function storageName(name: string): string {
 
 export function connectDataplane(address: DataplaneAddress): Dataplane {
   const basic = new Secret(Buffer.from(`${address.username}:${address.password.reveal()}`).toString("base64"));
-  const api = { name: `HAProxy's Data Plane API at ${address.url}`, timeoutMs: address.timeoutMs, ca: address.trust ?? undefined };
+  const api = { name: `HAProxy's Data Plane API at ${address.url}`, timeoutMs: address.timeoutMs, ca: address.trust };
   const call = (request: Omit<HttpCall, "url"> & { readonly path: string }, signal: AbortSignal): Promise<HttpAnswer> => {
     const headers = { ...request.headers, authorization: `Basic ${basic.reveal()}` };
     const secrets = [address.password, basic, ...(request.secrets ?? [])];

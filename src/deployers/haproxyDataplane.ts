@@ -9,6 +9,7 @@ import { parseRecord, recordText, refuseOlder } from "./generationRecord.ts";
 import { pairPem } from "./pairPem.ts";
 import { secretOption } from "./secretOption.ts";
 import { resolveTargetPath } from "./targetPath.ts";
+import { readTrust, trustOption } from "./trust.ts";
 
 const options = z.strictObject({
   url: z
@@ -22,7 +23,7 @@ const options = z.strictObject({
     .regex(/^[^:\p{Cc}]+$/u, "must not contain a colon")
     .describe("User of the Data Plane API."),
   password: secretOption.describe("Where its password is found, `env:NAME` or `file:/path`. Read at each deploy."),
-  trust: secretOption.optional().describe("CAs that sign the API's TLS certificate, PEM, as `file:/path`. Default: the system's."),
+  trust: trustOption,
   certificate: z
     .string()
     .regex(/^([A-Za-z0-9_.-]|\{certificate\})+\.pem$/, "must be a file name that ends in .pem, without a slash")
@@ -74,6 +75,6 @@ async function connect(made: DataplaneOptions, dependencies: DeployerDependencie
   return connectDataplane({
     ...{ url: made.url, username: made.username, timeoutMs: made.timeout },
     password: await dependencies.secret(made.password),
-    trust: made.trust === undefined ? null : (await dependencies.secret(made.trust)).reveal(),
+    trust: await readTrust(made.trust),
   });
 }
