@@ -7,7 +7,7 @@ describe("the registry of deployers", () => {
     const types = DEPLOYERS.map(({ type }) => type);
     expect(types).toEqual([...new Set(types)]);
     expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]));
-    expect(types).toEqual(expect.arrayContaining(["files", "certbot", "haproxy", "haproxy-dataplane", "nginx", "caddy", "traefik", "envoy", "aws-acm"]));
+    expect(types).toEqual(expect.arrayContaining(["certbot", "haproxy-dataplane", "caddy", "traefik", "envoy"]));
   });
 
   it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(
