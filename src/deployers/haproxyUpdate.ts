@@ -60,6 +60,8 @@ async function commit(address: RuntimeAddress, { name, bundle }: RuntimeUpdate, 
     // One connection for both, so that as little as possible can come between them; a commit of a failed `set` does nothing.
     const answer = await haproxyCommand(address, `set ssl cert ${name} <<\n${bundle}\ncommit ssl cert ${name}\n`, signal);
     if (/^Success!$/m.test(answer)) return;
+    // A connection HAProxy drops is mostly reset, and now and then closed as if all were well.
+    if (answer.trim() === "") throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
     mine = /^Transaction updated for certificate (.+)!$/m.exec(answer)?.[1] ?? name;
     if (mine === name && !answer.includes("The ongoing transaction is about")) throw refused(name, answer, new Secret(bundle));
     throw new RenewalError("deploy.commandFailed", `HAProxy was in the middle of another certificate update when ${name} was set`);
