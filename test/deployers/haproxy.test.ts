@@ -16,20 +16,27 @@ function make(options: Record<string, unknown>): Deployer {
   return haproxy.create(haproxy.options.parse(options), dependencies("lb"));
 }
 
-deployerConformance("haproxy", async () => {
-  const server = await startHaproxy();
-  const lost = join(server.directory, ".away");
-  return {
-    deployer: make({ socket: server.socket, file: `${server.directory}/{certificate}.pem`, timeout: "5s" }),
-    served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
-    stored: (certificate) => storedFingerprint(join(server.directory, `${certificate}.pem`)),
-    async breakDown() {
-      await rename(server.socket, lost);
-      return { code: "deploy.unreachable", mend: () => rename(lost, server.socket) };
-    },
-    [Symbol.asyncDispose]: () => server.stop(),
-  };
-});
+for (const crtList of [false, true]) {
+  deployerConformance(`haproxy (${crtList ? "crt-list" : "directory"})`, async () => {
+    const server = await startHaproxy({ crtList });
+    const lost = join(server.directory, ".away");
+    return {
+      deployer: make({
+        socket: server.socket,
+        file: `${server.directory}/{certificate}.pem`,
+        timeout: "5s",
+        ...(crtList && { crtList: `${server.directory}/.list` }),
+      }),
+      served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
+      stored: (certificate) => storedFingerprint(join(server.directory, `${certificate}.pem`)),
+      async breakDown() {
+        await rename(server.socket, lost);
+        return { code: "deploy.unreachable", mend: () => rename(lost, server.socket) };
+      },
+      [Symbol.asyncDispose]: () => server.stop(),
+    };
+  });
+}
 
 describe("haproxy", () => {
   let server: Haproxy;
@@ -143,15 +150,15 @@ describe("haproxy", () => {
   it("gives the line of a crt-list its options and names, and writes into the file only what HAProxy accepted", async () => {
     await using listed = await startHaproxy({ crtList: true });
     const list = join(listed.directory, ".list");
-    const make2 = (more: Record<string, unknown>) => make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list, ...more });
+    const listing = (more: Record<string, unknown>) => make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list, ...more });
     const pair = await issuer.issue({ certificate: "filtered", generation: 1 });
     const before = await readFile(list, "utf8");
-    await expect(make2({ crtListEntry: "[no-such-option]" }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+    await expect(listing({ crtListEntry: "[no-such-option]" }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
       code: "deploy.refused",
       message: expect.stringContaining("no-such-option"),
     });
     expect(await readFile(list, "utf8")).toBe(before);
-    await make2({ crtListEntry: "[alpn h2,http/1.1] *.elsewhere.test" }).deploy({ pair, previous: null }, NEVER);
+    await listing({ crtListEntry: "[alpn h2,http/1.1] *.elsewhere.test" }).deploy({ pair, previous: null }, NEVER);
     for (const reload of [false, true]) {
       if (reload) await listed.reload();
       expect(await servedFingerprint(listed.port, "www.elsewhere.test")).toBe(pair.leaf.fingerprint);
