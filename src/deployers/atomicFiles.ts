@@ -15,7 +15,9 @@ export interface FileToWrite {
   readonly path: string;
   /** Existing directory that the file must stay below, whatever links there are. */
   readonly root: string;
-  readonly content: string;
+  readonly content: string | Uint8Array;
+  /** Renamed into place even if it is as wanted already: for readers that act on the rename, and may have missed the last. */
+  readonly always?: boolean;
   /** Holds the private key: 0600 by default, and what others may do with the file today is not carried over. */
   readonly secret: boolean;
   /** Left out: as the file has it today, else by `secret`. */
@@ -84,7 +86,8 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   const final = directory.at(name);
   const existing = await currentFile(file, directory);
   const wanted = attributes(file, existing);
-  if (existing !== null && (await isAsWanted(final, existing, file, wanted))) return { file, directory, final, temporary: null, backup: null };
+  if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted)))
+    return { file, directory, final, temporary: null, backup: null };
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = directory.at(`${strayPrefix(name)}${suffix}.new`);
@@ -162,7 +165,7 @@ function attributes(file: FileToWrite, existing: Stats | null): Attributes {
 async function isAsWanted(final: string, existing: Stats, file: FileToWrite, wanted: Attributes): Promise<boolean> {
   if ((existing.mode & 0o7777) !== wanted.mode || existing.uid !== wanted.uid || existing.gid !== wanted.gid) return false;
   if (existing.size > COMPARE_BYTES_MAX) return false;
-  return (await readFile(final, "utf8")) === file.content;
+  return (await readFile(final)).equals(Buffer.from(file.content));
 }
 
 type Handle = Awaited<ReturnType<typeof open>>;

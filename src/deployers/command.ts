@@ -13,6 +13,8 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
   /** Never shown, should the command print it. */
   readonly secret?: Secret;
+  /** What the command reads on stdin, such as a private key that must not lie on disk; never shown either. Default: nothing. */
+  readonly stdin?: Secret;
 }
 
 /** Enough to show what went wrong; the rest is read and dropped, so that no command blocks on a full pipe. */
@@ -36,7 +38,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   if (timeout.aborted && ended.code !== 0) throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
   if (ended.code === 0) return ended.stdout;
   const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
-  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null);
+  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null, command.stdin ?? null);
   throw new RenewalError("deploy.commandFailed", `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
@@ -63,7 +65,10 @@ interface Ended {
 function run(command: Command, signal: AbortSignal): Promise<Ended> {
   const [program = "", ...args] = command.argv;
   // `detached` makes it leader of a group of its own: a script's children are ended with it.
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true, shell: false, env: { ...inheritedEnv(), ...command.env } });
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], detached: true, shell: false, env: { ...inheritedEnv(), ...command.env } });
+  // A command that does not read it all is judged by its exit code.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(command.stdin?.reveal() ?? "");
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const stop = (): void => endGroup(child);

@@ -22,21 +22,30 @@ export function recordPath(firstFile: string): string {
   return join(dirname(firstFile), `.${basename(firstFile)}.renewd.json`);
 }
 
-export function recordFile(first: FileToWrite, pair: IssuedCertificate): FileToWrite {
+export function recordFile(first: Pick<FileToWrite, "path" | "root">, pair: IssuedCertificate): FileToWrite {
+  return { path: recordPath(first.path), root: first.root, content: recordText(pair), secret: false };
+}
+
+export function recordText(pair: IssuedCertificate): string {
   const record: GenerationRecord = {
     certificate: pair.certificate,
     generation: pair.generation,
     fingerprint: pair.leaf.fingerprint,
     notBefore: pair.leaf.notBefore,
   };
-  return { path: recordPath(first.path), root: first.root, content: `${JSON.stringify(record)}\n`, secret: false };
+  return `${JSON.stringify(record)}\n`;
 }
 
 /** null: none, or not one of ours; then nothing is known that could be newer. */
 export async function readRecord(firstFile: string): Promise<GenerationRecord | null> {
+  const text = await readFile(recordPath(firstFile), "utf8").catch(() => null);
+  return text === null ? null : parseRecord(text);
+}
+
+/** null: not one of ours. */
+export function parseRecord(text: string): GenerationRecord | null {
+  if (text.length > RECORD_BYTES_MAX) return null;
   try {
-    const text = await readFile(recordPath(firstFile), "utf8");
-    if (text.length > RECORD_BYTES_MAX) return null;
     return generationRecord.parse(JSON.parse(text));
   } catch {
     return null;

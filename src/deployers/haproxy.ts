@@ -1,15 +1,12 @@
-import { readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { z } from "zod";
 import type { Deployer, DeployRequest } from "../domain/deployer.ts";
 import type { DeployReceipt } from "../domain/deployment.ts";
-import { RenewalError } from "../domain/errors.ts";
 import type { Plugin } from "../domain/plugin.ts";
-import { stageFiles } from "./atomicFiles.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { durationOption } from "./duration.ts";
+import { listCertificate } from "./haproxyList.ts";
 import { type RuntimeAddress, requireAdmin } from "./haproxyRuntime.ts";
-import { addToList, certificateLists, sha1Of, updateMemory } from "./haproxyUpdate.ts";
+import { sha1Of, updateMemory } from "./haproxyUpdate.ts";
 import { checkWritable, withStagedPair } from "./pairFiles.ts";
 import { pairPem } from "./pairPem.ts";
 import { absolutePath, resolveTargetPath, rootOf } from "./targetPath.ts";
@@ -17,21 +14,31 @@ import { absolutePath, resolveTargetPath, rootOf } from "./targetPath.ts";
 /** HAProxy's CLI splits at spaces and reads `;`, `\` and `*` in its own way. */
 const commandSafe = absolutePath.regex(/^[^\s;\\*#]+$/, "must not contain spaces or any of ; \\ * #");
 
-const options = z.strictObject({
-  socket: z
-    .string()
-    .max(255)
-    .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
-    .describe("HAProxy's `stats socket` at level admin: a path, or host:port, which carries private keys unencrypted and belongs on loopback only."),
-  file: commandSafe.describe("PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name."),
-  knownAs: commandSafe
-    .optional()
-    .describe("The same file as HAProxy names it, when that differs (container, chroot, relative `crt-base`). `{certificate}` as above."),
-  crtList: commandSafe
-    .optional()
-    .describe("crt-list file, or directory named by a bind's `crt`, that takes certificates HAProxy does not know yet. Default: the file's own directory."),
-  timeout: durationOption("10s").describe("Time one answer of the socket may take: 500ms, 30s, 2m."),
-});
+const options = z
+  .strictObject({
+    socket: z
+      .string()
+      .max(255)
+      .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
+      .describe("HAProxy's `stats socket` at level admin: a path, or host:port, which carries private keys unencrypted and belongs on loopback only."),
+    file: commandSafe.describe("PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name."),
+    knownAs: commandSafe
+      .optional()
+      .describe("The same file as HAProxy names it, when that differs (container, chroot, relative `crt-base`). `{certificate}` as above."),
+    crtList: commandSafe
+      .optional()
+      .describe("crt-list file, or directory named by a bind's `crt`, that takes certificates HAProxy does not know yet. Default: the file's own directory."),
+    crtListEntry: z
+      .string()
+      .max(1024)
+      .regex(/^(\[[A-Za-z0-9 .,:_@/-]*\])?( ?!?[A-Za-z0-9.*_-]+)*$/, "give what follows the file in a crt-list line, such as `[alpn h2] www.example.com`")
+      .optional()
+      .describe(
+        "What follows the file on its line in `crtList`: options in brackets, then server names. Default: nothing, which means the certificate's own names.",
+      ),
+    timeout: durationOption("10s").describe("Time one answer of the socket may take: 500ms, 30s, 2m."),
+  })
+  .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, { message: "`crtListEntry` is part of a line in `crtList`: give that too" });
 
 type HaproxyOptions = z.infer<typeof options>;
 
@@ -64,36 +71,13 @@ async function deploy(made: HaproxyOptions, { pair }: DeployRequest, signal: Abo
   await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
     const { used } = await updateMemory(addressOf(made), update, signal);
     await staged.swap();
-    if (!used) await refer(made, pair.certificate, name, signal);
+    await listCertificate(addressOf(made), { name, list: listFor(made, pair.certificate), entry: made.crtListEntry, used, root: file.root }, signal);
   });
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: path };
 }
 
-/** A certificate new to HAProxy is served once a crt-list or `crt` directory of some bind names it. */
-async function refer(made: HaproxyOptions, certificate: string, name: string, signal: AbortSignal): Promise<void> {
-  const lists = await certificateLists(addressOf(made), signal);
-  const wanted = made.crtList === undefined ? dirname(name) : resolveTargetPath(made.crtList, certificate);
-  if (!lists.includes(wanted)) {
-    throw new RenewalError(
-      "deploy.refused",
-      `HAProxy does not serve ${name} yet. The file is in place: let a bind's \`crt\` name the directory ${dirname(name)} (or the file) and reload HAProxy once` +
-        (made.crtList === undefined ? ", or set `crtList` to the crt-list a bind uses" : `; no bind uses the crtList ${wanted}`),
-    );
-  }
-  if (made.crtList !== undefined) await appendToList(wanted, name, signal);
-  await addToList(addressOf(made), wanted, name, signal);
-}
-
-/** Like the certificate itself, the runtime's crt-list entry is gone at the next reload unless the file has it too. */
-async function appendToList(list: string, name: string, signal: AbortSignal): Promise<void> {
-  const kind = await stat(list).catch(() => null);
-  // A directory lists itself; a list we cannot see is another container's.
-  if (kind === null || !kind.isFile()) return;
-  const content = await readFile(list, "utf8");
-  if (content.split("\n").some((line) => line.trim().split(/\s+/)[0] === name)) return;
-  const appended = `${content}${content === "" || content.endsWith("\n") ? "" : "\n"}${name}\n`;
-  await using staged = await stageFiles([{ path: list, root: dirname(list), content: appended, secret: false }], signal);
-  await staged.swap();
+function listFor({ crtList }: HaproxyOptions, certificate: string): string | null {
+  return crtList === undefined ? null : resolveTargetPath(crtList, certificate);
 }
 
 function addressOf(made: HaproxyOptions): RuntimeAddress {

@@ -60,6 +60,8 @@ async function commit(address: RuntimeAddress, { name, bundle }: RuntimeUpdate, 
     // One connection for both, so that as little as possible can come between them; a commit of a failed `set` does nothing.
     const answer = await haproxyCommand(address, `set ssl cert ${name} <<\n${bundle}\ncommit ssl cert ${name}\n`, signal);
     if (/^Success!$/m.test(answer)) return;
+    // A connection HAProxy drops is mostly reset, and now and then closed as if all were well.
+    if (answer.trim() === "") throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
     mine = /^Transaction updated for certificate (.+)!$/m.exec(answer)?.[1] ?? name;
     if (mine === name && !answer.includes("The ongoing transaction is about")) throw refused(name, answer, new Secret(bundle));
     throw new RenewalError("deploy.commandFailed", `HAProxy was in the middle of another certificate update when ${name} was set`);
@@ -77,18 +79,7 @@ function explain(error: unknown, name: string, bundle: string): unknown {
   return new RenewalError("deploy.refused", message, { cause: error });
 }
 
-/** Makes a bind serve a file that HAProxy holds in memory but that nothing refers to yet. `list`: crt-list or `crt` directory. */
-export async function addToList(address: RuntimeAddress, list: string, name: string, signal: AbortSignal): Promise<void> {
-  const answer = await haproxyCommand(address, `add ssl crt-list ${list} ${name}\n`, signal);
-  if (!/^Success!$/m.test(answer)) throw refused(name, answer);
-}
-
-/** The crt-lists and `crt` directories some bind uses. */
-export async function certificateLists(address: RuntimeAddress, signal: AbortSignal): Promise<string[]> {
-  return (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n").filter((line) => line.startsWith("/"));
-}
-
 // HAProxy repeats a command it does not know, and a payload it read as one must not show.
-function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
+export function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
   return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${forPeople(answer, secret)}`);
 }

@@ -29,7 +29,7 @@ export interface HttpCall {
 
 export interface HttpAnswer {
   readonly status: number;
-  /** Lower-case names. */
+  /** Lower-case names; trailers too. */
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
 }
@@ -81,7 +81,8 @@ function send(api: HttpApi, { method, url, headers, body, socketPath }: HttpCall
       signal,
       agent: false,
       ...(api.ca !== undefined && { ca: api.ca }),
-      ...(socketPath !== undefined && { socketPath }),
+      // RFC 9110 §7.2: without an authority Host is there, and empty; Caddy insists on it.
+      ...(socketPath !== undefined && { socketPath, setHost: false, headers: { host: "", ...headers } }),
     };
     const request = start(url, options, (response) => read(response).then(resolve, reject));
     request.once("error", reject);
@@ -98,7 +99,7 @@ async function read(response: IncomingMessage): Promise<HttpAnswer> {
     if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
     chunks.push(piece);
   }
-  const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
+  const headers = Object.fromEntries(Object.entries({ ...response.headers, ...response.trailers }).map(([name, value]) => [name, String(value)]));
   return { status: response.statusCode ?? 0, headers, text: Buffer.concat(chunks).toString("utf8") };
 }
 

@@ -3,18 +3,28 @@ import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { awsAcm } from "./awsAcm.ts";
 import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
+import { caddy } from "./caddy.ts";
+import { certbot } from "./certbot.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
+import { envoy } from "./envoy.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
+import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { nginx } from "./nginx.ts";
+import { traefik } from "./traefik.ts";
 
 export type { DeployerDependencies } from "./dependencies.ts";
 
 /** Every kind of target. A new one is a file in this folder and a line here. */
 export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer>[] = [
   definePlugin(files),
+  definePlugin(certbot),
   definePlugin(haproxy),
+  definePlugin(haproxyDataplane),
   definePlugin(nginx),
+  definePlugin(caddy),
+  definePlugin(traefik),
+  definePlugin(envoy),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),

@@ -22,11 +22,23 @@ export interface PairFiles {
  */
 export async function withStagedPair<T>({ pair, files }: PairFiles, signal: AbortSignal, use: (staged: StagedFiles) => Promise<T>): Promise<T> {
   const [first] = files;
+  return await withPairLock(pair, first, signal, async () => {
+    await using staged = await stageFiles([recordFile(first, pair), ...files], signal);
+    return await use(staged);
+  });
+}
+
+/** The lock and the refusal alone, for layouts whose files are known only under the lock. The record beside `first` is the caller's to write. */
+export async function withPairLock<T>(
+  pair: IssuedCertificate,
+  first: { readonly path: string; readonly root: string },
+  signal: AbortSignal,
+  use: () => Promise<T>,
+): Promise<T> {
   await using directory = await openDirectory(first.root, first.root);
   using _lock = await lockDirectory(directory, signal);
   refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
-  await using staged = await stageFiles([recordFile(first, pair), ...files], signal);
-  return await use(staged);
+  return await use();
 }
 
 /** Throws what would make writing these paths fail, creating nothing. Directories below a root may still be missing. */

@@ -34,3 +34,8 @@ export function rootOf(pattern: string): string {
   const [fixed = ""] = pattern.split(PLACEHOLDER, 1);
   return fixed.length === pattern.length ? dirname(pattern) : dirname(`${fixed}x`);
 }
+
+/** Where a pattern leads for one certificate, as FileToWrite has it. */
+export function placeOf(pattern: string, certificate: string): { readonly path: string; readonly root: string } {
+  return { path: resolveTargetPath(pattern, certificate), root: rootOf(pattern) };
+}

@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -16,20 +16,27 @@ function make(options: Record<string, unknown>): Deployer {
   return haproxy.create(haproxy.options.parse(options), dependencies("lb"));
 }
 
-deployerConformance("haproxy", async () => {
-  const server = await startHaproxy();
-  const lost = join(server.directory, ".away");
-  return {
-    deployer: make({ socket: server.socket, file: `${server.directory}/{certificate}.pem`, timeout: "5s" }),
-    served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
-    stored: (certificate) => storedFingerprint(join(server.directory, `${certificate}.pem`)),
-    async breakDown() {
-      await rename(server.socket, lost);
-      return { code: "deploy.unreachable", mend: () => rename(lost, server.socket) };
-    },
-    [Symbol.asyncDispose]: () => server.stop(),
-  };
-});
+for (const crtList of [false, true]) {
+  deployerConformance(`haproxy (${crtList ? "crt-list" : "directory"})`, async () => {
+    const server = await startHaproxy({ crtList });
+    const lost = join(server.directory, ".away");
+    return {
+      deployer: make({
+        socket: server.socket,
+        file: `${server.directory}/{certificate}.pem`,
+        timeout: "5s",
+        ...(crtList && { crtList: `${server.directory}/.list` }),
+      }),
+      served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
+      stored: (certificate) => storedFingerprint(join(server.directory, `${certificate}.pem`)),
+      async breakDown() {
+        await rename(server.socket, lost);
+        return { code: "deploy.unreachable", mend: () => rename(lost, server.socket) };
+      },
+      [Symbol.asyncDispose]: () => server.stop(),
+    };
+  });
+}
 
 describe("haproxy", () => {
   let server: Haproxy;
@@ -140,6 +147,67 @@ describe("haproxy", () => {
     expect(list.split("\n").filter((line) => line.endsWith("listed.pem"))).toHaveLength(1);
   });
 
+  it("gives the line of a crt-list its options and names, and writes into the file only what HAProxy accepted", async () => {
+    await using listed = await startHaproxy({ crtList: true });
+    const list = join(listed.directory, ".list");
+    const listing = (more: Record<string, unknown>) => make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list, ...more });
+    const pair = await issuer.issue({ certificate: "filtered", generation: 1 });
+    const before = await readFile(list, "utf8");
+    await expect(listing({ crtListEntry: "[no-such-option]" }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("no-such-option"),
+    });
+    expect(await readFile(list, "utf8")).toBe(before);
+    await listing({ crtListEntry: "[alpn h2,http/1.1] *.elsewhere.test" }).deploy({ pair, previous: null }, NEVER);
+    for (const reload of [false, true]) {
+      if (reload) await listed.reload();
+      expect(await servedFingerprint(listed.port, "www.elsewhere.test")).toBe(pair.leaf.fingerprint);
+      expect(await servedFingerprint(listed.port, "filtered.test")).not.toBe(pair.leaf.fingerprint);
+    }
+    expect(await readFile(list, "utf8")).toBe(`${before}${listed.directory}/filtered.pem [alpn h2,http/1.1] *.elsewhere.test\n`);
+  });
+
+  it("writes the crt-list's line after all when an attempt died before it", async () => {
+    await using listed = await startHaproxy({ crtList: true });
+    const list = join(listed.directory, ".list");
+    const before = await readFile(list, "utf8");
+    const deployer = make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list });
+    for (const generation of [1, 2]) {
+      const pair = await issuer.issue({ certificate: "resumed", generation });
+      await deployer.deploy({ pair, previous: null }, NEVER);
+      expect(await readFile(list, "utf8")).toBe(`${before}${listed.directory}/resumed.pem\n`);
+      if (generation === 1) await writeFile(list, before);
+    }
+    await listed.reload();
+    expect(await servedFingerprint(listed.port, "resumed.test")).toBe(await storedFingerprint(join(listed.directory, "resumed.pem")));
+  });
+
+  it("loses no line when several targets add to one crt-list in another directory", async () => {
+    await using listed = await startHaproxy({ crtList: true });
+    const names = ["one", "two", "three", "four"];
+    const pairs = await Promise.all(names.map((certificate) => issuer.issue({ certificate, generation: 1 })));
+    await Promise.all(
+      pairs.map(async (pair) => {
+        const directory = join(listed.directory, `.${pair.certificate}`);
+        await mkdir(directory);
+        const deployer = make({ socket: listed.socket, file: `${directory}/{certificate}.pem`, crtList: `${listed.directory}/.list` });
+        // They have no lock in common, and HAProxy one transaction for all: whoever met another one's comes again, as the deployer worker does.
+        await expect
+          .poll(
+            () =>
+              deployer.deploy({ pair, previous: null }, NEVER).then(
+                () => true,
+                () => false,
+              ),
+            { timeout: 10_000 },
+          )
+          .toBe(true);
+      }),
+    );
+    const lines = (await readFile(join(listed.directory, ".list"), "utf8")).split("\n");
+    expect(names.map((name) => lines.filter((line) => line.endsWith(`/${name}.pem`)).length)).toEqual([1, 1, 1, 1]);
+  });
+
   it("changes neither memory nor file when HAProxy refuses the payload", async () => {
     const serving = await deploy("fragile", 1);
     const pair = await issuer.issue({ certificate: "fragile", generation: 2 });
@@ -211,6 +279,8 @@ describe("haproxy", () => {
     [{ socket: "/s", file: "/a/b;c.pem" }, "spaces"],
     [{ socket: "/s", file: "b.pem" }, "absolute"],
     [{ socket: "/s" }, "file"],
+    [{ socket: "/s", file: "/a/b.pem", crtList: "/l", crtListEntry: "a;b" }, "crt-list line"],
+    [{ socket: "/s", file: "/a/b.pem", crtListEntry: "[alpn h2]" }, "crtList"],
   ])("refuses the options %j", (wrong, why) => {
     const result = haproxy.options.safeParse(wrong);
     expect(result.success).toBe(false);

@@ -7,6 +7,7 @@ describe("the registry of deployers", () => {
     const types = DEPLOYERS.map(({ type }) => type);
     expect(types).toEqual([...new Set(types)]);
     expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]));
+    expect(types).toEqual(expect.arrayContaining(["certbot", "haproxy-dataplane", "caddy", "traefik", "envoy"]));
   });
 
   it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(
@@ -23,6 +24,12 @@ describe("the registry of deployers", () => {
 
   it.each([
     ["files", { directory: "/c", fullchain: "{certificate}.pem" }],
+    ["files", { pkcs12: "/c/{certificate}.p12", jks: "/c/{certificate}.jks", password: "env:P" }],
+    ["certbot", {}],
+    ["caddy", { file: "/c/{certificate}.pem" }],
+    ["traefik", { file: "/c/{certificate}.pem", dynamicFile: "/d/{certificate}.yml" }],
+    ["envoy", { file: "/c/{certificate}.yaml" }],
+    ["haproxy-dataplane", { url: "http://lb:5555", username: "u", password: "env:P" }],
     ["haproxy", { socket: "/s", file: "/c/{certificate}.pem" }],
     ["nginx", { fullchain: "/c/{certificate}.pem", privkey: "/k/{certificate}.pem" }],
   ])("lets two certificates of one %s target not occupy the same file", (type, options) => {
