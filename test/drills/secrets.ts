@@ -1,6 +1,5 @@
 // Every private key renewd ever made is looked for wherever it must not be.
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { contents } from "../support/contents.ts";
 import type { World } from "./world.ts";
 
 /** From the middle of a PKCS#8 body, where no other key has the same. */
@@ -29,11 +28,4 @@ export async function findSecrets({ system, fleet, sites }: World): Promise<stri
     if (/BEGIN [A-Z ]*PRIVATE KEY/.test(flat) || needles.some((needle) => flat.includes(needle))) found.push(`a private key is readable in ${place}`);
   }
   return found;
-}
-
-async function contents(directory: string): Promise<[string, string][]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  // A file may go while it is read, as Redis' temporary ones do.
-  return Promise.all(files.map(async (file): Promise<[string, string]> => [file, await readFile(file, "latin1").catch(() => "")]));
 }

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Queue, QueueEvents } from "bullmq";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { contents } from "../support/contents.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { type Section, type System, startSystem } from "../support/system.ts";
 import { until } from "../support/until.ts";
@@ -108,15 +109,10 @@ describe("secrets", () => {
 
     const events = await system.store.events.list({ limit: 10_000 });
     const logs = system.running().flatMap((process) => process.log);
-    const files = [...(await contents(system.redis.directory)), ...(await contents(system.dataDir))];
+    const files = [...(await contents(system.redis.directory)), ...(await contents(system.dataDir))].map(([, text]) => text);
     const haystack = [JSON.stringify(events), logs.join("\n"), ...files].map((text) => text.replaceAll("\\n", "").replaceAll("\n", ""));
     expect(haystack.some((text) => text.includes("renewal.succeeded"))).toBe(true);
     for (const needle of needles) for (const text of haystack) expect(text.includes(needle)).toBe(false);
     for (const text of haystack) expect(text).not.toMatch(/PRIVATE KEY/);
   });
 });
-
-async function contents(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  return Promise.all(entries.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name), "latin1")));
-}
