@@ -11,7 +11,8 @@ import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
 import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
-import { addSolvers, addTargets } from "./commands/kinds.ts";
+import { addChannels, addSolvers, addTargets } from "./commands/kinds.ts";
+import { addNotify } from "./commands/notify.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addRehearse } from "./commands/rehearse.ts";
@@ -31,10 +32,10 @@ import type { Stream } from "./output.ts";
 /** In the order of `renewd --help`: what is looked at most comes first. */
 const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
-  ["Act:", [addRenew, addDeploy, addRollback, addPause, addResume, addImport, addRevoke, addReplace, addRehearse, addAccount]],
+  ["Act:", [addRenew, addDeploy, addRollback, addPause, addResume, addImport, addRevoke, addReplace, addRehearse, addNotify, addAccount]],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore]],
-  ["Configure:", [addConfig, addTargets, addSolvers]],
+  ["Configure:", [addConfig, addTargets, addSolvers, addChannels]],
 ] as const;
 
 export function createProgram(cli: Cli): Command {

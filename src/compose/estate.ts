@@ -8,6 +8,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { Deployer, TargetLimits } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
+import type { Channel } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
@@ -36,6 +37,7 @@ export function createEstate(initial: Config, store: Store, clock: Clock): Reloa
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
     solver: (name) => made.solver(name),
     deployer: (name) => made.deployer(name),
+    channels: () => made.channels,
     limits(name) {
       const target = config.targets.get(name);
       return target?.plugin.limits?.(target.options) ?? {};
@@ -63,6 +65,7 @@ interface Makers {
   issuer(name: string): Issuer;
   solver(name: string): Solver;
   deployer(name: string): Deployer;
+  readonly channels: ReadonlyMap<string, Channel>;
 }
 
 function makers(config: Config, store: Store, { now }: Clock): Makers {
@@ -73,6 +76,9 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
     ),
     solver: once("solver", config.solvers, ({ plugin, options }) => plugin.create(options, { challenges: store.challenges, now })),
     deployer: once("target", config.targets, ({ plugin, options, name }) => plugin.create(options, { target: name, secret })),
+    channels: new Map(
+      [...config.notifications].map(([name, { plugin, options, from }]) => [name, { from, send: plugin.create(options, { channel: name, secret }) }]),
+    ),
   };
 }
 

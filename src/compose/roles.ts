@@ -15,12 +15,15 @@ import { planDue } from "../renewal/plan.ts";
 import { pollRenewalInfo } from "../renewal/pollRenewalInfo.ts";
 import { requestRenewal } from "../renewal/request.ts";
 import { sweep } from "../renewal/sweep.ts";
+import { tellChannels } from "../renewal/tell.ts";
 import { verify } from "../renewal/verify.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 import { repeat } from "./repeat.ts";
 
 /** How often a verifier asks whether endpoints are due to be looked at. */
 const OBSERVE_TICK_MS = 5_000;
+/** How soon people are told. */
+const TELL_TICK_MS = 2_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
 const TICK_QUIET_MIN_MS = 5_000;
 
@@ -51,6 +54,7 @@ const START: Readonly<Record<Role, StartRole>> = {
     const onError = report(context, "planner");
     await configure(context);
     const ticks = watchedTicks(context, settings, onError);
+    const telling = repeat(TELL_TICK_MS, (signal) => tellChannels(context, signal), report(context, "notify"));
     const { tickMs, sweepMs } = settings;
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const requests = startRequestWorker({
@@ -65,7 +69,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         await planDue(context, AbortSignal.timeout(settings.tickMs));
       },
       async close() {
-        await Promise.all([ticks.close(), scheduler.close(), requests.close()]);
+        await Promise.all([telling.close(), ticks.close(), scheduler.close(), requests.close()]);
       },
     };
   },

@@ -1,9 +1,10 @@
 import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate, KeyType } from "../domain/certificate.ts";
 import type { Identifier } from "../domain/identifier.ts";
+import type { Severity } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { HostAndPort } from "./endpoints.ts";
-import type { DeployerPlugin, SolverPlugin } from "./registries.ts";
+import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "./registries.ts";
 
 /** A checked configuration: every reference resolved, every path absolute, every secret read. */
 export interface Config {
@@ -24,7 +25,8 @@ export interface Config {
   readonly log: { readonly level: "debug" | "info" | "warn" | "error" };
   readonly issuers: ReadonlyMap<string, IssuerConfig>;
   readonly solvers: ReadonlyMap<string, PluginConfig<SolverPlugin>>;
-  readonly targets: ReadonlyMap<string, PluginConfig<DeployerPlugin>>;
+  readonly targets: ReadonlyMap<string, TargetConfig>;
+  readonly notifications: ReadonlyMap<string, ChannelConfig>;
   /** In the order of the file. */
   readonly certificates: readonly Certificate[];
 }
@@ -61,11 +63,18 @@ export interface IssuerConfig {
   readonly orderTimeoutMs: number;
 }
 
+export interface TargetConfig extends PluginConfig<DeployerPlugin> {
+  /** Only a worker started for it deploys there. */
+  readonly agent: boolean;
+}
+
+export interface ChannelConfig extends PluginConfig<ChannelPlugin> {
+  readonly from: Severity;
+}
+
 export interface PluginConfig<Kind> {
   readonly name: string;
   readonly type: string;
-  /** Targets: only a worker started for it deploys there. */
-  readonly agent: boolean;
   /** What `plugin.options` made of the file: fit for this very plugin's `create` and `occupies`. */
   readonly options: unknown;
   readonly plugin: Kind;

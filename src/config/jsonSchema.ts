@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Registries } from "./registries.ts";
-import { fileSchema, targetSchema } from "./schema.ts";
+import { channelSchema, fileSchema, targetSchema } from "./schema.ts";
 
 /** The part of JSON Schema (2020-12) that comes out of our schemas. */
 export interface JsonSchema {
@@ -17,18 +17,19 @@ export interface JsonSchema {
 }
 
 /** renewd.yaml for editors. Cross-references and files are beyond a schema: `renewd` itself checks them. */
-export function configJsonSchema({ solvers, deployers }: Registries): JsonSchema {
+export function configJsonSchema({ solvers, deployers, channels }: Registries): JsonSchema {
   const schema = jsonSchemaOf(fileSchema);
-  for (const [key, plugins] of [
-    ["solvers", solvers],
-    ["targets", deployers],
+  for (const [key, plugins, common] of [
+    ["solvers", solvers, {}],
+    ["targets", deployers, TARGET],
+    ["notifications", channels, CHANNEL],
   ] as const) {
     const section = schema.properties?.[key];
     if (section)
       section.additionalProperties = {
         type: "object",
         required: ["type"],
-        oneOf: plugins.map((plugin) => pluginJsonSchema(plugin, key === "targets" ? AGENT : {})),
+        oneOf: plugins.map((plugin) => pluginJsonSchema(plugin, common)),
       };
   }
   return { ...schema, title: "renewd configuration", description: "Checked by `renewd` at start and on reload; see docs/configuration.md." };
@@ -40,8 +41,9 @@ interface Kind {
   readonly options: z.ZodType;
 }
 
-/** What every target takes besides its kind's options. */
-const AGENT = { agent: jsonSchemaOf(targetSchema).properties?.agent ?? {} };
+/** What every target, and every channel, takes besides its kind's options. */
+const TARGET = { agent: jsonSchemaOf(targetSchema).properties?.agent ?? {} };
+const CHANNEL = { from: jsonSchemaOf(channelSchema).properties?.from ?? {} };
 
 function pluginJsonSchema({ type, description, options }: Kind, more: Record<string, JsonSchema>): JsonSchema {
   const { $schema: _, ...schema } = jsonSchemaOf(options);

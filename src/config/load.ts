@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
 import { certificateSchema } from "./certificateSchema.ts";
-import type { Config, IssuerConfig, PluginConfig } from "./config.ts";
+import type { Config, IssuerConfig } from "./config.ts";
 import { digestOf } from "./digest.ts";
 import { parseYaml } from "./document.ts";
 import { type Draft, draftCertificates } from "./drafts.ts";
@@ -13,7 +13,7 @@ import { REGISTRIES, type Registries } from "./registries.ts";
 import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore } from "./resolve.ts";
 import { createResources } from "./resources.ts";
 import { checkRules } from "./rules.ts";
-import { checkTopLevelKeys, type Entry, entries, partialEntries, pluginEntries, type Raw, section } from "./sections.ts";
+import { channelEntries, checkTopLevelKeys, type Entry, entries, partialEntries, type Raw, section, solverEntries, targetEntries } from "./sections.ts";
 import { readText } from "./source.ts";
 
 export type LoadResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
@@ -59,8 +59,9 @@ async function build(file: string, raw: Raw, { registries, environment, issues }
   const redis = await resolveRedis(section("redis", raw, problems), resources);
 
   const issuerEntries = entries("issuers", issuerSchema, raw, problems);
-  const solvers = pluginEntries("solvers", registries.solvers, raw, problems);
-  const targets = pluginEntries("targets", registries.deployers, raw, problems);
+  const solvers = solverEntries(registries.solvers, raw, problems);
+  const targets = targetEntries(registries.deployers, raw, problems);
+  const notifications = channelEntries(registries.channels, raw, problems);
   const defaults = section("defaults", raw, problems);
   const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems);
   const quarantined = new Set([...issuerEntries].filter(([, { value }]) => value.quarantined).map(([name]) => name));
@@ -90,6 +91,7 @@ async function build(file: string, raw: Raw, { registries, environment, issues }
     issuers,
     solvers: valuesOf(solvers),
     targets: valuesOf(targets),
+    notifications: valuesOf(notifications),
     certificates: drafts.map((draft): Certificate => ({ ...draft, digest: digest(draft) })),
   };
 }
@@ -123,6 +125,6 @@ function definitions(
   };
 }
 
-function valuesOf<Kind>(found: ReadonlyMap<string, Entry<PluginConfig<Kind>>>): ReadonlyMap<string, PluginConfig<Kind>> {
+function valuesOf<Value>(found: ReadonlyMap<string, Entry<Value>>): ReadonlyMap<string, Value> {
   return new Map([...found].map(([name, { value }]) => [name, value]));
 }

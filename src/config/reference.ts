@@ -53,7 +53,7 @@ function rows(schema: JsonSchema, prefix: string): string[] {
   const required = new Set(schema.required);
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
     // What every kind takes is told once, at the section.
-    if ((key === "type" && property.const !== undefined) || (key === "agent" && prefix === "")) return [];
+    if ((key === "type" && property.const !== undefined) || ((key === "agent" || key === "from") && prefix === "")) return [];
     const own = row(prefix + key, property, required.has(key));
     if (property.properties) return [own, ...rows(property, `${prefix}${key}.`)];
     const item = property.items ? [property.items, ...alternatives(property.items)].find((one) => one.properties) : undefined;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SEVERITIES } from "../domain/notification.ts";
 import { certificateSchema, defaultsSchema } from "./certificateSchema.ts";
 import { duration } from "./duration.ts";
 import { issuerSchema } from "./issuerSchema.ts";
@@ -20,6 +21,11 @@ export const pluginSchema = z.looseObject({ type: z.string().describe("Kind, fro
 /** A target is deployed to by any deployer worker, unless it says otherwise. */
 export const targetSchema = pluginSchema.extend({
   agent: z.boolean().default(false).describe("Deploy only by `renewd worker deployer --targets NAME`, started on the machine that owns it."),
+});
+
+/** A channel is told from a severity on. */
+export const channelSchema = pluginSchema.extend({
+  from: z.enum(SEVERITIES).default("warning").describe("Tell what is at least this severe: `info`, `warning`, or `page` when a person is needed now."),
 });
 
 const masterKey = z
@@ -94,6 +100,12 @@ export const fileSchema = z.strictObject({
     .default({})
     .describe(
       "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only `renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials for it alone.",
+    ),
+  notifications: z
+    .record(name, channelSchema)
+    .default({})
+    .describe(
+      "Channels by which people are told what needs them, by name. Besides the options of its kind each takes `from`: `info`, `warning` (default) or `page`, the least severe it is told of.",
     ),
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),

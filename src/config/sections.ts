@@ -1,8 +1,10 @@
 import { z } from "zod";
-import type { PluginConfig } from "./config.ts";
+import type { ChannelConfig, PluginConfig, TargetConfig } from "./config.ts";
 import { check } from "./issues.ts";
+import type { Path } from "./places.ts";
 import type { Problems } from "./problems.ts";
-import { fileSchema, NAME, NAME_ADVICE, pluginSchema, targetSchema } from "./schema.ts";
+import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "./registries.ts";
+import { channelSchema, fileSchema, NAME, NAME_ADVICE, pluginSchema, targetSchema } from "./schema.ts";
 import { suggestion } from "./text.ts";
 
 type Shape = typeof fileSchema.shape;
@@ -63,48 +65,56 @@ function rightParts<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, ent
   return parts as Partial<z.output<z.ZodObject<Shape>>>; // Each part came out of its own schema.
 }
 
+/** What was written beside a plugin's own options, and those. */
+interface Written<Common> {
+  readonly type: string;
+  readonly common: Common;
+  readonly options: unknown;
+}
+
 /** As `entries`, each checked by the plugin its `type` names. */
-export function pluginEntries<Kind extends { readonly type: string; readonly options: z.ZodType }>(
-  key: "solvers" | "targets",
+function pluginEntries<Kind extends { readonly type: string; readonly options: z.ZodType }, Common>(
+  key: "solvers" | "targets" | "notifications",
   plugins: readonly Kind[],
   raw: Raw,
   problems: Problems,
-): Map<string, Entry<PluginConfig<Kind>>> {
-  const found = new Map<string, Entry<PluginConfig<Kind>>>();
+  split: (entry: unknown, path: Path) => Written<Common> | undefined,
+): Map<string, Entry<PluginConfig<Kind> & Common>> {
+  const found = new Map<string, Entry<PluginConfig<Kind> & Common>>();
   const types = plugins.map((plugin) => plugin.type);
   for (const [name, entry] of named(key, raw, problems)) {
-    const checked = key === "targets" ? checkTarget(entry, name, problems) : checkSolver(entry, name, problems);
-    if (!checked) continue;
-    const { type, agent, options } = checked;
-    const plugin = plugins.find((candidate) => candidate.type === type);
+    const written = split(entry, [key, name]);
+    if (!written) continue;
+    const plugin = plugins.find(({ type }) => type === written.type);
     if (!plugin) {
-      problems.add([key, name, "type"], () => `no such kind of ${key.slice(0, -1)}${suggestion(type, types)}`);
+      problems.add([key, name, "type"], () => `no such kind of ${key.slice(0, -1)}${suggestion(written.type, types)}`);
       continue;
     }
-    const value = check(plugin.options, options, [key, name], problems);
-    if (value !== undefined) found.set(name, { raw: entry, value: { name, type, agent, options: value, plugin } });
+    const options = check(plugin.options, written.options, [key, name], problems);
+    if (options !== undefined) found.set(name, { raw: entry, value: { name, type: written.type, options, plugin, ...written.common } });
   }
   return found;
 }
 
-interface Written {
-  readonly type: string;
-  readonly agent: boolean;
-  readonly options: unknown;
+export function solverEntries(plugins: readonly SolverPlugin[], raw: Raw, problems: Problems): Map<string, Entry<PluginConfig<SolverPlugin>>> {
+  return pluginEntries("solvers", plugins, raw, problems, (entry, path) => {
+    const { type, ...options } = check(pluginSchema, entry, path, problems) ?? {};
+    return type === undefined ? undefined : { type, common: {}, options };
+  });
 }
 
-function checkTarget(entry: unknown, name: string, problems: Problems): Written | undefined {
-  const checked = check(targetSchema, entry, ["targets", name], problems);
-  if (!checked) return undefined;
-  const { type, agent, ...options } = checked;
-  return { type, agent, options };
+export function targetEntries(plugins: readonly DeployerPlugin[], raw: Raw, problems: Problems): Map<string, Entry<TargetConfig>> {
+  return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
+    const { type, agent = false, ...options } = check(targetSchema, entry, path, problems) ?? {};
+    return type === undefined ? undefined : { type, common: { agent }, options };
+  });
 }
 
-function checkSolver(entry: unknown, name: string, problems: Problems): Written | undefined {
-  const checked = check(pluginSchema, entry, ["solvers", name], problems);
-  if (!checked) return undefined;
-  const { type, ...options } = checked;
-  return { type, agent: false, options };
+export function channelEntries(plugins: readonly ChannelPlugin[], raw: Raw, problems: Problems): Map<string, Entry<ChannelConfig>> {
+  return pluginEntries("notifications", plugins, raw, problems, (entry, path) => {
+    const { type, from = "warning", ...options } = check(channelSchema, entry, path, problems) ?? {};
+    return type === undefined ? undefined : { type, common: { from }, options };
+  });
 }
 
 function named(key: string, raw: Raw, problems: Problems): [string, unknown][] {

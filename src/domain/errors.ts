@@ -76,6 +76,12 @@ export const ERRORS = {
     action: "Compare the served dates with the verifier's clock; renew the certificate if it has expired.",
   },
   "verify.badChain": { class: "target", retry: "never", action: "Let the server send the full chain, leaf first." },
+  "notify.failed": {
+    class: "transient",
+    retry: "backoff",
+    action: "Check the channel's receiver; renewd tells it again and again until it answers, for a day.",
+  },
+  "notify.refused": { class: "configuration", retry: "never", action: "Correct the channel: its receiver refuses what it is told." },
   "config.invalid": { class: "configuration", retry: "never", action: "Correct the configuration at the named place." },
   "config.removed": { class: "configuration", retry: "never", action: "Nothing: the certificate, target or issuer left the configuration." },
   "config.secret": { class: "configuration", retry: "never", action: "Provide the secret that the named env: or file: reference points to." },

@@ -5,6 +5,7 @@ import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts"
 import type { Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, NewEvent } from "./event.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
+import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
 import type { Secret } from "./secret.ts";
@@ -23,6 +24,7 @@ export interface Store {
   readonly accounts: Accounts;
   readonly ledger: Ledger;
   readonly campaigns: CampaignStore;
+  readonly cursors: CursorStore;
   /** State and its history event are committed together or not at all. Do no other I/O inside. */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */

@@ -4,6 +4,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { Deployer } from "../domain/deployer.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
+import type { Channel } from "../domain/notification.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
@@ -18,6 +19,8 @@ export interface Estate {
   budget(issuer: string): CaBudget;
   solver(name: string): Solver;
   deployer(target: string): Deployer;
+  /** Ways to reach people, by name. */
+  channels(): ReadonlyMap<string, Channel>;
   /** The target is deployed to only by a worker that was started for it, on the machine that owns it. */
   hasAgent(target: string): boolean;
 }

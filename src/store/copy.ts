@@ -22,6 +22,7 @@ const TABLES = {
   ledger: ["scope", "kind", "key"],
   campaigns: ["id"],
   campaignMembers: ["campaign", "certificate"],
+  channelCursors: ["channel"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 

@@ -5,6 +5,7 @@ import { accountStore } from "./accounts.ts";
 import { campaignStore } from "./campaigns.ts";
 import { certificateStore } from "./certificates.ts";
 import { challengeStore } from "./challenges.ts";
+import { cursorStore } from "./cursors.ts";
 import type { Database } from "./database.ts";
 import { deploymentStore } from "./deployments.ts";
 import { eventStore, eventStoreInside } from "./events.ts";
@@ -67,6 +68,7 @@ function ports(database: Database, db: Db, vault: Vault, events: EventStore): Om
     challenges: challengeStore(db),
     accounts: accountStore(db, vault),
     campaigns: campaignStore(db),
+    cursors: cursorStore(db),
     ledger: ledgerStore(db, database.dialect),
   };
 }

@@ -4,6 +4,7 @@ import type { Campaign, CampaignMember } from "../domain/campaign.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { HistoryEvent } from "../domain/event.ts";
+import type { ChannelCursor } from "../domain/notification.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { Version } from "../domain/version.ts";
@@ -37,6 +38,7 @@ export interface Schema {
   reservations: Reservation & { renewalId: string };
   campaigns: Campaign;
   campaignMembers: CampaignMember;
+  channelCursors: ChannelCursor;
   meta: { name: string; value: string };
 }
 

@@ -48,7 +48,8 @@ describe("renewd store migrate", () => {
     database.exec("drop index certificates_next_observation_at; alter table certificates drop column next_observation_at");
     database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
     database.exec("alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest");
-    for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes"]) database.exec(`drop table ${table}`);
+    for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes", "channel_cursors"])
+      database.exec(`drop table ${table}`);
     expect(await installation.run("store", "migrate")).toMatchObject({ code: 0, stdout: expect.stringContaining("schema version 1 → ") });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null, generationFloor: 0 });
   });

@@ -97,6 +97,7 @@ class World {
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(crash),
         hasAgent: () => false,
+        channels: () => new Map(),
       },
       clock: {
         now: () => this.now,

@@ -61,6 +61,7 @@ function context(batch = 200): Context {
       solver: () => expect.unreachable(),
       deployer: () => expect.unreachable(),
       hasAgent: () => false,
+      channels: () => new Map(),
     },
     clock: { now: () => now, monotonic: () => now, sleep: async () => {} },
     clockGuard: { check: async () => {} },

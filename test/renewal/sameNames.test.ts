@@ -62,6 +62,7 @@ function context(certificates: readonly Certificate[]): Context {
       solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
       deployer: () => expect.unreachable(),
       hasAgent: () => false,
+      channels: () => new Map(),
     },
     clock: { now: () => now, monotonic: () => now, sleep: async () => {} },
     clockGuard: { check: async () => {} },

@@ -3,7 +3,7 @@ import { REGISTRIES } from "../../config/registries.ts";
 import { type Cli, perform } from "../call.ts";
 import { renderTable } from "../terminal/table.ts";
 
-/** `renewd targets --json` and `renewd solvers --json`. */
+/** `renewd targets --json`, `renewd solvers --json` and `renewd channels --json`. */
 export interface KindsReport {
   readonly version: 1;
   readonly kinds: readonly { readonly type: string; readonly description: string }[];
@@ -15,6 +15,10 @@ export function addTargets(program: Command, cli: Cli): void {
 
 export function addSolvers(program: Command, cli: Cli): void {
   addKinds(program.command("solvers").description("The kinds of challenge solvers that this renewd has."), cli, "solvers");
+}
+
+export function addChannels(program: Command, cli: Cli): void {
+  addKinds(program.command("channels").description("The kinds of channels by which this renewd can tell people."), cli, "channels");
 }
 
 function addKinds(command: Command, cli: Cli, registry: keyof typeof REGISTRIES): void {

@@ -1,3 +1,4 @@
+import type { ChannelCursor } from "../../domain/notification.ts";
 import { formatDuration } from "../../renewal/duration.ts";
 import { suggestionFor } from "../../renewal/suggestion.ts";
 import type { Member } from "./fleet.ts";
@@ -32,6 +33,18 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
     ...explained(fleet, now),
     notice(differing, `this configuration differs from the planner's for ${amount(differing, fleet)}`, "Reload the planner with SIGHUP.", false),
   ].filter((each) => each !== null);
+}
+
+/** Whoever is not reached does not know that nobody is told: so this is said where people look. */
+export function silentChannels(cursors: readonly ChannelCursor[]): Notice[] {
+  return cursors
+    .filter(({ failures }) => failures > 0)
+    .map(({ channel, failures, lastErrorMessage }) => ({
+      what: `channel ${channel} has failed ${failures} time${failures === 1 ? "" : "s"} in a row: ${lastErrorMessage ?? "unknown"}`,
+      action: `Mend it and try it: \`renewd notify ${channel}\`.`,
+      needsPerson: true,
+      certificates: [],
+    }));
 }
 
 /** A CA that moves windows says why: people read it before they wonder about a wave of renewals. */

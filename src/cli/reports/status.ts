@@ -3,7 +3,7 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import { type BudgetOf, decisionOf, loadFleet, type Member, nextLookAt, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { type Notice, noticesOf } from "./notices.ts";
+import { type Notice, noticesOf, silentChannels } from "./notices.ts";
 import { type Case, complaintsOf, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf, stoppedBy, waitsUntil } from "./problems.ts";
 
 /** `renewd status --json`. Instants are ISO 8601. */
@@ -84,7 +84,7 @@ export async function statusReport(store: Store, certificates: readonly Certific
   for (const member of fleet) examined.push(await examine(store, member, now));
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);
   const problems = troubled.map(troubleOf);
-  const notices = noticesOf(fleet, now);
+  const notices = [...noticesOf(fleet, now), ...silentChannels(await store.cursors.list())];
   return {
     version: 1,
     at: iso(now),

@@ -7,7 +7,7 @@ import { restored } from "./0002-restored.ts";
 import { budgetsAndCampaigns } from "./0003-budgets-and-campaigns.ts";
 import { renewalInfos } from "./0004-renewal-infos.ts";
 import { ordersAndAccounts } from "./0005-orders-and-accounts.ts";
-import { wavesAndObservation } from "./0006-waves-and-observation.ts";
+import { wavesAndTelling } from "./0006-waves-and-telling.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
@@ -16,7 +16,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0003-budgets-and-campaigns": budgetsAndCampaigns,
   "0004-renewal-infos": renewalInfos,
   "0005-orders-and-accounts": ordersAndAccounts,
-  "0006-waves-and-observation": wavesAndObservation,
+  "0006-waves-and-telling": wavesAndTelling,
 };
 
 /** How many migrations this release knows. */

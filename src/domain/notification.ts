@@ -1,0 +1,49 @@
+import type { EventType } from "./event.ts";
+
+/** `page`: a person is needed now. */
+export const SEVERITIES = ["info", "warning", "page"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What people are told of one event of the history. */
+export interface Notification {
+  /** The event's sequence number: a channel may get one twice, under the same id. */
+  readonly id: string;
+  /** ms since epoch. */
+  readonly at: number;
+  readonly severity: Severity;
+  readonly event: EventType | "test";
+  readonly certificate: string | null;
+  readonly renewalId: string | null;
+  readonly target: string | null;
+  /** One line. It may quote a CA, a target or an endpoint. */
+  readonly message: string;
+  /** What the reader should do; null: nothing. */
+  readonly action: string | null;
+}
+
+/** A way to reach people. */
+export interface Channel {
+  /** Least severe notification it wants. */
+  readonly from: Severity;
+  /** Throws `notify.failed` while the receiver cannot take it, `notify.refused` when it never will. */
+  send(notification: Notification, signal: AbortSignal): Promise<void>;
+}
+
+/** How far a channel has been told. Instants are ms since epoch. */
+export interface ChannelCursor {
+  readonly channel: string;
+  /** Sequence number of the last event it was told of, or that was not for it. */
+  readonly seq: number;
+  readonly leaseUntil: number | null;
+  readonly failures: number;
+  readonly nextAttemptAt: number | null;
+  readonly lastErrorMessage: string | null;
+}
+
+export interface CursorStore {
+  list(): Promise<ChannelCursor[]>;
+  /** Takes the channel for `leaseMs`; a new one begins after the newest event. Null: somebody else has it, or it backs off. */
+  claim(channel: string, now: number, leaseMs: number): Promise<ChannelCursor | null>;
+  /** Gives the channel back. False: the lease ran out and another has taken it, nothing was written. */
+  release(claimed: ChannelCursor, patch: Pick<ChannelCursor, "seq" | "failures" | "nextAttemptAt" | "lastErrorMessage">): Promise<boolean>;
+}

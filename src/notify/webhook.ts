@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { RenewalError } from "../domain/errors.ts";
+import type { Notification } from "../domain/notification.ts";
+import type { Plugin } from "../domain/plugin.ts";
+import { parseSecretReference, SECRET_REFERENCE, SECRET_REFERENCE_ADVICE } from "../domain/secretReference.ts";
+import type { ChannelDependencies, Send } from "./dependencies.ts";
+
+const TIMEOUT_MS = 10_000;
+
+const options = z.strictObject({
+  url: z
+    .string()
+    .regex(SECRET_REFERENCE, { error: SECRET_REFERENCE_ADVICE, abort: true })
+    .transform(parseSecretReference)
+    .describe("Reference to the URL that is posted to: incoming webhooks of chats and pagers hold their secret in it."),
+});
+
+type WebhookOptions = z.infer<typeof options>;
+
+export const webhook: Plugin<WebhookOptions, ChannelDependencies, Send> = {
+  type: "webhook",
+  description: "Posts JSON; its `text` is what incoming webhooks of Slack, Mattermost, Teams and Google Chat show.",
+  options,
+  create: (made, dependencies) => (notification, signal) => post(made, dependencies, notification, signal),
+};
+
+async function post({ url }: WebhookOptions, { channel, secret }: ChannelDependencies, notification: Notification, signal: AbortSignal): Promise<void> {
+  const { message, action, severity, at, ...ids } = notification;
+  const text = `[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}`;
+  const body = JSON.stringify({ text, severity, message, action, at: new Date(at).toISOString(), ...ids });
+  const address = addressOf(channel, (await secret(url)).reveal());
+  const headers = { "content-type": "application/json", "user-agent": "renewd", "idempotency-key": `renewd-${ids.id}` };
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  let status: number;
+  try {
+    // A redirect could carry it to anybody.
+    const answer = await fetch(address, { method: "POST", headers, body, redirect: "manual", signal: limited });
+    await answer.body?.cancel();
+    ({ status } = answer);
+  } catch {
+    signal.throwIfAborted();
+    // The error's own text may hold the URL, which is a secret.
+    throw new RenewalError("notify.failed", `channel ${channel}: ${address.host} did not answer${limited.aborted ? ` within ${TIMEOUT_MS / 1_000} s` : ""}`);
+  }
+  if (status >= 200 && status < 300) return;
+  // 404 and 410 come back to life when somebody mends the URL's secret; 400 and 422 are about this very message.
+  throw new RenewalError(
+    status === 400 || status === 413 || status === 422 ? "notify.refused" : "notify.failed",
+    `channel ${channel}: ${address.host} answered ${status}`,
+  );
+}
+
+function addressOf(channel: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && (url.protocol === "https:" || url.protocol === "http:")) return url;
+  throw new RenewalError("config.secret", `channel ${channel}: its \`url\` does not refer to an http or https URL`);
+}
