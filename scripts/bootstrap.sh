@@ -44,7 +44,7 @@ install_modules() {
 # --- Debian packages --------------------------------------------------------------------------------------------------
 missing_packages() {
   local wanted=(redis-server:redis-server pebble:pebble haproxy:haproxy nginx:nginx openssl:openssl)
-  if [ "$task" != demo ]; then wanted+=(strace:strace faketime:faketime caddy:caddy keytool:default-jre-headless); fi
+  if [ "$task" != demo ]; then wanted+=(strace:strace faketime:faketime caddy:caddy keytool:default-jre-headless sshd:openssh-server); fi
   local entry
   for entry in "${wanted[@]}"; do command -v "${entry%%:*}" >/dev/null || printf '%s ' "${entry##*:}"; done
   # Debian keeps PostgreSQL's server programs off PATH, one directory per major version.

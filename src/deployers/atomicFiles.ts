@@ -85,7 +85,7 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   const name = basename(file.path);
   const final = directory.at(name);
   const existing = await currentFile(file, directory);
-  const wanted = attributes(file, existing);
+  const wanted = wantedAttributes(file, existing);
   if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted)))
     return { file, directory, final, temporary: null, backup: null };
 
@@ -153,7 +153,7 @@ interface Attributes {
 }
 
 /** A renewal must not change who can read a file, or the server that reads it fails at its next start. */
-function attributes(file: FileToWrite, existing: Stats | null): Attributes {
+export function wantedAttributes(file: FileToWrite, existing: Pick<Stats, "mode" | "uid" | "gid"> | null): Attributes {
   const inherited = existing === null ? null : file.secret ? existing.mode & 0o770 : existing.mode & 0o777;
   return {
     mode: file.mode ?? inherited ?? (file.secret ? 0o600 : 0o644),

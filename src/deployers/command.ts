@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { RenewalError } from "../domain/errors.ts";
+import { type ErrorCode, RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import { forPeople } from "./words.ts";
 
@@ -15,6 +15,10 @@ export interface Command {
   readonly secret?: Secret;
   /** What the command reads on stdin, such as a private key that must not lie on disk; never shown either. Default: nothing. */
   readonly stdin?: Secret;
+  /** What people are shown instead of program and arguments. */
+  readonly name?: string;
+  /** Exit codes that say more than that the command failed. */
+  readonly exitCodes?: Readonly<Record<number, ErrorCode>>;
 }
 
 /** Enough to show what went wrong; the rest is read and dropped, so that no command blocks on a full pipe. */
@@ -25,11 +29,11 @@ const CLOSE_AFTER_EXIT_MS = 500;
 
 /**
  * Runs a command to its end and returns what it wrote to stdout (its last 16 KiB). Throws `deploy.commandFailed` with the
- * end of its output, or `deploy.timeout`; on timeout and abort its whole process group is ended.
+ * end of its output (or with what `exitCodes` says), or `deploy.timeout`; on timeout and abort its whole process group is ended.
  */
 export async function runCommand(command: Command, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
-  const shown = command.argv.join(" ").slice(0, 200);
+  const shown = command.name ?? command.argv.join(" ").slice(0, 200);
   const timeout = AbortSignal.timeout(command.timeoutMs);
   const ended = await run(command, AbortSignal.any([signal, timeout])).catch((cause) => {
     throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}\`: ${startProblem(cause)}`, { cause });
@@ -39,7 +43,8 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   if (ended.code === 0) return ended.stdout;
   const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
   const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null, command.stdin ?? null);
-  throw new RenewalError("deploy.commandFailed", `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
+  const code = command.exitCodes?.[ended.code ?? -1] ?? "deploy.commandFailed";
+  throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
 /** Throws `deploy.commandFailed` when the program is not to be found, for preflight. */
@@ -90,7 +95,8 @@ function run(command: Command, signal: AbortSignal): Promise<Ended> {
   }).finally(() => signal.removeEventListener("abort", stop));
 }
 
-function collect(stream: NodeJS.ReadableStream): () => string {
+/** The last 16 KiB of what a stream says; the rest is read and dropped. */
+export function collect(stream: NodeJS.ReadableStream): () => string {
   let tail = "";
   let cut = false;
   stream.setEncoding("utf8");

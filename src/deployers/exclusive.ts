@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync } from "node:fs";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { RenewalError } from "../domain/errors.ts";
@@ -14,13 +15,13 @@ const SQLITE_BUSY = 5;
 /**
  * Holds the directory's lock: one writer at a time, over processes and containers that share it, so that nobody gets between
  * the check of the generation and the swap. The lock dies with its holder; a holder that is only stopped keeps it, which is
- * right: it may go on. Throws `deploy.timeout` when it is not to be had within 10 s.
+ * right: it may go on. Throws `deploy.timeout` when it is not to be had within 10 s. A `name` of its own locks less than all of it.
  */
-export async function lockDirectory(directory: Directory, signal: AbortSignal): Promise<Disposable> {
-  const path = directory.at(LOCK_NAME);
+export async function lockDirectory(directory: Directory, signal: AbortSignal, name: string = LOCK_NAME): Promise<Disposable> {
+  const path = directory.at(name);
   const deadline = performance.now() + WAIT_MAX_MS;
   for (;;) {
-    const lock = tryLock(path, directory.path);
+    const lock = tryLock(path, join(directory.path, name));
     if (lock !== null) return lock;
     if (performance.now() > deadline) {
       throw new RenewalError("deploy.timeout", `another process of renewd has been writing to ${directory.path} for more than ${WAIT_MAX_MS / 1000} s`);
@@ -43,7 +44,7 @@ function tryLock(path: string, shown: string): Disposable | null {
     }
     return { [Symbol.dispose]: () => database.close() };
   } catch (error) {
-    throw fileError(error, `lock file ${shown}/${LOCK_NAME}`);
+    throw fileError(error, `lock file ${shown}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Deployer } from "../domain/deployer.ts";
 import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
+import { acmeSh } from "./acmeSh.ts";
 import { awsAcm } from "./awsAcm.ts";
 import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
@@ -7,11 +8,14 @@ import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { envoy } from "./envoy.ts";
+import { exec } from "./exec.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { nginx } from "./nginx.ts";
+import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
+import { webhook } from "./webhook.ts";
 
 export type { DeployerDependencies } from "./dependencies.ts";
 
@@ -28,4 +32,8 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
+  definePlugin(ssh),
+  definePlugin(exec),
+  definePlugin(acmeSh),
+  definePlugin(webhook),
 ];

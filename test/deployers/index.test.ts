@@ -8,6 +8,7 @@ describe("the registry of deployers", () => {
     expect(types).toEqual([...new Set(types)]);
     expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]));
     expect(types).toEqual(expect.arrayContaining(["certbot", "haproxy-dataplane", "caddy", "traefik", "envoy"]));
+    expect(types).toEqual(expect.arrayContaining(["ssh", "exec", "acme.sh", "webhook"]));
   });
 
   it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(
@@ -31,6 +32,9 @@ describe("the registry of deployers", () => {
     ["envoy", { file: "/c/{certificate}.yaml" }],
     ["haproxy-dataplane", { url: "http://lb:5555", username: "u", password: "env:P" }],
     ["haproxy", { socket: "/s", file: "/c/{certificate}.pem" }],
+    ["ssh", { host: "h", user: "u", hostKey: `SHA256:${"A".repeat(43)}`, agent: "/a", directory: "/c", bundle: "{certificate}.pem" }],
+    ["exec", { command: ["true"], record: "/r/{certificate}.json" }],
+    ["acme.sh", { home: "/h", hook: "x", record: "/r/{certificate}.json" }],
     ["nginx", { fullchain: "/c/{certificate}.pem", privkey: "/k/{certificate}.pem" }],
   ])("lets two certificates of one %s target not occupy the same file", (type, options) => {
     const plugin = DEPLOYERS.find((one) => one.type === type);
