@@ -42,6 +42,8 @@ export interface ChannelCursor {
 
 export interface CursorStore {
   list(): Promise<ChannelCursor[]>;
+  /** Forgets all other channels: one that comes back later begins anew. */
+  retain(channels: readonly string[]): Promise<void>;
   /** Takes the channel for `leaseMs`; a new one begins after the newest event. Null: somebody else has it, or it backs off. */
   claim(channel: string, now: number, leaseMs: number): Promise<ChannelCursor | null>;
   /** Gives the channel back. False: the lease ran out and another has taken it, nothing was written. */

@@ -7,6 +7,7 @@ export async function configure(context: Context): Promise<void> {
   const now = clock.now();
   const difference = await store.transaction(async (tx) => {
     const found = await tx.certificates.sync(estate.certificates(), now);
+    await tx.cursors.retain([...estate.channels().keys()]);
     const base = { at: now, renewalId: null, target: null };
     for (const certificate of found.added) await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "added" } });
     for (const certificate of found.changed) {

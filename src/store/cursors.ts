@@ -4,6 +4,10 @@ import { atomically, type Db } from "./schema.ts";
 export function cursorStore(db: Db): CursorStore {
   return {
     list: () => db.selectFrom("channelCursors").selectAll().orderBy("channel").execute(),
+    async retain(channels) {
+      const others = db.deleteFrom("channelCursors");
+      await (channels.length === 0 ? others : others.where("channel", "not in", channels)).execute();
+    },
     claim: (channel, now, leaseMs) => atomically(db, (trx) => claim(trx, channel, now, leaseMs)),
     async release({ channel, leaseUntil }, patch) {
       const result = await db

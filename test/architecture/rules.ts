@@ -83,8 +83,8 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   "pino-pretty": { owners: ["src/log.ts"], why: "The same logs for a person at a terminal." },
 };
 
-/** Settings come in through the first; the second only hands PATH, HOME, LANG and TZ on to the commands it starts. */
-export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set(["src/config/environment.ts", "src/deployers/command.ts"]);
+/** Settings come in through the first; the others only hand PATH, HOME, LANG and TZ on to the commands it starts. */
+export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set(["src/config/environment.ts", "src/deployers/command.ts", "src/notify/command.ts"]);
 
 /** Names that become drawers: things nobody can find because anything fits. */
 export const DRAWERS: ReadonlySet<string> = new Set(["util", "utils", "helper", "helpers", "common", "lib", "manager", "managers", "shared", "misc", "types"]);

@@ -6,6 +6,7 @@ import type { Store } from "../../src/domain/store.ts";
 import { openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
 import { campaignTests } from "../store/campaignTests.ts";
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
+import { cursorTests } from "../store/cursorTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { historyTests } from "../store/historyTests.ts";
 import { ledgerTests } from "../store/ledgerTests.ts";
@@ -73,6 +74,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     historyTests(bench);
     ledgerTests(bench);
     campaignTests(bench);
+    cursorTests(bench);
     processTests(bench);
   });
 }

@@ -1,0 +1,116 @@
+// Each kind of channel by itself, against a real receiver.
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RenewalError } from "../../src/domain/errors.ts";
+import type { Notification } from "../../src/domain/notification.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { command } from "../../src/notify/command.ts";
+import { webhook } from "../../src/notify/webhook.ts";
+import { startHook } from "../support/hook.ts";
+
+const NEVER = new AbortController().signal;
+const NOTE: Notification = {
+  id: "42",
+  at: Date.UTC(2026, 0, 2),
+  severity: "page",
+  event: "renewal.held",
+  certificate: "www",
+  renewalId: "r-1",
+  target: null,
+  message: "www: renewal held: wave 1 of 2",
+  action: "Mend it.",
+};
+
+describe("a webhook", () => {
+  const sendTo = (url: string) => webhook.create(webhook.options.parse({ url: "env:HOOK" }), { channel: "ops", secret: async () => new Secret(url) });
+
+  test("gets the facts, a text for people, and an id that stays the same when it is told twice", async () => {
+    await using hook = await startHook();
+    const send = sendTo(hook.url);
+    await send(NOTE, NEVER);
+    await send(NOTE, NEVER);
+    expect(hook.taken[0]).toEqual({
+      text: "[page] www: renewal held: wave 1 of 2\nWhat to do: Mend it.",
+      severity: "page",
+      message: NOTE.message,
+      action: "Mend it.",
+      at: "2026-01-02T00:00:00.000Z",
+      id: "42",
+      event: "renewal.held",
+      certificate: "www",
+      renewalId: "r-1",
+      target: null,
+      key: "renewd-42",
+    });
+    expect(hook.taken[1]).toEqual(hook.taken[0]);
+  });
+
+  test.each([
+    [500, "notify.failed", "answered 500"],
+    [404, "notify.failed", "answered 404"],
+    [302, "notify.failed", "answered 302"],
+    [0, "notify.failed", "did not answer"],
+    [400, "notify.refused", "answered 400"],
+  ])("that answers %i is an error without its secret URL", async (status, code, said) => {
+    await using hook = await startHook();
+    hook.answer = status;
+    const error = await sendTo(hook.url)(NOTE, NEVER).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code, message: expect.stringContaining(said) });
+    expect(String(error) + JSON.stringify(error)).not.toContain("s3cr3t");
+    // A redirect is not followed.
+    expect(hook.requests()).toBe(1);
+  });
+
+  test("is refused when its reference leads to no URL", async () => {
+    const error = await sendTo("hooks.example.org")(NOTE, NEVER).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "config.secret" });
+    expect(webhook.options.safeParse({ url: "https://hooks.example.org/s3cr3t" }).success).toBe(false);
+  });
+});
+
+describe("a command", () => {
+  let home: string;
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), "renewd-notify-"));
+  });
+  afterAll(() => rm(home, { recursive: true, force: true }));
+
+  const script = async (name: string, body: string): Promise<string> => {
+    const file = join(home, name);
+    await writeFile(file, `#!/bin/sh\n${body}\n`);
+    await chmod(file, 0o755);
+    return file;
+  };
+  const sendBy = (...argv: [string, ...string[]]) =>
+    command.create(command.options.parse({ command: argv }), { channel: "pager", secret: () => Promise.reject(new RenewalError("config.secret", "none")) });
+
+  test("gets the message on standard input and the facts in its environment, and nothing else of ours", async () => {
+    process.env.RENEWD_TEST_SECRET = "do not pass on";
+    const file = await script("tell", `cat >"$1"; env >>"$1"`);
+    await sendBy(file, join(home, "said"))(NOTE, NEVER);
+    const said = await readFile(join(home, "said"), "utf8");
+    expect(said).toMatch(/^www: renewal held: wave 1 of 2\nWhat to do: Mend it\.\n/);
+    expect(said.split("\n")).toEqual(
+      expect.arrayContaining(["RENEWD_SEVERITY=page", "RENEWD_EVENT=renewal.held", "RENEWD_CERTIFICATE=www", "RENEWD_RENEWAL=r-1"]),
+    );
+    expect(said).not.toContain("do not pass on");
+  });
+
+  test.each([
+    ["ends badly", async () => [await script("bad", "echo no pager >&2; exit 3")] as [string], "ended with exit code 3: no pager"],
+    ["is not there", async () => [join(home, "nowhere")] as [string], "is not found"],
+  ])("that %s is told with what it said", async (_what, argv, said) => {
+    await expect(sendBy(...(await argv()))(NOTE, NEVER)).rejects.toMatchObject({ code: "notify.failed", message: expect.stringContaining(said) });
+  });
+
+  test("is ended when renewd stops", async () => {
+    const stop = new AbortController();
+    const file = await script("slow", `echo started >"$1"; exec sleep 60`);
+    const sent = sendBy(file, join(home, "slow.started"))(NOTE, stop.signal);
+    await expect.poll(() => readFile(join(home, "slow.started"), "utf8").catch(() => "")).toBe("started\n");
+    stop.abort(new Error("stopping"));
+    await expect(sent).rejects.toThrow("stopping");
+  });
+});

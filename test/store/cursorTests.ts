@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import type { StoreBench } from "../conformance/store.ts";
+import { certificate, NOW } from "../support/facts.ts";
+
+const FRESH = { failures: 0, nextAttemptAt: null, lastErrorMessage: null };
+
+export function cursorTests(bench: () => StoreBench): void {
+  describe("channel cursors", () => {
+    const event = { at: NOW, type: "renewal.failed", certificate: "www", renewalId: null, target: null, detail: {} } as const;
+
+    test("begin after the newest event", async () => {
+      const { cursors, events } = bench().store;
+      await events.append(event);
+      const [newest] = await events.list({ limit: 1 });
+      expect(await cursors.claim("ops", NOW, 1_000)).toEqual({ channel: "ops", seq: newest?.seq, leaseUntil: NOW + 1_000, ...FRESH });
+    });
+
+    test("are one's own until given back or the lease ends", async () => {
+      const { cursors } = bench().store;
+      const mine = await cursors.claim("ops", NOW, 1_000);
+      expect(await cursors.claim("ops", NOW + 999, 1_000)).toBeNull();
+      const theirs = await cursors.claim("ops", NOW + 1_000, 1_000);
+      if (mine === null || theirs === null) throw new Error("neither got the channel");
+      expect(await cursors.release(mine, { ...FRESH, seq: 7 })).toBe(false);
+      expect(await cursors.release(theirs, { ...FRESH, seq: 8 })).toBe(true);
+      expect(await cursors.list()).toEqual([{ channel: "ops", seq: 8, leaseUntil: null, ...FRESH }]);
+    });
+
+    test("wait out a back-off", async () => {
+      const { cursors } = bench().store;
+      const claimed = await cursors.claim("ops", NOW, 1_000);
+      if (claimed === null) throw new Error("a new channel is free");
+      await cursors.release(claimed, { seq: 0, failures: 1, nextAttemptAt: NOW + 5_000, lastErrorMessage: "500" });
+      expect(await cursors.claim("ops", NOW + 4_999, 1_000)).toBeNull();
+      expect(await cursors.claim("ops", NOW + 5_000, 1_000)).toMatchObject({ failures: 1, lastErrorMessage: "500" });
+    });
+
+    test("of channels that are gone are forgotten", async () => {
+      const { cursors } = bench().store;
+      for (const channel of ["a", "b", "c"]) await cursors.claim(channel, NOW, 1_000);
+      await cursors.retain(["b"]);
+      expect((await cursors.list()).map(({ channel }) => channel)).toEqual(["b"]);
+      await cursors.retain([]);
+      expect(await cursors.list()).toEqual([]);
+    });
+  });
+
+  describe("looks at endpoints", () => {
+    test("are claimed once each, most overdue first, and again when their time has come", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
+      expect((await certificates.claimObservations(NOW, NOW + 10, 10)).toSorted()).toEqual(["a", "b"]);
+      expect(await certificates.claimObservations(NOW + 9, NOW + 20, 10)).toEqual([]);
+      const claims = await Promise.all([1, 2, 3].map(() => certificates.claimObservations(NOW + 10, NOW + 30, 10)));
+      expect(claims.flat().toSorted()).toEqual(["a", "b"]);
+    });
+  });
+}
