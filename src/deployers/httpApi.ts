@@ -53,9 +53,14 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
   }
   const { status } = answer;
   if ((status >= 200 && status < 300) || call.expected?.includes(status)) return answer;
-  const said = forPeople(answer.text, ...(call.secrets ?? []));
+  throw answerError(what, answer, call.secrets ?? []);
+}
+
+/** What an answer that is no success means, by its status alone (RFC 9110 §15). `what` names the target and the request. */
+export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
+  const said = forPeople(answer.text, ...secrets);
   const retryAt = retryAfter(answer, Date.now());
-  throw new RenewalError(codeOf(status), `${what} answered ${status}${said === "" ? "" : `: ${said}`}`, retryAt === null ? {} : { retryAt });
+  return new RenewalError(codeOf(answer.status), `${what} answered ${answer.status}${said === "" ? "" : `: ${said}`}`, retryAt === null ? {} : { retryAt });
 }
 
 function codeOf(status: number): ErrorCode {

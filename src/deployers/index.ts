@@ -16,6 +16,7 @@ import { nginx } from "./nginx.ts";
 import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
 import { webhook } from "./webhook.ts";
+import { vault } from "./vault.ts";
 
 export type { DeployerDependencies } from "./dependencies.ts";
 
@@ -36,4 +37,5 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(exec),
   definePlugin(acmeSh),
   definePlugin(webhook),
+  definePlugin(vault),
 ];
