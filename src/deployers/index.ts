@@ -12,6 +12,7 @@ import { exec } from "./exec.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
+import { kubernetes } from "./kubernetes.ts";
 import { nginx } from "./nginx.ts";
 import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
@@ -38,4 +39,5 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(acmeSh),
   definePlugin(webhook),
   definePlugin(vault),
+  definePlugin(kubernetes),
 ];
