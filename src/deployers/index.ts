@@ -6,6 +6,7 @@ import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
 import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
+import { cloudflare } from "./cloudflare.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { envoy } from "./envoy.ts";
 import { exec } from "./exec.ts";
@@ -40,4 +41,5 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(webhook),
   definePlugin(vault),
   definePlugin(kubernetes),
+  definePlugin(cloudflare),
 ];

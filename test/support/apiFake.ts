@@ -31,7 +31,7 @@ export interface ApiFake extends AsyncDisposable {
   readonly ca: string | null;
   /** `METHOD /path` of every request so far, in order. */
   readonly requests: readonly string[];
-  /** What the next requests get whose `METHOD /path` begins so (or matches), one each, or all when only one is given with `always`. */
+  /** What the next requests get whose `METHOD /path` begins so (or matches), one each, or the same for all of them by `disturbAlways`. */
   disturb(which: string | RegExp, ...disturbances: readonly ApiDisturbance[]): void;
   disturbAlways(which: string | RegExp, disturbance: ApiDisturbance): void;
   /** No longer disturbs anything. */
