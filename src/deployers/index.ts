@@ -6,6 +6,7 @@ import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
 import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
+import { azureKeyVault } from "./azureKeyVault.ts";
 import { cloudflare } from "./cloudflare.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { envoy } from "./envoy.ts";
@@ -42,4 +43,5 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(vault),
   definePlugin(kubernetes),
   definePlugin(cloudflare),
+  definePlugin(azureKeyVault),
 ];
