@@ -3,6 +3,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import { answerError } from "./httpApi.ts";
 import { networkProblem } from "./networkProblem.ts";
+import { memberOf, retryAfterOf } from "./sdkHeaders.ts";
 import { forPeople } from "./words.ts";
 
 /** Names of what @azure/identity throws when no token is to be had. */
@@ -12,7 +13,7 @@ const restError = z.object({ statusCode: z.number().int(), code: z.string().opti
 
 /** HTTP status of an SDK's error; null: it is not an answer. */
 export function statusOf(thrown: unknown): number | null {
-  return restError.safeParse(member(thrown)).data?.statusCode ?? null;
+  return restError.safeParse(thrown).data?.statusCode ?? null;
 }
 
 export interface AzureCall {
@@ -30,24 +31,15 @@ export function azureError(thrown: unknown, { what, action, secrets }: AzureCall
   }
   const status = statusOf(thrown);
   if (status === null) return new RenewalError("deploy.unreachable", `${what}: ${forPeople(networkProblem(thrown), ...secrets)}`);
-  return answerError(`${what}${hint(status, action)}`, { status, headers: retryHeader(thrown), text: message }, secrets);
+  return answerError(
+    `${what}${hint(status, action)}`,
+    { status, headers: retryAfterOf(memberOf(memberOf(thrown, "response"), "headers")), text: message },
+    secrets,
+  );
 }
 
 function hint(status: number, action: string): string {
   if (status === 403) return ` (it needs the certificates permission ${action}, or the role Key Vault Certificates Officer)`;
   if (status === 409) return " (if a deleted certificate keeps the name, recover or purge it)";
   return "";
-}
-
-function retryHeader(thrown: unknown): Record<string, string> {
-  const headers = member(member(thrown).response).headers;
-  // Boundary: the SDK's header collection, whose `get` may be missing in an error of another kind.
-  const get = member(headers).get;
-  const value: unknown = typeof get === "function" ? get.call(headers, "retry-after") : undefined;
-  return typeof value === "string" ? { "retry-after": value } : {};
-}
-
-function member(value: unknown): Record<string, unknown> {
-  // Boundary: any object may be asked for any member; what comes back is unknown.
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

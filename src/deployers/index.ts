@@ -12,6 +12,7 @@ import type { DeployerDependencies } from "./dependencies.ts";
 import { envoy } from "./envoy.ts";
 import { exec } from "./exec.ts";
 import { files } from "./files.ts";
+import { gcpCertificateManager } from "./gcpCertificateManager.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { kubernetes } from "./kubernetes.ts";
@@ -44,4 +45,5 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(kubernetes),
   definePlugin(cloudflare),
   definePlugin(azureKeyVault),
+  definePlugin(gcpCertificateManager),
 ];
