@@ -13,6 +13,7 @@ import { envoy } from "./envoy.ts";
 import { exec } from "./exec.ts";
 import { files } from "./files.ts";
 import { gcpCertificateManager } from "./gcpCertificateManager.ts";
+import { gcpSecretManager } from "./gcpSecretManager.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { kubernetes } from "./kubernetes.ts";
@@ -46,4 +47,5 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(cloudflare),
   definePlugin(azureKeyVault),
   definePlugin(gcpCertificateManager),
+  definePlugin(gcpSecretManager),
 ];
