@@ -11,6 +11,7 @@ import { cloudflare } from "./cloudflare.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { envoy } from "./envoy.ts";
 import { exec } from "./exec.ts";
+import { f5BigIp } from "./f5BigIp.ts";
 import { files } from "./files.ts";
 import { gcpCertificateManager } from "./gcpCertificateManager.ts";
 import { gcpSecretManager } from "./gcpSecretManager.ts";
@@ -48,4 +49,5 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(azureKeyVault),
   definePlugin(gcpCertificateManager),
   definePlugin(gcpSecretManager),
+  definePlugin(f5BigIp),
 ];
