@@ -9,8 +9,8 @@ import { durationOption } from "./duration.ts";
 import { createSecretManager, type HeldSecret, type SecretManager } from "./gcpSecretManagerClient.ts";
 import { googleOptions } from "./googleClient.ts";
 import { type Mark, marksOf, readMarks, refuseForeignOrOlder } from "./marks.ts";
-import { type PairPem, pairPem } from "./pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "./resourceName.ts";
+import { layoutOptions, layoutProblem, secretText } from "./secretLayout.ts";
 
 // https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/create
 const ID_RULE: NameRule = {
@@ -21,17 +21,19 @@ const ID_RULE: NameRule = {
 const MARK_PREFIX = "renewd-";
 const VERSION = `${MARK_PREFIX}version`;
 
-const options = z.strictObject({
-  ...googleOptions,
-  secret: nameOption(ID_RULE, "{certificate}").describe(
-    "ID of the secret, which is made if it is missing. `{certificate}` stands for the certificate's name, with hyphens for what Google does not know.",
-  ),
-  format: z
-    .enum(["pem", "json"])
-    .default("pem")
-    .describe("pem: key, certificate and chain one after the other; json: an object of certificate, chain, fullchain and private_key. Default: pem."),
-  timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
-});
+const options = z
+  .strictObject({
+    ...googleOptions,
+    secret: nameOption(ID_RULE, "{certificate}").describe(
+      "ID of the secret, which is made if it is missing. `{certificate}` stands for the certificate's name, with hyphens for what Google does not know.",
+    ),
+    ...layoutOptions,
+    timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
+  })
+  .superRefine((made, context) => {
+    const problem = layoutProblem(made);
+    if (problem !== null) context.addIssue({ code: "custom", message: problem });
+  });
 
 type SecretManagerOptions = z.infer<typeof options>;
 
@@ -58,7 +60,7 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
  * next attempt sees none and adds the pair, at worst once more.
  */
 async function deploy(api: SecretManager, made: SecretManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const payload = payloadOf(made.format, pairPem(pair));
+  const payload = secretText(pair, made);
   const name = nameOf(made, pair.certificate);
   const held = await api.read(name, signal);
   if (held !== null) refuse(name, pair, held);
@@ -72,7 +74,7 @@ async function deploy(api: SecretManager, made: SecretManagerOptions, { pair }: 
   const { [VERSION]: _, ...others } = held?.annotations ?? {};
   const claim = { ...others, ...marks };
   const etag = held === null ? await api.create({ name, annotations: claim }, signal) : await annotate(api, { name, pair, held, annotations: claim }, signal);
-  const version = await api.add({ name, payload, secret: pair.privateKey }, signal);
+  const version = await api.add({ name, payload, privateKey: pair.privateKey }, signal);
   await annotate(api, { name, pair, held: { etag, annotations: claim }, annotations: { ...claim, [VERSION]: version } }, signal);
   return receiptOf(version);
 }
@@ -102,11 +104,6 @@ function refuse(name: string, pair: IssuedCertificate, held: HeldSecret): void {
 async function refuseOthers(api: SecretManager, name: string, signal: AbortSignal): Promise<void> {
   if ((await api.latest(name, signal)) === null) return;
   throw new RenewalError("deploy.refused", `secret ${name} already has versions that renewd did not write; choose another \`secret\``);
-}
-
-function payloadOf(format: SecretManagerOptions["format"], pem: PairPem): string {
-  if (format === "pem") return pem.bundle;
-  return JSON.stringify({ certificate: pem.cert, chain: pem.chain, fullchain: pem.fullchain, private_key: pem.privkey });
 }
 
 function annotationOf(mark: Mark): string {

@@ -19,7 +19,7 @@ export interface SecretManager {
   /** Returns the etag. */
   create(request: { readonly name: string; readonly annotations: Record<string, string> }, signal: AbortSignal): Promise<string>;
   /** Returns the number of the version. */
-  add(request: { readonly name: string; readonly payload: string; readonly secret: Secret }, signal: AbortSignal): Promise<string>;
+  add(request: { readonly name: string; readonly payload: Secret; readonly privateKey: Secret }, signal: AbortSignal): Promise<string>;
   /** On this etag only. */
   annotate(
     request: { readonly name: string; readonly etag: string; readonly annotations: Record<string, string> },
@@ -65,9 +65,9 @@ export function createSecretManager(access: GoogleAccess & { readonly timeoutMs:
         return made.etag ?? "";
       });
     },
-    async add({ name, payload, secret }, signal) {
-      return await call({ permission: "versions.add", name, secrets: [secret] }, signal, async (client) => {
-        const [made] = await client.addSecretVersion({ parent: name, payload: { data: Buffer.from(payload) } }, ONCE);
+    async add({ name, payload, privateKey }, signal) {
+      return await call({ permission: "versions.add", name, secrets: [privateKey] }, signal, async (client) => {
+        const [made] = await client.addSecretVersion({ parent: name, payload: { data: Buffer.from(payload.reveal()) } }, ONCE);
         return numberOf(made.name);
       });
     },

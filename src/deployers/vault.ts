@@ -73,9 +73,9 @@ function refuse(made: VaultOptions, pair: IssuedCertificate, held: KvSecret): vo
   throw new RenewalError("deploy.refused", `${name} is somebody else's: it has ${others} fields that renewd does not write; choose another \`path\``);
 }
 
-function fieldsOf({ fields }: VaultOptions, pem: PairPem): Record<string, string> {
-  const chosen = KINDS.flatMap((kind): [string, string][] => (fields[kind] === undefined ? [] : [[fields[kind], pem[kind]]]));
-  return Object.fromEntries(chosen);
+function fieldsOf({ fields }: VaultOptions, { cert, chain, fullchain, privkey, bundle }: PairPem): Record<string, string> {
+  const parts = { certificate: cert, chain, fullchain, privateKey: privkey, bundle };
+  return Object.fromEntries(KINDS.flatMap((kind): [string, string][] => (fields[kind] === undefined ? [] : [[fields[kind], parts[kind]]])));
 }
 
 function fieldOf(mark: Mark): string {

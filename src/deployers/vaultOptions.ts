@@ -12,8 +12,8 @@ export const PATH_RULE: NameRule = {
   unknown: /(?!)/g,
 };
 
-export const KINDS = ["cert", "chain", "fullchain", "privkey", "bundle"] as const;
-const DEFAULT_FIELDS = { cert: "certificate", chain: "ca_chain", fullchain: "fullchain", privkey: "private_key" };
+export const KINDS = ["certificate", "chain", "fullchain", "privateKey", "bundle"] as const;
+const DEFAULT_FIELDS = { certificate: "certificate", chain: "ca_chain", fullchain: "fullchain", privateKey: "private_key" };
 
 export const vaultOptions = z.strictObject({
   address: z.url({ protocol: /^https?$/ }).describe("URL of Vault or OpenBao, such as https://vault.example:8200."),
@@ -28,12 +28,12 @@ export const vaultOptions = z.strictObject({
   fields: z
     .partialRecord(z.enum(KINDS), z.string().min(1).max(255))
     .default(DEFAULT_FIELDS)
-    .refine((fields) => fields.bundle !== undefined || (fields.privkey !== undefined && (fields.cert ?? fields.fullchain) !== undefined), {
-      message: "name a field for `bundle`, or for `privkey` and one of `cert` and `fullchain`",
+    .refine((fields) => fields.bundle !== undefined || (fields.privateKey !== undefined && (fields.certificate ?? fields.fullchain) !== undefined), {
+      message: "name a field for `bundle`, or for `privateKey` and one of `certificate` and `fullchain`",
     })
     .refine((fields) => new Set(Object.values(fields)).size === Object.keys(fields).length, "two kinds of PEM cannot share a field")
     .refine((fields) => !Object.values(fields).some((name) => name.startsWith("renewd_")), "fields beginning with renewd_ are reserved")
-    .describe("Which PEM goes into which field. Default: cert: certificate, chain: ca_chain, fullchain: fullchain, privkey: private_key."),
+    .describe("Which PEM goes into which field. Default: certificate: certificate, chain: ca_chain, fullchain: fullchain, privateKey: private_key."),
   auth: z
     .union([
       z.strictObject({ token: secretOption }),

@@ -15,7 +15,7 @@ const NEVER = new AbortController().signal;
 const SECRET = `projects/${PROJECT}/secrets/www`;
 
 function make(fake: SecretManagerFake, more: Record<string, unknown> = {}): Deployer {
-  const options = gcpSecretManager.options.parse({ project: PROJECT, credentials: "env:GOOGLE_KEY", endpoint: fake.endpoint, ...more });
+  const options = gcpSecretManager.options.parse({ project: PROJECT, credentials: "env:GOOGLE_KEY", endpoint: fake.endpoint, layout: "pem", ...more });
   return gcpSecretManager.create(options, dependencies("store", { GOOGLE_KEY: fake.serviceAccount, STRANGER: fake.stranger }));
 }
 
@@ -61,13 +61,8 @@ describe("gcp-secret-manager", () => {
 
   it("writes JSON when told to", async () => {
     const pair = await issue(1);
-    await deploy(pair, { format: "json" });
-    expect(JSON.parse(fake.latest(SECRET) ?? "")).toEqual({
-      certificate: `${pair.leafPem.trimEnd()}\n`,
-      chain: pair.chainPem.join(""),
-      fullchain: `${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`,
-      private_key: pair.privateKey.reveal(),
-    });
+    await deploy(pair, { layout: "json", keys: { fullchain: "crt", privateKey: "key" } });
+    expect(JSON.parse(fake.latest(SECRET) ?? "")).toEqual({ crt: `${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`, key: pair.privateKey.reveal() });
   });
 
   it("adds nothing that is there already, unless somebody has put another version on top", async () => {
@@ -147,7 +142,8 @@ describe("gcp-secret-manager", () => {
 
   it.each([
     [{ secret: "a.b" }, "1 to 255"],
-    [{ format: "pfx" }, "json"],
+    [{ layout: "pfx" }, "json"],
+    [{ layout: "json", keys: { certificate: "crt" } }, "privateKey"],
     [{ project: "x" }, "project ID"],
   ])("refuses the options %j", (wrong, why) => {
     const result = gcpSecretManager.options.safeParse({ project: PROJECT, ...wrong });

@@ -243,9 +243,9 @@ describe("vault", () => {
     [{ path: "/certs/{certificate}" }, "slashes"],
     [{ path: "certs/../{certificate}" }, "slashes"],
     [{ path: "certs/{name}" }, "slashes"],
-    [{ fields: { cert: "crt" } }, "bundle"],
-    [{ fields: { cert: "pem", privkey: "pem" } }, "share a field"],
-    [{ fields: { cert: "renewd_x", privkey: "key" } }, "reserved"],
+    [{ fields: { certificate: "crt" } }, "bundle"],
+    [{ fields: { certificate: "pem", privateKey: "pem" } }, "share a field"],
+    [{ fields: { certificate: "renewd_x", privateKey: "key" } }, "reserved"],
     [{ address: "ftp://vault" }, "address"],
   ])("refuses the options %j", (wrong, why) => {
     const result = vault.options.safeParse({ address: "https://vault.test:8200", auth: { token: "env:T" }, ...wrong });
