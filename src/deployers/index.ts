@@ -21,8 +21,8 @@ import { kubernetes } from "./kubernetes.ts";
 import { nginx } from "./nginx.ts";
 import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
-import { webhook } from "./webhook.ts";
 import { vault } from "./vault.ts";
+import { webhook } from "./webhook.ts";
 
 export type { DeployerDependencies } from "./dependencies.ts";
 
