@@ -1,6 +1,7 @@
-import { RenewalError } from "../domain/errors.ts";
+import type { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import { type AwsService, awsError } from "./awsError.ts";
+import { callSdk } from "./sdkCall.ts";
 
 /** How an account is reached. */
 export interface AwsAccess {
@@ -35,13 +36,8 @@ export function awsCalls<Loaded>(service: AwsService, where: string, access: Aws
     signal.throwIfAborted();
     loading ??= load(config);
     const loaded = await loading;
-    const timeout = AbortSignal.timeout(timeoutMs);
-    try {
-      return await send(loaded, { abortSignal: AbortSignal.any([signal, timeout]) });
-    } catch (error) {
-      signal.throwIfAborted();
-      if (timeout.aborted) throw new RenewalError("deploy.timeout", `${where}: ${action} did not answer within ${timeoutMs} ms`);
-      throw awsError(error, { service, where, action, hidden: hidden ?? null }, Date.now());
-    }
+    const what = `${where}: ${action}`;
+    const translate = (error: unknown): RenewalError => awsError(error, { service, where, action, hidden: hidden ?? null }, Date.now());
+    return await callSdk({ what, timeoutMs, run: (abortSignal) => send(loaded, { abortSignal }), translate }, signal);
   };
 }

@@ -5,11 +5,11 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import type { IssuedCertificate } from "../domain/version.ts";
 import { accessOf, accessOptions, regionOption, tagsOption } from "./awsOptions.ts";
-import { layoutOptions, layoutProblem, secretText } from "./awsSecretLayout.ts";
 import { CURRENT, createSecretsManager, type SecretDescription, type SecretsManager, type SecretValue } from "./awsSecretsManagerClient.ts";
 import { isNewer, readVersionId, versionId } from "./awsSecretVersion.ts";
 import { CERTIFICATE_TAG, missingTags, refuseOtherOwner } from "./awsTags.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
+import { layoutOptions, layoutProblem, secretText } from "./secretLayout.ts";
 
 const PLACEHOLDER = "{certificate}";
 

@@ -53,12 +53,17 @@ export function parseRecord(text: string): GenerationRecord | null {
 }
 
 /**
- * Throws `deploy.newerGeneration` when the target is ahead of `pair`. Two different pairs of one generation exist only after
- * the database was lost or restored: then the one issued later wins. A record of another certificate is another count.
+ * Whether the target is ahead of `pair`. Two different pairs of one generation exist only after the database was lost or
+ * restored: then the one issued later wins. A record of another certificate is another count.
  */
+export function isAhead(held: GenerationRecord | null, pair: IssuedCertificate): held is GenerationRecord {
+  if (held === null || held.certificate !== pair.certificate || held.generation < pair.generation) return false;
+  return !(held.generation === pair.generation && (held.fingerprint === pair.leaf.fingerprint || held.notBefore < pair.leaf.notBefore));
+}
+
+/** Throws `deploy.newerGeneration` when the target is ahead of `pair`. */
 export function refuseOlder(pair: IssuedCertificate, held: GenerationRecord | null, where: string): void {
-  if (held === null || held.certificate !== pair.certificate || held.generation < pair.generation) return;
-  if (held.generation === pair.generation && (held.fingerprint === pair.leaf.fingerprint || held.notBefore < pair.leaf.notBefore)) return;
+  if (!isAhead(held, pair)) return;
   throw new RenewalError(
     "deploy.newerGeneration",
     `${where} says the target holds generation ${held.generation} of ${pair.certificate}, so generation ${pair.generation} was not written; ` +

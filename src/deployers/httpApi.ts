@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { type ErrorCode, RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
+import { networkProblem } from "./networkProblem.ts";
 import { forPeople } from "./words.ts";
 
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
@@ -53,9 +54,14 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
   }
   const { status } = answer;
   if ((status >= 200 && status < 300) || call.expected?.includes(status)) return answer;
-  const said = forPeople(answer.text, ...(call.secrets ?? []));
+  throw answerError(what, answer, call.secrets ?? []);
+}
+
+/** What an answer that is no success means, by its status alone (RFC 9110 §15). `what` names the target and the request. */
+export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
+  const said = forPeople(answer.text, ...secrets);
   const retryAt = retryAfter(answer, Date.now());
-  throw new RenewalError(codeOf(status), `${what} answered ${status}${said === "" ? "" : `: ${said}`}`, retryAt === null ? {} : { retryAt });
+  return new RenewalError(codeOf(answer.status), `${what} answered ${answer.status}${said === "" ? "" : `: ${said}`}`, retryAt === null ? {} : { retryAt });
 }
 
 function codeOf(status: number): ErrorCode {
@@ -101,11 +107,4 @@ async function read(response: IncomingMessage): Promise<HttpAnswer> {
   }
   const headers = Object.fromEntries(Object.entries({ ...response.headers, ...response.trailers }).map(([name, value]) => [name, String(value)]));
   return { status: response.statusCode ?? 0, headers, text: Buffer.concat(chunks).toString("utf8") };
-}
-
-function networkProblem(error: unknown): string {
-  if (!(error instanceof Error)) return "no answer";
-  // Several addresses were tried: the reasons are inside.
-  const inner = error instanceof AggregateError ? error.errors.find((one) => one instanceof Error) : undefined;
-  return (inner ?? error).message || "no answer";
 }

@@ -4,17 +4,24 @@ import { acmeSh } from "./acmeSh.ts";
 import { awsAcm } from "./awsAcm.ts";
 import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
+import { azureKeyVault } from "./azureKeyVault.ts";
 import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
+import { cloudflare } from "./cloudflare.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
 import { envoy } from "./envoy.ts";
 import { exec } from "./exec.ts";
+import { f5BigIp } from "./f5BigIp.ts";
 import { files } from "./files.ts";
+import { gcpCertificateManager } from "./gcpCertificateManager.ts";
+import { gcpSecretManager } from "./gcpSecretManager.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
+import { kubernetes } from "./kubernetes.ts";
 import { nginx } from "./nginx.ts";
 import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
+import { vault } from "./vault.ts";
 import { webhook } from "./webhook.ts";
 
 export type { DeployerDependencies } from "./dependencies.ts";
@@ -36,4 +43,11 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(exec),
   definePlugin(acmeSh),
   definePlugin(webhook),
+  definePlugin(vault),
+  definePlugin(kubernetes),
+  definePlugin(cloudflare),
+  definePlugin(azureKeyVault),
+  definePlugin(gcpCertificateManager),
+  definePlugin(gcpSecretManager),
+  definePlugin(f5BigIp),
 ];

@@ -9,6 +9,9 @@ describe("the registry of deployers", () => {
     expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]));
     expect(types).toEqual(expect.arrayContaining(["certbot", "haproxy-dataplane", "caddy", "traefik", "envoy"]));
     expect(types).toEqual(expect.arrayContaining(["ssh", "exec", "acme.sh", "webhook"]));
+    expect(types).toEqual(
+      expect.arrayContaining(["vault", "kubernetes", "cloudflare", "azure-key-vault", "gcp-certificate-manager", "gcp-secret-manager", "f5-bigip"]),
+    );
   });
 
   it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(
@@ -36,7 +39,12 @@ describe("the registry of deployers", () => {
     ["exec", { command: ["true"], record: "/r/{certificate}.json" }],
     ["acme.sh", { home: "/h", hook: "x", record: "/r/{certificate}.json" }],
     ["nginx", { fullchain: "/c/{certificate}.pem", privkey: "/k/{certificate}.pem" }],
-  ])("lets two certificates of one %s target not occupy the same file", (type, options) => {
+    ["vault", { address: "https://vault.test", auth: { token: "env:T" } }],
+    ["kubernetes", { namespace: "web" }],
+    ["azure-key-vault", { vault: "https://edge.vault.azure.net" }],
+    ["gcp-certificate-manager", { project: "my-project-123" }],
+    ["gcp-secret-manager", { project: "my-project-123" }],
+  ])("lets two certificates of one %s target not occupy the same place", (type, options) => {
     const plugin = DEPLOYERS.find((one) => one.type === type);
     const parsed = plugin?.options.parse(options);
     const [a, b] = ["a", "b"].map((certificate) => plugin?.occupies?.(parsed, certificate) ?? []);

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { layoutProblem, secretText } from "../../src/deployers/awsSecretLayout.ts";
+import { layoutProblem, secretText } from "../../src/deployers/secretLayout.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { createPairIssuer } from "../support/issuedPairs.ts";
 
