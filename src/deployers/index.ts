@@ -1,6 +1,7 @@
 import type { Deployer } from "../domain/deployer.ts";
 import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { acmeSh } from "./acmeSh.ts";
+import { apache } from "./apache.ts";
 import { awsAcm } from "./awsAcm.ts";
 import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
@@ -29,6 +30,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(caddy),
   definePlugin(traefik),
   definePlugin(envoy),
+  definePlugin(apache),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
