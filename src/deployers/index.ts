@@ -14,6 +14,7 @@ import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { nginx } from "./nginx.ts";
+import { postfix } from "./postfix.ts";
 import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
 import { webhook } from "./webhook.ts";
@@ -31,6 +32,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(traefik),
   definePlugin(envoy),
   definePlugin(apache),
+  definePlugin(postfix),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
