@@ -8,6 +8,7 @@ import { awsSecretsManager } from "./awsSecretsManager.ts";
 import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
+import { dovecot } from "./dovecot.ts";
 import { envoy } from "./envoy.ts";
 import { exec } from "./exec.ts";
 import { files } from "./files.ts";
@@ -33,6 +34,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(envoy),
   definePlugin(apache),
   definePlugin(postfix),
+  definePlugin(dovecot),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
