@@ -16,6 +16,7 @@ import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { nginx } from "./nginx.ts";
 import { postfix } from "./postfix.ts";
+import { postgresql } from "./postgresql.ts";
 import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
 import { webhook } from "./webhook.ts";
@@ -35,6 +36,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(apache),
   definePlugin(postfix),
   definePlugin(dovecot),
+  definePlugin(postgresql),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
