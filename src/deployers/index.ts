@@ -14,6 +14,7 @@ import { exec } from "./exec.ts";
 import { files } from "./files.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
+import { mosquitto } from "./mosquitto.ts";
 import { nginx } from "./nginx.ts";
 import { postfix } from "./postfix.ts";
 import { postgresql } from "./postgresql.ts";
@@ -37,6 +38,7 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(postfix),
   definePlugin(dovecot),
   definePlugin(postgresql),
+  definePlugin(mosquitto),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),
