@@ -9,6 +9,7 @@ describe("the registry of deployers", () => {
     expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]));
     expect(types).toEqual(expect.arrayContaining(["certbot", "haproxy-dataplane", "caddy", "traefik", "envoy"]));
     expect(types).toEqual(expect.arrayContaining(["ssh", "exec", "acme.sh", "webhook"]));
+    expect(types).toEqual(expect.arrayContaining(["apache", "postfix", "dovecot", "postgresql", "mosquitto"]));
   });
 
   it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(
@@ -36,6 +37,8 @@ describe("the registry of deployers", () => {
     ["exec", { command: ["true"], record: "/r/{certificate}.json" }],
     ["acme.sh", { home: "/h", hook: "x", record: "/r/{certificate}.json" }],
     ["nginx", { fullchain: "/c/{certificate}.pem", privkey: "/k/{certificate}.pem" }],
+    ["postfix", { bundle: "/c/{certificate}.pem" }],
+    ["postgresql", { bundle: "/c/{certificate}.pem", dataDirectory: "/d" }],
   ])("lets two certificates of one %s target not occupy the same file", (type, options) => {
     const plugin = DEPLOYERS.find((one) => one.type === type);
     const parsed = plugin?.options.parse(options);
