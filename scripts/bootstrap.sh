@@ -44,9 +44,14 @@ install_modules() {
 # --- Debian packages --------------------------------------------------------------------------------------------------
 missing_packages() {
   local wanted=(redis-server:redis-server pebble:pebble haproxy:haproxy nginx:nginx openssl:openssl)
-  if [ "$task" != demo ]; then wanted+=(strace:strace faketime:faketime caddy:caddy keytool:default-jre-headless sshd:openssh-server); fi
+  if [ "$task" != demo ]; then
+    wanted+=(strace:strace faketime:faketime caddy:caddy keytool:default-jre-headless sshd:openssh-server)
+    wanted+=(apache2:apache2 postfix:postfix dovecot:dovecot-core mosquitto:mosquitto)
+  fi
   local entry
   for entry in "${wanted[@]}"; do command -v "${entry%%:*}" >/dev/null || printf '%s ' "${entry##*:}"; done
+  # Dovecot's protocols are packages of their own, without a command.
+  [ "$task" = demo ] || compgen -G '/usr/lib*/dovecot/imap-login' >/dev/null || compgen -G '/usr/libexec/dovecot/imap-login' >/dev/null || printf 'dovecot-imapd '
   # Debian keeps PostgreSQL's server programs off PATH, one directory per major version.
   [ "$task" = demo ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || printf 'postgresql '
 }

@@ -1,6 +1,7 @@
 import type { Deployer } from "../domain/deployer.ts";
 import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { acmeSh } from "./acmeSh.ts";
+import { apache } from "./apache.ts";
 import { awsAcm } from "./awsAcm.ts";
 import { awsIam } from "./awsIam.ts";
 import { awsSecretsManager } from "./awsSecretsManager.ts";
@@ -9,6 +10,7 @@ import { caddy } from "./caddy.ts";
 import { certbot } from "./certbot.ts";
 import { cloudflare } from "./cloudflare.ts";
 import type { DeployerDependencies } from "./dependencies.ts";
+import { dovecot } from "./dovecot.ts";
 import { envoy } from "./envoy.ts";
 import { exec } from "./exec.ts";
 import { f5BigIp } from "./f5BigIp.ts";
@@ -18,7 +20,10 @@ import { gcpSecretManager } from "./gcpSecretManager.ts";
 import { haproxy } from "./haproxy.ts";
 import { haproxyDataplane } from "./haproxyDataplane.ts";
 import { kubernetes } from "./kubernetes.ts";
+import { mosquitto } from "./mosquitto.ts";
 import { nginx } from "./nginx.ts";
+import { postfix } from "./postfix.ts";
+import { postgresql } from "./postgresql.ts";
 import { ssh } from "./ssh.ts";
 import { traefik } from "./traefik.ts";
 import { vault } from "./vault.ts";
@@ -36,6 +41,11 @@ export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer
   definePlugin(caddy),
   definePlugin(traefik),
   definePlugin(envoy),
+  definePlugin(apache),
+  definePlugin(postfix),
+  definePlugin(dovecot),
+  definePlugin(postgresql),
+  definePlugin(mosquitto),
   definePlugin(awsAcm),
   definePlugin(awsSecretsManager),
   definePlugin(awsIam),

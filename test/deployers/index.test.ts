@@ -12,6 +12,7 @@ describe("the registry of deployers", () => {
     expect(types).toEqual(
       expect.arrayContaining(["vault", "kubernetes", "cloudflare", "azure-key-vault", "gcp-certificate-manager", "gcp-secret-manager", "f5-bigip"]),
     );
+    expect(types).toEqual(expect.arrayContaining(["apache", "postfix", "dovecot", "postgresql", "mosquitto"]));
   });
 
   it.each(DEPLOYERS.map((plugin) => [plugin.type, plugin] as const))(
@@ -44,6 +45,8 @@ describe("the registry of deployers", () => {
     ["azure-key-vault", { vault: "https://edge.vault.azure.net" }],
     ["gcp-certificate-manager", { project: "my-project-123" }],
     ["gcp-secret-manager", { project: "my-project-123" }],
+    ["postfix", { bundle: "/c/{certificate}.pem" }],
+    ["postgresql", { bundle: "/c/{certificate}.pem", dataDirectory: "/d" }],
   ])("lets two certificates of one %s target not occupy the same place", (type, options) => {
     const plugin = DEPLOYERS.find((one) => one.type === type);
     const parsed = plugin?.options.parse(options);

@@ -1,18 +1,28 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync } from "node:fs";
-import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { appendFile, chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { Secret } from "../../src/domain/secret.ts";
+import { freePort } from "./freePort.ts";
+import { type Layout, pairPaths, type SystemUser, writePair } from "./pairDirectory.ts";
+import type { IssuedPair } from "./pki.ts";
+import { systemUser } from "./systemUser.ts";
 
 const STOP_TIMEOUT_MS = 10_000;
 const PASSWORD = "planted-database-password";
 
+export interface PostgresOptions {
+  /** Serve TLS with this pair from `tlsDirectory`. */
+  readonly tls?: { readonly pair: IssuedPair; readonly layout: Layout };
+}
+
 export interface Postgres extends AsyncDisposable {
   readonly port: number;
+  readonly dataDirectory: string;
+  readonly tlsDirectory: string;
   /** The password in every URL, for tests that look where it must not be. */
   readonly password: string;
   /** A new, empty database; its URL goes over TCP. */
@@ -22,7 +32,7 @@ export interface Postgres extends AsyncDisposable {
 }
 
 /** A real PostgreSQL in a temporary directory, on a free port of 127.0.0.1. One per test file is enough: see createDatabase. */
-export async function startPostgres(): Promise<Postgres> {
+export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Postgres> {
   const binaries = await findBinaries();
   const owner = await serverUser();
   const directory = await mkdtemp(join(tmpdir(), "renewd-postgres-"));
@@ -36,20 +46,21 @@ export async function startPostgres(): Promise<Postgres> {
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    if (owner.uid !== undefined && owner.gid !== undefined) await chown(directory, owner.uid, owner.gid);
+    if (owner !== null) await chown(directory, owner.uid, owner.gid);
     await initialise(binaries, directory, owner);
+    const [dataDirectory, tlsDirectory] = [join(directory, "data"), join(directory, "tls")];
+    if (tls !== undefined) {
+      await writePair(tlsDirectory, tls.pair, owner ?? undefined);
+      const [certificate, key] = pairPaths(tlsDirectory, tls.layout).files;
+      await appendFile(join(dataDirectory, "postgresql.conf"), `ssl = on\nssl_cert_file = '${certificate}'\nssl_key_file = '${key}'\n`);
+    }
     const port = await freePort();
     server = await serve(binaries, directory, port, owner);
-    return { port, password: PASSWORD, createDatabase: createDatabases(port), stop, [Symbol.asyncDispose]: dispose };
+    return { port, dataDirectory, tlsDirectory, password: PASSWORD, createDatabase: createDatabases(port), stop, [Symbol.asyncDispose]: dispose };
   } catch (thrown) {
     await dispose();
     throw thrown;
   }
-}
-
-interface Owner {
-  readonly uid?: number;
-  readonly gid?: number;
 }
 
 async function findBinaries(): Promise<string> {
@@ -59,16 +70,12 @@ async function findBinaries(): Promise<string> {
   return initdb.slice(0, -"/initdb".length);
 }
 
-/** PostgreSQL refuses to run as root; Debian's package brings the user `postgres`. */
-async function serverUser(): Promise<Owner> {
-  if (process.getuid?.() !== 0) return {};
-  const line = (await readFile("/etc/passwd", "utf8")).split("\n").find((entry) => entry.startsWith("postgres:"));
-  const [, , uid, gid] = line?.split(":") ?? [];
-  if (uid === undefined || gid === undefined) throw new Error("there is no user postgres to run PostgreSQL as: run scripts/bootstrap.sh test");
-  return { uid: Number(uid), gid: Number(gid) };
+/** PostgreSQL refuses to run as root; Debian's package brings the user `postgres`. null: as ourselves. */
+async function serverUser(): Promise<SystemUser | null> {
+  return process.getuid?.() === 0 ? await systemUser("postgres") : null;
 }
 
-async function initialise(binaries: string, directory: string, owner: Owner): Promise<void> {
+async function initialise(binaries: string, directory: string, owner: SystemUser | null): Promise<void> {
   const passwordFile = join(directory, "password");
   await writeFile(passwordFile, `${PASSWORD}\n`, { mode: 0o644 });
   // Data that lives as long as a test needs no fsync.
@@ -79,7 +86,7 @@ async function initialise(binaries: string, directory: string, owner: Owner): Pr
   if (code !== 0) throw new Error(`initdb failed: ${output.text}`);
 }
 
-async function serve(binaries: string, directory: string, port: number, owner: Owner): Promise<ChildProcess> {
+async function serve(binaries: string, directory: string, port: number, owner: SystemUser | null): Promise<ChildProcess> {
   const settings = ["listen_addresses=127.0.0.1", `port=${port}`, `unix_socket_directories=${directory}`, "fsync=off", "max_connections=60"];
   const args = ["-D", join(directory, "data"), ...settings.flatMap((setting) => ["-c", setting])];
   const server = spawn(join(binaries, "postgres"), args, { ...owner, cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
@@ -128,14 +135,4 @@ function createDatabases(port: number): () => Promise<Secret> {
     }
     return new Secret(url(name));
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no TCP port");
-  return address.port;
 }
