@@ -6,7 +6,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { freePort } from "./freePort.ts";
+import { freePort, onFreePorts } from "./freePort.ts";
 import { until } from "./until.ts";
 
 export interface CaddyOptions {
@@ -31,17 +31,8 @@ export interface Caddy extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const START_ATTEMPTS_MAX = 5;
-
 export async function startCaddy(options: CaddyOptions): Promise<Caddy> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(options);
-    } catch (error) {
-      // Between choosing a free port and Caddy binding it, another process may have taken it.
-      if (attempt === START_ATTEMPTS_MAX || !(error instanceof Error && error.message.includes("address already in use"))) throw error;
-    }
-  }
+  return onFreePorts(() => start(options));
 }
 
 async function start({ certificates, origins, tcp }: CaddyOptions): Promise<Caddy> {

@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePort } from "./freePort.ts";
+import { freePort, onFreePorts } from "./freePort.ts";
 import { createRoot } from "./pki.ts";
 
 export interface HaproxyOptions {
@@ -33,18 +33,10 @@ export interface Haproxy extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const START_ATTEMPTS_MAX = 5;
 const READY_TIMEOUT_MS = 15_000;
 
 export async function startHaproxy(options: HaproxyOptions = {}): Promise<Haproxy> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(options);
-    } catch (error) {
-      // Between choosing a free port and HAProxy binding it, another process may have taken it.
-      if (attempt === START_ATTEMPTS_MAX || !(error instanceof Error && error.message.includes("Address already in use"))) throw error;
-    }
-  }
+  return onFreePorts(() => start(options));
 }
 
 async function start(options: HaproxyOptions): Promise<Haproxy> {

@@ -8,6 +8,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { onFreePorts } from "./freePort.ts";
 import { createRoot } from "./pki.ts";
 
 export interface PebbleOptions {
@@ -38,21 +39,13 @@ export interface Pebble extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const START_ATTEMPTS_MAX = 5;
 const READY_TIMEOUT_MS = 15_000;
 
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
   const newer = options.version === undefined ? null : join(import.meta.dirname, "../../.peers/pebble/usr/bin");
   const program = newer === null ? findProgram("RENEWD_PEBBLE", "pebble") : findNewer(newer, "pebble");
   const dnsProgram = newer === null ? findProgram("RENEWD_PEBBLE_CHALLTESTSRV", "pebble-challtestsrv") : findNewer(newer, "pebble-challtestsrv");
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(program, dnsProgram, options);
-    } catch (error) {
-      // Between choosing a free port and Pebble binding it, another process may have taken it.
-      if (attempt === START_ATTEMPTS_MAX || !(error instanceof Error && error.message.includes("address already in use"))) throw error;
-    }
-  }
+  return onFreePorts(() => start(program, dnsProgram, options));
 }
 
 interface Program {

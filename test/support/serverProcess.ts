@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { freePort } from "./freePort.ts";
+import { freePort, onFreePorts } from "./freePort.ts";
 import { servedFingerprint } from "./served.ts";
 
 export interface ServerProgram {
@@ -24,20 +24,13 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const START_ATTEMPTS_MAX = 5;
 const READY_TIMEOUT_MS = 15_000;
 const KILL_AFTER_MS = 5_000;
 const OUTPUT_CHARS_MAX = 4096;
 
 /** Calls `start` with a free port, and again with another when that was taken in between. */
 export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(await freePort());
-    } catch (error) {
-      if (attempt === START_ATTEMPTS_MAX || !(error instanceof Error && error.message.includes("Address already in use"))) throw error;
-    }
-  }
+  return onFreePorts(async () => start(await freePort()));
 }
 
 /** Resolves once it completes handshakes: Apache listens early and then reads its configuration a second time. */

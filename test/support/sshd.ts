@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort } from "./freePort.ts";
+import { freePort, onFreePorts } from "./freePort.ts";
 import { until } from "./until.ts";
 
 export interface Sshd extends AsyncDisposable {
@@ -22,7 +22,6 @@ export interface Sshd extends AsyncDisposable {
   readonly loginKeyFile: string;
 }
 
-const START_ATTEMPTS_MAX = 5;
 const READY_TIMEOUT_MS = 15_000;
 /** Where a root sshd separates privileges; the system's own start script makes it, and nobody starts that here. */
 const SEPARATION_DIRECTORY = "/run/sshd";
@@ -32,14 +31,7 @@ export async function startSshd(): Promise<Sshd> {
   const program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].find((path) => existsSync(path));
   if (program === undefined) throw new Error("OpenSSH's server is not installed: run scripts/bootstrap.sh test");
   if (process.getuid?.() === 0) await mkdir(SEPARATION_DIRECTORY, { recursive: true, mode: 0o755 });
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await start(program);
-    } catch (error) {
-      // Between choosing a free port and sshd binding it, another process may have taken it.
-      if (attempt === START_ATTEMPTS_MAX || !(error instanceof Error && error.message.includes("in use"))) throw error;
-    }
-  }
+  return onFreePorts(() => start(program));
 }
 
 async function start(program: string): Promise<Sshd> {
