@@ -23,6 +23,8 @@ const AT_ONCE = 16;
  */
 export async function observeDue(context: Context, signal: AbortSignal): Promise<number> {
   const { store, clock, settings, log } = context;
+  // By a wrong clock a good certificate looks expired.
+  await context.clockGuard.check(signal);
   const spread = 1 + JITTER * (2 * Math.random() - 1);
   const names = await store.certificates.claimObservations(clock.now(), clock.now() + settings.observeMs * spread, AT_ONCE);
   await Promise.all(

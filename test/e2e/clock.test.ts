@@ -28,7 +28,9 @@ it.each([
   const { planner, acme } = await system.workers();
   expect(await system.ended("time")).toMatchObject({ state: "succeeded" });
   await Promise.all([planner.stop(), acme.stop()]);
-  const before = await system.store.certificates.get("time");
+  // The verifier, whose clock is right, goes on looking at the endpoint.
+  const record = async () => ({ ...(await system.store.certificates.get("time")), nextObservationAt: null });
+  const before = await record();
 
   // By this clock the certificate has long expired, or is not yet valid.
   const args = ["--config", system.configFile];
@@ -41,5 +43,5 @@ it.each([
 
   expect(await system.store.renewals.list({ certificate: "time", limit: 10 })).toHaveLength(1);
   expect(system.orders()).toBe(1);
-  expect(await system.store.certificates.get("time"), "no instant of the wrong clock was written").toEqual(before);
+  expect(await record(), "no instant of the wrong clock was written").toEqual(before);
 });
