@@ -18,13 +18,22 @@ export interface Generation {
   readonly verifiedAt: number | null;
 }
 
+export interface Stale {
+  readonly openedAt: number;
+  /** null: a certificate that nobody issued. */
+  readonly saw: number | null;
+  /** The newest verified generation when it was opened (null: none yet), and for how long it had been, ms. */
+  readonly verified: number | null;
+  readonly lateMs: number;
+}
+
 export interface Continuity {
   readonly handshakes: number;
   readonly failed: readonly Visit[];
   /** Good handshakes whose first request was not answered. */
   readonly unanswered: number;
   /** Connections opened after a generation was verified that saw an older one, or one nobody issued. */
-  readonly stale: readonly Visit[];
+  readonly stale: readonly Stale[];
   /** Verified generations that no connection saw between their verification and the next. */
   readonly unseen: readonly number[];
   /** From the last connection that saw a generation's predecessor to the verification, the shortest of all, ms; null: never seen. */
@@ -36,9 +45,10 @@ export function judgeVisits(visits: readonly Visit[], generations: readonly Gene
   const known = new Map(generations.map(({ fingerprint, generation }) => [fingerprint, generation]));
   const verified = generations.flatMap(({ generation, verifiedAt }) => (verifiedAt === null ? [] : [{ generation, verifiedAt }]));
   const good = visits.flatMap((visit) => (visit.fingerprint === null ? [] : [{ visit, saw: known.get(visit.fingerprint) ?? 0 }]));
-  const stale = good.filter(({ visit, saw }) => {
-    const newest = verified.findLast(({ verifiedAt }) => verifiedAt < visit.openedAt);
-    return saw === 0 || (newest !== undefined && saw < newest.generation);
+  const stale = good.flatMap(({ visit: { openedAt }, saw }): Stale[] => {
+    const newest = verified.findLast(({ verifiedAt }) => verifiedAt < openedAt);
+    if (saw !== 0 && (newest === undefined || saw >= newest.generation)) return [];
+    return [{ openedAt, saw: saw === 0 ? null : saw, verified: newest?.generation ?? null, lateMs: openedAt - (newest?.verifiedAt ?? openedAt) }];
   });
   const unseen = verified.filter(({ generation, verifiedAt }, index) => {
     const until = verified[index + 1]?.verifiedAt ?? Number.POSITIVE_INFINITY;
@@ -52,7 +62,7 @@ export function judgeVisits(visits: readonly Visit[], generations: readonly Gene
     handshakes: visits.length,
     failed: visits.filter(({ fingerprint }) => fingerprint === null),
     unanswered: good.filter(({ visit }) => !visit.answered).length,
-    stale: stale.map(({ visit }) => visit),
+    stale,
     unseen: unseen.map(({ generation }) => generation),
     marginMs: margins.length === 0 ? null : Math.min(...margins),
   };

@@ -15,6 +15,8 @@ const QUICK_SWAPS = 5;
 const PAUSE_MAX_MS = 400;
 /** Of each site, after its last swap was verified. */
 const LAST_VISITS = 20;
+/** Of each kind of problem. */
+const SHOWN_MAX = 5;
 
 const swaps: Drill = {
   name: "swaps",
@@ -86,12 +88,15 @@ function told({ site, swaps, handshakes, failed, stale, unanswered, marginMs, ke
 }
 
 function problemsOf({ site: { server }, failed, stale, unseen }: Judged): string[] {
-  const first = [...failed, ...stale].slice(0, 5);
+  const at = (openedAt: number): string => `${server} at ${new Date(openedAt).toISOString()}`;
   return [
     ...(failed.length > 0 ? [`${server}: ${failed.length} handshakes failed`] : []),
     ...(stale.length > 0 ? [`${server}: ${stale.length} connections saw an old certificate after the new one was verified`] : []),
     ...(unseen.length > 0 ? [`${server}: nobody saw generation ${unseen.join(", ")} once it was verified`] : []),
-    ...first.map(({ openedAt, problem, fingerprint }) => `${server} at ${new Date(openedAt).toISOString()}: ${problem ?? `served ${fingerprint}`}`),
+    ...failed.slice(0, SHOWN_MAX).map(({ openedAt, problem }) => `${at(openedAt)}: ${problem}`),
+    ...stale
+      .slice(0, SHOWN_MAX)
+      .map(({ openedAt, saw, verified, lateMs }) => `${at(openedAt)}: served generation ${saw}, ${lateMs} ms after ${verified} was verified`),
   ];
 }
 
