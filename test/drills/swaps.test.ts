@@ -1,14 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, it } from "vitest";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, it, onTestFinished, vi } from "vitest";
+import { runPrivately } from "./privateNetwork.ts";
 
 const SEED = process.env.RENEWD_DRILL_SEED ?? "1";
 const MAIN = `${import.meta.dirname}/main.ts`;
 const TIMEOUT_MS = 150_000;
 
 /** In a process of its own, which moves into a network namespace, and in a group of its own, so that all of it can be ended. */
-async function drill(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { ...process.env, ...env } });
+async function drill(args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"], detached: true });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
   const stop = setTimeout(() => process.kill(-(child.pid ?? Number.NaN), "SIGTERM"), TIMEOUT_MS);
@@ -27,8 +31,16 @@ it("swaps certificates in HAProxy, nginx and Caddy with no handshake failed and 
   }
 });
 
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
 it("says what is missing where a network of its own cannot be had", async () => {
-  const { code, output } = await drill(["--only", "swaps", "--quick"], { PATH: "/nowhere" });
-  expect(code).toBe(2);
-  expect(output).toContain("unshare is not installed: apt-get install util-linux");
+  vi.stubEnv("PATH", "/nowhere");
+  await expect(runPrivately(["true"])).rejects.toThrow("unshare is not installed: apt-get install util-linux");
+  const bin = await mkdtemp(join(tmpdir(), "renewd-bin-"));
+  onTestFinished(() => rm(bin, { recursive: true }));
+  await Promise.all(["unshare", "sh"].map((program) => symlink(`/usr/bin/${program}`, join(bin, program))));
+  vi.stubEnv("PATH", bin);
+  await expect(runPrivately(["true"])).rejects.toThrow("ip is not installed: run scripts/bootstrap.sh test");
 });
