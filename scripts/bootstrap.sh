@@ -45,7 +45,7 @@ install_modules() {
 missing_packages() {
   local wanted=(redis-server:redis-server pebble:pebble haproxy:haproxy nginx:nginx openssl:openssl)
   if [ "$task" != demo ]; then
-    wanted+=(strace:strace faketime:faketime caddy:caddy keytool:default-jre-headless sshd:openssh-server)
+    wanted+=(strace:strace faketime:faketime ip:iproute2 caddy:caddy keytool:default-jre-headless sshd:openssh-server)
     wanted+=(apache2:apache2 postfix:postfix dovecot:dovecot-core mosquitto:mosquitto)
   fi
   local entry

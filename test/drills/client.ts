@@ -1,12 +1,10 @@
 // A client of the sites that never stops: every handshake verified as a browser would, every bundle on disk read as a server would.
-import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { connect } from "node:tls";
 import { storedFingerprint } from "../support/served.ts";
+import { connectTo } from "./connection.ts";
 import type { Site } from "./sites.ts";
 
 const PAUSE_MS = 15;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 const KEPT_MAX = 20;
 
 export interface Client extends AsyncDisposable {
@@ -30,7 +28,8 @@ export function startClient(sites: readonly Site[], rootPem: string): Client {
       const site = sites[turn % sites.length];
       if (site === undefined) return;
       count.handshakes += 1;
-      await handshake(site, rootPem).catch((error: unknown) => {
+      const open = connectTo(site, rootPem).then((socket) => socket.destroy());
+      await open.catch((error: unknown) => {
         count.failed += 1;
         note(`handshake with ${site.certificate} at ${site.server}: ${error instanceof Error ? error.message : String(error)}`);
       });
@@ -53,15 +52,4 @@ export function startClient(sites: readonly Site[], rootPem: string): Client {
       await work;
     },
   };
-}
-
-async function handshake({ port, sni }: Site, rootPem: string): Promise<void> {
-  const socket = connect({ host: "127.0.0.1", port, servername: sni, ca: rootPem });
-  socket.setTimeout(HANDSHAKE_TIMEOUT_MS, () => socket.destroy(new Error(`no handshake within ${HANDSHAKE_TIMEOUT_MS / 1000} s`)));
-  socket.on("error", () => undefined);
-  try {
-    await once(socket, "secureConnect");
-  } finally {
-    socket.destroy();
-  }
 }

@@ -39,6 +39,8 @@ export interface Drill {
   readonly title: string;
   /** Part of `--quick`. */
   readonly quick: boolean;
+  /** To be run by `main.ts` only, which sees to a network where connections survive their listening socket. */
+  readonly privateNetwork?: true;
   /** A world of its own; without, or when it gives null, the one that drills share. */
   readonly world?: (settings: Settings) => Omit<WorldOptions, "seed"> | null;
   readonly run: (world: World, settings: Settings, random: Random) => Promise<Outcome>;

@@ -4,6 +4,7 @@ import type { Drill } from "./drill.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
 import { NETWORK_DRILLS } from "./networkDrills.ts";
 import { REDIS_DRILLS } from "./redisDrills.ts";
+import { SWAP_DRILLS } from "./swapDrills.ts";
 import { WORKER_DRILLS } from "./workerDrills.ts";
 
-export const DRILLS: readonly Drill[] = [...KILL_DRILLS, ...WORKER_DRILLS, ...REDIS_DRILLS, ...DISK_DRILLS, ...NETWORK_DRILLS];
+export const DRILLS: readonly Drill[] = [...KILL_DRILLS, ...WORKER_DRILLS, ...REDIS_DRILLS, ...DISK_DRILLS, ...NETWORK_DRILLS, ...SWAP_DRILLS];

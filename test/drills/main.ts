@@ -1,6 +1,7 @@
 // npm run drills -- [--only NAME] [--seed N] [--quick] [--certificates N] [--kills N]: see docs/drills.md.
 import { parseArgs } from "node:util";
 import { DRILLS } from "./drills.ts";
+import { migratesConnections, runPrivately } from "./privateNetwork.ts";
 import { runDrills } from "./run.ts";
 import { details, table } from "./table.ts";
 
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
     for (const { name, faults, title } of drills) console.log(`${name.padEnd(16)} ${faults.padEnd(10)} ${title}`);
     return 0;
   }
+  if (drills.some(({ privateNetwork }) => privateNetwork) && !(await migratesConnections())) return runPrivately(process.argv);
   const settings = {
     seed: number(values.seed, Math.floor(Math.random() * 1_000_000)),
     quick,

@@ -9,7 +9,7 @@ import { until } from "../support/until.ts";
 import type { Drill, Injection } from "./drill.ts";
 import { startTcpProxy } from "./tcpProxy.ts";
 import { disturbed, percentile } from "./timeline.ts";
-import type { World } from "./world.ts";
+import { oneMore, type World } from "./world.ts";
 
 const FLUSHES = 20;
 const OUTAGE_MS = 20_000;
@@ -19,10 +19,6 @@ const REFUSE_MAX_MS = 3_000;
 
 function namesOf({ sites }: World, count: number): string[] {
   return sites.slice(0, count).map(({ certificate }) => certificate);
-}
-
-function oneMore(before: ReadonlyMap<string, number>, names: readonly string[]): Map<string, number> {
-  return new Map(names.map((name) => [name, (before.get(name) ?? 0) + 1]));
 }
 
 const flush: Drill = {

@@ -9,9 +9,10 @@ import { createLog } from "../../src/log.ts";
 import { requestRenewal } from "../../src/queue/requests.ts";
 import { resume } from "../../src/renewal/pause.ts";
 import { requestRenewal as requestDirectly } from "../../src/renewal/request.ts";
+import { startCaddy } from "../support/caddy.ts";
 import { freePort } from "../support/freePort.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
-import { startNginx } from "../support/nginx.ts";
+import { type NginxCertificate, startNginx } from "../support/nginx.ts";
 import { createRoot } from "../support/pki.ts";
 import { type Random, seeded } from "../support/random.ts";
 import type { RedisServerOptions } from "../support/redis.ts";
@@ -21,11 +22,13 @@ import { type Client, startClient } from "./client.ts";
 import { Fleet, type SlotOptions } from "./fleet.ts";
 import { startFront } from "./front.ts";
 import { Ledger } from "./ledger.ts";
-import { behindNginx, certificatesOf, type Site, siteName, sitesOf, sniOf, targetsOf } from "./sites.ts";
+import { certificatesOf, type Server, type Site, SPREAD, serverOf, siteName, sitesOf, sniOf, targetsOf } from "./sites.ts";
 
 export interface WorldOptions {
   readonly seed: number;
   readonly certificates: number;
+  /** Which server each certificate is behind, over and over. Default: SPREAD. */
+  readonly spread?: readonly Server[];
   readonly redis?: RedisServerOptions;
   readonly workers?: Partial<Record<WorkerRole, number>>;
 }
@@ -69,13 +72,11 @@ export interface World extends AsyncDisposable {
 export async function startWorld(options: WorldOptions): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const names = Array.from({ length: options.certificates }, (_, index) => siteName(index));
-  const root = await createRoot({ name: "before renewd" });
-  const nginxNames = names.filter((_, index) => behindNginx(index));
-  const old = await Promise.all(
-    nginxNames.map(async (name) => [name, { serverNames: [sniOf(name)], ...(await root.issue({ names: [sniOf(name)] })) }] as const),
-  );
+  const spread = options.spread ?? SPREAD;
+  const namesBehind = (server: Server): string[] => names.filter((_, index) => serverOf(index, spread) === server);
   const haproxy = stack.use(await startHaproxy());
-  const nginx = stack.use(await startNginx({ certificates: Object.fromEntries(old), bundle: true }));
+  const nginx = stack.use(await startNginx({ certificates: await oldPairs(namesBehind("nginx")), bundle: true }));
+  const caddy = spread.includes("caddy") ? stack.use(await startCaddy({ certificates: await oldPairs(namesBehind("caddy")) })) : null;
   const system = stack.use(
     await startSystem({
       // Each certificate costs every step, so that every failpoint is passed.
@@ -88,8 +89,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const [files, hook] = [join(system.home, "files"), join(system.home, "hook.sh")];
   await mkdir(files);
   await writeFile(hook, "exit 0\n");
-  const places = { haproxy, nginx, files, hook };
-  const sites = sitesOf(options.certificates, places);
+  const places = { haproxy, nginx, caddy, files, hook };
+  const sites = sitesOf(options.certificates, spread, places);
   await system.configure({ targets: targetsOf(places), certificates: certificatesOf(sites), sections: { retry: RETRY } });
   const ledger = new Ledger(new Map(sites.map(({ certificate, sni }) => [sni, certificate])));
   system.ca.intercept = ledger.intercept;
@@ -117,6 +118,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   };
 }
 
+/** What servers that start with their certificates in place hold until renewd has issued. */
+async function oldPairs(names: readonly string[]): Promise<Record<string, NginxCertificate>> {
+  const root = await createRoot({ name: "before renewd" });
+  const pairs = await Promise.all(names.map(async (name) => [name, { serverNames: [sniOf(name)], ...(await root.issue({ names: [sniOf(name)] })) }] as const));
+  return Object.fromEntries(pairs);
+}
+
 /** Each ACME worker has a responder on a port of its own, as on machines of their own. */
 async function slotsOf(workers: Record<WorkerRole, number>, configFile: World["configFile"]): Promise<{ slots: SlotOptions[]; ports: Map<string, number> }> {
   const slots: SlotOptions[] = [];
@@ -130,6 +138,11 @@ async function slotsOf(workers: Record<WorkerRole, number>, configFile: World["c
     }
   }
   return { slots, ports };
+}
+
+/** These certificates one generation on. */
+export function oneMore(before: ReadonlyMap<string, number>, names: readonly string[]): Map<string, number> {
+  return new Map(names.map((name) => [name, (before.get(name) ?? 0) + 1]));
 }
 
 type Questions = Pick<World, "generations" | "ask" | "resume" | "force" | "converged" | "event" | "lastSeq">;

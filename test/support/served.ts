@@ -56,6 +56,7 @@ async function readIfThere(path: string): Promise<string | null> {
   return await readFile(path, "utf8").catch(() => null);
 }
 
-function fingerprintOf(leaf: X509Certificate): string {
+/** SHA-256 of the DER, lower-case hex. */
+export function fingerprintOf(leaf: X509Certificate): string {
   return createHash("sha256").update(leaf.raw).digest("hex");
 }
