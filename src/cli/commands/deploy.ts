@@ -24,7 +24,7 @@ export function addDeploy(program: Command, cli: Cli): void {
     await using app = await openContext(configFile, { log: silentLog });
     certificateNamed(app.config.certificates, name);
     const renewal = await redeploy(app.context, { certificate: name, targets: options.target ?? [], generation, by: whoAsks() });
-    return tellSteered(app, renewal, options, output);
+    return await tellSteered(app, renewal, options, output);
   });
 }
 

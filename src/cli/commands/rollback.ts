@@ -19,6 +19,6 @@ export function addRollback(program: Command, cli: Cli): void {
   perform<Options>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
     await using app = await openContext(configFile, { log: silentLog });
     const renewal = await rollBackRenewal(app.context, { of, why: options.reason ?? null, by: whoAsks() });
-    return tellSteered(app, renewal, options, output);
+    return await tellSteered(app, renewal, options, output);
   });
 }
