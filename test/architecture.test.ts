@@ -104,7 +104,7 @@ describe("the checker", () => {
     ["src/renewal/issue.ts", 'import { Queue } from "bullmq";', "'bullmq' belongs to src/queue"],
     ["src/compose.ts", 'import pino from "pino";', "'pino' belongs to src/log.ts"],
     ["src/compose.ts", 'import { ACMClient } from "@aws-sdk/client-acm";', "'@aws-sdk/client-acm' belongs to src/deployers"],
-    ["src/acme/a.ts", 'import { X509Certificate } from "@peculiar/x509";', "'@peculiar/x509' belongs to src/x509"],
+    ["src/x509/a.ts", 'import { Client } from "acme-client";', "'acme-client' belongs to src/acme"],
     ["src/web/a.ts", 'import { DatabaseSync } from "node:sqlite";', "'node:sqlite' belongs to src/store"],
     ["src/domain/plugin.ts", 'import { z } from "zod";', "'zod' belongs to"],
     ["src/x509/a.ts", 'import _ from "lodash/fp";', "package 'lodash' has no owner"],

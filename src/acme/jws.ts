@@ -1,6 +1,7 @@
-import { createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { createHash, createPublicKey, sign } from "node:crypto";
 import { z } from "zod";
 import type { Secret } from "../domain/secret.ts";
+import { privateKeyOf } from "../x509/key.ts";
 
 /** Account keys are ours and always P-256. */
 const jwkSchema = z.object({ crv: z.string(), kty: z.string(), x: z.string(), y: z.string() });
@@ -8,7 +9,7 @@ type Jwk = z.infer<typeof jwkSchema>;
 
 /** The public half; members in the order of RFC 7638 §3.2. */
 export function publicJwk(key: Secret): Jwk {
-  const { crv, kty, x, y } = jwkSchema.parse(createPublicKey(createPrivateKey(key.reveal())).export({ format: "jwk" }));
+  const { crv, kty, x, y } = jwkSchema.parse(createPublicKey(privateKeyOf(key)).export({ format: "jwk" }));
   return { crv, kty, x, y };
 }
 
@@ -24,6 +25,6 @@ export function keyChangeJws(url: string, account: string, oldKey: Secret, newKe
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   const header = encode({ alg: "ES256", jwk: publicJwk(newKey), url });
   const payload = encode({ account, oldKey: publicJwk(oldKey) });
-  const signature = sign("sha256", Buffer.from(`${header}.${payload}`), { key: createPrivateKey(newKey.reveal()), dsaEncoding: "ieee-p1363" });
+  const signature = sign("sha256", Buffer.from(`${header}.${payload}`), { key: privateKeyOf(newKey), dsaEncoding: "ieee-p1363" });
   return { protected: header, payload, signature: signature.toString("base64url") };
 }

@@ -1,8 +1,9 @@
-import { createPrivateKey, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { Client } from "acme-client";
 import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
+import { privateKeyOf } from "../x509/key.ts";
 import { type Directory, parseJson } from "./directory.ts";
 import type { NoncePool } from "./nonce.ts";
 import { refusalError } from "./problem.ts";
@@ -84,7 +85,7 @@ export function openSession(ca: CertificateAuthority, accountKey: Secret, accoun
 
 function mend(http: Internals["http"], ca: CertificateAuthority, accountKey: Secret, signal: AbortSignal): void {
   // Parsed once; acme-client would parse the PEM again for every signature.
-  http.accountKey = createPrivateKey(accountKey.reveal());
+  http.accountKey = privateKeyOf(accountKey);
   http.maxBadNonceRetries = BAD_NONCE_RETRIES_MAX;
   http.getDirectory = () => ca.directory(signal);
   http.request = async (url, method, { data } = {}) => {

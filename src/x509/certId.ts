@@ -1,7 +1,6 @@
-// @peculiar/x509 throws at import unless reflect-metadata came first.
-import "reflect-metadata";
 import { X509Certificate } from "node:crypto";
-import { AuthorityKeyIdentifierExtension, X509Certificate as PeculiarCertificate } from "@peculiar/x509";
+import { childWith, contextTag, readElement } from "./der.ts";
+import { EXTENSION, extensionOf } from "./extension.ts";
 
 /**
  * How renewalInfo and `replaces` name a certificate (RFC 9773 §4.1): base64url(authority key identifier) "."
@@ -9,9 +8,10 @@ import { AuthorityKeyIdentifierExtension, X509Certificate as PeculiarCertificate
  */
 export function certId(leafPem: string): string | null {
   const certificate = new X509Certificate(leafPem);
-  const { keyId } = new PeculiarCertificate(new Uint8Array(certificate.raw)).getExtension(AuthorityKeyIdentifierExtension) ?? {};
-  if (keyId === undefined) return null;
-  return `${Buffer.from(keyId, "hex").toString("base64url")}.${derInteger(certificate.serialNumber).toString("base64url")}`;
+  const authority = extensionOf(certificate.raw, EXTENSION.authorityKeyIdentifier);
+  const keyIdentifier = authority && childWith(contextTag(0, "primitive"), readElement(authority).content);
+  if (!keyIdentifier) return null;
+  return `${Buffer.from(keyIdentifier.content).toString("base64url")}.${derInteger(certificate.serialNumber).toString("base64url")}`;
 }
 
 /** The content bytes of a positive DER INTEGER: shortest form, with a zero byte before a set sign bit (X.690 §8.3). */

@@ -4,7 +4,7 @@ import type { Identifier } from "../domain/identifier.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Leaf } from "../domain/version.ts";
 import { keyMatches } from "./key.ts";
-import { canonicalIdentifier, readLeaf } from "./leaf.ts";
+import { canonicalIdentifier, leafOf } from "./leaf.ts";
 
 /** CAs backdate notBefore to forgive slow clocks; one this far ahead means our clock or theirs is wrong. */
 const CLOCK_SKEW_MAX_MS = 5 * 60_000;
@@ -25,11 +25,12 @@ export interface Issued {
  * A chain that lacks only its last intermediate cannot be told from a whole one without knowing the root.
  */
 export function checkIssued(issued: Issued): Leaf {
-  const leaf = parse("certificate", () => readLeaf(issued.leafPem));
-  if (!keyMatches(issued.leafPem, issued.privateKey)) refuse("it was issued for another key than the one we sent");
+  const certificate = parse("certificate", () => new X509Certificate(issued.leafPem));
+  const leaf = parse("certificate", () => leafOf(certificate));
+  if (!keyMatches(certificate, issued.privateKey)) refuse("it was issued for another key than the one we sent");
   checkNames(leaf.identifiers, issued.identifiers);
   checkDates("it", leaf.notBefore, leaf.notAfter, issued.now);
-  checkChain(issued);
+  checkChain(certificate, issued);
   return leaf;
 }
 
@@ -51,8 +52,7 @@ function listNames(names: readonly string[]): string {
   return `${names.length === 1 ? "name" : "names"} ${shown.join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
 }
 
-function checkChain(issued: Issued): void {
-  const leaf = new X509Certificate(issued.leafPem);
+function checkChain(leaf: X509Certificate, issued: Issued): void {
   if (issued.chainPem.length === 0 && !isSelfSigned(leaf)) {
     refuse(`the chain is incomplete: the certificate of its issuer ${nameOf(leaf.issuer)} is missing`);
   }

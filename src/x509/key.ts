@@ -5,10 +5,15 @@ import { Secret } from "../domain/secret.ts";
 
 const generate = promisify(generateKeyPair);
 
+/** Parsing costs more than signing, and one order needs its keys several times. As long-lived as the secret itself. */
+const PARSED = new WeakMap<Secret, KeyObject>();
+
 /** A fresh private key as PKCS#8 PEM. */
 export async function generateKey(keyType: KeyType): Promise<Secret> {
-  const pair = await generatePair(keyType);
-  return new Secret(pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  const { privateKey } = await generatePair(keyType);
+  const secret = new Secret(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+  PARSED.set(secret, privateKey);
+  return secret;
 }
 
 function generatePair(keyType: KeyType): Promise<{ privateKey: KeyObject }> {
@@ -26,10 +31,17 @@ function generatePair(keyType: KeyType): Promise<{ privateKey: KeyObject }> {
   }
 }
 
+/** Throws OpenSSL's error when the secret is no private key in PEM. */
+export function privateKeyOf(key: Secret): KeyObject {
+  const parsed = PARSED.get(key) ?? createPrivateKey(key.reveal());
+  PARSED.set(key, parsed);
+  return parsed;
+}
+
 /** null: not a key we make (another curve or size, or not a private key at all). */
 export function keyTypeOf(key: Secret): KeyType | null {
   try {
-    return keyTypeOfObject(createPrivateKey(key.reveal()));
+    return keyTypeOfObject(privateKeyOf(key));
   } catch {
     return null;
   }
@@ -54,9 +66,10 @@ export function keyTypeOfObject(key: KeyObject): KeyType | null {
 }
 
 /** Whether certificate and key belong together. Unreadable input matches nothing. */
-export function keyMatches(leafPem: string, key: Secret): boolean {
+export function keyMatches(leaf: string | X509Certificate, key: Secret): boolean {
   try {
-    return new X509Certificate(leafPem).checkPrivateKey(createPrivateKey(key.reveal()));
+    const certificate = typeof leaf === "string" ? new X509Certificate(leaf) : leaf;
+    return certificate.checkPrivateKey(privateKeyOf(key));
   } catch {
     return false;
   }

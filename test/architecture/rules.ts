@@ -47,8 +47,6 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   bullmq: { owners: ["src/queue"], why: "The queue: jobs, schedulers, delays and stall recovery on Redis." },
   ioredis: { owners: ["src/queue"], why: "BullMQ's Redis client, listed because it is an optional peer of bullmq." },
   "acme-client": { owners: ["src/acme"], why: "ACME's signed requests, orders and challenges (RFC 8555)." },
-  "@peculiar/x509": { owners: ["src/x509"], why: "Reading certificates and writing CSRs; node:crypto can do neither fully." },
-  "reflect-metadata": { owners: ["src/x509"], why: "@peculiar/x509 throws unless it is imported first." },
   kysely: { owners: ["src/store"], why: "One set of typed queries for SQLite and PostgreSQL." },
   pg: { owners: ["src/store"], why: "The PostgreSQL driver." },
   "node:sqlite": {

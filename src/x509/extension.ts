@@ -1,0 +1,27 @@
+import { childWith, contextTag, elementsOf, oidContent, readElement, TAG } from "./der.ts";
+
+/** Object identifiers of extensions (RFC 5280 §4.2.1). */
+export const EXTENSION = {
+  keyUsage: "2.5.29.15",
+  subjectAltName: "2.5.29.17",
+  issuingDistributionPoint: "2.5.29.28",
+  deltaCrlIndicator: "2.5.29.27",
+  crlDistributionPoints: "2.5.29.31",
+  authorityKeyIdentifier: "2.5.29.35",
+} as const;
+
+/** The DER inside a certificate's extension; null: it has no such extension. Throws a TypeError when `certificate` is no DER of one. */
+export function extensionOf(certificate: Uint8Array, oid: string): Uint8Array | null {
+  const tbsCertificate = readElement(readElement(certificate).content);
+  return findExtension(childWith(contextTag(3, "constructed"), tbsCertificate.content)?.content ?? null, oid);
+}
+
+/** `explicit`: what is inside the explicit tag around Extensions (RFC 5280 §4.1); null: there are none. */
+export function findExtension(explicit: Uint8Array | null, oid: string): Uint8Array | null {
+  if (explicit === null) return null;
+  const wanted = Buffer.from(oidContent(oid));
+  for (const { content } of elementsOf(readElement(explicit).content)) {
+    if (wanted.equals(readElement(content).content)) return childWith(TAG.octetString, content)?.content ?? null;
+  }
+  return null;
+}
