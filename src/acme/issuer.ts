@@ -17,9 +17,10 @@ import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
+import { hasProblemType } from "./problem.ts";
 import { fetchRenewalInfo } from "./renewalInfo.ts";
 import { revokeCertificate } from "./revoke.ts";
-import { type CertificateAuthority, openSession, type Session } from "./session.ts";
+import { type CertificateAuthority, openSession, type Reply, type Session } from "./session.ts";
 import { createTransport } from "./transport.ts";
 
 export interface IssuerOptions {
@@ -106,12 +107,10 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   const privateKey = await ensureKey(request, progress);
   const opened = await openOrder(ca, session, request, await progress.load(), progress);
   let { order } = opened;
-  if (order.status === "pending") {
-    await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
-    order = await waitFor(attempt, "the authorized order", await fetchOrder(session, order.url), (found) => found.status !== "pending");
-  }
+  const isOpen = order.status === "pending" || order.status === "ready";
+  if (order.status === "pending") await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
   if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress, deadline });
-  if (order.status === "ready") order = await finalize(attempt, order, opened.csr ?? (await makeCsr(request, privateKey, progress)));
+  if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(request, privateKey, progress)));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {
     return await download(attempt, order, privateKey);
@@ -137,8 +136,20 @@ async function makeCsr(request: IssueRequest, privateKey: Secret, progress: Orde
   return csr;
 }
 
-async function finalize({ session, progress }: Attempt, order: Order, csr: string): Promise<Order> {
-  const reply = await session.post("finalize the order", order.finalize, { csr });
+/** All its authorizations are valid, which makes it ready (RFC 8555 §7.1.6): asking whether it is would be one request more for each certificate. */
+async function finalize(attempt: Attempt, order: Order, csr: string): Promise<Order> {
+  const { session, progress } = attempt;
+  const ask = (): ReturnType<Session["post"]> => session.post("finalize the order", order.finalize, { csr });
+  let reply: Reply;
+  try {
+    reply = await ask();
+  } catch (error) {
+    if (!hasProblemType(error, "orderNotReady")) throw error;
+    // The CA has not caught up with its own validations, or an earlier attempt has finalized the order.
+    const current = await waitFor(attempt, "the authorized order", await fetchOrder(session, order.url), (found) => found.status !== "pending");
+    if (current.status !== "ready") return current;
+    reply = await ask();
+  }
   await progress.save({}, { type: "order.finalized", detail: { order: order.url } });
   return readOrder(order.url, reply);
 }

@@ -87,6 +87,26 @@ describe("a CA that limits or fails", () => {
 });
 
 describe("a CA that takes its time", () => {
+  it("to see that its own validations made the order ready is asked until it does, and nothing is ordered twice", async () => {
+    let early = true;
+    let pending = 2;
+    ca.proxy.intercept = async (incoming, forward) => {
+      if (incoming.path.startsWith("/finalize-order/") && early) {
+        early = false;
+        return problem(403, "orderNotReady", "not yet");
+      }
+      const answer = await forward();
+      if (!isOrder(incoming) || pending-- <= 0) return answer;
+      return { ...answer, body: answer.body.replace('"ready"', '"pending"') };
+    };
+    const before = ca.proxy.count("newOrder");
+    const progress = memoryProgress();
+    await expect(attempt({}, running(), progress)).resolves.toMatchObject({ leaf: { keyType: "ecdsa-p256" } });
+    expect(early).toBe(false);
+    expect(ca.proxy.count("newOrder") - before).toBe(1);
+    expect(progress.events.filter(({ type }) => type === "order.finalized")).toHaveLength(1);
+  });
+
   it("is polled no sooner than its Retry-After says", async () => {
     const polls: number[] = [];
     let busy = 2;
