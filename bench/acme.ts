@@ -3,7 +3,7 @@
 //   npm run bench
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { startPebble } from "../test/support/pebble.ts";
@@ -34,6 +34,8 @@ try {
     cpus.push(renewd.cpuMsPerCertificate / stock.cpuMsPerCertificate);
     console.log(`round ${round}: ${describe("renewd", renewd)}; ${describe("stock", stock)}`);
   }
+  // On a machine that is busy otherwise both get slower, not always alike.
+  console.log(`load average ${(loadavg()[0] ?? 0).toFixed(1)} on ${availableParallelism()} processors`);
   report("certificates per second", median(speeds), median(speeds) >= TARGET.speed, `at least ${TARGET.speed}`);
   report("client CPU per certificate", median(cpus), median(cpus) <= TARGET.cpu, `at most ${TARGET.cpu}`);
 } finally {
