@@ -128,12 +128,14 @@ async function validate({ session, authorizations, progress, deadline }: Challen
   }
   // All are waited for: which names fail while others are fine tells a dead name from a broken responder.
   const failed = new Map<string, RenewalError>();
+  let late: RenewalError | null = null;
   try {
     for (const [item, reply] of first) {
       const name = harmless(item.name, 255);
       const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
-      const outcome = await pollUntil(`validating ${name}`, reply, again, (answer) => outcomeOf(name, answer), deadline);
-      if (outcome !== "accepted") failed.set(item.name, outcome);
+      const outcome = await outcomeInTime(name, (read) => pollUntil(`validating ${name}`, reply, again, read, deadline));
+      if (outcome instanceof RenewalError && outcome.code === "acme.timeout") late ??= outcome;
+      else if (outcome !== "accepted") failed.set(item.name, outcome);
     }
   } finally {
     for (const [identifier, { code, message, facts }] of failed) {
@@ -142,6 +144,27 @@ async function validate({ session, authorizations, progress, deadline }: Challen
     }
   }
   throwFirst([...failed.values()]);
+  if (late !== null) throw late;
+}
+
+type Outcome = "accepted" | RenewalError;
+
+/**
+ * A CA that tries again by itself says in the challenge what was wrong so far (RFC 8555 §8.2). smallstep's never gives up,
+ * so at the end of our time that is the outcome; without such a word it is the timeout.
+ */
+async function outcomeInTime(name: string, poll: (read: (reply: Reply) => Outcome | null) => Promise<Outcome>): Promise<Outcome> {
+  let soFar: RenewalError | null = null;
+  try {
+    return await poll((reply) => {
+      const { outcome, trouble } = outcomeOf(name, reply);
+      soFar = trouble;
+      return outcome;
+    });
+  } catch (error) {
+    if (!(error instanceof RenewalError) || error.code !== "acme.timeout") throw error;
+    return soFar ?? error;
+  }
 }
 
 /** What no retry mends speaks for all; the other names follow in the message. */
@@ -152,11 +175,13 @@ function throwFirst(failed: readonly RenewalError[]): void {
   throw new RenewalError(gravest.code, messages.join(" ").slice(0, MESSAGE_CHARACTERS_MAX), { cause: gravest.cause });
 }
 
-function outcomeOf(name: string, reply: Reply): "accepted" | RenewalError | null {
+function outcomeOf(name: string, reply: Reply): { readonly outcome: Outcome | null; readonly trouble: RenewalError | null } {
   const parsed = challengeSchema.safeParse(reply.data);
   if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME challenge (RFC 8555 §8).", { cause: parsed.error });
-  if (parsed.data.status === "invalid") return validationError(`The CA could not validate ${name}`, parsed.data.error, "acme.unauthorized");
-  return parsed.data.status === "valid" ? "accepted" : null;
+  const { status, error } = parsed.data;
+  if (status === "valid") return { outcome: "accepted", trouble: null };
+  const trouble = validationError(`The CA could not validate ${name}`, error, "acme.unauthorized");
+  return { outcome: status === "invalid" ? trouble : null, trouble: error == null ? null : trouble };
 }
 
 async function cleanUp({ solver, progress }: Challenges, presented: readonly ChallengeResponse[]): Promise<void> {
