@@ -17,10 +17,13 @@ export interface Selection {
   readonly san?: string;
   /** SHA-256 of a certificate in the chain, lower-case hex. */
   readonly intermediate?: string;
+  /** As the configuration asks for it: what a version was ordered by is not remembered. */
+  readonly profile?: string;
 }
 
-export function selects(selection: Selection, version: Version): boolean {
-  const { issuer, serials, san, intermediate } = selection;
+export function selects(selection: Selection, version: Version, certificate: Pick<Certificate, "profile">): boolean {
+  const { issuer, serials, san, intermediate, profile } = selection;
+  if (profile !== undefined && certificate.profile !== profile) return false;
   if (issuer !== undefined && version.issuer !== issuer && !version.leaf.issuerName.includes(issuer)) return false;
   if (serials !== undefined && !serials.has(version.leaf.serial)) return false;
   if (san !== undefined && !version.leaf.identifiers.some(({ value }) => fits(san, value))) return false;
@@ -70,7 +73,7 @@ export async function draftCampaign({ store, estate }: Pick<Context, "store" | "
   const refused: { certificate: string; why: string }[] = [];
   for (const version of await store.versions.listLatest()) {
     const certificate = estate.certificate(version.certificate);
-    if (certificate === null || !selects(selection, version)) continue;
+    if (certificate === null || !selects(selection, version, certificate)) continue;
     // Ordered elsewhere, it would at once be replaced again for having the wrong issuer.
     if (issuer !== null && ![certificate.issuer, ...certificate.fallbacks].includes(issuer)) {
       refused.push({ certificate: certificate.name, why: `its configuration does not name issuer "${issuer}"` });

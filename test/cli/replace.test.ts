@@ -29,6 +29,11 @@ test("a dry run names the certificates and records nothing; without a selection 
   const dry = await estate.run("replace", "--serials", join(estate.directory, "serials"), "--deadline", "24h", "--dry-run", "--json");
   expect(JSON.parse(dry.stdout)).toMatchObject({ id: null, certificates: ["www"] });
   expect((await estate.run("replace", "--san", "*.example.org", "--deadline", "24h", "--dry-run")).stdout).toContain("would replace 3 certificates");
+  // None of them asks for a profile.
+  expect(await estate.run("replace", "--profile", "shortlived", "--deadline", "24h")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("no issued certificate"),
+  });
   expect(await estate.run("replace", "--deadline", "24h")).toMatchObject({ code: 2, stderr: expect.stringContaining("say which certificates") });
   expect(await estate.run("replace", "--san", "*.example.net", "--deadline", "24h")).toMatchObject({
     code: 2,

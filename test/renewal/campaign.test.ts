@@ -22,8 +22,11 @@ describe("a selection", () => {
     [{ san: "example.org" }, false],
     [{ intermediate: "00".repeat(32) }, false],
     [{ issuer: "ca", san: "*.example.net" }, false],
+    [{ profile: "tlsserver" }, true],
+    [{ profile: "shortlived" }, false],
+    [{ issuer: "other", profile: "tlsserver" }, false],
   ])("%j fits: %s", (selection, fits) => {
-    expect(selects(selection, version())).toBe(fits);
+    expect(selects(selection, version(), certificate({ profile: "tlsserver" }))).toBe(fits);
   });
 
   it("finds an intermediate by its fingerprint", async () => {
@@ -31,7 +34,7 @@ describe("a selection", () => {
     const { certPem } = await root.issue({ names: ["www.example.org"] });
     const { X509Certificate } = await import("node:crypto");
     const intermediate = new X509Certificate(certPem).fingerprint256.replaceAll(":", "").toLowerCase();
-    expect(selects({ intermediate }, version({ chainPem: [certPem] }))).toBe(true);
+    expect(selects({ intermediate }, version({ chainPem: [certPem] }), certificate())).toBe(true);
   });
 });
 

@@ -24,6 +24,7 @@ interface Options {
   readonly serials?: string;
   readonly san?: string;
   readonly intermediate?: string;
+  readonly profile?: string;
   readonly deadline: string;
   readonly to?: string;
   readonly dryRun?: boolean;
@@ -46,6 +47,7 @@ function addStart(replace: Command, cli: Cli): void {
     .option("--serials <file>", "those whose serial is in the file, one a line in hex")
     .option("--san <glob>", "those with a name such as *.shop.example.org; * stands for any characters")
     .option("--intermediate <fingerprint>", "those whose chain holds the certificate of this SHA-256 fingerprint")
+    .option("--profile <name>", "those whose configuration asks for this profile of the CA")
     .option("--to <issuer>", "order from this issuer, which their configuration must name")
     .option("--dry-run", "show whom it concerns and record nothing")
     .requiredOption("--deadline <when>", "24h, 5d or a date such as 2026-12-01 (UTC)");
@@ -102,9 +104,9 @@ function addCancel(replace: Command, cli: Cli): void {
   });
 }
 
-async function selectionOf({ issuer, serials, san, intermediate }: Options): Promise<Selection> {
-  if ([issuer, serials, san, intermediate].every((each) => each === undefined)) {
-    throw new RenewalError("request.invalid", "say which certificates: --issuer, --serials, --san or --intermediate");
+async function selectionOf({ issuer, serials, san, intermediate, profile }: Options): Promise<Selection> {
+  if ([issuer, serials, san, intermediate, profile].every((each) => each === undefined)) {
+    throw new RenewalError("request.invalid", "say which certificates: --issuer, --serials, --san, --intermediate or --profile");
   }
   const fingerprint = intermediate?.replaceAll(":", "").toLowerCase();
   if (fingerprint !== undefined && !/^[0-9a-f]{64}$/.test(fingerprint))
@@ -114,6 +116,7 @@ async function selectionOf({ issuer, serials, san, intermediate }: Options): Pro
     ...(serials !== undefined && { serials: await readSerials(serials) }),
     ...(san !== undefined && { san }),
     ...(fingerprint !== undefined && { intermediate: fingerprint }),
+    ...(profile !== undefined && { profile }),
   };
 }
 
@@ -131,7 +134,7 @@ async function readSerials(path: string): Promise<ReadonlySet<string>> {
 }
 
 function describe(options: Options): string {
-  const parts = (["issuer", "serials", "san", "intermediate", "to"] as const).flatMap((key) =>
+  const parts = (["issuer", "serials", "san", "intermediate", "profile", "to"] as const).flatMap((key) =>
     options[key] === undefined ? [] : [`--${key} ${options[key]}`],
   );
   return parts.join(" ").slice(0, 500);
