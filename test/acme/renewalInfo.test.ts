@@ -97,7 +97,8 @@ describe("renewalInfo", () => {
   });
 
   it.each([
-    [503, "acme.server"],
+    [500, "acme.server"],
+    [503, "acme.rateLimited"],
     [429, "acme.rateLimited"],
     [404, "acme.refused"],
   ])("answered with %i is %s with the CA's Retry-After", async (status, code) => {
