@@ -33,6 +33,7 @@ export const EVENT_TYPES = [
   "verify.addressServed",
   "verify.converged",
   "verify.stale",
+  "verify.skipped",
   "renewalInfo.suggested",
   "renewalInfo.ignored",
   "certificate.configured",

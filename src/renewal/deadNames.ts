@@ -1,7 +1,9 @@
 import type { Certificate } from "../domain/certificate.ts";
+import type { Endpoint } from "../domain/endpoint.ts";
 import type { HistoryEvent } from "../domain/event.ts";
-import type { Identifier } from "../domain/identifier.ts";
+import { type Identifier, namesCover } from "../domain/identifier.ts";
 import type { Store } from "../domain/store.ts";
+import type { Version } from "../domain/version.ts";
 
 /** A name that goes on failing while others of the same order succeed is gone; a broken solver fails for all. */
 const FAILURES_MIN = 3;
@@ -39,6 +41,22 @@ export function proposal(dead: readonly DeadName[]): string {
       return `remove ${name}: its validation failed ${failures} times while ${othersValid} other${othersValid === 1 ? "" : "s"} succeeded`;
     })
     .join("; ");
+}
+
+/**
+ * The certificate with those endpoints that can serve this version: a server name it was issued without has no server of
+ * ours behind it, and dialling it would fail the renewal that saved the others. Never without any: success is a handshake.
+ */
+export function withoutDeadEndpoints(certificate: Certificate, version: Version | null): Certificate {
+  const skipped = deadEndpoints(certificate, version);
+  return skipped.length === 0 ? certificate : { ...certificate, endpoints: certificate.endpoints.filter((endpoint) => !skipped.includes(endpoint)) };
+}
+
+export function deadEndpoints({ endpoints }: Pick<Certificate, "endpoints">, version: Pick<Version, "droppedNames" | "leaf"> | null): readonly Endpoint[] {
+  if (version === null || version.droppedNames.length === 0) return [];
+  const held = version.leaf.identifiers.map(({ value }) => value);
+  const dead = endpoints.filter(({ sni }) => namesCover(version.droppedNames, sni) && !namesCover(held, sni));
+  return dead.length === endpoints.length ? [] : dead;
 }
 
 export interface NamesToOrder {

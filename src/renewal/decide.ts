@@ -9,9 +9,10 @@ import { isPending, reasonInCampaign } from "./campaign.ts";
 import { formatInstant } from "./duration.ts";
 import { WAIT_MAX_MS } from "./fallback.ts";
 import { maintenanceHold } from "./maintenance.ts";
+import { mayReplace } from "./orderRequest.ts";
 import { firstReason } from "./reasons.ts";
 import { heldAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
-import { nextDueAt, suggestionFor } from "./suggestion.ts";
+import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 import { isRenewal, isUrgent } from "./withdraw.ts";
 
@@ -88,11 +89,24 @@ function holdBackedOff(facts: PlanFacts, reason: Reason, now: number): PlanDecis
   return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
 }
 
-/** Drift is mended with the version that exists, and a CA counts a renewal that it asked for against no limit (RFC 9773 §5). */
-export const FREE_OF_BUDGET: readonly Reason[] = ["drift", "renewalInfo"];
+/** Drift is mended with the version that exists, and a CA counts a renewal that it asked for, or that comes in the window it suggested, against no limit (RFC 9773 §5). */
+export function isFreeOfBudget(
+  { certificate, version, renewalInfo, budget: { ca } }: Pick<PlanFacts, "certificate" | "version" | "renewalInfo" | "budget">,
+  reason: Reason,
+  now: number,
+): boolean {
+  if (reason === "drift" || reason === "renewalInfo") return true;
+  return version !== null && mayReplace(certificate, ca.issuer, version, now) && isInsideWindow(version, renewalInfo, now);
+}
 
-function holdForBudget({ certificate, version, campaign, budget: { ca, buckets } }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
-  if (FREE_OF_BUDGET.includes(reason)) return null;
+function holdForBudget(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  if (isFreeOfBudget(facts, reason, now)) return null;
+  const {
+    certificate,
+    version,
+    campaign,
+    budget: { ca, buckets },
+  } = facts;
   const short = shortage(chargesFor(certificate, version, ca), buckets, isPending(campaign, version) || isUrgent(certificate, version, now), now);
   // Issuing turns to the next issuer then.
   if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;

@@ -1,4 +1,5 @@
 import type { Certificate } from "../domain/certificate.ts";
+import { endpointKey } from "../domain/endpoint.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
@@ -6,12 +7,13 @@ import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
-import { loadDeadNames, namesToOrder, proposal } from "./deadNames.ts";
+import { deadEndpoints, loadDeadNames, namesToOrder, proposal } from "./deadNames.ts";
 import { type Turn, turn, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { orderRequest, orderScope } from "./orderRequest.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
+import { isInsideWindow } from "./suggestion.ts";
 import { countFailure, giveBack, settle, withdraw } from "./withdraw.ts";
 
 type Outcome =
@@ -132,9 +134,10 @@ function orderProgress(context: Context, renewal: Renewal, certificate: Certific
     },
     async reserve({ exempt }) {
       lease.assertHeld();
-      // Let's Encrypt exempts an order that says what it replaces only inside the window it suggested itself.
-      if (exempt && renewal.reason === "renewalInfo") return;
       const version = await store.versions.latest(certificate.name);
+      // Let's Encrypt exempts an order that says what it replaces only inside the window it suggested itself.
+      const inWindow = version !== null && isInsideWindow(version, await store.renewalInfos.get(certificate.name), clock.now());
+      if (exempt && (renewal.reason === "renewalInfo" || inWindow)) return;
       const urgent = isPending(await store.campaigns.of(certificate.name), version);
       await store.transaction(async (tx) => {
         held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
@@ -176,6 +179,10 @@ async function recordIssued(context: Context, renewal: Renewal, { certificate, d
     await tx.renewalInfos.watch(name, generation, now);
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
     await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
+    for (const endpoint of deadEndpoints(certificate, { leaf, droppedNames: dropped })) {
+      const skipped = { endpoint: endpointKey(endpoint), generation, why: `${endpoint.sni} was left out of the certificate` };
+      await tx.events.append(renewalEvent(renewal, now, "verify.skipped", skipped));
+    }
     return true;
   });
   if (!recorded) context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");

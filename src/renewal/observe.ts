@@ -6,6 +6,7 @@ import type { NewEvent } from "../domain/event.ts";
 import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
 import type { Context } from "./context.ts";
+import { withoutDeadEndpoints } from "./deadNames.ts";
 import { behindTargets } from "./reasons.ts";
 
 /** A bad look is repeated, as a server may be restarting just then; what is still bad at the last one counts. */
@@ -42,8 +43,9 @@ export async function observeDue(context: Context, signal: AbortSignal): Promise
 
 async function observeOne(context: Context, name: string, signal: AbortSignal): Promise<void> {
   const { store, estate } = context;
-  const certificate = estate.certificate(name);
+  const configured = estate.certificate(name);
   const version = await store.versions.latest(name);
+  const certificate = configured && withoutDeadEndpoints(configured, version);
   // A renewal's own verification says more, and says it about the pair it has just deployed.
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;
   const found = await Promise.all(certificate.endpoints.map((endpoint) => observeEndpoint(context, version, endpoint, signal)));

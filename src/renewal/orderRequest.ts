@@ -10,17 +10,17 @@ import type { Context } from "./context.ts";
 export async function orderRequest({ store, clock }: Context, renewal: Renewal, certificate: Certificate, issuer: string): Promise<IssueRequest> {
   const { name, identifiers, keyType, profile, preferredChain } = certificate;
   const predecessor = await store.versions.latest(name);
-  const replaces = replacedPem(certificate, issuer, predecessor, clock.now());
+  const replaces = predecessor !== null && mayReplace(certificate, issuer, predecessor, clock.now()) ? predecessor.leafPem : null;
   const privateKey =
     predecessor !== null && mayReuseKey(certificate, renewal, predecessor) ? await store.versions.privateKey(name, predecessor.generation) : null;
   return { certificate: name, identifiers, keyType, replaces, profile, preferredChain, privateKey };
 }
 
 /** Said only where the CA can honour it (RFC 9773 §5): its own certificate, not expired, with a name in common. Then limits do not apply. */
-function replacedPem({ identifiers }: Certificate, issuer: string, predecessor: Version | null, now: number): string | null {
-  if (predecessor === null || predecessor.issuer !== issuer || predecessor.leaf.notAfter <= now) return null;
+export function mayReplace({ identifiers }: Pick<Certificate, "identifiers">, issuer: string, predecessor: Version, now: number): boolean {
+  if (predecessor.issuer !== issuer || predecessor.leaf.notAfter <= now) return false;
   const held = new Set(predecessor.leaf.identifiers.map(({ value }) => value));
-  return identifiers.some(({ value }) => held.has(value)) ? predecessor.leafPem : null;
+  return identifiers.some(({ value }) => held.has(value));
 }
 
 /** A key that was revoked for may be known to others: it is never used again. */

@@ -6,7 +6,8 @@ import type { Store } from "../domain/store.ts";
 import { type Buckets, byKey, keyOf, spend } from "./budget.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
-import { chargesFor, decide, FREE_OF_BUDGET, type PlanDecision, type PlanFacts } from "./decide.ts";
+import { withoutDeadEndpoints } from "./deadNames.ts";
+import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts } from "./decide.ts";
 import { insertRenewal, type RenewalPlan, runwayPriority } from "./newRenewal.ts";
 import { proceed } from "./proceed.ts";
 import { behindTargets, staleEndpoints } from "./reasons.ts";
@@ -30,7 +31,7 @@ export async function loadPlanFacts(
   const campaign = await store.campaigns.of(certificate.name);
   const issuer = isPending(campaign, version) ? campaign.issuer : null;
   return {
-    certificate,
+    certificate: withoutDeadEndpoints(certificate, version),
     record,
     version,
     renewalInfo: await store.renewalInfos.get(certificate.name),
@@ -83,7 +84,7 @@ async function planOne(context: Context, record: CertificateRecord, buckets: Map
     log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
     return null;
   }
-  if (!FREE_OF_BUDGET.includes(decision.reason)) {
+  if (!isFreeOfBudget(facts, decision.reason, now)) {
     const charges = chargesFor(certificate, facts.version, facts.budget.ca).filter(({ spends }) => spends);
     for (const bucket of spend(charges, buckets, now)) buckets.set(keyOf(bucket), bucket);
   }

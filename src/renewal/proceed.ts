@@ -4,6 +4,7 @@ import { isActive, type Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import { type Action, advance, type Facts } from "./advance.ts";
 import type { Context } from "./context.ts";
+import { withoutDeadEndpoints } from "./deadNames.ts";
 import { finish } from "./finish.ts";
 import { hold, resumeHeld, tellResumed, type WaveFailed } from "./hold.ts";
 import { pairBefore, rollBack } from "./rollBack.ts";
@@ -99,8 +100,9 @@ async function followConfiguration(context: Context, tx: Store, renewal: Renewal
 }
 
 export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
-  const certificate = context.estate.certificate(renewal.certificate);
+  const configured = context.estate.certificate(renewal.certificate);
   const version = await store.versions.get(renewal.certificate, renewal.generation);
+  const certificate = configured && withoutDeadEndpoints(configured, version);
   const previous = await store.versions.before(renewal.certificate, renewal.generation);
   const deployments = await store.deployments.list(renewal.certificate);
   const endpoints = await store.observations.statuses(renewal.certificate);

@@ -21,6 +21,12 @@ export function suggestionFor(version: Version, info: RenewalInfoRecord | null):
   return start === null || end === null || renewAt === null ? null : { start, end, renewAt, explanationUrl };
 }
 
+/** The CA's window for this version is open: an order that says it replaces it counts against no limit (RFC 9773 §5), for whatever reason it is made. */
+export function isInsideWindow(version: Version, info: RenewalInfoRecord | null, now: number): boolean {
+  const suggestion = suggestionFor(version, info);
+  return suggestion !== null && suggestion.start <= now && now < suggestion.end;
+}
+
 /** Uniform over the window (RFC 9773 §4.2), so that all who were told the same window do not come at once. `random` is in [0, 1). */
 export function chooseInstant({ start, end }: { readonly start: number; readonly end: number }, random: number): number {
   return start + Math.floor((end - start) * random);

@@ -8,7 +8,12 @@ it("a name whose validation keeps failing is proposed for removal and then left 
     pebble: { env: { PEBBLE_AUTHZREUSE: "0" } },
     targets: { web: { type: "files", directory: "/nonexistent/web", bundle: "{certificate}.pem" } },
     certificates: {
-      www: { names: ["www.example.org", "dead.example.org", "shop.example.org"], dropDeadNames: true, targets: ["web"], endpoints: ["www.example.org"] },
+      www: {
+        names: ["www.example.org", "dead.example.org", "shop.example.org"],
+        dropDeadNames: true,
+        targets: ["web"],
+        endpoints: ["www.example.org", "dead.example.org"],
+      },
     },
   });
   await using process = await oneProcess(system);
@@ -26,12 +31,18 @@ it("a name whose validation keeps failing is proposed for removal and then left 
   const version = await process.issued("www", 1);
   expect(version.leaf.identifiers.map(({ value }) => value).sort()).toEqual(["shop.example.org", "www.example.org"]);
   expect(version.droppedNames).toEqual(["dead.example.org"]);
-  const events = await store.events.list({ certificate: "www", types: ["challenge.failed", "issue.failed", "issue.namesDropped"], limit: 20 });
+  const events = await store.events.list({
+    certificate: "www",
+    types: ["challenge.failed", "issue.failed", "issue.namesDropped", "verify.skipped"],
+    limit: 20,
+  });
   expect(events.map(({ type }) => type)).toEqual([
     ...["challenge.failed", "issue.failed", "challenge.failed", "issue.failed", "challenge.failed", "issue.failed"],
     "issue.namesDropped",
+    "verify.skipped",
   ]);
   expect(events[5]?.detail.message).toContain("remove dead.example.org: its validation failed 3 times while 2 others succeeded");
-  expect(events.at(-1)?.detail).toEqual({ names: ["dead.example.org"] });
+  expect(events.at(-2)?.detail).toEqual({ names: ["dead.example.org"] });
+  expect(events.at(-1)?.detail).toMatchObject({ endpoint: "dead.example.org@dead.example.org:443", generation: 1 });
   expect(app.config.certificates[0]?.dropDeadNames).toBe(true);
 });

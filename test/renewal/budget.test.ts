@@ -124,4 +124,15 @@ describe("the planner", () => {
     const drifted = facts({ deployments: [], budget: { ...budget, buckets: used(5, charges, early) } });
     expect(decide(drifted, early)).toMatchObject({ due: true, reason: "drift" });
   });
+
+  it("holds nothing that replaces a certificate of the same CA inside the window it suggested, whatever the reason", () => {
+    const window = { windowStart: NOW - DAY_MS, windowEnd: NOW + DAY_MS, renewAt: NOW + 1 };
+    const changed = (patch: Partial<PlanFacts> = {}) =>
+      facts({ certificate: { ...facts().certificate, keyType: "rsa-2048" }, renewalInfo: renewalInfo(window), ...patch });
+    expect(decide(changed(), NOW)).toMatchObject({ due: true, reason: "keyChanged" });
+    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, windowEnd: NOW }) }), NOW)).toMatchObject({ due: false, hold: "budget" });
+    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, generation: 2 }) }), NOW)).toMatchObject({ due: false, hold: "budget" });
+    // Nobody's certificate but that CA's can be replaced there.
+    expect(decide(changed({ version: version({ issuer: "imported" }) }), NOW)).toMatchObject({ due: false, hold: "budget" });
+  });
 });

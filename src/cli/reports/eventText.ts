@@ -41,6 +41,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}${problem === null ? "" : `: ${detail("problem")}`}`,
   "verify.converged": (detail) => `${detail("endpoint")} proved live on ${detail("addresses")} address(es)`,
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
+  "verify.skipped": (detail) => `${detail("endpoint")} is not dialled: ${detail("why")}`,
   "renewalInfo.suggested": (detail, { detail: all }) =>
     `the CA ${all.moved === true ? "moved" : "suggests"} the renewal window: ${instant(all, "windowStart")} to ${instant(all, "windowEnd")}, chosen ${instant(all, "renewAt")}${optional(detail, "explanationUrl", ", see ")}`,
   "renewalInfo.ignored": (detail) => `the CA's renewal window was ignored: ${detail("message")}`,

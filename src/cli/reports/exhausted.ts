@@ -1,5 +1,5 @@
 import { byKey, type Charge, describeLimit, freeAt, keyOf, left, spend } from "../../renewal/budget.ts";
-import { chargesFor, FREE_OF_BUDGET } from "../../renewal/decide.ts";
+import { chargesFor, isFreeOfBudget } from "../../renewal/decide.ts";
 import { decisionOf, type Member } from "./fleet.ts";
 import { iso } from "./instant.ts";
 
@@ -43,5 +43,5 @@ export function exhaustedBy(fleet: readonly Member[], now: number): Exhausted[] 
 
 function wantsOrder(member: Member, now: number): boolean {
   const decision = decisionOf(member, now);
-  return decision !== null && (decision.due ? !FREE_OF_BUDGET.includes(decision.reason) : decision.hold === "budget");
+  return decision !== null && (decision.due ? !isFreeOfBudget(member, decision.reason, now) : decision.hold === "budget");
 }

@@ -8,6 +8,7 @@ import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { byKey } from "../../renewal/budget.ts";
+import { withoutDeadEndpoints } from "../../renewal/deadNames.ts";
 import { type BudgetFacts, decide, type PlanDecision } from "../../renewal/decide.ts";
 
 /** A configured certificate with all the database knows of it. */
@@ -46,7 +47,7 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
   return certificates
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((certificate) => ({
-      certificate,
+      certificate: withoutDeadEndpoints(certificate, versions.get(certificate.name) ?? null),
       record: records.get(certificate.name) ?? null,
       version: versions.get(certificate.name) ?? null,
       renewalInfo: renewalInfos.get(certificate.name) ?? null,
