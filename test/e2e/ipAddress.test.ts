@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import { startHaproxy } from "../support/haproxy.ts";
+import { createRoot } from "../support/pki.ts";
+import { startSystem } from "../support/system.ts";
+
+it("a certificate for an IP address is validated there by http-01 and proved by clients that send no server name", { timeout: 120_000 }, async () => {
+  // Clients without a server name get the first file: this one.
+  const before = await (await createRoot()).issue({ names: ["127.0.0.1"] });
+  await using haproxy = await startHaproxy({ certificates: { "00-address": before } });
+  await using system = await startSystem({
+    pebble: { version: "2.10" },
+    targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
+    certificates: { "00-address": { names: ["127.0.0.1"], targets: ["lb"], endpoints: [`127.0.0.1:${haproxy.port}`] } },
+  });
+  await system.workers();
+  expect(await system.ended("00-address", 60_000)).toMatchObject({ state: "succeeded", generation: 1, errorMessage: null });
+  const version = await system.store.versions.latest("00-address");
+  expect(version?.leaf.identifiers).toEqual([{ type: "ip", value: "127.0.0.1" }]);
+  const [served] = await system.store.observations.observations("00-address");
+  expect(served?.observation).toMatchObject({ address: "127.0.0.1", problem: null, served: { fingerprint: version?.leaf.fingerprint } });
+  expect(served?.observation.served?.subjectAltNames).toEqual(["127.0.0.1"]);
+});
