@@ -15,7 +15,7 @@ export interface Capabilities {
 export async function eligibilityOf(
   ca: CertificateAuthority,
   { keyTypes, identifierTypes }: Capabilities,
-  { keyType, identifiers }: IssueRequest,
+  { keyType, identifiers, profile }: IssueRequest,
   lookup: CaaLookup,
   signal: AbortSignal,
 ): Promise<Eligibility> {
@@ -25,6 +25,10 @@ export async function eligibilityOf(
   if (foreign !== undefined) return no(`it certifies no ${foreign.type === "ip" ? "IP addresses" : "DNS names"} such as ${foreign.value}`);
   const { meta } = await ca.directory(signal);
   if (meta?.externalAccountRequired && ca.externalAccount === null) return no("it needs an external account binding, and none is configured");
+  const profiles = Object.keys(meta?.profiles ?? {});
+  if (profile != null && !profiles.includes(profile)) {
+    return no(`it offers no profile "${harmless(profile, 100)}", only ${harmless(profiles.join(", "), 300) || "none at all"}`);
+  }
   const identities = (meta?.caaIdentities ?? []).map((identity) => harmless(identity, 253));
   if (identities.length === 0) return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
   const { forbidden, unknown } = await checkCaa(identifiers, identities, lookup, signal);

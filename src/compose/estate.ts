@@ -5,23 +5,18 @@ import { budgetOf } from "../config/limits.ts";
 import { readSecret } from "../config/readSecret.ts";
 import { unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
-import type { Deployer, TargetLimits } from "../domain/deployer.ts";
+import type { Deployer } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
 import type { Channel } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
-import type { Estate } from "../renewal/context.ts";
-import type { RehearsalOffice } from "../renewal/rehearse.ts";
+import type { Estate, RehearsalOffice } from "../renewal/context.ts";
 
 export interface ReloadableEstate extends Estate {
   /** From now on this configuration holds; what is running finishes with what it has. */
   replace(config: Config): void;
-  /** What the target can take at all. */
-  limits(target: string): TargetLimits;
-  /** The issuer as it is rehearsed with. */
-  rehearsal(issuer: string): RehearsalOffice;
 }
 
 /** Makes issuers, solvers and deployers when first asked for: a deployer process never builds an ACME client. */

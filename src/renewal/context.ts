@@ -1,7 +1,7 @@
 import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
-import type { Deployer } from "../domain/deployer.ts";
+import type { Deployer, TargetLimits } from "../domain/deployer.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
@@ -21,8 +21,18 @@ export interface Estate {
   deployer(target: string): Deployer;
   /** Ways to reach people, by name. */
   channels(): ReadonlyMap<string, Channel>;
+  /** What the target can take at all. */
+  limits(target: string): TargetLimits;
+  /** The issuer as it is rehearsed with. */
+  rehearsal(issuer: string): RehearsalOffice;
   /** The target is deployed to only by a worker that was started for it, on the machine that owns it. */
   hasAgent(target: string): boolean;
+}
+
+export interface RehearsalOffice {
+  /** The issuer at its CA's staging directory; null: none is known. */
+  readonly issuer: Issuer | null;
+  readonly budget: CaBudget;
 }
 
 export interface RenewalSettings {

@@ -1,7 +1,9 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { EventType, NewEvent } from "../domain/event.ts";
+import type { Eligibility } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
+import { incompatibilities } from "./compatibility.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./duration.ts";
 import { renewalEvent } from "./history.ts";
@@ -49,9 +51,14 @@ export async function turn(context: Context, renewal: Renewal, certificate: Cert
   return { to: null, events };
 }
 
-async function look({ estate }: Context, issuer: string, { name, identifiers, keyType }: Certificate, signal: AbortSignal) {
+async function look({ estate, store }: Context, issuer: string, certificate: Certificate, signal: AbortSignal): Promise<Eligibility> {
+  const { name, identifiers, keyType, profile } = certificate;
   try {
-    const request = { certificate: name, identifiers, keyType };
+    // How long that CA's certificates live is known only if it has issued one before.
+    const earlier = (await store.versions.list(name)).findLast((version) => version.issuer === issuer) ?? null;
+    const [refused] = incompatibilities(certificate, earlier, (target) => estate.limits(target));
+    if (refused !== undefined) return { obstacle: refused, notes: [] };
+    const request = { certificate: name, identifiers, keyType, profile };
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
     return (await estate.issuer(issuer).eligibility?.(request, bounded)) ?? { obstacle: null, notes: [] };
   } catch (thrown) {

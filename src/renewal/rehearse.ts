@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
-import type { Issuer, OrderProgress, OrderState } from "../domain/issuer.ts";
-import type { Context } from "./context.ts";
+import type { OrderProgress, OrderState } from "../domain/issuer.ts";
+import type { Context, RehearsalOffice } from "./context.ts";
 import { giveBack, withdraw } from "./withdraw.ts";
 
 /** One thing a renewal would do, tried without touching production. */
@@ -13,12 +13,6 @@ export interface RehearsalStep {
   readonly result: "passed" | "failed" | "notChecked";
   readonly message: string;
   readonly error: RenewalError | null;
-}
-
-export interface RehearsalOffice {
-  /** The issuer at its CA's staging directory; null: none is known. */
-  readonly issuer: Issuer | null;
-  readonly budget: CaBudget;
 }
 
 const PREFLIGHT_TIMEOUT_MS = 30_000;

@@ -42,6 +42,18 @@ describe("a profile", () => {
   });
 });
 
+describe("a CA that could be turned to", () => {
+  const ask = (fixture: CaFixture, profile: string | null) => fixture.issuer().eligibility?.({ ...request(), profile }, running());
+
+  it("has to offer the profile", async () => {
+    expect(await ask(ca, "shortlived")).toMatchObject({ obstacle: null });
+    expect(await ask(ca, "shortlifed")).toMatchObject({ obstacle: 'it offers no profile "shortlifed", only default, shortlived' });
+    await using old = await startCa();
+    expect(await ask(old, "shortlived")).toMatchObject({ obstacle: 'it offers no profile "shortlived", only none at all' });
+    expect(await ask(old, null)).toMatchObject({ obstacle: null });
+  });
+});
+
 describe("a preferred chain", () => {
   it.each([0, 1, 2])("is found by its root's common name (root %i)", async (index) => {
     const progress = memoryProgress();

@@ -96,6 +96,8 @@ class World {
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(crash),
+        limits: () => ({}),
+        rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         hasAgent: () => false,
         channels: () => new Map(),
       },

@@ -60,6 +60,8 @@ function context(batch = 200): Context {
       },
       solver: () => expect.unreachable(),
       deployer: () => expect.unreachable(),
+      limits: () => ({}),
+      rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
       channels: () => new Map(),
     },

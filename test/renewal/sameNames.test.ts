@@ -61,6 +61,8 @@ function context(certificates: readonly Certificate[]): Context {
       issuer: () => issuer,
       solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
       deployer: () => expect.unreachable(),
+      limits: () => ({}),
+      rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
       channels: () => new Map(),
     },
