@@ -11,7 +11,7 @@ import { workerName } from "../log.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { privateRedisSocket } from "../queue/privateRedis.ts";
 import { openJobQueue } from "../queue/producer.ts";
-import { type Context, DEFAULT_SETTINGS, type RenewalSettings } from "../renewal/context.ts";
+import { type Context, DEFAULT_SETTINGS, REHEARSAL_OFF, type RenewalSettings } from "../renewal/context.ts";
 import { openStore, openVault } from "../store/index.ts";
 import { createProbe } from "../tls/probe.ts";
 import { systemClock } from "./clock.ts";
@@ -101,7 +101,7 @@ export function privateRedisDirectory({ dataDir }: Config): string {
   return join(dataDir, "redis");
 }
 
-function settingsOf({ planner, observation, retry }: Config): RenewalSettings {
+function settingsOf({ planner, observation, rehearsal, retry }: Config): RenewalSettings {
   return {
     ...DEFAULT_SETTINGS,
     batch: planner.batch,
@@ -110,5 +110,6 @@ function settingsOf({ planner, observation, retry }: Config): RenewalSettings {
     backoffMs: retry.backoffMs,
     requeueMs: planner.sweepMs,
     observeMs: observation.everyMs,
+    rehearseMs: rehearsal.everyMs ?? REHEARSAL_OFF,
   };
 }

@@ -13,6 +13,7 @@ import { issue } from "../renewal/issue.ts";
 import { observeDue } from "../renewal/observe.ts";
 import { planDue } from "../renewal/plan.ts";
 import { pollRenewalInfo } from "../renewal/pollRenewalInfo.ts";
+import { rehearseDue } from "../renewal/rehearseDue.ts";
 import { requestRenewal } from "../renewal/request.ts";
 import { sweep } from "../renewal/sweep.ts";
 import { tellChannels } from "../renewal/tell.ts";
@@ -24,6 +25,7 @@ import { repeat } from "./repeat.ts";
 const OBSERVE_TICK_MS = 5_000;
 /** How soon people are told. */
 const TELL_TICK_MS = 2_000;
+const REHEARSAL_TICK_MS = 30_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
 const TICK_QUIET_MIN_MS = 5_000;
 
@@ -55,6 +57,7 @@ const START: Readonly<Record<Role, StartRole>> = {
     await configure(context);
     const ticks = watchedTicks(context, settings, onError);
     const telling = repeat(TELL_TICK_MS, (signal) => tellChannels(context, signal), report(context, "notify"));
+    const rehearsals = repeat(REHEARSAL_TICK_MS, (signal) => rehearseDue(context, signal), report(context, "rehearsal"));
     const { tickMs, sweepMs } = settings;
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const requests = startRequestWorker({
@@ -69,7 +72,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         await planDue(context, AbortSignal.timeout(settings.tickMs));
       },
       async close() {
-        await Promise.all([telling.close(), ticks.close(), scheduler.close(), requests.close()]);
+        await Promise.all([telling.close(), rehearsals.close(), ticks.close(), scheduler.close(), requests.close()]);
       },
     };
   },

@@ -21,6 +21,8 @@ export interface Config {
   /** Concurrency per process. */
   readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
   readonly observation: { readonly everyMs: number };
+  /** null: never by itself. */
+  readonly rehearsal: { readonly everyMs: number | null };
   readonly retry: { readonly issueAttempts: number; readonly deployAttempts: number; readonly backoffMs: readonly number[] };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error" };
   readonly issuers: ReadonlyMap<string, IssuerConfig>;

@@ -52,6 +52,7 @@ async function build(file: string, raw: Raw, { registries, environment, issues }
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
   const observation = section("observation", raw, problems);
+  const rehearsal = section("rehearsal", raw, problems);
   const retry = section("retry", raw, problems);
   const log = section("log", raw, problems);
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
@@ -74,7 +75,7 @@ async function build(file: string, raw: Raw, { registries, environment, issues }
     const issuer = await resolveIssuer(name, value, resources, issues);
     if (issuer) issuers.set(name, issuer);
   }
-  if (!masterKey || !store || redis === undefined || !http01 || !planner || !workers || !observation || !retry || !log) return undefined;
+  if (!masterKey || !store || redis === undefined || !http01 || !planner || !workers || !observation || !rehearsal || !retry || !log) return undefined;
   const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
   return {
     file,
@@ -86,6 +87,7 @@ async function build(file: string, raw: Raw, { registries, environment, issues }
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
     observation: { everyMs: observation.every },
+    rehearsal: { everyMs: rehearsal.every ?? null },
     retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },
     log,
     issuers,

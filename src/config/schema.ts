@@ -63,6 +63,14 @@ const observation = z.strictObject({
     .describe("How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves it is deployed again."),
 });
 
+const rehearsal = z.strictObject({
+  every: duration({ min: "1h", max: "365d" })
+    .optional()
+    .describe(
+      "How often each certificate's renewal is rehearsed by itself, as `renewd rehearse` does: an order at its issuer's `staging` directory, and each target's preflight. Default: never.",
+    ),
+});
+
 const retry = z.strictObject({
   issueAttempts: z.int().min(1).max(100).default(5).describe("Attempts to issue before a renewal fails."),
   deployAttempts: z.int().min(1).max(100).default(4).describe("Attempts per target before a renewal fails."),
@@ -91,6 +99,7 @@ export const fileSchema = z.strictObject({
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
+  rehearsal: rehearsal.prefault({}).describe("Rehearsing renewals, so that a rotated DNS token or a lost permission is found weeks before it matters."),
   retry: retry.prefault({}).describe("How failed steps are tried again."),
   log: log.prefault({}).describe("Logging to standard error."),
   issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),

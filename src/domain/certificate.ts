@@ -87,4 +87,8 @@ export interface CertificateRecord {
   readonly generationFloor: number;
   /** When its endpoints are dialled next between renewals; null: at once. */
   readonly nextObservationAt: number | null;
+  /** When it is rehearsed next by itself; null: at once, if that is configured at all. */
+  readonly nextRehearsalAt: number | null;
+  /** What kept its last rehearsal from passing; null: nothing that a person has to mend. */
+  readonly rehearsalProblem: string | null;
 }

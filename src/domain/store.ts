@@ -8,6 +8,7 @@ import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
+import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
 import type { Version } from "./version.ts";
 
@@ -24,6 +25,7 @@ export interface Store {
   readonly accounts: Accounts;
   readonly ledger: Ledger;
   readonly campaigns: CampaignStore;
+  readonly crls: CrlStore;
   readonly cursors: CursorStore;
   /** State and its history event are committed together or not at all. Do no other I/O inside. */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
@@ -45,6 +47,8 @@ export interface CertificateStore {
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
   /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */
   claimObservations(now: number, nextAt: number, limit: number): Promise<string[]>;
+  /** As `claimObservations`, for rehearsals. */
+  claimRehearsals(now: number, nextAt: number, limit: number): Promise<string[]>;
 }
 
 export interface VersionStore {

@@ -50,9 +50,13 @@ export interface RenewalSettings {
   readonly handshakesToProve: number;
   /** Between two looks at the endpoints of a certificate that is not being renewed. */
   readonly observeMs: number;
+  /** Between two rehearsals of a certificate; REHEARSAL_OFF: none by themselves. */
+  readonly rehearseMs: number;
   /** Claims without an outcome after which a certificate is quarantined. */
   readonly crashesMax: number;
 }
+
+export const REHEARSAL_OFF = Number.POSITIVE_INFINITY;
 
 export const DEFAULT_SETTINGS: RenewalSettings = {
   leaseMs: 9_000,
@@ -63,6 +67,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   backoffMs: [60_000, 600_000, 6_000_000, 86_400_000],
   handshakesToProve: 10,
   observeMs: 600_000,
+  rehearseMs: REHEARSAL_OFF,
   crashesMax: 5,
 };
 

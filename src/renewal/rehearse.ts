@@ -16,6 +16,7 @@ export interface RehearsalStep {
 }
 
 const PREFLIGHT_TIMEOUT_MS = 30_000;
+const PROBLEM_CHARACTERS_MAX = 1_000;
 
 /**
  * All of a renewal but its effects: an order at the staging CA, validated by the same solver, and each target's preflight.
@@ -36,10 +37,26 @@ export async function rehearse(context: Context, certificate: Certificate, offic
       }),
     );
   }
-  const failed = steps.filter(({ result }) => result === "failed").map(({ step, message }) => `${step}: ${message}`);
-  const detail = { passed: failed.length === 0, failed };
-  await store.events.append({ at: clock.now(), type: "certificate.rehearsed", certificate: certificate.name, renewalId: null, target: null, detail });
+  const failed = steps.filter((each) => !isPassing(each));
+  const told = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
+  const problem = failed.find(needsMending);
+  const detail = { passed: failed.length === 0, failed: failed.map(told) };
+  await store.transaction(async (tx) => {
+    await tx.events.append({ at: clock.now(), type: "certificate.rehearsed", certificate: certificate.name, renewalId: null, target: null, detail });
+    // A staging CA that is down or busy says nothing of the certificate, neither that it is well nor that it is mended.
+    if (problem !== undefined || failed.length === 0) {
+      await tx.certificates.update(certificate.name, { rehearsalProblem: problem === undefined ? null : told(problem).slice(0, PROBLEM_CHARACTERS_MAX) });
+    }
+  });
   return steps;
+}
+
+export function isPassing({ result }: Pick<RehearsalStep, "result">): boolean {
+  return result !== "failed";
+}
+
+function needsMending({ error }: RehearsalStep): boolean {
+  return error !== null && error.facts.class !== "transient" && error.facts.class !== "rateLimited";
 }
 
 function tryOrder(context: Context, certificate: Certificate, { issuer, budget }: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep> {

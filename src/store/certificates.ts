@@ -3,7 +3,11 @@ import type { CertificateStore } from "../domain/store.ts";
 import { atomically, type Db } from "./schema.ts";
 
 /** New or changed: due at once, its past failures no longer count. A pause is a person's decision and stays. */
-const afresh = (now: number) => ({ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null, removedAt: null }) as const;
+const afresh = (now: number) =>
+  ({
+    ...{ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null, removedAt: null },
+    ...{ nextRehearsalAt: null, rehearsalProblem: null },
+  }) as const;
 
 /** A large installation's first configuration in few statements; SQLite takes 32,766 parameters in each. */
 const INSERT_ROWS_MAX = 1_000;
@@ -20,24 +24,28 @@ export function certificateStore(db: Db): CertificateStore {
       if (Object.values(patch).every((value) => value === undefined)) return;
       await db.updateTable("certificates").set(patch).where("name", "=", name).execute();
     },
-    claimObservations: (now, nextAt, limit) => claimObservations(db, now, nextAt, limit),
+    claimObservations: (now, nextAt, limit) => claim(db, "nextObservationAt", now, nextAt, limit),
+    claimRehearsals: (now, nextAt, limit) => claim(db, "nextRehearsalAt", now, nextAt, limit),
   };
 }
 
-async function claimObservations(db: Db, now: number, nextAt: number, limit: number): Promise<string[]> {
+async function claim(db: Db, column: "nextObservationAt" | "nextRehearsalAt", now: number, nextAt: number, limit: number): Promise<string[]> {
   const due = await db
     .selectFrom("certificates")
-    .select(["name", "nextObservationAt"])
+    .select(["name", `${column} as seen`])
     .where("removedAt", "is", null)
-    .where((row) => row.or([row("nextObservationAt", "is", null), row("nextObservationAt", "<=", now)]))
-    .orderBy("nextObservationAt")
+    .where((row) => row.or([row(column, "is", null), row(column, "<=", now)]))
+    .orderBy(column)
     .limit(limit)
     .execute();
   const claimed: string[] = [];
-  for (const { name, nextObservationAt: seen } of due) {
-    const update = db.updateTable("certificates").set({ nextObservationAt: nextAt }).where("name", "=", name);
+  for (const { name, seen } of due) {
+    const update = db
+      .updateTable("certificates")
+      .set({ [column]: nextAt })
+      .where("name", "=", name);
     // Compare-and-set: of two that saw the same instant, one gets it.
-    const result = await update.where("nextObservationAt", seen === null ? "is" : "=", seen).executeTakeFirst();
+    const result = await update.where(column, seen === null ? "is" : "=", seen).executeTakeFirst();
     if (result.numUpdatedRows === 1n) claimed.push(name);
   }
   return claimed;

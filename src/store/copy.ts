@@ -21,6 +21,7 @@ const TABLES = {
   accounts: ["issuer", "directory"],
   ledger: ["scope", "kind", "key"],
   campaigns: ["id"],
+  crls: ["url"],
   campaignMembers: ["campaign", "certificate"],
   channelCursors: ["channel"],
   reservations: ["renewalId", "scope", "kind", "key"],

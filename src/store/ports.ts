@@ -5,6 +5,7 @@ import { accountStore } from "./accounts.ts";
 import { campaignStore } from "./campaigns.ts";
 import { certificateStore } from "./certificates.ts";
 import { challengeStore } from "./challenges.ts";
+import { crlStore } from "./crls.ts";
 import { cursorStore } from "./cursors.ts";
 import type { Database } from "./database.ts";
 import { deploymentStore } from "./deployments.ts";
@@ -64,6 +65,7 @@ function ports(database: Database, db: Db, vault: Vault, events: EventStore): Om
     deployments: deploymentStore(db),
     observations: observationStore(db),
     renewalInfos: renewalInfoStore(db),
+    crls: crlStore(db),
     events,
     challenges: challengeStore(db),
     accounts: accountStore(db, vault),

@@ -38,6 +38,7 @@ export interface Schema {
   reservations: Reservation & { renewalId: string };
   campaigns: Campaign;
   campaignMembers: CampaignMember;
+  crls: { url: string; nextFetchAt: number };
   channelCursors: ChannelCursor;
   meta: { name: string; value: string };
 }

@@ -46,9 +46,11 @@ describe("renewd store migrate", () => {
     database.exec("delete from kysely_migration where name <> '0001-initial'; alter table certificates drop column restored_at");
     database.exec("alter table certificates drop column generation_floor; alter table renewals drop column issuer");
     database.exec("drop index certificates_next_observation_at; alter table certificates drop column next_observation_at");
+    database.exec("drop index certificates_next_rehearsal_at; alter table certificates drop column next_rehearsal_at");
+    database.exec("alter table certificates drop column rehearsal_problem");
     database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
     database.exec("alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest");
-    for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes", "channel_cursors"])
+    for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes", "channel_cursors", "crls"])
       database.exec(`drop table ${table}`);
     expect(await installation.run("store", "migrate")).toMatchObject({ code: 0, stdout: expect.stringContaining("schema version 1 → ") });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null, generationFloor: 0 });

@@ -1,6 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import type { Context } from "../../src/renewal/context.ts";
+import { rehearseDue } from "../../src/renewal/rehearseDue.ts";
 import { runCaptured } from "../support/installation.ts";
 import { oneProcess } from "../support/oneProcess.ts";
 import { startSystem } from "../support/system.ts";
@@ -45,4 +47,71 @@ it("a rehearsal orders at staging with the same solver, asks every target, and l
     { detail: { passed: false } },
   ]);
   expect((await run("rehearse", "www")).stdout).toMatch(/www +target gone +failed/);
+});
+
+const DAY_MS = 86_400_000;
+
+it("rehearses by itself what has waited longest, one at a time, and says in status what has to be mended", { timeout: 60_000 }, async () => {
+  const certificate = (name: string, targets: readonly string[]) => ({ names: [`${name}.example.org`], targets, endpoints: [`${name}.example.org`] });
+  await using system = await startSystem({
+    targets: { web: { type: "files", directory: "/nonexistent/web", bundle: "{certificate}.pem" } },
+    certificates: { www: certificate("www", ["web"]) },
+  });
+  const web = join(system.home, "web");
+  const agreed = { trust: "ca.pem", termsOfServiceAgreed: true };
+  const nowhere = "https://127.0.0.1:1/dir";
+  const issuers = { ca: { directory: nowhere, staging: system.ca.directory, ...agreed }, down: { directory: nowhere, staging: nowhere, ...agreed } };
+  await system.configure({
+    sections: { issuers, rehearsal: { every: "30d" } },
+    targets: {
+      web: { type: "files", directory: web, bundle: "{certificate}.pem" },
+      far: { type: "files", directory: "/nonexistent/far", bundle: "{certificate}.pem", agent: true },
+    },
+    // The second's staging CA does not answer; the third's target is another machine's.
+    certificates: { www: certificate("www", ["web"]), api: { ...certificate("api", []), issuer: "down", targets: ["far"] } },
+  });
+  await using process = await oneProcess(system);
+  const { store } = process.app;
+  let aheadMs = 0;
+  const { clock, settings } = process.context;
+  const context: Context = { ...process.context, clock: { ...clock, now: () => clock.now() + aheadMs } };
+  expect(settings.rehearseMs).toBe(30 * DAY_MS);
+  const signal = new AbortController().signal;
+  const all = async (): Promise<string[]> => {
+    const names: string[] = [];
+    for (let name = await rehearseDue(context, signal); name !== null && names.length < 5; name = await rehearseDue(context, signal)) names.push(name);
+    return names.toSorted();
+  };
+
+  expect(await all()).toEqual(["api", "www"]);
+  const rehearsed = async (name: string) =>
+    (await store.events.list({ types: ["certificate.rehearsed"], certificate: name, limit: 9 })).map(({ detail }) => detail);
+  expect(await rehearsed("www")).toEqual([{ passed: false, failed: [expect.stringContaining("target web: ")] }]);
+  expect(await rehearsed("api")).toEqual([{ passed: false, failed: [expect.stringContaining("order: Cannot reach CA")] }]);
+  expect(await store.certificates.get("api")).toMatchObject({ rehearsalProblem: null });
+  const run = (...args: string[]) => runCaptured(["-c", system.configFile, ...args]);
+  const problem = expect.stringMatching(/^the last rehearsal of certificate www failed: target web: .*\/web/);
+  expect(JSON.parse((await run("status", "--json")).stdout)).toMatchObject({ needsPerson: true, notices: [{ what: problem, certificates: ["www"] }] });
+
+  await mkdir(web);
+  expect(await rehearseDue(context, signal)).toBeNull();
+  aheadMs = 2 * DAY_MS;
+  expect(await all()).toEqual(["api", "www"]);
+  expect((await rehearsed("www")).at(-1)).toEqual({ passed: true, failed: [] });
+  expect(JSON.parse((await run("status", "--json")).stdout).notices).toEqual([]);
+  aheadMs = 20 * DAY_MS;
+  expect(await all()).toEqual(["api"]);
+  aheadMs = 60 * DAY_MS;
+  expect(await all()).toEqual(["api", "www"]);
+  expect(system.orders()).toBe(3);
+});
+
+it("rehearses nothing by itself unless it is told to", async () => {
+  await using system = await startSystem({
+    targets: { web: { type: "files", directory: "/nonexistent/web", bundle: "{certificate}.pem" } },
+    certificates: { www: { names: ["www.example.org"], targets: ["web"], endpoints: ["www.example.org"] } },
+  });
+  await using process = await oneProcess(system);
+  expect(await rehearseDue(process.context, new AbortController().signal)).toBeNull();
+  expect(await process.app.store.events.list({ types: ["certificate.rehearsed"], limit: 1 })).toEqual([]);
 });

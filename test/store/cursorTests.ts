@@ -45,6 +45,38 @@ export function cursorTests(bench: () => StoreBench): void {
     });
   });
 
+  describe("rehearsals", () => {
+    test("are claimed like looks, apart from them, and begin anew when the configuration changed", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
+      const claims = await Promise.all([1, 2, 3].map(() => certificates.claimRehearsals(NOW, NOW + 10, 1)));
+      expect(new Set(claims.flat()).size).toBe(claims.flat().length);
+      await certificates.claimRehearsals(NOW, NOW + 10, 9);
+      expect(await certificates.claimRehearsals(NOW + 9, NOW + 20, 9)).toEqual([]);
+      expect(await certificates.claimObservations(NOW, NOW + 10, 9)).toHaveLength(2);
+      await certificates.update("a", { rehearsalProblem: "no" });
+      await certificates.sync([certificate({ name: "a", digest: "changed" }), certificate({ name: "b" })], NOW);
+      expect(await certificates.get("a")).toMatchObject({ rehearsalProblem: null, nextRehearsalAt: null });
+      expect(await certificates.claimRehearsals(NOW + 9, NOW + 20, 9)).toEqual(["a"]);
+    });
+  });
+
+  describe("revocation lists", () => {
+    test("are one caller's until their time has come again, and forgotten when nobody asks any more", async () => {
+      const { crls } = bench().store;
+      const claims = await Promise.all([1, 2, 3].map(() => crls.claim("http://a", NOW, NOW + 10)));
+      expect(claims.filter((each) => each)).toHaveLength(1);
+      expect(await crls.claim("http://b", NOW, NOW + 10)).toBe(true);
+      expect(await crls.claim("http://a", NOW + 9, NOW + 19)).toBe(false);
+      expect(await crls.claim("http://a", NOW + 10, NOW + 20)).toBe(true);
+      await crls.postpone("http://a", NOW + 12);
+      expect(await crls.claim("http://a", NOW + 12, NOW + 30)).toBe(true);
+      await crls.forget(NOW + 11);
+      expect(await crls.claim("http://b", NOW, NOW + 10)).toBe(true);
+      expect(await crls.claim("http://a", NOW + 29, NOW + 40)).toBe(false);
+    });
+  });
+
   describe("looks at endpoints", () => {
     test("are claimed once each, most overdue first, and again when their time has come", async () => {
       const { certificates } = bench().store;

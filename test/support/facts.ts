@@ -51,6 +51,8 @@ export function record(patch: Partial<CertificateRecord> = {}): CertificateRecor
     restoredAt: null,
     generationFloor: 0,
     nextObservationAt: null,
+    nextRehearsalAt: null,
+    rehearsalProblem: null,
     ...patch,
   };
 }

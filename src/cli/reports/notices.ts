@@ -31,6 +31,7 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
       true,
     ),
     ...explained(fleet, now),
+    rehearsed(fleet),
     notice(differing, `this configuration differs from the planner's for ${amount(differing, fleet)}`, "Reload the planner with SIGHUP.", false),
   ].filter((each) => each !== null);
 }
@@ -63,6 +64,19 @@ function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
       false,
     );
   });
+}
+
+/** Weeks before the renewal that would fail for it. */
+function rehearsed(fleet: readonly Member[]): Notice | null {
+  const failed = fleet.filter(({ record }) => record?.rehearsalProblem != null);
+  const [first] = failed;
+  const example = failed.length > 1 ? ` (${first?.certificate.name})` : "";
+  return notice(
+    failed,
+    `the last rehearsal of ${amount(failed, fleet)} failed: ${first?.record?.rehearsalProblem}${example}`,
+    `Mend it before a renewal comes to it, then \`renewd rehearse ${first?.certificate.name}\`.`,
+    true,
+  );
 }
 
 function isOverdue(nextCheckAt: number | null, now: number): boolean {

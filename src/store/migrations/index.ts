@@ -8,6 +8,7 @@ import { budgetsAndCampaigns } from "./0003-budgets-and-campaigns.ts";
 import { renewalInfos } from "./0004-renewal-infos.ts";
 import { ordersAndAccounts } from "./0005-orders-and-accounts.ts";
 import { wavesAndTelling } from "./0006-waves-and-telling.ts";
+import { rehearsalsAndCrls } from "./0007-rehearsals-and-crls.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
@@ -17,6 +18,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0004-renewal-infos": renewalInfos,
   "0005-orders-and-accounts": ordersAndAccounts,
   "0006-waves-and-telling": wavesAndTelling,
+  "0007-rehearsals-and-crls": rehearsalsAndCrls,
 };
 
 /** How many migrations this release knows. */
