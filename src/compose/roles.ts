@@ -1,3 +1,4 @@
+import { createRevocationLists } from "../acme/revocationLists.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
 import type { RedisOptions } from "../queue/options.ts";
@@ -6,6 +7,7 @@ import { requestIdOf } from "../queue/requests.ts";
 import { startRequestWorker } from "../queue/requestWorker.ts";
 import { startScheduler } from "../queue/scheduler.ts";
 import { startWorker } from "../queue/worker.ts";
+import { checkRevocations } from "../renewal/checkRevocations.ts";
 import { configure } from "../renewal/configure.ts";
 import type { Context } from "../renewal/context.ts";
 import { deploy } from "../renewal/deploy.ts";
@@ -25,6 +27,8 @@ import { repeat } from "./repeat.ts";
 const OBSERVE_TICK_MS = 5_000;
 /** How soon people are told. */
 const TELL_TICK_MS = 2_000;
+/** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
+const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
 const TICK_QUIET_MIN_MS = 5_000;
@@ -58,6 +62,8 @@ const START: Readonly<Record<Role, StartRole>> = {
     const ticks = watchedTicks(context, settings, onError);
     const telling = repeat(TELL_TICK_MS, (signal) => tellChannels(context, signal), report(context, "notify"));
     const rehearsals = repeat(REHEARSAL_TICK_MS, (signal) => rehearseDue(context, signal), report(context, "rehearsal"));
+    const lists = createRevocationLists();
+    const revocations = repeat(REVOCATION_TICK_MS, (signal) => checkRevocations(context, lists, signal), report(context, "revocations"));
     const { tickMs, sweepMs } = settings;
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const requests = startRequestWorker({
@@ -72,7 +78,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         await planDue(context, AbortSignal.timeout(settings.tickMs));
       },
       async close() {
-        await Promise.all([telling.close(), rehearsals.close(), ticks.close(), scheduler.close(), requests.close()]);
+        await Promise.all([telling.close(), rehearsals.close(), revocations.close(), ticks.close(), scheduler.close(), requests.close()]);
       },
     };
   },

@@ -25,3 +25,8 @@ export function findExtension(explicit: Uint8Array | null, oid: string): Uint8Ar
   }
   return null;
 }
+
+/** `extension`: the content of one Extension. */
+export function isCritical(extension: Uint8Array): boolean {
+  return (childWith(TAG.boolean, extension)?.content[0] ?? 0) !== 0;
+}

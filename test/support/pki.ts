@@ -4,6 +4,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { isIP } from "node:net";
 import {
   BasicConstraintsExtension,
+  CRLDistributionPointsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
   type Extension,
@@ -35,6 +36,8 @@ export interface LeafOptions extends Dates {
   readonly serial?: string;
   /** Without it the extension is left out. */
   readonly keyUsage?: readonly (keyof typeof KeyUsageFlags)[];
+  /** Where the CA publishes what it has revoked. */
+  readonly crlUrls?: readonly string[];
   /** Object identifiers; default: serverAuth. */
   readonly extendedKeyUsage?: readonly string[];
 }
@@ -84,7 +87,7 @@ const CA_EXTENSIONS: Extension[] = [
   new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign | KeyUsageFlags.digitalSignature, true),
 ];
 
-function leafExtensions({ names, keyUsage, extendedKeyUsage }: LeafOptions): Extension[] {
+function leafExtensions({ names, keyUsage, extendedKeyUsage, crlUrls }: LeafOptions): Extension[] {
   const usages: Extension[] = [new BasicConstraintsExtension(false), new ExtendedKeyUsageExtension([...(extendedKeyUsage ?? [ExtendedKeyUsage.serverAuth])])];
   if (keyUsage !== undefined)
     usages.push(
@@ -93,6 +96,7 @@ function leafExtensions({ names, keyUsage, extendedKeyUsage }: LeafOptions): Ext
         true,
       ),
     );
+  if (crlUrls !== undefined) usages.push(new CRLDistributionPointsExtension([...crlUrls]));
   if (names.length === 0) return usages;
   return [...usages, new SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? "ip" : "dns", value })))];
 }

@@ -30,7 +30,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "version.issued": (detail, { detail: all }) => `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,
   "version.imported": (detail) => `imported as generation ${detail("generation")}, serial ${detail("serial")}`,
   "version.reinstated": (detail) => `generation ${detail("of")} (serial ${detail("serial")}) is in use again as generation ${detail("generation")}`,
-  "version.revoked": (detail) => `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, by the ${detail("key")} key)`,
+  "version.revoked": (detail, { detail: { key } }) =>
+    `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
   "certificate.replacing": (detail) => `to be replaced with others (${detail("selection")})`,
   "certificate.rehearsed": (detail, { detail: { passed } }) => (passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`),
   "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,

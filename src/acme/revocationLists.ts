@@ -1,0 +1,97 @@
+import { X509Certificate } from "node:crypto";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { RenewalError } from "../domain/errors.ts";
+import type { Revocation, RevocationLists } from "../domain/revocation.ts";
+import type { Version } from "../domain/version.ts";
+import { crlUrls, revokedIn } from "../x509/crl.ts";
+
+/** The largest public lists are some 10 MB; those of CAs that split theirs, a few hundred kB. */
+const LIST_BYTES_MAX = 32 * 1024 * 1024;
+const FETCH_TIMEOUT_MS = 60_000;
+
+/**
+ * What CAs publish as revoked, by plain GET as every client of theirs does (RFC 5280 §4.2.1.13). The URL comes out of a
+ * certificate that a configured CA has issued to us or that a person has imported; no redirect leads on from it, nothing
+ * of ours is sent there, and nothing of the answer is shown to anybody but what its issuer has signed.
+ */
+export function createRevocationLists(): RevocationLists {
+  return {
+    urlsOf(version) {
+      try {
+        return version.chainPem.length === 0 ? [] : crlUrls(new X509Certificate(version.leafPem).raw);
+      } catch {
+        return [];
+      }
+    },
+    async fetch(url, versions, signal) {
+      const list = await download(url, signal);
+      const found = new Map<Version, Revocation>();
+      // Nearly always one issuer; two CA certificates may share a list.
+      for (const [issuerPem = "", issued] of Map.groupBy(versions, ({ chainPem }) => chainPem[0])) {
+        const revoked = read(url, () =>
+          revokedIn(
+            list,
+            issuerPem,
+            issued.map(({ leaf }) => leaf.serial),
+          ),
+        );
+        for (const version of issued) {
+          const entry = revoked.get(version.leaf.serial);
+          if (entry !== undefined) found.set(version, entry);
+        }
+      }
+      return found;
+    },
+  };
+}
+
+function read<T>(url: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    throw new RenewalError("acme.server", `The revocation list at ${url} cannot be used: ${cause instanceof Error ? cause.message : "unknown error"}.`, {
+      cause,
+    });
+  }
+}
+
+async function download(url: string, signal: AbortSignal): Promise<Uint8Array> {
+  const timeout = AbortSignal.timeout(FETCH_TIMEOUT_MS);
+  try {
+    return await get(url, AbortSignal.any([signal, timeout]));
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof RenewalError) throw cause;
+    if (timeout.aborted) throw new RenewalError("acme.timeout", `The revocation list at ${url} did not come within ${FETCH_TIMEOUT_MS / 1_000} s.`, { cause });
+    const why = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+    throw new RenewalError("acme.connection", `Cannot fetch the revocation list at ${url}${why}.`, { cause });
+  }
+}
+
+function get(url: string, signal: AbortSignal): Promise<Uint8Array> {
+  const send = url.startsWith("https:") ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const outgoing = send(url, { agent: false, signal, headers: { "user-agent": "renewd" } }, (response) => {
+      readAll(url, response).then(resolve, reject);
+    });
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}
+
+async function readAll(url: string, response: IncomingMessage): Promise<Uint8Array> {
+  if (response.statusCode !== 200) {
+    response.destroy();
+    throw new RenewalError("acme.server", `The revocation list at ${url} is answered with status ${response.statusCode}.`);
+  }
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the response and its socket.
+    if (bytes > LIST_BYTES_MAX) throw new RenewalError("acme.server", `The revocation list at ${url} is longer than ${LIST_BYTES_MAX / 1024 / 1024} MB.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

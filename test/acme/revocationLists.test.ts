@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createRevocationLists } from "../../src/acme/revocationLists.ts";
+import type { Version } from "../../src/domain/version.ts";
+import { readLeaf } from "../../src/x509/leaf.ts";
+import { type ListServer, makeCrl, REVOKED_AT, startListServer } from "../support/crl.ts";
+import { version } from "../support/facts.ts";
+import { type Authority, createRoot } from "../support/pki.ts";
+
+const lists = createRevocationLists();
+const running = (): AbortSignal => new AbortController().signal;
+
+let server: ListServer;
+let root: Authority;
+let revoked: Version;
+let fine: Version;
+let list: Buffer;
+let url: string;
+beforeAll(async () => {
+  server = await startListServer();
+  url = `${server.url}/1.crl`;
+  root = await createRoot();
+  [revoked, fine] = [await issued("revoked"), await issued("fine")];
+  list = await makeCrl(root, { revoked: { [revoked.leaf.serial]: "keyCompromise" } });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+beforeEach(() => {
+  server.answer = (_request, response) => response.end(list);
+});
+
+async function issued(name: string): Promise<Version> {
+  const { certPem } = await root.issue({ names: [`${name}.example`], crlUrls: [url] });
+  return version({ certificate: name, leaf: readLeaf(certPem), leafPem: certPem, chainPem: [root.certPem] });
+}
+
+describe("the list a certificate names", () => {
+  it("is found in it, and tells which are revoked", async () => {
+    expect([revoked, fine].map((each) => lists.urlsOf(each))).toEqual([[url], [url]]);
+    expect(await lists.fetch(url, [revoked, fine], running())).toEqual(new Map([[revoked, { at: REVOKED_AT, reason: "keyCompromise" }]]));
+  });
+
+  it("is not sought without its issuer's certificate, nor in what is none", () => {
+    expect(lists.urlsOf({ ...fine, chainPem: [] })).toEqual([]);
+    expect(lists.urlsOf({ ...fine, leafPem: "rubbish" })).toEqual([]);
+  });
+
+  it.each([
+    ["missing", 404],
+    ["elsewhere", 302],
+    ["out of order", 500],
+  ])("that is %s is told with its status, and nothing else is asked", async (_what, status) => {
+    server.answer = (_request, response) => response.writeHead(status, { location: `${server.url}/other` }).end("<html>");
+    const before = server.asked.length;
+    await expect(lists.fetch(url, [fine], running())).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining(`status ${status}`) });
+    expect(server.asked.slice(before)).toEqual(["/1.crl"]);
+  });
+
+  it.each<[string, () => Buffer]>([
+    ["no list", () => Buffer.from("<html>welcome")],
+    ["empty", () => Buffer.alloc(0)],
+    ["cut", () => list.subarray(0, -1)],
+  ])("that is %s is not believed", async (_what, body) => {
+    server.answer = (_request, response) => response.end(body());
+    await expect(lists.fetch(url, [revoked], running())).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining("cannot be used") });
+  });
+
+  it("that never ends is given up at its bound", async () => {
+    server.answer = (_request, response) => {
+      const more = (): void => {
+        while (response.write(Buffer.alloc(1024 * 1024)));
+      };
+      response.on("drain", more);
+      more();
+    };
+    await expect(lists.fetch(url, [revoked], running())).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining("32 MB") });
+  });
+
+  it("that cannot be reached is told so, and waiting ends with the signal", async () => {
+    await expect(lists.fetch("http://127.0.0.1:1/1.crl", [fine], running())).rejects.toMatchObject({ code: "acme.connection" });
+    const stop = new AbortController();
+    const asked = server.asked.length;
+    server.answer = () => stop.abort(new Error("stopped"));
+    await expect(lists.fetch(url, [fine], stop.signal)).rejects.toThrow("stopped");
+    expect(server.asked.length).toBe(asked + 1);
+  });
+});
