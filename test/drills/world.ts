@@ -1,8 +1,10 @@
 // The installation the drills torture: real workers, CA, Redis and servers, and a client that never stops.
+import { randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { type App, openContext, withoutQueue } from "../../src/compose/index.ts";
+import { RenewalError } from "../../src/domain/errors.ts";
 import type { HistoryEvent } from "../../src/domain/event.ts";
 import { ACTIVE_STATES } from "../../src/domain/renewal.ts";
 import { createLog } from "../../src/log.ts";
@@ -154,17 +156,25 @@ function questions(app: App, sites: readonly Site[]): Questions {
     return new Map(sites.map(({ certificate }) => [certificate, latest.find((version) => version.certificate === certificate)?.generation ?? 0]));
   };
   const newest = async (certificate: string): Promise<string> => (await store.renewals.list({ certificate, limit: 1 }))[0]?.id ?? "";
-  const ask = async (certificate: string): Promise<void> => {
-    await requestRenewal(app.redis, { version: 1, certificate, force: true, requestedBy: "drill" });
+  const ask = async (certificate: string, requestId: string = randomUUID()): Promise<void> => {
+    await requestRenewal(app.redis, { version: 1, certificate, force: true, requestedBy: "drill" }, requestId);
+  };
+  // On a busy disk Redis may take longer to answer than a producer waits. Under the same id it is the same request, taken once.
+  const insist = async (certificate: string): Promise<void> => {
+    const requestId = randomUUID();
+    await ask(certificate, requestId).catch((error: unknown) => {
+      if (error instanceof RenewalError && error.code === "queue.unavailable") return ask(certificate, requestId);
+      throw error;
+    });
   };
   return {
     generations,
-    ask,
+    ask: (certificate) => ask(certificate),
     resume: (certificate) => resume(store, certificate, Date.now()),
     async force(certificates, through = "queue") {
       const before = new Map(await Promise.all(certificates.map(async (name) => [name, await newest(name)] as const)));
       for (const certificate of certificates) {
-        if (through === "queue") await ask(certificate);
+        if (through === "queue") await insist(certificate);
         else await requestDirectly(withoutQueue(app.context), { certificate, force: true, reason: null, requestedBy: "drill" });
       }
       for (const [certificate, id] of before) {
