@@ -32,7 +32,7 @@ export async function watch(app: App, started: readonly Started[], timeoutMs: nu
     return await Promise.all(
       started.map(async (each) => {
         try {
-          return endedOf(each, await watchOne(app, each, signal, output), output);
+          return endedOf(each, await watchOne(app, each, signal, output), app.clock.now(), output);
         } catch (thrown) {
           if (!signal.aborted) throw toRenewalError(thrown);
           return leftRunning(app, each, interrupt.signal.aborted ? "interrupted" : "timeout", output);
@@ -55,10 +55,10 @@ async function watchOne(app: App, { certificate, renewalId }: Started, signal: A
   }
 }
 
-function endedOf({ certificate, renewalId }: Started, renewal: Renewal | null, output: Output): Ended {
+function endedOf({ certificate, renewalId }: Started, renewal: Renewal | null, now: number, output: Output): Ended {
   if (renewal === null) return { renewalId, state: null, error: null, exit: "wrong" };
   const { state, errorCode: code, errorMessage, createdAt, finishedAt } = renewal;
-  const after = formatDuration((finishedAt ?? createdAt) - createdAt);
+  const after = formatDuration((finishedAt ?? now) - createdAt);
   output.progress(`${inert(certificate)}  ${paint(output.screen, state === "succeeded" ? "strong" : "wrong", state)} after ${after}`);
   if (state === "succeeded") return { renewalId, state, error: null, exit: "ok" };
   const error = code === null ? null : { code, message: errorMessage ?? "", action: ERRORS[isErrorCode(code) ? code : "internal.bug"].action };
@@ -66,10 +66,10 @@ function endedOf({ certificate, renewalId }: Started, renewal: Renewal | null, o
   return { renewalId, state, error, exit: "wrong" };
 }
 
-async function leftRunning({ store }: App, { certificate, renewalId }: Started, exit: Exit, output: Output): Promise<Ended> {
+async function leftRunning({ store, clock }: App, { certificate, renewalId }: Started, exit: Exit, output: Output): Promise<Ended> {
   const renewal = await store.renewals.get(renewalId);
   // It may have ended in the very moment.
-  if (renewal !== null && !isActive(renewal.state)) return endedOf({ kind: "started", certificate, renewalId, via: "queue" }, renewal, output);
+  if (renewal !== null && !isActive(renewal.state)) return endedOf({ kind: "started", certificate, renewalId, via: "queue" }, renewal, clock.now(), output);
   output.note(`${certificate}: still ${renewal?.state ?? "unknown"}; it goes on: \`renewd show ${renewalId.slice(0, 8)}\``);
   return { renewalId, state: renewal?.state ?? null, error: null, exit };
 }

@@ -15,7 +15,7 @@ interface Options extends WaitOptions {
 export function addDeploy(program: Command, cli: Cli): void {
   const command = program
     .command("deploy")
-    .description("Deploy a certificate that exists once more, wave by wave, and prove it live; nothing is issued.")
+    .description("Deploy a certificate that exists once more and prove it live; nothing is issued. A pair never proved before goes wave by wave.")
     .argument("<NAME>", "a certificate of the configuration")
     .option("--target <names...>", "only to these of its targets")
     .option("--generation <number>", "an earlier generation, which comes back everywhere as the next one; default: the latest");
