@@ -14,6 +14,7 @@ export interface Deployment {
   readonly openClaims: number;
   /** Failed attempts for the wanted generation. */
   readonly attempts: number;
+  /** Back-off; once it is past, since when the target waits for a deployer. */
   readonly nextAttemptAt: number | null;
   /** No further attempt in this renewal: the error cannot heal by itself or attempts are used up. */
   readonly exhausted: boolean;

@@ -66,6 +66,16 @@ export const ERRORS = {
     action: "Run the `npm install` line of the message where the deployer runs, then resume.",
   },
   "deploy.newerGeneration": { class: "target", retry: "never", action: "Nothing: the target already holds a newer pair; an older one never replaces it." },
+  "deploy.unattended": {
+    class: "target",
+    retry: "backoff",
+    action: "Start a deployer for the target: `renewd worker deployer`, with `--targets NAME` on its own machine if it says `agent: true`.",
+  },
+  "deploy.rolledBack": {
+    class: "target",
+    retry: "backoff",
+    action: "Find out why the pair was taken back. A new one is tried by itself later, or at once with `renewd renew`.",
+  },
   "deploy.badPair": { class: "internal", retry: "never", action: "Key and certificate do not belong together; nothing was touched. Report this as a bug." },
   "verify.stale": { class: "target", retry: "never", action: "Reload or repair the server at the named address: it does not serve the new certificate." },
   "verify.unreachable": { class: "target", retry: "never", action: "Check that the named address accepts TLS connections from the verifier." },

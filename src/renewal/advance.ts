@@ -13,7 +13,7 @@ export interface Facts {
   readonly certificate: Certificate | null;
   /** The version at the renewal's generation; null: not issued yet. */
   readonly version: Version | null;
-  /** What targets keep that are not reached yet: the version before; null: there is none. */
+  /** What targets keep that are not reached yet; null: there is no such pair. */
   readonly previous: Version | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
@@ -40,6 +40,8 @@ export type Action =
 
 /** A held renewal is looked at this often: the pair it keeps in use grows older. */
 const HELD_LOOK_MS = 3_600_000;
+/** A deployer that runs takes what is due much sooner: after this long there is none for the target, such as an agent that is down. */
+const UNATTENDED_MS = 15_000;
 
 /**
  * What comes next for a renewal: the one state machine of renewd. Pure and level-triggered: it reads what is true,
@@ -51,6 +53,8 @@ export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   const { certificate, version } = facts;
   if (certificate === null) return { kind: "cancel", why: "the certificate left the configuration" };
   if (version === null) return advanceIssue(renewal, certificate, facts, now);
+  // The planner replaces it: nobody wants it anywhere any more.
+  if (version.revokedAt !== null) return { kind: "cancel", why: `generation ${version.generation} was revoked` };
   const safeUntil = holdsUntil(certificate, facts);
   if (renewal.state === "held" && now < safeUntil) return { kind: "wait", until: Math.min(safeUntil, now + HELD_LOOK_MS) };
   return advanceWaves(renewal, certificate, facts, now);
@@ -66,19 +70,24 @@ function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, 
 }
 
 /** A hold is worth it while the pair it keeps in use is good: one that is about to expire, or revoked, is the worse fault. */
-function holdsUntil(certificate: Certificate, { previous }: Facts): number {
+export function holdsUntil(certificate: Certificate, { previous }: Facts): number {
   if (previous === null) return Number.POSITIVE_INFINITY;
   return Math.min(renewalWindow(previous.leaf, certificate.policy).emergencyAt, previous.revokedAt ?? Number.POSITIVE_INFINITY);
 }
 
 /** Wave after wave; the first that is not done says what comes next. */
 function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
-  const waves = wavesFor(renewal, certificate);
+  const waves = wavesFor(renewal, certificate, facts);
   const isSafe = now < holdsUntil(certificate, facts);
+  const isDueAgain = facts.version !== null && now >= renewalWindow(facts.version.leaf, certificate.policy).dueAt;
   const failed: Failure[] = [];
+  let unattended: Action | null = null;
   for (const wave of waves) {
     const next = advanceWave(wave, renewal, facts, now);
-    if (next !== null) return next;
+    if (next !== null) {
+      if (!isUnattended(next, facts, now) || (isSafe && !isDueAgain)) return next;
+      unattended ??= next;
+    }
     const failures = failuresOf(wave, renewal, facts);
     failed.push(...failures);
     const [first] = failures;
@@ -89,33 +98,43 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
     const which = waves.length === 1 ? "" : `wave ${wave.number} of ${waves.length}: `;
     return { kind: policy, wave: wave.number, code: first.code, message: `${which}${first.message}` };
   }
+  // Waiting for a deployer costs nothing, until it would keep the next pair from coming.
+  if (unattended !== null && !isDueAgain) return unattended;
   const [first] = failed;
   return first === undefined ? { kind: "succeed" } : { kind: "fail", code: first.code, message: `${summary(certificate, renewal, facts)}${first.message}` };
 }
 
-/** What was found to be bad is replaced everywhere at once. */
-function wavesFor({ reason }: Renewal, certificate: Certificate): readonly StagedWave[] {
-  return wavesOf(reason === "rollback" ? { ...certificate, waves: [] } : certificate);
+/**
+ * Waves guard against a new pair. One that was proved live before goes everywhere at once: a target that fails then is the
+ * fault itself, is tried again without a person, and must not keep the others from being mended.
+ */
+function wavesFor(renewal: Renewal, certificate: Certificate, facts: Facts): readonly StagedWave[] {
+  return wavesOf(isTrusted(renewal, facts) ? { ...certificate, waves: [] } : certificate);
 }
 
-/** Holding guards against a new pair. One that was proved live before is not the fault, and its target is tried again without a person. */
-function policyFor({ reason }: Renewal, { onWaveFailure }: Certificate, { version }: Facts): WaveFailure {
-  return reason === "rollback" || (version !== null && version.verifiedAt !== null) ? "fail" : onWaveFailure;
+function policyFor(renewal: Renewal, { onWaveFailure }: Certificate, facts: Facts): WaveFailure {
+  return isTrusted(renewal, facts) ? "fail" : onWaveFailure;
+}
+
+function isTrusted({ reason }: Renewal, { version }: Facts): boolean {
+  return reason === "rollback" || (version !== null && version.verifiedAt !== null);
 }
 
 /** Null: nothing is left to do for this wave, well or badly. */
 function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: number): Action | null {
   const rows = facts.deployments.filter(({ target }) => wave.targets.includes(target));
   const pending = rows.filter((row) => isPending(row, renewal.generation, facts));
-  // Targets first: nothing is verified while a deployment is running or can be started.
+  // Targets first: nothing is verified while a deployment is running or about to start.
   const leased = pending.filter((row) => row.leaseUntil !== null && row.leaseUntil > now);
   const due = pending.filter((row) => !leased.includes(row) && (row.nextAttemptAt ?? 0) <= now);
-  if (due.length > 0) return { kind: "deploy", targets: due.map(({ target }) => target) };
+  const offer: Action = { kind: "deploy", targets: due.map(({ target }) => target) };
+  if (due.length > 0 && !isUnattended(offer, facts, now)) return offer;
   if (leased.length > 0) return { kind: "wait", until: Math.min(...leased.map((row) => row.leaseUntil ?? now)) };
 
   // One failing target does not keep the others from being proved: what is deployed is verified, what is behind is waited for.
   const unverified = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, 0));
   if (unverified.length > 0) return { kind: "verify", endpoints: unverified };
+  if (due.length > 0) return offer;
   if (pending.length > 0) return { kind: "wait", until: Math.min(...pending.map((row) => row.nextAttemptAt ?? 0)) };
   if (wave.bakeMs === 0 || failuresOf(wave, renewal, facts).length > wave.failureBudget) return null;
 
@@ -123,6 +142,13 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   if (now < bakedAt) return { kind: "wait", until: bakedAt };
   const unbaked = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, bakedAt));
   return unbaked.length > 0 ? { kind: "verify", endpoints: unbaked } : null;
+}
+
+/** Everything due has been offered for a while, and nobody took it. */
+function isUnattended(action: Action, { deployments }: Facts, now: number): boolean {
+  if (action.kind !== "deploy") return false;
+  const rows = deployments.filter(({ target }) => action.targets.includes(target));
+  return rows.every(({ nextAttemptAt }) => nextAttemptAt !== null && nextAttemptAt + UNATTENDED_MS <= now);
 }
 
 /** Deployments that may still be tried in this renewal. */
@@ -138,8 +164,7 @@ function crashed(row: Deployment, facts: Facts): boolean {
 function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Failure[] {
   const behind = facts.deployments.filter((row) => wave.targets.includes(row.target) && row.deployedGeneration < generation);
   const targets = behind.map((row) => {
-    const died = crashed(row, facts);
-    const { code, message } = died ? crashLoop(`${row.openClaims} workers in a row died while deploying`) : failure(row.errorCode, row.errorMessage);
+    const { code, message } = failureOf(row, facts);
     return { code, message: `target ${row.target}: ${message}` };
   });
   const served = wave.endpoints.filter(({ target }) => !behind.some((row) => row.target === target)).map(endpointKey);
@@ -149,6 +174,11 @@ function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Fa
     return { code, message: `endpoint ${status.endpoint}: ${message}` };
   });
   return [...targets, ...endpoints];
+}
+
+function failureOf(row: Deployment, facts: Facts): Failure {
+  if (crashed(row, facts)) return crashLoop(`${row.openClaims} workers in a row died while deploying`);
+  return row.errorCode === null ? { code: "deploy.unattended", message: "no deployer has taken it" } : failure(row.errorCode, row.errorMessage);
 }
 
 function summary(certificate: Certificate, { generation }: Renewal, facts: Facts): string {

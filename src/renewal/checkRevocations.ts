@@ -2,6 +2,7 @@ import { toRenewalError } from "../domain/errors.ts";
 import type { Revocation, RevocationLists } from "../domain/revocation.ts";
 import type { Version } from "../domain/version.ts";
 import type { Context } from "./context.ts";
+import { lookAtOnce } from "./hold.ts";
 
 const DAY_MS = 86_400_000;
 /** A list that could not be had is asked for again sooner. */
@@ -50,7 +51,7 @@ async function record({ store, clock }: Context, version: Version, { at, reason 
     const latest = await tx.versions.latest(certificate);
     if (latest?.generation !== generation || latest.revokedAt !== null) return false;
     await tx.versions.markRevoked(certificate, generation, Math.min(at, now));
-    if ((await tx.renewals.active(certificate)) === null) await tx.certificates.update(certificate, { nextCheckAt: now });
+    await lookAtOnce(tx, certificate, now);
     const detail = { generation, serial: leaf.serial, reason, source };
     await tx.events.append({ at: now, type: "version.revoked", certificate, renewalId: null, target: null, detail });
     return true;

@@ -10,8 +10,8 @@ import { formatInstant } from "./duration.ts";
 import { WAIT_MAX_MS } from "./fallback.ts";
 import { maintenanceHold } from "./maintenance.ts";
 import { mayReplace } from "./orderRequest.ts";
-import { firstReason } from "./reasons.ts";
-import { heldAfterRestore, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
+import { drift, firstReason } from "./reasons.ts";
+import { heldAfterRestore, isUnconfirmed, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
 import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 import { isRenewal, isUrgent } from "./withdraw.ts";
@@ -54,7 +54,26 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
     const suggested = suggestion?.renewAt === dueAt ? `, as the CA suggests${suggestion.explanationUrl === null ? "" : ` (${suggestion.explanationUrl})`}` : "";
     return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}${suggested}`, until: dueAt };
   }
-  return holdBack(facts, found.reason, now) ?? { due: true, reason: found.reason, detail: found.detail };
+  const held = holdBack(facts, found.reason, now);
+  return (held === null ? null : meanwhile(facts, held, now)) ?? held ?? { due: true, reason: found.reason, detail: found.detail };
+}
+
+/** What keeps a new pair from being issued does not keep the one that exists from where it is missing. Null: nothing is missing. */
+function meanwhile(facts: PlanFacts, held: PlanDecision, now: number): PlanDecision | null {
+  const { version, record } = facts;
+  if (held.due || held.hold === null || !WAITS_TO_ISSUE.includes(held.hold)) return null;
+  if (version === null || version.revokedAt !== null || isExpired(facts, now) || isUnconfirmed(facts)) return null;
+  // Then it is deploying that backs off.
+  if (held.hold === "backedOff" && !failedToIssue(record.lastErrorCode)) return null;
+  const detail = drift({ ...facts, version });
+  return detail === null ? null : { due: true, reason: "drift", detail };
+}
+
+const WAITS_TO_ISSUE: readonly Hold[] = ["backedOff", "frozen", "outsideWindow", "budget"];
+
+/** A certificate's last failure was that no new pair came, or that one was taken back, rather than that a pair could not be put in place. */
+export function failedToIssue(lastErrorCode: string | null): boolean {
+  return lastErrorCode !== null && (lastErrorCode.startsWith("acme.") || lastErrorCode.startsWith("solver.") || lastErrorCode === "deploy.rolledBack");
 }
 
 type HoldCheck = (facts: PlanFacts, reason: Reason, now: number) => PlanDecision | null;

@@ -21,7 +21,7 @@ export async function deploy(context: Context, renewalId: string, target: string
   const { store, clock, settings } = context;
   const renewal = await store.renewals.get(renewalId);
   // A job may outlive what it was for: a renewal that was cancelled or held, or a wave that is not reached yet, puts nothing anywhere.
-  if (renewal === null || !(await isNext(context, renewal, target))) return;
+  if (renewal === null || !(await isNext(context, renewalId, target))) return;
   const { certificate } = renewal;
   const claimedAt = clock.monotonic();
   const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
@@ -39,15 +39,22 @@ export async function deploy(context: Context, renewalId: string, target: string
   }
 }
 
-async function isNext(context: Context, renewal: Renewal, target: string): Promise<boolean> {
-  const action = advance(renewal, await loadFacts(context, context.store, renewal), context.clock.now());
+/** `claimed`: our own claim, which is left out of account. */
+async function isNext(context: Context, renewalId: string, target: string, claimed?: Deployment): Promise<boolean> {
+  const renewal = await context.store.renewals.get(renewalId);
+  if (renewal === null) return false;
+  const facts = await loadFacts(context, context.store, renewal);
+  const beforeClaim = claimed && { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
+  const deployments = facts.deployments.map((row) => (beforeClaim && row.target === target ? beforeClaim : row));
+  const action = advance(renewal, { ...facts, deployments }, context.clock.now());
   return action.kind === "deploy" && action.targets.includes(target);
 }
 
 async function attempt(context: Context, renewal: Renewal, deployment: Deployment, lease: Lease): Promise<Outcome> {
   const { store, clock, estate, log } = context;
   const { certificate, target, wantedGeneration: generation } = deployment;
-  if (!stillNeeded(context, deployment)) return { kind: "notNeeded" };
+  // After waiting for the claim, ask again: in the meantime another renewal may want a newer pair here, in a wave that is not reached yet.
+  if (generation !== renewal.generation || !(await isNext(context, renewal.id, target, deployment))) return { kind: "notNeeded" };
   const startedAt = clock.monotonic();
   try {
     const version = await store.versions.get(certificate, generation);
@@ -65,14 +72,6 @@ async function attempt(context: Context, renewal: Renewal, deployment: Deploymen
     log.info({ certificate, renewalId: renewal.id, target, reason: toRenewalError(thrown).message }, "deployment interrupted; it is repeated");
     return { kind: "interrupted" };
   }
-}
-
-/** After waiting for the job and the claim, ask again. */
-function stillNeeded({ estate, clock, settings }: Context, claimed: Deployment): boolean {
-  const configured = estate.certificate(claimed.certificate)?.targets.includes(claimed.target) ?? false;
-  const backedOff = claimed.nextAttemptAt !== null && claimed.nextAttemptAt > clock.now();
-  const crashLoop = claimed.openClaims > settings.crashesMax;
-  return configured && !backedOff && !crashLoop && !claimed.exhausted && claimed.deployedGeneration < claimed.wantedGeneration;
 }
 
 function asDeployError(thrown: unknown): RenewalError {

@@ -1,9 +1,10 @@
 import { ERRORS } from "../domain/errors.ts";
-import type { Renewal, RenewalState } from "../domain/renewal.ts";
+import type { Reason, Renewal, RenewalState } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
-import type { Action, Facts } from "./advance.ts";
+import { type Action, type Facts, holdsUntil } from "./advance.ts";
 import { backoffMs, EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import type { Context } from "./context.ts";
+import { failedToIssue } from "./decide.ts";
 import { renewalEvent } from "./history.ts";
 import { nextDueAt } from "./suggestion.ts";
 import { giveBack } from "./withdraw.ts";
@@ -11,6 +12,8 @@ import { giveBack } from "./withdraw.ts";
 const DAY_MS = 86_400_000;
 
 type Ending = Extract<Action, { kind: "succeed" | "fail" | "cancel" }>;
+
+const PUTS_OLD_PAIRS: readonly Reason[] = ["rollback", "drift", "redeploy"];
 
 const STATE = { succeed: "succeeded", fail: "failed", cancel: "cancelled" } as const satisfies Record<Ending["kind"], RenewalState>;
 
@@ -27,7 +30,7 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
   // The key of an order that will not be finished is of no use to anyone.
   await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
   if (ending.kind === "succeed") await succeeded(tx, renewal, facts, now);
-  if (ending.kind === "fail") await failed(tx, context, renewal, ending, now);
+  if (ending.kind === "fail") await failed(tx, context, renewal, ending, facts, now);
   if (ending.kind === "cancel") {
     await tx.certificates.update(renewal.certificate, { nextCheckAt: facts.certificate === null ? null : now });
     await tx.events.append(renewalEvent(renewal, now, "renewal.cancelled", { why: ending.why }));
@@ -38,10 +41,10 @@ async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number)
   const { certificate, version } = facts;
   await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
   const dueAt = certificate && version ? nextDueAt(version, certificate.policy, await tx.renewalInfos.get(renewal.certificate)) : now;
-  if (renewal.reason === "rollback") {
-    // Going back heals nothing: that a new pair is wanted, and why the last one failed, stays as it was.
-    const nextAttemptAt = (await tx.certificates.get(renewal.certificate))?.nextAttemptAt ?? now;
-    await tx.certificates.update(renewal.certificate, { nextCheckAt: Math.max(dueAt, nextAttemptAt) });
+  const record = await tx.certificates.get(renewal.certificate);
+  if (PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null)) {
+    // That heals nothing: a new pair is wanted still, and why the last one failed stays as it was.
+    await tx.certificates.update(renewal.certificate, { nextCheckAt: Math.max(dueAt, record?.nextAttemptAt ?? now) });
   } else {
     const healed = { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null };
     await tx.certificates.update(renewal.certificate, { ...healed, nextCheckAt: dueAt });
@@ -55,7 +58,9 @@ async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number)
   );
 }
 
-async function failed(tx: Store, context: Context, renewal: Renewal, ending: Extract<Ending, { kind: "fail" }>, now: number): Promise<void> {
+type Failing = Extract<Ending, { kind: "fail" }>;
+
+async function failed(tx: Store, context: Context, renewal: Renewal, ending: Failing, facts: Facts, now: number): Promise<void> {
   const record = await tx.certificates.get(renewal.certificate);
   const failures = (record?.failures ?? 0) + 1;
   const { class: errorClass, action } = ERRORS[ending.code];
@@ -63,15 +68,15 @@ async function failed(tx: Store, context: Context, renewal: Renewal, ending: Ext
   const delayMs = errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
   const latest = await tx.versions.latest(renewal.certificate);
   const expired = latest !== null && latest.leaf.notAfter <= now;
-  const nextAttemptAt = now + (expired ? Math.min(delayMs, EXPIRED_BACKOFF_MAX_MS) : delayMs);
+  const attemptAt = Math.min(now + (expired ? Math.min(delayMs, EXPIRED_BACKOFF_MAX_MS) : delayMs), whileKept(facts, now));
   const quarantined = ending.code === "internal.crashLoop";
+  const keepsWaiting = !quarantined && PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null);
   await tx.certificates.update(renewal.certificate, {
     failures,
-    nextAttemptAt,
     // Back-off must not outlast the certificate: when it expires the planner looks again.
-    nextCheckAt: latest !== null && !expired ? Math.min(nextAttemptAt, latest.leaf.notAfter) : nextAttemptAt,
-    lastErrorCode: ending.code,
-    lastErrorMessage: ending.message,
+    nextCheckAt: latest !== null && !expired ? Math.min(attemptAt, latest.leaf.notAfter) : attemptAt,
+    // An old pair that cannot be put in place is tried again, but brings no new one any earlier.
+    ...(keepsWaiting ? {} : { nextAttemptAt: attemptAt, lastErrorCode: ending.code, lastErrorMessage: ending.message }),
     ...(quarantined ? { pausedAt: now, pausedUntil: null, pausedReason: `quarantined: ${ending.message}` } : {}),
   });
   await tx.events.append(
@@ -79,9 +84,15 @@ async function failed(tx: Store, context: Context, renewal: Renewal, ending: Ext
       code: ending.code,
       message: ending.message,
       action,
-      nextAttemptAt,
+      nextAttemptAt: attemptAt,
       failures,
       generation: renewal.generation,
     }),
   );
+}
+
+/** A target that keeps an older pair is tried once more when that one's emergency begins. */
+function whileKept(facts: Facts, now: number): number {
+  const until = facts.certificate === null ? now : holdsUntil(facts.certificate, facts);
+  return until > now ? until : Number.POSITIVE_INFINITY;
 }

@@ -23,6 +23,17 @@ const AT_ONCE = 16;
  * certificate makes it due for `drift`. Returns how many certificates were looked at.
  */
 export async function observeDue(context: Context, signal: AbortSignal): Promise<number> {
+  let looked = 0;
+  let more = true;
+  while (more && !signal.aborted) {
+    const taken = await observeSome(context, signal);
+    looked += taken;
+    more = taken === AT_ONCE;
+  }
+  return looked;
+}
+
+async function observeSome(context: Context, signal: AbortSignal): Promise<number> {
   const { store, clock, settings, log } = context;
   // By a wrong clock a good certificate looks expired.
   await context.clockGuard.check(signal);

@@ -1,8 +1,6 @@
 import type { Bucket } from "../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
-import { endpointKey } from "../domain/endpoint.ts";
 import type { Reason, Renewal, Trigger } from "../domain/renewal.ts";
-import type { Store } from "../domain/store.ts";
 import { type Buckets, byKey, keyOf, spend } from "./budget.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
@@ -10,8 +8,8 @@ import { withoutDeadEndpoints } from "./deadNames.ts";
 import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts } from "./decide.ts";
 import { insertRenewal, type RenewalPlan, runwayPriority } from "./newRenewal.ts";
 import { proceed } from "./proceed.ts";
-import { behindTargets, staleEndpoints } from "./reasons.ts";
 import { lookAfterRestore } from "./restored.ts";
+import { wantAgain } from "./wantAgain.ts";
 
 /** The emergency lane: as if it expired within the hour. */
 const CAMPAIGN_PRIORITY = 60;
@@ -112,7 +110,7 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
   const now = clock.now();
   const renewal = await store.transaction(async (tx) => {
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
-    if (inserted !== null && start.reason === "drift") await wantAgain(tx, facts, inserted.generation);
+    if (inserted !== null && start.reason === "drift") await wantAgain(tx, facts.certificate, inserted.generation);
     return inserted;
   });
   if (renewal === null) return null;
@@ -132,18 +130,4 @@ function planFor({ certificate, version, record, campaign }: PlanFacts, start: R
     issuer: start.reason !== "drift" && replaces ? campaign.issuer : null,
     priority: replaces ? Math.min(CAMPAIGN_PRIORITY, priority) : priority,
   };
-}
-
-/** Drift is mended by deploying again whatever is behind, or behind an endpoint that serves something else. */
-async function wantAgain(tx: Store, { certificate, deployments, endpoints }: PlanFacts, generation: number): Promise<void> {
-  const { name, targets } = certificate;
-  await tx.deployments.want(name, targets, generation);
-  if (behindTargets(certificate, generation, deployments).length > 0) return;
-  for (const target of targetsServing(certificate, staleEndpoints(certificate, generation, endpoints))) await tx.deployments.forget(name, target);
-}
-
-/** The targets behind these endpoints; one that any target may be behind means all. */
-function targetsServing({ targets, endpoints }: Certificate, stale: readonly string[]): readonly string[] {
-  const served = endpoints.filter((endpoint) => stale.includes(endpointKey(endpoint))).map(({ target }) => target);
-  return targets.filter((target) => served.includes(null) || served.includes(target));
 }

@@ -1,7 +1,9 @@
+import type { Deployment } from "../domain/deployment.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
 import { isActive, type Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
+import type { Version } from "../domain/version.ts";
 import { type Action, advance, type Facts } from "./advance.ts";
 import type { Context } from "./context.ts";
 import { withoutDeadEndpoints } from "./deadNames.ts";
@@ -44,7 +46,8 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
   const renewal = await followConfiguration(context, tx, locked, now);
   const facts = await loadFacts(context, tx, renewal);
   const action = advance(renewal, facts, now);
-  if (renewal.state === "held" && action.kind !== "wait") await tellResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
+  if (renewal.state === "held" && action.kind !== "wait" && action.kind !== "cancel")
+    await tellResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
   switch (action.kind) {
     case "none":
       return [];
@@ -61,6 +64,7 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
     case "verify": {
       const state = { issue: renewal.state === "planned" ? "planned" : "issuing", deploy: "deploying", verify: "verifying" } as const;
       await tx.renewals.update(renewal.id, renewal.fence, { state: state[action.kind], nextActionAt: now + context.settings.requeueMs });
+      if (action.kind === "deploy") await offer(tx, action.targets, facts, now);
       return jobsFor(context, action, renewal, facts);
     }
     case "succeed":
@@ -72,11 +76,18 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
   }
 }
 
+/** From now on these targets wait for a deployer. */
+async function offer(tx: Store, targets: readonly string[], { deployments }: Facts, now: number): Promise<void> {
+  for (const { certificate, target, fence, nextAttemptAt } of deployments) {
+    if (nextAttemptAt === null && targets.includes(target)) await tx.deployments.update(certificate, target, fence, { nextAttemptAt: now });
+  }
+}
+
 /** Policy asks for the last proved pair; where there is none, a person has to decide. */
 async function rollBackByItself(context: Context, tx: Store, renewal: Renewal, failed: WaveFailed, now: number): Promise<Job[]> {
   const certificate = context.estate.certificate(renewal.certificate);
   const to = certificate && (await pairBefore(tx, renewal.certificate, renewal.generation, now));
-  if (certificate && to) return record(context, tx, (await rollBack(tx, { certificate, to, ended: renewal, failed, trigger: "planner" }, now)).id);
+  if (certificate && to) return record(context, tx, (await rollBack(tx, { certificate, to, ended: renewal, why: failed.message, trigger: "planner" }, now)).id);
   await hold(tx, renewal, { ...failed, message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid` }, now);
   return [];
 }
@@ -96,17 +107,24 @@ async function followConfiguration(context: Context, tx: Store, renewal: Renewal
   await tx.renewals.update(renewal.id, renewal.fence, { digest });
   const followed = { ...renewal, digest };
   // The change may be what mends it.
-  return renewal.state === "held" ? resumeHeld(tx, followed, "the configuration changed", now) : followed;
+  return renewal.state === "held" ? resumeHeld(tx, followed, certificate, "the configuration changed", now) : followed;
 }
 
 export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
   const configured = context.estate.certificate(renewal.certificate);
   const version = await store.versions.get(renewal.certificate, renewal.generation);
   const certificate = configured && withoutDeadEndpoints(configured, version);
-  const previous = await store.versions.before(renewal.certificate, renewal.generation);
   const deployments = await store.deployments.list(renewal.certificate);
+  const previous = await pairKept(store, renewal, deployments);
   const endpoints = await store.observations.statuses(renewal.certificate);
   return { certificate, version, previous, deployments, endpoints, crashesMax: context.settings.crashesMax };
+}
+
+/** The newest pair that a target not reached yet still holds. Where none is known to hold any: the version before. */
+async function pairKept(store: Store, { certificate, generation }: Renewal, deployments: readonly Deployment[]): Promise<Version | null> {
+  const unreached = deployments.filter((row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation);
+  const newest = Math.max(0, ...unreached.map((row) => row.deployedGeneration));
+  return (await store.versions.get(certificate, newest)) ?? store.versions.before(certificate, generation);
 }
 
 function jobsFor({ estate }: Context, action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {

@@ -78,7 +78,7 @@ const CHECKS: readonly Check[] = [
         : null;
     },
   },
-  { reason: "drift", applies: (facts) => drift(facts) },
+  { reason: "drift", applies: drift },
 ];
 
 export interface ReasonFound {
@@ -105,7 +105,7 @@ function namesDifference(wanted: readonly Identifier[], held: readonly Identifie
 }
 
 /** Observed is not wanted: mended by deploying and verifying the version that exists, never by issuing another. */
-function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
+export function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
   const behind = behindTargets(certificate, version.generation, deployments);
   if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
   // A pair taken over from elsewhere may never have been in place: until it was seen, what is served is not ours to replace.

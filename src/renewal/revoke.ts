@@ -2,6 +2,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { RevocationReason } from "../domain/issuer.ts";
 import { IMPORTED, type Version } from "../domain/version.ts";
 import type { Context } from "./context.ts";
+import { lookAtOnce } from "./hold.ts";
 
 export interface Revocation {
   readonly version: Version;
@@ -38,7 +39,7 @@ export async function revoke(
   const now = clock.now();
   await store.transaction(async (tx) => {
     await tx.versions.markRevoked(certificate, generation, now);
-    if ((await tx.renewals.active(certificate)) === null) await tx.certificates.update(certificate, { nextCheckAt: now });
+    await lookAtOnce(tx, certificate, now);
     const detail = { generation, serial: leaf.serial, reason, key, issuer, requestedBy };
     await tx.events.append({ at: now, type: "version.revoked", certificate, renewalId: null, target: null, detail });
   });

@@ -16,7 +16,7 @@ export interface Rollback {
   readonly to: Version;
   /** The renewal whose pair is taken back; null: it succeeded, and a person was not content. */
   readonly ended: Renewal | null;
-  readonly failed: { readonly code: string | null; readonly message: string };
+  readonly why: string;
   readonly trigger: Trigger;
 }
 
@@ -24,12 +24,13 @@ export interface Rollback {
 export async function pairBefore(store: Store, certificate: string, generation: number, now: number): Promise<Version | null> {
   const versions = await store.versions.list(certificate);
   const bad = versions.find((version) => version.generation === generation)?.leaf.fingerprint;
-  const good = versions.filter((version) => version.generation < generation && version.verifiedAt !== null && unfitness(version, now) === null);
+  const good = versions.filter((version) => version.generation < generation && version.verifiedAt !== null && unfitness(version, versions, now) === null);
   return good.findLast(({ leaf }) => leaf.fingerprint !== bad) ?? null;
 }
 
-/** Why a pair must not be put back into use; null: it may. */
-export function unfitness({ leaf, revokedAt }: Version, now: number): string | null {
+/** Why a pair must not be put back into use; null: it may. Of `versions` of its certificate some may be the same pair under another number. */
+export function unfitness({ leaf }: Version, versions: readonly Version[], now: number): string | null {
+  const revokedAt = versions.find((version) => version.revokedAt !== null && version.leaf.fingerprint === leaf.fingerprint)?.revokedAt ?? null;
   if (revokedAt !== null) return `was revoked ${formatDuration(now - revokedAt)} ago`;
   return leaf.notAfter <= now ? `expired ${formatDuration(now - leaf.notAfter)} ago` : null;
 }
@@ -39,7 +40,7 @@ export function unfitness({ leaf, revokedAt }: Version, now: number): string | n
  * accept an older one, and whoever still deploys the bad pair is refused. Part of the caller's transaction; returns the
  * renewal that deploys and proves it.
  */
-export async function rollBack(tx: Store, { certificate, to, ended, failed, trigger }: Rollback, now: number): Promise<Renewal> {
+export async function rollBack(tx: Store, { certificate, to, ended, why, trigger }: Rollback, now: number): Promise<Renewal> {
   const { name, targets } = certificate;
   if (ended !== null) await endRolledBack(tx, ended, to, now);
   const record = await tx.certificates.get(name);
@@ -49,7 +50,7 @@ export async function rollBack(tx: Store, { certificate, to, ended, failed, trig
   await tx.versions.insert({ ...to, generation, createdAt: now, verifiedAt: null }, privateKey);
   await tx.deployments.want(name, targets, generation);
   await tx.renewalInfos.watch(name, generation, now);
-  const detail = `generation ${to.generation} again: ${failed.message}`;
+  const detail = `generation ${to.generation} again: ${why}`;
   // As if it expired now: what is in use is known to be bad.
   const renewal = await insertRenewal(tx, { certificate, generation, reason: "rollback", detail, trigger, id: null, issuer: null, priority: 1 }, now);
   if (renewal === null) throw new TypeError(`${name} has a renewal that rolling back did not end`);
@@ -57,8 +58,8 @@ export async function rollBack(tx: Store, { certificate, to, ended, failed, trig
   await tx.certificates.update(name, {
     failures: (record?.failures ?? 0) + 1,
     nextAttemptAt: now + Math.min(DAY_MS, Math.max(QUARTER_HOUR_MS, (to.leaf.notAfter - now) / ATTEMPTS_LEFT_MIN)),
-    lastErrorCode: failed.code,
-    lastErrorMessage: `rolled back: ${failed.message}`,
+    lastErrorCode: "deploy.rolledBack",
+    lastErrorMessage: why,
   });
   return renewal;
 }

@@ -31,9 +31,9 @@ export async function heldRenewal({ store }: Pick<Context, "store">, of: string)
 export async function resumeRenewal(context: Context, decision: Decision): Promise<Renewal> {
   const { store, clock } = context;
   const resumed = await store.transaction(async (tx) => {
-    const { renewal, name } = await subjectOf(context, tx, decision.of);
+    const { renewal, name, certificate } = await subjectOf(context, tx, decision.of);
     if (renewal?.state !== "held") throw invalid(`"${name}" has no held renewal; see \`renewd status\``);
-    return resumeHeld(tx, renewal, reasonOf(decision, "resumed by hand"), clock.now());
+    return resumeHeld(tx, renewal, certificate, reasonOf(decision, "resumed by hand"), clock.now());
   });
   await proceed(context, resumed.id);
   return resumed;
@@ -50,8 +50,7 @@ export async function rollBackRenewal(context: Context, decision: Decision): Pro
     if (renewal !== null && !DEPLOYING.includes(renewal.state)) throw invalid(`nothing of renewal ${renewal.id} is deployed yet (it is ${renewal.state})`);
     const to = await pairBefore(tx, name, latest.generation, now);
     if (to === null) throw invalid(`"${name}" has no earlier pair that was proved live and is still valid; see \`renewd show ${name}\``);
-    const failed = { code: renewal?.errorCode ?? null, message: reasonOf(decision, "rolled back by hand") };
-    return rollBack(tx, { certificate, to, ended: renewal, failed, trigger: "request" }, now);
+    return rollBack(tx, { certificate, to, ended: renewal, why: reasonOf(decision, "rolled back by hand"), trigger: "request" }, now);
   });
   await proceed(context, rollback.id);
   return rollback;
@@ -102,13 +101,9 @@ async function deployAgain(tx: Store, certificate: Certificate, version: Version
 
 async function goBack(tx: Store, certificate: Certificate, to: Version, { targets, by }: DeployWish, now: number): Promise<Renewal> {
   if (targets.length > 0) throw invalid("an earlier generation goes back to every target at once: leave `--target` out");
-  const unfit = unfitness(to, now);
+  const unfit = unfitness(to, await tx.versions.list(certificate.name), now);
   if (unfit !== null) throw invalid(`generation ${to.generation} of "${certificate.name}" ${unfit}`);
-  return rollBack(
-    tx,
-    { certificate, to, ended: null, failed: { code: null, message: reasonOf({ why: null, by }, "asked for by hand") }, trigger: "request" },
-    now,
-  );
+  return rollBack(tx, { certificate, to, ended: null, why: reasonOf({ why: null, by }, "asked for by hand"), trigger: "request" }, now);
 }
 
 interface Subject {

@@ -135,13 +135,57 @@ describe("a renewal in waves", () => {
     expect(next({ ...CANARY_STALE, certificate: { ...STAGED, onWaveFailure: "rollBack" } })).toMatchObject({ kind: "rollBack", wave: 1 });
   });
 
-  it("holds no pair that was proved live before: its target is tried again without a person", () => {
-    expect(next({ ...CANARY_STALE, facts: { version: version({ generation: 2, verifiedAt: NOW - 1 }) } })).toMatchObject({ kind: "fail" });
+  it("guards against new pairs only: one that was proved live before goes everywhere at once, and is tried again without a person", () => {
+    const facts = { version: version({ generation: 2, verifiedAt: NOW - 1 }) };
+    expect(next({ ...CANARY_STALE, facts })).toEqual({ kind: "deploy", targets: ["a", "b"] });
+    const deployments = [givenUp("canary"), on2("a"), on2("b")];
+    const endpoints = ["a", "b", "any"].map((target) => proved(target));
+    expect(next({ deployments, endpoints, facts })).toMatchObject({ kind: "fail", message: "2 of 3 targets deployed; target canary: no such socket" });
+  });
+
+  it("ends when its own pair is revoked", () => {
+    const facts = { version: version({ generation: 2, verifiedAt: null, revokedAt: NOW }) };
+    expect(next({ ...CANARY_STALE, facts, renewal: { state: "held" } })).toEqual({ kind: "cancel", why: "generation 2 was revoked" });
   });
 
   it("goes back everywhere at once", () => {
     const deployments = [behind("canary"), ...UNTOUCHED];
     expect(next({ deployments, renewal: { reason: "rollback" } })).toEqual({ kind: "deploy", targets: ["canary", "a", "b"] });
+  });
+});
+
+describe("a target that no deployer serves", () => {
+  const since = (at: number) => ({ nextAttemptAt: at });
+  const emergencyAt = version().leaf.notAfter - 4.5 * DAY_MS;
+  const dueAgainAt = version().leaf.notAfter - 30 * DAY_MS;
+
+  it("keeps nobody from proving what the others hold, and is offered on and on", () => {
+    const given = { deployments: [on2("canary"), on2("a"), behind("b", since(NOW - 15_000))] };
+    const before = [proved("canary")];
+    expect(next({ ...given, endpoints: before, now: NOW - 1 })).toEqual({ kind: "deploy", targets: ["b"] });
+    expect(next({ ...given, endpoints: before })).toEqual({ kind: "verify", endpoints: [endpointOf("a"), ANY] });
+    expect(next({ ...given, endpoints: [...before, proved("a"), proved("any")] })).toEqual({ kind: "deploy", targets: ["b"] });
+  });
+
+  it("holds a wave back only while the old pair is good", () => {
+    const facts = { version: version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, notAfter: version().leaf.notAfter + 60 * DAY_MS } }) };
+    const given = { deployments: [behind("canary", since(NOW)), ...UNTOUCHED], facts };
+    expect(next({ ...given, now: emergencyAt - 1 })).toEqual({ kind: "deploy", targets: ["canary"] });
+    expect(next({ ...given, now: emergencyAt })).toEqual({ kind: "deploy", targets: ["a", "b"] });
+    const others = ["a", "b", "any"].map((target) => proved(target, emergencyAt));
+    const reached = { ...given, deployments: [behind("canary", since(NOW)), on2("a"), on2("b")], endpoints: others };
+    expect(next({ ...reached, now: emergencyAt })).toEqual({ kind: "deploy", targets: ["canary"] });
+  });
+
+  it("fails the renewal in the end, so that the next pair can come", () => {
+    const given = { certificate: { ...STAGED, waves: [] }, deployments: [behind("canary", since(NOW)), on2("a"), on2("b")] };
+    const endpoints = ["a", "b", "any"].map((target) => proved(target));
+    expect(next({ ...given, endpoints, now: dueAgainAt - 1 })).toEqual({ kind: "deploy", targets: ["canary"] });
+    expect(next({ ...given, certificate: { ...STAGED, waves: [], onWaveFailure: "fail" }, endpoints, now: dueAgainAt })).toMatchObject({
+      kind: "fail",
+      code: "deploy.unattended",
+      message: "2 of 3 targets deployed; target canary: no deployer has taken it",
+    });
   });
 });
 
