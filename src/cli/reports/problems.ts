@@ -2,6 +2,7 @@ import { endpointKey } from "../../domain/endpoint.ts";
 import { ERRORS, type ErrorClass, isErrorCode } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
+import { wavesOf } from "../../domain/waves.ts";
 import type { PlanDecision } from "../../renewal/decide.ts";
 import { formatDuration } from "../../renewal/duration.ts";
 import { behindTargets } from "../../renewal/reasons.ts";
@@ -63,13 +64,18 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     if (active?.state !== "held") return null;
     const { targets, targetsDeployed } = progressOf(member, active.generation);
     const since = lastEventAt === null ? "" : ` ${formatDuration(now - lastEventAt)} ago`;
-    return `held${since} with ${targetsDeployed} of ${targets} targets on generation ${active.generation}: the others keep the pair before until a person decides`;
+    const behind = behindTargets(member.certificate, active.generation, member.deployments);
+    const others = behind.length === 0 ? "" : `; not holding it until a person decides: ${shown(behind)}`;
+    return `held${since} with ${targetsDeployed} of ${targets} targets on generation ${active.generation}${others}`;
   },
-  failing({ member, member: { record, active } }) {
+  failing({ member, member: { record, active }, renewal, now }) {
     const [stopped] = active === null || active.state === "held" ? [] : stoppedBy(member);
     if (stopped !== undefined) return `the renewal in flight fails (${stopped.where}, ${count(stopped.attempts, "attempt")} so far)`;
     const failures = record?.failures ?? 0;
     if (failures === 0) return null;
+    if (renewal?.reason === "rollback" && renewal.state === "succeeded") {
+      return `rolled back ${formatDuration(now - (renewal.finishedAt ?? now))} ago: an earlier pair is in use`;
+    }
     return failures === 1 ? "the last renewal failed" : `${failures} renewals in a row failed`;
   },
   stale({ member }) {
@@ -87,8 +93,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const behind = behindTargets(member.certificate, generation, member.deployments);
     if (behind.length === 0) return null;
     const partial = behind.length < targets.length ? "partial: " : "";
-    const shown = `${behind.slice(0, NAMES_MAX).join(", ")}${behind.length > NAMES_MAX ? ", …" : ""}`;
-    return `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} (${shown}), which exists since ${formatDuration(now - createdAt)}`;
+    return `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} (${shown(behind)}), which exists since ${formatDuration(now - createdAt)}`;
   },
   paused({ member: { record }, decision, expiresAt, now }) {
     if (decision === null || decision.due || decision.hold !== "paused" || isQuarantined(record)) return null;
@@ -149,14 +154,19 @@ export function stoppedBy({ certificate, active, deployments }: Member): Complai
   return found;
 }
 
-/** Back-off that a renewal in flight is sitting out, ms since epoch; null: it should be moving. */
+/** Back-off or bake that a renewal in flight is sitting out, ms since epoch; null: it should be moving. */
 export function waitsUntil({ active, certificate, deployments }: Member, now: number): number | null {
   if (active === null) return null;
   if (active.retryAt !== null && active.retryAt > now) return active.retryAt;
-  const waiting = deployments
-    .filter((row) => certificate.targets.includes(row.target) && row.deployedGeneration < row.wantedGeneration && !row.exhausted)
-    .map((row) => row.nextAttemptAt ?? 0);
-  return waiting.length > 0 && waiting.every((at) => at > now) ? Math.min(...waiting) : null;
+  // Later waves are due as far as their rows say, but get nothing before the first that is not done.
+  for (const { targets, bakeMs } of wavesOf(certificate)) {
+    const rows = deployments.filter(({ target }) => targets.includes(target));
+    const waiting = rows.filter((row) => row.deployedGeneration < row.wantedGeneration && !row.exhausted).map((row) => row.nextAttemptAt ?? 0);
+    if (waiting.length > 0) return waiting.every((at) => at > now) ? Math.min(...waiting) : null;
+    const bakedAt = bakeMs === 0 ? 0 : Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + bakeMs;
+    if (bakedAt > now) return bakedAt;
+  }
+  return null;
 }
 
 export function isQuarantined(record: Member["record"]): boolean {
@@ -171,6 +181,10 @@ function unprovedEndpoints({ certificate, endpoints, version }: Pick<Member, "ce
 function complaint(where: string, code: string, message: string | null, attempts: number, nextAttemptAt: number | null): Complaint {
   const action = isErrorCode(code) ? ERRORS[code].action : ERRORS["internal.bug"].action;
   return { where, code, message: message ?? "no message was recorded", action, attempts, nextAttemptAt };
+}
+
+function shown(names: readonly string[]): string {
+  return `${names.slice(0, NAMES_MAX).join(", ")}${names.length > NAMES_MAX ? ", …" : ""}`;
 }
 
 function count(number: number, noun: string): string {

@@ -1,6 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
+import { behindTargets } from "../../renewal/reasons.ts";
 import { type BudgetOf, decisionOf, loadFleet, type Member, nextLookAt, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { type Notice, noticesOf, silentChannels } from "./notices.ts";
@@ -143,7 +144,7 @@ function nextOf({ member, decision, now }: Examined): Trouble["next"] {
   if (active?.state === "held") return { at: null, what: "nothing until it is resumed or rolled back" };
   if (active !== null) {
     const until = waitsUntil(member, now);
-    return until === null ? { at: iso(now), what: `${active.state} now` } : { at: iso(until), what: "tries again" };
+    return until === null ? { at: iso(now), what: `${active.state} now` } : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };
   }
   if (isQuarantined(record)) return { at: null, what: "nothing until it is resumed" };
   if (decision !== null && !decision.due && decision.hold === "paused") {
@@ -162,7 +163,7 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
   if (kinds.includes("quarantined") || kinds.includes("paused")) actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
   if (kinds.includes("held")) actions.add(`Mend what failed, then \`renewd resume ${name}\`; or put the pair before back: \`renewd rollback ${name}\`.`);
   if (kinds.includes("restored")) actions.add(`Let the planner reach its endpoints, or issue a new certificate: \`renewd renew ${name} --force\`.`);
-  if (kinds.includes("stuck")) actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member.active)}\`.`);
+  if (kinds.includes("stuck")) actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member)}\`.`);
   if (actions.size > 0) return [...actions];
   if (member.active !== null) actions.add("Nothing: a renewal is under way.");
   else if (decision?.due) actions.add("Nothing: the planner takes it up at its next tick.");
@@ -170,9 +171,12 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
   return [...actions];
 }
 
-function workerFor(renewal: Renewal | null): string {
-  if (renewal?.state === "deploying") return "deployer";
-  return renewal?.state === "verifying" ? "verifier" : "acme";
+function workerFor({ active, certificate, deployments }: Member): string {
+  if (active?.state === "deploying") {
+    const behind = behindTargets(certificate, active.generation, deployments);
+    return `deployer --targets ${behind.join(",")}\`, or without \`--targets\` for those that do not say \`agent: true`;
+  }
+  return active?.state === "verifying" ? "verifier" : "acme";
 }
 
 function inFlightOf(member: Member, active: Renewal, now: number): InFlight {

@@ -98,7 +98,7 @@ function inFlight({ inFlight: found, at }: StatusReport, screen: Screen, all: bo
 
 function stageText({ stage, targets, targetsDeployed, endpoints, endpointsProved, errorCode, waitingUntil }: InFlight, at: string): string {
   const progress = stage === "deploying" ? ` ${targetsDeployed}/${targets}` : stage === "verifying" ? ` ${endpointsProved}/${endpoints}` : "";
-  const waiting = waitingUntil === null ? "" : `, tries again ${fromNow(waitingUntil, at)}`;
+  const waiting = waitingUntil === null ? "" : `, ${errorCode === null ? "goes on" : "tries again"} ${fromNow(waitingUntil, at)}`;
   return `${stage}${progress}${errorCode === null ? "" : ` (${errorCode})`}${waiting}`;
 }
 
