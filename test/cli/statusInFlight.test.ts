@@ -76,4 +76,39 @@ describe("in flight", () => {
     await estate.store.events.append({ ...event, at: NOW - MINUTE_MS });
     expect((await estate.report([www])).problems).toEqual([]);
   });
+
+  test("in waves: neither a bake nor a later wave that waits for an earlier one's back-off is stuck; when no deployer runs, it is", async () => {
+    const made = await estate.live("www");
+    const waves = [
+      { targets: ["lb"], bakeMs: 60 * MINUTE_MS, failureBudget: 0 },
+      { targets: ["edge"], bakeMs: 0, failureBudget: 0 },
+    ];
+    const www = { ...made, targets: ["lb", "edge"], waves };
+    await running({ id: "dddddddd-1", state: "deploying", createdAt: NOW - 40 * MINUTE_MS });
+    await estate.store.deployments.want("www", www.targets, 2);
+    expect((await estate.report([www])).problems).toMatchObject([
+      { problems: [{ kind: "stuck" }], actions: [expect.stringContaining("`renewd worker deployer --targets lb,edge`")] },
+    ]);
+    await estate.setDeployment("www", { attempts: 1, errorCode: "deploy.timeout", nextAttemptAt: NOW + MINUTE_MS });
+    expect((await estate.report([www])).problems).toMatchObject([{ problems: [{ kind: "failing" }] }]);
+    await estate.setDeployment("www", { errorCode: null, nextAttemptAt: null, deployedGeneration: 2, deployedAt: NOW - 30 * MINUTE_MS });
+    const found = await estate.report([www]);
+    expect(found).toMatchObject({ problems: [], inFlight: [{ waitingUntil: new Date(NOW + 30 * MINUTE_MS).toISOString() }] });
+    expect(renderStatus(found, SCREEN)).toMatch(/deploying 1\/2, goes on in 30 min/);
+  });
+});
+
+describe("a pair that was taken back", () => {
+  test("is told as such, not as a failure, with why and what to do", async () => {
+    const record = { failures: 1, lastErrorCode: "deploy.rolledBack", lastErrorMessage: "checkout fails (by eve)", nextAttemptAt: NOW + DAY_MS };
+    const www = await estate.live("www", { record });
+    await estate.store.renewals.insert(renewal({ reason: "rollback", state: "succeeded", finishedAt: NOW - 5 * MINUTE_MS, nextActionAt: null }));
+    expect((await estate.report([www])).problems).toMatchObject([
+      {
+        problems: [{ kind: "failing", what: "rolled back 5 min ago: an earlier pair is in use" }],
+        errors: [{ where: "last renewal", code: "deploy.rolledBack", message: "checkout fails (by eve)" }],
+        actions: [expect.stringContaining("Find out why the pair was taken back")],
+      },
+    ]);
+  });
 });

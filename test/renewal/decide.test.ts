@@ -19,6 +19,7 @@ function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
 }
 
 const IN_WINDOW = ISSUED_AT + 61 * DAY_MS;
+const FREEZE = { from: ISSUED_AT, until: ISSUED_AT + 70 * DAY_MS, reason: "end of year" };
 const EXPIRED = ISSUED_AT + 91 * DAY_MS;
 
 describe("the planner's decision", () => {
@@ -86,5 +87,29 @@ describe("the planner's decision", () => {
     const held = (until: number): PlanFacts => facts({ record: record({ failures: 4, nextAttemptAt: until }) });
     expect(decide(held(EXPIRED + DAY_MS), EXPIRED)).toMatchObject({ due: true });
     expect(decide(held(EXPIRED + 60_000), EXPIRED)).toMatchObject({ due: false, hold: "backedOff" });
+  });
+
+  it.each<[string, Partial<PlanFacts>, boolean]>([
+    ["the CA cannot be reached", { record: record({ failures: 2, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "acme.connection" }) }, true],
+    ["a new pair was taken back", { record: record({ failures: 1, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "deploy.rolledBack" }) }, true],
+    ["there is a freeze", { certificate: certificate({ maintenance: { windows: [], freezes: [FREEZE] } }) }, true],
+    ["deploying backs off itself", { record: record({ failures: 2, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "deploy.unreachable" }) }, false],
+    ["it is paused", { record: record({ pausedAt: NOW, pausedReason: "migration" }) }, false],
+    [
+      "it waits after a restore",
+      { record: record({ restoredAt: NOW, generationFloor: 5, failures: 1, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "acme.server" }) },
+      false,
+    ],
+  ])("puts the pair that exists where it is missing while no new one comes, or not: %s", (_when, patch, mends) => {
+    const missing = facts({ deployments: [deployment({ deployedGeneration: 0 })], ...patch });
+    expect(decide(missing, IN_WINDOW)).toMatchObject(
+      mends ? { due: true, reason: "drift", detail: "not deployed to lb" } : { due: false, reason: "renewalWindow" },
+    );
+    expect(decide(facts(patch), IN_WINDOW)).toMatchObject({ due: false, reason: "renewalWindow" });
+  });
+
+  it("puts no pair anywhere that has expired", () => {
+    const backedOff = record({ failures: 2, nextAttemptAt: EXPIRED + 1, lastErrorCode: "acme.connection" });
+    expect(decide(facts({ record: backedOff, deployments: [deployment()] }), EXPIRED)).toMatchObject({ due: false, hold: "backedOff" });
   });
 });

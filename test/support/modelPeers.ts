@@ -88,6 +88,8 @@ export class ModelTarget {
   lying = false;
   fingerprint: string | null = null;
   wentBack = false;
+  /** Asked before each pair is taken. */
+  onDeploy: (generation: number) => Promise<void> = async () => {};
   #generation = 0;
   readonly #random: Random;
 
@@ -100,6 +102,7 @@ export class ModelTarget {
       deploy: async ({ pair }) => {
         crash.step();
         if (this.failing && this.#random.chance(0.7)) throw new RenewalError("deploy.unreachable", "the model target is down");
+        await this.onDeploy(pair.generation);
         if (pair.generation < this.#generation) this.wentBack = true;
         this.#generation = pair.generation;
         if (!this.lying) this.fingerprint = pair.leaf.fingerprint;

@@ -1,0 +1,23 @@
+import { RenewalError } from "../../src/domain/errors.ts";
+import type { Context } from "../../src/renewal/context.ts";
+import { requestRenewal } from "../../src/renewal/request.ts";
+import { redeploy, resumeRenewal, rollBackRenewal } from "../../src/renewal/steer.ts";
+import type { Random } from "./random.ts";
+
+/** A person decides something about a certificate, sensible or not; being refused is fine. */
+export async function decideSomething(context: Context, random: Random, certificate: string): Promise<void> {
+  const decision = { of: certificate, why: null, by: "model" };
+  const wish = { certificate, targets: [], by: "model" };
+  const verbs: [() => Promise<unknown>, ...(() => Promise<unknown>)[]] = [
+    () => resumeRenewal(context, decision),
+    () => rollBackRenewal(context, decision),
+    () => redeploy(context, { ...wish, generation: null }),
+    () => redeploy(context, { ...wish, generation: 1 + random.below(4) }),
+    () => redeploy(context, { ...wish, targets: ["b"], generation: null }),
+  ];
+  const force = () => requestRenewal(context, { certificate, force: true, reason: null, requestedBy: "model" });
+  // Without new pairs there would be little to hold and to take back.
+  await (random.chance(0.5) ? force : random.pick(verbs))().catch((thrown: unknown) => {
+    if (!(thrown instanceof RenewalError && thrown.code === "request.invalid")) throw thrown;
+  });
+}
