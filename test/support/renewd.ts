@@ -13,6 +13,9 @@ export interface RenewdProcess extends AsyncDisposable {
   readonly log: readonly string[];
   /** Resolves with the first log line that contains `text`; rejects when the process ends before. */
   logged(text: string): Promise<string>;
+  /** As `logged`, of lines written from now on. */
+  loggedAgain(text: string): Promise<string>;
+  ended(): boolean;
   kill(signal: NodeJS.Signals): void;
   /** SIGTERM, and its exit code. */
   stop(): Promise<number | null>;
@@ -43,6 +46,17 @@ export function startRenewd(
   void exited.then(() => {
     for (const tell of waiting) tell(null);
   });
+  const loggedAgain = (text: string): Promise<string> => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const tell = (line: string | null): void => {
+      if (line === null) reject(new Error(`renewd ${args.join(" ")} ended before it logged "${text}":\n${log.slice(-30).join("\n")}`));
+      else if (line.includes(text)) resolve(line);
+      else return;
+      waiting.delete(tell);
+    };
+    waiting.add(tell);
+    return promise;
+  };
   const stop = async (): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
     return exited;
@@ -54,18 +68,10 @@ export function startRenewd(
     kill: (signal) => void child.kill(signal),
     stop,
     [Symbol.asyncDispose]: async () => void (await stop()),
-    logged(text) {
-      const { promise, resolve, reject } = Promise.withResolvers<string>();
-      const seen = log.find((line) => line.includes(text));
-      const tell = (line: string | null): void => {
-        if (line === null) reject(new Error(`renewd ${args.join(" ")} ended before it logged "${text}":\n${log.slice(-30).join("\n")}`));
-        else if (line.includes(text)) resolve(line);
-        else return;
-        waiting.delete(tell);
-      };
-      if (seen !== undefined) resolve(seen);
-      else waiting.add(tell);
-      return promise;
+    ended: () => child.exitCode !== null || child.signalCode !== null,
+    loggedAgain,
+    async logged(text) {
+      return log.find((line) => line.includes(text)) ?? loggedAgain(text);
     },
   };
 }
