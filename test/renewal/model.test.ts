@@ -275,8 +275,11 @@ describe("renewals under random crashes, lost and doubled jobs", () => {
     for (const { type } of await store.events.list({ certificate: world.certificate.name, limit: 10_000 })) happened.set(type, (happened.get(type) ?? 0) + 1);
   });
 
-  it.runIf(RUNS >= 40)("went everywhere", () => {
-    for (const type of ["renewal.held", "renewal.resumed", "renewal.rolledBack", "version.reinstated", "renewal.failed", "renewal.succeeded"] as const)
-      expect(happened.get(type) ?? 0, type).toBeGreaterThan(5);
-  });
+  // Whoever replays a few seeds asks nothing of all of them together.
+  if (RUNS >= 40) {
+    it("went everywhere", () => {
+      for (const type of ["renewal.held", "renewal.resumed", "renewal.rolledBack", "version.reinstated", "renewal.failed", "renewal.succeeded"] as const)
+        expect(happened.get(type) ?? 0, type).toBeGreaterThan(5);
+    });
+  }
 });
