@@ -24,8 +24,10 @@ export interface Rollback {
 export async function pairBefore(store: Store, certificate: string, generation: number, now: number): Promise<Version | null> {
   const versions = await store.versions.list(certificate);
   const bad = versions.find((version) => version.generation === generation)?.leaf.fingerprint;
-  const good = versions.filter((version) => version.generation < generation && version.verifiedAt !== null && unfitness(version, versions, now) === null);
-  return good.findLast(({ leaf }) => leaf.fingerprint !== bad) ?? null;
+  // A pair that was gone back to already stands where it was first: what came after it then was taken back, and stays so.
+  const first = versions.find(({ leaf }) => leaf.fingerprint === bad)?.generation ?? generation;
+  const good = versions.filter((version) => version.generation < first && version.verifiedAt !== null && unfitness(version, versions, now) === null);
+  return good.at(-1) ?? null;
 }
 
 /** Why a pair must not be put back into use; null: it may. Of `versions` of its certificate some may be the same pair under another number. */

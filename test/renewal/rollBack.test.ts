@@ -29,6 +29,7 @@ describe("the pair that is gone back to", () => {
     ["is not one that was revoked", [{}, { revokedAt: NOW - 1 }, BAD], 1],
     ["is not one that was revoked under a later number", [{}, { fingerprint: "same" }, { fingerprint: "same", revokedAt: NOW - 1 }, BAD], 1],
     ["is not the very pair that is bad under an earlier number", [{}, { fingerprint: "bad" }, { ...BAD, fingerprint: "bad" }], 1],
+    ["is not one that was taken back before, when going back twice", [{}, { fingerprint: "kept" }, {}, { fingerprint: "kept" }], 1],
     ["is none when all before are unfit", [{ verifiedAt: null }, { notAfter: NOW - 1 }, { revokedAt: NOW - 1 }, BAD], null],
   ])("%s", async (_what, versions, generation) => {
     await afterVersions(versions, (before) => expect(before?.generation ?? null).toBe(generation));
