@@ -108,11 +108,11 @@ describe("a CA that takes its time", () => {
       if (!isOrder(incoming) || pending-- <= 0) return answer;
       return { ...answer, body: answer.body.replace('"ready"', '"pending"') };
     };
-    const before = ca.proxy.count("newOrder");
     const progress = memoryProgress();
     await expect(attempt({}, running(), progress)).resolves.toMatchObject({ leaf: { keyType: "ecdsa-p256" } });
     expect(early).toBe(false);
-    expect(ca.proxy.count("newOrder") - before).toBe(1);
+    // Not requests: Pebble refuses one nonce in twenty, and asking again opens no second order.
+    expect(progress.events.filter(({ type }) => type === "order.created")).toHaveLength(1);
     expect(progress.events.filter(({ type }) => type === "order.finalized")).toHaveLength(1);
   });
 
