@@ -52,7 +52,7 @@ export function notificationOf(event: HistoryEvent, facts: ToldFacts): Notificat
 }
 
 function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string | null {
-  if (type === "renewal.rolledBack") return `See \`renewd history ${certificate}\`; a new pair is tried after a day.`;
+  if (type === "renewal.rolledBack") return `See \`renewd history ${certificate}\`; while a new pair is due, it is tried again after a day.`;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
   return typeof code === "string" && isErrorCode(code) ? ERRORS[code].action : null;
 }

@@ -13,7 +13,9 @@ interface Options extends WaitOptions {
 export function addRollback(program: Command, cli: Cli): void {
   const command = program
     .command("rollback")
-    .description("Put the last pair that was proved live and is still valid back everywhere, and prove it. A new pair is tried after a day at the latest.")
+    .description(
+      "Put the last pair that was proved live and is still valid back everywhere, and prove it. While a new one is due, it is tried again after a day at the latest.",
+    )
     .argument("<RENEWAL>", "a renewal's id, or the name of its certificate")
     .option("--reason <text>", "why, for the history");
   perform<Options>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
