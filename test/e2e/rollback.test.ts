@@ -73,14 +73,16 @@ describe("renewd rollback", () => {
     await expectServed("asked", 1);
   });
 
-  it("of a renewal that succeeded takes it back as well, by its id and by name", async () => {
+  it("of a renewal that succeeded takes it back as well, and only once", async () => {
     const { run, system } = stages;
     expect(await run("renew", "asked", "--force", "--wait")).toMatchObject({ code: 0 });
     const good = await stages.reaches("asked", "succeeded");
     await expectServed("asked", 4);
     expect(await run("rollback", good.id, "--wait")).toMatchObject({ code: 0 });
     await expectServed("asked", 1);
-    expect(await run("rollback", "asked", "--wait")).toMatchObject({ code: 0 });
+    // Once more does not bring back what was just rejected: only who names it gets it.
+    expect(await run("rollback", "asked")).toMatchObject({ code: 2, stderr: expect.stringContaining("no earlier pair") });
+    expect(await run("deploy", "asked", "--generation", "4", "--wait")).toMatchObject({ code: 0 });
     await expectServed("asked", 4);
     expect(await generations("asked")).toEqual([1, 2, 3, 4, 5, 6]);
     expect(await system.store.renewals.get(good.id)).toMatchObject({ state: "succeeded" });
