@@ -5,6 +5,7 @@ import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { type Cli, DEFAULT_CONFIG_FILE, type GlobalOptions, outputOf } from "./call.ts";
 import { addAccount } from "./commands/account.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
 import { addConfig } from "./commands/config.ts";
@@ -34,7 +35,7 @@ const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
   ["Act:", [addRenew, addDeploy, addRollback, addPause, addResume, addImport, addRevoke, addReplace, addRehearse, addNotify, addAccount]],
   ["Run:", [addRun, addWorker]],
-  ["Keep:", [addBackup, addRestore, addStore]],
+  ["Keep:", [addBackup, addRestore, addStore, addAudit]],
   ["Configure:", [addConfig, addTargets, addSolvers, addChannels]],
 ] as const;
 

@@ -4,5 +4,5 @@ export { type App, loadConfigOrExplain, openContext, openReader, problemsOf, typ
 export { readForeignPair } from "./foreignPair.ts";
 export { runRoles } from "./process.ts";
 export { ROLES, type Role } from "./roles.ts";
-export { backupConfigured, copyConfigured, migrateConfigured, restoreConfigured } from "./storeTasks.ts";
+export { auditConfigured, backupConfigured, copyConfigured, migrateConfigured, restoreConfigured } from "./storeTasks.ts";
 export { startWorkerProcess } from "./workerProcess.ts";

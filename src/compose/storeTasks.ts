@@ -4,9 +4,11 @@ import { RenewalError } from "../domain/errors.ts";
 import { workerName } from "../log.ts";
 import { markRestored } from "../renewal/restored.ts";
 import {
+  auditStore,
   type BackupReport,
   backupStore,
   copyStore,
+  type HistoryAudit,
   migrateStore,
   openVault,
   type RestoreOptions,
@@ -62,6 +64,15 @@ export async function backupConfigured(configFile: string, file: string, replace
   const vault = await existing(config);
   const report = await backupStore(config.store, file, vault, { replace, now: systemClock.now() }, signal);
   return { ...report, store: placeOf(config), keyId: vault.keyId };
+}
+
+export interface Audited extends HistoryAudit {
+  readonly store: string;
+}
+
+export async function auditConfigured(configFile: string, signal: AbortSignal): Promise<Audited> {
+  const config = await loadConfigOrExplain(configFile);
+  return { store: placeOf(config), ...(await auditStore(config.store, await existing(config), signal)) };
 }
 
 export interface Restored {

@@ -17,6 +17,7 @@ const TABLES = {
   renewalInfos: ["certificate"],
   orderScopes: ["scope"],
   events: ["seq"],
+  historyHead: ["id"],
   challenges: ["token"],
   accounts: ["issuer", "directory"],
   ledger: ["scope", "kind", "key"],
@@ -78,10 +79,6 @@ async function copyTables(reader: Db, writer: Db, destination: Database, signal?
   for (const [table, key] of Object.entries(TABLES)) {
     if (table !== "meta") await refuseRows(writer, table, destination.where);
     copied[table] = await copyTable(reader, writer, { table, key }, signal);
-  }
-  if (destination.dialect === "postgresql") {
-    // Rows that bring their own number do not move the sequence on.
-    await sql`select setval(pg_get_serial_sequence('events', 'seq'), max(seq)) from events having max(seq) is not null`.execute(writer);
   }
   return copied;
 }

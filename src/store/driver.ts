@@ -122,7 +122,7 @@ function wireOf(connection: DatabaseConnection): WireConnection {
  * Makes both dialects agree where they would not. Jittered instants may be fractions: SQLite would keep them, PostgreSQL
  * refuse them; rounding up never acts early. PostgreSQL text holds no NUL, which a hostile peer's message may contain.
  */
-function toStorable(value: unknown): Storable {
+export function toStorable(value: unknown): Storable {
   // Booleans come from Kysely's own look at the schema; our columns hold 0 and 1.
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "string") return value.replaceAll("\0", "\uFFFD");

@@ -1,8 +1,10 @@
 import { sql } from "kysely";
 import type { HistoryEvent, NewEvent } from "../domain/event.ts";
 import type { EventFilter, EventStore } from "../domain/store.ts";
+import { sealOf, takeNumbers } from "./historySeal.ts";
 import { detailJson, readJson } from "./json.ts";
 import { atomically, type Db, type Dialect } from "./schema.ts";
+import type { Vault } from "./vault.ts";
 
 /** Any constant of ours: the advisory lock that puts appends in one row. */
 const APPEND_LOCK = 7_236_883;
@@ -16,9 +18,17 @@ export interface EventOutbox {
   flush(): Promise<void>;
 }
 
-export function eventStore(db: Db, dialect: Dialect, worker: string): EventStore {
+/** What a writer of history needs besides a connection. */
+export interface EventWriter {
+  readonly dialect: Dialect;
+  readonly vault: Vault;
+  /** Names this process in every event. */
+  readonly worker: string;
+}
+
+export function eventStore(db: Db, writer: EventWriter): EventStore {
   return {
-    append: (event) => atomically(db, (trx) => write(trx, dialect, worker, [event])),
+    append: (event) => atomically(db, (trx) => write(trx, writer, [event])),
     list: (filter) => list(db, filter),
   };
 }
@@ -27,10 +37,10 @@ export function eventStore(db: Db, dialect: Dialect, worker: string): EventStore
  * Inside a transaction events are kept and written together at its end. They are numbered under a lock that lasts until
  * commit, and a lock taken last, for one statement, neither deadlocks with row locks nor is held for long.
  */
-export function eventStoreInside(trx: Db, dialect: Dialect, worker: string): { events: EventStore; outbox: EventOutbox } {
+export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventStore; outbox: EventOutbox } {
   const waiting: NewEvent[] = [];
   const flush = async (): Promise<void> => {
-    await write(trx, dialect, worker, waiting.splice(0));
+    await write(trx, writer, waiting.splice(0));
   };
   const events: EventStore = {
     async append(event) {
@@ -45,17 +55,23 @@ export function eventStoreInside(trx: Db, dialect: Dialect, worker: string): { e
 }
 
 /**
- * PostgreSQL hands out sequence numbers before commit: without the lock a reader could see 7, go on after it, and never
- * see 6, which committed later. SQLite has one writer at a time anyway.
+ * Numbers are taken under a lock that lasts until commit: otherwise a reader could see 7, go on after it, and never see 6,
+ * which committed later; and a number that was taken and rolled back would look like a missing event. SQLite has one writer
+ * at a time anyway.
  */
-async function write(trx: Db, dialect: Dialect, worker: string, events: readonly NewEvent[]): Promise<void> {
+async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
   if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
-  for (let from = 0; from < events.length; from += INSERT_ROWS_MAX) {
-    const rows = events.slice(from, from + INSERT_ROWS_MAX).map(({ at, type, certificate, renewalId, target, detail }) => {
-      return { at, type, certificate, renewalId, target, worker, detail: JSON.stringify(detail) };
-    });
-    await trx.insertInto("events").values(rows).execute();
+  const first = await takeNumbers(trx, vault, events.length);
+  const rows = events.map(({ at, type, certificate, renewalId, target, detail }, index) => {
+    const row = { seq: first + index, at, type, certificate, renewalId, target, worker, detail: JSON.stringify(detail) };
+    return { ...row, seal: sealOf(vault, row) };
+  });
+  for (let from = 0; from < rows.length; from += INSERT_ROWS_MAX) {
+    await trx
+      .insertInto("events")
+      .values(rows.slice(from, from + INSERT_ROWS_MAX))
+      .execute();
   }
 }
 
@@ -69,5 +85,5 @@ async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
   if (since !== undefined) query = query.where("at", ">=", since);
   const rows =
     afterSeq === undefined ? (await query.orderBy("seq", "desc").execute()).reverse() : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
-  return rows.map((row) => ({ ...row, detail: readJson(detailJson, row.detail, `event ${row.seq}`) }));
+  return rows.map(({ seal: _, ...row }) => ({ ...row, detail: readJson(detailJson, row.detail, `event ${row.seq}`) }));
 }

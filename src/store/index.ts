@@ -1,8 +1,10 @@
 import type { Store } from "../domain/store.ts";
+import { auditHistory, type HistoryAudit } from "./audit.ts";
 import { openDatabase, type StoreOptions } from "./database.ts";
 import { storeOver } from "./ports.ts";
 import type { Vault } from "./vault.ts";
 
+export type { HistoryAudit, HistoryFault } from "./audit.ts";
 export { type BackupReport, backupStore } from "./backup.ts";
 export { type CopyOptions, copyStore, type RowsByTable } from "./copy.ts";
 export type { StoreOptions } from "./database.ts";
@@ -23,4 +25,14 @@ export async function migrateStore(options: StoreOptions, vault: Vault): Promise
   const { db, where, versionBefore } = await openDatabase(options, vault);
   await db.destroy();
   return { where, before: versionBefore };
+}
+
+/** Whether the history is as renewd wrote it. */
+export async function auditStore(options: StoreOptions, vault: Vault, signal: AbortSignal): Promise<HistoryAudit> {
+  const database = await openDatabase(options, vault);
+  try {
+    return await auditHistory(database, vault, signal);
+  } finally {
+    await database.db.destroy();
+  }
 }

@@ -21,7 +21,7 @@ import { versionStore } from "./versions.ts";
 /** The store's ports over an open database. */
 export function storeOver(database: Database, vault: Vault, worker: string): Store {
   return {
-    ...ports(database, database.db, vault, eventStore(database.db, database.dialect, worker)),
+    ...ports(database, database.db, vault, eventStore(database.db, { dialect: database.dialect, vault, worker })),
     transaction: (work) => database.db.transaction().execute((trx) => inside(database, trx, vault, worker, work)),
     serverTime: () => serverTime(database),
     close: () => database.db.destroy(),
@@ -30,7 +30,7 @@ export function storeOver(database: Database, vault: Vault, worker: string): Sto
 
 /** Runs `work` with the store's ports over a transaction that is already open; its events are written at the end. */
 export async function inside<T>(database: Database, trx: Db, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
-  const { events, outbox } = eventStoreInside(trx, database.dialect, worker);
+  const { events, outbox } = eventStoreInside(trx, { dialect: database.dialect, vault, worker });
   const tx: Store = {
     ...ports(database, trx, vault, events),
     transaction: (nested) => nested(tx),

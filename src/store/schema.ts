@@ -1,4 +1,4 @@
-import type { Generated, Kysely } from "kysely";
+import type { Kysely } from "kysely";
 import type { Bucket, Reservation } from "../domain/budget.ts";
 import type { Campaign, CampaignMember } from "../domain/campaign.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
@@ -29,7 +29,10 @@ export interface Schema {
   endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag };
   observations: { certificate: string; endpoint: string; address: string; body: Json };
   renewalInfos: RenewalInfoRecord;
-  events: Omit<HistoryEvent, "seq" | "detail"> & { seq: Generated<number>; detail: Json };
+  /** `seal` is null in rows older than sealing. */
+  events: Omit<HistoryEvent, "detail"> & { detail: Json; seal: string | null };
+  /** One row: events are numbered without gaps from `firstSealed` to `last`. Its seal is over both, so that whoever deletes the newest cannot adjust them. */
+  historyHead: { id: number; firstSealed: number; last: number; seal: string };
   /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
   orderScopes: { scope: string; renewalId: string };
   challenges: { token: string; keyAuthorization: string; expiresAt: number };

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
 import { MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./master-key.ts";
@@ -13,6 +13,8 @@ export interface Vault {
   seal(identity: string, secret: Secret): string;
   /** Throws `store.sealed` when the master key does not fit or the value was altered or moved. */
   open(identity: string, sealed: string): Secret;
+  /** HMAC-SHA256 in base64url: only who has the master key can make one, and nobody can turn one into another. */
+  authenticate(text: string): string;
 }
 
 export type VaultOptions =
@@ -37,6 +39,7 @@ export function recordIdentity(...parts: readonly (string | number)[]): string {
 
 function vaultOver(masterKey: Buffer): Vault {
   const wrappingKey = derive(masterKey, "renewd wrapping key", MASTER_KEY_BYTES);
+  const authenticationKey = derive(masterKey, "renewd authentication key", MASTER_KEY_BYTES);
   const keyId = derive(masterKey, "renewd key id", 8).toString("hex");
   const header = `${FORMAT}:${keyId}`;
   return {
@@ -64,6 +67,7 @@ function vaultOver(masterKey: Buffer): Vault {
         throw new RenewalError("store.sealed", `the sealed value of ${identity} was altered or belongs to another record`, { cause });
       }
     },
+    authenticate: (text) => createHmac("sha256", authenticationKey).update(text).digest("base64url"),
   };
 }
 

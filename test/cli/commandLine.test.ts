@@ -25,6 +25,7 @@ const COMMANDS = [
   ["targets"],
   ["solvers"],
   ["config", "check"],
+  ["audit", "verify"],
 ];
 
 describe("every command", () => {

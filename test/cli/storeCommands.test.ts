@@ -47,10 +47,10 @@ describe("renewd store migrate", () => {
     database.exec("alter table certificates drop column generation_floor; alter table renewals drop column issuer");
     database.exec("drop index certificates_next_observation_at; alter table certificates drop column next_observation_at");
     database.exec("drop index certificates_next_rehearsal_at; alter table certificates drop column next_rehearsal_at");
-    database.exec("alter table certificates drop column rehearsal_problem");
+    database.exec("alter table certificates drop column rehearsal_problem; alter table events drop column seal");
     database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
     database.exec("alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest");
-    for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes", "channel_cursors", "crls"])
+    for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes", "channel_cursors", "crls", "history_head"])
       database.exec(`drop table ${table}`);
     expect(await installation.run("store", "migrate")).toMatchObject({ code: 0, stdout: expect.stringContaining("schema version 1 → ") });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null, generationFloor: 0 });
@@ -222,5 +222,49 @@ describe("renewd backup and restore", () => {
     await copyFile(at("b.renewd"), at("copied"));
     await chmod(at("copied"), 0o644);
     expect(await runCaptured(["-c", other, "restore", at("copied")])).toMatchObject({ code: 0 });
+  });
+});
+
+describe("renewd audit verify", () => {
+  test("passes the history as it was written, and names what was changed behind renewd's back", async () => {
+    await installation.run("pause", "www", "--reason", "x");
+    await installation.run("resume", "www");
+    expect(await installation.run("audit", "verify")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/renewd\.db: the history is whole: 2 events, the last is number 2\n$/),
+      stderr: "",
+    });
+    using database = new DatabaseSync(at("data/renewd.db"));
+    database.exec("drop trigger events_no_update; drop trigger events_no_delete");
+    database.exec(`update events set detail = '{"reason":"y"}' where seq = 1; delete from events where seq = 2`);
+    expect(await installation.run("audit", "verify")).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/changed behind renewd's back \(1 event\)\n {2}event 1 is not as it was written\n {2}event 2 is missing\n {2}what to do: /),
+    });
+    const { stdout, code } = await installation.run("audit", "verify", "--json");
+    const faults = [
+      { kind: "altered", from: 1, to: 1 },
+      { kind: "missing", from: 2, to: 2 },
+    ];
+    expect([code, JSON.parse(stdout)]).toMatchObject([1, { version: 1, events: 1, unsealed: 0, firstSealed: 1, last: 2, headProblem: null, faults }]);
+  });
+
+  test("does not take a mistyped configuration for an installation without a fault", async () => {
+    const empty = await configure("mistyped.yaml", { dataDir: "mistyped" });
+    expect(await runCaptured(["-c", empty, "audit", "verify"])).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining("there is no database") });
+  });
+
+  test("goes on being whole in a copy and in a restored backup", async () => {
+    await installation.run("pause", "www", "--reason", "x");
+    await installation.store.close();
+    expect(await installation.run("store", "copy", "--to-config", other)).toMatchObject({ code: 0 });
+    expect(await runCaptured(["-c", other, "audit", "verify"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("whole: 1 event, the last is number 1"),
+    });
+    expect(await installation.run("backup", at("all.renewd"))).toMatchObject({ code: 0 });
+    const third = await configure("third.yaml", { dataDir: "third" });
+    expect(await runCaptured(["-c", third, "restore", at("all.renewd")])).toMatchObject({ code: 0 });
+    expect(await runCaptured(["-c", third, "audit", "verify"])).toMatchObject({ code: 0, stdout: expect.stringContaining("whole: 2 events") });
   });
 });

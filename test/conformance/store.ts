@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/domain/store.ts";
 import { openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
+import { auditTests } from "../store/auditTests.ts";
 import { campaignTests } from "../store/campaignTests.ts";
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { cursorTests } from "../store/cursorTests.ts";
@@ -72,6 +73,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     deploymentAndObservationTests(bench);
     renewalInfoTests(bench);
     historyTests(bench);
+    auditTests(bench, dialect);
     ledgerTests(bench);
     campaignTests(bench);
     cursorTests(bench);

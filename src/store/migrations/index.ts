@@ -9,6 +9,7 @@ import { renewalInfos } from "./0004-renewal-infos.ts";
 import { ordersAndAccounts } from "./0005-orders-and-accounts.ts";
 import { wavesAndTelling } from "./0006-waves-and-telling.ts";
 import { rehearsalsAndCrls } from "./0007-rehearsals-and-crls.ts";
+import { sealedHistory } from "./0008-sealed-history.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
@@ -19,6 +20,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0005-orders-and-accounts": ordersAndAccounts,
   "0006-waves-and-telling": wavesAndTelling,
   "0007-rehearsals-and-crls": rehearsalsAndCrls,
+  "0008-sealed-history": sealedHistory,
 };
 
 /** How many migrations this release knows. */

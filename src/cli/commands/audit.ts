@@ -1,0 +1,19 @@
+import type { Command } from "commander";
+import { auditConfigured } from "../../compose/index.ts";
+import { type Cli, perform } from "../call.ts";
+import { interruptible } from "../interruptible.ts";
+import { type AuditReport, isWhole, renderAudit } from "../reports/audit.ts";
+
+export function addAudit(program: Command, cli: Cli): void {
+  const audit = program.command("audit").description("Prove that the history is as renewd wrote it.");
+  const verify = audit
+    .command("verify")
+    .description("Check every event of the history against its seal and its number, while workers go on. Names what was altered, removed or added.");
+  perform(verify, cli, ({ output, configFile }) =>
+    interruptible(async (signal) => {
+      const report: AuditReport = { version: 1, ...(await auditConfigured(configFile, signal)) };
+      output.report(report, renderAudit);
+      return isWhole(report) ? "ok" : "wrong";
+    }),
+  );
+}
