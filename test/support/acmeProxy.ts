@@ -45,6 +45,8 @@ export interface AcmeProxy extends AsyncDisposable {
 export interface Upstream {
   readonly directory: string;
   readonly trustPem: string;
+  /** Resolves when the certificate of this finalized order is made. */
+  issued?(finalizePath: string): Promise<void>;
 }
 
 export async function startAcmeProxy(upstream: Upstream): Promise<AcmeProxy> {
@@ -119,9 +121,12 @@ async function learn(upstream: Upstream, resources: Map<string, string>): Promis
   }
 }
 
-function send(upstream: Upstream, agent: Agent, incoming: IncomingMessage, body: string): Promise<ProxyAnswer> {
+async function send(upstream: Upstream, agent: Agent, incoming: IncomingMessage, body: string): Promise<ProxyAnswer> {
   const { connection: _connection, ...headers } = incoming.headers;
-  return exchange(upstream, agent, { method: incoming.method ?? "GET", path: incoming.url ?? "/", headers }, body);
+  const path = incoming.url ?? "/";
+  const answer = await exchange(upstream, agent, { method: incoming.method ?? "GET", path, headers }, body);
+  if (path.includes("/finalize-order/") && answer.status === 200) await upstream.issued?.(path);
+  return answer;
 }
 
 interface Outgoing {

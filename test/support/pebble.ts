@@ -4,11 +4,12 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { onFreePorts } from "./freePort.ts";
+import { freePort, onFreePorts } from "./freePort.ts";
 import { createRoot } from "./pki.ts";
 
 export interface PebbleOptions {
@@ -36,10 +37,17 @@ export interface Pebble extends AsyncDisposable {
   rootPem(index?: number): Promise<string>;
   /** From 2.10 on: what renewalInfo answers for this certificate from now on, as JSON text. */
   setRenewalInfo(leafPem: string, answer: string): Promise<void>;
+  /**
+   * Resolves when the certificate of a finalized order is made, which goes on after finalize was answered. Whoever asks for
+   * the order at the very moment it ends can stop Pebble for ever: its handler takes the order's read lock twice, and
+   * the writer that sets the certificate may come in between (Order and orderForDisplay in wfe.go, 2.4 and 2.10).
+   */
+  issued(finalizePath: string): Promise<void>;
   stop(): Promise<void>;
 }
 
 const READY_TIMEOUT_MS = 15_000;
+const ISSUE_MAX_MS = 5_000;
 
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
   const newer = options.version === undefined ? null : join(import.meta.dirname, "../../.peers/pebble/usr/bin");
@@ -70,7 +78,8 @@ function inspect(path: string, missing: string): Program {
 
 async function start(program: Program, dnsProgram: Program, options: PebbleOptions): Promise<Pebble> {
   const directory = await mkdtemp(join(tmpdir(), "renewd-pebble-"));
-  const [port, managementPort, dnsPort, dnsManagementPort, httpPort, tlsPort] = await freePorts(6);
+  const [port, managementPort, dnsPort] = [await freePort(), await freePort(), await freePort()];
+  const [dnsManagementPort, httpPort, tlsPort] = [await freePort(), await freePort(), await freePort()];
   const root = await createRoot({ name: "Pebble TLS root" });
   const tls = await root.issue({ names: ["localhost", "127.0.0.1", "::1"] });
   await writeFile(join(directory, "cert.pem"), tls.certPem);
@@ -99,12 +108,14 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
   };
   await writeFile(configuration, JSON.stringify({ pebble }));
 
+  const issued = new Orders();
   const dns = run(dnsProgram.path, dnsArguments(dnsProgram, dnsPort, dnsManagementPort));
   const ca = run(program.path, ["-config", configuration, "-dnsserver", `127.0.0.1:${dnsPort}`], {
     PEBBLE_VA_NOSLEEP: "1",
     PEBBLE_WFE_NONCEREJECT: "5",
     ...options.env,
   });
+  ca.said(issued.read);
   const stop = async (): Promise<void> => {
     await Promise.all([ca.stop(), dns.stop()]);
     await rm(directory, { recursive: true, force: true });
@@ -128,9 +139,34 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
     setRenewalInfo: async (leafPem, answer) => {
       await ask(`${managementUrl}/set-renewal-info/`, root.certPem, JSON.stringify({ certificate: leafPem, ariResponse: answer }));
     },
+    issued: (finalizePath) => issued.wait(finalizePath.split("/").at(-1) ?? ""),
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** The orders that Pebble says it has issued a certificate for. */
+class Orders {
+  readonly #done = new Set<string>();
+  readonly #waiting = new Map<string, () => void>();
+
+  readonly read = (line: string): void => {
+    const order = /Issued certificate serial \S+ for order (\S+)/.exec(line)?.[1];
+    if (order === undefined) return;
+    this.#done.add(order);
+    this.#waiting.get(order)?.();
+  };
+
+  /** One that it cannot issue it does not name: after a while nobody waits any more. */
+  async wait(order: string): Promise<void> {
+    if (this.#done.has(order)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.set(order, resolve);
+    const timer = setTimeout(resolve, ISSUE_MAX_MS);
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(order);
+  }
 }
 
 // Mock DNS only: renewd's own responder answers the challenges. No AAAA, or Pebble would dial ::1 first.
@@ -144,6 +180,8 @@ interface Running {
   readonly child: ChildProcess;
   /** The end of what it printed, for error messages. */
   output(): string;
+  /** Calls `hear` with every line it prints on stdout. */
+  said(hear: (line: string) => void): void;
   stop(): Promise<void>;
 }
 
@@ -155,6 +193,7 @@ function run(program: string, args: readonly string[], env: Readonly<Record<stri
   };
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
+  const said = (hear: (line: string) => void): void => void createInterface({ input: child.stdout }).on("line", hear);
   child.on("error", (error) => keep(Buffer.from(error.message)));
   // A test run that is ended early must not leave servers behind.
   const kill = (): void => void child.kill("SIGKILL");
@@ -166,7 +205,7 @@ function run(program: string, args: readonly string[], env: Readonly<Record<stri
     child.kill("SIGKILL");
     await exited;
   };
-  return { child, output: () => output, stop };
+  return { child, output: () => output, said, stop };
 }
 
 async function ready(processes: readonly Running[], probe: () => Promise<unknown>): Promise<void> {
@@ -216,17 +255,4 @@ function ask(url: string, trustPem: string, sent: string | null): Promise<string
     outgoing.on("error", reject);
     outgoing.end(sent ?? undefined);
   });
-}
-
-/** Distinct ports free now, all held until the last is known. */
-async function freePorts(count: 6): Promise<[number, number, number, number, number, number]>;
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
