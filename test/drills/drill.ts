@@ -29,6 +29,8 @@ export interface Settings {
   /** Of `kills`. */
   readonly certificates: number;
   readonly kills: number;
+  /** A drill that takes longer has failed. */
+  readonly drillMaxMs: number;
 }
 
 /** One fault of the catalogue (FAULTS), done to a world; the oracle judges the world afterwards. */

@@ -1,7 +1,7 @@
 // Process faults 1–5, 7 and 8: SIGKILL at a precise step and at random.
 import { setTimeout as delay } from "node:timers/promises";
 import type { EventType } from "../../src/domain/event.ts";
-import { until } from "../support/until.ts";
+import { until, within } from "../support/until.ts";
 import { type Drill, type Injection, SHARED_CERTIFICATES } from "./drill.ts";
 import { STEPS } from "./ledger.ts";
 import { disturbed, issuerPid, percentile, pidOf, takeovers } from "./timeline.ts";
@@ -12,6 +12,8 @@ const AT_ONCE_MAX = 4;
 /** Workers that may be starting at the same time. */
 const DOWN_AT_ONCE_MAX = 3;
 const TAKEOVER_MAX_MS = 15_000;
+/** The last of them may come after others' work was taken over twice. */
+const STRIKES_MAX_MS = 90_000;
 
 /** Renews one certificate per strike and gives each certificate's strike its chance; `strike` returns the instant of the kill. */
 async function strikeAll<T>(
@@ -27,7 +29,7 @@ async function strikeAll<T>(
     const afterSeq = await world.lastSeq();
     const struck = group.map((what, index) => strike(what, certificates[index] ?? "", afterSeq));
     await world.force(certificates);
-    const instants = await Promise.all(struck);
+    const instants = await within("every strike to hit", Promise.all(struck), STRIKES_MAX_MS);
     const verified = await world.converged(new Map(certificates.map((name) => [name, (before.get(name) ?? 0) + 1])));
     for (const [index, at] of instants.entries()) injections.push({ at, convergedAt: verified.get(certificates[index] ?? "") ?? 0 });
     await world.fleet.allReady();

@@ -3,6 +3,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seeded } from "../support/random.ts";
+import { within } from "../support/until.ts";
 import { type Drill, type Outcome, type Settings, SHARED_CERTIFICATES } from "./drill.ts";
 import { judge, mark, type Verdict } from "./oracle.ts";
 import { percentile } from "./timeline.ts";
@@ -59,7 +60,7 @@ async function runOne(drill: Drill, world: World, settings: Settings): Promise<R
   let outcome: Outcome = { injections: [] };
   const problems: string[] = [];
   try {
-    outcome = await drill.run(world, settings, seeded(settings.seed ^ hash(drill.name)));
+    outcome = await within(`${drill.name} to end`, drill.run(world, settings, seeded(settings.seed ^ hash(drill.name))), settings.drillMaxMs);
   } catch (error) {
     problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }

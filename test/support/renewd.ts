@@ -2,10 +2,13 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { within } from "./until.ts";
 
 /** renewd as its users run it: processes of the real entry points. */
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LOG_LINES_KEPT = 2_000;
+/** renewd itself sees to it that it ends within 10 s of SIGTERM. */
+const STOP_MAX_MS = 30_000;
 
 export interface RenewdProcess extends AsyncDisposable {
   readonly pid: number;
@@ -17,7 +20,7 @@ export interface RenewdProcess extends AsyncDisposable {
   loggedAgain(text: string): Promise<string>;
   ended(): boolean;
   kill(signal: NodeJS.Signals): void;
-  /** SIGTERM, and its exit code. */
+  /** SIGTERM, and its exit code. Rejects when it does not end. */
   stop(): Promise<number | null>;
   /** Resolves with the exit code (null: killed by a signal). */
   readonly exited: Promise<number | null>;
@@ -59,7 +62,10 @@ export function startRenewd(
   };
   const stop = async (): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
-    return exited;
+    return within(`renewd ${args.join(" ")} to end after SIGTERM`, exited, STOP_MAX_MS).catch((error: Error) => {
+      child.kill("SIGKILL");
+      throw new Error(`${error.message}:\n${log.slice(-30).join("\n")}`);
+    });
   };
   return {
     pid: child.pid ?? 0,

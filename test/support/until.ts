@@ -12,3 +12,14 @@ export async function until<T>(what: string, look: () => Promise<T | null>, time
     await delay(POLL_MS);
   }
 }
+
+/** What `promise` resolves with, unless that takes longer than `timeoutMs`. */
+export async function within<T>(what: string, promise: Promise<T>, timeoutMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`waited ${timeoutMs} ms in vain for ${what}`)), timeoutMs);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
