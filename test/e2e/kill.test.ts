@@ -3,9 +3,12 @@ import type { EventType } from "../../src/domain/event.ts";
 import type { ProxiedRequest } from "../support/acmeProxy.ts";
 import { type Nginx, startNginx } from "../support/nginx.ts";
 import { createRoot } from "../support/pki.ts";
+import { stopAtCa } from "../support/stopAtCa.ts";
 import { type System, startSystem, WORKER_ROLES, type WorkerRole } from "../support/system.ts";
+import { within } from "../support/until.ts";
 
 const NAME = "www.example.org";
+const MOMENT_MAX_MS = 45_000;
 
 async function startSite(): Promise<{ nginx: Nginx; system: System } & AsyncDisposable> {
   await using starting = new AsyncDisposableStack();
@@ -27,7 +30,11 @@ async function killAndRestart(system: System, role: WorkerRole, moment: Promise<
   const survivors = WORKER_ROLES.filter((other) => other !== role).map((other) => system.worker(other));
   await Promise.all(survivors.map((worker) => worker.logged("renewd is running")));
   const victim = system.worker(role);
-  await moment;
+  await within(`the moment to kill ${role}`, moment, MOMENT_MAX_MS).catch((error: Error) => {
+    throw new Error(
+      `${error.message}; its log:\n${victim.log.join("\n")}\nthe CA was asked:\n${system.ca.requests.map(({ method, path }) => `${method} ${path}`).join("\n")}`,
+    );
+  });
   victim.kill("SIGKILL");
   await victim.exited;
   killed();
@@ -46,20 +53,8 @@ describe("killing a worker process in the middle of a renewal loses nothing and 
     ["about to download", ({ path }) => path.includes("/certZ/"), "asked"],
   ])("acme, %s", { timeout: 120_000 }, async (_moment, matches, when) => {
     await using site = await startSite();
-    const [reached, killed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    let done = false;
-    site.system.intercept(async (request, forward) => {
-      if (done || !matches(request)) return null;
-      const answer = when === "answered" ? await forward() : null;
-      // Pebble refuses a nonce now and then: that request comes again.
-      if (answer !== null && answer.status >= 400) return answer;
-      done = true;
-      reached.resolve();
-      // The worker dies waiting for this answer.
-      await killed.promise;
-      return "reset";
-    });
-    await killAndRestart(site.system, "acme", reached.promise, killed.resolve);
+    const { reached, release } = stopAtCa(site.system, matches, when);
+    await killAndRestart(site.system, "acme", reached, release);
   });
 
   it.each<[WorkerRole, EventType]>([

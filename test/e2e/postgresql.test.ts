@@ -7,6 +7,7 @@ import { startHaproxy } from "../support/haproxy.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { renewd } from "../support/renewd.ts";
 import { servedFingerprint } from "../support/served.ts";
+import { stopAtCa } from "../support/stopAtCa.ts";
 import { type Section, startSystem } from "../support/system.ts";
 
 const NAME = "www.example.org";
@@ -38,10 +39,13 @@ describe("four workers on PostgreSQL", () => {
       sections: await storeSection("killed.url"),
     });
     for (const role of ["planner", "deployer", "verifier"] as const) system.worker(role);
+    // Not at any moment after the order was opened: killed while the CA dials it, the only responder costs the order.
+    const { reached, release } = stopAtCa(system, ({ path }) => path.includes("/authZ/"), "asked");
     const victim = system.worker("acme");
-    await system.event("order.created", "www");
+    await reached;
     victim.kill("SIGKILL");
     await victim.exited;
+    release();
     system.worker("acme");
 
     expect(await system.ended("www", 120_000)).toMatchObject({ state: "succeeded", generation: 1 });
