@@ -20,6 +20,7 @@ import { requestRenewal } from "../renewal/request.ts";
 import { sweep } from "../renewal/sweep.ts";
 import { tellChannels } from "../renewal/tell.ts";
 import { verify } from "../renewal/verify.ts";
+import { warnOfExpiry } from "../renewal/warnOfExpiry.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 import { repeat } from "./repeat.ts";
 
@@ -174,6 +175,7 @@ function jobWorker(context: Context, redis: RedisOptions, kind: Job["kind"], con
 /** What is due comes before what a CA may still say; what it says takes effect at once. */
 async function planTick(context: Context, signal: AbortSignal): Promise<void> {
   await planDue(context, signal);
+  await warnOfExpiry(context, signal);
   if ((await pollRenewalInfo(context, signal)) > 0) await planDue(context, signal);
 }
 

@@ -89,6 +89,8 @@ export interface CertificateRecord {
   readonly nextObservationAt: number | null;
   /** When it is rehearsed next by itself; null: at once, if that is configured at all. */
   readonly nextRehearsalAt: number | null;
+  /** When people are told that its proved version nears its end; null: they were, or there is none. */
+  readonly expiryWarningAt: number | null;
   /** What kept its last rehearsal from passing; null: nothing that a person has to mend. */
   readonly rehearsalProblem: string | null;
 }

@@ -26,6 +26,7 @@ export const EVENT_TYPES = [
   "version.revoked",
   "certificate.replacing",
   "certificate.rehearsed",
+  "certificate.expiring",
   "deploy.started",
   "deploy.succeeded",
   "deploy.failed",

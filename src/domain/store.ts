@@ -47,6 +47,10 @@ export interface CertificateStore {
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
   /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */
   claimObservations(now: number, nextAt: number, limit: number): Promise<string[]>;
+  /** Those of whose expiry people are to be told by now. */
+  expiring(now: number, limit: number): Promise<CertificateRecord[]>;
+  /** Compare-and-set on the instant. False: it is another by now, nothing was written. */
+  moveExpiryWarning(name: string, from: number | null, to: number | null): Promise<boolean>;
   /** As `claimObservations`, for rehearsals. */
   claimRehearsals(now: number, nextAt: number, limit: number): Promise<string[]>;
 }

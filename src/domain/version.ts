@@ -46,4 +46,13 @@ export interface Version {
   readonly droppedNames: readonly string[];
 }
 
+/** A serial number as `Leaf.serial` has it, however a person or a tool wrote it: colons, case and zeros in front do not matter. */
+export function canonicalSerial(text: string): string {
+  const digits = text
+    .replaceAll(":", "")
+    .toUpperCase()
+    .replace(/^0+(?=.)/, "");
+  return digits.length % 2 === 0 ? digits : `0${digits}`;
+}
+
 export const IMPORTED = "imported";

@@ -3,6 +3,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import { IMPORTED, type Leaf } from "../domain/version.ts";
 import type { Context } from "./context.ts";
+import { expiryWarningAt } from "./window.ts";
 
 /** A pair that was obtained elsewhere, already read and checked to belong together. */
 export interface ForeignPair {
@@ -34,10 +35,11 @@ export async function adopt({ store, clock }: Context, certificate: Certificate,
       privateKey,
     );
     await tx.deployments.want(name, targets, generation);
+    await tx.renewalInfos.watch(name, generation, now);
     for (const { target, fence } of await tx.deployments.list(name)) {
       await tx.deployments.update(name, target, fence, { deployedGeneration: generation });
     }
-    await tx.certificates.update(name, { nextCheckAt: now });
+    await tx.certificates.update(name, { nextCheckAt: now, expiryWarningAt: expiryWarningAt(pair.leaf) });
     const detail = { generation, serial: pair.leaf.serial, notAfter: pair.leaf.notAfter, issuedBy: pair.leaf.issuerName };
     await tx.events.append({ at: now, type: "version.imported", certificate: name, renewalId: null, target: null, detail });
     return generation;

@@ -2,16 +2,18 @@ import { createHash, randomUUID, X509Certificate } from "node:crypto";
 import type { Campaign, CampaignMember, Membership } from "../domain/campaign.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
-import type { Version } from "../domain/version.ts";
+import { canonicalSerial, type Version } from "../domain/version.ts";
 import type { Context } from "./context.ts";
 import { formatInstant } from "./duration.ts";
 import type { ReasonFound } from "./reasons.ts";
 
 /** Which certificates a campaign replaces; all that are given must apply. */
 export interface Selection {
-  /** Name in configuration, or a part of the name of the CA certificate that signed it. */
+  /** Name of an issuer in configuration. */
   readonly issuer?: string;
-  /** Upper-case hex. */
+  /** A part of the name of the CA certificate that signed it. */
+  readonly signedBy?: string;
+  /** Each as `canonicalSerial` writes it. */
   readonly serials?: ReadonlySet<string>;
   /** `*` stands for any characters; one name that fits is enough. */
   readonly san?: string;
@@ -22,10 +24,11 @@ export interface Selection {
 }
 
 export function selects(selection: Selection, version: Version, certificate: Pick<Certificate, "profile">): boolean {
-  const { issuer, serials, san, intermediate, profile } = selection;
+  const { issuer, signedBy, serials, san, intermediate, profile } = selection;
   if (profile !== undefined && certificate.profile !== profile) return false;
-  if (issuer !== undefined && version.issuer !== issuer && !version.leaf.issuerName.includes(issuer)) return false;
-  if (serials !== undefined && !serials.has(version.leaf.serial)) return false;
+  if (issuer !== undefined && version.issuer !== issuer) return false;
+  if (signedBy !== undefined && !version.leaf.issuerName.includes(signedBy)) return false;
+  if (serials !== undefined && !serials.has(canonicalSerial(version.leaf.serial))) return false;
   if (san !== undefined && !version.leaf.identifiers.some(({ value }) => fits(san, value))) return false;
   return intermediate === undefined || version.chainPem.some((pem) => fingerprintOf(pem) === intermediate);
 }
@@ -65,13 +68,16 @@ export interface Drafted {
   readonly members: readonly { readonly certificate: Certificate; readonly version: Version }[];
   /** Selected, but not to be had from the wanted issuer. */
   readonly refused: readonly { readonly certificate: string; readonly why: string }[];
+  /** Serials of the selection that no certificate in use has: replaced already, or not renewd's. */
+  readonly unknownSerials: readonly string[];
 }
 
 /** Whom it would concern; records nothing. */
 export async function draftCampaign({ store, estate }: Pick<Context, "store" | "estate">, { selection, issuer }: CampaignRequest): Promise<Drafted> {
   const members: { certificate: Certificate; version: Version }[] = [];
   const refused: { certificate: string; why: string }[] = [];
-  for (const version of await store.versions.listLatest()) {
+  const latest = await store.versions.listLatest();
+  for (const version of latest) {
     const certificate = estate.certificate(version.certificate);
     if (certificate === null || !selects(selection, version, certificate)) continue;
     // Ordered elsewhere, it would at once be replaced again for having the wrong issuer.
@@ -79,7 +85,8 @@ export async function draftCampaign({ store, estate }: Pick<Context, "store" | "
       refused.push({ certificate: certificate.name, why: `its configuration does not name issuer "${issuer}"` });
     } else members.push({ certificate, version });
   }
-  return { members, refused };
+  const inUse = new Set(latest.map(({ leaf }) => canonicalSerial(leaf.serial)));
+  return { members, refused, unknownSerials: [...(selection.serials ?? [])].filter((serial) => !inUse.has(serial)) };
 }
 
 /** Records the campaign; every planner works it off from then on. Returns its id. */

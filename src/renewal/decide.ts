@@ -14,7 +14,7 @@ import { drift, firstReason } from "./reasons.ts";
 import { heldAfterRestore, isUnconfirmed, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
 import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
-import { isRenewal, isUrgent } from "./withdraw.ts";
+import { isRenewal, isUrgent, wakeAt } from "./withdraw.ts";
 
 export type Hold = "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
 
@@ -129,7 +129,7 @@ function holdForBudget(facts: PlanFacts, reason: Reason, now: number): PlanDecis
   const short = shortage(chargesFor(certificate, version, ca), buckets, isPending(campaign, version) || isUrgent(certificate, version, now), now);
   // Issuing turns to the next issuer then.
   if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
-  return { due: false, hold: "budget", reason, detail: short.detail, until: short.until };
+  return { due: false, hold: "budget", reason, detail: short.detail, until: wakeAt(short.until, certificate, version, now) };
 }
 
 /** Every bucket the certificate's next order draws on. */
@@ -137,8 +137,9 @@ export function chargesFor(certificate: Certificate, version: Version | null, ca
   return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca.issuer) });
 }
 
-function holdForOperator({ certificate, version, renewalInfo }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
-  if (version === null) return null;
+function holdForOperator({ certificate, version, renewalInfo, campaign }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  // A mass replacement was asked for by a person, with a deadline.
+  if (version === null || isPending(campaign, version)) return null;
   // The end of the CA's window counts as well: what it revokes is revoked then.
   const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
   const safeUntil = Math.min(emergencyAt, suggestionFor(version, renewalInfo)?.end ?? emergencyAt);

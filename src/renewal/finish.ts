@@ -2,15 +2,16 @@ import { ERRORS } from "../domain/errors.ts";
 import type { Reason, Renewal, RenewalState } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import { type Action, type Facts, holdsUntil } from "./advance.ts";
-import { backoffMs, EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
+import { backoffMs } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { failedToIssue } from "./decide.ts";
 import { renewalEvent } from "./history.ts";
+import { patienceMs } from "./patience.ts";
 import { nextDueAt } from "./suggestion.ts";
+import { expiryWarningAt } from "./window.ts";
 import { giveBack } from "./withdraw.ts";
 
 const DAY_MS = 86_400_000;
-
 type Ending = Extract<Action, { kind: "succeed" | "fail" | "cancel" }>;
 
 const PUTS_OLD_PAIRS: readonly Reason[] = ["rollback", "drift", "redeploy"];
@@ -40,6 +41,7 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
 async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
   const { certificate, version } = facts;
   await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
+  if (version !== null) await tx.certificates.update(renewal.certificate, { expiryWarningAt: expiryWarningAt(version.leaf) });
   const dueAt = certificate && version ? nextDueAt(version, certificate.policy, await tx.renewalInfos.get(renewal.certificate)) : now;
   const record = await tx.certificates.get(renewal.certificate);
   if (PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null)) {
@@ -68,7 +70,7 @@ async function failed(tx: Store, context: Context, renewal: Renewal, ending: Fai
   const delayMs = errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
   const latest = await tx.versions.latest(renewal.certificate);
   const expired = latest !== null && latest.leaf.notAfter <= now;
-  const attemptAt = Math.min(now + (expired ? Math.min(delayMs, EXPIRED_BACKOFF_MAX_MS) : delayMs), whileKept(facts, now));
+  const attemptAt = Math.min(now + Math.min(delayMs, patienceMs(latest, now)), whileKept(facts, now));
   const quarantined = ending.code === "internal.crashLoop";
   const keepsWaiting = !quarantined && PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null);
   await tx.certificates.update(renewal.certificate, {

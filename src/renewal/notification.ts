@@ -1,6 +1,7 @@
 import { ERRORS, isErrorCode } from "../domain/errors.ts";
 import type { EventType, HistoryEvent } from "../domain/event.ts";
 import type { Notification, Severity } from "../domain/notification.ts";
+import { formatDuration, formatInstant } from "./duration.ts";
 
 /** A renewal that has failed this often in a row does not heal by itself. */
 const FAILURES_PAGE = 3;
@@ -26,6 +27,7 @@ const TELLINGS: Partial<Readonly<Record<EventType, Tell>>> = {
   "renewal.succeeded": (text) => ({ severity: "info", message: `renewed: generation ${text("generation")} is proved live` }),
   "issue.fallback": (text) => ({ severity: "warning", message: `turned from issuer ${text("from")} to ${text("to")}: ${text("why")}` }),
   "version.revoked": (text) => ({ severity: "warning", message: `generation ${text("generation")} was revoked (serial ${text("serial")})` }),
+  "certificate.expiring": (text, { at, detail }) => ({ severity: "page", message: `${expiry(at, detail)} and nothing newer is proved live: ${text("why")}` }),
   "certificate.rehearsed": (text, { detail }) => (detail.passed === false ? { severity: "warning", message: `rehearsal failed: ${text("failed")}` } : null),
   // Inside a renewal its own end tells.
   "verify.stale": (text, { renewalId }) =>
@@ -53,6 +55,7 @@ export function notificationOf(event: HistoryEvent, facts: ToldFacts): Notificat
 
 function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string | null {
   if (type === "renewal.rolledBack") return `See \`renewd history ${certificate}\`; while a new pair is due, it is tried again after a day.`;
+  if (type === "certificate.expiring") return `See \`renewd status\` and mend what it says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
   return typeof code === "string" && isErrorCode(code) ? ERRORS[code].action : null;
 }
@@ -63,6 +66,11 @@ function needsPerson({ at, detail: { code, failures } }: HistoryEvent, { expires
   if (errorClass === "internal" || errorClass === "configuration" || errorClass === "caa") return true;
   if (typeof failures === "number" && failures >= FAILURES_PAGE) return true;
   return expiresAt !== null && expiresAt - at < RUNWAY_PAGE_MS;
+}
+
+function expiry(at: number, { expiresAt }: HistoryEvent["detail"]): string {
+  if (typeof expiresAt !== "number") return "nears its end";
+  return `${expiresAt <= at ? "has expired" : `expires in ${formatDuration(expiresAt - at)}`} (${formatInstant(expiresAt)})`;
 }
 
 function optional(text: string, before: string): string {

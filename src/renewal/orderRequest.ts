@@ -4,6 +4,7 @@ import type { Identifier } from "../domain/identifier.ts";
 import type { IssueRequest } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { Version } from "../domain/version.ts";
+import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
 
 /** What is asked of `issuer` for a renewal. */
@@ -11,8 +12,8 @@ export async function orderRequest({ store, clock }: Context, renewal: Renewal, 
   const { name, identifiers, keyType, profile, preferredChain } = certificate;
   const predecessor = await store.versions.latest(name);
   const replaces = predecessor !== null && mayReplace(certificate, issuer, predecessor, clock.now()) ? predecessor.leafPem : null;
-  const privateKey =
-    predecessor !== null && mayReuseKey(certificate, renewal, predecessor) ? await store.versions.privateKey(name, predecessor.generation) : null;
+  const reused = predecessor !== null && mayReuseKey(certificate, renewal, predecessor) && !isPending(await store.campaigns.of(name), predecessor);
+  const privateKey = reused ? await store.versions.privateKey(name, predecessor.generation) : null;
   return { certificate: name, identifiers, keyType, replaces, profile, preferredChain, privateKey };
 }
 
@@ -23,7 +24,7 @@ export function mayReplace({ identifiers }: Pick<Certificate, "identifiers">, is
   return identifiers.some(({ value }) => held.has(value));
 }
 
-/** A key that was revoked for may be known to others: it is never used again. */
+/** A key that was revoked for may be known to others: it is never used again, nor is one in a mass replacement, which may well be for that. */
 function mayReuseKey({ reuseKey, keyType }: Certificate, { reason }: Renewal, predecessor: Version): boolean {
   return reuseKey && predecessor.keyType === keyType && reason !== "revoked";
 }

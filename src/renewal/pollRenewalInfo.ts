@@ -44,10 +44,11 @@ async function pollOne(context: Context, row: RenewalInfoRecord, troubled: Map<s
     await store.renewalInfos.update(row.certificate, row.generation, { nextPollAt: null });
     return false;
   }
-  const issuer = issuerOf(context, version);
+  const asked = issuerToAsk(context, version);
+  const issuer = asked === null ? null : issuerOf(context, asked);
   // Not in the configuration now, or a CA without renewalInfo: both may change.
-  if (issuer?.renewalInfo === undefined) return noSuggestion(context, row);
-  const known = troubled.get(version.issuer);
+  if (asked === null || issuer?.renewalInfo === undefined) return noSuggestion(context, row);
+  const known = troubled.get(asked);
   if (known !== undefined) return failed(context, row, known);
   try {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
@@ -56,9 +57,11 @@ async function pollOne(context: Context, row: RenewalInfoRecord, troubled: Map<s
   } catch (thrown) {
     signal.throwIfAborted();
     const error = isTimeout(thrown)
-      ? new RenewalError("acme.timeout", `CA "${version.issuer}" did not answer renewalInfo within ${REQUEST_TIMEOUT_MS} ms.`, { cause: thrown })
+      ? new RenewalError("acme.timeout", `CA "${asked}" did not answer renewalInfo within ${REQUEST_TIMEOUT_MS} ms.`, { cause: thrown })
       : toRenewalError(thrown);
-    if (CA_TROUBLE.has(error.code)) troubled.set(version.issuer, error);
+    if (CA_TROUBLE.has(error.code)) troubled.set(asked, error);
+    // It does not know the certificate: another CA issued it.
+    else if (version.issuer === IMPORTED && error.code !== "acme.renewalInfo") return noSuggestion(context, row);
     return failed(context, row, error);
   }
 }
@@ -67,15 +70,21 @@ function isTimeout(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === "TimeoutError";
 }
 
-/** Nothing is asked for a certificate that is replaced or has expired (RFC 9773 §4.3.3), nor for one that no CA of ours issued. */
+/** Nothing is asked for a certificate that is replaced or has expired (RFC 9773 §4.3.3), . */
 function isWorthAsking(version: Version, row: RenewalInfoRecord, now: number): boolean {
-  return version.generation === row.generation && version.leaf.notAfter > now && version.issuer !== IMPORTED;
+  return version.generation === row.generation && version.leaf.notAfter > now;
 }
 
-function issuerOf({ estate }: Context, version: Version): Issuer | null {
-  if (estate.certificate(version.certificate) === null) return null;
+/** Who issued an imported one nobody has said: most likely the CA that is configured for it. Null: it left the configuration. */
+function issuerToAsk({ estate }: Context, { certificate, issuer }: Version): string | null {
+  const configured = estate.certificate(certificate);
+  if (configured === null) return null;
+  return issuer === IMPORTED ? configured.issuer : issuer;
+}
+
+function issuerOf({ estate }: Context, name: string): Issuer | null {
   try {
-    return estate.issuer(version.issuer);
+    return estate.issuer(name);
   } catch (thrown) {
     if (toRenewalError(thrown).code === "config.removed") return null;
     throw thrown;
@@ -94,13 +103,13 @@ async function suggested({ store, clock }: Context, row: RenewalInfoRecord, info
   const { start, end, explanationUrl, pollAt } = info;
   const isNew = row.windowStart !== start || row.windowEnd !== end || row.renewAt === null;
   const renewAt = isNew || row.renewAt === null ? chooseInstant(info, Math.random()) : row.renewAt;
-  const nextPollAt = Math.floor(pollAt + (pollAt - now) * SPREAD_FRACTION * Math.random());
+  const nextPollAt = Math.min(Math.floor(pollAt + (pollAt - now) * SPREAD_FRACTION * Math.random()), now + DAY_MS);
   const { certificate, generation } = row;
   return store.transaction(async (tx) => {
     const patch = { windowStart: start, windowEnd: end, renewAt, explanationUrl, polledAt: now, nextPollAt, failures: 0, errorCode: null, errorMessage: null };
     if (!(await tx.renewalInfos.update(certificate, generation, patch))) return false;
     if (!isNew && row.explanationUrl === explanationUrl) return false;
-    const detail = { generation, windowStart: start, windowEnd: end, renewAt, explanationUrl, moved: row.renewAt !== null };
+    const detail = { generation, windowStart: start, windowEnd: end, renewAt, explanationUrl, moved: isNew && row.renewAt !== null };
     await tx.events.append({ at: now, type: "renewalInfo.suggested", certificate, renewalId: null, target: null, detail });
     // Never later than planned: the planner finds out itself that it came too early. None while a renewal is in flight.
     const record = await tx.certificates.get(certificate);

@@ -1,6 +1,6 @@
 import { RenewalError } from "../domain/errors.ts";
 import type { RevocationReason } from "../domain/issuer.ts";
-import { IMPORTED, type Version } from "../domain/version.ts";
+import { canonicalSerial, IMPORTED, type Version } from "../domain/version.ts";
 import type { Context } from "./context.ts";
 import { lookAtOnce } from "./hold.ts";
 
@@ -12,7 +12,7 @@ export interface Revocation {
 
 /** The version of that serial, or the latest of the certificate of that name. Throws `request.invalid`. */
 export async function versionToRevoke({ store }: Pick<Context, "store">, nameOrSerial: string): Promise<Version> {
-  const serial = nameOrSerial.replaceAll(":", "").toUpperCase();
+  const serial = canonicalSerial(nameOrSerial);
   const found = (await store.versions.latest(nameOrSerial)) ?? (/^[0-9A-F]+$/.test(serial) ? await store.versions.bySerial(serial) : null);
   if (found === null)
     throw new RenewalError("request.invalid", `"${nameOrSerial.slice(0, 80)}" is neither a certificate with a version nor a serial that renewd has issued`);

@@ -29,6 +29,15 @@ export function renewalWindow(leaf: Pick<Leaf, "notBefore" | "notAfter" | "finge
   return { opensAt, dueAt: Math.min(opensAt + spreadMs * unitHash(leaf.fingerprint), emergencyAt), emergencyAt, expiresAt: leaf.notAfter };
 }
 
+/**
+ * When people are told that nothing has taken its place: the emergency has lasted for a tenth of itself, so what the
+ * emergency itself brings about is not waited for in vain.
+ */
+export function expiryWarningAt(leaf: Pick<Leaf, "notBefore" | "notAfter">): number {
+  const emergencyMs = Math.max(0, leaf.notAfter - leaf.notBefore) * EMERGENCY_FRACTION_LEFT;
+  return Math.ceil(leaf.notAfter - emergencyMs * 0.9);
+}
+
 /** A number in [0, 1) that every process derives alike: nothing to persist, and no re-rolling at each tick. */
 function unitHash(seed: string): number {
   return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;

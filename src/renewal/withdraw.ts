@@ -49,7 +49,7 @@ export async function withdraw(tx: Store, { renewalId, certificate, budget, vers
 }
 
 /** An emergency may use more than routine work: it is asked again the moment it has become one. */
-function wakeAt(until: number, certificate: Certificate, version: Version | null, now: number): number {
+export function wakeAt(until: number, certificate: Pick<Certificate, "policy">, version: Version | null, now: number): number {
   if (version === null) return until;
   const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
   return emergencyAt > now ? Math.min(until, emergencyAt) : until;

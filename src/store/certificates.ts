@@ -24,6 +24,12 @@ export function certificateStore(db: Db): CertificateStore {
       if (Object.values(patch).every((value) => value === undefined)) return;
       await db.updateTable("certificates").set(patch).where("name", "=", name).execute();
     },
+    expiring: (now, limit) => db.selectFrom("certificates").selectAll().where("expiryWarningAt", "<=", now).orderBy("expiryWarningAt").limit(limit).execute(),
+    async moveExpiryWarning(name, from, to) {
+      const update = db.updateTable("certificates").set({ expiryWarningAt: to }).where("name", "=", name);
+      const { numUpdatedRows } = await update.where("expiryWarningAt", from === null ? "is" : "=", from).executeTakeFirst();
+      return numUpdatedRows === 1n;
+    },
     claimObservations: (now, nextAt, limit) => claim(db, "nextObservationAt", now, nextAt, limit),
     claimRehearsals: (now, nextAt, limit) => claim(db, "nextRehearsalAt", now, nextAt, limit),
   };
@@ -95,10 +101,11 @@ async function insert(trx: Db, names: readonly string[], wanted: ReadonlyMap<str
     .select((column) => column.fn.max("generationFloor").as("floor"))
     .executeTakeFirstOrThrow();
   // What a restored backup never knew may have been issued and deployed since it was made.
-  const fresh = { pausedAt: null, pausedUntil: null, pausedReason: null, restoredAt: null, generationFloor: floor ?? 0, nextObservationAt: null };
+  const fresh = { pausedAt: null, pausedUntil: null, pausedReason: null, restoredAt: null, generationFloor: floor ?? 0 };
+  const never = { nextObservationAt: null, expiryWarningAt: null };
   const inserted: string[] = [];
   for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
-    const rows = names.slice(from, from + INSERT_ROWS_MAX).map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...fresh }));
+    const rows = names.slice(from, from + INSERT_ROWS_MAX).map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...fresh, ...never }));
     const returned = await trx
       .insertInto("certificates")
       .values(rows)

@@ -1,4 +1,5 @@
 import { type KeyObject, verify, X509Certificate } from "node:crypto";
+import { canonicalSerial } from "../domain/version.ts";
 import { contextTag, type DerElement, elementsOf, oidContent, readElement, TAG } from "./der.ts";
 import { EXTENSION, extensionOf, findExtension, isCritical } from "./extension.ts";
 import { readKeyUsage } from "./keyUsage.ts";
@@ -82,12 +83,12 @@ export function revokedIn(list: Uint8Array, issuerPem: string, serials: readonly
   checkScope(extensions);
   const found = new Map<string, CrlEntry>();
   if (revoked === null) return found;
-  const wanted = new Map(serials.map((serial) => [plain(serial), serial]));
+  const wanted = new Map(serials.map((serial) => [canonicalSerial(serial), serial]));
   // Most lists name none of ours, and searching bytes is a hundred times faster than reading a million entries.
   const bytes = Buffer.from(revoked.buffer, revoked.byteOffset, revoked.byteLength);
   if (![...wanted.keys()].some((serial) => bytes.includes(serial, 0, "hex"))) return found;
   for (const { content } of elementsOf(revoked)) {
-    const serial = wanted.get(plain(hex(readElement(content).content)));
+    const serial = wanted.get(canonicalSerial(hex(readElement(content).content)));
     const entry = serial === undefined ? null : readEntry(content);
     if (serial !== undefined && entry !== null) found.set(serial, entry);
   }
@@ -166,12 +167,6 @@ function timeOf({ tag, content }: DerElement): number {
   const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
   if (Number.isNaN(at)) throw new TypeError("a date that is none");
   return at;
-}
-
-/** Without the zeros that DER and tools put in front, or not; of whole octets. */
-function plain(serial: string): string {
-  const digits = serial.toUpperCase().replace(/^0+(?=.)/, "");
-  return digits.length % 2 === 0 ? digits : `0${digits}`;
 }
 
 function hex(bytes: Uint8Array): string {

@@ -14,7 +14,7 @@ async function installation() {
   const now = Date.now();
   for (const [index, certificate] of NAMES.entries()) {
     const names = [{ type: "dns" as const, value: `${certificate}.example.org` }];
-    const leaf = { ...version().leaf, serial: `0${index}A`, identifiers: names, notBefore: now - DAY_MS, notAfter: now + 89 * DAY_MS };
+    const leaf = { ...version().leaf, serial: index === 0 ? "0A" : `${index}A`, identifiers: names, notBefore: now - DAY_MS, notAfter: now + 89 * DAY_MS };
     await made.issue(version({ certificate, leaf }));
     await made.store.deployments.want(certificate, ["lb"], 1);
     await made.store.deployments.update(certificate, "lb", 0, { deployedGeneration: 1 });
@@ -25,9 +25,10 @@ async function installation() {
 
 test("a dry run names the certificates and records nothing; without a selection nothing is selected", async () => {
   await using estate = await installation();
-  await writeFile(join(estate.directory, "serials"), "00:0a\n02A\n");
+  await writeFile(join(estate.directory, "serials"), "00:00:0a\n2a\n0123456789\n");
   const dry = await estate.run("replace", "--serials", join(estate.directory, "serials"), "--deadline", "24h", "--dry-run", "--json");
-  expect(JSON.parse(dry.stdout)).toMatchObject({ id: null, certificates: ["www"] });
+  expect(JSON.parse(dry.stdout)).toMatchObject({ id: null, certificates: ["api", "www"], unknownSerials: ["0123456789"] });
+  expect(dry.stderr).toContain("1 of the serials is not in use here, or not any more: 0123456789");
   expect((await estate.run("replace", "--san", "*.example.org", "--deadline", "24h", "--dry-run")).stdout).toContain("would replace 3 certificates");
   // None of them asks for a profile.
   expect(await estate.run("replace", "--profile", "shortlived", "--deadline", "24h")).toMatchObject({

@@ -25,16 +25,16 @@ describe("in flight", () => {
   });
 
   test.each([
-    ["a CA that is down for a while", "acme.server", 60, false],
-    ["a CA that is down near expiry", "acme.server", 1, true],
-    ["names the CA cannot validate", "acme.unauthorized", 60, true],
-  ])("failing because of %s", async (_, errorCode, daysLeft, needsPerson) => {
+    ["a CA that is down for a while", "acme.server", 60, false, ["failing"]],
+    ["a CA that is down near expiry", "acme.server", 1, true, ["expiring", "failing"]],
+    ["names the CA cannot validate", "acme.unauthorized", 60, true, ["failing"]],
+  ])("failing because of %s", async (_, errorCode, daysLeft, needsPerson, kinds) => {
     const www = await estate.live("www", { notAfter: NOW + daysLeft * DAY_MS });
     await running({ state: "issuing", attempts: 1, retryAt: NOW + 5 * MINUTE_MS, errorCode, errorMessage: "why", createdAt: NOW - MINUTE_MS });
     const found = await estate.report([www]);
     expect(found).toMatchObject({
       needsPerson,
-      problems: [{ needsPerson, problems: [{ kind: "failing" }], next: { what: "tries again", at: new Date(NOW + 5 * MINUTE_MS).toISOString() } }],
+      problems: [{ needsPerson, problems: kinds.map((kind) => ({ kind })), next: { what: "tries again", at: new Date(NOW + 5 * MINUTE_MS).toISOString() } }],
     });
   });
 

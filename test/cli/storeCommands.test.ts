@@ -47,7 +47,9 @@ describe("renewd store migrate", () => {
     database.exec("alter table certificates drop column generation_floor; alter table renewals drop column issuer");
     database.exec("drop index certificates_next_observation_at; alter table certificates drop column next_observation_at");
     database.exec("drop index certificates_next_rehearsal_at; alter table certificates drop column next_rehearsal_at");
-    database.exec("alter table certificates drop column rehearsal_problem; alter table events drop column seal");
+    database.exec(
+      "alter table certificates drop column rehearsal_problem; drop index certificates_expiry_warning_at; alter table certificates drop column expiry_warning_at; alter table events drop column seal",
+    );
     database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
     database.exec("alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest");
     for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes", "channel_cursors", "crls", "history_head"])

@@ -21,6 +21,9 @@ it("replaces what the CA moves into the past, as replacements exempt from its li
     certificates: Object.fromEntries(NAMES.map((name) => [name, { names: [`${name}.example.org`], targets: ["lb"], endpoints: [endpoint(name)] }])),
   });
   const { store, pebble, ca } = system;
+  // One order for each set of names is all there is: a second one is to be had only as an exempt replacement.
+  const limits = { certificatesPerExactSet: { max: 1, per: "7d" } };
+  await system.configure({ sections: { issuers: { ca: { directory: ca.directory, trust: "ca.pem", termsOfServiceAgreed: true, limits } } } });
   await system.workers();
   for (const name of NAMES) expect(await system.ended(name, 60_000)).toMatchObject({ state: "succeeded", generation: 1 });
   for (const name of NAMES) await system.event("renewalInfo.suggested", name);

@@ -117,6 +117,14 @@ describe("the planner", () => {
     expect(decide(facts(), NOW + (7 * DAY_MS) / 5)).toMatchObject({ due: true });
   });
 
+  it("is asked again when the emergency begins, which may take what routine work has to leave", () => {
+    const leaf = { ...version().leaf, notAfter: ISSUED_AT + 66 * DAY_MS };
+    const emergencyAt = ISSUED_AT + 66 * DAY_MS * 0.95;
+    expect(emergencyAt).toBeLessThan(NOW + (5 * (7 * DAY_MS)) / 5);
+    const full = facts({ version: version({ issuer: "le", leaf }) }, 10);
+    expect(decide(full, NOW)).toMatchObject({ due: false, hold: "budget", until: emergencyAt });
+  });
+
   it("holds neither what the CA asked for itself nor drift, which needs no order", () => {
     const { budget } = facts();
     expect(decide(facts({ renewalInfo: renewalInfo({ renewAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "renewalInfo" });

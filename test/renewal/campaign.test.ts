@@ -3,13 +3,15 @@ import { unlimited } from "../../src/domain/budget.ts";
 import type { Membership } from "../../src/domain/campaign.ts";
 import { type Selection, selects } from "../../src/renewal/campaign.ts";
 import { decide, type PlanFacts } from "../../src/renewal/decide.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, version } from "../support/facts.ts";
+import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewalInfo, version } from "../support/facts.ts";
 import { createRoot } from "../support/pki.ts";
 
 describe("a selection", () => {
   it.each<[Selection, boolean]>([
     [{ issuer: "ca" }, true],
-    [{ issuer: "Test CA" }, true],
+    [{ issuer: "Test CA" }, false],
+    [{ signedBy: "Test CA" }, true],
+    [{ signedBy: "Test CB" }, false],
     [{ issuer: "other" }, false],
     [{ serials: new Set(["01", "02"]) }, true],
     [{ serials: new Set(["02"]) }, false],
@@ -61,6 +63,13 @@ describe("the planner, for a member of a replacement", () => {
     const later = facts({ version: version({ generation: 2 }), endpoints: [endpointStatus({ generation: 2 })] });
     expect(decide(later, NOW)).toMatchObject({ due: false, hold: null });
     expect(decide(facts({ campaign: null }), NOW)).toMatchObject({ due: false, hold: null });
+  });
+
+  it("is held by no freeze: a person asked for it, with a deadline", () => {
+    const frozen = certificate({ maintenance: { windows: [], freezes: [{ from: ISSUED_AT, until: NOW + 3 * DAY_MS, reason: "sale" }] } });
+    const moved = renewalInfo({ windowStart: NOW - 2, windowEnd: NOW + 5 * DAY_MS, renewAt: NOW - 1, polledAt: NOW });
+    expect(decide(facts({ certificate: frozen, renewalInfo: moved, campaign: null }), NOW)).toMatchObject({ due: false, hold: "frozen" });
+    expect(decide(facts({ certificate: frozen, renewalInfo: moved }), NOW)).toMatchObject({ due: true, reason: "renewalInfo" });
   });
 
   it("lets what is graver go before, and holds like any other", () => {

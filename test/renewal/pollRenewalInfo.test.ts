@@ -81,7 +81,7 @@ interface Issued {
 async function live(names: readonly string[], { issuer = "ca", notAfter }: Issued = {}): Promise<void> {
   await store.transaction(async (tx) => {
     for (const [index, name] of names.entries()) {
-      certificates.push(certificate({ name, issuer }));
+      certificates.push(certificate({ name, issuer: issuer === "imported" ? "ca" : issuer }));
       const leaf = { ...version().leaf, ...(notAfter !== undefined && { notAfter: notAfter + index * HOUR_MS }) };
       await tx.versions.insert(version({ certificate: name, issuer, leaf, leafPem: name }), new Secret("key"));
       await tx.deployments.want(name, ["lb"], 1);
@@ -149,7 +149,6 @@ describe("polling renewalInfo", () => {
   it.each<[string, () => Promise<void>]>([
     ["an expired certificate", () => live(["www"], { notAfter: NOW - 1 }).catch(() => {})],
     ["a replaced version", replaced],
-    ["a pair from elsewhere", () => live(["www"], { issuer: "imported" })],
   ])("asks nothing for %s, now or later", async (_name, arrange) => {
     await arrange();
     await poll();
@@ -166,6 +165,33 @@ describe("polling renewalInfo", () => {
     await poll();
     expect(asked).toEqual([]);
     expect(await store.renewalInfos.get("www")).toMatchObject({ nextPollAt: NOW + DAY_MS, renewAt: null });
+  });
+
+  it("asks the configured CA for a pair from elsewhere as well, and leaves one it does not know to its own window", async () => {
+    await live(["www"], { issuer: "imported" });
+    await poll();
+    expect(await store.renewalInfos.get("www")).toMatchObject({ windowStart: SUGGESTED.start, errorCode: null });
+    answers.ca = () => {
+      throw new RenewalError("acme.refused", "no such certificate");
+    };
+    now += DAY_MS;
+    await poll();
+    expect(await store.renewalInfos.get("www")).toMatchObject({ renewAt: null, errorCode: null, nextPollAt: now + DAY_MS });
+  });
+
+  it("takes another explanation of the same window for no move, and polls no later than a day on", async () => {
+    answers.ca = () => ({ ...SUGGESTED, pollAt: now + DAY_MS });
+    await live(["www"]);
+    await poll();
+    expect((await store.renewalInfos.get("www"))?.nextPollAt).toBeLessThanOrEqual(now + DAY_MS);
+    answers.ca = () => ({ ...SUGGESTED, explanationUrl: "https://ca.example/note" });
+    now += DAY_MS;
+    await poll();
+    const told = await store.events.list({ certificate: "www", types: ["renewalInfo.suggested"], limit: 9 });
+    expect(told.map(({ detail }) => [detail.moved, detail.explanationUrl])).toEqual([
+      [false, null],
+      [false, "https://ca.example/note"],
+    ]);
   });
 
   it("tells of an answer that makes no sense once, and keeps what was suggested before", async () => {

@@ -53,6 +53,7 @@ export function record(patch: Partial<CertificateRecord> = {}): CertificateRecor
     nextObservationAt: null,
     nextRehearsalAt: null,
     rehearsalProblem: null,
+    expiryWarningAt: null,
     ...patch,
   };
 }

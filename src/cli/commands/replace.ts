@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { canonicalSerial } from "../../domain/version.ts";
 import { draftCampaign, type Selection, startCampaign } from "../../renewal/campaign.ts";
 import { type Cli, perform } from "../call.ts";
 import { boardReport, renderBoard } from "../reports/board.ts";
@@ -17,7 +18,11 @@ export interface ReplaceReport {
   readonly deadline: string;
   readonly certificates: readonly string[];
   readonly refused: readonly { readonly certificate: string; readonly why: string }[];
+  /** Serials of the file that no certificate in use has. */
+  readonly unknownSerials: readonly string[];
 }
+
+const SERIALS_SHOWN = 5;
 
 interface Options {
   readonly issuer?: string;
@@ -43,7 +48,7 @@ function addStart(replace: Command, cli: Cli): void {
     .description(
       "Have every selected certificate replaced: ahead of routine work, within the CAs' limits. Planners work it off; nothing need stay running here. `start` may be left out.",
     )
-    .option("--issuer <name>", "those of this issuer, or signed by a CA certificate whose name contains this")
+    .option("--issuer <name>", "those of this configured issuer; of any other name, those signed by a CA certificate whose name contains it")
     .option("--serials <file>", "those whose serial is in the file, one a line in hex")
     .option("--san <glob>", "those with a name such as *.shop.example.org; * stands for any characters")
     .option("--intermediate <fingerprint>", "those whose chain holds the certificate of this SHA-256 fingerprint")
@@ -56,7 +61,7 @@ function addStart(replace: Command, cli: Cli): void {
     const deadline = futureOption("--deadline", options.deadline, reader.clock.now());
     const issuer = options.to ?? null;
     if (issuer !== null && !reader.config.issuers.has(issuer)) throw new RenewalError("request.invalid", `--to: there is no issuer "${issuer.slice(0, 80)}"`);
-    const request = { selection: await selectionOf(options), described: describe(options), issuer, deadline };
+    const request = { selection: await selectionOf(options, (name) => reader.config.issuers.has(name)), described: describe(options), issuer, deadline };
     const drafted = await draftCampaign(reader, request);
     const campaign = options.dryRun ? null : await startCampaign(reader, request, drafted);
     const report: ReplaceReport = {
@@ -65,11 +70,18 @@ function addStart(replace: Command, cli: Cli): void {
       deadline: iso(deadline),
       certificates: drafted.members.map(({ certificate }) => certificate.name),
       refused: drafted.refused,
+      unknownSerials: drafted.unknownSerials,
     };
     for (const { certificate, why } of drafted.refused) output.note(`${certificate} is left out: ${why}`);
+    if (drafted.unknownSerials.length > 0) output.note(unknown(drafted.unknownSerials));
     output.report(report, () => text(report));
     return "ok";
   });
+}
+
+function unknown(serials: readonly string[]): string {
+  const shown = `${serials.slice(0, SERIALS_SHOWN).join(", ")}${serials.length > SERIALS_SHOWN ? ", …" : ""}`;
+  return `${serials.length} of the serials ${serials.length === 1 ? "is" : "are"} not in use here, or not any more: ${shown}`;
 }
 
 function text({ id, certificates, deadline }: ReplaceReport): string {
@@ -104,7 +116,7 @@ function addCancel(replace: Command, cli: Cli): void {
   });
 }
 
-async function selectionOf({ issuer, serials, san, intermediate, profile }: Options): Promise<Selection> {
+async function selectionOf({ issuer, serials, san, intermediate, profile }: Options, isConfigured: (issuer: string) => boolean): Promise<Selection> {
   if ([issuer, serials, san, intermediate, profile].every((each) => each === undefined)) {
     throw new RenewalError("request.invalid", "say which certificates: --issuer, --serials, --san, --intermediate or --profile");
   }
@@ -112,7 +124,7 @@ async function selectionOf({ issuer, serials, san, intermediate, profile }: Opti
   if (fingerprint !== undefined && !/^[0-9a-f]{64}$/.test(fingerprint))
     throw new RenewalError("request.invalid", "--intermediate: must be a SHA-256 fingerprint of 64 hex digits");
   return {
-    ...(issuer !== undefined && { issuer }),
+    ...(issuer !== undefined && (isConfigured(issuer) ? { issuer } : { signedBy: issuer })),
     ...(serials !== undefined && { serials: await readSerials(serials) }),
     ...(san !== undefined && { san }),
     ...(fingerprint !== undefined && { intermediate: fingerprint }),
@@ -130,7 +142,7 @@ async function readSerials(path: string): Promise<ReadonlySet<string>> {
   if (lines.length === 0 || wrong !== undefined) {
     throw new RenewalError("request.invalid", wrong === undefined ? `--serials: ${path} is empty` : `--serials: "${wrong.slice(0, 80)}" is no serial in hex`);
   }
-  return new Set(lines.map((line) => line.replaceAll(":", "").toUpperCase()));
+  return new Set(lines.map(canonicalSerial));
 }
 
 function describe(options: Options): string {

@@ -29,7 +29,7 @@ export interface Board {
   readonly inFlight: number;
   /** The others, by what they wait on, the most first. */
   readonly waiting: readonly { readonly on: string; readonly certificates: readonly string[] }[];
-  /** By the pace so far and the CAs' limits; null: nothing is done yet and no limit says. */
+  /** By the pace so far and the CAs' limits; null: nothing is done yet and no limit says, or all is done. */
   readonly projectedAt: string | null;
   readonly inTime: boolean | null;
 }
@@ -64,7 +64,7 @@ function boardOf(campaign: Campaign, members: readonly CampaignMember[], fleet: 
     else waiting.set(state, [...(waiting.get(state) ?? []), certificate]);
     if (member !== undefined && state !== "done") left.push(member);
   }
-  const projectedAt = campaign.endedAt === null ? project(campaign, done, left, now) : null;
+  const projectedAt = campaign.endedAt === null && done < members.length ? project(campaign, done, left, now) : null;
   return {
     id: campaign.id,
     selection: campaign.selection,

@@ -34,6 +34,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
   "certificate.replacing": (detail) => `to be replaced with others (${detail("selection")})`,
   "certificate.rehearsed": (detail, { detail: { passed } }) => (passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`),
+  "certificate.expiring": (detail, { detail: all }) =>
+    `${all.expired === true ? "expired" : "nears its end,"} ${instant(all, "expiresAt")}, and nothing newer is proved live: ${detail("why")}`,
   "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,
   "deploy.succeeded": (_detail, event) => `deployed to ${event.target}${took(event)}`,
   "deploy.failed": (detail, event) => `deploying to ${event.target} failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,

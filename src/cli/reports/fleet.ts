@@ -8,6 +8,7 @@ import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { byKey } from "../../renewal/budget.ts";
+import { isPending } from "../../renewal/campaign.ts";
 import { withoutDeadEndpoints } from "../../renewal/deadNames.ts";
 import { type BudgetFacts, decide, type PlanDecision } from "../../renewal/decide.ts";
 
@@ -55,8 +56,13 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
       deployments: deployments.get(certificate.name) ?? [],
       endpoints: endpoints.get(certificate.name) ?? [],
       campaign: campaigns.get(certificate.name) ?? null,
-      budget: { ca: budgetOf(certificate.issuer), buckets },
+      budget: { ca: budgetOf(issuerToAsk(certificate, campaigns.get(certificate.name), versions.get(certificate.name))), buckets },
     }));
+}
+
+/** As the planner: a replacement may order elsewhere. */
+function issuerToAsk({ issuer }: Certificate, campaign: Membership | undefined, version: Version | undefined): string {
+  return (isPending(campaign ?? null, version ?? null) ? campaign?.issuer : null) ?? issuer;
 }
 
 /** What the planner would say now; null: no planner has seen this certificate yet. */

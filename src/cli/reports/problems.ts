@@ -6,11 +6,23 @@ import { wavesOf } from "../../domain/waves.ts";
 import type { PlanDecision } from "../../renewal/decide.ts";
 import { formatDuration } from "../../renewal/duration.ts";
 import { behindTargets } from "../../renewal/reasons.ts";
-import { renewalWindow } from "../../renewal/window.ts";
+import { expiryWarningAt, renewalWindow } from "../../renewal/window.ts";
 import { type Member, progressOf } from "./fleet.ts";
 
 /** Worst first: the first one is the headline. */
-export const PROBLEM_KINDS = ["expired", "revoked", "quarantined", "held", "failing", "stale", "notDeployed", "paused", "restored", "stuck"] as const;
+export const PROBLEM_KINDS = [
+  "expired",
+  "revoked",
+  "quarantined",
+  "held",
+  "expiring",
+  "failing",
+  "stale",
+  "notDeployed",
+  "paused",
+  "restored",
+  "stuck",
+] as const;
 export type ProblemKind = (typeof PROBLEM_KINDS)[number];
 
 export interface Problem {
@@ -67,6 +79,12 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const behind = behindTargets(member.certificate, active.generation, member.deployments);
     const others = behind.length === 0 ? "" : `; not holding it until a person decides: ${shown(behind)}`;
     return `held${since} with ${targetsDeployed} of ${targets} targets on generation ${active.generation}${others}`;
+  },
+  expiring({ member: { version, active }, expiresAt, now }) {
+    // Of another version something else is told: what keeps it from being used, and what is still in use.
+    if (version === null || version.verifiedAt === null || expiresAt === null || expiresAt <= now || now < expiryWarningAt(version.leaf)) return null;
+    const moving = active !== null && active.errorCode === null && active.state !== "held";
+    return moving ? null : `expires in ${formatDuration(expiresAt - now)} and nothing newer is proved live`;
   },
   failing({ member, member: { record, active }, renewal, now }) {
     const [stopped] = active === null || active.state === "held" ? [] : stoppedBy(member);

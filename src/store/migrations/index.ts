@@ -10,6 +10,7 @@ import { ordersAndAccounts } from "./0005-orders-and-accounts.ts";
 import { wavesAndTelling } from "./0006-waves-and-telling.ts";
 import { rehearsalsAndCrls } from "./0007-rehearsals-and-crls.ts";
 import { sealedHistory } from "./0008-sealed-history.ts";
+import { expiryWarnings } from "./0009-expiry-warnings.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
@@ -21,6 +22,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0006-waves-and-telling": wavesAndTelling,
   "0007-rehearsals-and-crls": rehearsalsAndCrls,
   "0008-sealed-history": sealedHistory,
+  "0009-expiry-warnings": expiryWarnings,
 };
 
 /** How many migrations this release knows. */
