@@ -42,6 +42,7 @@ export const EVENT_TYPES = [
   "certificate.paused",
   "certificate.resumed",
   "certificate.restoreConfirmed",
+  "certificate.overtaken",
   "store.restored",
   "clock.skewed",
   "clock.recovered",

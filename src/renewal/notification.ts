@@ -27,6 +27,10 @@ const TELLINGS: Partial<Readonly<Record<EventType, Tell>>> = {
   "renewal.succeeded": (text) => ({ severity: "info", message: `renewed: generation ${text("generation")} is proved live` }),
   "issue.fallback": (text) => ({ severity: "warning", message: `turned from issuer ${text("from")} to ${text("to")}: ${text("why")}` }),
   "version.revoked": (text) => ({ severity: "warning", message: `generation ${text("generation")} was revoked (serial ${text("serial")})` }),
+  "certificate.overtaken": (text) => ({
+    severity: "warning",
+    message: `${text("endpoint")} serves a newer certificate of the same CA than the database knows (serial ${text("serial")}): was an older database put back? A new one is issued`,
+  }),
   "certificate.expiring": (text, { at, detail }) => ({ severity: "page", message: `${expiry(at, detail)} and nothing newer is proved live: ${text("why")}` }),
   "certificate.rehearsed": (text, { detail }) => (detail.passed === false ? { severity: "warning", message: `rehearsal failed: ${text("failed")}` } : null),
   // Inside a renewal its own end tells.

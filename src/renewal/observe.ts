@@ -8,6 +8,7 @@ import type { Version } from "../domain/version.ts";
 import type { Context } from "./context.ts";
 import { withoutDeadEndpoints } from "./deadNames.ts";
 import { behindTargets } from "./reasons.ts";
+import { markOvertaken, overtaking } from "./restored.ts";
 
 /** A bad look is repeated, as a server may be restarting just then; what is still bad at the last one counts. */
 const LOOKS = 3;
@@ -108,6 +109,11 @@ async function record(tx: Store, certificate: Certificate, version: Version, fou
     changed = true;
     await tx.events.append(changeEvent(status, observations.length, now));
   }
+  const known = new Set((await tx.versions.list(name)).map(({ leaf }) => leaf.fingerprint));
+  const seen = found.flatMap(({ status, observations }) => observations.map((each) => ({ ...each, endpoint: status.endpoint })));
+  const newer = overtaking(seen, version, known);
+  // Another certificate of ours for the same names, of another key type say, is no stranger.
+  if (newer !== null && (await tx.versions.bySerial(newer.serial)) === null) await markOvertaken(tx, version, newer, now);
   if (!changed) return;
   if (found.every(({ status }) => status.proved)) await confirm(tx, certificate, version, now);
   // What is due now, or held back before, is decided anew.

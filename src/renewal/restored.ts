@@ -16,12 +16,18 @@ export const RESTORED_RETRY_MS = 60_000;
 const FLOOR_RAISE = 1_000;
 const MINUTE_MS = 60_000;
 
+export interface NewerLive {
+  readonly endpoint: string;
+  readonly address: string;
+  readonly serial: string;
+}
+
 /** What the endpoints of a certificate were seen to serve after a restore. */
 export interface Live {
   /** Addresses that completed a handshake. */
   readonly answered: number;
   /** The first that serves something issued later than all the database knows; null: none. */
-  readonly newer: { readonly endpoint: string; readonly address: string; readonly serial: string } | null;
+  readonly newer: NewerLive | null;
 }
 
 export interface RestoredFacts extends ReasonFacts {
@@ -50,6 +56,30 @@ export async function markRestored(tx: Store, backupMadeAt: number, now: number)
   const detail = { backupMadeAt, certificates: records.length, cancelledRenewals: running.length };
   await tx.events.append({ at: now, type: "store.restored", certificate: null, renewalId: null, target: null, detail });
   return running.length;
+}
+
+/**
+ * An endpoint serves what the CA that issued the latest version has issued later, and the database has never heard of: an older
+ * state of it was put back without `renewd restore`, such as a machine's snapshot. From now on it counts as restored.
+ */
+export async function markOvertaken(tx: Store, version: Version, live: NewerLive, now: number): Promise<void> {
+  const { certificate: name, generation, createdAt } = version;
+  const record = await tx.certificates.get(name);
+  if (record === null || record.restoredAt !== null) return;
+  const raise = FLOOR_RAISE + Math.max(0, Math.ceil((now - createdAt) / MINUTE_MS));
+  await tx.certificates.update(name, { restoredAt: now, generationFloor: Math.max(record.generationFloor, generation) + raise, nextCheckAt: now });
+  const detail = { ...live, generation };
+  await tx.events.append({ at: now, type: "certificate.overtaken", certificate: name, renewalId: null, target: null, detail });
+}
+
+/** The first of these observations that shows so; null: none. `known`: fingerprints of all versions. */
+export function overtaking(
+  observations: readonly (Observation & { readonly endpoint: string })[],
+  version: Version,
+  known: ReadonlySet<string>,
+): NewerLive | null {
+  const found = observations.find((each) => isNewer(each, version, known) && each.served?.issuer === version.leaf.issuerName);
+  return found === undefined ? null : { endpoint: found.endpoint, address: found.address, serial: found.served?.serial ?? "" };
 }
 
 /** True while the latest version the database knows may be older than what is live: it must not be deployed anywhere. */

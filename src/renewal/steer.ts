@@ -47,6 +47,7 @@ export async function rollBackRenewal(context: Context, decision: Decision): Pro
     const { renewal, name, certificate } = await subjectOf(context, tx, decision.of);
     const latest = await tx.versions.latest(name);
     if (latest === null) throw invalid(`"${name}" has no certificate yet`);
+    refuseUnconfirmed(await knownRecord(tx, name), latest);
     if (renewal !== null && !DEPLOYING.includes(renewal.state)) throw invalid(`nothing of renewal ${renewal.id} is deployed yet (it is ${renewal.state})`);
     const to = await pairBefore(tx, name, latest.generation, now);
     if (to === null) throw invalid(`"${name}" has no earlier pair that was proved live and is still valid; see \`renewd show ${name}\``);
@@ -79,8 +80,7 @@ export async function redeploy(context: Context, wish: DeployWish): Promise<Rene
     if (active !== null) throw invalid(`"${certificate.name}" has renewal ${active.id}, which is ${active.state}: ${adviceFor(active)}`);
     const latest = await tx.versions.latest(certificate.name);
     if (latest === null) throw invalid(`"${certificate.name}" has no certificate yet: \`renewd renew ${certificate.name}\` issues one`);
-    if (isUnconfirmed({ record, version: latest }))
-      throw invalid(`"${certificate.name}" was restored from a backup and may be older than what is live; renew it instead`);
+    refuseUnconfirmed(record, latest);
     const version = wish.generation === null ? latest : await tx.versions.get(certificate.name, wish.generation);
     if (version === null) throw invalid(`"${certificate.name}" has no generation ${wish.generation}; the latest is ${latest.generation}`);
     return version.generation === latest.generation ? deployAgain(tx, certificate, version, wish, now) : goBack(tx, certificate, version, wish, now);
@@ -131,6 +131,10 @@ async function knownRecord(tx: Store, name: string): Promise<CertificateRecord> 
   const record = await tx.certificates.get(name);
   if (record === null) throw invalid(`"${name}" is configured but no planner has seen it yet; start or reload one`);
   return record;
+}
+
+function refuseUnconfirmed(record: CertificateRecord, version: Version): void {
+  if (isUnconfirmed({ record, version })) throw invalid(`"${record.name}" was restored from a backup and may be older than what is live; renew it instead`);
 }
 
 function adviceFor({ state, id }: Renewal): string {

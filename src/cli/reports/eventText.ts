@@ -34,6 +34,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
   "certificate.replacing": (detail) => `to be replaced with others (${detail("selection")})`,
   "certificate.rehearsed": (detail, { detail: { passed } }) => (passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`),
+  "certificate.overtaken": (detail) =>
+    `${detail("endpoint")} at ${detail("address")} serves a newer certificate of the same CA (serial ${detail("serial")}) than the database knows: an older state of it was put back`,
   "certificate.expiring": (detail, { detail: all }) =>
     `${all.expired === true ? "expired" : "nears its end,"} ${instant(all, "expiresAt")}, and nothing newer is proved live: ${detail("why")}`,
   "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,
