@@ -2,7 +2,7 @@ import { z } from "zod";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
-import { harmless, validationError } from "./problem.ts";
+import { harmless, problemOf, validationError } from "./problem.ts";
 import type { Reply, Session } from "./session.ts";
 
 /** Clean-up has its own time: it also runs when the attempt's signal is already aborted. */
@@ -78,6 +78,17 @@ export async function clearEarlierAnswers(challenges: Challenges): Promise<void>
     left.push({ identifier: parsed.data.identifier, token, keyAuthorization: await session.keyAuthorization(token) });
   }
   await cleanUp(challenges, left);
+}
+
+/** RFC 8555 §7.5.2. A CA that will not is none the worse for it: it goes on reusing them. */
+export async function deactivateAuthorizations(session: Session, authorizations: readonly string[]): Promise<void> {
+  for (const url of authorizations) {
+    try {
+      await session.post("deactivate an authorization", url, { status: "deactivated" });
+    } catch (error) {
+      if (problemOf(error) === null) throw error;
+    }
+  }
 }
 
 async function findPending({ session, authorizations, solver, progress }: Challenges): Promise<Pending[]> {

@@ -9,7 +9,7 @@ import { checkIssued, withoutRoot } from "../x509/issued.ts";
 import { generateKey, keyTypeOf } from "../x509/key.ts";
 import { splitPem } from "../x509/pem.ts";
 import { ensureAccount, forgetAccount, isAccountGone, isKeyOutdated } from "./account.ts";
-import { answerChallenges, clearEarlierAnswers } from "./authorization.ts";
+import { answerChallenges, clearEarlierAnswers, deactivateAuthorizations } from "./authorization.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
 import { preferredChain } from "./chain.ts";
 import { clockAheadMs, createDirectory, type DirectoryOptions } from "./directory.ts";
@@ -113,7 +113,9 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(request, privateKey, progress)));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {
-    return await download(attempt, order, privateKey);
+    const result = await download(attempt, order, privateKey);
+    if (request.disposable) await deactivateAuthorizations(session, order.authorizations);
+    return result;
   } catch (error) {
     // Delivered twice and bad twice: fetching it a third time would not mend it, so the next attempt starts anew.
     if (opened.resumed && opened.order.status === "valid" && isBadCertificate(error)) await progress.abandon("the CA's certificate is not usable");

@@ -16,6 +16,8 @@ export interface IssueRequest {
   readonly preferredChain?: string | null;
   /** Certify this key of the right type instead of a new one. */
   readonly privateKey?: Secret | null;
+  /** Nobody will use what is issued: what the CA validated for it is forgotten afterwards, so that the next order is validated anew. */
+  readonly disposable?: boolean;
 }
 
 /** What a crashed attempt left behind, each durable before the next was begun. */

@@ -33,7 +33,7 @@ export async function rehearse(context: Context, certificate: Certificate, offic
         const deployer = context.estate.deployer(target);
         if (deployer.preflight === undefined) return null;
         await deployer.preflight(certificate.name, leaf, AbortSignal.any([signal, AbortSignal.timeout(PREFLIGHT_TIMEOUT_MS)]));
-        return "ready to be deployed to";
+        return { result: "passed", message: "ready to be deployed to" };
       }),
     );
   }
@@ -61,19 +61,26 @@ function needsMending({ error }: RehearsalStep): boolean {
 
 function tryOrder(context: Context, certificate: Certificate, { issuer, budget }: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep> {
   return attempt("order", signal, async () => {
-    if (issuer === null) return null;
-    const { name, identifiers, keyType, solver } = certificate;
-    const progress = forgetful(context, certificate, budget);
-    const { leaf } = await issuer.issue({ certificate: name, identifiers, keyType }, progress, context.estate.solver(solver), signal);
-    return `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}`;
+    if (issuer === null) return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
+    const { name, identifiers, keyType, solver, profile } = certificate;
+    const { progress, presented } = forgetful(context, certificate, budget);
+    const request = { certificate: name, identifiers, keyType, profile, disposable: true };
+    const { leaf } = await issuer.issue(request, progress, context.estate.solver(solver), signal);
+    const remembered = identifiers.length - presented();
+    if (remembered > 0) {
+      const why = `the CA remembers having validated ${remembered} of ${identifiers.length} names, so their challenges were not tried`;
+      return { result: "notChecked", message: `${why}; rehearse once more` };
+    }
+    return { result: "passed", message: `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}` };
   });
 }
 
+type Checked = Pick<RehearsalStep, "result" | "message">;
+
 /** `work` resolves with null where there is nothing to check with. */
-async function attempt(step: string, signal: AbortSignal, work: () => Promise<string | null>): Promise<RehearsalStep> {
+async function attempt(step: string, signal: AbortSignal, work: () => Promise<Checked | null>): Promise<RehearsalStep> {
   try {
-    const message = await work();
-    return { step, result: message === null ? "notChecked" : "passed", message: message ?? "cannot be rehearsed", error: null };
+    return { step, ...((await work()) ?? { result: "notChecked", message: "cannot be rehearsed" }), error: null };
   } catch (thrown) {
     signal.throwIfAborted();
     const timedOut = thrown instanceof Error && thrown.name === "TimeoutError";
@@ -85,13 +92,19 @@ async function attempt(step: string, signal: AbortSignal, work: () => Promise<st
 }
 
 /** In memory only: a rehearsal is begun anew rather than resumed. The staging CA has limits as well. */
-function forgetful({ store, clock }: Context, certificate: Certificate, budget: CaBudget): OrderProgress {
+function forgetful(
+  { store, clock }: Context,
+  certificate: Certificate,
+  budget: CaBudget,
+): { readonly progress: OrderProgress /** Challenges answered so far. */; presented(): number } {
   const id = `rehearsal-${randomUUID()}`;
   let state: OrderState = { privateKey: null, orderUrl: null, csr: null };
-  return {
+  let presented = 0;
+  const progress: OrderProgress = {
     load: async () => state,
-    async save(change) {
+    async save(change, event) {
       state = { ...state, ...change };
+      if (event?.type === "challenge.presented") presented += 1;
     },
     async abandon() {
       state = { ...state, orderUrl: null, csr: null };
@@ -104,4 +117,5 @@ function forgetful({ store, clock }: Context, certificate: Certificate, budget: 
     },
     unreserve: () => store.transaction((tx) => giveBack(tx, id)),
   };
+  return { progress, presented: () => presented };
 }

@@ -10,6 +10,8 @@ import { startSystem } from "../support/system.ts";
 it("a rehearsal orders at staging with the same solver, asks every target, and leaves production alone", { timeout: 60_000 }, async () => {
   const certificate = { names: ["www.example.org"], targets: ["web", "gone"], endpoints: ["www.example.org"] };
   await using system = await startSystem({
+    // A CA that would validate each name once and remember it: a token that was rotated since would not be noticed.
+    pebble: { env: { PEBBLE_AUTHZREUSE: "100" } },
     targets: { web: { type: "files", directory: "/nonexistent/web", bundle: "{certificate}.pem" } },
     certificates: { www: { ...certificate, targets: ["web"] } },
   });
@@ -46,7 +48,17 @@ it("a rehearsal orders at staging with the same solver, asks every target, and l
   expect(await process.app.store.events.list({ types: ["certificate.rehearsed"], certificate: "www", limit: 5 })).toMatchObject([
     { detail: { passed: false } },
   ]);
-  expect((await run("rehearse", "www")).stdout).toMatch(/www +target gone +failed/);
+  const again = (await run("rehearse", "www")).stdout;
+  expect(again).toMatch(/www +order +passed +validated 1 name/);
+  expect(again).toMatch(/www +target gone +failed/);
+
+  system.intercept(async ({ payload }) => {
+    const deactivates = typeof payload === "object" && payload !== null && "status" in payload && payload.status === "deactivated";
+    const problem = { type: "urn:ietf:params:acme:error:malformed", detail: "authorizations stay as they are" };
+    return deactivates ? { status: 400, headers: { "content-type": "application/problem+json" }, body: JSON.stringify(problem) } : null;
+  });
+  expect((await run("rehearse", "www")).stdout).toMatch(/www +order +passed/);
+  expect((await run("rehearse", "www")).stdout).toMatch(/www +order +not checked +the CA remembers having validated 1 of 1 names/);
 });
 
 const DAY_MS = 86_400_000;

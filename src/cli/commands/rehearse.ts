@@ -42,8 +42,7 @@ export function addRehearse(program: Command, cli: Cli): void {
     for (const certificate of chosen(app.config.certificates, name)) {
       const office = app.estate.rehearsal(certificate.issuer);
       for (const { error, ...step } of await rehearse(app.context, certificate, office, AbortSignal.timeout(TIMEOUT_MS))) {
-        const message = step.step === "order" && step.result === "notChecked" ? `issuer "${certificate.issuer}" has no \`staging\` directory` : step.message;
-        steps.push({ certificate: certificate.name, ...step, message, action: error?.facts.action ?? null });
+        steps.push({ certificate: certificate.name, ...step, action: error?.facts.action ?? null });
       }
     }
     const report: RehearseReport = { version: 1, passed: steps.every(({ result }) => result !== "failed"), steps };
