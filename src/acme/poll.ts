@@ -4,7 +4,7 @@ import { retryAtOf } from "./retryAfter.ts";
 import type { Reply } from "./session.ts";
 
 /** First wait and the ceiling of its doubling, for CAs that name none. Boulder names 3 s; what answers at once is not waited for. */
-const INTERVAL_MS = 5;
+const INTERVAL_MS = 3;
 const INTERVAL_MAX_MS = 5000;
 /** A CA that says "at once" again and again is still asked no more often than this. */
 const INTERVAL_MIN_MS = 100;
