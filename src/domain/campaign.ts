@@ -17,6 +17,8 @@ export interface CampaignMember {
   readonly certificate: string;
   /** The generation to be replaced. */
   readonly generation: number;
+  /** From 0: its turn comes when the members of all waves before are done. */
+  readonly wave: number;
 }
 
 export interface CampaignStore {
@@ -34,4 +36,6 @@ export interface CampaignStore {
 export interface Membership extends CampaignMember {
   readonly issuer: string | null;
   readonly deadline: number;
+  /** How many members of earlier waves are not done. */
+  readonly waitsFor: number;
 }

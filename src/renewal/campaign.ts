@@ -62,6 +62,8 @@ export interface CampaignRequest {
   readonly described: string;
   readonly issuer: string | null;
   readonly deadline: number;
+  /** How many have their turn first, second …; the rest comes last. Empty: all at once. */
+  readonly waves: readonly number[];
 }
 
 export interface Drafted {
@@ -93,9 +95,11 @@ export async function draftCampaign({ store, estate }: Pick<Context, "store" | "
 export async function startCampaign({ store, clock }: Pick<Context, "store" | "clock">, request: CampaignRequest, { members }: Drafted): Promise<Campaign> {
   if (members.length === 0) throw new RenewalError("request.invalid", "no issued certificate of the configuration fits the selection");
   const now = clock.now();
-  const { described: selection, issuer, deadline } = request;
+  const { described: selection, issuer, deadline, waves } = request;
   const campaign: Campaign = { id: randomUUID(), selection, issuer, deadline, createdAt: now, endedAt: null };
-  const rows = members.map(({ version }): CampaignMember => ({ campaign: campaign.id, certificate: version.certificate, generation: version.generation }));
+  const rows = members.map(({ version: { certificate, generation } }, index): CampaignMember => {
+    return { campaign: campaign.id, certificate, generation, wave: waveOf(index, waves) };
+  });
   await store.transaction(async (tx) => {
     await tx.campaigns.create(campaign, rows);
     for (const { certificate } of rows) {
@@ -113,6 +117,11 @@ export async function startCampaign({ store, clock }: Pick<Context, "store" | "c
   return campaign;
 }
 
+export function waveOf(index: number, waves: readonly number[]): number {
+  const found = waves.findIndex((_, wave) => index < waves.slice(0, wave + 1).reduce((sum, size) => sum + size, 0));
+  return found === -1 ? waves.length : found;
+}
+
 /** Whether the campaign still wants a newer generation. */
 export function isPending(membership: Pick<CampaignMember, "generation"> | null, version: Version | null): membership is Membership {
   return membership !== null && version !== null && version.generation <= membership.generation;
@@ -120,6 +129,7 @@ export function isPending(membership: Pick<CampaignMember, "generation"> | null,
 
 /** Only what is graver goes before: the others come to the same new certificate. */
 export function reasonInCampaign(membership: Membership | null, version: Version | null, found: ReasonFound | null): ReasonFound | null {
-  if (!isPending(membership, version) || (found !== null && found.reason !== "renewalWindow" && found.reason !== "drift")) return found;
+  if (!isPending(membership, version) || membership.waitsFor > 0 || (found !== null && found.reason !== "renewalWindow" && found.reason !== "drift"))
+    return found;
   return { reason: "requested", detail: `replacement ${membership.campaign.slice(0, 8)}, due ${formatInstant(membership.deadline)}` };
 }

@@ -16,7 +16,9 @@ import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 import { isRenewal, isUrgent, wakeAt } from "./withdraw.ts";
 
-export type Hold = "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
+const WAVE_LOOK_MS = 60_000;
+
+export type Hold = "earlierWave" | "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
@@ -46,7 +48,7 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
     return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
   }
   if (found === null) {
-    const held = holdRestored(facts, null, now);
+    const held = holdForWave(facts, now) ?? holdRestored(facts, null, now);
     if (held !== null) return held;
     // firstReason finds `missing` without a version, so there is one.
     const dueAt = version === null ? now : nextDueAt(version, certificate.policy, renewalInfo);
@@ -145,6 +147,14 @@ function holdForOperator({ certificate, version, renewalInfo, campaign }: PlanFa
   const safeUntil = Math.min(emergencyAt, suggestionFor(version, renewalInfo)?.end ?? emergencyAt);
   const held = maintenanceHold(certificate.maintenance, reason, safeUntil, now);
   return held && { due: false, reason, ...held };
+}
+
+/** A replacement that others have to pass first. Nobody says when they have: it is looked at again and again. */
+function holdForWave({ campaign, version }: PlanFacts, now: number): PlanDecision | null {
+  if (!isPending(campaign, version) || campaign.waitsFor === 0) return null;
+  const others = `${campaign.waitsFor} certificate${campaign.waitsFor === 1 ? "" : "s"}`;
+  const detail = `replacement ${campaign.campaign.slice(0, 8)}: its turn comes when ${others} of earlier waves are proved live`;
+  return { due: false, hold: "earlierWave", reason: "requested", detail, until: now + WAVE_LOOK_MS };
 }
 
 function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { silentLog } from "../../src/cli/silentLog.ts";
 import { openContext, withoutQueue } from "../../src/compose/index.ts";
 import { planDue } from "../../src/renewal/plan.ts";
-import { DAY_MS, version } from "../support/facts.ts";
+import { DAY_MS, endpointStatus, version } from "../support/facts.ts";
 import { configText, createInstallation } from "../support/installation.ts";
 
 const NAMES = ["api", "shop", "www"];
@@ -83,4 +83,27 @@ test("a replacement is worked off by the planner in the emergency lane, and its 
   // It was never proved live in this test, which is mended without a new certificate.
   expect(await planDue(context, new AbortController().signal)).toMatchObject([{ certificate: "shop", reason: "drift", generation: 1 }]);
   expect((await estate.run("replace", "status")).stdout).toContain("cancelled");
+});
+
+test("goes wave by wave: the next begins when all before are proved live", async () => {
+  await using estate = await installation();
+  const { store } = estate;
+  expect(await estate.run("replace", "--san", "*", "--deadline", "24h", "--waves", "0,x")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("such as 1,20"),
+  });
+  expect(await estate.run("replace", "--san", "*", "--deadline", "24h", "--waves", "1,1")).toMatchObject({ code: 0 });
+  for (const name of NAMES) await store.observations.record(endpointStatus({ certificate: name, endpoint: `${name}.example.org@192.0.2.1:443` }), []);
+  await using app = await openContext(estate.configFile, { log: silentLog });
+  let now = Date.now();
+  const context = { ...withoutQueue(app.context), clock: { ...app.context.clock, now: () => now }, clockGuard: { check: async () => {} } };
+  const planned = async (): Promise<string[]> =>
+    (await planDue(context, new AbortController().signal)).map(({ certificate, reason }) => `${certificate} ${reason}`);
+  expect(await planned()).toEqual(["api requested"]);
+  expect((await estate.run("replace", "status")).stdout).toContain("its turn comes when 1 certificate of earlier waves");
+  const renewal = await store.renewals.active("api");
+  await store.renewals.update(renewal?.id ?? "", renewal?.fence ?? 0, { state: "succeeded", finishedAt: now, nextActionAt: null });
+  await store.versions.insert(version({ certificate: "api", generation: 2, verifiedAt: now }), await store.versions.privateKey("api", 1));
+  now += 61_000;
+  expect(await planned()).toEqual(["shop requested"]);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
 import type { Membership } from "../../src/domain/campaign.ts";
-import { type Selection, selects } from "../../src/renewal/campaign.ts";
+import { type Selection, selects, waveOf } from "../../src/renewal/campaign.ts";
 import { decide, type PlanFacts } from "../../src/renewal/decide.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewalInfo, version } from "../support/facts.ts";
 import { createRoot } from "../support/pki.ts";
@@ -41,7 +41,7 @@ describe("a selection", () => {
 });
 
 describe("the planner, for a member of a replacement", () => {
-  const campaign: Membership = { campaign: "12345678-0000", certificate: "www", generation: 1, issuer: null, deadline: NOW + DAY_MS };
+  const campaign: Membership = { campaign: "12345678-0000", certificate: "www", generation: 1, wave: 0, issuer: null, deadline: NOW + DAY_MS, waitsFor: 0 };
   const facts = (patch: Partial<PlanFacts> = {}): PlanFacts => ({
     certificate: certificate(),
     record: record(),
@@ -63,6 +63,21 @@ describe("the planner, for a member of a replacement", () => {
     const later = facts({ version: version({ generation: 2 }), endpoints: [endpointStatus({ generation: 2 })] });
     expect(decide(later, NOW)).toMatchObject({ due: false, hold: null });
     expect(decide(facts({ campaign: null }), NOW)).toMatchObject({ due: false, hold: null });
+  });
+
+  it("waits for its wave, and meanwhile renews for reasons of its own", () => {
+    const later = { campaign: { ...campaign, wave: 2, waitsFor: 3 } };
+    expect(decide(facts(later), NOW)).toMatchObject({
+      ...{ due: false, hold: "earlierWave", reason: "requested", until: NOW + 60_000 },
+      detail: "replacement 12345678: its turn comes when 3 certificates of earlier waves are proved live",
+    });
+    expect(decide(facts(later), ISSUED_AT + 61 * DAY_MS)).toMatchObject({ due: true, reason: "renewalWindow" });
+    expect(decide(facts({ ...later, version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "revoked" });
+  });
+
+  it("is given its wave by its place", () => {
+    expect([0, 1, 2, 3, 4].map((index) => waveOf(index, [1, 2]))).toEqual([0, 1, 1, 2, 2]);
+    expect([0, 7].map((index) => waveOf(index, []))).toEqual([0, 0]);
   });
 
   it("is held by no freeze: a person asked for it, with a deadline", () => {

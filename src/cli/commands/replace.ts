@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { openReader } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { canonicalSerial } from "../../domain/version.ts";
@@ -32,6 +32,7 @@ interface Options {
   readonly profile?: string;
   readonly deadline: string;
   readonly to?: string;
+  readonly waves?: readonly number[];
   readonly dryRun?: boolean;
 }
 
@@ -54,6 +55,7 @@ function addStart(replace: Command, cli: Cli): void {
     .option("--intermediate <fingerprint>", "those whose chain holds the certificate of this SHA-256 fingerprint")
     .option("--profile <name>", "those whose configuration asks for this profile of the CA")
     .option("--to <issuer>", "order from this issuer, which their configuration must name")
+    .option("--waves <sizes>", "such as 1,20: one first, then twenty, then the rest; each wave begins when all before are proved live", wavesOption)
     .option("--dry-run", "show whom it concerns and record nothing")
     .requiredOption("--deadline <when>", "24h, 5d or a date such as 2026-12-01 (UTC)");
   perform<Options>(command, cli, async ({ options, output, configFile }) => {
@@ -61,7 +63,13 @@ function addStart(replace: Command, cli: Cli): void {
     const deadline = futureOption("--deadline", options.deadline, reader.clock.now());
     const issuer = options.to ?? null;
     if (issuer !== null && !reader.config.issuers.has(issuer)) throw new RenewalError("request.invalid", `--to: there is no issuer "${issuer.slice(0, 80)}"`);
-    const request = { selection: await selectionOf(options, (name) => reader.config.issuers.has(name)), described: describe(options), issuer, deadline };
+    const request = {
+      selection: await selectionOf(options, (name) => reader.config.issuers.has(name)),
+      described: describe(options),
+      issuer,
+      deadline,
+      waves: options.waves ?? [],
+    };
     const drafted = await draftCampaign(reader, request);
     const campaign = options.dryRun ? null : await startCampaign(reader, request, drafted);
     const report: ReplaceReport = {
@@ -77,6 +85,11 @@ function addStart(replace: Command, cli: Cli): void {
     output.report(report, () => text(report));
     return "ok";
   });
+}
+
+function wavesOption(text: string): number[] {
+  if (!/^[1-9]\d{0,5}(,[1-9]\d{0,5}){0,9}$/.test(text)) throw new InvalidArgumentError("It must be up to ten numbers from 1, such as 1,20.");
+  return text.split(",").map(Number);
 }
 
 function unknown(serials: readonly string[]): string {
@@ -146,8 +159,9 @@ async function readSerials(path: string): Promise<ReadonlySet<string>> {
 }
 
 function describe(options: Options): string {
+  const waves = options.waves === undefined ? [] : [`--waves ${options.waves.join(",")}`];
   const parts = (["issuer", "serials", "san", "intermediate", "profile", "to"] as const).flatMap((key) =>
     options[key] === undefined ? [] : [`--${key} ${options[key]}`],
   );
-  return parts.join(" ").slice(0, 500);
+  return [...parts, ...waves].join(" ").slice(0, 500);
 }

@@ -78,6 +78,7 @@ const HOLD = {
   restored: "restored",
   frozen: "frozen",
   outsideWindow: "outside window",
+  earlierWave: "earlier wave",
   budget: "budget",
   unknown: "unknown",
 } as const;

@@ -11,6 +11,7 @@ import { wavesAndTelling } from "./0006-waves-and-telling.ts";
 import { rehearsalsAndCrls } from "./0007-rehearsals-and-crls.ts";
 import { sealedHistory } from "./0008-sealed-history.ts";
 import { expiryWarnings } from "./0009-expiry-warnings.ts";
+import { replacementWaves } from "./0010-replacement-waves.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0007-rehearsals-and-crls": rehearsalsAndCrls,
   "0008-sealed-history": sealedHistory,
   "0009-expiry-warnings": expiryWarnings,
+  "0010-replacement-waves": replacementWaves,
 };
 
 /** How many migrations this release knows. */
