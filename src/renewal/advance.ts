@@ -85,7 +85,7 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
   for (const wave of waves) {
     const next = advanceWave(wave, renewal, facts, now);
     if (next !== null) {
-      if (!isUnattended(next, facts, now) || (isSafe && !isDueAgain)) return next;
+      if (!isWaitingInVain(next, wave, facts, now) || (isSafe && !isDueAgain)) return next;
       unattended ??= next;
     }
     const failures = failuresOf(wave, renewal, facts);
@@ -142,6 +142,12 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   if (now < bakedAt) return { kind: "wait", until: bakedAt };
   const unbaked = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, bakedAt));
   return unbaked.length > 0 ? { kind: "verify", endpoints: unbaked } : null;
+}
+
+/** Nobody takes what is offered, or all that is left is backing off: a target that is down, or says it wants to be left alone. */
+function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: number): boolean {
+  if (action.kind !== "wait") return isUnattended(action, facts, now);
+  return facts.deployments.every(({ target, leaseUntil }) => !wave.targets.includes(target) || leaseUntil === null || leaseUntil <= now);
 }
 
 /** Everything due has been offered for a while, and nobody took it. */

@@ -10,11 +10,15 @@ export function backoffMs(failures: number, { backoffMs: delays }: RenewalSettin
   return delays[Math.min(failures, delays.length) - 1] ?? DAY_MS;
 }
 
+/** A target may ask for patience; one that says "in seventy years" is mistaken, and nobody else would ever look at it again. */
+const TARGET_PATIENCE_MS = DAY_MS;
+
 /** When to try a step again; null: never in this renewal. Being told to wait uses up no attempt. */
 export function retryAt(error: RenewalError, failures: number, attemptsMax: number, settings: RenewalSettings, now: number): number | null {
   const { class: errorClass, retry } = error.facts;
   if (retry === "never") return null;
-  if (errorClass === "rateLimited") return Math.max(error.retryAt ?? 0, now + backoffMs(Math.max(1, failures), settings));
+  const told = errorClass === "target" ? Math.min(error.retryAt ?? 0, now + TARGET_PATIENCE_MS) : (error.retryAt ?? 0);
+  if (errorClass === "rateLimited" || error.code === "deploy.rateLimited") return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
   if (failures >= attemptsMax) return null;
-  return Math.max(error.retryAt ?? 0, now + backoffMs(failures, settings));
+  return Math.max(told, now + backoffMs(failures, settings));
 }
