@@ -4,6 +4,7 @@ import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { OrderProgress, OrderState } from "../domain/issuer.ts";
 import type { Context, RehearsalOffice } from "./context.ts";
+import { ownRequest } from "./orderRequest.ts";
 import { giveBack, withdraw } from "./withdraw.ts";
 
 /** One thing a renewal would do, tried without touching production. */
@@ -64,7 +65,8 @@ function tryOrder(context: Context, certificate: Certificate, { issuer, budget }
     if (issuer === null) return null;
     const { name, identifiers, keyType, solver } = certificate;
     const progress = forgetful(context, certificate, budget);
-    const { leaf } = await issuer.issue({ certificate: name, identifiers, keyType }, progress, context.estate.solver(solver), signal);
+    const request = { certificate: name, identifiers, keyType, ...(await ownRequest(context, certificate)) };
+    const { leaf } = await issuer.issue(request, progress, context.estate.solver(solver), signal);
     return `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}`;
   });
 }
