@@ -16,6 +16,7 @@ import { clockAheadMs, createDirectory, type DirectoryOptions } from "./director
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
+import { type CheckedCsr, ownCsr } from "./ownCsr.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { hasProblemType } from "./problem.ts";
 import { fetchRenewalInfo } from "./renewalInfo.ts";
@@ -63,14 +64,15 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
     renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),
     async issue(request, progress, solver, signal) {
       signal.throwIfAborted();
+      const own = await ownCsr(request, progress);
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
       const account = await ensureAccount(ca, accounts, options, signal);
       try {
-        return await runOrder({ ca, session: openSession(ca, account.privateKey, account.url, signal), request, progress, solver, deadline });
+        return await runOrder({ ca, session: openSession(ca, account.privateKey, account.url, signal), request, own, progress, solver, deadline });
       } catch (error) {
         if (error instanceof RenewalError && error.facts.class === "configuration" && (await isKeyOutdated(ca, accounts, account))) {
           const { privateKey, url } = await ensureAccount(ca, accounts, options, signal);
-          return runOrder({ ca, session: openSession(ca, privateKey, url, signal), request, progress, solver, deadline });
+          return runOrder({ ca, session: openSession(ca, privateKey, url, signal), request, own, progress, solver, deadline });
         }
         if (!isAccountGone(error)) throw error;
       }
@@ -78,7 +80,7 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
       await forgetAccount(ca, accounts, account.url);
       if ((await progress.load()).orderUrl !== null) await progress.abandon("the CA no longer knows the account");
       const renewed = await ensureAccount(ca, accounts, options, signal);
-      return runOrder({ ca, session: openSession(ca, renewed.privateKey, renewed.url, signal), request, progress, solver, deadline });
+      return runOrder({ ca, session: openSession(ca, renewed.privateKey, renewed.url, signal), request, own, progress, solver, deadline });
     },
   };
 }
@@ -96,6 +98,8 @@ interface Attempt {
   readonly ca: CertificateAuthority;
   readonly session: Session;
   readonly request: IssueRequest;
+  /** null: made here. */
+  readonly own: CheckedCsr | null;
   readonly progress: OrderProgress;
   readonly solver: Solver;
   readonly deadline: Deadline;
@@ -104,13 +108,13 @@ interface Attempt {
 /** Key → order URL → challenges → CSR → finalize → download: each durable before the next, each skipped when done. */
 async function runOrder(attempt: Attempt): Promise<IssueResult> {
   const { ca, session, request, progress, solver, deadline } = attempt;
-  const privateKey = await ensureKey(request, progress);
+  const privateKey = await ensureKey(attempt);
   const opened = await openOrder(ca, session, request, await progress.load(), progress);
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending") await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
   if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress, deadline });
-  if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(request, privateKey, progress)));
+  if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(attempt, privateKey)));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {
     const result = await download(attempt, order, privateKey);
@@ -123,17 +127,18 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   }
 }
 
-async function ensureKey(request: IssueRequest, progress: OrderProgress): Promise<Secret> {
-  const state = await progress.load();
-  if (state.privateKey !== null && keyTypeOf(state.privateKey) === request.keyType) return state.privateKey;
-  const privateKey = request.privateKey ?? (await generateKey(request.keyType));
+async function ensureKey({ request, own, progress }: Attempt): Promise<Secret> {
+  const { privateKey: saved } = await progress.load();
+  const fits = (key: Secret): boolean => (own === null ? keyTypeOf(key) === request.keyType : key.reveal() === own.privateKey.reveal());
+  if (saved !== null && fits(saved)) return saved;
+  const privateKey = own?.privateKey ?? request.privateKey ?? (await generateKey(request.keyType));
   // A stored CSR belongs to the key that is lost: without it an order already finalized is recognised as useless.
   await progress.save({ privateKey, csr: null });
   return privateKey;
 }
 
-async function makeCsr(request: IssueRequest, privateKey: Secret, progress: OrderProgress): Promise<string> {
-  const csr = Buffer.from(await createCsr(privateKey, request.identifiers)).toString("base64url");
+async function makeCsr({ request, own, progress }: Attempt, privateKey: Secret): Promise<string> {
+  const csr = own?.csr ?? Buffer.from(await createCsr(privateKey, request.identifiers)).toString("base64url");
   await progress.save({ csr });
   return csr;
 }

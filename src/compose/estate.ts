@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/environment.ts";
 import { budgetOf } from "../config/limits.ts";
+import { readCsr } from "../config/readCsr.ts";
 import { readSecret } from "../config/readSecret.ts";
 import { unlimited } from "../domain/budget.ts";
 import type { Clock } from "../domain/clock.ts";
@@ -30,6 +31,7 @@ export function createEstate(initial: Config, store: Store, clock: Clock): Reloa
     issuer: (name) => made.issuer(name),
     budget: (name) => config.issuers.get(name)?.budget ?? unlimited(name),
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
+    ownCsr: ({ name, csr }) => csr && (() => readCsr(name, csr, dirname(config.file), processEnvironment)),
     solver: (name) => made.solver(name),
     deployer: (name) => made.deployer(name),
     channels: () => made.channels,

@@ -5,6 +5,7 @@ import { duration } from "./duration.ts";
 import { checkHost, checkHostAndPort, type HostAndPort } from "./endpoints.ts";
 import { type Checked, checkDnsName, checkIdentifier } from "./identifiers.ts";
 import { maintenanceSchema } from "./maintenance.ts";
+import { secretReference } from "./secretReference.ts";
 
 /** More than Let's Encrypt and most CAs put into one certificate. */
 const NAMES_MAX = 100;
@@ -99,6 +100,15 @@ const shared = {
   verifyTimeout: duration({ min: "1s", max: "1h" }).optional().describe("Time an endpoint may take from deployed to served. Default: 60s."),
 };
 
+const csr = z.strictObject({
+  file: z
+    .string()
+    .max(1_000)
+    .startsWith("/", "must be an absolute path: workers on any machine look for it there")
+    .describe("The request, PEM or DER, for exactly the certificate's `names` and `keyType`."),
+  privateKey: secretReference.describe("Reference to the key it was made with, unencrypted PEM: targets need it."),
+});
+
 export const defaultsSchema = z.strictObject(shared);
 
 export const certificateSchema = z.strictObject({
@@ -108,6 +118,11 @@ export const certificateSchema = z.strictObject({
     .max(NAMES_MAX, `has more than ${NAMES_MAX} names, which CAs refuse: split the certificate`)
     .describe("DNS names (internationalised ones as they are written), wildcards such as `*.example.org`, IP addresses."),
   ...shared,
+  csr: csr
+    .optional()
+    .describe(
+      "Order with a certificate signing request of your own (PKCS#10) instead of a key and request made for each renewal. Both files are read when ordering. Excludes `reuseKey` and `dropDeadNames`.",
+    ),
   endpoints: z
     .array(endpoint, { error: (issue) => (issue.input === undefined ? NO_ENDPOINT : undefined) })
     .min(1, NO_ENDPOINT)

@@ -54,6 +54,7 @@ export function draftCertificates(
       profile: entry.profile ?? defaults.profile ?? null,
       preferredChain: entry.preferredChain ?? defaults.preferredChain ?? null,
       reuseKey: entry.reuseKey ?? defaults.reuseKey ?? false,
+      csr: entry.csr ?? null,
       verifyTimeoutMs: entry.verifyTimeout ?? defaults.verifyTimeout ?? DEFAULT_VERIFY_TIMEOUT_MS,
     });
   }

@@ -111,13 +111,14 @@ interface Definitions {
  */
 function definitions(
   // When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not deploy the fleet anew.
-  { registeredDomains: _domains, maintenance: _maintenance, waves: _waves, onWaveFailure: _policy, fallbacks, dropDeadNames, ...draft }: Draft,
+  { registeredDomains: _domains, maintenance: _maintenance, waves: _waves, onWaveFailure: _policy, fallbacks, dropDeadNames, csr, ...draft }: Draft,
   { issuers, issuerEntries, solvers, targets }: Definitions,
 ): unknown {
   return {
     certificate: { ...draft, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
     issuer: issuerEntries.get(draft.issuer)?.raw,
     ...(dropDeadNames && { dropDeadNames }),
+    ...(csr !== null && { csr }),
     ...(fallbacks.length > 0 && {
       fallbacks: fallbacks.map((name) => ({ name, definition: issuerEntries.get(name)?.raw, trust: issuers.get(name)?.trustPem })),
     }),

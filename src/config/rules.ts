@@ -16,7 +16,7 @@ export interface Estate {
 type Rule = (estate: Estate, problems: Problems) => void;
 
 /** What no single entry can know of itself. */
-const RULES: readonly Rule[] = [namesAreDistinct, endpointsAreDistinct, certificatesAreDistinct, solversFitNames, targetsAreNotShared];
+const RULES: readonly Rule[] = [namesAreDistinct, endpointsAreDistinct, certificatesAreDistinct, solversFitNames, ownRequestsAreFixed, targetsAreNotShared];
 
 export function checkRules(estate: Estate, problems: Problems): void {
   for (const rule of RULES) rule(estate, problems);
@@ -71,6 +71,17 @@ function solversFitNames({ certificates, solvers }: Estate, problems: Problems):
       // RFC 8738 §7
       if (type === "ip" && isDns) problems.add(path, `the IP address ${value} needs an http-01 solver, but solver ${quote(solver)} answers ${challengeType}`);
     }
+  }
+}
+
+/** A request of one's own fixes key and names. */
+function ownRequestsAreFixed({ certificates }: Estate, problems: Problems): void {
+  for (const { name, csr, reuseKey, dropDeadNames } of certificates) {
+    if (csr === null) continue;
+    const exclude = (option: string, fixed: string): void =>
+      problems.add(["certificates", name, "csr"], `cannot be used with \`${option}\`, as the request fixes the ${fixed}: set \`${option}: false\` here`, "key");
+    if (reuseKey) exclude("reuseKey", "key");
+    if (dropDeadNames) exclude("dropDeadNames", "names");
   }
 }
 

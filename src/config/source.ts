@@ -8,12 +8,18 @@ export type Source = { readonly text: string } | { readonly problem: string };
 
 /** Text of a small regular file in UTF-8. `noun` begins the message when it cannot be had. */
 export async function readText(path: string, noun: string, bytesMax = FILE_BYTES_MAX): Promise<Source> {
+  const found = await readBytes(path, noun, bytesMax);
+  return "problem" in found ? found : decode(found.bytes, `${noun} ${quote(path)}`);
+}
+
+/** As `readText`, whatever it holds. */
+export async function readBytes(path: string, noun: string, bytesMax: number): Promise<{ readonly bytes: Uint8Array } | { readonly problem: string }> {
   try {
     // Before opening: a FIFO would block, a device never end.
     const found = await stat(path);
     if (!found.isFile()) return { problem: `${noun} ${quote(path)} is not a regular file` };
     if (found.size > bytesMax) return { problem: `${noun} ${quote(path)} has ${found.size} bytes, more than the ${bytesMax} allowed` };
-    return decode(await readBounded(path, bytesMax), `${noun} ${quote(path)}`);
+    return { bytes: await readBounded(path, bytesMax) };
   } catch (error) {
     return { problem: `${noun} ${quote(path)} ${reasonOf(error)}` };
   }
@@ -26,7 +32,7 @@ async function readBounded(path: string, bytesMax: number): Promise<Buffer> {
   return buffer.subarray(0, bytesRead);
 }
 
-function decode(bytes: Buffer, subject: string): Source {
+function decode(bytes: Uint8Array, subject: string): Source {
   try {
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch {

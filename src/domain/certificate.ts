@@ -1,6 +1,7 @@
 import type { Endpoint } from "./endpoint.ts";
 import type { Identifier } from "./identifier.ts";
 import type { Maintenance } from "./maintenance.ts";
+import type { SecretReference } from "./secretReference.ts";
 
 export const KEY_TYPES = ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
@@ -28,6 +29,13 @@ export interface Wave {
  */
 export const WAVE_FAILURES = ["fail", "hold", "rollBack"] as const;
 export type WaveFailure = (typeof WAVE_FAILURES)[number];
+
+/** Where a certificate signing request made elsewhere lies, and its key: read only when ordering, so that other machines need neither. */
+export interface CsrSource {
+  /** Absolute. */
+  readonly file: string;
+  readonly privateKey: SecretReference;
+}
 
 /** What should exist: comes from configuration, never from the database. */
 export interface Certificate {
@@ -58,6 +66,8 @@ export interface Certificate {
   readonly preferredChain: string | null;
   /** Keep the key of the version before, as long as its type fits. */
   readonly reuseKey: boolean;
+  /** Order with this request instead of one made here; null: renewd makes key and request. */
+  readonly csr: CsrSource | null;
   /** Time an endpoint may take from deployed to served before verification gives up. */
   readonly verifyTimeoutMs: number;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */

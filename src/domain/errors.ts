@@ -37,6 +37,11 @@ export const ERRORS = {
   "acme.caa": { class: "caa", retry: "never", action: "Add this CA to the domain's CAA record or choose another issuer." },
   "acme.rejectedIdentifier": { class: "configuration", retry: "never", action: "Remove the refused name from the certificate or use a CA that accepts it." },
   "acme.badCsr": { class: "configuration", retry: "never", action: "Choose another `keyType`: the CA refuses this key or request." },
+  "acme.ownCsr": {
+    class: "configuration",
+    retry: "never",
+    action: "Put right what the message names of the certificate's `csr`. renewd looks again daily; `renewd renew NAME` does so at once.",
+  },
   "acme.orderGone": { class: "transient", retry: "backoff", action: "Nothing: renewd opens a new order." },
   "acme.orderInvalid": { class: "validation", retry: "backoff", action: "See the problem the CA reported for each name." },
   "acme.noChallenge": { class: "configuration", retry: "never", action: "Choose a solver whose challenge type the CA offers for this name." },

@@ -18,6 +18,20 @@ export interface IssueRequest {
   readonly privateKey?: Secret | null;
   /** Nobody will use what is issued: what the CA validated for it is forgotten afterwards, so that the next order is validated anew. */
   readonly disposable?: boolean;
+  /**
+   * Reads the request to finalize with, where renewd does not make it. Throws `acme.ownCsr`. The issuer checks what it
+   * gets before anything is sent; it does not ask where an earlier attempt has saved request and key.
+   */
+  readonly ownCsr?: (() => Promise<OwnCsr>) | null;
+  /** Keys that others may have: an own request for one of them MUST be refused. */
+  readonly compromisedKeys?: readonly Secret[];
+}
+
+/** A certificate signing request made elsewhere and the key it should belong to, both as found. */
+export interface OwnCsr {
+  /** PEM or DER. */
+  readonly request: Uint8Array;
+  readonly privateKey: Secret;
 }
 
 /** What a crashed attempt left behind, each durable before the next was begun. */

@@ -2,7 +2,7 @@ import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer, TargetLimits } from "../domain/deployer.ts";
-import type { Issuer, Solver } from "../domain/issuer.ts";
+import type { Issuer, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
 import type { Probe } from "../domain/probe.ts";
@@ -17,6 +17,8 @@ export interface Estate {
   issuer(name: string): Issuer;
   /** What the issuer's CA allows; nothing limited when it left the configuration. */
   budget(issuer: string): CaBudget;
+  /** Reads the request the certificate brings along, when it is called; null: it brings none. */
+  ownCsr(certificate: Certificate): (() => Promise<OwnCsr>) | null;
   solver(name: string): Solver;
   deployer(target: string): Deployer;
   /** Ways to reach people, by name. */

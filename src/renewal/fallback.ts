@@ -15,11 +15,11 @@ export const WAIT_MAX_MS = 3_600_000;
 const LOOK_TIMEOUT_MS = 30_000;
 
 /**
- * Why to turn to another CA, or null. What is wrong with the names themselves (validation) is wrong for every CA.
+ * Why to turn to another CA, or null. What is wrong with the names themselves (validation) or with a request of one's own is wrong for every CA.
  * `attempts`: failed ones at the present issuer, this one included.
  */
 export function whyTurn({ code, facts, retryAt }: RenewalError, attempts: number, now: number): string | null {
-  if (!code.startsWith("acme.") || facts.class === "validation") return null;
+  if (!code.startsWith("acme.") || facts.class === "validation" || code === "acme.ownCsr") return null;
   if (facts.class === "rateLimited") {
     const waitMs = (retryAt ?? now) - now;
     return waitMs > WAIT_MAX_MS ? `it has to be waited for ${formatDuration(waitMs)}` : null;

@@ -3,18 +3,40 @@ import type { Certificate } from "../domain/certificate.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { IssueRequest } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
 
+const REVOCATIONS_MAX = 100;
+
 /** What is asked of `issuer` for a renewal. */
-export async function orderRequest({ store, clock }: Context, renewal: Renewal, certificate: Certificate, issuer: string): Promise<IssueRequest> {
+export async function orderRequest(context: Context, renewal: Renewal, certificate: Certificate, issuer: string): Promise<IssueRequest> {
+  const { store, clock } = context;
   const { name, identifiers, keyType, profile, preferredChain } = certificate;
   const predecessor = await store.versions.latest(name);
   const replaces = predecessor !== null && mayReplace(certificate, issuer, predecessor, clock.now()) ? predecessor.leafPem : null;
   const reused = predecessor !== null && mayReuseKey(certificate, renewal, predecessor) && !isPending(await store.campaigns.of(name), predecessor);
   const privateKey = reused ? await store.versions.privateKey(name, predecessor.generation) : null;
-  return { certificate: name, identifiers, keyType, replaces, profile, preferredChain, privateKey };
+  return { certificate: name, identifiers, keyType, replaces, profile, preferredChain, privateKey, ...(await ownRequest(context, certificate)) };
+}
+
+/** What a request that the certificate brings along adds to an order. */
+export async function ownRequest(
+  { store, estate }: Pick<Context, "store" | "estate">,
+  certificate: Certificate,
+): Promise<Pick<IssueRequest, "ownCsr" | "compromisedKeys">> {
+  const ownCsr = estate.ownCsr(certificate);
+  return ownCsr === null ? {} : { ownCsr, compromisedKeys: await loadCompromisedKeys(store, certificate.name) };
+}
+
+/** An own request stays the same until somebody brings another: nothing else keeps its key from being certified once more. */
+async function loadCompromisedKeys(store: Store, certificate: string): Promise<Secret[]> {
+  const events = await store.events.list({ certificate, types: ["version.revoked"], limit: REVOCATIONS_MAX });
+  const generations = new Set(events.filter(({ detail }) => detail.reason === "keyCompromise").map(({ detail }) => detail.generation));
+  const versions = (await store.versions.list(certificate)).filter(({ generation }) => generations.has(generation));
+  return Promise.all(versions.map(({ generation }) => store.versions.privateKey(certificate, generation)));
 }
 
 /** Said only where the CA can honour it (RFC 9773 §5): its own certificate, not expired, with a name in common. Then limits do not apply. */

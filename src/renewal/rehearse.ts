@@ -4,6 +4,7 @@ import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { OrderProgress, OrderState } from "../domain/issuer.ts";
 import type { Context, RehearsalOffice } from "./context.ts";
+import { ownRequest } from "./orderRequest.ts";
 import { giveBack, withdraw } from "./withdraw.ts";
 
 /** One thing a renewal would do, tried without touching production. */
@@ -64,7 +65,7 @@ function tryOrder(context: Context, certificate: Certificate, { issuer, budget }
     if (issuer === null) return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
     const { name, identifiers, keyType, solver, profile } = certificate;
     const { progress, presented } = forgetful(context, certificate, budget);
-    const request = { certificate: name, identifiers, keyType, profile, disposable: true };
+    const request = { certificate: name, identifiers, keyType, profile, disposable: true, ...(await ownRequest(context, certificate)) };
     const { leaf } = await issuer.issue(request, progress, context.estate.solver(solver), signal);
     const remembered = identifiers.length - presented();
     if (remembered > 0) {

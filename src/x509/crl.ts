@@ -1,24 +1,13 @@
-import { type KeyObject, verify, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { canonicalSerial } from "../domain/version.ts";
 import { contextTag, type DerElement, elementsOf, oidContent, readElement, TAG } from "./der.ts";
 import { EXTENSION, extensionOf, findExtension, isCritical } from "./extension.ts";
 import { readKeyUsage } from "./keyUsage.ts";
+import { isSignedBy, readSigned, type Signed } from "./signature.ts";
 
 /** One distribution point for each of several reasons is the most anybody issues. */
 const POINTS_MAX = 4;
 const PLAIN_URL = /^https?:\/\/[\x21-\x7e]{1,2000}$/;
-
-/** The hash each signature algorithm goes with (RFC 4055, RFC 5758); the key says which algorithm it is. */
-const HASHES = new Map(
-  Object.entries({
-    "1.2.840.113549.1.1.11": "sha256",
-    "1.2.840.113549.1.1.12": "sha384",
-    "1.2.840.113549.1.1.13": "sha512",
-    "1.2.840.10045.4.3.2": "sha256",
-    "1.2.840.10045.4.3.3": "sha384",
-    "1.2.840.10045.4.3.4": "sha512",
-  }).map(([oid, hash]) => [hex(oidContent(oid)), hash]),
-);
 
 const NO_LIST = "it is not a certificate revocation list";
 const REASON_CODE = "2.5.29.21";
@@ -71,15 +60,14 @@ function urlOf(point: Uint8Array): string | null {
  * disbelieve what it says was revoked.
  */
 export function revokedIn(list: Uint8Array, issuerPem: string, serials: readonly string[]): Map<string, CrlEntry> {
-  const whole = readElement(list);
-  const [tbs, algorithm, signature] = elementsOf(whole.content).toArray();
-  if (whole.tag !== TAG.sequence || tbs === undefined || algorithm === undefined || signature?.tag !== TAG.bitString) throw new TypeError(NO_LIST);
+  const signed = readSigned(readElement(list));
+  if (signed === null) throw new TypeError(NO_LIST);
   const issuer = new X509Certificate(issuerPem);
-  const { algorithmInside, issuerName, revoked, extensions } = readTbs(tbs);
+  const { algorithmInside, issuerName, revoked, extensions } = readTbs(signed.content);
   // RFC 5280 §5.1.1.2: what is outside the signature must repeat what is inside.
-  if (!Buffer.from(algorithmInside.whole).equals(algorithm.whole)) throw new TypeError(NO_LIST);
+  if (!Buffer.from(algorithmInside.whole).equals(signed.algorithm.whole)) throw new TypeError(NO_LIST);
   if (!Buffer.from(issuerName.whole).equals(subjectOf(issuer.raw))) throw new TypeError("it is of another issuer");
-  checkSignature(issuer, tbs, algorithm, signature);
+  checkSignature(issuer, signed);
   checkScope(extensions);
   const found = new Map<string, CrlEntry>();
   if (revoked === null) return found;
@@ -124,14 +112,10 @@ function subjectOf(certificate: Uint8Array): Uint8Array {
   return parts[4]?.whole ?? new Uint8Array();
 }
 
-function checkSignature(issuer: X509Certificate, tbs: DerElement, algorithm: DerElement, signature: DerElement): void {
+function checkSignature(issuer: X509Certificate, signed: Signed): void {
   const usage = readKeyUsage(issuer.raw);
   if (usage !== null && !usage.includes("cRLSign")) throw new TypeError("its issuer's certificate may not sign lists");
-  const hash = HASHES.get(hex(readElement(algorithm.content).content));
-  if (hash === undefined) throw new TypeError("it is signed by an algorithm that is not supported");
-  const key: KeyObject = issuer.publicKey;
-  // A BIT STRING begins with the number of its unused bits.
-  if (signature.content[0] !== 0 || !verify(hash, tbs.whole, key, signature.content.subarray(1))) throw new TypeError("its signature is not its issuer's");
+  if (!isSignedBy(signed, issuer.publicKey)) throw new TypeError("its signature is not its issuer's");
 }
 
 /** A list about changes only, about others' certificates, or under rules we do not know, is not used. */

@@ -4,11 +4,10 @@ import type { KeyType } from "../domain/certificate.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Secret } from "../domain/secret.ts";
 import { contextTag, oidContent, TAG, writeElement } from "./der.ts";
-import { EXTENSION } from "./extension.ts";
+import { EXTENSION, EXTENSION_REQUEST } from "./extension.ts";
 import { keyTypeOf, privateKeyOf } from "./key.ts";
 import { writeSubjectAltName } from "./subjectAltName.ts";
 
-const EXTENSION_REQUEST = oid("1.2.840.113549.1.9.14");
 /** sha256WithRSAEncryption, whose parameters are NULL (RFC 4055 §5); ECDSA has none (RFC 5758 §3.2). */
 const RSA = { hash: "sha256", identifier: sequence(oid("1.2.840.113549.1.1.11"), writeElement(TAG.null)) };
 const ALGORITHMS: Readonly<Record<KeyType, { readonly hash: string; readonly identifier: Uint8Array }>> = {
@@ -32,7 +31,7 @@ export async function createCsr(key: Secret, identifiers: readonly Identifier[])
   const { hash, identifier } = ALGORITHMS[keyType];
   const privateKey = privateKeyOf(key);
   const extension = sequence(oid(EXTENSION.subjectAltName), writeElement(TAG.octetString, writeSubjectAltName(identifiers)));
-  const attribute = sequence(EXTENSION_REQUEST, writeElement(TAG.set, sequence(extension)));
+  const attribute = sequence(oid(EXTENSION_REQUEST), writeElement(TAG.set, sequence(extension)));
   const version = writeElement(TAG.integer, Uint8Array.of(0));
   const subject = sequence();
   const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });

@@ -8,7 +8,12 @@ export const EXTENSION = {
   deltaCrlIndicator: "2.5.29.27",
   crlDistributionPoints: "2.5.29.31",
   authorityKeyIdentifier: "2.5.29.35",
+  /** RFC 7633: must-staple. */
+  tlsFeature: "1.3.6.1.5.5.7.1.24",
 } as const;
+
+/** Attribute of a certificate signing request that holds Extensions (RFC 2985 §5.4.2). */
+export const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
 
 /** The DER inside a certificate's extension; null: it has no such extension. Throws a TypeError when `certificate` is no DER of one. */
 export function extensionOf(certificate: Uint8Array, oid: string): Uint8Array | null {

@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPair, type KeyObject, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, X509Certificate } from "node:crypto";
 import { promisify } from "node:util";
 import type { KeyType } from "../domain/certificate.ts";
 import { Secret } from "../domain/secret.ts";
@@ -38,6 +38,14 @@ export function privateKeyOf(key: Secret): KeyObject {
   return parsed;
 }
 
+/** The key as targets get it, whatever PEM it came in. Throws OpenSSL's error when it is none. */
+export function asPkcs8(key: Secret): Secret {
+  const parsed = privateKeyOf(key);
+  const secret = new Secret(parsed.export({ type: "pkcs8", format: "pem" }).toString());
+  PARSED.set(secret, parsed);
+  return secret;
+}
+
 /** null: not a key we make (another curve or size, or not a private key at all). */
 export function keyTypeOf(key: Secret): KeyType | null {
   try {
@@ -65,11 +73,30 @@ export function keyTypeOfObject(key: KeyObject): KeyType | null {
   }
 }
 
+/** Of any type, but not under a passphrase. */
+export function isPrivateKey(key: Secret): boolean {
+  try {
+    privateKeyOf(key);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether certificate and key belong together. Unreadable input matches nothing. */
 export function keyMatches(leaf: string | X509Certificate, key: Secret): boolean {
   try {
     const certificate = typeof leaf === "string" ? new X509Certificate(leaf) : leaf;
     return certificate.checkPrivateKey(privateKeyOf(key));
+  } catch {
+    return false;
+  }
+}
+
+/** As `keyMatches`, for a public key. */
+export function isKeyOf(publicKey: KeyObject, key: Secret): boolean {
+  try {
+    return createPublicKey(privateKeyOf(key)).equals(publicKey);
   } catch {
     return false;
   }

@@ -14,10 +14,15 @@ const IP_ADDRESS = contextTag(7, "primitive");
 export function readSubjectAltName(certificate: Uint8Array): Identifier[] {
   const value = extensionOf(certificate, EXTENSION.subjectAltName);
   if (value === null) return [];
+  return readGeneralNames(value).filter((name) => name !== null);
+}
+
+/** The extension's value, name by name; null: of a kind that no certificate here holds, such as a mail address. */
+export function readGeneralNames(value: Uint8Array): (Identifier | null)[] {
   return elementsOf(readElement(value).content)
-    .flatMap(({ tag, content }): Identifier[] => {
-      if (tag === DNS_NAME) return [{ type: "dns", value: Buffer.from(content).toString("latin1").toLowerCase() }];
-      return tag === IP_ADDRESS ? [{ type: "ip", value: addressOf(content) }] : [];
+    .map(({ tag, content }): Identifier | null => {
+      if (tag === DNS_NAME) return { type: "dns", value: Buffer.from(content).toString("latin1").toLowerCase() };
+      return tag === IP_ADDRESS ? { type: "ip", value: addressOf(content) } : null;
     })
     .toArray();
 }

@@ -34,6 +34,7 @@ describe("a right file", () => {
         profile: null,
         preferredChain: null,
         reuseKey: false,
+        csr: null,
         policy: { renewAtFractionLeft: null, jitterFraction: 0.1 },
         waves: [],
         onWaveFailure: "fail",

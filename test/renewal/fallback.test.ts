@@ -17,6 +17,8 @@ describe("turning to another CA", () => {
     ["acme.rateLimited", 0, NOW + 3_600_001, true],
     ["acme.budget", 0, NOW + 86_400_000, true],
     ["acme.unauthorized", 5, null, false],
+    // The same request would go to every CA.
+    ["acme.ownCsr", 1, null, false],
     ["acme.dns", 5, null, false],
     ["solver.failed", 5, null, false],
     ["internal.bug", 5, null, false],

@@ -56,6 +56,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       budget: unlimited,
       solver: unused,
       hasAgent: () => false,
+      ownCsr: () => null,
       limits: () => ({}),
       rehearsal: unused,
       channels: () => new Map(),

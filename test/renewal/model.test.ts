@@ -138,6 +138,7 @@ class World {
         limits: () => ({}),
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         hasAgent: () => false,
+        ownCsr: () => null,
         channels: () => new Map(),
       },
       clock: {

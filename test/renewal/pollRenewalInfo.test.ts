@@ -63,6 +63,7 @@ function context(batch = 200): Context {
       limits: () => ({}),
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
+      ownCsr: () => null,
       channels: () => new Map(),
     },
     clock: { now: () => now, monotonic: () => now, sleep: async () => {} },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
 import type { Certificate } from "../../src/domain/certificate.ts";
-import type { IssueRequest, Issuer } from "../../src/domain/issuer.ts";
+import type { IssueRequest, Issuer, OwnCsr } from "../../src/domain/issuer.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { type Context, DEFAULT_SETTINGS } from "../../src/renewal/context.ts";
@@ -64,6 +64,7 @@ function context(certificates: readonly Certificate[]): Context {
       limits: () => ({}),
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
+      ownCsr: () => null,
       channels: () => new Map(),
     },
     clock: { now: () => now, monotonic: () => now, sleep: async () => {} },
@@ -121,6 +122,24 @@ describe("an order's request", () => {
     const world = await planned([certificate(patch)]);
     await issue(world, "www-2", NO_SIGNAL);
     expect(requests[0]).toMatchObject(expected);
+  });
+
+  it("refuses, for a request made elsewhere, every key that was ever revoked as compromised", async () => {
+    for (const [generation, reason] of [
+      [1, "keyCompromise"],
+      [2, "superseded"],
+      [3, null],
+    ] as const) {
+      await store.versions.insert(version({ generation }), new Secret(`key ${generation}`));
+      const detail = { generation, reason };
+      const event = { at: NOW, type: "version.revoked", certificate: "www", renewalId: null, target: null, detail } as const;
+      if (reason !== null) await store.events.append(event);
+    }
+    const world = await planned([certificate()]);
+    const ownCsr = async (): Promise<OwnCsr> => ({ request: new Uint8Array(), privateKey: new Secret("key 4") });
+    await issue({ ...world, estate: { ...world.estate, ownCsr: () => ownCsr } }, "www-4", NO_SIGNAL);
+    expect(requests[0]).toMatchObject({ ownCsr, privateKey: null });
+    expect(requests[0]?.compromisedKeys?.map((key) => key.reveal())).toEqual(["key 1"]);
   });
 
   it("replaces nothing that has expired", async () => {

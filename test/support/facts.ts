@@ -28,6 +28,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     profile: null,
     preferredChain: null,
     reuseKey: false,
+    csr: null,
     policy: { renewAtFractionLeft: null, jitterFraction: 0 },
     verifyTimeoutMs: 1_000,
     digest: "digest-1",
