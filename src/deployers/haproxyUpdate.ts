@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
+import { basename, dirname } from "node:path";
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
+import { openDirectory } from "./directory.ts";
+import { lockDirectory } from "./exclusive.ts";
 import { haproxyCommand, type RuntimeAddress, showCertificate } from "./haproxyRuntime.ts";
 import { forPeople } from "./words.ts";
 
@@ -26,6 +29,7 @@ export interface RuntimeUpdate {
  * never serves. Connections stay open, and new handshakes get the new pair at once. Returns whether a bind serves it.
  */
 export async function updateMemory(address: RuntimeAddress, update: RuntimeUpdate, signal: AbortSignal): Promise<{ readonly used: boolean }> {
+  await using _lock = await lockRuntime(address, signal);
   const before = await showCertificate(address, update.name, signal);
   if (before?.sha1 === update.sha1) return before;
   if (before === null) await create(address, update.name, signal);
@@ -39,6 +43,23 @@ export async function updateMemory(address: RuntimeAddress, update: RuntimeUpdat
   );
 }
 
+/**
+ * Targets that write to different directories may share one HAProxy. Where renewd may not create files beside the socket there
+ * is no lock: the directory's own keeps apart all who write to the same one.
+ */
+async function lockRuntime({ socket }: RuntimeAddress, signal: AbortSignal): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  if (!socket.startsWith("/")) return stack.move();
+  const place = dirname(socket);
+  try {
+    const directory = stack.use(await openDirectory(place, place));
+    stack.use(await lockDirectory(directory, signal, `.${basename(socket)}.renewd.lock`));
+  } catch (error) {
+    if (!(error instanceof RenewalError) || error.code !== "deploy.io") throw error;
+  }
+  return stack.move();
+}
+
 async function create(address: RuntimeAddress, name: string, signal: AbortSignal): Promise<void> {
   const answer = await haproxyCommand(address, `new ssl cert ${name}\n`, signal);
   if (!answer.startsWith("New empty certificate store")) throw refused(name, answer);
@@ -46,7 +67,7 @@ async function create(address: RuntimeAddress, name: string, signal: AbortSignal
 
 /**
  * HAProxy has one transaction for all certificates, and 2.6 lets `set ssl cert B` overwrite the content of a transaction
- * begun for A, which then commits B's pair as A. We hold the directory's lock, so one that is open now was left by a crash.
+ * begun for A, which then commits B's pair as A. We hold the socket's lock, so one that is open now was left by a crash.
  */
 async function abandonTransaction(address: RuntimeAddress, signal: AbortSignal): Promise<void> {
   const list = await haproxyCommand(address, "show ssl cert\n", signal);

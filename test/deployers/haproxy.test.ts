@@ -1,10 +1,10 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { haproxy } from "../../src/deployers/haproxy.ts";
 import type { Deployer } from "../../src/domain/deployer.ts";
-import { deployerConformance } from "../conformance/deployer.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { createPairIssuer, type PairIssuer } from "../support/issuedPairs.ts";
 import { servedFingerprint, storedFingerprint } from "../support/served.ts";
@@ -14,28 +14,6 @@ const NEVER = new AbortController().signal;
 
 function make(options: Record<string, unknown>): Deployer {
   return haproxy.create(haproxy.options.parse(options), dependencies("lb"));
-}
-
-for (const crtList of [false, true]) {
-  deployerConformance(`haproxy (${crtList ? "crt-list" : "directory"})`, async () => {
-    const server = await startHaproxy({ crtList });
-    const lost = join(server.directory, ".away");
-    return {
-      deployer: make({
-        socket: server.socket,
-        file: `${server.directory}/{certificate}.pem`,
-        timeout: "5s",
-        ...(crtList && { crtList: `${server.directory}/.list` }),
-      }),
-      served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
-      stored: (certificate) => storedFingerprint(join(server.directory, `${certificate}.pem`)),
-      async breakDown() {
-        await rename(server.socket, lost);
-        return { code: "deploy.unreachable", mend: () => rename(lost, server.socket) };
-      },
-      [Symbol.asyncDispose]: () => server.stop(),
-    };
-  });
 }
 
 describe("haproxy", () => {
@@ -105,6 +83,18 @@ describe("haproxy", () => {
     const names = ["alpha", "beta", "gamma", "delta", "epsilon"];
     for (let generation = 1; generation <= 3; generation++) {
       const pairs = await Promise.all(names.map((certificate) => deploy(certificate, generation)));
+      expect(await Promise.all(names.map(served))).toEqual(pairs.map((pair) => pair.leaf.fingerprint));
+    }
+  });
+
+  it("does so through targets that keep their files in different directories, too", async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), "renewd-elsewhere-"));
+    onTestFinished(() => rm(elsewhere, { recursive: true }));
+    const names = ["one", "two", "three", "four", "five", "six"];
+    for (const name of names) await deploy(name, 1);
+    const other = { file: `${elsewhere}/{certificate}.pem`, knownAs: `${server.directory}/{certificate}.pem` };
+    for (let generation = 2; generation <= 4; generation++) {
+      const pairs = await Promise.all(names.map((name, index) => deploy(name, generation, index % 2 === 0 ? {} : other)));
       expect(await Promise.all(names.map(served))).toEqual(pairs.map((pair) => pair.leaf.fingerprint));
     }
   });
