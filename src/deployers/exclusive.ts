@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, lstatSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -34,6 +34,8 @@ export async function lockDirectory(directory: Directory, signal: AbortSignal, n
 function tryLock(path: string, shown: string): Disposable | null {
   try {
     create(path);
+    // SQLite would follow a link and create what it points to, wherever that is.
+    if (!lstatSync(path).isFile()) throw new RenewalError("deploy.refused", `lock file ${shown} is no regular file: remove it`);
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
       database.exec("BEGIN EXCLUSIVE");

@@ -177,6 +177,21 @@ describe("files", () => {
     }
   });
 
+  it("follows no link in place of its lock file", async () => {
+    const outside = await mkdtemp(join(tmpdir(), "renewd-outside-"));
+    try {
+      await symlink(join(outside, "made"), join(root, ".renewd.lock"));
+      await expect(deploy({ directory: root, privkey: "k.pem" }, await issue(1))).rejects.toMatchObject({
+        code: "deploy.refused",
+        message: expect.stringContaining(".renewd.lock is no regular file"),
+      });
+      expect(await readdir(outside)).toEqual([]);
+      expect(await readdir(root)).toEqual([".renewd.lock"]);
+    } finally {
+      await rm(outside, { recursive: true });
+    }
+  });
+
   it("follows no certificate name out of its directory", async () => {
     for (const certificate of ["../up", "..", "a/b", "a\nb", ""]) {
       const pair = { ...(await issue(1)), certificate };
