@@ -109,16 +109,21 @@ export function collect(stream: NodeJS.ReadableStream): () => string {
   return () => (cut ? tail.slice(tail.indexOf("\n") + 1) : tail);
 }
 
+/** A script may end at once and leave children that ignore SIGTERM: nothing of the group outlives its leader. */
 function endGroup(child: ChildProcess): void {
-  signalGroup(child, "SIGTERM");
-  const force = setTimeout(() => signalGroup(child, "SIGKILL"), KILL_AFTER_MS);
-  child.once("exit", () => clearTimeout(force));
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const group = -child.pid;
+  signalGroup(group, "SIGTERM");
+  const force = setTimeout(() => signalGroup(group, "SIGKILL"), KILL_AFTER_MS);
+  child.once("exit", () => {
+    clearTimeout(force);
+    signalGroup(group, "SIGKILL");
+  });
 }
 
-function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+function signalGroup(group: number, name: NodeJS.Signals): void {
   try {
-    process.kill(-child.pid, name);
+    process.kill(group, name);
   } catch {
     // It ended by itself in the meantime.
   }

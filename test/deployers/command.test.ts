@@ -1,6 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { runCommand } from "../../src/deployers/command.ts";
 import { Secret } from "../../src/domain/secret.ts";
+import { until } from "../support/until.ts";
 
 const NEVER = new AbortController().signal;
 const shell = (script: string, more: { timeoutMs?: number; secret?: Secret; env?: Record<string, string> } = {}) =>
@@ -54,6 +59,17 @@ describe("runCommand", () => {
   it("ends the whole process group on timeout", async () => {
     const error = await shell("sleep 300 & echo $!; wait", { timeoutMs: 300 }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "deploy.timeout", message: expect.stringContaining("300 ms") });
+  });
+
+  it("leaves no child that ignores SIGTERM behind a leader that does not", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "renewd-command-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const pid = join(directory, "pid");
+    const script = `(trap '' TERM; echo $BASHPID > ${pid}; while :; do sleep 0.1; done) & wait`;
+    await expect(runCommand({ argv: ["bash", "-c", script], timeoutMs: 500 }, NEVER)).rejects.toMatchObject({ code: "deploy.timeout" });
+    const child = Number(await readFile(pid, "utf8"));
+    expect(child).toBeGreaterThan(1);
+    await until("the child to be gone", async () => (existsSync(`/proc/${child}`) ? null : true), 5_000);
   });
 
   it("ends a command that ignores SIGTERM", async () => {
