@@ -41,6 +41,7 @@ const options = z.strictObject({
     })
     .optional()
     .describe("Service principal. Default: Azure's own chain (environment, workload identity, managed identity, Azure CLI …)."),
+  adopt: z.boolean().default(false).describe("Whether a certificate that renewd did not import is taken over. Default: it is refused."),
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
 
@@ -57,7 +58,7 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
       async preflight(certificate, _leaf, signal) {
         const name = nameOf(made, certificate);
         const held = await api.read(name, signal);
-        if (held !== null) refuseOthers(name, held);
+        if (held !== null) refuseOthers(made, name, held);
         else await api.requireNotDeleted(name, signal);
       },
     };
@@ -77,7 +78,7 @@ async function deploy(api: KeyVault, made: KeyVaultOptions, { pair }: DeployRequ
   const name = nameOf(made, pair.certificate);
   const tags = { ...made.tags, ...marksOf(pair, tagOf) };
   const held = await api.read(name, signal);
-  if (held !== null) refuse(name, pair, held);
+  if (held !== null) refuse(made, name, pair, held);
   const receiptOf = (version: string): DeployReceipt => ({ name, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint });
   if (held === null || fingerprintOf(held) !== pair.leaf.fingerprint) {
     return receiptOf(await api.import({ name, pem: pem.bundle, tags, secret: pair.privateKey }, signal));
@@ -87,13 +88,13 @@ async function deploy(api: KeyVault, made: KeyVaultOptions, { pair }: DeployRequ
   return receiptOf(held.version);
 }
 
-function refuse(name: string, pair: IssuedCertificate, held: HeldCertificate): void {
-  refuseOthers(name, held);
+function refuse(made: KeyVaultOptions, name: string, pair: IssuedCertificate, held: HeldCertificate): void {
+  refuseOthers(made, name, held);
   refuseForeignOrOlder(pair, readMarks(held.tags, tagOf), { name: `certificate ${name}`, mark: `its tag ${tagOf("generation")}` });
 }
 
 /** Throws `deploy.refused` for a certificate that must not become ours. */
-function refuseOthers(name: string, held: HeldCertificate): void {
+function refuseOthers({ adopt }: KeyVaultOptions, name: string, held: HeldCertificate): void {
   if (readMarks(held.tags, tagOf) === null && held.issuer !== null && held.issuer !== "Unknown") {
     throw new RenewalError("deploy.refused", `certificate ${name} is issued and renewed by Key Vault itself (issuer ${held.issuer}); choose another \`name\``);
   }
@@ -101,6 +102,11 @@ function refuseOthers(name: string, held: HeldCertificate): void {
   if (held.contentType !== null && held.contentType !== PEM) {
     throw new RenewalError("deploy.refused", `certificate ${name} holds ${held.contentType}, and renewd imports ${PEM}; choose another \`name\``);
   }
+  if (readMarks(held.tags, tagOf) === null && !adopt)
+    throw new RenewalError(
+      "deploy.refused",
+      `certificate ${name} was not imported by renewd (it has no tag ${tagOf("generation")}): name another, or set \`adopt: true\``,
+    );
 }
 
 function fingerprintOf({ der }: HeldCertificate): string {

@@ -51,6 +51,7 @@ export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
       await readProfile(session, profileOf(made, certificate), signal);
     },
   }),
+  occupies: (made, certificate) => [`${new URL(made.address).origin} ${profileOf(made, certificate)}`],
   // K14806 and "Creating custom SSL profiles": RSA up to 4096 bits, ECDSA on P-256 and P-384.
   limits: () => ({ keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] }),
 };

@@ -40,6 +40,7 @@ const options = z.strictObject({
     .refine((labels) => !Object.keys(labels).some((key) => key.startsWith(MARK_PREFIX)), `keys beginning with ${MARK_PREFIX} are reserved`)
     .default({})
     .describe("Further labels of the certificate."),
+  adopt: z.boolean().default(false).describe("Whether a certificate that renewd did not make is taken over. Default: it is refused."),
   timeout: durationOption("60s").describe("Time one change may take, with the operation that follows it: 500ms, 30s, 2m."),
 });
 
@@ -56,7 +57,7 @@ export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDe
       deploy: (request, signal) => deploy(api, made, request, signal),
       async preflight(certificate, _leaf, signal) {
         const held = await api.read(nameOf(made, certificate), signal);
-        if (held !== null) refuseGoogles(nameOf(made, certificate), held);
+        if (held !== null) refuseOthers(made, nameOf(made, certificate), held);
       },
     };
   },
@@ -72,7 +73,7 @@ async function deploy(api: CertificateManager, made: CertificateManagerOptions, 
   const name = nameOf(made, pair.certificate);
   const held = await api.read(name, signal);
   if (held !== null) {
-    refuseGoogles(name, held);
+    refuseOthers(made, name, held);
     refuseForeignOrOlder(pair, heldLabels(held.labels, pair), { name: `certificate ${name}`, mark: `its label ${MARK_PREFIX}generation` });
   }
   const labels = { ...held?.labels, ...made.labels, ...labelsOf(pair) };
@@ -83,8 +84,14 @@ async function deploy(api: CertificateManager, made: CertificateManagerOptions, 
   return { name, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
-function refuseGoogles(name: string, held: ManagedCertificate): void {
+/** Throws `deploy.refused` for a certificate that must not become ours. */
+function refuseOthers({ adopt }: CertificateManagerOptions, name: string, held: ManagedCertificate): void {
   if (!held.selfManaged) throw new RenewalError("deploy.refused", `certificate ${name} is managed and renewed by Google itself; choose another \`name\``);
+  if (held.labels[`${MARK_PREFIX}generation`] === undefined && !adopt)
+    throw new RenewalError(
+      "deploy.refused",
+      `certificate ${name} was not made by renewd (it has no label ${MARK_PREFIX}generation): name another, or set \`adopt: true\``,
+    );
 }
 
 function holds({ certificatePem }: ManagedCertificate, pair: IssuedCertificate): boolean {

@@ -97,6 +97,17 @@ describe("azure-key-vault", () => {
     });
   });
 
+  it("takes over a certificate that somebody else imported only when told to", async () => {
+    await deploy(await issue(1));
+    const [held] = fake.versions("www");
+    if (held !== undefined) held.tags = {};
+    const refusal = { code: "deploy.refused", message: expect.stringContaining("adopt: true") };
+    await expect(deploy(await issue(2))).rejects.toMatchObject(refusal);
+    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
+    expect(fake.versions("www")).toHaveLength(1);
+    expect(await deploy(await issue(2), { adopt: true })).toMatchObject({ generation: 2 });
+  });
+
   it("leaves alone what Key Vault renews itself or services read as PKCS#12, and says so in preflight", async () => {
     await deploy(await issue(1));
     const [held] = fake.versions("www");

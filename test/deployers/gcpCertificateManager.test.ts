@@ -106,6 +106,17 @@ describe("gcp-certificate-manager", () => {
     await expect(deploy(await issue(1, "7www"))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("beginning with a letter") });
   });
 
+  it("takes over a certificate that somebody else made only when told to", async () => {
+    await deploy(await issue(1));
+    const held = fake.certificates.get(`${PARENT}/www`);
+    if (held !== undefined) fake.certificates.set(`${PARENT}/www`, { ...held, labels: { team: "edge" } });
+    const refusal = { code: "deploy.refused", message: expect.stringContaining("adopt: true") };
+    await expect(deploy(await issue(2))).rejects.toMatchObject(refusal);
+    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
+    expect(await deploy(await issue(2), { adopt: true })).toMatchObject({ generation: 2 });
+    expect(fake.certificates.get(`${PARENT}/www`)?.labels).toMatchObject({ team: "edge", "renewd-generation": "2" });
+  });
+
   it("leaves a certificate alone that Google renews", async () => {
     fake.certificates.set(`${PARENT}/www`, { pemCertificate: "", pemPrivateKey: "", labels: {}, scope: "DEFAULT", managed: true });
     const refusal = { code: "deploy.refused", message: expect.stringContaining("by Google itself") };
