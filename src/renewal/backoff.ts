@@ -10,11 +10,15 @@ export function backoffMs(failures: number, { backoffMs: delays }: RenewalSettin
   return delays[Math.min(failures, delays.length) - 1] ?? DAY_MS;
 }
 
-/** When to try a step again; null: never in this renewal. Being told to wait uses up no attempt. */
+/** Being told until when to wait is not a failure and uses up no attempt; a limit that names no instant is one, or it would be tried for ever. */
+export function isToldToWait({ facts, retryAt }: RenewalError): boolean {
+  return facts.class === "rateLimited" && retryAt !== null;
+}
+
+/** When to try a step again; null: never in this renewal. */
 export function retryAt(error: RenewalError, failures: number, attemptsMax: number, settings: RenewalSettings, now: number): number | null {
-  const { class: errorClass, retry } = error.facts;
-  if (retry === "never") return null;
-  if (errorClass === "rateLimited") return Math.max(error.retryAt ?? 0, now + backoffMs(Math.max(1, failures), settings));
+  if (error.facts.retry === "never") return null;
+  if (isToldToWait(error)) return Math.max(error.retryAt ?? 0, now + backoffMs(Math.max(1, failures), settings));
   if (failures >= attemptsMax) return null;
   return Math.max(error.retryAt ?? 0, now + backoffMs(failures, settings));
 }

@@ -4,11 +4,11 @@ import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import { advance } from "./advance.ts";
-import { retryAt } from "./backoff.ts";
+import { isToldToWait, retryAt } from "./backoff.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
 import { deadEndpoints, loadDeadNames, namesToOrder, proposal } from "./deadNames.ts";
-import { type Turn, turn, whyTurn } from "./fallback.ts";
+import { type Turn, turn, waitedMs, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { orderRequest, orderScope } from "./orderRequest.ts";
@@ -77,7 +77,8 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
 
 /** Asking other CAs takes time, so it is done while the lease is held. Null: interrupted. */
 async function turnFrom(context: Context, renewal: Renewal, certificate: Certificate, error: RenewalError, lease: Lease): Promise<Turn | null> {
-  const why = whyTurn(error, attemptsAfter(renewal, error), context.clock.now());
+  const patience = { attempts: attemptsAfter(renewal, error), waitedMs: await waitedMs(context.store, renewal) };
+  const why = whyTurn(error, patience, context.clock.now());
   if (why === null) return { to: null, events: [] };
   try {
     return await turn(context, renewal, certificate, why, lease.signal);
@@ -87,9 +88,8 @@ async function turnFrom(context: Context, renewal: Renewal, certificate: Certifi
   }
 }
 
-/** Being told to wait is not a failure and uses up no attempt. */
 function attemptsAfter({ attempts }: Renewal, error: RenewalError): number {
-  return attempts + (error.facts.class === "rateLimited" ? 0 : 1);
+  return attempts + (isToldToWait(error) ? 0 : 1);
 }
 
 function issuerOf(renewal: Renewal, certificate: Certificate): string {

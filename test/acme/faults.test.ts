@@ -60,10 +60,10 @@ describe("a CA that limits or fails", () => {
     expect(ca.proxy.count("newOrder") - before).toBe(1);
   });
 
-  it("with status 503 that says until when is waited for as a limit is, which uses up no attempt", async () => {
+  it("with status 503 that says until when fails the attempt and is left alone until then", async () => {
     ca.proxy.intercept = async (incoming) => (incoming.resource === "newOrder" ? problem(503, "serverInternal", "too busy", { "retry-after": "600" }) : null);
     const error = await attempt().catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "acme.rateLimited", message: expect.stringContaining("too busy") });
+    expect(error).toMatchObject({ code: "acme.server", message: expect.stringContaining("too busy") });
     const waitMs = error instanceof RenewalError ? (error.retryAt ?? 0) - Date.now() : 0;
     expect(waitMs).toBeGreaterThan(590_000);
     expect(waitMs).toBeLessThanOrEqual(600_000);
