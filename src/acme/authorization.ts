@@ -45,7 +45,8 @@ export interface Challenges {
 /**
  * Answers every challenge the order still needs and returns once the CA has accepted them all: first all are presented,
  * then the CA is told, then polled. What was presented is cleaned up unless the order goes on without us: another worker
- * took over, or the CA could not be reached and may be validating right now. Whoever resumes the order cleans up then.
+ * took over, or the CA could not be reached or would not be asked, and may be validating right now. Whoever resumes the
+ * order cleans up then.
  */
 export async function answerChallenges(challenges: Challenges): Promise<void> {
   const pending = await findPending(challenges);
@@ -217,5 +218,5 @@ async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<
 }
 
 function goesOn(error: unknown): boolean {
-  return error instanceof RenewalError && error.facts.class === "transient";
+  return error instanceof RenewalError && (error.facts.class === "transient" || error.facts.class === "rateLimited");
 }

@@ -69,6 +69,27 @@ describe("a CA that limits or fails", () => {
     expect(waitMs).toBeLessThanOrEqual(600_000);
   });
 
+  it.each([
+    [429, "acme.rateLimited"],
+    [503, "acme.server"],
+  ])("with status %i while it validates is not robbed of the answers it may be reading right now", async (status, code) => {
+    let polled = false;
+    ca.proxy.intercept = async (incoming) => {
+      if (!isChallenge(incoming) || incoming.payload !== null) return null;
+      polled = true;
+      return problem(status, "rateLimited", "too many polls", { "retry-after": "60" });
+    };
+    const [progress, wanted, standing] = [memoryProgress(), request(), ca.challenges.stored.size];
+    const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+    await expect(issue()).rejects.toMatchObject({ code });
+    expect(polled).toBe(true);
+    expect(ca.challenges.stored.size).toBe(standing + 1);
+    ca.proxy.intercept = null;
+    await issue();
+    expect(progress.events.filter(({ type }) => type === "order.created")).toHaveLength(1);
+    expect(ca.challenges.stored.size).toBe(standing);
+  });
+
   it("that refuses every nonce is given up after a bounded number of requests", async () => {
     ca.proxy.intercept = async (incoming) => (incoming.resource === "newOrder" ? problem(400, "badNonce", "stale", { "replay-nonce": "abcd" }) : null);
     const before = ca.proxy.count("newOrder");
