@@ -54,9 +54,7 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
   const { ca, directoryOptions } = certificateAuthority(options, now);
 
   return {
-    async revoke(request, signal) {
-      return revokeCertificate(ca, await ensureAccount(ca, accounts, options, signal), request, signal);
-    },
+    revoke: (request, signal) => revokeCertificate(ca, () => ensureAccount(ca, accounts, options, signal), request, signal),
     eligibility: (request, signal) =>
       eligibilityOf(ca, { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null }, request, caa, signal),
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
