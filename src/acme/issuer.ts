@@ -32,6 +32,8 @@ export interface IssuerOptions {
   readonly termsOfServiceAgreed: boolean;
   /** The only roots trusted for the directory's TLS, as PEM; null: those that Node ships. */
   readonly trustPem: string | null;
+  /** As in `TransportOptions`. */
+  readonly proxy?: string | null;
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
   /** null: not known to lack any. */
   readonly keyTypes?: readonly KeyType[] | null;
@@ -83,8 +85,8 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
 
 /** What all that is said to one CA shares. Throws `acme.directory` when the directory is no https URL. */
 export function certificateAuthority(options: IssuerOptions, now: () => number): { ca: CertificateAuthority; directoryOptions: DirectoryOptions } {
-  const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
-  const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
+  const { name: issuer, directory, trustPem, proxy = null, requestTimeoutMs, externalAccount } = options;
+  const transport = createTransport({ issuer, directory, trustPem, proxy, requestTimeoutMs });
   const directoryOptions = { issuer, directory, transport, now };
   const ca = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: createDirectory(directoryOptions), externalAccount, now };
   return { ca, directoryOptions };
