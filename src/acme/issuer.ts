@@ -56,6 +56,13 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
   const { ca, directoryOptions } = certificateAuthority(options, now);
 
   return {
+    async clearAnswers(progress, solver, signal) {
+      const [{ orderUrl }, account] = [await progress.load(), await accounts.get(ca.issuer, ca.directoryUrl)];
+      if (orderUrl === null || account === null || account.url === null || !ca.transport.owns(orderUrl)) return;
+      const session = openSession(ca, account.privateKey, account.url, signal);
+      const { authorizations } = await fetchOrder(session, orderUrl);
+      await clearEarlierAnswers({ session, authorizations, solver, progress }, signal);
+    },
     revoke: (request, signal) => revokeCertificate(ca, () => ensureAccount(ca, accounts, options, signal), request, signal),
     eligibility: (request, signal) =>
       eligibilityOf(ca, { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null }, request, caa, signal),
@@ -109,7 +116,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending") await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
-  if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress, deadline });
+  if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress });
   if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(request, privateKey, progress)));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {
