@@ -27,8 +27,15 @@ export async function ensureAccount(ca: CertificateAuthority, accounts: Accounts
   if (stored.url !== null) {
     const { privateKey } = await settleRollover(ca, accounts, stored, signal);
     const session = openSession(ca, privateKey, stored.url, signal);
-    await syncContact(ca, accounts, { session, url: stored.url, contact: options.contact, known: stored.contactDigest });
-    return { url: stored.url, privateKey };
+    try {
+      await syncContact(ca, accounts, { session, url: stored.url, contact: options.contact, known: stored.contactDigest });
+      return { url: stored.url, privateKey };
+    } catch (error) {
+      if (!isAccountGone(error)) throw error;
+      await forgetAccount(ca, accounts, stored.url);
+      // Read again: another worker may have registered it anew meanwhile.
+      return ensureAccount(ca, accounts, options, signal);
+    }
   }
   return register(ca, accounts, options, stored, signal);
 }

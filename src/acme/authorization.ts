@@ -45,7 +45,8 @@ export interface Challenges {
 /**
  * Answers every challenge the order still needs and returns once the CA has accepted them all: first all are presented,
  * then the CA is told, then polled. What was presented is cleaned up unless the order goes on without us: another worker
- * took over, or the CA could not be reached and may be validating right now. Whoever resumes the order cleans up then.
+ * took over, or the CA could not be reached or would not be asked, and may be validating right now. Whoever resumes the
+ * order cleans up then.
  */
 export async function answerChallenges(challenges: Challenges): Promise<void> {
   const pending = await findPending(challenges);
@@ -67,8 +68,11 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
   if (failure !== null) throw failure;
 }
 
-/** A worker that died between presenting and cleaning up left its answers standing; whoever takes up its order removes them. */
-export async function clearEarlierAnswers(challenges: Challenges): Promise<void> {
+/**
+ * A worker that died between presenting and cleaning up left its answers standing; whoever takes up its order, or gives it
+ * up, removes them. `signal` ends that early.
+ */
+export async function clearEarlierAnswers(challenges: Omit<Challenges, "deadline">, signal?: AbortSignal): Promise<void> {
   const { session, authorizations, solver } = challenges;
   const left: ChallengeResponse[] = [];
   for (const url of authorizations) {
@@ -77,7 +81,7 @@ export async function clearEarlierAnswers(challenges: Challenges): Promise<void>
     if (parsed.data === undefined || token === undefined) continue;
     left.push({ identifier: parsed.data.identifier, token, keyAuthorization: await session.keyAuthorization(token) });
   }
-  await cleanUp(challenges, left);
+  await cleanUp(challenges, left, signal);
 }
 
 /** RFC 8555 §7.5.2. A CA that will not is none the worse for it: it goes on reusing them. */
@@ -103,6 +107,8 @@ async function findPending({ session, authorizations, solver, progress }: Challe
     if (status === "valid") continue;
     if (status !== "pending") {
       const reason = challenges.find((challenge) => challenge.status === "invalid")?.error;
+      // Of the other names too: nobody takes this order up again.
+      await clearEarlierAnswers({ session, authorizations, solver, progress });
       // The order cannot become valid any more, whatever its own status still says (RFC 8555 §7.1.6).
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
@@ -195,9 +201,14 @@ function outcomeOf(name: string, reply: Reply): { readonly outcome: Outcome | nu
   return { outcome: status === "invalid" ? trouble : null, trouble: error == null ? null : trouble };
 }
 
-async function cleanUp({ solver, progress }: Challenges, presented: readonly ChallengeResponse[]): Promise<void> {
+async function cleanUp(
+  { solver, progress }: Pick<Challenges, "solver" | "progress">,
+  presented: readonly ChallengeResponse[],
+  until?: AbortSignal,
+): Promise<void> {
   for (const response of presented) {
-    const signal = AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS);
+    until?.throwIfAborted();
+    const signal = AbortSignal.any([AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS), ...(until === undefined ? [] : [until])]);
     try {
       await solving(signal, () => solver.cleanUp(response, signal));
     } catch (error) {
@@ -228,5 +239,5 @@ async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<
 }
 
 function goesOn(error: unknown): boolean {
-  return error instanceof RenewalError && error.facts.class === "transient";
+  return error instanceof RenewalError && (error.facts.class === "transient" || error.facts.class === "rateLimited");
 }

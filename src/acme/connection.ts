@@ -35,6 +35,8 @@ const CONNECTION: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: "it does not speak TLS on this port",
 };
 
+const CONNECTING: readonly string[] = ["ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"];
+
 export function isTlsDistrust(error: unknown): boolean {
   return Object.hasOwn(DISTRUST, codeOf(error));
 }
@@ -53,11 +55,30 @@ export function untrustedError(issuer: string, origin: string, cause: unknown): 
   );
 }
 
-export function connectionError(issuer: string, origin: string, cause: unknown): RenewalError {
+export interface Route {
+  readonly issuer: string;
+  readonly origin: string;
+  /** URL; null: none. */
+  readonly proxy: string | null;
+}
+
+export function connectionError({ issuer, origin, proxy }: Route, cause: unknown): RenewalError {
   const code = codeOf(cause);
   const known = Object.hasOwn(CONNECTION, code) ? CONNECTION[code] : undefined;
+  const ca = `CA "${issuer}" at ${origin}`;
+  if (proxy !== null && code === "ERR_PROXY_TUNNEL") {
+    return new RenewalError("acme.connection", `Cannot reach ${ca}: proxy ${proxy} ${tunnelRefusal(cause)}.`, { cause });
+  }
   const why = known ?? (cause instanceof Error ? cause.message : "unknown reason");
-  return new RenewalError("acme.connection", `Cannot reach CA "${issuer}" at ${origin}: ${why}.`, { cause });
+  // Nothing but the proxy is connected to.
+  if (proxy !== null && CONNECTING.includes(code)) return new RenewalError("acme.connection", `Cannot reach proxy ${proxy} to ${ca}: ${why}.`, { cause });
+  return new RenewalError("acme.connection", `Cannot reach ${ca}${proxy === null ? "" : ` through proxy ${proxy}`}: ${why}.`, { cause });
+}
+
+function tunnelRefusal(cause: unknown): string {
+  const status = cause instanceof Error && "statusCode" in cause ? cause.statusCode : null;
+  if (status === 407) return "demands a user and password, which renewd has none of: let it permit this host";
+  return typeof status === "number" ? `refuses to connect to it (status ${status})` : "opened no tunnel to it";
 }
 
 /** A host with several addresses fails with one error per address (RFC 8305): the first speaks for all. */

@@ -33,6 +33,8 @@ export interface IssuerOptions {
   readonly termsOfServiceAgreed: boolean;
   /** The only roots trusted for the directory's TLS, as PEM; null: those that Node ships. */
   readonly trustPem: string | null;
+  /** As in `TransportOptions`. */
+  readonly proxy?: string | null;
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
   /** null: not known to lack any. */
   readonly keyTypes?: readonly KeyType[] | null;
@@ -55,9 +57,14 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
   const { ca, directoryOptions } = certificateAuthority(options, now);
 
   return {
-    async revoke(request, signal) {
-      return revokeCertificate(ca, await ensureAccount(ca, accounts, options, signal), request, signal);
+    async clearAnswers(progress, solver, signal) {
+      const [{ orderUrl }, account] = [await progress.load(), await accounts.get(ca.issuer, ca.directoryUrl)];
+      if (orderUrl === null || account === null || account.url === null || !ca.transport.owns(orderUrl)) return;
+      const session = openSession(ca, account.privateKey, account.url, signal);
+      const { authorizations } = await fetchOrder(session, orderUrl);
+      await clearEarlierAnswers({ session, authorizations, solver, progress }, signal);
     },
+    revoke: (request, signal) => revokeCertificate(ca, () => ensureAccount(ca, accounts, options, signal), request, signal),
     eligibility: (request, signal) =>
       eligibilityOf(ca, { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null }, request, caa, signal),
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
@@ -87,8 +94,8 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
 
 /** What all that is said to one CA shares. Throws `acme.directory` when the directory is no https URL. */
 export function certificateAuthority(options: IssuerOptions, now: () => number): { ca: CertificateAuthority; directoryOptions: DirectoryOptions } {
-  const { name: issuer, directory, trustPem, requestTimeoutMs, externalAccount } = options;
-  const transport = createTransport({ issuer, directory, trustPem, requestTimeoutMs });
+  const { name: issuer, directory, trustPem, proxy = null, requestTimeoutMs, externalAccount } = options;
+  const transport = createTransport({ issuer, directory, trustPem, proxy, requestTimeoutMs });
   const directoryOptions = { issuer, directory, transport, now };
   const ca = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: createDirectory(directoryOptions), externalAccount, now };
   return { ca, directoryOptions };
@@ -113,7 +120,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending") await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
-  if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress, deadline });
+  if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress });
   if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(attempt, privateKey)));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {

@@ -68,7 +68,7 @@ export function refusalError({ what, status, headers, body, now }: Refusal): Ren
   const parsed = problemSchema.safeParse(body);
   const problem: Problem = parsed.success ? parsed.data : { type: "about:blank", detail: `HTTP status ${status}` };
   const retryAt = retryAtOf(headers["retry-after"], now);
-  return new RenewalError(codeOfAnswer(problem, status, retryAt), `${what}: ${describeProblem(problem)}`, {
+  return new RenewalError(codeOfAnswer(problem, status), `${what}: ${describeProblem(problem)}`, {
     cause: { ...problem, status },
     ...(retryAt !== null && { retryAt }),
   });
@@ -91,9 +91,10 @@ export function hasProblemType(error: unknown, type: string): boolean {
   return problemOf(error)?.type === PREFIX + type;
 }
 
-function codeOfAnswer(problem: Problem, status: number, retryAt: number | null): ErrorCode {
-  // Let's Encrypt's limits per address answer 503; one in maintenance that says until when asks for the same patience.
-  if (status === 429 || (status === 503 && retryAt !== null)) return "acme.rateLimited";
+function codeOfAnswer(problem: Problem, status: number): ErrorCode {
+  if (status === 429) return "acme.rateLimited";
+  // Overload and maintenance are the CA's own trouble, also where it calls them a limit and says until when, as Boulder does.
+  if (status === 503) return "acme.server";
   const code = codeOfProblem(problem);
   // As the answer to a request, and not the outcome of a validation, it is the account that lacks the right (§7.3.6).
   if (code === "acme.unauthorized") return "acme.account";

@@ -6,12 +6,12 @@ import { hasProblemType } from "./problem.ts";
 import { type CertificateAuthority, openSession, type Session } from "./session.ts";
 
 /**
- * RFC 8555 §7.6: signed by the account that ordered it, or, where that is not ours to use, by the certificate's own key.
- * Returns which one did it. Already revoked is as good.
+ * RFC 8555 §7.6: signed by the account that ordered it, or, where there is none that we may use, by the certificate's own
+ * key: terms or a binding the CA refuses must not keep a compromised key valid. Returns which one did it. Already revoked is as good.
  */
 export async function revokeCertificate(
   ca: CertificateAuthority,
-  account: OpenAccount,
+  openAccount: () => Promise<OpenAccount>,
   { leafPem, privateKey, reason }: RevocationRequest,
   signal: AbortSignal,
 ): Promise<"account" | "certificate"> {
@@ -19,10 +19,12 @@ export async function revokeCertificate(
   if (revokeCert === undefined) throw new RenewalError("acme.refused", `CA "${ca.issuer}" offers no revocation in its directory.`);
   const payload = { certificate: new X509Certificate(leafPem).raw.toString("base64url"), reason: REVOCATION_REASONS[reason] };
   try {
+    const account = await openAccount();
     await ask(openSession(ca, account.privateKey, account.url, signal), revokeCert, payload);
     return "account";
   } catch (error) {
-    if (!hasProblemType(error, "unauthorized") && !hasProblemType(error, "accountDoesNotExist")) throw error;
+    // Of a request, the CA's `unauthorized` is about the account as well; a limit may be one on new accounts.
+    if (!(error instanceof RenewalError) || (error.code !== "acme.account" && error.code !== "acme.rateLimited")) throw error;
   }
   await ask(openSession(ca, privateKey, null, signal), revokeCert, payload);
   return "certificate";

@@ -8,6 +8,8 @@ import { connectionError, isTlsDistrust, untrustedError } from "./connection.ts"
 const RESPONSE_BYTES_MAX = 1024 * 1024;
 /** Shorter than servers keep idle connections: a request must not be sent into one that is just being closed. */
 const IDLE_TIMEOUT_MS = 4000;
+/** Node's limit for opening a tunnel and for keeping it idle are one; a proxy may have to look the CA up first. */
+const TUNNEL_TIMEOUT_MS = 10_000;
 const SOCKETS_MAX = 16;
 /** Printable ASCII only: the URL parser would silently drop line breaks that a log would show. */
 const URL_TEXT = /^[\x21-\x7e]{1,2000}$/;
@@ -20,6 +22,8 @@ export interface TransportOptions {
   readonly directory: string;
   /** The only roots trusted, as PEM; null: those that Node ships. */
   readonly trustPem: string | null;
+  /** http URL of a proxy that is asked to CONNECT, without credentials; null: none. The environment's are never used. */
+  readonly proxy: string | null;
   /** For one request from connect to the last byte of its answer. */
   readonly requestTimeoutMs: number;
 }
@@ -45,7 +49,12 @@ export interface Transport {
 export function createTransport(options: TransportOptions): Transport {
   const origin = originOf(options);
   const trust = trustOf(options);
-  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX, timeout: IDLE_TIMEOUT_MS, ...(trust !== null && { ca: trust }) });
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: SOCKETS_MAX,
+    ...(options.proxy === null ? { timeout: IDLE_TIMEOUT_MS } : { timeout: TUNNEL_TIMEOUT_MS, proxyEnv: { HTTPS_PROXY: options.proxy } }),
+    ...(trust !== null && { ca: trust }),
+  });
   const owns = (url: string): boolean => URL_TEXT.test(url) && URL.canParse(url) && new URL(url).origin === origin && new URL(url).username === "";
   return {
     owns,
@@ -65,10 +74,13 @@ export function createTransport(options: TransportOptions): Transport {
       } catch (cause) {
         signal.throwIfAborted();
         if (timeout.aborted) {
-          throw new RenewalError("acme.timeout", `CA "${options.issuer}" at ${origin} did not answer within ${options.requestTimeoutMs} ms.`, { cause });
+          const through = options.proxy === null ? "" : ` through proxy ${options.proxy}`;
+          throw new RenewalError("acme.timeout", `CA "${options.issuer}" at ${origin} did not answer${through} within ${options.requestTimeoutMs} ms.`, {
+            cause,
+          });
         }
         if (isTlsDistrust(cause)) throw untrustedError(options.issuer, origin, cause);
-        throw connectionError(options.issuer, origin, cause);
+        throw connectionError({ issuer: options.issuer, origin, proxy: options.proxy }, cause);
       }
       throw new RenewalError("acme.directory", `CA "${options.issuer}" redirected a request; set the issuer's \`directory\` to the final URL.`);
     },

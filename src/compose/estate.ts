@@ -101,6 +101,7 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
   };
   return {
     issue: async (...request) => (await issuer()).issue(...request),
+    clearAnswers: async (...order) => (await issuer()).clearAnswers?.(...order),
     revoke: async (...request) => {
       const { revoke } = await issuer();
       if (revoke === undefined) throw new RenewalError("request.invalid", "this issuer cannot revoke");

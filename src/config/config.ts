@@ -54,6 +54,8 @@ export interface IssuerConfig {
   readonly termsOfServiceAgreed: true;
   /** CAs trusted for the directory's own TLS certificate; null: the system's. */
   readonly trustPem: string | null;
+  /** http URL of host and port; null: none. */
+  readonly proxy: string | null;
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
   readonly budget: CaBudget;
   readonly staging: string | null;

@@ -12,6 +12,13 @@ const directoryUrl = z
   .regex(/^https:\/\//, { error: HTTPS_ADVICE, abort: true })
   .refine(isPlainHttps, HTTPS_ADVICE);
 
+const proxyUrl = z
+  .string()
+  .max(2_000)
+  .regex(/^http:\/\//, { error: "must be an http URL such as http://proxy.example.org:3128", abort: true })
+  .refine(hasNoCredentials, { error: "must hold neither user nor password: renewd has none for a proxy, so let it permit this host", abort: true })
+  .refine(isHostAndPort, "must be host and port only, such as http://proxy.example.org:3128");
+
 export const issuerSchema = z.strictObject({
   directory: directoryUrl.describe("URL of the CA's ACME directory; https only."),
   contact: z
@@ -20,6 +27,11 @@ export const issuerSchema = z.strictObject({
     .default([])
     .describe("Mail addresses the CA may write to."),
   trust: z.string().min(1).optional().describe("PEM file of the CAs that sign the directory's own TLS certificate. Default: the system's."),
+  proxy: proxyUrl
+    .optional()
+    .describe(
+      "HTTP proxy to reach the CA through, such as `http://proxy.example.org:3128`: by CONNECT, so that the CA's own TLS certificate is still what `trust` is about. Default: none; the environment's proxy variables are not read.",
+    ),
   termsOfServiceAgreed: z
     .literal(true, { error: "must be true: read the CA's terms of service and agree to them" })
     .describe("You have read the CA's terms of service and agree to them."),
@@ -49,4 +61,16 @@ function isPlainHttps(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   return url.protocol === "https:" && url.username === "" && url.password === "" && url.hash === "";
+}
+
+function hasNoCredentials(text: string): boolean {
+  if (!URL.canParse(text)) return true;
+  const { username, password } = new URL(text);
+  return username === "" && password === "";
+}
+
+function isHostAndPort(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname, search, hash } = new URL(text);
+  return protocol === "http:" && pathname === "/" && search === "" && hash === "";
 }

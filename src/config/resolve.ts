@@ -26,6 +26,7 @@ export async function resolveIssuer(
     contact: issuer.contact.map((mail) => `mailto:${mail}`),
     termsOfServiceAgreed: issuer.termsOfServiceAgreed,
     trustPem,
+    proxy: issuer.proxy ?? null,
     externalAccount: account && hmacKey ? { keyId: account.keyId, hmacKey } : null,
     budget: budgetOf(name, issuer.directory, issuer.limits),
     staging: issuer.staging ?? stagingOf(issuer.directory),

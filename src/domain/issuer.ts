@@ -112,6 +112,11 @@ export interface Eligibility {
 export interface Issuer {
   /** Idempotent over `progress`: resumes the stored order and never opens a second one while the first can be used. */
   issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
+  /**
+   * The stored order is given up for good: takes down what an attempt left standing because its order might have gone on.
+   * Idempotent; orders and registers nothing. Throws what kept it from doing so.
+   */
+  clearAnswers?(progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<void>;
   /** Idempotent. Returns whose key the CA accepted. */
   revoke?(request: RevocationRequest, signal: AbortSignal): Promise<"account" | "certificate">;
   /** What keeps this CA from fulfilling the request, as far as can be known without an order. */

@@ -13,12 +13,17 @@ export function backoffMs(failures: number, { backoffMs: delays }: RenewalSettin
 /** A target may ask for patience; one that says "in seventy years" is mistaken, and nobody else would ever look at it again. */
 const TARGET_PATIENCE_MS = DAY_MS;
 
-/** When to try a step again; null: never in this renewal. Being told to wait uses up no attempt. */
+/** Being told until when to wait is not a failure and uses up no attempt; a limit that names no instant is one, or it would be tried for ever. */
+export function isToldToWait({ facts, retryAt }: RenewalError): boolean {
+  return facts.class === "rateLimited" && retryAt !== null;
+}
+
+/** When to try a step again; null: never in this renewal. A target that is busy is tried as often as it takes. */
 export function retryAt(error: RenewalError, failures: number, attemptsMax: number, settings: RenewalSettings, now: number): number | null {
   const { class: errorClass, retry } = error.facts;
   if (retry === "never") return null;
   const told = errorClass === "target" ? Math.min(error.retryAt ?? 0, now + TARGET_PATIENCE_MS) : (error.retryAt ?? 0);
-  if (errorClass === "rateLimited" || error.code === "deploy.rateLimited") return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
+  if (isToldToWait(error) || error.code === "deploy.rateLimited") return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
   if (failures >= attemptsMax) return null;
   return Math.max(told, now + backoffMs(failures, settings));
 }

@@ -3,6 +3,8 @@ import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { EventType, NewEvent } from "../domain/event.ts";
 import type { Eligibility } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
+import type { Store } from "../domain/store.ts";
+import { isToldToWait } from "./backoff.ts";
 import { incompatibilities } from "./compatibility.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./duration.ts";
@@ -10,22 +12,39 @@ import { renewalEvent } from "./history.ts";
 
 /** Failed attempts at one CA after which a passing trouble is taken for an outage. */
 const FAILURES_MAX = 2;
-/** A CA that wants us to wait longer is passed over. */
+/** A CA that wants us to wait longer, at once or altogether, is passed over. */
 export const WAIT_MAX_MS = 3_600_000;
 const LOOK_TIMEOUT_MS = 30_000;
+const EVENTS_MAX = 500;
 
-/**
- * Why to turn to another CA, or null. What is wrong with the names themselves (validation) or with a request of one's own is wrong for every CA.
- * `attempts`: failed ones at the present issuer, this one included.
- */
-export function whyTurn({ code, facts, retryAt }: RenewalError, attempts: number, now: number): string | null {
+/** What the present issuer has cost so far. */
+export interface Patience {
+  /** Failed attempts, this one included. */
+  readonly attempts: number;
+  /** How long earlier attempts were told to wait. */
+  readonly waitedMs: number;
+}
+
+/** Why to turn to another CA, or null. What is wrong with the names themselves (validation) or with a request of one's own is wrong for every CA. */
+export function whyTurn(error: RenewalError, { attempts, waitedMs }: Patience, now: number): string | null {
+  const { code, facts, retryAt } = error;
   if (!code.startsWith("acme.") || facts.class === "validation" || code === "acme.ownCsr") return null;
-  if (facts.class === "rateLimited") {
-    const waitMs = (retryAt ?? now) - now;
-    return waitMs > WAIT_MAX_MS ? `it has to be waited for ${formatDuration(waitMs)}` : null;
-  }
   if (facts.retry === "never") return `no retry would help (${code})`;
-  return attempts >= FAILURES_MAX ? `${attempts} attempts failed (${code})` : null;
+  const waitMs = Math.max(0, (retryAt ?? now) - now);
+  // A timeout that says when to ask again is about an order the CA has taken on.
+  if (code !== "acme.timeout" && waitMs > WAIT_MAX_MS) return `it has to be waited for ${formatDuration(waitMs)}`;
+  if (!isToldToWait(error)) return attempts >= FAILURES_MAX ? `${attempts} attempts failed (${code})` : null;
+  // Our own budget knows when there is room; a CA that puts us off again and again does not.
+  const altogetherMs = code === "acme.budget" ? 0 : waitedMs + waitMs;
+  return altogetherMs > WAIT_MAX_MS ? `it has to be waited for again, ${formatDuration(altogetherMs)} altogether` : null;
+}
+
+/** How long the renewal's present issuer has told it to wait so far. */
+export async function waitedMs(store: Store, { id }: Renewal): Promise<number> {
+  const events = await store.events.list({ renewalId: id, types: ["issue.failed", "issue.fallback"], limit: EVENTS_MAX });
+  const here = events.slice(events.findLastIndex(({ type }) => type === "issue.fallback") + 1);
+  const waits = here.map(({ at, detail: { code, retryAt } }) => (code === "acme.rateLimited" && typeof retryAt === "number" ? retryAt - at : 0));
+  return waits.reduce((sum, wait) => sum + wait, 0);
 }
 
 export interface Turn {

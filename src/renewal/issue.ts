@@ -4,11 +4,11 @@ import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import { advance } from "./advance.ts";
-import { retryAt } from "./backoff.ts";
+import { isToldToWait, retryAt } from "./backoff.ts";
 import { isPending } from "./campaign.ts";
 import type { Context } from "./context.ts";
 import { deadEndpoints, loadDeadNames, namesToOrder, proposal } from "./deadNames.ts";
-import { type Turn, turn, whyTurn } from "./fallback.ts";
+import { type Turn, turn, waitedMs, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { orderRequest, orderScope } from "./orderRequest.ts";
@@ -16,9 +16,12 @@ import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 import { isInsideWindow } from "./suggestion.ts";
 import { countFailure, giveBack, settle, withdraw } from "./withdraw.ts";
 
+const CLEAR_TIMEOUT_MS = 15_000;
+
 type Outcome =
   | { readonly kind: "issued"; readonly certificate: Certificate; readonly dropped: readonly string[]; readonly result: IssueResult }
-  | { readonly kind: "failed"; readonly error: RenewalError; readonly turned: Turn }
+  /** `next`: when issuing is tried again; null: not in this renewal. */
+  | { readonly kind: "failed"; readonly error: RenewalError; readonly turned: Turn; readonly next: number | null }
   /** Another renewal has an order for the same names in flight. */
   | { readonly kind: "waits"; readonly for: string }
   | { readonly kind: "notNeeded" | "interrupted" };
@@ -45,12 +48,13 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
 }
 
 async function attempt(context: Context, renewal: Renewal, lease: Lease): Promise<Outcome> {
-  const { store, clock, estate } = context;
+  const { store, clock, estate, settings } = context;
   const configured = await stillNeeded(context, renewal);
   if (configured === null) return { kind: "notNeeded" };
   const { kept, dropped } = namesToOrder(configured, configured.dropDeadNames ? await loadDeadNames(store, configured.name) : []);
   const certificate = { ...configured, identifiers: kept };
   const issuer = issuerOf(renewal, certificate);
+  const progress = orderProgress(context, renewal, certificate, lease);
   try {
     const busy = await store.transaction(async (tx) => {
       const other = await tx.renewals.occupy(orderScope(issuer, certificate.identifiers), renewal.id, clock.now());
@@ -62,14 +66,18 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
     });
     if (busy !== null) return { kind: "waits", for: busy };
     const solver = estate.solver(certificate.solver);
-    const progress = orderProgress(context, renewal, certificate, lease);
     const request = await orderRequest(context, renewal, certificate, issuer);
     const result = await estate.issuer(issuer).issue(request, progress, solver, lease.signal);
     return { kind: "issued", certificate, dropped, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
     const turned = isInterruption(thrown, lease) ? null : await turnFrom(context, renewal, certificate, error, lease);
-    if (turned !== null) return { kind: "failed", error, turned };
+    if (turned !== null) {
+      const now = clock.now();
+      const next = turned.to !== null ? now : retryAt(error, attemptsAfter(renewal, error), settings.issueAttemptsMax, settings, now);
+      if (turned.to !== null || next === null) await giveUpOrder(context, renewal, certificate, progress, lease);
+      return { kind: "failed", error, turned, next };
+    }
     context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: error.message }, "issuing interrupted; the same order is resumed");
     return { kind: "interrupted" };
   }
@@ -77,7 +85,8 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
 
 /** Asking other CAs takes time, so it is done while the lease is held. Null: interrupted. */
 async function turnFrom(context: Context, renewal: Renewal, certificate: Certificate, error: RenewalError, lease: Lease): Promise<Turn | null> {
-  const why = whyTurn(error, attemptsAfter(renewal, error), context.clock.now());
+  const patience = { attempts: attemptsAfter(renewal, error), waitedMs: await waitedMs(context.store, renewal) };
+  const why = whyTurn(error, patience, context.clock.now());
   if (why === null) return { to: null, events: [] };
   try {
     return await turn(context, renewal, certificate, why, lease.signal);
@@ -87,9 +96,21 @@ async function turnFrom(context: Context, renewal: Renewal, certificate: Certifi
   }
 }
 
-/** Being told to wait is not a failure and uses up no attempt. */
+/** Answers that were left for the CA to read would stand for ever. Best effort: nothing may keep the outcome from being recorded. */
+async function giveUpOrder({ estate, log }: Context, renewal: Renewal, certificate: Certificate, progress: OrderProgress, lease: Lease): Promise<void> {
+  const bounded = AbortSignal.any([lease.signal, AbortSignal.timeout(CLEAR_TIMEOUT_MS)]);
+  try {
+    await estate.issuer(issuerOf(renewal, certificate)).clearAnswers?.(progress, estate.solver(certificate.solver), bounded);
+  } catch (thrown) {
+    log.warn(
+      { certificate: renewal.certificate, renewalId: renewal.id, err: toRenewalError(thrown) },
+      "challenge answers of an order given up may be left standing",
+    );
+  }
+}
+
 function attemptsAfter({ attempts }: Renewal, error: RenewalError): number {
-  return attempts + (error.facts.class === "rateLimited" ? 0 : 1);
+  return attempts + (isToldToWait(error) ? 0 : 1);
 }
 
 function issuerOf(renewal: Renewal, certificate: Certificate): string {
@@ -188,13 +209,12 @@ async function recordIssued(context: Context, renewal: Renewal, { certificate, d
   if (!recorded) context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");
 }
 
-async function recordFailed(context: Context, renewal: Renewal, { error, turned }: Extract<Outcome, { kind: "failed" }>): Promise<void> {
-  const { settings, clock, log } = context;
+async function recordFailed(context: Context, renewal: Renewal, { error, turned, next }: Extract<Outcome, { kind: "failed" }>): Promise<void> {
+  const { clock, log } = context;
   const now = clock.now();
   const attempts = attemptsAfter(renewal, error);
   const dead = error.facts.class === "validation" ? proposal(await loadDeadNames(context.store, renewal.certificate)) : "";
   const message = dead === "" ? error.message : `${error.message} What would help: ${dead}.`;
-  const next = turned.to !== null ? now : retryAt(error, attempts, settings.issueAttemptsMax, settings, now);
   log.warn({ certificate: renewal.certificate, renewalId: renewal.id, code: error.code, err: error, retryAt: next }, "issuing failed");
   const recorded = await recordOutcome(context, renewal.id, async (tx) => {
     const moved = turned.to === null ? { attempts } : { attempts: 0, issuer: turned.to };

@@ -63,18 +63,20 @@ describe("the ACME account", () => {
     expect(stored(ca, "interrupted")?.privateKey).toBe(key);
   });
 
-  it("is opened anew with the same key when the CA has forgotten everything, and the old order is abandoned", async () => {
+  it.each([
+    ["", {}, "the CA no longer knows the account"],
+    [" and is told of a changed contact", { contact: ["mailto:new@example.com"] }, "the CA no longer knows the order"],
+  ])("is opened anew with the same key when the CA has forgotten everything%s, and the old order is abandoned", async (_case, change, why) => {
     await using forgetful = await startCa();
-    const issuer = forgetful.issuer();
     const progress = memoryProgress();
     const wanted = request();
-    await issuer.issue(wanted, progress, forgetful.solver, running());
+    await forgetful.issuer().issue(wanted, progress, forgetful.solver, running());
     const [before, orderUrl] = [stored(forgetful, "pebble"), progress.state.orderUrl];
     await using successor = await startPebble({ httpPort: forgetful.pebble.httpPort });
     forgetful.proxy.upstream = successor;
-    const result = await issuer.issue(wanted, progress, forgetful.solver, running());
+    const result = await forgetful.issuer(change).issue(wanted, progress, forgetful.solver, running());
     expect(result.leaf.identifiers).toEqual(wanted.identifiers);
-    expect(progress.abandoned).toEqual(["the CA no longer knows the account"]);
+    expect(progress.abandoned).toEqual([why]);
     expect(progress.state.orderUrl).not.toBe(orderUrl);
     expect(stored(forgetful, "pebble")?.privateKey).toBe(before?.privateKey);
   });

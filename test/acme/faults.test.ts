@@ -60,13 +60,34 @@ describe("a CA that limits or fails", () => {
     expect(ca.proxy.count("newOrder") - before).toBe(1);
   });
 
-  it("with status 503 that says until when is waited for as a limit is, which uses up no attempt", async () => {
+  it("with status 503 that says until when fails the attempt and is left alone until then", async () => {
     ca.proxy.intercept = async (incoming) => (incoming.resource === "newOrder" ? problem(503, "serverInternal", "too busy", { "retry-after": "600" }) : null);
     const error = await attempt().catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "acme.rateLimited", message: expect.stringContaining("too busy") });
+    expect(error).toMatchObject({ code: "acme.server", message: expect.stringContaining("too busy") });
     const waitMs = error instanceof RenewalError ? (error.retryAt ?? 0) - Date.now() : 0;
     expect(waitMs).toBeGreaterThan(590_000);
     expect(waitMs).toBeLessThanOrEqual(600_000);
+  });
+
+  it.each([
+    [429, "acme.rateLimited"],
+    [503, "acme.server"],
+  ])("with status %i while it validates is not robbed of the answers it may be reading right now", async (status, code) => {
+    let polled = false;
+    ca.proxy.intercept = async (incoming) => {
+      if (!isChallenge(incoming) || incoming.payload !== null) return null;
+      polled = true;
+      return problem(status, "rateLimited", "too many polls", { "retry-after": "60" });
+    };
+    const [progress, wanted, standing] = [memoryProgress(), request(), ca.challenges.stored.size];
+    const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+    await expect(issue()).rejects.toMatchObject({ code });
+    expect(polled).toBe(true);
+    expect(ca.challenges.stored.size).toBe(standing + 1);
+    ca.proxy.intercept = null;
+    await issue();
+    expect(progress.events.filter(({ type }) => type === "order.created")).toHaveLength(1);
+    expect(ca.challenges.stored.size).toBe(standing);
   });
 
   it("that refuses every nonce is given up after a bounded number of requests", async () => {

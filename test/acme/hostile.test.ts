@@ -83,7 +83,7 @@ describe("a directory that cannot be used", () => {
 
   it("in maintenance is not blamed on the configuration", async () => {
     ca.proxy.intercept = async () => ({ status: 503, headers: { "retry-after": "60" }, body: "" });
-    await expect(attempt()).rejects.toMatchObject({ code: "acme.rateLimited", retryAt: expect.any(Number) });
+    await expect(attempt()).rejects.toMatchObject({ code: "acme.server", retryAt: expect.any(Number) });
   });
 
   it("that grows without end is not read to its end", async () => {

@@ -51,6 +51,12 @@ describe("the problem a CA answers a request with", () => {
     expect(refusal(status, "<html>").code).toBe(code);
   });
 
+  it("status 503 is the CA's own trouble whatever it calls it, and its Retry-After is kept", () => {
+    for (const type of ["about:blank", urn("serverInternal"), urn("rateLimited")]) {
+      expect(refusal(503, { type }, { "retry-after": "1800" })).toMatchObject({ code: "acme.server", retryAt: NOW + 1_800_000 });
+    }
+  });
+
   it.each([
     ["3600", NOW + 3600_000],
     ["0", NOW],

@@ -98,7 +98,7 @@ describe("renewalInfo", () => {
 
   it.each([
     [500, "acme.server"],
-    [503, "acme.rateLimited"],
+    [503, "acme.server"],
     [429, "acme.rateLimited"],
     [404, "acme.refused"],
   ])("answered with %i is %s with the CA's Retry-After", async (status, code) => {

@@ -82,6 +82,23 @@ describe("an attempt that ends", () => {
     expect(ca.challenges.stored.size).toBe(0);
   });
 
+  it("when the CA could not be told leaves answers that are removed also when one of them turns out to have failed", async () => {
+    const progress = memoryProgress();
+    const wanted = request(["one.example.org", "two.example.org"]);
+    ca.proxy.intercept = async ({ path }) => (path.startsWith("/chalZ/") ? { status: 503, headers: {}, body: "" } : null);
+    const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+    await expect(issue()).rejects.toMatchObject({ code: "acme.server" });
+    expect(ca.challenges.stored.size).toBe(2);
+    ca.proxy.intercept = async ({ path }, forward) => {
+      const answer = await forward();
+      return path.startsWith("/authZ/") ? { ...answer, body: answer.body.replace(/"status": *"\w+"/g, '"status": "invalid"') } : answer;
+    };
+    const error = await issue().catch((thrown: unknown) => thrown);
+    ca.proxy.intercept = null;
+    expect(error).toMatchObject({ code: "acme.orderInvalid" });
+    expect(ca.challenges.stored.size).toBe(0);
+  });
+
   it("between finalize and download only downloads", async () => {
     const progress = crashAt("afterSave", 5);
     const wanted = request();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createIssuer } from "../../src/acme/issuer.ts";
+import { createIssuer, type IssuerOptions } from "../../src/acme/issuer.ts";
+import { Secret } from "../../src/domain/secret.ts";
 import { memoryAccounts, memoryProgress } from "../support/orderMemory.ts";
 import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
@@ -21,4 +22,28 @@ it("revokes with the certificate's own key what another account ordered", async 
   const { leafPem, privateKey } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
   const stranger = createIssuer(issuerOptions(ca.proxy), { accounts: memoryAccounts(), now: Date.now });
   expect(await stranger.revoke?.({ leafPem, privateKey, reason: "keyCompromise" }, running())).toBe("certificate");
+});
+
+const KEYS = { "kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W" };
+const wrongKey = new Secret(Buffer.from("wrong-key-wrong-key-wrong-key-32").toString("base64url"));
+
+it.each<[string, Partial<IssuerOptions>]>([
+  ["terms that are not agreed to", { termsOfServiceAgreed: false }],
+  ["no account binding where one is demanded", { externalAccount: null }],
+  ["a wrong account binding", { externalAccount: { keyId: "kid-1", hmacKey: wrongKey } }],
+  ["a contact the CA refuses", { contact: ["mailto:not-an-address"] }],
+])("a compromised key is revoked although there is no account: %s", async (_why, change) => {
+  await using bound = await startCa({ externalAccountKeys: KEYS });
+  const externalAccount = { keyId: "kid-1", hmacKey: new Secret(KEYS["kid-1"]) };
+  const { leafPem, privateKey } = await bound.issuer({ externalAccount }).issue(request(), memoryProgress(), bound.solver, running());
+  const stranger = createIssuer({ ...issuerOptions(bound.proxy), externalAccount, ...change }, { accounts: memoryAccounts(), now: Date.now });
+  expect(await stranger.revoke?.({ leafPem, privateKey, reason: "keyCompromise" }, running())).toBe("certificate");
+});
+
+it("a compromised key is revoked although the CA opens no account now", async () => {
+  const { leafPem, privateKey } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+  ca.proxy.intercept = async ({ resource }) => (resource === "newAccount" ? { status: 429, headers: { "retry-after": "3600" }, body: "" } : null);
+  const stranger = createIssuer(issuerOptions(ca.proxy), { accounts: memoryAccounts(), now: Date.now });
+  expect(await stranger.revoke?.({ leafPem, privateKey, reason: "keyCompromise" }, running())).toBe("certificate");
+  ca.proxy.intercept = null;
 });

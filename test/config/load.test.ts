@@ -93,6 +93,7 @@ issuers:
     contact: [ops@example.org]
     termsOfServiceAgreed: true
     trust: root.pem
+    proxy: http://proxy.example:3128
     externalAccount: { keyId: k1, hmacKey: env:HMAC }
 `);
     await file.write("database.url", "postgresql://renewd:pw@db/renewd\n");
@@ -101,7 +102,13 @@ issuers:
     const issuer = config.issuers.get("ca");
     expect("key" in config.masterKey && config.masterKey.key.reveal()).toBe("m");
     expect(config.store.kind === "postgresql" && config.store.url.reveal()).toBe("postgresql://renewd:pw@db/renewd");
-    expect(issuer).toMatchObject({ contact: ["mailto:ops@example.org"], trustPem: root.certPem, requestTimeoutMs: 30_000, externalAccount: { keyId: "k1" } });
+    expect(issuer).toMatchObject({
+      contact: ["mailto:ops@example.org"],
+      trustPem: root.certPem,
+      proxy: "http://proxy.example:3128",
+      requestTimeoutMs: 30_000,
+      externalAccount: { keyId: "k1" },
+    });
     expect(issuer?.externalAccount?.hmacKey.reveal()).toBe("h");
     expect(config.redis).toMatchObject({
       kind: "sentinel",

@@ -147,6 +147,15 @@ certificates:
       `version: 1\nissuers: { ca: { directory: "https://ca.example/", termsOfServiceAgreed: true, trust: nope.pem } }\n`,
       "2:87 issuers.ca.trust: the trust file",
     ],
+    ...[
+      ["a proxy with a password", "http://me:hunter2@proxy:3128", "must hold neither user nor password"],
+      ["a proxy spoken to by TLS", "https://proxy:3128", "must be an http URL such as"],
+      ["a proxy with a path", "http://proxy:3128/pac", "must be host and port only"],
+    ].map(([mistake = "", proxy = "", message = ""]) => [
+      mistake,
+      `version: 1\nissuers: { ca: { directory: "https://ca.example/", termsOfServiceAgreed: true, proxy: "${proxy}" } }\n`,
+      `2:87 issuers.ca.proxy: ${message}`,
+    ]),
     ["a missing environment variable", "version: 1\nmasterKey: env:RENEWD_NOWHERE\n", "2:12 masterKey: the environment variable RENEWD_NOWHERE is not set"],
     ["a secret file that does not exist", 'version: 1\nstore: { type: postgresql, url: "file:nope" }\n', "2:33 store.url: the secret's file"],
     ["Redis in two places", "version: 1\nredis: { url: redis://a, path: /b }\n", "2:32 redis.path: cannot stand beside url"],
@@ -191,6 +200,7 @@ certificates:
     ["a Redis password", "redis: { url: redis://redis, password: hunter2-secret }"],
     ["a database URL", "store: { type: postgresql, url: postgresql://u:hunter2-secret@db/x }"],
     ["an HMAC key", "issuers: { ca: { directory: https://ca.example/, termsOfServiceAgreed: true, externalAccount: { keyId: k, hmacKey: hunter2-secret } } }"],
+    ["a proxy's password", "issuers: { ca: { directory: https://ca.example/, termsOfServiceAgreed: true, proxy: http://me:hunter2-secret@proxy } }"],
     ["an unfinished string", 'masterKey: "hunter2-secret'],
     ["a tag", "masterKey: !hunter2-secret x"],
     ["an alias", "masterKey: *hunter2-secret"],

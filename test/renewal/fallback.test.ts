@@ -15,6 +15,11 @@ describe("turning to another CA", () => {
     ["acme.rejectedIdentifier", 1, null, true],
     ["acme.rateLimited", 0, NOW + 3_600_000, false],
     ["acme.rateLimited", 0, NOW + 3_600_001, true],
+    ["acme.rateLimited", 1, null, false],
+    ["acme.rateLimited", 2, null, true],
+    ["acme.server", 1, NOW + 3_600_000, false],
+    ["acme.server", 1, NOW + 3_600_001, true],
+    ["acme.timeout", 1, NOW + 7_200_000, false],
     ["acme.budget", 0, NOW + 86_400_000, true],
     ["acme.unauthorized", 5, null, false],
     // The same request would go to every CA.
@@ -24,7 +29,16 @@ describe("turning to another CA", () => {
     ["internal.bug", 5, null, false],
   ])("%s after %i attempts, wait until %s: %s", (code, attempts, retryAt, turns) => {
     const error = new RenewalError(code, "", retryAt === null ? {} : { retryAt });
-    expect(whyTurn(error, attempts, NOW) !== null).toBe(turns);
+    expect(whyTurn(error, { attempts, waitedMs: 0 }, NOW) !== null).toBe(turns);
+  });
+
+  it.each<[ErrorCode, number, boolean]>([
+    ["acme.rateLimited", 3_000_000, false],
+    ["acme.rateLimited", 3_000_001, true],
+    ["acme.budget", 36_000_000, false],
+  ])("%s with ten minutes to wait after %i ms of waiting: %s", (code, waitedMs, turns) => {
+    const error = new RenewalError(code, "", { retryAt: NOW + 600_000 });
+    expect(whyTurn(error, { attempts: 0, waitedMs }, NOW) !== null).toBe(turns);
   });
 
   it("does not turn back before the next regular renewal, but away from an issuer that is no longer named", () => {
