@@ -9,7 +9,7 @@ import { proceed } from "./proceed.ts";
 export async function sweep(context: Context, signal: AbortSignal): Promise<number> {
   const { store, clock, settings, log } = context;
   await context.clockGuard.check(signal);
-  const due = await store.renewals.due(clock.now(), settings.batch);
+  const due = await store.renewals.due(clock.now(), settings.batch, settings.leaseMs);
   for (const renewal of due) {
     signal.throwIfAborted();
     try {

@@ -1,0 +1,47 @@
+// A machine whose clock is 40 days ahead: what it leaves behind must not outlast the mending of its clock.
+import { expect, it } from "vitest";
+import { DAY_MS } from "../support/facts.ts";
+import { modelCertificate, Workbench } from "../support/workbench.ts";
+
+const LEASE_MS = 9_000;
+const SOON_MS = 60_000;
+
+it("a deployer and a verifier whose clock is wrong take nothing", async () => {
+  await using bench = await Workbench.open([modelCertificate("www")]);
+  await bench.begin();
+  await bench.work("deploy");
+  for (const kind of ["deploy", "verify"] as const) {
+    const [job] = bench.jobs;
+    expect(job?.kind).toBe(kind);
+    const rows = async () => [await bench.renewal("www"), await bench.store.deployments.list("www"), await bench.store.events.list({ limit: 100 })];
+    const before = await rows();
+    bench.skewed = true;
+    bench.now += 40 * DAY_MS;
+    await expect(job && bench.run(job)).rejects.toMatchObject({ code: "clock.skewed" });
+    bench.now -= 40 * DAY_MS;
+    bench.skewed = false;
+    expect(await rows(), "no instant of the wrong clock was written").toEqual(before);
+    if (kind === "deploy") await bench.work("verify");
+  }
+  await bench.work();
+  expect(await bench.renewal("www")).toMatchObject({ state: "succeeded" });
+});
+
+it("a lease that a wrong clock took on a deployment holds nobody up", async () => {
+  await using bench = await Workbench.open([modelCertificate("www")]);
+  await bench.begin();
+  await bench.work("deploy");
+  await bench.store.deployments.claim("www", "a", bench.now + 40 * DAY_MS, LEASE_MS);
+  await bench.pass(SOON_MS);
+  expect(await bench.renewal("www")).toMatchObject({ state: "succeeded" });
+});
+
+it.each(["issue", "verify"] as const)("a lease that a wrong clock took to %s holds nobody up", async (kind) => {
+  await using bench = await Workbench.open([modelCertificate("www")]);
+  await bench.begin();
+  await bench.work(kind);
+  await bench.store.renewals.claim((await bench.renewal("www")).id, bench.now + 40 * DAY_MS, LEASE_MS);
+  bench.jobs.length = 0;
+  await bench.pass(SOON_MS);
+  expect(await bench.renewal("www")).toMatchObject({ state: "succeeded" });
+});
