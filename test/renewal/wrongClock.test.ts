@@ -45,3 +45,16 @@ it.each(["issue", "verify"] as const)("a lease that a wrong clock took to %s hol
   await bench.pass(SOON_MS);
   expect(await bench.renewal("www")).toMatchObject({ state: "succeeded" });
 });
+
+it("a planner whose clock is wrong applies no configuration: what is new is planned once the clock is mended", async () => {
+  await using bench = await Workbench.open([modelCertificate("www")]);
+  bench.skewed = true;
+  bench.now += 40 * DAY_MS;
+  await expect(bench.begin()).rejects.toMatchObject({ code: "clock.skewed" });
+  bench.now -= 40 * DAY_MS;
+  expect(await bench.store.certificates.list()).toEqual([]);
+  expect(await bench.store.events.list({ limit: 10 })).toEqual([]);
+  bench.skewed = false;
+  await bench.begin();
+  expect(await bench.renewal("www")).toMatchObject({ reason: "missing", state: "planned" });
+});

@@ -59,7 +59,7 @@ export class Workbench implements AsyncDisposable {
 
   /** Applies the configuration and plans what is due. */
   async begin(): Promise<void> {
-    await configure(this.context);
+    await configure(this.context, NO_SIGNAL);
     await planDue(this.context, NO_SIGNAL);
   }
 
