@@ -1,7 +1,10 @@
 // A machine whose clock is 40 days ahead: what it leaves behind must not outlast the mending of its clock.
 import { expect, it } from "vitest";
+import { RenewalError } from "../../src/domain/errors.ts";
+import type { Notification } from "../../src/domain/notification.ts";
+import { tellChannels } from "../../src/renewal/tell.ts";
 import { DAY_MS } from "../support/facts.ts";
-import { modelCertificate, Workbench } from "../support/workbench.ts";
+import { modelCertificate, NO_SIGNAL, Workbench } from "../support/workbench.ts";
 
 const LEASE_MS = 9_000;
 const SOON_MS = 60_000;
@@ -57,4 +60,27 @@ it("a planner whose clock is wrong applies no configuration: what is new is plan
   bench.skewed = false;
   await bench.begin();
   expect(await bench.renewal("www")).toMatchObject({ reason: "missing", state: "planned" });
+});
+
+it.each(["notify.failed", "notify.refused"] as const)("a channel that says %s to a clock that is wrong is told everything once it is mended", async (code) => {
+  await using bench = await Workbench.open([]);
+  const told: Notification["event"][] = [];
+  const send = async ({ event }: Notification): Promise<void> => {
+    if (bench.skewed) throw new RenewalError(code, "certificate has expired");
+    told.push(event);
+  };
+  bench.channels.set("pager", { from: "info", send });
+  const happens = (type: "store.restored" | "clock.skewed", detail = {}) =>
+    bench.store.events.append({ at: bench.now, type, certificate: null, renewalId: null, target: null, detail });
+  await tellChannels(bench.context, NO_SIGNAL);
+  await happens("store.restored");
+  bench.skewed = true;
+  bench.now += 40 * DAY_MS;
+  await happens("clock.skewed", { message: "40 d ahead" });
+  await tellChannels(bench.context, NO_SIGNAL);
+  bench.now -= 40 * DAY_MS;
+  bench.skewed = false;
+  expect(told).toEqual([]);
+  await tellChannels(bench.context, NO_SIGNAL);
+  expect(told).toEqual(["store.restored", "clock.skewed"]);
 });
