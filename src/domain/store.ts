@@ -81,6 +81,14 @@ export interface RenewalFilter {
   readonly limit: number;
 }
 
+export interface DuePage {
+  readonly limit: number;
+  /** The longest lease. */
+  readonly leaseMs: number;
+  /** What comes first: what is most urgent, or what has been due for longest. */
+  readonly first: "urgent" | "overdue";
+}
+
 export interface RenewalStore {
   /** False when the certificate already has an active renewal (unique in the database) or the id exists. */
   insert(renewal: Renewal): Promise<boolean>;
@@ -90,8 +98,8 @@ export interface RenewalStore {
   active(certificate: string): Promise<Renewal | null>;
   /** Newest first. */
   list(filter: RenewalFilter): Promise<Renewal[]>;
-  /** Active renewals whose next action has come, or whose lease a wrong clock took, most urgent first. */
-  due(now: number, limit: number, leaseMs: number): Promise<Renewal[]>;
+  /** Active renewals whose next action has come, or whose lease a wrong clock took. */
+  due(now: number, page: DuePage): Promise<Renewal[]>;
   /** Raises the fence and openClaims and takes the lease if nobody holds a live one (`isLeaseHeld`) and the renewal is active; else null. */
   claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
   /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
