@@ -70,7 +70,7 @@ async function writeConfig(home: string, peers: Peers): Promise<string> {
 
 /** As `renewd import` does for pairs that other tooling issued and installed. */
 async function takeOver(context: Context, peers: Peers): Promise<void> {
-  await configure(context);
+  await configure(context, new AbortController().signal);
   for (const [name, { certPem, keyPem }] of Object.entries(peers.estate.pairs)) {
     const certificate = context.estate.certificate(name);
     if (certificate === null) throw new Error(`the demo's configuration lacks ${name}`);

@@ -44,8 +44,8 @@ export function guardClock({ store, estate, clock, log, asksCa }: GuardedParts):
       return answers.filter((answer) => answer !== null);
     },
     async onChange(problem) {
-      if (problem === null) log.info({}, "the clock is right again: planning and issuing go on");
-      else log.error({ problem }, "the clock is wrong: nothing is planned or issued until it is set");
+      if (problem === null) log.info({}, "the clock is right again: work goes on");
+      else log.error({ problem }, "the clock is wrong: nothing is planned, issued, deployed or verified by it until it is set");
       const type = problem === null ? "clock.recovered" : "clock.skewed";
       await store.events
         .append({ at: clock.now(), type, certificate: null, renewalId: null, target: null, detail: problem === null ? {} : { message: problem } })

@@ -31,6 +31,8 @@ const TELL_TICK_MS = 2_000;
 /** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
 const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
+/** For the clock guard to ask, while whoever asked for a renewal waits. */
+const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
 const TICK_QUIET_MIN_MS = 5_000;
 
@@ -59,8 +61,8 @@ type StartRole = (context: Context, redis: RedisOptions, settings: RoleSettings)
 const START: Readonly<Record<Role, StartRole>> = {
   async planner(context, redis, settings) {
     const onError = report(context, "planner");
-    await configure(context);
     const ticks = watchedTicks(context, settings, onError);
+    await ticks.configure();
     const telling = repeat(TELL_TICK_MS, (signal) => tellChannels(context, signal), report(context, "notify"));
     const rehearsals = repeat(REHEARSAL_TICK_MS, (signal) => rehearseDue(context, signal), report(context, "rehearsal"));
     const lists = createRevocationLists();
@@ -69,13 +71,16 @@ const START: Readonly<Record<Role, StartRole>> = {
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const requests = startRequestWorker({
       redis,
-      handle: ({ certificate, force, reason, requestedBy }, jobId) =>
-        requestRenewal(context, { certificate, force: force ?? false, reason: reason ?? null, requestedBy: requestedBy ?? null, id: requestIdOf(jobId) }),
+      async handle({ certificate, force, reason, requestedBy }, jobId) {
+        await context.clockGuard.check(AbortSignal.timeout(REQUEST_CLOCK_TIMEOUT_MS));
+        const by = { reason: reason ?? null, requestedBy: requestedBy ?? null };
+        return requestRenewal(context, { certificate, force: force ?? false, ...by, id: requestIdOf(jobId) });
+      },
       onError,
     });
     return {
       async reloaded() {
-        await configure(context);
+        await ticks.configure();
         await planDue(context, AbortSignal.timeout(settings.tickMs));
       },
       async close() {
@@ -128,6 +133,8 @@ export function startRole(role: Role, context: Context, redis: RedisOptions, set
 }
 
 interface Ticks {
+  /** Applies the configuration: now, or before the first tick at which the clock is right. */
+  configure(): Promise<void>;
   run(what: "plan" | "sweep", signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
@@ -142,8 +149,15 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
   const last = { plan: clock.monotonic(), sweep: clock.monotonic() };
   const stopped = new AbortController();
   let running = Promise.resolve();
+  let configured = false;
+  const applied = async (signal: AbortSignal): Promise<void> => {
+    if (configured) return;
+    await configure(context, signal);
+    configured = true;
+  };
   const run: Ticks["run"] = async (what, signal) => {
     last[what] = clock.monotonic();
+    await applied(signal);
     await (what === "plan" ? planTick(context, signal) : sweep(context, signal));
   };
   const catchUp = async (): Promise<void> => {
@@ -158,6 +172,15 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
   }, sweepMs);
   return {
     run,
+    async configure() {
+      configured = false;
+      try {
+        await applied(stopped.signal);
+      } catch (thrown) {
+        if (toRenewalError(thrown).code !== "clock.skewed") throw thrown;
+        onError(thrown);
+      }
+    },
     async close() {
       clearInterval(timer);
       stopped.abort();

@@ -111,7 +111,7 @@ export const ERRORS = {
   "clock.skewed": {
     class: "configuration",
     retry: "backoff",
-    action: "Set this machine's clock (NTP): nothing is planned or issued by a clock more than 5 minutes off.",
+    action: "Set this machine's clock (NTP): nothing is planned, issued, deployed or verified by a clock more than 5 minutes off.",
   },
   "internal.crashLoop": { class: "internal", retry: "never", action: "See the log of the worker that died; then resume the certificate with `renewd resume`." },
   "internal.bug": { class: "internal", retry: "backoff", action: "Report this as a bug with the renewal's timeline." },

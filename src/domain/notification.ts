@@ -40,12 +40,21 @@ export interface ChannelCursor {
   readonly lastErrorMessage: string | null;
 }
 
+export interface ClaimTerms {
+  readonly leaseMs: number;
+  /** The longest back-off there is. */
+  readonly retryMaxMs: number;
+}
+
 export interface CursorStore {
   list(): Promise<ChannelCursor[]>;
   /** Forgets all other channels: one that comes back later begins anew. */
   retain(channels: readonly string[]): Promise<void>;
-  /** Takes the channel for `leaseMs`; a new one begins after the newest event. Null: somebody else has it, or it backs off. */
-  claim(channel: string, now: number, leaseMs: number): Promise<ChannelCursor | null>;
+  /**
+   * Takes the channel for `leaseMs`; a new one begins after the newest event. Null: somebody else has it, or it backs off.
+   * A lease or back-off longer than there can be was written by a wrong clock and counts as over.
+   */
+  claim(channel: string, now: number, terms: ClaimTerms): Promise<ChannelCursor | null>;
   /** Gives the channel back. False: the lease ran out and another has taken it, nothing was written. */
   release(claimed: ChannelCursor, patch: Pick<ChannelCursor, "seq" | "failures" | "nextAttemptAt" | "lastErrorMessage">): Promise<boolean>;
 }

@@ -81,6 +81,14 @@ export interface RenewalFilter {
   readonly limit: number;
 }
 
+export interface DuePage {
+  readonly limit: number;
+  /** The longest lease. */
+  readonly leaseMs: number;
+  /** What comes first: what is most urgent, or what has been due for longest. */
+  readonly first: "urgent" | "overdue";
+}
+
 export interface RenewalStore {
   /** False when the certificate already has an active renewal (unique in the database) or the id exists. */
   insert(renewal: Renewal): Promise<boolean>;
@@ -90,9 +98,9 @@ export interface RenewalStore {
   active(certificate: string): Promise<Renewal | null>;
   /** Newest first. */
   list(filter: RenewalFilter): Promise<Renewal[]>;
-  /** Active renewals whose next action has come, most urgent first. */
-  due(now: number, limit: number): Promise<Renewal[]>;
-  /** Raises the fence and openClaims and takes the lease if nobody holds a live one and the renewal is active; else null. */
+  /** Active renewals whose next action has come, or whose lease a wrong clock took. */
+  due(now: number, page: DuePage): Promise<Renewal[]>;
+  /** Raises the fence and openClaims and takes the lease if nobody holds a live one (`isLeaseHeld`) and the renewal is active; else null. */
   claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
   /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
   update(id: string, fence: number, patch: RenewalPatch): Promise<boolean>;
@@ -118,7 +126,7 @@ export interface DeploymentStore {
   want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
   /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0. */
   forget(certificate: string, target: string): Promise<void>;
-  /** Raises the fence and openClaims and takes the lease if nobody holds a live one; else null. */
+  /** Raises the fence and openClaims and takes the lease if nobody holds a live one (`isLeaseHeld`); else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
   /** Compare-and-set on the fence. */
   update(certificate: string, target: string, fence: number, patch: DeploymentPatch): Promise<boolean>;

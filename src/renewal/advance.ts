@@ -2,6 +2,7 @@ import type { Certificate, WaveFailure } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import { type Endpoint, endpointKey } from "../domain/endpoint.ts";
 import { type ErrorCode, isErrorCode } from "../domain/errors.ts";
+import { isLeaseHeld } from "../domain/lease.ts";
 import { isActive, type Renewal } from "../domain/renewal.ts";
 import type { Version } from "../domain/version.ts";
 import { type StagedWave, wavesOf } from "../domain/waves.ts";
@@ -17,6 +18,7 @@ export interface Facts {
   readonly previous: Version | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
+  readonly leaseMs: number;
   /** Claims without an outcome after which work is given up as a crash loop. */
   readonly crashesMax: number;
 }
@@ -49,7 +51,7 @@ const UNATTENDED_MS = 15_000;
  */
 export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   if (!isActive(renewal.state)) return { kind: "none" };
-  if (renewal.leaseUntil !== null && renewal.leaseUntil > now) return { kind: "wait", until: renewal.leaseUntil };
+  if (isLeaseHeld(renewal.leaseUntil, now, facts.leaseMs)) return { kind: "wait", until: renewal.leaseUntil };
   const { certificate, version } = facts;
   if (certificate === null) return { kind: "cancel", why: "the certificate left the configuration" };
   if (version === null) return advanceIssue(renewal, certificate, facts, now);
@@ -125,7 +127,7 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   const rows = facts.deployments.filter(({ target }) => wave.targets.includes(target));
   const pending = rows.filter((row) => isPending(row, renewal.generation, facts));
   // Targets first: nothing is verified while a deployment is running or about to start.
-  const leased = pending.filter((row) => row.leaseUntil !== null && row.leaseUntil > now);
+  const leased = pending.filter((row) => isLeaseHeld(row.leaseUntil, now, facts.leaseMs));
   const due = pending.filter((row) => !leased.includes(row) && (row.nextAttemptAt ?? 0) <= now);
   const offer: Action = { kind: "deploy", targets: due.map(({ target }) => target) };
   if (due.length > 0 && !isUnattended(offer, facts, now)) return offer;

@@ -1,9 +1,8 @@
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
+import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
 import { formatDuration } from "./duration.ts";
 
-/** Certificates are backdated and leases are seconds long: minutes of difference do no harm, more decides wrongly. */
-const SKEW_MAX_MS = 5 * 60_000;
 const MEASURE_EVERY_MS = 10 * 60_000;
 /** The wall clock moved against the monotonic one: somebody stepped it. */
 const STEP_MS = 60_000;
@@ -41,7 +40,7 @@ export function createClockGuard({ clock, references, onChange }: ClockGuardOpti
     if (wrong !== undefined) problem = wrong;
     else if (answers.length > 0) problem = null;
     // Nobody to ask: a big step is not believed, and a doubt stays until somebody can be asked.
-    else if (Math.abs(steppedMs) > SKEW_MAX_MS)
+    else if (Math.abs(steppedMs) > CLOCK_SKEW_MAX_MS)
       problem = `this machine's clock was stepped by ${formatDuration(steppedMs)} and neither CA nor database can be asked`;
     measured = { at: clock.monotonic(), offset: answers.length > 0 || measured === null ? offset : measured.offset };
     if (problem !== before) await onChange(problem);
@@ -63,6 +62,6 @@ export function createClockGuard({ clock, references, onChange }: ClockGuardOpti
 function problemWith(reference: ClockReference): string | null {
   if ("problem" in reference) return reference.problem;
   const { name, aheadMs } = reference;
-  if (Math.abs(aheadMs) <= SKEW_MAX_MS) return null;
+  if (Math.abs(aheadMs) <= CLOCK_SKEW_MAX_MS) return null;
   return `this machine's clock is ${formatDuration(aheadMs)} ${aheadMs > 0 ? "behind" : "ahead of"} ${name}`;
 }

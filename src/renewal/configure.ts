@@ -1,9 +1,13 @@
 import type { Context } from "./context.ts";
 import { proceed } from "./proceed.ts";
 
-/** Makes the database's records match the configuration, with an event for every difference. Run by planners at start and reload. */
-export async function configure(context: Context): Promise<void> {
+/**
+ * Makes the database's records match the configuration, with an event for every difference. Run by planners at start and reload.
+ * Throws `clock.skewed` before anything is written: what is new is due now, and a clock 40 days ahead would hide it for so long.
+ */
+export async function configure(context: Context, signal: AbortSignal): Promise<void> {
   const { store, estate, clock, log } = context;
+  await context.clockGuard.check(signal);
   const now = clock.now();
   const difference = await store.transaction(async (tx) => {
     const found = await tx.certificates.sync(estate.certificates(), now);

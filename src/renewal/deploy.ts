@@ -19,6 +19,7 @@ type Outcome =
 /** Puts the wanted generation into one target of a renewal's certificate. */
 export async function deploy(context: Context, renewalId: string, target: string, signal: AbortSignal): Promise<void> {
   const { store, clock, settings } = context;
+  await context.clockGuard.check(signal);
   const renewal = await store.renewals.get(renewalId);
   // A job may outlive what it was for: a renewal that was cancelled or held, or a wave that is not reached yet, puts nothing anywhere.
   if (renewal === null || !(await isNext(context, renewalId, target))) return;

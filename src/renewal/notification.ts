@@ -39,7 +39,7 @@ const TELLINGS: Partial<Readonly<Record<EventType, Tell>>> = {
   "renewalInfo.suggested": (text, { detail }) =>
     detail.moved === true ? { severity: "warning", message: `the CA moved its renewal window${optional(text("explanationUrl"), ", see ")}` } : null,
   "clock.skewed": (text) => ({ severity: "page", message: `planning and issuing have stopped: ${text("message")}` }),
-  "clock.recovered": () => ({ severity: "info", message: "the clock is right again: planning and issuing go on" }),
+  "clock.recovered": () => ({ severity: "info", message: "the clock is right again: work goes on" }),
   "store.restored": () => ({ severity: "info", message: "the database was restored from a backup" }),
 };
 

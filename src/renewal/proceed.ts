@@ -117,7 +117,8 @@ export async function loadFacts(context: Context, store: Store, renewal: Renewal
   const deployments = await store.deployments.list(renewal.certificate);
   const previous = await pairKept(store, renewal, deployments);
   const endpoints = await store.observations.statuses(renewal.certificate);
-  return { certificate, version, previous, deployments, endpoints, crashesMax: context.settings.crashesMax };
+  const { leaseMs, crashesMax } = context.settings;
+  return { certificate, version, previous, deployments, endpoints, leaseMs, crashesMax };
 }
 
 /** The newest pair that a target not reached yet still holds. Where none is known to hold any: the version before. */

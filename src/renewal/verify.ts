@@ -31,6 +31,7 @@ interface Needed {
 /** Dials every address of every endpoint that is not proved yet, until all serve the new certificate or time is up. */
 export async function verify(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
   const { store, clock, settings } = context;
+  await context.clockGuard.check(signal);
   const claimedAt = clock.monotonic();
   const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
   if (renewal === null) return;

@@ -1,4 +1,5 @@
-import type { CursorStore } from "../domain/notification.ts";
+import { CLOCK_SKEW_MAX_MS, leaseUntilMax } from "../domain/lease.ts";
+import type { ClaimTerms, CursorStore } from "../domain/notification.ts";
 import { atomically, type Db } from "./schema.ts";
 
 export function cursorStore(db: Db): CursorStore {
@@ -8,7 +9,7 @@ export function cursorStore(db: Db): CursorStore {
       const others = db.deleteFrom("channelCursors");
       await (channels.length === 0 ? others : others.where("channel", "not in", channels)).execute();
     },
-    claim: (channel, now, leaseMs) => atomically(db, (trx) => claim(trx, channel, now, leaseMs)),
+    claim: (channel, now, terms) => atomically(db, (trx) => claim(trx, channel, now, terms)),
     async release({ channel, leaseUntil }, patch) {
       const result = await db
         .updateTable("channelCursors")
@@ -21,7 +22,7 @@ export function cursorStore(db: Db): CursorStore {
   };
 }
 
-async function claim(trx: Db, channel: string, now: number, leaseMs: number) {
+async function claim(trx: Db, channel: string, now: number, { leaseMs, retryMaxMs }: ClaimTerms) {
   // A channel that is new is not told the whole history.
   const newest = await trx
     .selectFrom("events")
@@ -36,8 +37,10 @@ async function claim(trx: Db, channel: string, now: number, leaseMs: number) {
     .updateTable("channelCursors")
     .set({ leaseUntil: now + leaseMs })
     .where("channel", "=", channel)
-    .where((row) => row.or([row("leaseUntil", "is", null), row("leaseUntil", "<=", now)]))
-    .where((row) => row.or([row("nextAttemptAt", "is", null), row("nextAttemptAt", "<=", now)]))
+    .where((row) => row.or([row("leaseUntil", "is", null), row("leaseUntil", "<=", now), row("leaseUntil", ">", leaseUntilMax(now, leaseMs))]))
+    .where((row) =>
+      row.or([row("nextAttemptAt", "is", null), row("nextAttemptAt", "<=", now), row("nextAttemptAt", ">", now + retryMaxMs + CLOCK_SKEW_MAX_MS)]),
+    )
     .returningAll()
     .executeTakeFirst();
   return row ?? null;

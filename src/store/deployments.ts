@@ -1,5 +1,6 @@
 import type { Selectable } from "kysely";
 import type { Deployment } from "../domain/deployment.ts";
+import { leaseUntilMax } from "../domain/lease.ts";
 import type { DeploymentStore } from "../domain/store.ts";
 import { readJson, receiptJson } from "./json.ts";
 import { atomically, type Db, type Schema } from "./schema.ts";
@@ -32,7 +33,9 @@ export function deploymentStore(db: Db): DeploymentStore {
         .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil: now + leaseMs }))
         .where("certificate", "=", certificate)
         .where("target", "=", target)
-        .where((current) => current.or([current("leaseUntil", "is", null), current("leaseUntil", "<=", now)]))
+        .where((current) =>
+          current.or([current("leaseUntil", "is", null), current("leaseUntil", "<=", now), current("leaseUntil", ">", leaseUntilMax(now, leaseMs))]),
+        )
         .returningAll()
         .executeTakeFirst();
       return row === undefined ? null : toDeployment(row);

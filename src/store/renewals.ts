@@ -1,7 +1,8 @@
 import { type SqlBool, sql } from "kysely";
 import type { OrderState } from "../domain/issuer.ts";
+import { leaseUntilMax } from "../domain/lease.ts";
 import { ACTIVE_STATES } from "../domain/renewal.ts";
-import type { RenewalFilter, RenewalStore } from "../domain/store.ts";
+import type { DuePage, RenewalFilter, RenewalStore } from "../domain/store.ts";
 import { atomically, type Db, type Dialect } from "./schema.ts";
 import { recordIdentity, type Vault } from "./vault.ts";
 
@@ -56,7 +57,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
       return (await query.executeTakeFirst()) ?? null;
     },
     list: (filter) => list(db, filter),
-    due: (now, limit) => dueRenewals(db, now, limit).execute(),
+    due: (now, page) => dueRenewals(db, now, page).execute(),
     claim: (id, now, leaseMs) => claim(db, id, now, leaseMs),
     async update(id, fence, patch) {
       const result = await db
@@ -77,14 +78,19 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
   };
 }
 
-/** Apart so that a test can ask the database how it would find them. */
-export function dueRenewals(db: Db, now: number, limit: number) {
+/**
+ * Apart so that a test can ask the database how it would find them. A claim sets both instants, so what a wrong clock took stands
+ * at the far end of the same index; two searches, as SQLite uses no partial index for an OR.
+ */
+export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DuePage) {
+  const farAhead = leaseUntilMax(now, leaseMs);
+  const active = db.selectFrom("renewals").select(COLUMNS).where(IS_ACTIVE);
+  const due = active.where("nextActionAt", "<=", now).unionAll(active.where("nextActionAt", ">", farAhead).where("leaseUntil", ">", farAhead));
   return db
-    .selectFrom("renewals")
-    .select(COLUMNS)
-    .where(IS_ACTIVE)
-    .where("nextActionAt", "<=", now)
-    .orderBy("priority")
+    .selectFrom(due.as("due"))
+    .selectAll()
+    .$if(first === "urgent", (query) => query.orderBy("priority"))
+    .orderBy((row) => row("nextActionAt", "<=", now))
     .orderBy("nextActionAt")
     .orderBy("id")
     .limit(limit);
@@ -112,7 +118,9 @@ async function claim(db: Db, id: string, now: number, leaseMs: number) {
     .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil, nextActionAt: leaseUntil }))
     .where("id", "=", id)
     .where(IS_ACTIVE)
-    .where((current) => current.or([current("leaseUntil", "is", null), current("leaseUntil", "<=", now)]))
+    .where((current) =>
+      current.or([current("leaseUntil", "is", null), current("leaseUntil", "<=", now), current("leaseUntil", ">", leaseUntilMax(now, leaseMs))]),
+    )
     .returning(COLUMNS)
     .executeTakeFirst();
   return row ?? null;

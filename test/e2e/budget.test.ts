@@ -21,7 +21,7 @@ it("sends no order beyond a limit: the planner holds it, and a worker that comes
   await system.configure({ sections: { issuers: { ca: { directory: ca.directory, trust: "ca.pem", termsOfServiceAgreed: true, limits } } } });
   await using app = await openContext(system.configFile, { log: createLog({ level: "error", pretty: false }) });
   const context = withoutQueue(app.context);
-  await configure(context);
+  await configure(context, NO_SIGNAL);
   const responder = await startHttp01Responder({ host: "127.0.0.1", port: pebble.httpPort, challenges: store.challenges });
   try {
     const report = await planReport(store, app.config.certificates, Date.now(), app.estate.budget);

@@ -1,11 +1,16 @@
 import { globSync } from "node:fs";
 import { expect, it } from "vitest";
-import { startHaproxy } from "../support/haproxy.ts";
+import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { startRenewd } from "../support/renewd.ts";
 import { startSystem } from "../support/system.ts";
 import { until } from "../support/until.ts";
 
 const NAME = "time.example.org";
+const LATE_NAME = "late.example.org";
+
+function certificateOf({ port }: Haproxy, name: string): object {
+  return { names: [name], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port, sni: name }] };
+}
 
 /** The library itself: the program `faketime` would stand between us and the worker, and keep our signals from it. */
 function shifted(skew: string): Record<string, string> {
@@ -23,15 +28,16 @@ it.each([
   await using haproxy = await startHaproxy();
   await using system = await startSystem({
     targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
-    certificates: { time: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] } },
+    certificates: { time: certificateOf(haproxy, NAME) },
   });
-  const { planner, acme } = await system.workers();
+  const { planner, acme, deployer, verifier } = await system.workers();
   expect(await system.ended("time")).toMatchObject({ state: "succeeded" });
   await Promise.all([planner.stop(), acme.stop()]);
   // The verifier, whose clock is right, goes on looking at the endpoint.
   const record = async () => ({ ...(await system.store.certificates.get("time")), nextObservationAt: null });
   const before = await record();
 
+  await system.configure({ certificates: { time: certificateOf(haproxy, NAME), late: certificateOf(haproxy, LATE_NAME) } });
   // By this clock the certificate has long expired, or is not yet valid.
   const args = ["--config", system.configFile];
   await using skewedPlanner = startRenewd(args, shifted(skew), "workers/planner.ts");
@@ -44,4 +50,11 @@ it.each([
   expect(await system.store.renewals.list({ certificate: "time", limit: 10 })).toHaveLength(1);
   expect(system.orders()).toBe(1);
   expect(await record(), "no instant of the wrong clock was written").toEqual(before);
+  expect(await system.store.certificates.get("late"), "nor for a new certificate").toBeNull();
+
+  for (const process of [deployer, verifier]) process.kill("SIGHUP");
+  await Promise.all([deployer, verifier].map((process) => process.logged("configuration reloaded")));
+  system.worker("planner");
+  system.worker("acme");
+  expect(await system.ended("late")).toMatchObject({ state: "succeeded" });
 });

@@ -29,7 +29,7 @@ it("a CA that cannot be reached is passed over for the next that can do it, and 
   });
   await using app = await openContext(system.configFile, { log: createLog({ level: "error", pretty: false }) });
   const context = withoutQueue(app.context);
-  await configure(context);
+  await configure(context, NO_SIGNAL);
   const responder = await startHttp01Responder({ host: "127.0.0.1", port: pebble.httpPort, challenges: store.challenges });
   try {
     const [renewal] = await planDue(context, NO_SIGNAL);

@@ -10,6 +10,7 @@ function facts(patch: Partial<Facts> = {}): Facts {
     previous: null,
     deployments: [deployment()],
     endpoints: [],
+    leaseMs: 9_000,
     crashesMax: 5,
     ...patch,
   };

@@ -258,7 +258,7 @@ const happened = new Map<EventType, number>();
 describe("renewals under random crashes, lost and doubled jobs", () => {
   it.each(Array.from({ length: RUNS }, (_, index) => FIRST_SEED + index))("seed %i converges and never issues twice or goes back", async (seed) => {
     const world = new World(seed);
-    await configure(world.worker(null));
+    await configure(world.worker(null), NO_SIGNAL);
     await planDue(world.worker(null), NO_SIGNAL);
     // Most begin with a pair that is live, so that there is something to keep and to go back to.
     if (seed % 4 > 0) await world.settle();

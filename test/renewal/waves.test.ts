@@ -45,6 +45,7 @@ function next({ certificate: wanted = STAGED, renewal: patch, facts, deployments
     previous: version(),
     deployments,
     endpoints,
+    leaseMs: 9_000,
     crashesMax: 5,
     ...facts,
   };

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { CLOCK_SKEW_MAX_MS } from "../../src/domain/lease.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, NOW } from "../support/facts.ts";
 
+const TERMS = { leaseMs: 1_000, retryMaxMs: 5_000 };
 const FRESH = { failures: 0, nextAttemptAt: null, lastErrorMessage: null };
 
 export function cursorTests(bench: () => StoreBench): void {
@@ -12,14 +14,14 @@ export function cursorTests(bench: () => StoreBench): void {
       const { cursors, events } = bench().store;
       await events.append(event);
       const [newest] = await events.list({ limit: 1 });
-      expect(await cursors.claim("ops", NOW, 1_000)).toEqual({ channel: "ops", seq: newest?.seq, leaseUntil: NOW + 1_000, ...FRESH });
+      expect(await cursors.claim("ops", NOW, TERMS)).toEqual({ channel: "ops", seq: newest?.seq, leaseUntil: NOW + 1_000, ...FRESH });
     });
 
     test("are one's own until given back or the lease ends", async () => {
       const { cursors } = bench().store;
-      const mine = await cursors.claim("ops", NOW, 1_000);
-      expect(await cursors.claim("ops", NOW + 999, 1_000)).toBeNull();
-      const theirs = await cursors.claim("ops", NOW + 1_000, 1_000);
+      const mine = await cursors.claim("ops", NOW, TERMS);
+      expect(await cursors.claim("ops", NOW + 999, TERMS)).toBeNull();
+      const theirs = await cursors.claim("ops", NOW + 1_000, TERMS);
       if (mine === null || theirs === null) throw new Error("neither got the channel");
       expect(await cursors.release(mine, { ...FRESH, seq: 7 })).toBe(false);
       expect(await cursors.release(theirs, { ...FRESH, seq: 8 })).toBe(true);
@@ -28,16 +30,28 @@ export function cursorTests(bench: () => StoreBench): void {
 
     test("wait out a back-off", async () => {
       const { cursors } = bench().store;
-      const claimed = await cursors.claim("ops", NOW, 1_000);
+      const claimed = await cursors.claim("ops", NOW, TERMS);
       if (claimed === null) throw new Error("a new channel is free");
       await cursors.release(claimed, { seq: 0, failures: 1, nextAttemptAt: NOW + 5_000, lastErrorMessage: "500" });
-      expect(await cursors.claim("ops", NOW + 4_999, 1_000)).toBeNull();
-      expect(await cursors.claim("ops", NOW + 5_000, 1_000)).toMatchObject({ failures: 1, lastErrorMessage: "500" });
+      expect(await cursors.claim("ops", NOW + 4_999, TERMS)).toBeNull();
+      expect(await cursors.claim("ops", NOW + 5_000, TERMS)).toMatchObject({ failures: 1, lastErrorMessage: "500" });
+    });
+
+    test("are free when lease or back-off are longer than any can be: a wrong clock wrote them", async () => {
+      const { cursors } = bench().store;
+      await cursors.claim("ops", NOW + CLOCK_SKEW_MAX_MS, TERMS);
+      expect(await cursors.claim("ops", NOW, TERMS)).toBeNull();
+      const claimed = await cursors.claim("ops", NOW - 1, TERMS);
+      if (claimed === null) throw new Error("the lease was taken by a wrong clock");
+      const failed = { seq: 0, failures: 1, lastErrorMessage: "500" };
+      await cursors.release(claimed, { ...failed, nextAttemptAt: NOW + TERMS.retryMaxMs + CLOCK_SKEW_MAX_MS });
+      expect(await cursors.claim("ops", NOW, TERMS)).toBeNull();
+      expect(await cursors.claim("ops", NOW - 1, TERMS)).toMatchObject(failed);
     });
 
     test("of channels that are gone are forgotten", async () => {
       const { cursors } = bench().store;
-      for (const channel of ["a", "b", "c"]) await cursors.claim(channel, NOW, 1_000);
+      for (const channel of ["a", "b", "c"]) await cursors.claim(channel, NOW, TERMS);
       await cursors.retain(["b"]);
       expect((await cursors.list()).map(({ channel }) => channel)).toEqual(["b"]);
       await cursors.retain([]);

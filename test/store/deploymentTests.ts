@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Observation } from "../../src/domain/endpoint.ts";
+import { CLOCK_SKEW_MAX_MS } from "../../src/domain/lease.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { deployment, endpointStatus, NOW } from "../support/facts.ts";
 
@@ -52,6 +53,15 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       expect(await store.deployments.update("www", "lb", 1, { deployedGeneration: 1 })).toBe(false);
       expect(await store.deployments.update("www", "lb", 2, { deployedGeneration: 1, leaseUntil: null })).toBe(true);
       expect(await store.deployments.claim("www", "other", NOW, LEASE_MS)).toBeNull();
+    });
+
+    test("a lease that only a wrong clock can have taken holds nothing", async () => {
+      const { deployments } = bench().store;
+      await deployments.want("www", ["ahead", "tolerable"], 1);
+      await deployments.claim("www", "tolerable", NOW + CLOCK_SKEW_MAX_MS, LEASE_MS);
+      await deployments.claim("www", "ahead", NOW + CLOCK_SKEW_MAX_MS + 1, LEASE_MS);
+      expect(await deployments.claim("www", "tolerable", NOW, LEASE_MS)).toBeNull();
+      expect(await deployments.claim("www", "ahead", NOW, LEASE_MS)).toMatchObject({ fence: 2, leaseUntil: NOW + LEASE_MS });
     });
 
     test("a forgotten target holds nothing, but its receipt is kept", async () => {

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { CLOCK_SKEW_MAX_MS } from "../../src/domain/lease.ts";
 import { Secret } from "../../src/domain/secret.ts";
+import type { DuePage } from "../../src/domain/store.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { NOW, renewal } from "../support/facts.ts";
 
 const LEASE_MS = 30_000;
+const page = (limit: number, first: DuePage["first"] = "urgent") => ({ limit, leaseMs: LEASE_MS, first });
 
 export function renewalTests(bench: () => StoreBench): void {
   describe("renewals", () => {
@@ -67,6 +70,23 @@ export function renewalTests(bench: () => StoreBench): void {
       expect(await renewals.claim("unknown", NOW, LEASE_MS)).toBeNull();
     });
 
+    test("a lease that only a wrong clock can have taken holds nothing, and what it holds is due", async () => {
+      const { renewals } = bench().store;
+      for (const id of ["ahead", "tolerable"]) await renewals.insert(renewal({ id, certificate: id }));
+      await renewals.claim("tolerable", NOW + CLOCK_SKEW_MAX_MS, LEASE_MS);
+      await renewals.claim("ahead", NOW + CLOCK_SKEW_MAX_MS + 1, LEASE_MS);
+      expect((await renewals.due(NOW, page(10))).map(({ id }) => id)).toEqual(["ahead"]);
+      expect(await renewals.claim("tolerable", NOW, LEASE_MS)).toBeNull();
+      expect(await renewals.claim("ahead", NOW, LEASE_MS)).toMatchObject({ fence: 2, leaseUntil: NOW + LEASE_MS });
+      expect(await renewals.due(NOW, page(10))).toEqual([]);
+    });
+
+    test("what waits for long without a lease is not due", async () => {
+      const { renewals } = bench().store;
+      await renewals.insert(renewal({ id: "r", nextActionAt: NOW + 86_400_000 }));
+      expect(await renewals.due(NOW, page(10))).toEqual([]);
+    });
+
     test("a writer with an older fence is refused and nothing of it is written", async () => {
       const { renewals } = bench().store;
       await renewals.insert(renewal({ id: "r" }));
@@ -120,8 +140,11 @@ export function renewalTests(bench: () => StoreBench): void {
         { id: "unscheduled", priority: 1, nextActionAt: null },
       ] as const;
       for (const fact of facts) await renewals.insert(renewal({ certificate: fact.id, ...fact }));
-      expect((await renewals.due(NOW, 10)).map(({ id }) => id)).toEqual(["urgent-longer", "urgent", "calm"]);
-      expect((await renewals.due(NOW, 2)).map(({ id }) => id)).toEqual(["urgent-longer", "urgent"]);
+      expect((await renewals.due(NOW, page(10))).map(({ id }) => id)).toEqual(["urgent-longer", "urgent", "calm"]);
+      expect((await renewals.due(NOW, page(2))).map(({ id }) => id)).toEqual(["urgent-longer", "urgent"]);
+      expect((await renewals.due(NOW, page(2, "overdue"))).map(({ id }) => id)).toEqual(["calm", "urgent-longer"]);
+      await renewals.claim("urgent", NOW + 86_400_000, LEASE_MS);
+      expect((await renewals.due(NOW, page(2, "overdue"))).map(({ id }) => id)).toEqual(["urgent", "calm"]);
     });
 
     test("a list is newest first and keeps to its filter and limit", async () => {

@@ -83,10 +83,12 @@ describe("an SQLite file", () => {
     try {
       using reader = new DatabaseSync(file);
       const plan = (query: { compile(): { sql: string } }): string => {
-        const steps = reader.prepare(`explain query plan ${query.compile().sql}`).all(...[NOW, 10]);
+        const steps = reader.prepare(`explain query plan ${query.compile().sql}`).all();
         return steps.map(({ detail }) => detail).join("; ");
       };
-      expect(plan(dueRenewals(db, NOW, 10))).toContain("USING INDEX renewals_due (next_action_at<?)");
+      const renewals = plan(dueRenewals(db, NOW, { limit: 10, leaseMs: 9_000, first: "overdue" }));
+      for (const side of ["<", ">"]) expect(renewals).toContain(`USING INDEX renewals_due (next_action_at${side}?)`);
+      expect(renewals).not.toContain("SCAN renewals");
       expect(plan(dueCertificates(db, NOW, 10))).toBe("SEARCH certificates USING INDEX certificates_next_check_at (next_check_at<?)");
     } finally {
       await db.destroy();

@@ -23,7 +23,7 @@ export async function oneProcess(system: System): Promise<OneProcess> {
   await using stack = new AsyncDisposableStack();
   const app = stack.use(await openContext(system.configFile, { log: createLog({ level: "error", pretty: false }) }));
   const context = withoutQueue(app.context);
-  await configure(context);
+  await configure(context, NO_SIGNAL);
   const { store } = app;
   stack.adopt(await startHttp01Responder({ host: "127.0.0.1", port: system.pebble.httpPort, challenges: store.challenges }), (responder) => responder.close());
   const kept = stack.move();
