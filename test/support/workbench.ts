@@ -123,6 +123,7 @@ export class Workbench implements AsyncDisposable {
         deployer: (name) => target(name).deployer(new Crash(null)),
         limits: () => ({}),
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
+        ownCsr: () => null,
         hasAgent: () => false,
         channels: () => this.channels,
       },
