@@ -8,8 +8,13 @@ import { errorDetail, renewalEvent } from "./history.ts";
 import { isInterruption, type Lease, withLease } from "./lease.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 
-/** One attempt at one target; a target that hangs must not hold a worker for ever. */
-const ATTEMPT_TIMEOUT_MS = 120_000;
+/**
+ * A target that hangs must not hold a worker for ever. Deployers bound each of their own waits by what the configuration says, half an
+ * hour at most: this is for what they forget.
+ */
+const ATTEMPT_TIMEOUT_MS = 2_400_000;
+/** A deployer that was told to stop may clean up; one that does not stop, say for a dead file system, is left to itself. */
+const STOP_GRACE_MS = 10_000;
 
 type Outcome =
   | { readonly kind: "deployed"; readonly receipt: DeployReceipt; readonly durationMs: number }
@@ -66,7 +71,7 @@ async function attempt(context: Context, renewal: Renewal, deployment: Deploymen
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
     const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]);
-    const receipt = await estate.deployer(target).deploy({ pair, previous: deployment.receipt }, signal);
+    const receipt = await stopping(signal, estate.deployer(target).deploy({ pair, previous: deployment.receipt }, signal));
     return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
@@ -75,9 +80,27 @@ async function attempt(context: Context, renewal: Renewal, deployment: Deploymen
   }
 }
 
+/** What it may still do is what any overtaken worker may do: its target refuses what is older, and what it records is fenced. */
+async function stopping<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise: abandoned, reject } = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    timer = setTimeout(() => reject(signal.reason), STOP_GRACE_MS);
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([work, abandoned]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}
+
 function asDeployError(thrown: unknown): RenewalError {
   if (thrown instanceof Error && thrown.name === "TimeoutError") {
-    return new RenewalError("deploy.timeout", `the target did not answer within ${ATTEMPT_TIMEOUT_MS / 1000} s`, { cause: thrown });
+    return new RenewalError("deploy.timeout", `the deployer did not come to an end within ${ATTEMPT_TIMEOUT_MS / 60_000} minutes`, { cause: thrown });
   }
   return toRenewalError(thrown);
 }

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { RenewalError } from "../../src/domain/errors.ts";
+import { backoffMs, retryAt } from "../../src/renewal/backoff.ts";
+import { DEFAULT_SETTINGS } from "../../src/renewal/context.ts";
 import { patienceMs } from "../../src/renewal/patience.ts";
 import { expiryWarningAt } from "../../src/renewal/window.ts";
-import { DAY_MS, ISSUED_AT, version } from "../support/facts.ts";
+import { DAY_MS, ISSUED_AT, NOW, version } from "../support/facts.ts";
 
 const HOUR_MS = 3_600_000;
 const living = (lifetimeMs: number) => version({ leaf: { ...version().leaf, notAfter: ISSUED_AT + lifetimeMs } });
@@ -20,6 +23,24 @@ describe("how long a failed renewal may wait", () => {
 
   it("is no matter without a certificate", () => {
     expect(patienceMs(null, ISSUED_AT)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("when a step is tried again", () => {
+  const at = (code: "deploy.rateLimited" | "deploy.unreachable" | "acme.rateLimited", failures: number, told?: number) =>
+    retryAt(new RenewalError(code, "later", told === undefined ? {} : { retryAt: told }), failures, 4, DEFAULT_SETTINGS, NOW);
+
+  it("a target that is busy is tried as often as it takes, one that fails is not", () => {
+    expect(at("deploy.rateLimited", 99)).toBe(NOW + backoffMs(99, DEFAULT_SETTINGS));
+    expect(at("deploy.unreachable", 4)).toBeNull();
+  });
+
+  it("a target is given a day at the most, however long it asks for; a CA says for itself", () => {
+    const inSeventyYears = NOW + 70 * 365 * DAY_MS;
+    expect(at("deploy.rateLimited", 1, inSeventyYears)).toBe(NOW + DAY_MS);
+    expect(at("deploy.unreachable", 1, inSeventyYears)).toBe(NOW + DAY_MS);
+    expect(at("deploy.rateLimited", 1, NOW + 2 * HOUR_MS)).toBe(NOW + 2 * HOUR_MS);
+    expect(at("acme.rateLimited", 1, NOW + 3 * DAY_MS)).toBe(NOW + 3 * DAY_MS);
   });
 });
 

@@ -64,6 +64,14 @@ describe("a renewal in waves", () => {
     expect(next({ deployments: [on2("canary"), ...UNTOUCHED] })).toEqual({ kind: "verify", endpoints: [endpointOf("canary")] });
   });
 
+  it("waits for a target that backs off only while the pair before is good: then the others get the new one", () => {
+    const backedOff = behind("canary", { attempts: 1, nextAttemptAt: NOW + 200 * DAY_MS, errorCode: "deploy.rateLimited", errorMessage: "later" });
+    const fresh = version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, notBefore: NOW, notAfter: NOW + 90 * DAY_MS } });
+    const given = { deployments: [backedOff, ...UNTOUCHED], facts: { version: fresh } };
+    expect(next(given)).toEqual({ kind: "wait", until: NOW + 200 * DAY_MS });
+    expect(next({ ...given, now: NOW + 78 * DAY_MS })).toEqual({ kind: "deploy", targets: ["a", "b"] });
+  });
+
   it("begins the next wave once the first is proved", () => {
     expect(next({ deployments: [on2("canary"), ...UNTOUCHED], endpoints: [proved("canary")] })).toEqual({ kind: "deploy", targets: ["a", "b"] });
   });
