@@ -6,6 +6,7 @@ import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import { type ErrorCode, RenewalError } from "../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { createPairIssuer, mismatched, type PairIssuer } from "../support/issuedPairs.ts";
+import { until, within } from "../support/until.ts";
 
 export interface DeployerPeer extends AsyncDisposable {
   readonly deployer: Deployer;
@@ -17,9 +18,13 @@ export interface DeployerPeer extends AsyncDisposable {
   stored(certificate: string): Promise<string | null>;
   /** Lets every deploy fail from now on, as late as this target can fail; returns how to mend it. */
   breakDown(): Promise<{ readonly mend: () => Promise<void>; readonly code: ErrorCode }>;
+  /** For targets behind a network API: the call that changes it is never answered from now on. */
+  fallSilent?(): { readonly asked: () => boolean; readonly mend: () => void };
 }
 
 const NEVER = new AbortController().signal;
+/** Far below every time limit of a call. */
+const CANCEL_MAX_MS = 5_000;
 /** The peer serves this certificate; each test brings it to its own generations, always rising. */
 const NAME = "conform";
 
@@ -157,6 +162,26 @@ export function deployerConformance(
         await holds(pair);
         serving = pair;
       }
+    });
+
+    // A target without a network between has nothing to be silent.
+    it("ends at once when it is cancelled while its target is silent, and finishes once that answers", async () => {
+      const silence = peer.fallSilent?.();
+      const pair = await next();
+      if (silence !== undefined) {
+        const controller = new AbortController();
+        const stop = new Error("stop");
+        const ended = deploy(pair, null, controller.signal).then(
+          () => "deployed",
+          (error: unknown) => error,
+        );
+        await until("the target to be asked", async () => (silence.asked() ? true : null));
+        controller.abort(stop);
+        expect(await within("the cancelled deploy to end", ended, CANCEL_MAX_MS)).toBe(stop);
+        silence.mend();
+      }
+      await deploy(pair);
+      await holds(pair);
     });
 
     it("showed no private key in any receipt or error of the tests above", () => {

@@ -36,6 +36,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         deployer: make(fake),
         stored,
         served: (certificate) => servedFingerprint(fake.tlsPort, `${certificate}.test`),
+        fallSilent: () => fake.fallSilent("ImportCertificate"),
         async breakDown() {
           fake.disturb("ImportCertificate", { fault: "InternalFailure", status: 500 });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };

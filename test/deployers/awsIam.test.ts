@@ -37,6 +37,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         deployer: make(fake),
         stored,
         served: stored,
+        fallSilent: () => fake.fallSilent("UploadServerCertificate"),
         async breakDown() {
           fake.disturb("UploadServerCertificate", { fault: "ServiceFailure", status: 500 });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -43,6 +43,7 @@ for (const layout of ["json", "pem"] as const) {
       deployer: make(fake, { layout }),
       stored,
       served: stored,
+      fallSilent: () => fake.fallSilent("UpdateSecretVersionStage"),
       async breakDown() {
         fake.disturb("UpdateSecretVersionStage", { fault: "InternalServiceError", status: 500 });
         return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -32,6 +32,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         deployer: make(fake),
         stored,
         served: stored,
+        fallSilent: () => fake.fallSilent(IMPORT),
         async breakDown() {
           fake.disturbAlways(IMPORT, { status: 500, body: { error: { code: "InternalServerError", message: "try again" } } });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -33,6 +33,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         receiptOnly: true,
         stored,
         served: stored,
+        fallSilent: () => fake.fallSilent("PATCH"),
         async breakDown() {
           fake.disturbAlways("PATCH", { status: 502, body: "bad gateway" });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -56,6 +56,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         deployer: await make(fake),
         served: (certificate) => held(certificate, "running"),
         stored: (certificate) => held(certificate, "saved"),
+        fallSilent: () => fake.fallSilent("PATCH /mgmt/tm/transaction"),
         async breakDown() {
           fake.disturbAlways("PATCH /mgmt/tm/transaction", { status: 500, body: { code: 500, message: "mcpd is busy" } });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -31,6 +31,7 @@ deployerConformance("gcp-certificate-manager", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    fallSilent: () => fake.fallSilent("PATCH"),
     async breakDown() {
       fake.disturbAlways("PATCH", { status: 503, body: { error: { code: 503, status: "UNAVAILABLE", message: "try again" } } });
       return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -29,6 +29,7 @@ deployerConformance("gcp-secret-manager", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    fallSilent: () => fake.fallSilent(/:addVersion$/),
     async breakDown() {
       fake.disturbAlways(/:addVersion$/, { status: 503, body: { error: { code: 503, status: "UNAVAILABLE", message: "try again" } } });
       return { code: "deploy.unreachable", mend: async () => fake.calm() };

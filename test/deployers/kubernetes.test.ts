@@ -34,6 +34,7 @@ deployerConformance("kubernetes", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    fallSilent: () => fake.fallSilent(`PATCH ${SECRETS}`),
     async breakDown() {
       fake.disturbAlways(`PATCH ${SECRETS}`, {
         status: 500,

@@ -31,6 +31,7 @@ deployerConformance("vault", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    fallSilent: () => fake.fallSilent("POST /v1/secret/data"),
     async breakDown() {
       fake.disturbAlways("POST /v1/secret/data", { status: 500, body: { errors: ["internal error"] } });
       return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -36,6 +36,8 @@ export interface ApiFake extends AsyncDisposable {
   disturbAlways(which: string | RegExp, disturbance: ApiDisturbance): void;
   /** No longer disturbs anything. */
   calm(): void;
+  /** As the conformance suite wants it: requests that match are never answered. */
+  fallSilent(which: string | RegExp): { readonly asked: () => boolean; readonly mend: () => void };
   stop(): Promise<void>;
 }
 
@@ -55,8 +57,12 @@ interface Rule {
 export async function startApiFake(answer: (request: ApiRequest) => ApiReply | Promise<ApiReply>, options: ApiFakeOptions = {}): Promise<ApiFake> {
   const requests: string[] = [];
   let rules: Rule[] = [];
+  const matches = (line: string, which: string | RegExp): boolean => (typeof which === "string" ? line.startsWith(which) : which.test(line));
+  const calm = (): void => {
+    rules = [];
+  };
   const disturbance = (line: string): ApiDisturbance | undefined => {
-    const rule = rules.find(({ which, left }) => left.length > 0 && (typeof which === "string" ? line.startsWith(which) : which.test(line)));
+    const rule = rules.find(({ which, left }) => left.length > 0 && matches(line, which));
     return rule?.always === true ? rule.left[0] : rule?.left.shift();
   };
   const listener = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -88,8 +94,11 @@ export async function startApiFake(answer: (request: ApiRequest) => ApiReply | P
     requests,
     disturb: (which, ...disturbances) => rules.push({ which, left: [...disturbances], always: false }),
     disturbAlways: (which, one) => rules.push({ which, left: [one], always: true }),
-    calm() {
-      rules = [];
+    calm,
+    fallSilent(which) {
+      const before = requests.length;
+      rules.push({ which, left: ["hang"], always: true });
+      return { asked: () => requests.slice(before).some((line) => matches(line, which)), mend: calm };
     },
     stop,
     [Symbol.asyncDispose]: stop,

@@ -63,6 +63,8 @@ export interface AwsServiceFake extends AsyncDisposable {
   disturb(action: string, ...disturbances: readonly Disturbance[]): void;
   /** No longer disturbs anything. */
   calm(): void;
+  /** As the conformance suite wants it: the next call of this action is never answered. */
+  fallSilent(action: string): { readonly asked: () => boolean; readonly mend: () => void };
   stop(): Promise<void>;
 }
 
@@ -109,6 +111,11 @@ export async function startAwsService({ service, regions, protocol, operate }: A
     actions,
     disturb: (action, ...more) => disturbances.set(action, [...(disturbances.get(action) ?? []), ...more]),
     calm: () => disturbances.clear(),
+    fallSilent(action) {
+      const before = actions.length;
+      disturbances.set(action, ["hang"]);
+      return { asked: () => actions.slice(before).includes(action), mend: () => disturbances.clear() };
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
