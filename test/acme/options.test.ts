@@ -35,6 +35,23 @@ describe("a profile", () => {
     expect(orders()).toBe(before);
   });
 
+  it.each([
+    ["by its type", { type: "invalidProfile", subproblems: [] }],
+    ["by a subproblem", { type: "malformed", subproblems: [{ type: "urn:ietf:params:acme:error:invalidProfile", detail: "not for you" }] }],
+  ])("that the CA refuses %s is named, and the order is not mistaken for one that cannot replace", async (_how, { type, subproblems }) => {
+    const { leafPem } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+    const body = JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail: "no such thing", subproblems });
+    ca.proxy.intercept = async ({ resource }) => (resource === "newOrder" ? { status: 400, headers: {}, body } : null);
+    const before = orders();
+    const error = await ca
+      .issuer()
+      .issue({ ...request(), profile: "shortlived", replaces: leafPem }, memoryProgress(), ca.solver, running())
+      .catch((thrown: unknown) => thrown);
+    ca.proxy.intercept = null;
+    expect(error).toMatchObject({ code: "acme.profile", message: expect.stringMatching(/no such thing.*the certificate's `profile` is "shortlived"/) });
+    expect(orders() - before).toBe(1);
+  });
+
   it("at a CA without profiles is refused as well", async () => {
     await using old = await startCa();
     const attempt = old.issuer().issue({ ...request(), profile: "shortlived" }, memoryProgress(), old.solver, running());
