@@ -145,18 +145,21 @@ async function validate({ session, authorizations, progress, deadline }: Challen
   }
   // All are waited for: which names fail while others are fine tells a dead name from a broken responder.
   const failed = new Map<string, RenewalError>();
+  // Names that need no challenge any more were accepted earlier; one that is out of time was neither accepted nor refused.
+  let accepted = authorizations.length - pending.length;
   let late: RenewalError | null = null;
   try {
     for (const [item, reply] of first) {
       const name = harmless(item.name, 255);
       const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
       const outcome = await outcomeInTime(name, (read) => pollUntil(`validating ${name}`, reply, again, read, deadline));
-      if (outcome instanceof RenewalError && outcome.code === "acme.timeout") late ??= outcome;
-      else if (outcome !== "accepted") failed.set(item.name, outcome);
+      if (outcome === "accepted") accepted += 1;
+      else if (outcome.code === "acme.timeout") late ??= outcome;
+      else failed.set(item.name, outcome);
     }
   } finally {
     for (const [identifier, { code, message, facts }] of failed) {
-      const detail = { identifier, code, message, action: facts.action, othersValid: authorizations.length - failed.size };
+      const detail = { identifier, code, message, action: facts.action, othersValid: accepted };
       await progress.save({}, { type: "challenge.failed", detail });
     }
   }

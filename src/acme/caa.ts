@@ -1,16 +1,30 @@
 import { Resolver } from "node:dns/promises";
 import type { Identifier } from "../domain/identifier.ts";
+import { harmless } from "./problem.ts";
 
-/** One property of a CAA record (RFC 8659 §4.1), as node:dns returns it. */
+/** RFC 8659 §4.1 */
 export interface CaaRecord {
-  readonly critical: number;
-  readonly issue?: string | undefined;
-  readonly issuewild?: string | undefined;
+  readonly critical: boolean;
+  /** In lower case. */
+  readonly tag: string;
+  readonly value: string;
+}
+
+/** Who would ask for a certificate, and how. */
+export interface Subscriber {
+  /** The domains a CA goes by: its directory's `caaIdentities`. */
+  readonly identities: readonly string[];
+  /** Our account there; null: none yet, so no record can name it. */
+  readonly accountUrl: string | null;
+  readonly challengeType: string;
 }
 
 /** Records at one name: empty when there are none; throws when no server could tell. */
 export type CaaLookup = (name: string, signal: AbortSignal) => Promise<readonly CaaRecord[]>;
 
+const CRITICAL = 128;
+/** Registered tags; those about mail and contacts say nothing of ours. */
+const KNOWN_TAGS: readonly string[] = ["issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"];
 const QUERY_TIMEOUT_MS = 2_000;
 const QUERY_TRIES = 2;
 
@@ -22,7 +36,12 @@ export function createCaaLookup(servers?: readonly string[]): CaaLookup {
     const cancel = (): void => resolver.cancel();
     signal.addEventListener("abort", cancel, { once: true });
     try {
-      return await resolver.resolveCaa(name);
+      // Each has its flags, the member `type` that declarations do not know of, and one that goes by its tag.
+      return (await resolver.resolveCaa(name)).flatMap(({ critical, ...property }) =>
+        Object.entries(property)
+          .filter(([member]) => member !== "type")
+          .map(([tag, value]) => ({ critical: (critical & CRITICAL) !== 0, tag: tag.toLowerCase(), value: String(value) })),
+      );
     } catch (error) {
       signal.throwIfAborted();
       const code = error instanceof Error && "code" in error ? error.code : "";
@@ -40,10 +59,10 @@ export interface CaaVerdict {
 }
 
 /**
- * Whether the names' CAA records let a CA that goes by one of `identities` (its directory's `caaIdentities`) issue. The first
- * name that forbids it ends the search; what cannot be looked up is unknown, not forbidden: the CA looks again anyway.
+ * Whether the names' CAA records let the CA issue to this subscriber. The first name that forbids it ends the search; what
+ * cannot be looked up is unknown, not forbidden: the CA looks again anyway.
  */
-export async function checkCaa(identifiers: readonly Identifier[], identities: readonly string[], lookup: CaaLookup, signal: AbortSignal): Promise<CaaVerdict> {
+export async function checkCaa(identifiers: readonly Identifier[], subscriber: Subscriber, lookup: CaaLookup, signal: AbortSignal): Promise<CaaVerdict> {
   const known = new Map<string, Promise<readonly CaaRecord[]>>();
   const records = (name: string): Promise<readonly CaaRecord[]> => {
     const found = known.get(name) ?? lookup(name, signal);
@@ -56,9 +75,8 @@ export async function checkCaa(identifiers: readonly Identifier[], identities: r
     if (type !== "dns") continue;
     try {
       const found = await relevant(value.replace(/^\*\./, ""), records);
-      if (found !== null && !permits(found.records, identities, value.startsWith("*."))) {
-        return { forbidden: `the CAA record of ${found.name} does not permit ${identities.join(" or ")}`, unknown };
-      }
+      const obstacle = found === null ? null : obstacleIn(found.records, subscriber, value.startsWith("*."));
+      if (found !== null && obstacle !== null) return { forbidden: `the CAA record of ${found.name} ${obstacle}`, unknown };
     } catch {
       signal.throwIfAborted();
       unknown ??= `the CAA record of ${value} could not be looked up`;
@@ -81,12 +99,51 @@ async function relevant(
   return null;
 }
 
-function permits(records: readonly CaaRecord[], identities: readonly string[], wildcard: boolean): boolean {
-  const issuewild = records.flatMap((record) => (record.issuewild === undefined ? [] : [record.issuewild]));
-  const issue = records.flatMap((record) => (record.issue === undefined ? [] : [record.issue]));
-  const rules = wildcard && issuewild.length > 0 ? issuewild : issue;
+function obstacleIn(records: readonly CaaRecord[], subscriber: Subscriber, wildcard: boolean): string | null {
+  const strange = records.find(({ critical, tag }) => critical && !KNOWN_TAGS.includes(tag));
+  // RFC 8659 §4.1: no CA may issue over what it does not understand.
+  if (strange !== undefined) return `forbids all that do not know its critical property ${harmless(strange.tag, 50)}`;
+  const tagged = (wanted: string): string[] => records.filter(({ tag }) => tag === wanted).map(({ value }) => value);
+  const issuewild = wildcard ? tagged("issuewild") : [];
+  const rules = issuewild.length > 0 ? issuewild : tagged("issue");
   // Only `iodef` and the like: nobody is excluded (RFC 8659 §4.2).
-  if (rules.length === 0) return true;
-  const domains = rules.map((rule) => rule.split(";")[0]?.trim().toLowerCase());
-  return identities.some((identity) => domains.includes(identity.toLowerCase()));
+  if (rules.length === 0) return null;
+  const names = subscriber.identities.map((identity) => identity.toLowerCase());
+  const ours = rules.map(parseRule).filter(({ domain }) => names.includes(domain));
+  const ca = subscriber.identities.join(" or ");
+  const [first, ...others] = ours.map(({ parameters }) => restriction(parameters, subscriber));
+  if (first === undefined) return `does not permit ${ca}`;
+  return first === null || others.includes(null) ? null : `permits ${ca} ${first}`;
+}
+
+type Parameter = readonly [tag: string, value: string];
+
+interface Rule {
+  readonly domain: string;
+  /** null: not as RFC 8659 §4.2 wants them. */
+  readonly parameters: readonly Parameter[] | null;
+}
+
+function parseRule(rule: string): Rule {
+  const [domain = "", ...rest] = rule.split(";").map((part) => part.trim());
+  const parameters = rest
+    .filter((part) => part !== "")
+    .map((part): Parameter | null => {
+      const [, tag, value] = /^([a-z0-9-]+)[ \t]*=[ \t]*([\x21-\x7e]*)$/i.exec(part) ?? [];
+      return tag === undefined || value === undefined ? null : [tag.toLowerCase(), value];
+    });
+  return { domain: domain.toLowerCase(), parameters: parameters.includes(null) ? null : parameters.filter((each) => each !== null) };
+}
+
+/** What a rule for this CA demands of its subscribers that ours is not (RFC 8657); null: nothing. */
+function restriction(parameters: Rule["parameters"], { accountUrl, challengeType }: Subscriber): string | null {
+  const values = (wanted: string): string[] => (parameters ?? []).filter(([tag]) => tag === wanted).map(([, value]) => value);
+  const [accounts, methods] = [values("accounturi"), values("validationmethods")];
+  // Said twice, or unreadable: nobody fulfils it.
+  if (parameters === null || accounts.length > 1 || methods.length > 1) return "with parameters that cannot be fulfilled";
+  const [account] = accounts;
+  if (account !== undefined && account !== accountUrl) return `only to account ${harmless(account, 200)}`;
+  const [method] = methods;
+  if (method !== undefined && !method.split(",").includes(challengeType)) return `only by ${harmless(method, 100)}`;
+  return null;
 }

@@ -1,7 +1,7 @@
 import type { KeyType } from "../domain/certificate.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Eligibility, IssueRequest } from "../domain/issuer.ts";
-import { type CaaLookup, checkCaa } from "./caa.ts";
+import { type CaaLookup, checkCaa, type Subscriber } from "./caa.ts";
 import { harmless } from "./problem.ts";
 import type { CertificateAuthority } from "./session.ts";
 
@@ -16,7 +16,7 @@ export async function eligibilityOf(
   ca: CertificateAuthority,
   { keyTypes, identifierTypes }: Capabilities,
   { keyType, identifiers, profile }: IssueRequest,
-  lookup: CaaLookup,
+  caa: Omit<Subscriber, "identities"> & { readonly lookup: CaaLookup },
   signal: AbortSignal,
 ): Promise<Eligibility> {
   const no = (obstacle: string): Eligibility => ({ obstacle, notes: [] });
@@ -31,6 +31,6 @@ export async function eligibilityOf(
   }
   const identities = (meta?.caaIdentities ?? []).map((identity) => harmless(identity, 253));
   if (identities.length === 0) return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
-  const { forbidden, unknown } = await checkCaa(identifiers, identities, lookup, signal);
+  const { forbidden, unknown } = await checkCaa(identifiers, { ...caa, identities }, caa.lookup, signal);
   return { obstacle: forbidden, notes: unknown === null ? [] : [unknown] };
 }

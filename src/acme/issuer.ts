@@ -65,8 +65,11 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
       await clearEarlierAnswers({ session, authorizations, solver, progress }, signal);
     },
     revoke: (request, signal) => revokeCertificate(ca, () => ensureAccount(ca, accounts, options, signal), request, signal),
-    eligibility: (request, signal) =>
-      eligibilityOf(ca, { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null }, request, caa, signal),
+    async eligibility(request, { challengeType }, signal) {
+      const accountUrl = (await accounts.get(ca.issuer, ca.directoryUrl))?.url ?? null;
+      const capabilities = { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null };
+      return eligibilityOf(ca, capabilities, request, { lookup: caa, accountUrl, challengeType }, signal);
+    },
     clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
     renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),
     async issue(request, progress, solver, signal) {

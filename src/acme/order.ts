@@ -62,34 +62,57 @@ export async function openOrder(
     }
     await progress.abandon(obstacle ?? "the order cannot be used");
   }
-  const { reply, replaces } = await createOrder(ca, session, request, progress);
+  const { reply, replaces, refused } = await createOrder(ca, session, request, progress);
   const url = reply.headers.location;
   if (url === undefined || !ca.transport.owns(url)) {
     throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
   }
   await progress.save({ orderUrl: url, csr: null }, { type: "order.created", detail: { order: url, ...(replaces !== null && { replaces }) } });
+  // Not before the URL is durable: a crash in between would cost a second order.
+  if (refused !== null) await progress.save({}, { type: "order.replacesRefused", detail: refused });
   return { order: readOrder(url, reply), csr: null, resumed: false, earlier };
 }
 
+interface CreatedOrder {
+  readonly reply: Reply;
+  readonly replaces: string | null;
+  /** The CA would not have `replaces`. */
+  readonly refused: { readonly replaces: string; readonly why: string } | null;
+}
+
 /** A CA that will not have `replaces` is asked again without: losing the exemption from limits is better than no certificate. */
-async function createOrder(
-  ca: CertificateAuthority,
-  session: Session,
-  request: IssueRequest,
-  progress: OrderProgress,
-): Promise<{ reply: Reply; replaces: string | null }> {
+async function createOrder(ca: CertificateAuthority, session: Session, request: IssueRequest, progress: OrderProgress): Promise<CreatedOrder> {
   const payload = { identifiers: request.identifiers.map(({ type, value }) => ({ type, value })), ...(await profileOf(ca, session, request)) };
+  const order = (changed: typeof payload & { readonly replaces?: string }): Promise<Reply> =>
+    newOrder(session, changed, progress).catch((error: unknown) => throwNamingProfile(error, request));
   const replaces = await replacedId(session, request);
-  if (replaces === null) return { reply: await newOrder(session, payload, progress), replaces };
+  if (replaces === null) return { reply: await order(payload), replaces, refused: null };
   try {
-    return { reply: await newOrder(session, { ...payload, replaces }, progress), replaces };
+    return { reply: await order({ ...payload, replaces }), replaces, refused: null };
   } catch (error) {
-    // RFC 9773 §5: 409 alreadyReplaced; malformed or unauthorized where the CA does not know the certificate as ours.
-    if (!["alreadyReplaced", "malformed", "unauthorized"].some((type) => hasProblemType(error, type))) throw error;
-    const why = error instanceof RenewalError ? error.message : `CA "${ca.issuer}" refused it`;
-    await progress.save({}, { type: "order.replacesRefused", detail: { replaces, why } });
-    return { reply: await newOrder(session, payload, progress), replaces: null };
+    if (!(error instanceof RenewalError) || !isPerhapsOfReplaces(error)) throw error;
+    // What is refused without as well was about something else: then that is the error, and `replaces` is not blamed.
+    return { reply: await order(payload), replaces: null, refused: { replaces, why: error.message } };
   }
+}
+
+/**
+ * RFC 9773 §5: 409 alreadyReplaced; malformed or unauthorized where the CA does not know the certificate as ours. With a
+ * subproblem that says what else is wrong (RFC 8555 §6.7.1) the code is another one.
+ */
+function isPerhapsOfReplaces(error: RenewalError): boolean {
+  if (error.code !== "acme.refused" && error.code !== "acme.account") return false;
+  return ["alreadyReplaced", "malformed", "unauthorized"].some((type) => hasProblemType(error, type));
+}
+
+/** The directory is an hour old at most; a profile may be withdrawn meanwhile, or not be for this account or these names. */
+function throwNamingProfile(error: unknown, { profile }: IssueRequest): never {
+  if (!(error instanceof RenewalError) || error.code !== "acme.profile" || profile == null) throw error;
+  const { cause, retryAt, message } = error;
+  throw new RenewalError("acme.profile", `${message}: the certificate's \`profile\` is "${harmless(profile, 100)}"`, {
+    cause,
+    ...(retryAt !== null && { retryAt }),
+  });
 }
 
 /** What the CA counts an order against is taken from the budget first: nothing is sent that would exceed it. */

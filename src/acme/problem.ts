@@ -49,10 +49,20 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   userActionRequired: "acme.account",
   // RFC 9773 §7.4
   alreadyReplaced: "acme.refused",
+  // draft-ietf-acme-profiles §6.3
+  invalidProfile: "acme.profile",
 };
 
 /** Worst first: what a compound problem amounts to is its gravest part. */
-const GRAVITY: readonly ErrorCode[] = ["acme.rejectedIdentifier", "acme.caa", "acme.badCsr", "acme.account", "acme.refused", "acme.rateLimited"];
+const GRAVITY: readonly ErrorCode[] = [
+  "acme.rejectedIdentifier",
+  "acme.caa",
+  "acme.badCsr",
+  "acme.profile",
+  "acme.account",
+  "acme.refused",
+  "acme.rateLimited",
+];
 
 interface Refusal {
   /** Such as `CA "letsencrypt" refused to open an order for www.example.com`. */

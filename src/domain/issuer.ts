@@ -120,7 +120,7 @@ export interface Issuer {
   /** Idempotent. Returns whose key the CA accepted. */
   revoke?(request: RevocationRequest, signal: AbortSignal): Promise<"account" | "certificate">;
   /** What keeps this CA from fulfilling the request, as far as can be known without an order. */
-  eligibility?(request: IssueRequest, signal: AbortSignal): Promise<Eligibility>;
+  eligibility?(request: IssueRequest, solver: Pick<Solver, "challengeType">, signal: AbortSignal): Promise<Eligibility>;
   /** How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it sends none. */
   clockAheadMs?(signal: AbortSignal): Promise<number | null>;
   /**

@@ -79,7 +79,7 @@ async function look({ estate, store }: Context, issuer: string, certificate: Cer
     if (refused !== undefined) return { obstacle: refused, notes: [] };
     const request = { certificate: name, identifiers, keyType, profile };
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
-    return (await estate.issuer(issuer).eligibility?.(request, bounded)) ?? { obstacle: null, notes: [] };
+    return (await estate.issuer(issuer).eligibility?.(request, estate.solver(certificate.solver), bounded)) ?? { obstacle: null, notes: [] };
   } catch (thrown) {
     signal.throwIfAborted();
     return { obstacle: toRenewalError(thrown).message, notes: [] };

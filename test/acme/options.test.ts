@@ -1,9 +1,11 @@
 import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createIssuer } from "../../src/acme/issuer.ts";
+import type { Accounts, Solver } from "../../src/domain/issuer.ts";
 import { generateKey } from "../../src/x509/key.ts";
 import { splitPem } from "../../src/x509/pem.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
-import { type CaFixture, request, running, startCa } from "./caFixture.ts";
+import { memoryAccounts, memoryProgress } from "../support/orderMemory.ts";
+import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
 const DAY_S = 86_400;
 
@@ -35,6 +37,23 @@ describe("a profile", () => {
     expect(orders()).toBe(before);
   });
 
+  it.each([
+    ["by its type", { type: "invalidProfile", subproblems: [] }],
+    ["by a subproblem", { type: "malformed", subproblems: [{ type: "urn:ietf:params:acme:error:invalidProfile", detail: "not for you" }] }],
+  ])("that the CA refuses %s is named, and the order is not mistaken for one that cannot replace", async (_how, { type, subproblems }) => {
+    const { leafPem } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+    const body = JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail: "no such thing", subproblems });
+    ca.proxy.intercept = async ({ resource }) => (resource === "newOrder" ? { status: 400, headers: {}, body } : null);
+    const before = orders();
+    const error = await ca
+      .issuer()
+      .issue({ ...request(), profile: "shortlived", replaces: leafPem }, memoryProgress(), ca.solver, running())
+      .catch((thrown: unknown) => thrown);
+    ca.proxy.intercept = null;
+    expect(error).toMatchObject({ code: "acme.profile", message: expect.stringMatching(/no such thing.*the certificate's `profile` is "shortlived"/) });
+    expect(orders() - before).toBe(1);
+  });
+
   it("at a CA without profiles is refused as well", async () => {
     await using old = await startCa();
     const attempt = old.issuer().issue({ ...request(), profile: "shortlived" }, memoryProgress(), old.solver, running());
@@ -43,7 +62,7 @@ describe("a profile", () => {
 });
 
 describe("a CA that could be turned to", () => {
-  const ask = (fixture: CaFixture, profile: string | null) => fixture.issuer().eligibility?.({ ...request(), profile }, running());
+  const ask = (fixture: CaFixture, profile: string | null) => fixture.issuer().eligibility?.({ ...request(), profile }, fixture.solver, running());
 
   it("has to offer the profile", async () => {
     expect(await ask(ca, "shortlived")).toMatchObject({ obstacle: null });
@@ -51,6 +70,26 @@ describe("a CA that could be turned to", () => {
     await using old = await startCa();
     expect(await ask(old, "shortlived")).toMatchObject({ obstacle: 'it offers no profile "shortlived", only none at all' });
     expect(await ask(old, null)).toMatchObject({ obstacle: null });
+  });
+});
+
+describe("a CA that CAA records permit only to one account", () => {
+  it("can be turned to with that account, and with no other", async () => {
+    await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+    const [account] = ca.accounts.stored.values();
+    ca.proxy.intercept = async ({ resource }, forward) => {
+      const answer = await forward();
+      if (resource !== "directory") return answer;
+      const { meta, ...urls } = JSON.parse(answer.body);
+      return { ...answer, body: JSON.stringify({ ...urls, meta: { ...meta, caaIdentities: ["ca.example"] } }) };
+    };
+    const caa = async () => [{ critical: false, tag: "issue", value: `ca.example; accounturi=${account?.url}; validationmethods=http-01` }];
+    const ask = (accounts: Accounts, solver: Pick<Solver, "challengeType">) =>
+      createIssuer(issuerOptions(ca.proxy), { accounts, now: Date.now, caa }).eligibility?.(request(), solver, running());
+    expect(await ask(ca.accounts, ca.solver)).toEqual({ obstacle: null, notes: [] });
+    expect(await ask(memoryAccounts(), ca.solver)).toMatchObject({ obstacle: expect.stringContaining("permits ca.example only to account") });
+    expect(await ask(ca.accounts, { challengeType: "dns-01" })).toMatchObject({ obstacle: expect.stringContaining("only by http-01") });
+    ca.proxy.intercept = null;
   });
 });
 

@@ -24,6 +24,7 @@ describe("the problem a CA answers a request with", () => {
     ["externalAccountRequired", "acme.account"],
     ["incorrectResponse", "acme.account"],
     ["invalidContact", "acme.account"],
+    ["invalidProfile", "acme.profile"],
     ["malformed", "acme.refused"],
     ["orderNotReady", "acme.server"],
     ["rateLimited", "acme.rateLimited"],

@@ -140,9 +140,30 @@ describe("an order that replaces a certificate", () => {
     const again = memoryProgress();
     const result = await issuer.issue({ ...wanted, replaces: first.leafPem }, again, ca.solver, running());
     expect(result.leaf.identifiers).toEqual(wanted.identifiers);
-    expect(again.events.slice(0, 2).map(({ type }) => type)).toEqual(["order.replacesRefused", "order.created"]);
-    expect(again.events[0]?.detail.why).toContain("alreadyReplaced");
+    expect(again.events.slice(0, 2).map(({ type }) => type)).toEqual(["order.created", "order.replacesRefused"]);
+    expect(again.events[1]?.detail.why).toContain("alreadyReplaced");
     expect(orders().at(-1)).not.toHaveProperty("replaces");
+  });
+
+  const refuseOrders = (type: string, subproblem: string | null): void => {
+    const urn = (name: string) => `urn:ietf:params:acme:error:${name}`;
+    const subproblems = subproblem === null ? [] : [{ type: urn(subproblem), detail: "this one" }];
+    const body = JSON.stringify({ type: urn(type), detail: "no", subproblems });
+    ca.proxy.intercept = async ({ resource }) => (resource === "newOrder" ? { status: 400, headers: {}, body } : null);
+  };
+
+  it.each([
+    ["malformed", null, "acme.refused", 2],
+    ["unauthorized", null, "acme.account", 2],
+    ["malformed", "rejectedIdentifier", "acme.rejectedIdentifier", 1],
+    ["rejectedIdentifier", null, "acme.rejectedIdentifier", 1],
+  ])("and is refused as %s (%s) with and without is not blamed for it: %s after %i requests", async (type, subproblem, code, requests) => {
+    refuseOrders(type, subproblem);
+    const [progress, before] = [memoryProgress(), ca.proxy.count("newOrder")];
+    const attempt = issuer.issue({ ...request(), replaces: issued.leafPem }, progress, ca.solver, running());
+    await expect(attempt).rejects.toMatchObject({ code });
+    expect(ca.proxy.count("newOrder") - before).toBe(requests);
+    expect(progress.events).toEqual([]);
   });
 
   it("is an ordinary one at a CA without renewalInfo", async () => {

@@ -10,6 +10,7 @@ export interface DnsServer extends AsyncDisposable {
 }
 
 export interface CaaProperty {
+  readonly critical?: boolean;
   readonly tag: string;
   readonly value: string;
 }
@@ -52,8 +53,8 @@ function readName(message: Buffer, start: number): { name: string; end: number }
 }
 
 /** The name is a pointer to the question (RFC 1035 §4.1.4). */
-function encode({ tag, value }: CaaProperty): Buffer {
-  const data = Buffer.concat([Buffer.from([0, tag.length]), Buffer.from(tag), Buffer.from(value)]);
+function encode({ critical = false, tag, value }: CaaProperty): Buffer {
+  const data = Buffer.concat([Buffer.from([critical ? 128 : 0, tag.length]), Buffer.from(tag), Buffer.from(value)]);
   const fixed = Buffer.alloc(12);
   fixed.writeUInt16BE(0xc00c, 0);
   fixed.writeUInt16BE(CAA, 2);
