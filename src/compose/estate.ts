@@ -13,6 +13,7 @@ import type { Channel } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
+import { narrowed } from "../renewal/compatibility.ts";
 import type { Estate, RehearsalOffice } from "../renewal/context.ts";
 
 export interface ReloadableEstate extends Estate {
@@ -37,7 +38,7 @@ export function createEstate(initial: Config, store: Store, clock: Clock): Reloa
     channels: () => made.channels,
     limits(name) {
       const target = config.targets.get(name);
-      return target?.plugin.limits?.(target.options) ?? {};
+      return target === undefined ? {} : narrowed(target.plugin.limits?.(target.options) ?? {}, target.takes);
     },
     hasAgent: (name) => config.targets.get(name)?.agent ?? false,
     replace(next) {

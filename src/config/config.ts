@@ -1,5 +1,6 @@
 import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate, KeyType } from "../domain/certificate.ts";
+import type { TargetLimits } from "../domain/deployer.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Severity } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -70,6 +71,8 @@ export interface IssuerConfig {
 export interface TargetConfig extends PluginConfig<DeployerPlugin> {
   /** Only a worker started for it deploys there. */
   readonly agent: boolean;
+  /** Beyond what its kind is known to be limited in. */
+  readonly takes: TargetLimits;
 }
 
 export interface ChannelConfig extends PluginConfig<ChannelPlugin> {

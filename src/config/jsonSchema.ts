@@ -42,7 +42,8 @@ interface Kind {
 }
 
 /** What every target, and every channel, takes besides its kind's options. */
-const TARGET = { agent: jsonSchemaOf(targetSchema).properties?.agent ?? {} };
+const { agent = {}, takes = {} } = jsonSchemaOf(targetSchema).properties ?? {};
+const TARGET = { agent, takes };
 const CHANNEL = { from: jsonSchemaOf(channelSchema).properties?.from ?? {} };
 
 function pluginJsonSchema({ type, description, options }: Kind, more: Record<string, JsonSchema>): JsonSchema {

@@ -49,11 +49,14 @@ function table(schema: JsonSchema): string[] {
   return found.length === 0 ? ["No options."] : [TABLE, ...found];
 }
 
+/** What every target, or every channel, takes. */
+const COMMON = ["agent", "takes", "from"];
+
 function rows(schema: JsonSchema, prefix: string): string[] {
   const required = new Set(schema.required);
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
     // What every kind takes is told once, at the section.
-    if ((key === "type" && property.const !== undefined) || ((key === "agent" || key === "from") && prefix === "")) return [];
+    if ((key === "type" && property.const !== undefined) || (COMMON.includes(key) && prefix === "")) return [];
     const own = row(prefix + key, property, required.has(key));
     if (property.properties) return [own, ...rows(property, `${prefix}${key}.`)];
     const item = property.items ? [property.items, ...alternatives(property.items)].find((one) => one.properties) : undefined;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { KEY_TYPES } from "../domain/certificate.ts";
 import { SEVERITIES } from "../domain/notification.ts";
 import { certificateSchema, defaultsSchema } from "./certificateSchema.ts";
 import { duration } from "./duration.ts";
@@ -21,6 +22,16 @@ export const pluginSchema = z.looseObject({ type: z.string().describe("Kind, fro
 /** A target is deployed to by any deployer worker, unless it says otherwise. */
 export const targetSchema = pluginSchema.extend({
   agent: z.boolean().default(false).describe("Deploy only by `renewd worker deployer --targets NAME`, started on the machine that owns it."),
+  takes: z
+    .strictObject({
+      keyTypes: z.array(z.enum(KEY_TYPES)).min(1).optional().describe("Only certificates with a key of these types."),
+      namesMax: z.int().min(1).optional().describe("Only certificates with at most this many names."),
+      profiles: z.array(z.string().min(1).max(64)).min(1).optional().describe("Only certificates that ask for one of these profiles of a CA, or for none."),
+    })
+    .default({})
+    .describe(
+      "What you know it to be limited in, such as clients behind it that know no ECDSA: `renewd plan` says what does not fit before anything is issued.",
+    ),
 });
 
 /** A channel is told from a severity on. */
@@ -108,7 +119,7 @@ export const fileSchema = z.strictObject({
     .record(name, pluginSchema)
     .default({})
     .describe(
-      "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only `renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials for it alone.",
+      "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only `renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials for it alone; and `takes: { keyTypes, namesMax, profiles }`, what you know it to be limited in, so that `renewd plan` says what does not fit before anything is issued.",
     ),
   notifications: z
     .record(name, channelSchema)

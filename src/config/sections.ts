@@ -105,8 +105,10 @@ export function solverEntries(plugins: readonly SolverPlugin[], raw: Raw, proble
 
 export function targetEntries(plugins: readonly DeployerPlugin[], raw: Raw, problems: Problems): Map<string, Entry<TargetConfig>> {
   return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
-    const { type, agent = false, ...options } = check(targetSchema, entry, path, problems) ?? {};
-    return type === undefined ? undefined : { type, common: { agent }, options };
+    const { type, agent = false, takes = {}, ...options } = check(targetSchema, entry, path, problems) ?? {};
+    const { keyTypes, namesMax, profiles } = takes;
+    const known = { ...(keyTypes && { keyTypes }), ...(namesMax && { namesMax }), ...(profiles && { profiles }) };
+    return type === undefined ? undefined : { type, common: { agent, takes: known }, options };
   });
 }
 

@@ -14,6 +14,8 @@ export interface TargetLimits {
   readonly keyTypes?: readonly KeyType[];
   readonly namesMax?: number;
   readonly identifierTypes?: readonly Identifier["type"][];
+  /** Profiles of CAs whose certificates it takes; one that asks for none is taken. */
+  readonly profiles?: readonly string[];
   /** A certificate that is valid for less than this is refused. */
   readonly lifetimeMinMs?: number;
 }

@@ -236,3 +236,19 @@ describe("import", () => {
     expect(await readFile(certificate, "utf8")).toBe(one.certPem);
   });
 });
+
+describe("renewd plan, before anything is issued", () => {
+  test("says what a target cannot take, by its kind or by what its operator knows of it", async () => {
+    const text = JSON.parse(configText(["www"]));
+    text.targets.lb.takes = { keyTypes: ["rsa-2048"], namesMax: 1 };
+    text.certificates.www.names.push("www2.example.org");
+    await writeFile(installation.configFile, JSON.stringify(text));
+    const { stdout, code } = await installation.run("plan");
+    expect(code).toBe(0);
+    expect(stdout).toContain("target lb takes no ecdsa-p256 key, only rsa-2048");
+    expect(stdout).toContain("target lb takes at most 1 names, the certificate has 2");
+    text.targets.lb.takes = { keyType: "rsa-2048" };
+    await writeFile(installation.configFile, JSON.stringify(text));
+    expect(await installation.run("plan")).toMatchObject({ code: 2, stderr: expect.stringMatching(/targets\.lb\.takes.*keyType/) });
+  });
+});
