@@ -65,8 +65,7 @@ async function attempt(context: Context, renewal: Renewal, deployment: Deploymen
     const { leaf, leafPem, chainPem } = version;
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
-    const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]);
-    const receipt = await estate.deployer(target).deploy({ pair, previous: deployment.receipt }, signal);
+    const receipt = await estate.deployer(target).deploy({ pair, previous: deployment.receipt }, lease.within(ATTEMPT_TIMEOUT_MS));
     return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
