@@ -84,3 +84,8 @@ export async function withLease<T>(context: Context, terms: LeaseTerms, signal: 
 export function isInterruption(thrown: unknown, lease: Lease): boolean {
   return lease.signal.aborted || (thrown instanceof RenewalError && thrown.code === "lease.lost");
 }
+
+/** For the result of a compare-and-set on the fence: refused, the fence has been raised since. */
+export function held(written: boolean): void {
+  if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
+}
