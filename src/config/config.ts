@@ -37,14 +37,20 @@ export interface Config {
 interface RedisAccess {
   readonly username?: string;
   readonly password?: Secret;
-  readonly tls?: { readonly ca?: string };
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: Secret };
   readonly prefix: string;
 }
 
 export type RedisConfig =
   | (RedisAccess & { readonly kind: "single"; readonly url: string })
   | (RedisAccess & { readonly kind: "single"; readonly path: string })
-  | (RedisAccess & { readonly kind: "sentinel"; readonly sentinels: readonly HostAndPort[]; readonly name: string; readonly sentinelPassword?: Secret })
+  | (RedisAccess & {
+      readonly kind: "sentinel";
+      readonly sentinels: readonly HostAndPort[];
+      readonly name: string;
+      readonly sentinelUsername?: string;
+      readonly sentinelPassword?: Secret;
+    })
   | (RedisAccess & { readonly kind: "cluster"; readonly nodes: readonly HostAndPort[] });
 
 export interface IssuerConfig {

@@ -22,12 +22,15 @@ export const redisSchema = z
     path: z.string().min(1).optional().describe("One Redis behind a unix socket."),
     sentinels: z.array(node).min(1).max(32).optional().describe("Sentinels as `host:port`; needs `name`."),
     name: z.string().min(1).optional().describe("Name of the master group the Sentinels watch."),
+    sentinelUsername: z.string().min(1).optional().describe("ACL user at the Sentinels; needs `sentinelPassword`."),
     sentinelPassword: secretReference.optional().describe("Reference to the Sentinels' own password."),
     cluster: z.array(node).min(1).max(128).optional().describe("Some nodes of a Redis Cluster as `host:port`."),
     username: z.string().min(1).optional().describe("ACL user."),
     password: secretReference.optional().describe("Reference to the password."),
     tls: z.boolean().optional().describe("TLS to Sentinels or Cluster nodes; for one Redis write `rediss://`."),
     trust: z.string().min(1).optional().describe("PEM file of the CAs that sign Redis' TLS certificate. Default: the system's."),
+    certificate: z.string().min(1).optional().describe("PEM file of the client certificate, with its chain, for a Redis that asks for one; needs `key`."),
+    key: secretReference.optional().describe("Reference to the client certificate's key in PEM."),
     prefix: z
       .string()
       .regex(/^[A-Za-z0-9_{}.-]{1,64}$/, "must be 1 to 64 of A-Z, a-z, 0-9, dot, underscore, hyphen and braces")
@@ -41,18 +44,26 @@ export const redisSchema = z
       context.addIssue({ code: "custom", message: "needs one of url, path, sentinels and cluster; leave `redis` out for a private Redis" });
     if (second !== undefined)
       context.addIssue({ code: "custom", path: [second], message: `cannot stand beside ${first}: choose one of url, path, sentinels and cluster` });
-    const only = (key: "name" | "sentinelPassword" | "tls", needs: readonly string[]): void => {
+    const only = (key: "name" | "sentinelUsername" | "sentinelPassword" | "tls", needs: readonly string[]): void => {
       if (redis[key] !== undefined && first !== undefined && !needs.includes(first)) {
         context.addIssue({ code: "custom", path: [key], message: `belongs to ${needs.join(" or ")} only` });
       }
     };
     only("name", ["sentinels"]);
+    only("sentinelUsername", ["sentinels"]);
     only("sentinelPassword", ["sentinels"]);
     only("tls", ["sentinels", "cluster"]);
     if (first === "sentinels" && redis.name === undefined) context.addIssue({ code: "custom", message: "needs name, the master group the Sentinels watch" });
-    if (redis.trust !== undefined && !redis.tls && !redis.url?.startsWith("rediss:")) {
-      context.addIssue({ code: "custom", path: ["trust"], message: "has no effect without TLS: write rediss:// or tls: true" });
+    for (const key of ["trust", "certificate", "key"] as const) {
+      if (redis[key] !== undefined && !redis.tls && !redis.url?.startsWith("rediss:"))
+        context.addIssue({ code: "custom", path: [key], message: "has no effect without TLS: write rediss:// or tls: true" });
     }
+    const together = (key: "certificate" | "key" | "sentinelUsername", other: "certificate" | "key" | "sentinelPassword"): void => {
+      if (redis[key] !== undefined && redis[other] === undefined) context.addIssue({ code: "custom", path: [key], message: `needs ${other}` });
+    };
+    together("certificate", "key");
+    together("key", "certificate");
+    together("sentinelUsername", "sentinelPassword");
     if (first === "cluster" && !/\{[^{}]+\}/.test(redis.prefix)) {
       context.addIssue({
         code: "custom",

@@ -57,15 +57,20 @@ export async function resolveRedis(section: RedisSection | undefined, resources:
   const password = section.password && (await resources.secret(section.password, ["redis", "password"]));
   const sentinelPassword = section.sentinelPassword && (await resources.secret(section.sentinelPassword, ["redis", "sentinelPassword"]));
   const ca = section.trust === undefined ? undefined : await resources.trust(section.trust, ["redis", "trust"]);
+  const cert = section.certificate === undefined ? undefined : await resources.certificate(section.certificate, ["redis", "certificate"]);
+  const key = section.key && (await resources.secret(section.key, ["redis", "key"]));
+  const tls = { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key && { key }) };
   const access = {
     prefix: section.prefix,
     ...(section.username !== undefined && { username: section.username }),
     ...(password && { password }),
-    ...((section.tls || ca !== undefined) && { tls: ca === undefined ? {} : { ca } }),
+    ...((section.tls || Object.keys(tls).length > 0) && { tls }),
   };
   if (section.url !== undefined) return { ...access, kind: "single", url: section.url };
   if (section.path !== undefined) return { ...access, kind: "single", path: resources.absolute(section.path) };
   if (section.cluster) return { ...access, kind: "cluster", nodes: section.cluster };
   if (!section.sentinels || section.name === undefined) return undefined;
-  return { ...access, kind: "sentinel", sentinels: section.sentinels, name: section.name, ...(sentinelPassword && { sentinelPassword }) };
+  const { sentinels, name, sentinelUsername } = section;
+  const sentinelAccess = { ...(sentinelUsername !== undefined && { sentinelUsername }), ...(sentinelPassword && { sentinelPassword }) };
+  return { ...access, kind: "sentinel", sentinels, name, ...sentinelAccess };
 }

@@ -14,11 +14,19 @@ export interface Resources {
   secret(reference: SecretReference, path: Path): Promise<Secret | undefined>;
   /** A bundle with at least one certificate. */
   trust(file: string, path: Path): Promise<string | undefined>;
+  /** A certificate for ourselves, with its chain. */
+  certificate(file: string, path: Path): Promise<string | undefined>;
 }
 
 /** Relative paths start at `directory`, that of the configuration file. */
 export function createResources(directory: string, environment: Environment, problems: Problems): Resources {
   const absolute = (path: string): string => resolve(directory, path);
+  const certificates = async (file: string, path: Path, what: string): Promise<string | undefined> => {
+    const found = await readText(absolute(file), what);
+    if ("text" in found && holdsCertificates(found.text)) return found.text;
+    problems.add(path, "problem" in found ? found.problem : `${what} must hold certificates in PEM: -----BEGIN CERTIFICATE-----`);
+    return undefined;
+  };
   return {
     absolute,
     async secret(reference, path) {
@@ -27,12 +35,8 @@ export function createResources(directory: string, environment: Environment, pro
       problems.add(path, found.problem);
       return undefined;
     },
-    async trust(file, path) {
-      const found = await readText(absolute(file), "the trust file");
-      if ("text" in found && holdsCertificates(found.text)) return found.text;
-      problems.add(path, "problem" in found ? found.problem : "the trust file must hold certificates in PEM: -----BEGIN CERTIFICATE-----");
-      return undefined;
-    },
+    trust: (file, path) => certificates(file, path, "the trust file"),
+    certificate: (file, path) => certificates(file, path, "the certificate file"),
   };
 }
 

@@ -24,6 +24,11 @@ export interface Deployment {
   readonly receipt: DeployReceipt | null;
 }
 
+/** A deployment's name among all. */
+export function deploymentId({ certificate, target }: Pick<Deployment, "certificate" | "target">): string {
+  return `${certificate} ${target}`;
+}
+
 /** Facts about the target a deployer wants back next time. Never secret: it is shown in history. */
 export type DeployReceipt = Readonly<Record<string, string | number>>;
 

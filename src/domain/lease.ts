@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** A clock further than this from CA's and database's decides and writes nothing: certificates are backdated, less does no harm. */
 export const CLOCK_SKEW_MAX_MS = 5 * 60_000;
 
@@ -12,4 +14,33 @@ export function leaseUntilMax(now: number, leaseMs: number): number {
  */
 export function isLeaseHeld(leaseUntil: number | null, now: number, leaseMs: number): leaseUntil is number {
   return leaseUntil !== null && leaseUntil > now && leaseUntil <= leaseUntilMax(now, leaseMs);
+}
+
+/** A worker that is killed once or twice is taken over at once; a third death in a row makes the work itself suspect. */
+const SUSPECT_CLAIMS = 3;
+const PAUSE_MAX_MS = 60_000;
+
+/** What a row says of the claims on it. */
+export interface Claims {
+  readonly leaseUntil: number | null;
+  readonly openClaims: number;
+}
+
+/**
+ * Until when work is not offered again after its workers died; 0: it need not wait. One certificate that kills its worker takes
+ * whatever that has in hand with it, so what died together comes back apart: the innocent get through, the guilty one meets ever fewer.
+ */
+export function pausedUntil({ leaseUntil, openClaims }: Claims, id: string, now: number, leaseMs: number): number {
+  if (leaseUntil === null || openClaims < SUSPECT_CLAIMS || leaseUntil > leaseUntilMax(now, leaseMs)) return 0;
+  return leaseUntil + Math.round(Math.min(leaseMs * 2 ** openClaims, PAUSE_MAX_MS) * (0.5 + unitHash(`${id} ${openClaims}`)));
+}
+
+/** Nobody holds it, and it need not wait. `id`: as given to `pausedUntil`. */
+export function isClaimable(row: Claims, id: string, now: number, leaseMs: number): boolean {
+  return !isLeaseHeld(row.leaseUntil, now, leaseMs) && pausedUntil(row, id, now, leaseMs) <= now;
+}
+
+/** In [0, 1), the same in every process. */
+function unitHash(seed: string): number {
+  return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;
 }

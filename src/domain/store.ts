@@ -100,7 +100,7 @@ export interface RenewalStore {
   list(filter: RenewalFilter): Promise<Renewal[]>;
   /** Active renewals whose next action has come, or whose lease a wrong clock took. */
   due(now: number, page: DuePage): Promise<Renewal[]>;
-  /** Raises the fence and openClaims and takes the lease if nobody holds a live one (`isLeaseHeld`) and the renewal is active; else null. */
+  /** Raises the fence and openClaims and takes the lease if it `isClaimable` and the renewal is active; else null. */
   claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
   /** Compare-and-set on the fence. False: another worker has taken over, nothing was written. */
   update(id: string, fence: number, patch: RenewalPatch): Promise<boolean>;
@@ -126,7 +126,7 @@ export interface DeploymentStore {
   want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
   /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0. */
   forget(certificate: string, target: string): Promise<void>;
-  /** Raises the fence and openClaims and takes the lease if nobody holds a live one (`isLeaseHeld`); else null. */
+  /** Raises the fence and openClaims and takes the lease if it `isClaimable`; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
   /** Compare-and-set on the fence. */
   update(certificate: string, target: string, fence: number, patch: DeploymentPatch): Promise<boolean>;

@@ -1,8 +1,8 @@
 import type { Certificate, WaveFailure } from "../domain/certificate.ts";
-import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
+import { type Deployment, deploymentId, type EndpointStatus } from "../domain/deployment.ts";
 import { type Endpoint, endpointKey } from "../domain/endpoint.ts";
 import { type ErrorCode, isErrorCode } from "../domain/errors.ts";
-import { isLeaseHeld } from "../domain/lease.ts";
+import { isLeaseHeld, pausedUntil } from "../domain/lease.ts";
 import { isActive, type Renewal } from "../domain/renewal.ts";
 import type { Version } from "../domain/version.ts";
 import { type StagedWave, wavesOf } from "../domain/waves.ts";
@@ -52,6 +52,8 @@ const UNATTENDED_MS = 15_000;
 export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   if (!isActive(renewal.state)) return { kind: "none" };
   if (isLeaseHeld(renewal.leaseUntil, now, facts.leaseMs)) return { kind: "wait", until: renewal.leaseUntil };
+  const pause = pausedUntil(renewal, renewal.id, now, facts.leaseMs);
+  if (pause > now && renewal.openClaims < facts.crashesMax) return { kind: "wait", until: pause };
   const { certificate, version } = facts;
   if (certificate === null) return { kind: "cancel", why: "the certificate left the configuration" };
   if (version === null) return advanceIssue(renewal, certificate, facts, now);
@@ -125,10 +127,11 @@ function isTrusted({ reason }: Renewal, { version }: Facts): boolean {
 /** Null: nothing is left to do for this wave, well or badly. */
 function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: number): Action | null {
   const rows = facts.deployments.filter(({ target }) => wave.targets.includes(target));
-  const pending = rows.filter((row) => isPending(row, renewal.generation, facts));
+  const pending = rows.filter((row) => isPending(row, renewal.generation, facts, now));
   // Targets first: nothing is verified while a deployment is running or about to start.
   const leased = pending.filter((row) => isLeaseHeld(row.leaseUntil, now, facts.leaseMs));
-  const due = pending.filter((row) => !leased.includes(row) && (row.nextAttemptAt ?? 0) <= now);
+  const notBefore = (row: Deployment): number => Math.max(row.nextAttemptAt ?? 0, pausedUntil(row, deploymentId(row), now, facts.leaseMs));
+  const due = pending.filter((row) => !leased.includes(row) && notBefore(row) <= now);
   const offer: Action = { kind: "deploy", targets: due.map(({ target }) => target) };
   if (due.length > 0 && !isUnattended(offer, facts, now)) return offer;
   if (leased.length > 0) return { kind: "wait", until: Math.min(...leased.map((row) => row.leaseUntil ?? now)) };
@@ -137,7 +140,7 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   const unverified = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, 0));
   if (unverified.length > 0) return { kind: "verify", endpoints: unverified };
   if (due.length > 0) return offer;
-  if (pending.length > 0) return { kind: "wait", until: Math.min(...pending.map((row) => row.nextAttemptAt ?? 0)) };
+  if (pending.length > 0) return { kind: "wait", until: Math.min(...pending.map(notBefore)) };
   if (wave.bakeMs === 0 || failuresOf(wave, renewal, facts).length > wave.failureBudget) return null;
 
   const bakedAt = Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + wave.bakeMs;
@@ -160,8 +163,9 @@ function isUnattended(action: Action, { deployments }: Facts, now: number): bool
 }
 
 /** Deployments that may still be tried in this renewal. */
-function isPending(row: Deployment, generation: number, facts: Facts): boolean {
-  return row.deployedGeneration < generation && !row.exhausted && !crashed(row, facts);
+function isPending(row: Deployment, generation: number, facts: Facts, now: number): boolean {
+  const isHeld = isLeaseHeld(row.leaseUntil, now, facts.leaseMs);
+  return row.deployedGeneration < generation && !row.exhausted && (isHeld || !crashed(row, facts));
 }
 
 function crashed(row: Deployment, facts: Facts): boolean {

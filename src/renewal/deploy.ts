@@ -5,7 +5,7 @@ import { advance } from "./advance.ts";
 import { retryAt } from "./backoff.ts";
 import type { Context } from "./context.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
-import { isInterruption, type Lease, withLease } from "./lease.ts";
+import { held, isInterruption, type Lease, withLease } from "./lease.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 
 /**
@@ -66,11 +66,14 @@ async function attempt(context: Context, renewal: Renewal, deployment: Deploymen
     const version = await store.versions.get(certificate, generation);
     if (version === null) throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
     const privateKey = await store.versions.privateKey(certificate, generation);
-    await store.events.append(renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target));
+    await store.transaction(async (tx) => {
+      held(await tx.deployments.update(certificate, target, deployment.fence, {}));
+      await tx.events.append(renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target));
+    });
     const { leaf, leafPem, chainPem } = version;
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
-    const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]);
+    const signal = lease.within(ATTEMPT_TIMEOUT_MS);
     const receipt = await stopping(signal, estate.deployer(target).deploy({ pair, previous: deployment.receipt }, signal));
     return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {

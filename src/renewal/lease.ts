@@ -2,8 +2,13 @@ import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Context } from "./context.ts";
 
 export interface Lease {
-  /** Aborts when the lease is lost, its deadline passes without renewal, or the worker shuts down. */
+  /**
+   * Aborts when the lease is lost, its deadline passes without renewal, or the worker shuts down. Its `throwIfAborted` looks at
+   * the deadline itself: in a process that was stopped and continued, answers may be handled before the timer that would abort.
+   */
   readonly signal: AbortSignal;
+  /** As `signal`, aborting with a TimeoutError after `timeoutMs` at the latest. */
+  within(timeoutMs: number): AbortSignal;
   /** Call before a side effect: throws `lease.lost` when this worker was paused past its deadline. */
   assertHeld(): void;
 }
@@ -39,14 +44,28 @@ export async function withLease<T>(context: Context, terms: LeaseTerms, signal: 
       context.log.warn({ err: toRenewalError(thrown) }, "lease not renewed");
     }
   };
-  let renewing = Promise.resolve();
+  let renewing: Promise<void> | null = null;
   const heartbeat = setInterval(() => {
-    renewing = renew();
+    // While the database is slow there is one extension under way, which is the one that is waited for at the end.
+    renewing ??= renew().finally(() => {
+      renewing = null;
+    });
   }, settings.leaseMs / 3);
   const watchdog = setInterval(expire, Math.min(1_000, settings.leaseMs / 4));
+  const checked = (...others: readonly AbortSignal[]): AbortSignal => {
+    const all = AbortSignal.any([signal, lost.signal, ...others]);
+    const throwIfAborted = all.throwIfAborted.bind(all);
+    return Object.assign(all, {
+      throwIfAborted() {
+        expire();
+        throwIfAborted();
+      },
+    });
+  };
   try {
     return await work({
-      signal: AbortSignal.any([signal, lost.signal]),
+      signal: checked(),
+      within: (timeoutMs) => checked(AbortSignal.timeout(timeoutMs)),
       assertHeld() {
         expire();
         lost.signal.throwIfAborted();
@@ -64,4 +83,9 @@ export async function withLease<T>(context: Context, terms: LeaseTerms, signal: 
 /** The worker stops or was overtaken: nothing failed, so no attempt is counted and no error recorded. */
 export function isInterruption(thrown: unknown, lease: Lease): boolean {
   return lease.signal.aborted || (thrown instanceof RenewalError && thrown.code === "lease.lost");
+}
+
+/** For the result of a compare-and-set on the fence: refused, the fence has been raised since. */
+export function held(written: boolean): void {
+  if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
 }

@@ -8,7 +8,7 @@ import { advance } from "./advance.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./duration.ts";
 import { renewalEvent } from "./history.ts";
-import { isInterruption, type Lease, withLease } from "./lease.ts";
+import { held, isInterruption, type Lease, withLease } from "./lease.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 
 /** Between two looks at an address that does not serve the new certificate yet. */
@@ -47,10 +47,12 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
   const needed = await stillNeeded(context, renewal);
   if (needed === null) return null;
   const { certificate, version, endpoints } = needed;
-  await context.store.events.append(
-    renewalEvent(renewal, context.clock.now(), "verify.started", { generation: renewal.generation, endpoints: endpoints.map(endpointKey) }),
-  );
+  const started = { generation: renewal.generation, endpoints: endpoints.map(endpointKey) };
   try {
+    await context.store.transaction(async (tx) => {
+      held(await tx.renewals.update(renewal.id, renewal.fence, {}));
+      await tx.events.append(renewalEvent(renewal, context.clock.now(), "verify.started", started));
+    });
     return await Promise.all(endpoints.map((endpoint) => verifyEndpoint(context, certificate, version, endpoint, lease.signal)));
   } catch (thrown) {
     if (isInterruption(thrown, lease)) return null;

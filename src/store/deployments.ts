@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
-import type { Deployment } from "../domain/deployment.ts";
-import { leaseUntilMax } from "../domain/lease.ts";
+import { type Deployment, deploymentId } from "../domain/deployment.ts";
+import { isClaimable } from "../domain/lease.ts";
 import type { DeploymentStore } from "../domain/store.ts";
 import { readJson, receiptJson } from "./json.ts";
 import { atomically, type Db, type Schema } from "./schema.ts";
@@ -13,10 +13,7 @@ export function deploymentStore(db: Db): DeploymentStore {
     async listAll() {
       return (await db.selectFrom("deployments").selectAll().orderBy("certificate").orderBy("target").execute()).map(toDeployment);
     },
-    async get(certificate, target) {
-      const row = await db.selectFrom("deployments").selectAll().where("certificate", "=", certificate).where("target", "=", target).executeTakeFirst();
-      return row === undefined ? null : toDeployment(row);
-    },
+    get: (certificate, target) => get(db, certificate, target),
     want: (certificate, targets, generation) => atomically(db, (trx) => want(trx, certificate, targets, generation)),
     /** The receipt stays: it tells the deployer what it made there, such as an ARN. */
     async forget(certificate, target) {
@@ -28,14 +25,15 @@ export function deploymentStore(db: Db): DeploymentStore {
         .execute();
     },
     async claim(certificate, target, now, leaseMs) {
+      const seen = await get(db, certificate, target);
+      if (seen === null || !isClaimable(seen, deploymentId(seen), now, leaseMs)) return null;
       const row = await db
         .updateTable("deployments")
         .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil: now + leaseMs }))
         .where("certificate", "=", certificate)
         .where("target", "=", target)
-        .where((current) =>
-          current.or([current("leaseUntil", "is", null), current("leaseUntil", "<=", now), current("leaseUntil", ">", leaseUntilMax(now, leaseMs))]),
-        )
+        .where("fence", "=", seen.fence)
+        .where("leaseUntil", seen.leaseUntil === null ? "is" : "=", seen.leaseUntil)
         .returningAll()
         .executeTakeFirst();
       return row === undefined ? null : toDeployment(row);
@@ -54,6 +52,11 @@ export function deploymentStore(db: Db): DeploymentStore {
       return result.numUpdatedRows === 1n;
     },
   };
+}
+
+async function get(db: Db, certificate: string, target: string): Promise<Deployment | null> {
+  const row = await db.selectFrom("deployments").selectAll().where("certificate", "=", certificate).where("target", "=", target).executeTakeFirst();
+  return row === undefined ? null : toDeployment(row);
 }
 
 async function want(trx: Db, certificate: string, targets: readonly string[], generation: number): Promise<void> {

@@ -1,6 +1,6 @@
 import { type SqlBool, sql } from "kysely";
 import type { OrderState } from "../domain/issuer.ts";
-import { leaseUntilMax } from "../domain/lease.ts";
+import { isClaimable, leaseUntilMax } from "../domain/lease.ts";
 import { ACTIVE_STATES } from "../domain/renewal.ts";
 import type { DuePage, RenewalFilter, RenewalStore } from "../domain/store.ts";
 import { atomically, type Db, type Dialect } from "./schema.ts";
@@ -110,17 +110,18 @@ function list(db: Db, filter: RenewalFilter) {
     .execute();
 }
 
-/** One statement, so that of any number of claimants one gets the row. The sweep looks again when the lease ends: the claimant may die. */
+/** Compare-and-set, so that of any number of claimants one gets the row. The sweep looks again when the lease ends: the claimant may die. */
 async function claim(db: Db, id: string, now: number, leaseMs: number) {
   const leaseUntil = now + leaseMs;
+  const seen = await db.selectFrom("renewals").select(["fence", "leaseUntil", "openClaims"]).where("id", "=", id).where(IS_ACTIVE).executeTakeFirst();
+  if (seen === undefined || !isClaimable(seen, id, now, leaseMs)) return null;
   const row = await db
     .updateTable("renewals")
     .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil, nextActionAt: leaseUntil }))
     .where("id", "=", id)
     .where(IS_ACTIVE)
-    .where((current) =>
-      current.or([current("leaseUntil", "is", null), current("leaseUntil", "<=", now), current("leaseUntil", ">", leaseUntilMax(now, leaseMs))]),
-    )
+    .where("fence", "=", seen.fence)
+    .where("leaseUntil", seen.leaseUntil === null ? "is" : "=", seen.leaseUntil)
     .returning(COLUMNS)
     .executeTakeFirst();
   return row ?? null;

@@ -86,7 +86,16 @@ describe("a right file", () => {
     await using file = await configFile(`version: 1
 masterKey: env:MASTER
 store: { type: postgresql, url: "file:database.url" }
-redis: { sentinels: ["s1:26379", "[::1]:26379"], name: main, password: env:REDIS, sentinelPassword: env:SENTINEL, tls: true, trust: root.pem }
+redis:
+  sentinels: ["s1:26379", "[::1]:26379"]
+  name: main
+  password: env:REDIS
+  sentinelUsername: watcher
+  sentinelPassword: env:SENTINEL
+  tls: true
+  trust: root.pem
+  certificate: root.pem
+  key: file:client.key
 issuers:
   ca:
     directory: https://ca.example/dir
@@ -98,6 +107,7 @@ issuers:
 `);
     await file.write("database.url", "postgresql://renewd:pw@db/renewd\n");
     await file.write("root.pem", root.certPem);
+    await file.write("client.key", root.keyPem);
     const config = await file.config({ MASTER: "m", REDIS: "r", SENTINEL: "s", HMAC: "h" });
     const issuer = config.issuers.get("ca");
     expect("key" in config.masterKey && config.masterKey.key.reveal()).toBe("m");
@@ -114,13 +124,16 @@ issuers:
       kind: "sentinel",
       name: "main",
       prefix: "{renewd}",
-      tls: { ca: root.certPem },
+      tls: { ca: root.certPem, cert: root.certPem },
+      sentinelUsername: "watcher",
       sentinels: [
         { host: "s1", port: 26379 },
         { host: "::1", port: 26379 },
       ],
     });
     expect(config.redis?.password?.reveal()).toBe("r");
+    expect(config.redis?.tls?.key?.reveal().trim()).toBe(root.keyPem.trim());
+    expect(config.redis?.kind === "sentinel" && config.redis.sentinelPassword?.reveal()).toBe("s");
     expect(JSON.stringify(config)).not.toMatch(/:pw@|"[mrsh]"/);
   });
 

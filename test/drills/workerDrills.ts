@@ -86,7 +86,8 @@ const crashLoop: Drill = {
     const failed = await until(
       "the crash loop to be quarantined",
       async () => (await world.system.store.events.list({ certificate: poison, types: ["renewal.failed"], afterSeq, limit: 1 }))[0] ?? null,
-      crashesMax * leaseMs * 4,
+      // From the third death on it waits for up to a minute and a half.
+      crashesMax * leaseMs * 8,
     );
     const claims = (await world.system.store.events.list({ certificate: poison, types: ["deploy.started"], afterSeq, limit: 100 })).filter(
       ({ target }) => target === "files",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CLOCK_SKEW_MAX_MS } from "../../src/domain/lease.ts";
+import { CLOCK_SKEW_MAX_MS, pausedUntil } from "../../src/domain/lease.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { DuePage } from "../../src/domain/store.ts";
 import type { StoreBench } from "../conformance/store.ts";
@@ -68,6 +68,20 @@ export function renewalTests(bench: () => StoreBench): void {
       await renewals.update("r", 2, { state: "succeeded", leaseUntil: null });
       expect(await renewals.claim("r", NOW + 9 * LEASE_MS, LEASE_MS)).toBeNull();
       expect(await renewals.claim("unknown", NOW, LEASE_MS)).toBeNull();
+    });
+
+    test("what killed its worker three times in a row waits before it is claimed again, and what died with it for another time", async () => {
+      const { renewals } = bench().store;
+      const ids = ["a", "b"];
+      for (const id of ids) await renewals.insert(renewal({ id, certificate: id }));
+      const claimed = async (at: number) => (await Promise.all(ids.map((id) => renewals.claim(id, at, LEASE_MS)))).map((row) => row !== null);
+      for (const death of [0, 1, 2]) expect(await claimed(NOW + death * LEASE_MS)).toEqual([true, true]);
+      const ended = NOW + 3 * LEASE_MS;
+      expect(await claimed(ended)).toEqual([false, false]);
+      const free = await Promise.all(ids.map(async (id) => pausedUntil((await renewals.get(id)) ?? expect.unreachable(), id, ended, LEASE_MS)));
+      expect(Math.abs((free[0] ?? 0) - (free[1] ?? 0))).toBeGreaterThan(1_000);
+      expect(await claimed(Math.min(...free))).toEqual(free.map((at) => at === Math.min(...free)));
+      expect(await renewals.claim("a", ended + 90_000 + 2 * LEASE_MS, LEASE_MS)).not.toBeNull();
     });
 
     test("a lease that only a wrong clock can have taken holds nothing, and what it holds is due", async () => {
