@@ -155,7 +155,11 @@ certificates:
     ["a Cluster prefix without braces", 'version: 1\nredis: { cluster: ["a:1"], prefix: x }\n', "2:36 redis.prefix: needs a part in braces"],
     ["a client certificate for Redis without its key", "version: 1\nredis: { url: rediss://a, certificate: x }\n", "2:40 redis.certificate: needs key"],
     ["a key for Redis without its certificate", "version: 1\nredis: { url: rediss://a, key: env:K }\n", "2:32 redis.key: needs certificate"],
-    ["a Sentinels' user for one Redis", "version: 1\nredis: { url: redis://a, sentinelUsername: x }\n", "2:44 redis.sentinelUsername: belongs to sentinels only"],
+    [
+      "a Sentinels' user for one Redis",
+      "version: 1\nredis: { url: redis://a, sentinelUsername: x }\n",
+      "2:44 redis.sentinelUsername: belongs to sentinels only",
+    ],
     ["a Redis trust without TLS", "version: 1\nredis: { url: redis://a, trust: x }\n", "2:33 redis.trust: has no effect without TLS"],
     [
       "no issuer anywhere",
