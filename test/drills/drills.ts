@@ -1,4 +1,6 @@
 // The catalogue, in the order it is run.
+import { CLOCK_DRILLS } from "./clockDrills.ts";
+import { DATABASE_DRILLS } from "./databaseDrills.ts";
 import { DISK_DRILLS } from "./diskDrills.ts";
 import type { Drill } from "./drill.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
@@ -7,4 +9,13 @@ import { REDIS_DRILLS } from "./redisDrills.ts";
 import { SWAP_DRILLS } from "./swapDrills.ts";
 import { WORKER_DRILLS } from "./workerDrills.ts";
 
-export const DRILLS: readonly Drill[] = [...KILL_DRILLS, ...WORKER_DRILLS, ...REDIS_DRILLS, ...DISK_DRILLS, ...NETWORK_DRILLS, ...SWAP_DRILLS];
+export const DRILLS: readonly Drill[] = [
+  ...KILL_DRILLS,
+  ...WORKER_DRILLS,
+  ...REDIS_DRILLS,
+  ...DISK_DRILLS,
+  ...NETWORK_DRILLS,
+  ...DATABASE_DRILLS,
+  ...CLOCK_DRILLS,
+  ...SWAP_DRILLS,
+];

@@ -10,7 +10,7 @@ import type { World } from "./world.ts";
 const { leaseMs, crashesMax } = DEFAULT_SETTINGS;
 const EXIT_MAX_MS = 10_000;
 /** What a worker says when it finds that it was overtaken. */
-const REFUSED = /late write refused|interrupted|lease ran out|another worker has taken over/;
+export const OVERTAKEN = /late write refused|interrupted|lease ran out|another worker has taken over/;
 
 const stopAndContinue: Drill = {
   name: "stop-continue",
@@ -54,7 +54,7 @@ const stopAndContinue: Drill = {
       await delay(Math.max(0, at + 2 * leaseMs + 1_000 - Date.now()));
       const process = world.fleet.byPid(pid)?.process;
       process?.kill("SIGCONT");
-      await until(`process ${pid} to find that it was overtaken`, async () => (process?.log.some((line) => REFUSED.test(line)) ? true : null), 30_000).catch(
+      await until(`process ${pid} to find that it was overtaken`, async () => (process?.log.some((line) => OVERTAKEN.test(line)) ? true : null), 30_000).catch(
         () => problems.push(`process ${pid}, continued after two lease times, did not say that it was overtaken: ${process?.log.slice(-3).join(" | ")}`),
       );
     }

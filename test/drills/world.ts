@@ -1,12 +1,14 @@
 // The installation the drills torture: real workers, CA, Redis and servers, and a client that never stops.
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { type App, openContext, withoutQueue } from "../../src/compose/index.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { HistoryEvent } from "../../src/domain/event.ts";
 import { ACTIVE_STATES } from "../../src/domain/renewal.ts";
+import type { Secret } from "../../src/domain/secret.ts";
 import { createLog } from "../../src/log.ts";
 import { requestRenewal } from "../../src/queue/requests.ts";
 import { resume } from "../../src/renewal/pause.ts";
@@ -16,9 +18,10 @@ import { freePort } from "../support/freePort.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { type NginxCertificate, startNginx } from "../support/nginx.ts";
 import { createRoot } from "../support/pki.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { type Random, seeded } from "../support/random.ts";
 import type { RedisServerOptions } from "../support/redis.ts";
-import { type System, startSystem, type WorkerRole } from "../support/system.ts";
+import { type Section, type System, startSystem, type WorkerRole } from "../support/system.ts";
 import { until } from "../support/until.ts";
 import { type Client, startClient } from "./client.ts";
 import { Fleet, type SlotOptions } from "./fleet.ts";
@@ -33,6 +36,8 @@ export interface WorldOptions {
   readonly spread?: readonly Server[];
   readonly redis?: RedisServerOptions;
   readonly workers?: Partial<Record<WorkerRole, number>>;
+  /** On a PostgreSQL of its own; default: embedded. */
+  readonly postgresql?: boolean;
 }
 
 const WORKERS: Record<WorkerRole, number> = { planner: 2, acme: 2, deployer: 2, verifier: 2 };
@@ -49,6 +54,8 @@ export interface World extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly client: Client;
   readonly sites: readonly Site[];
+  /** null: the database is embedded. */
+  readonly databaseUrl: Secret | null;
   readonly random: Random;
   /** Shell script run by the `files` target after its files are in place, with RENEWD_CERTIFICATE; by default it does nothing. */
   setHook(script: string): Promise<void>;
@@ -79,6 +86,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const haproxy = stack.use(await startHaproxy());
   const nginx = stack.use(await startNginx({ certificates: await oldPairs(namesBehind("nginx")), bundle: true }));
   const caddy = spread.includes("caddy") ? stack.use(await startCaddy({ certificates: await oldPairs(namesBehind("caddy")) })) : null;
+  const databaseUrl = options.postgresql === true ? await stack.use(await startPostgres()).createDatabase() : null;
+  const store = databaseUrl === null ? {} : await storeSection(stack, databaseUrl);
   const system = stack.use(
     await startSystem({
       // Each certificate costs every step, so that every failpoint is passed.
@@ -86,6 +95,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       redis: { appendonly: true, ...options.redis },
       targets: {},
       certificates: {},
+      sections: store,
     }),
   );
   const [files, hook] = [join(system.home, "files"), join(system.home, "hook.sh")];
@@ -93,7 +103,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   await writeFile(hook, "exit 0\n");
   const places = { haproxy, nginx, caddy, files, hook };
   const sites = sitesOf(options.certificates, spread, places);
-  await system.configure({ targets: targetsOf(places), certificates: certificatesOf(sites), sections: { retry: RETRY } });
+  await system.configure({ targets: targetsOf(places), certificates: certificatesOf(sites), sections: { retry: RETRY, ...store } });
   const ledger = new Ledger(new Map(sites.map(({ certificate, sni }) => [sni, certificate])));
   system.ca.intercept = ledger.intercept;
 
@@ -107,7 +117,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const fleet = stack.use(new Fleet(slots));
   // The system's own view was opened before the certificates were configured.
   const app = stack.use(await openContext(system.configFile, { log: createLog({ level: "error", pretty: false }) }));
-  const world = { ...questions(app, sites), system, app, haproxy, fleet, ledger, sites, configFile, random: seeded(options.seed) };
+  const world = { ...questions(app, sites), system, app, haproxy, fleet, ledger, sites, databaseUrl, configFile, random: seeded(options.seed) };
   await world.converged(new Map(names.map((name) => [name, 1])), START_TIMEOUT_MS);
   const client = stack.use(startClient(sites, await system.pebble.rootPem()));
   const kept = stack.move();
@@ -118,6 +128,15 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     setHook: (script) => writeFile(hook, `${script}\nexit 0\n`),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+/** Its URL holds a password, so it is in a file. */
+async function storeSection(stack: AsyncDisposableStack, url: Secret): Promise<Section> {
+  const directory = await mkdtemp(join(tmpdir(), "renewd-drill-"));
+  stack.defer(() => rm(directory, { recursive: true }));
+  const file = join(directory, "database.url");
+  await writeFile(file, url.reveal(), { mode: 0o600 });
+  return { store: { type: "postgresql", url: `file:${file}` } };
 }
 
 /** What servers that start with their certificates in place hold until renewd has issued. */

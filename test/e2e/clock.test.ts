@@ -1,5 +1,5 @@
-import { globSync } from "node:fs";
 import { expect, it } from "vitest";
+import { shifted } from "../support/faketime.ts";
 import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
 import { startRenewd } from "../support/renewd.ts";
 import { startSystem } from "../support/system.ts";
@@ -10,13 +10,6 @@ const LATE_NAME = "late.example.org";
 
 function certificateOf({ port }: Haproxy, name: string): object {
   return { names: [name], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port, sni: name }] };
-}
-
-/** The library itself: the program `faketime` would stand between us and the worker, and keep our signals from it. */
-function shifted(skew: string): Record<string, string> {
-  const [library] = globSync("/usr/lib/*/faketime/libfaketime.so.1");
-  if (library === undefined) throw new Error("libfaketime is not installed: run scripts/bootstrap.sh test");
-  return { LD_PRELOAD: library, FAKETIME: skew, FAKETIME_DONT_FAKE_MONOTONIC: "1" };
 }
 
 it.each([
