@@ -33,7 +33,8 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
   if (ending.kind === "succeed") await succeeded(tx, renewal, facts, now);
   if (ending.kind === "fail") await failed(tx, context, renewal, ending, facts, now);
   if (ending.kind === "cancel") {
-    await tx.certificates.update(renewal.certificate, { nextCheckAt: facts.certificate === null ? null : now });
+    // One that was removed is looked at no more, unless it has come back just now.
+    if (facts.certificate !== null) await tx.certificates.update(renewal.certificate, { nextCheckAt: now });
     await tx.events.append(renewalEvent(renewal, now, "renewal.cancelled", { why: ending.why }));
   }
 }

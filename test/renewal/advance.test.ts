@@ -10,6 +10,7 @@ function facts(patch: Partial<Facts> = {}): Facts {
     previous: null,
     deployments: [deployment()],
     endpoints: [],
+    outdated: false,
     crashesMax: 5,
     ...patch,
   };

@@ -45,6 +45,7 @@ function next({ certificate: wanted = STAGED, renewal: patch, facts, deployments
     previous: version(),
     deployments,
     endpoints,
+    outdated: false,
     crashesMax: 5,
     ...facts,
   };
