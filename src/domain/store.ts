@@ -42,7 +42,7 @@ export interface CertificateStore {
   sync(certificates: readonly Certificate[], now: number): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
   get(name: string): Promise<CertificateRecord | null>;
   list(): Promise<CertificateRecord[]>;
-  /** Those whose next check has come, most overdue first. */
+  /** Those whose next check has come and that were not removed, most overdue first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
   /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */

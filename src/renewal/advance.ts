@@ -12,6 +12,8 @@ import { renewalWindow } from "./window.ts";
 export interface Facts {
   /** From configuration; null: it left the configuration. */
   readonly certificate: Certificate | null;
+  /** The database knows another configuration of it than this process, which has yet to be reloaded. */
+  readonly outdated: boolean;
   /** The version at the renewal's generation; null: not issued yet. */
   readonly version: Version | null;
   /** What targets keep that are not reached yet; null: there is no such pair. */
@@ -44,6 +46,8 @@ export type Action =
 const HELD_LOOK_MS = 3_600_000;
 /** A deployer that runs takes what is due much sooner: after this long there is none for the target, such as an agent that is down. */
 const UNATTENDED_MS = 15_000;
+/** A process that has yet to be reloaded leaves what is due for this long to those that were. */
+const OUTDATED_LOOK_MS = 60_000;
 
 /**
  * What comes next for a renewal: the one state machine of renewd. Pure and level-triggered: it reads what is true,
@@ -55,6 +59,8 @@ export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   const pause = pausedUntil(renewal, renewal.id, now, facts.leaseMs);
   if (pause > now && renewal.openClaims < facts.crashesMax) return { kind: "wait", until: pause };
   const { certificate, version } = facts;
+  // It would cancel what it has never heard of, and deploy to places that are wanted no more.
+  if (facts.outdated) return { kind: "wait", until: untilReloaded(renewal, now) };
   if (certificate === null) return { kind: "cancel", why: "the certificate left the configuration" };
   if (version === null) return advanceIssue(renewal, certificate, facts, now);
   // The planner replaces it: nobody wants it anywhere any more.
@@ -62,6 +68,11 @@ export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   const safeUntil = holdsUntil(certificate, facts);
   if (renewal.state === "held" && now < safeUntil) return { kind: "wait", until: Math.min(safeUntil, now + HELD_LOOK_MS) };
   return advanceWaves(renewal, certificate, facts, now);
+}
+
+/** Those that were reloaded may have asked to be back sooner. */
+function untilReloaded({ nextActionAt }: Renewal, now: number): number {
+  return nextActionAt !== null && nextActionAt > now ? nextActionAt : now + OUTDATED_LOOK_MS;
 }
 
 function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {

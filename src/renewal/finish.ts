@@ -7,7 +7,6 @@ import type { Context } from "./context.ts";
 import { failedToIssue } from "./decide.ts";
 import { renewalEvent } from "./history.ts";
 import { patienceMs } from "./patience.ts";
-import { nextDueAt } from "./suggestion.ts";
 import { expiryWarningAt } from "./window.ts";
 import { giveBack } from "./withdraw.ts";
 
@@ -33,24 +32,22 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
   if (ending.kind === "succeed") await succeeded(tx, renewal, facts, now);
   if (ending.kind === "fail") await failed(tx, context, renewal, ending, facts, now);
   if (ending.kind === "cancel") {
-    await tx.certificates.update(renewal.certificate, { nextCheckAt: facts.certificate === null ? null : now });
+    // One that was removed is looked at no more, unless it has come back just now.
+    if (facts.certificate !== null) await tx.certificates.update(renewal.certificate, { nextCheckAt: now });
     await tx.events.append(renewalEvent(renewal, now, "renewal.cancelled", { why: ending.why }));
   }
 }
 
 async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
-  const { certificate, version } = facts;
+  const { version } = facts;
   await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
   if (version !== null) await tx.certificates.update(renewal.certificate, { expiryWarningAt: expiryWarningAt(version.leaf) });
-  const dueAt = certificate && version ? nextDueAt(version, certificate.policy, await tx.renewalInfos.get(renewal.certificate)) : now;
   const record = await tx.certificates.get(renewal.certificate);
-  if (PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null)) {
-    // That heals nothing: a new pair is wanted still, and why the last one failed stays as it was.
-    await tx.certificates.update(renewal.certificate, { nextCheckAt: Math.max(dueAt, record?.nextAttemptAt ?? now) });
-  } else {
-    const healed = { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null };
-    await tx.certificates.update(renewal.certificate, { ...healed, nextCheckAt: dueAt });
-  }
+  // An old pair in place heals nothing: a new one is wanted still, and why the last one failed stays as it was.
+  const heals = !(PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null));
+  const healed = { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null };
+  // When it is due next is for the planner to say: names may have been added, or a replacement begun, while it was deployed.
+  await tx.certificates.update(renewal.certificate, { ...(heals ? healed : {}), nextCheckAt: now });
   await tx.events.append(
     renewalEvent(renewal, now, "renewal.succeeded", {
       generation: renewal.generation,

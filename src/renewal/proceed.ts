@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { withoutDeadEndpoints } from "./deadNames.ts";
 import { finish } from "./finish.ts";
 import { hold, resumeHeld, tellResumed, type WaveFailed } from "./hold.ts";
+import { isOutdated } from "./outdated.ts";
 import { pairBefore, rollBack } from "./rollBack.ts";
 
 /** Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time, by anyone. */
@@ -117,8 +118,9 @@ export async function loadFacts(context: Context, store: Store, renewal: Renewal
   const deployments = await store.deployments.list(renewal.certificate);
   const previous = await pairKept(store, renewal, deployments);
   const endpoints = await store.observations.statuses(renewal.certificate);
+  const outdated = await isOutdated(context, store, renewal.certificate);
   const { leaseMs, crashesMax } = context.settings;
-  return { certificate, version, previous, deployments, endpoints, leaseMs, crashesMax };
+  return { certificate, outdated, version, previous, deployments, endpoints, leaseMs, crashesMax };
 }
 
 /** The newest pair that a target not reached yet still holds. Where none is known to hold any: the version before. */

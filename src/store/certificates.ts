@@ -59,7 +59,7 @@ async function claim(db: Db, column: "nextObservationAt" | "nextRehearsalAt", no
 
 /** Apart so that a test can ask the database how it would find them. */
 export function dueCertificates(db: Db, now: number, limit: number) {
-  return db.selectFrom("certificates").selectAll().where("nextCheckAt", "<=", now).orderBy("nextCheckAt").limit(limit);
+  return db.selectFrom("certificates").selectAll().where("nextCheckAt", "<=", now).where("removedAt", "is", null).orderBy("nextCheckAt").limit(limit);
 }
 
 /**

@@ -11,6 +11,7 @@ function facts(patch: Partial<Facts> = {}): Facts {
     deployments: [deployment()],
     endpoints: [],
     leaseMs: 9_000,
+    outdated: false,
     crashesMax: 5,
     ...patch,
   };

@@ -22,8 +22,9 @@ let deployed: string[];
 
 /** Generation 2 is proved at wave 1, and wave 2 is next. */
 beforeEach(async () => {
-  installation = await createInstallation(configText(["www"]));
+  installation = await createInstallation(configText([]), { planned: false });
   store = installation.store;
+  await store.certificates.sync([WANTED], NOW);
   deployed = [];
   await installation.issue(version());
   await installation.issue(version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, fingerprint: "bb".repeat(32) } }));

@@ -52,6 +52,7 @@ it("an attempt that follows on deaths is let run to its end", () => {
     version: version({ verifiedAt: null }),
     previous: null,
     endpoints: [],
+    outdated: false,
     leaseMs: LEASE_MS,
     crashesMax: DEATHS_MAX,
   };
@@ -64,7 +65,15 @@ it("what waits after deaths keeps no other target from being proved", () => {
   const targets = ["lb", "poisoned"];
   const endpoint = { host: "127.0.0.1", port: 443, sni: "www.example.org", target: "lb" };
   const deployments = [deployment({ deployedGeneration: 1, deployedAt: NOW }), deployment({ target: "poisoned", openClaims: 3, leaseUntil: NOW })];
-  const facts = { version: version({ verifiedAt: null }), previous: null, endpoints: [], leaseMs: LEASE_MS, crashesMax: DEATHS_MAX, deployments };
+  const facts = {
+    version: version({ verifiedAt: null }),
+    previous: null,
+    endpoints: [],
+    outdated: false,
+    leaseMs: LEASE_MS,
+    crashesMax: DEATHS_MAX,
+    deployments,
+  };
   const action = advance(renewal(), { ...facts, certificate: certificate({ targets, endpoints: [endpoint] }) }, NOW);
   expect(action).toEqual({ kind: "verify", endpoints: [endpoint] });
 });

@@ -46,6 +46,7 @@ function next({ certificate: wanted = STAGED, renewal: patch, facts, deployments
     deployments,
     endpoints,
     leaseMs: 9_000,
+    outdated: false,
     crashesMax: 5,
     ...facts,
   };

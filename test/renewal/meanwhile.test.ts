@@ -1,0 +1,58 @@
+// What changes while a renewal or the planner is at work on something older is not forgotten.
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Identifier } from "../../src/domain/identifier.ts";
+import type { Renewal } from "../../src/domain/renewal.ts";
+import { draftCampaign, startCampaign } from "../../src/renewal/campaign.ts";
+import { configure } from "../../src/renewal/configure.ts";
+import type { Context } from "../../src/renewal/context.ts";
+import { planDue } from "../../src/renewal/plan.ts";
+import { DAY_MS } from "../support/facts.ts";
+import { configured, createFleet, type Fleet } from "../support/fleet.ts";
+
+const NO_SIGNAL = new AbortController().signal;
+const WWW = configured("1");
+const NAMES: Identifier[] = [...WWW.identifiers, { type: "dns", value: "more.example.org" }];
+const WITH_MORE_NAMES = configured("2", { identifiers: NAMES });
+
+let fleet: Fleet;
+let before: Context;
+let after: Context;
+beforeEach(async () => {
+  fleet = await createFleet();
+  [before, after] = [fleet.process(WWW), fleet.process(WITH_MORE_NAMES)];
+  await configure(before, NO_SIGNAL);
+});
+afterEach(() => fleet[Symbol.asyncDispose]());
+
+async function plan(planner: Context): Promise<Renewal | undefined> {
+  return (await planDue(planner, NO_SIGNAL))[0];
+}
+
+describe("while a renewal is verified", () => {
+  beforeEach(async () => {
+    await plan(before);
+    await fleet.work(before, "verify");
+  });
+
+  it("names that are added are issued as soon as it has succeeded", async () => {
+    await configure(after, NO_SIGNAL);
+    await fleet.work(after);
+    expect(await plan(after)).toMatchObject({ reason: "identifiersChanged", generation: 2 });
+    await fleet.work(after);
+    expect((await fleet.store.versions.latest("www"))?.leaf.identifiers).toEqual(NAMES);
+  });
+
+  it("a replacement that begins is worked off as soon as it has succeeded", async () => {
+    const request = { selection: { issuer: "ca" }, described: "issuer ca", issuer: null, deadline: fleet.now + DAY_MS, waves: [] };
+    await startCampaign(before, request, await draftCampaign(before, request));
+    await fleet.work(before);
+    expect(await plan(before)).toMatchObject({ reason: "requested", generation: 2 });
+  });
+
+  it("nothing else makes work: the planner looks once more and then when it is due", async () => {
+    await fleet.work(before);
+    expect(await plan(before)).toBeUndefined();
+    const notBefore = fleet.now + 50 * DAY_MS;
+    expect((await fleet.store.certificates.get("www"))?.nextCheckAt).toBeGreaterThan(notBefore);
+  });
+});
