@@ -45,6 +45,8 @@ export interface CertificateStore {
   /** Those whose next check has come and that were not removed, most overdue first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
+  /** Sets when the next check is unless that, or the configuration, is another than in the record that was `seen`. False: nothing was written. */
+  moveCheck(seen: Pick<CertificateRecord, "name" | "digest" | "nextCheckAt">, to: number | null): Promise<boolean>;
   /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */
   claimObservations(now: number, nextAt: number, limit: number): Promise<string[]>;
   /** Those of whose expiry people are to be told by now. */

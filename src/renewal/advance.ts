@@ -99,6 +99,13 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
   let unattended: Action | null = null;
   for (const wave of waves) {
     const next = advanceWave(wave, renewal, facts, now);
+    // Verifying takes the renewal itself, and every outcome counts its claims from none again.
+    if (next?.kind === "verify" && renewal.openClaims >= facts.crashesMax) {
+      const loop = crashLoop(`${renewal.openClaims} workers in a row died while verifying`);
+      if (isSafe) return loop;
+      failed.push(loop);
+      continue;
+    }
     if (next !== null) {
       if (!isWaitingInVain(next, wave, facts, now) || (isSafe && !isDueAgain)) return next;
       unattended ??= next;

@@ -17,6 +17,8 @@ const CAMPAIGN_PRIORITY = 60;
 const LOOKS_AT_ONCE = 20;
 /** While an operator's window or freeze holds a certificate, the planner looks again this often. */
 const MAINTENANCE_LOOK_MS = 3_600_000;
+/** A planner that has yet to be reloaded leaves a certificate to the others for this long. */
+const OUTDATED_LOOK_MS = 60_000;
 
 /** Without `buckets` nothing is held for a budget: it is asked again right before the order in any case. */
 export async function loadPlanFacts(
@@ -71,14 +73,15 @@ async function planOne(context: Context, record: CertificateRecord, buckets: Map
   if (certificate === null || certificate.digest !== record.digest) {
     // Another process runs a newer configuration; it plans this certificate.
     log.warn({ certificate: record.name }, "certificate's configuration here differs from the database: reload this planner");
-    await store.certificates.update(record.name, { nextCheckAt: now + 60_000 });
+    await store.certificates.moveCheck(record, now + OUTDATED_LOOK_MS);
     return null;
   }
   const loaded = await loadPlanFacts(context, certificate, record, buckets);
   const facts = loaded.active === null ? await lookAfterRestore(context, loaded, signal) : loaded;
   const decision = decide(facts, now);
   if (!decision.due) {
-    await store.certificates.update(record.name, { nextCheckAt: nextLook(decision, facts, now) });
+    // Whoever has something new to decide about asks for a look at once, which this must not put off.
+    await store.certificates.moveCheck(record, nextLook(decision, facts, now));
     log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
     return null;
   }

@@ -24,6 +24,11 @@ export function certificateStore(db: Db): CertificateStore {
       if (Object.values(patch).every((value) => value === undefined)) return;
       await db.updateTable("certificates").set(patch).where("name", "=", name).execute();
     },
+    async moveCheck({ name, digest, nextCheckAt: from }, to) {
+      const update = db.updateTable("certificates").set({ nextCheckAt: to }).where("name", "=", name).where("digest", "=", digest);
+      const { numUpdatedRows } = await update.where("nextCheckAt", from === null ? "is" : "=", from).executeTakeFirst();
+      return numUpdatedRows === 1n;
+    },
     expiring: (now, limit) => db.selectFrom("certificates").selectAll().where("expiryWarningAt", "<=", now).orderBy("expiryWarningAt").limit(limit).execute(),
     async moveExpiryWarning(name, from, to) {
       const update = db.updateTable("certificates").set({ expiryWarningAt: to }).where("name", "=", name);

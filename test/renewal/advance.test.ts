@@ -70,6 +70,8 @@ const TABLE: readonly [string, Partial<Renewal>, Partial<Facts>, Partial<Action>
     { kind: "fail", code: "deploy.unreachable", message: "0 of 1 targets deployed; target lb: socket absent" },
   ],
   ["gives up a target whose workers die", {}, { deployments: [deployment({ openClaims: 5 })] }, { kind: "fail", code: "internal.crashLoop" }],
+  ["gives up a verification whose workers die", { openClaims: 5 }, { deployments: [deployed] }, { kind: "fail", code: "internal.crashLoop" }],
+  ["verifies as long as fewer have died", { openClaims: 4 }, { deployments: [deployed] }, { kind: "verify" }],
   ["has nothing to do for an ended renewal", { state: "succeeded" }, {}, { kind: "none" }],
 ];
 

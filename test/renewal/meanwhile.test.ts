@@ -28,6 +28,32 @@ async function plan(planner: Context): Promise<Renewal | undefined> {
   return (await planDue(planner, NO_SIGNAL))[0];
 }
 
+describe("while a planner decides by what it has read", () => {
+  beforeEach(async () => {
+    await plan(before);
+    await fleet.work(before);
+  });
+
+  /** A planner that stands still after it has read what the endpoints serve, while `happens`. */
+  function slow(happens: () => Promise<unknown>): Context {
+    const { store } = fleet;
+    const statuses: typeof store.observations.statuses = async (name) => {
+      const found = await store.observations.statuses(name);
+      await happens();
+      return found;
+    };
+    return { ...before, store: { ...store, observations: { ...store.observations, statuses } } };
+  }
+
+  it.each<[string, () => Promise<unknown>]>([
+    ["a change of the configuration", () => configure(after)],
+    ["a look that found something", async () => fleet.store.certificates.update("www", { nextCheckAt: ++fleet.now })],
+  ])("%s is looked at next all the same", async (_what, happens) => {
+    expect(await plan(slow(happens))).toBeUndefined();
+    expect((await fleet.store.certificates.get("www"))?.nextCheckAt).toBe(fleet.now);
+  });
+});
+
 describe("while a renewal is verified", () => {
   beforeEach(async () => {
     await plan(before);

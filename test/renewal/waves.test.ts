@@ -153,6 +153,14 @@ describe("a renewal in waves", () => {
     expect(next({ deployments, endpoints, facts })).toMatchObject({ kind: "fail", message: "2 of 3 targets deployed; target canary: no such socket" });
   });
 
+  it("ends when verifying kills its workers, unless the old pair is no good: then whatever can take the new one gets it first", () => {
+    const dying = { renewal: { openClaims: 5 }, deployments: [on2("canary"), ...UNTOUCHED] };
+    const facts = { previous: version({ revokedAt: NOW }) };
+    expect(next(dying)).toMatchObject({ kind: "fail", code: "internal.crashLoop" });
+    expect(next({ ...dying, facts })).toEqual({ kind: "deploy", targets: ["a", "b"] });
+    expect(next({ ...dying, facts, deployments: [on2("canary"), on2("a"), on2("b")] })).toMatchObject({ kind: "fail", code: "internal.crashLoop" });
+  });
+
   it("ends when its own pair is revoked", () => {
     const facts = { version: version({ generation: 2, verifiedAt: null, revokedAt: NOW }) };
     expect(next({ ...CANARY_STALE, facts, renewal: { state: "held" } })).toEqual({ kind: "cancel", why: "generation 2 was revoked" });

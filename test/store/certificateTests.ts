@@ -71,6 +71,21 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       expect((await certificates.due(NOW, 1)).map(({ name }) => name)).toEqual(["b"]);
     });
 
+    test("the next check is moved only by whoever saw the last word about it", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync([www], NOW);
+      const seen = record({ name: "www", digest: "1" });
+      const nextCheckAt = async (): Promise<number | null | undefined> => (await certificates.get("www"))?.nextCheckAt;
+      expect(await certificates.moveCheck(seen, NOW + 5)).toBe(true);
+      expect(await certificates.moveCheck(seen, NOW + 9)).toBe(false);
+      expect(await nextCheckAt()).toBe(NOW + 5);
+      await certificates.sync([{ ...www, digest: "2" }], NOW + 5);
+      expect(await certificates.moveCheck({ ...seen, nextCheckAt: NOW + 5 }, NOW + 9)).toBe(false);
+      expect(await certificates.moveCheck({ ...seen, digest: "2", nextCheckAt: NOW + 5 }, null)).toBe(true);
+      expect(await certificates.moveCheck({ ...seen, digest: "2", nextCheckAt: null }, NOW)).toBe(true);
+      expect(await nextCheckAt()).toBe(NOW);
+    });
+
     test("an instant that is a fraction is kept as the next whole millisecond", async () => {
       const { certificates } = bench().store;
       await certificates.sync([www], NOW);

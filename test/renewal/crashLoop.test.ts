@@ -1,0 +1,47 @@
+// What kills every worker that takes it up is given up, and a person is told.
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { configure } from "../../src/renewal/configure.ts";
+import { type Context, DEFAULT_SETTINGS } from "../../src/renewal/context.ts";
+import { planDue } from "../../src/renewal/plan.ts";
+import { sweep } from "../../src/renewal/sweep.ts";
+import { configured, createFleet, type Fleet } from "../support/fleet.ts";
+
+const NO_SIGNAL = new AbortController().signal;
+const WWW = configured("1");
+const { leaseMs, crashesMax } = DEFAULT_SETTINGS;
+
+let fleet: Fleet;
+let worker: Context;
+beforeEach(async () => {
+  fleet = await createFleet();
+  worker = fleet.process(WWW);
+  await configure(worker);
+  await planDue(worker, NO_SIGNAL);
+});
+afterEach(() => fleet[Symbol.asyncDispose]());
+
+/** A worker claims it and is never heard of again. */
+async function die(claim: () => Promise<unknown>): Promise<void> {
+  expect(await claim()).not.toBeNull();
+  fleet.now += leaseMs;
+  await sweep(worker, NO_SIGNAL);
+}
+
+it("a verification that kills its workers ends in quarantine", async () => {
+  await fleet.work(worker, "verify");
+  const { id } = (await fleet.store.renewals.active("www")) ?? expect.unreachable();
+  for (let deaths = 1; deaths <= crashesMax; deaths++) {
+    expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "verifying" });
+    await die(() => fleet.store.renewals.claim(id, fleet.now, leaseMs));
+  }
+  expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "failed", errorCode: "internal.crashLoop" });
+  expect(await fleet.store.certificates.get("www")).toMatchObject({ pausedAt: fleet.now, lastErrorCode: "internal.crashLoop" });
+});
+
+it("workers that died before one that came to an outcome do not count", async () => {
+  await fleet.work(worker, "verify");
+  const { id } = (await fleet.store.renewals.active("www")) ?? expect.unreachable();
+  for (let deaths = 1; deaths < crashesMax; deaths++) await die(() => fleet.store.renewals.claim(id, fleet.now, leaseMs));
+  await fleet.work(worker);
+  expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "succeeded", openClaims: 0 });
+});
