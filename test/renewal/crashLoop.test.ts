@@ -9,13 +9,14 @@ import { configured, createFleet, type Fleet } from "../support/fleet.ts";
 const NO_SIGNAL = new AbortController().signal;
 const WWW = configured("1");
 const { leaseMs, crashesMax } = DEFAULT_SETTINGS;
+const PAUSE_MAX_MS = 90_000;
 
 let fleet: Fleet;
 let worker: Context;
 beforeEach(async () => {
   fleet = await createFleet();
   worker = fleet.process(WWW);
-  await configure(worker);
+  await configure(worker, NO_SIGNAL);
   await planDue(worker, NO_SIGNAL);
 });
 afterEach(() => fleet[Symbol.asyncDispose]());
@@ -23,7 +24,8 @@ afterEach(() => fleet[Symbol.asyncDispose]());
 /** A worker claims it and is never heard of again. */
 async function die(claim: () => Promise<unknown>): Promise<void> {
   expect(await claim()).not.toBeNull();
-  fleet.now += leaseMs;
+  // Its lease runs out, and what it waits for after deaths as well.
+  fleet.now += leaseMs + PAUSE_MAX_MS;
   await sweep(worker, NO_SIGNAL);
 }
 

@@ -46,7 +46,7 @@ describe("while a planner decides by what it has read", () => {
   }
 
   it.each<[string, () => Promise<unknown>]>([
-    ["a change of the configuration", () => configure(after)],
+    ["a change of the configuration", () => configure(after, NO_SIGNAL)],
     ["a look that found something", async () => fleet.store.certificates.update("www", { nextCheckAt: ++fleet.now })],
   ])("%s is looked at next all the same", async (_what, happens) => {
     expect(await plan(slow(happens))).toBeUndefined();
