@@ -118,7 +118,7 @@ export interface DeploymentStore {
   get(certificate: string, target: string): Promise<Deployment | null>;
   /** Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops targets not named. */
   want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
-  /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0. */
+  /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0, and whoever deploys to it has lost its claim. */
   forget(certificate: string, target: string): Promise<void>;
   /** Raises the fence and openClaims and takes the lease if nobody holds a live one; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;

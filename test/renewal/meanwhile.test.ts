@@ -6,6 +6,8 @@ import { draftCampaign, startCampaign } from "../../src/renewal/campaign.ts";
 import { configure } from "../../src/renewal/configure.ts";
 import type { Context } from "../../src/renewal/context.ts";
 import { planDue } from "../../src/renewal/plan.ts";
+import { redeploy } from "../../src/renewal/steer.ts";
+import { sweep } from "../../src/renewal/sweep.ts";
 import { DAY_MS } from "../support/facts.ts";
 import { configured, createFleet, type Fleet } from "../support/fleet.ts";
 
@@ -52,6 +54,24 @@ describe("while a planner decides by what it has read", () => {
     expect(await plan(slow(happens))).toBeUndefined();
     expect((await fleet.store.certificates.get("www"))?.nextCheckAt).toBe(fleet.now);
   });
+});
+
+it("while a deployer is at work, its target moves: the new place gets the pair as well", async () => {
+  await plan(before);
+  await fleet.work(before);
+  const moved = fleet.process(configured("2"));
+  await redeploy(before, { certificate: "www", targets: ["a"], generation: null, by: null });
+  fleet.onDeploy = () => configure(moved);
+  fleet.deployed.length = 0;
+  await fleet.work(before);
+  fleet.onDeploy = async () => {};
+  for (let turn = 0; turn < 3; turn++) {
+    fleet.now += 10_000;
+    await sweep(moved, NO_SIGNAL);
+    await fleet.work(moved);
+  }
+  expect(fleet.deployed.filter((each) => each === "1 to a")).toHaveLength(2);
+  expect(await fleet.store.renewals.active("www")).toBeNull();
 });
 
 describe("while a renewal is verified", () => {
