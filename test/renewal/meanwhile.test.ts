@@ -6,6 +6,7 @@ import { draftCampaign, startCampaign } from "../../src/renewal/campaign.ts";
 import { configure } from "../../src/renewal/configure.ts";
 import type { Context } from "../../src/renewal/context.ts";
 import { planDue } from "../../src/renewal/plan.ts";
+import { requestRenewal } from "../../src/renewal/request.ts";
 import { redeploy } from "../../src/renewal/steer.ts";
 import { sweep } from "../../src/renewal/sweep.ts";
 import { DAY_MS } from "../support/facts.ts";
@@ -34,6 +35,19 @@ describe("while a planner decides by what it has read", () => {
   beforeEach(async () => {
     await plan(before);
     await fleet.work(before);
+  });
+
+  it("a whole renewal by another makes it plan nothing for the generation before", async () => {
+    // To the slow one the pair seems to be missing at its targets.
+    for (const target of WWW.targets) await fleet.store.deployments.forget("www", target);
+    const standing = slow(async () => {
+      await requestRenewal(before, { certificate: "www", force: true, reason: null, requestedBy: null });
+      await fleet.work(before);
+    });
+    expect(await plan(standing)).toBeUndefined();
+    expect(await fleet.store.renewals.active("www")).toBeNull();
+    expect(await fleet.store.deployments.get("www", "a")).toMatchObject({ wantedGeneration: 2, deployedGeneration: 2 });
+    expect(await plan(before)).toBeUndefined();
   });
 
   /** A planner that stands still after it has read what the endpoints serve, while `happens`. */
