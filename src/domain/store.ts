@@ -36,7 +36,7 @@ export interface Store {
 
 export interface CertificateStore {
   /**
-   * Makes the records match the configuration: new and changed ones are due at once with their back-off cleared,
+   * Makes the records match the configuration: new and changed ones are due at once with their back-off and quarantine cleared,
    * vanished ones are marked removed. Returns the names of each.
    */
   sync(certificates: readonly Certificate[], now: number): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
