@@ -74,6 +74,9 @@ export interface Certificate {
   readonly digest: string;
 }
 
+/** Begins the reason of a pause that renewd itself made after a crash loop: it ends with a change of the configuration, a person's does not. */
+export const QUARANTINED = "quarantined: ";
+
 /** What the database remembers about a certificate apart from its versions. */
 export interface CertificateRecord {
   readonly name: string;

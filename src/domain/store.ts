@@ -36,7 +36,7 @@ export interface Store {
 
 export interface CertificateStore {
   /**
-   * Makes the records match the configuration: new and changed ones are due at once with their back-off cleared,
+   * Makes the records match the configuration: new and changed ones are due at once with their back-off and quarantine cleared,
    * vanished ones are marked removed. Returns the names of each.
    */
   sync(certificates: readonly Certificate[], now: number): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
@@ -126,7 +126,7 @@ export interface DeploymentStore {
   get(certificate: string, target: string): Promise<Deployment | null>;
   /** Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops targets not named. */
   want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
-  /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0. */
+  /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0, and whoever deploys to it has lost its claim. */
   forget(certificate: string, target: string): Promise<void>;
   /** Raises the fence and openClaims and takes the lease if it `isClaimable`; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;

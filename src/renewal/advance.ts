@@ -42,6 +42,7 @@ export type Action =
   | ({ readonly kind: "hold" | "rollBack"; readonly wave: number } & Failure)
   | { readonly kind: "cancel"; readonly why: string };
 
+const CRASH_LOOP = "internal.crashLoop" satisfies ErrorCode;
 /** A held renewal is looked at this often: the pair it keeps in use grows older. */
 const HELD_LOOK_MS = 3_600_000;
 /** A deployer that runs takes what is due much sooner: after this long there is none for the target, such as an agent that is down. */
@@ -122,7 +123,8 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
   }
   // Waiting for a deployer costs nothing, until it would keep the next pair from coming.
   if (unattended !== null && !isDueAgain) return unattended;
-  const [first] = failed;
+  // That one waits for a person: tried again for the others' sake, it would go on killing workers.
+  const first = failed.find(({ code }) => code === CRASH_LOOP) ?? failed[0];
   return first === undefined ? { kind: "succeed" } : { kind: "fail", code: first.code, message: `${summary(certificate, renewal, facts)}${first.message}` };
 }
 
@@ -236,5 +238,5 @@ function failure(code: string | null, message: string | null): Failure {
 }
 
 function crashLoop(message: string): Extract<Action, { kind: "fail" }> {
-  return { kind: "fail", code: "internal.crashLoop", message };
+  return { kind: "fail", code: CRASH_LOOP, message };
 }

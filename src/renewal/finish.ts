@@ -1,3 +1,4 @@
+import { QUARANTINED } from "../domain/certificate.ts";
 import { ERRORS } from "../domain/errors.ts";
 import type { Reason, Renewal, RenewalState } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
@@ -76,7 +77,7 @@ async function failed(tx: Store, context: Context, renewal: Renewal, ending: Fai
     nextCheckAt: latest !== null && !expired ? Math.min(attemptAt, latest.leaf.notAfter) : attemptAt,
     // An old pair that cannot be put in place is tried again, but brings no new one any earlier.
     ...(keepsWaiting ? {} : { nextAttemptAt: attemptAt, lastErrorCode: ending.code, lastErrorMessage: ending.message }),
-    ...(quarantined ? { pausedAt: now, pausedUntil: null, pausedReason: `quarantined: ${ending.message}` } : {}),
+    ...(quarantined ? { pausedAt: now, pausedUntil: null, pausedReason: `${QUARANTINED}${ending.message}` } : {}),
   });
   await tx.events.append(
     renewalEvent(renewal, now, "renewal.failed", {

@@ -107,11 +107,13 @@ export interface RenewalStart {
   readonly id: string | null;
 }
 
-/** Inserts the renewal with its event and enqueues its first step. Null: another planner was faster. */
+/** Inserts the renewal with its event and enqueues its first step. Null: another planner was faster, or what it was to replace was replaced meanwhile. */
 export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
   const renewal = await store.transaction(async (tx) => {
+    // A whole renewal may have come and gone since the facts were loaded; one for the generation before it would never end.
+    if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
     if (inserted !== null && start.reason === "drift") await wantAgain(tx, facts.certificate, inserted.generation);
     return inserted;

@@ -23,7 +23,11 @@ export async function proceed(context: Context, renewalId: string): Promise<void
  * compare-and-set was refused: another worker has taken over, and nothing at all is written.
  */
 export async function recordOutcome(context: Context, renewalId: string, outcome: (tx: Store) => Promise<boolean>): Promise<boolean> {
-  const jobs = await context.store.transaction(async (tx) => ((await outcome(tx)) ? record(context, tx, renewalId) : null));
+  const jobs = await context.store.transaction(async (tx) => {
+    // The renewal before its deployments, as everywhere: who locks them crosswise with another is stopped by PostgreSQL.
+    await tx.renewals.lock(renewalId);
+    return (await outcome(tx)) ? record(context, tx, renewalId) : null;
+  });
   if (jobs === null) return false;
   await hint(context, jobs);
   return true;

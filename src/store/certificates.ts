@@ -1,13 +1,27 @@
-import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
+import type { ExpressionBuilder } from "kysely";
+import { type Certificate, type CertificateRecord, QUARANTINED } from "../domain/certificate.ts";
+import type { ErrorCode } from "../domain/errors.ts";
 import type { CertificateStore } from "../domain/store.ts";
-import { atomically, type Db } from "./schema.ts";
+import { atomically, type Db, type Schema } from "./schema.ts";
 
-/** New or changed: due at once, its past failures no longer count. A pause is a person's decision and stays. */
+/** New or changed: due at once, its past failures no longer count. */
 const afresh = (now: number) =>
   ({
     ...{ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null, removedAt: null },
     ...{ nextRehearsalAt: null, rehearsalProblem: null },
   }) as const;
+
+const CRASH_LOOP: ErrorCode = "internal.crashLoop";
+
+/** As `afresh`, for one that is there already: what was changed may be what killed its workers. A pause is a person's decision and stays. */
+function changedTo(digest: string, now: number) {
+  return (row: ExpressionBuilder<Schema, "certificates">) => {
+    const quarantined = row.and([row("lastErrorCode", "=", CRASH_LOOP), row("pausedReason", "like", `${QUARANTINED}%`)]);
+    const kept = <Column extends "pausedAt" | "pausedUntil" | "pausedReason">(column: Column) =>
+      row.case().when(quarantined).then(null).else(row.ref(column)).end();
+    return { digest, ...afresh(now), pausedAt: kept("pausedAt"), pausedUntil: kept("pausedUntil"), pausedReason: kept("pausedReason") };
+  };
+}
 
 /** A large installation's first configuration in few statements; SQLite takes 32,766 parameters in each. */
 const INSERT_ROWS_MAX = 1_000;
@@ -125,7 +139,7 @@ async function insert(trx: Db, names: readonly string[], wanted: ReadonlyMap<str
 async function comeBack(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
   const result = await trx
     .updateTable("certificates")
-    .set({ digest, ...afresh(now) })
+    .set(changedTo(digest, now))
     .where("name", "=", name)
     .where("removedAt", "is not", null)
     .executeTakeFirst();
@@ -135,7 +149,7 @@ async function comeBack(trx: Db, name: string, digest: string, now: number): Pro
 async function renew(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
   const result = await trx
     .updateTable("certificates")
-    .set({ digest, ...afresh(now) })
+    .set(changedTo(digest, now))
     .where("name", "=", name)
     .where("removedAt", "is", null)
     .where("digest", "!=", digest)

@@ -19,7 +19,8 @@ export function deploymentStore(db: Db): DeploymentStore {
     async forget(certificate, target) {
       await db
         .updateTable("deployments")
-        .set({ deployedGeneration: 0, deployedAt: null })
+        // Whoever deploys there just now must not write that it is done: what it was told, and to which place, is no longer what is wanted.
+        .set((current) => ({ deployedGeneration: 0, deployedAt: null, fence: current("fence", "+", 1), openClaims: 0 }))
         .where("certificate", "=", certificate)
         .where("target", "=", target)
         .execute();

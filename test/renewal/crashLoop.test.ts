@@ -4,11 +4,12 @@ import { configure } from "../../src/renewal/configure.ts";
 import { type Context, DEFAULT_SETTINGS } from "../../src/renewal/context.ts";
 import { planDue } from "../../src/renewal/plan.ts";
 import { sweep } from "../../src/renewal/sweep.ts";
+import { DAY_MS } from "../support/facts.ts";
 import { configured, createFleet, type Fleet } from "../support/fleet.ts";
 
 const NO_SIGNAL = new AbortController().signal;
 const WWW = configured("1");
-const { leaseMs, crashesMax } = DEFAULT_SETTINGS;
+const { leaseMs, crashesMax, deployAttemptsMax } = DEFAULT_SETTINGS;
 const PAUSE_MAX_MS = 90_000;
 
 let fleet: Fleet;
@@ -46,4 +47,25 @@ it("workers that died before one that came to an outcome do not count", async ()
   for (let deaths = 1; deaths < crashesMax; deaths++) await die(() => fleet.store.renewals.claim(id, fleet.now, leaseMs));
   await fleet.work(worker);
   expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "succeeded", openClaims: 0 });
+});
+
+it("a target that kills its workers behind another that fails ends in quarantine too, until the configuration changes", async () => {
+  await fleet.work(worker, "deploy");
+  fleet.failing.add("a");
+  for (let deaths = 1; deaths <= crashesMax; deaths++) await die(() => fleet.store.deployments.claim("www", "b", fleet.now, leaseMs));
+  for (let attempts = 1; attempts <= deployAttemptsMax; attempts++) {
+    await fleet.work(worker);
+    fleet.now += DAY_MS;
+    await sweep(worker, NO_SIGNAL);
+  }
+  const [ended] = await fleet.store.renewals.list({ certificate: "www", limit: 1 });
+  expect(ended).toMatchObject({ state: "failed", errorCode: "internal.crashLoop" });
+  expect(await planDue(worker, NO_SIGNAL)).toEqual([]);
+
+  fleet.failing.clear();
+  const mended = fleet.process(configured("2"));
+  await configure(mended, NO_SIGNAL);
+  expect(await planDue(mended, NO_SIGNAL)).toHaveLength(1);
+  await fleet.work(mended);
+  expect(fleet.deployed).toEqual(["1 to a", "1 to b"]);
 });

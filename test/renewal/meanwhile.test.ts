@@ -6,6 +6,9 @@ import { draftCampaign, startCampaign } from "../../src/renewal/campaign.ts";
 import { configure } from "../../src/renewal/configure.ts";
 import type { Context } from "../../src/renewal/context.ts";
 import { planDue } from "../../src/renewal/plan.ts";
+import { requestRenewal } from "../../src/renewal/request.ts";
+import { redeploy } from "../../src/renewal/steer.ts";
+import { sweep } from "../../src/renewal/sweep.ts";
 import { DAY_MS } from "../support/facts.ts";
 import { configured, createFleet, type Fleet } from "../support/fleet.ts";
 
@@ -34,6 +37,19 @@ describe("while a planner decides by what it has read", () => {
     await fleet.work(before);
   });
 
+  it("a whole renewal by another makes it plan nothing for the generation before", async () => {
+    // To the slow one the pair seems to be missing at its targets.
+    for (const target of WWW.targets) await fleet.store.deployments.forget("www", target);
+    const standing = slow(async () => {
+      await requestRenewal(before, { certificate: "www", force: true, reason: null, requestedBy: null });
+      await fleet.work(before);
+    });
+    expect(await plan(standing)).toBeUndefined();
+    expect(await fleet.store.renewals.active("www")).toBeNull();
+    expect(await fleet.store.deployments.get("www", "a")).toMatchObject({ wantedGeneration: 2, deployedGeneration: 2 });
+    expect(await plan(before)).toBeUndefined();
+  });
+
   /** A planner that stands still after it has read what the endpoints serve, while `happens`. */
   function slow(happens: () => Promise<unknown>): Context {
     const { store } = fleet;
@@ -52,6 +68,24 @@ describe("while a planner decides by what it has read", () => {
     expect(await plan(slow(happens))).toBeUndefined();
     expect((await fleet.store.certificates.get("www"))?.nextCheckAt).toBe(fleet.now);
   });
+});
+
+it("while a deployer is at work, its target moves: the new place gets the pair as well", async () => {
+  await plan(before);
+  await fleet.work(before);
+  const moved = fleet.process(configured("2"));
+  await redeploy(before, { certificate: "www", targets: ["a"], generation: null, by: null });
+  fleet.onDeploy = () => configure(moved, NO_SIGNAL);
+  fleet.deployed.length = 0;
+  await fleet.work(before);
+  fleet.onDeploy = async () => {};
+  for (let turn = 0; turn < 3; turn++) {
+    fleet.now += 10_000;
+    await sweep(moved, NO_SIGNAL);
+    await fleet.work(moved);
+  }
+  expect(fleet.deployed.filter((each) => each === "1 to a")).toHaveLength(2);
+  expect(await fleet.store.renewals.active("www")).toBeNull();
 });
 
 describe("while a renewal is verified", () => {

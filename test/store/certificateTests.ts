@@ -29,6 +29,30 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "2", nextCheckAt: NOW + 1, ...pause }));
     });
 
+    test("a change, or coming back, ends a quarantine but no person's pause", async () => {
+      const { certificates } = bench().store;
+      const quarantine = { pausedAt: NOW, pausedReason: "quarantined: 5 workers in a row died while deploying", lastErrorCode: "internal.crashLoop" };
+      await certificates.sync([www, api], NOW);
+      await certificates.update("www", quarantine);
+      await certificates.update("api", { ...quarantine, pausedReason: "until Monday" });
+      await certificates.sync([www, api], NOW + 1);
+      expect(await certificates.get("www")).toMatchObject(quarantine);
+      await certificates.sync(
+        [
+          { ...www, digest: "2" },
+          { ...api, digest: "2" },
+        ],
+        NOW + 1,
+      );
+      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "2", nextCheckAt: NOW + 1 }));
+      expect(await certificates.get("api")).toMatchObject({ pausedAt: NOW, pausedReason: "until Monday", lastErrorCode: null });
+      await certificates.update("www", quarantine);
+      await certificates.sync([api], NOW + 2);
+      expect(await certificates.get("www")).toMatchObject(quarantine);
+      await certificates.sync([www, api], NOW + 3);
+      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "1", nextCheckAt: NOW + 3 }));
+    });
+
     test("a vanished one is marked and never due; it comes back as a new one", async () => {
       const { certificates } = bench().store;
       await certificates.sync([www, api], NOW);

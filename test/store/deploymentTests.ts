@@ -69,7 +69,17 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       await deployments.want("www", ["lb"], 1);
       await deployments.update("www", "lb", 0, { deployedGeneration: 1, deployedAt: NOW, receipt: { arn: "arn" } });
       await deployments.forget("www", "lb");
-      expect(await deployments.get("www", "lb")).toEqual(deployment({ receipt: { arn: "arn" } }));
+      expect(await deployments.get("www", "lb")).toEqual(deployment({ receipt: { arn: "arn" }, fence: 1 }));
+    });
+
+    test("whoever deploys to a target while it is forgotten writes nothing", async () => {
+      const { deployments } = bench().store;
+      await deployments.want("www", ["lb"], 1);
+      const claimed = await deployments.claim("www", "lb", NOW, LEASE_MS);
+      await deployments.forget("www", "lb");
+      expect(await deployments.update("www", "lb", claimed?.fence ?? -1, { deployedGeneration: 1, leaseUntil: null })).toBe(false);
+      // Until its lease has run out it may be at work there still.
+      expect(await deployments.get("www", "lb")).toEqual(deployment({ fence: 2, leaseUntil: NOW + LEASE_MS }));
     });
   });
 

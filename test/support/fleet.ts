@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import { unlimited } from "../../src/domain/budget.ts";
 import type { Certificate } from "../../src/domain/certificate.ts";
 import type { Deployer } from "../../src/domain/deployer.ts";
+import { RenewalError } from "../../src/domain/errors.ts";
 import type { Issuer } from "../../src/domain/issuer.ts";
 import type { LogFields } from "../../src/domain/log.ts";
 import type { Job } from "../../src/domain/queue.ts";
@@ -23,6 +24,8 @@ export class Fleet implements AsyncDisposable {
   readonly warnings: string[] = [];
   /** Fingerprint that each target serves. */
   readonly served = new Map<string, string>();
+  /** Targets that do not answer. */
+  readonly failing = new Set<string>();
   /** `2 to lb`, in order. */
   readonly deployed: string[] = [];
   readonly store: Store;
@@ -99,6 +102,7 @@ export class Fleet implements AsyncDisposable {
     return {
       deploy: async ({ pair }) => {
         await this.onDeploy();
+        if (this.failing.has(target)) throw new RenewalError("deploy.unreachable", `${target} does not answer`);
         this.deployed.push(`${pair.generation} to ${target}`);
         this.served.set(target, pair.leaf.fingerprint);
         return { generation: pair.generation };
