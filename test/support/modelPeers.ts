@@ -112,3 +112,12 @@ export class ModelTarget {
     };
   }
 }
+
+/** Some fail from now on, and some say they have what they have not. */
+export function changeWeather(ca: ModelCa, targets: Iterable<ModelTarget>, random: Random): void {
+  ca.failing = random.chance(0.3);
+  for (const target of targets) {
+    target.failing = random.chance(0.3);
+    target.lying = random.chance(0.4);
+  }
+}
