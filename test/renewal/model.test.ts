@@ -25,13 +25,13 @@ import { openStore, openVault } from "../../src/store/index.ts";
 import { Crash, crashing } from "../support/crashing.ts";
 import { certificate, DAY_MS } from "../support/facts.ts";
 import { ModelCa, ModelTarget } from "../support/modelPeers.ts";
-import { decideSomething } from "../support/modelPeople.ts";
+import { changedSomehow, decideSomething } from "../support/modelPeople.ts";
 import { type Random, seeded } from "../support/random.ts";
 
 /**
  * The real verbs over the real store, in a world where time is ours and workers die at any call: random interleavings of
- * crashes, doubled, lost and late jobs, failing targets and a failing CA; most certificates go in waves, people resume, roll
- * back and deploy again, strangers write over what is served, and endpoints are looked at. RENEWD_MODEL_SEED replays one, RENEWD_MODEL_RUNS sets how many.
+ * crashes, doubled, lost and late jobs, failing targets and a failing CA; most certificates go in waves, people steer, strangers
+ * write over what is served, endpoints are looked at, and some processes have older configurations. RENEWD_MODEL_SEED replays one, RENEWD_MODEL_RUNS sets how many.
  */
 const RUNS = Number(process.env.RENEWD_MODEL_RUNS ?? 40);
 const FIRST_SEED = Number(process.env.RENEWD_MODEL_SEED ?? 1);
@@ -41,7 +41,7 @@ const TARGETS = ["a", "b"];
 /** As often as they stand here. */
 const EVENTS = [
   ...["job", "job", "job", "job", "job", "job", "job", "job", "sweep", "sweep", "sweep", "time", "time", "time", "time"],
-  ...["plan", "flush", "weather", "weather", "person", "person", "look", "stranger"],
+  ...["plan", "flush", "weather", "weather", "person", "person", "look", "stranger", "reconfigure"],
 ] as const;
 const STRANGER = "a stranger's pair";
 
@@ -61,7 +61,11 @@ class World {
   now = Date.UTC(2026, 0, 1);
   jobs: Job[] = [];
   readonly random: Random;
-  readonly certificate: Certificate;
+  certificate: Certificate;
+  /** What processes may still have that were not reloaded. */
+  readonly outdated: [null, ...Certificate[]] = [null];
+  /** In the other worlds renewals get further: a change resumes what is held. */
+  readonly changes: boolean;
   readonly ca: ModelCa;
   readonly targets: Map<string, ModelTarget>;
   verified: Version | null = null;
@@ -72,6 +76,7 @@ class World {
 
   constructor(seed: number) {
     this.random = seeded(seed);
+    this.changes = seed % 3 === 0;
     const name = `cert-${seed}`;
     const endpoints = TARGETS.map((target) => ({ host: target, port: 443, sni: `${name}.example.org`, target }));
     const staged = [
@@ -86,13 +91,11 @@ class World {
       this.random,
       async () => (await store.renewals.active(name))?.id ?? "none",
     );
-    const [a, b] = [new ModelTarget(this.random), new ModelTarget(this.random)];
-    this.targets = new Map(Object.entries({ a, b }));
-    if (waves.length > 0) {
-      b.onDeploy = async (generation) => {
-        if (!(await this.mayFollow(generation))) this.premature.push(generation);
-      };
-    }
+    const b = new ModelTarget(this.random);
+    this.targets = new Map(Object.entries({ a: new ModelTarget(this.random), b }));
+    b.onDeploy = async (generation) => {
+      if (waves.length > 0 && !(await this.mayFollow(generation))) this.premature.push(generation);
+    };
   }
 
   /** The second wave may get what was proved at the first, or everywhere before, and anything once an old pair is near its end. */
@@ -105,8 +108,15 @@ class World {
     return proofs.length > 0 || older.some(({ leaf }) => renewalWindow(leaf, policy).emergencyAt <= this.now);
   }
 
+  /** A planner loads another configuration; the other processes are reloaded or not. */
+  async reconfigure(): Promise<void> {
+    this.outdated.push(this.certificate);
+    this.certificate = changedSomehow(this.certificate, this.random, this.outdated.length);
+    await configure(this.worker(this.random.chance(0.2) ? this.random.below(20) : null));
+  }
+
   /** One worker process: with `diesAfter` it dies at that call to the database or a peer, for good. */
-  worker(diesAfter: number | null): Context {
+  worker(diesAfter: number | null, known: Certificate | null = this.certificate): Context {
     const crash = new Crash(diesAfter);
     const target = (name: string): ModelTarget => this.targets.get(name) ?? expect.unreachable();
     return {
@@ -129,8 +139,8 @@ class World {
         },
       },
       estate: {
-        certificates: () => [this.certificate],
-        certificate: (name) => (name === this.certificate.name ? this.certificate : null),
+        certificates: () => (known === null ? [] : [known]),
+        certificate: (name) => (name === known?.name ? known : null),
         issuer: () => this.ca.issuer(crash),
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
@@ -161,13 +171,15 @@ class World {
 
   /** Something happens. Whatever a dying worker throws dies with it. */
   async step(): Promise<void> {
-    const context = this.worker(this.random.chance(0.4) ? this.random.below(40) : null);
+    const known = this.changes && this.random.chance(0.2) ? this.random.pick(this.outdated) : this.certificate;
+    const context = this.worker(this.random.chance(0.4) ? this.random.below(40) : null, known);
     const wished = this.random.pick(EVENTS);
     const event = wished === "job" && this.jobs.length === 0 ? "sweep" : wished;
     try {
       if (event === "sweep") await sweep(context, NO_SIGNAL);
       if (event === "plan") await planDue(context, NO_SIGNAL);
       if (event === "time") this.now += this.random.pick([1_000, 5_000, 15_000, 120_000, 3_600_000, 3 * DAY_MS]);
+      if (event === "reconfigure" && this.changes) await this.reconfigure();
       if (event === "flush") this.jobs = [];
       if (event === "person") await decideSomething(context, this.random, this.certificate.name);
       if (event === "look") await this.look(context);
@@ -209,6 +221,7 @@ class World {
       target.lying = false;
     }
     const context = this.worker(null);
+    await configure(context);
     for (let round = 0; round < 200; round++) {
       await planDue(context, NO_SIGNAL);
       await sweep(context, NO_SIGNAL);
@@ -269,6 +282,7 @@ describe("renewals under random crashes, lost and doubled jobs", () => {
     await world.invariants();
     const version = await store.versions.latest(world.certificate.name);
     for (const target of world.targets.values()) expect(target.fingerprint).toBe(version?.leaf.fingerprint);
+    expect(version?.leaf.identifiers, "a change is never forgotten").toEqual(world.certificate.identifiers);
     expect(version?.verifiedAt, "only handshakes make it succeed").not.toBeNull();
     const ended = await store.renewals.list({ certificate: world.certificate.name, limit: 100 });
     expect(ended.filter(({ state }) => isActive(state))).toEqual([]);
@@ -278,8 +292,9 @@ describe("renewals under random crashes, lost and doubled jobs", () => {
   // Whoever replays a few seeds asks nothing of all of them together.
   if (RUNS >= 40) {
     it("went everywhere", () => {
-      for (const type of ["renewal.held", "renewal.resumed", "renewal.rolledBack", "version.reinstated", "renewal.failed", "renewal.succeeded"] as const)
-        expect(happened.get(type) ?? 0, type).toBeGreaterThan(5);
+      for (const type of ["held", "resumed", "rolledBack", "cancelled", "failed", "succeeded"] as const)
+        expect(happened.get(`renewal.${type}`) ?? 0, type).toBeGreaterThan(5);
+      expect(happened.get("version.reinstated")).toBeGreaterThan(5);
     });
   }
 });

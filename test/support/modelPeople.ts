@@ -1,8 +1,16 @@
+import type { Certificate } from "../../src/domain/certificate.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { Context } from "../../src/renewal/context.ts";
 import { requestRenewal } from "../../src/renewal/request.ts";
 import { redeploy, resumeRenewal, rollBackRenewal } from "../../src/renewal/steer.ts";
 import type { Random } from "./random.ts";
+
+/** A person edits a certificate's configuration for the n-th time, sometimes with another second name. */
+export function changedSomehow(certificate: Certificate, random: Random, times: number): Certificate {
+  const added = { type: "dns", value: `more-${times}.example.org` } as const;
+  const identifiers = random.chance(0.5) ? [...certificate.identifiers.slice(0, 1), added] : certificate.identifiers;
+  return { ...certificate, identifiers, digest: `digest-${times}` };
+}
 
 /** A person decides something about a certificate, sensible or not; being refused is fine. */
 export async function decideSomething(context: Context, random: Random, certificate: string): Promise<void> {
