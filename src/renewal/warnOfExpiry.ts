@@ -24,6 +24,8 @@ async function warn(context: Context, record: CertificateRecord): Promise<boolea
   const { store, clock, estate } = context;
   const { name, expiryWarningAt: seen } = record;
   const certificate = estate.certificate(name);
+  // This planner has yet to be reloaded: another one tells.
+  if (certificate === null && record.removedAt === null) return false;
   // An imported one is in use before a handshake has proved it.
   const inUse = (await store.versions.list(name)).findLast(({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED);
   const now = clock.now();

@@ -89,6 +89,9 @@ it("forgets a certificate that left the configuration without a word", async () 
   now = expiresAt - DAY_MS;
   const gone: Context = { ...context, estate: { ...context.estate, certificate: () => null } };
   expect(await warnOfExpiry(gone, signal)).toBe(0);
+  expect((await estate.store.certificates.get("www"))?.expiryWarningAt, "a planner that was not reloaded leaves it to others").not.toBeNull();
+  await estate.store.certificates.sync([], now);
+  expect(await warnOfExpiry(gone, signal)).toBe(0);
   expect(await events()).toEqual([]);
   expect(await estate.store.certificates.get("www")).toMatchObject({ expiryWarningAt: null });
 });
