@@ -1,6 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { endpointKey } from "../domain/endpoint.ts";
-import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { IssueResult, OrderProgress } from "../domain/issuer.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import { advance } from "./advance.ts";
@@ -10,7 +10,7 @@ import type { Context } from "./context.ts";
 import { deadEndpoints, loadDeadNames, namesToOrder, proposal } from "./deadNames.ts";
 import { type Turn, turn, waitedMs, whyTurn } from "./fallback.ts";
 import { errorDetail, renewalEvent } from "./history.ts";
-import { isInterruption, type Lease, withLease } from "./lease.ts";
+import { held, isInterruption, type Lease, withLease } from "./lease.ts";
 import { orderRequest, orderScope } from "./orderRequest.ts";
 import { loadFacts, proceed, recordOutcome } from "./proceed.ts";
 import { isInsideWindow } from "./suggestion.ts";
@@ -174,11 +174,6 @@ function orderProgress(context: Context, renewal: Renewal, certificate: Certific
       });
     },
   };
-}
-
-/** A refused compare-and-set: the fence has been raised since. */
-function held(written: boolean): void {
-  if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
 }
 
 async function recordIssued(context: Context, renewal: Renewal, { certificate, dropped, result }: Extract<Outcome, { kind: "issued" }>): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { startHaproxy } from "../support/haproxy.ts";
 import { renewd, startRenewd } from "../support/renewd.ts";
+import { stopAtCa } from "../support/stopAtCa.ts";
 import { startSystem } from "../support/system.ts";
 
 const NAME = "solo.example.org";
@@ -13,22 +14,14 @@ it("renewd run needs nothing but its file: killed in the middle of an order and 
     // Without a Redis in the configuration it brings its own.
     sections: { redis: undefined },
   });
-  const [reached, killed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  let done = false;
-  system.intercept(async ({ path }) => {
-    if (done || !path.includes("/chalZ/")) return null;
-    done = true;
-    reached.resolve();
-    // renewd dies waiting for this answer: before the CA is told to look, as it would find no responder.
-    await killed.promise;
-    return "reset";
-  });
+  // renewd dies waiting for this answer: before the CA is told to look, as it would find no responder.
+  const { reached, release } = stopAtCa(system, ({ path }) => path.includes("/chalZ/"), "asked");
   const args = ["run", "--config", system.configFile];
   const first = startRenewd(args);
-  await reached.promise;
+  await reached;
   first.kill("SIGKILL");
   await first.exited;
-  killed.resolve();
+  release();
 
   await using second = startRenewd(args);
   expect(await second.logged("private Redis started")).toContain('"adopted":true');
