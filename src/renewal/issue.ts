@@ -165,7 +165,12 @@ function orderProgress(context: Context, renewal: Renewal, certificate: Certific
         await withdraw(tx, { renewalId: renewal.id, certificate, budget, version, urgent }, clock.now());
       });
     },
-    unreserve: () => store.transaction((tx) => giveBack(tx, renewal.id)),
+    unreserve: () =>
+      store.transaction(async (tx) => {
+        // What whoever has taken over has taken for its order is not ours to give back.
+        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
+        await giveBack(tx, renewal.id);
+      }),
     async abandon(why) {
       await store.transaction(async (tx) => {
         await giveBack(tx, renewal.id);
