@@ -98,7 +98,8 @@ describe("certificates", () => {
     ["expired", { leaf: { ...version().leaf, notAfter: NOW - 1 } }, {}],
     ["failing", {}, { failures: 2 }],
     ["paused", {}, { pausedAt: NOW }],
-    ["quarantined", {}, { pausedAt: NOW, lastErrorCode: "internal.crashLoop" }],
+    ["quarantined", {}, { pausedAt: NOW, lastErrorCode: "internal.crashLoop", pausedReason: "quarantined: 5 workers died" }],
+    ["paused", {}, { pausedAt: NOW, lastErrorCode: "internal.crashLoop", pausedReason: "by a person, since" }],
     ["notProved", {}, {}],
   ] as const)("tells %s", async (state, patch, record) => {
     const bare = certificate({ targets: [] });

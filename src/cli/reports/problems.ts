@@ -1,3 +1,4 @@
+import { QUARANTINED } from "../../domain/certificate.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
 import { ERRORS, type ErrorClass, isErrorCode } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
@@ -188,7 +189,8 @@ export function waitsUntil({ active, certificate, deployments }: Member, now: nu
 }
 
 export function isQuarantined(record: Member["record"]): boolean {
-  return record !== null && record.pausedAt !== null && record.lastErrorCode === "internal.crashLoop";
+  // A person may have paused it since, for reasons of their own.
+  return record?.pausedAt != null && record.lastErrorCode === "internal.crashLoop" && (record.pausedReason?.startsWith(QUARANTINED) ?? false);
 }
 
 function unprovedEndpoints({ certificate, endpoints, version }: Pick<Member, "certificate" | "endpoints" | "version">): Member["endpoints"] {
