@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { startPebble } from "../test/support/pebble.ts";
+import { startPebble } from "../test/support/ca/pebble.ts";
 import type { Measured } from "./acmeContender.ts";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);

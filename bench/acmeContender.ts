@@ -2,7 +2,7 @@
 import { Client, crypto } from "acme-client";
 import { createIssuer } from "../src/acme/issuer.ts";
 import { identifierOf } from "../src/domain/identifier.ts";
-import { memoryAccounts, memoryProgress } from "../test/support/orderMemory.ts";
+import { memoryAccounts, memoryProgress } from "../test/support/model/orderMemory.ts";
 
 export interface Measured {
   readonly certificatesPerSecond: number;

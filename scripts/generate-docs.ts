@@ -2,9 +2,9 @@
 //   node scripts/generate-docs.ts
 import { writeFile } from "node:fs/promises";
 import { cliReference } from "../src/cli/reference.ts";
-import { configJsonSchema } from "../src/config/jsonSchema.ts";
-import { configurationReference } from "../src/config/reference.ts";
-import { REGISTRIES } from "../src/config/registries.ts";
+import { configJsonSchema } from "../src/config/schema/jsonSchema.ts";
+import { configurationReference } from "../src/config/schema/reference.ts";
+import { REGISTRIES } from "../src/config/schema/registries.ts";
 
 /** Path from the project's root → content. */
 export function generatedDocs(): ReadonlyMap<string, string> {

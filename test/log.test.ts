@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RenewalError } from "../src/domain/errors.ts";
 import { Secret } from "../src/domain/secret.ts";
 import { createLog } from "../src/log.ts";
-import { newKeyPem } from "./support/pki.ts";
+import { newKeyPem } from "./support/ca/pki.ts";
 
 function logged(write: (log: ReturnType<typeof createLog>) => void): { text: string; lines: Record<string, unknown>[] } {
   let text = "";

@@ -1,8 +1,8 @@
-import { type AcmFake, startAcmFake } from "../../test/support/acmFake.ts";
-import { type Haproxy, startHaproxy } from "../../test/support/haproxy.ts";
-import { type Nginx, startNginx } from "../../test/support/nginx.ts";
-import { type Pebble, startPebble } from "../../test/support/pebble.ts";
-import { createRoot, type IssuedPair } from "../../test/support/pki.ts";
+import { type Pebble, startPebble } from "../../test/support/ca/pebble.ts";
+import { createRoot, type IssuedPair } from "../../test/support/ca/pki.ts";
+import { type AcmFake, startAcmFake } from "../../test/support/fakes/acm.ts";
+import { type Haproxy, startHaproxy } from "../../test/support/servers/haproxy.ts";
+import { type Nginx, startNginx } from "../../test/support/servers/nginx.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
-import { type Cli, DEFAULT_CONFIG_FILE, type GlobalOptions, outputOf } from "./call.ts";
+import { type Cli, DEFAULT_CONFIG_FILE, type GlobalOptions, outputOf } from "./command.ts";
 import { addAccount } from "./commands/account.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";

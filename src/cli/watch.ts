@@ -2,13 +2,13 @@ import { setMaxListeners } from "node:events";
 import type { App } from "../compose/index.ts";
 import { ERRORS, isErrorCode, toRenewalError } from "../domain/errors.ts";
 import { isActive, type Renewal, type RenewalState } from "../domain/renewal.ts";
-import { formatDuration } from "../renewal/duration.ts";
-import { follow } from "../renewal/follow.ts";
-import type { Started } from "./ask.ts";
+import { formatDuration } from "../domain/time.ts";
+import { follow } from "../renewal/operator/streamEvents.ts";
+import { eventError, eventSentence } from "../reports/eventSentence.ts";
+import { iso, spoken } from "../reports/instant.ts";
 import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
-import { eventError, eventSentence } from "./reports/eventText.ts";
-import { iso, spoken } from "./reports/instant.ts";
+import type { Started } from "./requestRenewals.ts";
 import { paint } from "./terminal/style.ts";
 import { inert } from "./terminal/text.ts";
 

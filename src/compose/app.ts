@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import type { ConfigProblem } from "../config/check/problems.ts";
 import type { Config } from "../config/config.ts";
 import { type LoadOptions, loadConfig } from "../config/load.ts";
-import type { ConfigProblem } from "../config/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
@@ -16,7 +16,7 @@ import { openStore, openVault } from "../store/index.ts";
 import { createProbe } from "../tls/probe.ts";
 import { systemClock } from "./clock.ts";
 import { guardClock } from "./clockGuard.ts";
-import { createEstate, type ReloadableEstate } from "./estate.ts";
+import { createEstate, type ReloadableEstate } from "./services.ts";
 
 /** One handshake, however slowly the peer talks. */
 const HANDSHAKE_TIMEOUT_MS = 5_000;

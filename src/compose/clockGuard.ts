@@ -2,8 +2,8 @@ import type { Clock } from "../domain/clock.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
-import { type ClockGuard, type ClockReference, createClockGuard } from "../renewal/clockGuard.ts";
 import type { Estate } from "../renewal/context.ts";
+import { type ClockGuard, type ClockReference, createClockGuard } from "../renewal/watch/clockGuard.ts";
 
 const ASK_TIMEOUT_MS = 10_000;
 

@@ -1,6 +1,6 @@
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
-import type { ForeignPair } from "../renewal/adopt.ts";
+import type { ForeignPair } from "../renewal/operator/importPair.ts";
 import { keyMatches, keyTypeOf } from "../x509/key.ts";
 import { readLeaf } from "../x509/leaf.ts";
 import { splitPem } from "../x509/pem.ts";

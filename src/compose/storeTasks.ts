@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import type { Config } from "../config/config.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { workerName } from "../log.ts";
-import { markRestored } from "../renewal/restored.ts";
+import { markRestored } from "../renewal/plan/restoreCheck.ts";
 import {
   auditStore,
   type BackupReport,

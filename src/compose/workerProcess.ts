@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { processEnvironment } from "../config/environment.ts";
+import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { runRoles } from "./process.ts";
 import type { Role } from "./roles.ts";

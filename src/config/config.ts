@@ -4,8 +4,8 @@ import type { TargetLimits } from "../domain/deployer.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Severity } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
-import type { HostAndPort } from "./endpoints.ts";
-import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "./registries.ts";
+import type { HostAndPort } from "./schema/endpoints.ts";
+import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "./schema/registries.ts";
 
 /** A checked configuration: every reference resolved, every path absolute, every secret read. */
 export interface Config {

@@ -1,20 +1,20 @@
 import { dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
-import { certificateSchema } from "./certificateSchema.ts";
+import { type Draft, draftCertificates } from "./check/certificates.ts";
+import { type ConfigProblem, Problems } from "./check/problems.ts";
+import { checkReferences } from "./check/references.ts";
+import { checkRules } from "./check/rules.ts";
+import { channelEntries, checkTopLevelKeys, type Entry, entries, partialEntries, type Raw, section, solverEntries, targetEntries } from "./check/sections.ts";
 import type { Config, IssuerConfig } from "./config.ts";
-import { digestOf } from "./digest.ts";
-import { parseYaml } from "./document.ts";
-import { type Draft, draftCertificates } from "./drafts.ts";
-import { type Environment, processEnvironment } from "./environment.ts";
-import { issuerSchema } from "./issuerSchema.ts";
-import { type ConfigProblem, Problems } from "./problems.ts";
-import { checkReferences } from "./references.ts";
-import { REGISTRIES, type Registries } from "./registries.ts";
+import { digestOf } from "./read/digest.ts";
+import { parseYaml } from "./read/document.ts";
+import { type Environment, processEnvironment } from "./read/environment.ts";
+import { createResources } from "./read/files.ts";
+import { readText } from "./read/readFile.ts";
 import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore } from "./resolve.ts";
-import { createResources } from "./resources.ts";
-import { checkRules } from "./rules.ts";
-import { channelEntries, checkTopLevelKeys, type Entry, entries, partialEntries, type Raw, section, solverEntries, targetEntries } from "./sections.ts";
-import { readText } from "./source.ts";
+import { certificateSchema } from "./schema/certificate.ts";
+import { issuerSchema } from "./schema/issuer.ts";
+import { REGISTRIES, type Registries } from "./schema/registries.ts";
 
 export type LoadResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 

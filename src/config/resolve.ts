@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { z } from "zod";
 import type { Config, IssuerConfig, RedisConfig } from "./config.ts";
-import type { issuerSchema } from "./issuerSchema.ts";
-import { budgetOf, stagingOf } from "./limits.ts";
-import type { RedisSection } from "./redisSchema.ts";
-import type { Resources } from "./resources.ts";
-import type { fileSchema } from "./schema.ts";
+import type { Resources } from "./read/files.ts";
+import type { fileSchema } from "./schema/file.ts";
+import type { issuerSchema } from "./schema/issuer.ts";
+import { budgetOf, stagingOf } from "./schema/limits.ts";
+import type { RedisSection } from "./schema/redis.ts";
 
 type FileSection<Key extends keyof typeof fileSchema.shape> = z.output<(typeof fileSchema.shape)[Key]>;
 

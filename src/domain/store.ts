@@ -1,5 +1,4 @@
 import type { Ledger } from "./budget.ts";
-import type { CampaignStore } from "./campaign.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
 import type { Observation } from "./endpoint.ts";
@@ -8,6 +7,7 @@ import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
+import type { CampaignStore } from "./replacement.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
 import type { Version } from "./version.ts";

@@ -8,7 +8,7 @@ import type { Channel } from "../domain/notification.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
-import type { ClockGuard } from "./clockGuard.ts";
+import type { ClockGuard } from "./watch/clockGuard.ts";
 
 /** What configuration says should exist and who serves it. Looked up at each step, so a reload takes effect at the next one. */
 export interface Estate {

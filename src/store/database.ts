@@ -2,11 +2,11 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { CamelCasePlugin, Kysely } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
-import type { TransactionScope } from "./driver.ts";
+import type { TransactionScope } from "./dialect/driver.ts";
+import { postgresDialect, postgresSource } from "./dialect/postgresql.ts";
+import { sqliteDialect, sqliteSource } from "./dialect/sqlite.ts";
 import { migrate } from "./migrations/index.ts";
-import { postgresDialect, postgresSource } from "./postgresql.ts";
 import type { Db, Dialect, Schema } from "./schema.ts";
-import { sqliteDialect, sqliteSource } from "./sqlite.ts";
 import { recordIdentity, type Vault } from "./vault.ts";
 
 export type StoreOptions =

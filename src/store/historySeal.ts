@@ -1,4 +1,4 @@
-import { toStorable } from "./driver.ts";
+import { toStorable } from "./dialect/driver.ts";
 import type { Db, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 

@@ -1,15 +1,15 @@
 import type { Store } from "../domain/store.ts";
 import { auditHistory, type HistoryAudit } from "./audit.ts";
 import { openDatabase, type StoreOptions } from "./database.ts";
-import { storeOver } from "./ports.ts";
+import { storeOver } from "./repositories.ts";
 import type { Vault } from "./vault.ts";
 
 export type { HistoryAudit, HistoryFault } from "./audit.ts";
-export { type BackupReport, backupStore } from "./backup.ts";
-export { type CopyOptions, copyStore, type RowsByTable } from "./copy.ts";
+export { type BackupReport, backupStore } from "./backup/backup.ts";
+export { type CopyOptions, copyStore, type RowsByTable } from "./backup/copy.ts";
+export { type RestoreOptions, type RestoreReport, restoreStore } from "./backup/restore.ts";
 export type { StoreOptions } from "./database.ts";
 export { schemaVersion } from "./migrations/index.ts";
-export { type RestoreOptions, type RestoreReport, restoreStore } from "./restore.ts";
 export { openVault, type Vault, type VaultOptions } from "./vault.ts";
 
 /**

@@ -1,12 +1,12 @@
 import type { Kysely } from "kysely";
 import type { Bucket, Reservation } from "../domain/budget.ts";
-import type { Campaign, CampaignMember } from "../domain/campaign.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { HistoryEvent } from "../domain/event.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
+import type { Campaign, CampaignMember } from "../domain/replacement.ts";
 import type { Version } from "../domain/version.ts";
 
 export type Dialect = "sqlite" | "postgresql";

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
-import { MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./master-key.ts";
+import { MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./masterKey.ts";
 
 /**
  * Seals values for the database. `identity` says which record and column a value belongs to and is authenticated with it:

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
-import { startPebble } from "../support/pebble.ts";
+import { startPebble } from "../support/ca/pebble.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

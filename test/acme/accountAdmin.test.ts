@@ -3,7 +3,7 @@ import { createAccountAdmin } from "../../src/acme/accountAdmin.ts";
 import type { IssuerOptions } from "../../src/acme/issuer.ts";
 import type { AccountAdmin } from "../../src/domain/account.ts";
 import type { Account } from "../../src/domain/issuer.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

@@ -4,9 +4,9 @@ import { identifierOf } from "../../src/domain/identifier.ts";
 import type { IssueRequest, Issuer, Solver } from "../../src/domain/issuer.ts";
 import { http01 } from "../../src/solvers/http01.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
-import { type AcmeProxy, startAcmeProxy } from "../support/acmeProxy.ts";
-import { type MemoryAccounts, type MemoryChallenges, memoryAccounts, memoryChallenges } from "../support/orderMemory.ts";
-import { type Pebble, type PebbleOptions, startPebble } from "../support/pebble.ts";
+import { type AcmeProxy, startAcmeProxy } from "../support/ca/acmeProxy.ts";
+import { type Pebble, type PebbleOptions, startPebble } from "../support/ca/pebble.ts";
+import { type MemoryAccounts, type MemoryChallenges, memoryAccounts, memoryChallenges } from "../support/model/orderMemory.ts";
 
 /** A Pebble behind a counting proxy, with renewd's own http-01 responder where Pebble looks for it. */
 export interface CaFixture extends AsyncDisposable {

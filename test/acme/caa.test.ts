@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { checkCaa, createCaaLookup } from "../../src/acme/caa.ts";
 import { identifierOf } from "../../src/domain/identifier.ts";
-import { startDnsServer } from "../support/dnsServer.ts";
+import { startDnsServer } from "../support/servers/dnsServer.ts";
 
 const RECORDS = {
   "closed.example": [{ tag: "issue", value: ";" }],

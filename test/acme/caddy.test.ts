@@ -9,8 +9,8 @@ import { RenewalError } from "../../src/domain/errors.ts";
 import type { IssueRequest, IssueResult, Issuer, Solver } from "../../src/domain/issuer.ts";
 import { http01 } from "../../src/solvers/http01.ts";
 import { type Http01Responder, startHttp01Responder } from "../../src/web/http01.ts";
-import { type CaddyCa, startCaddyCa } from "../support/caddyCa.ts";
-import { type MemoryChallenges, type MemoryProgress, memoryAccounts, memoryChallenges, memoryProgress } from "../support/orderMemory.ts";
+import { type CaddyCa, startCaddyCa } from "../support/ca/caddyCa.ts";
+import { type MemoryChallenges, type MemoryProgress, memoryAccounts, memoryChallenges, memoryProgress } from "../support/model/orderMemory.ts";
 import { issuerOptions, request, running } from "./caFixture.ts";
 
 /** Of twelve orders at once one or two fail; that none does in so many rounds would be another Caddy. */

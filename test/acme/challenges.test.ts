@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ProxyAnswer } from "../support/acmeProxy.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
+import type { ProxyAnswer } from "../support/ca/acmeProxy.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

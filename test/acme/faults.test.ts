@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { RenewalError } from "../../src/domain/errors.ts";
 import { splitPem } from "../../src/x509/pem.ts";
-import type { ProxiedRequest, ProxyAnswer } from "../support/acmeProxy.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
+import type { ProxiedRequest, ProxyAnswer } from "../support/ca/acmeProxy.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

@@ -2,10 +2,10 @@ import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { RenewalError } from "../../src/domain/errors.ts";
-import type { ProxiedRequest, ProxyAnswer } from "../support/acmeProxy.ts";
+import type { ProxiedRequest, ProxyAnswer } from "../support/ca/acmeProxy.ts";
+import { createRoot } from "../support/ca/pki.ts";
 import { freePort } from "../support/freePort.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
-import { createRoot } from "../support/pki.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

@@ -5,7 +5,7 @@ import { RenewalError } from "../../src/domain/errors.ts";
 import type { IssueResult } from "../../src/domain/issuer.ts";
 import { keyMatches, keyTypeOf } from "../../src/x509/key.ts";
 import { splitPem } from "../../src/x509/pem.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

@@ -4,7 +4,7 @@ import { createIssuer } from "../../src/acme/issuer.ts";
 import type { Accounts, Solver } from "../../src/domain/issuer.ts";
 import { generateKey } from "../../src/x509/key.ts";
 import { splitPem } from "../../src/x509/pem.ts";
-import { memoryAccounts, memoryProgress } from "../support/orderMemory.ts";
+import { memoryAccounts, memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
 const DAY_S = 86_400;

@@ -4,9 +4,9 @@ import { KEY_TYPES, type KeyType } from "../../src/domain/certificate.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { IssueRequest, IssueResult, OwnCsr } from "../../src/domain/issuer.ts";
 import { Secret } from "../../src/domain/secret.ts";
-import { type MemoryProgress, memoryProgress } from "../support/orderMemory.ts";
-import { type MadeCsr, makeCsr } from "../support/ownCsr.ts";
-import { newKeyPem } from "../support/pki.ts";
+import { type MadeCsr, makeCsr } from "../support/ca/ownCsr.ts";
+import { newKeyPem } from "../support/ca/pki.ts";
+import { type MemoryProgress, memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { createServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startConnectProxy } from "../support/connectProxy.ts";
+import { startConnectProxy } from "../support/ca/connectProxy.ts";
+import { createRoot } from "../support/ca/pki.ts";
 import { freePort } from "../support/freePort.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
-import { createRoot } from "../support/pki.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { IssueResult, Issuer } from "../../src/domain/issuer.ts";
 import type { RenewalInfo } from "../../src/domain/renewalInfo.ts";
 import { certId } from "../../src/x509/certId.ts";
-import type { ProxyAnswer } from "../support/acmeProxy.ts";
-import { memoryProgress } from "../support/orderMemory.ts";
+import type { ProxyAnswer } from "../support/ca/acmeProxy.ts";
+import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 const MINUTE_MS = 60_000;

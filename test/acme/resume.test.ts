@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RenewalError } from "../../src/domain/errors.ts";
 import { generateKey, keyMatches } from "../../src/x509/key.ts";
-import type { Interceptor } from "../support/acmeProxy.ts";
-import { type MemoryProgress, memoryProgress } from "../support/orderMemory.ts";
+import type { Interceptor } from "../support/ca/acmeProxy.ts";
+import { type MemoryProgress, memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

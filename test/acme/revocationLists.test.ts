@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createRevocationLists } from "../../src/acme/revocationLists.ts";
 import type { Version } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
-import { type ListServer, makeCrl, REVOKED_AT, startListServer } from "../support/crl.ts";
-import { version } from "../support/facts.ts";
-import { type Authority, createRoot } from "../support/pki.ts";
+import { type ListServer, makeCrl, REVOKED_AT, startListServer } from "../support/ca/crl.ts";
+import { type Authority, createRoot } from "../support/ca/pki.ts";
+import { version } from "../support/model/facts.ts";
 
 const lists = createRevocationLists();
 const running = (): AbortSignal => new AbortController().signal;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createIssuer, type IssuerOptions } from "../../src/acme/issuer.ts";
 import { Secret } from "../../src/domain/secret.ts";
-import { memoryAccounts, memoryProgress } from "../support/orderMemory.ts";
+import { memoryAccounts, memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EXIT } from "../../src/cli/exit.ts";
-import { renewal, version } from "../support/facts.ts";
-import { configText, createInstallation, type Installation, runCaptured } from "../support/installation.ts";
-import { createRoot } from "../support/pki.ts";
-import { renewd } from "../support/renewd.ts";
+import { createRoot } from "../support/ca/pki.ts";
+import { renewal, version } from "../support/model/facts.ts";
+import { configText, createInstallation, type Installation, runCaptured } from "../support/system/installation.ts";
+import { renewd } from "../support/system/renewd.ts";
 
 let installation: Installation;
 beforeEach(async () => {

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Renewal } from "../../src/domain/renewal.ts";
-import { configText, createInstallation, type Installation } from "../support/installation.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
-import { renewd, startRenewd } from "../support/renewd.ts";
+import { type RedisServer, startRedis } from "../support/servers/redis.ts";
+import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
+import { renewd, startRenewd } from "../support/system/renewd.ts";
 import { until } from "../support/until.ts";
 
 const stack: AsyncDisposable[] = [];

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { silentLog } from "../../src/cli/silentLog.ts";
 import { openContext, withoutQueue } from "../../src/compose/index.ts";
-import { planDue } from "../../src/renewal/plan.ts";
-import { DAY_MS, endpointStatus, version } from "../support/facts.ts";
-import { configText, createInstallation } from "../support/installation.ts";
+import { planDue } from "../../src/renewal/plan/plan.ts";
+import { DAY_MS, endpointStatus, version } from "../support/model/facts.ts";
+import { configText, createInstallation } from "../support/system/installation.ts";
 
 const NAMES = ["api", "shop", "www"];
 

@@ -2,9 +2,9 @@ import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DAY_MS, renewal, version } from "../support/facts.ts";
-import { configText, createInstallation, type Installation, runCaptured } from "../support/installation.ts";
-import { startRenewd } from "../support/renewd.ts";
+import { DAY_MS, renewal, version } from "../support/model/facts.ts";
+import { configText, createInstallation, type Installation, runCaptured } from "../support/system/installation.ts";
+import { startRenewd } from "../support/system/renewd.ts";
 
 let installation: Installation;
 /** A second configuration beside the first, with an empty database and the same master key. */

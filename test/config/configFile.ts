@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Config } from "../../src/config/config.ts";
 import { type LoadOptions, type LoadResult, loadConfig } from "../../src/config/load.ts";
-import { REGISTRIES, type Registries, type SolverPlugin } from "../../src/config/registries.ts";
+import { REGISTRIES, type Registries, type SolverPlugin } from "../../src/config/schema/registries.ts";
 
 /** A kind of solver beside the real ones, until a real one answers dns-01. */
 const dns: SolverPlugin = {

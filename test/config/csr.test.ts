@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readCsr } from "../../src/config/readCsr.ts";
+import { readCsr } from "../../src/config/read/readCsr.ts";
 import { type ConfigFile, configFile, estate } from "./configFile.ts";
 
 const ABSENT = "{ file: /nonexistent/www.csr, privateKey: env:NOWHERE }";
@@ -121,7 +121,7 @@ describe("reading it when ordering", () => {
     await using file = await configFile(estate());
     await chmod(await file.write("www.csr", DER), 0o000);
     const script = `
-      import { readCsr } from ${JSON.stringify(new URL("../../src/config/readCsr.ts", import.meta.url).pathname)};
+      import { readCsr } from ${JSON.stringify(new URL("../../src/config/read/readCsr.ts", import.meta.url).pathname)};
       if (process.getuid() === 0) process.setuid(65534);
       const source = { file: ${JSON.stringify(join(file.directory, "www.csr"))}, privateKey: { kind: "env", at: "KEY" } };
       await readCsr("www", source, "/", () => "key").catch(({ code, message }) => console.log(code, message));`;

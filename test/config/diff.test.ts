@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { diffConfig } from "../../src/config/diff.ts";
-import { createRoot } from "../support/pki.ts";
+import { createRoot } from "../support/ca/pki.ts";
 import { configFile, estate } from "./configFile.ts";
 
 const BEFORE = `  a: { names: [a.example, b.example], endpoints: [a.example] }\n  b: { names: [b.example], endpoints: [b.example] }`;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { checkHostAndPort } from "../../src/config/endpoints.ts";
-import { checkIdentifier } from "../../src/config/identifiers.ts";
+import { checkHostAndPort } from "../../src/config/schema/endpoints.ts";
+import { checkIdentifier } from "../../src/config/schema/identifiers.ts";
 
 const LABEL = "a".repeat(63);
 

@@ -3,10 +3,10 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { generatedDocs } from "../../scripts/generate-docs.ts";
-import { configJsonSchema } from "../../src/config/jsonSchema.ts";
+import { describeProblems } from "../../src/config/check/problems.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { describeProblems } from "../../src/config/problems.ts";
-import { REGISTRIES } from "../../src/config/registries.ts";
+import { configJsonSchema } from "../../src/config/schema/jsonSchema.ts";
+import { REGISTRIES } from "../../src/config/schema/registries.ts";
 import { estate } from "./configFile.ts";
 
 const ROOT = new URL("../../", import.meta.url);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createRoot } from "../support/pki.ts";
+import { createRoot } from "../support/ca/pki.ts";
 import { configFile, estate } from "./configFile.ts";
 
 describe("a right file", () => {

@@ -4,8 +4,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Deployer } from "../../src/domain/deployer.ts";
 import { toRenewalError } from "../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
-import { type AwsServiceFake, useAwsTestCredentials } from "../support/awsFake.ts";
-import { createPairIssuer } from "../support/issuedPairs.ts";
+import { type AwsServiceFake, useAwsTestCredentials } from "../support/fakes/aws.ts";
+import { createPairIssuer } from "../support/pairs/issuedPairs.ts";
 
 export interface AwsKind<Fake extends AwsServiceFake> {
   readonly type: string;

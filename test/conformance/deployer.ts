@@ -5,7 +5,7 @@ import type { Deployer } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import { type ErrorCode, RenewalError } from "../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
-import { createPairIssuer, mismatched, type PairIssuer } from "../support/issuedPairs.ts";
+import { createPairIssuer, mismatched, type PairIssuer } from "../support/pairs/issuedPairs.ts";
 import { until, within } from "../support/until.ts";
 
 export interface DeployerPeer extends AsyncDisposable {

@@ -5,7 +5,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/domain/store.ts";
 import { openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
 import { auditTests } from "../store/auditTests.ts";
-import { campaignTests } from "../store/campaignTests.ts";
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { cursorTests } from "../store/cursorTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
@@ -14,6 +13,7 @@ import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
 import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
+import { campaignTests } from "../store/replacementTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
 export interface StoreBackend {

@@ -1,6 +1,6 @@
 // A client of the sites that never stops: every handshake verified as a browser would, every bundle on disk read as a server would.
 import { setTimeout as delay } from "node:timers/promises";
-import { storedFingerprint } from "../support/served.ts";
+import { storedFingerprint } from "../support/servers/served.ts";
 import { connectTo } from "./connection.ts";
 import type { Site } from "./sites.ts";
 

@@ -1,6 +1,6 @@
 // Fault 37: some of the machines are 40 days ahead.
 import { setTimeout as delay } from "node:timers/promises";
-import { shifted } from "../support/faketime.ts";
+import { shifted } from "../support/system/faketime.ts";
 import type { Drill } from "./drill.ts";
 import { oneMore } from "./world.ts";
 

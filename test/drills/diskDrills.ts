@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { servedFingerprint, storedFingerprint } from "../support/served.ts";
+import { servedFingerprint, storedFingerprint } from "../support/servers/served.ts";
 import { until } from "../support/until.ts";
 import type { Drill, Injection } from "./drill.ts";
 import type { Site } from "./sites.ts";

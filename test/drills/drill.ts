@@ -1,4 +1,4 @@
-import type { Random } from "../support/random.ts";
+import type { Random } from "../support/model/random.ts";
 import type { World, WorldOptions } from "./world.ts";
 
 /** In the world that drills share. */

@@ -1,6 +1,6 @@
 // Worker processes as a service manager keeps them: whoever dies is started again at once.
-import { type RenewdProcess, startRenewd } from "../support/renewd.ts";
-import type { WorkerRole } from "../support/system.ts";
+import { type RenewdProcess, startRenewd } from "../support/system/renewd.ts";
+import type { WorkerRole } from "../support/system/system.ts";
 
 /** A place for one worker process; its processes come and go. */
 export interface Slot {

@@ -1,5 +1,5 @@
 // What the CA was asked, told apart by certificate and step, with failpoints between CA and worker.
-import type { Interceptor, ProxiedRequest, ProxyAnswer } from "../support/acmeProxy.ts";
+import type { Interceptor, ProxiedRequest, ProxyAnswer } from "../support/ca/acmeProxy.ts";
 
 export const STEPS = ["newOrder", "challenge", "finalize", "download"] as const;
 export type Step = (typeof STEPS)[number];

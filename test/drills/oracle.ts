@@ -1,6 +1,6 @@
 // What must hold after every drill, whatever was done: nothing lost, nothing mixed, nothing issued twice, nobody turned away.
 import { setTimeout as delay } from "node:timers/promises";
-import { servedFingerprint, storedFingerprint } from "../support/served.ts";
+import { servedFingerprint, storedFingerprint } from "../support/servers/served.ts";
 import type { OpenedOrder } from "./ledger.ts";
 import { findSecrets } from "./secrets.ts";
 import type { Site } from "./sites.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Job } from "../../src/domain/queue.ts";
 import { isActive } from "../../src/domain/renewal.ts";
-import { startRenewd } from "../support/renewd.ts";
+import { startRenewd } from "../support/system/renewd.ts";
 import { until } from "../support/until.ts";
 import type { Drill, Injection } from "./drill.ts";
 import { startTcpProxy } from "./tcpProxy.ts";

@@ -2,7 +2,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { seeded } from "../support/random.ts";
+import { seeded } from "../support/model/random.ts";
 import { within } from "../support/until.ts";
 import { type Drill, type Outcome, type Settings, SHARED_CERTIFICATES } from "./drill.ts";
 import { judge, mark, type Verdict } from "./oracle.ts";

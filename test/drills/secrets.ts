@@ -1,5 +1,5 @@
 // Every private key renewd ever made is looked for wherever it must not be.
-import { contents } from "../support/contents.ts";
+import { contents } from "../support/pairs/contents.ts";
 import type { World } from "./world.ts";
 
 /** From the middle of a PKCS#8 body, where no other key has the same. */

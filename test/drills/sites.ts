@@ -1,9 +1,9 @@
 // What the drills' installation holds: certificates spread over servers, each also in a directory of its own.
 import { join } from "node:path";
-import type { Caddy } from "../support/caddy.ts";
-import type { Haproxy } from "../support/haproxy.ts";
-import type { Nginx } from "../support/nginx.ts";
-import type { Section } from "../support/system.ts";
+import type { Caddy } from "../support/servers/caddy.ts";
+import type { Haproxy } from "../support/servers/haproxy.ts";
+import type { Nginx } from "../support/servers/nginx.ts";
+import type { Section } from "../support/system/system.ts";
 
 export type Server = "haproxy" | "nginx" | "caddy";
 

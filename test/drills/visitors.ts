@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Agent, request } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
-import { fingerprintOf } from "../support/served.ts";
+import { fingerprintOf } from "../support/servers/served.ts";
 import { connectTo } from "./connection.ts";
 import type { Visit } from "./continuity.ts";
 import type { Site } from "./sites.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Edge, nameOf, startEdge } from "../support/edge.ts";
-import { type RenewdProcess, renewd, startRenewd } from "../support/renewd.ts";
-import { type System, startSystem, type WorkerRole } from "../support/system.ts";
+import { type Edge, nameOf, startEdge } from "../support/servers/edge.ts";
+import { type RenewdProcess, renewd, startRenewd } from "../support/system/renewd.ts";
+import { type System, startSystem, type WorkerRole } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 /** A secret that machines have which issue, and no other. */

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { planReport } from "../../src/cli/reports/plan.ts";
 import { openContext, withoutQueue } from "../../src/compose/index.ts";
 import { createLog } from "../../src/log.ts";
-import { configure } from "../../src/renewal/configure.ts";
-import { issue } from "../../src/renewal/issue.ts";
-import { planDue } from "../../src/renewal/plan.ts";
+import { configure } from "../../src/renewal/plan/configure.ts";
+import { planDue } from "../../src/renewal/plan/plan.ts";
+import { issue } from "../../src/renewal/steps/issue.ts";
+import { planReport } from "../../src/reports/plan.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
-import { startSystem } from "../support/system.ts";
+import { startSystem } from "../support/system/system.ts";
 
 const NO_SIGNAL = new AbortController().signal;
 

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { shifted } from "../support/faketime.ts";
-import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
-import { startRenewd } from "../support/renewd.ts";
-import { startSystem } from "../support/system.ts";
+import { type Haproxy, startHaproxy } from "../support/servers/haproxy.ts";
+import { shifted } from "../support/system/faketime.ts";
+import { startRenewd } from "../support/system/renewd.ts";
+import { startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 const NAME = "time.example.org";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { http01 } from "../../src/solvers/http01.ts";
-import { oneProcess } from "../support/oneProcess.ts";
-import { startSystem } from "../support/system.ts";
+import { oneProcess } from "../support/system/oneProcess.ts";
+import { startSystem } from "../support/system/system.ts";
 
 it("a name whose validation keeps failing is proposed for removal and then left out, and its certificate stays without it", { timeout: 90_000 }, async () => {
   await using system = await startSystem({

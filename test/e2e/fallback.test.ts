@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
 import { openContext, withoutQueue } from "../../src/compose/index.ts";
 import { createLog } from "../../src/log.ts";
-import { configure } from "../../src/renewal/configure.ts";
-import { issue } from "../../src/renewal/issue.ts";
-import { planDue } from "../../src/renewal/plan.ts";
+import { configure } from "../../src/renewal/plan/configure.ts";
+import { planDue } from "../../src/renewal/plan/plan.ts";
+import { issue } from "../../src/renewal/steps/issue.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
-import { startSystem } from "../support/system.ts";
+import { startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 const NO_SIGNAL = new AbortController().signal;

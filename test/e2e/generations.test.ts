@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { connect } from "node:tls";
 import { expect, it } from "vitest";
 import { isActive } from "../../src/domain/renewal.ts";
-import { startHaproxy } from "../support/haproxy.ts";
-import { startSystem } from "../support/system.ts";
+import { startHaproxy } from "../support/servers/haproxy.ts";
+import { startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 const NAME = "short.example.org";

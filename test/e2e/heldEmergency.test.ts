@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { renewalWindow } from "../../src/renewal/window.ts";
-import { staged, startStages } from "../support/stages.ts";
+import { renewalWindow } from "../../src/renewal/rules/window.ts";
+import { staged, startStages } from "../support/system/stages.ts";
 
 const LIFETIME_S = 30;
 

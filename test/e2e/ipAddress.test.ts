@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { startHaproxy } from "../support/haproxy.ts";
-import { createRoot } from "../support/pki.ts";
-import { startSystem } from "../support/system.ts";
+import { createRoot } from "../support/ca/pki.ts";
+import { startHaproxy } from "../support/servers/haproxy.ts";
+import { startSystem } from "../support/system/system.ts";
 
 it("a certificate for an IP address is validated there by http-01 and proved by clients that send no server name", { timeout: 120_000 }, async () => {
   // Clients without a server name get the first file: this one.

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { EventType } from "../../src/domain/event.ts";
-import type { ProxiedRequest } from "../support/acmeProxy.ts";
-import { type Nginx, startNginx } from "../support/nginx.ts";
-import { createRoot } from "../support/pki.ts";
-import { stopAtCa } from "../support/stopAtCa.ts";
-import { type System, startSystem, WORKER_ROLES, type WorkerRole } from "../support/system.ts";
+import type { ProxiedRequest } from "../support/ca/acmeProxy.ts";
+import { createRoot } from "../support/ca/pki.ts";
+import { stopAtCa } from "../support/ca/stopAtCa.ts";
+import { type Nginx, startNginx } from "../support/servers/nginx.ts";
+import { type System, startSystem, WORKER_ROLES, type WorkerRole } from "../support/system/system.ts";
 import { within } from "../support/until.ts";
 
 const NAME = "www.example.org";

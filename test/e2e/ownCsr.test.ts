@@ -3,14 +3,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { issue } from "../../src/renewal/issue.ts";
-import { planDue } from "../../src/renewal/plan.ts";
-import { nameOf } from "../support/edge.ts";
-import { runCaptured } from "../support/installation.ts";
-import { oneProcess } from "../support/oneProcess.ts";
-import { type MadeCsr, makeCsr, type OwnCsrOptions } from "../support/ownCsr.ts";
-import { staged, startStages } from "../support/stages.ts";
-import { startSystem } from "../support/system.ts";
+import { planDue } from "../../src/renewal/plan/plan.ts";
+import { issue } from "../../src/renewal/steps/issue.ts";
+import { type MadeCsr, makeCsr, type OwnCsrOptions } from "../support/ca/ownCsr.ts";
+import { nameOf } from "../support/servers/edge.ts";
+import { runCaptured } from "../support/system/installation.ts";
+import { oneProcess } from "../support/system/oneProcess.ts";
+import { staged, startStages } from "../support/system/stages.ts";
+import { startSystem } from "../support/system/system.ts";
 
 const NO_SIGNAL = new AbortController().signal;
 

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openReader } from "../../src/compose/index.ts";
-import { startHaproxy } from "../support/haproxy.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { renewd } from "../support/renewd.ts";
-import { servedFingerprint } from "../support/served.ts";
-import { stopAtCa } from "../support/stopAtCa.ts";
-import { type Section, startSystem } from "../support/system.ts";
+import { stopAtCa } from "../support/ca/stopAtCa.ts";
+import { startHaproxy } from "../support/servers/haproxy.ts";
+import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
+import { servedFingerprint } from "../support/servers/served.ts";
+import { renewd } from "../support/system/renewd.ts";
+import { type Section, startSystem } from "../support/system/system.ts";
 
 const NAME = "www.example.org";
 

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nameOf } from "../support/edge.ts";
-import { foreignPair, type Stages, startStages } from "../support/stages.ts";
-import type { Section } from "../support/system.ts";
+import { nameOf } from "../support/servers/edge.ts";
+import { foreignPair, type Stages, startStages } from "../support/system/stages.ts";
+import type { Section } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 let stages: Stages;

@@ -2,10 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import type { Context } from "../../src/renewal/context.ts";
-import { rehearseDue } from "../../src/renewal/rehearseDue.ts";
-import { runCaptured } from "../support/installation.ts";
-import { oneProcess } from "../support/oneProcess.ts";
-import { startSystem } from "../support/system.ts";
+import { rehearseDue } from "../../src/renewal/watch/rehearseDue.ts";
+import { runCaptured } from "../support/system/installation.ts";
+import { oneProcess } from "../support/system/oneProcess.ts";
+import { startSystem } from "../support/system/system.ts";
 
 it("a rehearsal orders at staging with the same solver, asks every target, and leaves production alone", { timeout: 60_000 }, async () => {
   const certificate = { names: ["www.example.org"], targets: ["web", "gone"], endpoints: ["www.example.org"] };

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { startHaproxy } from "../support/haproxy.ts";
-import { startSystem } from "../support/system.ts";
+import { startHaproxy } from "../support/servers/haproxy.ts";
+import { startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 const NAMES = ["one", "two", "three"];

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Queue, QueueEvents } from "bullmq";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { contents } from "../support/contents.ts";
-import { type Haproxy, startHaproxy } from "../support/haproxy.ts";
-import { type Section, type System, startSystem } from "../support/system.ts";
+import { contents } from "../support/pairs/contents.ts";
+import { type Haproxy, startHaproxy } from "../support/servers/haproxy.ts";
+import { type Section, type System, startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 /** Any BullMQ producer, knowing only docs/queue.md. */

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { openReader } from "../../src/compose/index.ts";
-import { startHaproxy } from "../support/haproxy.ts";
-import { renewd } from "../support/renewd.ts";
-import { servedFingerprint, storedFingerprint } from "../support/served.ts";
-import { startSystem } from "../support/system.ts";
+import { startHaproxy } from "../support/servers/haproxy.ts";
+import { servedFingerprint, storedFingerprint } from "../support/servers/served.ts";
+import { renewd } from "../support/system/renewd.ts";
+import { startSystem } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
 
 const NAME = "site.example.org";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { runCaptured } from "../support/installation.ts";
-import { oneProcess } from "../support/oneProcess.ts";
-import { startSystem } from "../support/system.ts";
+import { runCaptured } from "../support/system/installation.ts";
+import { oneProcess } from "../support/system/oneProcess.ts";
+import { startSystem } from "../support/system/system.ts";
 
 it("a revoked certificate is recorded as such, shown, and replaced by one with a new key", { timeout: 60_000 }, async () => {
   await using system = await startSystem({

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Renewal } from "../../src/domain/renewal.ts";
-import { type Stages, staged, startStages } from "../support/stages.ts";
+import { type Stages, staged, startStages } from "../support/system/stages.ts";
 import { until } from "../support/until.ts";
 
 const NO_SIGNAL = new AbortController().signal;

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { startHaproxy } from "../support/haproxy.ts";
-import { renewd, startRenewd } from "../support/renewd.ts";
-import { stopAtCa } from "../support/stopAtCa.ts";
-import { startSystem } from "../support/system.ts";
+import { stopAtCa } from "../support/ca/stopAtCa.ts";
+import { startHaproxy } from "../support/servers/haproxy.ts";
+import { renewd, startRenewd } from "../support/system/renewd.ts";
+import { startSystem } from "../support/system/system.ts";
 
 const NAME = "solo.example.org";
 

@@ -1,7 +1,7 @@
 // Fault 39: ten targets of one certificate, three of them down.
 import { expect, it } from "vitest";
-import { nameOf } from "../support/edge.ts";
-import { startStages } from "../support/stages.ts";
+import { nameOf } from "../support/servers/edge.ts";
+import { startStages } from "../support/system/stages.ts";
 import { until } from "../support/until.ts";
 
 const EDGES = Array.from({ length: 10 }, (_, index) => `edge-${index}`);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Stages, staged, startStages } from "../support/stages.ts";
+import { type Stages, staged, startStages } from "../support/system/stages.ts";
 import { until } from "../support/until.ts";
 
 const BAKE_MS = 2_500;

@@ -8,7 +8,7 @@ import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { command } from "../../src/notify/command.ts";
 import { webhook } from "../../src/notify/webhook.ts";
-import { startHook } from "../support/hook.ts";
+import { startHook } from "../support/system/hook.ts";
 
 const NEVER = new AbortController().signal;
 const NOTE: Notification = {

@@ -6,7 +6,7 @@ import { RenewalError } from "../../src/domain/errors.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { checkRedis } from "../../src/queue/check.ts";
 import { describeRedis, type RedisOptions } from "../../src/queue/options.ts";
-import { startRedis } from "../support/redis.ts";
+import { startRedis } from "../support/servers/redis.ts";
 
 const PASSWORD = "correct-horse-battery";
 

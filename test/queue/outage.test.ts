@@ -7,7 +7,7 @@ import { requestRenewal, waitForRequest } from "../../src/queue/requests.ts";
 import { startRequestWorker } from "../../src/queue/requestWorker.ts";
 import { startScheduler } from "../../src/queue/scheduler.ts";
 import { startWorker } from "../../src/queue/worker.ts";
-import { startRedis } from "../support/redis.ts";
+import { startRedis } from "../support/servers/redis.ts";
 
 /** The drill's own length, not a wait for something to happen: longer than BullMQ's drainDelay, where older versions never resumed. */
 const OUTAGE_MS = 20_000;

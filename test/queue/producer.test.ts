@@ -4,7 +4,7 @@ import type { Job } from "../../src/domain/queue.ts";
 import type { RedisOptions } from "../../src/queue/options.ts";
 import { openJobQueue } from "../../src/queue/producer.ts";
 import { startWorker } from "../../src/queue/worker.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type RedisServer, startRedis } from "../support/servers/redis.ts";
 
 let server: RedisServer;
 let redis: RedisOptions;

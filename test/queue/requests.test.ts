@@ -8,7 +8,7 @@ import type { RedisOptions } from "../../src/queue/options.ts";
 import { parseRequest, type RenewalRequest } from "../../src/queue/payload.ts";
 import { requestRenewal, waitForRequest } from "../../src/queue/requests.ts";
 import { type RequestWorkerOptions, startRequestWorker } from "../../src/queue/requestWorker.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type RedisServer, startRedis } from "../support/servers/redis.ts";
 
 let server: RedisServer;
 let redis: RedisOptions;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { RenewalError } from "../../src/domain/errors.ts";
 import type { RedisOptions } from "../../src/queue/options.ts";
 import { startScheduler } from "../../src/queue/scheduler.ts";
-import { startRedis } from "../support/redis.ts";
+import { startRedis } from "../support/servers/redis.ts";
 
 test("the schedule survives FLUSHALL", async () => {
   await using server = await startRedis();

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { RedisOptions } from "../../src/queue/options.ts";
 import { openJobQueue } from "../../src/queue/producer.ts";
 import { startWorker } from "../../src/queue/worker.ts";
-import { startRedis } from "../support/redis.ts";
+import { startRedis } from "../support/servers/redis.ts";
 
 test("the job of a worker killed twice is taken over within 15 s each time", async () => {
   await using server = await startRedis();

@@ -12,7 +12,7 @@ import { startRequestWorker } from "../../src/queue/requestWorker.ts";
 import { startScheduler } from "../../src/queue/scheduler.ts";
 import { startWorker } from "../../src/queue/worker.ts";
 import { freePort } from "../support/freePort.ts";
-import { type RedisServer, startRedis } from "../support/redis.ts";
+import { type RedisServer, startRedis } from "../support/servers/redis.ts";
 
 /** Everything of the queue once, against whatever `redis` is. */
 async function exercise(redis: RedisOptions): Promise<{ handled: string[]; ticks: Set<string>; renewalId: string; errors: RenewalError[] }> {

@@ -11,22 +11,22 @@ import { isActive } from "../../src/domain/renewal.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Version } from "../../src/domain/version.ts";
-import { configure } from "../../src/renewal/configure.ts";
 import { type Context, DEFAULT_SETTINGS } from "../../src/renewal/context.ts";
-import { deploy } from "../../src/renewal/deploy.ts";
-import { issue } from "../../src/renewal/issue.ts";
-import { observeDue } from "../../src/renewal/observe.ts";
-import { planDue } from "../../src/renewal/plan.ts";
-import { resumeRenewal } from "../../src/renewal/steer.ts";
-import { sweep } from "../../src/renewal/sweep.ts";
-import { verify } from "../../src/renewal/verify.ts";
-import { renewalWindow } from "../../src/renewal/window.ts";
+import { resumeRenewal } from "../../src/renewal/operator/redeploy.ts";
+import { configure } from "../../src/renewal/plan/configure.ts";
+import { planDue } from "../../src/renewal/plan/plan.ts";
+import { renewalWindow } from "../../src/renewal/rules/window.ts";
+import { deploy } from "../../src/renewal/steps/deploy.ts";
+import { issue } from "../../src/renewal/steps/issue.ts";
+import { sweep } from "../../src/renewal/steps/sweep.ts";
+import { verify } from "../../src/renewal/steps/verify.ts";
+import { observeDue } from "../../src/renewal/watch/observe.ts";
 import { openStore, openVault } from "../../src/store/index.ts";
-import { Crash, crashing } from "../support/crashing.ts";
-import { certificate, DAY_MS } from "../support/facts.ts";
-import { changeWeather, ModelCa, ModelTarget } from "../support/modelPeers.ts";
-import { changedSomehow, decideSomething } from "../support/modelPeople.ts";
-import { type Random, seeded } from "../support/random.ts";
+import { Crash, crashing } from "../support/model/crashing.ts";
+import { certificate, DAY_MS } from "../support/model/facts.ts";
+import { changeWeather, ModelCa, ModelTarget } from "../support/model/peers.ts";
+import { changedSomehow, decideSomething } from "../support/model/people.ts";
+import { type Random, seeded } from "../support/model/random.ts";
 
 /**
  * The real verbs over the real store, in a world where time is ours and workers die at any call: random interleavings of

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { http01 } from "../../src/solvers/http01.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
 import { describeSolver } from "../conformance/solver.ts";
-import { memoryChallenges } from "../support/orderMemory.ts";
+import { memoryChallenges } from "../support/model/orderMemory.ts";
 
 describeSolver("http-01", async () => {
   const challenges = memoryChallenges();

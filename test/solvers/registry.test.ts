@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
 import { SOLVERS } from "../../src/solvers/index.ts";
-import { memoryChallenges } from "../support/orderMemory.ts";
+import { memoryChallenges } from "../support/model/orderMemory.ts";
 
 it("every solver kind has a name of its own, a description and options that make a JSON Schema", () => {
   expect(SOLVERS.map(({ type }) => type)).toEqual([...new Set(SOLVERS.map(({ type }) => type))]);

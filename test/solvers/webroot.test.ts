@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ChallengeResponse } from "../../src/domain/issuer.ts";
 import { webroot } from "../../src/solvers/webroot.ts";
 import { describeSolver } from "../conformance/solver.ts";
-import { memoryChallenges } from "../support/orderMemory.ts";
+import { memoryChallenges } from "../support/model/orderMemory.ts";
 
 const dependencies = { challenges: memoryChallenges(), now: Date.now };
 const challenge: ChallengeResponse = { identifier: { type: "dns", value: "a.example" }, token: "tokenTOKEN_-09", keyAuthorization: "tokenTOKEN_-09.thumb" };

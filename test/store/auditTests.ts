@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NewEvent } from "../../src/domain/event.ts";
 import { auditStore, type HistoryAudit, openVault } from "../../src/store/index.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { NOW } from "../support/facts.ts";
+import { NOW } from "../support/model/facts.ts";
 
 const SIGNAL = new AbortController().signal;
 const EVENTS = 5;

@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/prom
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import { backupStore, type StoreOptions } from "../../src/store/index.ts";
-import { NOW, version } from "../support/facts.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { NOW, version } from "../support/model/facts.ts";
+import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 import { type Bench, createBench, NAME, RESTORED_AT } from "./backupBench.ts";
 
 let postgres: Postgres;

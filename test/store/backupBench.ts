@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { markRestored } from "../../src/renewal/restored.ts";
+import { markRestored } from "../../src/renewal/plan/restoreCheck.ts";
 import {
   type BackupReport,
   backupStore,
@@ -14,7 +14,7 @@ import {
   type StoreOptions,
   type Vault,
 } from "../../src/store/index.ts";
-import { certificate, DAY_MS, NOW, renewal, version } from "../support/facts.ts";
+import { certificate, DAY_MS, NOW, renewal, version } from "../support/model/facts.ts";
 
 /** A name that must not be readable in a backup. */
 export const NAME = "planted-certificate-name";

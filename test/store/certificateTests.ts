@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, NOW, record, version } from "../support/facts.ts";
+import { certificate, NOW, record, version } from "../support/model/facts.ts";
 
 const KEY = "-----BEGIN PRIVATE KEY-----\nplanted-certificate-key\n-----END PRIVATE KEY-----\n";
 

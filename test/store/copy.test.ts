@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { copyStore, openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
-import { certificate, endpointStatus, NOW, renewal, version } from "../support/facts.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
+import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 
 /** More than one page of rows, so that paging is seen to go on. */
 const EVENTS = 1_203;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CLOCK_SKEW_MAX_MS } from "../../src/domain/lease.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, NOW } from "../support/facts.ts";
+import { certificate, NOW } from "../support/model/facts.ts";
 
 const TERMS = { leaseMs: 1_000, retryMaxMs: 5_000 };
 const FRESH = { failures: 0, nextAttemptAt: null, lastErrorMessage: null };

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Observation } from "../../src/domain/endpoint.ts";
 import { CLOCK_SKEW_MAX_MS } from "../../src/domain/lease.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { deployment, endpointStatus, NOW } from "../support/facts.ts";
+import { deployment, endpointStatus, NOW } from "../support/model/facts.ts";
 
 const LEASE_MS = 30_000;
 

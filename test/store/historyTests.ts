@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { NewEvent } from "../../src/domain/event.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, NOW, renewal } from "../support/facts.ts";
+import { certificate, NOW, renewal } from "../support/model/facts.ts";
 
 function event(patch: Partial<NewEvent> = {}): NewEvent {
   return { at: NOW, type: "issue.started", certificate: "www", renewalId: "r", target: null, detail: {}, ...patch };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { budgetOf } from "../../src/config/limits.ts";
+import { budgetOf } from "../../src/config/schema/limits.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { countFailure, giveBack, settle, withdraw } from "../../src/renewal/withdraw.ts";
+import { countFailure, giveBack, settle, withdraw } from "../../src/renewal/steps/rateLimits.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, DAY_MS, NOW, renewal, version } from "../support/facts.ts";
+import { certificate, DAY_MS, NOW, renewal, version } from "../support/model/facts.ts";
 
 const SET = { max: 2, per: DAY_MS };
 const CA = budgetOf("ca", "https://ca.example/dir", { certificatesPerExactSet: SET, failuresPerIdentifier: { max: 2, per: 3_600_000 } });

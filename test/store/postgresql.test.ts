@@ -4,8 +4,8 @@ import { toRenewalError } from "../../src/domain/errors.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
-import { NOW } from "../support/facts.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { NOW } from "../support/model/facts.ts";
+import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 
 let postgres: Postgres;
 beforeAll(async () => {

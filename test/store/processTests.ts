@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { StoreBench } from "../conformance/store.ts";
-import { NOW, renewal } from "../support/facts.ts";
+import { NOW, renewal } from "../support/model/facts.ts";
 import { startStoreProcess } from "./storeProcess.ts";
 
 const PROCESSES = 2;

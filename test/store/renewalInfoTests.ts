@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { StoreBench } from "../conformance/store.ts";
-import { DAY_MS, NOW, renewalInfo } from "../support/facts.ts";
+import { DAY_MS, NOW, renewalInfo } from "../support/model/facts.ts";
 
 const UNKNOWN = { windowStart: null, windowEnd: null, renewAt: null, polledAt: null };
 

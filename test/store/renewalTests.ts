@@ -3,7 +3,7 @@ import { CLOCK_SKEW_MAX_MS, pausedUntil } from "../../src/domain/lease.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import type { DuePage } from "../../src/domain/store.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { NOW, renewal } from "../support/facts.ts";
+import { NOW, renewal } from "../support/model/facts.ts";
 
 const LEASE_MS = 30_000;
 const page = (limit: number, first: DuePage["first"] = "urgent") => ({ limit, leaseMs: LEASE_MS, first });

@@ -1,8 +1,8 @@
 import { chmod, copyFile, stat } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { restoreStore, type StoreOptions } from "../../src/store/index.ts";
-import { certificate, DAY_MS, deployment, NOW } from "../support/facts.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { certificate, DAY_MS, deployment, NOW } from "../support/model/facts.ts";
+import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 import { type Bench, createBench, NAME, never } from "./backupBench.ts";
 
 let postgres: Postgres;

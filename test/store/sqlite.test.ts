@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dueCertificates } from "../../src/store/certificates.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { openStore, openVault, type Vault } from "../../src/store/index.ts";
-import { dueRenewals } from "../../src/store/renewals.ts";
+import { dueCertificates } from "../../src/store/queries/certificates.ts";
+import { dueRenewals } from "../../src/store/queries/renewals.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
-import { NOW } from "../support/facts.ts";
+import { NOW } from "../support/model/facts.ts";
 
 async function createBackend(directory: string): Promise<StoreBackend> {
   const file = join(directory, "renewd.db");

@@ -6,8 +6,8 @@ import type { Endpoint } from "../../src/domain/endpoint.ts";
 import type { Version } from "../../src/domain/version.ts";
 import { createProbe, type ProbeOptions } from "../../src/tls/probe.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
-import { type Authority, createRoot, type IssuedPair, type LeafOptions } from "../support/pki.ts";
-import { type ServedPair, startTcpServer, startTlsServer } from "../support/tlsServer.ts";
+import { type Authority, createRoot, type IssuedPair, type LeafOptions } from "../support/ca/pki.ts";
+import { type ServedPair, startTcpServer, startTlsServer } from "../support/servers/tlsServer.ts";
 
 const SIGNAL = new AbortController().signal;
 const NAME = "www.renewd.test";

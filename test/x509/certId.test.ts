@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { certId } from "../../src/x509/certId.ts";
-import { createRoot } from "../support/pki.ts";
+import { createRoot } from "../support/ca/pki.ts";
 
 /** RFC 9773 appendix A. */
 const EXAMPLE = `-----BEGIN CERTIFICATE-----

@@ -7,8 +7,8 @@ import { readCertificateRequest } from "../../src/x509/certificateRequest.ts";
 import { createCsr } from "../../src/x509/csr.ts";
 import { asPkcs8, generateKey, isKeyOf, isPrivateKey, keyTypeOfObject } from "../../src/x509/key.ts";
 import { isSignedBy } from "../../src/x509/signature.ts";
-import { makeCsr, type OwnCsrOptions } from "../support/ownCsr.ts";
-import { createRoot, newKeyPem } from "../support/pki.ts";
+import { makeCsr, type OwnCsrOptions } from "../support/ca/ownCsr.ts";
+import { createRoot, newKeyPem } from "../support/ca/pki.ts";
 
 describe("a certificate signing request made by openssl", () => {
   it.each(KEY_TYPES)("for a %s key is read, and signed by that key alone", async (keyType) => {

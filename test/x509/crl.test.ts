@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { crlUrls, revokedIn } from "../../src/x509/crl.ts";
-import { makeCrl, REVOKED_AT } from "../support/crl.ts";
-import { type Authority, createRoot } from "../support/pki.ts";
+import { makeCrl, REVOKED_AT } from "../support/ca/crl.ts";
+import { type Authority, createRoot } from "../support/ca/pki.ts";
 
 const MINE = "7F0000000000000000000000000000AA";
 const HIGH = "9F00000000000000000000000000BB";

@@ -11,7 +11,7 @@ import { EXTENSION, extensionOf } from "../../src/x509/extension.ts";
 import { generateKey } from "../../src/x509/key.ts";
 import { readUsages } from "../../src/x509/keyUsage.ts";
 import { readSubjectAltName, writeSubjectAltName } from "../../src/x509/subjectAltName.ts";
-import { createRoot } from "../support/pki.ts";
+import { createRoot } from "../support/ca/pki.ts";
 
 describe("DER", () => {
   it.each([0, 1, 127, 128, 255, 256, 65_535, 65_536, 20_000_000])("reads back an element of %i octets, and what follows it", (length) => {

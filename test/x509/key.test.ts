@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { KEY_TYPES } from "../../src/domain/certificate.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { generateKey, keyMatches, keyTypeOf } from "../../src/x509/key.ts";
-import { createRoot } from "../support/pki.ts";
+import { createRoot } from "../support/ca/pki.ts";
 
 describe("certificate keys", () => {
   it.each(KEY_TYPES)("makes a PKCS#8 %s key and recognises it again", async (keyType) => {

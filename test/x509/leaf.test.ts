@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { splitPem } from "../../src/x509/pem.ts";
-import { createRoot } from "../support/pki.ts";
+import { createRoot } from "../support/ca/pki.ts";
 
 describe("reading a leaf", () => {
   it("agrees with OpenSSL about serial and fingerprint", async () => {

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { accountAdmin, openReader } from "../../compose/index.ts";
 import type { AccountAdmin, AccountFacts } from "../../domain/account.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { type Cli, perform } from "../call.ts";
+import { type Cli, perform } from "../command.ts";
 import { inert } from "../terminal/text.ts";
 
 /** `renewd account … --json`. */

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { type Cli, chosen, perform } from "../call.ts";
-import { certificatesReport } from "../reports/certificates.ts";
-import { renderCertificate, renderCertificates } from "../reports/certificatesText.ts";
+import { certificatesReport } from "../../reports/certificates.ts";
+import { type Cli, chosen, perform } from "../command.ts";
+import { renderCertificate, renderCertificates } from "../render/certificates.ts";
 
 export function addCertificates(program: Command, cli: Cli): void {
   const command = program

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { configJsonSchema } from "../../config/jsonSchema.ts";
+import type { ConfigProblem } from "../../config/check/problems.ts";
 import { loadConfig } from "../../config/load.ts";
-import type { ConfigProblem } from "../../config/problems.ts";
-import { REGISTRIES } from "../../config/registries.ts";
-import { type Cli, perform } from "../call.ts";
+import { configJsonSchema } from "../../config/schema/jsonSchema.ts";
+import { REGISTRIES } from "../../config/schema/registries.ts";
+import { type Cli, perform } from "../command.ts";
 import { inert } from "../terminal/text.ts";
 
 /** `renewd config check --json`. */

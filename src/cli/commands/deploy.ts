@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { redeploy } from "../../renewal/steer.ts";
-import { whoAsks } from "../ask.ts";
-import { type Cli, certificateNamed, perform } from "../call.ts";
+import { redeploy } from "../../renewal/operator/redeploy.ts";
+import { type Cli, certificateNamed, perform } from "../command.ts";
+import { tellSteered, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { whoAsks } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
-import { tellSteered, type WaitOptions, withWait } from "../steered.ts";
 
 interface Options extends WaitOptions {
   readonly target?: readonly string[];

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { suggestion } from "../../config/text.ts";
+import { suggestion } from "../../config/check/suggestions.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
-import { type Cli, perform } from "../call.ts";
-import { historyReport, renderHistory } from "../reports/history.ts";
-import { pastOption } from "../when.ts";
+import { historyReport, renderHistory } from "../../reports/history.ts";
+import { type Cli, perform } from "../command.ts";
+import { pastOption } from "../timeOptions.ts";
 
 const LIMIT_MAX = 1_000;
 

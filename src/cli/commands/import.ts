@@ -2,10 +2,10 @@ import { open } from "node:fs/promises";
 import type { Command } from "commander";
 import { openContext, readForeignPair } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { adopt } from "../../renewal/adopt.ts";
-import { type Cli, certificateNamed, perform } from "../call.ts";
-import { iso, spoken } from "../reports/instant.ts";
-import { planReport } from "../reports/plan.ts";
+import { adopt } from "../../renewal/operator/importPair.ts";
+import { iso, spoken } from "../../reports/instant.ts";
+import { planReport } from "../../reports/plan.ts";
+import { type Cli, certificateNamed, perform } from "../command.ts";
 import { silentLog } from "../silentLog.ts";
 import { inert } from "../terminal/text.ts";
 

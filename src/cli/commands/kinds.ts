@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { REGISTRIES } from "../../config/registries.ts";
-import { type Cli, perform } from "../call.ts";
+import { REGISTRIES } from "../../config/schema/registries.ts";
+import { type Cli, perform } from "../command.ts";
 import { renderTable } from "../terminal/table.ts";
 
 /** `renewd targets --json`, `renewd solvers --json` and `renewd channels --json`. */

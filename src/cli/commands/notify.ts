@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
-import { type Cli, perform } from "../call.ts";
+import { type Cli, perform } from "../command.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 
 /** `renewd notify --json`. */

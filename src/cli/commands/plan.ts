@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { type Cli, chosen, perform } from "../call.ts";
-import { planReport, renderPlan } from "../reports/plan.ts";
+import { planReport, renderPlan } from "../../reports/plan.ts";
+import { type Cli, chosen, perform } from "../command.ts";
 
 export function addPlan(program: Command, cli: Cli): void {
   const command = program

@@ -1,14 +1,14 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { toRenewalError } from "../../domain/errors.ts";
-import { type Asked, ask, type Started } from "../ask.ts";
-import { type Cli, certificateNamed, perform } from "../call.ts";
+import { type Cli, certificateNamed, perform } from "../command.ts";
 import { type Exit, exitOf } from "../exit.ts";
 import type { Output } from "../output.ts";
+import { type Asked, ask, type Started } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 import { inert } from "../terminal/text.ts";
+import { durationOption } from "../timeOptions.ts";
 import { type Ended, watch } from "../watch.ts";
-import { durationOption } from "../when.ts";
 
 /** `renewd renew --json`. */
 export interface RenewReport {

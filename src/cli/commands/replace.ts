@@ -3,12 +3,12 @@ import { type Command, InvalidArgumentError } from "commander";
 import { openReader } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { canonicalSerial } from "../../domain/version.ts";
-import { draftCampaign, type Selection, startCampaign } from "../../renewal/campaign.ts";
-import { type Cli, perform } from "../call.ts";
-import { boardReport, renderBoard } from "../reports/board.ts";
-import { iso, spoken } from "../reports/instant.ts";
+import { draftCampaign, type Selection, startCampaign } from "../../renewal/plan/replacement.ts";
+import { iso, spoken } from "../../reports/instant.ts";
+import { boardReport, renderBoard } from "../../reports/replacements.ts";
+import { type Cli, perform } from "../command.ts";
 import { inert } from "../terminal/text.ts";
-import { futureOption } from "../when.ts";
+import { futureOption } from "../timeOptions.ts";
 
 /** `renewd replace --json`. */
 export interface ReplaceReport {

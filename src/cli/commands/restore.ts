@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { restoreConfigured } from "../../compose/index.ts";
-import { type Cli, perform } from "../call.ts";
+import { iso, spoken } from "../../reports/instant.ts";
+import { type Cli, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
-import { iso, spoken } from "../reports/instant.ts";
-import { rowsSentence } from "../reports/rows.ts";
+import { rowsSentence } from "../render/rows.ts";
 import { inert } from "../terminal/text.ts";
 
 /** `renewd restore --json`. */

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
-import { resume } from "../../renewal/pause.ts";
-import { heldRenewal, resumeRenewal } from "../../renewal/steer.ts";
-import { whoAsks } from "../ask.ts";
-import { type Cli, certificateNamed, perform } from "../call.ts";
+import { resume } from "../../renewal/operator/pause.ts";
+import { heldRenewal, resumeRenewal } from "../../renewal/operator/redeploy.ts";
+import { type Cli, certificateNamed, perform } from "../command.ts";
+import { tellSteered, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { whoAsks } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
-import { tellSteered, type WaitOptions, withWait } from "../steered.ts";
 import { inert } from "../terminal/text.ts";
 
 /** `renewd resume --json` of a certificate without a held renewal. */

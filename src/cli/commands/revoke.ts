@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../../domain/issuer.ts";
-import { revoke, versionToRevoke } from "../../renewal/revoke.ts";
-import { ask, whoAsks } from "../ask.ts";
-import { type Cli, perform } from "../call.ts";
+import { revoke, versionToRevoke } from "../../renewal/operator/revoke.ts";
+import { type Cli, perform } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { exitOf } from "../exit.ts";
+import { ask, whoAsks } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 import { inert } from "../terminal/text.ts";
 

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
-import { rollBackRenewal } from "../../renewal/steer.ts";
-import { whoAsks } from "../ask.ts";
-import { type Cli, perform } from "../call.ts";
+import { rollBackRenewal } from "../../renewal/operator/redeploy.ts";
+import { type Cli, perform } from "../command.ts";
+import { tellSteered, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { whoAsks } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
-import { tellSteered, type WaitOptions, withWait } from "../steered.ts";
 
 interface Options extends WaitOptions {
   readonly reason?: string;

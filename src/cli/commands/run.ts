@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import { ROLES, type Role, runRoles } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { type Cli, perform } from "../call.ts";
+import { type Cli, perform } from "../command.ts";
 
 export function addRun(program: Command, cli: Cli): void {
   const command = program

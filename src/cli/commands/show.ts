@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { type Cli, perform } from "../call.ts";
-import { renderShow, showReport } from "../reports/show.ts";
+import { renderShow, showReport } from "../../reports/renewal.ts";
+import { type Cli, perform } from "../command.ts";
 
 export function addShow(program: Command, cli: Cli): void {
   const command = program

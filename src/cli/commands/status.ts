@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { type Cli, perform } from "../call.ts";
-import { statusReport } from "../reports/status.ts";
-import { renderStatus } from "../reports/statusText.ts";
+import { statusReport } from "../../reports/status.ts";
+import { type Cli, perform } from "../command.ts";
+import { renderStatus } from "../render/status.ts";
 
 export function addStatus(program: Command, cli: Cli): void {
   const command = program

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { copyConfigured, migrateConfigured } from "../../compose/index.ts";
-import { type Cli, perform } from "../call.ts";
+import { type Cli, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
-import { rowsSentence } from "../reports/rows.ts";
+import { rowsSentence } from "../render/rows.ts";
 import { inert } from "../terminal/text.ts";
 
 /** `renewd store migrate --json`. */

@@ -1,0 +1,138 @@
+import type { CertificateEntry, CertificateState, CertificatesReport, EndpointEntry } from "../../reports/certificates.ts";
+import { fromNow, spoken } from "../../reports/instant.ts";
+import { paint, type Screen, type Style } from "../terminal/style.ts";
+import { type Cell, type Column, renderTable } from "../terminal/table.ts";
+import { inert, wrap } from "../terminal/text.ts";
+
+const STATE: Readonly<Record<CertificateState, { readonly text: string; readonly style: Style }>> = {
+  expired: { text: "EXPIRED", style: "wrong" },
+  notIssued: { text: "not issued yet", style: "caution" },
+  quarantined: { text: "quarantined", style: "wrong" },
+  failing: { text: "failing", style: "wrong" },
+  renewing: { text: "renewing", style: "strong" },
+  paused: { text: "paused", style: "caution" },
+  notDeployed: { text: "not deployed", style: "wrong" },
+  notProved: { text: "deployed, not proved", style: "caution" },
+  provedLive: { text: "proved live", style: "proved" },
+};
+
+const COLUMNS: readonly Column[] = [
+  { title: "CERTIFICATE", widthMin: 14 },
+  { title: "GEN", align: "right" },
+  { title: "SERIAL", widthMin: 8, expendable: true },
+  { title: "EXPIRES", widthMin: 8 },
+  { title: "WINDOW", widthMin: 8 },
+  { title: "ISSUER", widthMin: 6 },
+  { title: "TARGETS", align: "right" },
+  { title: "PROVED", align: "right" },
+  { title: "STATE" },
+];
+
+export function renderCertificates({ certificates, at }: CertificatesReport, screen: Screen): string {
+  if (certificates.length === 0) return "no certificates are configured";
+  return renderTable(
+    COLUMNS,
+    certificates.map((entry) => rowOf(entry, at)),
+    screen,
+  ).join("\n");
+}
+
+function rowOf(entry: CertificateEntry, at: string): Cell[] {
+  const { name, generation, serial, expiresAt, windowOpensAt, issuer, targets, endpoints, state } = entry;
+  return [
+    name,
+    String(generation ?? "-"),
+    serial ?? "-",
+    expiresAt === null ? "-" : fromNow(expiresAt, at),
+    windowOpensAt === null ? "-" : fromNow(windowOpensAt, at),
+    issuer,
+    `${targets.filter(({ current }) => current).length}/${targets.length}`,
+    `${endpoints.filter(({ proved }) => proved).length}/${endpoints.length}`,
+    STATE[state],
+  ];
+}
+
+/** One certificate with what each of its targets holds and what each address serves. */
+export function renderCertificate(entry: CertificateEntry, at: string, screen: Screen): string {
+  const { text, style } = STATE[entry.state];
+  const proof = entry.provedAt === null ? "" : ` ${fromNow(entry.provedAt, at)}`;
+  const facts: [string, string | null][] = [
+    ["names", entry.identifiers.join(", ")],
+    ["generation", entry.generation === null ? null : String(entry.generation)],
+    ["serial", entry.serial],
+    ["sha-256", entry.fingerprint],
+    ["issuer", entry.issuedBy === null ? entry.issuer : `${entry.issuer} (${entry.issuedBy})`],
+    ["expires", entry.expiresAt && `${spoken(entry.expiresAt)} (${fromNow(entry.expiresAt, at)})`],
+    ["window", entry.windowOpensAt && `opens ${spoken(entry.windowOpensAt)} (${fromNow(entry.windowOpensAt, at)})`],
+    ["CA suggests", entry.suggestedByCa && suggestionText(entry.suggestedByCa)],
+  ];
+  const known = facts.flatMap(([label, value]) => (value === null ? [] : [`  ${paint(screen, "faint", label.padEnd(12))}${paint(screen, null, value)}`]));
+  return [
+    `${paint(screen, "strong", entry.name)}  ${paint(screen, style, `${text}${proof}`)}`,
+    ...known,
+    ...targetLines(entry, screen),
+    ...endpointLines(entry, at, screen),
+  ].join("\n");
+}
+
+function suggestionText({ from, to, renewAt, explanationUrl }: NonNullable<CertificateEntry["suggestedByCa"]>): string {
+  return `${spoken(renewAt)}, out of ${spoken(from)} to ${spoken(to)}${explanationUrl === null ? "" : `; why: ${explanationUrl}`}`;
+}
+
+function targetLines({ targets, generation }: CertificateEntry, screen: Screen): string[] {
+  if (targets.length === 0) return [];
+  const columns = [{ title: "TARGET", widthMin: 10 }, { title: "HOLDS" }, { title: "SINCE" }];
+  const rows = targets.map((each): Cell[] => [
+    each.target,
+    each.current
+      ? `generation ${each.deployedGeneration}`
+      : { text: each.deployedGeneration === 0 ? "nothing known" : `generation ${each.deployedGeneration} of ${generation}`, style: "wrong" },
+    each.deployedAt === null ? "-" : spoken(each.deployedAt),
+  ]);
+  const errors = targets.flatMap(({ target, errorMessage }) => (errorMessage === null ? [] : wrong(`${target}: ${errorMessage}`, screen)));
+  return ["", ...renderTable(columns, rows, screen), ...errors];
+}
+
+function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Screen): string[] {
+  if (endpoints.length === 0) return [];
+  const columns = [
+    { title: "ENDPOINT", widthMin: 12 },
+    { title: "ADDRESS" },
+    { title: "SERVES", widthMin: 8, expendable: true },
+    { title: "SEEN" },
+    { title: "VERDICT", widthMin: 10 },
+  ];
+  return [
+    "",
+    ...renderTable(
+      columns,
+      endpoints.flatMap((endpoint) => addressRows(endpoint, at)),
+      screen,
+    ),
+    ...endpoints.flatMap(({ endpoint, errorMessage }) => (errorMessage === null ? [] : wrong(`${endpoint}: ${errorMessage}`, screen))),
+  ];
+}
+
+/** An error in full, below the table that it would tear apart. */
+function wrong(text: string, screen: Screen): string[] {
+  return wrap(inert(text), screen.width - 2, 4).map((line, index) => paint(screen, "wrong", `${index === 0 ? "! " : "  "}${line}`));
+}
+
+function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntry, at: string): Cell[][] {
+  if (addresses.length === 0) {
+    return [[endpoint, "-", "-", "-", errorMessage === null ? { text: "not verified yet", style: "caution" } : { text: "wrong", style: "wrong" }]];
+  }
+  return addresses.map((each, index): Cell[] => [
+    index === 0 ? endpoint : "",
+    each.address,
+    each.serial ?? "-",
+    fromNow(each.at, at),
+    verdict(each.problem, proved),
+  ]);
+}
+
+/** An address may have served what was expected of an older generation: good then, no proof now. */
+function verdict(problem: string | null, proved: boolean): Cell {
+  if (problem !== null) return { text: "wrong", style: "wrong" };
+  return proved ? { text: "proved live", style: "proved" } : { text: "not proved for this generation", style: "caution" };
+}

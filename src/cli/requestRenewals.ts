@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { hostname, userInfo } from "node:os";
+import { type App, withoutQueue } from "../compose/index.ts";
+import { addRequest, describeRedis, waitForRequest } from "../compose/requests.ts";
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
+import { requestRenewal } from "../renewal/plan/request.ts";
+
+export interface Wish {
+  readonly force: boolean;
+  readonly reason: string | null;
+}
+
+export interface Started {
+  readonly kind: "started";
+  readonly certificate: string;
+  readonly renewalId: string;
+  readonly via: "queue" | "database";
+}
+
+export type Asked = Started | { readonly kind: "refused"; readonly certificate: string; readonly error: RenewalError };
+
+/** A running planner answers within milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
+interface Sent {
+  readonly certificate: string;
+  readonly jobId: string;
+}
+
+/**
+ * Asks for renewals through the queue `renewal-requests`. While Redis is unreachable they are recorded straight in the
+ * database by the same rules, which the sweep carries out once Redis is back. One answer per name, in their order.
+ */
+export async function ask(app: App, names: readonly string[], wish: Wish, note: (text: string) => void): Promise<Asked[]> {
+  const pending: (Sent | Asked)[] = [];
+  let unreachable: RenewalError | null = null;
+  for (const certificate of names) {
+    // One id for both ways: a request that Redis took although it did not answer in time is not carried out again.
+    const id = randomUUID();
+    const sent: { jobId: string } | RenewalError = unreachable === null ? await send(app, certificate, id, wish) : unreachable;
+    if ("jobId" in sent) pending.push({ certificate, jobId: sent.jobId });
+    else if (sent.code !== "queue.unavailable") pending.push({ kind: "refused", certificate, error: sent });
+    else {
+      // Asking a Redis that is away takes two seconds: once is enough for all names.
+      unreachable = sent;
+      pending.push(await record(app, certificate, id, wish));
+    }
+  }
+  if (unreachable !== null) explain(app, unreachable, pending, note);
+  return answers(app, pending);
+}
+
+async function send(app: App, certificate: string, id: string, { force, reason }: Wish): Promise<{ jobId: string } | RenewalError> {
+  const requestedBy = whoAsks();
+  try {
+    return await addRequest(
+      app.redis,
+      { version: 1, certificate, force, ...(reason !== null && { reason }), ...(requestedBy !== null && { requestedBy }) },
+      id,
+    );
+  } catch (thrown) {
+    return toRenewalError(thrown);
+  }
+}
+
+async function record(app: App, certificate: string, id: string, wish: Wish): Promise<Asked> {
+  try {
+    const { renewalId } = await requestRenewal(withoutQueue(app.context), { certificate, ...wish, requestedBy: whoAsks(), id });
+    return { kind: "started", certificate, renewalId, via: "database" };
+  } catch (thrown) {
+    return { kind: "refused", certificate, error: toRenewalError(thrown) };
+  }
+}
+
+function explain({ redis }: App, { message, facts }: RenewalError, pending: readonly (Sent | Asked)[], note: (text: string) => void): void {
+  note(message);
+  const recorded = pending.filter((each) => "via" in each && each.via === "database");
+  if (recorded.length === 0) return;
+  const ids = recorded.map((each) => ("renewalId" in each ? each.renewalId : "")).join(", ");
+  note(`  recorded in the database as ${ids}; starts by itself when Redis at ${describeRedis(redis)} is back and a planner runs`);
+  note(`  what to do: ${facts.action}`);
+}
+
+/** All requests wait at once: they were all sent before the first answer is asked for. */
+async function answers(app: App, pending: readonly (Sent | Asked)[]): Promise<Asked[]> {
+  const deadline = performance.now() + ANSWER_TIMEOUT_MS;
+  const asked: Asked[] = [];
+  for (const each of pending) asked.push("kind" in each ? each : await answer(app, each, Math.max(0, deadline - performance.now())));
+  return asked;
+}
+
+/** Not recorded in the database as well when nobody answers: a request that Redis keeps would renew a second time. */
+async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: number): Promise<Asked> {
+  try {
+    const { renewalId } = await waitForRequest(redis, jobId, Math.ceil(timeoutMs / 1_000) * 1_000, new AbortController().signal);
+    return { kind: "started", certificate, renewalId, via: "queue" };
+  } catch (thrown) {
+    return { kind: "refused", certificate, error: toRenewalError(thrown) };
+  }
+}
+
+/** `user@host` for the history; an account without a name asks as its number. */
+export function whoAsks(): string | null {
+  const uid = process.getuid?.();
+  const at = `@${hostname()}`.slice(0, 60);
+  try {
+    return `${userInfo().username.slice(0, 40)}${at}`;
+  } catch {
+    return uid === undefined ? null : `uid ${uid}${at}`;
+  }
+}

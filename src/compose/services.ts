@@ -1,0 +1,115 @@
+import { dirname } from "node:path";
+import type { Config } from "../config/config.ts";
+import { processEnvironment } from "../config/read/environment.ts";
+import { readCsr } from "../config/read/readCsr.ts";
+import { readSecret } from "../config/read/readSecret.ts";
+import { budgetOf } from "../config/schema/limits.ts";
+import { unlimited } from "../domain/budget.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Deployer } from "../domain/deployer.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Issuer, Solver } from "../domain/issuer.ts";
+import type { Channel } from "../domain/notification.ts";
+import type { Secret } from "../domain/secret.ts";
+import type { SecretReference } from "../domain/secretReference.ts";
+import type { Store } from "../domain/store.ts";
+import type { Estate, RehearsalOffice } from "../renewal/context.ts";
+import { narrowed } from "../renewal/rules/compatibility.ts";
+
+export interface ReloadableEstate extends Estate {
+  /** From now on this configuration holds; what is running finishes with what it has. */
+  replace(config: Config): void;
+}
+
+/** Makes issuers, solvers and deployers when first asked for: a deployer process never builds an ACME client. */
+export function createEstate(initial: Config, store: Store, clock: Clock): ReloadableEstate {
+  let config = initial;
+  let made = makers(config, store, clock);
+  let byName = new Map(config.certificates.map((certificate) => [certificate.name, certificate]));
+  return {
+    certificates: () => config.certificates,
+    certificate: (name) => byName.get(name) ?? null,
+    issuer: (name) => made.issuer(name),
+    budget: (name) => config.issuers.get(name)?.budget ?? unlimited(name),
+    rehearsal: (name) => rehearsalOf(config, name, store, clock),
+    ownCsr: ({ name, csr }) => csr && (() => readCsr(name, csr, dirname(config.file), processEnvironment)),
+    solver: (name) => made.solver(name),
+    deployer: (name) => made.deployer(name),
+    channels: () => made.channels,
+    limits(name) {
+      const target = config.targets.get(name);
+      return target === undefined ? {} : narrowed(target.plugin.limits?.(target.options) ?? {}, target.takes);
+    },
+    hasAgent: (name) => config.targets.get(name)?.agent ?? false,
+    replace(next) {
+      config = next;
+      made = makers(config, store, clock);
+      byName = new Map(config.certificates.map((certificate) => [certificate.name, certificate]));
+    },
+  };
+}
+
+function rehearsalOf(config: Config, name: string, store: Store, { now }: Clock): RehearsalOffice {
+  const options = config.issuers.get(name);
+  if (options === undefined || options.staging === null) return { issuer: null, budget: unlimited(name) };
+  const staged = { ...options, directory: options.staging };
+  return {
+    issuer: lateIssuer(async () => (await import("../acme/issuer.ts")).createIssuer(staged, { accounts: store.accounts, now })),
+    budget: budgetOf(name, options.staging),
+  };
+}
+
+interface Makers {
+  issuer(name: string): Issuer;
+  solver(name: string): Solver;
+  deployer(name: string): Deployer;
+  readonly channels: ReadonlyMap<string, Channel>;
+}
+
+function makers(config: Config, store: Store, { now }: Clock): Makers {
+  const secret = (reference: SecretReference): Promise<Secret> => readSecret(reference, dirname(config.file), processEnvironment);
+  return {
+    issuer: once("issuer", config.issuers, (options) =>
+      lateIssuer(async () => (await import("../acme/issuer.ts")).createIssuer(options, { accounts: store.accounts, now })),
+    ),
+    solver: once("solver", config.solvers, ({ plugin, options }) => plugin.create(options, { challenges: store.challenges, now })),
+    deployer: once("target", config.targets, ({ plugin, options, name }) => plugin.create(options, { target: name, secret })),
+    channels: new Map(
+      [...config.notifications].map(([name, { plugin, options, from }]) => [name, { from, send: plugin.create(options, { channel: name, secret }) }]),
+    ),
+  };
+}
+
+function once<Definition, Made>(noun: string, definitions: ReadonlyMap<string, Definition>, make: (definition: Definition) => Made): (name: string) => Made {
+  const made = new Map<string, Made>();
+  return (name) => {
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const definition = definitions.get(name);
+    if (definition === undefined) throw new RenewalError("config.removed", `${noun} "${name}" is not in this process's configuration; reload it`);
+    const fresh = make(definition);
+    made.set(name, fresh);
+    return fresh;
+  };
+}
+
+/** The ACME client takes half a second to load, which commands and the other workers need not wait for. */
+function lateIssuer(load: () => Promise<Issuer>): Issuer {
+  let loaded: Promise<Issuer> | null = null;
+  const issuer = (): Promise<Issuer> => {
+    loaded ??= load();
+    return loaded;
+  };
+  return {
+    issue: async (...request) => (await issuer()).issue(...request),
+    clearAnswers: async (...order) => (await issuer()).clearAnswers?.(...order),
+    revoke: async (...request) => {
+      const { revoke } = await issuer();
+      if (revoke === undefined) throw new RenewalError("request.invalid", "this issuer cannot revoke");
+      return revoke(...request);
+    },
+    eligibility: async (...request) => (await (await issuer()).eligibility?.(...request)) ?? { obstacle: null, notes: [] },
+    renewalInfo: async (leafPem, signal) => (await (await issuer()).renewalInfo?.(leafPem, signal)) ?? null,
+    clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
+  };
+}

@@ -1,0 +1,100 @@
+import type { Certificate, Wave } from "../../domain/certificate.ts";
+import type { Endpoint } from "../../domain/endpoint.ts";
+import { namesCover } from "../../domain/identifier.ts";
+import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "../schema/certificate.ts";
+import type { Problems } from "./problems.ts";
+import { registeredDomains } from "./registeredDomain.ts";
+import type { Entry } from "./sections.ts";
+import { quote } from "./suggestions.ts";
+
+/** A certificate completed by the defaults; its digest comes last. */
+export type Draft = Omit<Certificate, "digest">;
+
+const DEFAULT_JITTER = 0.1;
+const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;
+
+/** A certificate as written, maybe without the parts that are wrong. */
+export type WrittenCertificate = Partial<CertificateEntry>;
+
+/** Completes each certificate by the defaults. One that names no issuer, solver or target is left out: references.ts has said so. */
+export function draftCertificates(
+  entries: ReadonlyMap<string, Entry<WrittenCertificate>>,
+  defaults: DefaultsEntry,
+  quarantined: ReadonlySet<string>,
+  problems: Problems,
+): Draft[] {
+  const drafts: Draft[] = [];
+  for (const [name, { value: entry }] of entries) {
+    const [issuer, ...fallbacks] = usableIssuers(name, issuersOf(entry) ?? issuersOf(defaults) ?? [], quarantined, problems);
+    const solver = entry.solver ?? defaults.solver;
+    const waves = wavesOf(entry) ?? wavesOf(defaults) ?? [];
+    const targets = waves.length > 0 ? waves.flatMap((wave) => wave.targets) : (entry.targets ?? defaults.targets);
+    if (issuer === undefined || solver === undefined || targets === undefined) continue;
+    drafts.push({
+      name,
+      identifiers: entry.names ?? [],
+      registeredDomains: registeredDomains(entry.names ?? []),
+      issuer,
+      fallbacks,
+      dropDeadNames: entry.dropDeadNames ?? defaults.dropDeadNames ?? false,
+      keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
+      solver,
+      targets,
+      waves,
+      onWaveFailure: entry.onWaveFailure ?? defaults.onWaveFailure ?? (waves.length > 0 ? "hold" : "fail"),
+      endpoints: (entry.endpoints ?? []).map((endpoint, i) => completeEndpoint(endpoint, entry.names, ["certificates", name, "endpoints", i], problems)),
+      policy: {
+        renewAtFractionLeft: entry.renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
+        jitterFraction: entry.renewal?.jitter ?? defaults.renewal?.jitter ?? DEFAULT_JITTER,
+      },
+      maintenance: {
+        windows: entry.maintenance?.windows ?? defaults.maintenance?.windows ?? [],
+        freezes: entry.maintenance?.freezes ?? defaults.maintenance?.freezes ?? [],
+      },
+      profile: entry.profile ?? defaults.profile ?? null,
+      preferredChain: entry.preferredChain ?? defaults.preferredChain ?? null,
+      reuseKey: entry.reuseKey ?? defaults.reuseKey ?? false,
+      csr: entry.csr ?? null,
+      verifyTimeoutMs: entry.verifyTimeout ?? defaults.verifyTimeout ?? DEFAULT_VERIFY_TIMEOUT_MS,
+    });
+  }
+  return drafts;
+}
+
+/** undefined: says nothing of waves. An entry's plain `targets` replace the defaults' waves. */
+function wavesOf({ targets, waves }: Pick<DefaultsEntry, "targets" | "waves">): readonly Wave[] | undefined {
+  if (targets !== undefined) return [];
+  return waves?.map((wave) => ({ targets: wave.targets, bakeMs: wave.bake ?? 0, failureBudget: wave.failureBudget ?? 0 }));
+}
+
+function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers">): readonly string[] | undefined {
+  return issuers ?? (issuer === undefined ? undefined : [issuer]);
+}
+
+/** A quarantined issuer is as good as not named; that it issued the latest version is then the reason to replace it. */
+function usableIssuers(name: string, named: readonly string[], quarantined: ReadonlySet<string>, problems: Problems): readonly string[] {
+  const usable = named.filter((issuer) => !quarantined.has(issuer));
+  if (named.length > 0 && usable.length === 0) {
+    problems.add(["certificates", name], () => `has only issuers that are quarantined (${named.map(quote).join(", ")}): name another`, "key");
+  }
+  return usable;
+}
+
+/**
+ * A host of the certificate is its own server name; a load balancer's internal name or address is not, so then the first
+ * name is asked for. Asking for what the certificate will not hold could never be verified.
+ */
+function completeEndpoint(
+  { host, port, sni, target }: EndpointEntry,
+  names: CertificateEntry["names"] | undefined,
+  path: readonly (string | number)[],
+  problems: Problems,
+): Endpoint {
+  if (!names) return { host, port, sni: sni ?? host, target: target ?? null };
+  const values = names.map((name) => name.value);
+  const concrete = names.filter(({ type, value }) => type === "dns" && !value.startsWith("*."))[0] ?? names.find(({ type }) => type === "ip");
+  const serverName = sni ?? (namesCover(values, host) ? host : concrete?.value);
+  if (serverName === undefined) problems.add(path, "needs `sni`: with wildcard names only, renewd cannot tell which name clients ask for");
+  else if (!namesCover(values, serverName)) problems.add([...path, "sni"], `${quote(serverName)} is not covered by the certificate's names`);
+  return { host, port, sni: serverName ?? host, target: target ?? null };
+}

@@ -1,0 +1,64 @@
+import { RenewalError } from "../../domain/errors.ts";
+import type { Path, Place, Places } from "../read/positions.ts";
+import { quote } from "./suggestions.ts";
+
+/** One mistake and its place: what is wrong and what to do, on one line, never with a secret in it. */
+export interface ConfigProblem {
+  readonly file: string;
+  /** 1-based; 0 when the file could not be read at all. */
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** More than anyone mends in one go; a broken generator could cause one per line. */
+const PROBLEMS_MAX = 200;
+
+/** Collects everything that is wrong. */
+export class Problems {
+  readonly #places: Places;
+  readonly #found: ConfigProblem[] = [];
+  constructor(places: Places) {
+    this.#places = places;
+  }
+  /** `at: "key"` points to the name of the entry instead of its value. A message that is costly to make is made only when it is kept. */
+  add(path: Path, message: string | (() => string), at: "key" | "value" = "value"): void {
+    if (this.#found.length < PROBLEMS_MAX) this.addAt(this.#places.of(path, at), path, typeof message === "string" ? message : message());
+  }
+  addAt({ line, column }: Place, path: Path, message: string): void {
+    if (this.#found.length >= PROBLEMS_MAX) return;
+    const where = pathText(path);
+    this.#found.push({ file: this.#places.file, line, column, message: where === "" ? message : `${where}: ${message}` });
+  }
+  /** For telling people that two places disagree. */
+  lineOf(path: Path): number {
+    return this.#places.of(path, "key").line;
+  }
+  get any(): boolean {
+    return this.#found.length > 0;
+  }
+  /** In the order of the file. */
+  list(): readonly ConfigProblem[] {
+    return this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  }
+}
+
+/** `certificates.www.names[2]` */
+export function pathText(path: Path): string {
+  return path.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${plain(part)}`)).join("");
+}
+
+/** Keys come from the file: one that could break a line or a terminal is quoted. */
+function plain(key: string): string {
+  return /^[\w.@{}-]{1,80}$/.test(key) ? key : quote(key);
+}
+
+/** `renewd.yaml:3:5: issuers.le.directory: must be …`, one line each. */
+export function describeProblems(problems: readonly ConfigProblem[]): string {
+  return problems.map(({ file, line, column, message }) => (line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`)).join("\n");
+}
+
+/** All problems as one error, for callers that can only throw. */
+export function invalidConfiguration(problems: readonly ConfigProblem[]): RenewalError {
+  return new RenewalError("config.invalid", describeProblems(problems));
+}

@@ -1,0 +1,98 @@
+import type { Path } from "../read/positions.ts";
+import type { Problems } from "./problems.ts";
+import type { Raw } from "./sections.ts";
+import { quote, suggestion } from "./suggestions.ts";
+
+const SECTION_OF = { issuer: "issuers", solver: "solvers", targets: "targets" } as const;
+type Reference = keyof typeof SECTION_OF;
+/** What each reference may name. */
+type Defined = Readonly<Record<Reference, ReadonlySet<string>>>;
+
+/**
+ * Checks every name that points to another section. Works on the file as written, so that a certificate or target that is
+ * wrong in some other way neither hides a mistyped reference nor makes a right one look wrong.
+ */
+export function checkReferences(raw: Raw, problems: Problems): void {
+  const namesIn = (section: string): ReadonlySet<string> => new Set(Object.keys(mapping(raw[section])));
+  const defined: Defined = { issuer: namesIn("issuers"), solver: namesIn("solvers"), targets: namesIn("targets") };
+  const defaults = mapping(raw.defaults);
+  checkNames(defaults, ["defaults"], defined, problems);
+  for (const [name, written] of Object.entries(mapping(raw.certificates))) {
+    const path = ["certificates", name];
+    const certificate = mapping(written);
+    checkNames(certificate, path, defined, problems);
+    for (const key of Object.keys(SECTION_OF) as Reference[]) {
+      if (key === "issuer" && (certificate.issuers !== undefined || defaults.issuers !== undefined)) continue;
+      if (key === "targets" && (certificate.waves !== undefined || defaults.waves !== undefined)) continue;
+      if (certificate[key] === undefined && defaults[key] === undefined) {
+        problems.add(path, () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(defined[key])}`, "key");
+      }
+    }
+    checkEndpointTargets(certificate, targetsOf(certificate) ?? targetsOf(defaults) ?? [], path, problems);
+  }
+}
+
+function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problems): void {
+  for (const key of ["issuer", "solver"] as const) {
+    const name = holder[key];
+    if (typeof name === "string") checkOne(key, name, [...path, key], defined, problems);
+  }
+  if (holder.issuer !== undefined && holder.issuers !== undefined)
+    problems.add([...path, "issuers"], "cannot be used beside `issuer`: keep one of them", "key");
+  const issuers = texts(holder.issuers);
+  for (const [i, name] of issuers.entries()) {
+    if (name === undefined) continue;
+    checkOne("issuer", name, [...path, "issuers", i], defined, problems);
+    if (issuers.indexOf(name) < i) problems.add([...path, "issuers", i], `${quote(name)} is listed twice: remove one`);
+  }
+  if (holder.targets !== undefined && holder.waves !== undefined)
+    problems.add([...path, "targets"], "cannot be used beside `waves`, which name the targets: keep one of them", "key");
+  const seen = new Set<string>();
+  for (const { names, at } of targetLists(holder)) {
+    for (const [i, name] of names.entries()) {
+      if (name === undefined) continue;
+      checkOne("targets", name, [...path, ...at, i], defined, problems);
+      if (seen.has(name)) problems.add([...path, ...at, i], `${quote(name)} is listed twice: remove one`);
+      seen.add(name);
+    }
+  }
+}
+
+/** `targets`, or those of each wave, with where they stand. */
+function targetLists({ targets, waves }: Raw): { readonly names: readonly (string | undefined)[]; readonly at: Path }[] {
+  const staged = Array.isArray(waves) ? waves.map((wave, i) => ({ names: texts(mapping(wave).targets), at: ["waves", i, "targets"] })) : [];
+  return targets === undefined ? staged : [{ names: texts(targets), at: ["targets"] }];
+}
+
+/** undefined: names none. */
+function targetsOf(holder: Raw): readonly (string | undefined)[] | undefined {
+  return holder.targets === undefined && holder.waves === undefined ? undefined : targetLists(holder).flatMap(({ names }) => names);
+}
+
+function checkOne(key: Reference, name: string, path: Path, defined: Defined, problems: Problems): void {
+  if (!defined[key].has(name)) problems.add(path, () => `${quote(name)} is not defined under \`${SECTION_OF[key]}\`${suggestion(name, [...defined[key]])}`);
+}
+
+function checkEndpointTargets(certificate: Raw, targets: readonly (string | undefined)[], path: Path, problems: Problems): void {
+  const endpoints = certificate.endpoints;
+  if (!Array.isArray(endpoints)) return;
+  for (const [i, endpoint] of endpoints.entries()) {
+    const { target } = mapping(endpoint);
+    if (typeof target !== "string" || targets.includes(target)) continue;
+    const own = targets.filter((name) => name !== undefined);
+    problems.add([...path, "endpoints", i, "target"], () => `${quote(target)} is none of this certificate's targets${suggestion(target, own)}`);
+  }
+}
+
+function choice(names: ReadonlySet<string>): string {
+  return names.size === 0 ? "" : `; defined: ${[...names].slice(0, 12).map(quote).join(", ")}`;
+}
+
+function mapping(value: unknown): Raw {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Raw) : {}; // Any object's members are unknown.
+}
+
+/** Keeps positions: what is no text is left as a hole. */
+function texts(value: unknown): (string | undefined)[] {
+  return Array.isArray(value) ? value.map((item) => (typeof item === "string" ? item : undefined)) : [];
+}

@@ -1,0 +1,116 @@
+import { endpointKey } from "../../domain/endpoint.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { PluginConfig } from "../config.ts";
+import type { DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
+import type { Draft } from "./certificates.ts";
+import type { Problems } from "./problems.ts";
+import type { Entry } from "./sections.ts";
+import { quote } from "./suggestions.ts";
+
+export interface Estate {
+  readonly certificates: readonly Draft[];
+  readonly solvers: ReadonlyMap<string, Entry<PluginConfig<SolverPlugin>>>;
+  readonly targets: ReadonlyMap<string, Entry<PluginConfig<DeployerPlugin>>>;
+}
+
+type Rule = (estate: Estate, problems: Problems) => void;
+
+/** What no single entry can know of itself. */
+const RULES: readonly Rule[] = [namesAreDistinct, endpointsAreDistinct, certificatesAreDistinct, solversFitNames, ownRequestsAreFixed, targetsAreNotShared];
+
+export function checkRules(estate: Estate, problems: Problems): void {
+  for (const rule of RULES) rule(estate, problems);
+}
+
+function namesAreDistinct({ certificates }: Estate, problems: Problems): void {
+  for (const { name, identifiers } of certificates) {
+    const seen = new Set<string>();
+    for (const [i, { value }] of identifiers.entries()) {
+      if (seen.has(value)) problems.add(["certificates", name, "names", i], `${quote(value)} is listed twice: remove one`);
+      seen.add(value);
+    }
+  }
+}
+
+function endpointsAreDistinct({ certificates }: Estate, problems: Problems): void {
+  for (const { name, endpoints } of certificates) {
+    const seen = new Set<string>();
+    for (const [i, endpoint] of endpoints.entries()) {
+      const key = endpointKey(endpoint);
+      if (seen.has(key)) problems.add(["certificates", name, "endpoints", i], "is listed twice: remove one");
+      seen.add(key);
+    }
+  }
+}
+
+/** Two certificates that ask one CA for the same thing renew twice as often, into its duplicate limit. */
+function certificatesAreDistinct({ certificates }: Estate, problems: Problems): void {
+  const seen = new Map<string, string>();
+  for (const { name, identifiers, keyType, issuer } of certificates) {
+    const names = [...new Set(identifiers.map(({ type, value }) => `${type}:${value}`))].sort();
+    const key = [issuer, keyType, ...names].join(" ");
+    const first = names.length === 0 ? undefined : seen.get(key);
+    if (first !== undefined) {
+      const where = `certificates.${first} in line ${problems.lineOf(["certificates", first])}`;
+      problems.add(["certificates", name], `has the same names, key type and issuer as ${where}: keep one and give it the targets of both`, "key");
+    } else seen.set(key, name);
+  }
+}
+
+function solversFitNames({ certificates, solvers }: Estate, problems: Problems): void {
+  for (const { name, identifiers, solver } of certificates) {
+    const challengeType = solvers.get(solver)?.value.plugin.challengeType;
+    if (challengeType === undefined) continue;
+    const isDns = challengeType.startsWith("dns-");
+    for (const [i, { type, value }] of identifiers.entries()) {
+      const path = ["certificates", name, "names", i];
+      if (value.startsWith("*.") && !isDns) {
+        // RFC 8555 §7.1.3 leaves it to CAs; the CA/Browser Forum allows wildcards by DNS only (BR 3.2.2.4.7, .18, .19).
+        problems.add(path, `the wildcard ${quote(value)} needs a dns-01 solver, but solver ${quote(solver)} answers ${challengeType}`);
+      }
+      // RFC 8738 §7
+      if (type === "ip" && isDns) problems.add(path, `the IP address ${value} needs an http-01 solver, but solver ${quote(solver)} answers ${challengeType}`);
+    }
+  }
+}
+
+/** A request of one's own fixes key and names. */
+function ownRequestsAreFixed({ certificates }: Estate, problems: Problems): void {
+  for (const { name, csr, reuseKey, dropDeadNames } of certificates) {
+    if (csr === null) continue;
+    const exclude = (option: string, fixed: string): void =>
+      problems.add(["certificates", name, "csr"], `cannot be used with \`${option}\`, as the request fixes the ${fixed}: set \`${option}: false\` here`, "key");
+    if (reuseKey) exclude("reuseKey", "key");
+    if (dropDeadNames) exclude("dropDeadNames", "names");
+  }
+}
+
+/** One file that two certificates write would hold whichever came last. */
+function targetsAreNotShared({ certificates, targets }: Estate, problems: Problems): void {
+  const owners = new Map<string, { readonly certificate: string; readonly target: string }>();
+  for (const { name: certificate, targets: names } of certificates) {
+    for (const target of new Set(names)) {
+      const found = targets.get(target);
+      if (!found) continue;
+      const add = (message: string): void => problems.add(["certificates", certificate], message, "key");
+      for (const thing of new Set(occupied(found.value, certificate, add))) {
+        const owner = owners.get(thing);
+        if (!owner) owners.set(thing, { certificate, target });
+        else {
+          const other = owner.certificate === certificate ? "the same certificate" : `certificates.${owner.certificate}`;
+          add(`its target ${quote(target)} would write ${quote(thing)}, which belongs to ${other} by target ${quote(owner.target)}: give each its own`);
+        }
+      }
+    }
+  }
+}
+
+function occupied({ plugin, options }: PluginConfig<DeployerPlugin>, certificate: string, add: (message: string) => void): readonly string[] {
+  try {
+    return plugin.occupies?.(options, certificate) ?? [];
+  } catch (error) {
+    if (!(error instanceof RenewalError)) throw error;
+    add(error.message);
+    return [];
+  }
+}

@@ -1,0 +1,127 @@
+import { z } from "zod";
+import type { ChannelConfig, PluginConfig, TargetConfig } from "../config.ts";
+import type { Path } from "../read/positions.ts";
+import { channelSchema, fileSchema, NAME, NAME_ADVICE, pluginSchema, targetSchema } from "../schema/file.ts";
+import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
+import type { Problems } from "./problems.ts";
+import { suggestion } from "./suggestions.ts";
+import { check } from "./zodMessages.ts";
+
+type Shape = typeof fileSchema.shape;
+/** The file as plain data, each section yet unchecked. */
+export type Raw = Readonly<Record<string, unknown>>;
+
+/** A named entry that is right by itself, and how it was written. */
+export interface Entry<T> {
+  readonly raw: unknown;
+  readonly value: T;
+}
+
+export function checkTopLevelKeys(raw: Raw, problems: Problems): void {
+  const known = Object.keys(fileSchema.shape);
+  for (const key of Object.keys(raw)) {
+    if (!known.includes(key)) problems.add([key], () => `unknown key${suggestion(key, known)}`, "key");
+  }
+}
+
+/** One section with its defaults; undefined: something in it is wrong and has been said. */
+export function section<Key extends keyof Shape>(key: Key, raw: Raw, problems: Problems): z.output<Shape[Key]> | undefined {
+  // The compiler does not see that every member of a shape is a schema of its own output.
+  const schema = fileSchema.shape[key] as unknown as z.ZodType<z.output<Shape[Key]>>;
+  return check(schema, raw[key], [key], problems);
+}
+
+/** The entries of a section of named things, each checked by itself: those that are wrong are left out. */
+export function entries<Schema extends z.ZodType>(key: string, schema: Schema, raw: Raw, problems: Problems): Map<string, Entry<z.output<Schema>>> {
+  const found = new Map<string, Entry<z.output<Schema>>>();
+  for (const [name, entry] of named(key, raw, problems)) {
+    const value = check(schema, entry, [key, name], problems);
+    if (value !== undefined) found.set(name, { raw: entry, value });
+  }
+  return found;
+}
+
+/** As `entries`, but of a wrong entry what is right is kept, so that the rules still find what is wrong with that. */
+export function partialEntries<Shape extends z.ZodRawShape>(
+  key: string,
+  schema: z.ZodObject<Shape>,
+  raw: Raw,
+  problems: Problems,
+): Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>> {
+  const found = new Map<string, Entry<Partial<z.output<z.ZodObject<Shape>>>>>();
+  for (const [name, entry] of named(key, raw, problems)) {
+    found.set(name, { raw: entry, value: check(schema, entry, [key, name], problems) ?? rightParts(schema, entry) });
+  }
+  return found;
+}
+
+function rightParts<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, entry: unknown): Partial<z.output<z.ZodObject<Shape>>> {
+  const parts: Record<string, unknown> = {};
+  const written = z.record(z.string(), z.unknown()).safeParse(entry).data ?? {};
+  for (const [key, part] of Object.entries<z.core.$ZodType>(schema.shape)) {
+    const parsed = z.safeParse(part, written[key]);
+    if (parsed.success) parts[key] = parsed.data;
+  }
+  return parts as Partial<z.output<z.ZodObject<Shape>>>; // Each part came out of its own schema.
+}
+
+/** What was written beside a plugin's own options, and those. */
+interface Written<Common> {
+  readonly type: string;
+  readonly common: Common;
+  readonly options: unknown;
+}
+
+/** As `entries`, each checked by the plugin its `type` names. */
+function pluginEntries<Kind extends { readonly type: string; readonly options: z.ZodType }, Common>(
+  key: "solvers" | "targets" | "notifications",
+  plugins: readonly Kind[],
+  raw: Raw,
+  problems: Problems,
+  split: (entry: unknown, path: Path) => Written<Common> | undefined,
+): Map<string, Entry<PluginConfig<Kind> & Common>> {
+  const found = new Map<string, Entry<PluginConfig<Kind> & Common>>();
+  const types = plugins.map((plugin) => plugin.type);
+  for (const [name, entry] of named(key, raw, problems)) {
+    const written = split(entry, [key, name]);
+    if (!written) continue;
+    const plugin = plugins.find(({ type }) => type === written.type);
+    if (!plugin) {
+      problems.add([key, name, "type"], () => `no such kind of ${key.slice(0, -1)}${suggestion(written.type, types)}`);
+      continue;
+    }
+    const options = check(plugin.options, written.options, [key, name], problems);
+    if (options !== undefined) found.set(name, { raw: entry, value: { name, type: written.type, options, plugin, ...written.common } });
+  }
+  return found;
+}
+
+export function solverEntries(plugins: readonly SolverPlugin[], raw: Raw, problems: Problems): Map<string, Entry<PluginConfig<SolverPlugin>>> {
+  return pluginEntries("solvers", plugins, raw, problems, (entry, path) => {
+    const { type, ...options } = check(pluginSchema, entry, path, problems) ?? {};
+    return type === undefined ? undefined : { type, common: {}, options };
+  });
+}
+
+export function targetEntries(plugins: readonly DeployerPlugin[], raw: Raw, problems: Problems): Map<string, Entry<TargetConfig>> {
+  return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
+    const { type, agent = false, takes = {}, ...options } = check(targetSchema, entry, path, problems) ?? {};
+    const { keyTypes, namesMax, profiles } = takes;
+    const known = { ...(keyTypes && { keyTypes }), ...(namesMax && { namesMax }), ...(profiles && { profiles }) };
+    return type === undefined ? undefined : { type, common: { agent, takes: known }, options };
+  });
+}
+
+export function channelEntries(plugins: readonly ChannelPlugin[], raw: Raw, problems: Problems): Map<string, Entry<ChannelConfig>> {
+  return pluginEntries("notifications", plugins, raw, problems, (entry, path) => {
+    const { type, from = "warning", ...options } = check(channelSchema, entry, path, problems) ?? {};
+    return type === undefined ? undefined : { type, common: { from }, options };
+  });
+}
+
+function named(key: string, raw: Raw, problems: Problems): [string, unknown][] {
+  const section = check(z.record(z.string(), z.unknown()).default({}), raw[key], [key], problems);
+  const pairs = Object.entries(section ?? {});
+  for (const [name] of pairs) if (!NAME.test(name)) problems.add([key, name], NAME_ADVICE, "key");
+  return pairs;
+}

@@ -1,0 +1,88 @@
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
+import { type ConfigProblem, Problems } from "../check/problems.ts";
+import { keyText, type Path, type Places, placesIn } from "./positions.ts";
+
+/** Aliases are a convenience for a few repeated lines; more is the "billion laughs" attack. */
+const ALIASES_MAX = 50;
+
+/** yaml's own messages quote the text at fault, which may be a secret: say it in our words. */
+const SYNTAX: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: "indent with spaces: YAML forbids tabs here",
+  BAD_INDENT: "the indentation does not fit the lines above, or a bracket was not closed",
+  MULTILINE_IMPLICIT_KEY: "a key must stand on one line: is a colon, quote or bracket missing above?",
+  BLOCK_AS_IMPLICIT_KEY: "a list or mapping cannot begin here: put it on a line of its own, indented, or quote a text that holds a colon",
+  BAD_SCALAR_START: "quote a text that begins with @, % or a backtick",
+  UNEXPECTED_TOKEN: "this does not fit here: check indentation, colons and dashes",
+  MISSING_CHAR: "a colon, quote or bracket is missing",
+  MULTIPLE_DOCS: "only one document is allowed: remove the line with ---",
+  TAG_RESOLVE_FAILED: "tags (!name) are not supported: remove it",
+  BAD_DQ_ESCAPE: "unknown escape in double quotes: use single quotes, or double the backslash",
+  RESOURCE_EXHAUSTION: "nested too deeply",
+};
+
+export interface ParsedDocument {
+  /** Plain data. */
+  readonly data: unknown;
+  readonly places: Places;
+}
+
+/** Reads YAML 1.2 into plain data, refusing what could mislead: doubled keys, odd keys, tags, many aliases. */
+export function parseYaml(file: string, text: string): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
+  const lines = new LineCounter();
+  // uniqueKeys compares every key with every other; checkNode below needs one pass.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, strict: true });
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0) return { problems: faults.slice(0, 20).map((fault) => syntaxProblem(file, fault, lines)) };
+  const places = placesIn(file, document, lines);
+  const problems = new Problems(places);
+  if (document.directives.yaml.version !== "1.2") problems.add([], "remove the %YAML directive: renewd reads YAML 1.2");
+  if (document.contents === null) problems.add([], "the file is empty: begin with `version: 1`");
+  else if (!isMap(document.contents)) problems.add([], "the file must hold keys and values: begin with `version: 1`");
+  checkNode(document.contents, [], { document, places, problems });
+  const data = problems.any ? null : toData(document, problems);
+  return problems.any ? { problems: problems.list() } : { data, places };
+}
+
+function syntaxProblem(file: string, fault: YAMLError, lines: LineCounter): ConfigProblem {
+  const { line, col } = lines.linePos(fault.pos[0]);
+  return { file, line, column: col, message: SYNTAX[fault.code] ?? `not valid YAML (${fault.code.toLowerCase().replaceAll("_", " ")})` };
+}
+
+interface Walk {
+  readonly document: Document.Parsed;
+  readonly places: Places;
+  readonly problems: Problems;
+}
+
+/** A doubled key would silently win over the first; `__proto__` would reach into every object. */
+function checkNode(node: Node | null, path: Path, walk: Walk): void {
+  const { document, places, problems } = walk;
+  if (isAlias(node) && !node.resolve(document)) problems.add(path, "this alias (*name) refers to no anchor (&name) above");
+  if (isSeq(node)) {
+    for (const [i, item] of node.items.entries()) checkNode(item as Node | null, [...path, i], walk); // Nodes, as composed.
+  }
+  if (!isMap(node)) return;
+  const seen = new Map<string, number>();
+  for (const pair of node.items) {
+    const key = keyText(pair);
+    if (key === null || !isScalar(pair.key)) {
+      problems.add(path, "keys must be plain words");
+      continue;
+    }
+    if (key === "__proto__") problems.add([...path, key], "this key is not allowed", "key");
+    const place = places.ofNode(pair.key);
+    const first = seen.get(key);
+    if (first !== undefined) problems.addAt(place, [...path, key], `defined twice, first in line ${first}: rename or remove one`);
+    else seen.set(key, place.line);
+    checkNode(pair.value as Node | null, [...path, key], walk); // A node, as composed.
+  }
+}
+
+function toData(document: Document.Parsed, problems: Problems): unknown {
+  try {
+    return document.toJS({ maxAliasCount: ALIASES_MAX });
+  } catch {
+    problems.add([], `more than ${ALIASES_MAX} values come from aliases (*name): write them out`);
+    return null;
+  }
+}

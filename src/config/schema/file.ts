@@ -1,0 +1,132 @@
+import { z } from "zod";
+import { KEY_TYPES } from "../../domain/certificate.ts";
+import { SEVERITIES } from "../../domain/notification.ts";
+import { certificateSchema, defaultsSchema } from "./certificate.ts";
+import { duration } from "./duration.ts";
+import { issuerSchema } from "./issuer.ts";
+import { redisSchema } from "./redis.ts";
+import { secretReference } from "./secretReference.ts";
+
+/** Name of an issuer, solver, target or certificate: it ends up in paths, URLs and queue payloads. */
+export const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+export const NAME_ADVICE = "is not a valid name: use 1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or digit";
+const name = z.string().regex(NAME, NAME_ADVICE);
+
+const path = z.string().min(1, "must name a file");
+const port = z.int().min(1).max(65_535);
+const concurrency = z.int().min(1).max(256);
+
+/** Its other keys are the plugin's options, checked by the plugin itself. */
+export const pluginSchema = z.looseObject({ type: z.string().describe("Kind, from the list of installed ones.") });
+
+/** A target is deployed to by any deployer worker, unless it says otherwise. */
+export const targetSchema = pluginSchema.extend({
+  agent: z.boolean().default(false).describe("Deploy only by `renewd worker deployer --targets NAME`, started on the machine that owns it."),
+  takes: z
+    .strictObject({
+      keyTypes: z.array(z.enum(KEY_TYPES)).min(1).optional().describe("Only certificates with a key of these types."),
+      namesMax: z.int().min(1).optional().describe("Only certificates with at most this many names."),
+      profiles: z.array(z.string().min(1).max(64)).min(1).optional().describe("Only certificates that ask for one of these profiles of a CA, or for none."),
+    })
+    .default({})
+    .describe(
+      "What you know it to be limited in, such as clients behind it that know no ECDSA: `renewd plan` says what does not fit before anything is issued.",
+    ),
+});
+
+/** A channel is told from a severity on. */
+export const channelSchema = pluginSchema.extend({
+  from: z.enum(SEVERITIES).default("warning").describe("Tell what is at least this severe: `info`, `warning`, or `page` when a person is needed now."),
+});
+
+const masterKey = z
+  .union([secretReference, z.strictObject({ file: path.describe("File with the key, mode 0600; created on the first run.") })])
+  .describe("Seals private keys in the database: `{file: …}` or a reference `env:NAME`. Default: `master.key` in `dataDir`. Keep a copy elsewhere.");
+
+const store = z
+  .discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("sqlite"), file: path.optional().describe("Database file. Default: `renewd.db` in `dataDir`.") }),
+    z.strictObject({ type: z.literal("postgresql"), url: secretReference.describe("Reference to the connection URL: `env:DATABASE_URL` or `file:/path`.") }),
+  ])
+  .prefault({ type: "sqlite" })
+  .describe("Where certificates, sealed keys and the history are kept: `sqlite` (one machine) or `postgresql`.");
+
+const http01 = z.strictObject({
+  host: z.string().min(1).default("0.0.0.0").describe("Address to listen on."),
+  port: port.default(80).describe("Port to listen on; the CA always dials port 80 (RFC 8555 §8.3)."),
+});
+
+const planner = z.strictObject({
+  tick: duration({ min: "1s", max: "1h" }).prefault("60s").describe("How often due certificates are looked for."),
+  sweep: duration({ min: "500ms", max: "10m" }).prefault("5s").describe("How often outstanding work without a live job is enqueued again."),
+  batch: z.int().min(1).max(10_000).default(200).describe("Certificates handled per tick at most."),
+});
+
+const workers = z.strictObject({
+  issue: concurrency.default(4).describe("Orders in flight per ACME worker process."),
+  deploy: concurrency.default(8).describe("Deployments in flight per deployer process."),
+  verify: concurrency.default(16).describe("Endpoints verified at once per verifier process."),
+});
+
+const observation = z.strictObject({
+  every: duration({ min: "1s", max: "1d" })
+    .prefault("10m")
+    .describe("How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves it is deployed again."),
+});
+
+const rehearsal = z.strictObject({
+  every: duration({ min: "1h", max: "365d" })
+    .optional()
+    .describe(
+      "How often each certificate's renewal is rehearsed by itself, as `renewd rehearse` does: an order at its issuer's `staging` directory, and each target's preflight. Default: never.",
+    ),
+});
+
+const retry = z.strictObject({
+  issueAttempts: z.int().min(1).max(100).default(5).describe("Attempts to issue before a renewal fails."),
+  deployAttempts: z.int().min(1).max(100).default(4).describe("Attempts per target before a renewal fails."),
+  backoff: z
+    .array(duration({ min: "100ms", max: "30d" }))
+    .min(1)
+    .max(20)
+    .prefault(["1m", "10m", "100m", "1d"])
+    .describe("Delay before attempt 2, 3, …; the last one repeats."),
+});
+
+const log = z.strictObject({
+  level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least important level that is written."),
+});
+
+/** renewd.yaml as written. Each section is checked by itself, so that one mistake hides no other: see validate.ts. */
+export const fileSchema = z.strictObject({
+  version: z
+    .literal(1, { error: (issue) => (issue.input === undefined ? undefined : "must be 1, the only version of this file format") })
+    .describe("Version of this file format."),
+  dataDir: path.default("./data").describe("Directory for database, master key and private Redis; relative paths start at this file."),
+  masterKey: masterKey.optional(),
+  store,
+  redis: redisSchema.optional(),
+  http01: http01.prefault({}).describe("renewd's own responder for http-01 challenges."),
+  planner: planner.prefault({}).describe("How often renewd looks for work."),
+  workers: workers.prefault({}).describe("Concurrency of each worker process."),
+  observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
+  rehearsal: rehearsal.prefault({}).describe("Rehearsing renewals, so that a rotated DNS token or a lost permission is found weeks before it matters."),
+  retry: retry.prefault({}).describe("How failed steps are tried again."),
+  log: log.prefault({}).describe("Logging to standard error."),
+  issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),
+  solvers: z.record(name, pluginSchema).default({}).describe("Ways to answer challenges, by name."),
+  targets: z
+    .record(name, pluginSchema)
+    .default({})
+    .describe(
+      "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only `renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials for it alone; and `takes: { keyTypes, namesMax, profiles }`, what you know it to be limited in, so that `renewd plan` says what does not fit before anything is issued.",
+    ),
+  notifications: z
+    .record(name, channelSchema)
+    .default({})
+    .describe(
+      "Channels by which people are told what needs them, by name. Besides the options of its kind each takes `from`: `info`, `warning` (default) or `page`, the least severe it is told of.",
+    ),
+  defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
+  certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),
+});

@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { channelSchema, fileSchema, targetSchema } from "./file.ts";
+import type { Registries } from "./registries.ts";
+
+/** The part of JSON Schema (2020-12) that comes out of our schemas. */
+export interface JsonSchema {
+  [keyword: string]: unknown;
+  type?: string;
+  description?: string;
+  properties?: Record<string, JsonSchema>;
+  required?: string[];
+  additionalProperties?: JsonSchema | boolean;
+  items?: JsonSchema | false;
+  prefixItems?: JsonSchema[];
+  oneOf?: JsonSchema[];
+  anyOf?: JsonSchema[];
+}
+
+/** renewd.yaml for editors. Cross-references and files are beyond a schema: `renewd` itself checks them. */
+export function configJsonSchema({ solvers, deployers, channels }: Registries): JsonSchema {
+  const schema = jsonSchemaOf(fileSchema);
+  for (const [key, plugins, common] of [
+    ["solvers", solvers, {}],
+    ["targets", deployers, TARGET],
+    ["notifications", channels, CHANNEL],
+  ] as const) {
+    const section = schema.properties?.[key];
+    if (section)
+      section.additionalProperties = {
+        type: "object",
+        required: ["type"],
+        oneOf: plugins.map((plugin) => pluginJsonSchema(plugin, common)),
+      };
+  }
+  return { ...schema, title: "renewd configuration", description: "Checked by `renewd` at start and on reload; see docs/configuration.md." };
+}
+
+interface Kind {
+  readonly type: string;
+  readonly description: string;
+  readonly options: z.ZodType;
+}
+
+/** What every target, and every channel, takes besides its kind's options. */
+const { agent = {}, takes = {} } = jsonSchemaOf(targetSchema).properties ?? {};
+const TARGET = { agent, takes };
+const CHANNEL = { from: jsonSchemaOf(channelSchema).properties?.from ?? {} };
+
+function pluginJsonSchema({ type, description, options }: Kind, more: Record<string, JsonSchema>): JsonSchema {
+  const { $schema: _, ...schema } = jsonSchemaOf(options);
+  return { ...withType(schema, type, more), description };
+}
+
+/** Options are strict objects, or alternatives of such: each has to allow the `type` it is written beside. */
+function withType(schema: JsonSchema, type: string, more: Record<string, JsonSchema>): JsonSchema {
+  if (schema.anyOf) return { ...schema, anyOf: schema.anyOf.map((branch) => withType(branch, type, more)) };
+  if (schema.oneOf && !schema.properties) return { ...schema, oneOf: schema.oneOf.map((branch) => withType(branch, type, more)) };
+  const properties = { type: { const: type, description: "Kind." }, ...more, ...schema.properties };
+  return { ...schema, properties, required: ["type", ...(schema.required ?? [])] };
+}
+
+function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  // A plugin may hold what JSON Schema cannot say; editors then allow anything there.
+  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema; // Its own type is wider in keywords we never emit.
+}

@@ -1,0 +1,129 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import { readLeaf } from "../../x509/leaf.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { createIam, type HeldServerCertificate, type Iam } from "./iamClient.ts";
+import { generationsOf, type NamedGeneration, serverCertificateName } from "./iamNames.ts";
+import { deleteUnused } from "./iamUnused.ts";
+import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
+import { CERTIFICATE_TAG, refuseOtherOwner } from "./tags.ts";
+
+const options = z.strictObject({
+  region: regionOption.default("us-east-1").describe("Any region of the partition: IAM is one for all of them. China: cn-north-1, GovCloud: us-gov-west-1."),
+  path: z
+    .string()
+    .max(512)
+    // UploadServerCertificate, Path: a slash, or ASCII between two.
+    .regex(/^\/$|^\/[!-~]+\/$/, "begins and ends with a slash")
+    .default("/")
+    .describe("Path of the server certificates. For CloudFront it begins with /cloudfront/."),
+  keep: z
+    .int()
+    .min(2)
+    .max(20)
+    .default(3)
+    .describe("Generations that stay, the new one included. Older ones are deleted, unless something still uses them. An account holds 20 by default."),
+  tags: tagsOption.describe("Further tags of the server certificates. renewd sets renewd:certificate."),
+  ...accessOptions,
+});
+
+type IamOptions = z.infer<typeof options>;
+
+export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
+  type: "aws-iam",
+  description:
+    "Uploads each generation as an IAM server certificate `NAME-GENERATION-FINGERPRINT`. They cannot be changed, so refer your load balancer or " +
+    "distribution to the ARN of the receipt after each renewal; where ACM is to be had, `aws-acm` saves that.",
+  options,
+  create(made) {
+    const iam = createIam(accessOf(made, made.region));
+    return {
+      deploy: (request, signal) => deploy(iam, made, request, signal),
+      async preflight(_certificate, _leaf, signal) {
+        await iam.list(made.path, signal);
+      },
+    };
+  },
+  // CloudFront takes RSA up to 4096 bit and P-256 (ACM user guide, "Prerequisites for importing"; CloudFront, "Requirements for using SSL/TLS certificates").
+  limits: ({ path }) => (path.startsWith("/cloudfront/") ? { keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256"] } : {}),
+};
+
+/**
+ * The generation is part of the immutable name, so nothing that serves is ever touched. Old ones go first: the quota is small
+ * enough for them to be in the way of the new one.
+ */
+async function deploy(iam: Iam, made: IamOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const pem = pairPem(pair);
+  const name = serverCertificateName(pair);
+  const listed = await iam.list(made.path, signal);
+  const named = generationsOf(
+    pair.certificate,
+    listed.map((one) => one.name),
+  );
+  await refuseNewer(iam, named, pair, signal);
+
+  const older = named.filter((one) => one.name !== name && one.generation <= pair.generation);
+  const left = await deleteUnused(iam, pair.certificate, older.slice(made.keep - 1), signal);
+  const there = named.some((one) => one.name === name);
+  const upload = {
+    name,
+    path: made.path,
+    cert: pem.cert,
+    chain: pem.chain,
+    privateKey: pair.privateKey,
+    tags: { ...made.tags, [CERTIFICATE_TAG]: pair.certificate },
+  };
+  const arn = (there ? null : await iam.upload(upload, signal)) ?? (await readOurs(iam, name, pair, signal)).arn;
+  return { arn, name, generation: pair.generation, fingerprint: pair.leaf.fingerprint, ...left };
+}
+
+/** What has our name already: IAM lists late what was uploaded, so an attempt that died may have done it. */
+async function readOurs(iam: Iam, name: string, pair: IssuedCertificate, signal: AbortSignal): Promise<HeldServerCertificate> {
+  const held = await iam.get(name, signal);
+  if (held === null)
+    throw new RenewalError("deploy.unreachable", `IAM says that the name ${name} is taken and shows nothing there yet; the next attempt looks again`);
+  const what = `IAM: the server certificate ${name}`;
+  refuseOtherOwner(what, held.tags, pair.certificate);
+  if (held.tags[CERTIFICATE_TAG] === undefined || fingerprintOf(held) !== pair.leaf.fingerprint) {
+    throw new RenewalError("deploy.refused", `${what} was not uploaded by renewd: rename or delete it`);
+  }
+  return held;
+}
+
+/** Two pairs of one generation exist only after the database was lost or restored: then the one issued later wins. */
+async function refuseNewer(iam: Iam, named: readonly NamedGeneration[], pair: IssuedCertificate, signal: AbortSignal): Promise<void> {
+  const ownName = serverCertificateName(pair);
+  for (const { name, generation } of named) {
+    if (generation < pair.generation) return;
+    if (name === ownName) continue;
+    const held = await iam.get(name, signal);
+    if (held?.tags[CERTIFICATE_TAG] !== pair.certificate) continue;
+    if (generation === pair.generation && (notBeforeOf(held) ?? 0) < pair.leaf.notBefore) continue;
+    throw new RenewalError(
+      "deploy.newerGeneration",
+      `IAM holds generation ${generation} of ${pair.certificate} (${name}), so generation ${pair.generation} was not uploaded; ` +
+        `if renewd's database was lost, delete that one or its tag ${CERTIFICATE_TAG}`,
+    );
+  }
+}
+
+function fingerprintOf({ certPem }: HeldServerCertificate): string | null {
+  return leafOf(certPem)?.fingerprint ?? null;
+}
+
+function notBeforeOf({ certPem }: HeldServerCertificate): number | null {
+  return leafOf(certPem)?.notBefore ?? null;
+}
+
+function leafOf(pem: string): ReturnType<typeof readLeaf> | null {
+  try {
+    return readLeaf(pem);
+  } catch {
+    return null;
+  }
+}

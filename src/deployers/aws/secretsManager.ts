@@ -1,0 +1,133 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { layoutOptions, layoutProblem, secretText } from "../base/secretLayout.ts";
+import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
+import { CURRENT, createSecretsManager, type SecretDescription, type SecretsManager, type SecretValue } from "./secretsManagerClient.ts";
+import { isNewer, readVersionId, versionId } from "./secretVersion.ts";
+import { CERTIFICATE_TAG, missingTags, refuseOtherOwner } from "./tags.ts";
+
+const PLACEHOLDER = "{certificate}";
+
+/** Label of the version renewd made last; AWSCURRENT follows in a second step. */
+const STAGE = "renewd";
+
+const options = z
+  .strictObject({
+    region: regionOption.describe("AWS region. Secrets Manager itself can replicate the secret to others."),
+    secret: z
+      .string()
+      .max(512)
+      // CreateSecret, Name: ASCII letters, numbers and /_+=.@-
+      .regex(/^(?:[A-Za-z0-9/_+=.@-]|\{certificate\})+$/, `letters, digits and /_+=.@- and the placeholder ${PLACEHOLDER} only`)
+      .describe("Name of the secret. `{certificate}` stands for the certificate's name. It is created if there is none."),
+    ...layoutOptions,
+    kmsKeyId: z
+      .string()
+      .min(1)
+      .max(2048)
+      .optional()
+      .describe("KMS key (id, ARN or alias) of a secret that renewd creates. Default: the account's `aws/secretsmanager`."),
+    tags: tagsOption.describe("Further tags of the secret. renewd sets renewd:certificate."),
+    adopt: z.boolean().default(false).describe("Whether a secret that renewd did not create is taken over. Default: it is refused."),
+    ...accessOptions,
+  })
+  .superRefine((o, context) => {
+    const message = layoutProblem(o);
+    if (message !== null) context.addIssue({ code: "custom", path: ["keys"], message });
+  });
+
+type SecretOptions = z.infer<typeof options>;
+
+export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Deployer> = {
+  type: "aws-secrets-manager",
+  description: "Keeps certificate and private key as a secret in AWS Secrets Manager; readers of AWSCURRENT get the new pair at once.",
+  options,
+  create(made) {
+    const manager = createSecretsManager(accessOf(made, made.region));
+    return {
+      deploy: (request, signal) => deploy(manager, made, request, signal),
+      async preflight(certificate, _leaf, signal) {
+        const held = await manager.describe(nameOf(made, certificate), signal);
+        if (held !== null) checkUsable(manager, made, held, certificate);
+      },
+    };
+  },
+  occupies: (made, certificate) => [`secretsmanager:${made.profile ?? ""}:${made.region}:${nameOf(made, certificate)}`],
+};
+
+function nameOf({ secret }: SecretOptions, certificate: string): string {
+  return secret.replaceAll(PLACEHOLDER, certificate);
+}
+
+/**
+ * A version is made first and becomes AWSCURRENT in a second step, which AWS refuses when AWSCURRENT is no longer where it was
+ * seen: so a late writer cannot undo a newer generation, and readers never get half of anything.
+ */
+async function deploy(manager: SecretsManager, made: SecretOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const secret = nameOf(made, pair.certificate);
+  const version = versionId(pair, [made.layout, made.keys ?? null]);
+  const value: SecretValue = { secret, version, text: secretText(pair, made), privateKey: pair.privateKey };
+  const tags = { ...made.tags, [CERTIFICATE_TAG]: pair.certificate };
+  const receipt = { version, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+
+  const held = await manager.describe(secret, signal);
+  if (held === null) {
+    const arn = await manager.create({ ...value, tags, kmsKeyId: made.kmsKeyId }, signal);
+    if (arn === null) throw changedMeanwhile(manager, secret);
+    return { arn, ...receipt };
+  }
+  checkUsable(manager, made, held, pair.certificate);
+  refuseOlder(manager, held, pair, secret);
+  if (held.currentVersion !== version) await replace(manager, held, value, signal);
+  // Last: until the value is there, a secret that is taken over is not ours.
+  const missing = missingTags(tags, held.tags);
+  if (Object.keys(missing).length > 0) await manager.addTags(secret, missing, signal);
+  return { arn: held.arn, ...receipt };
+}
+
+async function replace(manager: SecretsManager, held: SecretDescription, value: SecretValue, signal: AbortSignal): Promise<void> {
+  const labels = await manager.stage(value, STAGE, signal);
+  // AWS labels the first version of a secret AWSCURRENT itself.
+  if (labels.includes(CURRENT)) return;
+  if (held.currentVersion === null) throw changedMeanwhile(manager, value.secret);
+  try {
+    await manager.makeCurrent(value.secret, { from: held.currentVersion, to: value.version }, signal);
+  } catch (error) {
+    if (!(error instanceof RenewalError) || error.code !== "deploy.refused") throw error;
+    const now = await manager.describe(value.secret, signal);
+    throw now?.currentVersion === held.currentVersion ? error : changedMeanwhile(manager, value.secret);
+  }
+}
+
+function checkUsable(manager: SecretsManager, made: SecretOptions, held: SecretDescription, certificate: string): void {
+  const what = `${manager.where}: the secret ${nameOf(made, certificate)}`;
+  if (held.obstacle !== null) throw new RenewalError("deploy.refused", `${what} ${held.obstacle}`);
+  refuseOtherOwner(what, held.tags, certificate);
+  if (held.tags[CERTIFICATE_TAG] !== undefined || made.adopt) return;
+  throw new RenewalError("deploy.refused", `${what} was not created by renewd (it has no tag ${CERTIFICATE_TAG}): name another, or set \`adopt: true\``);
+}
+
+function refuseOlder(manager: SecretsManager, held: SecretDescription, pair: IssuedCertificate, secret: string): void {
+  // Without the tag it is being taken over, and what it holds is nobody's count: also the way out after a lost database.
+  if (held.tags[CERTIFICATE_TAG] === undefined) return;
+  const version = readVersionId(held.currentVersion);
+  if (version === null || !isNewer(version, pair)) return;
+  throw new RenewalError(
+    "deploy.newerGeneration",
+    `${manager.where}: the secret ${secret} holds generation ${version.generation} of ${pair.certificate} (version ${held.currentVersion}), so generation ` +
+      `${pair.generation} was not put there; if renewd's database was lost, remove the secret's tag ${CERTIFICATE_TAG} and set \`adopt: true\``,
+  );
+}
+
+/** Trying again looks anew. */
+function changedMeanwhile(manager: SecretsManager, secret: string): RenewalError {
+  return new RenewalError(
+    "deploy.unreachable",
+    `${manager.where}: somebody else changed the secret ${secret} at the same time; the next attempt looks at it again`,
+  );
+}

@@ -1,0 +1,45 @@
+import { RenewalError } from "../../domain/errors.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import { type GenerationRecord, isAhead } from "./generationRecord.ts";
+
+/** The generation record as a remote target keeps it beside the pair: annotations, tags or fields, all of them text. */
+export type Mark = keyof GenerationRecord;
+
+/** The marks of `pair` under the names the target gives them. */
+export function marksOf(pair: IssuedCertificate, nameOf: (mark: Mark) => string): Record<string, string> {
+  return {
+    [nameOf("certificate")]: pair.certificate,
+    [nameOf("generation")]: String(pair.generation),
+    [nameOf("fingerprint")]: pair.leaf.fingerprint,
+    [nameOf("notBefore")]: new Date(pair.leaf.notBefore).toISOString(),
+  };
+}
+
+/** null: renewd has not marked it, or somebody has unmarked it so that any generation may be written. */
+export function readMarks(texts: Readonly<Record<string, unknown>>, nameOf: (mark: Mark) => string): GenerationRecord | null {
+  const text = (mark: Mark): string => String(texts[nameOf(mark)] ?? "");
+  const [certificate, generation, notBefore] = [text("certificate"), text("generation"), Date.parse(text("notBefore"))];
+  if (certificate === "" || !/^\d{1,9}$/.test(generation)) return null;
+  return { certificate, generation: Number(generation), fingerprint: text("fingerprint"), notBefore: Number.isNaN(notBefore) ? 0 : notBefore };
+}
+
+export interface Holder {
+  /** What holds the pair, such as `secret web/www-tls`. */
+  readonly name: string;
+  /** Where its generation is to be read and removed, such as `its annotation renewd/generation`. */
+  readonly mark: string;
+}
+
+/** Throws `deploy.refused` for a place marked as another certificate's, `deploy.newerGeneration` when it is ahead of `pair`. */
+export function refuseForeignOrOlder(pair: IssuedCertificate, held: GenerationRecord | null, holder: Holder): void {
+  if (held === null) return;
+  if (held.certificate !== pair.certificate) {
+    throw new RenewalError("deploy.refused", `${holder.name} belongs to the certificate ${held.certificate} (${holder.mark}), not to ${pair.certificate}`);
+  }
+  if (!isAhead(held, pair)) return;
+  throw new RenewalError(
+    "deploy.newerGeneration",
+    `${holder.name} holds generation ${held.generation} of ${pair.certificate} (${holder.mark}), so generation ${pair.generation} was not written; ` +
+      "if renewd's database was lost, remove that mark",
+  );
+}

@@ -1,0 +1,110 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
+import { networkProblem } from "./networkProblem.ts";
+import { forPeople } from "./sanitize.ts";
+
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+
+export interface HttpApi {
+  /** What people call it, such as `Vault at https://vault.example:8200`. */
+  readonly name: string;
+  readonly timeoutMs: number;
+  /** CAs trusted instead of the system's, PEM. */
+  readonly ca?: string | undefined;
+}
+
+export interface HttpCall {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** Never shown, should the answer hold them. */
+  readonly secrets?: readonly Secret[];
+  /** A UNIX socket to dial instead of the URL's host. */
+  readonly socketPath?: string;
+  /** Statuses besides 2xx that the caller makes sense of itself. */
+  readonly expected?: readonly number[];
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Lower-case names; trailers too. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+/**
+ * One bounded request to a target's API, never repeated and never redirected: a redirect could carry the key elsewhere.
+ * Throws `deploy.unreachable`, `deploy.timeout`, `deploy.rateLimited` (with Retry-After, RFC 9110 §10.2.3), `deploy.forbidden`
+ * or `deploy.refused`.
+ */
+export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
+  signal.throwIfAborted();
+  const timeout = AbortSignal.timeout(api.timeoutMs);
+  const what = `${api.name}: ${call.method} ${call.url.pathname}`;
+  let answer: HttpAnswer;
+  try {
+    answer = await send(api, call, AbortSignal.any([signal, timeout]));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${api.timeoutMs} ms`);
+    throw new RenewalError("deploy.unreachable", `${what}: ${forPeople(networkProblem(error), ...(call.secrets ?? []))}`, { cause: error });
+  }
+  const { status } = answer;
+  if ((status >= 200 && status < 300) || call.expected?.includes(status)) return answer;
+  throw answerError(what, answer, call.secrets ?? []);
+}
+
+/** What an answer that is no success means, by its status alone (RFC 9110 §15). `what` names the target and the request. */
+export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
+  const said = forPeople(answer.text, ...secrets);
+  const retryAt = retryAfter(answer, Date.now());
+  return new RenewalError(codeOf(answer.status), `${what} answered ${answer.status}${said === "" ? "" : `: ${said}`}`, retryAt === null ? {} : { retryAt });
+}
+
+function codeOf(status: number): ErrorCode {
+  if (status === 401 || status === 403) return "deploy.forbidden";
+  if (status === 429) return "deploy.rateLimited";
+  return status >= 500 || status === 408 ? "deploy.unreachable" : "deploy.refused";
+}
+
+function retryAfter({ status, headers }: HttpAnswer, now: number): number | null {
+  const text = headers["retry-after"];
+  if (text === undefined || (status !== 429 && status !== 503)) return null;
+  if (/^\d{1,6}$/.test(text)) return now + Number(text) * 1_000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? null : date;
+}
+
+function send(api: HttpApi, { method, url, headers, body, socketPath }: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
+  const start = url.protocol === "https:" ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const options = {
+      method,
+      headers: { ...headers },
+      signal,
+      agent: false,
+      ...(api.ca !== undefined && { ca: api.ca }),
+      // RFC 9110 §7.2: without an authority Host is there, and empty; Caddy insists on it.
+      ...(socketPath !== undefined && { socketPath, setHost: false, headers: { host: "", ...headers } }),
+    };
+    const request = start(url, options, (response) => read(response).then(resolve, reject));
+    request.once("error", reject);
+    request.end(body);
+  });
+}
+
+async function read(response: IncomingMessage): Promise<HttpAnswer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response) {
+    const piece = Buffer.from(chunk);
+    bytes += piece.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+    chunks.push(piece);
+  }
+  const headers = Object.fromEntries(Object.entries({ ...response.headers, ...response.trailers }).map(([name, value]) => [name, String(value)]));
+  return { status: response.statusCode ?? 0, headers, text: Buffer.concat(chunks).toString("utf8") };
+}

@@ -1,0 +1,31 @@
+import { RenewalError } from "../../domain/errors.ts";
+
+export interface SdkCall<Result> {
+  /** The target and what is asked of it, such as `Key Vault edge: importCertificate`. */
+  readonly what: string;
+  readonly timeoutMs: number;
+  readonly run: (signal: AbortSignal) => Promise<Result>;
+  readonly translate: (error: unknown) => RenewalError;
+}
+
+/**
+ * One call of a vendor's SDK, bounded in time and given up at once when cancelled, whether the SDK obeys its signal or not.
+ * Throws what `translate` makes of the SDK's error, or `deploy.timeout`.
+ */
+export async function callSdk<Result>({ what, timeoutMs, run, translate }: SdkCall<Result>, signal: AbortSignal): Promise<Result> {
+  signal.throwIfAborted();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const both = AbortSignal.any([signal, timeout]);
+  const { promise: given, reject: giveUp } = Promise.withResolvers<never>();
+  const stop = (): void => giveUp(both.reason);
+  both.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([run(both), given]);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${timeoutMs} ms`);
+    throw error instanceof RenewalError ? error : translate(error);
+  } finally {
+    both.removeEventListener("abort", stop);
+  }
+}

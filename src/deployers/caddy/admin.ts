@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { RenewalError } from "../../domain/errors.ts";
+import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
+import { forPeople } from "../base/sanitize.ts";
+
+/** Where Caddy's JSON configuration names certificate files (module tls.certificates.load_files). */
+const LOAD_FILES = "/config/apps/tls/certificates/load_files";
+
+export interface CaddyAdmin {
+  /** As configured: host:port, or the path of a UNIX socket. */
+  readonly address: string;
+  readonly timeoutMs: number;
+}
+
+const entry = z.looseObject({ certificate: z.string(), key: z.string() });
+type Entry = z.infer<typeof entry>;
+
+/** What Caddy's configuration says of certificate files. */
+export interface LoadedFiles {
+  readonly entries: readonly Entry[] | null;
+  /** Changes when they do; null: this Caddy, older than 2.5.2, tells none. */
+  readonly etag: string | null;
+}
+
+/** Throws `deploy.unreachable`, `deploy.timeout` or `deploy.forbidden`. */
+export async function loadedFiles(admin: CaddyAdmin, signal: AbortSignal): Promise<LoadedFiles> {
+  // 400: one of the objects on the way there does not exist.
+  const answer = await call(admin, { method: "GET", path: LOAD_FILES, expected: [400] }, signal);
+  if (answer.status === 400) return { entries: null, etag: null };
+  return { entries: parseEntries(admin, answer.text), etag: answer.headers.etag ?? null };
+}
+
+function parseEntries(admin: CaddyAdmin, text: string): Entry[] | null {
+  try {
+    return z.array(entry).nullable().parse(JSON.parse(text));
+  } catch (cause) {
+    throw new RenewalError("deploy.refused", `${nameOf(admin)} does not answer as Caddy's admin API does`, { cause });
+  }
+}
+
+export function names({ entries }: LoadedFiles, file: string): boolean {
+  return indexOf(entries, file) >= 0;
+}
+
+/**
+ * Has Caddy read `file` anew. It does not watch certificate files, and takes a configuration equal to the one it has for
+ * no change, so the entry that names the file is replaced by itself with a forced reload, and nothing else is touched; where there
+ * is none, one is added. Caddy loads all of it before it lets go of the old configuration, which goes on serving if that fails:
+ * then `deploy.commandFailed` is thrown. `If-Match` keeps us from overwriting what somebody else changed meanwhile.
+ */
+export async function reloadFile(
+  admin: CaddyAdmin,
+  found: LoadedFiles,
+  add: { readonly id: string; readonly file: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const index = indexOf(found.entries, add.file);
+  const known = found.entries?.[index];
+  const added = { "@id": add.id, certificate: add.file, key: add.file };
+  const change: Change =
+    known !== undefined
+      ? { method: "PATCH", path: `${LOAD_FILES}/${index}`, body: known }
+      : found.entries === null
+        ? { method: "PUT", path: LOAD_FILES, body: [added] }
+        : { method: "POST", path: LOAD_FILES, body: added };
+  const answer = await call(admin, { ...change, etag: found.etag, expected: [400, 412, 500] }, signal);
+  if (answer.status === 200) return;
+  const said = answer.status === 412 ? "somebody else changed its configuration at the same moment" : forPeople(answer.text);
+  throw new RenewalError("deploy.commandFailed", `${nameOf(admin)} did not take its configuration with ${add.file}: ${said}`);
+}
+
+function indexOf(entries: readonly Entry[] | null, file: string): number {
+  return entries?.findIndex(({ certificate, key }) => certificate === file && key === file) ?? -1;
+}
+
+interface Change {
+  readonly method: "PATCH" | "PUT" | "POST";
+  readonly path: string;
+  readonly body: unknown;
+}
+
+interface Call {
+  readonly method: HttpCall["method"];
+  readonly path: string;
+  readonly body?: unknown;
+  readonly etag?: string | null;
+  readonly expected: readonly number[];
+}
+
+async function call(admin: CaddyAdmin, { method, path, body, etag, expected }: Call, signal: AbortSignal): Promise<HttpAnswer> {
+  const socket = admin.address.startsWith("/");
+  const headers = {
+    ...(body !== undefined && { "content-type": "application/json", "cache-control": "must-revalidate" }),
+    ...(etag != null && { "if-match": etag }),
+  };
+  const request = {
+    ...{ method, headers, expected, url: new URL(path, socket ? "http://localhost" : `http://${admin.address}`) },
+    ...(socket && { socketPath: admin.address }),
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  };
+  return await callHttp({ name: nameOf(admin), timeoutMs: admin.timeoutMs }, request, signal);
+}
+
+function nameOf({ address }: CaddyAdmin): string {
+  return `Caddy's admin API at ${address}`;
+}

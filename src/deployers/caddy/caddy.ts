@@ -1,0 +1,84 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
+import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { type CaddyAdmin, loadedFiles, names, reloadFile } from "./admin.ts";
+
+const options = z.strictObject({
+  admin: z
+    .string()
+    .max(255)
+    .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
+    .default("localhost:2019")
+    .describe(
+      "Caddy's admin API: host:port, or the path of its UNIX socket. Its reloads keep connections, but on Linux reset a few that are just being opened, unless `net.ipv4.tcp_migrate_req` is 1.",
+    ),
+  file: absolutePath.describe(
+    "PEM file for key, certificate and chain. Caddy's configuration names it twice, as `tls FILE FILE` in a Caddyfile does. `{certificate}` stands for the certificate's name.",
+  ),
+  knownAs: absolutePath.optional().describe("The same file as Caddy names it, when that differs (container). `{certificate}` as above."),
+  addEntry: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Add the file to Caddy's running configuration (`apps.tls.certificates.load_files`) if nothing names it there. Such an entry outlasts a restart of Caddy only under `caddy run --resume`.",
+    ),
+  timeout: durationOption("30s").describe("Time one answer of the admin API, a reload included, may take: 500ms, 30s, 2m."),
+});
+
+type CaddyOptions = z.infer<typeof options>;
+
+export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
+  type: "caddy",
+  description: "Writes the PEM file Caddy's configuration names, and has Caddy read it through the admin API.",
+  options,
+  create: (made) => ({
+    deploy: (request, signal) => deploy(made, request, signal),
+    async preflight(certificate, _leaf, signal) {
+      await checkWritable([placeOf(made.file, certificate)]);
+      await loadedFiles(adminOf(made), signal);
+    },
+  }),
+  occupies: (made, certificate) => [placeOf(made.file, certificate).path],
+};
+
+/**
+ * A file rather than `load_pem`, so that the key is in no configuration that the admin API shows and Caddy writes to its autosave
+ * file, and a restart from the Caddyfile serves the new pair. One file for both, so that no read can ever be torn. What Caddy says it cannot
+ * load goes back. When it says nothing (abort, time limit) the new pair, which is a matching one, stays for the next attempt.
+ */
+async function deploy(made: CaddyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const { bundle } = pairPem(pair);
+  const file = { ...placeOf(made.file, pair.certificate), content: bundle, secret: true };
+  const known = resolveTargetPath(made.knownAs ?? made.file, pair.certificate);
+  await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+    const found = await loadedFiles(adminOf(made), signal);
+    await staged.swap();
+    if (!made.addEntry && !names(found, known)) throw notNamed(made, known);
+    try {
+      await reloadFile(adminOf(made), found, { id: `renewd-${pair.certificate}`, file: known }, signal);
+    } catch (error) {
+      if (error instanceof RenewalError && error.code === "deploy.commandFailed") await staged.restore();
+      throw error;
+    }
+  });
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: file.path };
+}
+
+function notNamed({ admin }: CaddyOptions, known: string): RenewalError {
+  return new RenewalError(
+    "deploy.refused",
+    `the configuration of Caddy at ${admin} does not name ${known}. The file is in place: write \`tls ${known} ${known}\` into the site's block and reload ` +
+      "Caddy once, or set `addEntry: true` if Caddy runs with --resume",
+  );
+}
+
+function adminOf({ admin, timeout }: CaddyOptions): CaddyAdmin {
+  return { address: admin, timeoutMs: timeout };
+}

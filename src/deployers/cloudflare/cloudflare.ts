@@ -1,0 +1,143 @@
+import { X509Certificate } from "node:crypto";
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { IssuedCertificate, Leaf } from "../../domain/version.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { secretOption } from "../base/secretOption.ts";
+import { type Cloudflare, type CustomCertificate, createCloudflare, type Upload } from "./client.ts";
+
+const DAY_MS = 86_400_000;
+const ID = /^[0-9a-f]{32}$/;
+
+const options = z.strictObject({
+  zone: z.string().regex(ID, "give the zone's ID, 32 hexadecimal digits, as its overview page shows it").describe("ID of the zone."),
+  token: secretOption.describe("API token with the permission Zone › SSL and Certificates › Edit: env:NAME or file:/path."),
+  certificateId: z
+    .string()
+    .regex(ID, "give the ID of a custom certificate, 32 hexadecimal digits")
+    .optional()
+    .describe("Custom certificate to replace at first. Default: the one for the very same hosts and kind of signature, else a new one."),
+  bundleMethod: z
+    .enum(["ubiquitous", "optimal", "force"])
+    .default("force")
+    .describe("How Cloudflare completes the chain: force serves the one that was issued, also from a private CA. Default: force."),
+  clients: z
+    .enum(["sni_custom", "legacy_custom"])
+    .default("sni_custom")
+    .describe("legacy_custom also serves clients without SNI, and is not part of every plan. Default: sni_custom."),
+  priority: z
+    .number()
+    .int()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe("With `clients: legacy_custom`: which of several certificates for one host is served; higher wins."),
+  keyRegion: z.enum(["us", "eu", "highest_security"]).optional().describe("Where Cloudflare may keep the private key (Geo Key Manager). Default: anywhere."),
+  endpoint: z
+    .url({ protocol: /^https?$/ })
+    .default("https://api.cloudflare.com/client/v4")
+    .describe("Another address of Cloudflare's API, such as a proxy's."),
+  timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
+});
+
+type CloudflareOptions = z.infer<typeof options>;
+
+export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deployer> = {
+  type: "cloudflare",
+  description: "Uploads the pair as a custom certificate of a Cloudflare zone and replaces it in place from then on.",
+  options,
+  create(made, dependencies) {
+    const api = createCloudflare({ ...made, timeoutMs: made.timeout }, dependencies);
+    return {
+      deploy: (request, signal) => deploy(api, made, request, signal),
+      preflight: (_certificate, leaf, signal) => preflight(api, made, leaf, signal),
+    };
+  },
+  occupies: (made) => (made.certificateId === undefined ? [] : [`cloudflare ${made.certificateId}`]),
+  // https://developers.cloudflare.com/ssl/edge-certificates/custom-certificates/uploading/#certificate-requirements: not
+  // expiring within 14 days of its upload; RSA of 2048 bits, ECDSA of 225 bits or more; a host of the zone among its names.
+  limits: () => ({ lifetimeMinMs: 14 * DAY_MS, identifierTypes: ["dns"] }),
+};
+
+/**
+ * Cloudflare shows neither the certificate nor any mark of ours, so the generation is in the receipt only. One PATCH replaces
+ * key and certificate together; for `sni_custom` it answers with a new ID and the old one is gone, so should we die before the
+ * receipt is recorded, the next attempt finds it by its hosts and uploads once more.
+ */
+async function deploy(api: Cloudflare, made: CloudflareOptions, { pair, previous }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const pem = pairPem(pair);
+  signal.throwIfAborted();
+  refuseOlder(pair, previous);
+  const held = await find(api, made, pair, previous, signal);
+  const upload: Upload = {
+    certificate: pem.fullchain,
+    privateKey: pair.privateKey,
+    bundleMethod: made.bundleMethod,
+    clients: made.clients,
+    keyRegion: made.keyRegion ?? null,
+  };
+  const current = held !== null && isCurrent(held, pair, previous) ? held : await api.upload(held?.id ?? null, upload, signal);
+  if (made.priority !== undefined && current.priority !== made.priority) await api.prioritize(current.id, made.priority, signal);
+  return { id: current.id, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+}
+
+async function preflight(api: Cloudflare, made: CloudflareOptions, leaf: Leaf | null, signal: AbortSignal): Promise<void> {
+  await api.check(signal);
+  if (made.certificateId !== undefined && leaf === null && (await api.read(made.certificateId, signal)) === null) {
+    throw new RenewalError("deploy.refused", `zone ${made.zone} has no custom certificate ${made.certificateId}; correct \`certificateId\` or leave it out`);
+  }
+}
+
+function refuseOlder(pair: IssuedCertificate, previous: DeployReceipt | null): void {
+  if (previous === null || typeof previous.generation !== "number" || previous.generation <= pair.generation) return;
+  throw new RenewalError(
+    "deploy.newerGeneration",
+    `Cloudflare was given generation ${previous.generation} of ${pair.certificate} as ${previous.id}, so generation ${pair.generation} was not uploaded`,
+  );
+}
+
+/** The recorded one, else the configured one, else one for the same hosts and kind of signature; null: none yet. */
+async function find(
+  api: Cloudflare,
+  { certificateId }: CloudflareOptions,
+  pair: IssuedCertificate,
+  previous: DeployReceipt | null,
+  signal: AbortSignal,
+): Promise<CustomCertificate | null> {
+  for (const id of [previous?.id, certificateId]) {
+    const held = typeof id === "string" && ID.test(id) ? await api.read(id, signal) : null;
+    if (held !== null) return held;
+  }
+  const hosts = hostsOf(pair.leaf);
+  const same = (await api.list(signal)).filter((held) => sortedKey(held.hosts) === hosts);
+  // A pack may hold an RSA and an ECDSA certificate for the same hosts; the other one is not ours to replace.
+  return same.find(({ signature }) => isEcdsa(signature) === isEcdsa(signatureOf(pair))) ?? null;
+}
+
+/** Whether what was uploaded last still is there, as far as can be seen. */
+function isCurrent(held: CustomCertificate, pair: IssuedCertificate, previous: DeployReceipt | null): boolean {
+  const expiresAt = Date.parse(held.expires_on);
+  return previous?.fingerprint === pair.leaf.fingerprint && previous.id === held.id && Math.abs(expiresAt - pair.leaf.notAfter) < 1_000;
+}
+
+function hostsOf({ identifiers }: Leaf): string {
+  return sortedKey(identifiers.map(({ value }) => value));
+}
+
+function sortedKey(hosts: readonly string[]): string {
+  return [...new Set(hosts.map((host) => host.toLowerCase()))].sort().join(" ");
+}
+
+function signatureOf({ leafPem }: IssuedCertificate): string {
+  return new X509Certificate(leafPem).signatureAlgorithm ?? "";
+}
+
+/** Cloudflare writes ECDSAWithSHA256 and SHA256WithRSA, OpenSSL ecdsa-with-SHA256 and sha256WithRSAEncryption. */
+function isEcdsa(signature: string): boolean {
+  return /ecdsa/i.test(signature);
+}

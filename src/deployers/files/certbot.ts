@@ -1,0 +1,119 @@
+import { lstat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { recordFile } from "../base/generationRecord.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { absolutePath, resolveTargetPath } from "../base/targetPath.ts";
+import { type FileToWrite, stageFiles } from "../local/atomicFiles.ts";
+import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
+import { openDirectory } from "../local/directory.ts";
+import { type Ownership, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { checkWritable, withPairLock } from "../local/pairFiles.ts";
+import { chooseNumber, fileName, LINEAGE, type LineageContents, pruneArchive } from "./certbotArchive.ts";
+import { stageLinks } from "./certbotLinks.ts";
+
+const options = z.strictObject({
+  directory: absolutePath
+    .refine((path) => !path.includes("{"), "must be one directory, without a placeholder")
+    .default("/etc/letsencrypt")
+    .describe("Directory that holds `live` and `archive`. It must exist."),
+  lineage: z
+    .string()
+    .regex(/^([A-Za-z0-9_.*-]|\{certificate\})+$/, "must be a name, without a slash")
+    .default("{certificate}")
+    .describe("Name of the directory below `live` and `archive`. `{certificate}` stands for the certificate's name."),
+  ...ownerOptions,
+  ...commandOptions,
+});
+
+type CertbotOptions = z.infer<typeof options>;
+
+export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
+  type: "certbot",
+  description: "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a command if one is given.",
+  options,
+  create: (made, { target }) => ({
+    deploy: (request, signal) => deploy(made, target, request, signal),
+    async preflight(certificate, _leaf, signal) {
+      const at = placesOf(made, certificate);
+      await refuseManaged(at);
+      await ownershipOf(made, signal);
+      await checkWritable([at.live, at.archive].map((directory) => ({ path: join(directory, "privkey.pem"), root: at.root })));
+      await checkDeployCommand(made);
+    },
+  }),
+  occupies: (made, certificate) => [placesOf(made, certificate).live],
+};
+
+interface Places {
+  readonly root: string;
+  readonly live: string;
+  readonly archive: string;
+  /** Where certbot would keep its configuration of this lineage. */
+  readonly renewal: string;
+}
+
+/**
+ * As certbot does: the four files under the next number in the archive, then each link swapped to it. Whoever reads the links
+ * in between sees key and certificate of two generations for that moment; this layout cannot do better, `bundle` of `files` can.
+ * Should we die in between, the record refuses an older pair from then on, and the next attempt finds its files under the
+ * highest number and swaps the links that are left.
+ */
+async function deploy(made: CertbotOptions, target: string, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const { cert, chain, fullchain, privkey } = pairPem(pair);
+  const at = placesOf(made, pair.certificate);
+  const owned = await ownershipOf(made, signal);
+  const first = { path: join(at.live, "privkey.pem"), root: at.root };
+  await withPairLock(pair, first, signal, async () => {
+    await refuseManaged(at);
+    await write(at, pair, { cert, chain, fullchain, privkey }, owned, signal);
+  });
+  await runDeployCommand(made, { target, pair, paths: LINEAGE.map((kind) => join(at.live, `${kind}.pem`)) }, signal);
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: join(at.live, "fullchain.pem") };
+}
+
+async function write(at: Places, pair: IssuedCertificate, contents: LineageContents, { mode, ...owner }: Ownership, signal: AbortSignal): Promise<void> {
+  await using archive = await openDirectory(at.archive, at.root);
+  await using live = await openDirectory(at.live, at.root);
+  const number = await chooseNumber(archive, contents);
+  const files = LINEAGE.map((kind): FileToWrite => {
+    const secret = kind === "privkey";
+    return {
+      path: join(at.archive, fileName(kind, number)),
+      root: at.root,
+      content: contents[kind],
+      secret,
+      ...owner,
+      ...(secret && mode !== undefined && { mode }),
+    };
+  });
+  await using staged = await stageFiles([recordFile({ path: join(at.live, "privkey.pem"), root: at.root }, pair), ...files], signal);
+  await using links = await stageLinks(
+    live,
+    LINEAGE.map((kind) => ({ name: `${kind}.pem`, target: `../../archive/${basename(at.archive)}/${fileName(kind, number)}` })),
+  );
+  await staged.swap();
+  await links.swap();
+  await pruneArchive(archive, number);
+}
+
+/** Two renewers of one lineage would undo each other; certbot's file is the sign that it has not been told to stop. */
+async function refuseManaged({ renewal, live }: Places): Promise<void> {
+  const found = await lstat(renewal).catch(() => null);
+  if (found === null) return;
+  throw new RenewalError(
+    "deploy.refused",
+    `certbot renews ${live} itself: ${renewal} exists. Take that file away (or choose another \`lineage\`), so that only renewd does`,
+  );
+}
+
+function placesOf(made: CertbotOptions, certificate: string): Places {
+  const path = (directory: string, end = ""): string => resolveTargetPath(`${made.directory}/${directory}/${made.lineage}${end}`, certificate);
+  return { root: made.directory, live: path("live"), archive: path("archive"), renewal: path("renewal", ".conf") };
+}

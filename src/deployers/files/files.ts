@@ -1,0 +1,73 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { secretOption } from "../base/secretOption.ts";
+import { relativePath } from "../base/targetPath.ts";
+import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
+import { checkedLayout, type Kind, LAYOUT, layoutFiles, pemLayoutOptions, places } from "../local/filesLayout.ts";
+import { ownerOptions, ownershipOf } from "../local/owner.ts";
+import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { checkTool, makeKeystores } from "./keystore.ts";
+
+const options = checkedLayout(
+  z.strictObject({
+    ...pemLayoutOptions,
+    pkcs12: relativePath.optional().describe("PKCS#12 file (.p12, .pfx) for key, certificate and chain, under the certificate's name. Made by `openssl`."),
+    jks: relativePath.optional().describe("Java keystore (JKS) for the same. Made by `openssl` and `keytool`, which come with a Java runtime."),
+    password: secretOption.optional().describe("Where the password of `pkcs12` and `jks` is found, `env:NAME` or `file:/path`. Read at each deploy."),
+    legacy: z.boolean().default(false).describe("Encrypt the `pkcs12` file with RC2, 3DES and SHA-1, for readers older than OpenSSL 1.1 or Java 8u301."),
+    ...ownerOptions,
+    ...commandOptions,
+  }),
+  LAYOUT,
+).refine((o) => (o.pkcs12 === undefined && o.jks === undefined) === (o.password === undefined), {
+  message: "`pkcs12` and `jks` need a `password`, and nothing else does",
+});
+
+type FilesOptions = z.infer<typeof options>;
+
+export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
+  type: "files",
+  description: "Writes PEM, PKCS#12 or Java keystore files atomically, then runs a command if one is given.",
+  options,
+  create: (made, dependencies) => ({
+    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+    async preflight(certificate, _leaf, signal) {
+      await ownershipOf(made, signal);
+      await checkWritable(places(made, certificate));
+      if (made.password !== undefined) {
+        await dependencies.secret(made.password);
+        await checkTool("openssl");
+      }
+      if (made.jks !== undefined) await checkTool("keytool");
+      await checkDeployCommand(made);
+    },
+  }),
+  occupies: (made, certificate) => places(made, certificate).map(({ path }) => path),
+};
+
+async function deploy(made: FilesOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const contents = await contentsOf(made, dependencies, pair, signal);
+  const written = layoutFiles(made, pair.certificate, contents, await ownershipOf(made, signal));
+  await withStagedPair({ pair, files: written }, signal, (staged) => staged.swap());
+  await runDeployCommand(made, { target: dependencies.target, pair, paths: written.map(({ path }) => path) }, signal);
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: written[0].path };
+}
+
+/** Throws `deploy.badPair` before anything else. */
+async function contentsOf(
+  made: FilesOptions,
+  dependencies: DeployerDependencies,
+  pair: IssuedCertificate,
+  signal: AbortSignal,
+): Promise<Readonly<Partial<Record<Kind, string | Uint8Array>>>> {
+  const pem = pairPem(pair);
+  if (made.password === undefined) return pem;
+  const password = await dependencies.secret(made.password);
+  const { pkcs12, jks } = await makeKeystores(pair, pem, { password, legacy: made.legacy, jks: made.jks !== undefined }, signal);
+  return { ...pem, pkcs12, ...(jks !== null && { jks }) };
+}

@@ -1,0 +1,115 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { type Mark, marksOf, readMarks, refuseForeignOrOlder } from "../base/generationTags.ts";
+import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
+import { layoutOptions, layoutProblem, secretText } from "../base/secretLayout.ts";
+import { googleOptions } from "./client.ts";
+import { createSecretManager, type HeldSecret, type SecretManager } from "./secretManagerClient.ts";
+
+// https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets/create
+const ID_RULE: NameRule = {
+  valid: /^[A-Za-z0-9_-]{1,255}$/,
+  advice: "a secret's ID has 1 to 255 letters, digits, underscores and hyphens",
+  unknown: /[^a-z0-9_-]/g,
+};
+const MARK_PREFIX = "renewd-";
+const VERSION = `${MARK_PREFIX}version`;
+
+const options = z
+  .strictObject({
+    ...googleOptions,
+    secret: nameOption(ID_RULE, "{certificate}").describe(
+      "ID of the secret, which is made if it is missing. `{certificate}` stands for the certificate's name, with hyphens for what Google does not know.",
+    ),
+    ...layoutOptions,
+    timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
+  })
+  .superRefine((made, context) => {
+    const problem = layoutProblem(made);
+    if (problem !== null) context.addIssue({ code: "custom", message: problem });
+  });
+
+type SecretManagerOptions = z.infer<typeof options>;
+
+export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies, Deployer> = {
+  type: "gcp-secret-manager",
+  description: "Adds the pair as a new version of a secret in Google Cloud's Secret Manager.",
+  options,
+  create(made, dependencies) {
+    const api = createSecretManager({ ...made, timeoutMs: made.timeout }, dependencies);
+    return {
+      deploy: (request, signal) => deploy(api, made, request, signal),
+      async preflight(certificate, _leaf, signal) {
+        const held = await api.read(nameOf(made, certificate), signal);
+        if (held !== null && readMarks(held.annotations, annotationOf) === null) await refuseOthers(api, nameOf(made, certificate), signal);
+      },
+    };
+  },
+  occupies: (made, certificate) => [nameOf(made, certificate)],
+};
+
+/**
+ * Adding a version has no precondition, so the generation is claimed first, in the secret's annotations, on the etag that was
+ * read: a late worker with an older pair fails there. The version's number is recorded last: should we die in between, the
+ * next attempt sees none and adds the pair, at worst once more.
+ */
+async function deploy(api: SecretManager, made: SecretManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const payload = secretText(pair, made);
+  const name = nameOf(made, pair.certificate);
+  const held = await api.read(name, signal);
+  if (held !== null) refuse(name, pair, held);
+  if (held !== null && readMarks(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
+  const receiptOf = (version: string): DeployReceipt => ({ secret: name, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint });
+
+  const marks = marksOf(pair, annotationOf);
+  const recorded = held?.annotations[VERSION] ?? "";
+  const claimed = held !== null && Object.entries(marks).every(([key, text]) => held.annotations[key] === text);
+  if (claimed && recorded !== "" && (await api.latest(name, signal)) === recorded) return receiptOf(recorded);
+  const { [VERSION]: _, ...others } = held?.annotations ?? {};
+  const claim = { ...others, ...marks };
+  const etag = held === null ? await api.create({ name, annotations: claim }, signal) : await annotate(api, { name, pair, held, annotations: claim }, signal);
+  const version = await api.add({ name, payload, privateKey: pair.privateKey }, signal);
+  await annotate(api, { name, pair, held: { etag, annotations: claim }, annotations: { ...claim, [VERSION]: version } }, signal);
+  return receiptOf(version);
+}
+
+interface Annotation {
+  readonly name: string;
+  readonly pair: IssuedCertificate;
+  readonly held: HeldSecret;
+  readonly annotations: Record<string, string>;
+}
+
+/** Returns the new etag. */
+async function annotate(api: SecretManager, { name, pair, held, annotations }: Annotation, signal: AbortSignal): Promise<string> {
+  const outcome = await api.annotate({ name, etag: held.etag, annotations }, signal);
+  if ("etag" in outcome) return outcome.etag;
+  const now = await api.read(name, signal);
+  if (now?.etag === held.etag) throw outcome.refusal;
+  if (now !== null) refuse(name, pair, now);
+  throw new RenewalError("deploy.unreachable", `secret ${name} was changed by somebody else while it was written`);
+}
+
+function refuse(name: string, pair: IssuedCertificate, held: HeldSecret): void {
+  refuseForeignOrOlder(pair, readMarks(held.annotations, annotationOf), { name: `secret ${name}`, mark: `its annotation ${annotationOf("generation")}` });
+}
+
+/** An empty secret, as infrastructure code makes it beforehand, is ours to fill; one with versions is somebody's. */
+async function refuseOthers(api: SecretManager, name: string, signal: AbortSignal): Promise<void> {
+  if ((await api.latest(name, signal)) === null) return;
+  throw new RenewalError("deploy.refused", `secret ${name} already has versions that renewd did not write; choose another \`secret\``);
+}
+
+function annotationOf(mark: Mark): string {
+  return `${MARK_PREFIX}${mark === "notBefore" ? "not-before" : mark}`;
+}
+
+function nameOf(made: SecretManagerOptions, certificate: string): string {
+  return `projects/${made.project}/secrets/${resolveName(made.secret, certificate, ID_RULE)}`;
+}

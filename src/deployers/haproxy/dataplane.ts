@@ -1,0 +1,80 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { parseRecord, recordText, refuseOlder } from "../base/generationRecord.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { secretOption } from "../base/secretOption.ts";
+import { resolveTargetPath } from "../base/targetPath.ts";
+import { readTrust, trustOption } from "../base/trust.ts";
+import { connectDataplane, type Dataplane, storageName } from "./dataplaneClient.ts";
+
+const options = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => new URL(url).pathname === "/" && new URL(url).username === "", "give scheme, host and port only, such as https://lb.example:5555")
+    .describe("The Data Plane API's address, without /v3. http:// carries private keys and password unencrypted and belongs on loopback only."),
+  username: z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[^:\p{Cc}]+$/u, "must not contain a colon")
+    .describe("User of the Data Plane API."),
+  password: secretOption.describe("Where its password is found, `env:NAME` or `file:/path`. Read at each deploy."),
+  trust: trustOption,
+  certificate: z
+    .string()
+    .regex(/^([A-Za-z0-9_.-]|\{certificate\})+\.pem$/, "must be a file name that ends in .pem, without a slash")
+    .default("{certificate}.pem")
+    .describe(
+      "Name in the API's certificate storage, the directory a bind's `crt` names. The API writes dots before the last one as `_`. `{certificate}` stands for the certificate's name.",
+    ),
+  timeout: durationOption("30s").describe("Time one answer, and a reload of HAProxy, may take each: 500ms, 30s, 2m. The API waits 5s before it reloads."),
+});
+
+type DataplaneOptions = z.infer<typeof options>;
+
+export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, Deployer> = {
+  type: "haproxy-dataplane",
+  description: "Puts the pair into HAProxy's certificate storage through the Data Plane API (version 3), without a reload where that can be.",
+  options,
+  create: (made, dependencies) => ({
+    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+    async preflight(_certificate, _leaf, signal) {
+      await (await connect(made, dependencies)).check(signal);
+    },
+  }),
+  occupies: (made, certificate) => [`${new URL(made.url).origin} ${nameFor(made, certificate)}`],
+};
+
+/**
+ * The API tells no key and of a certificate only what it says of itself, so the generation lies beside it in the storage of
+ * general files. It is raised first: should we die in between, an older pair is refused from then on, and the next attempt
+ * stores the pair. The API offers no compare-and-set here; two writers are kept apart by the deployment's fence.
+ */
+async function deploy(made: DataplaneOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const { bundle } = pairPem(pair);
+  const name = nameFor(made, pair.certificate);
+  const record = storageName(`renewd-${name}.json`);
+  const dataplane = await connect(made, dependencies);
+  const held = await dataplane.readFile(record, signal);
+  refuseOlder(pair, held === null ? null : parseRecord(held), `the file ${record} in the general storage of ${made.url}`);
+  const wanted = recordText(pair);
+  if (held !== wanted) await dataplane.writeFile({ name: record, content: wanted, exists: held !== null }, signal);
+  await dataplane.writeCertificate({ name, bundle }, signal);
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, certificate: name };
+}
+
+function nameFor(made: DataplaneOptions, certificate: string): string {
+  return storageName(resolveTargetPath(made.certificate, certificate).slice(1));
+}
+
+async function connect(made: DataplaneOptions, dependencies: DeployerDependencies): Promise<Dataplane> {
+  return connectDataplane({
+    ...{ url: made.url, username: made.username, timeoutMs: made.timeout },
+    password: await dependencies.secret(made.password),
+    trust: await readTrust(made.trust),
+  });
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { z } from "zod";
+import { RenewalError } from "../../domain/errors.ts";
+import { Secret } from "../../domain/secret.ts";
+import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
+import { forPeople } from "../base/sanitize.ts";
+
+const STORAGE = "/v3/services/haproxy/storage";
+const RELOADS = "/v3/services/haproxy/reloads";
+const RELOAD_POLL_MS = 250;
+
+const reload = z.looseObject({ status: z.enum(["in_progress", "succeeded", "failed"]), response: z.string().optional() });
+
+export interface DataplaneAddress {
+  readonly url: string;
+  readonly username: string;
+  readonly password: Secret;
+  readonly timeoutMs: number;
+  /** PEM; undefined: the system's CAs. */
+  readonly trust: string | undefined;
+}
+
+/** What a deployer needs of HAProxy's Data Plane API (its specification: client-native, specification/paths/storage). */
+export interface Dataplane {
+  /** Throws what would make a deploy impossible. */
+  check(signal: AbortSignal): Promise<void>;
+  /** A file of the general storage; null: there is none. */
+  readFile(name: string, signal: AbortSignal): Promise<string | null>;
+  writeFile(file: { readonly name: string; readonly content: string; readonly exists: boolean }, signal: AbortSignal): Promise<void>;
+  /** Returns once HAProxy has it: pushed into its memory, or reloaded. Throws `deploy.commandFailed` when the reload failed. */
+  writeCertificate(certificate: { readonly name: string; readonly bundle: string }, signal: AbortSignal): Promise<void>;
+}
+
+/** The API keeps of a name letters, digits, # _ - and the last dot, and so do we, or two names could meet unseen. */
+export function storageName(name: string): string {
+  const dot = name.lastIndexOf(".");
+  const plain = (text: string): string => text.replace(/[^a-zA-Z0-9#_-]+/g, "_");
+  return `${plain(name.slice(0, dot))}.${plain(name.slice(dot + 1))}`;
+}
+
+export function connectDataplane(address: DataplaneAddress): Dataplane {
+  const basic = new Secret(Buffer.from(`${address.username}:${address.password.reveal()}`).toString("base64"));
+  const api = { name: `HAProxy's Data Plane API at ${address.url}`, timeoutMs: address.timeoutMs, ca: address.trust };
+  const call = (request: Omit<HttpCall, "url"> & { readonly path: string }, signal: AbortSignal): Promise<HttpAnswer> => {
+    const headers = { ...request.headers, authorization: `Basic ${basic.reveal()}` };
+    const secrets = [address.password, basic, ...(request.secrets ?? [])];
+    return callHttp(api, { ...request, headers, secrets, url: new URL(request.path, address.url) }, signal);
+  };
+  const get = (path: string, signal: AbortSignal): Promise<HttpAnswer> => call({ method: "GET", path, expected: [404] }, signal);
+
+  return {
+    async check(signal) {
+      await call({ method: "GET", path: `${STORAGE}/ssl_certificates` }, signal);
+      await call({ method: "GET", path: `${STORAGE}/general` }, signal);
+    },
+    async readFile(name, signal) {
+      const answer = await get(`${STORAGE}/general/${name}`, signal);
+      return answer.status === 404 ? null : answer.text;
+    },
+    async writeFile({ name, content, exists }, signal) {
+      const form = await upload(name, content);
+      // It is no part of HAProxy's configuration, so nothing needs to be reloaded for it.
+      if (exists) await call({ method: "PUT", path: `${STORAGE}/general/${name}?skip_reload=true`, ...form }, signal);
+      else await call({ method: "POST", path: `${STORAGE}/general`, ...form }, signal);
+    },
+    async writeCertificate({ name, bundle }, signal) {
+      const secrets = [new Secret(bundle)];
+      const held = await get(`${STORAGE}/ssl_certificates/${name}`, signal);
+      // What HAProxy serves already is pushed into its memory. A new file is read by a reload only, as the bind's `crt` directory is.
+      const request: Parameters<typeof call>[0] =
+        held.status === 404
+          ? { method: "POST", path: `${STORAGE}/ssl_certificates?force_reload=true`, ...(await upload(name, bundle)), secrets }
+          : { method: "PUT", path: `${STORAGE}/ssl_certificates/${name}`, headers: { "content-type": "text/plain" }, body: bundle, secrets };
+      const answer = await call(request, signal);
+      const id = answer.headers["reload-id"];
+      if (answer.status === 202 && id !== undefined) await reloaded(id, signal);
+    },
+  };
+
+  /** Where the push was not possible, the API reloads a little later and tells how it went only when asked. */
+  async function reloaded(id: string, signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + address.timeoutMs;
+    for (;;) {
+      const answer = await call({ method: "GET", path: `${RELOADS}/${encodeURIComponent(id)}` }, signal);
+      const { status, response } = parseReload(answer.text);
+      if (status === "succeeded") return;
+      if (status === "failed")
+        throw new RenewalError("deploy.commandFailed", `${api.name}: HAProxy did not reload: ${forPeople(response ?? "", address.password)}`);
+      if (performance.now() > deadline)
+        throw new RenewalError("deploy.timeout", `${api.name}: HAProxy's reload ${id} did not end within ${address.timeoutMs} ms`);
+      await delay(RELOAD_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  function parseReload(text: string): z.infer<typeof reload> {
+    try {
+      return reload.parse(JSON.parse(text));
+    } catch (cause) {
+      throw new RenewalError("deploy.refused", `${api.name} does not tell the state of a reload as version 3 does`, { cause });
+    }
+  }
+}
+
+/** multipart/form-data with the one part `file_upload`, as the API takes new files. */
+async function upload(name: string, content: string): Promise<{ readonly headers: Record<string, string>; readonly body: Uint8Array }> {
+  const form = new FormData();
+  form.append("file_upload", new Blob([content]), name);
+  const encoded = new Response(form);
+  return { headers: { "content-type": encoded.headers.get("content-type") ?? "" }, body: new Uint8Array(await encoded.arrayBuffer()) };
+}

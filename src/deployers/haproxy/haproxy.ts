@@ -1,0 +1,85 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
+import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { listCertificate } from "./list.ts";
+import { type RuntimeAddress, requireAdmin } from "./runtime.ts";
+import { sha1Of, updateMemory } from "./update.ts";
+
+/** HAProxy's CLI splits at spaces and reads `;`, `\` and `*` in its own way. */
+const commandSafe = absolutePath.regex(/^[^\s;\\*#]+$/, "must not contain spaces or any of ; \\ * #");
+
+const options = z
+  .strictObject({
+    socket: z
+      .string()
+      .max(255)
+      .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
+      .describe("HAProxy's `stats socket` at level admin: a path, or host:port, which carries private keys unencrypted and belongs on loopback only."),
+    file: commandSafe.describe("PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name."),
+    knownAs: commandSafe
+      .optional()
+      .describe("The same file as HAProxy names it, when that differs (container, chroot, relative `crt-base`). `{certificate}` as above."),
+    crtList: commandSafe
+      .optional()
+      .describe("crt-list file, or directory named by a bind's `crt`, that takes certificates HAProxy does not know yet. Default: the file's own directory."),
+    crtListEntry: z
+      .string()
+      .max(1024)
+      .regex(/^(\[[A-Za-z0-9 .,:_@/-]*\])?( ?!?[A-Za-z0-9.*_-]+)*$/, "give what follows the file in a crt-list line, such as `[alpn h2] www.example.com`")
+      .optional()
+      .describe(
+        "What follows the file on its line in `crtList`: options in brackets, then server names. Default: nothing, which means the certificate's own names.",
+      ),
+    timeout: durationOption("10s").describe("Time one answer of the socket may take: 500ms, 30s, 2m."),
+  })
+  .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, { message: "`crtListEntry` is part of a line in `crtList`: give that too" });
+
+type HaproxyOptions = z.infer<typeof options>;
+
+export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
+  type: "haproxy",
+  description: "Swaps the certificate in a running HAProxy without a reload, and in its file for the next one.",
+  options,
+  create: (made) => ({
+    deploy: (request, signal) => deploy(made, request, signal),
+    async preflight(certificate, _leaf, signal) {
+      await checkWritable([{ path: resolveTargetPath(made.file, certificate), root: rootOf(made.file) }]);
+      await requireAdmin(addressOf(made), signal);
+    },
+  }),
+  occupies: (made, certificate) => [resolveTargetPath(made.file, certificate)],
+};
+
+/**
+ * Memory first, file second. The file is what HAProxy's next reload or start reads, and a file it cannot load stops the whole
+ * load balancer: so nothing gets there that HAProxy has not accepted. By then the file is staged, so that only a rename is left
+ * that could fail. Should we die before it, memory has the new pair and the file the old one, both good; the next attempt sees
+ * the new pair in memory and renames.
+ */
+async function deploy(made: HaproxyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const pem = pairPem(pair);
+  const path = resolveTargetPath(made.file, pair.certificate);
+  const name = resolveTargetPath(made.knownAs ?? made.file, pair.certificate);
+  const update = { name, sha1: sha1Of(pem.cert), bundle: pem.bundle };
+  const file = { path, root: rootOf(made.file), content: pem.bundle, secret: true };
+  await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+    const { used } = await updateMemory(addressOf(made), update, signal);
+    await staged.swap();
+    await listCertificate(addressOf(made), { name, list: listFor(made, pair.certificate), entry: made.crtListEntry, used, root: file.root }, signal);
+  });
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: path };
+}
+
+function listFor({ crtList }: HaproxyOptions, certificate: string): string | null {
+  return crtList === undefined ? null : resolveTargetPath(crtList, certificate);
+}
+
+function addressOf(made: HaproxyOptions): RuntimeAddress {
+  return { socket: made.socket, timeoutMs: made.timeout };
+}

@@ -1,0 +1,93 @@
+import { connect, type Socket } from "node:net";
+import { RenewalError } from "../../domain/errors.ts";
+
+/** A list of 50,000 certificates fits. */
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
+
+export interface RuntimeAddress {
+  /** As configured, for people. */
+  readonly socket: string;
+  readonly timeoutMs: number;
+}
+
+/** What HAProxy holds in memory for one certificate file. */
+export interface LoadedCertificate {
+  /** Whether some bind serves it. */
+  readonly used: boolean;
+  /** SHA-1 of the DER leaf, upper-case hex: the only fingerprint HAProxy 2.6 tells. null: the entry is still empty. */
+  readonly sha1: string | null;
+}
+
+/**
+ * Sends commands to HAProxy's runtime API and returns all answers (management guide §9.3). Without a prompt HAProxy closes
+ * the connection after the last one. Throws `deploy.unreachable`, `deploy.timeout`, or `deploy.forbidden` below level admin.
+ */
+export async function haproxyCommand(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
+  const timeout = AbortSignal.timeout(address.timeoutMs);
+  const answer = await exchange(address, commands, AbortSignal.any([signal, timeout])).catch((cause) => {
+    signal.throwIfAborted();
+    if (timeout.aborted) throw new RenewalError("deploy.timeout", `HAProxy's socket ${address.socket} did not answer within ${address.timeoutMs} ms`);
+    if (cause instanceof RenewalError) throw cause;
+    throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} cannot be reached: ${reason(cause)}`, { cause });
+  });
+  // The runtime API answers in words only; these are fixed in HAProxy's source.
+  if (answer.startsWith("Permission denied")) {
+    throw new RenewalError(
+      "deploy.forbidden",
+      `HAProxy's socket ${address.socket} refuses certificate commands; its \`stats socket\` line needs \`level admin\``,
+    );
+  }
+  return answer;
+}
+
+/** Throws `deploy.forbidden` when the socket may only look. Aborting a transaction nobody can have begun does nothing, but needs the right to. */
+export async function requireAdmin(address: RuntimeAddress, signal: AbortSignal): Promise<void> {
+  await haproxyCommand(address, "abort ssl cert renewd-preflight\n", signal);
+}
+
+/** null: HAProxy does not know the file. */
+export async function showCertificate(address: RuntimeAddress, name: string, signal: AbortSignal): Promise<LoadedCertificate | null> {
+  const answer = await haproxyCommand(address, `show ssl cert ${name}\n`, signal);
+  const status = /^Status: (\w+)/m.exec(answer)?.[1];
+  if (status === undefined) return null;
+  return { used: status === "Used", sha1: /^SHA1 FingerPrint: ([0-9A-F]{40})/m.exec(answer)?.[1] ?? null };
+}
+
+function exchange({ socket: path }: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = open(path);
+    const onAbort = (): void => {
+      socket.destroy(new Error("aborted"));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    let answer = "";
+    socket.setEncoding("utf8");
+    socket.once("connect", () => socket.write(commands));
+    socket.on("data", (chunk: string) => {
+      answer += chunk;
+      if (answer.length > ANSWER_BYTES_MAX) socket.destroy(new Error("the answer is too long"));
+    });
+    socket.once("end", () => resolve(answer));
+    socket.once("error", reject);
+    socket.once("close", () => {
+      signal.removeEventListener("abort", onAbort);
+      reject(new Error("closed without an answer"));
+    });
+  });
+}
+
+function open(path: string): Socket {
+  if (path.startsWith("/")) return connect({ path });
+  const colon = path.lastIndexOf(":");
+  return connect({ host: path.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(path.slice(colon + 1)) });
+}
+
+function reason(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") return "it does not exist (is HAProxy running, with this `stats socket`?)";
+  if (code === "ECONNREFUSED") return "nobody listens (is HAProxy running?)";
+  if (code === "EACCES") return "permission denied (see mode, user and group of the `stats socket` line)";
+  if (typeof code === "string") return code;
+  return error instanceof Error ? error.message : "unknown error";
+}

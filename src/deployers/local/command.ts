@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { access, constants } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
+import { forPeople } from "../base/sanitize.ts";
+
+export interface Command {
+  /** Program and arguments; never through a shell. */
+  readonly argv: readonly string[];
+  readonly timeoutMs: number;
+  /** Beside PATH, HOME, LANG and TZ; the worker's own environment may hold secrets and is not passed on. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Never shown, should the command print it. */
+  readonly secret?: Secret;
+  /** What the command reads on stdin, such as a private key that must not lie on disk; never shown either. Default: nothing. */
+  readonly stdin?: Secret;
+  /** What people are shown instead of program and arguments. */
+  readonly name?: string;
+  /** Exit codes that say more than that the command failed. */
+  readonly exitCodes?: Readonly<Record<number, ErrorCode>>;
+}
+
+/** Enough to show what went wrong; the rest is read and dropped, so that no command blocks on a full pipe. */
+const OUTPUT_BYTES_MAX = 16 * 1024;
+const KILL_AFTER_MS = 2_000;
+/** A command that leaves a daemon behind keeps its pipes open. */
+const CLOSE_AFTER_EXIT_MS = 500;
+
+/**
+ * Runs a command to its end and returns what it wrote to stdout (its last 16 KiB). Throws `deploy.commandFailed` with the
+ * end of its output (or with what `exitCodes` says), or `deploy.timeout`; on timeout and abort its whole process group is ended.
+ */
+export async function runCommand(command: Command, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
+  const shown = command.name ?? command.argv.join(" ").slice(0, 200);
+  const timeout = AbortSignal.timeout(command.timeoutMs);
+  const ended = await run(command, AbortSignal.any([signal, timeout])).catch((cause) => {
+    throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}\`: ${startProblem(cause)}`, { cause });
+  });
+  signal.throwIfAborted();
+  if (timeout.aborted && ended.code !== 0) throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
+  if (ended.code === 0) return ended.stdout;
+  const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
+  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null, command.stdin ?? null);
+  const code = command.exitCodes?.[ended.code ?? -1] ?? "deploy.commandFailed";
+  throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
+}
+
+/** Throws `deploy.commandFailed` when the program is not to be found, for preflight. */
+export async function checkCommand(program: string): Promise<void> {
+  const places = program.includes("/") ? [program] : (process.env.PATH ?? "").split(delimiter).map((directory) => join(directory, program));
+  for (const place of places) {
+    const executable = await access(place, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (executable) return;
+  }
+  throw new RenewalError("deploy.commandFailed", `cannot run \`${program}\`: command not found`);
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly killedBy: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(command: Command, signal: AbortSignal): Promise<Ended> {
+  const [program = "", ...args] = command.argv;
+  // `detached` makes it leader of a group of its own: a script's children are ended with it.
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], detached: true, shell: false, env: { ...inheritedEnv(), ...command.env } });
+  // A command that does not read it all is judged by its exit code.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(command.stdin?.reveal() ?? "");
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  const stop = (): void => endGroup(child);
+  signal.addEventListener("abort", stop, { once: true });
+  return new Promise<Ended>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, killedBy) => {
+      const finish = (): void => resolve({ code, killedBy, stdout: stdout(), stderr: stderr() });
+      const lingering = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        finish();
+      }, CLOSE_AFTER_EXIT_MS);
+      child.once("close", () => {
+        clearTimeout(lingering);
+        finish();
+      });
+    });
+  }).finally(() => signal.removeEventListener("abort", stop));
+}
+
+/** The last 16 KiB of what a stream says; the rest is read and dropped. */
+export function collect(stream: NodeJS.ReadableStream): () => string {
+  let tail = "";
+  let cut = false;
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    const all = tail + chunk;
+    cut ||= all.length > OUTPUT_BYTES_MAX;
+    tail = all.slice(-OUTPUT_BYTES_MAX);
+  });
+  // A first line that was cut could be a piece of the secret that no longer looks like it.
+  return () => (cut ? tail.slice(tail.indexOf("\n") + 1) : tail);
+}
+
+/** A script may end at once and leave children that ignore SIGTERM: nothing of the group outlives its leader. */
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const group = -child.pid;
+  signalGroup(group, "SIGTERM");
+  const force = setTimeout(() => signalGroup(group, "SIGKILL"), KILL_AFTER_MS);
+  child.once("exit", () => {
+    clearTimeout(force);
+    signalGroup(group, "SIGKILL");
+  });
+}
+
+function signalGroup(group: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(group, name);
+  } catch {
+    // It ended by itself in the meantime.
+  }
+}
+
+function inheritedEnv(): Record<string, string> {
+  const names = ["PATH", "HOME", "LANG", "TZ"];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
+
+function startProblem(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") return "command not found";
+  if (code === "EACCES") return "not allowed to execute it";
+  return typeof code === "string" ? code : "it could not be started";
+}

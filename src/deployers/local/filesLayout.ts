@@ -1,0 +1,79 @@
+import { join } from "node:path";
+import type { z } from "zod";
+import { relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
+import type { FileToWrite } from "./atomicFiles.ts";
+import type { Ownership } from "./owner.ts";
+
+/** In the order they are swapped: the key first, so that whoever watches a certificate file finds its key already there. */
+export const PEM_LAYOUT = ["privkey", "chain", "cert", "fullchain", "bundle"] as const;
+export const LAYOUT = [...PEM_LAYOUT, "pkcs12", "jks"] as const;
+export type Kind = (typeof LAYOUT)[number];
+
+const WITHOUT_KEY: ReadonlySet<Kind> = new Set(["chain", "cert", "fullchain"]);
+
+/** Options for the PEM layouts, for a strict object. */
+export const pemLayoutOptions = {
+  directory: relativePath
+    .refine((path) => path.startsWith("/"), "must be absolute")
+    .optional()
+    .describe("Absolute directory the paths below are relative to. It must exist, up to the first `{certificate}`."),
+  fullchain: relativePath.optional().describe("File for the certificate followed by its chain. `{certificate}` stands for the certificate's name."),
+  privkey: relativePath.optional().describe("File for the private key (PKCS#8)."),
+  chain: relativePath.optional().describe("File for the chain without the certificate."),
+  cert: relativePath.optional().describe("File for the certificate alone."),
+  bundle: relativePath.optional().describe("File for key, certificate and chain together. The only PEM layout no reader can ever see torn."),
+};
+
+/** What must hold between the options of a layout; for the object they are part of, which has these kinds of file. */
+export function checkedLayout<Options extends z.ZodType<LayoutOptions>>(object: Options, kinds: readonly Kind[]): Options {
+  return object
+    .refine((o) => patterns(o).length > 0, { message: `name at least one of ${kinds.join(", ")}` })
+    .refine((o) => o.directory !== undefined || patterns(o).every(({ pattern }) => pattern.startsWith("/")), {
+      message: "paths must be absolute unless `directory` is given",
+    })
+    .refine((o) => new Set(patterns(o).map(({ pattern }) => pattern)).size === patterns(o).length, { message: "two of the paths are the same file" });
+}
+
+/** The path of each kind of file, relative to `directory` if there is one. */
+export type LayoutOptions = { readonly directory?: string | undefined } & { readonly [kind in Kind]?: string | undefined };
+
+export interface Place {
+  readonly kind: Kind;
+  readonly path: string;
+  readonly root: string;
+  /** Holds the private key. */
+  readonly secret: boolean;
+}
+
+export function places(made: LayoutOptions, certificate: string): Place[] {
+  return patterns(made).map(({ kind, pattern }) => ({
+    kind,
+    path: resolveTargetPath(pattern, certificate),
+    root: rootOf(made.directory === undefined ? pattern : `${made.directory}/x`),
+    secret: !WITHOUT_KEY.has(kind),
+  }));
+}
+
+/** The files in the order they are to be swapped. */
+export function layoutFiles(
+  made: LayoutOptions,
+  certificate: string,
+  contents: Readonly<Partial<Record<Kind, FileToWrite["content"]>>>,
+  { mode, ...owner }: Ownership,
+): [FileToWrite, ...FileToWrite[]] {
+  const [first, ...rest] = places(made, certificate).map(({ kind, path, root, secret }): FileToWrite => {
+    const content = contents[kind];
+    if (content === undefined) throw new TypeError(`nothing to write as ${kind}`);
+    return { path, root, secret, content, ...owner, ...(secret && mode !== undefined && { mode }) };
+  });
+  if (first === undefined) throw new TypeError("the options name no file");
+  return [first, ...rest];
+}
+
+function patterns(made: LayoutOptions): { readonly kind: Kind; readonly pattern: string }[] {
+  return LAYOUT.flatMap((kind) => {
+    const path = made[kind];
+    if (path === undefined) return [];
+    return [{ kind, pattern: made.directory === undefined ? path : join(made.directory, path) }];
+  });
+}

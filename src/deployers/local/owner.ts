@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { RenewalError } from "../../domain/errors.ts";
+import { runCommand } from "./command.ts";
+
+const LOOKUP_TIMEOUT_MS = 5_000;
+
+const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, "must be a name or a number");
+
+/** Options for a strict object. */
+export const ownerOptions = {
+  owner: name.optional().describe("User name or id the files belong to. Default: as today, else renewd's own."),
+  group: name.optional().describe("Group name or id the files belong to. Default: as today, else renewd's own."),
+  mode: z
+    .string()
+    .regex(/^0?[0-7]{2}0$/, "give octal digits such as 0640; others may have no access to a private key")
+    .optional()
+    .describe("Mode of the files that hold the private key, such as 0640. Default: as today, else 0600. Files without it are 0644."),
+};
+
+interface OwnerOptions {
+  readonly owner?: string | undefined;
+  readonly group?: string | undefined;
+  readonly mode?: string | undefined;
+}
+
+/** What is left out stays as it is. */
+export interface Ownership {
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Of the files that hold the private key. */
+  readonly mode?: number;
+}
+
+/** Throws `deploy.refused` when there is no such user or group. */
+export async function ownershipOf({ owner, group, mode }: OwnerOptions, signal: AbortSignal): Promise<Ownership> {
+  return {
+    ...(owner !== undefined && { uid: await numericId("passwd", owner, signal) }),
+    ...(group !== undefined && { gid: await numericId("group", group, signal) }),
+    ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
+  };
+}
+
+/** The numeric id of a user or group name. `getent` also asks directories such as LDAP; Node knows neither. */
+async function numericId(database: "passwd" | "group", name: string, signal: AbortSignal): Promise<number> {
+  if (/^\d{1,10}$/.test(name)) return Number(name);
+  const entry = await runCommand({ argv: ["getent", database, name], timeoutMs: LOOKUP_TIMEOUT_MS }, signal).catch((cause) => {
+    signal.throwIfAborted();
+    throw new RenewalError("deploy.refused", `there is no ${database === "passwd" ? "user" : "group"} named ${name} here`, { cause });
+  });
+  return Number(entry.split(":")[2]);
+}

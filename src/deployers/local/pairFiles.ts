@@ -1,0 +1,60 @@
+import { constants } from "node:fs";
+import { access, lstat, realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+import { RenewalError } from "../../domain/errors.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import { fileError } from "../base/fileError.ts";
+import { readRecord, recordFile, recordPath, refuseOlder } from "../base/generationRecord.ts";
+import { type FileToWrite, type StagedFiles, stageFiles } from "./atomicFiles.ts";
+import { openDirectory } from "./directory.ts";
+import { lockDirectory } from "./directoryLock.ts";
+
+export interface PairFiles {
+  readonly pair: IssuedCertificate;
+  /** In the order they are swapped: what a watcher looks at comes last. */
+  readonly files: readonly [FileToWrite, ...FileToWrite[]];
+}
+
+/**
+ * Stages a pair's files under the directory's lock, after refusing to go back, and lets `use` swap them at its moment.
+ * The record of the generation is swapped first: should we die between two renames, an older pair is refused from then
+ * on, and the next attempt compares contents and finishes.
+ */
+export async function withStagedPair<T>({ pair, files }: PairFiles, signal: AbortSignal, use: (staged: StagedFiles) => Promise<T>): Promise<T> {
+  const [first] = files;
+  return await withPairLock(pair, first, signal, async () => {
+    await using staged = await stageFiles([recordFile(first, pair), ...files], signal);
+    return await use(staged);
+  });
+}
+
+/** The lock and the refusal alone, for layouts whose files are known only under the lock. The record beside `first` is the caller's to write. */
+export async function withPairLock<T>(
+  pair: IssuedCertificate,
+  first: { readonly path: string; readonly root: string },
+  signal: AbortSignal,
+  use: () => Promise<T>,
+): Promise<T> {
+  await using directory = await openDirectory(first.root, first.root);
+  using _lock = await lockDirectory(directory, signal);
+  refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
+  return await use();
+}
+
+/** Throws what would make writing these paths fail, creating nothing. Directories below a root may still be missing. */
+export async function checkWritable(files: readonly { readonly path: string; readonly root: string }[]): Promise<void> {
+  for (const { path, root } of files) {
+    const top = await realpath(root).catch((error) => raise(error, `directory ${root}`));
+    const parent = await realpath(dirname(path)).catch((error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? top : raise(error, dirname(path))));
+    if (parent !== top && !parent.startsWith(`${top === "/" ? "" : top}/`)) {
+      throw new RenewalError("deploy.refused", `${dirname(path)} leads out of ${top} to ${parent} through a symbolic link; name the real directory instead`);
+    }
+    await access(parent, constants.W_OK | constants.X_OK).catch((error) => raise(error, `directory ${parent}`));
+    const existing = await lstat(path).catch(() => null);
+    if (existing?.isDirectory()) throw new RenewalError("deploy.refused", `${path} is a directory`);
+  }
+}
+
+function raise(error: unknown, what: string): never {
+  throw fileError(error, what);
+}

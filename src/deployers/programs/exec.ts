@@ -1,0 +1,70 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import type { ErrorCode } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
+import { checkCommand, runCommand } from "../local/command.ts";
+import { checkWritable } from "../local/pairFiles.ts";
+import { checkSecrets, environmentOptions, programEnvironment } from "./programEnvironment.ts";
+import { handOver } from "./programFiles.ts";
+
+/** Three of sysexits.h, which shells and mail servers have spoken for decades; any other code but 0 is a failure to be tried again. */
+const EXIT_CODES: Readonly<Record<number, ErrorCode>> = {
+  // EX_TEMPFAIL: not now. It uses up no attempt.
+  75: "deploy.rateLimited",
+  // EX_NOPERM
+  77: "deploy.forbidden",
+  // EX_CONFIG: never again before something changes.
+  78: "deploy.refused",
+};
+
+const options = z.strictObject({
+  command: z
+    .tuple([z.string().min(1).max(4096)], z.string().max(4096))
+    .describe(
+      "Program and arguments that install the pair, without a shell. Its environment: PATH, HOME, LANG, TZ, RENEWD_TARGET, RENEWD_CERTIFICATE, RENEWD_NAMES " +
+        "(separated by spaces), RENEWD_GENERATION, RENEWD_FINGERPRINT, and the paths of PEM files that are removed afterwards: RENEWD_CERT, RENEWD_CHAIN, " +
+        "RENEWD_FULLCHAIN, RENEWD_PRIVKEY. It may be run twice for one pair. Exit code 0: done; 75: not now; 77: not permitted; 78: refused, do not try again; " +
+        "any other: failed, try again. Whatever it prints last is shown, without the key.",
+    ),
+  record: absolutePath.describe(
+    "File that remembers the generation handed over last, so that an older one never follows; keep it from one run to the next. " +
+      "`{certificate}` stands for the certificate's name. The pair's files lie beside it meanwhile, for renewd's user only.",
+  ),
+  ...environmentOptions,
+  timeout: durationOption("1m").describe("Time the program may take before it is ended: 500ms, 30s, 2m."),
+});
+
+type ExecOptions = z.infer<typeof options>;
+
+export const exec: Plugin<ExecOptions, DeployerDependencies, Deployer> = {
+  type: "exec",
+  description: "Hands the pair to a program of yours.",
+  options,
+  create: (made, dependencies) => ({
+    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+    async preflight(certificate) {
+      await checkWritable([recordPlace(made, certificate)]);
+      await checkCommand(made.command[0]);
+      await checkSecrets(made, dependencies);
+    },
+  }),
+  occupies: (made, certificate) => [recordPlace(made, certificate).path],
+};
+
+async function deploy(made: ExecOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const { env, secret } = await programEnvironment(made, dependencies, pair);
+  const record = recordPlace(made, pair.certificate);
+  await handOver({ pair, record }, signal, async ({ files }) => {
+    const paths = { RENEWD_CERT: files.cert, RENEWD_CHAIN: files.chain, RENEWD_FULLCHAIN: files.fullchain, RENEWD_PRIVKEY: files.privkey };
+    await runCommand({ argv: made.command, timeoutMs: made.timeout, env: { ...env, ...paths }, secret, exitCodes: EXIT_CODES }, signal);
+  });
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, record: record.path };
+}
+
+function recordPlace({ record }: ExecOptions, certificate: string): { path: string; root: string } {
+  return { path: resolveTargetPath(record, certificate), root: rootOf(record) };
+}

@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { Secret } from "../../domain/secret.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { callHttp, type HttpAnswer, type HttpApi } from "../base/httpApi.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { forPeople } from "../base/sanitize.ts";
+import { secretOption } from "../base/secretOption.ts";
+import { readTrust, trustOption } from "../base/trust.ts";
+import { signingKey, signWebhook } from "./webhookSignature.ts";
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/** Whatever is answered shows that somebody is there. */
+const ANY_STATUS = Array.from({ length: 500 }, (_, index) => 100 + index);
+
+const options = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/ })
+      .max(2048)
+      .refine((text) => new URL(text).username === "" && new URL(text).password === "", "must not hold a password: the signature proves who is calling")
+      .describe("Where the pair is posted to; docs/webhook.md tells what arrives there and what to answer."),
+    secret: secretOption.describe("Signing secret: `whsec_` and 24 to 64 random bytes in base64, which the receiver has too."),
+    includeKey: z
+      .boolean()
+      .default(true)
+      .describe("Send the private key as well. It needs https, except to this machine itself. `false`: certificate and chain only."),
+    trust: trustOption,
+    timeout: durationOption("30s").describe("Time the receiver may take to answer: 500ms, 30s, 2m."),
+  })
+  .refine((o) => !o.includeKey || new URL(o.url).protocol === "https:" || LOOPBACK.test(new URL(o.url).hostname), {
+    path: ["url"],
+    message: "a private key must not travel over http: use https, or set `includeKey: false`",
+  });
+
+type WebhookOptions = z.infer<typeof options>;
+
+export const webhook: Plugin<WebhookOptions, DeployerDependencies, Deployer> = {
+  type: "webhook",
+  description: "Posts the pair as JSON, signed (Standard Webhooks), to a receiver of yours.",
+  options,
+  create: (made, dependencies) => ({
+    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+    async preflight(_certificate, _leaf, signal) {
+      signingKey(await dependencies.secret(made.secret));
+      // GET is safe (RFC 9110 §9.2.1).
+      await callHttp(await api(made), { method: "GET", url: new URL(made.url), expected: ANY_STATUS }, signal);
+    },
+  }),
+};
+
+/** The receiver compares generations: it is the one who knows what it holds (409). Twice the same pair has the same id. */
+async function deploy(made: WebhookOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const content = body(made, dependencies.target, pair);
+  signal.throwIfAborted();
+  const secret = await dependencies.secret(made.secret);
+  const id = messageId(dependencies.target, pair);
+  const headers = { "content-type": "application/json", "user-agent": "renewd", ...signWebhook(signingKey(secret), id, Date.now(), content) };
+  const hidden = [pair.privateKey, secret];
+  const call = { method: "POST", url: new URL(made.url), headers, body: content, secrets: hidden, expected: [409] } as const;
+  const answer = await callHttp(await api(made), call, signal);
+  if (answer.status === 409) throw conflict(answer, made, pair, hidden);
+  return { ...receiptOf(answer, hidden), generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+}
+
+function body({ includeKey }: WebhookOptions, target: string, pair: IssuedCertificate): string {
+  const { cert, chain, fullchain, privkey } = pairPem(pair);
+  const { leaf, certificate, generation } = pair;
+  const [notBefore, notAfter] = [leaf.notBefore, leaf.notAfter].map((instant) => new Date(instant).toISOString());
+  const names = leaf.identifiers.map(({ value }) => value);
+  const facts = { target, certificate, generation, fingerprint: leaf.fingerprint, serial: leaf.serial, names, notBefore, notAfter };
+  const data = { ...facts, cert, chain, fullchain, ...(includeKey && { privateKey: privkey }) };
+  return JSON.stringify({ type: "certificate.deploy", timestamp: new Date().toISOString(), data });
+}
+
+/** Without a dot, which separates the signed parts (Standard Webhooks, "Signature scheme"); names of certificates have dots. */
+function messageId(target: string, { certificate, generation, leaf }: IssuedCertificate): string {
+  return `renewd_${createHash("sha256")
+    .update(JSON.stringify([target, certificate, generation, leaf.fingerprint]))
+    .digest("hex")
+    .slice(0, 40)}`;
+}
+
+async function api({ url, trust, timeout }: WebhookOptions): Promise<HttpApi> {
+  return { name: `webhook at ${new URL(url).origin}`, timeoutMs: timeout, ca: await readTrust(trust) };
+}
+
+const newer = z.object({ generation: z.int().positive() });
+
+function conflict(answer: HttpAnswer, { url }: WebhookOptions, pair: IssuedCertificate, hidden: readonly Secret[]): RenewalError {
+  const held = newer.safeParse(json(answer)).data?.generation;
+  const { origin } = new URL(url);
+  if (held !== undefined && held > pair.generation) {
+    return new RenewalError(
+      "deploy.newerGeneration",
+      `the receiver at ${origin} holds generation ${held} of ${pair.certificate}, so generation ${pair.generation} was not taken; ` +
+        "if renewd's database was lost, let the receiver forget it",
+    );
+  }
+  const said = forPeople(answer.text, ...hidden);
+  return new RenewalError("deploy.refused", `the receiver at ${origin} answered 409 but names no newer generation${said === "" ? "" : `: ${said}`}`);
+}
+
+const RECEIPT_FACTS_MAX = 8;
+const FACT_NAME = /^[A-Za-z][A-Za-z0-9_]{0,39}$/;
+const FACT_CHARS_MAX = 200;
+const receiptAnswer = z.object({ receipt: z.record(z.string(), z.unknown()) });
+
+/** What the receiver wants remembered: a few short facts. It is shown in history, so nothing secret gets through. */
+function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string, string | number> {
+  const facts = Object.entries(receiptAnswer.safeParse(json(answer)).data?.receipt ?? {}).filter(([name]) => FACT_NAME.test(name));
+  const kept = facts.flatMap(([name, value]): [string, string | number][] => {
+    if (typeof value === "number" && Number.isFinite(value)) return [[name, value]];
+    return typeof value === "string" ? [[name, forPeople(value, ...hidden).slice(0, FACT_CHARS_MAX)]] : [];
+  });
+  return Object.fromEntries(kept.slice(0, RECEIPT_FACTS_MAX));
+}
+
+function json({ text }: HttpAnswer): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { durationOption } from "../base/duration.ts";
+import { absolutePath } from "../base/targetPath.ts";
+import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
+import { fileServer } from "./fileServer.ts";
+import { programControl, programName } from "./programControl.ts";
+
+const options = z
+  .strictObject({
+    // Dovecot 2.4 calls them ssl_server_cert_file and ssl_server_key_file.
+    ...layoutOptions({ certificate: "ssl_cert", key: "ssl_key" }),
+    binary: programName.default("dovecot").describe("dovecot program: a path, or a name looked up in PATH."),
+    configFile: absolutePath.optional().describe("dovecot's `-c`, when the running dovecot was started with one."),
+    timeout: durationOption("30s").describe("Time `dovecot -n` and `dovecot reload` may take each: 500ms, 30s, 2m."),
+  })
+  .superRefine(oneLayout);
+
+export const dovecot = fileServer({
+  type: "dovecot",
+  description: "Writes the pair Dovecot reads, lets `dovecot -n` judge the configuration, and reloads.",
+  options,
+  control: ({ binary, configFile, timeout }) => {
+    const instance = configFile === undefined ? [] : ["-c", configFile];
+    return programControl({ binary, test: [...instance, "-n"], reload: [...instance, "reload"], timeoutMs: timeout });
+  },
+});

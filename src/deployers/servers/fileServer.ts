@@ -1,0 +1,98 @@
+import { access } from "node:fs/promises";
+import type { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { Secret } from "../../domain/secret.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { pairPem } from "../base/pairPem.ts";
+import type { FileToWrite } from "../local/atomicFiles.ts";
+import type { Ownership } from "../local/owner.ts";
+import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { type PairLayout, type Place, placesOf } from "../local/pairLayout.ts";
+
+/** How a server is told that its files are new. `secret` is the new private key, never to be shown. */
+export interface ServerControl {
+  /** Throws what would keep us from telling it whatever state it is in, touching nothing. */
+  check?(signal: AbortSignal): Promise<void>;
+  /** Throws when it does not run. Asked only once it has had a pair: many cannot start without one. */
+  running?(signal: AbortSignal): Promise<void>;
+  /** Throws what the server's own check has against the files now in place. Left out: it has no check. */
+  judge?(secret: Secret, signal: AbortSignal): Promise<void>;
+  /** If it can tell when the server has read the files, it resolves then. */
+  reload(secret: Secret, signal: AbortSignal): Promise<void>;
+}
+
+/** A kind of server that reads its pair from files, at its start and when told to reload. */
+export interface FileServer<Options extends PairLayout> {
+  readonly type: string;
+  readonly description: string;
+  readonly options: z.ZodType<Options>;
+  readonly control: (made: Options) => ServerControl;
+  /** Whom the files belong to. Left out: whom they belong to today, else renewd's own user. */
+  readonly ownership?: (made: Options, signal: AbortSignal) => Promise<Ownership>;
+}
+
+export function fileServer<Options extends PairLayout>(server: FileServer<Options>): Plugin<Options, DeployerDependencies, Deployer> {
+  return {
+    type: server.type,
+    description: server.description,
+    options: server.options,
+    create: (made) => ({
+      deploy: (request, signal) => deploy(server, made, request, signal),
+      preflight: (certificate, _leaf, signal) => preflight(server, made, certificate, signal),
+    }),
+    occupies: (made, certificate) => placesOf(made, certificate).map(({ path }) => path),
+  };
+}
+
+async function preflight<Options extends PairLayout>(server: FileServer<Options>, made: Options, certificate: string, signal: AbortSignal): Promise<void> {
+  const places = placesOf(made, certificate);
+  const control = server.control(made);
+  await server.ownership?.(made, signal);
+  await checkWritable(places);
+  await control.check?.(signal);
+  // Not `judge`: before the first deploy it fails for want of the very files we are to write.
+  if (await isThere(places)) await control.running?.(signal);
+}
+
+/**
+ * A server's check reads the real paths, so it can judge only after the swap; what it refuses goes back before anyone reloads.
+ * The running server reads the files at a reload only. Should we die in between, the new pair, which is a matching one, stays,
+ * and the next attempt judges and reloads again. That a reload was taken says little: the verifier has the word.
+ */
+async function deploy<Options extends PairLayout>(
+  server: FileServer<Options>,
+  made: Options,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
+  const pem = pairPem(pair);
+  const control = server.control(made);
+  const { mode, ...owner } = (await server.ownership?.(made, signal)) ?? {};
+  const [first, ...rest] = placesOf(made, pair.certificate).map(({ kind, path, root }): FileToWrite => {
+    const secret = kind !== "fullchain";
+    return { path, root, content: pem[kind], secret, ...owner, ...(secret && mode !== undefined && { mode }) };
+  });
+  if (first === undefined) throw new TypeError(`${server.type}: the options name no file`);
+  await withStagedPair({ pair, files: [first, ...rest] }, signal, async (staged) => {
+    await staged.swap();
+    try {
+      await control.judge?.(pair.privateKey, signal);
+    } catch (error) {
+      await staged.restore();
+      throw error;
+    }
+    // Still under the lock: a server that opens certificate and key one after the other must not do so while the next pair is swapped.
+    await control.reload(pair.privateKey, signal);
+  });
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: first.path };
+}
+
+async function isThere([first]: readonly Place[]): Promise<boolean> {
+  if (first === undefined) return false;
+  return await access(first.path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,42 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { z } from "zod";
+import { absolutePath } from "../base/targetPath.ts";
+import { ownerOptions, ownershipOf } from "../local/owner.ts";
+import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
+import { fileServer } from "./fileServer.ts";
+import { type PidFile, signalServer } from "./pidFile.ts";
+
+/**
+ * Mosquitto forgets a SIGHUP that comes while it is reloading (it clears its flag afterwards), and a pair swapped in the middle
+ * of that reload left its listener without a key. It tells nobody when it is done. A reload takes milliseconds: so after this
+ * long a second SIGHUP either is heard, or is lost to a reload that began after the swap.
+ */
+const RELOAD_MS = 250;
+
+const options = z
+  .strictObject({
+    ...layoutOptions({ certificate: "certfile", key: "keyfile" }),
+    pidFile: absolutePath.default("/run/mosquitto/mosquitto.pid").describe("File that Mosquitto's `pid_file` names."),
+    // Mosquitto 2 gives up root before it reads the pair.
+    ...ownerOptions,
+  })
+  .superRefine(oneLayout);
+
+export const mosquitto = fileServer({
+  type: "mosquitto",
+  description: "Writes the pair Mosquitto reads and lets it reload by SIGHUP. Set `owner` to the user Mosquitto runs as.",
+  options,
+  control: ({ pidFile }) => {
+    const broker: PidFile = { path: pidFile, programs: ["mosquitto"] };
+    return {
+      running: (signal) => signalServer(broker, 0, signal),
+      // mosquitto(8): SIGHUP reloads the configuration and the certificates. Mosquitto 2.0 has no check of either.
+      async reload(_secret, signal) {
+        await signalServer(broker, "SIGHUP", signal);
+        await delay(RELOAD_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+        await signalServer(broker, "SIGHUP", signal);
+      },
+    };
+  },
+  ownership: ownershipOf,
+});

@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { durationOption } from "../base/duration.ts";
+import { absolutePath } from "../base/targetPath.ts";
+import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
+import { fileServer } from "./fileServer.ts";
+import { programControl, programName } from "./programControl.ts";
+
+const options = z
+  .strictObject({
+    ...layoutOptions({ certificate: "ssl_certificate", key: "ssl_certificate_key" }),
+    binary: programName.default("nginx").describe("nginx program: a path, or a name looked up in PATH."),
+    configFile: absolutePath.optional().describe("nginx's `-c`, when the running nginx was started with one."),
+    prefix: z.string().startsWith("/").max(1024).optional().describe("nginx's `-p`, when the running nginx was started with one."),
+    timeout: durationOption("30s").describe("Time `nginx -t` and `nginx -s reload` may take each: 500ms, 30s, 2m."),
+  })
+  .superRefine(oneLayout);
+
+export const nginx = fileServer({
+  type: "nginx",
+  description: "Writes the pair nginx reads, lets `nginx -t` judge it, and reloads.",
+  options,
+  control: ({ binary, configFile, prefix, timeout }) => {
+    const instance = [...(prefix === undefined ? [] : ["-p", prefix]), ...(configFile === undefined ? [] : ["-c", configFile])];
+    return programControl({ binary, test: [...instance, "-q", "-t"], reload: [...instance, "-s", "reload"], timeoutMs: timeout });
+  },
+});

@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { RenewalError } from "../../domain/errors.ts";
+import { durationOption } from "../base/duration.ts";
+import { absolutePath } from "../base/targetPath.ts";
+import { runCommand } from "../local/command.ts";
+import { fileServer, type ServerControl } from "./fileServer.ts";
+import { programControl, programName } from "./programControl.ts";
+
+// One file only: Postfix starts an smtpd whenever clients come, and each reads the pair for itself; between the renames of two
+// files one would read a torn pair and go on without TLS (postconf(5), smtpd_tls_chain_files, which also wants the key first).
+const options = z.strictObject({
+  bundle: absolutePath.describe(
+    "File that `smtpd_tls_chain_files` (Postfix 3.4 or later) names: key, certificate and chain. `{certificate}` stands for the certificate's name.",
+  ),
+  binary: programName.default("postfix").describe("postfix program: a path, or a name looked up in PATH."),
+  configDirectory: absolutePath.optional().describe("postfix's `-c`: the instance's directory, when it is not the default one."),
+  timeout: durationOption("30s").describe("Time `postfix check` and `postfix reload` may take each: 500ms, 30s, 2m."),
+});
+
+export const postfix = fileServer({
+  type: "postfix",
+  description: "Writes key and chain to the one file Postfix reads, lets `postfix check` judge the configuration, and reloads.",
+  options,
+  control,
+});
+
+function control({ binary, configDirectory, timeout }: z.infer<typeof options>): ServerControl {
+  const instance = configDirectory === undefined ? [] : ["-c", configDirectory];
+  const program = programControl({ binary, test: [...instance, "check"], reload: [...instance, "reload"], timeoutMs: timeout });
+  return {
+    ...program,
+    async running(signal) {
+      await runCommand({ argv: [binary, ...instance, "status"], timeoutMs: timeout }, signal).catch(notRunning);
+    },
+    reload: (secret, signal) => program.reload(secret, signal).catch(notRunning),
+  };
+}
+
+/** Only a terminal is told why; into a pipe `postfix` says nothing. With a configuration it accepts, this is the one reason left. */
+function notRunning(cause: unknown): never {
+  if (!(cause instanceof RenewalError) || cause.code !== "deploy.commandFailed") throw cause;
+  throw new RenewalError("deploy.unreachable", `${cause.message}; does the mail system run? If it does, its log says more`, { cause });
+}

@@ -1,0 +1,77 @@
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
+import type { FileToWrite } from "../local/atomicFiles.ts";
+import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+
+/** How the files of ours begin, so that nobody else's is overwritten. */
+const MARK = "# Written by renewd";
+
+const options = z.strictObject({
+  file: absolutePath.describe(
+    "PEM file for key, certificate and chain; not in the directory Traefik watches. `{certificate}` stands for the certificate's name.",
+  ),
+  knownAs: absolutePath.optional().describe("The same file as Traefik sees it, when that differs (container). `{certificate}` as above."),
+  dynamicFile: absolutePath
+    .regex(/\.ya?ml$/, "must end in .yml or .yaml, or Traefik does not read it")
+    .describe(
+      "YAML file of the certificate's own, written by renewd, in the directory that Traefik's file provider watches (`providers.file.directory`). `{certificate}` as above.",
+    ),
+});
+
+type TraefikOptions = z.infer<typeof options>;
+
+export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
+  type: "traefik",
+  description: "Writes the PEM file, then the dynamic configuration that names it, which is what Traefik watches.",
+  options,
+  create: (made) => ({
+    deploy: (request, signal) => deploy(made, request, signal),
+    async preflight(certificate, _leaf, _signal) {
+      await checkWritable([placeOf(made.file, certificate), placeOf(made.dynamicFile, certificate)]);
+      await refuseForeign(placeOf(made.dynamicFile, certificate).path);
+    },
+  }),
+  occupies: (made, certificate) => [made.file, made.dynamicFile].map((pattern) => placeOf(pattern, certificate).path),
+};
+
+/**
+ * Traefik reads certificate files only when it reads the dynamic configuration that names them, and that only when a file
+ * there changes (https://doc.traefik.io/traefik/providers/file/#watch). So the PEM file comes first and the YAML last, and
+ * the YAML is always renamed anew: the attempt that changed the PEM file may have died before it. A configuration that is
+ * the same in content, files included, is ignored by Traefik. One PEM file for both, so that no read can ever be torn.
+ */
+async function deploy(made: TraefikOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const pem = pairPem(pair);
+  const dynamic = placeOf(made.dynamicFile, pair.certificate);
+  await refuseForeign(dynamic.path);
+  const known = resolveTargetPath(made.knownAs ?? made.file, pair.certificate);
+  const bundle: FileToWrite = { ...placeOf(made.file, pair.certificate), content: pem.bundle, secret: true };
+  const yaml: FileToWrite = { ...dynamic, content: dynamicConfiguration(pair, known), secret: false, always: true };
+  await withStagedPair({ pair, files: [bundle, yaml] }, signal, (staged) => staged.swap());
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: bundle.path };
+}
+
+/** A JSON string is a YAML string too. `{{` would be a Go template, but paths hold no braces. */
+function dynamicConfiguration({ certificate, generation, leaf }: IssuedCertificate, known: string): string {
+  const file = JSON.stringify(known);
+  return `${MARK}, which will overwrite it: certificate ${certificate}, generation ${generation}, fingerprint ${leaf.fingerprint}
+tls:
+  certificates:
+    - certFile: ${file}
+      keyFile: ${file}
+`;
+}
+
+async function refuseForeign(path: string): Promise<void> {
+  const text = await readFile(path, "utf8").catch(() => null);
+  if (text === null || text.startsWith(MARK)) return;
+  throw new RenewalError("deploy.refused", `${path} was not written by renewd and is left alone; let \`dynamicFile\` name a file of renewd's own`);
+}

@@ -1,0 +1,71 @@
+import type { ClientChannel } from "ssh2";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
+import { forPeople } from "../base/sanitize.ts";
+import { collect } from "../local/command.ts";
+import type { SshConnection } from "./connection.ts";
+
+export interface RemoteCommand {
+  readonly argv: readonly string[];
+  readonly timeoutMs: number;
+  /** Never shown, should the command print it. */
+  readonly secret: Secret;
+}
+
+/** SSH hands the far shell one line (RFC 4254 §6.5): each word quoted so that a POSIX shell reads it as it is. */
+export function quoteForShell(argv: readonly string[]): string {
+  return argv.map((word) => (/^[A-Za-z0-9_@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly killedBy: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Throws `deploy.commandFailed` with the end of its output, or `deploy.timeout`. On timeout and abort the far side is asked to
+ * end it (RFC 4254 §6.9), which OpenSSH does for every user but root; root's command goes on by itself, unheard.
+ */
+export async function runRemote(connection: SshConnection, { argv, timeoutMs, secret }: RemoteCommand, signal: AbortSignal): Promise<void> {
+  const line = quoteForShell(argv);
+  const shown = `${line.slice(0, 200)}\` on ${connection.name}`;
+  let channel: ClientChannel | null = null;
+  const ended = await connection
+    .ask<Ended>(
+      `end \`${line.slice(0, 200)}\``,
+      (done) =>
+        connection.client.exec(line, (error, opened) => {
+          if (error) return done(error, NOT_RUN);
+          channel = opened;
+          watch(opened, done);
+        }),
+      signal,
+      timeoutMs,
+    )
+    .catch((error) => {
+      channel?.signal("TERM");
+      channel?.close();
+      if (!(error instanceof Error) || error instanceof RenewalError || signal.aborted) throw error;
+      throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}: the server refused to`, { cause: error });
+    });
+  if (ended.code === 0) return;
+  const how = ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
+  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, secret);
+  throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}${said === "" ? "" : `: ${said}`}`);
+}
+
+const NOT_RUN: Ended = { code: null, killedBy: null, stdout: "", stderr: "" };
+
+function watch(channel: ClientChannel, done: (error: null, ended: Ended) => void): void {
+  const stdout = collect(channel);
+  const stderr = collect(channel.stderr);
+  let how: Pick<Ended, "code" | "killedBy"> = NOT_RUN;
+  channel.once("exit", (code: number | null, killedBy?: string) => {
+    how = { code, killedBy: killedBy ?? null };
+  });
+  // Nothing comes on its standard input.
+  channel.end();
+  channel.once("close", () => done(null, { ...how, stdout: stdout(), stderr: stderr() }));
+}

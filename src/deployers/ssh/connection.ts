@@ -1,0 +1,153 @@
+import { connect as connectSocket } from "node:net";
+import type { Client, ConnectConfig, ParsedKey } from "ssh2";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
+import { optionalPackage } from "../base/optionalPackage.ts";
+import { forPeople } from "../base/sanitize.ts";
+import { hostKeyAlgorithms, isPinned, type OfferedKey, offeredKey } from "./hostKey.ts";
+
+export interface SshLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Fingerprints or public key lines. */
+  readonly hostKeys: readonly string[];
+  readonly privateKey: Secret | null;
+  readonly passphrase: Secret | null;
+  readonly password: Secret | null;
+  /** Path of an agent's socket. */
+  readonly agent: string | null;
+  /** Bounds the login and every single request after it. */
+  readonly timeoutMs: number;
+}
+
+export interface SshConnection extends AsyncDisposable {
+  /** For people: user@host:port. */
+  readonly name: string;
+  readonly client: Client;
+  /**
+   * One request and its answer, bounded by the login's time limit unless `timeoutMs` is given. Throws `deploy.timeout`,
+   * `deploy.unreachable` once the connection is gone, or what the server answered, untranslated.
+   */
+  ask<T>(what: string, start: (done: Done<T>) => void, signal: AbortSignal, timeoutMs?: number): Promise<T>;
+}
+
+/** ssh2 leaves the error out, or passes null, when there is none. */
+export type Done<T> = (error: Error | null | undefined, value: T) => void;
+
+const GOODBYE_MAX_MS = 2_000;
+
+/** Throws `deploy.unreachable`, `deploy.timeout`, `deploy.forbidden`, `deploy.refused` for another host key, `config.secret`. */
+export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<SshConnection> {
+  signal.throwIfAborted();
+  const { Client, utils } = (await optionalPackage("ssh2", () => import("ssh2"))).default;
+  const name = `${login.user}@${login.host}:${login.port}`;
+  if (login.privateKey !== null) checkKey(utils.parseKey(login.privateKey.reveal(), login.passphrase?.reveal()), name);
+  const client = new Client();
+  // Requests are small and each waits for the one before: Nagle would add 40 ms to every one.
+  const socket = connectSocket({ host: login.host, port: login.port, noDelay: true });
+  const lost = new AbortController();
+  const seen: { refused: OfferedKey | null } = { refused: null };
+  // For as long as it lives: an "error" nobody listens for would end the process.
+  client.on("error", (error: Error & { level?: string }) => lost.abort(translate(error, login, name, seen.refused)));
+  client.on("close", () => lost.abort(new RenewalError("deploy.unreachable", `${name} closed the connection`)));
+  const ask: SshConnection["ask"] = (what, start, stop, timeoutMs = login.timeoutMs) => bounded({ name, what, timeoutMs, lost: lost.signal }, start, stop);
+  const config: ConnectConfig = {
+    sock: socket,
+    username: login.user,
+    hostVerifier: (blob: Buffer) => {
+      const offered = offeredKey(blob);
+      const pinned = isPinned(login.hostKeys, offered);
+      if (!pinned) seen.refused = offered;
+      return pinned;
+    },
+    // Ours bounds the connection to the socket too.
+    readyTimeout: 0,
+    ...(login.privateKey !== null && { privateKey: login.privateKey.reveal() }),
+    ...(login.passphrase !== null && { passphrase: login.passphrase.reveal() }),
+    ...(login.password !== null && { password: login.password.reveal() }),
+    ...(login.agent !== null && { agent: login.agent }),
+  };
+  try {
+    await ask<void>(
+      "log in",
+      (done) => {
+        client.once("ready", () => done(null, undefined));
+        client.connect(withAlgorithms(config, hostKeyAlgorithms(login.hostKeys)));
+      },
+      signal,
+    );
+  } catch (error) {
+    socket.destroy();
+    signal.throwIfAborted();
+    throw error instanceof RenewalError || !(error instanceof Error) ? error : translate(error, login, name, null);
+  }
+  return {
+    name,
+    client,
+    ask,
+    async [Symbol.asyncDispose]() {
+      if (socket.destroyed) return;
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      const force = setTimeout(() => socket.destroy(), GOODBYE_MAX_MS);
+      client.end();
+      await closed;
+      clearTimeout(force);
+    },
+  };
+}
+
+/** Boundary: ssh2's types list every algorithm's name; ours come out of a pattern that knows only some of them. */
+function withAlgorithms(config: ConnectConfig, algorithms: readonly string[] | null): ConnectConfig {
+  return algorithms === null ? config : ({ ...config, algorithms: { serverHostKey: algorithms } } as ConnectConfig);
+}
+
+interface Request {
+  readonly name: string;
+  readonly what: string;
+  readonly timeoutMs: number;
+  readonly lost: AbortSignal;
+}
+
+async function bounded<T>({ name, what, timeoutMs, lost }: Request, start: (done: Done<T>) => void, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  lost.throwIfAborted();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const stop = AbortSignal.any([signal, lost, timeout]);
+  let giveUp = (): void => undefined;
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      giveUp = () => reject(stop.reason);
+      stop.addEventListener("abort", giveUp, { once: true });
+      start((error, value) => (error ? reject(error) : resolve(value)));
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    // Requests under way fail with a text of ssh2's own when the connection ends; the reason is known better.
+    lost.throwIfAborted();
+    if (timeout.aborted) throw new RenewalError("deploy.timeout", `${name} did not ${what} within ${timeoutMs} ms`);
+    throw error;
+  } finally {
+    stop.removeEventListener("abort", giveUp);
+  }
+}
+
+function checkKey(parsed: ParsedKey | Error, name: string): void {
+  const problem = parsed instanceof Error ? parsed.message : parsed.isPrivateKey() ? null : "it is a public key";
+  // ssh2 says what is wrong with a key, never the key.
+  if (problem !== null) throw new RenewalError("config.secret", `the \`privateKey\` for ${name} cannot be used: ${forPeople(problem)}`);
+}
+
+function translate(error: Error & { level?: string }, login: SshLogin, name: string, refused: OfferedKey | null): RenewalError {
+  if (refused !== null) {
+    const message =
+      `${name} shows another host key than the pinned one: ${refused.type} ${refused.fingerprint}; if it is the host's own ` +
+      "(there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, or another type's), set `hostKey` to it; if not, somebody is in between";
+    return new RenewalError("deploy.refused", message, { cause: error });
+  }
+  if (error.level === "client-authentication" || error.level === "agent") {
+    const what = login.privateKey !== null ? "the private key" : login.password !== null ? "the password" : "every key of the agent";
+    return new RenewalError("deploy.forbidden", `${name} refused ${what}: permit it there (authorized_keys) or correct \`user\``, { cause: error });
+  }
+  return new RenewalError("deploy.unreachable", `${name}: ${forPeople(error.message) || "no answer"}`, { cause: error });
+}

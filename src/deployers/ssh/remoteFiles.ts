@@ -1,0 +1,179 @@
+import { randomBytes } from "node:crypto";
+import { posix } from "node:path";
+import type { Stats } from "ssh2";
+import { RenewalError } from "../../domain/errors.ts";
+import { type FileToWrite, type StagedFiles, wantedAttributes } from "../local/atomicFiles.ts";
+import type { Sftp } from "./sftp.ts";
+
+const COMPARE_BYTES_MAX = 1024 * 1024;
+/** What a crashed attempt left goes after this; a younger one may belong to an attempt that still runs. */
+const STRAY_AGE_MS = 3_600_000;
+/** A worker that is told to stop must not hang on tidying up. */
+const TIDY_MAX_MS = 5_000;
+/** Once swapping has begun an abort no longer counts; each request has its own time limit. */
+const NEVER = new AbortController().signal;
+
+interface Staged {
+  readonly final: string;
+  readonly temporary: string;
+  /** A second name of the file being replaced; null: there is none. */
+  readonly backup: string | null;
+}
+
+/**
+ * As `stageFiles`, on another machine. SFTP has no lock and no way to hold a directory open, so a link may be slipped in
+ * after the check: whoever can do that on the target owns the directory anyway.
+ */
+export async function stageRemoteFiles(sftp: Sftp, files: readonly FileToWrite[], signal: AbortSignal): Promise<StagedFiles> {
+  await using undo = new AsyncDisposableStack();
+  const directories = new Set<string>();
+  const staged: Staged[] = [];
+  const leftovers: string[] = [];
+  undo.defer(() => tidy(sftp, leftovers));
+  for (const file of files) {
+    const directory = await openRemoteDirectory(sftp, posix.dirname(file.path), file.root, signal);
+    directories.add(directory);
+    const one = await stage(sftp, file, directory, leftovers, signal);
+    if (one !== null) staged.push(one);
+  }
+  signal.throwIfAborted();
+  const sync = async (): Promise<void> => {
+    for (const directory of directories) await sftp.syncDirectory(directory, NEVER);
+  };
+  const kept = undo.move();
+  return {
+    changed: staged.length > 0,
+    async swap() {
+      await swapAll(sftp, staged);
+      await sync();
+    },
+    async restore() {
+      for (const one of staged.toReversed()) await putBack(sftp, one);
+      await sync();
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** The real path of `path`, made where it is missing below `root`. */
+async function openRemoteDirectory(sftp: Sftp, path: string, root: string, signal: AbortSignal): Promise<string> {
+  const top = await existingDirectory(sftp, root, signal);
+  let current = top;
+  for (const segment of posix.relative(root, path).split("/")) {
+    if (segment === "") continue;
+    const next = posix.join(current, segment);
+    if ((await sftp.lstat(next, signal)) === null) await sftp.makeDirectory(next, signal);
+    current = await existingDirectory(sftp, next, signal);
+    requireInside(current, top, path);
+  }
+  return current;
+}
+
+/** Throws what would make writing these paths fail, as far as can be seen without touching anything. */
+export async function checkRemote(sftp: Sftp, files: readonly { readonly path: string; readonly root: string }[], signal: AbortSignal): Promise<void> {
+  for (const { path, root } of files) {
+    const top = await existingDirectory(sftp, root, signal);
+    const parent = await sftp.realpath(posix.dirname(path), signal);
+    if (parent !== null) requireInside(parent, top, path);
+    const existing = await sftp.lstat(path, signal).catch(() => null);
+    if (existing?.isDirectory()) throw new RenewalError("deploy.refused", `${path} is a directory`);
+  }
+  const [first] = files;
+  if (first === undefined) return;
+  // There is nothing of this name: only whether the server knows the request shows.
+  const nothing = posix.join(first.root, `.renewd-${randomBytes(6).toString("hex")}`);
+  await sftp.replace(nothing, nothing, signal).catch((error) => {
+    if (!(error instanceof RenewalError && error.code === "deploy.io")) throw error;
+  });
+}
+
+async function existingDirectory(sftp: Sftp, path: string, signal: AbortSignal): Promise<string> {
+  const real = await sftp.realpath(path, signal);
+  const found = real === null ? null : await sftp.lstat(real, signal);
+  if (real === null || found === null) throw new RenewalError("deploy.io", `directory ${path}: no such file or directory on the target`);
+  if (!found.isDirectory()) throw new RenewalError("deploy.refused", `${path} is no directory on the target`);
+  return real;
+}
+
+async function stage(sftp: Sftp, file: FileToWrite, directory: string, leftovers: string[], signal: AbortSignal): Promise<Staged | null> {
+  const name = posix.basename(file.path);
+  const final = posix.join(directory, name);
+  const existing = await currentFile(sftp, file, final, directory, signal);
+  const wanted = wantedAttributes(file, existing);
+  if (existing !== null && file.always !== true && (existing.mode & 0o7777) === wanted.mode && (await holds(sftp, final, file, signal))) return null;
+
+  const suffix = randomBytes(6).toString("hex");
+  const temporary = posix.join(directory, `${strayPrefix(name)}${suffix}.new`);
+  leftovers.push(temporary);
+  const now = await sftp.create(temporary, file.content, wanted, signal);
+  await removeStrays(sftp, directory, name, now, signal);
+  if (existing === null) return { final, temporary, backup: null };
+  const backup = posix.join(directory, `${strayPrefix(name)}${suffix}.old`);
+  leftovers.push(backup);
+  await keep(sftp, final, backup, existing, signal);
+  return { final, temporary, backup };
+}
+
+async function holds(sftp: Sftp, path: string, { content }: FileToWrite, signal: AbortSignal): Promise<boolean> {
+  const held = await sftp.read(path, COMPARE_BYTES_MAX, signal);
+  return held?.equals(Buffer.from(content)) === true;
+}
+
+/** All requests leave together and are served in order, so that key and certificate lie apart for as short as can be. */
+async function swapAll(sftp: Sftp, staged: readonly Staged[]): Promise<void> {
+  const outcomes = await Promise.allSettled(staged.map(({ temporary, final }) => sftp.replace(temporary, final, NEVER)));
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed === undefined) return;
+  for (const one of staged.filter((_, index) => outcomes[index]?.status === "fulfilled").toReversed()) await putBack(sftp, one);
+  throw failed.reason;
+}
+
+async function putBack(sftp: Sftp, { final, backup }: Staged): Promise<void> {
+  if (backup === null) await sftp.remove(final, NEVER);
+  else await sftp.replace(backup, final, NEVER);
+}
+
+/** A link inside the directory is replaced by the file; one that leads elsewhere is somebody's layout we would break. */
+async function currentFile(sftp: Sftp, file: FileToWrite, final: string, directory: string, signal: AbortSignal): Promise<Stats | null> {
+  const existing = await sftp.lstat(final, signal);
+  if (existing === null || existing.isFile()) return existing;
+  if (!existing.isSymbolicLink()) throw new RenewalError("deploy.refused", `${file.path} exists and is not a regular file`);
+  const target = await sftp.realpath(final, signal);
+  if (target === null || posix.dirname(target) !== directory) {
+    throw new RenewalError("deploy.refused", `${file.path} is a symbolic link out of its directory; name the real file instead`);
+  }
+  return sftp.lstat(target, signal);
+}
+
+async function keep(sftp: Sftp, final: string, backup: string, existing: Stats, signal: AbortSignal): Promise<void> {
+  try {
+    await sftp.link(final, backup, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    // Some servers and file systems have no hard links.
+    const content = await sftp.read(final, COMPARE_BYTES_MAX, signal);
+    if (content === null) throw error;
+    await sftp.create(backup, content, { mode: existing.mode & 0o7777, uid: existing.uid, gid: existing.gid }, signal);
+  }
+}
+
+async function removeStrays(sftp: Sftp, directory: string, name: string, now: number, signal: AbortSignal): Promise<void> {
+  const entries = await sftp.list(directory, signal);
+  const strays = entries.filter((entry) => entry.name.startsWith(strayPrefix(name)) && now - entry.changedAt > STRAY_AGE_MS);
+  for (const stray of strays) await sftp.remove(posix.join(directory, stray.name), signal);
+}
+
+async function tidy(sftp: Sftp, paths: readonly string[]): Promise<void> {
+  const soon = AbortSignal.timeout(TIDY_MAX_MS);
+  // Over a lost connection nothing can be tidied; a later attempt does it.
+  await Promise.all(paths.map((path) => sftp.remove(path, soon).catch(() => undefined)));
+}
+
+function strayPrefix(name: string): string {
+  return `.${name}.renewd-`;
+}
+
+function requireInside(path: string, top: string, asked: string): void {
+  if (path === top || path.startsWith(top === "/" ? top : `${top}/`)) return;
+  throw new RenewalError("deploy.refused", `${asked} leads out of ${top} to ${path} through a symbolic link; name the real directory instead`);
+}

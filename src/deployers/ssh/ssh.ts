@@ -1,0 +1,113 @@
+import { z } from "zod";
+import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import type { Plugin } from "../../domain/plugin.ts";
+import type { DeployerDependencies } from "../base/dependencies.ts";
+import { durationOption } from "../base/duration.ts";
+import { parseRecord, recordFile, recordPath, refuseOlder } from "../base/generationRecord.ts";
+import { pairPem } from "../base/pairPem.ts";
+import { secretOption } from "../base/secretOption.ts";
+import { checkedLayout, layoutFiles, PEM_LAYOUT, pemLayoutOptions, places } from "../local/filesLayout.ts";
+import { ownerOptions, ownershipOf } from "../local/owner.ts";
+import { runRemote } from "./command.ts";
+import { connectSsh, type SshConnection } from "./connection.ts";
+import { hostKeyOption } from "./hostKey.ts";
+import { checkRemote, stageRemoteFiles } from "./remoteFiles.ts";
+import { openSftp } from "./sftp.ts";
+
+const RECORD_BYTES_MAX = 4096;
+
+const options = checkedLayout(
+  z.strictObject({
+    host: z
+      .string()
+      .regex(/^[A-Za-z0-9_.:-]{1,253}$/, "give a host name or an address")
+      .describe("Name or address of the machine."),
+    port: z.int().min(1).max(65_535).default(22).describe("Port of its SSH server."),
+    user: z
+      .string()
+      .regex(/^[^\p{Cc}\s]{1,64}$/u, "give a user name")
+      .describe("User to log in as. The directories must be writable for it."),
+    hostKey: hostKeyOption,
+    privateKey: secretOption.optional().describe("Private key to log in with (OpenSSH or PEM)."),
+    passphrase: secretOption.optional().describe("Passphrase of `privateKey`, if it has one."),
+    password: secretOption.optional().describe("Password to log in with, in place of a key."),
+    agent: z.string().startsWith("/", "must be absolute").max(1024).optional().describe("Socket of an ssh-agent that holds the key, in place of `privateKey`."),
+    ...pemLayoutOptions,
+    mode: ownerOptions.mode,
+    command: z
+      .tuple([word(1)], word(0))
+      .optional()
+      .describe(
+        "Program and arguments run on the machine after the files are in place, for example to reload a server. Each word is quoted for a POSIX shell. " +
+          "If it fails, the files it was run for are taken back. Left out: SFTP alone, which an account without a shell can do.",
+      ),
+    commandTimeout: durationOption("1m").describe("Time the command may take before it is ended: 500ms, 30s, 2m."),
+    timeout: durationOption("30s").describe("Time the login and each request after it may take: 500ms, 30s, 2m."),
+  }),
+  PEM_LAYOUT,
+)
+  .refine((o) => [o.privateKey, o.password, o.agent].filter((one) => one !== undefined).length === 1, {
+    message: "give one of `privateKey`, `password` and `agent`",
+  })
+  .refine((o) => o.passphrase === undefined || o.privateKey !== undefined, { message: "`passphrase` needs `privateKey`" });
+
+function word(charsMin: number): z.ZodType<string> {
+  return z
+    .string()
+    .min(charsMin)
+    .max(4096)
+    .refine((text) => !text.includes("\0"), "must not contain a NUL");
+}
+
+type SshOptions = z.infer<typeof options>;
+
+export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
+  type: "ssh",
+  description: "Writes PEM files on another machine by SFTP, atomically, then runs a command there if one is given.",
+  options,
+  create: (made, dependencies) => ({
+    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+    async preflight(certificate, _leaf, signal) {
+      await using connection = await login(made, dependencies, signal);
+      await checkRemote(await openSftp(connection, signal), places(made, certificate), signal);
+    },
+  }),
+  occupies: (made, certificate) => places(made, certificate).map(({ path }) => `ssh://${made.host.toLowerCase()}:${made.port}${path}`),
+};
+
+/**
+ * The record of the generation is swapped first, as on this machine. Nothing can be locked by SFTP: two writers are kept
+ * apart by the deployment's fence, and the record is read once more right before the swap. From then on nothing is given up
+ * half-way: an abort is heeded again once key and certificate are both in place.
+ */
+async function deploy(made: SshOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const files = layoutFiles(made, pair.certificate, pairPem(pair), await ownershipOf({ mode: made.mode }, signal));
+  await using connection = await login(made, dependencies, signal);
+  const sftp = await openSftp(connection, signal);
+  const record = recordPath(files[0].path);
+  const refuseIfBehind = async (): Promise<void> => {
+    refuseOlder(pair, parseRecord((await sftp.read(record, RECORD_BYTES_MAX, signal))?.toString("utf8") ?? ""), `${connection.name} ${record}`);
+  };
+  await refuseIfBehind();
+  await using staged = await stageRemoteFiles(sftp, [recordFile(files[0], pair), ...files], signal);
+  await refuseIfBehind();
+  await staged.swap();
+  // Also when nothing changed: the attempt that swapped may have died before this.
+  if (made.command !== undefined) {
+    await runRemote(connection, { argv: made.command, timeoutMs: made.commandTimeout, secret: pair.privateKey }, signal).catch(async (error: unknown) => {
+      // An abort is no verdict on the pair, and over a lost connection nothing goes back: the next attempt runs it again.
+      if (!signal.aborted) await staged.restore().catch(() => undefined);
+      throw error;
+    });
+  }
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, host: made.host, file: files[0].path };
+}
+
+async function login(made: SshOptions, { secret }: DeployerDependencies, signal: AbortSignal): Promise<SshConnection> {
+  signal.throwIfAborted();
+  const read = async (reference: SshOptions["password"]) => (reference === undefined ? null : await secret(reference));
+  const { host, port, user, hostKey: hostKeys, timeout: timeoutMs, agent = null } = made;
+  const secrets = { privateKey: await read(made.privateKey), passphrase: await read(made.passphrase), password: await read(made.password) };
+  return await connectSsh({ host, port, user, hostKeys, agent, timeoutMs, ...secrets }, signal);
+}

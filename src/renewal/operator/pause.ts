@@ -1,0 +1,33 @@
+import { RenewalError } from "../../domain/errors.ts";
+import type { Store } from "../../domain/store.ts";
+
+interface Pause {
+  readonly certificate: string;
+  readonly reason: string;
+  /** ms since epoch; null: until resumed. */
+  readonly until: number | null;
+}
+
+/** No new renewal is planned until resumed; one in flight goes on, and an expired certificate is renewed all the same. */
+export async function pause(store: Store, { certificate, reason, until }: Pause, now: number): Promise<void> {
+  await store.transaction(async (tx) => {
+    await known(tx, certificate);
+    await tx.certificates.update(certificate, { pausedAt: now, pausedUntil: until, pausedReason: reason });
+    await tx.events.append({ at: now, type: "certificate.paused", certificate, renewalId: null, target: null, detail: { reason, until } });
+  });
+}
+
+/** Ends a pause or quarantine and clears the back-off: whoever resumes has mended the cause. */
+export async function resume(store: Store, certificate: string, now: number): Promise<void> {
+  await store.transaction(async (tx) => {
+    await known(tx, certificate);
+    await tx.certificates.update(certificate, { pausedAt: null, pausedUntil: null, pausedReason: null, failures: 0, nextAttemptAt: null, nextCheckAt: now });
+    await tx.events.append({ at: now, type: "certificate.resumed", certificate, renewalId: null, target: null, detail: {} });
+  });
+}
+
+async function known(store: Store, certificate: string): Promise<void> {
+  if ((await store.certificates.get(certificate)) === null) {
+    throw new RenewalError("request.invalid", `certificate: "${certificate.slice(0, 80)}" is not known; see \`renewd certificates\``);
+  }
+}

@@ -1,0 +1,27 @@
+import type { HistoryEvent } from "../../domain/event.ts";
+import { isActive, type Renewal } from "../../domain/renewal.ts";
+import type { Context } from "../context.ts";
+
+const POLL_MS = 200;
+const PAGE = 500;
+
+/** Yields a renewal's events as they are written, from its first one, and returns the renewal once it has ended or waits for a person. */
+export async function* follow(
+  { store, clock }: Pick<Context, "store" | "clock">,
+  renewalId: string,
+  signal: AbortSignal,
+): AsyncGenerator<HistoryEvent, Renewal | null> {
+  let afterSeq = 0;
+  for (;;) {
+    // The state is read first: events written before it ended are then all in the page that follows.
+    const renewal = await store.renewals.get(renewalId);
+    const events = await store.events.list({ renewalId, afterSeq, limit: PAGE });
+    for (const event of events) {
+      afterSeq = event.seq;
+      yield event;
+    }
+    if (renewal === null) return null;
+    if ((!isActive(renewal.state) || renewal.state === "held") && events.length < PAGE) return renewal;
+    if (events.length < PAGE) await clock.sleep(POLL_MS, signal);
+  }
+}

@@ -1,0 +1,49 @@
+import type { CertificateRecord } from "../../domain/certificate.ts";
+import { IMPORTED } from "../../domain/version.ts";
+import type { Context } from "../context.ts";
+import { decide } from "../rules/decide.ts";
+import { loadPlanFacts } from "./plan.ts";
+
+const BATCH = 100;
+
+/**
+ * Whatever keeps a certificate from being replaced (a pause, a budget, a CA that says "later", a hold, a bug of ours), people are
+ * told before its end, and once more at it. Asks only for those whose instant has come. Returns how many were told of.
+ */
+export async function warnOfExpiry(context: Context, signal: AbortSignal): Promise<number> {
+  await context.clockGuard.check(signal);
+  let warned = 0;
+  for (const record of await context.store.certificates.expiring(context.clock.now(), BATCH)) {
+    signal.throwIfAborted();
+    if (await warn(context, record)) warned += 1;
+  }
+  return warned;
+}
+
+async function warn(context: Context, record: CertificateRecord): Promise<boolean> {
+  const { store, clock, estate } = context;
+  const { name, expiryWarningAt: seen } = record;
+  const certificate = estate.certificate(name);
+  // This planner has yet to be reloaded: another one tells.
+  if (certificate === null && record.removedAt === null) return false;
+  // An imported one is in use before a handshake has proved it.
+  const inUse = (await store.versions.list(name)).findLast(({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED);
+  const now = clock.now();
+  const expired = inUse !== undefined && inUse.leaf.notAfter <= now;
+  const told = certificate !== null && inUse !== undefined ? { certificate, inUse } : null;
+  const why = told && whyNot(decide(await loadPlanFacts(context, told.certificate, record), now), await store.renewals.active(name));
+  return store.transaction(async (tx) => {
+    // Of several planners one tells; a renewal that was proved meanwhile has set another instant.
+    if (!(await tx.certificates.moveExpiryWarning(name, seen, expired || told === null ? null : told.inUse.leaf.notAfter))) return false;
+    if (told === null) return false;
+    const { generation, leaf } = told.inUse;
+    const detail = { generation, expiresAt: leaf.notAfter, expired, why };
+    await tx.events.append({ at: now, type: "certificate.expiring", certificate: name, renewalId: null, target: null, detail });
+    return true;
+  });
+}
+
+function whyNot(decision: ReturnType<typeof decide>, active: { readonly errorMessage: string | null } | null): string {
+  const error = active?.errorMessage ?? null;
+  return error === null ? decision.detail : `${decision.detail}: ${error}`;
+}

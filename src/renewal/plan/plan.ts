@@ -1,0 +1,138 @@
+import type { Bucket } from "../../domain/budget.ts";
+import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
+import type { Reason, Renewal, Trigger } from "../../domain/renewal.ts";
+import type { Context } from "../context.ts";
+import { type Buckets, byKey, keyOf, spend } from "../rules/budget.ts";
+import { withoutDeadEndpoints } from "../rules/deadNames.ts";
+import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts } from "../rules/decide.ts";
+import { proceed } from "../steps/reconcile.ts";
+import { wantAgain } from "../steps/redeployDrifted.ts";
+import { insertRenewal, type RenewalPlan, runwayPriority } from "./newRenewal.ts";
+import { isPending } from "./replacement.ts";
+import { lookAfterRestore } from "./restoreCheck.ts";
+
+/** The emergency lane: as if it expired within the hour. */
+const CAMPAIGN_PRIORITY = 60;
+/** Restored certificates whose endpoints are dialled at the same time. */
+const LOOKS_AT_ONCE = 20;
+/** While an operator's window or freeze holds a certificate, the planner looks again this often. */
+const MAINTENANCE_LOOK_MS = 3_600_000;
+/** A planner that has yet to be reloaded leaves a certificate to the others for this long. */
+const OUTDATED_LOOK_MS = 60_000;
+
+/** Without `buckets` nothing is held for a budget: it is asked again right before the order in any case. */
+export async function loadPlanFacts(
+  { store, estate }: Pick<Context, "store" | "estate">,
+  certificate: Certificate,
+  record: CertificateRecord,
+  buckets: Buckets = new Map(),
+): Promise<PlanFacts> {
+  const version = await store.versions.latest(certificate.name);
+  const campaign = await store.campaigns.of(certificate.name);
+  const issuer = isPending(campaign, version) ? campaign.issuer : null;
+  return {
+    certificate: withoutDeadEndpoints(certificate, version),
+    record,
+    version,
+    renewalInfo: await store.renewalInfos.get(certificate.name),
+    active: await store.renewals.active(certificate.name),
+    deployments: await store.deployments.list(certificate.name),
+    endpoints: await store.observations.statuses(certificate.name),
+    campaign,
+    budget: { ca: estate.budget(issuer ?? certificate.issuer), buckets },
+  };
+}
+
+/** One planner tick: looks only at certificates whose check is due, so its cost grows with what is due and not with the fleet. */
+export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
+  await context.clockGuard.check(signal);
+  const planned: Renewal[] = [];
+  const due = await context.store.certificates.due(context.clock.now(), context.settings.batch);
+  if (due.length === 0) return planned;
+  await context.store.ledger.prune(context.clock.now());
+  // Read once: what this tick plans is added by itself, before a worker may have opened the orders.
+  const buckets = byKey(await context.store.ledger.list(context.clock.now()));
+  // After a restore endpoints are dialled first: several at once, and nobody else waits for those that do not answer.
+  const [restored = [], others = []] = [true, false].map((wanted) => due.filter(({ restoredAt }) => (restoredAt !== null) === wanted));
+  for (const group of [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)]) {
+    signal.throwIfAborted();
+    const renewals = await Promise.all(group.map((record) => planOne(context, record, buckets, signal)));
+    planned.push(...renewals.filter((renewal) => renewal !== null));
+  }
+  return planned;
+}
+
+function groupsOf<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
+}
+
+async function planOne(context: Context, record: CertificateRecord, buckets: Map<string, Bucket>, signal: AbortSignal): Promise<Renewal | null> {
+  const { store, clock, log } = context;
+  const now = clock.now();
+  const certificate = context.estate.certificate(record.name);
+  if (certificate === null || certificate.digest !== record.digest) {
+    // Another process runs a newer configuration; it plans this certificate.
+    log.warn({ certificate: record.name }, "certificate's configuration here differs from the database: reload this planner");
+    await store.certificates.moveCheck(record, now + OUTDATED_LOOK_MS);
+    return null;
+  }
+  const loaded = await loadPlanFacts(context, certificate, record, buckets);
+  const facts = loaded.active === null ? await lookAfterRestore(context, loaded, signal) : loaded;
+  const decision = decide(facts, now);
+  if (!decision.due) {
+    // Whoever has something new to decide about asks for a look at once, which this must not put off.
+    await store.certificates.moveCheck(record, nextLook(decision, facts, now));
+    log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
+    return null;
+  }
+  if (!isFreeOfBudget(facts, decision.reason, now)) {
+    const charges = chargesFor(certificate, facts.version, facts.budget.ca).filter(({ spends }) => spends);
+    for (const bucket of spend(charges, buckets, now)) buckets.set(keyOf(bucket), bucket);
+  }
+  return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner", id: null });
+}
+
+/** A freeze may be lifted by a reload, which changes no certificate's digest; a pause must not hide an expiry. */
+function nextLook({ hold, until }: Extract<PlanDecision, { due: false }>, { version }: PlanFacts, now: number): number | null {
+  if (until !== null && (hold === "frozen" || hold === "outsideWindow")) return Math.min(until, now + MAINTENANCE_LOOK_MS);
+  if (hold !== "paused" || version === null || version.leaf.notAfter <= now) return until;
+  return Math.min(until ?? Number.POSITIVE_INFINITY, version.leaf.notAfter);
+}
+
+export interface RenewalStart {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly trigger: Trigger;
+  /** null: a fresh one. */
+  readonly id: string | null;
+}
+
+/** Inserts the renewal with its event and enqueues its first step. Null: another planner was faster, or what it was to replace was replaced meanwhile. */
+export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
+  const { store, clock, log } = context;
+  const now = clock.now();
+  const renewal = await store.transaction(async (tx) => {
+    // A whole renewal may have come and gone since the facts were loaded; one for the generation before it would never end.
+    if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
+    const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
+    if (inserted !== null && start.reason === "drift") await wantAgain(tx, facts.certificate, inserted.generation);
+    return inserted;
+  });
+  if (renewal === null) return null;
+  log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: start.reason }, "renewal planned");
+  await proceed(context, renewal.id);
+  return renewal;
+}
+
+function planFor({ certificate, version, record, campaign }: PlanFacts, start: RenewalStart, now: number): RenewalPlan {
+  const current = version?.generation ?? 0;
+  const replaces = isPending(campaign, version);
+  const priority = runwayPriority(version, now);
+  return {
+    ...start,
+    certificate,
+    generation: start.reason === "drift" ? current : Math.max(current, record.generationFloor) + 1,
+    issuer: start.reason !== "drift" && replaces ? campaign.issuer : null,
+    priority: replaces ? Math.min(CAMPAIGN_PRIORITY, priority) : priority,
+  };
+}

@@ -1,0 +1,138 @@
+import { type ErrorCode, RenewalError, toRenewalError } from "../../domain/errors.ts";
+import type { Issuer } from "../../domain/issuer.ts";
+import type { RenewalInfo, RenewalInfoRecord } from "../../domain/renewalInfo.ts";
+import { IMPORTED, type Version } from "../../domain/version.ts";
+import type { Context } from "../context.ts";
+import { chooseInstant } from "../rules/suggestion.ts";
+
+const DAY_MS = 86_400_000;
+/** Planning waits for a poll round, so it is short; what it leaves is due at the next tick. */
+const ROUND_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** After failure 1, 2, 3 …; the last repeats. A CA wants to be asked twice a day at least (RFC 9773 §4.3.3). */
+const BACKOFF_MS = [60_000, 600_000, 3_600_000, 6 * 3_600_000];
+/** Polls of a fleet issued together drift apart by up to this fraction of their interval. */
+const SPREAD_FRACTION = 0.05;
+
+/** These are about the CA and not about one certificate: nothing else is asked of it in this round. */
+const CA_TROUBLE: ReadonlySet<ErrorCode> = new Set(["acme.connection", "acme.timeout", "acme.server", "acme.rateLimited", "acme.untrusted", "acme.directory"]);
+
+/**
+ * Asks each CA when its certificates should be renewed (RFC 9773), those whose poll is due: the whole inventory over a
+ * few hours, at a cost that grows with what is due. A CA may move windows at any time, so this is how a mass revocation
+ * is noticed. Returns how many certificates became due now.
+ */
+export async function pollRenewalInfo(context: Context, signal: AbortSignal): Promise<number> {
+  await context.clockGuard.check(signal);
+  const { store, clock, settings } = context;
+  const startedAt = clock.monotonic();
+  /** Issuer → the error that ended asking it in this round. */
+  const troubled = new Map<string, RenewalError>();
+  let moved = 0;
+  for (const row of await store.renewalInfos.due(clock.now(), settings.batch)) {
+    signal.throwIfAborted();
+    if (clock.monotonic() - startedAt > ROUND_MS) break;
+    if (await pollOne(context, row, troubled, signal)) moved += 1;
+  }
+  return moved;
+}
+
+async function pollOne(context: Context, row: RenewalInfoRecord, troubled: Map<string, RenewalError>, signal: AbortSignal): Promise<boolean> {
+  const { store, clock } = context;
+  const version = await store.versions.latest(row.certificate);
+  if (version === null || !isWorthAsking(version, row, clock.now())) {
+    await store.renewalInfos.update(row.certificate, row.generation, { nextPollAt: null });
+    return false;
+  }
+  const asked = issuerToAsk(context, version);
+  const issuer = asked === null ? null : issuerOf(context, asked);
+  // Not in the configuration now, or a CA without renewalInfo: both may change.
+  if (asked === null || issuer?.renewalInfo === undefined) return noSuggestion(context, row);
+  const known = troubled.get(asked);
+  if (known !== undefined) return failed(context, row, known);
+  try {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
+    const info = await issuer.renewalInfo(version.leafPem, limited);
+    return info === null ? await noSuggestion(context, row) : await suggested(context, row, info);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const error = isTimeout(thrown)
+      ? new RenewalError("acme.timeout", `CA "${asked}" did not answer renewalInfo within ${REQUEST_TIMEOUT_MS} ms.`, { cause: thrown })
+      : toRenewalError(thrown);
+    if (CA_TROUBLE.has(error.code)) troubled.set(asked, error);
+    // It does not know the certificate: another CA issued it.
+    else if (version.issuer === IMPORTED && error.code !== "acme.renewalInfo") return noSuggestion(context, row);
+    return failed(context, row, error);
+  }
+}
+
+function isTimeout(thrown: unknown): boolean {
+  return thrown instanceof DOMException && thrown.name === "TimeoutError";
+}
+
+/** Nothing is asked for a certificate that is replaced or has expired (RFC 9773 §4.3.3), . */
+function isWorthAsking(version: Version, row: RenewalInfoRecord, now: number): boolean {
+  return version.generation === row.generation && version.leaf.notAfter > now;
+}
+
+/** Who issued an imported one nobody has said: most likely the CA that is configured for it. Null: it left the configuration. */
+function issuerToAsk({ estate }: Context, { certificate, issuer }: Version): string | null {
+  const configured = estate.certificate(certificate);
+  if (configured === null) return null;
+  return issuer === IMPORTED ? configured.issuer : issuer;
+}
+
+function issuerOf({ estate }: Context, name: string): Issuer | null {
+  try {
+    return estate.issuer(name);
+  } catch (thrown) {
+    if (toRenewalError(thrown).code === "config.removed") return null;
+    throw thrown;
+  }
+}
+
+async function noSuggestion({ store, clock }: Context, row: RenewalInfoRecord): Promise<false> {
+  const nothing = { windowStart: null, windowEnd: null, renewAt: null, explanationUrl: null, failures: 0, errorCode: null, errorMessage: null };
+  await store.renewalInfos.update(row.certificate, row.generation, { ...nothing, nextPollAt: clock.now() + DAY_MS });
+  return false;
+}
+
+/** A window already known keeps its instant: choosing again at every poll would shift renewals to the window's beginning. */
+async function suggested({ store, clock }: Context, row: RenewalInfoRecord, info: RenewalInfo): Promise<boolean> {
+  const now = clock.now();
+  const { start, end, explanationUrl, pollAt } = info;
+  const isNew = row.windowStart !== start || row.windowEnd !== end || row.renewAt === null;
+  const renewAt = isNew || row.renewAt === null ? chooseInstant(info, Math.random()) : row.renewAt;
+  const nextPollAt = Math.min(Math.floor(pollAt + (pollAt - now) * SPREAD_FRACTION * Math.random()), now + DAY_MS);
+  const { certificate, generation } = row;
+  return store.transaction(async (tx) => {
+    const patch = { windowStart: start, windowEnd: end, renewAt, explanationUrl, polledAt: now, nextPollAt, failures: 0, errorCode: null, errorMessage: null };
+    if (!(await tx.renewalInfos.update(certificate, generation, patch))) return false;
+    if (!isNew && row.explanationUrl === explanationUrl) return false;
+    const detail = { generation, windowStart: start, windowEnd: end, renewAt, explanationUrl, moved: isNew && row.renewAt !== null };
+    await tx.events.append({ at: now, type: "renewalInfo.suggested", certificate, renewalId: null, target: null, detail });
+    // Never later than planned: the planner finds out itself that it came too early. None while a renewal is in flight.
+    const record = await tx.certificates.get(certificate);
+    if (record?.nextCheckAt == null || record.nextCheckAt <= renewAt) return renewAt <= now;
+    await tx.certificates.update(certificate, { nextCheckAt: Math.max(renewAt, now) });
+    return renewAt <= now;
+  });
+}
+
+/** What was suggested before stays in force. An answer that makes no sense is told once, not at every poll. */
+async function failed({ store, clock, log }: Context, row: RenewalInfoRecord, error: RenewalError): Promise<false> {
+  const now = clock.now();
+  const { certificate, generation } = row;
+  const failures = row.failures + 1;
+  const backoffMs = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1] ?? DAY_MS;
+  const nextPollAt = Math.min(Math.max(error.retryAt ?? 0, now + backoffMs), now + DAY_MS);
+  log.debug({ certificate, code: error.code, reason: error.message }, "renewalInfo not read");
+  await store.transaction(async (tx) => {
+    const patch = { nextPollAt, failures, errorCode: error.code, errorMessage: error.message };
+    if (!(await tx.renewalInfos.update(certificate, generation, patch))) return;
+    if (error.code !== "acme.renewalInfo" || row.errorMessage === error.message) return;
+    const detail = { generation, code: error.code, message: error.message };
+    await tx.events.append({ at: now, type: "renewalInfo.ignored", certificate, renewalId: null, target: null, detail });
+  });
+  return false;
+}

@@ -1,0 +1,66 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Reason } from "../../domain/renewal.ts";
+import type { Context } from "../context.ts";
+import { decide } from "../rules/decide.ts";
+import { firstReason } from "../rules/reasons.ts";
+import { loadPlanFacts, startRenewal } from "./plan.ts";
+import { isUnconfirmed } from "./restoreCheck.ts";
+
+/** A person or program asks for a renewal now. Back-off and pause do not hold it: asking is the decision. */
+export interface RenewalRequest {
+  readonly certificate: string;
+  /** Also when nothing asks for a renewal: issues a new version of a healthy certificate. */
+  readonly force: boolean;
+  readonly reason: string | null;
+  readonly requestedBy: string | null;
+  /** A UUID given by whoever asks, becomes the renewal's id: asked twice under one id, it is one renewal. Left out: a fresh one. */
+  readonly id?: string | null;
+}
+
+export interface RequestAnswer {
+  readonly renewalId: string;
+  /** A renewal of this certificate was already running; this is its id. */
+  readonly joined: boolean;
+}
+
+/** Idempotent while a renewal runs: asking twice gives the same id. Throws `request.invalid` with what to do. */
+export async function requestRenewal(context: Context, request: RenewalRequest): Promise<RequestAnswer> {
+  const { store, estate, clock } = context;
+  const id = request.id ?? null;
+  const known = id === null ? null : await store.renewals.get(id);
+  if (known !== null) return { renewalId: known.id, joined: true };
+  const certificate = estate.certificate(request.certificate);
+  const record = certificate === null ? null : await store.certificates.get(certificate.name);
+  if (certificate === null) throw unknownCertificate(request.certificate, estate.certificates());
+  if (record === null)
+    throw new RenewalError("request.invalid", `certificate: "${certificate.name}" is configured but no planner has seen it yet; start or reload one`);
+  const facts = await loadPlanFacts(context, certificate, record);
+  if (facts.active !== null) return { renewalId: facts.active.id, joined: true };
+
+  const found = firstReason(facts, clock.now());
+  if (found === null && !request.force) {
+    const decision = decide(facts, clock.now());
+    throw new RenewalError("request.invalid", `certificate: "${certificate.name}" is not due (${decision.detail}); use force to renew it all the same`);
+  }
+  // Forcing means a new version, even where only a deployment lags behind; so does asking before a restored state is confirmed.
+  const afresh = request.force || isUnconfirmed(facts);
+  const reason: Reason = found === null || (afresh && found.reason === "drift") ? "requested" : found.reason;
+  const detail = describe(request, found?.detail ?? null);
+  const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
+  if (renewal !== null) return { renewalId: renewal.id, joined: false };
+  const faster = await store.renewals.active(certificate.name);
+  if (faster === null) throw new RenewalError("request.invalid", `certificate: "${certificate.name}" was renewed by another request just now`);
+  return { renewalId: faster.id, joined: true };
+}
+
+function describe({ reason, requestedBy }: RenewalRequest, found: string | null): string {
+  const parts = [reason, found].filter((part) => part !== null);
+  return `${parts.join("; ") || "requested by hand"}${requestedBy === null ? "" : ` (by ${requestedBy})`}`;
+}
+
+function unknownCertificate(name: string, certificates: readonly Certificate[]): RenewalError {
+  const known = certificates.map((certificate) => certificate.name);
+  const shown = known.slice(0, 10).join(", ") + (known.length > 10 ? `, … (${known.length} in all)` : "");
+  return new RenewalError("request.invalid", `certificate: "${name.slice(0, 80)}" is not configured; there are: ${shown || "none"}`);
+}

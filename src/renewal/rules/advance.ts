@@ -1,0 +1,242 @@
+import type { Certificate, WaveFailure } from "../../domain/certificate.ts";
+import { type Deployment, deploymentId, type EndpointStatus } from "../../domain/deployment.ts";
+import { type Endpoint, endpointKey } from "../../domain/endpoint.ts";
+import { type ErrorCode, isErrorCode } from "../../domain/errors.ts";
+import { isLeaseHeld, pausedUntil } from "../../domain/lease.ts";
+import { isActive, type Renewal } from "../../domain/renewal.ts";
+import type { Version } from "../../domain/version.ts";
+import { type StagedWave, wavesOf } from "../../domain/waves.ts";
+import { renewalWindow } from "./window.ts";
+
+/** All that decides what comes next for a renewal, loaded in one transaction. */
+export interface Facts {
+  /** From configuration; null: it left the configuration. */
+  readonly certificate: Certificate | null;
+  /** The database knows another configuration of it than this process, which has yet to be reloaded. */
+  readonly outdated: boolean;
+  /** The version at the renewal's generation; null: not issued yet. */
+  readonly version: Version | null;
+  /** What targets keep that are not reached yet; null: there is no such pair. */
+  readonly previous: Version | null;
+  readonly deployments: readonly Deployment[];
+  readonly endpoints: readonly EndpointStatus[];
+  readonly leaseMs: number;
+  /** Claims without an outcome after which work is given up as a crash loop. */
+  readonly crashesMax: number;
+}
+
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export type Action =
+  | { readonly kind: "none" }
+  | { readonly kind: "issue" }
+  | { readonly kind: "deploy"; readonly targets: readonly string[] }
+  | { readonly kind: "verify"; readonly endpoints: readonly Endpoint[] }
+  | { readonly kind: "wait"; readonly until: number }
+  | { readonly kind: "succeed" }
+  | ({ readonly kind: "fail" } & Failure)
+  /** A wave failed: the targets behind it keep the old pair, until a person decides or the last proved pair is back. */
+  | ({ readonly kind: "hold" | "rollBack"; readonly wave: number } & Failure)
+  | { readonly kind: "cancel"; readonly why: string };
+
+const CRASH_LOOP = "internal.crashLoop" satisfies ErrorCode;
+/** A held renewal is looked at this often: the pair it keeps in use grows older. */
+const HELD_LOOK_MS = 3_600_000;
+/** A deployer that runs takes what is due much sooner: after this long there is none for the target, such as an agent that is down. */
+const UNATTENDED_MS = 15_000;
+/** A process that has yet to be reloaded leaves what is due for this long to those that were. */
+const OUTDATED_LOOK_MS = 60_000;
+
+/**
+ * What comes next for a renewal: the one state machine of renewd. Pure and level-triggered: it reads what is true,
+ * not what happened, so a lost or doubled job changes nothing. Every active renewal gets an action or an end.
+ */
+export function advance(renewal: Renewal, facts: Facts, now: number): Action {
+  if (!isActive(renewal.state)) return { kind: "none" };
+  if (isLeaseHeld(renewal.leaseUntil, now, facts.leaseMs)) return { kind: "wait", until: renewal.leaseUntil };
+  const pause = pausedUntil(renewal, renewal.id, now, facts.leaseMs);
+  if (pause > now && renewal.openClaims < facts.crashesMax) return { kind: "wait", until: pause };
+  const { certificate, version } = facts;
+  // It would cancel what it has never heard of, and deploy to places that are wanted no more.
+  if (facts.outdated) return { kind: "wait", until: untilReloaded(renewal, now) };
+  if (certificate === null) return { kind: "cancel", why: "the certificate left the configuration" };
+  if (version === null) return advanceIssue(renewal, certificate, facts, now);
+  // The planner replaces it: nobody wants it anywhere any more.
+  if (version.revokedAt !== null) return { kind: "cancel", why: `generation ${version.generation} was revoked` };
+  const safeUntil = holdsUntil(certificate, facts);
+  if (renewal.state === "held" && now < safeUntil) return { kind: "wait", until: Math.min(safeUntil, now + HELD_LOOK_MS) };
+  return advanceWaves(renewal, certificate, facts, now);
+}
+
+/** Those that were reloaded may have asked to be back sooner. */
+function untilReloaded({ nextActionAt }: Renewal, now: number): number {
+  return nextActionAt !== null && nextActionAt > now ? nextActionAt : now + OUTDATED_LOOK_MS;
+}
+
+function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
+  // An order for names nobody wants any more must not be finished; the planner starts afresh with the new configuration.
+  if (renewal.digest !== certificate.digest) return { kind: "cancel", why: "the certificate's configuration changed before it was issued" };
+  if (renewal.openClaims >= facts.crashesMax) return crashLoop(`${renewal.openClaims} workers in a row died while issuing`);
+  if (renewal.retryAt !== null && renewal.retryAt > now) return { kind: "wait", until: renewal.retryAt };
+  if (renewal.errorCode !== null && renewal.retryAt === null) return { kind: "fail", ...failure(renewal.errorCode, renewal.errorMessage) };
+  return { kind: "issue" };
+}
+
+/** A hold is worth it while the pair it keeps in use is good: one that is about to expire, or revoked, is the worse fault. */
+export function holdsUntil(certificate: Certificate, { previous }: Facts): number {
+  if (previous === null) return Number.POSITIVE_INFINITY;
+  return Math.min(renewalWindow(previous.leaf, certificate.policy).emergencyAt, previous.revokedAt ?? Number.POSITIVE_INFINITY);
+}
+
+/** Wave after wave; the first that is not done says what comes next. */
+function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
+  const waves = wavesFor(renewal, certificate, facts);
+  const isSafe = now < holdsUntil(certificate, facts);
+  const isDueAgain = facts.version !== null && now >= renewalWindow(facts.version.leaf, certificate.policy).dueAt;
+  const failed: Failure[] = [];
+  let unattended: Action | null = null;
+  for (const wave of waves) {
+    const next = advanceWave(wave, renewal, facts, now);
+    // Verifying takes the renewal itself, and every outcome counts its claims from none again.
+    if (next?.kind === "verify" && renewal.openClaims >= facts.crashesMax) {
+      const loop = crashLoop(`${renewal.openClaims} workers in a row died while verifying`);
+      if (isSafe) return loop;
+      failed.push(loop);
+      continue;
+    }
+    if (next !== null) {
+      if (!isWaitingInVain(next, wave, facts, now) || (isSafe && !isDueAgain)) return next;
+      unattended ??= next;
+    }
+    const failures = failuresOf(wave, renewal, facts);
+    failed.push(...failures);
+    const [first] = failures;
+    // Once the old pair is no good, whatever can take the new one gets it.
+    if (first === undefined || failures.length <= wave.failureBudget || !isSafe) continue;
+    const policy = policyFor(renewal, certificate, facts);
+    if (policy === "fail") break;
+    const which = waves.length === 1 ? "" : `wave ${wave.number} of ${waves.length}: `;
+    return { kind: policy, wave: wave.number, code: first.code, message: `${which}${first.message}` };
+  }
+  // Waiting for a deployer costs nothing, until it would keep the next pair from coming.
+  if (unattended !== null && !isDueAgain) return unattended;
+  // That one waits for a person: tried again for the others' sake, it would go on killing workers.
+  const first = failed.find(({ code }) => code === CRASH_LOOP) ?? failed[0];
+  return first === undefined ? { kind: "succeed" } : { kind: "fail", code: first.code, message: `${summary(certificate, renewal, facts)}${first.message}` };
+}
+
+/**
+ * Waves guard against a new pair. One that was proved live before goes everywhere at once: a target that fails then is the
+ * fault itself, is tried again without a person, and must not keep the others from being mended.
+ */
+function wavesFor(renewal: Renewal, certificate: Certificate, facts: Facts): readonly StagedWave[] {
+  return wavesOf(isTrusted(renewal, facts) ? { ...certificate, waves: [] } : certificate);
+}
+
+function policyFor(renewal: Renewal, { onWaveFailure }: Certificate, facts: Facts): WaveFailure {
+  return isTrusted(renewal, facts) ? "fail" : onWaveFailure;
+}
+
+function isTrusted({ reason }: Renewal, { version }: Facts): boolean {
+  return reason === "rollback" || (version !== null && version.verifiedAt !== null);
+}
+
+/** Null: nothing is left to do for this wave, well or badly. */
+function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: number): Action | null {
+  const rows = facts.deployments.filter(({ target }) => wave.targets.includes(target));
+  const pending = rows.filter((row) => isPending(row, renewal.generation, facts, now));
+  // Targets first: nothing is verified while a deployment is running or about to start.
+  const leased = pending.filter((row) => isLeaseHeld(row.leaseUntil, now, facts.leaseMs));
+  const notBefore = (row: Deployment): number => Math.max(row.nextAttemptAt ?? 0, pausedUntil(row, deploymentId(row), now, facts.leaseMs));
+  const due = pending.filter((row) => !leased.includes(row) && notBefore(row) <= now);
+  const offer: Action = { kind: "deploy", targets: due.map(({ target }) => target) };
+  if (due.length > 0 && !isUnattended(offer, facts, now)) return offer;
+  if (leased.length > 0) return { kind: "wait", until: Math.min(...leased.map((row) => row.leaseUntil ?? now)) };
+
+  // One failing target does not keep the others from being proved: what is deployed is verified, what is behind is waited for.
+  const unverified = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, 0));
+  if (unverified.length > 0) return { kind: "verify", endpoints: unverified };
+  if (due.length > 0) return offer;
+  if (pending.length > 0) return { kind: "wait", until: Math.min(...pending.map(notBefore)) };
+  if (wave.bakeMs === 0 || failuresOf(wave, renewal, facts).length > wave.failureBudget) return null;
+
+  const bakedAt = Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + wave.bakeMs;
+  if (now < bakedAt) return { kind: "wait", until: bakedAt };
+  const unbaked = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, bakedAt));
+  return unbaked.length > 0 ? { kind: "verify", endpoints: unbaked } : null;
+}
+
+/** Nobody takes what is offered, or all that is left is backing off: a target that is down, or says it wants to be left alone. */
+function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: number): boolean {
+  if (action.kind !== "wait") return isUnattended(action, facts, now);
+  return facts.deployments.every(({ target, leaseUntil }) => !wave.targets.includes(target) || leaseUntil === null || leaseUntil <= now);
+}
+
+/** Everything due has been offered for a while, and nobody took it. */
+function isUnattended(action: Action, { deployments }: Facts, now: number): boolean {
+  if (action.kind !== "deploy") return false;
+  const rows = deployments.filter(({ target }) => action.targets.includes(target));
+  return rows.every(({ nextAttemptAt }) => nextAttemptAt !== null && nextAttemptAt + UNATTENDED_MS <= now);
+}
+
+/** Deployments that may still be tried in this renewal. */
+function isPending(row: Deployment, generation: number, facts: Facts, now: number): boolean {
+  const isHeld = isLeaseHeld(row.leaseUntil, now, facts.leaseMs);
+  return row.deployedGeneration < generation && !row.exhausted && (isHeld || !crashed(row, facts));
+}
+
+function crashed(row: Deployment, facts: Facts): boolean {
+  return row.openClaims >= facts.crashesMax;
+}
+
+/** Targets of the wave that do not hold the pair, and endpoints before the others that do not serve it. */
+function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Failure[] {
+  const behind = facts.deployments.filter((row) => wave.targets.includes(row.target) && row.deployedGeneration < generation);
+  const targets = behind.map((row) => {
+    const { code, message } = failureOf(row, facts);
+    return { code, message: `target ${row.target}: ${message}` };
+  });
+  const served = wave.endpoints.filter(({ target }) => !behind.some((row) => row.target === target)).map(endpointKey);
+  const unproved = facts.endpoints.filter((status) => status.generation === generation && !status.proved && served.includes(status.endpoint));
+  const endpoints = unproved.map((status) => {
+    const { code, message } = failure(status.errorCode ?? "verify.stale", status.errorMessage ?? "not proved");
+    return { code, message: `endpoint ${status.endpoint}: ${message}` };
+  });
+  return [...targets, ...endpoints];
+}
+
+function failureOf(row: Deployment, facts: Facts): Failure {
+  if (crashed(row, facts)) return crashLoop(`${row.openClaims} workers in a row died while deploying`);
+  return row.errorCode === null ? { code: "deploy.unattended", message: "no deployer has taken it" } : failure(row.errorCode, row.errorMessage);
+}
+
+function summary(certificate: Certificate, { generation }: Renewal, facts: Facts): string {
+  const rows = facts.deployments.filter(({ target }) => certificate.targets.includes(target));
+  const behind = rows.filter((row) => row.deployedGeneration < generation);
+  return behind.length === 0 ? "" : `${rows.length - behind.length} of ${rows.length} targets deployed; `;
+}
+
+/** A handshake counts only if it came after this renewal began, after the pair was last put behind the endpoint, and after `since`. */
+function needsRound(endpoint: Endpoint, renewal: Renewal, facts: Facts, since: number): boolean {
+  const behind = facts.deployments.filter((row) => isBehind(endpoint, row, facts));
+  const deployed = behind.filter((row) => row.deployedGeneration >= renewal.generation);
+  if (behind.length > 0 && deployed.length === 0) return false;
+  const after = Math.max(since, renewal.createdAt, ...deployed.map((row) => row.deployedAt ?? 0));
+  const status = facts.endpoints.find((row) => row.endpoint === endpointKey(endpoint) && row.generation === renewal.generation);
+  return status === undefined || status.roundEndedAt === null || status.roundEndedAt < after;
+}
+
+function isBehind(endpoint: Endpoint, row: Deployment, { certificate }: Facts): boolean {
+  return endpoint.target === null ? (certificate?.targets.includes(row.target) ?? false) : row.target === endpoint.target;
+}
+
+function failure(code: string | null, message: string | null): Failure {
+  return { code: code !== null && isErrorCode(code) ? code : "internal.bug", message: message ?? "no message was recorded" };
+}
+
+function crashLoop(message: string): Extract<Action, { kind: "fail" }> {
+  return { kind: "fail", code: CRASH_LOOP, message };
+}

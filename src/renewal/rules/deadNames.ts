@@ -1,0 +1,72 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import type { Endpoint } from "../../domain/endpoint.ts";
+import type { HistoryEvent } from "../../domain/event.ts";
+import { type Identifier, namesCover } from "../../domain/identifier.ts";
+import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
+
+/** A name that goes on failing while others of the same order succeed is gone; a broken solver fails for all. */
+const FAILURES_MIN = 3;
+const EVENTS_MAX = 500;
+const PROPOSED_MAX = 5;
+
+export interface DeadName {
+  readonly name: string;
+  readonly failures: number;
+  /** Names of the last order that were validated. */
+  readonly othersValid: number;
+}
+
+/** Names that failed again and again since the certificate was last issued, while others did not. `events`: oldest first. */
+export function deadNames(events: readonly HistoryEvent[]): DeadName[] {
+  const issuedAt = events.findLastIndex(({ type }) => type === "version.issued");
+  const found = new Map<string, DeadName>();
+  for (const { type, detail } of events.slice(issuedAt + 1)) {
+    const { identifier, othersValid } = detail;
+    if (type !== "challenge.failed" || typeof identifier !== "string" || typeof othersValid !== "number") continue;
+    found.set(identifier, { name: identifier, failures: (found.get(identifier)?.failures ?? 0) + 1, othersValid });
+  }
+  return [...found.values()].filter(({ failures, othersValid }) => failures >= FAILURES_MIN && othersValid > 0);
+}
+
+export async function loadDeadNames(store: Store, certificate: string): Promise<DeadName[]> {
+  return deadNames(await store.events.list({ certificate, types: ["challenge.failed", "version.issued"], limit: EVENTS_MAX }));
+}
+
+/** "remove dead.example.org: its validation failed 3 times while 4 others succeeded" */
+export function proposal(dead: readonly DeadName[]): string {
+  return dead
+    .slice(0, PROPOSED_MAX)
+    .map(({ name, failures, othersValid }) => {
+      return `remove ${name}: its validation failed ${failures} times while ${othersValid} other${othersValid === 1 ? "" : "s"} succeeded`;
+    })
+    .join("; ");
+}
+
+/**
+ * The certificate with those endpoints that can serve this version: a server name it was issued without has no server of
+ * ours behind it, and dialling it would fail the renewal that saved the others. Never without any: success is a handshake.
+ */
+export function withoutDeadEndpoints(certificate: Certificate, version: Version | null): Certificate {
+  const skipped = deadEndpoints(certificate, version);
+  return skipped.length === 0 ? certificate : { ...certificate, endpoints: certificate.endpoints.filter((endpoint) => !skipped.includes(endpoint)) };
+}
+
+export function deadEndpoints({ endpoints }: Pick<Certificate, "endpoints">, version: Pick<Version, "droppedNames" | "leaf"> | null): readonly Endpoint[] {
+  if (version === null || version.droppedNames.length === 0) return [];
+  const held = version.leaf.identifiers.map(({ value }) => value);
+  const dead = endpoints.filter(({ sni }) => namesCover(version.droppedNames, sni) && !namesCover(held, sni));
+  return dead.length === endpoints.length ? [] : dead;
+}
+
+export interface NamesToOrder {
+  readonly kept: readonly Identifier[];
+  readonly dropped: readonly string[];
+}
+
+/** Without what is dead if that is wanted, but never without the first name, by which people know the certificate. */
+export function namesToOrder({ identifiers, dropDeadNames }: Pick<Certificate, "identifiers" | "dropDeadNames">, dead: readonly DeadName[]): NamesToOrder {
+  const gone = new Set(dropDeadNames ? dead.map(({ name }) => name) : []);
+  const kept = identifiers.filter(({ value }, index) => index === 0 || !gone.has(value));
+  return { kept, dropped: identifiers.filter((identifier) => !kept.includes(identifier)).map(({ value }) => value) };
+}

@@ -1,0 +1,57 @@
+import { Cron } from "croner";
+import type { Maintenance, MaintenanceWindow } from "../../domain/maintenance.ts";
+import type { Reason } from "../../domain/renewal.ts";
+import { formatInstant } from "../../domain/time.ts";
+
+/**
+ * What can wait for an operator's window. Not among them: what is missing, revoked or about to expire, and drift, which
+ * finishes a change already begun. A request by hand is a person's decision and is not asked about at all.
+ */
+const ROUTINE: ReadonlySet<Reason> = new Set(["renewalWindow", "renewalInfo", "identifiersChanged", "issuerChanged", "keyChanged"]);
+
+/** Freezes and windows may follow each other; more than this many in a row is a hold without end. */
+const STEPS_MAX = 100;
+
+export interface MaintenanceHold {
+  readonly hold: "frozen" | "outsideWindow";
+  readonly detail: string;
+  /** ms since epoch. */
+  readonly until: number;
+}
+
+/**
+ * Why a routine renewal waits for its operator, or null: it need not. `safeUntil` is when waiting ends being safe. A
+ * hold that would last beyond it is no hold at all: the change comes during the freeze either way, and early there is
+ * still time to try again. So certificates that live shorter than a freeze renew through it as ever.
+ */
+export function maintenanceHold({ windows, freezes }: Maintenance, reason: Reason, safeUntil: number, now: number): MaintenanceHold | null {
+  if (!ROUTINE.has(reason)) return null;
+  const freezeAt = (at: number) => freezes.find(({ from, until }) => from <= at && at < until);
+  let free = now;
+  for (let step = 0; step < STEPS_MAX && free < safeUntil; step++) {
+    const freeze = freezeAt(free);
+    const next = freeze?.until ?? opening(windows, free);
+    if (next === free) break;
+    free = next;
+  }
+  if (free === now || free >= safeUntil) return null;
+  const freeze = freezeAt(now);
+  return freeze !== undefined
+    ? { hold: "frozen", detail: `frozen until ${formatInstant(freeze.until)} (${freeze.reason})`, until: free }
+    : { hold: "outsideWindow", detail: `waits for the maintenance window that opens ${formatInstant(free)}`, until: free };
+}
+
+/** The first instant from `at` on that lies in a window: `at` itself inside one. */
+function opening(windows: readonly MaintenanceWindow[], at: number): number {
+  if (windows.length === 0) return at;
+  return Math.min(...windows.map((window) => Math.max(at, startAfter(window, at - window.durationMs))));
+}
+
+/** Parsing costs more than asking, and the planner asks for every certificate that is due. Configuration makes the keys. */
+const PARSED = new WeakMap<MaintenanceWindow, Cron>();
+
+function startAfter(window: MaintenanceWindow, at: number): number {
+  const cron = PARSED.get(window) ?? new Cron(window.cron, { timezone: window.timeZone, mode: "5-part" });
+  PARSED.set(window, cron);
+  return cron.nextRun(new Date(at))?.getTime() ?? Number.POSITIVE_INFINITY;
+}

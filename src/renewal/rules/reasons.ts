@@ -1,0 +1,134 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
+import { endpointKey } from "../../domain/endpoint.ts";
+import { type Identifier, sameIdentifiers } from "../../domain/identifier.ts";
+import type { Reason } from "../../domain/renewal.ts";
+import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
+import { formatDuration, formatInstant } from "../../domain/time.ts";
+import { IMPORTED, type Version } from "../../domain/version.ts";
+import { ownWindowAt, suggestionFor } from "./suggestion.ts";
+import { renewalWindow } from "./window.ts";
+
+/** What is known about a certificate when the planner asks whether it is due. */
+export interface ReasonFacts {
+  readonly certificate: Certificate;
+  /** The latest issued version; null: none yet. */
+  readonly version: Version | null;
+  /** What the CA suggested last; null: it was never asked. */
+  readonly renewalInfo: RenewalInfoRecord | null;
+  readonly deployments: readonly Deployment[];
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+interface Check {
+  readonly reason: Reason;
+  /** The sentence people read when this check wins, null when it does not apply. */
+  readonly applies: (facts: ReasonFacts & { readonly version: Version }, now: number) => string | null;
+}
+
+/** Why a certificate renews: in this order, the first that applies wins. `missing` comes before all, as nothing else can be asked then. */
+const CHECKS: readonly Check[] = [
+  {
+    reason: "revoked",
+    applies: ({ version }) => (version.revokedAt === null ? null : `generation ${version.generation} was revoked ${formatInstant(version.revokedAt)}`),
+  },
+  {
+    reason: "identifiersChanged",
+    applies({ certificate, version }) {
+      // Names it was issued without are missing by decision; the next regular renewal tries them again.
+      const dropped = certificate.dropDeadNames ? version.droppedNames : [];
+      const wanted = certificate.identifiers.filter(({ value }) => !dropped.includes(value));
+      return sameIdentifiers(wanted, version.leaf.identifiers) ? null : namesDifference(wanted, version.leaf.identifiers);
+    },
+  },
+  {
+    reason: "issuerChanged",
+    applies: ({ certificate, version }) =>
+      [certificate.issuer, ...certificate.fallbacks, IMPORTED].includes(version.issuer)
+        ? null
+        : `issued by ${version.issuer}, configured is ${certificate.issuer}`,
+  },
+  {
+    reason: "keyChanged",
+    applies: ({ certificate, version }) => (version.keyType === certificate.keyType ? null : `key is ${version.keyType}, configured is ${certificate.keyType}`),
+  },
+  {
+    reason: "emergency",
+    applies: ({ certificate, version }, now) => {
+      const window = renewalWindow(version.leaf, certificate.policy);
+      if (now >= window.expiresAt) return `expired ${formatDuration(now - window.expiresAt)} ago`;
+      return now >= window.emergencyAt ? `expires in ${formatDuration(window.expiresAt - now)}` : null;
+    },
+  },
+  {
+    reason: "renewalInfo",
+    applies: ({ version, renewalInfo }, now) => {
+      const suggestion = suggestionFor(version, renewalInfo);
+      if (suggestion === null || now < suggestion.renewAt) return null;
+      const why = suggestion.explanationUrl === null ? "" : `, see ${suggestion.explanationUrl}`;
+      return `the CA asks for renewal between ${formatInstant(suggestion.start)} and ${formatInstant(suggestion.end)}${why}`;
+    },
+  },
+  {
+    reason: "renewalWindow",
+    applies: ({ certificate, version, renewalInfo }, now) => {
+      const window = renewalWindow(version.leaf, certificate.policy);
+      return now >= ownWindowAt(version, certificate.policy, renewalInfo)
+        ? `window opened ${formatInstant(window.opensAt)}, expires in ${formatDuration(window.expiresAt - now)}`
+        : null;
+    },
+  },
+  { reason: "drift", applies: drift },
+];
+
+export interface ReasonFound {
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
+/** The first reason to renew, or null: the certificate is as wanted. */
+export function firstReason(facts: ReasonFacts, now: number): ReasonFound | null {
+  const { version } = facts;
+  if (version === null) return { reason: "missing", detail: "no certificate has been issued yet" };
+  for (const { reason, applies } of CHECKS) {
+    const detail = applies({ ...facts, version }, now);
+    if (detail !== null) return { reason, detail };
+  }
+  return null;
+}
+
+function namesDifference(wanted: readonly Identifier[], held: readonly Identifier[]): string {
+  const values = (set: readonly Identifier[]): Set<string> => new Set(set.map(({ value }) => value));
+  const added = [...values(wanted).difference(values(held))].map((name) => `+${name}`);
+  const dropped = [...values(held).difference(values(wanted))].map((name) => `-${name}`);
+  return `names changed: ${[...added, ...dropped].join(" ")}`;
+}
+
+/** Observed is not wanted: mended by deploying and verifying the version that exists, never by issuing another. */
+export function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
+  const behind = behindTargets(certificate, version.generation, deployments);
+  if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
+  // A pair taken over from elsewhere may never have been in place: until it was seen, what is served is not ours to replace.
+  if (version.issuer === IMPORTED && version.verifiedAt === null) return null;
+  const stale = staleEndpoints(certificate, version.generation, endpoints);
+  if (stale.length > 0) return `not served at ${stale.join(", ")}`;
+  const current = endpoints.filter((status) => status.generation === version.generation);
+  // An endpoint added later has to be proved as well.
+  const unproved = certificate.endpoints.map(endpointKey).filter((key) => !current.some((status) => status.endpoint === key));
+  return unproved.length > 0 ? `not proved at ${unproved.join(", ")}` : null;
+}
+
+/** Configured targets that do not hold the generation. */
+export function behindTargets(certificate: Certificate, generation: number, deployments: readonly Deployment[]): string[] {
+  return certificate.targets.filter((target) => {
+    const deployment = deployments.find((row) => row.target === target);
+    return deployment === undefined || deployment.deployedGeneration < generation;
+  });
+}
+
+/** Configured endpoints seen to serve something else than the generation. One that does not answer is not mended by deploying: it is dialled again. */
+export function staleEndpoints(certificate: Certificate, generation: number, endpoints: readonly EndpointStatus[]): string[] {
+  const configured = new Set(certificate.endpoints.map(endpointKey));
+  const stale = endpoints.filter((status) => status.generation === generation && !status.proved && status.errorCode !== "verify.unreachable");
+  return stale.map(({ endpoint }) => endpoint).filter((endpoint) => configured.has(endpoint));
+}

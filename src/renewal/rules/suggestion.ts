@@ -1,0 +1,46 @@
+import type { RenewalPolicy } from "../../domain/certificate.ts";
+import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
+import type { Version } from "../../domain/version.ts";
+import { renewalWindow } from "./window.ts";
+
+/** A CA that cannot be asked for this long no longer keeps the certificate's own window from applying. */
+const STALE_MS = 3 * 86_400_000;
+
+/** A CA's window for one version, with the instant chosen in it (RFC 9773 §4.2). */
+export interface Suggestion {
+  readonly start: number;
+  readonly end: number;
+  readonly renewAt: number;
+  readonly explanationUrl: string | null;
+}
+
+/** null: the CA suggests nothing for this version. */
+export function suggestionFor(version: Version, info: RenewalInfoRecord | null): Suggestion | null {
+  if (info === null || info.generation !== version.generation) return null;
+  const { windowStart: start, windowEnd: end, renewAt, explanationUrl } = info;
+  return start === null || end === null || renewAt === null ? null : { start, end, renewAt, explanationUrl };
+}
+
+/** The CA's window for this version is open: an order that says it replaces it counts against no limit (RFC 9773 §5), for whatever reason it is made. */
+export function isInsideWindow(version: Version, info: RenewalInfoRecord | null, now: number): boolean {
+  const suggestion = suggestionFor(version, info);
+  return suggestion !== null && suggestion.start <= now && now < suggestion.end;
+}
+
+/** Uniform over the window (RFC 9773 §4.2), so that all who were told the same window do not come at once. `random` is in [0, 1). */
+export function chooseInstant({ start, end }: { readonly start: number; readonly end: number }, random: number): number {
+  return start + Math.floor((end - start) * random);
+}
+
+/** When the certificate's own window applies: at its instant, but not while the CA suggests a later one. */
+export function ownWindowAt(version: Version, policy: RenewalPolicy, info: RenewalInfoRecord | null): number {
+  const { dueAt } = renewalWindow(version.leaf, policy);
+  return suggestionFor(version, info) === null ? dueAt : Math.max(dueAt, (info?.polledAt ?? 0) + STALE_MS);
+}
+
+/** When time alone makes the certificate due: by the CA's suggestion, its own window or as an emergency, whichever comes first. */
+export function nextDueAt(version: Version, policy: RenewalPolicy, info: RenewalInfoRecord | null): number {
+  const { emergencyAt } = renewalWindow(version.leaf, policy);
+  const suggested = suggestionFor(version, info)?.renewAt ?? Number.POSITIVE_INFINITY;
+  return Math.min(suggested, ownWindowAt(version, policy, info), emergencyAt);
+}

@@ -1,0 +1,44 @@
+import { createHash } from "node:crypto";
+import type { RenewalPolicy } from "../../domain/certificate.ts";
+import type { Leaf } from "../../domain/version.ts";
+
+const SHORT_LIFETIME_MS = 10 * 86_400_000;
+/** Below this fraction of the lifetime left, nothing delays a renewal any more. */
+const EMERGENCY_FRACTION_LEFT = 1 / 20;
+
+export interface RenewalWindow {
+  /** First instant at which renewing is sensible. */
+  readonly opensAt: number;
+  /** This certificate's own instant inside the window, spread so that a fleet issued together does not renew together. */
+  readonly dueAt: number;
+  readonly emergencyAt: number;
+  readonly expiresAt: number;
+}
+
+/**
+ * By fraction of the lifetime, not days, so that one-hour and 398-day certificates work alike. Without a configured
+ * fraction: a third of the lifetime left, or half for lifetimes below ten days (Let's Encrypt's integration guide).
+ * Instants are ms since epoch.
+ */
+export function renewalWindow(leaf: Pick<Leaf, "notBefore" | "notAfter" | "fingerprint">, policy: RenewalPolicy): RenewalWindow {
+  const lifetimeMs = Math.max(0, leaf.notAfter - leaf.notBefore);
+  const fraction = policy.renewAtFractionLeft ?? (lifetimeMs < SHORT_LIFETIME_MS ? 1 / 2 : 1 / 3);
+  const opensAt = leaf.notAfter - lifetimeMs * fraction;
+  const emergencyAt = leaf.notAfter - lifetimeMs * EMERGENCY_FRACTION_LEFT;
+  const spreadMs = Math.max(0, emergencyAt - opensAt) * policy.jitterFraction;
+  return { opensAt, dueAt: Math.min(opensAt + spreadMs * unitHash(leaf.fingerprint), emergencyAt), emergencyAt, expiresAt: leaf.notAfter };
+}
+
+/**
+ * When people are told that nothing has taken its place: the emergency has lasted for a tenth of itself, so what the
+ * emergency itself brings about is not waited for in vain.
+ */
+export function expiryWarningAt(leaf: Pick<Leaf, "notBefore" | "notAfter">): number {
+  const emergencyMs = Math.max(0, leaf.notAfter - leaf.notBefore) * EMERGENCY_FRACTION_LEFT;
+  return Math.ceil(leaf.notAfter - emergencyMs * 0.9);
+}
+
+/** A number in [0, 1) that every process derives alike: nothing to persist, and no re-rolling at each tick. */
+function unitHash(seed: string): number {
+  return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;
+}

@@ -1,0 +1,154 @@
+import type { Deployment, DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import type { Renewal } from "../../domain/renewal.ts";
+import type { Context } from "../context.ts";
+import { errorDetail, renewalEvent } from "../history.ts";
+import { advance } from "../rules/advance.ts";
+import { retryAt } from "../rules/backoff.ts";
+import { held, isInterruption, type Lease, withLease } from "./lease.ts";
+import { loadFacts, proceed, recordOutcome } from "./reconcile.ts";
+
+/**
+ * A target that hangs must not hold a worker for ever. Deployers bound each of their own waits by what the configuration says, half an
+ * hour at most: this is for what they forget.
+ */
+const ATTEMPT_TIMEOUT_MS = 2_400_000;
+/** A deployer that was told to stop may clean up; one that does not stop, say for a dead file system, is left to itself. */
+const STOP_GRACE_MS = 10_000;
+
+type Outcome =
+  | { readonly kind: "deployed"; readonly receipt: DeployReceipt; readonly durationMs: number }
+  | { readonly kind: "failed"; readonly error: RenewalError }
+  | { readonly kind: "notNeeded" | "interrupted" };
+
+/** Puts the wanted generation into one target of a renewal's certificate. */
+export async function deploy(context: Context, renewalId: string, target: string, signal: AbortSignal): Promise<void> {
+  const { store, clock, settings } = context;
+  await context.clockGuard.check(signal);
+  const renewal = await store.renewals.get(renewalId);
+  // A job may outlive what it was for: a renewal that was cancelled or held, or a wave that is not reached yet, puts nothing anywhere.
+  if (renewal === null || !(await isNext(context, renewalId, target))) return;
+  const { certificate } = renewal;
+  const claimedAt = clock.monotonic();
+  const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
+  if (deployment === null) return;
+  const extend = (leaseUntil: number): Promise<boolean> => store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
+  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attempt(context, renewal, deployment, lease));
+  switch (outcome.kind) {
+    case "deployed":
+      return recordDeployed(context, renewal, deployment, outcome);
+    case "failed":
+      return recordFailed(context, renewal, deployment, outcome.error);
+    default:
+      await store.deployments.update(certificate, target, deployment.fence, { leaseUntil: null, openClaims: deployment.openClaims - 1 });
+      return proceed(context, renewalId);
+  }
+}
+
+/** `claimed`: our own claim, which is left out of account. */
+async function isNext(context: Context, renewalId: string, target: string, claimed?: Deployment): Promise<boolean> {
+  const renewal = await context.store.renewals.get(renewalId);
+  if (renewal === null) return false;
+  const facts = await loadFacts(context, context.store, renewal);
+  const beforeClaim = claimed && { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
+  const deployments = facts.deployments.map((row) => (beforeClaim && row.target === target ? beforeClaim : row));
+  const action = advance(renewal, { ...facts, deployments }, context.clock.now());
+  return action.kind === "deploy" && action.targets.includes(target);
+}
+
+async function attempt(context: Context, renewal: Renewal, deployment: Deployment, lease: Lease): Promise<Outcome> {
+  const { store, clock, estate, log } = context;
+  const { certificate, target, wantedGeneration: generation } = deployment;
+  // After waiting for the claim, ask again: in the meantime another renewal may want a newer pair here, in a wave that is not reached yet.
+  if (generation !== renewal.generation || !(await isNext(context, renewal.id, target, deployment))) return { kind: "notNeeded" };
+  const startedAt = clock.monotonic();
+  try {
+    const version = await store.versions.get(certificate, generation);
+    if (version === null) throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
+    const privateKey = await store.versions.privateKey(certificate, generation);
+    await store.transaction(async (tx) => {
+      held(await tx.deployments.update(certificate, target, deployment.fence, {}));
+      await tx.events.append(renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target));
+    });
+    const { leaf, leafPem, chainPem } = version;
+    const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
+    lease.assertHeld();
+    const signal = lease.within(ATTEMPT_TIMEOUT_MS);
+    const receipt = await stopping(signal, estate.deployer(target).deploy({ pair, previous: deployment.receipt }, signal));
+    return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
+  } catch (thrown) {
+    if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
+    log.info({ certificate, renewalId: renewal.id, target, reason: toRenewalError(thrown).message }, "deployment interrupted; it is repeated");
+    return { kind: "interrupted" };
+  }
+}
+
+/** What it may still do is what any overtaken worker may do: its target refuses what is older, and what it records is fenced. */
+async function stopping<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise: abandoned, reject } = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    timer = setTimeout(() => reject(signal.reason), STOP_GRACE_MS);
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([work, abandoned]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}
+
+function asDeployError(thrown: unknown): RenewalError {
+  if (thrown instanceof Error && thrown.name === "TimeoutError") {
+    return new RenewalError("deploy.timeout", `the deployer did not come to an end within ${ATTEMPT_TIMEOUT_MS / 60_000} minutes`, { cause: thrown });
+  }
+  return toRenewalError(thrown);
+}
+
+async function recordDeployed(
+  context: Context,
+  renewal: Renewal,
+  deployment: Deployment,
+  { receipt, durationMs }: Extract<Outcome, { kind: "deployed" }>,
+): Promise<void> {
+  const { certificate, target, fence, wantedGeneration } = deployment;
+  const now = context.clock.now();
+  await record(context, renewal, deployment, async (tx) => {
+    const cleared = { leaseUntil: null, openClaims: 0, nextAttemptAt: null, exhausted: false, errorCode: null, errorMessage: null };
+    if (!(await tx.deployments.update(certificate, target, fence, { ...cleared, deployedGeneration: wantedGeneration, deployedAt: now, receipt })))
+      return false;
+    await tx.events.append(renewalEvent(renewal, now, "deploy.succeeded", { ...receipt, generation: wantedGeneration, durationMs }, target));
+    return true;
+  });
+}
+
+async function recordFailed(context: Context, renewal: Renewal, deployment: Deployment, error: RenewalError): Promise<void> {
+  const { settings, clock, log } = context;
+  const { certificate, target, fence } = deployment;
+  const now = clock.now();
+  const attempts = deployment.attempts + 1;
+  const next = retryAt(error, attempts, settings.deployAttemptsMax, settings, now);
+  log.warn({ certificate, renewalId: renewal.id, target, code: error.code, err: error, retryAt: next }, "deployment failed");
+  await record(context, renewal, deployment, async (tx) => {
+    const patch = {
+      leaseUntil: null,
+      openClaims: 0,
+      attempts,
+      nextAttemptAt: next,
+      exhausted: next === null,
+      errorCode: error.code,
+      errorMessage: error.message,
+    };
+    if (!(await tx.deployments.update(certificate, target, fence, patch))) return false;
+    await tx.events.append(renewalEvent(renewal, now, "deploy.failed", { ...errorDetail(error), attempt: attempts, retryAt: next }, target));
+    return true;
+  });
+}
+
+async function record(context: Context, renewal: Renewal, { target }: Deployment, outcome: Parameters<typeof recordOutcome>[2]): Promise<void> {
+  if (await recordOutcome(context, renewal.id, outcome)) return;
+  context.log.warn({ certificate: renewal.certificate, renewalId: renewal.id, target }, "late write refused: another worker has taken over");
+}

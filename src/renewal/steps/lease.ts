@@ -1,0 +1,91 @@
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import type { Context } from "../context.ts";
+
+export interface Lease {
+  /**
+   * Aborts when the lease is lost, its deadline passes without renewal, or the worker shuts down. Its `throwIfAborted` looks at
+   * the deadline itself: in a process that was stopped and continued, answers may be handled before the timer that would abort.
+   */
+  readonly signal: AbortSignal;
+  /** As `signal`, aborting with a TimeoutError after `timeoutMs` at the latest. */
+  within(timeoutMs: number): AbortSignal;
+  /** Call before a side effect: throws `lease.lost` when this worker was paused past its deadline. */
+  assertHeld(): void;
+}
+
+export interface LeaseTerms {
+  /** `clock.monotonic()` taken before the claim was sent: the lease counts from there. */
+  readonly claimedAt: number;
+  /** Compare-and-set on the fence. False: another worker has taken over. */
+  readonly extend: (leaseUntil: number) => Promise<boolean>;
+}
+
+/**
+ * Runs `work` while renewing the lease. The deadline is kept locally on the monotonic clock: a worker cut off from the
+ * database, or stopped and continued, is told nothing by anybody and must end its side effects by itself.
+ * The caller records the outcome after this returns; the fence protects that write.
+ */
+export async function withLease<T>(context: Context, terms: LeaseTerms, signal: AbortSignal, work: (lease: Lease) => Promise<T>): Promise<T> {
+  const { clock, settings } = context;
+  const lost = new AbortController();
+  let deadline = terms.claimedAt + settings.leaseMs;
+  const lose = (why: string): void => lost.abort(new RenewalError("lease.lost", why));
+
+  const expire = (): void => {
+    if (clock.monotonic() >= deadline) lose("the lease ran out before it could be renewed");
+  };
+  const renew = async (): Promise<void> => {
+    const startedAt = clock.monotonic();
+    try {
+      if (await terms.extend(clock.now() + settings.leaseMs)) deadline = startedAt + settings.leaseMs;
+      else lose("another worker has taken over");
+    } catch (thrown) {
+      // Not yet lost: the database may answer again before the deadline.
+      context.log.warn({ err: toRenewalError(thrown) }, "lease not renewed");
+    }
+  };
+  let renewing: Promise<void> | null = null;
+  const heartbeat = setInterval(() => {
+    // While the database is slow there is one extension under way, which is the one that is waited for at the end.
+    renewing ??= renew().finally(() => {
+      renewing = null;
+    });
+  }, settings.leaseMs / 3);
+  const watchdog = setInterval(expire, Math.min(1_000, settings.leaseMs / 4));
+  const checked = (...others: readonly AbortSignal[]): AbortSignal => {
+    const all = AbortSignal.any([signal, lost.signal, ...others]);
+    const throwIfAborted = all.throwIfAborted.bind(all);
+    return Object.assign(all, {
+      throwIfAborted() {
+        expire();
+        throwIfAborted();
+      },
+    });
+  };
+  try {
+    return await work({
+      signal: checked(),
+      within: (timeoutMs) => checked(AbortSignal.timeout(timeoutMs)),
+      assertHeld() {
+        expire();
+        lost.signal.throwIfAborted();
+        signal.throwIfAborted();
+      },
+    });
+  } finally {
+    clearInterval(heartbeat);
+    clearInterval(watchdog);
+    // A late extension must not take the lease again after the caller has given it back.
+    await renewing;
+  }
+}
+
+/** The worker stops or was overtaken: nothing failed, so no attempt is counted and no error recorded. */
+export function isInterruption(thrown: unknown, lease: Lease): boolean {
+  return lease.signal.aborted || (thrown instanceof RenewalError && thrown.code === "lease.lost");
+}
+
+/** For the result of a compare-and-set on the fence: refused, the fence has been raised since. */
+export function held(written: boolean): void {
+  if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
+}

@@ -1,0 +1,92 @@
+import type { CaBudget } from "../../domain/budget.ts";
+import type { Certificate } from "../../domain/certificate.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import { sameIdentifiers } from "../../domain/identifier.ts";
+import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
+import { byKey, type Charge, chargesOf, failureCharges, keyOf, refund, shortage, spend, tokenMs } from "../rules/budget.ts";
+import { renewalWindow } from "../rules/window.ts";
+
+/** An order that is about to be opened. */
+export interface Withdrawal {
+  readonly renewalId: string;
+  readonly certificate: Certificate;
+  readonly budget: CaBudget;
+  /** The latest version; null: none yet. */
+  readonly version: Version | null;
+  /** Belongs to a mass replacement, which may use what routine work has to leave. */
+  readonly urgent?: boolean;
+}
+
+/** Whether this CA has certified this very set of names before, as far as renewd knows. */
+export function isRenewal(certificate: Pick<Certificate, "identifiers">, version: Version | null, issuer: string): boolean {
+  return version !== null && version.issuer === issuer && sameIdentifiers(version.leaf.identifiers, certificate.identifiers);
+}
+
+/** Nothing served, or soon nothing valid: this may use what routine work has to leave. */
+export function isUrgent(certificate: Pick<Certificate, "policy">, version: Version | null, now: number): boolean {
+  return version === null || now >= renewalWindow(version.leaf, certificate.policy).emergencyAt;
+}
+
+/** Takes what the order draws on its CA's limits, or throws `acme.budget` and takes nothing. Part of the caller's transaction. */
+export async function withdraw(tx: Store, { renewalId, certificate, budget, version, urgent = false }: Withdrawal, now: number): Promise<void> {
+  const charges = chargesOf(budget, { ...certificate, renewal: isRenewal(certificate, version, budget.issuer) });
+  if (charges.length === 0) return;
+  await tx.ledger.lock();
+  const buckets = byKey(await tx.ledger.read(charges));
+  const held = new Set((await tx.ledger.reserved(renewalId)).map(keyOf));
+  // A crash between reserving and newOrder leaves its certificate paid for; the order itself may have been opened.
+  const open = charges.filter((each) => !held.has(keyOf(each)));
+  const short = shortage(open, buckets, urgent || isUrgent(certificate, version, now), now);
+  if (short !== null)
+    throw new RenewalError("acme.budget", `issuer "${budget.issuer}": ${short.detail}`, { retryAt: wakeAt(short.until, certificate, version, now) });
+  const spent = open.filter(({ spends }) => spends);
+  await tx.ledger.write(spend(spent, buckets, now));
+  await tx.ledger.reserve(
+    renewalId,
+    spent.filter(isRefundable).map(({ limit, ...key }) => ({ ...key, tokenMs: tokenMs(limit) })),
+  );
+}
+
+/** An emergency may use more than routine work: it is asked again the moment it has become one. */
+export function wakeAt(until: number, certificate: Pick<Certificate, "policy">, version: Version | null, now: number): number {
+  if (version === null) return until;
+  const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
+  return emergencyAt > now ? Math.min(until, emergencyAt) : until;
+}
+
+/** CAs count orders when they are opened, but certificates only when they are issued. */
+function isRefundable({ kind }: Pick<Charge, "kind">): boolean {
+  return kind === "certificatesPerDomain" || kind === "certificatesPerExactSet";
+}
+
+/** The renewal's order will bring no certificate: what was taken for it is given back. Part of the caller's transaction. */
+export async function giveBack(tx: Store, renewalId: string): Promise<void> {
+  const taken = await tx.ledger.reserved(renewalId);
+  if (taken.length === 0) return;
+  // Once the request was sent, the CA may have issued and counted, whether or not the answer reached us.
+  if ((await tx.renewals.orderState(renewalId)).csr === null) {
+    await tx.ledger.lock();
+    await tx.ledger.write(refund(taken, byKey(await tx.ledger.read(taken))));
+  }
+  await tx.ledger.release(renewalId);
+}
+
+/** A validation failed: it counts whatever else becomes of the order. Part of the caller's transaction. */
+export async function countFailure(tx: Store, budget: CaBudget, identifier: string, now: number): Promise<void> {
+  const charges = failureCharges(budget, [identifier]);
+  if (charges.length === 0) return;
+  await tx.ledger.lock();
+  await tx.ledger.write(spend(charges, byKey(await tx.ledger.read(charges)), now));
+}
+
+/** The certificate was issued: what was taken for it stays taken, and its names' failures in a row are over. */
+export async function settle(tx: Store, renewalId: string, budget: CaBudget, certificate: Certificate, now: number): Promise<void> {
+  await tx.ledger.release(renewalId);
+  const names = certificate.identifiers.map(({ value }) => value);
+  if (budget.limits.consecutiveFailuresPerIdentifier === undefined) return;
+  const rows = failureCharges(budget, names).filter(({ kind }) => kind === "consecutiveFailuresPerIdentifier");
+  const known = byKey(await tx.ledger.read(rows));
+  const over = rows.filter((row) => known.has(keyOf(row)));
+  if (over.length > 0) await tx.ledger.write(over.map(({ scope, kind, key }) => ({ scope, kind, key, fullAt: now })));
+}

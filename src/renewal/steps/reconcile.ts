@@ -1,0 +1,143 @@
+import type { Deployment } from "../../domain/deployment.ts";
+import { toRenewalError } from "../../domain/errors.ts";
+import type { Job } from "../../domain/queue.ts";
+import { isActive, type Renewal } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
+import type { Context } from "../context.ts";
+import { type Action, advance, type Facts } from "../rules/advance.ts";
+import { withoutDeadEndpoints } from "../rules/deadNames.ts";
+import { isOutdated } from "./configurationVersion.ts";
+import { finish } from "./finish.ts";
+import { hold, resumeHeld, tellResumed, type WaveFailed } from "./hold.ts";
+import { pairBefore, rollBack } from "./rollBack.ts";
+
+/** Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time, by anyone. */
+export async function proceed(context: Context, renewalId: string): Promise<void> {
+  const jobs = await context.store.transaction((tx) => record(context, tx, renewalId));
+  await hint(context, jobs);
+}
+
+/**
+ * Records an outcome and what follows from it in one transaction, then enqueues. `outcome` returns false when its
+ * compare-and-set was refused: another worker has taken over, and nothing at all is written.
+ */
+export async function recordOutcome(context: Context, renewalId: string, outcome: (tx: Store) => Promise<boolean>): Promise<boolean> {
+  const jobs = await context.store.transaction(async (tx) => {
+    // The renewal before its deployments, as everywhere: who locks them crosswise with another is stopped by PostgreSQL.
+    await tx.renewals.lock(renewalId);
+    return (await outcome(tx)) ? record(context, tx, renewalId) : null;
+  });
+  if (jobs === null) return false;
+  await hint(context, jobs);
+  return true;
+}
+
+/** The queue is a hint: when it cannot be reached, the sweep enqueues the same jobs later. */
+async function hint(context: Context, jobs: readonly Job[]): Promise<void> {
+  if (jobs.length === 0) return;
+  try {
+    await context.queue.enqueue(jobs);
+  } catch (thrown) {
+    const error = toRenewalError(thrown);
+    context.log.warn({ renewalId: jobs[0]?.renewalId ?? "", code: error.code, reason: error.message }, "not enqueued; the sweep will");
+  }
+}
+
+async function record(context: Context, tx: Store, renewalId: string): Promise<Job[]> {
+  const locked = await tx.renewals.lock(renewalId);
+  if (locked === null) return [];
+  const now = context.clock.now();
+  const renewal = await followConfiguration(context, tx, locked, now);
+  const facts = await loadFacts(context, tx, renewal);
+  const action = advance(renewal, facts, now);
+  if (renewal.state === "held" && action.kind !== "wait" && action.kind !== "cancel")
+    await tellResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
+  switch (action.kind) {
+    case "none":
+      return [];
+    case "wait":
+      await tx.renewals.update(renewal.id, renewal.fence, { nextActionAt: action.until });
+      return [];
+    case "hold":
+      await hold(tx, renewal, action, now);
+      return [];
+    case "rollBack":
+      return rollBackByItself(context, tx, renewal, action, now);
+    case "issue":
+    case "deploy":
+    case "verify": {
+      const state = { issue: renewal.state === "planned" ? "planned" : "issuing", deploy: "deploying", verify: "verifying" } as const;
+      await tx.renewals.update(renewal.id, renewal.fence, { state: state[action.kind], nextActionAt: now + context.settings.requeueMs });
+      if (action.kind === "deploy") await offer(tx, action.targets, facts, now);
+      return jobsFor(context, action, renewal, facts);
+    }
+    case "succeed":
+    case "fail":
+    case "cancel":
+      context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, outcome: action.kind }, "renewal ended");
+      await finish(tx, context, renewal, action, facts, now);
+      return [];
+  }
+}
+
+/** From now on these targets wait for a deployer. */
+async function offer(tx: Store, targets: readonly string[], { deployments }: Facts, now: number): Promise<void> {
+  for (const { certificate, target, fence, nextAttemptAt } of deployments) {
+    if (nextAttemptAt === null && targets.includes(target)) await tx.deployments.update(certificate, target, fence, { nextAttemptAt: now });
+  }
+}
+
+/** Policy asks for the last proved pair; where there is none, a person has to decide. */
+async function rollBackByItself(context: Context, tx: Store, renewal: Renewal, failed: WaveFailed, now: number): Promise<Job[]> {
+  const certificate = context.estate.certificate(renewal.certificate);
+  const to = certificate && (await pairBefore(tx, renewal.certificate, renewal.generation, now));
+  if (certificate && to) return record(context, tx, (await rollBack(tx, { certificate, to, ended: renewal, why: failed.message, trigger: "planner" }, now)).id);
+  await hold(tx, renewal, { ...failed, message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid` }, now);
+  return [];
+}
+
+/**
+ * Once issued, a renewal takes up a changed configuration: new targets belong to it, and a mended one is tried at once
+ * rather than when its back-off ends. Before that, `advance` cancels it.
+ */
+async function followConfiguration(context: Context, tx: Store, renewal: Renewal, now: number): Promise<Renewal> {
+  const certificate = context.estate.certificate(renewal.certificate);
+  if (certificate === null || certificate.digest === renewal.digest || !isActive(renewal.state)) return renewal;
+  if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return renewal;
+  // Only towards what the database holds: this process may not have been reloaded yet.
+  if ((await tx.certificates.get(renewal.certificate))?.digest !== certificate.digest) return renewal;
+  await tx.deployments.want(certificate.name, certificate.targets, renewal.generation);
+  const { digest } = certificate;
+  await tx.renewals.update(renewal.id, renewal.fence, { digest });
+  const followed = { ...renewal, digest };
+  // The change may be what mends it.
+  return renewal.state === "held" ? resumeHeld(tx, followed, certificate, "the configuration changed", now) : followed;
+}
+
+export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
+  const configured = context.estate.certificate(renewal.certificate);
+  const version = await store.versions.get(renewal.certificate, renewal.generation);
+  const certificate = configured && withoutDeadEndpoints(configured, version);
+  const deployments = await store.deployments.list(renewal.certificate);
+  const previous = await pairKept(store, renewal, deployments);
+  const endpoints = await store.observations.statuses(renewal.certificate);
+  const outdated = await isOutdated(context, store, renewal.certificate);
+  const { leaseMs, crashesMax } = context.settings;
+  return { certificate, outdated, version, previous, deployments, endpoints, leaseMs, crashesMax };
+}
+
+/** The newest pair that a target not reached yet still holds. Where none is known to hold any: the version before. */
+async function pairKept(store: Store, { certificate, generation }: Renewal, deployments: readonly Deployment[]): Promise<Version | null> {
+  const unreached = deployments.filter((row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation);
+  const newest = Math.max(0, ...unreached.map((row) => row.deployedGeneration));
+  return (await store.versions.get(certificate, newest)) ?? store.versions.before(certificate, generation);
+}
+
+function jobsFor({ estate }: Context, action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {
+  const { id: renewalId, generation, priority, fence } = renewal;
+  if (action.kind !== "deploy") return [{ kind: action.kind, renewalId, generation, fence, priority }];
+  return facts.deployments
+    .filter(({ target }) => action.targets.includes(target))
+    .map((row) => ({ kind: "deploy", renewalId, generation, target: row.target, fence: row.fence, priority, agent: estate.hasAgent(row.target) }));
+}

@@ -1,0 +1,19 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import { endpointKey } from "../../domain/endpoint.ts";
+import type { Store } from "../../domain/store.ts";
+import { behindTargets, staleEndpoints } from "../rules/reasons.ts";
+
+/** Has a generation deployed to whatever is behind, and once more behind each endpoint that serves something else. Part of the caller's transaction. */
+export async function wantAgain(tx: Store, certificate: Certificate, generation: number): Promise<void> {
+  const { name, targets } = certificate;
+  const behind = behindTargets(certificate, generation, await tx.deployments.list(name));
+  await tx.deployments.want(name, targets, generation);
+  const stale = staleEndpoints(certificate, generation, await tx.observations.statuses(name));
+  for (const target of targetsServing(certificate, stale, behind)) await tx.deployments.forget(name, target);
+}
+
+/** The targets behind these endpoints. One that any may be behind means all, unless a target that is behind explains what it serves. */
+function targetsServing({ targets, endpoints }: Certificate, stale: readonly string[], behind: readonly string[]): readonly string[] {
+  const served = endpoints.filter((endpoint) => stale.includes(endpointKey(endpoint))).map(({ target }) => target);
+  return targets.filter((target) => served.includes(target) || (served.includes(null) && behind.length === 0));
+}

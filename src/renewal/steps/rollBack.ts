@@ -1,0 +1,72 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import type { Renewal, Trigger } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
+import { formatDuration } from "../../domain/time.ts";
+import type { Version } from "../../domain/version.ts";
+import { renewalEvent } from "../history.ts";
+import { insertRenewal } from "../plan/newRenewal.ts";
+
+const DAY_MS = 86_400_000;
+const QUARTER_HOUR_MS = 900_000;
+/** A new pair is tried after a day, but at least this many times before the one gone back to expires. */
+const ATTEMPTS_LEFT_MIN = 4;
+
+export interface Rollback {
+  readonly certificate: Certificate;
+  readonly to: Version;
+  /** The renewal whose pair is taken back; null: it succeeded, and a person was not content. */
+  readonly ended: Renewal | null;
+  readonly why: string;
+  readonly trigger: Trigger;
+}
+
+/** The newest pair before `generation` that was proved live and is still good; null: there is none. */
+export async function pairBefore(store: Store, certificate: string, generation: number, now: number): Promise<Version | null> {
+  const versions = await store.versions.list(certificate);
+  const bad = versions.find((version) => version.generation === generation)?.leaf.fingerprint;
+  // A pair that was gone back to already stands where it was first: what came after it then was taken back, and stays so.
+  const first = versions.find(({ leaf }) => leaf.fingerprint === bad)?.generation ?? generation;
+  const good = versions.filter((version) => version.generation < first && version.verifiedAt !== null && unfitness(version, versions, now) === null);
+  return good.at(-1) ?? null;
+}
+
+/** Why a pair must not be put back into use; null: it may. Of `versions` of its certificate some may be the same pair under another number. */
+export function unfitness({ leaf }: Version, versions: readonly Version[], now: number): string | null {
+  const revokedAt = versions.find((version) => version.revokedAt !== null && version.leaf.fingerprint === leaf.fingerprint)?.revokedAt ?? null;
+  if (revokedAt !== null) return `was revoked ${formatDuration(now - revokedAt)} ago`;
+  return leaf.notAfter <= now ? `expired ${formatDuration(now - leaf.notAfter)} ago` : null;
+}
+
+/**
+ * Goes back to an earlier pair: it becomes the next generation, because generations never fall. So targets need not be told to
+ * accept an older one, and whoever still deploys the bad pair is refused. Part of the caller's transaction; returns the
+ * renewal that deploys and proves it.
+ */
+export async function rollBack(tx: Store, { certificate, to, ended, why, trigger }: Rollback, now: number): Promise<Renewal> {
+  const { name, targets } = certificate;
+  if (ended !== null) await endRolledBack(tx, ended, to, now);
+  const record = await tx.certificates.get(name);
+  const latest = await tx.versions.latest(name);
+  const generation = Math.max(latest?.generation ?? 0, record?.generationFloor ?? 0) + 1;
+  const privateKey = await tx.versions.privateKey(name, to.generation);
+  await tx.versions.insert({ ...to, generation, createdAt: now, verifiedAt: null }, privateKey);
+  await tx.deployments.want(name, targets, generation);
+  await tx.renewalInfos.watch(name, generation, now);
+  const detail = `generation ${to.generation} again: ${why}`;
+  // As if it expired now: what is in use is known to be bad.
+  const renewal = await insertRenewal(tx, { certificate, generation, reason: "rollback", detail, trigger, id: null, issuer: null, priority: 1 }, now);
+  if (renewal === null) throw new TypeError(`${name} has a renewal that rolling back did not end`);
+  await tx.events.append(renewalEvent(renewal, now, "version.reinstated", { generation, of: to.generation, serial: to.leaf.serial }));
+  await tx.certificates.update(name, {
+    failures: (record?.failures ?? 0) + 1,
+    nextAttemptAt: now + Math.min(DAY_MS, Math.max(QUARTER_HOUR_MS, (to.leaf.notAfter - now) / ATTEMPTS_LEFT_MIN)),
+    lastErrorCode: "deploy.rolledBack",
+    lastErrorMessage: why,
+  });
+  return renewal;
+}
+
+async function endRolledBack(tx: Store, renewal: Renewal, to: Version, now: number): Promise<void> {
+  await tx.renewals.update(renewal.id, renewal.fence, { state: "rolledBack", finishedAt: now, nextActionAt: null, leaseUntil: null });
+  await tx.events.append(renewalEvent(renewal, now, "renewal.rolledBack", { generation: renewal.generation, to: to.generation }));
+}

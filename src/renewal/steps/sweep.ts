@@ -1,0 +1,40 @@
+import { toRenewalError } from "../../domain/errors.ts";
+import type { Renewal } from "../../domain/renewal.ts";
+import type { Context } from "../context.ts";
+import { proceed } from "./reconcile.ts";
+
+/** A mass replacement waits in the queue; looking at all of it at each tick would cost more than it brings. */
+const PAGES_MAX = 5;
+
+/**
+ * Derives all outstanding work from the database again: whatever is due and was not claimed is enqueued once more.
+ * This alone makes the queue disposable (lost Redis, FLUSHALL, a crash between commit and enqueue). Returns how many it looked at.
+ * The most urgent come first, then those that have been due for longest: as whatever was swept is due later again, each is reached,
+ * however many more urgent ones nobody takes, such as the work of an agent that is down.
+ */
+export async function sweep(context: Context, signal: AbortSignal): Promise<number> {
+  const { store, clock, settings } = context;
+  await context.clockGuard.check(signal);
+  const { batch: limit, leaseMs } = settings;
+  const now = clock.now();
+  let swept = 0;
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const due = await store.renewals.due(now, { limit, leaseMs, first: page === 0 ? "urgent" : "overdue" });
+    for (const renewal of due) await sweepOne(context, renewal, signal);
+    swept += due.length;
+    if (due.length < limit) break;
+  }
+  return swept;
+}
+
+async function sweepOne(context: Context, { id, certificate, fence }: Renewal, signal: AbortSignal): Promise<void> {
+  const { store, clock, settings, log } = context;
+  signal.throwIfAborted();
+  try {
+    await proceed(context, id);
+  } catch (thrown) {
+    // One renewal that cannot be advanced must not keep the others waiting: it goes to the end of the queue.
+    log.error({ certificate, renewalId: id, err: toRenewalError(thrown) }, "renewal not swept");
+    await store.renewals.update(id, fence, { nextActionAt: clock.now() + settings.requeueMs });
+  }
+}

@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+import type { CaBudget } from "../../domain/budget.ts";
+import type { Certificate } from "../../domain/certificate.ts";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import type { OrderProgress, OrderState } from "../../domain/issuer.ts";
+import type { Context, RehearsalOffice } from "../context.ts";
+import { ownRequest } from "../steps/orderRequest.ts";
+import { giveBack, withdraw } from "../steps/rateLimits.ts";
+
+/** One thing a renewal would do, tried without touching production. */
+export interface RehearsalStep {
+  /** `order` or `target NAME`. */
+  readonly step: string;
+  readonly result: "passed" | "failed" | "notChecked";
+  readonly message: string;
+  readonly error: RenewalError | null;
+}
+
+const PREFLIGHT_TIMEOUT_MS = 30_000;
+const PROBLEM_CHARACTERS_MAX = 1_000;
+
+/**
+ * All of a renewal but its effects: an order at the staging CA, validated by the same solver, and each target's preflight.
+ * What staging issues is thrown away; nothing is stored as a version and nothing deployed.
+ */
+export async function rehearse(context: Context, certificate: Certificate, office: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep[]> {
+  const { store, clock } = context;
+  const steps = [await tryOrder(context, certificate, office, signal)];
+  const leaf = (await store.versions.latest(certificate.name))?.leaf ?? null;
+  for (const target of certificate.targets) {
+    const step = `target ${target}`;
+    steps.push(
+      await attempt(step, signal, async () => {
+        const deployer = context.estate.deployer(target);
+        if (deployer.preflight === undefined) return null;
+        await deployer.preflight(certificate.name, leaf, AbortSignal.any([signal, AbortSignal.timeout(PREFLIGHT_TIMEOUT_MS)]));
+        return { result: "passed", message: "ready to be deployed to" };
+      }),
+    );
+  }
+  const failed = steps.filter((each) => !isPassing(each));
+  const told = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
+  const problem = failed.find(needsMending);
+  const detail = { passed: failed.length === 0, failed: failed.map(told) };
+  await store.transaction(async (tx) => {
+    await tx.events.append({ at: clock.now(), type: "certificate.rehearsed", certificate: certificate.name, renewalId: null, target: null, detail });
+    // A staging CA that is down or busy says nothing of the certificate, neither that it is well nor that it is mended.
+    if (problem !== undefined || failed.length === 0) {
+      await tx.certificates.update(certificate.name, { rehearsalProblem: problem === undefined ? null : told(problem).slice(0, PROBLEM_CHARACTERS_MAX) });
+    }
+  });
+  return steps;
+}
+
+export function isPassing({ result }: Pick<RehearsalStep, "result">): boolean {
+  return result !== "failed";
+}
+
+function needsMending({ error }: RehearsalStep): boolean {
+  return error !== null && error.facts.class !== "transient" && error.facts.class !== "rateLimited";
+}
+
+function tryOrder(context: Context, certificate: Certificate, { issuer, budget }: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep> {
+  return attempt("order", signal, async () => {
+    if (issuer === null) return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
+    const { name, identifiers, keyType, solver, profile } = certificate;
+    const { progress, presented } = forgetful(context, certificate, budget);
+    const request = { certificate: name, identifiers, keyType, profile, disposable: true, ...(await ownRequest(context, certificate)) };
+    const { leaf } = await issuer.issue(request, progress, context.estate.solver(solver), signal);
+    const remembered = identifiers.length - presented();
+    if (remembered > 0) {
+      const why = `the CA remembers having validated ${remembered} of ${identifiers.length} names, so their challenges were not tried`;
+      return { result: "notChecked", message: `${why}; rehearse once more` };
+    }
+    return { result: "passed", message: `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}` };
+  });
+}
+
+type Checked = Pick<RehearsalStep, "result" | "message">;
+
+/** `work` resolves with null where there is nothing to check with. */
+async function attempt(step: string, signal: AbortSignal, work: () => Promise<Checked | null>): Promise<RehearsalStep> {
+  try {
+    return { step, ...((await work()) ?? { result: "notChecked", message: "cannot be rehearsed" }), error: null };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const timedOut = thrown instanceof Error && thrown.name === "TimeoutError";
+    const error = timedOut
+      ? new RenewalError("deploy.timeout", `no answer within ${PREFLIGHT_TIMEOUT_MS / 1000} s`, { cause: thrown })
+      : toRenewalError(thrown);
+    return { step, result: "failed", message: error.message, error };
+  }
+}
+
+/** In memory only: a rehearsal is begun anew rather than resumed. The staging CA has limits as well. */
+function forgetful(
+  { store, clock }: Context,
+  certificate: Certificate,
+  budget: CaBudget,
+): { readonly progress: OrderProgress /** Challenges answered so far. */; presented(): number } {
+  const id = `rehearsal-${randomUUID()}`;
+  let state: OrderState = { privateKey: null, orderUrl: null, csr: null };
+  let presented = 0;
+  const progress: OrderProgress = {
+    load: async () => state,
+    async save(change, event) {
+      state = { ...state, ...change };
+      if (event?.type === "challenge.presented") presented += 1;
+    },
+    async abandon() {
+      state = { ...state, orderUrl: null, csr: null };
+    },
+    async reserve() {
+      await store.transaction(async (tx) => {
+        await withdraw(tx, { renewalId: id, certificate, budget, version: null }, clock.now());
+        await tx.ledger.release(id);
+      });
+    },
+    unreserve: () => store.transaction((tx) => giveBack(tx, id)),
+  };
+  return { progress, presented: () => presented };
+}

@@ -1,0 +1,149 @@
+import type { Certificate } from "../domain/certificate.ts";
+import { endpointKey, type Observation } from "../domain/endpoint.ts";
+import type { Store } from "../domain/store.ts";
+import { suggestionFor } from "../renewal/rules/suggestion.ts";
+import { renewalWindow } from "../renewal/rules/window.ts";
+import { loadFleet, type Member, progressOf } from "./fleet.ts";
+import { iso } from "./instant.ts";
+import { isQuarantined, stoppedBy } from "./problems.ts";
+
+/** `renewd certificates --json`. Instants are ISO 8601. */
+export interface CertificatesReport {
+  readonly version: 1;
+  readonly at: string;
+  readonly certificates: readonly CertificateEntry[];
+}
+
+/** `provedLive` only when handshakes with every endpoint showed the latest version. */
+export const STATES = ["expired", "notIssued", "quarantined", "failing", "renewing", "paused", "notDeployed", "notProved", "provedLive"] as const;
+export type CertificateState = (typeof STATES)[number];
+
+export interface CertificateEntry {
+  readonly name: string;
+  readonly identifiers: readonly string[];
+  readonly state: CertificateState;
+  readonly generation: number | null;
+  readonly serial: string | null;
+  readonly fingerprint: string | null;
+  readonly issuer: string;
+  readonly issuedBy: string | null;
+  readonly expiresAt: string | null;
+  readonly windowOpensAt: string | null;
+  /** What the CA suggests (RFC 9773); null: nothing. */
+  readonly suggestedByCa: { readonly from: string; readonly to: string; readonly renewAt: string; readonly explanationUrl: string | null } | null;
+  readonly provedAt: string | null;
+  readonly targets: readonly TargetEntry[];
+  readonly endpoints: readonly EndpointEntry[];
+}
+
+export interface TargetEntry {
+  readonly target: string;
+  /** 0: nothing was deployed there. */
+  readonly deployedGeneration: number;
+  readonly deployedAt: string | null;
+  readonly current: boolean;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+export interface EndpointEntry {
+  readonly endpoint: string;
+  /** The last handshakes with every address served the latest version. */
+  readonly proved: boolean;
+  readonly checkedAt: string | null;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  /** What each address served at its last handshake. */
+  readonly addresses: readonly AddressEntry[];
+}
+
+export interface AddressEntry {
+  readonly address: string;
+  readonly at: string;
+  readonly serial: string | null;
+  readonly expiresAt: string | null;
+  readonly problem: string | null;
+}
+
+export async function certificatesReport(store: Store, certificates: readonly Certificate[], now: number): Promise<CertificatesReport> {
+  const fleet = await loadFleet(store, certificates, now);
+  const entries: CertificateEntry[] = [];
+  for (const member of fleet) {
+    const observations = member.certificate.endpoints.length === 0 ? [] : await store.observations.observations(member.certificate.name);
+    entries.push(entryOf(member, observations, now));
+  }
+  return { version: 1, at: iso(now), certificates: entries };
+}
+
+type Observed = readonly { readonly endpoint: string; readonly observation: Observation }[];
+
+function entryOf(member: Member, observations: Observed, now: number): CertificateEntry {
+  const { certificate, version } = member;
+  const window = version === null ? null : renewalWindow(version.leaf, certificate.policy);
+  return {
+    name: certificate.name,
+    identifiers: certificate.identifiers.map(({ value }) => value),
+    state: stateOf(member, now),
+    generation: version?.generation ?? null,
+    serial: version?.leaf.serial ?? null,
+    fingerprint: version?.leaf.fingerprint ?? null,
+    issuer: version?.issuer ?? certificate.issuer,
+    issuedBy: version?.leaf.issuerName ?? null,
+    expiresAt: iso(window?.expiresAt ?? null),
+    windowOpensAt: iso(window?.opensAt ?? null),
+    suggestedByCa: suggestionOf(member),
+    provedAt: iso(progressOf(member).provedAt),
+    targets: certificate.targets.map((target) => targetOf(member, target)),
+    endpoints: certificate.endpoints.map((endpoint) => endpointOf(member, endpointKey(endpoint), observations)),
+  };
+}
+
+function suggestionOf({ version, renewalInfo }: Member): CertificateEntry["suggestedByCa"] {
+  const found = version === null ? null : suggestionFor(version, renewalInfo);
+  return found && { from: iso(found.start), to: iso(found.end), renewAt: iso(found.renewAt), explanationUrl: found.explanationUrl };
+}
+
+function stateOf(member: Member, now: number): CertificateState {
+  const { version, record, active } = member;
+  const { provedLive, targets, targetsDeployed } = progressOf(member);
+  if (version !== null && version.leaf.notAfter <= now) return "expired";
+  if (isQuarantined(record)) return "quarantined";
+  if (active !== null) return stoppedBy(member).length === 0 ? "renewing" : "failing";
+  if ((record?.failures ?? 0) > 0) return "failing";
+  if (version === null) return "notIssued";
+  if (record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now) return "paused";
+  if (targetsDeployed < targets) return "notDeployed";
+  return provedLive ? "provedLive" : "notProved";
+}
+
+function targetOf({ deployments, version }: Member, target: string): TargetEntry {
+  const row = deployments.find((deployment) => deployment.target === target);
+  const deployedGeneration = row?.deployedGeneration ?? 0;
+  return {
+    target,
+    deployedGeneration,
+    deployedAt: iso(row?.deployedAt ?? null),
+    current: version !== null && deployedGeneration >= version.generation,
+    errorCode: row?.errorCode ?? null,
+    errorMessage: row?.errorMessage ?? null,
+  };
+}
+
+function endpointOf({ endpoints, version }: Member, endpoint: string, observations: Observed): EndpointEntry {
+  const status = endpoints.find((each) => each.endpoint === endpoint);
+  const seen = observations.filter((each) => each.endpoint === endpoint);
+  return {
+    endpoint,
+    proved: status !== undefined && version !== null && status.generation === version.generation && status.proved,
+    checkedAt: iso(status?.roundEndedAt ?? null),
+    errorCode: status?.errorCode ?? null,
+    errorMessage: status?.errorMessage ?? null,
+    addresses: seen.map(({ observation: { address, port, at, served, problem } }) => ({
+      address: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,
+      at: iso(at),
+      serial: served?.serial ?? null,
+      expiresAt: iso(served?.notAfter ?? null),
+      problem: problem?.message ?? null,
+    })),
+  };
+}

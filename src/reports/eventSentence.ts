@@ -1,0 +1,96 @@
+import type { EventDetail, EventType, HistoryEvent } from "../domain/event.ts";
+import { formatDuration } from "../domain/time.ts";
+import { iso, spoken } from "./instant.ts";
+
+type Describe = (detail: (name: string) => string, event: HistoryEvent) => string;
+
+/** One sentence per kind of event. What it quotes may come from a CA, a target or an endpoint: make it inert before showing. */
+const SENTENCES: Readonly<Record<EventType, Describe>> = {
+  "renewal.planned": (detail) => `planned (${detail("trigger")}): ${detail("reason")}, ${detail("detail")}`,
+  "renewal.succeeded": (detail, event) => `succeeded: generation ${detail("generation")}${took(event)}`,
+  "renewal.failed": (detail) => `failed: ${detail("message")}`,
+  "renewal.cancelled": (detail) => `cancelled: ${detail("why")}`,
+  "renewal.held": (detail) => `held: ${detail("message")}`,
+  "renewal.resumed": (detail) => `goes on: ${detail("why")}`,
+  "renewal.rolledBack": (detail) => `rolled back to generation ${detail("to")}`,
+  "issue.started": (detail) => `asking issuer ${detail("issuer")} (attempt ${detail("attempt")})`,
+  "issue.failed": (detail, event) => `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+  "issue.namesDropped": (detail) => `issuing without ${detail("names")}: their validation kept failing`,
+  "issue.fallback": (detail) => `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
+  "issue.fallbackRefused": (detail) => `issuer ${detail("to")} cannot be turned to: ${detail("why")}`,
+  "order.created": () => "order opened",
+  "order.replacesRefused": (detail) => `ordered again as a new certificate, not a replacement: ${detail("why")}`,
+  "order.chainUnavailable": (detail) => `the CA offers no chain to ${detail("preferred")}, only to ${detail("offered")}: its first is used`,
+  "order.resumed": () => "order resumed where it was",
+  "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
+  "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
+  "challenge.failed": (detail) => `validation of ${detail("identifier")} failed: ${detail("message")}`,
+  "challenge.cleanUpFailed": (detail) => `challenge not cleaned up: ${detail("message")}`,
+  "order.finalized": () => "order finalized",
+  "version.issued": (detail, { detail: all }) => `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,
+  "version.imported": (detail) => `imported as generation ${detail("generation")}, serial ${detail("serial")}`,
+  "version.reinstated": (detail) => `generation ${detail("of")} (serial ${detail("serial")}) is in use again as generation ${detail("generation")}`,
+  "version.revoked": (detail, { detail: { key } }) =>
+    `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
+  "certificate.replacing": (detail) => `to be replaced with others (${detail("selection")})`,
+  "certificate.rehearsed": (detail, { detail: { passed } }) => (passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`),
+  "certificate.overtaken": (detail) =>
+    `${detail("endpoint")} at ${detail("address")} serves a newer certificate of the same CA (serial ${detail("serial")}) than the database knows: an older state of it was put back`,
+  "certificate.expiring": (detail, { detail: all }) =>
+    `${all.expired === true ? "expired" : "nears its end,"} ${instant(all, "expiresAt")}, and nothing newer is proved live: ${detail("why")}`,
+  "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,
+  "deploy.succeeded": (_detail, event) => `deployed to ${event.target}${took(event)}`,
+  "deploy.failed": (detail, event) => `deploying to ${event.target} failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+  "verify.started": (_detail, { detail: { endpoints } }) => `dialling ${Array.isArray(endpoints) ? endpoints.join(", ") : "endpoints"}`,
+  "verify.addressServed": (detail, { detail: { problem } }) =>
+    `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}${problem === null ? "" : `: ${detail("problem")}`}`,
+  "verify.converged": (detail) => `${detail("endpoint")} proved live on ${detail("addresses")} address(es)`,
+  "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
+  "verify.skipped": (detail) => `${detail("endpoint")} is not dialled: ${detail("why")}`,
+  "renewalInfo.suggested": (detail, { detail: all }) =>
+    `the CA ${all.moved === true ? "moved" : "suggests"} the renewal window: ${instant(all, "windowStart")} to ${instant(all, "windowEnd")}, chosen ${instant(all, "renewAt")}${optional(detail, "explanationUrl", ", see ")}`,
+  "renewalInfo.ignored": (detail) => `the CA's renewal window was ignored: ${detail("message")}`,
+  "certificate.configured": (detail) => `configuration ${detail("change")}`,
+  "certificate.removed": () => "left the configuration",
+  "certificate.paused": (detail) => `paused: ${detail("reason")}`,
+  "certificate.resumed": () => "resumed",
+  "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
+  "store.restored": (_detail, { detail: all }) => `the database was restored from a backup made ${instant(all, "backupMadeAt")}`,
+  "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,
+  "clock.recovered": () => "the clock is right again",
+};
+
+export function eventSentence(event: HistoryEvent): string {
+  // A newer renewd may have written kinds of events that this one does not know.
+  if (!Object.hasOwn(SENTENCES, event.type)) return event.type;
+  return SENTENCES[event.type]((name) => shown(event.detail, name), event);
+}
+
+/** What to do about an event that tells of an error; null: it tells of none. */
+export function eventError({ detail: { code, action } }: HistoryEvent): { code: string; action: string | null } | null {
+  return typeof code === "string" ? { code, action: typeof action === "string" ? action : null } : null;
+}
+
+function shown(detail: EventDetail, name: string): string {
+  const value = detail[name];
+  if (value === undefined || value === null) return "nothing";
+  return typeof value === "object" ? value.join(", ") : String(value);
+}
+
+function optional(detail: (name: string) => string, name: string, before: string): string {
+  const value = detail(name);
+  return value === "nothing" ? "" : `${before}${value}`;
+}
+
+function took({ detail: { durationMs } }: HistoryEvent): string {
+  return typeof durationMs === "number" ? ` in ${formatDuration(durationMs)}` : "";
+}
+
+function again({ detail: { retryAt } }: HistoryEvent): string {
+  return typeof retryAt === "number" ? `; tries again ${spoken(iso(retryAt))}` : "; not tried again in this renewal";
+}
+
+function instant(detail: EventDetail, name: string): string {
+  const value = detail[name];
+  return typeof value === "number" ? spoken(iso(value)) : "nothing";
+}

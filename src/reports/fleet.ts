@@ -1,0 +1,111 @@
+import { type CaBudget, unlimited } from "../domain/budget.ts";
+import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
+import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
+import { endpointKey } from "../domain/endpoint.ts";
+import { ACTIVE_STATES, type Renewal } from "../domain/renewal.ts";
+import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
+import type { Membership } from "../domain/replacement.ts";
+import type { Store } from "../domain/store.ts";
+import type { Version } from "../domain/version.ts";
+import { isPending } from "../renewal/plan/replacement.ts";
+import { byKey } from "../renewal/rules/budget.ts";
+import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
+import { type BudgetFacts, decide, type PlanDecision } from "../renewal/rules/decide.ts";
+
+/** A configured certificate with all the database knows of it. */
+export interface Member {
+  readonly certificate: Certificate;
+  /** null: no planner has run with this configuration yet. */
+  readonly record: CertificateRecord | null;
+  /** The latest version; null: none was issued yet. */
+  readonly version: Version | null;
+  readonly renewalInfo: RenewalInfoRecord | null;
+  readonly active: Renewal | null;
+  readonly deployments: readonly Deployment[];
+  readonly endpoints: readonly EndpointStatus[];
+  readonly budget: BudgetFacts;
+  readonly campaign: Membership | null;
+}
+
+/** The limits of an issuer. */
+export type BudgetOf = (issuer: string) => CaBudget;
+
+/** Renewals in flight of certificates that left the configuration must not crowd out the others. */
+const ACTIVE_SPARE = 1_000;
+
+/** Every configured certificate, sorted by name, in a fixed number of queries however many there are. */
+export async function loadFleet(store: Store, certificates: readonly Certificate[], now: number, budgetOf: BudgetOf = unlimited): Promise<Member[]> {
+  // The first of a certificate is the one that counts.
+  const campaigns = new Map((await store.campaigns.memberships()).reverse().map((each) => [each.certificate, each]));
+  const buckets = byKey(await store.ledger.list(now));
+  const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
+  const versions = new Map((await store.versions.listLatest()).map((version) => [version.certificate, version]));
+  const renewalInfos = new Map((await store.renewalInfos.list()).map((info) => [info.certificate, info]));
+  const running = await store.renewals.list({ states: ACTIVE_STATES, limit: certificates.length + ACTIVE_SPARE });
+  const active = new Map(running.map((renewal) => [renewal.certificate, renewal]));
+  const deployments = Map.groupBy(await store.deployments.listAll(), ({ certificate }) => certificate);
+  const endpoints = Map.groupBy(await store.observations.allStatuses(), ({ certificate }) => certificate);
+  return certificates
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map((certificate) => ({
+      certificate: withoutDeadEndpoints(certificate, versions.get(certificate.name) ?? null),
+      record: records.get(certificate.name) ?? null,
+      version: versions.get(certificate.name) ?? null,
+      renewalInfo: renewalInfos.get(certificate.name) ?? null,
+      active: active.get(certificate.name) ?? null,
+      deployments: deployments.get(certificate.name) ?? [],
+      endpoints: endpoints.get(certificate.name) ?? [],
+      campaign: campaigns.get(certificate.name) ?? null,
+      budget: { ca: budgetOf(issuerToAsk(certificate, campaigns.get(certificate.name), versions.get(certificate.name))), buckets },
+    }));
+}
+
+/** As the planner: a replacement may order elsewhere. */
+function issuerToAsk({ issuer }: Certificate, campaign: Membership | undefined, version: Version | undefined): string {
+  return (isPending(campaign ?? null, version ?? null) ? campaign?.issuer : null) ?? issuer;
+}
+
+/** What the planner would say now; null: no planner has seen this certificate yet. */
+export function decisionOf({ record, ...facts }: Member, now: number): PlanDecision | null {
+  return record === null ? null : decide({ ...facts, record }, now);
+}
+
+/** When a planner next looks at a certificate that has no renewal in flight; null: never by itself. */
+export function nextLookAt({ record }: Member, decision: PlanDecision | null): number | null {
+  if (record === null || record.nextCheckAt === null) return null;
+  const heldUntil = decision === null || decision.due || decision.until === null ? 0 : decision.until;
+  return Math.max(record.nextCheckAt, heldUntil);
+}
+
+/** How far the latest version has come, counted over what is configured now. */
+export interface Progress {
+  readonly targetsDeployed: number;
+  readonly targets: number;
+  readonly endpointsProved: number;
+  readonly endpoints: number;
+  /** Every endpoint's last handshakes served the latest version. Without an endpoint nothing can prove it. */
+  readonly provedLive: boolean;
+  /** When the oldest of those proofs was taken, ms since epoch. */
+  readonly provedAt: number | null;
+}
+
+export function progressOf({ certificate, version, deployments, endpoints }: Member, generation = version?.generation ?? 0): Progress {
+  const deployed = certificate.targets.filter((name) =>
+    deployments.some(({ target, deployedGeneration }) => target === name && holds(deployedGeneration, generation)),
+  );
+  const keys = certificate.endpoints.map(endpointKey);
+  const proofs = endpoints.filter((status) => keys.includes(status.endpoint) && status.generation === generation && generation > 0 && status.proved);
+  const provedLive = keys.length > 0 && proofs.length === keys.length;
+  return {
+    targetsDeployed: deployed.length,
+    targets: certificate.targets.length,
+    endpointsProved: proofs.length,
+    endpoints: keys.length,
+    provedLive,
+    provedAt: provedLive ? Math.min(...proofs.map(({ roundEndedAt }) => roundEndedAt ?? 0)) : null,
+  };
+}
+
+function holds(deployedGeneration: number, generation: number): boolean {
+  return generation > 0 && deployedGeneration >= generation;
+}

@@ -1,0 +1,234 @@
+import { QUARANTINED } from "../domain/certificate.ts";
+import { endpointKey } from "../domain/endpoint.ts";
+import { ERRORS, type ErrorClass, isErrorCode } from "../domain/errors.ts";
+import type { Renewal } from "../domain/renewal.ts";
+import type { Store } from "../domain/store.ts";
+import { formatDuration } from "../domain/time.ts";
+import { wavesOf } from "../domain/waves.ts";
+import type { PlanDecision } from "../renewal/rules/decide.ts";
+import { behindTargets } from "../renewal/rules/reasons.ts";
+import { expiryWarningAt, renewalWindow } from "../renewal/rules/window.ts";
+import { type Member, progressOf } from "./fleet.ts";
+
+/** Worst first: the first one is the headline. */
+export const PROBLEM_KINDS = [
+  "expired",
+  "revoked",
+  "quarantined",
+  "held",
+  "expiring",
+  "failing",
+  "stale",
+  "notDeployed",
+  "paused",
+  "restored",
+  "stuck",
+] as const;
+export type ProblemKind = (typeof PROBLEM_KINDS)[number];
+
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** A sentence without the certificate's name. */
+  readonly what: string;
+}
+
+/** Something renewd tried and could not do. Text may come from a CA or a target. */
+export interface Complaint {
+  /** `issuing`, `wave`, `target NAME`, `endpoint KEY` or `last renewal`. */
+  readonly where: string;
+  readonly code: string;
+  readonly message: string;
+  readonly action: string;
+  readonly attempts: number;
+  /** ms since epoch. */
+  readonly nextAttemptAt: number | null;
+}
+
+/** What the rules below look at, for one certificate. */
+export interface Case {
+  readonly member: Member;
+  readonly decision: PlanDecision | null;
+  /** The newest renewal, running or ended. */
+  readonly renewal: Renewal | null;
+  /** When anything last happened in that renewal, ms since epoch. */
+  readonly lastEventAt: number | null;
+  /** Earliest expiry among the latest version and whatever targets and endpoints still hold, ms since epoch. */
+  readonly expiresAt: number | null;
+  readonly now: number;
+}
+
+/** Without an event for this long, and not backing off, nobody is working at a renewal. An ACME order may be quiet for minutes. */
+const STUCK_MS = 600_000;
+/** Target names spelled out. */
+const NAMES_MAX = 5;
+
+type Rule = (facts: Case) => string | null;
+
+const RULES: Readonly<Record<ProblemKind, Rule>> = {
+  expired({ member: { version }, expiresAt, now }) {
+    if (expiresAt === null || expiresAt > now) return null;
+    const ago = `${formatDuration(now - expiresAt)} ago`;
+    return version !== null && version.leaf.notAfter > now ? `a certificate that expired ${ago} is still in use` : `expired ${ago}`;
+  },
+  revoked: ({ member: { version }, now }) =>
+    version === null || version.revokedAt === null ? null : `generation ${version.generation} was revoked ${formatDuration(now - version.revokedAt)} ago`,
+  quarantined: ({ member: { record } }) => (isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null),
+  held({ member, member: { active }, now, lastEventAt }) {
+    if (active?.state !== "held") return null;
+    const { targets, targetsDeployed } = progressOf(member, active.generation);
+    const since = lastEventAt === null ? "" : ` ${formatDuration(now - lastEventAt)} ago`;
+    const behind = behindTargets(member.certificate, active.generation, member.deployments);
+    const others = behind.length === 0 ? "" : `; not holding it until a person decides: ${shown(behind)}`;
+    return `held${since} with ${targetsDeployed} of ${targets} targets on generation ${active.generation}${others}`;
+  },
+  expiring({ member: { version, active }, expiresAt, now }) {
+    // Of another version something else is told: what keeps it from being used, and what is still in use.
+    if (version === null || version.verifiedAt === null || expiresAt === null || expiresAt <= now || now < expiryWarningAt(version.leaf)) return null;
+    const moving = active !== null && active.errorCode === null && active.state !== "held";
+    return moving ? null : `expires in ${formatDuration(expiresAt - now)} and nothing newer is proved live`;
+  },
+  failing({ member, member: { record, active }, renewal, now }) {
+    const [stopped] = active === null || active.state === "held" ? [] : stoppedBy(member);
+    if (stopped !== undefined) return `the renewal in flight fails (${stopped.where}, ${count(stopped.attempts, "attempt")} so far)`;
+    const failures = record?.failures ?? 0;
+    if (failures === 0) return null;
+    if (renewal?.reason === "rollback" && renewal.state === "succeeded") {
+      return `rolled back ${formatDuration(now - (renewal.finishedAt ?? now))} ago: an earlier pair is in use`;
+    }
+    return failures === 1 ? "the last renewal failed" : `${failures} renewals in a row failed`;
+  },
+  stale({ member }) {
+    const { version, active } = member;
+    // Until its renewal ends, an endpoint that serves the old certificate is work in progress.
+    if (version === null || active !== null) return null;
+    const unproved = unprovedEndpoints(member).length;
+    return unproved === 0 ? null : `${count(unproved, "endpoint")} of ${member.certificate.endpoints.length} not serving generation ${version.generation}`;
+  },
+  notDeployed({ member, now }) {
+    const { version, active } = member;
+    if (version === null || active !== null) return null;
+    const { generation, createdAt } = version;
+    const { targets } = member.certificate;
+    const behind = behindTargets(member.certificate, generation, member.deployments);
+    if (behind.length === 0) return null;
+    const partial = behind.length < targets.length ? "partial: " : "";
+    return `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} (${shown(behind)}), which exists since ${formatDuration(now - createdAt)}`;
+  },
+  paused({ member: { record }, decision, expiresAt, now }) {
+    if (decision === null || decision.due || decision.hold !== "paused" || isQuarantined(record)) return null;
+    const since =
+      record === null || record.pausedAt === null ? "" : ` ${formatDuration(now - record.pausedAt)} ago (${record.pausedReason ?? "no reason given"})`;
+    const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
+    return `paused${since} although a renewal is due${expiry}`;
+  },
+  restored: ({ decision }) => (decision !== null && !decision.due && decision.hold === "restored" ? decision.detail : null),
+  stuck({ member: { active }, lastEventAt, now, member }) {
+    if (active === null || active.state === "held" || waitsUntil(member, now) !== null) return null;
+    const quietMs = now - Math.max(active.createdAt, lastEventAt ?? 0);
+    return quietMs < STUCK_MS ? null : `nothing has happened for ${formatDuration(quietMs)} while ${active.state}`;
+  },
+};
+
+export function problemsOf(facts: Case): Problem[] {
+  return PROBLEM_KINDS.flatMap((kind) => {
+    const what = RULES[kind](facts);
+    return what === null ? [] : [{ kind, what }];
+  });
+}
+
+/** What may go away without anybody: a CA or a target that is down for a while. */
+const HEALING: ReadonlySet<ErrorClass> = new Set(["transient", "rateLimited", "target"]);
+
+/** An error whose cause may go away by itself, with time enough left for that, wakes nobody. */
+export function needsPerson(problems: readonly Problem[], complaints: readonly Complaint[], facts: Case): boolean {
+  const { member, now } = facts;
+  const heals =
+    member.active !== null && complaints.every(({ code, nextAttemptAt }) => nextAttemptAt !== null && isErrorCode(code) && HEALING.has(ERRORS[code].class));
+  const roomLeft = member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
+  return problems.some(({ kind }) => (kind === "revoked" ? member.active === null : kind !== "failing" || !heals || !roomLeft));
+}
+
+/** Every error that has not been overcome yet, the one that stops most first. */
+export function complaintsOf(member: Member): Complaint[] {
+  const { record } = member;
+  const found = stoppedBy(member);
+  for (const status of unprovedEndpoints(member)) {
+    if (status.errorCode !== null) found.push(complaint(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
+  }
+  if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
+    found.push(complaint("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
+  }
+  return found;
+}
+
+/** What keeps a renewal from going on, or kept the last one. */
+export function stoppedBy({ certificate, active, deployments }: Member): Complaint[] {
+  const found: Complaint[] = [];
+  if (active !== null && active.errorCode !== null)
+    found.push(complaint(active.state === "held" ? "wave" : "issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
+  for (const row of deployments) {
+    if (row.errorCode === null || row.deployedGeneration >= row.wantedGeneration || !certificate.targets.includes(row.target)) continue;
+    found.push(complaint(`target ${row.target}`, row.errorCode, row.errorMessage, row.attempts, row.exhausted ? null : row.nextAttemptAt));
+  }
+  return found;
+}
+
+/** Back-off or bake that a renewal in flight is sitting out, ms since epoch; null: it should be moving. */
+export function waitsUntil({ active, certificate, deployments }: Member, now: number): number | null {
+  if (active === null) return null;
+  if (active.retryAt !== null && active.retryAt > now) return active.retryAt;
+  // Later waves are due as far as their rows say, but get nothing before the first that is not done.
+  for (const { targets, bakeMs } of wavesOf(certificate)) {
+    const rows = deployments.filter(({ target }) => targets.includes(target));
+    const waiting = rows.filter((row) => row.deployedGeneration < row.wantedGeneration && !row.exhausted).map((row) => row.nextAttemptAt ?? 0);
+    if (waiting.length > 0) return waiting.every((at) => at > now) ? Math.min(...waiting) : null;
+    const bakedAt = bakeMs === 0 ? 0 : Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + bakeMs;
+    if (bakedAt > now) return bakedAt;
+  }
+  return null;
+}
+
+export function isQuarantined(record: Member["record"]): boolean {
+  // A person may have paused it since, for reasons of their own.
+  return record?.pausedAt != null && record.lastErrorCode === "internal.crashLoop" && (record.pausedReason?.startsWith(QUARANTINED) ?? false);
+}
+
+function unprovedEndpoints({ certificate, endpoints, version }: Pick<Member, "certificate" | "endpoints" | "version">): Member["endpoints"] {
+  const keys = certificate.endpoints.map(endpointKey);
+  return endpoints.filter((status) => keys.includes(status.endpoint) && status.generation === version?.generation && !status.proved);
+}
+
+function complaint(where: string, code: string, message: string | null, attempts: number, nextAttemptAt: number | null): Complaint {
+  const action = isErrorCode(code) ? ERRORS[code].action : ERRORS["internal.bug"].action;
+  return { where, code, message: message ?? "no message was recorded", action, attempts, nextAttemptAt };
+}
+
+function shown(names: readonly string[]): string {
+  return `${names.slice(0, NAMES_MAX).join(", ")}${names.length > NAMES_MAX ? ", …" : ""}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** When what is out there first expires: a failed deployment leaves the previous certificate in use, and that one's date counts. */
+export async function earliestExpiry(store: Store, member: Member): Promise<number | null> {
+  const { certificate, version, deployments } = member;
+  if (version === null) return null;
+  const { provedLive, targets, targetsDeployed } = progressOf(member);
+  const instants = [version.leaf.notAfter];
+  if (targetsDeployed < targets) {
+    for (const row of deployments) {
+      if (!certificate.targets.includes(row.target) || row.deployedGeneration === 0 || row.deployedGeneration >= version.generation) continue;
+      const held = await store.versions.get(certificate.name, row.deployedGeneration);
+      if (held !== null) instants.push(held.leaf.notAfter);
+    }
+  }
+  if (!provedLive && certificate.endpoints.length > 0) {
+    const keys = certificate.endpoints.map(endpointKey);
+    for (const { endpoint, observation } of await store.observations.observations(certificate.name)) {
+      if (keys.includes(endpoint) && observation.served !== null) instants.push(observation.served.notAfter);
+    }
+  }
+  return Math.min(...instants);
+}

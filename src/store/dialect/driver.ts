@@ -1,0 +1,131 @@
+import type { AsyncLocalStorage } from "node:async_hooks";
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from "kysely";
+import { RenewalError } from "../../domain/errors.ts";
+
+export type Storable = string | number | boolean | null;
+
+interface Answer {
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+  /** Rows written; null for a statement that only reads. */
+  readonly written: number | null;
+}
+
+/** One database connection, lent to one query or one transaction at a time. */
+export interface Wire {
+  query(sql: string, parameters: readonly Storable[]): Promise<Answer>;
+  release(): void;
+}
+
+/** What differs between the dialects: how connections come about and how their failures read. */
+export interface Source {
+  /** What people call this database; never with a password. */
+  readonly where: string;
+  readonly begin: string;
+  /** Begins a transaction that sees one instant of the whole database and keeps nobody from writing. */
+  readonly beginSnapshot: string;
+  connect(): Promise<Wire>;
+  close(): Promise<void>;
+  /** Translates whatever the database threw. */
+  failure(thrown: unknown): RenewalError;
+}
+
+/** Open while a transaction's work runs; seen by everything that work calls. */
+export type TransactionScope = AsyncLocalStorage<{ open: boolean }>;
+
+/** The edge to both databases: parameters are checked on the way in, failures translated on the way out. */
+export class StoreDriver implements Driver {
+  readonly #source: Source;
+  readonly #scope: TransactionScope;
+
+  constructor(source: Source, scope: TransactionScope) {
+    this.#source = source;
+    this.#scope = scope;
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<WireConnection> {
+    // On SQLite this would wait for itself for ever, on PostgreSQL it would silently be outside the transaction.
+    if (this.#scope.getStore()?.open) {
+      throw new RenewalError("internal.bug", "the store was used inside its own transaction; use the store handed to the transaction's work");
+    }
+    try {
+      return new WireConnection(await this.#source.connect(), this.#source);
+    } catch (thrown) {
+      throw this.#source.failure(thrown);
+    }
+  }
+
+  async beginTransaction(connection: DatabaseConnection, { accessMode }: TransactionSettings): Promise<void> {
+    await wireOf(connection).statement(accessMode === "read only" ? this.#source.beginSnapshot : this.#source.begin);
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await wireOf(connection).statement("commit");
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await wireOf(connection).statement("rollback");
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    wireOf(connection).release();
+  }
+
+  destroy(): Promise<void> {
+    return this.#source.close();
+  }
+}
+
+class WireConnection implements DatabaseConnection {
+  readonly #wire: Wire;
+  readonly #source: Source;
+
+  constructor(wire: Wire, source: Source) {
+    this.#wire = wire;
+    this.#source = source;
+  }
+
+  async statement(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
+    const storable = parameters.map(toStorable);
+    try {
+      return await this.#wire.query(sql, storable);
+    } catch (thrown) {
+      throw thrown instanceof RenewalError ? thrown : this.#source.failure(thrown);
+    }
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const { rows, written } = await this.statement(query.sql, query.parameters);
+    // Boundary: Kysely derives R from `schema.ts`; that the tables match it is what the migrations and their tests are for.
+    // The copy makes plain objects of node:sqlite's rows, which have no prototype.
+    const plain = rows.map((row) => ({ ...row })) as R[];
+    return written === null ? { rows: plain } : { rows: plain, numAffectedRows: BigInt(written) };
+  }
+
+  // biome-ignore lint/correctness/useYield: the interface wants a generator; lists are bounded, so nothing here streams.
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new RenewalError("internal.bug", "the store does not stream queries");
+  }
+
+  release(): void {
+    this.#wire.release();
+  }
+}
+
+function wireOf(connection: DatabaseConnection): WireConnection {
+  if (connection instanceof WireConnection) return connection;
+  throw new RenewalError("internal.bug", "a connection of another driver was handed to the store");
+}
+
+/**
+ * Makes both dialects agree where they would not. Jittered instants may be fractions: SQLite would keep them, PostgreSQL
+ * refuse them; rounding up never acts early. PostgreSQL text holds no NUL, which a hostile peer's message may contain.
+ */
+export function toStorable(value: unknown): Storable {
+  // Booleans come from Kysely's own look at the schema; our columns hold 0 and 1.
+  if (value === null || typeof value === "boolean") return value;
+  if (typeof value === "string") return value.replaceAll("\0", "\uFFFD");
+  if (typeof value === "number" && Number.isFinite(value)) return Math.ceil(value);
+  throw new RenewalError("internal.bug", `a ${typeof value} cannot be stored`);
+}

@@ -1,0 +1,108 @@
+import { type Kysely, type Dialect as KyselyDialect, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from "kysely";
+import { DatabaseError, Pool, type PoolClient, TypeOverrides, types } from "pg";
+import { RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
+import { type Source, StoreDriver, type TransactionScope, type Wire } from "./driver.ts";
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** Nothing but statements happens inside a transaction: one that idles belongs to a stopped process and holds its rows from others. */
+const IDLE_TRANSACTION_TIMEOUT_MS = 10_000;
+const POOL_MAX = 10;
+
+/** SQLSTATE classes (PostgreSQL documentation, appendix A) that are a mistake in our statements rather than the database's state. */
+const OUR_MISTAKES = ["0A", "22", "23", "42", "P0"];
+
+export function postgresDialect(source: Source, scope: TransactionScope): KyselyDialect {
+  return {
+    createDriver: () => new StoreDriver(source, scope),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db: Kysely<unknown>) => new PostgresIntrospector(db),
+  };
+}
+
+export function postgresSource(url: Secret, poolMax: number = POOL_MAX): Source {
+  const where = withoutPassword(url);
+  const failure = (thrown: unknown): RenewalError => postgresFailure(thrown, where);
+  const pool = openPool(url, poolMax);
+  // An idle connection that breaks is replaced by the pool; unheard, the event would end the process. While lent out,
+  // the client itself emits it, and the query under way rejects too.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+  let closing: Promise<void> | null = null;
+  return {
+    where,
+    begin: "begin",
+    beginSnapshot: "begin isolation level repeatable read read only",
+    connect: async () => wireOver(await pool.connect()),
+    close: () => {
+      closing ??= pool.end();
+      return closing;
+    },
+    failure,
+  };
+}
+
+function openPool(url: Secret, poolMax: number): Pool {
+  const bigintAsNumber = new TypeOverrides();
+  // Sequence numbers, fences and ms since epoch all stay far below 2^53.
+  bigintAsNumber.setTypeParser(types.builtins.INT8, Number);
+  return new Pool({
+    connectionString: url.reveal(),
+    max: poolMax,
+    types: bigintAsNumber,
+    keepAlive: true,
+    fallback_application_name: "renewd",
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    // The server's timeout does not reach us through a dead network: this one is the client's own.
+    query_timeout: STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
+  });
+}
+
+function wireOver(client: PoolClient): Wire {
+  let broken = false;
+  return {
+    async query(sql, parameters) {
+      try {
+        const result = await client.query<Record<string, unknown>>(sql, [...parameters]);
+        // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed before.
+        if (sql === "commit" && result.command !== "COMMIT") throw new RenewalError("internal.bug", "a transaction went on after a failed statement");
+        return { rows: result.rows, written: result.command === "SELECT" ? null : result.rowCount };
+      } catch (thrown) {
+        // Not an answer of the server, or its last one: the connection's state is unknown and must not return to the pool.
+        broken ||= thrown instanceof DatabaseError ? thrown.severity === "FATAL" : !(thrown instanceof RenewalError);
+        throw thrown;
+      }
+    },
+    release: () => client.release(broken),
+  };
+}
+
+/** What messages call the database: never the password, nor parameters that may hold one. */
+function withoutPassword(url: Secret): string {
+  const parsed = URL.parse(url.reveal());
+  if (parsed === null || !["postgres:", "postgresql:"].includes(parsed.protocol)) {
+    throw new RenewalError("config.invalid", "the database URL is not of the form postgresql://user:password@host:port/database");
+  }
+  const user = parsed.username === "" ? "" : `${decodeURIComponent(parsed.username)}@`;
+  const host = parsed.host || parsed.searchParams.get("host") || "localhost";
+  return `postgresql://${user}${host}${parsed.pathname}`;
+}
+
+function postgresFailure(thrown: unknown, where: string): RenewalError {
+  if (thrown instanceof RenewalError) return thrown;
+  const message = reasonOf(thrown);
+  if (thrown instanceof DatabaseError && OUR_MISTAKES.includes((thrown.code ?? "").slice(0, 2))) {
+    return new RenewalError("internal.bug", `database ${where}: ${message}`, { cause: thrown });
+  }
+  return new RenewalError("store.unavailable", `database ${where}: ${message}; check that PostgreSQL runs there and admits this user`, { cause: thrown });
+}
+
+/** A refused connection to a name with several addresses is an AggregateError without a message of its own. */
+function reasonOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError) return thrown.errors.map(reasonOf).join(", ");
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

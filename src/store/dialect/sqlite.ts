@@ -1,0 +1,147 @@
+import { chmod, mkdir, open, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
+import { type Kysely, type Dialect as KyselyDialect, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import { RenewalError } from "../../domain/errors.ts";
+import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
+
+/**
+ * How long a statement waits for another process's write. The wait is ours, not SQLite's own busy handler: that one
+ * blocks the thread, which stops timers and handshakes, and two stores of one process would wait for each other in vain.
+ */
+const BUSY_TIMEOUT_MS = 5_000;
+const BUSY_POLL_MAX_MS = 10;
+
+/** Primary result codes (sqlite.org/rescode.html) that are a mistake in our statements rather than the database's state. */
+const OUR_MISTAKES: readonly number[] = [1, 19, 20, 21, 25]; // ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE
+const SQLITE_BUSY = 5;
+
+export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDialect {
+  return {
+    createDriver: () => new StoreDriver(source, scope),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createAdapter: () => new TransactionalSqliteAdapter(),
+    createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+  };
+}
+
+/** Kysely asks for inheritance here: SQLite's DDL is transactional, which is what makes two first starts at once safe. */
+class TransactionalSqliteAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+  /** Turns are taken in `sqliteSource`, behind the check for use inside an own transaction. */
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
+/** The embedded database: one connection, used in turns; rows of other processes are seen as soon as committed. */
+export async function sqliteSource(path: string): Promise<Source> {
+  const file = resolve(path);
+  const failure = (thrown: unknown): RenewalError => sqliteFailure(thrown, file);
+  try {
+    await prepareFile(file);
+    const database = await openDatabase(file);
+    return { where: file, ...takingTurns(database), failure };
+  } catch (thrown) {
+    throw failure(thrown);
+  }
+}
+
+/**
+ * SQLite gives its -wal and -shm files the mode of the database file, so that one is made first. One that exists is never opened
+ * here: closing it would drop the locks that another connection of this process holds on it (POSIX fcntl;
+ * sqlite.org/howtocorrupt.html §2.2), and the next process to end would delete the journal from under us.
+ */
+async function prepareFile(file: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const created = await open(file, "ax", 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "EEXIST") return null;
+    throw error;
+  });
+  await created?.close();
+  const { mode } = await stat(file);
+  if ((mode & 0o077) !== 0) await chmod(file, 0o600);
+}
+
+async function openDatabase(file: string): Promise<DatabaseSync> {
+  const database = new DatabaseSync(file, { timeout: 0, enableForeignKeyConstraints: true });
+  try {
+    // Switching to WAL needs the file alone for a moment; another process may be at it.
+    await whileBusy(() => database.exec("pragma journal_mode = wal"));
+    await whileBusy(() => database.exec("pragma synchronous = full"));
+    return database;
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}
+
+function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> {
+  let turn: Promise<void> = Promise.resolve();
+  const takeTurn = async (): Promise<() => void> => {
+    const before = turn;
+    const { promise, resolve: giveUp } = Promise.withResolvers<void>();
+    turn = promise;
+    await before;
+    // SQLite answers at once, so a long loop over the store would never let a timer or socket have its turn.
+    await eventLoop();
+    return giveUp;
+  };
+  return {
+    // A transaction that reads first and writes later cannot fail with SQLITE_BUSY_SNAPSHOT when it is a writer from the start.
+    begin: "begin immediate",
+    // Reading in WAL mode keeps the state of its first statement while others write (sqlite.org/isolation.html).
+    beginSnapshot: "begin deferred",
+    async connect() {
+      const release = await takeTurn();
+      return {
+        query: (sql, parameters) =>
+          whileBusy(() => {
+            const values = parameters.map((value) => (typeof value === "boolean" ? Number(value) : value));
+            const statement = database.prepare(sql);
+            if (statement.columns().length > 0) return { rows: statement.all(...values), written: null };
+            return { rows: [], written: Number(statement.run(...values).changes) };
+          }),
+        release,
+      };
+    },
+    async close() {
+      const release = await takeTurn();
+      if (database.isOpen) database.close();
+      release();
+    },
+  };
+}
+
+async function whileBusy<T>(step: () => T): Promise<T> {
+  const deadline = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return step();
+    } catch (thrown) {
+      if (primaryCode(thrown) !== SQLITE_BUSY || performance.now() >= deadline) throw thrown;
+    }
+    // Random, so that of several that wait none is always the later one.
+    await delay(Math.random() * BUSY_POLL_MAX_MS);
+  }
+}
+
+/** The low byte of node:sqlite's `errcode`; null when SQLite did not throw this. */
+function primaryCode(thrown: unknown): number | null {
+  return thrown instanceof Error && "errcode" in thrown && typeof thrown.errcode === "number" ? thrown.errcode & 0xff : null;
+}
+
+function sqliteFailure(thrown: unknown, file: string): RenewalError {
+  if (thrown instanceof RenewalError) return thrown;
+  const code = primaryCode(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (code !== null && OUR_MISTAKES.includes(code)) return new RenewalError("internal.bug", `database ${file}: ${message}`, { cause: thrown });
+  const advice =
+    code === SQLITE_BUSY
+      ? `another process has kept it locked for ${BUSY_TIMEOUT_MS} ms; look for a stopped or hanging renewd process`
+      : `${message}; check that the path is right, its directory writable by renewd and its disk not full`;
+  return new RenewalError("store.unavailable", `database ${file}: ${advice}`, { cause: thrown });
+}

@@ -1,0 +1,52 @@
+import { RenewalError } from "../../domain/errors.ts";
+import type { Account, Accounts } from "../../domain/issuer.ts";
+import { atomically, type Db } from "../schema.ts";
+import { recordIdentity, type Vault } from "../vault.ts";
+
+export function accountStore(db: Db, vault: Vault): Accounts {
+  const keyOf = (issuer: string, directory: string): string => recordIdentity("account", issuer, directory);
+  const pendingKeyOf = (issuer: string, directory: string): string => recordIdentity("account", issuer, directory, "pending");
+  const get = async (from: Db, issuer: string, directory: string): Promise<Account | null> => {
+    const row = await from.selectFrom("accounts").selectAll().where("issuer", "=", issuer).where("directory", "=", directory).executeTakeFirst();
+    if (row === undefined) return null;
+    const { url, contactDigest, sealedKey, sealedPendingKey } = row;
+    const pendingKey = sealedPendingKey === null ? null : vault.open(pendingKeyOf(issuer, directory), sealedPendingKey);
+    return { url, privateKey: vault.open(keyOf(issuer, directory), sealedKey), pendingKey, contactDigest };
+  };
+  const update = (to: Db, issuer: string, directory: string) => to.updateTable("accounts").where("issuer", "=", issuer).where("directory", "=", directory);
+  return {
+    get: (issuer, directory) => get(db, issuer, directory),
+    async create(issuer, directory, privateKey) {
+      const sealedKey = vault.seal(keyOf(issuer, directory), privateKey);
+      await db
+        .insertInto("accounts")
+        .values({ issuer, directory, url: null, sealedKey, sealedPendingKey: null, contactDigest: null })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      const account = await get(db, issuer, directory);
+      if (account === null) throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was made`);
+      return account;
+    },
+    async setUrl(issuer, directory, url) {
+      await update(db, issuer, directory).set({ url }).execute();
+    },
+    async setPendingKey(issuer, directory, key) {
+      const sealedPendingKey = vault.seal(pendingKeyOf(issuer, directory), key);
+      await update(db, issuer, directory).set({ sealedPendingKey }).execute();
+    },
+    // Sealed anew: what is sealed as one record's cannot be opened as another's.
+    promotePendingKey: (issuer, directory) =>
+      atomically(db, async (trx) => {
+        const pendingKey = (await get(trx, issuer, directory))?.pendingKey ?? null;
+        if (pendingKey === null) return;
+        const sealedKey = vault.seal(keyOf(issuer, directory), pendingKey);
+        await update(trx, issuer, directory).set({ sealedKey, sealedPendingKey: null }).execute();
+      }),
+    async setContactDigest(issuer, directory, digest) {
+      await update(db, issuer, directory).set({ contactDigest: digest }).execute();
+    },
+    async remove(issuer, directory) {
+      await db.deleteFrom("accounts").where("issuer", "=", issuer).where("directory", "=", directory).execute();
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import type { ChallengeResponses } from "../../domain/issuer.ts";
+import type { Db } from "../schema.ts";
+
+/** The only instants the store takes from the clock itself: the port has no `now`, and an expired answer must not be served. */
+export function challengeStore(db: Db): ChallengeResponses {
+  return {
+    async put(token, keyAuthorization, expiresAt) {
+      // Answers that a dead worker never removed go here, so the table stays as small as what is in flight.
+      await db.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
+      await db
+        .insertInto("challenges")
+        .values({ token, keyAuthorization, expiresAt })
+        .onConflict((conflict) => conflict.column("token").doUpdateSet({ keyAuthorization, expiresAt }))
+        .execute();
+    },
+    async get(token) {
+      const query = db.selectFrom("challenges").select("keyAuthorization").where("token", "=", token).where("expiresAt", ">", Date.now());
+      return (await query.executeTakeFirst())?.keyAuthorization ?? null;
+    },
+    async remove(token) {
+      await db.deleteFrom("challenges").where("token", "=", token).execute();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { CLOCK_SKEW_MAX_MS, leaseUntilMax } from "../../domain/lease.ts";
+import type { ClaimTerms, CursorStore } from "../../domain/notification.ts";
+import { atomically, type Db } from "../schema.ts";
+
+export function cursorStore(db: Db): CursorStore {
+  return {
+    list: () => db.selectFrom("channelCursors").selectAll().orderBy("channel").execute(),
+    async retain(channels) {
+      const others = db.deleteFrom("channelCursors");
+      await (channels.length === 0 ? others : others.where("channel", "not in", channels)).execute();
+    },
+    claim: (channel, now, terms) => atomically(db, (trx) => claim(trx, channel, now, terms)),
+    async release({ channel, leaseUntil }, patch) {
+      const result = await db
+        .updateTable("channelCursors")
+        .set({ ...patch, leaseUntil: null })
+        .where("channel", "=", channel)
+        .where("leaseUntil", "=", leaseUntil)
+        .executeTakeFirst();
+      return result.numUpdatedRows === 1n;
+    },
+  };
+}
+
+async function claim(trx: Db, channel: string, now: number, { leaseMs, retryMaxMs }: ClaimTerms) {
+  // A channel that is new is not told the whole history.
+  const newest = await trx
+    .selectFrom("events")
+    .select((column) => column.fn.max("seq").as("seq"))
+    .executeTakeFirst();
+  await trx
+    .insertInto("channelCursors")
+    .values({ channel, seq: Number(newest?.seq ?? 0), leaseUntil: null, failures: 0, nextAttemptAt: null, lastErrorMessage: null })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  const row = await trx
+    .updateTable("channelCursors")
+    .set({ leaseUntil: now + leaseMs })
+    .where("channel", "=", channel)
+    .where((row) => row.or([row("leaseUntil", "is", null), row("leaseUntil", "<=", now), row("leaseUntil", ">", leaseUntilMax(now, leaseMs))]))
+    .where((row) =>
+      row.or([row("nextAttemptAt", "is", null), row("nextAttemptAt", "<=", now), row("nextAttemptAt", ">", now + retryMaxMs + CLOCK_SKEW_MAX_MS)]),
+    )
+    .returningAll()
+    .executeTakeFirst();
+  return row ?? null;
+}

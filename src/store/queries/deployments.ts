@@ -1,0 +1,98 @@
+import type { Selectable } from "kysely";
+import { type Deployment, deploymentId } from "../../domain/deployment.ts";
+import { isClaimable } from "../../domain/lease.ts";
+import type { DeploymentStore } from "../../domain/store.ts";
+import { atomically, type Db, type Schema } from "../schema.ts";
+import { readJson, receiptJson } from "./json.ts";
+
+export function deploymentStore(db: Db): DeploymentStore {
+  return {
+    async list(certificate) {
+      return (await db.selectFrom("deployments").selectAll().where("certificate", "=", certificate).orderBy("target").execute()).map(toDeployment);
+    },
+    async listAll() {
+      return (await db.selectFrom("deployments").selectAll().orderBy("certificate").orderBy("target").execute()).map(toDeployment);
+    },
+    get: (certificate, target) => get(db, certificate, target),
+    want: (certificate, targets, generation) => atomically(db, (trx) => want(trx, certificate, targets, generation)),
+    /** The receipt stays: it tells the deployer what it made there, such as an ARN. */
+    async forget(certificate, target) {
+      await db
+        .updateTable("deployments")
+        // Whoever deploys there just now must not write that it is done: what it was told, and to which place, is no longer what is wanted.
+        .set((current) => ({ deployedGeneration: 0, deployedAt: null, fence: current("fence", "+", 1), openClaims: 0 }))
+        .where("certificate", "=", certificate)
+        .where("target", "=", target)
+        .execute();
+    },
+    async claim(certificate, target, now, leaseMs) {
+      const seen = await get(db, certificate, target);
+      if (seen === null || !isClaimable(seen, deploymentId(seen), now, leaseMs)) return null;
+      const row = await db
+        .updateTable("deployments")
+        .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil: now + leaseMs }))
+        .where("certificate", "=", certificate)
+        .where("target", "=", target)
+        .where("fence", "=", seen.fence)
+        .where("leaseUntil", seen.leaseUntil === null ? "is" : "=", seen.leaseUntil)
+        .returningAll()
+        .executeTakeFirst();
+      return row === undefined ? null : toDeployment(row);
+    },
+    async update(certificate, target, fence, patch) {
+      const { exhausted, receipt, ...columns } = patch;
+      const result = await db
+        .updateTable("deployments")
+        .set({ ...columns, fence })
+        .$if(exhausted !== undefined, (query) => query.set({ exhausted: exhausted ? 1 : 0 }))
+        .$if(receipt !== undefined, (query) => query.set({ receipt: JSON.stringify(receipt) }))
+        .where("certificate", "=", certificate)
+        .where("target", "=", target)
+        .where("fence", "=", fence)
+        .executeTakeFirst();
+      return result.numUpdatedRows === 1n;
+    },
+  };
+}
+
+async function get(db: Db, certificate: string, target: string): Promise<Deployment | null> {
+  const row = await db.selectFrom("deployments").selectAll().where("certificate", "=", certificate).where("target", "=", target).executeTakeFirst();
+  return row === undefined ? null : toDeployment(row);
+}
+
+async function want(trx: Db, certificate: string, targets: readonly string[], generation: number): Promise<void> {
+  // In order, so that two processes cannot lock rows crosswise.
+  const names = [...new Set(targets)].sort();
+  const drop = trx.deleteFrom("deployments").where("certificate", "=", certificate);
+  await (names.length > 0 ? drop.where("target", "not in", names) : drop).execute();
+  const afresh = { openClaims: 0, attempts: 0, nextAttemptAt: null, exhausted: 0, errorCode: null, errorMessage: null };
+  const untouched = { deployedGeneration: 0, deployedAt: null, fence: 0, leaseUntil: null, receipt: null };
+  for (const target of names) {
+    await trx
+      .insertInto("deployments")
+      .values({ certificate, target, wantedGeneration: generation, ...untouched, ...afresh })
+      .onConflict((conflict) =>
+        conflict.columns(["certificate", "target"]).doUpdateSet((row) => {
+          const isNewer = row("deployments.wantedGeneration", "<", generation);
+          return {
+            ...afresh,
+            // Wishes never go back: an older renewal that wakes up late must not undo a newer one.
+            wantedGeneration: row.case().when(isNewer).then(generation).else(row.ref("deployments.wantedGeneration")).end(),
+            // Whoever still deploys the older generation must not write its failure, such as `exhausted`, to the new one.
+            fence: row
+              .case()
+              .when(isNewer)
+              .then(row("deployments.fence", "+", 1))
+              .else(row.ref("deployments.fence"))
+              .end(),
+          };
+        }),
+      )
+      .execute();
+  }
+}
+
+function toDeployment(row: Selectable<Schema["deployments"]>): Deployment {
+  const receipt = row.receipt === null ? null : readJson(receiptJson, row.receipt, `receipt of ${row.certificate} at ${row.target}`);
+  return { ...row, exhausted: row.exhausted !== 0, receipt };
+}

@@ -1,0 +1,89 @@
+import { sql } from "kysely";
+import type { HistoryEvent, NewEvent } from "../../domain/event.ts";
+import type { EventFilter, EventStore } from "../../domain/store.ts";
+import { sealOf, takeNumbers } from "../historySeal.ts";
+import { atomically, type Db, type Dialect } from "../schema.ts";
+import type { Vault } from "../vault.ts";
+import { detailJson, readJson } from "./json.ts";
+
+/** Any constant of ours: the advisory lock that puts appends in one row. */
+const APPEND_LOCK = 7_236_883;
+/** SQLite takes 32,766 parameters in one statement; a first configuration tells of every certificate at once. */
+const INSERT_ROWS_MAX = 1_000;
+
+/** Events of a transaction that wait for its end. */
+export interface EventOutbox {
+  readonly waiting: NewEvent[];
+  /** Called as the transaction's last act. */
+  flush(): Promise<void>;
+}
+
+/** What a writer of history needs besides a connection. */
+export interface EventWriter {
+  readonly dialect: Dialect;
+  readonly vault: Vault;
+  /** Names this process in every event. */
+  readonly worker: string;
+}
+
+export function eventStore(db: Db, writer: EventWriter): EventStore {
+  return {
+    append: (event) => atomically(db, (trx) => write(trx, writer, [event])),
+    list: (filter) => list(db, filter),
+  };
+}
+
+/**
+ * Inside a transaction events are kept and written together at its end. They are numbered under a lock that lasts until
+ * commit, and a lock taken last, for one statement, neither deadlocks with row locks nor is held for long.
+ */
+export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventStore; outbox: EventOutbox } {
+  const waiting: NewEvent[] = [];
+  const flush = async (): Promise<void> => {
+    await write(trx, writer, waiting.splice(0));
+  };
+  const events: EventStore = {
+    async append(event) {
+      waiting.push(event);
+    },
+    async list(filter) {
+      await flush();
+      return list(trx, filter);
+    },
+  };
+  return { events, outbox: { waiting, flush } };
+}
+
+/**
+ * Numbers are taken under a lock that lasts until commit: otherwise a reader could see 7, go on after it, and never see 6,
+ * which committed later; and a number that was taken and rolled back would look like a missing event. SQLite has one writer
+ * at a time anyway.
+ */
+async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
+  const first = await takeNumbers(trx, vault, events.length);
+  const rows = events.map(({ at, type, certificate, renewalId, target, detail }, index) => {
+    const row = { seq: first + index, at, type, certificate, renewalId, target, worker, detail: JSON.stringify(detail) };
+    return { ...row, seal: sealOf(vault, row) };
+  });
+  for (let from = 0; from < rows.length; from += INSERT_ROWS_MAX) {
+    await trx
+      .insertInto("events")
+      .values(rows.slice(from, from + INSERT_ROWS_MAX))
+      .execute();
+  }
+}
+
+async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
+  const { certificate, renewalId, types, since, afterSeq, limit } = filter;
+  if (types?.length === 0) return [];
+  let query = db.selectFrom("events").selectAll().limit(limit);
+  if (certificate !== undefined) query = query.where("certificate", "=", certificate);
+  if (renewalId !== undefined) query = query.where("renewalId", "=", renewalId);
+  if (types !== undefined) query = query.where("type", "in", types);
+  if (since !== undefined) query = query.where("at", ">=", since);
+  const rows =
+    afterSeq === undefined ? (await query.orderBy("seq", "desc").execute()).reverse() : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
+  return rows.map(({ seal: _, ...row }) => ({ ...row, detail: readJson(detailJson, row.detail, `event ${row.seq}`) }));
+}

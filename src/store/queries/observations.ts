@@ -1,0 +1,57 @@
+import type { EndpointStatus } from "../../domain/deployment.ts";
+import type { Observation } from "../../domain/endpoint.ts";
+import type { ObservationStore } from "../../domain/store.ts";
+import { atomically, type Db } from "../schema.ts";
+import { observationJson, readJson } from "./json.ts";
+
+export function observationStore(db: Db): ObservationStore {
+  const statuses = () => db.selectFrom("endpointStatuses").selectAll().orderBy("certificate").orderBy("endpoint");
+  return {
+    record: (status, observations) => atomically(db, (trx) => record(trx, status, observations)),
+    async retry(certificate, generation) {
+      await db
+        .updateTable("endpointStatuses")
+        .set({ roundEndedAt: null })
+        .where("certificate", "=", certificate)
+        .where("generation", "=", generation)
+        .where("proved", "=", 0)
+        .execute();
+    },
+    async statuses(certificate) {
+      return (await statuses().where("certificate", "=", certificate).execute()).map(toStatus);
+    },
+    async allStatuses() {
+      return (await statuses().execute()).map(toStatus);
+    },
+    async observations(certificate) {
+      const query = db.selectFrom("observations").select(["endpoint", "address", "body"]).where("certificate", "=", certificate);
+      return (await query.orderBy("endpoint").orderBy("address").execute()).map(({ endpoint, address, body }) => ({
+        endpoint,
+        observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),
+      }));
+    },
+  };
+}
+
+async function record(trx: Db, status: EndpointStatus, observations: readonly Observation[]): Promise<void> {
+  const { certificate, endpoint, generation, roundEndedAt, errorCode, errorMessage } = status;
+  const facts = { generation, proved: status.proved ? 1 : 0, roundEndedAt, errorCode, errorMessage };
+  // First, since it locks the row: two verifiers of one endpoint then replace the observations one after the other.
+  await trx
+    .insertInto("endpointStatuses")
+    .values({ certificate, endpoint, ...facts })
+    .onConflict((conflict) => conflict.columns(["certificate", "endpoint"]).doUpdateSet(facts))
+    .execute();
+  await trx.deleteFrom("observations").where("certificate", "=", certificate).where("endpoint", "=", endpoint).execute();
+  const byAddress = new Map(observations.map((observation) => [observation.address, observation]));
+  for (const [address, observation] of byAddress) {
+    await trx
+      .insertInto("observations")
+      .values({ certificate, endpoint, address, body: JSON.stringify(observation) })
+      .execute();
+  }
+}
+
+function toStatus(row: Omit<EndpointStatus, "proved"> & { proved: number }): EndpointStatus {
+  return { ...row, proved: row.proved !== 0 };
+}

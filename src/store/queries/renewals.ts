@@ -1,0 +1,170 @@
+import { type SqlBool, sql } from "kysely";
+import type { OrderState } from "../../domain/issuer.ts";
+import { isClaimable, leaseUntilMax } from "../../domain/lease.ts";
+import { ACTIVE_STATES } from "../../domain/renewal.ts";
+import type { DuePage, RenewalFilter, RenewalStore } from "../../domain/store.ts";
+import { atomically, type Db, type Dialect } from "../schema.ts";
+import { recordIdentity, type Vault } from "../vault.ts";
+
+/** All but the order's state. */
+const COLUMNS = [
+  "id",
+  "certificate",
+  "generation",
+  "reason",
+  "reasonDetail",
+  "trigger",
+  "state",
+  "issuer",
+  "fence",
+  "leaseUntil",
+  "priority",
+  "digest",
+  "openClaims",
+  "attempts",
+  "retryAt",
+  "nextActionAt",
+  "createdAt",
+  "finishedAt",
+  "errorCode",
+  "errorMessage",
+] as const;
+
+/** Literals, not parameters: a database uses a partial index only when it can see that the query implies its condition. */
+const IS_ACTIVE = sql<SqlBool>`state in (${sql.join(ACTIVE_STATES.map((state) => sql.lit(state)))})`;
+
+export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalStore {
+  const byId = (id: string) => db.selectFrom("renewals").select(COLUMNS).where("id", "=", id);
+  return {
+    async insert(renewal) {
+      const result = await db
+        .insertInto("renewals")
+        .values({ ...renewal, sealedKey: null, orderUrl: null, csr: null })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      return result.numInsertedOrUpdatedRows === 1n;
+    },
+    async get(id) {
+      return (await byId(id).executeTakeFirst()) ?? null;
+    },
+    async lock(id) {
+      // An SQLite transaction holds the whole database for writing from its begin.
+      const query = dialect === "postgresql" ? byId(id).forUpdate() : byId(id);
+      return (await query.executeTakeFirst()) ?? null;
+    },
+    async active(certificate) {
+      const query = db.selectFrom("renewals").select(COLUMNS).where("certificate", "=", certificate).where(IS_ACTIVE);
+      return (await query.executeTakeFirst()) ?? null;
+    },
+    list: (filter) => list(db, filter),
+    due: (now, page) => dueRenewals(db, now, page).execute(),
+    claim: (id, now, leaseMs) => claim(db, id, now, leaseMs),
+    async update(id, fence, patch) {
+      const result = await db
+        .updateTable("renewals")
+        .set({ ...patch, fence })
+        .where("id", "=", id)
+        .where("fence", "=", fence)
+        .executeTakeFirst();
+      return result.numUpdatedRows === 1n;
+    },
+    occupy: (scope, id, now) => atomically(db, (trx) => occupy(trx, scope, id, now)),
+    async orderState(id) {
+      const row = await db.selectFrom("renewals").select(["sealedKey", "orderUrl", "csr"]).where("id", "=", id).executeTakeFirst();
+      const sealed = row?.sealedKey ?? null;
+      return { privateKey: sealed === null ? null : vault.open(keyIdentity(id), sealed), orderUrl: row?.orderUrl ?? null, csr: row?.csr ?? null };
+    },
+    saveOrderState: (id, fence, state) => saveOrderState(db, vault, id, fence, state),
+  };
+}
+
+/**
+ * Apart so that a test can ask the database how it would find them. A claim sets both instants, so what a wrong clock took stands
+ * at the far end of the same index; two searches, as SQLite uses no partial index for an OR.
+ */
+export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DuePage) {
+  const farAhead = leaseUntilMax(now, leaseMs);
+  const active = db.selectFrom("renewals").select(COLUMNS).where(IS_ACTIVE);
+  const due = active.where("nextActionAt", "<=", now).unionAll(active.where("nextActionAt", ">", farAhead).where("leaseUntil", ">", farAhead));
+  return db
+    .selectFrom(due.as("due"))
+    .selectAll()
+    .$if(first === "urgent", (query) => query.orderBy("priority"))
+    .orderBy((row) => row("nextActionAt", "<=", now))
+    .orderBy("nextActionAt")
+    .orderBy("id")
+    .limit(limit);
+}
+
+function list(db: Db, filter: RenewalFilter) {
+  const { certificate, states, since, limit } = filter;
+  return db
+    .selectFrom("renewals")
+    .select(COLUMNS)
+    .$if(certificate !== undefined, (query) => query.where("certificate", "=", certificate ?? ""))
+    .$if(states !== undefined, (query) => (states?.length ? query.where("state", "in", states) : query.where(sql<SqlBool>`1 = 0`)))
+    .$if(since !== undefined, (query) => query.where("createdAt", ">=", since ?? 0))
+    .orderBy("createdAt", "desc")
+    .orderBy("id", "desc")
+    .limit(limit)
+    .execute();
+}
+
+/** Compare-and-set, so that of any number of claimants one gets the row. The sweep looks again when the lease ends: the claimant may die. */
+async function claim(db: Db, id: string, now: number, leaseMs: number) {
+  const leaseUntil = now + leaseMs;
+  const seen = await db.selectFrom("renewals").select(["fence", "leaseUntil", "openClaims"]).where("id", "=", id).where(IS_ACTIVE).executeTakeFirst();
+  if (seen === undefined || !isClaimable(seen, id, now, leaseMs)) return null;
+  const row = await db
+    .updateTable("renewals")
+    .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil, nextActionAt: leaseUntil }))
+    .where("id", "=", id)
+    .where(IS_ACTIVE)
+    .where("fence", "=", seen.fence)
+    .where("leaseUntil", seen.leaseUntil === null ? "is" : "=", seen.leaseUntil)
+    .returning(COLUMNS)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** Nothing gives a scope back: its holder's own state says whether it still needs it. */
+async function occupy(trx: Db, scope: string, id: string, now: number): Promise<string | null> {
+  const mine = { scope, renewalId: id };
+  const taken = await trx
+    .insertInto("orderScopes")
+    .values(mine)
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  if (taken.numInsertedOrUpdatedRows === 1n) return null;
+  const row = await trx.selectFrom("orderScopes").select("renewalId").where("scope", "=", scope).executeTakeFirst();
+  if (row === undefined || row.renewalId === id) return null;
+  if (await isOrdering(trx, row.renewalId, now)) return row.renewalId;
+  // Compare-and-set: of two that find the holder done, one gets it.
+  const won = await trx.updateTable("orderScopes").set({ renewalId: id }).where("scope", "=", scope).where("renewalId", "=", row.renewalId).executeTakeFirst();
+  return won.numUpdatedRows === 1n ? null : row.renewalId;
+}
+
+/** One that waits out a back-off must not keep the other key type from being renewed meanwhile. */
+async function isOrdering(trx: Db, id: string, now: number): Promise<boolean> {
+  const holder = await trx.selectFrom("renewals").select(["state", "leaseUntil", "retryAt"]).where("id", "=", id).executeTakeFirst();
+  if (holder === undefined || (holder.state !== "planned" && holder.state !== "issuing")) return false;
+  return (holder.leaseUntil ?? 0) > now || (holder.retryAt ?? 0) <= now;
+}
+
+async function saveOrderState(db: Db, vault: Vault, id: string, fence: number, state: Partial<OrderState>): Promise<boolean> {
+  const { privateKey, orderUrl, csr } = state;
+  const result = await db
+    .updateTable("renewals")
+    .set({ fence })
+    .$if(privateKey !== undefined, (query) => query.set({ sealedKey: privateKey ? vault.seal(keyIdentity(id), privateKey) : null }))
+    .$if(orderUrl !== undefined, (query) => query.set({ orderUrl: orderUrl ?? null }))
+    .$if(csr !== undefined, (query) => query.set({ csr: csr ?? null }))
+    .where("id", "=", id)
+    .where("fence", "=", fence)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+function keyIdentity(id: string): string {
+  return recordIdentity("renewal", id, "key");
+}

@@ -1,0 +1,76 @@
+import { sql } from "kysely";
+import { RenewalError } from "../domain/errors.ts";
+import type { EventStore, Store } from "../domain/store.ts";
+import type { Database } from "./database.ts";
+import { accountStore } from "./queries/accounts.ts";
+import { certificateStore } from "./queries/certificates.ts";
+import { challengeStore } from "./queries/challenges.ts";
+import { crlStore } from "./queries/crls.ts";
+import { cursorStore } from "./queries/cursors.ts";
+import { deploymentStore } from "./queries/deployments.ts";
+import { eventStore, eventStoreInside } from "./queries/events.ts";
+import { ledgerStore } from "./queries/ledger.ts";
+import { observationStore } from "./queries/observations.ts";
+import { renewalInfoStore } from "./queries/renewalInfos.ts";
+import { renewalStore } from "./queries/renewals.ts";
+import { campaignStore } from "./queries/replacements.ts";
+import { versionStore } from "./queries/versions.ts";
+import type { Db } from "./schema.ts";
+import type { Vault } from "./vault.ts";
+
+/** The store's ports over an open database. */
+export function storeOver(database: Database, vault: Vault, worker: string): Store {
+  return {
+    ...ports(database, database.db, vault, eventStore(database.db, { dialect: database.dialect, vault, worker })),
+    transaction: (work) => database.db.transaction().execute((trx) => inside(database, trx, vault, worker, work)),
+    serverTime: () => serverTime(database),
+    close: () => database.db.destroy(),
+  };
+}
+
+/** Runs `work` with the store's ports over a transaction that is already open; its events are written at the end. */
+export async function inside<T>(database: Database, trx: Db, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
+  const { events, outbox } = eventStoreInside(trx, { dialect: database.dialect, vault, worker });
+  const tx: Store = {
+    ...ports(database, trx, vault, events),
+    transaction: (nested) => nested(tx),
+    serverTime: () => serverTime({ ...database, db: trx }),
+    close: async () => {
+      throw new RenewalError("internal.bug", "a transaction cannot close the store");
+    },
+  };
+  const scope = { open: true };
+  const result = await database.scope
+    .run(scope, () => work(tx))
+    .finally(() => {
+      // What the work left running behind its back is outside again.
+      scope.open = false;
+    });
+  await outbox.flush();
+  return result;
+}
+
+/** The embedded database runs on this machine's clock, so it has none of its own to compare with. */
+async function serverTime({ db, dialect }: Database): Promise<number | null> {
+  if (dialect === "sqlite") return null;
+  const { rows } = await sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(db);
+  return rows[0]?.now ?? null;
+}
+
+function ports(database: Database, db: Db, vault: Vault, events: EventStore): Omit<Store, "transaction" | "serverTime" | "close"> {
+  return {
+    certificates: certificateStore(db),
+    versions: versionStore(db, vault),
+    renewals: renewalStore(db, database.dialect, vault),
+    deployments: deploymentStore(db),
+    observations: observationStore(db),
+    renewalInfos: renewalInfoStore(db),
+    crls: crlStore(db),
+    events,
+    challenges: challengeStore(db),
+    accounts: accountStore(db, vault),
+    campaigns: campaignStore(db),
+    cursors: cursorStore(db),
+    ledger: ledgerStore(db, database.dialect),
+  };
+}

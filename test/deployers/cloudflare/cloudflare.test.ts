@@ -1,0 +1,194 @@
+import { inspect } from "node:util";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { cloudflare } from "../../../src/deployers/cloudflare/cloudflare.ts";
+import type { Deployer } from "../../../src/domain/deployer.ts";
+import type { DeployReceipt } from "../../../src/domain/deployment.ts";
+import { toRenewalError } from "../../../src/domain/errors.ts";
+import type { IssuedCertificate } from "../../../src/domain/version.ts";
+import { deployerConformance } from "../../conformance/deployer.ts";
+import { type CloudflareFake, startCloudflareFake } from "../../support/fakes/cloudflare.ts";
+import { heldFingerprint } from "../../support/pairs/heldPair.ts";
+import { createPairIssuer, type PairIssuer, type PairOptions } from "../../support/pairs/issuedPairs.ts";
+import { dependencies } from "../../support/pairs/targetSecrets.ts";
+
+const NEVER = new AbortController().signal;
+const DAY_MS = 86_400_000;
+
+function make(fake: CloudflareFake, more: Record<string, unknown> = {}): Deployer {
+  const options = cloudflare.options.parse({ zone: fake.zone, token: "env:CF_TOKEN", endpoint: fake.endpoint, ...more });
+  return cloudflare.create(options, dependencies("edge", { CF_TOKEN: fake.token, OTHER: `other-${"x".repeat(30)}`, MANGLED: "two words" }));
+}
+
+for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
+  deployerConformance(
+    `cloudflare (${keyType})`,
+    async () => {
+      const fake = await startCloudflareFake();
+      const stored = async (): Promise<string | null> => {
+        const [held] = fake.certificates();
+        return heldFingerprint(held?.certificate, held?.privateKey);
+      };
+      return {
+        deployer: make(fake),
+        receiptOnly: true,
+        stored,
+        served: stored,
+        fallSilent: () => fake.fallSilent("PATCH"),
+        async breakDown() {
+          fake.disturbAlways("PATCH", { status: 502, body: "bad gateway" });
+          return { code: "deploy.unreachable", mend: async () => fake.calm() };
+        },
+        [Symbol.asyncDispose]: () => fake.stop(),
+      };
+    },
+    keyType,
+  );
+}
+
+describe("cloudflare", () => {
+  let fake: CloudflareFake;
+  let issuer: PairIssuer;
+  beforeAll(async () => {
+    issuer = await createPairIssuer();
+  });
+  beforeEach(async () => {
+    fake = await startCloudflareFake({ pageSize: 1 });
+  });
+  afterEach(() => fake.stop());
+
+  const issue = (generation: number, more: Partial<PairOptions> = {}) => issuer.issue({ certificate: "www", generation, ...more });
+  const deploy = (pair: IssuedCertificate, previous: DeployReceipt | null = null, more: Record<string, unknown> = {}) =>
+    make(fake, more).deploy({ pair, previous }, NEVER);
+
+  it("uploads once, and from then on replaces what it uploaded, whose ID changes", async () => {
+    const first = await deploy(await issue(1));
+    expect(fake.certificates()).toMatchObject([{ id: first.id, type: "sni_custom", bundleMethod: "force" }]);
+    const pair = await issue(2);
+    const second = await deploy(pair, first);
+    expect(second).toEqual({ id: fake.certificates()[0]?.id, generation: 2, fingerprint: pair.leaf.fingerprint });
+    expect(second.id).not.toBe(first.id);
+    expect(fake.certificates()).toHaveLength(1);
+    expect(fake.certificates()[0]?.certificate).toBe(`${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`);
+  });
+
+  it("uploads nothing that was uploaded before and still is there", async () => {
+    const pair = await issue(1);
+    const receipt = await deploy(pair);
+    expect(await deploy(pair, receipt)).toEqual(receipt);
+    expect(fake.requests.filter((line) => !line.startsWith("GET"))).toHaveLength(1);
+    fake.remove(String(receipt.id));
+    expect(await deploy(pair, receipt)).not.toEqual(receipt);
+    expect(fake.certificates()).toHaveLength(1);
+  });
+
+  it("finds an upload that nobody recorded by its hosts, on whatever page it is", async () => {
+    await deploy(await issuer.issue({ certificate: "other", generation: 1 }));
+    fake.disturb("POST", "reset");
+    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable" });
+    expect(fake.certificates()).toHaveLength(2);
+    const receipt = await deploy(await issue(1));
+    expect(fake.certificates().find(({ id }) => id === receipt.id)?.hosts).toEqual(["www.test"]);
+    expect(fake.certificates()).toHaveLength(2);
+  });
+
+  it("keeps an RSA and an ECDSA certificate for the same hosts apart", async () => {
+    const rsa = await createPairIssuer("rsa-2048");
+    const first = await deploy(await issue(1));
+    const second = await deploy(await rsa.issue({ certificate: "www", generation: 1 }));
+    expect(second.id).not.toBe(first.id);
+    expect(fake.certificates()).toHaveLength(2);
+    await deploy(await rsa.issue({ certificate: "www", generation: 2 }));
+    expect(fake.certificates().some(({ id }) => id === first.id)).toBe(true);
+  });
+
+  it("replaces its own certificate when the key type changes", async () => {
+    const receipt = await deploy(await issue(1));
+    const rsa = await createPairIssuer("rsa-2048");
+    await deploy(await rsa.issue({ certificate: "www", generation: 2 }), receipt);
+    expect(fake.certificates()).toHaveLength(1);
+  });
+
+  it("replaces the configured certificate at first, and says in preflight when there is none", async () => {
+    const { id } = await deploy(await issue(1));
+    const names = ["www.test", "api.test"];
+    await expect(make(fake, { certificateId: id }).preflight?.("www", null, NEVER)).resolves.toBeUndefined();
+    await deploy(await issue(2, { names }), null, { certificateId: id });
+    expect(fake.certificates()).toMatchObject([{ hosts: names }]);
+    const missing = make(fake, { certificateId: "0".repeat(32) });
+    await expect(missing.preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("certificateId") });
+  });
+
+  it("sets the kind of clients, key region and priority it is told", async () => {
+    const more = { clients: "legacy_custom", keyRegion: "eu", priority: 7 };
+    const first = await deploy(await issue(1), null, more);
+    expect(fake.certificates()).toMatchObject([{ type: "legacy_custom", region: "eu", priority: 7 }]);
+    const second = await deploy(await issue(2), first, more);
+    expect(second.id).toBe(first.id);
+    expect(fake.requests.filter((line) => line.includes("prioritize"))).toHaveLength(1);
+  });
+
+  it("passes on what Cloudflare refuses, with its code", async () => {
+    const soon = await issue(1, { notAfter: new Date(Date.now() + 13 * DAY_MS) });
+    await expect(deploy(soon)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("less than 14 days. (1217)") });
+    const foreign = await issue(1, { names: ["www.elsewhere.example"] });
+    await expect(deploy(foreign)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("hostname of the zone") });
+    await expect(deploy(await issue(1), null, { bundleMethod: "ubiquitous" })).rejects.toMatchObject({ code: "deploy.refused" });
+    fake.quota = 0;
+    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("maximum number") });
+    expect(fake.certificates()).toEqual([]);
+  });
+
+  it("tells beforehand what it cannot take", () => {
+    const limits = cloudflare.limits?.(cloudflare.options.parse({ zone: "0".repeat(32), token: "env:T" }));
+    expect(limits).toEqual({ lifetimeMinMs: 14 * DAY_MS, identifierTypes: ["dns"] });
+  });
+
+  it("says when the token is refused, mangled or missing, without showing it", async () => {
+    for (const name of ["OTHER", "MANGLED"]) {
+      const error = await make(fake, { token: `env:${name}` })
+        .preflight?.("www", null, NEVER)
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("SSL and Certificates") });
+      expect(inspect(error, { depth: 10 })).not.toMatch(/x{30}|two words/);
+    }
+    await expect(deploy(await issue(1), null, { token: "env:MISSING" })).rejects.toMatchObject({ code: "config.secret" });
+    await expect(deploy(await issue(1), null, { zone: "f".repeat(32) })).rejects.toMatchObject({ code: "deploy.forbidden" });
+  });
+
+  it("asks once when throttled, and says when Cloudflare allows the next attempt", async () => {
+    fake.disturb("GET", { status: 429, body: { success: false, errors: [{ code: 971, message: "throttled" }] }, headers: { "retry-after": "300" } });
+    const error = toRenewalError(await deploy(await issue(1)).catch((thrown: unknown) => thrown));
+    expect(error).toMatchObject({ code: "deploy.rateLimited" });
+    expect((error.retryAt ?? 0) - Date.now()).toBeGreaterThan(290_000);
+    expect(fake.requests).toHaveLength(1);
+  });
+
+  it("tells an API that does not answer from one that is not there or speaks something else", async () => {
+    fake.disturb("GET", "hang");
+    await expect(deploy(await issue(1), null, { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
+    fake.disturb("GET", { status: 200, body: "<html>captive portal</html>" });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("makes no sense") });
+    await fake.stop();
+    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
+  });
+
+  it("hides a key that an answer quotes", async () => {
+    const pair = await issue(1);
+    fake.disturb("POST", { status: 400, body: { success: false, errors: [{ code: 1, message: `bad key ${pair.privateKey.reveal()}` }] } });
+    const shown = inspect(await deploy(pair).catch((thrown: unknown) => thrown), { depth: 10, showHidden: true });
+    expect(shown).toContain("[secret]");
+    expect(shown).not.toContain(pair.privateKey.reveal().split("\n")[1]);
+  });
+
+  it.each([
+    [{ zone: "example.org" }, "32 hexadecimal"],
+    [{ token: "cf-pasted-token" }, "must refer to a secret"],
+    [{ certificateId: "../x" }, "32 hexadecimal"],
+    [{ bundleMethod: "best" }, "ubiquitous"],
+    [{ endpoint: "ftp://x" }, "endpoint"],
+  ])("refuses the options %j", (wrong, why) => {
+    const result = cloudflare.options.safeParse({ zone: "0".repeat(32), token: "env:T", ...wrong });
+    expect(result.success).toBe(false);
+    expect(JSON.stringify(result.error?.issues)).toContain(why);
+  });
+});

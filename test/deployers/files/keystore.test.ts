@@ -1,0 +1,166 @@
+import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { files } from "../../../src/deployers/files/files.ts";
+import { checkTool } from "../../../src/deployers/files/keystore.ts";
+import type { Deployer } from "../../../src/domain/deployer.ts";
+import { deployerConformance } from "../../conformance/deployer.ts";
+import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { dependencies } from "../../support/pairs/targetSecrets.ts";
+import { storedFingerprint } from "../../support/servers/served.ts";
+
+const NEVER = new AbortController().signal;
+const PASSWORD = "planted pass'word";
+const run = promisify(execFile);
+
+function make(options: Record<string, unknown>): Deployer {
+  return files.create(
+    files.options.parse({ password: "env:PASSWORD", ...options }),
+    dependencies("disk", { PASSWORD, SHORT: "12345", OTHER: "other-password" }),
+  );
+}
+
+/** Key and certificates as OpenSSL reads them back. */
+async function opened(path: string, ...more: string[]): Promise<string> {
+  const { stdout } = await run("openssl", ["pkcs12", "-in", path, "-nodes", "-passin", "env:P", ...more], { env: { ...process.env, P: PASSWORD } });
+  return stdout;
+}
+
+/** Fingerprint of a PKCS#12 file's leaf; throws when its key does not match. */
+async function storedIn(path: string): Promise<string | null> {
+  const there = await stat(path).catch(() => null);
+  if (there === null) return null;
+  const read = join(await mkdtemp(join(tmpdir(), "renewd-read-")), "pair.pem");
+  await writeFile(read, await opened(path));
+  return await storedFingerprint(read).finally(() => rm(join(read, ".."), { recursive: true }));
+}
+
+deployerConformance("files (PKCS#12)", async () => {
+  const root = await mkdtemp(join(tmpdir(), "renewd-keystore-"));
+  const gate = join(root, "gate");
+  await writeFile(gate, "exit 0");
+  const stored = (certificate: string): Promise<string | null> => storedIn(join(root, `${certificate}.p12`));
+  return {
+    deployer: make({ directory: root, pkcs12: "{certificate}.p12", command: ["sh", gate] }),
+    stored,
+    served: stored,
+    async breakDown() {
+      await writeFile(gate, "exit 3");
+      return { code: "deploy.commandFailed", mend: () => writeFile(gate, "exit 0") };
+    },
+    [Symbol.asyncDispose]: () => rm(root, { recursive: true }),
+  };
+});
+
+describe("keystores", () => {
+  let root: string;
+  let issuer: PairIssuer;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), "renewd-keystore-"));
+    issuer = await createPairIssuer();
+  });
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(root, { recursive: true });
+  });
+
+  const deploy = async (options: Record<string, unknown>, keyType: "ecdsa-p256" | "rsa-2048" = "ecdsa-p256", generation = 1) => {
+    const pair = await issuer.issue({ certificate: "www", generation, keyType });
+    await make({ directory: root, ...options }).deploy({ pair, previous: null }, NEVER);
+    return pair;
+  };
+  const keytool = async (...args: string[]): Promise<string> => {
+    const { stdout } = await run("keytool", [...args, "-storepass:env", "P"], { env: { ...process.env, P: PASSWORD } });
+    return stdout;
+  };
+
+  it("puts key, leaf and chain into the PKCS#12 file, under the certificate's name and readable by us alone", async () => {
+    const pair = await deploy({ pkcs12: "www.p12" });
+    const path = join(root, "www.p12");
+    const text = await opened(path);
+    const certificates = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+    const serials = certificates.map((pem) => new X509Certificate(pem).serialNumber);
+    expect(serials).toEqual([pair.leafPem, ...pair.chainPem].map((pem) => new X509Certificate(pem).serialNumber));
+    expect(text).toContain("friendlyName: www");
+    expect(await storedIn(path)).toBe(pair.leaf.fingerprint);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    [false, "AES-256-CBC"],
+    [true, "pbeWithSHA1And3-KeyTripleDES-CBC"],
+  ])("encrypts for old readers only when told to (legacy: %s)", async (legacy, cipher) => {
+    await deploy({ pkcs12: "www.p12", legacy });
+    const { stderr } = await run("openssl", ["pkcs12", "-in", join(root, "www.p12"), "-info", "-noout", "-legacy", "-passin", "env:P"], {
+      env: { ...process.env, P: PASSWORD },
+    });
+    expect(stderr).toContain(cipher);
+  });
+
+  it.each(["ecdsa-p256", "rsa-2048"] as const)("makes a Java keystore whose key and chain keytool reads back (%s)", async (keyType) => {
+    const pair = await deploy({ jks: "www.jks", pkcs12: "www.p12" }, keyType);
+    const listed = await keytool("-list", "-v", "-keystore", join(root, "www.jks"), "-storetype", "JKS", "-alias", "www");
+    expect(listed).toContain("Entry type: PrivateKeyEntry");
+    expect(listed).toContain("Certificate chain length: 2");
+    const sha256 = /SHA256: ([0-9A-F:]+)/.exec(listed)?.[1]?.replaceAll(":", "").toLowerCase();
+    expect(sha256).toBe(pair.leaf.fingerprint);
+    // The key is there under the store's password: it can be taken out again.
+    const back = join(root, "back.p12");
+    const to = ["-destkeystore", back, "-deststoretype", "PKCS12", "-deststorepass:env", "P", "-srckeypass:env", "P"];
+    const from = ["-srckeystore", join(root, "www.jks"), "-srcstorepass:env", "P", "-srcalias", "www"];
+    await run("keytool", ["-importkeystore", "-noprompt", ...from, ...to], { env: { ...process.env, P: PASSWORD } });
+    expect(await storedIn(back)).toBe(pair.leaf.fingerprint);
+  });
+
+  it("takes the password of the day, and follows a new one at the next deploy of the same pair", async () => {
+    const pair = await deploy({ pkcs12: "www.p12", password: "env:OTHER" });
+    const path = join(root, "www.p12");
+    await expect(opened(path)).rejects.toThrow();
+    await make({ directory: root, pkcs12: "www.p12" }).deploy({ pair, previous: null }, NEVER);
+    expect(await storedIn(path)).toBe(pair.leaf.fingerprint);
+  });
+
+  it("leaves neither key nor password on disk outside the files asked for", async () => {
+    const temporary = await mkdtemp(join(root, "tmp-"));
+    vi.stubEnv("TMPDIR", temporary);
+    await deploy({ jks: "www.jks" });
+    expect(await readdir(temporary)).toEqual([]);
+    await rm(temporary, { recursive: true });
+    expect((await readdir(root)).sort()).toEqual([".renewd.lock", ".www.jks.renewd.json", "www.jks"]);
+    expect((await readFile(join(root, "www.jks"))).includes(PASSWORD)).toBe(false);
+  });
+
+  it("tells a missing and a too short password before writing anything", async () => {
+    await expect(deploy({ jks: "www.jks", password: "env:MISSING" })).rejects.toMatchObject({ code: "config.secret" });
+    await expect(deploy({ jks: "www.jks", password: "env:SHORT" })).rejects.toMatchObject({
+      code: "config.secret",
+      message: expect.not.stringContaining("12345"),
+    });
+    await expect(make({ pkcs12: "/www.p12", password: "env:MISSING" }).preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "config.secret" });
+    expect(await readdir(root)).toEqual([]);
+  });
+
+  it("says which package brings a missing tool", async () => {
+    vi.stubEnv("PATH", root);
+    await expect(checkTool("keytool")).rejects.toMatchObject({
+      code: "deploy.commandFailed",
+      message: expect.stringContaining("apt-get install default-jre-headless"),
+    });
+    vi.unstubAllEnvs();
+    await expect(checkTool("keytool")).resolves.toBeUndefined();
+  });
+
+  it.each([
+    [{ pkcs12: "/a.p12" }, "password"],
+    [{ fullchain: "/a.pem", password: "env:P" }, "password"],
+    [{ jks: "/a.jks", password: "hunter2" }, "env:NAME"],
+  ])("refuses the options %j", (wrong, why) => {
+    const result = files.options.safeParse(wrong);
+    expect(result.success).toBe(false);
+    expect(JSON.stringify(result.error?.issues)).toContain(why);
+  });
+});

@@ -1,0 +1,147 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { haproxyDataplane } from "../../../src/deployers/haproxy/dataplane.ts";
+import type { Deployer } from "../../../src/domain/deployer.ts";
+import { readLeaf } from "../../../src/x509/leaf.ts";
+import { deployerConformance } from "../../conformance/deployer.ts";
+import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { dependencies } from "../../support/pairs/targetSecrets.ts";
+import { type DataplaneFake, startDataplane } from "../../support/servers/dataplane.ts";
+import { servedFingerprint } from "../../support/servers/served.ts";
+
+const NEVER = new AbortController().signal;
+const PASSWORD = "planted-password";
+
+function make({ url }: { readonly url: string }, more: Record<string, unknown> = {}): Deployer {
+  const options = haproxyDataplane.options.parse({ url, username: "admin", password: "env:PASSWORD", timeout: "5s", ...more });
+  return haproxyDataplane.create(options, dependencies("lb", { PASSWORD, WRONG: "wrong-password" }));
+}
+
+deployerConformance("haproxy-dataplane", async () => {
+  const fake = await startDataplane("admin", PASSWORD);
+  return {
+    deployer: make(fake),
+    served: (certificate) => servedFingerprint(fake.port, `${certificate}.test`).catch(() => null),
+    async stored(certificate) {
+      const pem = fake.certificates.get(`${certificate}.pem`);
+      return pem === undefined ? null : readLeaf(pem.slice(pem.indexOf("-----BEGIN CERTIFICATE"))).fingerprint;
+    },
+    async breakDown() {
+      Object.assign(fake.faults, { pushFails: true, reloadFails: true });
+      const mend = async (): Promise<void> => {
+        Object.assign(fake.faults, { pushFails: false, reloadFails: false });
+      };
+      return { code: "deploy.commandFailed", mend };
+    },
+    [Symbol.asyncDispose]: () => fake[Symbol.asyncDispose](),
+  };
+});
+
+describe("haproxy-dataplane", () => {
+  let fake: DataplaneFake;
+  let issuer: PairIssuer;
+  beforeEach(async () => {
+    issuer = await createPairIssuer();
+    fake = await startDataplane("admin", PASSWORD);
+  });
+  afterEach(() => fake?.[Symbol.asyncDispose]());
+
+  const served = (certificate: string) => servedFingerprint(fake.port, `${certificate}.test`);
+  const deploy = async (certificate: string, generation: number, more: Record<string, unknown> = {}, at: { readonly url: string } = fake) => {
+    const pair = await issuer.issue({ certificate, generation });
+    await make(at, more).deploy({ pair, previous: null }, NEVER);
+    return pair;
+  };
+  const CERTIFICATES = "/v3/services/haproxy/storage/ssl_certificates";
+  const GENERAL = "/v3/services/haproxy/storage/general";
+
+  it("reloads once for a new certificate, never for the next generation, and keeps the generation first", async () => {
+    await deploy("www", 1);
+    const pair = await deploy("www", 2);
+    expect(await served("www")).toBe(pair.leaf.fingerprint);
+    expect(fake.calls).toEqual([
+      `GET ${GENERAL}/renewd-www_pem.json 404`,
+      `POST ${GENERAL} 201`,
+      `GET ${CERTIFICATES}/www.pem 404`,
+      `POST ${CERTIFICATES}?force_reload=true 201`,
+      `GET ${GENERAL}/renewd-www_pem.json 200`,
+      `PUT ${GENERAL}/renewd-www_pem.json?skip_reload=true 204`,
+      `GET ${CERTIFICATES}/www.pem 200`,
+      `PUT ${CERTIFICATES}/www.pem 200`,
+    ]);
+  });
+
+  it("waits for the reload where HAProxy's memory cannot be written", async () => {
+    await deploy("www", 1);
+    fake.faults.pushFails = true;
+    const pair = await deploy("www", 2);
+    expect(await served("www")).toBe(pair.leaf.fingerprint);
+    expect(fake.calls.at(-1)).toMatch(/^GET \/v3\/services\/haproxy\/reloads\/\S+ 200$/);
+  });
+
+  it("says why HAProxy did not reload", async () => {
+    fake.faults.reloadFails = true;
+    await expect(deploy("www", 1)).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("Reload failed") });
+    fake.faults.pushFails = true;
+    await expect(deploy("www", 2)).rejects.toMatchObject({ code: "deploy.commandFailed", message: expect.stringContaining("exit status 1") });
+  });
+
+  it("names files as the API does, so that two certificates cannot meet in one unseen", async () => {
+    const pair = await deploy("a.b", 1);
+    expect([...fake.certificates.keys()]).toEqual(["a_b.pem"]);
+    expect(await served("a.b")).toBe(pair.leaf.fingerprint);
+    const options = haproxyDataplane.options.parse({ url: fake.url, username: "admin", password: "env:PASSWORD" });
+    expect(haproxyDataplane.occupies?.(options, "a.b")).toEqual(haproxyDataplane.occupies?.(options, "a_b"));
+    expect(haproxyDataplane.occupies?.(options, "a.b")).not.toEqual(haproxyDataplane.occupies?.(options, "a-b"));
+  });
+
+  it.each([
+    [{ status: 403 }, "deploy.forbidden", null],
+    [{ status: 429, headers: { "retry-after": "60" } }, "deploy.rateLimited", 60_000],
+    [{ status: 503 }, "deploy.unreachable", null],
+    [{ status: 400, body: `{"message":"no ${PASSWORD} here"}` }, "deploy.refused", null],
+  ] as const)("tells an answer %j apart as %s", async (answer, code, waitMs) => {
+    fake.faults.answer = answer;
+    const before = Date.now();
+    const thrown = await deploy("www", 1).catch((error: unknown) => error);
+    expect(thrown).toMatchObject({ code, message: expect.stringContaining(fake.url) });
+    expect(thrown).toMatchObject({ retryAt: waitMs === null ? null : expect.toSatisfy((at: number) => at >= before + waitMs && at <= Date.now() + waitMs) });
+    expect(String(thrown)).not.toContain(PASSWORD);
+    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({ code });
+    expect(fake.certificates.size).toBe(0);
+  });
+
+  it("tells a wrong password, a missing one, nobody there and no answer apart", async () => {
+    const hanging = createServer(() => {}).listen(0, "127.0.0.1");
+    await new Promise((resolve) => hanging.once("listening", resolve));
+    // Boundary: a TCP server has such an address.
+    const silent = { url: `http://127.0.0.1:${(hanging.address() as AddressInfo).port}` };
+    try {
+      await expect(deploy("www", 1, { password: "env:WRONG" })).rejects.toMatchObject({ code: "deploy.forbidden" });
+      await expect(deploy("www", 1, { password: "env:MISSING" })).rejects.toMatchObject({ code: "config.secret" });
+      await expect(deploy("www", 1, { timeout: "200ms" }, silent)).rejects.toMatchObject({ code: "deploy.timeout" });
+    } finally {
+      hanging.closeAllConnections();
+      await new Promise((resolve) => hanging.close(resolve));
+    }
+    await expect(deploy("www", 1, {}, silent)).rejects.toMatchObject({ code: "deploy.unreachable" });
+  });
+
+  it("says where the generation is kept that an older pair would go under", async () => {
+    await deploy("www", 7);
+    await expect(deploy("www", 6)).rejects.toMatchObject({ code: "deploy.newerGeneration", message: expect.stringContaining("renewd-www_pem.json") });
+  });
+
+  it.each([
+    [{ url: "http://lb:5555/v3" }, "host and port only"],
+    [{ url: "ftp://lb" }, "url"],
+    [{ username: "a:b" }, "colon"],
+    [{ password: "hunter2" }, "env:NAME"],
+    [{ certificate: "a/b.pem" }, "slash"],
+  ])("refuses the options %j", (wrong, why) => {
+    const result = haproxyDataplane.options.safeParse({ url: "http://lb:5555", username: "admin", password: "env:P", ...wrong });
+    expect(result.success).toBe(false);
+    expect(JSON.stringify(result.error?.issues)).toContain(why);
+  });
+});

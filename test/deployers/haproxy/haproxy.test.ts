@@ -1,0 +1,279 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { haproxy } from "../../../src/deployers/haproxy/haproxy.ts";
+import type { Deployer } from "../../../src/domain/deployer.ts";
+import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { dependencies } from "../../support/pairs/targetSecrets.ts";
+import { type Haproxy, startHaproxy } from "../../support/servers/haproxy.ts";
+import { servedFingerprint, storedFingerprint } from "../../support/servers/served.ts";
+
+const NEVER = new AbortController().signal;
+
+function make(options: Record<string, unknown>): Deployer {
+  return haproxy.create(haproxy.options.parse(options), dependencies("lb"));
+}
+
+describe("haproxy", () => {
+  let server: Haproxy;
+  let issuer: PairIssuer;
+  beforeAll(async () => {
+    issuer = await createPairIssuer();
+    server = await startHaproxy();
+  });
+  afterAll(() => server?.stop());
+
+  const options = (more: Record<string, unknown> = {}) => ({ socket: server.socket, file: `${server.directory}/{certificate}.pem`, ...more });
+  const served = (certificate: string) => servedFingerprint(server.port, `${certificate}.test`);
+  const deploy = async (certificate: string, generation: number, more: Record<string, unknown> = {}) => {
+    const pair = await issuer.issue({ certificate, generation });
+    await make(options(more)).deploy({ pair, previous: null }, NEVER);
+    return pair;
+  };
+
+  it("swaps under a continuous client without one failed handshake, and its reload serves the last pair", async () => {
+    let last = await deploy("busy", 1);
+    const expected = new Set([last.leaf.fingerprint]);
+    let swapping = true;
+    let handshakes = 0;
+    const failures: unknown[] = [];
+    const clients = [1, 2].map(async () => {
+      for (; swapping; handshakes++) {
+        const seen = await served("busy").catch((error: unknown) => error);
+        if (typeof seen !== "string" || !expected.has(seen)) failures.push(seen);
+      }
+    });
+    for (let generation = 2; generation <= 21; generation++) {
+      const pair = await issuer.issue({ certificate: "busy", generation });
+      expected.add(pair.leaf.fingerprint);
+      await make(options()).deploy({ pair, previous: null }, NEVER);
+      // Every connection opened after the deploy sees the new pair.
+      expect(await served("busy")).toBe(pair.leaf.fingerprint);
+      last = pair;
+    }
+    await server.reload();
+    swapping = false;
+    await Promise.all(clients);
+    expect(failures).toEqual([]);
+    expect(handshakes).toBeGreaterThan(20);
+    expect(await served("busy")).toBe(last.leaf.fingerprint);
+  });
+
+  it("brings a certificate HAProxy never heard of into the bind's directory without a reload", async () => {
+    const pair = await deploy("newcomer", 1);
+    expect(await served("newcomer")).toBe(pair.leaf.fingerprint);
+    await server.reload();
+    expect(await served("newcomer")).toBe(pair.leaf.fingerprint);
+  });
+
+  it("says what to do about a certificate no bind can serve yet, and serves it once that is done", async () => {
+    await using other = await startHaproxy();
+    const deployer = make(options({ file: `${other.directory}/{certificate}.pem` }));
+    const pair = await issuer.issue({ certificate: "stranger", generation: 1 });
+    await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringMatching(/bind's `crt`.*reload/),
+    });
+    expect(await storedFingerprint(join(other.directory, "stranger.pem"))).toBe(pair.leaf.fingerprint);
+  });
+
+  it("deploys several certificates at once into their own files, though HAProxy has one transaction for all", async () => {
+    const names = ["alpha", "beta", "gamma", "delta", "epsilon"];
+    for (let generation = 1; generation <= 3; generation++) {
+      const pairs = await Promise.all(names.map((certificate) => deploy(certificate, generation)));
+      expect(await Promise.all(names.map(served))).toEqual(pairs.map((pair) => pair.leaf.fingerprint));
+    }
+  });
+
+  it("does so through targets that keep their files in different directories, too", async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), "renewd-elsewhere-"));
+    onTestFinished(() => rm(elsewhere, { recursive: true }));
+    const names = ["one", "two", "three", "four", "five", "six"];
+    for (const name of names) await deploy(name, 1);
+    const other = { file: `${elsewhere}/{certificate}.pem`, knownAs: `${server.directory}/{certificate}.pem` };
+    for (let generation = 2; generation <= 4; generation++) {
+      const pairs = await Promise.all(names.map((name, index) => deploy(name, generation, index % 2 === 0 ? {} : other)));
+      expect(await Promise.all(names.map(served))).toEqual(pairs.map((pair) => pair.leaf.fingerprint));
+    }
+  });
+
+  it("does not commit a transaction somebody left open for another certificate", async () => {
+    const [left, right] = [await deploy("left", 1), await deploy("right", 1)];
+    const stray = await issuer.issue({ certificate: "left", generation: 2 });
+    await server.runtime(`set ssl cert ${server.directory}/left.pem <<\n${(stray.privateKey.reveal() + stray.leafPem).replace(/\n+/g, "\n")}\n`);
+    const next = await deploy("right", 2);
+    expect(await served("left")).toBe(left.leaf.fingerprint);
+    expect(await served("right")).toBe(next.leaf.fingerprint);
+    expect(next.leaf.fingerprint).not.toBe(right.leaf.fingerprint);
+  });
+
+  it("repeats the memory when HAProxy was restarted from an older file, and the file when only memory is new", async () => {
+    const [old, pair] = [await deploy("twice", 1), await issuer.issue({ certificate: "twice", generation: 2 })];
+    const path = join(server.directory, "twice.pem");
+    const oldFile = await readFile(path, "utf8");
+    const deployer = make(options());
+    await deployer.deploy({ pair, previous: null }, NEVER);
+    await writeFile(path, oldFile);
+    await deployer.deploy({ pair, previous: null }, NEVER);
+    expect(await storedFingerprint(path)).toBe(pair.leaf.fingerprint);
+    await writeFile(path, oldFile);
+    await server.reload();
+    expect(await served("twice")).toBe(old.leaf.fingerprint);
+    await deployer.deploy({ pair, previous: null }, NEVER);
+    expect(await served("twice")).toBe(pair.leaf.fingerprint);
+  });
+
+  it("appends a new certificate to the crt-list on disk and in memory", async () => {
+    await using listed = await startHaproxy({ crtList: true });
+    const deployer = make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: `${listed.directory}/.list` });
+    const pair = await issuer.issue({ certificate: "listed", generation: 1 });
+    for (let attempt = 0; attempt < 2; attempt++) await deployer.deploy({ pair, previous: null }, NEVER);
+    expect(await servedFingerprint(listed.port, "listed.test")).toBe(pair.leaf.fingerprint);
+    await listed.reload();
+    expect(await servedFingerprint(listed.port, "listed.test")).toBe(pair.leaf.fingerprint);
+    const list = await readFile(join(listed.directory, ".list"), "utf8");
+    expect(list.split("\n").filter((line) => line.endsWith("listed.pem"))).toHaveLength(1);
+  });
+
+  it("gives the line of a crt-list its options and names, and writes into the file only what HAProxy accepted", async () => {
+    await using listed = await startHaproxy({ crtList: true });
+    const list = join(listed.directory, ".list");
+    const listing = (more: Record<string, unknown>) => make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list, ...more });
+    const pair = await issuer.issue({ certificate: "filtered", generation: 1 });
+    const before = await readFile(list, "utf8");
+    await expect(listing({ crtListEntry: "[no-such-option]" }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("no-such-option"),
+    });
+    expect(await readFile(list, "utf8")).toBe(before);
+    await listing({ crtListEntry: "[alpn h2,http/1.1] *.elsewhere.test" }).deploy({ pair, previous: null }, NEVER);
+    for (const reload of [false, true]) {
+      if (reload) await listed.reload();
+      expect(await servedFingerprint(listed.port, "www.elsewhere.test")).toBe(pair.leaf.fingerprint);
+      expect(await servedFingerprint(listed.port, "filtered.test")).not.toBe(pair.leaf.fingerprint);
+    }
+    expect(await readFile(list, "utf8")).toBe(`${before}${listed.directory}/filtered.pem [alpn h2,http/1.1] *.elsewhere.test\n`);
+  });
+
+  it("writes the crt-list's line after all when an attempt died before it", async () => {
+    await using listed = await startHaproxy({ crtList: true });
+    const list = join(listed.directory, ".list");
+    const before = await readFile(list, "utf8");
+    const deployer = make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list });
+    for (const generation of [1, 2]) {
+      const pair = await issuer.issue({ certificate: "resumed", generation });
+      await deployer.deploy({ pair, previous: null }, NEVER);
+      expect(await readFile(list, "utf8")).toBe(`${before}${listed.directory}/resumed.pem\n`);
+      if (generation === 1) await writeFile(list, before);
+    }
+    await listed.reload();
+    expect(await servedFingerprint(listed.port, "resumed.test")).toBe(await storedFingerprint(join(listed.directory, "resumed.pem")));
+  });
+
+  it("loses no line when several targets add to one crt-list in another directory", async () => {
+    await using listed = await startHaproxy({ crtList: true });
+    const names = ["one", "two", "three", "four"];
+    const pairs = await Promise.all(names.map((certificate) => issuer.issue({ certificate, generation: 1 })));
+    await Promise.all(
+      pairs.map(async (pair) => {
+        const directory = join(listed.directory, `.${pair.certificate}`);
+        await mkdir(directory);
+        const deployer = make({ socket: listed.socket, file: `${directory}/{certificate}.pem`, crtList: `${listed.directory}/.list` });
+        // They have no lock in common, and HAProxy one transaction for all: whoever met another one's comes again, as the deployer worker does.
+        await expect
+          .poll(
+            () =>
+              deployer.deploy({ pair, previous: null }, NEVER).then(
+                () => true,
+                () => false,
+              ),
+            { timeout: 10_000 },
+          )
+          .toBe(true);
+      }),
+    );
+    const lines = (await readFile(join(listed.directory, ".list"), "utf8")).split("\n");
+    expect(names.map((name) => lines.filter((line) => line.endsWith(`/${name}.pem`)).length)).toEqual([1, 1, 1, 1]);
+  });
+
+  it("changes neither memory nor file when HAProxy refuses the payload", async () => {
+    const serving = await deploy("fragile", 1);
+    const pair = await issuer.issue({ certificate: "fragile", generation: 2 });
+    const broken = { ...pair, chainPem: ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] };
+    await expect(make(options()).deploy({ pair: broken, previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.refused" });
+    expect(await served("fragile")).toBe(serving.leaf.fingerprint);
+    expect(await storedFingerprint(join(server.directory, "fragile.pem"))).toBe(serving.leaf.fingerprint);
+    expect(await server.runtime("show ssl cert")).not.toContain("# transaction");
+    await server.reload();
+    expect(await served("fragile")).toBe(serving.leaf.fingerprint);
+  });
+
+  it("tells a chain larger than HAProxy's buffer from other trouble and changes nothing", async () => {
+    const serving = await deploy("bulky", 1);
+    const pair = await issuer.issue({ certificate: "bulky", generation: 2 });
+    const bulky = { ...pair, chainPem: Array.from({ length: 60 }, () => pair.chainPem[0] ?? "") };
+    await expect(make(options({ timeout: "3s" })).deploy({ pair: bulky, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("tune.bufsize"),
+    });
+    expect(await served("bulky")).toBe(serving.leaf.fingerprint);
+  });
+
+  it("leaves only files HAProxy's directory may hold: everything of ours beside them starts with a dot", async () => {
+    await deploy("tidy", 1);
+    const strange = (await readdir(server.directory)).filter((name) => !name.startsWith(".") && !name.endsWith(".pem"));
+    expect(strange).toEqual([]);
+  });
+
+  it("names the permission a socket below level admin lacks, in preflight and deploy", async () => {
+    const deployer = make(options({ socket: server.userSocket }));
+    const pair = await issuer.issue({ certificate: "humble", generation: 1 });
+    const forbidden = { code: "deploy.forbidden", message: expect.stringContaining("level admin") };
+    await expect(deployer.preflight?.("humble", null, NEVER)).rejects.toMatchObject(forbidden);
+    await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(forbidden);
+    expect(await readdir(server.directory)).not.toContain("humble.pem");
+  });
+
+  it("names an absent socket, and touches no file", async () => {
+    const deployer = make(options({ socket: "/run/no-such-haproxy.sock" }));
+    const pair = await issuer.issue({ certificate: "absent", generation: 1 });
+    const unreachable = { code: "deploy.unreachable", message: expect.stringContaining("/run/no-such-haproxy.sock") };
+    await expect(deployer.preflight?.("absent", null, NEVER)).rejects.toMatchObject(unreachable);
+    await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(unreachable);
+    expect(await readdir(server.directory)).not.toContain("absent.pem");
+  });
+
+  it("gives up on a socket that never answers", async () => {
+    const held: Socket[] = [];
+    const hanging = createServer((socket) => held.push(socket));
+    const path = join(server.directory, ".hanging.sock");
+    await new Promise<void>((resolve) => hanging.listen(path, resolve));
+    try {
+      const pair = await issuer.issue({ certificate: "patient", generation: 1 });
+      await expect(make(options({ socket: path, timeout: "200ms" })).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+        code: "deploy.timeout",
+        message: expect.stringContaining(path),
+      });
+    } finally {
+      for (const socket of held) socket.destroy();
+      await new Promise((resolve) => hanging.close(resolve));
+      await rm(path, { force: true });
+    }
+  });
+
+  it.each([
+    [{ socket: "relative.sock", file: "/a/b.pem" }, "host:port"],
+    [{ socket: "/s", file: "/a/b c.pem" }, "spaces"],
+    [{ socket: "/s", file: "/a/b;c.pem" }, "spaces"],
+    [{ socket: "/s", file: "b.pem" }, "absolute"],
+    [{ socket: "/s" }, "file"],
+    [{ socket: "/s", file: "/a/b.pem", crtList: "/l", crtListEntry: "a;b" }, "crt-list line"],
+    [{ socket: "/s", file: "/a/b.pem", crtListEntry: "[alpn h2]" }, "crtList"],
+  ])("refuses the options %j", (wrong, why) => {
+    const result = haproxy.options.safeParse(wrong);
+    expect(result.success).toBe(false);
+    expect(JSON.stringify(result.error?.issues)).toContain(why);
+  });
+});

@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { unlimited } from "../../../src/domain/budget.ts";
+import type { RenewalInfoRecord } from "../../../src/domain/renewalInfo.ts";
+import { decide } from "../../../src/renewal/rules/decide.ts";
+import { chooseInstant, nextDueAt } from "../../../src/renewal/rules/suggestion.ts";
+import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewalInfo, version } from "../../support/model/facts.ts";
+
+const POLICY = { renewAtFractionLeft: null, jitterFraction: 0 };
+const OWN = ISSUED_AT + 60 * DAY_MS;
+const EMERGENCY = ISSUED_AT + 85.5 * DAY_MS;
+
+const at = (days: number, patch: Partial<RenewalInfoRecord> = {}): RenewalInfoRecord =>
+  renewalInfo({ renewAt: ISSUED_AT + days * DAY_MS, polledAt: ISSUED_AT + 80 * DAY_MS, ...patch });
+
+const facts = (info: RenewalInfoRecord | null) => ({
+  ...{ certificate: certificate(), record: record(), version: version(), active: null, renewalInfo: info },
+  ...{ deployments: [deployment({ deployedGeneration: 1 })], endpoints: [endpointStatus()] },
+  ...{ campaign: null, budget: { ca: unlimited("ca"), buckets: new Map() } },
+});
+
+describe("a CA's suggestion", () => {
+  it.each<[string, RenewalInfoRecord | null, number]>([
+    ["none", null, OWN],
+    ["earlier than the own window", at(20), ISSUED_AT + 20 * DAY_MS],
+    ["later than the own window", at(70), ISSUED_AT + 70 * DAY_MS],
+    ["later than safe", at(89, { polledAt: ISSUED_AT + 84 * DAY_MS }), EMERGENCY],
+    ["about another generation", at(20, { generation: 2 }), OWN],
+    ["taken back", at(20, { windowStart: null, windowEnd: null, renewAt: null }), OWN],
+    ["later, but not confirmed for days", at(89, { polledAt: ISSUED_AT + 60 * DAY_MS }), ISSUED_AT + 63 * DAY_MS],
+  ])("that is %s decides when the certificate is due", (_name, info, expected) => {
+    expect(nextDueAt(version(), POLICY, info)).toBe(expected);
+  });
+
+  it.each<[string, RenewalInfoRecord, number, object]>([
+    ["is not yet there", at(20), NOW, { due: false, hold: null, until: ISSUED_AT + 20 * DAY_MS }],
+    ["has come", at(20), ISSUED_AT + 20 * DAY_MS, { due: true, reason: "renewalInfo" }],
+    ["is in the past", at(-400), NOW, { due: true, reason: "renewalInfo" }],
+    ["keeps the own window waiting", at(70), OWN + DAY_MS, { due: false, hold: null, until: ISSUED_AT + 70 * DAY_MS }],
+    ["would be too late", at(89), EMERGENCY, { due: true, reason: "emergency" }],
+  ])("whose instant %s", (_name, info, now, expected) => {
+    expect(decide(facts(info), now)).toMatchObject(expected);
+  });
+
+  it("tells people where the CA explains itself", () => {
+    const info = at(5, { explanationUrl: "https://ca.example/incident" });
+    expect(decide(facts(info), NOW).detail).toContain("see https://ca.example/incident");
+    expect(decide(facts({ ...info, renewAt: NOW + DAY_MS }), NOW).detail).toContain("https://ca.example/incident");
+  });
+
+  it("is spread evenly over the window", () => {
+    const window = { start: 1_000, end: 2_000 };
+    expect([0, 0.5, 0.999].map((random) => chooseInstant(window, random))).toEqual([1_000, 1_500, 1_999]);
+  });
+});

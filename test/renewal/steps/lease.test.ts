@@ -1,0 +1,48 @@
+// A worker's own watch over what it has claimed.
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { withLease } from "../../../src/renewal/steps/lease.ts";
+import { NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
+
+it.each(["signal", "within"] as const)(
+  "in a process that was stopped and continued, the %s a deployer holds refuses before any timer has run",
+  async (which) => {
+    await using bench = await Workbench.open([]);
+    const { context } = bench;
+    const work = withLease(context, { claimedAt: bench.now, extend: async () => true }, NO_SIGNAL, async (lease) => {
+      const signal = which === "signal" ? lease.signal : lease.within(60_000);
+      signal.throwIfAborted();
+      bench.now += context.settings.leaseMs;
+      signal.throwIfAborted();
+    });
+    await expect(work).rejects.toMatchObject({ code: "lease.lost" });
+  },
+);
+
+it("a deployer's time is limited as well", async () => {
+  await using bench = await Workbench.open([]);
+  const work = withLease(bench.context, { claimedAt: bench.now, extend: async () => true }, NO_SIGNAL, async (lease) => {
+    const signal = lease.within(1);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    expect(lease.signal.aborted).toBe(false);
+    signal.throwIfAborted();
+  });
+  await expect(work).rejects.toMatchObject({ name: "TimeoutError" });
+});
+
+it("extends one at a time, and ends only when the last extension has", async () => {
+  await using bench = await Workbench.open([]);
+  const context = { ...bench.context, settings: { ...bench.context.settings, leaseMs: 60 } };
+  let [running, most, extensions] = [0, 0, 0];
+  const extend = async (): Promise<boolean> => {
+    extensions += 1;
+    running += 1;
+    most = Math.max(most, running);
+    await delay(100);
+    running -= 1;
+    return true;
+  };
+  await withLease(context, { claimedAt: bench.now, extend }, NO_SIGNAL, () => delay(250));
+  expect({ most, running }).toEqual({ most: 1, running: 0 });
+  expect(extensions).toBeGreaterThan(1);
+});

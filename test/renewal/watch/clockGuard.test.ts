@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import { createClockGuard } from "../../../src/renewal/watch/clockGuard.ts";
+
+const DAY_MS = 86_400_000;
+const NO_SIGNAL = new AbortController().signal;
+
+/** A machine with a clock that can be stepped, beside a reference whose clock is right. */
+function machine(): {
+  wall: number;
+  monotonic: number;
+  reachable: boolean;
+  asked: number;
+  changes: (string | null)[];
+  check: () => Promise<void>;
+} {
+  const state = { wall: Date.UTC(2026, 0, 1), monotonic: 0, trueTime: Date.UTC(2026, 0, 1), reachable: true, asked: 0, changes: [] as (string | null)[] };
+  const guard = createClockGuard({
+    clock: { now: () => state.wall, monotonic: () => state.monotonic, sleep: async () => {} },
+    async references() {
+      state.asked += 1;
+      return state.reachable ? [{ name: "the CA's", aheadMs: state.trueTime + state.monotonic - state.wall }] : [];
+    },
+    onChange: async (problem) => void state.changes.push(problem),
+  });
+  return Object.assign(state, { check: () => guard.check(NO_SIGNAL) });
+}
+
+describe("the clock guard", () => {
+  it("lets a right clock pass and asks only now and then", async () => {
+    const here = machine();
+    await here.check();
+    for (let minute = 0; minute < 9; minute++) {
+      here.wall += 60_000;
+      here.monotonic += 60_000;
+      await here.check();
+    }
+    expect(here.asked).toBe(1);
+    here.wall += 120_000;
+    here.monotonic += 120_000;
+    await here.check();
+    expect(here.asked).toBe(2);
+  });
+
+  it.each([
+    ["40 days ahead", 40 * DAY_MS, "40 d ahead of the CA's"],
+    ["2 days behind", -2 * DAY_MS, "2 d behind the CA's"],
+  ])("refuses a clock that is %s from the start, says so once, and recovers when it is set", async (_name, skewMs, message) => {
+    const here = machine();
+    here.wall += skewMs;
+    await expect(here.check()).rejects.toMatchObject({ code: "clock.skewed", message: expect.stringContaining(message) });
+    await expect(here.check()).rejects.toMatchObject({ code: "clock.skewed" });
+    here.wall -= skewMs;
+    await here.check();
+    expect(here.changes).toEqual([expect.stringContaining(message), null]);
+  });
+
+  it("notices a step at once, without waiting for the next measurement", async () => {
+    const here = machine();
+    await here.check();
+    here.wall += 40 * DAY_MS;
+    await expect(here.check()).rejects.toMatchObject({ code: "clock.skewed" });
+  });
+
+  it("does not believe a big step while nobody can be asked, and does once somebody confirms it", async () => {
+    const here = machine();
+    here.wall -= 40 * DAY_MS;
+    await expect(here.check()).rejects.toMatchObject({ code: "clock.skewed" });
+    const late = machine();
+    late.reachable = false;
+    await late.check();
+    late.wall += DAY_MS;
+    await expect(late.check()).rejects.toMatchObject({ message: expect.stringContaining("was stepped") });
+    late.wall -= DAY_MS;
+    await late.check().catch(() => {});
+    late.reachable = true;
+    await late.check();
+    expect(late.changes.at(-1)).toBeNull();
+  });
+
+  it("does not trust a clock by which the CA's own certificate is outside its dates", async () => {
+    const guard = createClockGuard({
+      clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
+      references: async () => [{ problem: 'by this machine\'s clock the certificate of CA "ca" is outside its dates' }],
+      onChange: async () => {},
+    });
+    await expect(guard.check(NO_SIGNAL)).rejects.toMatchObject({ code: "clock.skewed", message: expect.stringContaining("outside its dates") });
+  });
+
+  it("trusts the clock it started with when nobody can be asked: an offline start is no outage", async () => {
+    const here = machine();
+    here.reachable = false;
+    await expect(here.check()).resolves.toBeUndefined();
+  });
+
+  it.each([4 * 60_000, -4 * 60_000])("tolerates %i ms", async (skewMs) => {
+    const here = machine();
+    here.wall += skewMs;
+    await expect(here.check()).resolves.toBeUndefined();
+  });
+});

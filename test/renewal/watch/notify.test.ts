@@ -1,0 +1,131 @@
+// The history as outbox: what is told, to whom, once it can be.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type App, openContext } from "../../../src/compose/index.ts";
+import type { EventDetail, EventType } from "../../../src/domain/event.ts";
+import { createLog } from "../../../src/log.ts";
+import { tellChannels } from "../../../src/renewal/watch/notify.ts";
+import { DAY_MS, version } from "../../support/model/facts.ts";
+import { type Hook, startHook } from "../../support/system/hook.ts";
+import { configText, createInstallation, type Installation } from "../../support/system/installation.ts";
+
+const NEVER = new AbortController().signal;
+let installation: Installation;
+let app: App;
+let ops: Hook;
+let pager: Hook;
+
+beforeAll(async () => {
+  installation = await createInstallation(configText(["www"]));
+});
+afterAll(() => installation[Symbol.asyncDispose]());
+beforeEach(async () => {
+  [ops, pager] = await Promise.all([startHook(), startHook()]);
+  const at = (name: string): string => join(installation.directory, name);
+  await Promise.all([writeFile(at("ops.url"), ops.url), writeFile(at("pager.url"), `${pager.url}\n`)]);
+  const notifications = { ops: { type: "webhook", url: "file:ops.url" }, pager: { type: "webhook", from: "page", url: "file:pager.url" } };
+  await writeFile(installation.configFile, JSON.stringify({ ...JSON.parse(configText(["www"])), notifications }));
+  app = await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) });
+  await app.store.cursors.retain([]);
+  await tellChannels(app.context, NEVER);
+});
+afterEach(async () => {
+  await app.close();
+  await Promise.all([ops[Symbol.asyncDispose](), pager[Symbol.asyncDispose]()]);
+});
+
+const happens = (type: EventType, detail: EventDetail, at = Date.now()): Promise<void> =>
+  app.store.events.append({ at, type, certificate: "www", renewalId: "r-1", target: null, detail });
+const failed = (detail: EventDetail): Promise<void> => happens("renewal.failed", { code: "deploy.unreachable", message: "no socket", failures: 1, ...detail });
+const told = ({ taken }: Hook): unknown[] => taken.map(({ severity, message }) => [severity, message]);
+
+describe("telling people", () => {
+  test("begins with what happens after a channel was added", async () => {
+    expect(await tellChannels(app.context, NEVER)).toBe(0);
+    expect(ops.requests()).toBe(0);
+  });
+
+  test("tells each channel what is severe enough for it, in order and once", async () => {
+    await failed({});
+    await happens("renewal.held", { message: "wave 1 of 2: endpoint stale", code: "verify.stale" });
+    await happens("deploy.succeeded", {});
+    await happens("renewal.succeeded", { generation: 3 });
+    expect(await tellChannels(app.context, NEVER)).toBe(3);
+    expect(await tellChannels(app.context, NEVER)).toBe(0);
+    expect(told(ops)).toEqual([
+      ["warning", "www: renewal failed: no socket"],
+      ["page", "www: renewal held: wave 1 of 2: endpoint stale"],
+    ]);
+    expect(told(pager)).toEqual([["page", "www: renewal held: wave 1 of 2: endpoint stale"]]);
+  });
+
+  test.each<[string, EventDetail]>([
+    ["a crash loop, whose certificate is quarantined", { code: "internal.crashLoop" }],
+    ["what only a person can mend", { code: "acme.caa" }],
+    ["the third failure in a row", { failures: 3 }],
+  ])("pages for %s", async (_what, detail) => {
+    await failed(detail);
+    await tellChannels(app.context, NEVER);
+    expect(told(pager)).toEqual([["page", "www: renewal failed: no socket"]]);
+  });
+
+  test("keeps what a channel cannot take, backs off, says so in status, and catches up", async () => {
+    pager.answer = 500;
+    await failed({ code: "internal.crashLoop" });
+    await tellChannels(app.context, NEVER);
+    expect([ops.taken.length, pager.taken.length]).toEqual([1, 0]);
+    const status = await installation.run("status");
+    expect(status.code).toBe(1);
+    expect(status.stdout).toContain("channel pager has failed 1 time in a row");
+    pager.answer = 200;
+    await tellChannels(app.context, NEVER);
+    // It backs off; once that is over, nothing was lost.
+    expect(pager.requests()).toBe(1);
+    const [cursor] = (await app.store.cursors.list()).filter(({ channel }) => channel === "pager");
+    const later = { ...app.context, clock: { ...app.context.clock, now: () => cursor?.nextAttemptAt ?? 0 } };
+    await tellChannels(later, NEVER);
+    expect(told(pager)).toEqual([["page", "www: renewal failed: no socket"]]);
+    expect((await installation.run("status")).stdout).not.toContain("channel pager has failed");
+  });
+
+  test("lets one notification that is refused, or could not be told for a day, keep no other from being told", async () => {
+    pager.answer = 400;
+    await failed({ code: "internal.crashLoop", message: "first" });
+    await tellChannels(app.context, NEVER);
+    pager.answer = 500;
+    await happens("renewal.failed", { code: "internal.crashLoop", message: "two days ago" }, Date.now() - 2 * DAY_MS);
+    await tellChannels(app.context, NEVER);
+    pager.answer = 200;
+    await failed({ code: "internal.crashLoop", message: "now" });
+    await tellChannels(app.context, NEVER);
+    expect(told(pager)).toEqual([["page", "www: renewal failed: now"]]);
+  });
+
+  test("tells once, however many planners do it at the same time", async () => {
+    for (let n = 0; n < 5; n += 1) await failed({ message: `number ${n}` });
+    await Promise.all(Array.from({ length: 4 }, () => tellChannels(app.context, NEVER)));
+    await tellChannels(app.context, NEVER);
+    expect(told(ops)).toEqual(Array.from({ length: 5 }, (_, n) => ["warning", `www: renewal failed: number ${n}`]));
+  });
+
+  test("pages for any failure of a certificate that expires within three days", async () => {
+    await installation.issue(version({ leaf: { ...version().leaf, notAfter: Date.now() + 2 * DAY_MS } }));
+    await failed({});
+    await tellChannels(app.context, NEVER);
+    expect(pager.taken).toHaveLength(1);
+  });
+});
+
+describe("renewd notify", () => {
+  test("tries every channel, or the named one, and says which are broken", async () => {
+    ops.answer = 500;
+    const all = await installation.run("notify");
+    expect(all.code).toBe(1);
+    expect(all.stdout).toMatch(/ops +failed +channel ops: 127\.0\.0\.1:\d+ answered 500/);
+    expect(all.stdout).toMatch(/pager +told/);
+    expect((await installation.run("notify", "pager")).code).toBe(0);
+    expect(pager.taken.at(-1)).toMatchObject({ event: "test", message: "renewd: a test message by channel pager" });
+    expect(await installation.run("notify", "nobody")).toMatchObject({ code: 2, stderr: expect.stringContaining('channel "nobody" is not configured') });
+  });
+});

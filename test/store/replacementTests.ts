@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import { Secret } from "../../src/domain/secret.ts";
+import type { StoreBench } from "../conformance/store.ts";
+import { certificate, NOW, version } from "../support/model/facts.ts";
+
+export function campaignTests(bench: () => StoreBench): void {
+  describe("campaigns", () => {
+    const campaign = (id: string, patch = {}) => ({ id, selection: "--issuer ca", issuer: null, deadline: NOW + 9, createdAt: NOW, endedAt: null, ...patch });
+
+    test("have members until they are cancelled; of several the one that replaces the latest generation counts", async () => {
+      const { campaigns } = bench().store;
+      const many = Array.from({ length: 2_500 }, (_, index) => ({ campaign: "a", certificate: `c${index}`, generation: 1, wave: 0 }));
+      await campaigns.create(campaign("a"), many);
+      await campaigns.create(campaign("b", { createdAt: NOW + 1, issuer: "other" }), [{ campaign: "b", certificate: "c0", generation: 2, wave: 0 }]);
+      expect((await campaigns.list()).map(({ id }) => id)).toEqual(["b", "a"]);
+      expect(await campaigns.members("a")).toHaveLength(2_500);
+      expect(await campaigns.of("c0")).toEqual({
+        ...{ campaign: "b", certificate: "c0", generation: 2, wave: 0, issuer: "other", deadline: NOW + 9, waitsFor: 0 },
+      });
+      await campaigns.end("b", NOW + 2);
+      await campaigns.end("b", NOW + 3);
+      expect((await campaigns.list())[0]?.endedAt).toBe(NOW + 2);
+      expect(await campaigns.of("c0")).toMatchObject({ campaign: "a" });
+      expect(await campaigns.of("unknown")).toBeNull();
+      expect(await campaigns.memberships()).toHaveLength(2_500);
+    });
+
+    test("tell each member how many of the waves before are not done; who left the configuration is waited for by nobody", async () => {
+      const { campaigns, certificates, versions } = bench().store;
+      const names = ["a", "b", "c", "d"];
+      await certificates.sync(
+        names.map((name) => certificate({ name })),
+        NOW,
+      );
+      await campaigns.create(
+        campaign("x"),
+        names.map((name, index) => ({ campaign: "x", certificate: name, generation: 1, wave: [0, 0, 1, 2][index] ?? 0 })),
+      );
+      await campaigns.create(campaign("y", { endedAt: NOW }), [{ campaign: "y", certificate: "c", generation: 9, wave: 0 }]);
+      const waiting = async (): Promise<number[]> => {
+        const each = await Promise.all(names.map(async (name) => (await campaigns.of(name))?.waitsFor ?? Number.NaN));
+        expect(new Map((await campaigns.memberships()).map((row) => [row.certificate, row.waitsFor]))).toEqual(
+          new Map(names.map((name, index) => [name, each[index]])),
+        );
+        return each;
+      };
+      expect(await waiting()).toEqual([0, 0, 2, 3]);
+      await versions.insert(version({ certificate: "a", generation: 2, verifiedAt: null }), new Secret("key"));
+      expect(await waiting()).toEqual([0, 0, 2, 3]);
+      await versions.markVerified("a", 2, NOW);
+      expect(await waiting()).toEqual([0, 0, 1, 2]);
+      await certificates.sync(
+        names.filter((name) => name !== "b").map((name) => certificate({ name })),
+        NOW,
+      );
+      expect(await waiting()).toEqual([0, 0, 0, 1]);
+    });
+
+    test("a revocation is found by serial and keeps its first instant", async () => {
+      const { versions } = bench().store;
+      await versions.insert(version(), new Secret("key"));
+      expect((await versions.bySerial("01"))?.revokedAt).toBeNull();
+      expect(await versions.bySerial("0")).toBeNull();
+      await versions.markRevoked("www", 1, NOW);
+      await versions.markRevoked("www", 1, NOW + 1);
+      expect((await versions.latest("www"))?.revokedAt).toBe(NOW);
+    });
+  });
+}

@@ -1,0 +1,163 @@
+import type { Certificate, CertificateRecord } from "../../../src/domain/certificate.ts";
+import type { Deployment, EndpointStatus } from "../../../src/domain/deployment.ts";
+import { endpointKey } from "../../../src/domain/endpoint.ts";
+import type { Renewal } from "../../../src/domain/renewal.ts";
+import type { RenewalInfoRecord } from "../../../src/domain/renewalInfo.ts";
+import type { Version } from "../../../src/domain/version.ts";
+
+/** Plain facts for tests of pure rules: a healthy 90-day certificate at day 10, one field overridden at a time. */
+export const DAY_MS = 86_400_000;
+export const ISSUED_AT = Date.UTC(2026, 0, 1);
+export const NOW = ISSUED_AT + 10 * DAY_MS;
+
+export function certificate(patch: Partial<Certificate> = {}): Certificate {
+  return {
+    name: "www",
+    identifiers: [{ type: "dns", value: "www.example.org" }],
+    registeredDomains: ["example.org"],
+    issuer: "ca",
+    fallbacks: [],
+    dropDeadNames: false,
+    keyType: "ecdsa-p256",
+    solver: "http",
+    targets: ["lb"],
+    waves: [],
+    onWaveFailure: "fail",
+    endpoints: [{ host: "127.0.0.1", port: 443, sni: "www.example.org", target: null }],
+    maintenance: { windows: [], freezes: [] },
+    profile: null,
+    preferredChain: null,
+    reuseKey: false,
+    csr: null,
+    policy: { renewAtFractionLeft: null, jitterFraction: 0 },
+    verifyTimeoutMs: 1_000,
+    digest: "digest-1",
+    ...patch,
+  };
+}
+
+export function record(patch: Partial<CertificateRecord> = {}): CertificateRecord {
+  return {
+    name: "www",
+    digest: "digest-1",
+    nextCheckAt: NOW,
+    failures: 0,
+    nextAttemptAt: null,
+    lastErrorCode: null,
+    lastErrorMessage: null,
+    pausedAt: null,
+    pausedUntil: null,
+    pausedReason: null,
+    removedAt: null,
+    restoredAt: null,
+    generationFloor: 0,
+    nextObservationAt: null,
+    nextRehearsalAt: null,
+    rehearsalProblem: null,
+    expiryWarningAt: null,
+    ...patch,
+  };
+}
+
+export function version(patch: Partial<Version> = {}): Version {
+  return {
+    certificate: "www",
+    generation: 1,
+    issuer: "ca",
+    leaf: {
+      serial: "01",
+      fingerprint: "aa".repeat(32),
+      identifiers: [{ type: "dns", value: "www.example.org" }],
+      notBefore: ISSUED_AT,
+      notAfter: ISSUED_AT + 90 * DAY_MS,
+      keyType: "ecdsa-p256",
+      issuerName: "Test CA",
+    },
+    leafPem: "leaf",
+    chainPem: ["intermediate"],
+    keyType: "ecdsa-p256",
+    createdAt: ISSUED_AT,
+    verifiedAt: ISSUED_AT,
+    revokedAt: null,
+    droppedNames: [],
+    ...patch,
+  };
+}
+
+export function renewal(patch: Partial<Renewal> = {}): Renewal {
+  return {
+    id: "11111111-1111-4111-8111-111111111111",
+    certificate: "www",
+    generation: 1,
+    reason: "missing",
+    reasonDetail: "",
+    trigger: "planner",
+    state: "planned",
+    issuer: null,
+    fence: 0,
+    leaseUntil: null,
+    priority: 1,
+    digest: "digest-1",
+    openClaims: 0,
+    attempts: 0,
+    retryAt: null,
+    nextActionAt: NOW,
+    createdAt: NOW,
+    finishedAt: null,
+    errorCode: null,
+    errorMessage: null,
+    ...patch,
+  };
+}
+
+export function deployment(patch: Partial<Deployment> = {}): Deployment {
+  return {
+    certificate: "www",
+    target: "lb",
+    wantedGeneration: 1,
+    deployedGeneration: 0,
+    deployedAt: null,
+    fence: 0,
+    leaseUntil: null,
+    openClaims: 0,
+    attempts: 0,
+    nextAttemptAt: null,
+    exhausted: false,
+    errorCode: null,
+    errorMessage: null,
+    receipt: null,
+    ...patch,
+  };
+}
+
+export function endpointStatus(patch: Partial<EndpointStatus> = {}): EndpointStatus {
+  const [endpoint] = certificate().endpoints;
+  return {
+    certificate: "www",
+    endpoint: endpoint ? endpointKey(endpoint) : "",
+    generation: 1,
+    proved: true,
+    roundEndedAt: NOW,
+    errorCode: null,
+    errorMessage: null,
+    ...patch,
+  };
+}
+
+/** A CA that suggests days 50 to 60, of which day 55 was chosen. */
+export function renewalInfo(patch: Partial<RenewalInfoRecord> = {}): RenewalInfoRecord {
+  return {
+    certificate: "www",
+    generation: 1,
+    windowStart: ISSUED_AT + 50 * DAY_MS,
+    windowEnd: ISSUED_AT + 60 * DAY_MS,
+    renewAt: ISSUED_AT + 55 * DAY_MS,
+    explanationUrl: null,
+    polledAt: NOW,
+    nextPollAt: NOW + DAY_MS,
+    failures: 0,
+    errorCode: null,
+    errorMessage: null,
+    ...patch,
+  };
+}

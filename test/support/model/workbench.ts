@@ -1,0 +1,140 @@
+// The real verbs over a real store, beside a model CA and model targets, in a time that is ours.
+import { unlimited } from "../../../src/domain/budget.ts";
+import type { Certificate } from "../../../src/domain/certificate.ts";
+import { RenewalError } from "../../../src/domain/errors.ts";
+import type { Channel } from "../../../src/domain/notification.ts";
+import type { Job } from "../../../src/domain/queue.ts";
+import type { Renewal } from "../../../src/domain/renewal.ts";
+import type { Store } from "../../../src/domain/store.ts";
+import { type Context, DEFAULT_SETTINGS } from "../../../src/renewal/context.ts";
+import { configure } from "../../../src/renewal/plan/configure.ts";
+import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { deploy } from "../../../src/renewal/steps/deploy.ts";
+import { issue } from "../../../src/renewal/steps/issue.ts";
+import { sweep } from "../../../src/renewal/steps/sweep.ts";
+import { verify } from "../../../src/renewal/steps/verify.ts";
+import { configText, createInstallation } from "../system/installation.ts";
+import { Crash } from "./crashing.ts";
+import { certificate } from "./facts.ts";
+import { ModelCa, ModelTarget } from "./peers.ts";
+import { seeded } from "./random.ts";
+
+export const NO_SIGNAL = new AbortController().signal;
+const TARGETS = ["a", "b"];
+
+/** A certificate at the model targets, behind an endpoint of each. */
+export function modelCertificate(name: string, patch: Partial<Certificate> = {}): Certificate {
+  const endpoints = TARGETS.map((target) => ({ host: target, port: 443, sni: `${name}.example.org`, target }));
+  return certificate({ name, targets: TARGETS, endpoints, identifiers: [{ type: "dns", value: `${name}.example.org` }], digest: `digest-${name}`, ...patch });
+}
+
+export class Workbench implements AsyncDisposable {
+  /** This machine's clock. */
+  now = Date.UTC(2026, 0, 1);
+  /** Whether the guard finds the clock wrong. */
+  skewed = false;
+  certificates: readonly Certificate[];
+  readonly channels = new Map<string, Channel>();
+  readonly jobs: Job[] = [];
+  readonly targets = new Map(TARGETS.map((name) => [name, new ModelTarget(seeded(1))]));
+  readonly store: Store;
+  readonly context: Context;
+  readonly #end: () => PromiseLike<void>;
+
+  private constructor(store: Store, certificates: readonly Certificate[], end: () => PromiseLike<void>) {
+    this.store = store;
+    this.certificates = certificates;
+    this.#end = end;
+    this.context = this.#contextOf();
+  }
+
+  static async open(certificates: readonly Certificate[]): Promise<Workbench> {
+    const installation = await createInstallation(configText(["www"]), { planned: false });
+    return new Workbench(installation.store, certificates, () => installation[Symbol.asyncDispose]());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+  }
+
+  /** Applies the configuration and plans what is due. */
+  async begin(): Promise<void> {
+    await configure(this.context, NO_SIGNAL);
+    await planDue(this.context, NO_SIGNAL);
+  }
+
+  run(job: Job): Promise<void> {
+    if (job.kind === "issue") return issue(this.context, job.renewalId, NO_SIGNAL);
+    if (job.kind === "deploy") return deploy(this.context, job.renewalId, job.target, NO_SIGNAL);
+    return verify(this.context, job.renewalId, NO_SIGNAL);
+  }
+
+  /** Does every job, and those that follow from it, until none is left or the next is of this kind. */
+  async work(until: Job["kind"] | null = null): Promise<void> {
+    for (let job = this.jobs[0]; job !== undefined && job.kind !== until; job = this.jobs[0]) {
+      this.jobs.shift();
+      await this.run(job);
+    }
+  }
+
+  /** Sweeps and does what was found, for this long. */
+  async pass(durationMs: number, stepMs = 10_000): Promise<void> {
+    for (const end = this.now + durationMs; this.now < end; ) {
+      this.now += stepMs;
+      await sweep(this.context, NO_SIGNAL);
+      await this.work();
+    }
+  }
+
+  async renewal(name: string): Promise<Renewal> {
+    const [newest] = await this.store.renewals.list({ certificate: name, limit: 1 });
+    if (newest === undefined) throw new Error(`nothing was planned for ${name}`);
+    return newest;
+  }
+
+  #contextOf(): Context {
+    const sleep = async (durationMs: number): Promise<void> => {
+      this.now += durationMs;
+    };
+    const clock = { now: () => this.now, monotonic: () => this.now, sleep };
+    const target = (name: string): ModelTarget => {
+      const found = this.targets.get(name);
+      if (found === undefined) throw new Error(`there is no target ${name}`);
+      return found;
+    };
+    const ca = new ModelCa(clock.now, seeded(1), async () => "any");
+    return {
+      store: this.store,
+      queue: { enqueue: async (jobs) => void this.jobs.push(...jobs) },
+      probe: {
+        addresses: async ({ host }) => [host],
+        observe: async ({ host, port, sni }, address, expected) => {
+          const good = expected !== null && target(host).fingerprint === expected.leaf.fingerprint;
+          const problem = good ? null : { code: "verify.stale" as const, message: "another pair" };
+          return { address, port, sni, at: this.now, durationMs: 1, served: null, problem };
+        },
+      },
+      estate: {
+        certificates: () => this.certificates,
+        certificate: (name) => this.certificates.find((each) => each.name === name) ?? null,
+        issuer: () => ca.issuer(new Crash(null)),
+        budget: unlimited,
+        solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
+        deployer: (name) => target(name).deployer(new Crash(null)),
+        limits: () => ({}),
+        rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
+        ownCsr: () => null,
+        hasAgent: () => false,
+        channels: () => this.channels,
+      },
+      clock,
+      clockGuard: {
+        check: async () => {
+          if (this.skewed) throw new RenewalError("clock.skewed", "this machine's clock is wrong");
+        },
+      },
+      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      settings: { ...DEFAULT_SETTINGS, handshakesToProve: 1 },
+    };
+  }
+}
