@@ -8,6 +8,7 @@ import type { Channel } from "../domain/notification.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
+import type { RenewalSettings } from "./rules/settings.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
 
 /** What configuration says should exist and who serves it. Looked up at each step, so a reload takes effect at the next one. */
@@ -36,42 +37,6 @@ export interface RehearsalOffice {
   readonly issuer: Issuer | null;
   readonly budget: CaBudget;
 }
-
-export interface RenewalSettings {
-  /** How long a claim holds without renewal; also the longest takeover delay after a crash. */
-  readonly leaseMs: number;
-  /** The sweep enqueues work again that was not claimed for this long. */
-  readonly requeueMs: number;
-  /** Certificates planned, and renewals swept, per tick. */
-  readonly batch: number;
-  readonly issueAttemptsMax: number;
-  readonly deployAttemptsMax: number;
-  /** Delay before attempt 2, 3, …; the last one repeats. */
-  readonly backoffMs: readonly number[];
-  /** Good handshakes in a row that prove one address: old workers of a reloading server answer a few of them. */
-  readonly handshakesToProve: number;
-  /** Between two looks at the endpoints of a certificate that is not being renewed. */
-  readonly observeMs: number;
-  /** Between two rehearsals of a certificate; REHEARSAL_OFF: none by themselves. */
-  readonly rehearseMs: number;
-  /** Claims without an outcome after which a certificate is quarantined. */
-  readonly crashesMax: number;
-}
-
-export const REHEARSAL_OFF = Number.POSITIVE_INFINITY;
-
-export const DEFAULT_SETTINGS: RenewalSettings = {
-  leaseMs: 9_000,
-  requeueMs: 5_000,
-  batch: 200,
-  issueAttemptsMax: 5,
-  deployAttemptsMax: 4,
-  backoffMs: [60_000, 600_000, 6_000_000, 86_400_000],
-  handshakesToProve: 10,
-  observeMs: 600_000,
-  rehearseMs: REHEARSAL_OFF,
-  crashesMax: 5,
-};
 
 /** Everything a verb needs; `compose` fills it. */
 export interface Context {

@@ -7,10 +7,10 @@ import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { Membership } from "../domain/replacement.ts";
 import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
-import { isPending } from "../renewal/plan/replacement.ts";
 import { byKey } from "../renewal/rules/budget.ts";
 import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
 import { type BudgetFacts, decide, type PlanDecision } from "../renewal/rules/decide.ts";
+import { isPending } from "../renewal/rules/replacement.ts";
 
 /** A configured certificate with all the database knows of it. */
 export interface Member {

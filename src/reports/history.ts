@@ -1,10 +1,6 @@
-import type { Screen } from "../cli/terminal/style.ts";
-import { type Cell, renderTable } from "../cli/terminal/table.ts";
 import type { Renewal, RenewalState } from "../domain/renewal.ts";
-import { isActive } from "../domain/renewal.ts";
 import type { RenewalFilter, Store } from "../domain/store.ts";
-import { formatDuration } from "../domain/time.ts";
-import { iso, spoken } from "./instant.ts";
+import { iso } from "./instant.ts";
 
 /** `renewd history --json`, newest first. */
 export interface HistoryReport {
@@ -76,38 +72,4 @@ export async function historyEntry(store: Store, renewal: Renewal, now: number):
     errorCode,
     errorMessage,
   };
-}
-
-export function renderHistory({ renewals, more }: HistoryReport, screen: Screen): string {
-  if (renewals.length === 0) return "no renewals match";
-  const columns = [
-    { title: "STARTED" },
-    { title: "CERTIFICATE", widthMin: 12 },
-    { title: "REASON", widthMin: 6 },
-    { title: "BY" },
-    { title: "OUTCOME" },
-    { title: "TOOK", align: "right" as const },
-    { title: "SERIAL", widthMin: 8, expendable: true },
-    { title: "RENEWAL" },
-    { title: "ERROR", widthMin: 8 },
-  ];
-  const rows = renewals.map((each): Cell[] => [
-    spoken(each.startedAt),
-    each.certificate,
-    each.reason,
-    each.trigger,
-    outcomeCell(each.state),
-    formatDuration(each.durationMs),
-    each.serial ?? "-",
-    each.id.slice(0, 8),
-    each.errorCode === null ? "" : `${each.errorCode}: ${each.errorMessage ?? ""}`,
-  ]);
-  return [...renderTable(columns, rows, screen), ...(more ? [`… older ones are left out: raise --limit`] : [])].join("\n");
-}
-
-/** A renewal succeeds by handshakes only, or without any where no endpoint is configured: so its outcome is not shown as proof. */
-export function outcomeCell(state: RenewalState): Cell {
-  if (isActive(state)) return { text: state, style: "strong" };
-  if (state === "succeeded") return state;
-  return { text: state, style: state === "cancelled" ? "caution" : "wrong" };
 }

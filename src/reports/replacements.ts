@@ -1,11 +1,9 @@
-import type { Screen } from "../cli/terminal/style.ts";
-import { inert } from "../cli/terminal/text.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Campaign, CampaignMember } from "../domain/replacement.ts";
 import type { Store } from "../domain/store.ts";
 import { type BudgetOf, decisionOf, loadFleet, type Member } from "./fleet.ts";
-import { fromNow, iso, spoken } from "./instant.ts";
+import { iso } from "./instant.ts";
 import { exhaustedBy } from "./limits.ts";
 import { waitsUntil } from "./problems.ts";
 
@@ -95,28 +93,4 @@ function project({ createdAt }: Campaign, done: number, left: readonly Member[],
   const byLimit = exhaustedBy(left, now).map(({ lastAt }) => Date.parse(lastAt));
   const byPace = done === 0 ? [] : [now + ((now - createdAt) / done) * left.length];
   return byLimit.length + byPace.length === 0 ? null : Math.max(...byLimit, ...byPace);
-}
-
-export function renderBoard({ replacements, at }: BoardReport, _screen: Screen): string {
-  if (replacements.length === 0) return "no replacement was started";
-  return replacements.map((board) => renderOne(board, at)).join("\n\n");
-}
-
-function renderOne(board: Board, at: string): string {
-  const { id, selection, certificates, done, inFlight, waiting, projectedAt, inTime, deadline, cancelled } = board;
-  const outlook = cancelled
-    ? "cancelled"
-    : done === certificates
-      ? "finished"
-      : projectedAt === null
-        ? "no projection yet"
-        : `projected to be finished ${spoken(projectedAt)}, ${inTime ? "in time" : "TOO LATE"}`;
-  return [
-    `${id}  ${inert(selection)}`,
-    `  ${done} of ${certificates} done, ${inFlight} in flight, ${certificates - done - inFlight} waiting; deadline ${fromNow(deadline, at)}; ${outlook}`,
-    ...waiting.map(
-      ({ on, certificates: names }) =>
-        `  waiting on ${inert(on)}: ${names.length} (${names.slice(0, 5).map(inert).join(", ")}${names.length > 5 ? ", …" : ""})`,
-    ),
-  ].join("\n");
 }

@@ -1,7 +1,7 @@
 // Faults 9, 10 and 11: stopped and continued, dying of one certificate again and again, told to end without Redis.
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { DEFAULT_SETTINGS } from "../../src/renewal/context.ts";
+import { DEFAULT_SETTINGS } from "../../src/renewal/rules/settings.ts";
 import { until } from "../support/until.ts";
 import type { Drill } from "./drill.ts";
 import { issuerPid, pidOf } from "./timeline.ts";

@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { renderCertificate, renderCertificates } from "../../src/cli/render/certificates.ts";
+import { renderHistory } from "../../src/cli/render/history.ts";
+import { renderPlan } from "../../src/cli/render/plan.ts";
+import { renderShow } from "../../src/cli/render/renewal.ts";
 import { displayWidth } from "../../src/cli/terminal/text.ts";
 import { EVENT_TYPES, type EventDetail, type EventType } from "../../src/domain/event.ts";
 import type { Renewal } from "../../src/domain/renewal.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
 import { eventSentence } from "../../src/reports/eventSentence.ts";
-import { historyReport, renderHistory } from "../../src/reports/history.ts";
-import { planReport, renderPlan } from "../../src/reports/plan.ts";
-import { renderShow, showReport } from "../../src/reports/renewal.ts";
+import { historyReport } from "../../src/reports/history.ts";
+import { planReport } from "../../src/reports/plan.ts";
+import { showReport } from "../../src/reports/renewal.ts";
 import { certificate, DAY_MS, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 

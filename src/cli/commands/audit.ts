@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { auditConfigured } from "../../compose/index.ts";
-import { type AuditReport, isWhole, renderAudit } from "../../reports/audit.ts";
+import { type AuditReport, isWhole } from "../../reports/audit.ts";
 import { type Cli, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
+import { renderAudit } from "../render/audit.ts";
 
 export function addAudit(program: Command, cli: Cli): void {
   const audit = program.command("audit").description("Prove that the history is as renewd wrote it.");

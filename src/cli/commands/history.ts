@@ -3,8 +3,9 @@ import { openReader } from "../../compose/index.ts";
 import { suggestion } from "../../config/check/suggestions.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
-import { historyReport, renderHistory } from "../../reports/history.ts";
+import { historyReport } from "../../reports/history.ts";
 import { type Cli, perform } from "../command.ts";
+import { renderHistory } from "../render/history.ts";
 import { pastOption } from "../timeOptions.ts";
 
 const LIMIT_MAX = 1_000;

@@ -3,10 +3,12 @@ import { type Command, InvalidArgumentError } from "commander";
 import { openReader } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { canonicalSerial } from "../../domain/version.ts";
-import { draftCampaign, type Selection, startCampaign } from "../../renewal/plan/replacement.ts";
+import { draftCampaign, startCampaign } from "../../renewal/plan/replacement.ts";
+import type { Selection } from "../../renewal/rules/replacement.ts";
 import { iso, spoken } from "../../reports/instant.ts";
-import { boardReport, renderBoard } from "../../reports/replacements.ts";
+import { boardReport } from "../../reports/replacements.ts";
 import { type Cli, perform } from "../command.ts";
+import { renderBoard } from "../render/replacements.ts";
 import { inert } from "../terminal/text.ts";
 import { futureOption } from "../timeOptions.ts";
 

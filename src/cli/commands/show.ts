@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { renderShow, showReport } from "../../reports/renewal.ts";
+import { showReport } from "../../reports/renewal.ts";
 import { type Cli, perform } from "../command.ts";
+import { renderShow } from "../render/renewal.ts";
 
 export function addShow(program: Command, cli: Cli): void {
   const command = program

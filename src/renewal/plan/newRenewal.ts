@@ -2,10 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Reason, Renewal, Trigger } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
-import type { Version } from "../../domain/version.ts";
-
-/** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
-const PRIORITY_MAX = 2_000_000;
 
 export interface RenewalPlan {
   readonly certificate: Certificate;
@@ -57,10 +53,4 @@ export async function insertRenewal(tx: Store, plan: RenewalPlan, now: number): 
     detail: { reason, detail, trigger, generation },
   });
   return renewal;
-}
-
-/** Minutes left before expiry: what expires first goes first. Without a certificate nothing is served: most urgent. */
-export function runwayPriority(version: Version | null, now: number): number {
-  if (version === null) return 1;
-  return Math.min(PRIORITY_MAX, Math.max(1, Math.floor((version.leaf.notAfter - now) / 60_000)));
 }

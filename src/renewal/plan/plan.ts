@@ -5,10 +5,11 @@ import type { Context } from "../context.ts";
 import { type Buckets, byKey, keyOf, spend } from "../rules/budget.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts } from "../rules/decide.ts";
+import { isPending } from "../rules/replacement.ts";
+import { runwayPriority } from "../rules/window.ts";
 import { proceed } from "../steps/reconcile.ts";
 import { wantAgain } from "../steps/redeployDrifted.ts";
-import { insertRenewal, type RenewalPlan, runwayPriority } from "./newRenewal.ts";
-import { isPending } from "./replacement.ts";
+import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
 import { lookAfterRestore } from "./restoreCheck.ts";
 
 /** The emergency lane: as if it expired within the hour. */

@@ -4,8 +4,8 @@ import type { Reason } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { decide } from "../rules/decide.ts";
 import { firstReason } from "../rules/reasons.ts";
+import { isUnconfirmed } from "../rules/restored.ts";
 import { loadPlanFacts, startRenewal } from "./plan.ts";
-import { isUnconfirmed } from "./restoreCheck.ts";
 
 /** A person or program asks for a renewal now. Back-off and pause do not hold it: asking is the decision. */
 export interface RenewalRequest {

@@ -1,40 +1,18 @@
-import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
+import type { Certificate } from "../../domain/certificate.ts";
 import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
-import { ACTIVE_STATES, type Reason } from "../../domain/renewal.ts";
+import { ACTIVE_STATES } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
-import type { ReasonFacts, ReasonFound } from "../rules/reasons.ts";
+import { isNewer, isUnconfirmed, type Live, type NewerLive, type RestoredFacts } from "../rules/restored.ts";
 
-/** Between two looks at endpoints that do not answer. */
-export const RESTORED_RETRY_MS = 60_000;
 /**
  * A generation number given after the backup was made may be at a target already, which then refuses it and all below. One
  * a minute is more than any certificate is renewed, so a later restore of the same backup clears an earlier one's as well.
  */
 const FLOOR_RAISE = 1_000;
 const MINUTE_MS = 60_000;
-
-export interface NewerLive {
-  readonly endpoint: string;
-  readonly address: string;
-  readonly serial: string;
-}
-
-/** What the endpoints of a certificate were seen to serve after a restore. */
-export interface Live {
-  /** Addresses that completed a handshake. */
-  readonly answered: number;
-  /** The first that serves something issued later than all the database knows; null: none. */
-  readonly newer: NewerLive | null;
-}
-
-export interface RestoredFacts extends ReasonFacts {
-  readonly record: CertificateRecord;
-  /** Only after a restore; absent: nobody has looked yet. */
-  readonly live?: Live | null;
-}
 
 /** Part of the transaction that restores: nothing of the old state is acted upon before the endpoints were seen. Returns how many renewals it ended. */
 export async function markRestored(tx: Store, backupMadeAt: number, now: number): Promise<number> {
@@ -70,43 +48,6 @@ export async function markOvertaken(tx: Store, version: Version, live: NewerLive
   await tx.certificates.update(name, { restoredAt: now, generationFloor: Math.max(record.generationFloor, generation) + raise, nextCheckAt: now });
   const detail = { ...live, generation };
   await tx.events.append({ at: now, type: "certificate.overtaken", certificate: name, renewalId: null, target: null, detail });
-}
-
-/** The first of these observations that shows so; null: none. `known`: fingerprints of all versions. */
-export function overtaking(
-  observations: readonly (Observation & { readonly endpoint: string })[],
-  version: Version,
-  known: ReadonlySet<string>,
-): NewerLive | null {
-  const found = observations.find((each) => isNewer(each, version, known) && each.served?.issuer === version.leaf.issuerName);
-  return found === undefined ? null : { endpoint: found.endpoint, address: found.address, serial: found.served?.serial ?? "" };
-}
-
-/** True while the latest version the database knows may be older than what is live: it must not be deployed anywhere. */
-export function isUnconfirmed({ record, version }: Pick<RestoredFacts, "record" | "version">): boolean {
-  return record.restoredAt !== null && version !== null && version.generation <= record.generationFloor;
-}
-
-/** Replaces the reason found by one that brings a new version, where mending with the old one could go back in time. */
-export function reasonAfterRestore(facts: RestoredFacts, found: ReasonFound | null): ReasonFound | null {
-  if (!isUnconfirmed(facts)) return found;
-  const newer = facts.live?.newer ?? null;
-  if (newer !== null) {
-    const { endpoint, address, serial } = newer;
-    return { reason: "restored", detail: `endpoint ${endpoint} at ${address} serves a newer certificate (serial ${serial}) than the restored database knows` };
-  }
-  if (found?.reason === "drift" && facts.certificate.endpoints.length === 0) {
-    return { reason: "restored", detail: `${found.detail}; restored from a backup, and no endpoint tells whether the targets hold something newer` };
-  }
-  return found;
-}
-
-/** Why a restored certificate waits, or null: it need not. What is missing or about to expire does not wait for anybody. */
-export function heldAfterRestore(facts: RestoredFacts, reason: Reason | null): string | null {
-  const answered = facts.live?.answered ?? 0;
-  if (!isUnconfirmed(facts) || answered > 0 || facts.certificate.endpoints.length === 0) return null;
-  if (reason === "missing" || reason === "emergency" || reason === "restored") return null;
-  return "restored from a backup: nothing is deployed or issued until one of its endpoints has shown what is live";
 }
 
 /** Looks at the endpoints of a restored certificate; once any has answered with nothing newer, the restored state is trusted again. */
@@ -160,10 +101,4 @@ async function observe(
   });
   // With the version expected, a server that holds both key types is asked for ours.
   return Promise.all(addresses.map(async (address) => ({ endpoint, observation: await probe.observe(endpoint, address, version, signal) })));
-}
-
-/** Another name's certificate says nothing about ours. Of two from the same second neither is known to be older: better one too many issued. */
-function isNewer({ served, problem }: Observation, { leaf }: Version, known: ReadonlySet<string>): boolean {
-  if (served === null || known.has(served.fingerprint) || problem?.code === "verify.wrongCertificate") return false;
-  return !(served.notBefore < leaf.notBefore);
 }

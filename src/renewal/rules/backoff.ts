@@ -1,5 +1,7 @@
 import type { RenewalError } from "../../domain/errors.ts";
-import type { RenewalSettings } from "../context.ts";
+import type { Version } from "../../domain/version.ts";
+import type { RenewalSettings } from "./settings.ts";
+import { renewalWindow } from "./window.ts";
 
 const DAY_MS = 86_400_000;
 /** An expired certificate waits at most this long for its next renewal, whatever failed and however often. */
@@ -26,4 +28,18 @@ export function retryAt(error: RenewalError, failures: number, attemptsMax: numb
   if (isToldToWait(error) || error.code === "deploy.rateLimited") return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
   if (failures >= attemptsMax) return null;
   return Math.max(told, now + backoffMs(failures, settings));
+}
+
+/** In the last twentieth of a certificate's life a quarter of what is left is waited at most, which leaves several attempts. */
+const EMERGENCY_BACKOFF_MIN_MS = 60_000;
+
+/** When the emergency begins is no matter of policy. */
+const ANY_POLICY = { renewAtFractionLeft: null, jitterFraction: 0 };
+
+/** How long the next attempt may be waited for at most, in ms: the less is left of the latest version, the less. */
+export function patienceMs(latest: Pick<Version, "leaf"> | null, now: number): number {
+  if (latest === null) return Number.POSITIVE_INFINITY;
+  const { emergencyAt, expiresAt } = renewalWindow(latest.leaf, ANY_POLICY);
+  if (now >= expiresAt) return EXPIRED_BACKOFF_MAX_MS;
+  return now < emergencyAt ? emergencyAt - now : Math.max(EMERGENCY_BACKOFF_MIN_MS, (expiresAt - now) / 4);
 }

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import type { Bucket, BucketKey, CaBudget, Limit, LimitKind, Reservation } from "../../domain/budget.ts";
-import type { Identifier } from "../../domain/identifier.ts";
+import type { Certificate } from "../../domain/certificate.ts";
+import { type Identifier, sameIdentifiers } from "../../domain/identifier.ts";
 import { formatDuration, formatInstant } from "../../domain/time.ts";
+import type { Version } from "../../domain/version.ts";
+import { renewalWindow } from "./window.ts";
 
 /** One bucket an order draws on. */
 export interface Charge extends BucketKey {
@@ -130,4 +133,26 @@ function describe(each: Charge, until: number): string {
 /** In which a bucket gains one token. */
 export function tokenMs({ max, windowMs }: Limit): number {
   return Math.ceil(windowMs / max);
+}
+
+/** Whether this CA has certified this very set of names before, as far as renewd knows. */
+export function isRenewal(certificate: Pick<Certificate, "identifiers">, version: Version | null, issuer: string): boolean {
+  return version !== null && version.issuer === issuer && sameIdentifiers(version.leaf.identifiers, certificate.identifiers);
+}
+
+/** Nothing served, or soon nothing valid: this may use what routine work has to leave. */
+export function isUrgent(certificate: Pick<Certificate, "policy">, version: Version | null, now: number): boolean {
+  return version === null || now >= renewalWindow(version.leaf, certificate.policy).emergencyAt;
+}
+
+/** An emergency may use more than routine work: it is asked again the moment it has become one. */
+export function wakeAt(until: number, certificate: Pick<Certificate, "policy">, version: Version | null, now: number): number {
+  if (version === null) return until;
+  const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
+  return emergencyAt > now ? Math.min(until, emergencyAt) : until;
+}
+
+/** CAs count orders when they are opened, but certificates only when they are issued. */
+export function isRefundable({ kind }: Pick<Charge, "kind">): boolean {
+  return kind === "certificatesPerDomain" || kind === "certificatesPerExactSet";
 }

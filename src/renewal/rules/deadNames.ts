@@ -2,12 +2,10 @@ import type { Certificate } from "../../domain/certificate.ts";
 import type { Endpoint } from "../../domain/endpoint.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import { type Identifier, namesCover } from "../../domain/identifier.ts";
-import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 
 /** A name that goes on failing while others of the same order succeed is gone; a broken solver fails for all. */
 const FAILURES_MIN = 3;
-const EVENTS_MAX = 500;
 const PROPOSED_MAX = 5;
 
 export interface DeadName {
@@ -27,10 +25,6 @@ export function deadNames(events: readonly HistoryEvent[]): DeadName[] {
     found.set(identifier, { name: identifier, failures: (found.get(identifier)?.failures ?? 0) + 1, othersValid });
   }
   return [...found.values()].filter(({ failures, othersValid }) => failures >= FAILURES_MIN && othersValid > 0);
-}
-
-export async function loadDeadNames(store: Store, certificate: string): Promise<DeadName[]> {
-  return deadNames(await store.events.list({ certificate, types: ["challenge.failed", "version.issued"], limit: EVENTS_MAX }));
 }
 
 /** "remove dead.example.org: its validation failed 3 times while 4 others succeeded" */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { RenewalPolicy } from "../../domain/certificate.ts";
-import type { Leaf } from "../../domain/version.ts";
+import type { Leaf, Version } from "../../domain/version.ts";
 
 const SHORT_LIFETIME_MS = 10 * 86_400_000;
 /** Below this fraction of the lifetime left, nothing delays a renewal any more. */
@@ -41,4 +41,13 @@ export function expiryWarningAt(leaf: Pick<Leaf, "notBefore" | "notAfter">): num
 /** A number in [0, 1) that every process derives alike: nothing to persist, and no re-rolling at each tick. */
 function unitHash(seed: string): number {
   return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;
+}
+
+/** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
+export const PRIORITY_MAX = 2_000_000;
+
+/** Minutes left before expiry: what expires first goes first. Without a certificate nothing is served: most urgent. */
+export function runwayPriority(version: Version | null, now: number): number {
+  if (version === null) return 1;
+  return Math.min(PRIORITY_MAX, Math.max(1, Math.floor((version.leaf.notAfter - now) / 60_000)));
 }

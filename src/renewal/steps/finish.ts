@@ -5,9 +5,8 @@ import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { type Action, type Facts, holdsUntil } from "../rules/advance.ts";
-import { backoffMs } from "../rules/backoff.ts";
+import { backoffMs, patienceMs } from "../rules/backoff.ts";
 import { failedToIssue } from "../rules/decide.ts";
-import { patienceMs } from "../rules/patience.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 import { giveBack } from "./rateLimits.ts";
 

@@ -5,16 +5,19 @@ import type { IssueResult, OrderProgress } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
-import { isPending } from "../plan/replacement.ts";
 import { advance } from "../rules/advance.ts";
 import { isToldToWait, retryAt } from "../rules/backoff.ts";
-import { deadEndpoints, loadDeadNames, namesToOrder, proposal } from "../rules/deadNames.ts";
+import { deadEndpoints, namesToOrder, proposal } from "../rules/deadNames.ts";
+import { whyTurn } from "../rules/issuerChoice.ts";
+import { orderScope } from "../rules/order.ts";
+import { isPending } from "../rules/replacement.ts";
 import { isInsideWindow } from "../rules/suggestion.ts";
+import { loadDeadNames } from "./deadNames.ts";
 import { held, isInterruption, type Lease, withLease } from "./lease.ts";
-import { orderRequest, orderScope } from "./orderRequest.ts";
+import { orderRequest } from "./orderRequest.ts";
 import { countFailure, giveBack, settle, withdraw } from "./rateLimits.ts";
 import { loadFacts, proceed, recordOutcome } from "./reconcile.ts";
-import { type Turn, turn, waitedMs, whyTurn } from "./switchIssuer.ts";
+import { type Turn, turn, waitedMs } from "./switchIssuer.ts";
 
 const CLEAR_TIMEOUT_MS = 15_000;
 

@@ -1,11 +1,9 @@
 import type { CaBudget } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { sameIdentifiers } from "../../domain/identifier.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
-import { byKey, type Charge, chargesOf, failureCharges, keyOf, refund, shortage, spend, tokenMs } from "../rules/budget.ts";
-import { renewalWindow } from "../rules/window.ts";
+import { byKey, chargesOf, failureCharges, isRefundable, isRenewal, isUrgent, keyOf, refund, shortage, spend, tokenMs, wakeAt } from "../rules/budget.ts";
 
 /** An order that is about to be opened. */
 export interface Withdrawal {
@@ -16,16 +14,6 @@ export interface Withdrawal {
   readonly version: Version | null;
   /** Belongs to a mass replacement, which may use what routine work has to leave. */
   readonly urgent?: boolean;
-}
-
-/** Whether this CA has certified this very set of names before, as far as renewd knows. */
-export function isRenewal(certificate: Pick<Certificate, "identifiers">, version: Version | null, issuer: string): boolean {
-  return version !== null && version.issuer === issuer && sameIdentifiers(version.leaf.identifiers, certificate.identifiers);
-}
-
-/** Nothing served, or soon nothing valid: this may use what routine work has to leave. */
-export function isUrgent(certificate: Pick<Certificate, "policy">, version: Version | null, now: number): boolean {
-  return version === null || now >= renewalWindow(version.leaf, certificate.policy).emergencyAt;
 }
 
 /** Takes what the order draws on its CA's limits, or throws `acme.budget` and takes nothing. Part of the caller's transaction. */
@@ -46,18 +34,6 @@ export async function withdraw(tx: Store, { renewalId, certificate, budget, vers
     renewalId,
     spent.filter(isRefundable).map(({ limit, ...key }) => ({ ...key, tokenMs: tokenMs(limit) })),
   );
-}
-
-/** An emergency may use more than routine work: it is asked again the moment it has become one. */
-export function wakeAt(until: number, certificate: Pick<Certificate, "policy">, version: Version | null, now: number): number {
-  if (version === null) return until;
-  const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
-  return emergencyAt > now ? Math.min(until, emergencyAt) : until;
-}
-
-/** CAs count orders when they are opened, but certificates only when they are issued. */
-function isRefundable({ kind }: Pick<Charge, "kind">): boolean {
-  return kind === "certificatesPerDomain" || kind === "certificatesPerExactSet";
 }
 
 /** The renewal's order will bring no certificate: what was taken for it is given back. Part of the caller's transaction. */

@@ -6,9 +6,10 @@ import type { NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { markOvertaken, overtaking } from "../plan/restoreCheck.ts";
+import { markOvertaken } from "../plan/restoreCheck.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { behindTargets } from "../rules/reasons.ts";
+import { overtaking } from "../rules/restored.ts";
 
 /** A bad look is repeated, as a server may be restarting just then; what is still bad at the last one counts. */
 const LOOKS = 3;

@@ -1,4 +1,5 @@
-import { type Context, REHEARSAL_OFF } from "../context.ts";
+import type { Context } from "../context.ts";
+import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { isPassing, rehearse } from "./rehearse.ts";
 
 const DAY_MS = 86_400_000;

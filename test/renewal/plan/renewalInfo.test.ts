@@ -9,9 +9,10 @@ import type { Job } from "../../../src/domain/queue.ts";
 import type { RenewalInfo } from "../../../src/domain/renewalInfo.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import type { Store } from "../../../src/domain/store.ts";
-import { type Context, DEFAULT_SETTINGS } from "../../../src/renewal/context.ts";
+import type { Context } from "../../../src/renewal/context.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { pollRenewalInfo } from "../../../src/renewal/plan/renewalInfo.ts";
+import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { openStore, openVault } from "../../../src/store/index.ts";
 import { certificate, DAY_MS, endpointStatus, ISSUED_AT, NOW, version } from "../../support/model/facts.ts";
 

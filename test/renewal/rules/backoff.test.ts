@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { RenewalError } from "../../../src/domain/errors.ts";
-import { DEFAULT_SETTINGS } from "../../../src/renewal/context.ts";
-import { backoffMs, retryAt } from "../../../src/renewal/rules/backoff.ts";
-import { patienceMs } from "../../../src/renewal/rules/patience.ts";
+import { backoffMs, patienceMs, retryAt } from "../../../src/renewal/rules/backoff.ts";
+import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { expiryWarningAt } from "../../../src/renewal/rules/window.ts";
 import { DAY_MS, ISSUED_AT, NOW, version } from "../../support/model/facts.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
 import { type ErrorCode, RenewalError } from "../../../src/domain/errors.ts";
 import { decide } from "../../../src/renewal/rules/decide.ts";
-import { whyTurn } from "../../../src/renewal/steps/switchIssuer.ts";
+import { whyTurn } from "../../../src/renewal/rules/issuerChoice.ts";
 import { certificate, deployment, endpointStatus, NOW, record, version } from "../../support/model/facts.ts";
 
 describe("turning to another CA", () => {

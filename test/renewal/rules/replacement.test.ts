@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
 import type { Membership } from "../../../src/domain/replacement.ts";
-import { type Selection, selects, waveOf } from "../../../src/renewal/plan/replacement.ts";
 import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
+import { type Selection, selects, waveOf } from "../../../src/renewal/rules/replacement.ts";
 import { createRoot } from "../../support/ca/pki.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewalInfo, version } from "../../support/model/facts.ts";
 

@@ -1,8 +1,9 @@
 // What kills every worker that takes it up is given up, and a person is told.
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { type Context, DEFAULT_SETTINGS } from "../../../src/renewal/context.ts";
+import type { Context } from "../../../src/renewal/context.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { sweep } from "../../../src/renewal/steps/sweep.ts";
 import { DAY_MS } from "../../support/model/facts.ts";
 import { configured, createFleet, type Fleet } from "../../support/model/fleet.ts";

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
 import type { Store } from "../../../src/domain/store.ts";
-import { type Context, DEFAULT_SETTINGS } from "../../../src/renewal/context.ts";
+import type { Context } from "../../../src/renewal/context.ts";
+import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { deploy } from "../../../src/renewal/steps/deploy.ts";
 import { certificate, endpointStatus, NOW, renewal, version } from "../../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../../support/system/installation.ts";

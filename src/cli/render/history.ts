@@ -1,0 +1,40 @@
+import { isActive, type RenewalState } from "../../domain/renewal.ts";
+import { formatDuration } from "../../domain/time.ts";
+import type { HistoryReport } from "../../reports/history.ts";
+import { spoken } from "../../reports/instant.ts";
+import type { Screen } from "../terminal/style.ts";
+import { type Cell, renderTable } from "../terminal/table.ts";
+
+export function renderHistory({ renewals, more }: HistoryReport, screen: Screen): string {
+  if (renewals.length === 0) return "no renewals match";
+  const columns = [
+    { title: "STARTED" },
+    { title: "CERTIFICATE", widthMin: 12 },
+    { title: "REASON", widthMin: 6 },
+    { title: "BY" },
+    { title: "OUTCOME" },
+    { title: "TOOK", align: "right" as const },
+    { title: "SERIAL", widthMin: 8, expendable: true },
+    { title: "RENEWAL" },
+    { title: "ERROR", widthMin: 8 },
+  ];
+  const rows = renewals.map((each): Cell[] => [
+    spoken(each.startedAt),
+    each.certificate,
+    each.reason,
+    each.trigger,
+    outcomeCell(each.state),
+    formatDuration(each.durationMs),
+    each.serial ?? "-",
+    each.id.slice(0, 8),
+    each.errorCode === null ? "" : `${each.errorCode}: ${each.errorMessage ?? ""}`,
+  ]);
+  return [...renderTable(columns, rows, screen), ...(more ? [`… older ones are left out: raise --limit`] : [])].join("\n");
+}
+
+/** A renewal succeeds by handshakes only, or without any where no endpoint is configured: so its outcome is not shown as proof. */
+export function outcomeCell(state: RenewalState): Cell {
+  if (isActive(state)) return { text: state, style: "strong" };
+  if (state === "succeeded") return state;
+  return { text: state, style: state === "cancelled" ? "caution" : "wrong" };
+}

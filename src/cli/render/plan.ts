@@ -1,0 +1,43 @@
+import { fromNow } from "../../reports/instant.ts";
+import type { PlanEntry, PlanReport } from "../../reports/plan.ts";
+import type { Screen } from "../terminal/style.ts";
+import { type Cell, renderTable } from "../terminal/table.ts";
+import { inert } from "../terminal/text.ts";
+
+const HOLD = {
+  inFlight: "in flight",
+  paused: "paused",
+  backedOff: "backed off",
+  restored: "restored",
+  frozen: "frozen",
+  outsideWindow: "outside window",
+  earlierWave: "earlier wave",
+  budget: "budget",
+  unknown: "unknown",
+} as const;
+
+export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: Screen): string {
+  if (certificates.length === 0) return "no certificates are configured";
+  const columns = [{ title: "CERTIFICATE", widthMin: 14 }, { title: "DUE" }, { title: "REASON" }, { title: "WHY", widthMin: 20 }, { title: "NEXT" }];
+  const rows = certificates.map((each): Cell[] => [
+    each.name,
+    dueCell(each),
+    each.reason ?? "-",
+    each.detail,
+    each.nextAt === null ? "-" : fromNow(each.nextAt, at),
+  ]);
+  const lines = exhausted.map(
+    (each) => `${each.issuer}: ${inert(each.limit)}: ${each.left} left, ${each.wanted} wanted; the last one goes ${fromNow(each.lastAt, at)}`,
+  );
+  const incompatible = certificates.flatMap((each) => each.incompatible.map((what) => `${inert(each.name)}: ${inert(what)}`));
+  const parts = [renderTable(columns, rows, screen)];
+  if (incompatible.length > 0) parts.push(["Cannot be deployed as configured:", ...incompatible]);
+  if (lines.length > 0) parts.push(["Used up by what is due:", ...lines]);
+  return parts.map((part) => part.join("\n")).join("\n\n");
+}
+
+function dueCell({ due, heldBy }: PlanEntry): Cell {
+  if (due) return { text: "now", style: "strong" };
+  if (heldBy === null) return "no";
+  return heldBy === "inFlight" ? HOLD.inFlight : { text: HOLD[heldBy], style: "caution" };
+}

@@ -1,0 +1,28 @@
+import { fromNow, spoken } from "../../reports/instant.ts";
+import type { Board, BoardReport } from "../../reports/replacements.ts";
+import type { Screen } from "../terminal/style.ts";
+import { inert } from "../terminal/text.ts";
+
+export function renderBoard({ replacements, at }: BoardReport, _screen: Screen): string {
+  if (replacements.length === 0) return "no replacement was started";
+  return replacements.map((board) => renderOne(board, at)).join("\n\n");
+}
+
+function renderOne(board: Board, at: string): string {
+  const { id, selection, certificates, done, inFlight, waiting, projectedAt, inTime, deadline, cancelled } = board;
+  const outlook = cancelled
+    ? "cancelled"
+    : done === certificates
+      ? "finished"
+      : projectedAt === null
+        ? "no projection yet"
+        : `projected to be finished ${spoken(projectedAt)}, ${inTime ? "in time" : "TOO LATE"}`;
+  return [
+    `${id}  ${inert(selection)}`,
+    `  ${done} of ${certificates} done, ${inFlight} in flight, ${certificates - done - inFlight} waiting; deadline ${fromNow(deadline, at)}; ${outlook}`,
+    ...waiting.map(
+      ({ on, certificates: names }) =>
+        `  waiting on ${inert(on)}: ${names.length} (${names.slice(0, 5).map(inert).join(", ")}${names.length > 5 ? ", …" : ""})`,
+    ),
+  ].join("\n");
+}
