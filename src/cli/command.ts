@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { suggestion } from "../config/check/suggestions.ts";
 import { processEnvironment } from "../config/read/environment.ts";
+import { suggestion } from "../config/read/suggestions.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { EXIT, type Exit } from "./exit.ts";

@@ -1,4 +1,4 @@
-import { suggestion } from "../config/check/suggestions.ts";
+import { suggestion } from "../config/read/suggestions.ts";
 import type { AccountAdmin } from "../domain/account.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Reader } from "./app.ts";

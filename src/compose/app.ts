@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { ConfigProblem } from "../config/check/problems.ts";
 import type { Config } from "../config/config.ts";
 import { type LoadOptions, loadConfig } from "../config/load.ts";
+import type { ConfigProblem } from "../config/read/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";

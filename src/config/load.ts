@@ -1,7 +1,6 @@
 import { dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
 import { type Draft, draftCertificates } from "./check/certificates.ts";
-import { type ConfigProblem, Problems } from "./check/problems.ts";
 import { checkReferences } from "./check/references.ts";
 import { checkRules } from "./check/rules.ts";
 import { channelEntries, checkTopLevelKeys, type Entry, entries, partialEntries, type Raw, section, solverEntries, targetEntries } from "./check/sections.ts";
@@ -10,6 +9,7 @@ import { digestOf } from "./read/digest.ts";
 import { parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources } from "./read/files.ts";
+import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { readText } from "./read/readFile.ts";
 import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore } from "./resolve.ts";
 import { certificateSchema } from "./schema/certificate.ts";

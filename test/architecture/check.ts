@@ -21,9 +21,13 @@ export function violations(sources: Sources): string[] {
 
 const isProduct = (path: string): boolean => path.startsWith("src/") || path.startsWith("workers/");
 
+/** The room a file belongs to, as `FOLDERS` names it; the top-level folder itself when it has none. */
 function folderOf(path: string): string {
-  const [top = "", next = ""] = path.split("/");
-  return top === "src" ? next.replace(/\.ts$/, "") : top;
+  const [top = "", next = "", inner = "", ...rest] = path.split("/");
+  if (top !== "src") return top;
+  const folder = next.replace(/\.ts$/, "");
+  if (inner === "" || rest.length === 0) return folder;
+  return [`${folder}/${inner}`, `${folder}/*`].find((room) => Object.hasOwn(FOLDERS, room)) ?? folder;
 }
 
 function checkName(path: string): string[] {
@@ -54,7 +58,7 @@ function checkText(path: string, source: string): string[] {
     /\bprocess\s*(\?\.|\.)\s*env\b/.test(code) ||
     /\bprocess\s*\[\s*["']env["']/.test(source) ||
     /\{[^}]*\benv\b[^}]*\}\s*(=\s*process\b|from\s*"node:process")/.test(source);
-  if (readsEnvironment && !ENVIRONMENT_READERS.has(path)) found.push(`${path}: process.env is read only in src/config/environment.ts`);
+  if (readsEnvironment && !ENVIRONMENT_READERS.has(path)) found.push(`${path}: process.env is read only in src/config/read/environment.ts`);
   const trustsAll = /\brejectUnauthorized["']?\s*:\s*(false|!1)\b/.test(code) || source.includes("NODE_TLS_REJECT_UNAUTHORIZED");
   if (trustsAll && folderOf(path) !== "tls") found.push(`${path}: TLS verification is switched off; only the probe in src/tls may`);
   return found;
@@ -75,11 +79,13 @@ function checkOurs(path: string, one: Import): string[] {
   if (!isProduct(target)) return /^(package\.json|docs\/[\w.-]+\.json)$/.test(target) ? [] : [`imports ${target} from outside src/`];
   const from = folderOf(path);
   const to = folderOf(target);
-  if (from === to) return path.startsWith("workers/") ? [`a worker imports another worker (${target})`] : [];
+  if (from === to && path.startsWith("workers/")) return [`a worker imports another worker (${target})`];
+  if (from === to) return from.endsWith("/*") && dirname(path) !== dirname(target) ? [`a folder of ${from} must not import its sibling (${target})`] : [];
   const rule = FOLDERS[from];
   if (rule === undefined || rule.mayImport.includes(to)) return [];
   if (rule.typesOnly?.includes(to)) return one.typesOnly ? [] : [`${from} may import only types of ${to} (${target})`];
-  if (rule.registryOnly?.includes(to)) return target === `src/${to}/index.ts` ? [] : [`${from} may import only the registry of ${to} (${target})`];
+  const registry = rule.registryOnly?.find((name) => target.startsWith(`src/${name}/`));
+  if (registry !== undefined) return target === `src/${registry}/index.ts` ? [] : [`${from} may import only the registry of ${registry} (${target})`];
   return [`${from} must not import ${to} (${target})`];
 }
 

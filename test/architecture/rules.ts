@@ -1,7 +1,7 @@
-/** The import table of the architecture. CONTRIBUTING shows it; a test keeps both the same. */
+/** The import table of the architecture. docs/architecture.md shows it; a test keeps both the same. */
 
 export interface FolderRule {
-  /** Folders whose files may be imported. `any` is for the one place that wires everything. */
+  /** Rooms whose files may be imported. A room may always import itself. */
   readonly mayImport: readonly string[];
   /** Folders of which only types may be imported: the code behind them arrives through compose. */
   readonly typesOnly?: readonly string[];
@@ -9,26 +9,59 @@ export interface FolderRule {
   readonly registryOnly?: readonly string[];
 }
 
-const PARTS = ["domain", "renewal", "x509", "queue", "tls", "acme", "solvers", "deployers", "store", "notify", "config", "log", "web"];
-const ENTRY: FolderRule = { mayImport: ["compose", "config", "renewal", "domain", "log"], typesOnly: ["queue"] };
+const PARTS = [
+  "domain",
+  "renewal",
+  "renewal/rules",
+  "reports",
+  "x509",
+  "queue",
+  "tls",
+  "acme",
+  "solvers",
+  "deployers",
+  "store",
+  "store/dialect",
+  "notify",
+  "config",
+  "config/schema",
+  "config/read",
+  "config/check",
+  "log",
+  "web",
+];
+const READS = ["compose", "config", "config/schema", "config/read", "reports", "renewal", "renewal/rules", "domain", "log"];
+const ENTRY: FolderRule = { mayImport: READS, typesOnly: ["queue"] };
 
-/** `src/<name>/` or `src/<name>.ts`; `workers` is the top-level folder. A folder that is not listed is a violation. */
+/**
+ * Rooms of the house: `src/<name>/` or `src/<name>.ts`; `workers` is the top-level folder. A file belongs to the longest
+ * name that fits, `a/*` standing for every folder of `a` without a line of its own. A folder in no room is a violation.
+ */
 export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   domain: { mayImport: [] },
-  renewal: { mayImport: ["domain"] },
+  "renewal/rules": { mayImport: ["domain"] },
+  renewal: { mayImport: ["domain", "renewal/rules"] },
+  reports: { mayImport: ["domain", "renewal/rules"] },
   x509: { mayImport: ["domain"] },
   queue: { mayImport: ["domain"] },
   tls: { mayImport: ["domain"] },
   acme: { mayImport: ["domain", "x509"] },
   solvers: { mayImport: ["domain", "x509"] },
-  deployers: { mayImport: ["domain", "x509"] },
-  store: { mayImport: ["domain", "x509"] },
+  "deployers/base": { mayImport: ["domain", "x509"] },
+  "deployers/local": { mayImport: ["domain", "x509", "deployers/base"] },
+  "deployers/*": { mayImport: ["domain", "x509", "deployers/base", "deployers/local"] },
+  deployers: { mayImport: ["domain", "deployers/base", "deployers/*"] },
+  "store/dialect": { mayImport: ["domain"] },
+  store: { mayImport: ["domain", "x509", "store/dialect"] },
   notify: { mayImport: ["domain", "x509"] },
-  config: { mayImport: ["domain"], registryOnly: ["solvers", "deployers", "notify"] },
+  "config/schema": { mayImport: ["domain"], registryOnly: ["solvers", "deployers", "notify"] },
+  "config/read": { mayImport: ["domain", "config/schema"] },
+  "config/check": { mayImport: ["domain", "config", "config/schema", "config/read"] },
+  config: { mayImport: ["domain", "config/schema", "config/read", "config/check"] },
   log: { mayImport: ["domain"] },
   compose: { mayImport: PARTS },
   // Compose starts the http-01 responder and later the API, so web is handed what it needs and imports no wiring.
-  web: { mayImport: ["renewal", "domain", "config", "log"], typesOnly: ["queue"] },
+  web: { mayImport: ["reports", "renewal", "renewal/rules", "domain", "config", "config/schema", "config/read", "log"], typesOnly: ["queue"] },
   cli: ENTRY,
   workers: ENTRY,
 };
@@ -50,21 +83,21 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   kysely: { owners: ["src/store"], why: "One set of typed queries for SQLite and PostgreSQL." },
   pg: { owners: ["src/store"], why: "The PostgreSQL driver." },
   "node:sqlite": {
-    owners: ["src/store", "src/deployers/exclusive.ts"],
+    owners: ["src/store", "src/deployers/local/directoryLock.ts"],
     why: "The embedded store, and a file lock between processes; part of Node, owned like a package.",
   },
-  "@aws-sdk/client-acm": { owners: ["src/deployers"], why: "AWS's own client for ACM: credentials, signing and retries as AWS defines them." },
-  "@aws-sdk/client-secrets-manager": { owners: ["src/deployers"], why: "AWS's own client for Secrets Manager; optional, loaded at first use." },
-  "@aws-sdk/client-iam": { owners: ["src/deployers"], why: "AWS's own client for IAM server certificates; optional, loaded at first use." },
+  "@aws-sdk/client-acm": { owners: ["src/deployers/aws"], why: "AWS's own client for ACM: credentials, signing and retries as AWS defines them." },
+  "@aws-sdk/client-secrets-manager": { owners: ["src/deployers/aws"], why: "AWS's own client for Secrets Manager; optional, loaded at first use." },
+  "@aws-sdk/client-iam": { owners: ["src/deployers/aws"], why: "AWS's own client for IAM server certificates; optional, loaded at first use." },
   "@kubernetes/client-node": {
-    owners: ["src/deployers"],
+    owners: ["src/deployers/kubernetes"],
     why: "Kubernetes' own client: kubeconfig, service accounts, exec plugins; optional, loaded at first use.",
   },
-  "@azure/keyvault-certificates": { owners: ["src/deployers"], why: "Azure's own client for Key Vault certificates; optional, loaded at first use." },
-  "@azure/identity": { owners: ["src/deployers"], why: "Azure's credential chain, which its clients need; optional, loaded at first use." },
-  "@google-cloud/certificate-manager": { owners: ["src/deployers"], why: "Google's own client for Certificate Manager; optional, loaded at first use." },
-  "@google-cloud/secret-manager": { owners: ["src/deployers"], why: "Google's own client for Secret Manager; optional, loaded at first use." },
-  ssh2: { owners: ["src/deployers"], why: "SSH and SFTP without a shell in between; optional, loaded at first use." },
+  "@azure/keyvault-certificates": { owners: ["src/deployers/azure"], why: "Azure's own client for Key Vault certificates; optional, loaded at first use." },
+  "@azure/identity": { owners: ["src/deployers/azure"], why: "Azure's credential chain, which its clients need; optional, loaded at first use." },
+  "@google-cloud/certificate-manager": { owners: ["src/deployers/google"], why: "Google's own client for Certificate Manager; optional, loaded at first use." },
+  "@google-cloud/secret-manager": { owners: ["src/deployers/google"], why: "Google's own client for Secret Manager; optional, loaded at first use." },
+  ssh2: { owners: ["src/deployers/ssh"], why: "SSH and SFTP without a shell in between; optional, loaded at first use." },
   zod: {
     owners: ["src/config", "src/solvers", "src/deployers", "src/notify", "src/queue", "src/acme", "src/store", "src/web"],
     typesOnly: ["src/domain"],
@@ -73,7 +106,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   commander: { owners: ["src/cli"], why: "Command line parsing and help." },
   tldts: { owners: ["src/config"], why: "The public suffix list: CAs count certificates per registered domain." },
   croner: {
-    owners: ["src/renewal/maintenance.ts", "src/config/maintenance.ts"],
+    owners: ["src/renewal/rules/maintenance.ts", "src/config/schema/maintenance.ts"],
     why: "Cron expressions in a time zone with daylight saving: checked by config, evaluated by the planner.",
   },
   yaml: { owners: ["src/config"], why: "YAML with the position of every value, so that a mistake is shown with line and column." },
@@ -82,7 +115,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
 };
 
 /** Settings come in through the first; the others only hand PATH, HOME, LANG and TZ on to the commands it starts. */
-export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set(["src/config/environment.ts", "src/deployers/command.ts", "src/notify/command.ts"]);
+export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set(["src/config/read/environment.ts", "src/deployers/local/command.ts", "src/notify/command.ts"]);
 
 /** Names that become drawers: things nobody can find because anything fits. */
 export const DRAWERS: ReadonlySet<string> = new Set(["util", "utils", "helper", "helpers", "common", "lib", "manager", "managers", "shared", "misc", "types"]);
@@ -91,7 +124,7 @@ export const LINES_MAX = 300;
 
 const names = (list: readonly string[] | undefined, note: string): string[] => (list ?? []).map((name) => `${name}${note}`);
 
-/** The table as CONTRIBUTING prints it. */
+/** The table as docs/architecture.md prints it. */
 export function importTable(): string {
   const rows = Object.entries(FOLDERS).map(([folder, rule]) => {
     const all = folder === "compose" ? ["everything but entry points"] : names(rule.mayImport, "");
@@ -101,7 +134,7 @@ export function importTable(): string {
   return ["| folder | may import |", "|---|---|", ...rows].join("\n");
 }
 
-/** The dependencies as CONTRIBUTING prints them. */
+/** The dependencies as docs/architecture.md prints them. */
 export function packageTable(): string {
   const rows = Object.entries(PACKAGES).map(([name, rule]) => {
     const owners = [...names(rule.owners, ""), ...names(rule.typesOnly, " (types)")].join(", ");

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { describeProblems } from "../../src/config/check/problems.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { describeProblems } from "../../src/config/read/problems.ts";
 import { configFile } from "./configFile.ts";
 
 describe("a file that is no configuration", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { describeProblems, invalidConfiguration } from "../../src/config/check/problems.ts";
+import { describeProblems, invalidConfiguration } from "../../src/config/read/problems.ts";
 import { configFile, estate } from "./configFile.ts";
 
 describe("a wrong file", () => {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { ConfigProblem } from "../../config/check/problems.ts";
 import { loadConfig } from "../../config/load.ts";
+import type { ConfigProblem } from "../../config/read/problems.ts";
 import { configJsonSchema } from "../../config/schema/jsonSchema.ts";
 import { REGISTRIES } from "../../config/schema/registries.ts";
 import { type Cli, perform } from "../command.ts";

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { suggestion } from "../../config/check/suggestions.ts";
+import { suggestion } from "../../config/read/suggestions.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
 import { historyReport } from "../../reports/history.ts";

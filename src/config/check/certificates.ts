@@ -1,11 +1,11 @@
 import type { Certificate, Wave } from "../../domain/certificate.ts";
 import type { Endpoint } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
+import type { Problems } from "../read/problems.ts";
+import { quote } from "../read/suggestions.ts";
 import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "../schema/certificate.ts";
-import type { Problems } from "./problems.ts";
 import { registeredDomains } from "./registeredDomain.ts";
 import type { Entry } from "./sections.ts";
-import { quote } from "./suggestions.ts";
 
 /** A certificate completed by the defaults; its digest comes last. */
 export type Draft = Omit<Certificate, "digest">;

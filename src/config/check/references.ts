@@ -1,7 +1,7 @@
 import type { Path } from "../read/positions.ts";
-import type { Problems } from "./problems.ts";
+import type { Problems } from "../read/problems.ts";
+import { quote, suggestion } from "../read/suggestions.ts";
 import type { Raw } from "./sections.ts";
-import { quote, suggestion } from "./suggestions.ts";
 
 const SECTION_OF = { issuer: "issuers", solver: "solvers", targets: "targets" } as const;
 type Reference = keyof typeof SECTION_OF;

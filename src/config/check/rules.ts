@@ -1,11 +1,11 @@
 import { endpointKey } from "../../domain/endpoint.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { PluginConfig } from "../config.ts";
+import type { Problems } from "../read/problems.ts";
+import { quote } from "../read/suggestions.ts";
 import type { DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
 import type { Draft } from "./certificates.ts";
-import type { Problems } from "./problems.ts";
 import type { Entry } from "./sections.ts";
-import { quote } from "./suggestions.ts";
 
 export interface Estate {
   readonly certificates: readonly Draft[];

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { ChannelConfig, PluginConfig, TargetConfig } from "../config.ts";
 import type { Path } from "../read/positions.ts";
+import type { Problems } from "../read/problems.ts";
+import { suggestion } from "../read/suggestions.ts";
 import { channelSchema, fileSchema, NAME, NAME_ADVICE, pluginSchema, targetSchema } from "../schema/file.ts";
 import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
-import type { Problems } from "./problems.ts";
-import { suggestion } from "./suggestions.ts";
 import { check } from "./zodMessages.ts";
 
 type Shape = typeof fileSchema.shape;

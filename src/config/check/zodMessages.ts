@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Path } from "../read/positions.ts";
-import type { Problems } from "./problems.ts";
-import { quote, suggestion } from "./suggestions.ts";
+import type { Problems } from "../read/problems.ts";
+import { quote, suggestion } from "../read/suggestions.ts";
 
 /** Parses one part of the file; what is wrong goes to `problems` below `path`. undefined: it was. */
 export function check<Schema extends z.ZodType>(schema: Schema, input: unknown, path: Path, problems: Problems): z.output<Schema> | undefined {

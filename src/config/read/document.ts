@@ -1,6 +1,6 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
-import { type ConfigProblem, Problems } from "../check/problems.ts";
 import { keyText, type Path, type Places, placesIn } from "./positions.ts";
+import { type ConfigProblem, Problems } from "./problems.ts";
 
 /** Aliases are a convenience for a few repeated lines; more is the "billion laughs" attack. */
 const ALIASES_MAX = 50;

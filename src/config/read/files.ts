@@ -2,9 +2,9 @@ import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
 import type { Secret } from "../../domain/secret.ts";
 import type { SecretReference } from "../../domain/secretReference.ts";
-import type { Problems } from "../check/problems.ts";
 import type { Environment } from "./environment.ts";
 import type { Path } from "./positions.ts";
+import type { Problems } from "./problems.ts";
 import { readText } from "./readFile.ts";
 import { lookUpSecret } from "./readSecret.ts";
 

@@ -1,5 +1,5 @@
 import { open, stat } from "node:fs/promises";
-import { quote } from "../check/suggestions.ts";
+import { quote } from "./suggestions.ts";
 
 /** No estate needs more, and the parser's time grows with it. */
 const FILE_BYTES_MAX = 1024 * 1024;

@@ -1,9 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
-import type { FileToWrite } from "../local/atomicFiles.ts";
 
 /** What the target holds, beside it, so that a late or restored worker can see that it is behind. */
 const generationRecord = z.object({
@@ -17,15 +14,6 @@ export type GenerationRecord = z.infer<typeof generationRecord>;
 
 const RECORD_BYTES_MAX = 4096;
 
-/** A dot file: HAProxy's `crt <dir>` loads every other file it finds. */
-export function recordPath(firstFile: string): string {
-  return join(dirname(firstFile), `.${basename(firstFile)}.renewd.json`);
-}
-
-export function recordFile(first: Pick<FileToWrite, "path" | "root">, pair: IssuedCertificate): FileToWrite {
-  return { path: recordPath(first.path), root: first.root, content: recordText(pair), secret: false };
-}
-
 export function recordText(pair: IssuedCertificate): string {
   const record: GenerationRecord = {
     certificate: pair.certificate,
@@ -34,12 +22,6 @@ export function recordText(pair: IssuedCertificate): string {
     notBefore: pair.leaf.notBefore,
   };
   return `${JSON.stringify(record)}\n`;
-}
-
-/** null: none, or not one of ours; then nothing is known that could be newer. */
-export async function readRecord(firstFile: string): Promise<GenerationRecord | null> {
-  const text = await readFile(recordPath(firstFile), "utf8").catch(() => null);
-  return text === null ? null : parseRecord(text);
 }
 
 /** null: not one of ours. */

@@ -4,10 +4,11 @@ import { dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
-import { readRecord, recordFile, recordPath, refuseOlder } from "../base/generationRecord.ts";
+import { refuseOlder } from "../base/generationRecord.ts";
 import { type FileToWrite, type StagedFiles, stageFiles } from "./atomicFiles.ts";
 import { openDirectory } from "./directory.ts";
 import { lockDirectory } from "./directoryLock.ts";
+import { readRecord, recordFile, recordPath } from "./generationFile.ts";
 
 export interface PairFiles {
   readonly pair: IssuedCertificate;

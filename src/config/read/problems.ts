@@ -1,5 +1,5 @@
 import { RenewalError } from "../../domain/errors.ts";
-import type { Path, Place, Places } from "../read/positions.ts";
+import type { Path, Place, Places } from "./positions.ts";
 import { quote } from "./suggestions.ts";
 
 /** One mistake and its place: what is wrong and what to do, on one line, never with a secret in it. */

@@ -1,0 +1,20 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { IssuedCertificate } from "../../domain/version.ts";
+import { type GenerationRecord, parseRecord, recordText } from "../base/generationRecord.ts";
+import type { FileToWrite } from "./atomicFiles.ts";
+
+/** A dot file: HAProxy's `crt <dir>` loads every other file it finds. */
+export function recordPath(firstFile: string): string {
+  return join(dirname(firstFile), `.${basename(firstFile)}.renewd.json`);
+}
+
+export function recordFile(first: Pick<FileToWrite, "path" | "root">, pair: IssuedCertificate): FileToWrite {
+  return { path: recordPath(first.path), root: first.root, content: recordText(pair), secret: false };
+}
+
+/** null: none, or not one of ours; then nothing is known that could be newer. */
+export async function readRecord(firstFile: string): Promise<GenerationRecord | null> {
+  const text = await readFile(recordPath(firstFile), "utf8").catch(() => null);
+  return text === null ? null : parseRecord(text);
+}
