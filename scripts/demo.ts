@@ -12,7 +12,7 @@ import { isActive, type Renewal } from "../src/domain/renewal.ts";
 import { formatDuration } from "../src/domain/time.ts";
 import { createLog } from "../src/log.ts";
 import type { Context } from "../src/renewal/context.ts";
-import { adopt } from "../src/renewal/operator/importPair.ts";
+import { importPair } from "../src/renewal/operator/importPair.ts";
 import { configure } from "../src/renewal/plan/configure.ts";
 import { startRenewd } from "../test/support/system/renewd.ts";
 import { type DemoName, demoConfig, EXPECTED, NAMES } from "./demo/config.ts";
@@ -72,14 +72,14 @@ async function writeConfig(home: string, peers: Peers): Promise<string> {
 async function takeOver(context: Context, peers: Peers): Promise<void> {
   await configure(context, new AbortController().signal);
   for (const [name, { certPem, keyPem }] of Object.entries(peers.estate.pairs)) {
-    const certificate = context.estate.certificate(name);
+    const certificate = context.services.certificate(name);
     if (certificate === null) throw new Error(`the demo's configuration lacks ${name}`);
-    await adopt(context, certificate, readForeignPair(certPem, keyPem));
+    await importPair(context, certificate, readForeignPair(certPem, keyPem));
   }
 }
 
 /** The demo's own handshakes: what the endpoints serve, whatever renewd says. */
-async function shakeHands({ estate, probe }: Context): Promise<Map<string, Observation>> {
+async function shakeHands({ services: estate, probe }: Context): Promise<Map<string, Observation>> {
   const seen = new Map<string, Observation>();
   for (const { name, endpoints } of estate.certificates()) {
     const [endpoint] = endpoints;

@@ -3,7 +3,7 @@ import type { Account, Accounts } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
 import { generateKey } from "../x509/key.ts";
 import { contactDigest, syncContact } from "./contact.ts";
-import { harmless, hasProblemType } from "./problem.ts";
+import { hasProblemType, sanitize } from "./problem.ts";
 import { settleRollover } from "./rollover.ts";
 import { type CertificateAuthority, openSession } from "./session.ts";
 
@@ -50,7 +50,7 @@ export async function forgetAccount(ca: CertificateAuthority, accounts: Accounts
 async function register(ca: CertificateAuthority, accounts: Accounts, options: AccountOptions, stored: Account, signal: AbortSignal): Promise<OpenAccount> {
   const { meta } = await ca.directory(signal);
   if (meta?.termsOfService !== undefined && !options.termsOfServiceAgreed) {
-    refuse(`CA "${ca.issuer}" needs agreement to its terms of service: read ${harmless(meta.termsOfService)} and set \`termsOfServiceAgreed: true\`.`);
+    refuse(`CA "${ca.issuer}" needs agreement to its terms of service: read ${sanitize(meta.termsOfService)} and set \`termsOfServiceAgreed: true\`.`);
   }
   if (meta?.externalAccountRequired && ca.externalAccount === null) {
     refuse(`CA "${ca.issuer}" opens accounts only with an external account binding: set \`externalAccount\` to the key id and HMAC key it gave you.`);

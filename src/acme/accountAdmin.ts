@@ -5,7 +5,7 @@ import type { Account } from "../domain/issuer.ts";
 import { contactDigest } from "./contact.ts";
 import { certificateAuthority, type IssuerDependencies, type IssuerOptions } from "./issuer.ts";
 import { thumbprint } from "./jws.ts";
-import { harmless } from "./problem.ts";
+import { sanitize } from "./problem.ts";
 import { rollOver, settleRollover } from "./rollover.ts";
 import { openSession, type Reply } from "./session.ts";
 
@@ -57,5 +57,5 @@ function factsOf({ url, privateKey }: Registered, { data }: Reply): AccountFacts
   const parsed = accountSchema.safeParse(data);
   if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME account (RFC 8555 §7.1.2).", { cause: parsed.error });
   const { status, contact = [] } = parsed.data;
-  return { url, status: harmless(status, 50), contact: contact.map((each) => harmless(each, 200)), keyThumbprint: thumbprint(privateKey) };
+  return { url, status: sanitize(status, 50), contact: contact.map((each) => sanitize(each, 200)), keyThumbprint: thumbprint(privateKey) };
 }

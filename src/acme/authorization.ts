@@ -2,7 +2,7 @@ import { z } from "zod";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
-import { harmless, problemOf, validationError } from "./problem.ts";
+import { problemOf, sanitize, validationError } from "./problem.ts";
 import type { Reply, Session } from "./session.ts";
 
 /** Clean-up has its own time: it also runs when the attempt's signal is already aborted. */
@@ -58,7 +58,7 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
   } catch (error) {
     failure = error;
   }
-  if (!goesOn(failure) && !goesOn(challenges.deadline.signal.reason)) {
+  if (!orderMayContinue(failure) && !orderMayContinue(challenges.deadline.signal.reason)) {
     try {
       await cleanUp(challenges, presented);
     } catch (error) {
@@ -103,7 +103,7 @@ async function findPending({ session, authorizations, solver, progress }: Challe
     const parsed = authorizationSchema.safeParse(reply.data);
     if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME authorization (RFC 8555 §7.1.4).", { cause: parsed.error });
     const { identifier, status, challenges, wildcard } = parsed.data;
-    const name = harmless(`${wildcard ? "*." : ""}${identifier.value}`, 255);
+    const name = sanitize(`${wildcard ? "*." : ""}${identifier.value}`, 255);
     if (status === "valid") continue;
     if (status !== "pending") {
       const reason = challenges.find((challenge) => challenge.status === "invalid")?.error;
@@ -115,7 +115,7 @@ async function findPending({ session, authorizations, solver, progress }: Challe
     }
     const challenge = challenges.find((candidate) => candidate.type === solver.challengeType);
     if (challenge?.token === undefined) {
-      const offered = harmless(challenges.map((candidate) => candidate.type).join(", "), 200) || "nothing";
+      const offered = sanitize(challenges.map((candidate) => candidate.type).join(", "), 200) || "nothing";
       throw new RenewalError("acme.noChallenge", `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`);
     }
     const response = { identifier, token: challenge.token, keyAuthorization: await session.keyAuthorization(challenge.token) };
@@ -150,7 +150,7 @@ async function validate({ session, authorizations, progress, deadline }: Challen
   let late: RenewalError | null = null;
   try {
     for (const [item, reply] of first) {
-      const name = harmless(item.name, 255);
+      const name = sanitize(item.name, 255);
       const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
       const outcome = await outcomeInTime(name, (read) => pollUntil(`validating ${name}`, reply, again, read, deadline));
       if (outcome === "accepted") accepted += 1;
@@ -241,6 +241,6 @@ async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<
   }
 }
 
-function goesOn(error: unknown): boolean {
+function orderMayContinue(error: unknown): boolean {
   return error instanceof RenewalError && (error.facts.class === "transient" || error.facts.class === "rateLimited");
 }

@@ -1,6 +1,6 @@
 import { Resolver } from "node:dns/promises";
 import type { Identifier } from "../domain/identifier.ts";
-import { harmless } from "./problem.ts";
+import { sanitize } from "./problem.ts";
 
 /** RFC 8659 §4.1 */
 export interface CaaRecord {
@@ -102,7 +102,7 @@ async function relevant(
 function obstacleIn(records: readonly CaaRecord[], subscriber: Subscriber, wildcard: boolean): string | null {
   const strange = records.find(({ critical, tag }) => critical && !KNOWN_TAGS.includes(tag));
   // RFC 8659 §4.1: no CA may issue over what it does not understand.
-  if (strange !== undefined) return `forbids all that do not know its critical property ${harmless(strange.tag, 50)}`;
+  if (strange !== undefined) return `forbids all that do not know its critical property ${sanitize(strange.tag, 50)}`;
   const tagged = (wanted: string): string[] => records.filter(({ tag }) => tag === wanted).map(({ value }) => value);
   const issuewild = wildcard ? tagged("issuewild") : [];
   const rules = issuewild.length > 0 ? issuewild : tagged("issue");
@@ -142,8 +142,8 @@ function restriction(parameters: Rule["parameters"], { accountUrl, challengeType
   // Said twice, or unreadable: nobody fulfils it.
   if (parameters === null || accounts.length > 1 || methods.length > 1) return "with parameters that cannot be fulfilled";
   const [account] = accounts;
-  if (account !== undefined && account !== accountUrl) return `only to account ${harmless(account, 200)}`;
+  if (account !== undefined && account !== accountUrl) return `only to account ${sanitize(account, 200)}`;
   const [method] = methods;
-  if (method !== undefined && !method.split(",").includes(challengeType)) return `only by ${harmless(method, 100)}`;
+  if (method !== undefined && !method.split(",").includes(challengeType)) return `only by ${sanitize(method, 100)}`;
   return null;
 }

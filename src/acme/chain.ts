@@ -2,7 +2,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { IssueRequest, OrderProgress } from "../domain/issuer.ts";
 import { leadsTo, topIssuerName } from "../x509/chain.ts";
 import { splitPem } from "../x509/pem.ts";
-import { harmless } from "./problem.ts";
+import { sanitize } from "./problem.ts";
 import type { CertificateAuthority, Reply, Session } from "./session.ts";
 
 /** Let's Encrypt has offered three at most. */
@@ -36,7 +36,7 @@ export async function preferredChain({ ca, session, request, progress, first, re
     if (leadsTo(chain, wanted)) return chain;
     offered.push(topIssuerName(chain));
   }
-  const names = offered.map((name) => harmless(name, 100)).join(", ");
+  const names = offered.map((name) => sanitize(name, 100)).join(", ");
   await progress.save({}, { type: "order.chainUnavailable", detail: { preferred: wanted, offered: names } });
   return first;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import { isOutsideItsDates } from "./connection.ts";
-import { harmless, refusalError } from "./problem.ts";
+import { refusalError, sanitize } from "./problem.ts";
 import type { Transport } from "./transport.ts";
 
 const url = z.url().max(2000);
@@ -78,7 +78,7 @@ async function read({ issuer, directory, transport, now }: DirectoryOptions, sig
   const seen = answer.status === 200 ? "something else" : `status ${answer.status}`;
   throw new RenewalError(
     "acme.directory",
-    `${harmless(directory)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ${seen}: correct \`directory\` of issuer "${issuer}".`,
+    `${sanitize(directory)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ${seen}: correct \`directory\` of issuer "${issuer}".`,
   );
 }
 

@@ -2,7 +2,7 @@ import type { KeyType } from "../domain/certificate.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Eligibility, IssueRequest } from "../domain/issuer.ts";
 import { type CaaLookup, checkCaa, type Subscriber } from "./caa.ts";
-import { harmless } from "./problem.ts";
+import { sanitize } from "./problem.ts";
 import type { CertificateAuthority } from "./session.ts";
 
 export interface Capabilities {
@@ -27,9 +27,9 @@ export async function eligibilityOf(
   if (meta?.externalAccountRequired && ca.externalAccount === null) return no("it needs an external account binding, and none is configured");
   const profiles = Object.keys(meta?.profiles ?? {});
   if (profile != null && !profiles.includes(profile)) {
-    return no(`it offers no profile "${harmless(profile, 100)}", only ${harmless(profiles.join(", "), 300) || "none at all"}`);
+    return no(`it offers no profile "${sanitize(profile, 100)}", only ${sanitize(profiles.join(", "), 300) || "none at all"}`);
   }
-  const identities = (meta?.caaIdentities ?? []).map((identity) => harmless(identity, 253));
+  const identities = (meta?.caaIdentities ?? []).map((identity) => sanitize(identity, 253));
   if (identities.length === 0) return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
   const { forbidden, unknown } = await checkCaa(identifiers, { ...caa, identities }, caa.lookup, signal);
   return { obstacle: forbidden, notes: unknown === null ? [] : [unknown] };

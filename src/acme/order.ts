@@ -4,7 +4,7 @@ import type { Identifier } from "../domain/identifier.ts";
 import type { IssueRequest, OrderProgress, OrderState } from "../domain/issuer.ts";
 import { certId } from "../x509/certId.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
-import { harmless, hasProblemType, problemOf, validationError } from "./problem.ts";
+import { hasProblemType, problemOf, sanitize, validationError } from "./problem.ts";
 import type { CertificateAuthority, Reply, Session } from "./session.ts";
 
 const orderSchema = z.object({
@@ -109,7 +109,7 @@ function isPerhapsOfReplaces(error: RenewalError): boolean {
 function throwNamingProfile(error: unknown, { profile }: IssueRequest): never {
   if (!(error instanceof RenewalError) || error.code !== "acme.profile" || profile == null) throw error;
   const { cause, retryAt, message } = error;
-  throw new RenewalError("acme.profile", `${message}: the certificate's \`profile\` is "${harmless(profile, 100)}"`, {
+  throw new RenewalError("acme.profile", `${message}: the certificate's \`profile\` is "${sanitize(profile, 100)}"`, {
     cause,
     ...(retryAt !== null && { retryAt }),
   });
@@ -136,8 +136,8 @@ async function profileOf(ca: CertificateAuthority, session: Session, { profile }
   if (profile == null) return {};
   const offered = Object.keys((await session.directory()).meta?.profiles ?? {});
   if (offered.includes(profile)) return { profile };
-  const list = harmless(offered.join(", "), 300) || "none at all";
-  throw new RenewalError("acme.profile", `CA "${ca.issuer}" offers no profile "${harmless(profile, 100)}"; it offers ${list}.`);
+  const list = sanitize(offered.join(", "), 300) || "none at all";
+  throw new RenewalError("acme.profile", `CA "${ca.issuer}" offers no profile "${sanitize(profile, 100)}"; it offers ${list}.`);
 }
 
 /** Only a CA that offers renewalInfo knows `replaces`; others may refuse what they do not know. */
@@ -178,6 +178,6 @@ function sameNames(order: readonly { type: string; value: string }[], requested:
 
 /** What an invalid order's own error means (RFC 8555 §7.1.3). */
 export function orderFailure(ca: CertificateAuthority, order: Order): RenewalError {
-  const names = harmless(order.identifiers.map(({ value }) => value).join(", "), 200);
+  const names = sanitize(order.identifiers.map(({ value }) => value).join(", "), 200);
   return validationError(`CA "${ca.issuer}" declared the order for ${names} invalid`, order.error, "acme.orderInvalid");
 }

@@ -7,7 +7,7 @@ import { type CertificateRequest, readCertificateRequest } from "../x509/certifi
 import { asPkcs8, isKeyOf, isPrivateKey, keyTypeOfObject } from "../x509/key.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
 import { isSignedBy } from "../x509/signature.ts";
-import { harmless } from "./problem.ts";
+import { sanitize } from "./problem.ts";
 
 const LISTED_MAX = 5;
 
@@ -108,7 +108,7 @@ function keyOf(identifier: Identifier): string {
 
 function listed(what: string, names: ReadonlySet<string>): string | null {
   if (names.size === 0) return null;
-  const shown = [...names].slice(0, LISTED_MAX).map((name) => harmless(name, 100));
+  const shown = [...names].slice(0, LISTED_MAX).map((name) => sanitize(name, 100));
   return `${what} ${shown.join(", ")}${names.size > LISTED_MAX ? ` and ${names.size - LISTED_MAX} more` : ""}`;
 }
 

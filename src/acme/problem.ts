@@ -124,21 +124,21 @@ function codeOfProblem(problem: Problem): ErrorCode | null {
 export function describeProblem(problem: Problem): string {
   const subproblems = problem.subproblems ?? [];
   const parts = subproblems.slice(0, SUBPROBLEMS_SHOWN_MAX).map((part) => {
-    const name = part.identifier ? `${harmless(part.identifier.value, 100)}: ` : "";
-    return `${name}${harmless(part.detail ?? part.title ?? part.type, 150)}`;
+    const name = part.identifier ? `${sanitize(part.identifier.value, 100)}: ` : "";
+    return `${name}${sanitize(part.detail ?? part.title ?? part.type, 150)}`;
   });
   const more = subproblems.length - parts.length;
   const list = parts.length === 0 ? "" : ` [${parts.join("; ")}${more > 0 ? `; and ${more} more` : ""}]`;
-  const type = problem.type === "about:blank" ? "" : ` (${harmless(problem.type.replace(PREFIX, ""), 100)})`;
-  const text = harmless(problem.detail ?? problem.title ?? "no reason given", parts.length === 0 ? 390 : 150);
-  return harmless(`${text}${type}${list}`);
+  const type = problem.type === "about:blank" ? "" : ` (${sanitize(problem.type.replace(PREFIX, ""), 100)})`;
+  const text = sanitize(problem.detail ?? problem.title ?? "no reason given", parts.length === 0 ? 390 : 150);
+  return sanitize(`${text}${type}${list}`);
 }
 
 /**
  * Text of a stranger made safe for logs, terminals and pages: control, format (bidirectional overrides) and line
  * separator characters become spaces, and the length is bounded.
  */
-export function harmless(text: string, charactersMax: number = TEXT_CHARACTERS_MAX): string {
+export function sanitize(text: string, charactersMax: number = TEXT_CHARACTERS_MAX): string {
   const line = text
     .slice(0, charactersMax * 4)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\s]+/gu, " ")

@@ -67,7 +67,7 @@ export function openSession(ca: CertificateAuthority, accountKey: Secret, accoun
     ...(ca.externalAccount && { externalAccountBinding: { kid: ca.externalAccount.keyId, hmacKey: ca.externalAccount.hmacKey.reveal() } }),
   });
   const { http } = client as unknown as Internals;
-  mend(http, ca, accountKey, signal);
+  patchHttpClient(http, ca, accountKey, signal);
   const post = async (what: string, url: string, payload: object | null, isNewAccount = false): Promise<Reply> => {
     const reply = await http.signedRequest(url, payload, { kid: isNewAccount ? null : accountUrl, includeExternalAccountBinding: isNewAccount });
     if (reply.status >= 200 && reply.status <= 299) return reply;
@@ -83,7 +83,7 @@ export function openSession(ca: CertificateAuthority, accountKey: Secret, accoun
   };
 }
 
-function mend(http: Internals["http"], ca: CertificateAuthority, accountKey: Secret, signal: AbortSignal): void {
+function patchHttpClient(http: Internals["http"], ca: CertificateAuthority, accountKey: Secret, signal: AbortSignal): void {
   // Parsed once; acme-client would parse the PEM again for every signature.
   http.accountKey = privateKeyOf(accountKey);
   http.maxBadNonceRetries = BAD_NONCE_RETRIES_MAX;

@@ -15,7 +15,7 @@ export interface Cli {
 }
 
 /** What a command is called with. */
-export interface Call<Options> {
+export interface CommandCall<Options> {
   readonly args: readonly string[];
   readonly options: Options;
   readonly configFile: string;
@@ -31,7 +31,7 @@ export interface GlobalOptions {
 export const DEFAULT_CONFIG_FILE = "renewd.yaml";
 
 /** Lets `work` answer a command; how it ends becomes the exit code. */
-export function perform<Options = object>(command: Command, cli: Cli, work: (call: Call<Options>) => Promise<Exit>): Command {
+export function perform<Options = object>(command: Command, cli: Cli, work: (call: CommandCall<Options>) => Promise<Exit>): Command {
   return command.action(async () => {
     const options = command.optsWithGlobals<Options & GlobalOptions>();
     const output = outputOf(cli, options);

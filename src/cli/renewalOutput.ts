@@ -8,7 +8,7 @@ import { durationOption } from "./timeOptions.ts";
 import { watch } from "./watch.ts";
 
 /** `renewd deploy --json`, `renewd rollback --json`, and `renewd resume --json` of a held renewal. */
-export interface SteerReport {
+export interface RenewalActionReport {
   readonly version: 1;
   readonly certificate: string;
   readonly renewalId: string;
@@ -30,12 +30,12 @@ export function withWait(command: Command): Command {
 }
 
 /** Says which renewal carries a person's decision out, and with `--wait` how it goes. */
-export async function tellSteered(app: App, renewal: Renewal, options: WaitOptions, output: Output): Promise<Exit> {
+export async function reportRenewal(app: App, renewal: Renewal, options: WaitOptions, output: Output): Promise<Exit> {
   const { certificate, id: renewalId, generation } = renewal;
   const timeoutMs = durationOption("--timeout", options.timeout);
   output.progress(`${inert(certificate)}  renewal ${renewalId}, generation ${generation}`);
   const [ended] = options.wait ? await watch(app, [{ kind: "started", certificate, renewalId, via: "database" }], timeoutMs, output) : [];
-  const report: SteerReport = { version: 1, certificate, renewalId, generation, state: ended?.state ?? null, error: ended?.error ?? null };
+  const report: RenewalActionReport = { version: 1, certificate, renewalId, generation, state: ended?.state ?? null, error: ended?.error ?? null };
   if (output.json) output.report(report, () => "");
   return ended?.exit ?? "ok";
 }

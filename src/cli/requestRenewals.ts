@@ -5,7 +5,7 @@ import { addRequest, describeRedis, waitForRequest } from "../compose/requests.t
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import { requestRenewal } from "../renewal/plan/request.ts";
 
-export interface Wish {
+export interface RenewOptions {
   readonly force: boolean;
   readonly reason: string | null;
 }
@@ -17,7 +17,7 @@ export interface Started {
   readonly via: "queue" | "database";
 }
 
-export type Asked = Started | { readonly kind: "refused"; readonly certificate: string; readonly error: RenewalError };
+export type RequestOutcome = Started | { readonly kind: "refused"; readonly certificate: string; readonly error: RenewalError };
 
 /** A running planner answers within milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -31,8 +31,8 @@ interface Sent {
  * Asks for renewals through the queue `renewal-requests`. While Redis is unreachable they are recorded straight in the
  * database by the same rules, which the sweep carries out once Redis is back. One answer per name, in their order.
  */
-export async function ask(app: App, names: readonly string[], wish: Wish, note: (text: string) => void): Promise<Asked[]> {
-  const pending: (Sent | Asked)[] = [];
+export async function requestRenewals(app: App, names: readonly string[], wish: RenewOptions, note: (text: string) => void): Promise<RequestOutcome[]> {
+  const pending: (Sent | RequestOutcome)[] = [];
   let unreachable: RenewalError | null = null;
   for (const certificate of names) {
     // One id for both ways: a request that Redis took although it did not answer in time is not carried out again.
@@ -43,36 +43,32 @@ export async function ask(app: App, names: readonly string[], wish: Wish, note: 
     else {
       // Asking a Redis that is away takes two seconds: once is enough for all names.
       unreachable = sent;
-      pending.push(await record(app, certificate, id, wish));
+      pending.push(await recordInDatabase(app, certificate, id, wish));
     }
   }
   if (unreachable !== null) explain(app, unreachable, pending, note);
   return answers(app, pending);
 }
 
-async function send(app: App, certificate: string, id: string, { force, reason }: Wish): Promise<{ jobId: string } | RenewalError> {
-  const requestedBy = whoAsks();
+async function send(app: App, certificate: string, id: string, { force, reason }: RenewOptions): Promise<{ jobId: string } | RenewalError> {
+  const by = requestedBy();
   try {
-    return await addRequest(
-      app.redis,
-      { version: 1, certificate, force, ...(reason !== null && { reason }), ...(requestedBy !== null && { requestedBy }) },
-      id,
-    );
+    return await addRequest(app.redis, { version: 1, certificate, force, ...(reason !== null && { reason }), ...(by !== null && { requestedBy: by }) }, id);
   } catch (thrown) {
     return toRenewalError(thrown);
   }
 }
 
-async function record(app: App, certificate: string, id: string, wish: Wish): Promise<Asked> {
+async function recordInDatabase(app: App, certificate: string, id: string, wish: RenewOptions): Promise<RequestOutcome> {
   try {
-    const { renewalId } = await requestRenewal(withoutQueue(app.context), { certificate, ...wish, requestedBy: whoAsks(), id });
+    const { renewalId } = await requestRenewal(withoutQueue(app.context), { certificate, ...wish, requestedBy: requestedBy(), id });
     return { kind: "started", certificate, renewalId, via: "database" };
   } catch (thrown) {
     return { kind: "refused", certificate, error: toRenewalError(thrown) };
   }
 }
 
-function explain({ redis }: App, { message, facts }: RenewalError, pending: readonly (Sent | Asked)[], note: (text: string) => void): void {
+function explain({ redis }: App, { message, facts }: RenewalError, pending: readonly (Sent | RequestOutcome)[], note: (text: string) => void): void {
   note(message);
   const recorded = pending.filter((each) => "via" in each && each.via === "database");
   if (recorded.length === 0) return;
@@ -82,15 +78,15 @@ function explain({ redis }: App, { message, facts }: RenewalError, pending: read
 }
 
 /** All requests wait at once: they were all sent before the first answer is asked for. */
-async function answers(app: App, pending: readonly (Sent | Asked)[]): Promise<Asked[]> {
+async function answers(app: App, pending: readonly (Sent | RequestOutcome)[]): Promise<RequestOutcome[]> {
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
-  const asked: Asked[] = [];
+  const asked: RequestOutcome[] = [];
   for (const each of pending) asked.push("kind" in each ? each : await answer(app, each, Math.max(0, deadline - performance.now())));
   return asked;
 }
 
 /** Not recorded in the database as well when nobody answers: a request that Redis keeps would renew a second time. */
-async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: number): Promise<Asked> {
+async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: number): Promise<RequestOutcome> {
   try {
     const { renewalId } = await waitForRequest(redis, jobId, Math.ceil(timeoutMs / 1_000) * 1_000, new AbortController().signal);
     return { kind: "started", certificate, renewalId, via: "queue" };
@@ -100,7 +96,7 @@ async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: n
 }
 
 /** `user@host` for the history; an account without a name asks as its number. */
-export function whoAsks(): string | null {
+export function requestedBy(): string | null {
   const uid = process.getuid?.();
   const at = `@${hostname()}`.slice(0, 60);
   try {

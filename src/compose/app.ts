@@ -17,7 +17,7 @@ import { openStore, openVault } from "../store/index.ts";
 import { createProbe } from "../tls/probe.ts";
 import { systemClock } from "./clock.ts";
 import { guardClock } from "./clockGuard.ts";
-import { createEstate, type ReloadableEstate } from "./services.ts";
+import { createServices, type ReloadableServices } from "./services.ts";
 
 /** One handshake, however slowly the peer talks. */
 const HANDSHAKE_TIMEOUT_MS = 5_000;
@@ -45,7 +45,7 @@ export function problemsOf(error: RenewalError): readonly ConfigProblem[] {
 export interface Reader extends AsyncDisposable {
   readonly config: Config;
   readonly store: Store;
-  readonly estate: ReloadableEstate;
+  readonly services: ReloadableServices;
   readonly clock: Clock;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export async function openReader(configFile: string): Promise<Reader> {
 export async function readerOf(config: Config): Promise<Reader> {
   const store = await openStore(config.store, await openVault(config.masterKey), workerName());
   const close = (): Promise<void> => store.close();
-  return { config, store, estate: createEstate(config, store, systemClock), clock: systemClock, close, [Symbol.asyncDispose]: close };
+  return { config, store, services: createServices(config, store, systemClock), clock: systemClock, close, [Symbol.asyncDispose]: close };
 }
 
 export interface App extends Reader {
@@ -76,10 +76,10 @@ export async function openContext(configFile: string, { log }: { readonly log: L
  */
 export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boolean): App {
   const queue = openJobQueue(redis);
-  const { config, store, estate, clock } = reader;
+  const { config, store, services, clock } = reader;
   const probe = createProbe({ timeoutMs: HANDSHAKE_TIMEOUT_MS, now: clock.now });
-  const clockGuard = guardClock({ store, estate, clock, log, asksCa });
-  const context: Context = { store, queue, probe, estate, clock, clockGuard, log, settings: settingsOf(config) };
+  const clockGuard = guardClock({ store, services, clock, log, asksCa });
+  const context: Context = { store, queue, probe, services, clock, clockGuard, log, settings: settingsOf(config) };
   const close = async (): Promise<void> => {
     await queue.close();
     await reader.close();

@@ -2,14 +2,14 @@ import type { Clock } from "../domain/clock.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
-import type { Estate } from "../renewal/context.ts";
+import type { ConfiguredServices } from "../renewal/context.ts";
 import { type ClockGuard, type ClockReference, createClockGuard } from "../renewal/watch/clockGuard.ts";
 
 const ASK_TIMEOUT_MS = 10_000;
 
 interface GuardedParts {
   readonly store: Store;
-  readonly estate: Estate;
+  readonly services: ConfiguredServices;
   readonly clock: Clock;
   readonly log: Log;
   /** Whether this process may ask the CA. */
@@ -17,7 +17,7 @@ interface GuardedParts {
 }
 
 /** Compares this machine's clock with the database server's and, where allowed, with the first CA that answers. */
-export function guardClock({ store, estate, clock, log, asksCa }: GuardedParts): ClockGuard {
+export function guardClock({ store, services, clock, log, asksCa }: GuardedParts): ClockGuard {
   const database = async (): Promise<ClockReference | null> => {
     const time = await store.serverTime();
     return time === null ? null : { name: "the database server's", aheadMs: time - clock.now() };
@@ -25,9 +25,9 @@ export function guardClock({ store, estate, clock, log, asksCa }: GuardedParts):
   const ca = async (signal: AbortSignal): Promise<ClockReference | null> => {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
     let suspicion: ClockReference | null = null;
-    for (const name of new Set(estate.certificates().map(({ issuer }) => issuer))) {
+    for (const name of new Set(services.certificates().map(({ issuer }) => issuer))) {
       try {
-        const aheadMs = await estate.issuer(name).clockAheadMs?.(limited);
+        const aheadMs = await services.issuer(name).clockAheadMs?.(limited);
         if (aheadMs != null) return { name: `the CA's (issuer "${name}")`, aheadMs };
       } catch (thrown) {
         const { code, message } = toRenewalError(thrown);

@@ -125,7 +125,7 @@ function onReload(app: App, running: readonly RunningRole[], log: Log, issues: b
       const next = await loadConfigOrExplain(config.file, { issues });
       log.info({ ...diffConfig(config, next) }, "configuration reloaded");
       config = next;
-      app.estate.replace(next);
+      app.services.replace(next);
       for (const role of running) await role.reloaded?.();
     } catch (thrown) {
       log.error({ err: toRenewalError(thrown) }, "configuration not reloaded; the old one stays in force");

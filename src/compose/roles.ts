@@ -17,7 +17,7 @@ import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { sweep } from "../renewal/steps/sweep.ts";
 import { verify } from "../renewal/steps/verify.ts";
-import { tellChannels } from "../renewal/watch/notify.ts";
+import { deliverNotifications } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
@@ -63,7 +63,7 @@ const START: Readonly<Record<Role, StartRole>> = {
     const onError = report(context, "planner");
     const ticks = watchedTicks(context, settings, onError);
     await ticks.configure();
-    const telling = repeat(TELL_TICK_MS, (signal) => tellChannels(context, signal), report(context, "notify"));
+    const telling = repeat(TELL_TICK_MS, (signal) => deliverNotifications(context, signal), report(context, "notify"));
     const rehearsals = repeat(REHEARSAL_TICK_MS, (signal) => rehearseDue(context, signal), report(context, "rehearsal"));
     const lists = createRevocationLists();
     const revocations = repeat(REVOCATION_TICK_MS, (signal) => checkRevocations(context, lists, signal), report(context, "revocations"));
@@ -105,7 +105,7 @@ const START: Readonly<Record<Role, StartRole>> = {
   async deployer(context, redis, { concurrency, agentOf }) {
     const handle: Handle = async (job, signal) => {
       // A job enqueued before the target got its agent, or lost it: the sweep enqueues it where it belongs.
-      if (job.kind === "deploy" && context.estate.hasAgent(job.target) === job.agent) await deploy(context, job.renewalId, job.target, signal);
+      if (job.kind === "deploy" && context.services.hasAgent(job.target) === job.agent) await deploy(context, job.renewalId, job.target, signal);
     };
     if (agentOf.length === 0) return jobWorker(context, redis, "deploy", concurrency.deploy, handle);
     const workers = agentOf.map((target) => jobWorker(context, redis, "deploy", concurrency.deploy, handle, target));

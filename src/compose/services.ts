@@ -13,16 +13,16 @@ import type { Channel } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
-import type { Estate, RehearsalOffice } from "../renewal/context.ts";
+import type { ConfiguredServices, RehearsalOffice } from "../renewal/context.ts";
 import { narrowed } from "../renewal/rules/compatibility.ts";
 
-export interface ReloadableEstate extends Estate {
+export interface ReloadableServices extends ConfiguredServices {
   /** From now on this configuration holds; what is running finishes with what it has. */
   replace(config: Config): void;
 }
 
 /** Makes issuers, solvers and deployers when first asked for: a deployer process never builds an ACME client. */
-export function createEstate(initial: Config, store: Store, clock: Clock): ReloadableEstate {
+export function createServices(initial: Config, store: Store, clock: Clock): ReloadableServices {
   let config = initial;
   let made = makers(config, store, clock);
   let byName = new Map(config.certificates.map((certificate) => [certificate.name, certificate]));

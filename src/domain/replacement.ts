@@ -1,5 +1,5 @@
 /** The replacement of many certificates at once, worked off by the planner. Instants are ms since epoch. */
-export interface Campaign {
+export interface Replacement {
   readonly id: string;
   /** What was asked for, such as `--issuer le`, for people. */
   readonly selection: string;
@@ -12,8 +12,8 @@ export interface Campaign {
 }
 
 /** Done once a later generation of the certificate is verified: nothing to keep in step, nothing lost in a crash. */
-export interface CampaignMember {
-  readonly campaign: string;
+export interface ReplacementMember {
+  readonly replacement: string;
   readonly certificate: string;
   /** The generation to be replaced. */
   readonly generation: number;
@@ -21,19 +21,19 @@ export interface CampaignMember {
   readonly wave: number;
 }
 
-export interface CampaignStore {
-  create(campaign: Campaign, members: readonly CampaignMember[]): Promise<void>;
+export interface ReplacementStore {
+  create(replacement: Replacement, members: readonly ReplacementMember[]): Promise<void>;
   /** Newest first. */
-  list(): Promise<Campaign[]>;
-  members(campaign: string): Promise<CampaignMember[]>;
-  /** Of a campaign that was not cancelled; of several the one that replaces the latest generation. */
-  of(certificate: string): Promise<Membership | null>;
+  list(): Promise<Replacement[]>;
+  members(replacement: string): Promise<ReplacementMember[]>;
+  /** Of a replacement that was not cancelled; of several the one that replaces the latest generation. */
+  of(certificate: string): Promise<ReplacementMembership | null>;
   /** As `of`, for every member. */
-  memberships(): Promise<Membership[]>;
-  end(campaign: string, at: number): Promise<void>;
+  memberships(): Promise<ReplacementMembership[]>;
+  end(replacement: string, at: number): Promise<void>;
 }
 
-export interface Membership extends CampaignMember {
+export interface ReplacementMembership extends ReplacementMember {
   readonly issuer: string | null;
   readonly deadline: number;
   /** How many members of earlier waves are not done. */

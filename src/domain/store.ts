@@ -7,7 +7,7 @@ import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
-import type { CampaignStore } from "./replacement.ts";
+import type { ReplacementStore } from "./replacement.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
 import type { Version } from "./version.ts";
@@ -24,7 +24,7 @@ export interface Store {
   readonly challenges: ChallengeResponses;
   readonly accounts: Accounts;
   readonly ledger: Ledger;
-  readonly campaigns: CampaignStore;
+  readonly replacements: ReplacementStore;
   readonly crls: CrlStore;
   readonly cursors: CursorStore;
   /** State and its history event are committed together or not at all. Do no other I/O inside. */

@@ -8,7 +8,7 @@ import type { ChannelDependencies, Send } from "./dependencies.ts";
 const TIMEOUT_MS = 30_000;
 const OUTPUT_CHARS_MAX = 300;
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   command: z
     .tuple([z.string().min(1).max(4096)], z.string().max(4096))
     .describe(
@@ -17,16 +17,16 @@ const options = z.strictObject({
     ),
 });
 
-type CommandOptions = z.infer<typeof options>;
+type CommandOptions = z.infer<typeof optionsSchema>;
 
 export const command: Plugin<CommandOptions, ChannelDependencies, Send> = {
   type: "command",
   description: "Runs a program with the message on its standard input.",
-  options,
+  options: optionsSchema,
   create:
-    (made, { channel }) =>
+    (options, { channel }) =>
     (notification, signal) =>
-      run(made, channel, notification, signal),
+      run(options, channel, notification, signal),
 };
 
 function run({ command: [program, ...args] }: CommandOptions, channel: string, notification: Notification, signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import type { ChannelDependencies, Send } from "./dependencies.ts";
 
 const TIMEOUT_MS = 10_000;
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   url: z
     .string()
     .regex(SECRET_REFERENCE, { error: SECRET_REFERENCE_ADVICE, abort: true })
@@ -15,13 +15,13 @@ const options = z.strictObject({
     .describe("Reference to the URL that is posted to: incoming webhooks of chats and pagers hold their secret in it."),
 });
 
-type WebhookOptions = z.infer<typeof options>;
+type WebhookOptions = z.infer<typeof optionsSchema>;
 
 export const webhook: Plugin<WebhookOptions, ChannelDependencies, Send> = {
   type: "webhook",
   description: "Posts JSON; its `text` is what incoming webhooks of Slack, Mattermost, Teams and Google Chat show.",
-  options,
-  create: (made, dependencies) => (notification, signal) => post(made, dependencies, notification, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => (notification, signal) => post(options, dependencies, notification, signal),
 };
 
 async function post({ url }: WebhookOptions, { channel, secret }: ChannelDependencies, notification: Notification, signal: AbortSignal): Promise<void> {

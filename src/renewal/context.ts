@@ -12,7 +12,7 @@ import type { RenewalSettings } from "./rules/settings.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
 
 /** What configuration says should exist and who serves it. Looked up at each step, so a reload takes effect at the next one. */
-export interface Estate {
+export interface ConfiguredServices {
   certificates(): readonly Certificate[];
   certificate(name: string): Certificate | null;
   issuer(name: string): Issuer;
@@ -43,7 +43,7 @@ export interface Context {
   readonly store: Store;
   readonly queue: JobQueue;
   readonly probe: Probe;
-  readonly estate: Estate;
+  readonly services: ConfiguredServices;
   readonly clock: Clock;
   readonly clockGuard: ClockGuard;
   readonly log: Log;

@@ -4,13 +4,13 @@ import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import { endpointKey } from "../domain/endpoint.ts";
 import { ACTIVE_STATES, type Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
-import type { Membership } from "../domain/replacement.ts";
+import type { ReplacementMembership } from "../domain/replacement.ts";
 import type { Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
 import { byKey } from "../renewal/rules/budget.ts";
 import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
 import { type BudgetFacts, decide, type PlanDecision } from "../renewal/rules/decide.ts";
-import { isPending } from "../renewal/rules/replacement.ts";
+import { isReplacementPending } from "../renewal/rules/replacement.ts";
 
 /** A configured certificate with all the database knows of it. */
 export interface Member {
@@ -24,7 +24,7 @@ export interface Member {
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
   readonly budget: BudgetFacts;
-  readonly campaign: Membership | null;
+  readonly replacement: ReplacementMembership | null;
 }
 
 /** The limits of an issuer. */
@@ -36,7 +36,7 @@ const ACTIVE_SPARE = 1_000;
 /** Every configured certificate, sorted by name, in a fixed number of queries however many there are. */
 export async function loadFleet(store: Store, certificates: readonly Certificate[], now: number, budgetOf: BudgetOf = unlimited): Promise<Member[]> {
   // The first of a certificate is the one that counts.
-  const campaigns = new Map((await store.campaigns.memberships()).reverse().map((each) => [each.certificate, each]));
+  const replacements = new Map((await store.replacements.memberships()).reverse().map((each) => [each.certificate, each]));
   const buckets = byKey(await store.ledger.list(now));
   const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
   const versions = new Map((await store.versions.listLatest()).map((version) => [version.certificate, version]));
@@ -55,18 +55,18 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
       active: active.get(certificate.name) ?? null,
       deployments: deployments.get(certificate.name) ?? [],
       endpoints: endpoints.get(certificate.name) ?? [],
-      campaign: campaigns.get(certificate.name) ?? null,
-      budget: { ca: budgetOf(issuerToAsk(certificate, campaigns.get(certificate.name), versions.get(certificate.name))), buckets },
+      replacement: replacements.get(certificate.name) ?? null,
+      budget: { ca: budgetOf(issuerToAsk(certificate, replacements.get(certificate.name), versions.get(certificate.name))), buckets },
     }));
 }
 
 /** As the planner: a replacement may order elsewhere. */
-function issuerToAsk({ issuer }: Certificate, campaign: Membership | undefined, version: Version | undefined): string {
-  return (isPending(campaign ?? null, version ?? null) ? campaign?.issuer : null) ?? issuer;
+function issuerToAsk({ issuer }: Certificate, replacement: ReplacementMembership | undefined, version: Version | undefined): string {
+  return (isReplacementPending(replacement ?? null, version ?? null) ? replacement?.issuer : null) ?? issuer;
 }
 
 /** What the planner would say now; null: no planner has seen this certificate yet. */
-export function decisionOf({ record, ...facts }: Member, now: number): PlanDecision | null {
+export function planDecisionOf({ record, ...facts }: Member, now: number): PlanDecision | null {
   return record === null ? null : decide({ ...facts, record }, now);
 }
 

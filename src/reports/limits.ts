@@ -1,10 +1,10 @@
 import { byKey, type Charge, describeLimit, freeAt, keyOf, left, spend } from "../renewal/rules/budget.ts";
 import { chargesFor, isFreeOfBudget } from "../renewal/rules/decide.ts";
-import { decisionOf, type Member } from "./fleet.ts";
+import { type Member, planDecisionOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 
 /** A limit of a CA that what is due now would exceed. */
-export interface Exhausted {
+export interface ExhaustedLimit {
   readonly issuer: string;
   /** Such as `50 certificates per registered domain in 7 d (example.org)`. */
   readonly limit: string;
@@ -17,7 +17,7 @@ export interface Exhausted {
 }
 
 /** Routine work leaves a part of each larger limit to emergencies, so a limit is told of before it is wholly used. */
-export function exhaustedBy(fleet: readonly Member[], now: number): Exhausted[] {
+export function exhaustedLimits(fleet: readonly Member[], now: number): ExhaustedLimit[] {
   const drawn = new Map<string, { readonly charge: Charge; readonly issuer: string; wanted: number }>();
   for (const member of fleet) {
     if (!wantsOrder(member, now)) continue;
@@ -42,6 +42,6 @@ export function exhaustedBy(fleet: readonly Member[], now: number): Exhausted[] 
 }
 
 function wantsOrder(member: Member, now: number): boolean {
-  const decision = decisionOf(member, now);
-  return decision !== null && (decision.due ? !isFreeOfBudget(member, decision.reason, now) : decision.hold === "budget");
+  const decision = planDecisionOf(member, now);
+  return decision !== null && (decision.due ? !isFreeOfBudget(member, decision.reason, now) : decision.blockedBy === "budget");
 }

@@ -2,10 +2,10 @@ import type { Certificate } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import type { Store } from "../domain/store.ts";
 import { incompatibilities } from "../renewal/rules/compatibility.ts";
-import type { Hold, PlanDecision } from "../renewal/rules/decide.ts";
-import { type BudgetOf, decisionOf, loadFleet, type Member, nextLookAt } from "./fleet.ts";
+import type { Blocker, PlanDecision } from "../renewal/rules/decide.ts";
+import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { type Exhausted, exhaustedBy } from "./limits.ts";
+import { type ExhaustedLimit, exhaustedLimits } from "./limits.ts";
 
 /** `renewd plan --json`: what the planner would say now, by the planner's own function. */
 export interface PlanReport {
@@ -13,7 +13,7 @@ export interface PlanReport {
   readonly at: string;
   readonly certificates: readonly PlanEntry[];
   /** The CAs' limits that what is due now uses up. */
-  readonly exhausted: readonly Exhausted[];
+  readonly exhausted: readonly ExhaustedLimit[];
 }
 
 export interface PlanEntry {
@@ -22,7 +22,7 @@ export interface PlanEntry {
   /** Why there is something to renew; null: nothing is, or no planner has seen the certificate. */
   readonly reason: string | null;
   /** What keeps a reason from being acted on. */
-  readonly heldBy: Hold | "unknown" | null;
+  readonly heldBy: Blocker | "unknown" | null;
   readonly detail: string;
   /** When the planner comes back to it; null: not by itself. */
   readonly nextAt: string | null;
@@ -43,11 +43,11 @@ export async function planReport(
   const fleet = await loadFleet(store, certificates, now, budgetOf);
   const entries = fleet.map(
     (member): PlanEntry => ({
-      ...entryOf(member, decisionOf(member, now), now),
+      ...entryOf(member, planDecisionOf(member, now), now),
       incompatible: incompatibilities(member.certificate, member.version, limitsOf),
     }),
   );
-  return { version: 1, at: iso(now), certificates: entries, exhausted: exhaustedBy(fleet, now) };
+  return { version: 1, at: iso(now), certificates: entries, exhausted: exhaustedLimits(fleet, now) };
 }
 
 function entryOf(member: Member, decision: PlanDecision | null, now: number): Omit<PlanEntry, "incompatible"> {
@@ -58,12 +58,12 @@ function entryOf(member: Member, decision: PlanDecision | null, now: number): Om
   const { detail } = decision;
   const nextAt = iso(nextAtOf(member, decision, now));
   if (decision.due) return { name, due: true, reason: decision.reason, heldBy: null, detail, nextAt };
-  return { name, due: false, reason: decision.hold === null ? null : decision.reason, heldBy: decision.hold, detail, nextAt };
+  return { name, due: false, reason: decision.blockedBy === null ? null : decision.reason, heldBy: decision.blockedBy, detail, nextAt };
 }
 
 function nextAtOf(member: Member, decision: PlanDecision, now: number): number | null {
   if (member.active !== null) return member.active.nextActionAt;
-  if (!decision.due && decision.hold === "paused" && decision.until === null) return null;
+  if (!decision.due && decision.blockedBy === "paused" && decision.until === null) return null;
   const at = nextLookAt(member, decision);
   return at === null ? null : Math.max(at, now);
 }

@@ -33,7 +33,7 @@ export interface Problem {
 }
 
 /** Something renewd tried and could not do. Text may come from a CA or a target. */
-export interface Complaint {
+export interface Failure {
   /** `issuing`, `wave`, `target NAME`, `endpoint KEY` or `last renewal`. */
   readonly where: string;
   readonly code: string;
@@ -115,13 +115,13 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     return `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} (${shown(behind)}), which exists since ${formatDuration(now - createdAt)}`;
   },
   paused({ member: { record }, decision, expiresAt, now }) {
-    if (decision === null || decision.due || decision.hold !== "paused" || isQuarantined(record)) return null;
+    if (decision === null || decision.due || decision.blockedBy !== "paused" || isQuarantined(record)) return null;
     const since =
       record === null || record.pausedAt === null ? "" : ` ${formatDuration(now - record.pausedAt)} ago (${record.pausedReason ?? "no reason given"})`;
     const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
     return `paused${since} although a renewal is due${expiry}`;
   },
-  restored: ({ decision }) => (decision !== null && !decision.due && decision.hold === "restored" ? decision.detail : null),
+  restored: ({ decision }) => (decision !== null && !decision.due && decision.blockedBy === "restored" ? decision.detail : null),
   stuck({ member: { active }, lastEventAt, now, member }) {
     if (active === null || active.state === "held" || waitsUntil(member, now) !== null) return null;
     const quietMs = now - Math.max(active.createdAt, lastEventAt ?? 0);
@@ -140,7 +140,7 @@ export function problemsOf(facts: Case): Problem[] {
 const HEALING: ReadonlySet<ErrorClass> = new Set(["transient", "rateLimited", "target"]);
 
 /** An error whose cause may go away by itself, with time enough left for that, wakes nobody. */
-export function needsPerson(problems: readonly Problem[], complaints: readonly Complaint[], facts: Case): boolean {
+export function needsPerson(problems: readonly Problem[], complaints: readonly Failure[], facts: Case): boolean {
   const { member, now } = facts;
   const heals =
     member.active !== null && complaints.every(({ code, nextAttemptAt }) => nextAttemptAt !== null && isErrorCode(code) && HEALING.has(ERRORS[code].class));
@@ -149,26 +149,26 @@ export function needsPerson(problems: readonly Problem[], complaints: readonly C
 }
 
 /** Every error that has not been overcome yet, the one that stops most first. */
-export function complaintsOf(member: Member): Complaint[] {
+export function failuresOf(member: Member): Failure[] {
   const { record } = member;
   const found = stoppedBy(member);
   for (const status of unprovedEndpoints(member)) {
-    if (status.errorCode !== null) found.push(complaint(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
+    if (status.errorCode !== null) found.push(failure(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
   }
   if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
-    found.push(complaint("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
+    found.push(failure("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
   }
   return found;
 }
 
 /** What keeps a renewal from going on, or kept the last one. */
-export function stoppedBy({ certificate, active, deployments }: Member): Complaint[] {
-  const found: Complaint[] = [];
+export function stoppedBy({ certificate, active, deployments }: Member): Failure[] {
+  const found: Failure[] = [];
   if (active !== null && active.errorCode !== null)
-    found.push(complaint(active.state === "held" ? "wave" : "issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
+    found.push(failure(active.state === "held" ? "wave" : "issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
   for (const row of deployments) {
     if (row.errorCode === null || row.deployedGeneration >= row.wantedGeneration || !certificate.targets.includes(row.target)) continue;
-    found.push(complaint(`target ${row.target}`, row.errorCode, row.errorMessage, row.attempts, row.exhausted ? null : row.nextAttemptAt));
+    found.push(failure(`target ${row.target}`, row.errorCode, row.errorMessage, row.attempts, row.exhausted ? null : row.nextAttemptAt));
   }
   return found;
 }
@@ -198,7 +198,7 @@ function unprovedEndpoints({ certificate, endpoints, version }: Pick<Member, "ce
   return endpoints.filter((status) => keys.includes(status.endpoint) && status.generation === version?.generation && !status.proved);
 }
 
-function complaint(where: string, code: string, message: string | null, attempts: number, nextAttemptAt: number | null): Complaint {
+function failure(where: string, code: string, message: string | null, attempts: number, nextAttemptAt: number | null): Failure {
   const action = isErrorCode(code) ? ERRORS[code].action : ERRORS["internal.bug"].action;
   return { where, code, message: message ?? "no message was recorded", action, attempts, nextAttemptAt };
 }

@@ -1,21 +1,21 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
-import type { Campaign, CampaignMember } from "../domain/replacement.ts";
+import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
 import type { Store } from "../domain/store.ts";
-import { type BudgetOf, decisionOf, loadFleet, type Member } from "./fleet.ts";
+import { type BudgetOf, loadFleet, type Member, planDecisionOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { exhaustedBy } from "./limits.ts";
+import { exhaustedLimits } from "./limits.ts";
 import { waitsUntil } from "./problems.ts";
 
 /** `renewd replace status --json`. */
-export interface BoardReport {
+export interface ReplacementReport {
   readonly version: 1;
   readonly at: string;
   /** Newest first. */
-  readonly replacements: readonly Board[];
+  readonly replacements: readonly ReplacementEntry[];
 }
 
-export interface Board {
+export interface ReplacementEntry {
   readonly id: string;
   readonly selection: string;
   readonly startedAt: string;
@@ -32,24 +32,24 @@ export interface Board {
   readonly inTime: boolean | null;
 }
 
-export interface BoardSource {
+export interface ReplacementSource {
   readonly store: Store;
   readonly config: { readonly certificates: readonly Certificate[] };
-  readonly estate: { readonly budget: BudgetOf };
+  readonly services: { readonly budget: BudgetOf };
 }
 
-export async function boardReport({ store, config, estate }: BoardSource, id: string | undefined, now: number): Promise<BoardReport> {
-  const campaigns = (await store.campaigns.list()).filter((each) => id === undefined || each.id.startsWith(id));
-  if (id !== undefined && campaigns.length !== 1) {
-    throw new RenewalError("request.invalid", `"${id.slice(0, 80)}" is the beginning of ${campaigns.length === 0 ? "no" : "more than one"} replacement's id`);
+export async function replacementReport({ store, config, services }: ReplacementSource, id: string | undefined, now: number): Promise<ReplacementReport> {
+  const listed = (await store.replacements.list()).filter((each) => id === undefined || each.id.startsWith(id));
+  if (id !== undefined && listed.length !== 1) {
+    throw new RenewalError("request.invalid", `"${id.slice(0, 80)}" is the beginning of ${listed.length === 0 ? "no" : "more than one"} replacement's id`);
   }
-  const fleet = new Map((await loadFleet(store, config.certificates, now, estate.budget)).map((member) => [member.certificate.name, member]));
-  const replacements: Board[] = [];
-  for (const campaign of campaigns) replacements.push(boardOf(campaign, await store.campaigns.members(campaign.id), fleet, now));
+  const fleet = new Map((await loadFleet(store, config.certificates, now, services.budget)).map((member) => [member.certificate.name, member]));
+  const replacements: ReplacementEntry[] = [];
+  for (const replacement of listed) replacements.push(replacementEntry(replacement, await store.replacements.members(replacement.id), fleet, now));
   return { version: 1, at: iso(now), replacements };
 }
 
-function boardOf(campaign: Campaign, members: readonly CampaignMember[], fleet: ReadonlyMap<string, Member>, now: number): Board {
+function replacementEntry(replacement: Replacement, members: readonly ReplacementMember[], fleet: ReadonlyMap<string, Member>, now: number): ReplacementEntry {
   const waiting = new Map<string, string[]>();
   const left: Member[] = [];
   let done = 0;
@@ -62,19 +62,19 @@ function boardOf(campaign: Campaign, members: readonly CampaignMember[], fleet: 
     else waiting.set(state, [...(waiting.get(state) ?? []), certificate]);
     if (member !== undefined && state !== "done") left.push(member);
   }
-  const projectedAt = campaign.endedAt === null && done < members.length ? project(campaign, done, left, now) : null;
+  const projectedAt = replacement.endedAt === null && done < members.length ? project(replacement, done, left, now) : null;
   return {
-    id: campaign.id,
-    selection: campaign.selection,
-    startedAt: iso(campaign.createdAt),
-    deadline: iso(campaign.deadline),
-    cancelled: campaign.endedAt !== null,
+    id: replacement.id,
+    selection: replacement.selection,
+    startedAt: iso(replacement.createdAt),
+    deadline: iso(replacement.deadline),
+    cancelled: replacement.endedAt !== null,
     certificates: members.length,
     done,
     inFlight,
     waiting: [...waiting].map(([on, certificates]) => ({ on, certificates })).sort((a, b) => b.certificates.length - a.certificates.length),
     projectedAt: iso(projectedAt),
-    inTime: projectedAt === null ? null : projectedAt <= campaign.deadline,
+    inTime: projectedAt === null ? null : projectedAt <= replacement.deadline,
   };
 }
 
@@ -83,14 +83,14 @@ function stateOf(member: Member, generation: number, now: number): string {
   if (version !== null && version.generation > generation && version.verifiedAt !== null) return "done";
   if (active !== null)
     return waitsUntil(member, now) === null ? "inFlight" : `${active.errorCode ?? "a target"}: ${active.errorMessage ?? "tried again later"}`;
-  const decision = decisionOf(member, now);
-  if (decision === null || decision.due || decision.hold === null) return "its turn";
-  return decision.hold === "budget" ? decision.detail : `${decision.hold}: ${decision.detail}`;
+  const decision = planDecisionOf(member, now);
+  if (decision === null || decision.due || decision.blockedBy === null) return "its turn";
+  return decision.blockedBy === "budget" ? decision.detail : `${decision.blockedBy}: ${decision.detail}`;
 }
 
-function project({ createdAt }: Campaign, done: number, left: readonly Member[], now: number): number | null {
+function project({ createdAt }: Replacement, done: number, left: readonly Member[], now: number): number | null {
   if (left.length === 0) return now;
-  const byLimit = exhaustedBy(left, now).map(({ lastAt }) => Date.parse(lastAt));
+  const byLimit = exhaustedLimits(left, now).map(({ lastAt }) => Date.parse(lastAt));
   const byPace = done === 0 ? [] : [now + ((now - createdAt) / done) * left.length];
   return byLimit.length + byPace.length === 0 ? null : Math.max(...byLimit, ...byPace);
 }

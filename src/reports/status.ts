@@ -2,10 +2,10 @@ import type { Certificate } from "../domain/certificate.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
-import { type BudgetOf, decisionOf, loadFleet, type Member, nextLookAt, progressOf } from "./fleet.ts";
+import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { type Notice, noticesOf, silentChannels } from "./notices.ts";
-import { type Case, complaintsOf, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf, stoppedBy, waitsUntil } from "./problems.ts";
+import { type Case, earliestExpiry, failuresOf, isQuarantined, needsPerson, type Problem, problemsOf, stoppedBy, waitsUntil } from "./problems.ts";
 
 /** `renewd status --json`. Instants are ISO 8601. */
 export interface StatusReport {
@@ -98,7 +98,7 @@ export async function statusReport(store: Store, certificates: readonly Certific
 }
 
 async function examine(store: Store, member: Member, now: number): Promise<Examined> {
-  const decision = decisionOf(member, now);
+  const decision = planDecisionOf(member, now);
   // Only a certificate with a renewal to speak of costs queries of its own.
   const eventful = member.active !== null || (member.record?.failures ?? 0) > 0;
   const [last] = eventful ? await store.renewals.list({ certificate: member.certificate.name, limit: 1 }) : [];
@@ -115,7 +115,7 @@ function byExpiry(a: Examined, b: Examined): number {
 
 function troubleOf(facts: Examined): Trouble {
   const { member, problems, renewal, lastEventAt, expiresAt } = facts;
-  const complaints = complaintsOf(member);
+  const complaints = failuresOf(member);
   const attempts = Math.max(renewal?.attempts ?? 0, ...complaints.map((each) => each.attempts));
   return {
     certificate: member.certificate.name,
@@ -147,11 +147,11 @@ function nextOf({ member, decision, now }: Examined): Trouble["next"] {
     return until === null ? { at: iso(now), what: `${active.state} now` } : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };
   }
   if (isQuarantined(record)) return { at: null, what: "nothing until it is resumed" };
-  if (decision !== null && !decision.due && decision.hold === "paused") {
+  if (decision !== null && !decision.due && decision.blockedBy === "paused") {
     return decision.until === null ? { at: null, what: "nothing until it is resumed" } : { at: iso(decision.until), what: "the pause ends" };
   }
   const at = nextLookAt(member, decision);
-  if (at !== null && decision !== null && !decision.due && decision.hold === "restored")
+  if (at !== null && decision !== null && !decision.due && decision.blockedBy === "restored")
     return { at: iso(Math.max(at, now)), what: "its endpoints are dialled" };
   return at === null ? { at: null, what: "nothing: no planner has taken it up" } : { at: iso(Math.max(at, now)), what: "a renewal is tried again" };
 }

@@ -1,7 +1,7 @@
 import type { Store } from "../domain/store.ts";
 import { auditHistory, type HistoryAudit } from "./audit.ts";
 import { openDatabase, type StoreOptions } from "./database.ts";
-import { storeOver } from "./repositories.ts";
+import { storeRepositories } from "./repositories.ts";
 import type { Vault } from "./vault.ts";
 
 export type { HistoryAudit, HistoryFault } from "./audit.ts";
@@ -17,7 +17,7 @@ export { openVault, type Vault, type VaultOptions } from "./vault.ts";
  * every event. Throws `store.unavailable`, `store.sealed` or `config.invalid`; no message holds the URL's password.
  */
 export async function openStore(options: StoreOptions, vault: Vault, worker: string): Promise<Store> {
-  return storeOver(await openDatabase(options, vault), vault, worker);
+  return storeRepositories(await openDatabase(options, vault), vault, worker);
 }
 
 /** What opening does anyway, told: the schema version before and after. */

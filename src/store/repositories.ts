@@ -13,23 +13,23 @@ import { ledgerStore } from "./queries/ledger.ts";
 import { observationStore } from "./queries/observations.ts";
 import { renewalInfoStore } from "./queries/renewalInfos.ts";
 import { renewalStore } from "./queries/renewals.ts";
-import { campaignStore } from "./queries/replacements.ts";
+import { replacementStore } from "./queries/replacements.ts";
 import { versionStore } from "./queries/versions.ts";
 import type { Db } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
 /** The store's ports over an open database. */
-export function storeOver(database: Database, vault: Vault, worker: string): Store {
+export function storeRepositories(database: Database, vault: Vault, worker: string): Store {
   return {
     ...ports(database, database.db, vault, eventStore(database.db, { dialect: database.dialect, vault, worker })),
-    transaction: (work) => database.db.transaction().execute((trx) => inside(database, trx, vault, worker, work)),
+    transaction: (work) => database.db.transaction().execute((trx) => transactionRepositories(database, trx, vault, worker, work)),
     serverTime: () => serverTime(database),
     close: () => database.db.destroy(),
   };
 }
 
 /** Runs `work` with the store's ports over a transaction that is already open; its events are written at the end. */
-export async function inside<T>(database: Database, trx: Db, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
+export async function transactionRepositories<T>(database: Database, trx: Db, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
   const { events, outbox } = eventStoreInside(trx, { dialect: database.dialect, vault, worker });
   const tx: Store = {
     ...ports(database, trx, vault, events),
@@ -69,7 +69,7 @@ function ports(database: Database, db: Db, vault: Vault, events: EventStore): Om
     events,
     challenges: challengeStore(db),
     accounts: accountStore(db, vault),
-    campaigns: campaignStore(db),
+    replacements: replacementStore(db),
     cursors: cursorStore(db),
     ledger: ledgerStore(db, database.dialect),
   };

@@ -6,7 +6,7 @@ import type { HistoryEvent } from "../domain/event.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
-import type { Campaign, CampaignMember } from "../domain/replacement.ts";
+import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
 import type { Version } from "../domain/version.ts";
 
 export type Dialect = "sqlite" | "postgresql";
@@ -39,8 +39,8 @@ export interface Schema {
   accounts: { issuer: string; directory: string; url: string | null; sealedKey: string; sealedPendingKey: string | null; contactDigest: string | null };
   ledger: Bucket;
   reservations: Reservation & { renewalId: string };
-  campaigns: Campaign;
-  campaignMembers: CampaignMember;
+  replacements: Replacement;
+  replacementMembers: ReplacementMember;
   crls: { url: string; nextFetchAt: number };
   channelCursors: ChannelCursor;
   meta: { name: string; value: string };

@@ -44,7 +44,7 @@ test("a dry run names the certificates and records nothing; without a selection 
     code: 2,
     stderr: expect.stringContaining('no issuer "other"'),
   });
-  expect(await estate.store.campaigns.list()).toEqual([]);
+  expect(await estate.store.replacements.list()).toEqual([]);
 });
 
 test("a replacement is worked off by the planner in the emergency lane, and its board tells how it stands", async () => {

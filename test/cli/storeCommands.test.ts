@@ -52,7 +52,17 @@ describe("renewd store migrate", () => {
     );
     database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
     database.exec("alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest");
-    for (const table of ["ledger", "reservations", "campaigns", "campaign_members", "renewal_infos", "order_scopes", "channel_cursors", "crls", "history_head"])
+    for (const table of [
+      "ledger",
+      "reservations",
+      "replacements",
+      "replacement_members",
+      "renewal_infos",
+      "order_scopes",
+      "channel_cursors",
+      "crls",
+      "history_head",
+    ])
       database.exec(`drop table ${table}`);
     expect(await installation.run("store", "migrate")).toMatchObject({ code: 0, stdout: expect.stringContaining("schema version 1 → ") });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null, generationFloor: 0 });

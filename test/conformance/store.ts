@@ -13,7 +13,7 @@ import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
 import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
-import { campaignTests } from "../store/replacementTests.ts";
+import { replacementTests } from "../store/replacementTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
 export interface StoreBackend {
@@ -75,7 +75,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     historyTests(bench);
     auditTests(bench, dialect);
     ledgerTests(bench);
-    campaignTests(bench);
+    replacementTests(bench);
     cursorTests(bench);
     processTests(bench);
   });

@@ -24,7 +24,7 @@ it("sends no order beyond a limit: the planner holds it, and a worker that comes
   await configure(context, NO_SIGNAL);
   const responder = await startHttp01Responder({ host: "127.0.0.1", port: pebble.httpPort, challenges: store.challenges });
   try {
-    const report = await planReport(store, app.config.certificates, Date.now(), app.estate.budget);
+    const report = await planReport(store, app.config.certificates, Date.now(), app.services.budget);
     expect(report.exhausted).toMatchObject([{ issuer: "ca", limit: "1 certificates per registered domain in 1 h (example.org)", left: 1, wanted: 3 }]);
 
     const [first, ...rest] = await planDue(context, NO_SIGNAL);
@@ -32,7 +32,7 @@ it("sends no order beyond a limit: the planner holds it, and a worker that comes
     await issue(context, first?.id ?? "", NO_SIGNAL);
     expect(await store.versions.latest(first?.certificate ?? "")).toMatchObject({ generation: 1 });
 
-    const held = (await planReport(store, app.config.certificates, Date.now(), app.estate.budget)).certificates.filter(({ heldBy }) => heldBy === "budget");
+    const held = (await planReport(store, app.config.certificates, Date.now(), app.services.budget)).certificates.filter(({ heldBy }) => heldBy === "budget");
     expect(held).toHaveLength(2);
     expect(held[0]?.detail).toMatch(/^waits until .*Z: 1 certificates per registered domain in 1 h \(example\.org\)$/);
 

@@ -69,7 +69,7 @@ describe("renewd rollback", () => {
     const { leaf, leafPem, chainPem } = await stages.version("asked", 2);
     const privateKey = await system.store.versions.privateKey("asked", 2);
     const pair = { certificate: "asked", generation: 2, leaf, leafPem, chainPem, privateKey };
-    const late = system.app.estate.deployer("canary").deploy({ pair, previous: null }, NO_SIGNAL);
+    const late = system.app.services.deployer("canary").deploy({ pair, previous: null }, NO_SIGNAL);
     await expect(late).rejects.toMatchObject({ code: "deploy.newerGeneration" });
     await expectServed("asked", 1);
   });

@@ -139,7 +139,7 @@ class World {
           return { address, port: endpoint.port, sni: endpoint.sni, at: this.now, durationMs: 1, served: null, problem };
         },
       },
-      estate: {
+      services: {
         certificates: () => (known === null ? [] : [known]),
         certificate: (name) => (name === known?.name ? known : null),
         issuer: () => this.ca.issuer(crash),

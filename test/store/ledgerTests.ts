@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { budgetOf } from "../../src/config/schema/limits.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { countFailure, giveBack, settle, withdraw } from "../../src/renewal/steps/rateLimits.ts";
+import { commitLimits, countFailedValidation, refundLimits, reserveLimits } from "../../src/renewal/steps/rateLimits.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, DAY_MS, NOW, renewal, version } from "../support/model/facts.ts";
 
@@ -11,7 +11,7 @@ const CA = budgetOf("ca", "https://ca.example/dir", { certificatesPerExactSet: S
 export function ledgerTests(bench: () => StoreBench): void {
   describe("the ledger", () => {
     const take = (store: Store, renewalId: string, at = NOW) =>
-      store.transaction((tx) => withdraw(tx, { renewalId, certificate: certificate(), budget: CA, version: version() }, at));
+      store.transaction((tx) => reserveLimits(tx, { renewalId, certificate: certificate(), budget: CA, version: version() }, at));
     const refusal = { code: "acme.budget", retryAt: NOW + DAY_MS / 2, message: expect.stringContaining("2 per exact set in 1 d") };
 
     test("allows as many as the limit says and names the instant of the next", async () => {
@@ -44,18 +44,18 @@ export function ledgerTests(bench: () => StoreBench): void {
       await store.renewals.insert(renewal({ id: "r1" }));
       await store.renewals.insert(renewal({ id: "r2", certificate: "api" }));
       for (const id of ["r1", "r1", "r2"]) await take(store, id);
-      await store.transaction((tx) => giveBack(tx, "r1"));
-      await store.transaction((tx) => giveBack(tx, "r1"));
+      await store.transaction((tx) => refundLimits(tx, "r1"));
+      await store.transaction((tx) => refundLimits(tx, "r1"));
       await take(store, "r3");
       await store.renewals.saveOrderState("r2", 0, { csr: "sent" });
-      await store.transaction((tx) => giveBack(tx, "r2"));
+      await store.transaction((tx) => refundLimits(tx, "r2"));
       await expect(take(store, "r4")).rejects.toMatchObject(refusal);
     });
 
     test("what is rolled back was not taken", async () => {
       const { store } = bench();
       const failing = store.transaction(async (tx) => {
-        await withdraw(tx, { renewalId: "r1", certificate: certificate(), budget: CA, version: null }, NOW);
+        await reserveLimits(tx, { renewalId: "r1", certificate: certificate(), budget: CA, version: null }, NOW);
         throw new Error("rolled back");
       });
       await expect(failing).rejects.toThrow("rolled back");
@@ -66,11 +66,11 @@ export function ledgerTests(bench: () => StoreBench): void {
     test("failed validations hold the next order, and a certificate ends their run", async () => {
       const { store } = bench();
       const strict = budgetOf("ca", CA.directory, { consecutiveFailuresPerIdentifier: { max: 1, per: DAY_MS } });
-      await store.transaction((tx) => countFailure(tx, strict, "www.example.org", NOW));
+      await store.transaction((tx) => countFailedValidation(tx, strict, "www.example.org", NOW));
       const order = { renewalId: "r1", certificate: certificate(), budget: strict, version: null };
-      const attempt = () => store.transaction((tx) => withdraw(tx, order, NOW));
+      const attempt = () => store.transaction((tx) => reserveLimits(tx, order, NOW));
       await expect(attempt()).rejects.toMatchObject({ code: "acme.budget", message: expect.stringContaining("(www.example.org)") });
-      await store.transaction((tx) => settle(tx, "r1", strict, certificate(), NOW));
+      await store.transaction((tx) => commitLimits(tx, "r1", strict, certificate(), NOW));
       await attempt();
     });
 

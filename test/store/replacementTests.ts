@@ -3,43 +3,51 @@ import { Secret } from "../../src/domain/secret.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, NOW, version } from "../support/model/facts.ts";
 
-export function campaignTests(bench: () => StoreBench): void {
-  describe("campaigns", () => {
-    const campaign = (id: string, patch = {}) => ({ id, selection: "--issuer ca", issuer: null, deadline: NOW + 9, createdAt: NOW, endedAt: null, ...patch });
+export function replacementTests(bench: () => StoreBench): void {
+  describe("replacements", () => {
+    const replacement = (id: string, patch = {}) => ({
+      id,
+      selection: "--issuer ca",
+      issuer: null,
+      deadline: NOW + 9,
+      createdAt: NOW,
+      endedAt: null,
+      ...patch,
+    });
 
     test("have members until they are cancelled; of several the one that replaces the latest generation counts", async () => {
-      const { campaigns } = bench().store;
-      const many = Array.from({ length: 2_500 }, (_, index) => ({ campaign: "a", certificate: `c${index}`, generation: 1, wave: 0 }));
-      await campaigns.create(campaign("a"), many);
-      await campaigns.create(campaign("b", { createdAt: NOW + 1, issuer: "other" }), [{ campaign: "b", certificate: "c0", generation: 2, wave: 0 }]);
-      expect((await campaigns.list()).map(({ id }) => id)).toEqual(["b", "a"]);
-      expect(await campaigns.members("a")).toHaveLength(2_500);
-      expect(await campaigns.of("c0")).toEqual({
-        ...{ campaign: "b", certificate: "c0", generation: 2, wave: 0, issuer: "other", deadline: NOW + 9, waitsFor: 0 },
+      const { replacements } = bench().store;
+      const many = Array.from({ length: 2_500 }, (_, index) => ({ replacement: "a", certificate: `c${index}`, generation: 1, wave: 0 }));
+      await replacements.create(replacement("a"), many);
+      await replacements.create(replacement("b", { createdAt: NOW + 1, issuer: "other" }), [{ replacement: "b", certificate: "c0", generation: 2, wave: 0 }]);
+      expect((await replacements.list()).map(({ id }) => id)).toEqual(["b", "a"]);
+      expect(await replacements.members("a")).toHaveLength(2_500);
+      expect(await replacements.of("c0")).toEqual({
+        ...{ replacement: "b", certificate: "c0", generation: 2, wave: 0, issuer: "other", deadline: NOW + 9, waitsFor: 0 },
       });
-      await campaigns.end("b", NOW + 2);
-      await campaigns.end("b", NOW + 3);
-      expect((await campaigns.list())[0]?.endedAt).toBe(NOW + 2);
-      expect(await campaigns.of("c0")).toMatchObject({ campaign: "a" });
-      expect(await campaigns.of("unknown")).toBeNull();
-      expect(await campaigns.memberships()).toHaveLength(2_500);
+      await replacements.end("b", NOW + 2);
+      await replacements.end("b", NOW + 3);
+      expect((await replacements.list())[0]?.endedAt).toBe(NOW + 2);
+      expect(await replacements.of("c0")).toMatchObject({ replacement: "a" });
+      expect(await replacements.of("unknown")).toBeNull();
+      expect(await replacements.memberships()).toHaveLength(2_500);
     });
 
     test("tell each member how many of the waves before are not done; who left the configuration is waited for by nobody", async () => {
-      const { campaigns, certificates, versions } = bench().store;
+      const { replacements, certificates, versions } = bench().store;
       const names = ["a", "b", "c", "d"];
       await certificates.sync(
         names.map((name) => certificate({ name })),
         NOW,
       );
-      await campaigns.create(
-        campaign("x"),
-        names.map((name, index) => ({ campaign: "x", certificate: name, generation: 1, wave: [0, 0, 1, 2][index] ?? 0 })),
+      await replacements.create(
+        replacement("x"),
+        names.map((name, index) => ({ replacement: "x", certificate: name, generation: 1, wave: [0, 0, 1, 2][index] ?? 0 })),
       );
-      await campaigns.create(campaign("y", { endedAt: NOW }), [{ campaign: "y", certificate: "c", generation: 9, wave: 0 }]);
+      await replacements.create(replacement("y", { endedAt: NOW }), [{ replacement: "y", certificate: "c", generation: 9, wave: 0 }]);
       const waiting = async (): Promise<number[]> => {
-        const each = await Promise.all(names.map(async (name) => (await campaigns.of(name))?.waitsFor ?? Number.NaN));
-        expect(new Map((await campaigns.memberships()).map((row) => [row.certificate, row.waitsFor]))).toEqual(
+        const each = await Promise.all(names.map(async (name) => (await replacements.of(name))?.waitsFor ?? Number.NaN));
+        expect(new Map((await replacements.memberships()).map((row) => [row.certificate, row.waitsFor]))).toEqual(
           new Map(names.map((name, index) => [name, each[index]])),
         );
         return each;

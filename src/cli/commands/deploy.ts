@@ -3,8 +3,8 @@ import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { redeploy } from "../../renewal/operator/redeploy.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
-import { tellSteered, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { whoAsks } from "../requestRenewals.ts";
+import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { requestedBy } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 
 interface Options extends WaitOptions {
@@ -23,8 +23,8 @@ export function addDeploy(program: Command, cli: Cli): void {
     const generation = generationOf(options.generation);
     await using app = await openContext(configFile, { log: silentLog });
     certificateNamed(app.config.certificates, name);
-    const renewal = await redeploy(app.context, { certificate: name, targets: options.target ?? [], generation, by: whoAsks() });
-    return await tellSteered(app, renewal, options, output);
+    const renewal = await redeploy(app.context, { certificate: name, targets: options.target ?? [], generation, by: requestedBy() });
+    return await reportRenewal(app, renewal, options, output);
   });
 }
 

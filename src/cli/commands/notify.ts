@@ -25,7 +25,7 @@ export function addNotify(program: Command, cli: Cli): void {
     .argument("[CHANNEL]", "only this channel of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {
     await using reader = await openReader(configFile);
-    const channels = [...reader.estate.channels()].filter(([each]) => name === undefined || each === name);
+    const channels = [...reader.services.channels()].filter(([each]) => name === undefined || each === name);
     if (channels.length === 0) {
       const what = name === undefined ? "no channel is configured" : `channel "${name.slice(0, 80)}" is not configured`;
       throw new RenewalError("request.invalid", `${what}: add it under \`notifications\` in ${reader.config.file}`);

@@ -11,8 +11,8 @@ export function addPlan(program: Command, cli: Cli): void {
     .argument("[NAME]", "a certificate of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {
     await using reader = await openReader(configFile);
-    const { store, config, clock, estate } = reader;
-    output.report(await planReport(store, chosen(config.certificates, name), clock.now(), estate.budget, estate.limits), renderPlan);
+    const { store, config, clock, services } = reader;
+    output.report(await planReport(store, chosen(config.certificates, name), clock.now(), services.budget, services.limits), renderPlan);
     return "ok";
   });
 }

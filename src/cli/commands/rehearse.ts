@@ -40,7 +40,7 @@ export function addRehearse(program: Command, cli: Cli): void {
     await using app = await openContext(configFile, { log: silentLog });
     const steps: RehearseEntry[] = [];
     for (const certificate of chosen(app.config.certificates, name)) {
-      const office = app.estate.rehearsal(certificate.issuer);
+      const office = app.services.rehearsal(certificate.issuer);
       for (const { error, ...step } of await rehearse(app.context, certificate, office, AbortSignal.timeout(TIMEOUT_MS))) {
         steps.push({ certificate: certificate.name, ...step, action: error?.facts.action ?? null });
       }

@@ -4,7 +4,7 @@ import { toRenewalError } from "../../domain/errors.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
 import { type Exit, exitOf } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { type Asked, ask, type Started } from "../requestRenewals.ts";
+import { type RequestOutcome, requestRenewals, type Started } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 import { inert } from "../terminal/text.ts";
 import { durationOption } from "../timeOptions.ts";
@@ -50,7 +50,7 @@ export function addRenew(program: Command, cli: Cli): void {
     // All or nothing: a typing error in the last name must not leave the first ones renewing.
     for (const name of names) certificateNamed(app.config.certificates, name);
 
-    const asked = await ask(app, names, { force: options.force ?? false, reason: options.reason ?? null }, (text) => output.note(text));
+    const asked = await requestRenewals(app, names, { force: options.force ?? false, reason: options.reason ?? null }, (text) => output.note(text));
     announce(asked, output);
     const ended = options.wait ? await watch(app, started(asked), timeoutMs, output) : [];
     const report: RenewReport = { version: 1, renewals: asked.map((each) => entryOf(each, ended)) };
@@ -59,18 +59,18 @@ export function addRenew(program: Command, cli: Cli): void {
   });
 }
 
-function announce(asked: readonly Asked[], output: Output): void {
+function announce(asked: readonly RequestOutcome[], output: Output): void {
   for (const each of asked) {
     if (each.kind === "refused") output.failure(each.error);
     else output.progress(`${inert(each.certificate)}  renewal ${each.renewalId}`);
   }
 }
 
-function started(asked: readonly Asked[]): Started[] {
+function started(asked: readonly RequestOutcome[]): Started[] {
   return asked.filter((each) => each.kind === "started");
 }
 
-function entryOf(asked: Asked, ended: readonly Ended[]): RenewEntry {
+function entryOf(asked: RequestOutcome, ended: readonly Ended[]): RenewEntry {
   const { certificate } = asked;
   if (asked.kind === "refused") {
     const { code, message, facts } = asked.error;
@@ -81,7 +81,7 @@ function entryOf(asked: Asked, ended: readonly Ended[]): RenewEntry {
   return { certificate, renewalId, via, state: end?.state ?? null, error: end?.error ?? null };
 }
 
-function exit(asked: readonly Asked[], ended: readonly Ended[]): Exit {
+function exit(asked: readonly RequestOutcome[], ended: readonly Ended[]): Exit {
   const refused = asked.find((each) => each.kind === "refused");
   if (refused !== undefined) return exitOf(toRenewalError(refused.error));
   return ended.map((each) => each.exit).find((each) => each !== "ok") ?? "ok";

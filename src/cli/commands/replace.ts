@@ -3,12 +3,12 @@ import { type Command, InvalidArgumentError } from "commander";
 import { openReader } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { canonicalSerial } from "../../domain/version.ts";
-import { draftCampaign, startCampaign } from "../../renewal/plan/replacement.ts";
+import { draftReplacement, startReplacement } from "../../renewal/plan/replacement.ts";
 import type { Selection } from "../../renewal/rules/replacement.ts";
 import { iso, spoken } from "../../reports/instant.ts";
-import { boardReport } from "../../reports/replacements.ts";
+import { replacementReport } from "../../reports/replacements.ts";
 import { type Cli, perform } from "../command.ts";
-import { renderBoard } from "../render/replacements.ts";
+import { renderReplacements } from "../render/replacements.ts";
 import { inert } from "../terminal/text.ts";
 import { futureOption } from "../timeOptions.ts";
 
@@ -72,11 +72,11 @@ function addStart(replace: Command, cli: Cli): void {
       deadline,
       waves: options.waves ?? [],
     };
-    const drafted = await draftCampaign(reader, request);
-    const campaign = options.dryRun ? null : await startCampaign(reader, request, drafted);
+    const drafted = await draftReplacement(reader, request);
+    const replacement = options.dryRun ? null : await startReplacement(reader, request, drafted);
     const report: ReplaceReport = {
       version: 1,
-      id: campaign?.id ?? null,
+      id: replacement?.id ?? null,
       deadline: iso(deadline),
       certificates: drafted.members.map(({ certificate }) => certificate.name),
       refused: drafted.refused,
@@ -112,7 +112,7 @@ function addBoard(replace: Command, cli: Cli): void {
     .argument("[ID]", "one replacement, or the beginning of its id");
   perform(command, cli, async ({ args: [id], output, configFile }) => {
     await using reader = await openReader(configFile);
-    output.report(await boardReport(reader, id, reader.clock.now()), renderBoard);
+    output.report(await replacementReport(reader, id, reader.clock.now()), renderReplacements);
     return "ok";
   });
 }
@@ -124,8 +124,8 @@ function addCancel(replace: Command, cli: Cli): void {
     .argument("<ID>", "a replacement, or the beginning of its id");
   perform(command, cli, async ({ args: [id = ""], output, configFile }) => {
     await using reader = await openReader(configFile);
-    const [board] = (await boardReport(reader, id, reader.clock.now())).replacements;
-    await reader.store.campaigns.end(board?.id ?? "", reader.clock.now());
+    const [board] = (await replacementReport(reader, id, reader.clock.now())).replacements;
+    await reader.store.replacements.end(board?.id ?? "", reader.clock.now());
     output.report({ version: 1 as const, id: board?.id ?? null }, () => `${board?.id} is cancelled`);
     return "ok";
   });

@@ -3,8 +3,8 @@ import { openContext } from "../../compose/index.ts";
 import { resume } from "../../renewal/operator/pause.ts";
 import { heldRenewal, resumeRenewal } from "../../renewal/operator/redeploy.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
-import { tellSteered, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { whoAsks } from "../requestRenewals.ts";
+import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { requestedBy } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 import { inert } from "../terminal/text.ts";
 
@@ -24,7 +24,7 @@ export function addResume(program: Command, cli: Cli): void {
   perform<WaitOptions>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
     await using app = await openContext(configFile, { log: silentLog });
     if ((await heldRenewal(app.context, of)) !== null) {
-      return await tellSteered(app, await resumeRenewal(app.context, { of, why: null, by: whoAsks() }), options, output);
+      return await reportRenewal(app, await resumeRenewal(app.context, { of, why: null, by: requestedBy() }), options, output);
     }
     certificateNamed(app.config.certificates, of);
     await resume(app.store, of, app.clock.now());

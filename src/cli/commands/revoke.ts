@@ -6,7 +6,7 @@ import { revoke, versionToRevoke } from "../../renewal/operator/revoke.ts";
 import { type Cli, perform } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { exitOf } from "../exit.ts";
-import { ask, whoAsks } from "../requestRenewals.ts";
+import { requestedBy, requestRenewals } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 import { inert } from "../terminal/text.ts";
 
@@ -41,12 +41,12 @@ export function addRevoke(program: Command, cli: Cli): void {
     const version = await versionToRevoke(app.context, what);
     const { certificate, generation, leaf } = version;
     await confirm(`Revoke ${inert(certificate)} generation ${generation}, serial ${inert(leaf.serial)}, for ${reason}?`, options.yes ?? false);
-    await revoke(app.context, { version, reason, requestedBy: whoAsks() }, AbortSignal.timeout(TIMEOUT_MS));
+    await revoke(app.context, { version, reason, requestedBy: requestedBy() }, AbortSignal.timeout(TIMEOUT_MS));
     output.note(`${certificate} generation ${generation} is revoked`);
 
     const latest = await app.store.versions.latest(certificate);
-    const replaceable = app.estate.certificate(certificate) !== null && latest?.generation === generation;
-    const [asked] = replaceable ? await ask(app, [certificate], { force: false, reason: `revoked: ${reason}` }, (text) => output.note(text)) : [];
+    const replaceable = app.services.certificate(certificate) !== null && latest?.generation === generation;
+    const [asked] = replaceable ? await requestRenewals(app, [certificate], { force: false, reason: `revoked: ${reason}` }, (text) => output.note(text)) : [];
     if (asked?.kind === "refused") output.failure(asked.error);
     const renewalId = asked?.kind === "started" ? asked.renewalId : null;
     const report: RevokeReport = { version: 1, certificate, generation, serial: leaf.serial, reason, renewalId };

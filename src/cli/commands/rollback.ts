@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { rollBackRenewal } from "../../renewal/operator/redeploy.ts";
 import { type Cli, perform } from "../command.ts";
-import { tellSteered, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { whoAsks } from "../requestRenewals.ts";
+import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { requestedBy } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 
 interface Options extends WaitOptions {
@@ -20,7 +20,7 @@ export function addRollback(program: Command, cli: Cli): void {
     .option("--reason <text>", "why, for the history");
   perform<Options>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
     await using app = await openContext(configFile, { log: silentLog });
-    const renewal = await rollBackRenewal(app.context, { of, why: options.reason ?? null, by: whoAsks() });
-    return await tellSteered(app, renewal, options, output);
+    const renewal = await rollBackRenewal(app.context, { of, why: options.reason ?? null, by: requestedBy() });
+    return await reportRenewal(app, renewal, options, output);
   });
 }

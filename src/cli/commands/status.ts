@@ -11,7 +11,7 @@ export function addStatus(program: Command, cli: Cli): void {
     .option("--all", "show every problem in full instead of one screen");
   perform<{ readonly all?: boolean }>(command, cli, async ({ output, configFile, options }) => {
     await using reader = await openReader(configFile);
-    const report = await statusReport(reader.store, reader.config.certificates, reader.clock.now(), reader.estate.budget);
+    const report = await statusReport(reader.store, reader.config.certificates, reader.clock.now(), reader.services.budget);
     output.report(report, (_, screen) => renderStatus(report, screen, options.all));
     return report.needsPerson ? "wrong" : "ok";
   });

@@ -1,14 +1,14 @@
 import { fromNow, spoken } from "../../reports/instant.ts";
-import type { Board, BoardReport } from "../../reports/replacements.ts";
+import type { ReplacementEntry, ReplacementReport } from "../../reports/replacements.ts";
 import type { Screen } from "../terminal/style.ts";
 import { inert } from "../terminal/text.ts";
 
-export function renderBoard({ replacements, at }: BoardReport, _screen: Screen): string {
+export function renderReplacements({ replacements, at }: ReplacementReport, _screen: Screen): string {
   if (replacements.length === 0) return "no replacement was started";
   return replacements.map((board) => renderOne(board, at)).join("\n\n");
 }
 
-function renderOne(board: Board, at: string): string {
+function renderOne(board: ReplacementEntry, at: string): string {
   const { id, selection, certificates, done, inFlight, waiting, projectedAt, inTime, deadline, cancelled } = board;
   const outlook = cancelled
     ? "cancelled"

@@ -7,22 +7,22 @@ import type { DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
 import type { Draft } from "./certificates.ts";
 import type { Entry } from "./sections.ts";
 
-export interface Estate {
+export interface CheckedSections {
   readonly certificates: readonly Draft[];
   readonly solvers: ReadonlyMap<string, Entry<PluginConfig<SolverPlugin>>>;
   readonly targets: ReadonlyMap<string, Entry<PluginConfig<DeployerPlugin>>>;
 }
 
-type Rule = (estate: Estate, problems: Problems) => void;
+type Rule = (sections: CheckedSections, problems: Problems) => void;
 
 /** What no single entry can know of itself. */
 const RULES: readonly Rule[] = [namesAreDistinct, endpointsAreDistinct, certificatesAreDistinct, solversFitNames, ownRequestsAreFixed, targetsAreNotShared];
 
-export function checkRules(estate: Estate, problems: Problems): void {
-  for (const rule of RULES) rule(estate, problems);
+export function checkRules(sections: CheckedSections, problems: Problems): void {
+  for (const rule of RULES) rule(sections, problems);
 }
 
-function namesAreDistinct({ certificates }: Estate, problems: Problems): void {
+function namesAreDistinct({ certificates }: CheckedSections, problems: Problems): void {
   for (const { name, identifiers } of certificates) {
     const seen = new Set<string>();
     for (const [i, { value }] of identifiers.entries()) {
@@ -32,7 +32,7 @@ function namesAreDistinct({ certificates }: Estate, problems: Problems): void {
   }
 }
 
-function endpointsAreDistinct({ certificates }: Estate, problems: Problems): void {
+function endpointsAreDistinct({ certificates }: CheckedSections, problems: Problems): void {
   for (const { name, endpoints } of certificates) {
     const seen = new Set<string>();
     for (const [i, endpoint] of endpoints.entries()) {
@@ -44,7 +44,7 @@ function endpointsAreDistinct({ certificates }: Estate, problems: Problems): voi
 }
 
 /** Two certificates that ask one CA for the same thing renew twice as often, into its duplicate limit. */
-function certificatesAreDistinct({ certificates }: Estate, problems: Problems): void {
+function certificatesAreDistinct({ certificates }: CheckedSections, problems: Problems): void {
   const seen = new Map<string, string>();
   for (const { name, identifiers, keyType, issuer } of certificates) {
     const names = [...new Set(identifiers.map(({ type, value }) => `${type}:${value}`))].sort();
@@ -57,7 +57,7 @@ function certificatesAreDistinct({ certificates }: Estate, problems: Problems): 
   }
 }
 
-function solversFitNames({ certificates, solvers }: Estate, problems: Problems): void {
+function solversFitNames({ certificates, solvers }: CheckedSections, problems: Problems): void {
   for (const { name, identifiers, solver } of certificates) {
     const challengeType = solvers.get(solver)?.value.plugin.challengeType;
     if (challengeType === undefined) continue;
@@ -75,7 +75,7 @@ function solversFitNames({ certificates, solvers }: Estate, problems: Problems):
 }
 
 /** A request of one's own fixes key and names. */
-function ownRequestsAreFixed({ certificates }: Estate, problems: Problems): void {
+function ownRequestsAreFixed({ certificates }: CheckedSections, problems: Problems): void {
   for (const { name, csr, reuseKey, dropDeadNames } of certificates) {
     if (csr === null) continue;
     const exclude = (option: string, fixed: string): void =>
@@ -86,7 +86,7 @@ function ownRequestsAreFixed({ certificates }: Estate, problems: Problems): void
 }
 
 /** One file that two certificates write would hold whichever came last. */
-function targetsAreNotShared({ certificates, targets }: Estate, problems: Problems): void {
+function targetsAreNotShared({ certificates, targets }: CheckedSections, problems: Problems): void {
   const owners = new Map<string, { readonly certificate: string; readonly target: string }>();
   for (const { name: certificate, targets: names } of certificates) {
     for (const target of new Set(names)) {

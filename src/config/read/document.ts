@@ -1,5 +1,5 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
-import { keyText, type Path, type Places, placesIn } from "./positions.ts";
+import { keyText, type Path, type Positions, positionsIn } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
 
 /** Aliases are a convenience for a few repeated lines; more is the "billion laughs" attack. */
@@ -23,7 +23,7 @@ const SYNTAX: Readonly<Record<string, string>> = {
 export interface ParsedDocument {
   /** Plain data. */
   readonly data: unknown;
-  readonly places: Places;
+  readonly places: Positions;
 }
 
 /** Reads YAML 1.2 into plain data, refusing what could mislead: doubled keys, odd keys, tags, many aliases. */
@@ -33,7 +33,7 @@ export function parseYaml(file: string, text: string): ParsedDocument | { readon
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, strict: true });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) return { problems: faults.slice(0, 20).map((fault) => syntaxProblem(file, fault, lines)) };
-  const places = placesIn(file, document, lines);
+  const places = positionsIn(file, document, lines);
   const problems = new Problems(places);
   if (document.directives.yaml.version !== "1.2") problems.add([], "remove the %YAML directive: renewd reads YAML 1.2");
   if (document.contents === null) problems.add([], "the file is empty: begin with `version: 1`");
@@ -50,7 +50,7 @@ function syntaxProblem(file: string, fault: YAMLError, lines: LineCounter): Conf
 
 interface Walk {
   readonly document: Document.Parsed;
-  readonly places: Places;
+  readonly places: Positions;
   readonly problems: Problems;
 }
 

@@ -2,22 +2,22 @@ import { type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type 
 
 export type Path = readonly (string | number)[];
 
-export interface Place {
+export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
 /** Where things stand in the file. */
-export interface Places {
+export interface Positions {
   readonly file: string;
   /** Place of the value at `path`, or of its key; of the nearest thing around it when it is not in the file. */
-  of(path: Path, at: "key" | "value"): Place;
+  of(path: Path, at: "key" | "value"): Position;
   /** Place of a node of the document. */
-  ofNode(node: Node): Place;
+  ofNode(node: Node): Position;
 }
 
-export function placesIn(file: string, document: Document.Parsed, lines: LineCounter): Places {
-  const placeAt = (offset: number): Place => {
+export function positionsIn(file: string, document: Document.Parsed, lines: LineCounter): Positions {
+  const placeAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };

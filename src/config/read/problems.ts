@@ -1,5 +1,5 @@
 import { RenewalError } from "../../domain/errors.ts";
-import type { Path, Place, Places } from "./positions.ts";
+import type { Path, Position, Positions } from "./positions.ts";
 import { quote } from "./suggestions.ts";
 
 /** One mistake and its place: what is wrong and what to do, on one line, never with a secret in it. */
@@ -16,16 +16,16 @@ const PROBLEMS_MAX = 200;
 
 /** Collects everything that is wrong. */
 export class Problems {
-  readonly #places: Places;
+  readonly #places: Positions;
   readonly #found: ConfigProblem[] = [];
-  constructor(places: Places) {
+  constructor(places: Positions) {
     this.#places = places;
   }
   /** `at: "key"` points to the name of the entry instead of its value. A message that is costly to make is made only when it is kept. */
   add(path: Path, message: string | (() => string), at: "key" | "value" = "value"): void {
     if (this.#found.length < PROBLEMS_MAX) this.addAt(this.#places.of(path, at), path, typeof message === "string" ? message : message());
   }
-  addAt({ line, column }: Place, path: Path, message: string): void {
+  addAt({ line, column }: Position, path: Path, message: string): void {
     if (this.#found.length >= PROBLEMS_MAX) return;
     const where = pathText(path);
     this.#found.push({ file: this.#places.file, line, column, message: where === "" ? message : `${where}: ${message}` });

@@ -10,7 +10,7 @@ import { LIMITS } from "./acmRules.ts";
 import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
 import { inEveryRegion } from "./regions.ts";
 
-const options = z
+const optionsSchema = z
   .strictObject({
     region: regionOption.optional().describe("AWS region. Certificates for CloudFront live in us-east-1."),
     regions: z
@@ -38,28 +38,28 @@ const options = z
   .refine((o) => (o.region === undefined) !== (o.regions === undefined), { message: "give either `region` or `regions`" })
   .refine((o) => o.arn === undefined || o.arn.split(":")[3] === o.region, { path: ["arn"], message: "must be an ARN of the target's `region`" });
 
-type AcmOptions = z.infer<typeof options>;
+type AcmOptions = z.infer<typeof optionsSchema>;
 
 export const awsAcm: Plugin<AcmOptions, DeployerDependencies, Deployer> = {
   type: "aws-acm",
   description: "Imports the certificate into AWS Certificate Manager and keeps its ARN, so that load balancers follow by themselves.",
-  options,
-  create(made) {
-    const regions = made.regions ?? (made.region === undefined ? [] : [made.region]);
-    const places = new Map(regions.map((region) => [region, placeIn(made, region)]));
+  options: optionsSchema,
+  create(options) {
+    const regions = options.regions ?? (options.region === undefined ? [] : [options.region]);
+    const places = new Map(regions.map((region) => [region, placeIn(options, region)]));
     return {
-      deploy: (request, signal) => deploy(places, made.regions !== undefined, request, signal),
+      deploy: (request, signal) => deploy(places, options.regions !== undefined, request, signal),
       async preflight(certificate, leaf, signal) {
         await inEveryRegion(places, (_region, place) => preflightRegion(place, certificate, leaf, signal), signal);
       },
     };
   },
-  occupies: (made) => (made.arn === undefined ? [] : [made.arn]),
+  occupies: (options) => (options.arn === undefined ? [] : [options.arn]),
   limits: () => LIMITS,
 };
 
-function placeIn(made: AcmOptions, region: string): AcmPlace {
-  return { acm: createAcm(accessOf(made, region)), arn: made.arn, tags: made.tags ?? {}, newArnOnKeyChange: made.newArnOnKeyChange };
+function placeIn(options: AcmOptions, region: string): AcmPlace {
+  return { acm: createAcm(accessOf(options, region)), arn: options.arn, tags: options.tags ?? {}, newArnOnKeyChange: options.newArnOnKeyChange };
 }
 
 async function deploy(places: ReadonlyMap<string, AcmPlace>, several: boolean, { pair, previous }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {

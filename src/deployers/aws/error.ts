@@ -1,6 +1,6 @@
 import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 
 /** A service of AWS, as its errors are told. */
 export interface AwsService {
@@ -61,7 +61,7 @@ interface SdkFailure {
 /** Translates by error name and status, never by text. The SDK's error is not the cause: it may repeat the request. */
 export function awsError(thrown: unknown, call: AwsFailedCall, now: number): RenewalError {
   const failure = read(thrown);
-  const said = forPeople(failure.message, call.hidden);
+  const said = sanitize(failure.message, call.hidden);
   const code = codeOf(failure);
   const message = `${call.where}: ${call.action}: ${said === "" ? failure.name : said}${hint(code, call, failure)}`;
   const retryAt = code === "deploy.rateLimited" ? retryAtOf(failure, now) : null;

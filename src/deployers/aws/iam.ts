@@ -13,7 +13,7 @@ import { deleteUnused } from "./iamUnused.ts";
 import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
 import { CERTIFICATE_TAG, refuseOtherOwner } from "./tags.ts";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   region: regionOption.default("us-east-1").describe("Any region of the partition: IAM is one for all of them. China: cn-north-1, GovCloud: us-gov-west-1."),
   path: z
     .string()
@@ -32,20 +32,20 @@ const options = z.strictObject({
   ...accessOptions,
 });
 
-type IamOptions = z.infer<typeof options>;
+type IamOptions = z.infer<typeof optionsSchema>;
 
 export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
   type: "aws-iam",
   description:
     "Uploads each generation as an IAM server certificate `NAME-GENERATION-FINGERPRINT`. They cannot be changed, so refer your load balancer or " +
     "distribution to the ARN of the receipt after each renewal; where ACM is to be had, `aws-acm` saves that.",
-  options,
-  create(made) {
-    const iam = createIam(accessOf(made, made.region));
+  options: optionsSchema,
+  create(options) {
+    const iam = createIam(accessOf(options, options.region));
     return {
-      deploy: (request, signal) => deploy(iam, made, request, signal),
+      deploy: (request, signal) => deploy(iam, options, request, signal),
       async preflight(_certificate, _leaf, signal) {
-        await iam.list(made.path, signal);
+        await iam.list(options.path, signal);
       },
     };
   },
@@ -57,10 +57,10 @@ export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
  * The generation is part of the immutable name, so nothing that serves is ever touched. Old ones go first: the quota is small
  * enough for them to be in the way of the new one.
  */
-async function deploy(iam: Iam, made: IamOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(iam: Iam, options: IamOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const name = serverCertificateName(pair);
-  const listed = await iam.list(made.path, signal);
+  const listed = await iam.list(options.path, signal);
   const named = generationsOf(
     pair.certificate,
     listed.map((one) => one.name),
@@ -68,15 +68,15 @@ async function deploy(iam: Iam, made: IamOptions, { pair }: DeployRequest, signa
   await refuseNewer(iam, named, pair, signal);
 
   const older = named.filter((one) => one.name !== name && one.generation <= pair.generation);
-  const left = await deleteUnused(iam, pair.certificate, older.slice(made.keep - 1), signal);
+  const left = await deleteUnused(iam, pair.certificate, older.slice(options.keep - 1), signal);
   const there = named.some((one) => one.name === name);
   const upload = {
     name,
-    path: made.path,
+    path: options.path,
     cert: pem.cert,
     chain: pem.chain,
     privateKey: pair.privateKey,
-    tags: { ...made.tags, [CERTIFICATE_TAG]: pair.certificate },
+    tags: { ...options.tags, [CERTIFICATE_TAG]: pair.certificate },
   };
   const arn = (there ? null : await iam.upload(upload, signal)) ?? (await readOurs(iam, name, pair, signal)).arn;
   return { arn, name, generation: pair.generation, fingerprint: pair.leaf.fingerprint, ...left };

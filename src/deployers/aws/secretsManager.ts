@@ -16,7 +16,7 @@ const PLACEHOLDER = "{certificate}";
 /** Label of the version renewd made last; AWSCURRENT follows in a second step. */
 const STAGE = "renewd";
 
-const options = z
+const optionsSchema = z
   .strictObject({
     region: regionOption.describe("AWS region. Secrets Manager itself can replicate the secret to others."),
     secret: z
@@ -41,23 +41,23 @@ const options = z
     if (message !== null) context.addIssue({ code: "custom", path: ["keys"], message });
   });
 
-type SecretOptions = z.infer<typeof options>;
+type SecretOptions = z.infer<typeof optionsSchema>;
 
 export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Deployer> = {
   type: "aws-secrets-manager",
   description: "Keeps certificate and private key as a secret in AWS Secrets Manager; readers of AWSCURRENT get the new pair at once.",
-  options,
-  create(made) {
-    const manager = createSecretsManager(accessOf(made, made.region));
+  options: optionsSchema,
+  create(options) {
+    const manager = createSecretsManager(accessOf(options, options.region));
     return {
-      deploy: (request, signal) => deploy(manager, made, request, signal),
+      deploy: (request, signal) => deploy(manager, options, request, signal),
       async preflight(certificate, _leaf, signal) {
-        const held = await manager.describe(nameOf(made, certificate), signal);
-        if (held !== null) checkUsable(manager, made, held, certificate);
+        const held = await manager.describe(nameOf(options, certificate), signal);
+        if (held !== null) checkUsable(manager, options, held, certificate);
       },
     };
   },
-  occupies: (made, certificate) => [`secretsmanager:${made.profile ?? ""}:${made.region}:${nameOf(made, certificate)}`],
+  occupies: (options, certificate) => [`secretsmanager:${options.profile ?? ""}:${options.region}:${nameOf(options, certificate)}`],
 };
 
 function nameOf({ secret }: SecretOptions, certificate: string): string {
@@ -68,20 +68,20 @@ function nameOf({ secret }: SecretOptions, certificate: string): string {
  * A version is made first and becomes AWSCURRENT in a second step, which AWS refuses when AWSCURRENT is no longer where it was
  * seen: so a late writer cannot undo a newer generation, and readers never get half of anything.
  */
-async function deploy(manager: SecretsManager, made: SecretOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const secret = nameOf(made, pair.certificate);
-  const version = versionId(pair, [made.layout, made.keys ?? null]);
-  const value: SecretValue = { secret, version, text: secretText(pair, made), privateKey: pair.privateKey };
-  const tags = { ...made.tags, [CERTIFICATE_TAG]: pair.certificate };
+async function deploy(manager: SecretsManager, options: SecretOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const secret = nameOf(options, pair.certificate);
+  const version = versionId(pair, [options.layout, options.keys ?? null]);
+  const value: SecretValue = { secret, version, text: secretText(pair, options), privateKey: pair.privateKey };
+  const tags = { ...options.tags, [CERTIFICATE_TAG]: pair.certificate };
   const receipt = { version, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 
   const held = await manager.describe(secret, signal);
   if (held === null) {
-    const arn = await manager.create({ ...value, tags, kmsKeyId: made.kmsKeyId }, signal);
+    const arn = await manager.create({ ...value, tags, kmsKeyId: options.kmsKeyId }, signal);
     if (arn === null) throw changedMeanwhile(manager, secret);
     return { arn, ...receipt };
   }
-  checkUsable(manager, made, held, pair.certificate);
+  checkUsable(manager, options, held, pair.certificate);
   refuseOlder(manager, held, pair, secret);
   if (held.currentVersion !== version) await replace(manager, held, value, signal);
   // Last: until the value is there, a secret that is taken over is not ours.
@@ -104,11 +104,11 @@ async function replace(manager: SecretsManager, held: SecretDescription, value: 
   }
 }
 
-function checkUsable(manager: SecretsManager, made: SecretOptions, held: SecretDescription, certificate: string): void {
-  const what = `${manager.where}: the secret ${nameOf(made, certificate)}`;
+function checkUsable(manager: SecretsManager, options: SecretOptions, held: SecretDescription, certificate: string): void {
+  const what = `${manager.where}: the secret ${nameOf(options, certificate)}`;
   if (held.obstacle !== null) throw new RenewalError("deploy.refused", `${what} ${held.obstacle}`);
   refuseOtherOwner(what, held.tags, certificate);
-  if (held.tags[CERTIFICATE_TAG] !== undefined || made.adopt) return;
+  if (held.tags[CERTIFICATE_TAG] !== undefined || options.adopt) return;
   throw new RenewalError("deploy.refused", `${what} was not created by renewd (it has no tag ${CERTIFICATE_TAG}): name another, or set \`adopt: true\``);
 }
 

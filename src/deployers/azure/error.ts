@@ -3,7 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { answerError } from "../base/httpApi.ts";
 import { networkProblem } from "../base/networkProblem.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 import { memberOf, retryAfterOf } from "../base/sdkHeaders.ts";
 
 /** Names of what @azure/identity throws when no token is to be had. */
@@ -27,10 +27,10 @@ export interface AzureCall {
 export function azureError(thrown: unknown, { what, action, secrets }: AzureCall): RenewalError {
   const message = thrown instanceof Error ? thrown.message : "";
   if (thrown instanceof Error && CREDENTIAL_ERRORS.has(thrown.name)) {
-    return new RenewalError("deploy.forbidden", `${what}: Microsoft Entra gave no token: ${forPeople(message, ...secrets)}`);
+    return new RenewalError("deploy.forbidden", `${what}: Microsoft Entra gave no token: ${sanitize(message, ...secrets)}`);
   }
   const status = statusOf(thrown);
-  if (status === null) return new RenewalError("deploy.unreachable", `${what}: ${forPeople(networkProblem(thrown), ...secrets)}`);
+  if (status === null) return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
   return answerError(
     `${what}${hint(status, action)}`,
     { status, headers: retryAfterOf(memberOf(memberOf(thrown, "response"), "headers")), text: message },

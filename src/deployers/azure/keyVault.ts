@@ -7,7 +7,7 @@ import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { type Mark, marksOf, readMarks, refuseForeignOrOlder } from "../base/generationTags.ts";
+import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { secretOption } from "../base/secretOption.ts";
@@ -22,7 +22,7 @@ const NAME_RULE: NameRule = {
 const MARK_PREFIX = "renewd-";
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   vault: z.url({ protocol: /^https$/ }).describe("URL of the vault, such as https://edge.vault.azure.net."),
   name: nameOption(NAME_RULE, "{certificate}").describe(
     "Name of the certificate in the vault. `{certificate}` stands for the certificate's name, with hyphens for what Key Vault does not know.",
@@ -45,25 +45,25 @@ const options = z.strictObject({
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
 
-type KeyVaultOptions = z.infer<typeof options>;
+type KeyVaultOptions = z.infer<typeof optionsSchema>;
 
 export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deployer> = {
   type: "azure-key-vault",
   description: "Imports the pair as a new version of a certificate in Azure Key Vault, which Azure's services follow by themselves.",
-  options,
-  create(made, dependencies) {
-    const api = createKeyVault({ vault: made.vault, credential: made.credential, timeoutMs: made.timeout }, dependencies);
+  options: optionsSchema,
+  create(options, dependencies) {
+    const api = createKeyVault({ vault: options.vault, credential: options.credential, timeoutMs: options.timeout }, dependencies);
     return {
-      deploy: (request, signal) => deploy(api, made, request, signal),
+      deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
-        const name = nameOf(made, certificate);
+        const name = nameOf(options, certificate);
         const held = await api.read(name, signal);
-        if (held !== null) refuseOthers(made, name, held);
+        if (held !== null) refuseOthers(options, name, held);
         else await api.requireNotDeleted(name, signal);
       },
     };
   },
-  occupies: (made, certificate) => [`${new URL(made.vault).origin}/certificates/${nameOf(made, certificate).toLowerCase()}`],
+  occupies: (options, certificate) => [`${new URL(options.vault).origin}/certificates/${nameOf(options, certificate).toLowerCase()}`],
   // https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#supported-key-types: RSA of 2048, 3072 or 4096
   // bits, EC on P-256, P-384, P-521 and P-256K.
   limits: () => ({ keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] }),
@@ -73,12 +73,12 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
  * An import makes a version that carries its tags from the first moment, and the versions before stay. Key Vault offers no
  * compare-and-set; two writers are kept apart by the deployment's fence.
  */
-async function deploy(api: KeyVault, made: KeyVaultOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(api: KeyVault, options: KeyVaultOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
-  const name = nameOf(made, pair.certificate);
-  const tags = { ...made.tags, ...marksOf(pair, tagOf) };
+  const name = nameOf(options, pair.certificate);
+  const tags = { ...options.tags, ...tagsOf(pair, tagOf) };
   const held = await api.read(name, signal);
-  if (held !== null) refuse(made, name, pair, held);
+  if (held !== null) refuse(options, name, pair, held);
   const receiptOf = (version: string): DeployReceipt => ({ name, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint });
   if (held === null || fingerprintOf(held) !== pair.leaf.fingerprint) {
     return receiptOf(await api.import({ name, pem: pem.bundle, tags, secret: pair.privateKey }, signal));
@@ -88,21 +88,21 @@ async function deploy(api: KeyVault, made: KeyVaultOptions, { pair }: DeployRequ
   return receiptOf(held.version);
 }
 
-function refuse(made: KeyVaultOptions, name: string, pair: IssuedCertificate, held: HeldCertificate): void {
-  refuseOthers(made, name, held);
-  refuseForeignOrOlder(pair, readMarks(held.tags, tagOf), { name: `certificate ${name}`, mark: `its tag ${tagOf("generation")}` });
+function refuse(options: KeyVaultOptions, name: string, pair: IssuedCertificate, held: HeldCertificate): void {
+  refuseOthers(options, name, held);
+  refuseForeignOrOlder(pair, readTags(held.tags, tagOf), { name: `certificate ${name}`, mark: `its tag ${tagOf("generation")}` });
 }
 
 /** Throws `deploy.refused` for a certificate that must not become ours. */
 function refuseOthers({ adopt }: KeyVaultOptions, name: string, held: HeldCertificate): void {
-  if (readMarks(held.tags, tagOf) === null && held.issuer !== null && held.issuer !== "Unknown") {
+  if (readTags(held.tags, tagOf) === null && held.issuer !== null && held.issuer !== "Unknown") {
     throw new RenewalError("deploy.refused", `certificate ${name} is issued and renewed by Key Vault itself (issuer ${held.issuer}); choose another \`name\``);
   }
   // The content type is what services read the secret as: changing it under them breaks them.
   if (held.contentType !== null && held.contentType !== PEM) {
     throw new RenewalError("deploy.refused", `certificate ${name} holds ${held.contentType}, and renewd imports ${PEM}; choose another \`name\``);
   }
-  if (readMarks(held.tags, tagOf) === null && !adopt)
+  if (readTags(held.tags, tagOf) === null && !adopt)
     throw new RenewalError(
       "deploy.refused",
       `certificate ${name} was not imported by renewd (it has no tag ${tagOf("generation")}): name another, or set \`adopt: true\``,
@@ -113,10 +113,10 @@ function fingerprintOf({ der }: HeldCertificate): string {
   return createHash("sha256").update(der).digest("hex");
 }
 
-function tagOf(mark: Mark): string {
+function tagOf(mark: GenerationTag): string {
   return `${MARK_PREFIX}${mark === "notBefore" ? "not-before" : mark}`;
 }
 
-function nameOf(made: KeyVaultOptions, certificate: string): string {
-  return resolveName(made.name, certificate, NAME_RULE);
+function nameOf(options: KeyVaultOptions, certificate: string): string {
+  return resolveName(options.name, certificate, NAME_RULE);
 }

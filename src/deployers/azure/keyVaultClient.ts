@@ -71,10 +71,10 @@ export function createKeyVault(access: KeyVaultAccess, dependencies: DeployerDep
       return await call("get", name, null, signal, async (client, abortSignal) => heldOf(await orNull(404, client.getCertificate(name, { abortSignal }))));
     },
     async import({ name, pem, tags, secret }, signal) {
-      const made = await call("import", name, secret, signal, (client, abortSignal) =>
+      const options = await call("import", name, secret, signal, (client, abortSignal) =>
         client.importCertificate(name, new TextEncoder().encode(pem), importOptions(tags, abortSignal)),
       );
-      return made.properties.version ?? "";
+      return options.properties.version ?? "";
     },
     async tag({ name, version, tags }, signal) {
       await call("update", name, null, signal, (client, abortSignal) => client.updateCertificateProperties(name, version, { tags, abortSignal }));

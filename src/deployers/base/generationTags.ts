@@ -3,10 +3,10 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import { type GenerationRecord, isAhead } from "./generationRecord.ts";
 
 /** The generation record as a remote target keeps it beside the pair: annotations, tags or fields, all of them text. */
-export type Mark = keyof GenerationRecord;
+export type GenerationTag = keyof GenerationRecord;
 
 /** The marks of `pair` under the names the target gives them. */
-export function marksOf(pair: IssuedCertificate, nameOf: (mark: Mark) => string): Record<string, string> {
+export function tagsOf(pair: IssuedCertificate, nameOf: (mark: GenerationTag) => string): Record<string, string> {
   return {
     [nameOf("certificate")]: pair.certificate,
     [nameOf("generation")]: String(pair.generation),
@@ -16,8 +16,8 @@ export function marksOf(pair: IssuedCertificate, nameOf: (mark: Mark) => string)
 }
 
 /** null: renewd has not marked it, or somebody has unmarked it so that any generation may be written. */
-export function readMarks(texts: Readonly<Record<string, unknown>>, nameOf: (mark: Mark) => string): GenerationRecord | null {
-  const text = (mark: Mark): string => String(texts[nameOf(mark)] ?? "");
+export function readTags(texts: Readonly<Record<string, unknown>>, nameOf: (mark: GenerationTag) => string): GenerationRecord | null {
+  const text = (mark: GenerationTag): string => String(texts[nameOf(mark)] ?? "");
   const [certificate, generation, notBefore] = [text("certificate"), text("generation"), Date.parse(text("notBefore"))];
   if (certificate === "" || !/^\d{1,9}$/.test(generation)) return null;
   return { certificate, generation: Number(generation), fingerprint: text("fingerprint"), notBefore: Number.isNaN(notBefore) ? 0 : notBefore };

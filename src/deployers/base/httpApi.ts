@@ -3,7 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { networkProblem } from "./networkProblem.ts";
-import { forPeople } from "./sanitize.ts";
+import { sanitize } from "./sanitize.ts";
 
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -50,7 +50,7 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
   } catch (error) {
     signal.throwIfAborted();
     if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${api.timeoutMs} ms`);
-    throw new RenewalError("deploy.unreachable", `${what}: ${forPeople(networkProblem(error), ...(call.secrets ?? []))}`, { cause: error });
+    throw new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(error), ...(call.secrets ?? []))}`, { cause: error });
   }
   const { status } = answer;
   if ((status >= 200 && status < 300) || call.expected?.includes(status)) return answer;
@@ -59,7 +59,7 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
 
 /** What an answer that is no success means, by its status alone (RFC 9110 §15). `what` names the target and the request. */
 export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
-  const said = forPeople(answer.text, ...secrets);
+  const said = sanitize(answer.text, ...secrets);
   const retryAt = retryAfter(answer, Date.now());
   return new RenewalError(codeOf(answer.status), `${what} answered ${answer.status}${said === "" ? "" : `: ${said}`}`, retryAt === null ? {} : { retryAt });
 }

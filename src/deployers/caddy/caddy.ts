@@ -10,7 +10,7 @@ import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts"
 import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
 import { type CaddyAdmin, loadedFiles, names, reloadFile } from "./admin.ts";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   admin: z
     .string()
     .max(255)
@@ -32,20 +32,20 @@ const options = z.strictObject({
   timeout: durationOption("30s").describe("Time one answer of the admin API, a reload included, may take: 500ms, 30s, 2m."),
 });
 
-type CaddyOptions = z.infer<typeof options>;
+type CaddyOptions = z.infer<typeof optionsSchema>;
 
 export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
   type: "caddy",
   description: "Writes the PEM file Caddy's configuration names, and has Caddy read it through the admin API.",
-  options,
-  create: (made) => ({
-    deploy: (request, signal) => deploy(made, request, signal),
+  options: optionsSchema,
+  create: (options) => ({
+    deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
-      await checkWritable([placeOf(made.file, certificate)]);
-      await loadedFiles(adminOf(made), signal);
+      await checkWritable([placeOf(options.file, certificate)]);
+      await loadedFiles(adminOf(options), signal);
     },
   }),
-  occupies: (made, certificate) => [placeOf(made.file, certificate).path],
+  occupies: (options, certificate) => [placeOf(options.file, certificate).path],
 };
 
 /**
@@ -53,16 +53,16 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
  * file, and a restart from the Caddyfile serves the new pair. One file for both, so that no read can ever be torn. What Caddy says it cannot
  * load goes back. When it says nothing (abort, time limit) the new pair, which is a matching one, stays for the next attempt.
  */
-async function deploy(made: CaddyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const { bundle } = pairPem(pair);
-  const file = { ...placeOf(made.file, pair.certificate), content: bundle, secret: true };
-  const known = resolveTargetPath(made.knownAs ?? made.file, pair.certificate);
+  const file = { ...placeOf(options.file, pair.certificate), content: bundle, secret: true };
+  const known = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
   await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
-    const found = await loadedFiles(adminOf(made), signal);
+    const found = await loadedFiles(adminOf(options), signal);
     await staged.swap();
-    if (!made.addEntry && !names(found, known)) throw notNamed(made, known);
+    if (!options.addEntry && !names(found, known)) throw notNamed(options, known);
     try {
-      await reloadFile(adminOf(made), found, { id: `renewd-${pair.certificate}`, file: known }, signal);
+      await reloadFile(adminOf(options), found, { id: `renewd-${pair.certificate}`, file: known }, signal);
     } catch (error) {
       if (error instanceof RenewalError && error.code === "deploy.commandFailed") await staged.restore();
       throw error;

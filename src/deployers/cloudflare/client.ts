@@ -5,7 +5,7 @@ import type { SecretReference } from "../../domain/secretReference.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { answerError, callHttp, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
 import { answerBody, jsonOrNull } from "../base/jsonAnswer.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 
 // https://developers.cloudflare.com/api/resources/custom_certificates/
 
@@ -105,7 +105,7 @@ export function createCloudflare({ endpoint, zone, token: reference, timeoutMs }
 function refusal(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
   const { data } = failure.safeParse(jsonOrNull(answer.text));
   if (data === undefined) return answerError(what, answer, secrets);
-  const said = forPeople(data.errors.map(({ code, message }) => `${message} (${code})`).join("; "), ...secrets);
+  const said = sanitize(data.errors.map(({ code, message }) => `${message} (${code})`).join("; "), ...secrets);
   const forbidden = answer.status === 403 || data.errors.some(({ code }) => CREDENTIAL_CODES.has(code));
   if (forbidden) return new RenewalError("deploy.forbidden", `${what}: ${said}; the token needs Zone › SSL and Certificates › Edit for this zone`);
   return new RenewalError("deploy.refused", `${what}: ${said}`);

@@ -14,7 +14,7 @@ import { type Cloudflare, type CustomCertificate, createCloudflare, type Upload 
 const DAY_MS = 86_400_000;
 const ID = /^[0-9a-f]{32}$/;
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   zone: z.string().regex(ID, "give the zone's ID, 32 hexadecimal digits, as its overview page shows it").describe("ID of the zone."),
   token: secretOption.describe("API token with the permission Zone › SSL and Certificates › Edit: env:NAME or file:/path."),
   certificateId: z
@@ -45,20 +45,20 @@ const options = z.strictObject({
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
 
-type CloudflareOptions = z.infer<typeof options>;
+type CloudflareOptions = z.infer<typeof optionsSchema>;
 
 export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deployer> = {
   type: "cloudflare",
   description: "Uploads the pair as a custom certificate of a Cloudflare zone and replaces it in place from then on.",
-  options,
-  create(made, dependencies) {
-    const api = createCloudflare({ ...made, timeoutMs: made.timeout }, dependencies);
+  options: optionsSchema,
+  create(options, dependencies) {
+    const api = createCloudflare({ ...options, timeoutMs: options.timeout }, dependencies);
     return {
-      deploy: (request, signal) => deploy(api, made, request, signal),
-      preflight: (_certificate, leaf, signal) => preflight(api, made, leaf, signal),
+      deploy: (request, signal) => deploy(api, options, request, signal),
+      preflight: (_certificate, leaf, signal) => preflight(api, options, leaf, signal),
     };
   },
-  occupies: (made) => (made.certificateId === undefined ? [] : [`cloudflare ${made.certificateId}`]),
+  occupies: (options) => (options.certificateId === undefined ? [] : [`cloudflare ${options.certificateId}`]),
   // https://developers.cloudflare.com/ssl/edge-certificates/custom-certificates/uploading/#certificate-requirements: not
   // expiring within 14 days of its upload; RSA of 2048 bits, ECDSA of 225 bits or more; a host of the zone among its names.
   limits: () => ({ lifetimeMinMs: 14 * DAY_MS, identifierTypes: ["dns"] }),
@@ -69,27 +69,30 @@ export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deploye
  * key and certificate together; for `sni_custom` it answers with a new ID and the old one is gone, so should we die before the
  * receipt is recorded, the next attempt finds it by its hosts and uploads once more.
  */
-async function deploy(api: Cloudflare, made: CloudflareOptions, { pair, previous }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(api: Cloudflare, options: CloudflareOptions, { pair, previous }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   signal.throwIfAborted();
   refuseOlder(pair, previous);
-  const held = await find(api, made, pair, previous, signal);
+  const held = await find(api, options, pair, previous, signal);
   const upload: Upload = {
     certificate: pem.fullchain,
     privateKey: pair.privateKey,
-    bundleMethod: made.bundleMethod,
-    clients: made.clients,
-    keyRegion: made.keyRegion ?? null,
+    bundleMethod: options.bundleMethod,
+    clients: options.clients,
+    keyRegion: options.keyRegion ?? null,
   };
   const current = held !== null && isCurrent(held, pair, previous) ? held : await api.upload(held?.id ?? null, upload, signal);
-  if (made.priority !== undefined && current.priority !== made.priority) await api.prioritize(current.id, made.priority, signal);
+  if (options.priority !== undefined && current.priority !== options.priority) await api.prioritize(current.id, options.priority, signal);
   return { id: current.id, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
-async function preflight(api: Cloudflare, made: CloudflareOptions, leaf: Leaf | null, signal: AbortSignal): Promise<void> {
+async function preflight(api: Cloudflare, options: CloudflareOptions, leaf: Leaf | null, signal: AbortSignal): Promise<void> {
   await api.check(signal);
-  if (made.certificateId !== undefined && leaf === null && (await api.read(made.certificateId, signal)) === null) {
-    throw new RenewalError("deploy.refused", `zone ${made.zone} has no custom certificate ${made.certificateId}; correct \`certificateId\` or leave it out`);
+  if (options.certificateId !== undefined && leaf === null && (await api.read(options.certificateId, signal)) === null) {
+    throw new RenewalError(
+      "deploy.refused",
+      `zone ${options.zone} has no custom certificate ${options.certificateId}; correct \`certificateId\` or leave it out`,
+    );
   }
 }
 

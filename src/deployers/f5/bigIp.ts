@@ -21,7 +21,7 @@ const PROFILE_RULE: NameRule = {
   unknown: /(?!)/g,
 };
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   address: z.url({ protocol: /^https$/ }).describe("URL of the BIG-IP's management interface, such as https://bigip.example."),
   user: z.string().min(1).max(255).describe("User with the role Resource Administrator, or Certificate Manager with the right to the profile."),
   password: secretOption.describe("The user's password: env:NAME or file:/path."),
@@ -38,20 +38,20 @@ const options = z.strictObject({
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
 
-type F5Options = z.infer<typeof options>;
+type F5Options = z.infer<typeof optionsSchema>;
 
 export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
   type: "f5-bigip",
   description: "Puts the pair into a client SSL profile of an F5 BIG-IP in one transaction, and saves its configuration.",
-  options,
-  create: (made, dependencies) => ({
-    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => ({
+    deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(certificate, _leaf, signal) {
-      await using session = await openSession(made, dependencies, signal);
-      await readProfile(session, profileOf(made, certificate), signal);
+      await using session = await openSession(options, dependencies, signal);
+      await readProfile(session, profileOf(options, certificate), signal);
     },
   }),
-  occupies: (made, certificate) => [`${new URL(made.address).origin} ${profileOf(made, certificate)}`],
+  occupies: (options, certificate) => [`${new URL(options.address).origin} ${profileOf(options, certificate)}`],
   // K14806 and "Creating custom SSL profiles": RSA up to 4096 bits, ECDSA on P-256 and P-384.
   limits: () => ({ keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] }),
 };
@@ -62,11 +62,11 @@ export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
  * even if nothing changed: the attempt before may have died in between. iControl REST offers no compare-and-set; two writers
  * are kept apart by the deployment's fence.
  */
-async function deploy(made: F5Options, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(options: F5Options, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
-  const path = profileOf(made, pair.certificate);
+  const path = profileOf(options, pair.certificate);
   signal.throwIfAborted();
-  await using session = await openSession(made, dependencies, signal);
+  await using session = await openSession(options, dependencies, signal);
   const profile = await readProfile(session, path, signal);
   const names = namesOf(pair, partitionOf(path));
   const replaced = replacedEntry(profile, pair);
@@ -81,7 +81,7 @@ async function deploy(made: F5Options, dependencies: DeployerDependencies, { pai
     await install(session, { path, names, entries, cert: pem.cert, chain: pem.chain, privateKey: pair.privateKey }, signal);
   }
   await save(session, signal);
-  if (made.deviceGroup !== undefined) await synchronise(session, made.deviceGroup, signal);
+  if (options.deviceGroup !== undefined) await synchronise(session, options.deviceGroup, signal);
   await tidy(session, pair, names, signal);
   return { profile: path, certificate: names.cert, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
@@ -116,6 +116,6 @@ function partitionOf(path: string): string {
   return partition;
 }
 
-function profileOf(made: F5Options, certificate: string): string {
-  return resolveName(made.profile, certificate, PROFILE_RULE);
+function profileOf(options: F5Options, certificate: string): string {
+  return resolveName(options.profile, certificate, PROFILE_RULE);
 }

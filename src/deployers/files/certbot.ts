@@ -18,7 +18,7 @@ import { checkWritable, withPairLock } from "../local/pairFiles.ts";
 import { chooseNumber, fileName, LINEAGE, type LineageContents, pruneArchive } from "./certbotArchive.ts";
 import { stageLinks } from "./certbotLinks.ts";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   directory: absolutePath
     .refine((path) => !path.includes("{"), "must be one directory, without a placeholder")
     .default("/etc/letsencrypt")
@@ -32,23 +32,23 @@ const options = z.strictObject({
   ...commandOptions,
 });
 
-type CertbotOptions = z.infer<typeof options>;
+type CertbotOptions = z.infer<typeof optionsSchema>;
 
 export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
   type: "certbot",
   description: "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a command if one is given.",
-  options,
-  create: (made, { target }) => ({
-    deploy: (request, signal) => deploy(made, target, request, signal),
+  options: optionsSchema,
+  create: (options, { target }) => ({
+    deploy: (request, signal) => deploy(options, target, request, signal),
     async preflight(certificate, _leaf, signal) {
-      const at = placesOf(made, certificate);
+      const at = placesOf(options, certificate);
       await refuseManaged(at);
-      await ownershipOf(made, signal);
+      await ownershipOf(options, signal);
       await checkWritable([at.live, at.archive].map((directory) => ({ path: join(directory, "privkey.pem"), root: at.root })));
-      await checkDeployCommand(made);
+      await checkDeployCommand(options);
     },
   }),
-  occupies: (made, certificate) => [placesOf(made, certificate).live],
+  occupies: (options, certificate) => [placesOf(options, certificate).live],
 };
 
 interface Places {
@@ -65,16 +65,16 @@ interface Places {
  * Should we die in between, the record refuses an older pair from then on, and the next attempt finds its files under the
  * highest number and swaps the links that are left.
  */
-async function deploy(made: CertbotOptions, target: string, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(options: CertbotOptions, target: string, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const { cert, chain, fullchain, privkey } = pairPem(pair);
-  const at = placesOf(made, pair.certificate);
-  const owned = await ownershipOf(made, signal);
+  const at = placesOf(options, pair.certificate);
+  const owned = await ownershipOf(options, signal);
   const first = { path: join(at.live, "privkey.pem"), root: at.root };
   await withPairLock(pair, first, signal, async () => {
     await refuseManaged(at);
     await write(at, pair, { cert, chain, fullchain, privkey }, owned, signal);
   });
-  await runDeployCommand(made, { target, pair, paths: LINEAGE.map((kind) => join(at.live, `${kind}.pem`)) }, signal);
+  await runDeployCommand(options, { target, pair, paths: LINEAGE.map((kind) => join(at.live, `${kind}.pem`)) }, signal);
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: join(at.live, "fullchain.pem") };
 }
 
@@ -113,7 +113,7 @@ async function refuseManaged({ renewal, live }: Places): Promise<void> {
   );
 }
 
-function placesOf(made: CertbotOptions, certificate: string): Places {
-  const path = (directory: string, end = ""): string => resolveTargetPath(`${made.directory}/${directory}/${made.lineage}${end}`, certificate);
-  return { root: made.directory, live: path("live"), archive: path("archive"), renewal: path("renewal", ".conf") };
+function placesOf(options: CertbotOptions, certificate: string): Places {
+  const path = (directory: string, end = ""): string => resolveTargetPath(`${options.directory}/${directory}/${options.lineage}${end}`, certificate);
+  return { root: options.directory, live: path("live"), archive: path("archive"), renewal: path("renewal", ".conf") };
 }

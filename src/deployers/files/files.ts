@@ -13,7 +13,7 @@ import { ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
 import { checkTool, makeKeystores } from "./keystore.ts";
 
-const options = checkedLayout(
+const optionsSchema = checkedLayout(
   z.strictObject({
     ...pemLayoutOptions,
     pkcs12: relativePath.optional().describe("PKCS#12 file (.p12, .pfx) for key, certificate and chain, under the certificate's name. Made by `openssl`."),
@@ -28,46 +28,46 @@ const options = checkedLayout(
   message: "`pkcs12` and `jks` need a `password`, and nothing else does",
 });
 
-type FilesOptions = z.infer<typeof options>;
+type FilesOptions = z.infer<typeof optionsSchema>;
 
 export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
   type: "files",
   description: "Writes PEM, PKCS#12 or Java keystore files atomically, then runs a command if one is given.",
-  options,
-  create: (made, dependencies) => ({
-    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => ({
+    deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(certificate, _leaf, signal) {
-      await ownershipOf(made, signal);
-      await checkWritable(places(made, certificate));
-      if (made.password !== undefined) {
-        await dependencies.secret(made.password);
+      await ownershipOf(options, signal);
+      await checkWritable(places(options, certificate));
+      if (options.password !== undefined) {
+        await dependencies.secret(options.password);
         await checkTool("openssl");
       }
-      if (made.jks !== undefined) await checkTool("keytool");
-      await checkDeployCommand(made);
+      if (options.jks !== undefined) await checkTool("keytool");
+      await checkDeployCommand(options);
     },
   }),
-  occupies: (made, certificate) => places(made, certificate).map(({ path }) => path),
+  occupies: (options, certificate) => places(options, certificate).map(({ path }) => path),
 };
 
-async function deploy(made: FilesOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const contents = await contentsOf(made, dependencies, pair, signal);
-  const written = layoutFiles(made, pair.certificate, contents, await ownershipOf(made, signal));
+async function deploy(options: FilesOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const contents = await contentsOf(options, dependencies, pair, signal);
+  const written = layoutFiles(options, pair.certificate, contents, await ownershipOf(options, signal));
   await withStagedPair({ pair, files: written }, signal, (staged) => staged.swap());
-  await runDeployCommand(made, { target: dependencies.target, pair, paths: written.map(({ path }) => path) }, signal);
+  await runDeployCommand(options, { target: dependencies.target, pair, paths: written.map(({ path }) => path) }, signal);
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: written[0].path };
 }
 
 /** Throws `deploy.badPair` before anything else. */
 async function contentsOf(
-  made: FilesOptions,
+  options: FilesOptions,
   dependencies: DeployerDependencies,
   pair: IssuedCertificate,
   signal: AbortSignal,
 ): Promise<Readonly<Partial<Record<Kind, string | Uint8Array>>>> {
   const pem = pairPem(pair);
-  if (made.password === undefined) return pem;
-  const password = await dependencies.secret(made.password);
-  const { pkcs12, jks } = await makeKeystores(pair, pem, { password, legacy: made.legacy, jks: made.jks !== undefined }, signal);
+  if (options.password === undefined) return pem;
+  const password = await dependencies.secret(options.password);
+  const { pkcs12, jks } = await makeKeystores(pair, pem, { password, legacy: options.legacy, jks: options.jks !== undefined }, signal);
   return { ...pem, pkcs12, ...(jks !== null && { jks }) };
 }

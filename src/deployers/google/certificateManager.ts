@@ -21,7 +21,7 @@ const ID_RULE: NameRule = {
   unknown: /[^a-z0-9_-]/g,
 };
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   ...googleOptions,
   location: z
     .string()
@@ -44,40 +44,40 @@ const options = z.strictObject({
   timeout: durationOption("60s").describe("Time one change may take, with the operation that follows it: 500ms, 30s, 2m."),
 });
 
-type CertificateManagerOptions = z.infer<typeof options>;
+type CertificateManagerOptions = z.infer<typeof optionsSchema>;
 
 export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDependencies, Deployer> = {
   type: "gcp-certificate-manager",
   description:
     "Keeps the pair as a self-managed certificate in Google Cloud's Certificate Manager, changed in place, so that load balancers follow by themselves.",
-  options,
-  create(made, dependencies) {
-    const api = createCertificateManager({ ...made, timeoutMs: made.timeout }, dependencies);
+  options: optionsSchema,
+  create(options, dependencies) {
+    const api = createCertificateManager({ ...options, timeoutMs: options.timeout }, dependencies);
     return {
-      deploy: (request, signal) => deploy(api, made, request, signal),
+      deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
-        const held = await api.read(nameOf(made, certificate), signal);
-        if (held !== null) refuseOthers(made, nameOf(made, certificate), held);
+        const held = await api.read(nameOf(options, certificate), signal);
+        if (held !== null) refuseOthers(options, nameOf(options, certificate), held);
       },
     };
   },
-  occupies: (made, certificate) => [nameOf(made, certificate)],
+  occupies: (options, certificate) => [nameOf(options, certificate)],
 };
 
 /**
  * One update changes key, chain and labels together. Certificate Manager offers no compare-and-set; two writers are kept
  * apart by the deployment's fence.
  */
-async function deploy(api: CertificateManager, made: CertificateManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(api: CertificateManager, options: CertificateManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
-  const name = nameOf(made, pair.certificate);
+  const name = nameOf(options, pair.certificate);
   const held = await api.read(name, signal);
   if (held !== null) {
-    refuseOthers(made, name, held);
+    refuseOthers(options, name, held);
     refuseForeignOrOlder(pair, heldLabels(held.labels, pair), { name: `certificate ${name}`, mark: `its label ${MARK_PREFIX}generation` });
   }
-  const labels = { ...held?.labels, ...made.labels, ...labelsOf(pair) };
-  const write = { name, scope: made.scope, labels, certificate: pem.fullchain, privateKey: pair.privateKey };
+  const labels = { ...held?.labels, ...options.labels, ...labelsOf(pair) };
+  const write = { name, scope: options.scope, labels, certificate: pem.fullchain, privateKey: pair.privateKey };
   if (held === null) await api.create(write, signal);
   else if (!holds(held, pair)) await api.update(write, signal);
   else if (Object.entries(labels).some(([key, value]) => held.labels[key] !== value)) await api.label({ name, labels }, signal);
@@ -103,6 +103,6 @@ function holds({ certificatePem }: ManagedCertificate, pair: IssuedCertificate):
   }
 }
 
-function nameOf(made: CertificateManagerOptions, certificate: string): string {
-  return `projects/${made.project}/locations/${made.location}/certificates/${resolveName(made.name, certificate, ID_RULE)}`;
+function nameOf(options: CertificateManagerOptions, certificate: string): string {
+  return `projects/${options.project}/locations/${options.location}/certificates/${resolveName(options.name, certificate, ID_RULE)}`;
 }

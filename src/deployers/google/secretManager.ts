@@ -6,7 +6,7 @@ import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { type Mark, marksOf, readMarks, refuseForeignOrOlder } from "../base/generationTags.ts";
+import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { layoutOptions, layoutProblem, secretText } from "../base/secretLayout.ts";
 import { googleOptions } from "./client.ts";
@@ -21,7 +21,7 @@ const ID_RULE: NameRule = {
 const MARK_PREFIX = "renewd-";
 const VERSION = `${MARK_PREFIX}version`;
 
-const options = z
+const optionsSchema = z
   .strictObject({
     ...googleOptions,
     secret: nameOption(ID_RULE, "{certificate}").describe(
@@ -30,28 +30,28 @@ const options = z
     ...layoutOptions,
     timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
   })
-  .superRefine((made, context) => {
-    const problem = layoutProblem(made);
+  .superRefine((options, context) => {
+    const problem = layoutProblem(options);
     if (problem !== null) context.addIssue({ code: "custom", message: problem });
   });
 
-type SecretManagerOptions = z.infer<typeof options>;
+type SecretManagerOptions = z.infer<typeof optionsSchema>;
 
 export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies, Deployer> = {
   type: "gcp-secret-manager",
   description: "Adds the pair as a new version of a secret in Google Cloud's Secret Manager.",
-  options,
-  create(made, dependencies) {
-    const api = createSecretManager({ ...made, timeoutMs: made.timeout }, dependencies);
+  options: optionsSchema,
+  create(options, dependencies) {
+    const api = createSecretManager({ ...options, timeoutMs: options.timeout }, dependencies);
     return {
-      deploy: (request, signal) => deploy(api, made, request, signal),
+      deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
-        const held = await api.read(nameOf(made, certificate), signal);
-        if (held !== null && readMarks(held.annotations, annotationOf) === null) await refuseOthers(api, nameOf(made, certificate), signal);
+        const held = await api.read(nameOf(options, certificate), signal);
+        if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, nameOf(options, certificate), signal);
       },
     };
   },
-  occupies: (made, certificate) => [nameOf(made, certificate)],
+  occupies: (options, certificate) => [nameOf(options, certificate)],
 };
 
 /**
@@ -59,15 +59,15 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
  * read: a late worker with an older pair fails there. The version's number is recorded last: should we die in between, the
  * next attempt sees none and adds the pair, at worst once more.
  */
-async function deploy(api: SecretManager, made: SecretManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const payload = secretText(pair, made);
-  const name = nameOf(made, pair.certificate);
+async function deploy(api: SecretManager, options: SecretManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const payload = secretText(pair, options);
+  const name = nameOf(options, pair.certificate);
   const held = await api.read(name, signal);
   if (held !== null) refuse(name, pair, held);
-  if (held !== null && readMarks(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
+  if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
   const receiptOf = (version: string): DeployReceipt => ({ secret: name, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint });
 
-  const marks = marksOf(pair, annotationOf);
+  const marks = tagsOf(pair, annotationOf);
   const recorded = held?.annotations[VERSION] ?? "";
   const claimed = held !== null && Object.entries(marks).every(([key, text]) => held.annotations[key] === text);
   if (claimed && recorded !== "" && (await api.latest(name, signal)) === recorded) return receiptOf(recorded);
@@ -97,7 +97,7 @@ async function annotate(api: SecretManager, { name, pair, held, annotations }: A
 }
 
 function refuse(name: string, pair: IssuedCertificate, held: HeldSecret): void {
-  refuseForeignOrOlder(pair, readMarks(held.annotations, annotationOf), { name: `secret ${name}`, mark: `its annotation ${annotationOf("generation")}` });
+  refuseForeignOrOlder(pair, readTags(held.annotations, annotationOf), { name: `secret ${name}`, mark: `its annotation ${annotationOf("generation")}` });
 }
 
 /** An empty secret, as infrastructure code makes it beforehand, is ours to fill; one with versions is somebody's. */
@@ -106,10 +106,10 @@ async function refuseOthers(api: SecretManager, name: string, signal: AbortSigna
   throw new RenewalError("deploy.refused", `secret ${name} already has versions that renewd did not write; choose another \`secret\``);
 }
 
-function annotationOf(mark: Mark): string {
+function annotationOf(mark: GenerationTag): string {
   return `${MARK_PREFIX}${mark === "notBefore" ? "not-before" : mark}`;
 }
 
-function nameOf(made: SecretManagerOptions, certificate: string): string {
-  return `projects/${made.project}/secrets/${resolveName(made.secret, certificate, ID_RULE)}`;
+function nameOf(options: SecretManagerOptions, certificate: string): string {
+  return `projects/${options.project}/secrets/${resolveName(options.secret, certificate, ID_RULE)}`;
 }

@@ -11,7 +11,7 @@ import { resolveTargetPath } from "../base/targetPath.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { connectDataplane, type Dataplane, storageName } from "./dataplaneClient.ts";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   url: z
     .url({ protocol: /^https?$/ })
     .refine((url) => new URL(url).pathname === "/" && new URL(url).username === "", "give scheme, host and port only, such as https://lb.example:5555")
@@ -34,19 +34,19 @@ const options = z.strictObject({
   timeout: durationOption("30s").describe("Time one answer, and a reload of HAProxy, may take each: 500ms, 30s, 2m. The API waits 5s before it reloads."),
 });
 
-type DataplaneOptions = z.infer<typeof options>;
+type DataplaneOptions = z.infer<typeof optionsSchema>;
 
 export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, Deployer> = {
   type: "haproxy-dataplane",
   description: "Puts the pair into HAProxy's certificate storage through the Data Plane API (version 3), without a reload where that can be.",
-  options,
-  create: (made, dependencies) => ({
-    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => ({
+    deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(_certificate, _leaf, signal) {
-      await (await connect(made, dependencies)).check(signal);
+      await (await connect(options, dependencies)).check(signal);
     },
   }),
-  occupies: (made, certificate) => [`${new URL(made.url).origin} ${nameFor(made, certificate)}`],
+  occupies: (options, certificate) => [`${new URL(options.url).origin} ${nameFor(options, certificate)}`],
 };
 
 /**
@@ -54,27 +54,27 @@ export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, De
  * general files. It is raised first: should we die in between, an older pair is refused from then on, and the next attempt
  * stores the pair. The API offers no compare-and-set here; two writers are kept apart by the deployment's fence.
  */
-async function deploy(made: DataplaneOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(options: DataplaneOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const { bundle } = pairPem(pair);
-  const name = nameFor(made, pair.certificate);
+  const name = nameFor(options, pair.certificate);
   const record = storageName(`renewd-${name}.json`);
-  const dataplane = await connect(made, dependencies);
+  const dataplane = await connect(options, dependencies);
   const held = await dataplane.readFile(record, signal);
-  refuseOlder(pair, held === null ? null : parseRecord(held), `the file ${record} in the general storage of ${made.url}`);
+  refuseOlder(pair, held === null ? null : parseRecord(held), `the file ${record} in the general storage of ${options.url}`);
   const wanted = recordText(pair);
   if (held !== wanted) await dataplane.writeFile({ name: record, content: wanted, exists: held !== null }, signal);
   await dataplane.writeCertificate({ name, bundle }, signal);
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, certificate: name };
 }
 
-function nameFor(made: DataplaneOptions, certificate: string): string {
-  return storageName(resolveTargetPath(made.certificate, certificate).slice(1));
+function nameFor(options: DataplaneOptions, certificate: string): string {
+  return storageName(resolveTargetPath(options.certificate, certificate).slice(1));
 }
 
-async function connect(made: DataplaneOptions, dependencies: DeployerDependencies): Promise<Dataplane> {
+async function connect(options: DataplaneOptions, dependencies: DeployerDependencies): Promise<Dataplane> {
   return connectDataplane({
-    ...{ url: made.url, username: made.username, timeoutMs: made.timeout },
-    password: await dependencies.secret(made.password),
-    trust: await readTrust(made.trust),
+    ...{ url: options.url, username: options.username, timeoutMs: options.timeout },
+    password: await dependencies.secret(options.password),
+    trust: await readTrust(options.trust),
   });
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 
 const STORAGE = "/v3/services/haproxy/storage";
 const RELOADS = "/v3/services/haproxy/reloads";
@@ -85,7 +85,7 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
       const { status, response } = parseReload(answer.text);
       if (status === "succeeded") return;
       if (status === "failed")
-        throw new RenewalError("deploy.commandFailed", `${api.name}: HAProxy did not reload: ${forPeople(response ?? "", address.password)}`);
+        throw new RenewalError("deploy.commandFailed", `${api.name}: HAProxy did not reload: ${sanitize(response ?? "", address.password)}`);
       if (performance.now() > deadline)
         throw new RenewalError("deploy.timeout", `${api.name}: HAProxy's reload ${id} did not end within ${address.timeoutMs} ms`);
       await delay(RELOAD_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());

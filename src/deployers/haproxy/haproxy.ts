@@ -14,7 +14,7 @@ import { sha1Of, updateMemory } from "./update.ts";
 /** HAProxy's CLI splits at spaces and reads `;`, `\` and `*` in its own way. */
 const commandSafe = absolutePath.regex(/^[^\s;\\*#]+$/, "must not contain spaces or any of ; \\ * #");
 
-const options = z
+const optionsSchema = z
   .strictObject({
     socket: z
       .string()
@@ -40,20 +40,20 @@ const options = z
   })
   .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, { message: "`crtListEntry` is part of a line in `crtList`: give that too" });
 
-type HaproxyOptions = z.infer<typeof options>;
+type HaproxyOptions = z.infer<typeof optionsSchema>;
 
 export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
   type: "haproxy",
   description: "Swaps the certificate in a running HAProxy without a reload, and in its file for the next one.",
-  options,
-  create: (made) => ({
-    deploy: (request, signal) => deploy(made, request, signal),
+  options: optionsSchema,
+  create: (options) => ({
+    deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
-      await checkWritable([{ path: resolveTargetPath(made.file, certificate), root: rootOf(made.file) }]);
-      await requireAdmin(addressOf(made), signal);
+      await checkWritable([{ path: resolveTargetPath(options.file, certificate), root: rootOf(options.file) }]);
+      await requireAdmin(addressOf(options), signal);
     },
   }),
-  occupies: (made, certificate) => [resolveTargetPath(made.file, certificate)],
+  occupies: (options, certificate) => [resolveTargetPath(options.file, certificate)],
 };
 
 /**
@@ -62,16 +62,16 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
  * that could fail. Should we die before it, memory has the new pair and the file the old one, both good; the next attempt sees
  * the new pair in memory and renames.
  */
-async function deploy(made: HaproxyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
-  const path = resolveTargetPath(made.file, pair.certificate);
-  const name = resolveTargetPath(made.knownAs ?? made.file, pair.certificate);
+  const path = resolveTargetPath(options.file, pair.certificate);
+  const name = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
   const update = { name, sha1: sha1Of(pem.cert), bundle: pem.bundle };
-  const file = { path, root: rootOf(made.file), content: pem.bundle, secret: true };
+  const file = { path, root: rootOf(options.file), content: pem.bundle, secret: true };
   await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
-    const { used } = await updateMemory(addressOf(made), update, signal);
+    const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();
-    await listCertificate(addressOf(made), { name, list: listFor(made, pair.certificate), entry: made.crtListEntry, used, root: file.root }, signal);
+    await listCertificate(addressOf(options), { name, list: listFor(options, pair.certificate), entry: options.crtListEntry, used, root: file.root }, signal);
   });
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: path };
 }
@@ -80,6 +80,6 @@ function listFor({ crtList }: HaproxyOptions, certificate: string): string | nul
   return crtList === undefined ? null : resolveTargetPath(crtList, certificate);
 }
 
-function addressOf(made: HaproxyOptions): RuntimeAddress {
-  return { socket: made.socket, timeoutMs: made.timeout };
+function addressOf(options: HaproxyOptions): RuntimeAddress {
+  return { socket: options.socket, timeoutMs: options.timeout };
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 import { openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
 import { haproxyCommand, type RuntimeAddress, showCertificate } from "./runtime.ts";
@@ -102,5 +102,5 @@ function explain(error: unknown, name: string, bundle: string): unknown {
 
 // HAProxy repeats a command it does not know, and a payload it read as one must not show.
 export function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
-  return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${forPeople(answer, secret)}`);
+  return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${sanitize(answer, secret)}`);
 }

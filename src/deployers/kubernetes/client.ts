@@ -78,9 +78,9 @@ export function createKubernetes(access: KubernetesAccess): Kubernetes {
         return await send(loaded, (headers = {}) => requestOptions(loaded.sdk, until, headers));
       } catch (error) {
         const failure = readFailure(error);
-        const made = failure === null ? undefined : expected(failure);
-        if (made === undefined) throw error;
-        return made;
+        const options = failure === null ? undefined : expected(failure);
+        if (options === undefined) throw error;
+        return options;
       }
     };
     return await callSdk({ what, timeoutMs: access.timeoutMs, run, translate: (error) => kubernetesError(error, { what, secrets }) }, signal);

@@ -4,7 +4,7 @@ import type { Secret } from "../../domain/secret.ts";
 import { answerError } from "../base/httpApi.ts";
 import { jsonOrNull } from "../base/jsonAnswer.ts";
 import { networkProblem } from "../base/networkProblem.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 
 /** What an API server answered instead of what was asked for. */
 export interface KubernetesFailure {
@@ -50,9 +50,9 @@ export function readFailure(thrown: unknown): KubernetesFailure | null {
 /** The client's own error is not the cause: its message holds the whole answer. */
 export function kubernetesError(thrown: unknown, { what, secrets }: { readonly what: string; readonly secrets: readonly Secret[] }): RenewalError {
   const failure = readFailure(thrown);
-  if (failure === null) return new RenewalError("deploy.unreachable", `${what}: ${forPeople(networkProblem(thrown), ...secrets)}`);
+  if (failure === null) return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
   if (failure.owners.length > 0) {
-    const owners = forPeople(failure.owners.join(", "), ...secrets);
+    const owners = sanitize(failure.owners.join(", "), ...secrets);
     return new RenewalError("deploy.refused", `${what}: others own what renewd wants to write: ${owners}; if they no longer need it, set \`takeOver: true\``);
   }
   return answerError(what, { status: failure.status, headers: failure.headers, text: failure.message }, secrets);

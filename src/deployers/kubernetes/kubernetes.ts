@@ -7,7 +7,7 @@ import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { type Mark, marksOf, readMarks, refuseForeignOrOlder } from "../base/generationTags.ts";
+import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { absolutePath } from "../base/targetPath.ts";
@@ -29,7 +29,7 @@ const key = z
   .regex(KEY, "is not a valid key")
   .refine((text) => !text.startsWith(MARK_PREFIX) && text !== MANAGED_BY, `keys beginning with ${MARK_PREFIX}, and ${MANAGED_BY}, are renewd's own`);
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   kubeconfig: absolutePath.optional().describe("kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's own service account."),
   context: z.string().min(1).max(255).optional().describe("Context of the kubeconfig. Default: its current one."),
   namespace: z
@@ -51,25 +51,25 @@ const options = z.strictObject({
   timeout: durationOption("15s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
 
-type KubernetesOptions = z.infer<typeof options>;
+type KubernetesOptions = z.infer<typeof optionsSchema>;
 
 export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deployer> = {
   type: "kubernetes",
   description: "Applies the pair as a kubernetes.io/tls secret, which Ingress controllers, gateways and pods follow by themselves.",
-  options,
-  create(made) {
-    const api = createKubernetes({ kubeconfig: made.kubeconfig, context: made.context, timeoutMs: made.timeout });
+  options: optionsSchema,
+  create(options) {
+    const api = createKubernetes({ kubeconfig: options.kubeconfig, context: options.context, timeoutMs: options.timeout });
     return {
-      deploy: (request, signal) => deploy(api, made, request, signal),
+      deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
-        const place = { namespace: made.namespace, name: nameOf(made, certificate) };
+        const place = { namespace: options.namespace, name: nameOf(options, certificate) };
         const held = await api.read(place, signal);
-        if (held !== null) refuseOthers(made, held);
+        if (held !== null) refuseOthers(options, held);
         await api.require(held === null ? "create" : "patch", place, signal);
       },
     };
   },
-  occupies: (made, certificate) => [`kubernetes ${made.kubeconfig ?? ""} ${made.context ?? ""} ${made.namespace}/${nameOf(made, certificate)}`],
+  occupies: (options, certificate) => [`kubernetes ${options.kubeconfig ?? ""} ${options.context ?? ""} ${options.namespace}/${nameOf(options, certificate)}`],
 };
 
 /**
@@ -77,11 +77,11 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
  * in between makes it fail (409); a first one is created, not applied, so that of two only one succeeds. Fields others have
  * changed in a secret of ours are taken back: that is how drift is healed.
  */
-async function deploy(api: Kubernetes, made: KubernetesOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(api: Kubernetes, options: KubernetesOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
-  const name = nameOf(made, pair.certificate);
-  const place = { namespace: made.namespace, name };
-  const receipt = { namespace: made.namespace, secret: name, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+  const name = nameOf(options, pair.certificate);
+  const place = { namespace: options.namespace, name };
+  const receipt = { namespace: options.namespace, secret: name, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
   const held = await api.read(place, signal);
   const wanted: V1Secret = {
     apiVersion: "v1",
@@ -89,33 +89,33 @@ async function deploy(api: Kubernetes, made: KubernetesOptions, { pair }: Deploy
     type: TLS,
     metadata: {
       name,
-      namespace: made.namespace,
-      labels: { ...made.labels, [MANAGED_BY]: "renewd" },
-      annotations: { ...made.annotations, ...marksOf(pair, annotationOf) },
+      namespace: options.namespace,
+      labels: { ...options.labels, [MANAGED_BY]: "renewd" },
+      annotations: { ...options.annotations, ...tagsOf(pair, annotationOf) },
     },
     data: { "tls.crt": base64(pem.fullchain), "tls.key": base64(pem.privkey) },
   };
-  if (held !== null) refuse(made, pair, held);
+  if (held !== null) refuse(options, pair, held);
   if (held !== null && isAsWanted(held, wanted)) return receipt;
   const write = { secret: wanted, secrets: [pair.privateKey] };
   const written =
     held === null
       ? await api.create(write, signal)
-      : await api.apply({ ...write, resourceVersion: held.metadata?.resourceVersion ?? "", force: made.takeOver || marksIn(held) !== null }, signal);
+      : await api.apply({ ...write, resourceVersion: held.metadata?.resourceVersion ?? "", force: options.takeOver || marksIn(held) !== null }, signal);
   if (written) return receipt;
   const now = await api.read(place, signal);
-  if (now !== null) refuse(made, pair, now);
-  throw new RenewalError("deploy.unreachable", `${shown(made, name)} was changed by somebody else while it was written`);
+  if (now !== null) refuse(options, pair, now);
+  throw new RenewalError("deploy.unreachable", `${shown(options, name)} was changed by somebody else while it was written`);
 }
 
-function refuse(made: KubernetesOptions, pair: IssuedCertificate, held: V1Secret): void {
-  refuseOthers(made, held);
-  refuseForeignOrOlder(pair, marksIn(held), { name: shown(made, held.metadata?.name ?? ""), mark: `its annotation ${annotationOf("generation")}` });
+function refuse(options: KubernetesOptions, pair: IssuedCertificate, held: V1Secret): void {
+  refuseOthers(options, held);
+  refuseForeignOrOlder(pair, marksIn(held), { name: shown(options, held.metadata?.name ?? ""), mark: `its annotation ${annotationOf("generation")}` });
 }
 
 /** Throws `deploy.refused` for a secret we must not or cannot write. */
-function refuseOthers(made: KubernetesOptions, held: V1Secret): void {
-  const name = shown(made, held.metadata?.name ?? "");
+function refuseOthers(options: KubernetesOptions, held: V1Secret): void {
+  const name = shown(options, held.metadata?.name ?? "");
   const owner = ownerOf(held);
   if (owner !== null) throw new RenewalError("deploy.refused", `${name} belongs to ${owner}, which would write over it; choose another \`secret\``);
   if (held.type !== TLS) {
@@ -132,20 +132,20 @@ function isAsWanted(held: V1Secret, wanted: V1Secret): boolean {
   );
 }
 
-function marksIn(held: V1Secret): ReturnType<typeof readMarks> {
-  return readMarks(held.metadata?.annotations ?? {}, annotationOf);
+function marksIn(held: V1Secret): ReturnType<typeof readTags> {
+  return readTags(held.metadata?.annotations ?? {}, annotationOf);
 }
 
-function annotationOf(mark: Mark): string {
+function annotationOf(mark: GenerationTag): string {
   return `${MARK_PREFIX}${mark === "notBefore" ? "not-before" : mark}`;
 }
 
-function nameOf(made: KubernetesOptions, certificate: string): string {
-  return resolveName(made.secret, certificate, NAME_RULE);
+function nameOf(options: KubernetesOptions, certificate: string): string {
+  return resolveName(options.secret, certificate, NAME_RULE);
 }
 
-function shown(made: KubernetesOptions, name: string): string {
-  return `secret ${made.namespace}/${name}`;
+function shown(options: KubernetesOptions, name: string): string {
+  return `secret ${options.namespace}/${name}`;
 }
 
 function base64(text: string): string {

@@ -3,7 +3,7 @@ import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 
 export interface Command {
   /** Program and arguments; never through a shell. */
@@ -42,7 +42,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   if (timeout.aborted && ended.code !== 0) throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
   if (ended.code === 0) return ended.stdout;
   const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
-  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null, command.stdin ?? null);
+  const said = sanitize(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null, command.stdin ?? null);
   const code = command.exitCodes?.[ended.code ?? -1] ?? "deploy.commandFailed";
   throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }

@@ -45,23 +45,23 @@ export interface Place {
   readonly secret: boolean;
 }
 
-export function places(made: LayoutOptions, certificate: string): Place[] {
-  return patterns(made).map(({ kind, pattern }) => ({
+export function places(options: LayoutOptions, certificate: string): Place[] {
+  return patterns(options).map(({ kind, pattern }) => ({
     kind,
     path: resolveTargetPath(pattern, certificate),
-    root: rootOf(made.directory === undefined ? pattern : `${made.directory}/x`),
+    root: rootOf(options.directory === undefined ? pattern : `${options.directory}/x`),
     secret: !WITHOUT_KEY.has(kind),
   }));
 }
 
 /** The files in the order they are to be swapped. */
 export function layoutFiles(
-  made: LayoutOptions,
+  options: LayoutOptions,
   certificate: string,
   contents: Readonly<Partial<Record<Kind, FileToWrite["content"]>>>,
   { mode, ...owner }: Ownership,
 ): [FileToWrite, ...FileToWrite[]] {
-  const [first, ...rest] = places(made, certificate).map(({ kind, path, root, secret }): FileToWrite => {
+  const [first, ...rest] = places(options, certificate).map(({ kind, path, root, secret }): FileToWrite => {
     const content = contents[kind];
     if (content === undefined) throw new TypeError(`nothing to write as ${kind}`);
     return { path, root, secret, content, ...owner, ...(secret && mode !== undefined && { mode }) };
@@ -70,10 +70,10 @@ export function layoutFiles(
   return [first, ...rest];
 }
 
-function patterns(made: LayoutOptions): { readonly kind: Kind; readonly pattern: string }[] {
+function patterns(options: LayoutOptions): { readonly kind: Kind; readonly pattern: string }[] {
   return LAYOUT.flatMap((kind) => {
-    const path = made[kind];
+    const path = options[kind];
     if (path === undefined) return [];
-    return [{ kind, pattern: made.directory === undefined ? path : join(made.directory, path) }];
+    return [{ kind, pattern: options.directory === undefined ? path : join(options.directory, path) }];
   });
 }

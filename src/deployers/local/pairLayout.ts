@@ -44,9 +44,9 @@ export interface Place {
 /** In the order they are swapped: the key first, so that whoever watches a certificate file finds its key already there. */
 const ORDER = ["privkey", "fullchain", "bundle"] as const satisfies readonly Place["kind"][];
 
-export function placesOf(made: PairLayout, certificate: string): Place[] {
+export function placesOf(options: PairLayout, certificate: string): Place[] {
   return ORDER.flatMap((kind) => {
-    const pattern = made[kind];
+    const pattern = options[kind];
     return pattern === undefined ? [] : [{ kind, path: resolveTargetPath(pattern, certificate), root: rootOf(pattern) }];
   });
 }

@@ -15,7 +15,7 @@ import { checkWritable } from "../local/pairFiles.ts";
 import { checkSecrets, environmentOptions, programEnvironment } from "./programEnvironment.ts";
 import { type HandedOver, handOver } from "./programFiles.ts";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   home: absolutePath.describe("Directory of your own acme.sh: the one with `acme.sh` and `deploy/` in it. renewd brings none along."),
   hook: z
     .string()
@@ -29,21 +29,21 @@ const options = z.strictObject({
   timeout: durationOption("5m").describe("Time the hook may take before it is ended: 500ms, 30s, 2m."),
 });
 
-type AcmeShOptions = z.infer<typeof options>;
+type AcmeShOptions = z.infer<typeof optionsSchema>;
 
 export const acmeSh: Plugin<AcmeShOptions, DeployerDependencies, Deployer> = {
   type: "acme.sh",
   description: "Runs a deploy hook of your own acme.sh. What acme.sh itself would have saved, give in `environment` and `secretEnvironment`.",
-  options,
-  create: (made, dependencies) => ({
-    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => ({
+    deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(certificate) {
-      await checkWritable([recordPlace(made, certificate)]);
-      await checkHook(made);
-      await checkSecrets(made, dependencies);
+      await checkWritable([recordPlace(options, certificate)]);
+      await checkHook(options);
+      await checkSecrets(options, dependencies);
     },
   }),
-  occupies: (made, certificate) => [recordPlace(made, certificate).path],
+  occupies: (options, certificate) => [recordPlace(options, certificate).path],
 };
 
 /**
@@ -57,16 +57,16 @@ mkdir -p "$DOMAIN_PATH" || exit 1
 . "$_SCRIPT_HOME/deploy/$RENEWD_HOOK.sh" || exit 1
 "\${RENEWD_HOOK}_deploy" "$Le_Domain" "$CERT_KEY_PATH" "$CERT_PATH" "$CA_CERT_PATH" "$CERT_FULLCHAIN_PATH" "$CERT_PFX_PATH"`;
 
-async function deploy(made: AcmeShOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  await checkHook(made);
-  const { env, secret } = await programEnvironment(made, dependencies, pair);
-  const record = recordPlace(made, pair.certificate);
+async function deploy(options: AcmeShOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  await checkHook(options);
+  const { env, secret } = await programEnvironment(options, dependencies, pair);
+  const record = recordPlace(options, pair.certificate);
   await handOver({ pair, record }, signal, async (handed) => {
-    const all = { HOME: handed.directory, ...env, ...acmeShEnvironment(made, handed, pair) };
-    const name = `acme.sh deploy hook ${made.hook}`;
-    await runCommand({ argv: ["sh", "-c", DRIVER], name, timeoutMs: made.timeout, env: all, secret }, signal);
+    const all = { HOME: handed.directory, ...env, ...acmeShEnvironment(options, handed, pair) };
+    const name = `acme.sh deploy hook ${options.hook}`;
+    await runCommand({ argv: ["sh", "-c", DRIVER], name, timeoutMs: options.timeout, env: all, secret }, signal);
   });
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, hook: made.hook };
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, hook: options.hook };
 }
 
 /** Hooks save what they were given, passwords too, in files below LE_CONFIG_HOME: here they go with the private directory. */

@@ -21,7 +21,7 @@ const EXIT_CODES: Readonly<Record<number, ErrorCode>> = {
   78: "deploy.refused",
 };
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   command: z
     .tuple([z.string().min(1).max(4096)], z.string().max(4096))
     .describe(
@@ -38,29 +38,29 @@ const options = z.strictObject({
   timeout: durationOption("1m").describe("Time the program may take before it is ended: 500ms, 30s, 2m."),
 });
 
-type ExecOptions = z.infer<typeof options>;
+type ExecOptions = z.infer<typeof optionsSchema>;
 
 export const exec: Plugin<ExecOptions, DeployerDependencies, Deployer> = {
   type: "exec",
   description: "Hands the pair to a program of yours.",
-  options,
-  create: (made, dependencies) => ({
-    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => ({
+    deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(certificate) {
-      await checkWritable([recordPlace(made, certificate)]);
-      await checkCommand(made.command[0]);
-      await checkSecrets(made, dependencies);
+      await checkWritable([recordPlace(options, certificate)]);
+      await checkCommand(options.command[0]);
+      await checkSecrets(options, dependencies);
     },
   }),
-  occupies: (made, certificate) => [recordPlace(made, certificate).path],
+  occupies: (options, certificate) => [recordPlace(options, certificate).path],
 };
 
-async function deploy(made: ExecOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const { env, secret } = await programEnvironment(made, dependencies, pair);
-  const record = recordPlace(made, pair.certificate);
+async function deploy(options: ExecOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const { env, secret } = await programEnvironment(options, dependencies, pair);
+  const record = recordPlace(options, pair.certificate);
   await handOver({ pair, record }, signal, async ({ files }) => {
     const paths = { RENEWD_CERT: files.cert, RENEWD_CHAIN: files.chain, RENEWD_FULLCHAIN: files.fullchain, RENEWD_PRIVKEY: files.privkey };
-    await runCommand({ argv: made.command, timeoutMs: made.timeout, env: { ...env, ...paths }, secret, exitCodes: EXIT_CODES }, signal);
+    await runCommand({ argv: options.command, timeoutMs: options.timeout, env: { ...env, ...paths }, secret, exitCodes: EXIT_CODES }, signal);
   });
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, record: record.path };
 }

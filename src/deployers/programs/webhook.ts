@@ -10,7 +10,7 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { callHttp, type HttpAnswer, type HttpApi } from "../base/httpApi.ts";
 import { pairPem } from "../base/pairPem.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { signingKey, signWebhook } from "./webhookSignature.ts";
@@ -20,7 +20,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 /** Whatever is answered shows that somebody is there. */
 const ANY_STATUS = Array.from({ length: 500 }, (_, index) => 100 + index);
 
-const options = z
+const optionsSchema = z
   .strictObject({
     url: z
       .url({ protocol: /^https?$/ })
@@ -40,33 +40,33 @@ const options = z
     message: "a private key must not travel over http: use https, or set `includeKey: false`",
   });
 
-type WebhookOptions = z.infer<typeof options>;
+type WebhookOptions = z.infer<typeof optionsSchema>;
 
 export const webhook: Plugin<WebhookOptions, DeployerDependencies, Deployer> = {
   type: "webhook",
   description: "Posts the pair as JSON, signed (Standard Webhooks), to a receiver of yours.",
-  options,
-  create: (made, dependencies) => ({
-    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => ({
+    deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(_certificate, _leaf, signal) {
-      signingKey(await dependencies.secret(made.secret));
+      signingKey(await dependencies.secret(options.secret));
       // GET is safe (RFC 9110 §9.2.1).
-      await callHttp(await api(made), { method: "GET", url: new URL(made.url), expected: ANY_STATUS }, signal);
+      await callHttp(await api(options), { method: "GET", url: new URL(options.url), expected: ANY_STATUS }, signal);
     },
   }),
 };
 
 /** The receiver compares generations: it is the one who knows what it holds (409). Twice the same pair has the same id. */
-async function deploy(made: WebhookOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const content = body(made, dependencies.target, pair);
+async function deploy(options: WebhookOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const content = body(options, dependencies.target, pair);
   signal.throwIfAborted();
-  const secret = await dependencies.secret(made.secret);
+  const secret = await dependencies.secret(options.secret);
   const id = messageId(dependencies.target, pair);
   const headers = { "content-type": "application/json", "user-agent": "renewd", ...signWebhook(signingKey(secret), id, Date.now(), content) };
   const hidden = [pair.privateKey, secret];
-  const call = { method: "POST", url: new URL(made.url), headers, body: content, secrets: hidden, expected: [409] } as const;
-  const answer = await callHttp(await api(made), call, signal);
-  if (answer.status === 409) throw conflict(answer, made, pair, hidden);
+  const call = { method: "POST", url: new URL(options.url), headers, body: content, secrets: hidden, expected: [409] } as const;
+  const answer = await callHttp(await api(options), call, signal);
+  if (answer.status === 409) throw conflict(answer, options, pair, hidden);
   return { ...receiptOf(answer, hidden), generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
@@ -104,7 +104,7 @@ function conflict(answer: HttpAnswer, { url }: WebhookOptions, pair: IssuedCerti
         "if renewd's database was lost, let the receiver forget it",
     );
   }
-  const said = forPeople(answer.text, ...hidden);
+  const said = sanitize(answer.text, ...hidden);
   return new RenewalError("deploy.refused", `the receiver at ${origin} answered 409 but names no newer generation${said === "" ? "" : `: ${said}`}`);
 }
 
@@ -118,7 +118,7 @@ function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string
   const facts = Object.entries(receiptAnswer.safeParse(json(answer)).data?.receipt ?? {}).filter(([name]) => FACT_NAME.test(name));
   const kept = facts.flatMap(([name, value]): [string, string | number][] => {
     if (typeof value === "number" && Number.isFinite(value)) return [[name, value]];
-    return typeof value === "string" ? [[name, forPeople(value, ...hidden).slice(0, FACT_CHARS_MAX)]] : [];
+    return typeof value === "string" ? [[name, sanitize(value, ...hidden).slice(0, FACT_CHARS_MAX)]] : [];
   });
   return Object.fromEntries(kept.slice(0, RECEIPT_FACTS_MAX));
 }

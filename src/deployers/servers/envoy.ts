@@ -10,7 +10,7 @@ import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
 
 const SECRET_TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   file: absolutePath
     .regex(/\.(json|ya?ml)$/, "must end in .json, .yaml or .yml, by which Envoy knows the format")
     .describe(
@@ -25,17 +25,17 @@ const options = z.strictObject({
     .describe("`name` in `tls_certificate_sds_secret_configs`. `{certificate}` as above."),
 });
 
-type EnvoyOptions = z.infer<typeof options>;
+type EnvoyOptions = z.infer<typeof optionsSchema>;
 
 export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
   type: "envoy",
   description: "Writes the SDS file that Envoy watches, with the pair inside, by one rename.",
-  options,
-  create: (made) => ({
-    deploy: (request, signal) => deploy(made, request, signal),
-    preflight: (certificate, _leaf, _signal) => checkWritable([placeOf(made.file, certificate)]),
+  options: optionsSchema,
+  create: (options) => ({
+    deploy: (request, signal) => deploy(options, request, signal),
+    preflight: (certificate, _leaf, _signal) => checkWritable([placeOf(options.file, certificate)]),
   }),
-  occupies: (made, certificate) => [placeOf(made.file, certificate).path],
+  occupies: (options, certificate) => [placeOf(options.file, certificate).path],
 };
 
 /**
@@ -44,19 +44,19 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
  * to their directory, were seen torn in 1.6 % of hammered reads; one file cannot be. The renames are always done anew: one
  * may have come while Envoy was not yet watching, and the same content again changes nothing there.
  */
-async function deploy(made: EnvoyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const content = discoveryResponse(made, pair);
-  const file = { ...placeOf(made.file, pair.certificate), content, secret: true, always: true };
+async function deploy(options: EnvoyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const content = discoveryResponse(options, pair);
+  const file = { ...placeOf(options.file, pair.certificate), content, secret: true, always: true };
   await withStagedPair({ pair, files: [file] }, signal, (staged) => staged.swap());
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: file.path };
 }
 
 /** service.discovery.v3.DiscoveryResponse. JSON is YAML too. Envoy shows the version in its statistics and `/config_dump`. */
-function discoveryResponse(made: EnvoyOptions, pair: IssuedCertificate): string {
+function discoveryResponse(options: EnvoyOptions, pair: IssuedCertificate): string {
   const { fullchain, privkey } = pairPem(pair);
   const secret = {
     "@type": SECRET_TYPE,
-    name: made.secretName.replaceAll("{certificate}", pair.certificate),
+    name: options.secretName.replaceAll("{certificate}", pair.certificate),
     tls_certificate: { certificate_chain: { inline_string: fullchain }, private_key: { inline_string: privkey } },
   };
   const version = `renewd ${pair.certificate} ${pair.generation} ${pair.leaf.fingerprint}`;

@@ -28,9 +28,9 @@ export interface FileServer<Options extends PairLayout> {
   readonly type: string;
   readonly description: string;
   readonly options: z.ZodType<Options>;
-  readonly control: (made: Options) => ServerControl;
+  readonly control: (options: Options) => ServerControl;
   /** Whom the files belong to. Left out: whom they belong to today, else renewd's own user. */
-  readonly ownership?: (made: Options, signal: AbortSignal) => Promise<Ownership>;
+  readonly ownership?: (options: Options, signal: AbortSignal) => Promise<Ownership>;
 }
 
 export function fileServer<Options extends PairLayout>(server: FileServer<Options>): Plugin<Options, DeployerDependencies, Deployer> {
@@ -38,18 +38,18 @@ export function fileServer<Options extends PairLayout>(server: FileServer<Option
     type: server.type,
     description: server.description,
     options: server.options,
-    create: (made) => ({
-      deploy: (request, signal) => deploy(server, made, request, signal),
-      preflight: (certificate, _leaf, signal) => preflight(server, made, certificate, signal),
+    create: (options) => ({
+      deploy: (request, signal) => deploy(server, options, request, signal),
+      preflight: (certificate, _leaf, signal) => preflight(server, options, certificate, signal),
     }),
-    occupies: (made, certificate) => placesOf(made, certificate).map(({ path }) => path),
+    occupies: (options, certificate) => placesOf(options, certificate).map(({ path }) => path),
   };
 }
 
-async function preflight<Options extends PairLayout>(server: FileServer<Options>, made: Options, certificate: string, signal: AbortSignal): Promise<void> {
-  const places = placesOf(made, certificate);
-  const control = server.control(made);
-  await server.ownership?.(made, signal);
+async function preflight<Options extends PairLayout>(server: FileServer<Options>, options: Options, certificate: string, signal: AbortSignal): Promise<void> {
+  const places = placesOf(options, certificate);
+  const control = server.control(options);
+  await server.ownership?.(options, signal);
   await checkWritable(places);
   await control.check?.(signal);
   // Not `judge`: before the first deploy it fails for want of the very files we are to write.
@@ -63,14 +63,14 @@ async function preflight<Options extends PairLayout>(server: FileServer<Options>
  */
 async function deploy<Options extends PairLayout>(
   server: FileServer<Options>,
-  made: Options,
+  options: Options,
   { pair }: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
   const pem = pairPem(pair);
-  const control = server.control(made);
-  const { mode, ...owner } = (await server.ownership?.(made, signal)) ?? {};
-  const [first, ...rest] = placesOf(made, pair.certificate).map(({ kind, path, root }): FileToWrite => {
+  const control = server.control(options);
+  const { mode, ...owner } = (await server.ownership?.(options, signal)) ?? {};
+  const [first, ...rest] = placesOf(options, pair.certificate).map(({ kind, path, root }): FileToWrite => {
     const secret = kind !== "fullchain";
     return { path, root, content: pem[kind], secret, ...owner, ...(secret && mode !== undefined && { mode }) };
   });

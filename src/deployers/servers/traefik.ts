@@ -14,7 +14,7 @@ import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
 /** How the files of ours begin, so that nobody else's is overwritten. */
 const MARK = "# Written by renewd";
 
-const options = z.strictObject({
+const optionsSchema = z.strictObject({
   file: absolutePath.describe(
     "PEM file for key, certificate and chain; not in the directory Traefik watches. `{certificate}` stands for the certificate's name.",
   ),
@@ -26,20 +26,20 @@ const options = z.strictObject({
     ),
 });
 
-type TraefikOptions = z.infer<typeof options>;
+type TraefikOptions = z.infer<typeof optionsSchema>;
 
 export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
   type: "traefik",
   description: "Writes the PEM file, then the dynamic configuration that names it, which is what Traefik watches.",
-  options,
-  create: (made) => ({
-    deploy: (request, signal) => deploy(made, request, signal),
+  options: optionsSchema,
+  create: (options) => ({
+    deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, _signal) {
-      await checkWritable([placeOf(made.file, certificate), placeOf(made.dynamicFile, certificate)]);
-      await refuseForeign(placeOf(made.dynamicFile, certificate).path);
+      await checkWritable([placeOf(options.file, certificate), placeOf(options.dynamicFile, certificate)]);
+      await refuseForeign(placeOf(options.dynamicFile, certificate).path);
     },
   }),
-  occupies: (made, certificate) => [made.file, made.dynamicFile].map((pattern) => placeOf(pattern, certificate).path),
+  occupies: (options, certificate) => [options.file, options.dynamicFile].map((pattern) => placeOf(pattern, certificate).path),
 };
 
 /**
@@ -48,12 +48,12 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
  * the YAML is always renamed anew: the attempt that changed the PEM file may have died before it. A configuration that is
  * the same in content, files included, is ignored by Traefik. One PEM file for both, so that no read can ever be torn.
  */
-async function deploy(made: TraefikOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(options: TraefikOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
-  const dynamic = placeOf(made.dynamicFile, pair.certificate);
+  const dynamic = placeOf(options.dynamicFile, pair.certificate);
   await refuseForeign(dynamic.path);
-  const known = resolveTargetPath(made.knownAs ?? made.file, pair.certificate);
-  const bundle: FileToWrite = { ...placeOf(made.file, pair.certificate), content: pem.bundle, secret: true };
+  const known = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
+  const bundle: FileToWrite = { ...placeOf(options.file, pair.certificate), content: pem.bundle, secret: true };
   const yaml: FileToWrite = { ...dynamic, content: dynamicConfiguration(pair, known), secret: false, always: true };
   await withStagedPair({ pair, files: [bundle, yaml] }, signal, (staged) => staged.swap());
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: bundle.path };

@@ -1,7 +1,7 @@
 import type { ClientChannel } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 import { collect } from "../local/command.ts";
 import type { SshConnection } from "./connection.ts";
 
@@ -52,7 +52,7 @@ export async function runRemote(connection: SshConnection, { argv, timeoutMs, se
     });
   if (ended.code === 0) return;
   const how = ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
-  const said = forPeople(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, secret);
+  const said = sanitize(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, secret);
   throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}${said === "" ? "" : `: ${said}`}`);
 }
 

@@ -3,7 +3,7 @@ import type { Client, ConnectConfig, ParsedKey } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
-import { forPeople } from "../base/sanitize.ts";
+import { sanitize } from "../base/sanitize.ts";
 import { hostKeyAlgorithms, isPinned, type OfferedKey, offeredKey } from "./hostKey.ts";
 
 export interface SshLogin {
@@ -135,7 +135,7 @@ async function bounded<T>({ name, what, timeoutMs, lost }: Request, start: (done
 function checkKey(parsed: ParsedKey | Error, name: string): void {
   const problem = parsed instanceof Error ? parsed.message : parsed.isPrivateKey() ? null : "it is a public key";
   // ssh2 says what is wrong with a key, never the key.
-  if (problem !== null) throw new RenewalError("config.secret", `the \`privateKey\` for ${name} cannot be used: ${forPeople(problem)}`);
+  if (problem !== null) throw new RenewalError("config.secret", `the \`privateKey\` for ${name} cannot be used: ${sanitize(problem)}`);
 }
 
 function translate(error: Error & { level?: string }, login: SshLogin, name: string, refused: OfferedKey | null): RenewalError {
@@ -149,5 +149,5 @@ function translate(error: Error & { level?: string }, login: SshLogin, name: str
     const what = login.privateKey !== null ? "the private key" : login.password !== null ? "the password" : "every key of the agent";
     return new RenewalError("deploy.forbidden", `${name} refused ${what}: permit it there (authorized_keys) or correct \`user\``, { cause: error });
   }
-  return new RenewalError("deploy.unreachable", `${name}: ${forPeople(error.message) || "no answer"}`, { cause: error });
+  return new RenewalError("deploy.unreachable", `${name}: ${sanitize(error.message) || "no answer"}`, { cause: error });
 }

@@ -18,7 +18,7 @@ import { openSftp } from "./sftp.ts";
 
 const RECORD_BYTES_MAX = 4096;
 
-const options = checkedLayout(
+const optionsSchema = checkedLayout(
   z.strictObject({
     host: z
       .string()
@@ -61,20 +61,20 @@ function word(charsMin: number): z.ZodType<string> {
     .refine((text) => !text.includes("\0"), "must not contain a NUL");
 }
 
-type SshOptions = z.infer<typeof options>;
+type SshOptions = z.infer<typeof optionsSchema>;
 
 export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
   type: "ssh",
   description: "Writes PEM files on another machine by SFTP, atomically, then runs a command there if one is given.",
-  options,
-  create: (made, dependencies) => ({
-    deploy: (request, signal) => deploy(made, dependencies, request, signal),
+  options: optionsSchema,
+  create: (options, dependencies) => ({
+    deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(certificate, _leaf, signal) {
-      await using connection = await login(made, dependencies, signal);
-      await checkRemote(await openSftp(connection, signal), places(made, certificate), signal);
+      await using connection = await login(options, dependencies, signal);
+      await checkRemote(await openSftp(connection, signal), places(options, certificate), signal);
     },
   }),
-  occupies: (made, certificate) => places(made, certificate).map(({ path }) => `ssh://${made.host.toLowerCase()}:${made.port}${path}`),
+  occupies: (options, certificate) => places(options, certificate).map(({ path }) => `ssh://${options.host.toLowerCase()}:${options.port}${path}`),
 };
 
 /**
@@ -82,9 +82,9 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
  * apart by the deployment's fence, and the record is read once more right before the swap. From then on nothing is given up
  * half-way: an abort is heeded again once key and certificate are both in place.
  */
-async function deploy(made: SshOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const files = layoutFiles(made, pair.certificate, pairPem(pair), await ownershipOf({ mode: made.mode }, signal));
-  await using connection = await login(made, dependencies, signal);
+async function deploy(options: SshOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+  const files = layoutFiles(options, pair.certificate, pairPem(pair), await ownershipOf({ mode: options.mode }, signal));
+  await using connection = await login(options, dependencies, signal);
   const sftp = await openSftp(connection, signal);
   const record = recordPath(files[0].path);
   const refuseIfBehind = async (): Promise<void> => {
@@ -95,20 +95,20 @@ async function deploy(made: SshOptions, dependencies: DeployerDependencies, { pa
   await refuseIfBehind();
   await staged.swap();
   // Also when nothing changed: the attempt that swapped may have died before this.
-  if (made.command !== undefined) {
-    await runRemote(connection, { argv: made.command, timeoutMs: made.commandTimeout, secret: pair.privateKey }, signal).catch(async (error: unknown) => {
+  if (options.command !== undefined) {
+    await runRemote(connection, { argv: options.command, timeoutMs: options.commandTimeout, secret: pair.privateKey }, signal).catch(async (error: unknown) => {
       // An abort is no verdict on the pair, and over a lost connection nothing goes back: the next attempt runs it again.
       if (!signal.aborted) await staged.restore().catch(() => undefined);
       throw error;
     });
   }
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, host: made.host, file: files[0].path };
+  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, host: options.host, file: files[0].path };
 }
 
-async function login(made: SshOptions, { secret }: DeployerDependencies, signal: AbortSignal): Promise<SshConnection> {
+async function login(options: SshOptions, { secret }: DeployerDependencies, signal: AbortSignal): Promise<SshConnection> {
   signal.throwIfAborted();
   const read = async (reference: SshOptions["password"]) => (reference === undefined ? null : await secret(reference));
-  const { host, port, user, hostKey: hostKeys, timeout: timeoutMs, agent = null } = made;
-  const secrets = { privateKey: await read(made.privateKey), passphrase: await read(made.passphrase), password: await read(made.password) };
+  const { host, port, user, hostKey: hostKeys, timeout: timeoutMs, agent = null } = options;
+  const secrets = { privateKey: await read(options.privateKey), passphrase: await read(options.passphrase), password: await read(options.password) };
   return await connectSsh({ host, port, user, hostKeys, agent, timeoutMs, ...secrets }, signal);
 }

@@ -40,16 +40,16 @@ const mountAnswer = z.object({ data: z.object({ type: z.string(), options: z.rec
 
 const LOGOUT_TIMEOUT_MS = 2_000;
 
-export async function openVault(made: VaultOptions, dependencies: DeployerDependencies, signal: AbortSignal): Promise<VaultSession> {
-  const api: HttpApi = { name: `Vault at ${new URL(made.address).origin}`, timeoutMs: made.timeout, ca: await readTrust(made.trust) };
-  const { token, own } = await logIn(made, api, dependencies, signal);
+export async function openVault(options: VaultOptions, dependencies: DeployerDependencies, signal: AbortSignal): Promise<VaultSession> {
+  const api: HttpApi = { name: `Vault at ${new URL(options.address).origin}`, timeoutMs: options.timeout, ca: await readTrust(options.trust) };
+  const { token, own } = await logIn(options, api, dependencies, signal);
   const call = (request: Omit<HttpCall, "url"> & { path: string }, until: AbortSignal): Promise<HttpAnswer> =>
     callHttp(
       api,
-      { ...request, url: urlOf(made, request.path), headers: headersOf(made, token, request.headers), secrets: [token, ...(request.secrets ?? [])] },
+      { ...request, url: urlOf(options, request.path), headers: headersOf(options, token, request.headers), secrets: [token, ...(request.secrets ?? [])] },
       until,
     );
-  const data = (path: string): string => `${made.mount}/data/${path}`;
+  const data = (path: string): string => `${options.mount}/data/${path}`;
   return {
     async read(path, until) {
       const answer = await call({ method: "GET", path: data(path), expected: [404] }, until);
@@ -66,14 +66,14 @@ export async function openVault(made: VaultOptions, dependencies: DeployerDepend
     },
     async describe(path, metadata, until) {
       const headers = { "content-type": "application/merge-patch+json" };
-      await call({ method: "PATCH", path: `${made.mount}/metadata/${path}`, headers, body: JSON.stringify({ custom_metadata: metadata }) }, until);
+      await call({ method: "PATCH", path: `${options.mount}/metadata/${path}`, headers, body: JSON.stringify({ custom_metadata: metadata }) }, until);
     },
     async requireVersion2(until) {
       // What the `vault kv` command asks, too: any token that may do something in the mount may read it.
-      const { data: mount } = answerBody(api, await call({ method: "GET", path: `sys/internal/ui/mounts/${made.mount}` }, until), mountAnswer);
+      const { data: mount } = answerBody(api, await call({ method: "GET", path: `sys/internal/ui/mounts/${options.mount}` }, until), mountAnswer);
       if (mount.type === "kv" && mount.options?.version === "2") return;
       const what = mount.type === "kv" ? "a KV engine of version 1 (`vault kv enable-versioning` upgrades it)" : `no KV engine but ${mount.type}`;
-      throw new RenewalError("deploy.refused", `${api.name}: ${made.mount} is ${what}; this target needs version 2`);
+      throw new RenewalError("deploy.refused", `${api.name}: ${options.mount} is ${what}; this target needs version 2`);
     },
     async [Symbol.asyncDispose]() {
       if (!own) return;
@@ -83,14 +83,14 @@ export async function openVault(made: VaultOptions, dependencies: DeployerDepend
   };
 }
 
-async function logIn(made: VaultOptions, api: HttpApi, { secret }: DeployerDependencies, signal: AbortSignal): Promise<{ token: Secret; own: boolean }> {
-  const { auth } = made;
+async function logIn(options: VaultOptions, api: HttpApi, { secret }: DeployerDependencies, signal: AbortSignal): Promise<{ token: Secret; own: boolean }> {
+  const { auth } = options;
   if ("token" in auth) return { token: await secret(auth.token), own: false };
   const isRole = "appRole" in auth;
   const credential = isRole ? await secret(auth.appRole.secretId) : await podToken(auth.kubernetes.tokenFile);
   const body = isRole ? { role_id: auth.appRole.roleId, secret_id: credential.reveal() } : { role: auth.kubernetes.role, jwt: credential.reveal() };
-  const url = urlOf(made, `auth/${isRole ? auth.appRole.mount : auth.kubernetes.mount}/login`);
-  const request = { method: "POST", url, headers: headersOf(made, null), body: JSON.stringify(body), secrets: [credential], expected: [400] } as const;
+  const url = urlOf(options, `auth/${isRole ? auth.appRole.mount : auth.kubernetes.mount}/login`);
+  const request = { method: "POST", url, headers: headersOf(options, null), body: JSON.stringify(body), secrets: [credential], expected: [400] } as const;
   const answer = await callHttp(api, request, signal);
   // AppRole says 400 to a wrong or used up secret ID, which somebody can mend.
   if (answer.status === 400)
@@ -106,17 +106,17 @@ async function podToken(path: string): Promise<Secret> {
   return new Secret(text.trim());
 }
 
-function urlOf(made: VaultOptions, path: string): URL {
-  return new URL(`${made.address.replace(/\/+$/, "")}/v1/${path}`);
+function urlOf(options: VaultOptions, path: string): URL {
+  return new URL(`${options.address.replace(/\/+$/, "")}/v1/${path}`);
 }
 
-function headersOf(made: VaultOptions, token: Secret | null, more: Readonly<Record<string, string>> = {}): Record<string, string> {
+function headersOf(options: VaultOptions, token: Secret | null, more: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     "content-type": "application/json",
     // Without it an agent or proxy in between may refuse the request (Vault API documentation, "The X-Vault-Request header").
     "x-vault-request": "true",
     ...(token !== null && { "x-vault-token": token.reveal() }),
-    ...(made.namespace !== undefined && { "x-vault-namespace": made.namespace }),
+    ...(options.namespace !== undefined && { "x-vault-namespace": options.namespace }),
     ...more,
   };
 }

@@ -18,7 +18,7 @@ export interface ForeignPair {
  * Takes over a pair that other tooling issued and installed, as the next generation. It is assumed to be in place
  * already, so nothing is deployed; the planner then treats it like any other version. Returns the generation.
  */
-export async function adopt({ store, clock }: Context, certificate: Certificate, pair: ForeignPair): Promise<number> {
+export async function importPair({ store, clock }: Context, certificate: Certificate, pair: ForeignPair): Promise<number> {
   const { name, targets } = certificate;
   const now = clock.now();
   return store.transaction(async (tx) => {

@@ -8,11 +8,11 @@ import { insertRenewal } from "../plan/newRenewal.ts";
 import { isUnconfirmed } from "../rules/restored.ts";
 import { runwayPriority } from "../rules/window.ts";
 import { resumeHeld } from "../steps/hold.ts";
-import { proceed } from "../steps/reconcile.ts";
+import { reconcile } from "../steps/reconcile.ts";
 import { pairBefore, rollBack, unfitness } from "../steps/rollBack.ts";
 
 /** What a person decides about a renewal. Every verb needs the database only: the sweep enqueues what follows when Redis is away. */
-export interface Decision {
+export interface OperatorDecision {
   /** Name of a certificate, or id of a renewal. */
   readonly of: string;
   readonly why: string | null;
@@ -29,19 +29,19 @@ export async function heldRenewal({ store }: Pick<Context, "store">, of: string)
 }
 
 /** A held renewal tries its failed wave once more. Throws `request.invalid`. */
-export async function resumeRenewal(context: Context, decision: Decision): Promise<Renewal> {
+export async function resumeRenewal(context: Context, decision: OperatorDecision): Promise<Renewal> {
   const { store, clock } = context;
   const resumed = await store.transaction(async (tx) => {
     const { renewal, name, certificate } = await subjectOf(context, tx, decision.of);
     if (renewal?.state !== "held") throw invalid(`"${name}" has no held renewal; see \`renewd status\``);
     return resumeHeld(tx, renewal, certificate, reasonOf(decision, "resumed by hand"), clock.now());
   });
-  await proceed(context, resumed.id);
+  await reconcile(context, resumed.id);
   return resumed;
 }
 
 /** Puts the last pair that was proved live and is still valid back everywhere, as the next generation. Throws `request.invalid`. */
-export async function rollBackRenewal(context: Context, decision: Decision): Promise<Renewal> {
+export async function rollBackRenewal(context: Context, decision: OperatorDecision): Promise<Renewal> {
   const { store, clock } = context;
   const rollback = await store.transaction(async (tx) => {
     const now = clock.now();
@@ -54,11 +54,11 @@ export async function rollBackRenewal(context: Context, decision: Decision): Pro
     if (to === null) throw invalid(`"${name}" has no earlier pair that was proved live and is still valid; see \`renewd show ${name}\``);
     return rollBack(tx, { certificate, to, ended: renewal, why: reasonOf(decision, "rolled back by hand"), trigger: "request" }, now);
   });
-  await proceed(context, rollback.id);
+  await reconcile(context, rollback.id);
   return rollback;
 }
 
-export interface DeployWish {
+export interface RedeployRequest {
   readonly certificate: string;
   /** Empty: all of the certificate's. */
   readonly targets: readonly string[];
@@ -68,9 +68,9 @@ export interface DeployWish {
 }
 
 /** Deploys and proves a pair that exists, without issuing. An earlier one comes back as the next generation. Throws `request.invalid`. */
-export async function redeploy(context: Context, wish: DeployWish): Promise<Renewal> {
-  const { store, estate, clock } = context;
-  const certificate = estate.certificate(wish.certificate);
+export async function redeploy(context: Context, wish: RedeployRequest): Promise<Renewal> {
+  const { store, services, clock } = context;
+  const certificate = services.certificate(wish.certificate);
   if (certificate === null) throw invalid(`"${wish.certificate.slice(0, 80)}" is not configured; see \`renewd certificates\``);
   const unknown = wish.targets.find((target) => !certificate.targets.includes(target));
   if (unknown !== undefined) throw invalid(`target "${unknown.slice(0, 80)}" is none of ${certificate.name}'s: ${certificate.targets.join(", ")}`);
@@ -86,11 +86,11 @@ export async function redeploy(context: Context, wish: DeployWish): Promise<Rene
     if (version === null) throw invalid(`"${certificate.name}" has no generation ${wish.generation}; the latest is ${latest.generation}`);
     return version.generation === latest.generation ? deployAgain(tx, certificate, version, wish, now) : goBack(tx, certificate, version, wish, now);
   });
-  await proceed(context, renewal.id);
+  await reconcile(context, renewal.id);
   return renewal;
 }
 
-async function deployAgain(tx: Store, certificate: Certificate, version: Version, { targets, by }: DeployWish, now: number): Promise<Renewal> {
+async function deployAgain(tx: Store, certificate: Certificate, version: Version, { targets, by }: RedeployRequest, now: number): Promise<Renewal> {
   const { name } = certificate;
   const { generation } = version;
   await tx.deployments.want(name, certificate.targets, generation);
@@ -100,7 +100,7 @@ async function deployAgain(tx: Store, certificate: Certificate, version: Version
   return inserted(await insertRenewal(tx, { ...plan, priority: runwayPriority(version, now) }, now), name);
 }
 
-async function goBack(tx: Store, certificate: Certificate, to: Version, { targets, by }: DeployWish, now: number): Promise<Renewal> {
+async function goBack(tx: Store, certificate: Certificate, to: Version, { targets, by }: RedeployRequest, now: number): Promise<Renewal> {
   if (targets.length > 0) throw invalid("an earlier generation goes back to every target at once: leave `--target` out");
   const unfit = unfitness(to, await tx.versions.list(certificate.name), now);
   if (unfit !== null) throw invalid(`generation ${to.generation} of "${certificate.name}" ${unfit}`);
@@ -114,11 +114,11 @@ interface Subject {
   readonly renewal: Renewal | null;
 }
 
-async function subjectOf({ estate }: Context, tx: Store, of: string): Promise<Subject> {
-  const named = estate.certificate(of);
+async function subjectOf({ services }: Context, tx: Store, of: string): Promise<Subject> {
+  const named = services.certificate(of);
   const asked = named === null ? await tx.renewals.get(of) : null;
   const name = named?.name ?? asked?.certificate;
-  const certificate = named ?? (name === undefined ? null : estate.certificate(name));
+  const certificate = named ?? (name === undefined ? null : services.certificate(name));
   if (certificate === null) throw invalid(`"${of.slice(0, 80)}" is neither a configured certificate nor the id of one's renewal`);
   const active = await tx.renewals.active(certificate.name);
   const renewal = active === null ? null : await tx.renewals.lock(active.id);
@@ -147,7 +147,7 @@ function inserted(renewal: Renewal | null, name: string): Renewal {
   return renewal;
 }
 
-function reasonOf({ why, by }: Pick<Decision, "why" | "by">, otherwise: string): string {
+function reasonOf({ why, by }: Pick<OperatorDecision, "why" | "by">, otherwise: string): string {
   return `${why ?? otherwise}${by === null ? "" : ` (by ${by})`}`;
 }
 

@@ -2,7 +2,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { RevocationReason } from "../../domain/issuer.ts";
 import { canonicalSerial, IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { lookAtOnce } from "../steps/hold.ts";
+import { wakePlanner } from "../steps/hold.ts";
 
 export interface Revocation {
   readonly version: Version;
@@ -24,22 +24,22 @@ export async function versionToRevoke({ store }: Pick<Context, "store">, nameOrS
  * that says it is revoked already has done what was asked, so a crash in between loses nothing.
  */
 export async function revoke(
-  { store, estate, clock }: Pick<Context, "store" | "estate" | "clock">,
+  { store, services, clock }: Pick<Context, "store" | "services" | "clock">,
   revocation: Revocation,
   signal: AbortSignal,
 ): Promise<void> {
   const { version, reason, requestedBy } = revocation;
   const { certificate, generation, leaf, leafPem } = version;
-  const issuer = version.issuer === IMPORTED ? estate.certificate(certificate)?.issuer : version.issuer;
+  const issuer = version.issuer === IMPORTED ? services.certificate(certificate)?.issuer : version.issuer;
   if (issuer === undefined) throw new RenewalError("request.invalid", `certificate: "${certificate}" is not configured, so its CA is not known`);
-  const client = estate.issuer(issuer);
+  const client = services.issuer(issuer);
   if (client.revoke === undefined) throw new RenewalError("request.invalid", `issuer "${issuer}" cannot revoke`);
   const privateKey = await store.versions.privateKey(certificate, generation);
   const key = await client.revoke({ leafPem, privateKey, reason }, signal);
   const now = clock.now();
   await store.transaction(async (tx) => {
     await tx.versions.markRevoked(certificate, generation, now);
-    await lookAtOnce(tx, certificate, now);
+    await wakePlanner(tx, certificate, now);
     const detail = { generation, serial: leaf.serial, reason, key, issuer, requestedBy };
     await tx.events.append({ at: now, type: "version.revoked", certificate, renewalId: null, target: null, detail });
   });

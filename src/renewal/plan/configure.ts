@@ -1,17 +1,17 @@
 import type { Context } from "../context.ts";
-import { proceed } from "../steps/reconcile.ts";
+import { reconcile } from "../steps/reconcile.ts";
 
 /**
  * Makes the database's records match the configuration, with an event for every difference. Run by planners at start and reload.
  * Throws `clock.skewed` before anything is written: what is new is due now, and a clock 40 days ahead would hide it for so long.
  */
 export async function configure(context: Context, signal: AbortSignal): Promise<void> {
-  const { store, estate, clock, log } = context;
+  const { store, services, clock, log } = context;
   await context.clockGuard.check(signal);
   const now = clock.now();
   const difference = await store.transaction(async (tx) => {
-    const found = await tx.certificates.sync(estate.certificates(), now);
-    await tx.cursors.retain([...estate.channels().keys()]);
+    const found = await tx.certificates.sync(services.certificates(), now);
+    await tx.cursors.retain([...services.channels().keys()]);
     const base = { at: now, renewalId: null, target: null };
     for (const certificate of found.added) await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "added" } });
     for (const certificate of found.changed) {
@@ -26,7 +26,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   // What is in flight is decided anew: a mended target need not wait for the end of its back-off.
   for (const certificate of [...changed, ...removed]) {
     const active = await store.renewals.active(certificate);
-    if (active !== null) await proceed(context, active.id);
+    if (active !== null) await reconcile(context, active.id);
   }
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
 }

@@ -21,9 +21,9 @@ export async function warnOfExpiry(context: Context, signal: AbortSignal): Promi
 }
 
 async function warn(context: Context, record: CertificateRecord): Promise<boolean> {
-  const { store, clock, estate } = context;
+  const { store, clock, services } = context;
   const { name, expiryWarningAt: seen } = record;
-  const certificate = estate.certificate(name);
+  const certificate = services.certificate(name);
   // This planner has yet to be reloaded: another one tells.
   if (certificate === null && record.removedAt === null) return false;
   // An imported one is in use before a handshake has proved it.

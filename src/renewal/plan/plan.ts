@@ -5,15 +5,15 @@ import type { Context } from "../context.ts";
 import { type Buckets, byKey, keyOf, spend } from "../rules/budget.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts } from "../rules/decide.ts";
-import { isPending } from "../rules/replacement.ts";
+import { isReplacementPending } from "../rules/replacement.ts";
 import { runwayPriority } from "../rules/window.ts";
-import { proceed } from "../steps/reconcile.ts";
-import { wantAgain } from "../steps/redeployDrifted.ts";
+import { reconcile } from "../steps/reconcile.ts";
+import { redeployDrifted } from "../steps/redeployDrifted.ts";
 import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
-import { lookAfterRestore } from "./restoreCheck.ts";
+import { probeAfterRestore } from "./restoreCheck.ts";
 
 /** The emergency lane: as if it expired within the hour. */
-const CAMPAIGN_PRIORITY = 60;
+const REPLACEMENT_PRIORITY = 60;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
 /** While an operator's window or freeze holds a certificate, the planner looks again this often. */
@@ -23,14 +23,14 @@ const OUTDATED_LOOK_MS = 60_000;
 
 /** Without `buckets` nothing is held for a budget: it is asked again right before the order in any case. */
 export async function loadPlanFacts(
-  { store, estate }: Pick<Context, "store" | "estate">,
+  { store, services }: Pick<Context, "store" | "services">,
   certificate: Certificate,
   record: CertificateRecord,
   buckets: Buckets = new Map(),
 ): Promise<PlanFacts> {
   const version = await store.versions.latest(certificate.name);
-  const campaign = await store.campaigns.of(certificate.name);
-  const issuer = isPending(campaign, version) ? campaign.issuer : null;
+  const replacement = await store.replacements.of(certificate.name);
+  const issuer = isReplacementPending(replacement, version) ? replacement.issuer : null;
   return {
     certificate: withoutDeadEndpoints(certificate, version),
     record,
@@ -39,8 +39,8 @@ export async function loadPlanFacts(
     active: await store.renewals.active(certificate.name),
     deployments: await store.deployments.list(certificate.name),
     endpoints: await store.observations.statuses(certificate.name),
-    campaign,
-    budget: { ca: estate.budget(issuer ?? certificate.issuer), buckets },
+    replacement,
+    budget: { ca: services.budget(issuer ?? certificate.issuer), buckets },
   };
 }
 
@@ -70,7 +70,7 @@ function groupsOf<T>(list: readonly T[], size: number): T[][] {
 async function planOne(context: Context, record: CertificateRecord, buckets: Map<string, Bucket>, signal: AbortSignal): Promise<Renewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
-  const certificate = context.estate.certificate(record.name);
+  const certificate = context.services.certificate(record.name);
   if (certificate === null || certificate.digest !== record.digest) {
     // Another process runs a newer configuration; it plans this certificate.
     log.warn({ certificate: record.name }, "certificate's configuration here differs from the database: reload this planner");
@@ -78,12 +78,12 @@ async function planOne(context: Context, record: CertificateRecord, buckets: Map
     return null;
   }
   const loaded = await loadPlanFacts(context, certificate, record, buckets);
-  const facts = loaded.active === null ? await lookAfterRestore(context, loaded, signal) : loaded;
+  const facts = loaded.active === null ? await probeAfterRestore(context, loaded, signal) : loaded;
   const decision = decide(facts, now);
   if (!decision.due) {
     // Whoever has something new to decide about asks for a look at once, which this must not put off.
     await store.certificates.moveCheck(record, nextLook(decision, facts, now));
-    log.debug({ certificate: record.name, why: decision.hold ?? "notDue", detail: decision.detail }, "certificate not due");
+    log.debug({ certificate: record.name, why: decision.blockedBy ?? "notDue", detail: decision.detail }, "certificate not due");
     return null;
   }
   if (!isFreeOfBudget(facts, decision.reason, now)) {
@@ -94,9 +94,9 @@ async function planOne(context: Context, record: CertificateRecord, buckets: Map
 }
 
 /** A freeze may be lifted by a reload, which changes no certificate's digest; a pause must not hide an expiry. */
-function nextLook({ hold, until }: Extract<PlanDecision, { due: false }>, { version }: PlanFacts, now: number): number | null {
-  if (until !== null && (hold === "frozen" || hold === "outsideWindow")) return Math.min(until, now + MAINTENANCE_LOOK_MS);
-  if (hold !== "paused" || version === null || version.leaf.notAfter <= now) return until;
+function nextLook({ blockedBy, until }: Extract<PlanDecision, { due: false }>, { version }: PlanFacts, now: number): number | null {
+  if (until !== null && (blockedBy === "frozen" || blockedBy === "outsideWindow")) return Math.min(until, now + MAINTENANCE_LOOK_MS);
+  if (blockedBy !== "paused" || version === null || version.leaf.notAfter <= now) return until;
   return Math.min(until ?? Number.POSITIVE_INFINITY, version.leaf.notAfter);
 }
 
@@ -116,24 +116,24 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
     // A whole renewal may have come and gone since the facts were loaded; one for the generation before it would never end.
     if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
-    if (inserted !== null && start.reason === "drift") await wantAgain(tx, facts.certificate, inserted.generation);
+    if (inserted !== null && start.reason === "drift") await redeployDrifted(tx, facts.certificate, inserted.generation);
     return inserted;
   });
   if (renewal === null) return null;
   log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: start.reason }, "renewal planned");
-  await proceed(context, renewal.id);
+  await reconcile(context, renewal.id);
   return renewal;
 }
 
-function planFor({ certificate, version, record, campaign }: PlanFacts, start: RenewalStart, now: number): RenewalPlan {
+function planFor({ certificate, version, record, replacement }: PlanFacts, start: RenewalStart, now: number): RenewalPlan {
   const current = version?.generation ?? 0;
-  const replaces = isPending(campaign, version);
+  const replaces = isReplacementPending(replacement, version);
   const priority = runwayPriority(version, now);
   return {
     ...start,
     certificate,
     generation: start.reason === "drift" ? current : Math.max(current, record.generationFloor) + 1,
-    issuer: start.reason !== "drift" && replaces ? campaign.issuer : null,
-    priority: replaces ? Math.min(CAMPAIGN_PRIORITY, priority) : priority,
+    issuer: start.reason !== "drift" && replaces ? replacement.issuer : null,
+    priority: replaces ? Math.min(REPLACEMENT_PRIORITY, priority) : priority,
   };
 }

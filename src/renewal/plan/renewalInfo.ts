@@ -49,11 +49,11 @@ async function pollOne(context: Context, row: RenewalInfoRecord, troubled: Map<s
   // Not in the configuration now, or a CA without renewalInfo: both may change.
   if (asked === null || issuer?.renewalInfo === undefined) return noSuggestion(context, row);
   const known = troubled.get(asked);
-  if (known !== undefined) return failed(context, row, known);
+  if (known !== undefined) return recordPollFailed(context, row, known);
   try {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
     const info = await issuer.renewalInfo(version.leafPem, limited);
-    return info === null ? await noSuggestion(context, row) : await suggested(context, row, info);
+    return info === null ? await noSuggestion(context, row) : await recordSuggested(context, row, info);
   } catch (thrown) {
     signal.throwIfAborted();
     const error = isTimeout(thrown)
@@ -62,7 +62,7 @@ async function pollOne(context: Context, row: RenewalInfoRecord, troubled: Map<s
     if (CA_TROUBLE.has(error.code)) troubled.set(asked, error);
     // It does not know the certificate: another CA issued it.
     else if (version.issuer === IMPORTED && error.code !== "acme.renewalInfo") return noSuggestion(context, row);
-    return failed(context, row, error);
+    return recordPollFailed(context, row, error);
   }
 }
 
@@ -76,15 +76,15 @@ function isWorthAsking(version: Version, row: RenewalInfoRecord, now: number): b
 }
 
 /** Who issued an imported one nobody has said: most likely the CA that is configured for it. Null: it left the configuration. */
-function issuerToAsk({ estate }: Context, { certificate, issuer }: Version): string | null {
-  const configured = estate.certificate(certificate);
+function issuerToAsk({ services }: Context, { certificate, issuer }: Version): string | null {
+  const configured = services.certificate(certificate);
   if (configured === null) return null;
   return issuer === IMPORTED ? configured.issuer : issuer;
 }
 
-function issuerOf({ estate }: Context, name: string): Issuer | null {
+function issuerOf({ services }: Context, name: string): Issuer | null {
   try {
-    return estate.issuer(name);
+    return services.issuer(name);
   } catch (thrown) {
     if (toRenewalError(thrown).code === "config.removed") return null;
     throw thrown;
@@ -98,7 +98,7 @@ async function noSuggestion({ store, clock }: Context, row: RenewalInfoRecord): 
 }
 
 /** A window already known keeps its instant: choosing again at every poll would shift renewals to the window's beginning. */
-async function suggested({ store, clock }: Context, row: RenewalInfoRecord, info: RenewalInfo): Promise<boolean> {
+async function recordSuggested({ store, clock }: Context, row: RenewalInfoRecord, info: RenewalInfo): Promise<boolean> {
   const now = clock.now();
   const { start, end, explanationUrl, pollAt } = info;
   const isNew = row.windowStart !== start || row.windowEnd !== end || row.renewAt === null;
@@ -120,7 +120,7 @@ async function suggested({ store, clock }: Context, row: RenewalInfoRecord, info
 }
 
 /** What was suggested before stays in force. An answer that makes no sense is told once, not at every poll. */
-async function failed({ store, clock, log }: Context, row: RenewalInfoRecord, error: RenewalError): Promise<false> {
+async function recordPollFailed({ store, clock, log }: Context, row: RenewalInfoRecord, error: RenewalError): Promise<false> {
   const now = clock.now();
   const { certificate, generation } = row;
   const failures = row.failures + 1;

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import type { Campaign, CampaignMember } from "../../domain/replacement.ts";
+import type { Replacement, ReplacementMember } from "../../domain/replacement.ts";
 import { canonicalSerial, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type Selection, selects, waveOf } from "../rules/replacement.ts";
 
-export interface CampaignRequest {
+export interface ReplacementRequest {
   readonly selection: Selection;
   /** For people. */
   readonly described: string;
@@ -16,7 +16,7 @@ export interface CampaignRequest {
   readonly waves: readonly number[];
 }
 
-export interface Drafted {
+export interface ReplacementDraft {
   readonly members: readonly { readonly certificate: Certificate; readonly version: Version }[];
   /** Selected, but not to be had from the wanted issuer. */
   readonly refused: readonly { readonly certificate: string; readonly why: string }[];
@@ -25,12 +25,15 @@ export interface Drafted {
 }
 
 /** Whom it would concern; records nothing. */
-export async function draftCampaign({ store, estate }: Pick<Context, "store" | "estate">, { selection, issuer }: CampaignRequest): Promise<Drafted> {
+export async function draftReplacement(
+  { store, services }: Pick<Context, "store" | "services">,
+  { selection, issuer }: ReplacementRequest,
+): Promise<ReplacementDraft> {
   const members: { certificate: Certificate; version: Version }[] = [];
   const refused: { certificate: string; why: string }[] = [];
   const latest = await store.versions.listLatest();
   for (const version of latest) {
-    const certificate = estate.certificate(version.certificate);
+    const certificate = services.certificate(version.certificate);
     if (certificate === null || !selects(selection, version, certificate)) continue;
     // Ordered elsewhere, it would at once be replaced again for having the wrong issuer.
     if (issuer !== null && ![certificate.issuer, ...certificate.fallbacks].includes(issuer)) {
@@ -41,17 +44,21 @@ export async function draftCampaign({ store, estate }: Pick<Context, "store" | "
   return { members, refused, unknownSerials: [...(selection.serials ?? [])].filter((serial) => !inUse.has(serial)) };
 }
 
-/** Records the campaign; every planner works it off from then on. Returns its id. */
-export async function startCampaign({ store, clock }: Pick<Context, "store" | "clock">, request: CampaignRequest, { members }: Drafted): Promise<Campaign> {
+/** Records the replacement; every planner works it off from then on. Returns its id. */
+export async function startReplacement(
+  { store, clock }: Pick<Context, "store" | "clock">,
+  request: ReplacementRequest,
+  { members }: ReplacementDraft,
+): Promise<Replacement> {
   if (members.length === 0) throw new RenewalError("request.invalid", "no issued certificate of the configuration fits the selection");
   const now = clock.now();
   const { described: selection, issuer, deadline, waves } = request;
-  const campaign: Campaign = { id: randomUUID(), selection, issuer, deadline, createdAt: now, endedAt: null };
-  const rows = members.map(({ version: { certificate, generation } }, index): CampaignMember => {
-    return { campaign: campaign.id, certificate, generation, wave: waveOf(index, waves) };
+  const replacement: Replacement = { id: randomUUID(), selection, issuer, deadline, createdAt: now, endedAt: null };
+  const rows = members.map(({ version: { certificate, generation } }, index): ReplacementMember => {
+    return { replacement: replacement.id, certificate, generation, wave: waveOf(index, waves) };
   });
   await store.transaction(async (tx) => {
-    await tx.campaigns.create(campaign, rows);
+    await tx.replacements.create(replacement, rows);
     for (const { certificate } of rows) {
       if ((await tx.renewals.active(certificate)) === null) await tx.certificates.update(certificate, { nextCheckAt: now });
       await tx.events.append({
@@ -60,9 +67,9 @@ export async function startCampaign({ store, clock }: Pick<Context, "store" | "c
         certificate,
         renewalId: null,
         target: null,
-        detail: { campaign: campaign.id, selection },
+        detail: { replacement: replacement.id, selection },
       });
     }
   });
-  return campaign;
+  return replacement;
 }

@@ -26,13 +26,13 @@ export interface RequestAnswer {
 
 /** Idempotent while a renewal runs: asking twice gives the same id. Throws `request.invalid` with what to do. */
 export async function requestRenewal(context: Context, request: RenewalRequest): Promise<RequestAnswer> {
-  const { store, estate, clock } = context;
+  const { store, services, clock } = context;
   const id = request.id ?? null;
   const known = id === null ? null : await store.renewals.get(id);
   if (known !== null) return { renewalId: known.id, joined: true };
-  const certificate = estate.certificate(request.certificate);
+  const certificate = services.certificate(request.certificate);
   const record = certificate === null ? null : await store.certificates.get(certificate.name);
-  if (certificate === null) throw unknownCertificate(request.certificate, estate.certificates());
+  if (certificate === null) throw unknownCertificate(request.certificate, services.certificates());
   if (record === null)
     throw new RenewalError("request.invalid", `certificate: "${certificate.name}" is configured but no planner has seen it yet; start or reload one`);
   const facts = await loadPlanFacts(context, certificate, record);

@@ -51,22 +51,22 @@ export async function markOvertaken(tx: Store, version: Version, live: NewerLive
 }
 
 /** Looks at the endpoints of a restored certificate; once any has answered with nothing newer, the restored state is trusted again. */
-export async function lookAfterRestore<Facts extends RestoredFacts>(context: Context, facts: Facts, signal: AbortSignal): Promise<Facts> {
+export async function probeAfterRestore<Facts extends RestoredFacts>(context: Context, facts: Facts, signal: AbortSignal): Promise<Facts> {
   const { record, version, certificate } = facts;
   if (record.restoredAt === null || version === null) return facts;
-  if (!isUnconfirmed(facts)) return confirm(context, facts, `generation ${version.generation} was made after it`);
+  if (!isUnconfirmed(facts)) return confirmRestored(context, facts, `generation ${version.generation} was made after it`);
   if (certificate.endpoints.length === 0) return facts;
-  const live = await look(context, certificate, version, signal);
+  const live = await probeEndpoints(context, certificate, version, signal);
   const seen = { ...facts, live };
   if (live.answered === 0 || live.newer !== null) return seen;
-  return confirm(
+  return confirmRestored(
     context,
     seen,
     `${live.answered} address${live.answered === 1 ? "" : "es"} answered, nothing newer than generation ${version.generation} is live`,
   );
 }
 
-async function confirm<Facts extends RestoredFacts>({ store, clock }: Context, facts: Facts, why: string): Promise<Facts> {
+async function confirmRestored<Facts extends RestoredFacts>({ store, clock }: Context, facts: Facts, why: string): Promise<Facts> {
   const { name } = facts.record;
   await store.transaction(async (tx) => {
     await tx.certificates.update(name, { restoredAt: null });
@@ -75,9 +75,9 @@ async function confirm<Facts extends RestoredFacts>({ store, clock }: Context, f
   return { ...facts, record: { ...facts.record, restoredAt: null } };
 }
 
-async function look(context: Context, certificate: Certificate, version: Version, signal: AbortSignal): Promise<Live> {
+async function probeEndpoints(context: Context, certificate: Certificate, version: Version, signal: AbortSignal): Promise<Live> {
   const known = new Set((await context.store.versions.list(certificate.name)).map(({ leaf }) => leaf.fingerprint));
-  const seen = (await Promise.all(certificate.endpoints.map((endpoint) => observe(context, endpoint, version, signal)))).flat();
+  const seen = (await Promise.all(certificate.endpoints.map((endpoint) => probeEndpoint(context, endpoint, version, signal)))).flat();
   const newer = seen.find(({ observation }) => isNewer(observation, version, known));
   return {
     answered: seen.filter(({ observation }) => observation.served !== null).length,
@@ -88,7 +88,7 @@ async function look(context: Context, certificate: Certificate, version: Version
   };
 }
 
-async function observe(
+async function probeEndpoint(
   { probe }: Context,
   endpoint: Endpoint,
   version: Version,

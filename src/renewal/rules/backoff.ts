@@ -16,7 +16,7 @@ export function backoffMs(failures: number, { backoffMs: delays }: RenewalSettin
 const TARGET_PATIENCE_MS = DAY_MS;
 
 /** Being told until when to wait is not a failure and uses up no attempt; a limit that names no instant is one, or it would be tried for ever. */
-export function isToldToWait({ facts, retryAt }: RenewalError): boolean {
+export function asksToWait({ facts, retryAt }: RenewalError): boolean {
   return facts.class === "rateLimited" && retryAt !== null;
 }
 
@@ -25,7 +25,7 @@ export function retryAt(error: RenewalError, failures: number, attemptsMax: numb
   const { class: errorClass, retry } = error.facts;
   if (retry === "never") return null;
   const told = errorClass === "target" ? Math.min(error.retryAt ?? 0, now + TARGET_PATIENCE_MS) : (error.retryAt ?? 0);
-  if (isToldToWait(error) || error.code === "deploy.rateLimited") return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
+  if (asksToWait(error) || error.code === "deploy.rateLimited") return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
   if (failures >= attemptsMax) return null;
   return Math.max(told, now + backoffMs(failures, settings));
 }
@@ -37,7 +37,7 @@ const EMERGENCY_BACKOFF_MIN_MS = 60_000;
 const ANY_POLICY = { renewAtFractionLeft: null, jitterFraction: 0 };
 
 /** How long the next attempt may be waited for at most, in ms: the less is left of the latest version, the less. */
-export function patienceMs(latest: Pick<Version, "leaf"> | null, now: number): number {
+export function maxBackoffMs(latest: Pick<Version, "leaf"> | null, now: number): number {
   if (latest === null) return Number.POSITIVE_INFINITY;
   const { emergencyAt, expiresAt } = renewalWindow(latest.leaf, ANY_POLICY);
   if (now >= expiresAt) return EXPIRED_BACKOFF_MAX_MS;

@@ -1,35 +1,35 @@
 import type { CaBudget } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Reason, Renewal } from "../../domain/renewal.ts";
-import type { Membership } from "../../domain/replacement.ts";
+import type { ReplacementMembership } from "../../domain/replacement.ts";
 import { formatInstant } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import { type Buckets, type Charge, chargesOf, isRenewal, isUrgent, shortage, wakeAt } from "./budget.ts";
 import { WAIT_MAX_MS } from "./issuerChoice.ts";
-import { maintenanceHold } from "./maintenance.ts";
+import { maintenanceBlocker } from "./maintenance.ts";
 import { mayReplace } from "./order.ts";
 import { drift, firstReason } from "./reasons.ts";
-import { isPending, reasonInCampaign } from "./replacement.ts";
-import { heldAfterRestore, isUnconfirmed, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
+import { isReplacementPending, reasonInReplacement } from "./replacement.ts";
+import { blockedAfterRestore, isUnconfirmed, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
 import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 
 const WAVE_LOOK_MS = 60_000;
 
-export type Hold = "earlierWave" | "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
+export type Blocker = "earlierWave" | "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
   /** There is a reason, but something holds it back. `until` null: until somebody or something acts. */
-  | { readonly due: false; readonly hold: Hold; readonly reason: Reason | null; readonly detail: string; readonly until: number | null }
-  | { readonly due: false; readonly hold: null; readonly detail: string; readonly until: number };
+  | { readonly due: false; readonly blockedBy: Blocker; readonly reason: Reason | null; readonly detail: string; readonly until: number | null }
+  | { readonly due: false; readonly blockedBy: null; readonly detail: string; readonly until: number };
 
 export interface PlanFacts extends RestoredFacts {
   readonly active: Renewal | null;
   readonly budget: BudgetFacts;
   /** The replacement of many certificates that this one belongs to. */
-  readonly campaign: Membership | null;
+  readonly replacement: ReplacementMembership | null;
 }
 
 /** What is left at the CA this certificate would be ordered from. */
@@ -42,50 +42,50 @@ export interface BudgetFacts {
 /** Why a certificate is renewed now, or why not and when next. Pure: `renewd plan` and the planner say the same. */
 export function decide(facts: PlanFacts, now: number): PlanDecision {
   const { active, version, certificate, renewalInfo } = facts;
-  const found = reasonAfterRestore(facts, reasonInCampaign(facts.campaign, version, firstReason(facts, now)));
+  const found = reasonAfterRestore(facts, reasonInReplacement(facts.replacement, version, firstReason(facts, now)));
   if (active !== null) {
-    return { due: false, hold: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
+    return { due: false, blockedBy: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
   }
   if (found === null) {
-    const held = holdForWave(facts, now) ?? holdRestored(facts, null, now);
-    if (held !== null) return held;
+    const blocked = blockedByEarlierWave(facts, now) ?? blockedByRestore(facts, null, now);
+    if (blocked !== null) return blocked;
     // firstReason finds `missing` without a version, so there is one.
     const dueAt = version === null ? now : nextDueAt(version, certificate.policy, renewalInfo);
     const suggestion = version === null ? null : suggestionFor(version, renewalInfo);
     const suggested = suggestion?.renewAt === dueAt ? `, as the CA suggests${suggestion.explanationUrl === null ? "" : ` (${suggestion.explanationUrl})`}` : "";
-    return { due: false, hold: null, detail: `renews ${formatInstant(dueAt)}${suggested}`, until: dueAt };
+    return { due: false, blockedBy: null, detail: `renews ${formatInstant(dueAt)}${suggested}`, until: dueAt };
   }
-  const held = holdBack(facts, found.reason, now);
-  return (held === null ? null : meanwhile(facts, held, now)) ?? held ?? { due: true, reason: found.reason, detail: found.detail };
+  const blocked = findBlocker(facts, found.reason, now);
+  return (blocked === null ? null : driftMeanwhile(facts, blocked, now)) ?? blocked ?? { due: true, reason: found.reason, detail: found.detail };
 }
 
 /** What keeps a new pair from being issued does not keep the one that exists from where it is missing. Null: nothing is missing. */
-function meanwhile(facts: PlanFacts, held: PlanDecision, now: number): PlanDecision | null {
+function driftMeanwhile(facts: PlanFacts, blocked: PlanDecision, now: number): PlanDecision | null {
   const { version, record } = facts;
-  if (held.due || held.hold === null || !WAITS_TO_ISSUE.includes(held.hold)) return null;
+  if (blocked.due || blocked.blockedBy === null || !WAITS_TO_ISSUE.includes(blocked.blockedBy)) return null;
   if (version === null || version.revokedAt !== null || isExpired(facts, now) || isUnconfirmed(facts)) return null;
   // Then it is deploying that backs off.
-  if (held.hold === "backedOff" && !failedToIssue(record.lastErrorCode)) return null;
+  if (blocked.blockedBy === "backedOff" && !failedToIssue(record.lastErrorCode)) return null;
   const detail = drift({ ...facts, version });
   return detail === null ? null : { due: true, reason: "drift", detail };
 }
 
-const WAITS_TO_ISSUE: readonly Hold[] = ["backedOff", "frozen", "outsideWindow", "budget"];
+const WAITS_TO_ISSUE: readonly Blocker[] = ["backedOff", "frozen", "outsideWindow", "budget"];
 
 /** A certificate's last failure was that no new pair came, or that one was taken back, rather than that a pair could not be put in place. */
 export function failedToIssue(lastErrorCode: string | null): boolean {
   return lastErrorCode !== null && (lastErrorCode.startsWith("acme.") || lastErrorCode.startsWith("solver.") || lastErrorCode === "deploy.rolledBack");
 }
 
-type HoldCheck = (facts: PlanFacts, reason: Reason, now: number) => PlanDecision | null;
+type BlockerCheck = (facts: PlanFacts, reason: Reason, now: number) => PlanDecision | null;
 
 /** What holds a certificate back although there is a reason to renew it: the first that applies is told. */
-const HOLDS: readonly HoldCheck[] = [holdPaused, holdBackedOff, holdRestored, holdForOperator, holdForBudget];
+const BLOCKERS: readonly BlockerCheck[] = [blockedByPause, blockedByBackoff, blockedByRestore, blockedByMaintenance, blockedByBudget];
 
-function holdBack(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
-  for (const hold of HOLDS) {
-    const held = hold(facts, reason, now);
-    if (held !== null) return held;
+function findBlocker(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  for (const check of BLOCKERS) {
+    const blocked = check(facts, reason, now);
+    if (blocked !== null) return blocked;
   }
   return null;
 }
@@ -94,19 +94,19 @@ function isExpired({ version }: PlanFacts, now: number): boolean {
   return version !== null && version.leaf.notAfter <= now;
 }
 
-function holdPaused(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+function blockedByPause(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
   const { pausedAt, pausedUntil, pausedReason } = facts.record;
   // An expired certificate is an outage already: a pause forgotten months ago must not hide it.
   if (pausedAt === null || (pausedUntil !== null && pausedUntil <= now) || isExpired(facts, now)) return null;
-  return { due: false, hold: "paused", reason, detail: `paused: ${pausedReason ?? "no reason given"}`, until: pausedUntil };
+  return { due: false, blockedBy: "paused", reason, detail: `paused: ${pausedReason ?? "no reason given"}`, until: pausedUntil };
 }
 
-function holdBackedOff(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+function blockedByBackoff(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
   const { nextAttemptAt, failures, lastErrorMessage } = facts.record;
   if (nextAttemptAt === null || nextAttemptAt <= now) return null;
   if (isExpired(facts, now) && nextAttemptAt - now > EXPIRED_BACKOFF_MAX_MS) return null;
   const detail = `${failures} failure${failures === 1 ? "" : "s"} in a row, last: ${lastErrorMessage ?? "unknown"}`;
-  return { due: false, hold: "backedOff", reason, detail, until: nextAttemptAt };
+  return { due: false, blockedBy: "backedOff", reason, detail, until: nextAttemptAt };
 }
 
 /** Drift is mended with the version that exists, and a CA counts a renewal that it asked for, or that comes in the window it suggested, against no limit (RFC 9773 §5). */
@@ -119,18 +119,18 @@ export function isFreeOfBudget(
   return version !== null && mayReplace(certificate, ca.issuer, version, now) && isInsideWindow(version, renewalInfo, now);
 }
 
-function holdForBudget(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+function blockedByBudget(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
   if (isFreeOfBudget(facts, reason, now)) return null;
   const {
     certificate,
     version,
-    campaign,
+    replacement,
     budget: { ca, buckets },
   } = facts;
-  const short = shortage(chargesFor(certificate, version, ca), buckets, isPending(campaign, version) || isUrgent(certificate, version, now), now);
+  const short = shortage(chargesFor(certificate, version, ca), buckets, isReplacementPending(replacement, version) || isUrgent(certificate, version, now), now);
   // Issuing turns to the next issuer then.
   if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
-  return { due: false, hold: "budget", reason, detail: short.detail, until: wakeAt(short.until, certificate, version, now) };
+  return { due: false, blockedBy: "budget", reason, detail: short.detail, until: wakeAt(short.until, certificate, version, now) };
 }
 
 /** Every bucket the certificate's next order draws on. */
@@ -138,27 +138,27 @@ export function chargesFor(certificate: Certificate, version: Version | null, ca
   return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca.issuer) });
 }
 
-function holdForOperator({ certificate, version, renewalInfo, campaign }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+function blockedByMaintenance({ certificate, version, renewalInfo, replacement }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
   // A mass replacement was asked for by a person, with a deadline.
-  if (version === null || isPending(campaign, version)) return null;
+  if (version === null || isReplacementPending(replacement, version)) return null;
   // The end of the CA's window counts as well: what it revokes is revoked then.
   const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
   const safeUntil = Math.min(emergencyAt, suggestionFor(version, renewalInfo)?.end ?? emergencyAt);
-  const held = maintenanceHold(certificate.maintenance, reason, safeUntil, now);
+  const held = maintenanceBlocker(certificate.maintenance, reason, safeUntil, now);
   return held && { due: false, reason, ...held };
 }
 
 /** A replacement that others have to pass first. Nobody says when they have: it is looked at again and again. */
-function holdForWave({ campaign, version }: PlanFacts, now: number): PlanDecision | null {
-  if (!isPending(campaign, version) || campaign.waitsFor === 0) return null;
-  const others = `${campaign.waitsFor} certificate${campaign.waitsFor === 1 ? "" : "s"}`;
-  const detail = `replacement ${campaign.campaign.slice(0, 8)}: its turn comes when ${others} of earlier waves are proved live`;
-  return { due: false, hold: "earlierWave", reason: "requested", detail, until: now + WAVE_LOOK_MS };
+function blockedByEarlierWave({ replacement, version }: PlanFacts, now: number): PlanDecision | null {
+  if (!isReplacementPending(replacement, version) || replacement.waitsFor === 0) return null;
+  const others = `${replacement.waitsFor} certificate${replacement.waitsFor === 1 ? "" : "s"}`;
+  const detail = `replacement ${replacement.replacement.slice(0, 8)}: its turn comes when ${others} of earlier waves are proved live`;
+  return { due: false, blockedBy: "earlierWave", reason: "requested", detail, until: now + WAVE_LOOK_MS };
 }
 
-function holdRestored(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
-  const detail = heldAfterRestore(facts, reason);
+function blockedByRestore(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
+  const detail = blockedAfterRestore(facts, reason);
   if (detail === null) return null;
   // Whoever has not looked says when the planner will.
-  return { due: false, hold: "restored", reason, detail, until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now) };
+  return { due: false, blockedBy: "restored", reason, detail, until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now) };
 }

@@ -12,8 +12,8 @@ const ROUTINE: ReadonlySet<Reason> = new Set(["renewalWindow", "renewalInfo", "i
 /** Freezes and windows may follow each other; more than this many in a row is a hold without end. */
 const STEPS_MAX = 100;
 
-export interface MaintenanceHold {
-  readonly hold: "frozen" | "outsideWindow";
+export interface MaintenanceBlocker {
+  readonly blockedBy: "frozen" | "outsideWindow";
   readonly detail: string;
   /** ms since epoch. */
   readonly until: number;
@@ -24,7 +24,7 @@ export interface MaintenanceHold {
  * hold that would last beyond it is no hold at all: the change comes during the freeze either way, and early there is
  * still time to try again. So certificates that live shorter than a freeze renew through it as ever.
  */
-export function maintenanceHold({ windows, freezes }: Maintenance, reason: Reason, safeUntil: number, now: number): MaintenanceHold | null {
+export function maintenanceBlocker({ windows, freezes }: Maintenance, reason: Reason, safeUntil: number, now: number): MaintenanceBlocker | null {
   if (!ROUTINE.has(reason)) return null;
   const freezeAt = (at: number) => freezes.find(({ from, until }) => from <= at && at < until);
   let free = now;
@@ -37,8 +37,8 @@ export function maintenanceHold({ windows, freezes }: Maintenance, reason: Reaso
   if (free === now || free >= safeUntil) return null;
   const freeze = freezeAt(now);
   return freeze !== undefined
-    ? { hold: "frozen", detail: `frozen until ${formatInstant(freeze.until)} (${freeze.reason})`, until: free }
-    : { hold: "outsideWindow", detail: `waits for the maintenance window that opens ${formatInstant(free)}`, until: free };
+    ? { blockedBy: "frozen", detail: `frozen until ${formatInstant(freeze.until)} (${freeze.reason})`, until: free }
+    : { blockedBy: "outsideWindow", detail: `waits for the maintenance window that opens ${formatInstant(free)}`, until: free };
 }
 
 /** The first instant from `at` on that lies in a window: `at` itself inside one. */

@@ -8,19 +8,19 @@ const FAILURES_PAGE = 3;
 /** A certificate this close to its end is a page, whatever failed. */
 const RUNWAY_PAGE_MS = 3 * 86_400_000;
 
-export interface ToldFacts {
+export interface NotificationFacts {
   /** When the latest version expires, ms since epoch; null: there is none. */
   readonly expiresAt: number | null;
 }
 
-interface Telling {
+interface RuleResult {
   readonly severity: Severity;
   readonly message: string;
 }
-type Tell = (text: (name: string) => string, event: HistoryEvent, facts: ToldFacts) => Telling | null;
+type Rule = (text: (name: string) => string, event: HistoryEvent, facts: NotificationFacts) => RuleResult | null;
 
 /** What people are told of, and how urgently. Everything else is in the history. */
-const TELLINGS: Partial<Readonly<Record<EventType, Tell>>> = {
+const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   "renewal.failed": (text, event, facts) => ({ severity: needsPerson(event, facts) ? "page" : "warning", message: `renewal failed: ${text("message")}` }),
   "renewal.held": (text) => ({ severity: "page", message: `renewal held: ${text("message")}` }),
   "renewal.rolledBack": (text) => ({ severity: "page", message: `rolled back from generation ${text("generation")} to the pair of generation ${text("to")}` }),
@@ -44,13 +44,13 @@ const TELLINGS: Partial<Readonly<Record<EventType, Tell>>> = {
 };
 
 /** The kinds of events that anybody is ever told of. */
-export const TOLD = Object.keys(TELLINGS) as EventType[]; // Object.keys forgets the type of keys.
+export const NOTIFIED_EVENTS = Object.keys(RULES) as EventType[]; // Object.keys forgets the type of keys.
 
 /** What to tell of an event; null: nothing. Pure. */
-export function notificationOf(event: HistoryEvent, facts: ToldFacts): Notification | null {
+export function notificationOf(event: HistoryEvent, facts: NotificationFacts): Notification | null {
   const { seq, at, type, certificate, renewalId, target, detail } = event;
   const text = (name: string): string => (detail[name] === undefined || detail[name] === null ? "" : String(detail[name]));
-  const telling = TELLINGS[type]?.(text, event, facts) ?? null;
+  const telling = RULES[type]?.(text, event, facts) ?? null;
   if (telling === null) return null;
   const { severity, message } = telling;
   const action = typeof detail.action === "string" ? detail.action : actionOf(event);
@@ -65,7 +65,7 @@ function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string
 }
 
 /** Quarantine, what only a person can mend, what fails again and again, and what expires soon. */
-function needsPerson({ at, detail: { code, failures } }: HistoryEvent, { expiresAt }: ToldFacts): boolean {
+function needsPerson({ at, detail: { code, failures } }: HistoryEvent, { expiresAt }: NotificationFacts): boolean {
   const errorClass = typeof code === "string" && isErrorCode(code) ? ERRORS[code].class : "internal";
   if (errorClass === "internal" || errorClass === "configuration" || errorClass === "caa") return true;
   if (typeof failures === "number" && failures >= FAILURES_PAGE) return true;

@@ -1,11 +1,11 @@
 import { createHash, X509Certificate } from "node:crypto";
 import type { Certificate } from "../../domain/certificate.ts";
-import type { CampaignMember, Membership } from "../../domain/replacement.ts";
+import type { ReplacementMember, ReplacementMembership } from "../../domain/replacement.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { canonicalSerial, type Version } from "../../domain/version.ts";
 import type { ReasonFound } from "./reasons.ts";
 
-/** Which certificates a campaign replaces; all that are given must apply. */
+/** Which certificates a replacement replaces; all that are given must apply. */
 export interface Selection {
   /** Name of an issuer in configuration. */
   readonly issuer?: string;
@@ -59,14 +59,14 @@ export function waveOf(index: number, waves: readonly number[]): number {
   return found === -1 ? waves.length : found;
 }
 
-/** Whether the campaign still wants a newer generation. */
-export function isPending(membership: Pick<CampaignMember, "generation"> | null, version: Version | null): membership is Membership {
+/** Whether the replacement still wants a newer generation. */
+export function isReplacementPending(membership: Pick<ReplacementMember, "generation"> | null, version: Version | null): membership is ReplacementMembership {
   return membership !== null && version !== null && version.generation <= membership.generation;
 }
 
 /** Only what is graver goes before: the others come to the same new certificate. */
-export function reasonInCampaign(membership: Membership | null, version: Version | null, found: ReasonFound | null): ReasonFound | null {
-  if (!isPending(membership, version) || membership.waitsFor > 0 || (found !== null && found.reason !== "renewalWindow" && found.reason !== "drift"))
+export function reasonInReplacement(membership: ReplacementMembership | null, version: Version | null, found: ReasonFound | null): ReasonFound | null {
+  if (!isReplacementPending(membership, version) || membership.waitsFor > 0 || (found !== null && found.reason !== "renewalWindow" && found.reason !== "drift"))
     return found;
-  return { reason: "requested", detail: `replacement ${membership.campaign.slice(0, 8)}, due ${formatInstant(membership.deadline)}` };
+  return { reason: "requested", detail: `replacement ${membership.replacement.slice(0, 8)}, due ${formatInstant(membership.deadline)}` };
 }

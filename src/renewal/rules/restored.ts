@@ -57,7 +57,7 @@ export function reasonAfterRestore(facts: RestoredFacts, found: ReasonFound | nu
 }
 
 /** Why a restored certificate waits, or null: it need not. What is missing or about to expire does not wait for anybody. */
-export function heldAfterRestore(facts: RestoredFacts, reason: Reason | null): string | null {
+export function blockedAfterRestore(facts: RestoredFacts, reason: Reason | null): string | null {
   const answered = facts.live?.answered ?? 0;
   if (!isUnconfirmed(facts) || answered > 0 || facts.certificate.endpoints.length === 0) return null;
   if (reason === "missing" || reason === "emergency" || reason === "restored") return null;

@@ -5,8 +5,8 @@ import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { advance } from "../rules/advance.ts";
 import { retryAt } from "../rules/backoff.ts";
-import { held, isInterruption, type Lease, withLease } from "./lease.ts";
-import { loadFacts, proceed, recordOutcome } from "./reconcile.ts";
+import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
+import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
 
 /**
  * A target that hangs must not hold a worker for ever. Deployers bound each of their own waits by what the configuration says, half an
@@ -33,15 +33,15 @@ export async function deploy(context: Context, renewalId: string, target: string
   const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
   if (deployment === null) return;
   const extend = (leaseUntil: number): Promise<boolean> => store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
-  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attempt(context, renewal, deployment, lease));
+  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attemptDeploy(context, renewal, deployment, lease));
   switch (outcome.kind) {
     case "deployed":
       return recordDeployed(context, renewal, deployment, outcome);
     case "failed":
-      return recordFailed(context, renewal, deployment, outcome.error);
+      return recordDeployFailed(context, renewal, deployment, outcome.error);
     default:
       await store.deployments.update(certificate, target, deployment.fence, { leaseUntil: null, openClaims: deployment.openClaims - 1 });
-      return proceed(context, renewalId);
+      return reconcile(context, renewalId);
   }
 }
 
@@ -56,8 +56,8 @@ async function isNext(context: Context, renewalId: string, target: string, claim
   return action.kind === "deploy" && action.targets.includes(target);
 }
 
-async function attempt(context: Context, renewal: Renewal, deployment: Deployment, lease: Lease): Promise<Outcome> {
-  const { store, clock, estate, log } = context;
+async function attemptDeploy(context: Context, renewal: Renewal, deployment: Deployment, lease: Lease): Promise<Outcome> {
+  const { store, clock, services, log } = context;
   const { certificate, target, wantedGeneration: generation } = deployment;
   // After waiting for the claim, ask again: in the meantime another renewal may want a newer pair here, in a wave that is not reached yet.
   if (generation !== renewal.generation || !(await isNext(context, renewal.id, target, deployment))) return { kind: "notNeeded" };
@@ -67,14 +67,14 @@ async function attempt(context: Context, renewal: Renewal, deployment: Deploymen
     if (version === null) throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
     const privateKey = await store.versions.privateKey(certificate, generation);
     await store.transaction(async (tx) => {
-      held(await tx.deployments.update(certificate, target, deployment.fence, {}));
+      assertNotOvertaken(await tx.deployments.update(certificate, target, deployment.fence, {}));
       await tx.events.append(renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target));
     });
     const { leaf, leafPem, chainPem } = version;
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
     const signal = lease.within(ATTEMPT_TIMEOUT_MS);
-    const receipt = await stopping(signal, estate.deployer(target).deploy({ pair, previous: deployment.receipt }, signal));
+    const receipt = await stopping(signal, services.deployer(target).deploy({ pair, previous: deployment.receipt }, signal));
     return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
@@ -116,7 +116,7 @@ async function recordDeployed(
 ): Promise<void> {
   const { certificate, target, fence, wantedGeneration } = deployment;
   const now = context.clock.now();
-  await record(context, renewal, deployment, async (tx) => {
+  await recordDeployOutcome(context, renewal, deployment, async (tx) => {
     const cleared = { leaseUntil: null, openClaims: 0, nextAttemptAt: null, exhausted: false, errorCode: null, errorMessage: null };
     if (!(await tx.deployments.update(certificate, target, fence, { ...cleared, deployedGeneration: wantedGeneration, deployedAt: now, receipt })))
       return false;
@@ -125,14 +125,14 @@ async function recordDeployed(
   });
 }
 
-async function recordFailed(context: Context, renewal: Renewal, deployment: Deployment, error: RenewalError): Promise<void> {
+async function recordDeployFailed(context: Context, renewal: Renewal, deployment: Deployment, error: RenewalError): Promise<void> {
   const { settings, clock, log } = context;
   const { certificate, target, fence } = deployment;
   const now = clock.now();
   const attempts = deployment.attempts + 1;
   const next = retryAt(error, attempts, settings.deployAttemptsMax, settings, now);
   log.warn({ certificate, renewalId: renewal.id, target, code: error.code, err: error, retryAt: next }, "deployment failed");
-  await record(context, renewal, deployment, async (tx) => {
+  await recordDeployOutcome(context, renewal, deployment, async (tx) => {
     const patch = {
       leaseUntil: null,
       openClaims: 0,
@@ -148,7 +148,7 @@ async function recordFailed(context: Context, renewal: Renewal, deployment: Depl
   });
 }
 
-async function record(context: Context, renewal: Renewal, { target }: Deployment, outcome: Parameters<typeof recordOutcome>[2]): Promise<void> {
+async function recordDeployOutcome(context: Context, renewal: Renewal, { target }: Deployment, outcome: Parameters<typeof recordOutcome>[2]): Promise<void> {
   if (await recordOutcome(context, renewal.id, outcome)) return;
   context.log.warn({ certificate: renewal.certificate, renewalId: renewal.id, target }, "late write refused: another worker has taken over");
 }

@@ -5,10 +5,10 @@ import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { type Action, type Facts, holdsUntil } from "../rules/advance.ts";
-import { backoffMs, patienceMs } from "../rules/backoff.ts";
+import { backoffMs, maxBackoffMs } from "../rules/backoff.ts";
 import { failedToIssue } from "../rules/decide.ts";
 import { expiryWarningAt } from "../rules/window.ts";
-import { giveBack } from "./rateLimits.ts";
+import { refundLimits } from "./rateLimits.ts";
 
 const DAY_MS = 86_400_000;
 type Ending = Extract<Action, { kind: "succeed" | "fail" | "cancel" }>;
@@ -26,11 +26,11 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
     leaseUntil: null,
     ...(ending.kind === "fail" ? { errorCode: ending.code, errorMessage: ending.message } : {}),
   });
-  await giveBack(tx, renewal.id);
+  await refundLimits(tx, renewal.id);
   // The key of an order that will not be finished is of no use to anyone.
   await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
-  if (ending.kind === "succeed") await succeeded(tx, renewal, facts, now);
-  if (ending.kind === "fail") await failed(tx, context, renewal, ending, facts, now);
+  if (ending.kind === "succeed") await recordSucceeded(tx, renewal, facts, now);
+  if (ending.kind === "fail") await recordFailed(tx, context, renewal, ending, facts, now);
   if (ending.kind === "cancel") {
     // One that was removed is looked at no more, unless it has come back just now.
     if (facts.certificate !== null) await tx.certificates.update(renewal.certificate, { nextCheckAt: now });
@@ -38,7 +38,7 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
   }
 }
 
-async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
+async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
   const { version } = facts;
   await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
   if (version !== null) await tx.certificates.update(renewal.certificate, { expiryWarningAt: expiryWarningAt(version.leaf) });
@@ -59,7 +59,7 @@ async function succeeded(tx: Store, renewal: Renewal, facts: Facts, now: number)
 
 type Failing = Extract<Ending, { kind: "fail" }>;
 
-async function failed(tx: Store, context: Context, renewal: Renewal, ending: Failing, facts: Facts, now: number): Promise<void> {
+async function recordFailed(tx: Store, context: Context, renewal: Renewal, ending: Failing, facts: Facts, now: number): Promise<void> {
   const record = await tx.certificates.get(renewal.certificate);
   const failures = (record?.failures ?? 0) + 1;
   const { class: errorClass, action } = ERRORS[ending.code];
@@ -67,7 +67,7 @@ async function failed(tx: Store, context: Context, renewal: Renewal, ending: Fai
   const delayMs = errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
   const latest = await tx.versions.latest(renewal.certificate);
   const expired = latest !== null && latest.leaf.notAfter <= now;
-  const attemptAt = Math.min(now + Math.min(delayMs, patienceMs(latest, now)), whileKept(facts, now));
+  const attemptAt = Math.min(now + Math.min(delayMs, maxBackoffMs(latest, now)), whileKept(facts, now));
   const quarantined = ending.code === "internal.crashLoop";
   const keepsWaiting = !quarantined && PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null);
   await tx.certificates.update(renewal.certificate, {

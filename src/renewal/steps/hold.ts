@@ -4,13 +4,13 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import { renewalEvent } from "../history.ts";
 import type { Action } from "../rules/advance.ts";
-import { wantAgain } from "./redeployDrifted.ts";
+import { redeployDrifted } from "./redeployDrifted.ts";
 
 /** What `advance` says of a wave that failed. */
 export type WaveFailed = Extract<Action, { kind: "hold" | "rollBack" }>;
 
 /** Stops a renewal after a failed wave: targets it has not reached keep the pair they have until a person decides. Part of the caller's transaction. */
-export async function hold(tx: Store, renewal: Renewal, { wave, code, message }: WaveFailed, now: number): Promise<void> {
+export async function holdRenewal(tx: Store, renewal: Renewal, { wave, code, message }: WaveFailed, now: number): Promise<void> {
   // Looked at again at once: that tells how long the old pair stays good.
   await tx.renewals.update(renewal.id, renewal.fence, { state: "held", errorCode: code, errorMessage: message, nextActionAt: now });
   const { generation } = renewal;
@@ -23,21 +23,21 @@ export async function hold(tx: Store, renewal: Renewal, { wave, code, message }:
  */
 export async function resumeHeld(tx: Store, renewal: Renewal, certificate: Certificate, why: string, now: number): Promise<Renewal> {
   const { generation } = renewal;
-  await wantAgain(tx, certificate, generation);
+  await redeployDrifted(tx, certificate, generation);
   await tx.observations.retry(certificate.name, generation);
   const patch = { state: "deploying", errorCode: null, errorMessage: null, nextActionAt: now } as const;
   await tx.renewals.update(renewal.id, renewal.fence, patch);
-  await tellResumed(tx, renewal, why, now);
+  await recordResumed(tx, renewal, why, now);
   return { ...renewal, ...patch };
 }
 
 /** Something is known of a certificate that whoever decides about it must not learn an hour later: the planner, or its held renewal. */
-export async function lookAtOnce(tx: Store, certificate: string, now: number): Promise<void> {
+export async function wakePlanner(tx: Store, certificate: string, now: number): Promise<void> {
   const active = await tx.renewals.active(certificate);
   if (active === null) await tx.certificates.update(certificate, { nextCheckAt: now });
   else if (active.state === "held") await tx.renewals.update(active.id, active.fence, { nextActionAt: now });
 }
 
-export async function tellResumed(tx: Store, renewal: Renewal, why: string, now: number): Promise<void> {
+export async function recordResumed(tx: Store, renewal: Renewal, why: string, now: number): Promise<void> {
   await tx.events.append(renewalEvent(renewal, now, "renewal.resumed", { why }));
 }

@@ -6,25 +6,25 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { advance } from "../rules/advance.ts";
-import { isToldToWait, retryAt } from "../rules/backoff.ts";
+import { asksToWait, retryAt } from "../rules/backoff.ts";
 import { deadEndpoints, namesToOrder, proposal } from "../rules/deadNames.ts";
-import { whyTurn } from "../rules/issuerChoice.ts";
+import { whySwitch } from "../rules/issuerChoice.ts";
 import { orderScope } from "../rules/order.ts";
-import { isPending } from "../rules/replacement.ts";
+import { isReplacementPending } from "../rules/replacement.ts";
 import { isInsideWindow } from "../rules/suggestion.ts";
 import { loadDeadNames } from "./deadNames.ts";
-import { held, isInterruption, type Lease, withLease } from "./lease.ts";
+import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
 import { orderRequest } from "./orderRequest.ts";
-import { countFailure, giveBack, settle, withdraw } from "./rateLimits.ts";
-import { loadFacts, proceed, recordOutcome } from "./reconcile.ts";
-import { type Turn, turn, waitedMs } from "./switchIssuer.ts";
+import { commitLimits, countFailedValidation, refundLimits, reserveLimits } from "./rateLimits.ts";
+import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
+import { type IssuerSwitch, switchIssuer, waitedMs } from "./switchIssuer.ts";
 
 const CLEAR_TIMEOUT_MS = 15_000;
 
 type Outcome =
   | { readonly kind: "issued"; readonly certificate: Certificate; readonly dropped: readonly string[]; readonly result: IssueResult }
   /** `next`: when issuing is tried again; null: not in this renewal. */
-  | { readonly kind: "failed"; readonly error: RenewalError; readonly turned: Turn; readonly next: number | null }
+  | { readonly kind: "failed"; readonly error: RenewalError; readonly turned: IssuerSwitch; readonly next: number | null }
   /** Another renewal has an order for the same names in flight. */
   | { readonly kind: "waits"; readonly for: string }
   | { readonly kind: "notNeeded" | "interrupted" };
@@ -37,22 +37,22 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
   const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
   if (renewal === null) return;
   const extend = (leaseUntil: number): Promise<boolean> => store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
-  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attempt(context, renewal, lease));
+  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attemptIssue(context, renewal, lease));
   switch (outcome.kind) {
     case "issued":
       return recordIssued(context, renewal, outcome);
     case "failed":
-      return recordFailed(context, renewal, outcome);
+      return recordIssueFailed(context, renewal, outcome);
     case "waits":
-      return wait(context, renewal, outcome.for);
+      return waitForOtherOrder(context, renewal, outcome.for);
     default:
-      return release(context, renewal);
+      return releaseClaim(context, renewal);
   }
 }
 
-async function attempt(context: Context, renewal: Renewal, lease: Lease): Promise<Outcome> {
-  const { store, clock, estate, settings } = context;
-  const configured = await stillNeeded(context, renewal);
+async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): Promise<Outcome> {
+  const { store, clock, services, settings } = context;
+  const configured = await certificateStillToIssue(context, renewal);
   if (configured === null) return { kind: "notNeeded" };
   const { kept, dropped } = namesToOrder(configured, configured.dropDeadNames ? await loadDeadNames(store, configured.name) : []);
   const certificate = { ...configured, identifiers: kept };
@@ -62,19 +62,19 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
     const busy = await store.transaction(async (tx) => {
       const other = await tx.renewals.occupy(orderScope(issuer, certificate.identifiers), renewal.id, clock.now());
       if (other !== null) return other;
-      held(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
+      assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
       await tx.events.append(renewalEvent(renewal, clock.now(), "issue.started", { attempt: renewal.attempts + 1, issuer }));
       if (dropped.length > 0) await tx.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
       return null;
     });
     if (busy !== null) return { kind: "waits", for: busy };
-    const solver = estate.solver(certificate.solver);
+    const solver = services.solver(certificate.solver);
     const request = await orderRequest(context, renewal, certificate, issuer);
-    const result = await estate.issuer(issuer).issue(request, progress, solver, lease.signal);
+    const result = await services.issuer(issuer).issue(request, progress, solver, lease.signal);
     return { kind: "issued", certificate, dropped, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
-    const turned = isInterruption(thrown, lease) ? null : await turnFrom(context, renewal, certificate, error, lease);
+    const turned = isInterruption(thrown, lease) ? null : await switchFrom(context, renewal, certificate, error, lease);
     if (turned !== null) {
       const now = clock.now();
       const next = turned.to !== null ? now : retryAt(error, attemptsAfter(renewal, error), settings.issueAttemptsMax, settings, now);
@@ -87,12 +87,12 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
 }
 
 /** Asking other CAs takes time, so it is done while the lease is held. Null: interrupted. */
-async function turnFrom(context: Context, renewal: Renewal, certificate: Certificate, error: RenewalError, lease: Lease): Promise<Turn | null> {
+async function switchFrom(context: Context, renewal: Renewal, certificate: Certificate, error: RenewalError, lease: Lease): Promise<IssuerSwitch | null> {
   const patience = { attempts: attemptsAfter(renewal, error), waitedMs: await waitedMs(context.store, renewal) };
-  const why = whyTurn(error, patience, context.clock.now());
+  const why = whySwitch(error, patience, context.clock.now());
   if (why === null) return { to: null, events: [] };
   try {
-    return await turn(context, renewal, certificate, why, lease.signal);
+    return await switchIssuer(context, renewal, certificate, why, lease.signal);
   } catch (thrown) {
     if (isInterruption(thrown, lease)) return null;
     throw thrown;
@@ -100,10 +100,10 @@ async function turnFrom(context: Context, renewal: Renewal, certificate: Certifi
 }
 
 /** Answers that were left for the CA to read would stand for ever. Best effort: nothing may keep the outcome from being recorded. */
-async function giveUpOrder({ estate, log }: Context, renewal: Renewal, certificate: Certificate, progress: OrderProgress, lease: Lease): Promise<void> {
+async function giveUpOrder({ services, log }: Context, renewal: Renewal, certificate: Certificate, progress: OrderProgress, lease: Lease): Promise<void> {
   const bounded = AbortSignal.any([lease.signal, AbortSignal.timeout(CLEAR_TIMEOUT_MS)]);
   try {
-    await estate.issuer(issuerOf(renewal, certificate)).clearAnswers?.(progress, estate.solver(certificate.solver), bounded);
+    await services.issuer(issuerOf(renewal, certificate)).clearAnswers?.(progress, services.solver(certificate.solver), bounded);
   } catch (thrown) {
     log.warn(
       { certificate: renewal.certificate, renewalId: renewal.id, err: toRenewalError(thrown) },
@@ -113,7 +113,7 @@ async function giveUpOrder({ estate, log }: Context, renewal: Renewal, certifica
 }
 
 function attemptsAfter({ attempts }: Renewal, error: RenewalError): number {
-  return attempts + (isToldToWait(error) ? 0 : 1);
+  return attempts + (asksToWait(error) ? 0 : 1);
 }
 
 function issuerOf(renewal: Renewal, certificate: Certificate): string {
@@ -121,39 +121,39 @@ function issuerOf(renewal: Renewal, certificate: Certificate): string {
 }
 
 /** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
-async function stillNeeded(context: Context, claimed: Renewal): Promise<Certificate | null> {
+async function certificateStillToIssue(context: Context, claimed: Renewal): Promise<Certificate | null> {
   const facts = await loadFacts(context, context.store, claimed);
   const beforeClaim = { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
   return advance(beforeClaim, facts, context.clock.now()).kind === "issue" ? facts.certificate : null;
 }
 
 /** Gives the lease back without an outcome, so that the next worker need not wait for it to run out. */
-async function release(context: Context, renewal: Renewal): Promise<void> {
+async function releaseClaim(context: Context, renewal: Renewal): Promise<void> {
   await context.store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1 });
-  await proceed(context, renewal.id);
+  await reconcile(context, renewal.id);
 }
 
 /** Not a failure: it comes back when the other order may be done. */
-async function wait(context: Context, renewal: Renewal, other: string): Promise<void> {
+async function waitForOtherOrder(context: Context, renewal: Renewal, other: string): Promise<void> {
   const { store, clock, settings, log } = context;
   log.info({ certificate: renewal.certificate, renewalId: renewal.id, other }, "waits: another renewal has an order for the same names");
   const retryAt = clock.now() + settings.requeueMs;
   await store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1, retryAt });
-  await proceed(context, renewal.id);
+  await reconcile(context, renewal.id);
 }
 
 function orderProgress(context: Context, renewal: Renewal, certificate: Certificate, lease: Lease): OrderProgress {
-  const { store, clock, estate } = context;
-  const budget = estate.budget(issuerOf(renewal, certificate));
+  const { store, clock, services } = context;
+  const budget = services.budget(issuerOf(renewal, certificate));
   return {
     load: () => store.renewals.orderState(renewal.id),
     async save(state, event) {
       lease.assertHeld();
       await store.transaction(async (tx) => {
-        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
         if (!event) return;
         await tx.events.append(renewalEvent(renewal, clock.now(), event.type, event.detail));
-        if (event.type === "challenge.failed") await countFailure(tx, budget, String(event.detail.identifier), clock.now());
+        if (event.type === "challenge.failed") await countFailedValidation(tx, budget, String(event.detail.identifier), clock.now());
       });
     },
     async reserve({ exempt }) {
@@ -162,22 +162,22 @@ function orderProgress(context: Context, renewal: Renewal, certificate: Certific
       // Let's Encrypt exempts an order that says what it replaces only inside the window it suggested itself.
       const inWindow = version !== null && isInsideWindow(version, await store.renewalInfos.get(certificate.name), clock.now());
       if (exempt && (renewal.reason === "renewalInfo" || inWindow)) return;
-      const urgent = isPending(await store.campaigns.of(certificate.name), version);
+      const urgent = isReplacementPending(await store.replacements.of(certificate.name), version);
       await store.transaction(async (tx) => {
-        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
-        await withdraw(tx, { renewalId: renewal.id, certificate, budget, version, urgent }, clock.now());
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
+        await reserveLimits(tx, { renewalId: renewal.id, certificate, budget, version, urgent }, clock.now());
       });
     },
     unreserve: () =>
       store.transaction(async (tx) => {
         // What whoever has taken over has taken for its order is not ours to give back.
-        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
-        await giveBack(tx, renewal.id);
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
+        await refundLimits(tx, renewal.id);
       }),
     async abandon(why) {
       await store.transaction(async (tx) => {
-        await giveBack(tx, renewal.id);
-        held(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null }));
+        await refundLimits(tx, renewal.id);
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null }));
         await tx.events.append(renewalEvent(renewal, clock.now(), "order.abandoned", { why }));
       });
     },
@@ -194,7 +194,7 @@ async function recordIssued(context: Context, renewal: Renewal, { certificate, d
     // The pending key moves into the version in one transaction: there is never none and never two.
     if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null }))) return false;
     await tx.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: 0, retryAt: null, errorCode: null, errorMessage: null });
-    await settle(tx, renewal.id, context.estate.budget(issuer), certificate, now);
+    await commitLimits(tx, renewal.id, context.services.budget(issuer), certificate, now);
     await tx.versions.insert(
       { certificate: name, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt: now, verifiedAt: null, revokedAt: null, droppedNames: dropped },
       privateKey,
@@ -212,7 +212,7 @@ async function recordIssued(context: Context, renewal: Renewal, { certificate, d
   if (!recorded) context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");
 }
 
-async function recordFailed(context: Context, renewal: Renewal, { error, turned, next }: Extract<Outcome, { kind: "failed" }>): Promise<void> {
+async function recordIssueFailed(context: Context, renewal: Renewal, { error, turned, next }: Extract<Outcome, { kind: "failed" }>): Promise<void> {
   const { clock, log } = context;
   const now = clock.now();
   const attempts = attemptsAfter(renewal, error);
@@ -226,7 +226,7 @@ async function recordFailed(context: Context, renewal: Renewal, { error, turned,
     await tx.events.append(renewalEvent(renewal, now, "issue.failed", { ...errorDetail(error), message, attempt: renewal.attempts + 1, retryAt: next }));
     for (const event of turned.events) await tx.events.append(event);
     if (turned.to === null) return true;
-    await giveBack(tx, renewal.id);
+    await refundLimits(tx, renewal.id);
     await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null });
     return true;
   });

@@ -86,6 +86,6 @@ export function isInterruption(thrown: unknown, lease: Lease): boolean {
 }
 
 /** For the result of a compare-and-set on the fence: refused, the fence has been raised since. */
-export function held(written: boolean): void {
+export function assertNotOvertaken(written: boolean): void {
   if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
 }

@@ -5,7 +5,7 @@ import type { Secret } from "../../domain/secret.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { mayReplace, mayReuseKey } from "../rules/order.ts";
-import { isPending } from "../rules/replacement.ts";
+import { isReplacementPending } from "../rules/replacement.ts";
 
 const REVOCATIONS_MAX = 100;
 
@@ -15,17 +15,18 @@ export async function orderRequest(context: Context, renewal: Renewal, certifica
   const { name, identifiers, keyType, profile, preferredChain } = certificate;
   const predecessor = await store.versions.latest(name);
   const replaces = predecessor !== null && mayReplace(certificate, issuer, predecessor, clock.now()) ? predecessor.leafPem : null;
-  const reused = predecessor !== null && mayReuseKey(certificate, renewal, predecessor) && !isPending(await store.campaigns.of(name), predecessor);
+  const reused =
+    predecessor !== null && mayReuseKey(certificate, renewal, predecessor) && !isReplacementPending(await store.replacements.of(name), predecessor);
   const privateKey = reused ? await store.versions.privateKey(name, predecessor.generation) : null;
   return { certificate: name, identifiers, keyType, replaces, profile, preferredChain, privateKey, ...(await ownRequest(context, certificate)) };
 }
 
 /** What a request that the certificate brings along adds to an order. */
 export async function ownRequest(
-  { store, estate }: Pick<Context, "store" | "estate">,
+  { store, services }: Pick<Context, "store" | "services">,
   certificate: Certificate,
 ): Promise<Pick<IssueRequest, "ownCsr" | "compromisedKeys">> {
-  const ownCsr = estate.ownCsr(certificate);
+  const ownCsr = services.ownCsr(certificate);
   return ownCsr === null ? {} : { ownCsr, compromisedKeys: await loadCompromisedKeys(store, certificate.name) };
 }
 

@@ -6,7 +6,7 @@ import type { Version } from "../../domain/version.ts";
 import { byKey, chargesOf, failureCharges, isRefundable, isRenewal, isUrgent, keyOf, refund, shortage, spend, tokenMs, wakeAt } from "../rules/budget.ts";
 
 /** An order that is about to be opened. */
-export interface Withdrawal {
+export interface OrderReservation {
   readonly renewalId: string;
   readonly certificate: Certificate;
   readonly budget: CaBudget;
@@ -17,7 +17,7 @@ export interface Withdrawal {
 }
 
 /** Takes what the order draws on its CA's limits, or throws `acme.budget` and takes nothing. Part of the caller's transaction. */
-export async function withdraw(tx: Store, { renewalId, certificate, budget, version, urgent = false }: Withdrawal, now: number): Promise<void> {
+export async function reserveLimits(tx: Store, { renewalId, certificate, budget, version, urgent = false }: OrderReservation, now: number): Promise<void> {
   const charges = chargesOf(budget, { ...certificate, renewal: isRenewal(certificate, version, budget.issuer) });
   if (charges.length === 0) return;
   await tx.ledger.lock();
@@ -37,7 +37,7 @@ export async function withdraw(tx: Store, { renewalId, certificate, budget, vers
 }
 
 /** The renewal's order will bring no certificate: what was taken for it is given back. Part of the caller's transaction. */
-export async function giveBack(tx: Store, renewalId: string): Promise<void> {
+export async function refundLimits(tx: Store, renewalId: string): Promise<void> {
   const taken = await tx.ledger.reserved(renewalId);
   if (taken.length === 0) return;
   // Once the request was sent, the CA may have issued and counted, whether or not the answer reached us.
@@ -49,7 +49,7 @@ export async function giveBack(tx: Store, renewalId: string): Promise<void> {
 }
 
 /** A validation failed: it counts whatever else becomes of the order. Part of the caller's transaction. */
-export async function countFailure(tx: Store, budget: CaBudget, identifier: string, now: number): Promise<void> {
+export async function countFailedValidation(tx: Store, budget: CaBudget, identifier: string, now: number): Promise<void> {
   const charges = failureCharges(budget, [identifier]);
   if (charges.length === 0) return;
   await tx.ledger.lock();
@@ -57,7 +57,7 @@ export async function countFailure(tx: Store, budget: CaBudget, identifier: stri
 }
 
 /** The certificate was issued: what was taken for it stays taken, and its names' failures in a row are over. */
-export async function settle(tx: Store, renewalId: string, budget: CaBudget, certificate: Certificate, now: number): Promise<void> {
+export async function commitLimits(tx: Store, renewalId: string, budget: CaBudget, certificate: Certificate, now: number): Promise<void> {
   await tx.ledger.release(renewalId);
   const names = certificate.identifiers.map(({ value }) => value);
   if (budget.limits.consecutiveFailuresPerIdentifier === undefined) return;

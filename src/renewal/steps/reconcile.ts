@@ -7,15 +7,15 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type Action, advance, type Facts } from "../rules/advance.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
-import { isOutdated } from "./configurationVersion.ts";
+import { isConfigurationOutdated } from "./configurationVersion.ts";
 import { finish } from "./finish.ts";
-import { hold, resumeHeld, tellResumed, type WaveFailed } from "./hold.ts";
+import { holdRenewal, recordResumed, resumeHeld, type WaveFailed } from "./hold.ts";
 import { pairBefore, rollBack } from "./rollBack.ts";
 
 /** Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time, by anyone. */
-export async function proceed(context: Context, renewalId: string): Promise<void> {
-  const jobs = await context.store.transaction((tx) => record(context, tx, renewalId));
-  await hint(context, jobs);
+export async function reconcile(context: Context, renewalId: string): Promise<void> {
+  const jobs = await context.store.transaction((tx) => decideAndRecord(context, tx, renewalId));
+  await enqueueHint(context, jobs);
 }
 
 /**
@@ -26,15 +26,15 @@ export async function recordOutcome(context: Context, renewalId: string, outcome
   const jobs = await context.store.transaction(async (tx) => {
     // The renewal before its deployments, as everywhere: who locks them crosswise with another is stopped by PostgreSQL.
     await tx.renewals.lock(renewalId);
-    return (await outcome(tx)) ? record(context, tx, renewalId) : null;
+    return (await outcome(tx)) ? decideAndRecord(context, tx, renewalId) : null;
   });
   if (jobs === null) return false;
-  await hint(context, jobs);
+  await enqueueHint(context, jobs);
   return true;
 }
 
 /** The queue is a hint: when it cannot be reached, the sweep enqueues the same jobs later. */
-async function hint(context: Context, jobs: readonly Job[]): Promise<void> {
+async function enqueueHint(context: Context, jobs: readonly Job[]): Promise<void> {
   if (jobs.length === 0) return;
   try {
     await context.queue.enqueue(jobs);
@@ -44,7 +44,7 @@ async function hint(context: Context, jobs: readonly Job[]): Promise<void> {
   }
 }
 
-async function record(context: Context, tx: Store, renewalId: string): Promise<Job[]> {
+async function decideAndRecord(context: Context, tx: Store, renewalId: string): Promise<Job[]> {
   const locked = await tx.renewals.lock(renewalId);
   if (locked === null) return [];
   const now = context.clock.now();
@@ -52,7 +52,7 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
   const facts = await loadFacts(context, tx, renewal);
   const action = advance(renewal, facts, now);
   if (renewal.state === "held" && action.kind !== "wait" && action.kind !== "cancel")
-    await tellResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
+    await recordResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
   switch (action.kind) {
     case "none":
       return [];
@@ -60,16 +60,16 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
       await tx.renewals.update(renewal.id, renewal.fence, { nextActionAt: action.until });
       return [];
     case "hold":
-      await hold(tx, renewal, action, now);
+      await holdRenewal(tx, renewal, action, now);
       return [];
     case "rollBack":
-      return rollBackByItself(context, tx, renewal, action, now);
+      return rollBackAutomatically(context, tx, renewal, action, now);
     case "issue":
     case "deploy":
     case "verify": {
       const state = { issue: renewal.state === "planned" ? "planned" : "issuing", deploy: "deploying", verify: "verifying" } as const;
       await tx.renewals.update(renewal.id, renewal.fence, { state: state[action.kind], nextActionAt: now + context.settings.requeueMs });
-      if (action.kind === "deploy") await offer(tx, action.targets, facts, now);
+      if (action.kind === "deploy") await offerTargets(tx, action.targets, facts, now);
       return jobsFor(context, action, renewal, facts);
     }
     case "succeed":
@@ -82,18 +82,24 @@ async function record(context: Context, tx: Store, renewalId: string): Promise<J
 }
 
 /** From now on these targets wait for a deployer. */
-async function offer(tx: Store, targets: readonly string[], { deployments }: Facts, now: number): Promise<void> {
+async function offerTargets(tx: Store, targets: readonly string[], { deployments }: Facts, now: number): Promise<void> {
   for (const { certificate, target, fence, nextAttemptAt } of deployments) {
     if (nextAttemptAt === null && targets.includes(target)) await tx.deployments.update(certificate, target, fence, { nextAttemptAt: now });
   }
 }
 
 /** Policy asks for the last proved pair; where there is none, a person has to decide. */
-async function rollBackByItself(context: Context, tx: Store, renewal: Renewal, failed: WaveFailed, now: number): Promise<Job[]> {
-  const certificate = context.estate.certificate(renewal.certificate);
+async function rollBackAutomatically(context: Context, tx: Store, renewal: Renewal, failed: WaveFailed, now: number): Promise<Job[]> {
+  const certificate = context.services.certificate(renewal.certificate);
   const to = certificate && (await pairBefore(tx, renewal.certificate, renewal.generation, now));
-  if (certificate && to) return record(context, tx, (await rollBack(tx, { certificate, to, ended: renewal, why: failed.message, trigger: "planner" }, now)).id);
-  await hold(tx, renewal, { ...failed, message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid` }, now);
+  if (certificate && to)
+    return decideAndRecord(context, tx, (await rollBack(tx, { certificate, to, ended: renewal, why: failed.message, trigger: "planner" }, now)).id);
+  await holdRenewal(
+    tx,
+    renewal,
+    { ...failed, message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid` },
+    now,
+  );
   return [];
 }
 
@@ -102,7 +108,7 @@ async function rollBackByItself(context: Context, tx: Store, renewal: Renewal, f
  * rather than when its back-off ends. Before that, `advance` cancels it.
  */
 async function followConfiguration(context: Context, tx: Store, renewal: Renewal, now: number): Promise<Renewal> {
-  const certificate = context.estate.certificate(renewal.certificate);
+  const certificate = context.services.certificate(renewal.certificate);
   if (certificate === null || certificate.digest === renewal.digest || !isActive(renewal.state)) return renewal;
   if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return renewal;
   // Only towards what the database holds: this process may not have been reloaded yet.
@@ -116,13 +122,13 @@ async function followConfiguration(context: Context, tx: Store, renewal: Renewal
 }
 
 export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {
-  const configured = context.estate.certificate(renewal.certificate);
+  const configured = context.services.certificate(renewal.certificate);
   const version = await store.versions.get(renewal.certificate, renewal.generation);
   const certificate = configured && withoutDeadEndpoints(configured, version);
   const deployments = await store.deployments.list(renewal.certificate);
   const previous = await pairKept(store, renewal, deployments);
   const endpoints = await store.observations.statuses(renewal.certificate);
-  const outdated = await isOutdated(context, store, renewal.certificate);
+  const outdated = await isConfigurationOutdated(context, store, renewal.certificate);
   const { leaseMs, crashesMax } = context.settings;
   return { certificate, outdated, version, previous, deployments, endpoints, leaseMs, crashesMax };
 }
@@ -134,10 +140,10 @@ async function pairKept(store: Store, { certificate, generation }: Renewal, depl
   return (await store.versions.get(certificate, newest)) ?? store.versions.before(certificate, generation);
 }
 
-function jobsFor({ estate }: Context, action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {
+function jobsFor({ services }: Context, action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {
   const { id: renewalId, generation, priority, fence } = renewal;
   if (action.kind !== "deploy") return [{ kind: action.kind, renewalId, generation, fence, priority }];
   return facts.deployments
     .filter(({ target }) => action.targets.includes(target))
-    .map((row) => ({ kind: "deploy", renewalId, generation, target: row.target, fence: row.fence, priority, agent: estate.hasAgent(row.target) }));
+    .map((row) => ({ kind: "deploy", renewalId, generation, target: row.target, fence: row.fence, priority, agent: services.hasAgent(row.target) }));
 }

@@ -4,7 +4,7 @@ import type { Store } from "../../domain/store.ts";
 import { behindTargets, staleEndpoints } from "../rules/reasons.ts";
 
 /** Has a generation deployed to whatever is behind, and once more behind each endpoint that serves something else. Part of the caller's transaction. */
-export async function wantAgain(tx: Store, certificate: Certificate, generation: number): Promise<void> {
+export async function redeployDrifted(tx: Store, certificate: Certificate, generation: number): Promise<void> {
   const { name, targets } = certificate;
   const behind = behindTargets(certificate, generation, await tx.deployments.list(name));
   await tx.deployments.want(name, targets, generation);

@@ -1,7 +1,7 @@
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
-import { proceed } from "./reconcile.ts";
+import { reconcile } from "./reconcile.ts";
 
 /** A mass replacement waits in the queue; looking at all of it at each tick would cost more than it brings. */
 const PAGES_MAX = 5;
@@ -31,7 +31,7 @@ async function sweepOne(context: Context, { id, certificate, fence }: Renewal, s
   const { store, clock, settings, log } = context;
   signal.throwIfAborted();
   try {
-    await proceed(context, id);
+    await reconcile(context, id);
   } catch (thrown) {
     // One renewal that cannot be advanced must not keep the others waiting: it goes to the end of the queue.
     log.error({ certificate, renewalId: id, err: toRenewalError(thrown) }, "renewal not swept");

@@ -19,20 +19,20 @@ export async function waitedMs(store: Store, { id }: Renewal): Promise<number> {
   return waits.reduce((sum, wait) => sum + wait, 0);
 }
 
-export interface Turn {
+export interface IssuerSwitch {
   /** null: there is none that could do it. */
   readonly to: string | null;
   readonly events: readonly NewEvent[];
 }
 
 /** The first issuer after the present one that nothing speaks against. An order is opened there by the next attempt. */
-export async function turn(context: Context, renewal: Renewal, certificate: Certificate, why: string, signal: AbortSignal): Promise<Turn> {
+export async function switchIssuer(context: Context, renewal: Renewal, certificate: Certificate, why: string, signal: AbortSignal): Promise<IssuerSwitch> {
   const all = [certificate.issuer, ...certificate.fallbacks];
   const from = renewal.issuer ?? certificate.issuer;
   const events: NewEvent[] = [];
   const add = (type: EventType, detail: NewEvent["detail"]): number => events.push(renewalEvent(renewal, context.clock.now(), type, { from, ...detail }));
   for (const to of all.slice(all.indexOf(from) + 1)) {
-    const { obstacle, notes } = await look(context, to, certificate, signal);
+    const { obstacle, notes } = await obstaclesAt(context, to, certificate, signal);
     if (obstacle === null) {
       add("issue.fallback", { to, why, notes });
       return { to, events };
@@ -42,16 +42,16 @@ export async function turn(context: Context, renewal: Renewal, certificate: Cert
   return { to: null, events };
 }
 
-async function look({ estate, store }: Context, issuer: string, certificate: Certificate, signal: AbortSignal): Promise<Eligibility> {
+async function obstaclesAt({ services, store }: Context, issuer: string, certificate: Certificate, signal: AbortSignal): Promise<Eligibility> {
   const { name, identifiers, keyType, profile } = certificate;
   try {
     // How long that CA's certificates live is known only if it has issued one before.
     const earlier = (await store.versions.list(name)).findLast((version) => version.issuer === issuer) ?? null;
-    const [refused] = incompatibilities(certificate, earlier, (target) => estate.limits(target));
+    const [refused] = incompatibilities(certificate, earlier, (target) => services.limits(target));
     if (refused !== undefined) return { obstacle: refused, notes: [] };
     const request = { certificate: name, identifiers, keyType, profile };
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
-    return (await estate.issuer(issuer).eligibility?.(request, estate.solver(certificate.solver), bounded)) ?? { obstacle: null, notes: [] };
+    return (await services.issuer(issuer).eligibility?.(request, services.solver(certificate.solver), bounded)) ?? { obstacle: null, notes: [] };
   } catch (thrown) {
     signal.throwIfAborted();
     return { obstacle: toRenewalError(thrown).message, notes: [] };

@@ -8,8 +8,8 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { advance } from "../rules/advance.ts";
-import { held, isInterruption, type Lease, withLease } from "./lease.ts";
-import { loadFacts, proceed, recordOutcome } from "./reconcile.ts";
+import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
+import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
 
 /** Between two looks at an address that does not serve the new certificate yet. */
 const POLL_FIRST_MS = 100;
@@ -36,21 +36,21 @@ export async function verify(context: Context, renewalId: string, signal: AbortS
   const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
   if (renewal === null) return;
   const extend = (leaseUntil: number): Promise<boolean> => store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
-  const rounds = await withLease(context, { claimedAt, extend }, signal, (lease) => attempt(context, renewal, lease));
+  const rounds = await withLease(context, { claimedAt, extend }, signal, (lease) => attemptVerify(context, renewal, lease));
   if (rounds !== null) return recordRounds(context, renewal, rounds);
   await store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1 });
-  return proceed(context, renewalId);
+  return reconcile(context, renewalId);
 }
 
 /** Null: not needed any more, or interrupted. */
-async function attempt(context: Context, renewal: Renewal, lease: Lease): Promise<EndpointRound[] | null> {
-  const needed = await stillNeeded(context, renewal);
+async function attemptVerify(context: Context, renewal: Renewal, lease: Lease): Promise<EndpointRound[] | null> {
+  const needed = await endpointsToVerify(context, renewal);
   if (needed === null) return null;
   const { certificate, version, endpoints } = needed;
   const started = { generation: renewal.generation, endpoints: endpoints.map(endpointKey) };
   try {
     await context.store.transaction(async (tx) => {
-      held(await tx.renewals.update(renewal.id, renewal.fence, {}));
+      assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, {}));
       await tx.events.append(renewalEvent(renewal, context.clock.now(), "verify.started", started));
     });
     return await Promise.all(endpoints.map((endpoint) => verifyEndpoint(context, certificate, version, endpoint, lease.signal)));
@@ -60,7 +60,7 @@ async function attempt(context: Context, renewal: Renewal, lease: Lease): Promis
   }
 }
 
-async function stillNeeded(context: Context, claimed: Renewal): Promise<Needed | null> {
+async function endpointsToVerify(context: Context, claimed: Renewal): Promise<Needed | null> {
   const facts = await loadFacts(context, context.store, claimed);
   const beforeClaim = { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
   const action = advance(beforeClaim, facts, context.clock.now());

@@ -2,7 +2,7 @@ import { toRenewalError } from "../../domain/errors.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import { type Channel, type ChannelCursor, type Notification, SEVERITIES } from "../../domain/notification.ts";
 import type { Context } from "../context.ts";
-import { notificationOf, TOLD } from "../rules/notificationRules.ts";
+import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
 
 /** Longer than one batch takes: each send has its own, shorter limit. */
 const LEASE_MS = 120_000;
@@ -16,33 +16,33 @@ const GIVE_UP_MS = 86_400_000;
  * Tells each channel what has happened since it was told last. The history is the outbox: a channel's cursor moves past an event
  * when its receiver has it, so nothing is lost by a crash, and an event may arrive twice, under one id. Returns how many were told.
  */
-export async function tellChannels(context: Context, signal: AbortSignal): Promise<number> {
-  const told = await Promise.all([...context.estate.channels()].map(([name, channel]) => tellOne(context, name, channel, signal)));
+export async function deliverNotifications(context: Context, signal: AbortSignal): Promise<number> {
+  const told = await Promise.all([...context.services.channels()].map(([name, channel]) => deliverTo(context, name, channel, signal)));
   return told.reduce((sum, each) => sum + each, 0);
 }
 
-async function tellOne(context: Context, name: string, channel: Channel, signal: AbortSignal): Promise<number> {
+async function deliverTo(context: Context, name: string, channel: Channel, signal: AbortSignal): Promise<number> {
   const { store, clock, log } = context;
   const claimed = await store.cursors.claim(name, clock.now(), { leaseMs: LEASE_MS, retryMaxMs: RETRY_MAX_MS });
   if (claimed === null) return 0;
-  const events = await store.events.list({ types: TOLD, afterSeq: claimed.seq, limit: BATCH });
+  const events = await store.events.list({ types: NOTIFIED_EVENTS, afterSeq: claimed.seq, limit: BATCH });
   let { seq } = claimed;
   let told = 0;
   try {
     for (const event of events) {
-      told += (await tellEvent(context, channel, event, signal)) ? 1 : 0;
+      told += (await deliverEvent(context, channel, event, signal)) ? 1 : 0;
       seq = event.seq;
     }
     await store.cursors.release(claimed, { seq, failures: 0, nextAttemptAt: null, lastErrorMessage: null });
   } catch (thrown) {
     const error = toRenewalError(thrown);
     if (!signal.aborted) log.warn({ channel: name, err: error }, "nobody was told; it is tried again");
-    await store.cursors.release(claimed, signal.aborted ? { ...claimed, seq } : failed(claimed, seq, error.message, clock.now()));
+    await store.cursors.release(claimed, signal.aborted ? { ...claimed, seq } : deliveryFailed(claimed, seq, error.message, clock.now()));
   }
   return told;
 }
 
-async function tellEvent(context: Context, channel: Channel, event: HistoryEvent, signal: AbortSignal): Promise<boolean> {
+async function deliverEvent(context: Context, channel: Channel, event: HistoryEvent, signal: AbortSignal): Promise<boolean> {
   const { store, clock, log } = context;
   const version = event.certificate === null ? null : await store.versions.latest(event.certificate);
   const notification = notificationOf(event, { expiresAt: version?.leaf.notAfter ?? null });
@@ -73,7 +73,12 @@ function isWanted({ from }: Channel, { severity }: Notification): boolean {
   return SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(from);
 }
 
-function failed({ failures }: ChannelCursor, seq: number, lastErrorMessage: string, now: number): Parameters<Context["store"]["cursors"]["release"]>[1] {
+function deliveryFailed(
+  { failures }: ChannelCursor,
+  seq: number,
+  lastErrorMessage: string,
+  now: number,
+): Parameters<Context["store"]["cursors"]["release"]>[1] {
   const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 10));
   return { seq, failures: failures + 1, nextAttemptAt: now + delayMs, lastErrorMessage };
 }

@@ -55,14 +55,14 @@ async function observeSome(context: Context, signal: AbortSignal): Promise<numbe
 }
 
 async function observeOne(context: Context, name: string, signal: AbortSignal): Promise<void> {
-  const { store, estate } = context;
-  const configured = estate.certificate(name);
+  const { store, services } = context;
+  const configured = services.certificate(name);
   const version = await store.versions.latest(name);
   const certificate = configured && withoutDeadEndpoints(configured, version);
   // A renewal's own verification says more, and says it about the pair it has just deployed.
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;
   const found = await Promise.all(certificate.endpoints.map((endpoint) => observeEndpoint(context, version, endpoint, signal)));
-  await store.transaction((tx) => record(tx, certificate, version, found, context.clock.now()));
+  await store.transaction((tx) => recordObservations(tx, certificate, version, found, context.clock.now()));
 }
 
 interface Found {
@@ -71,15 +71,15 @@ interface Found {
 }
 
 async function observeEndpoint(context: Context, version: Version, endpoint: Endpoint, signal: AbortSignal): Promise<Found> {
-  let found = await look(context, version, endpoint, signal);
+  let found = await dialEndpoint(context, version, endpoint, signal);
   for (let looks = 1; looks < LOOKS && !found.status.proved; looks += 1) {
     await context.clock.sleep(BETWEEN_LOOKS_MS, signal);
-    found = await look(context, version, endpoint, signal);
+    found = await dialEndpoint(context, version, endpoint, signal);
   }
   return found;
 }
 
-async function look({ probe, clock }: Context, version: Version, endpoint: Endpoint, signal: AbortSignal): Promise<Found> {
+async function dialEndpoint({ probe, clock }: Context, version: Version, endpoint: Endpoint, signal: AbortSignal): Promise<Found> {
   const { certificate, generation } = version;
   const base = { certificate, endpoint: endpointKey(endpoint), generation };
   try {
@@ -97,7 +97,7 @@ async function look({ probe, clock }: Context, version: Version, endpoint: Endpo
 }
 
 /** History tells of changes only; the observations themselves are replaced each time. */
-async function record(tx: Store, certificate: Certificate, version: Version, found: readonly Found[], now: number): Promise<void> {
+async function recordObservations(tx: Store, certificate: Certificate, version: Version, found: readonly Found[], now: number): Promise<void> {
   const { name } = certificate;
   const latest = await tx.versions.latest(name);
   if (latest?.generation !== version.generation || (await tx.renewals.active(name)) !== null) return;
@@ -116,7 +116,7 @@ async function record(tx: Store, certificate: Certificate, version: Version, fou
   // Another certificate of ours for the same names, of another key type say, is no stranger.
   if (newer !== null && (await tx.versions.bySerial(newer.serial)) === null) await markOvertaken(tx, version, newer, now);
   if (!changed) return;
-  if (found.every(({ status }) => status.proved)) await confirm(tx, certificate, version, now);
+  if (found.every(({ status }) => status.proved)) await confirmVersion(tx, certificate, version, now);
   // What is due now, or held back before, is decided anew.
   await tx.certificates.update(name, { nextCheckAt: now });
 }
@@ -128,7 +128,7 @@ function changeEvent({ certificate, endpoint, generation, proved, errorCode, err
 }
 
 /** All endpoints serve it and all targets hold it: a renewal that failed for want of that proof has it now. */
-async function confirm(tx: Store, certificate: Certificate, { generation }: Version, now: number): Promise<void> {
+async function confirmVersion(tx: Store, certificate: Certificate, { generation }: Version, now: number): Promise<void> {
   const { name } = certificate;
   if (certificate.endpoints.length === 0 || behindTargets(certificate, generation, await tx.deployments.list(name)).length > 0) return;
   await tx.versions.markVerified(name, generation, now);

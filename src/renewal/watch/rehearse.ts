@@ -5,7 +5,7 @@ import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { OrderProgress, OrderState } from "../../domain/issuer.ts";
 import type { Context, RehearsalOffice } from "../context.ts";
 import { ownRequest } from "../steps/orderRequest.ts";
-import { giveBack, withdraw } from "../steps/rateLimits.ts";
+import { refundLimits, reserveLimits } from "../steps/rateLimits.ts";
 
 /** One thing a renewal would do, tried without touching production. */
 export interface RehearsalStep {
@@ -30,8 +30,8 @@ export async function rehearse(context: Context, certificate: Certificate, offic
   for (const target of certificate.targets) {
     const step = `target ${target}`;
     steps.push(
-      await attempt(step, signal, async () => {
-        const deployer = context.estate.deployer(target);
+      await attemptStep(step, signal, async () => {
+        const deployer = context.services.deployer(target);
         if (deployer.preflight === undefined) return null;
         await deployer.preflight(certificate.name, leaf, AbortSignal.any([signal, AbortSignal.timeout(PREFLIGHT_TIMEOUT_MS)]));
         return { result: "passed", message: "ready to be deployed to" };
@@ -40,7 +40,7 @@ export async function rehearse(context: Context, certificate: Certificate, offic
   }
   const failed = steps.filter((each) => !isPassing(each));
   const told = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
-  const problem = failed.find(needsMending);
+  const problem = failed.find(needsPersonToFix);
   const detail = { passed: failed.length === 0, failed: failed.map(told) };
   await store.transaction(async (tx) => {
     await tx.events.append({ at: clock.now(), type: "certificate.rehearsed", certificate: certificate.name, renewalId: null, target: null, detail });
@@ -56,17 +56,17 @@ export function isPassing({ result }: Pick<RehearsalStep, "result">): boolean {
   return result !== "failed";
 }
 
-function needsMending({ error }: RehearsalStep): boolean {
+function needsPersonToFix({ error }: RehearsalStep): boolean {
   return error !== null && error.facts.class !== "transient" && error.facts.class !== "rateLimited";
 }
 
 function tryOrder(context: Context, certificate: Certificate, { issuer, budget }: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep> {
-  return attempt("order", signal, async () => {
+  return attemptStep("order", signal, async () => {
     if (issuer === null) return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
     const { name, identifiers, keyType, solver, profile } = certificate;
     const { progress, presented } = forgetful(context, certificate, budget);
     const request = { certificate: name, identifiers, keyType, profile, disposable: true, ...(await ownRequest(context, certificate)) };
-    const { leaf } = await issuer.issue(request, progress, context.estate.solver(solver), signal);
+    const { leaf } = await issuer.issue(request, progress, context.services.solver(solver), signal);
     const remembered = identifiers.length - presented();
     if (remembered > 0) {
       const why = `the CA remembers having validated ${remembered} of ${identifiers.length} names, so their challenges were not tried`;
@@ -79,7 +79,7 @@ function tryOrder(context: Context, certificate: Certificate, { issuer, budget }
 type Checked = Pick<RehearsalStep, "result" | "message">;
 
 /** `work` resolves with null where there is nothing to check with. */
-async function attempt(step: string, signal: AbortSignal, work: () => Promise<Checked | null>): Promise<RehearsalStep> {
+async function attemptStep(step: string, signal: AbortSignal, work: () => Promise<Checked | null>): Promise<RehearsalStep> {
   try {
     return { step, ...((await work()) ?? { result: "notChecked", message: "cannot be rehearsed" }), error: null };
   } catch (thrown) {
@@ -112,11 +112,11 @@ function forgetful(
     },
     async reserve() {
       await store.transaction(async (tx) => {
-        await withdraw(tx, { renewalId: id, certificate, budget, version: null }, clock.now());
+        await reserveLimits(tx, { renewalId: id, certificate, budget, version: null }, clock.now());
         await tx.ledger.release(id);
       });
     },
-    unreserve: () => store.transaction((tx) => giveBack(tx, id)),
+    unreserve: () => store.transaction((tx) => refundLimits(tx, id)),
   };
   return { progress, presented: () => presented };
 }

@@ -14,19 +14,19 @@ const JITTER = 0.1;
  * One in whose renewal something is under way is not rehearsed: that tells more. Returns its name.
  */
 export async function rehearseDue(context: Context, signal: AbortSignal): Promise<string | null> {
-  const { store, clock, settings, estate } = context;
+  const { store, clock, settings, services } = context;
   const { rehearseMs } = settings;
   if (rehearseMs === REHEARSAL_OFF) return null;
   await context.clockGuard.check(signal);
   const [name] = await store.certificates.claimRehearsals(clock.now(), clock.now() + CLAIM_MS, 1);
-  const certificate = name === undefined ? null : estate.certificate(name);
+  const certificate = name === undefined ? null : services.certificate(name);
   if (certificate === null) return null;
   let nextMs = rehearseMs;
   if ((await store.renewals.active(certificate.name)) === null) {
     // What only an agent may deploy to can be asked only from its machine.
-    const targets = certificate.targets.filter((target) => !estate.hasAgent(target));
+    const targets = certificate.targets.filter((target) => !services.hasAgent(target));
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(REHEARSAL_TIMEOUT_MS)]);
-    const steps = await rehearse(context, { ...certificate, targets }, estate.rehearsal(certificate.issuer), bounded);
+    const steps = await rehearse(context, { ...certificate, targets }, services.rehearsal(certificate.issuer), bounded);
     // What failed is tried again soon: it may have been the staging CA, or somebody has mended it.
     if (!steps.every(isPassing)) nextMs = Math.min(rehearseMs, DAY_MS);
   }

@@ -2,7 +2,7 @@ import { toRenewalError } from "../../domain/errors.ts";
 import type { Revocation, RevocationLists } from "../../domain/revocation.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { lookAtOnce } from "../steps/hold.ts";
+import { wakePlanner } from "../steps/hold.ts";
 
 const DAY_MS = 86_400_000;
 /** A list that could not be had is asked for again sooner. */
@@ -17,11 +17,11 @@ const LISTS_MAX = 200;
  * elsewhere, this is how it comes out before clients notice. Returns how many were found revoked.
  */
 export async function checkRevocations(context: Context, lists: RevocationLists, signal: AbortSignal): Promise<number> {
-  const { store, clock, estate, log } = context;
+  const { store, clock, services, log } = context;
   await context.clockGuard.check(signal);
   const byUrl = new Map<string, Version[]>();
   for (const version of await store.versions.listLatest()) {
-    if (version.revokedAt !== null || version.leaf.notAfter <= clock.now() || estate.certificate(version.certificate) === null) continue;
+    if (version.revokedAt !== null || version.leaf.notAfter <= clock.now() || services.certificate(version.certificate) === null) continue;
     for (const url of lists.urlsOf(version)) byUrl.set(url, [...(byUrl.get(url) ?? []), version]);
   }
   let found = 0;
@@ -32,7 +32,7 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
     if (!(await store.crls.claim(url, clock.now(), clock.now() + DAY_MS))) continue;
     fetched += 1;
     try {
-      for (const [version, revocation] of await lists.fetch(url, versions, signal)) if (await record(context, version, revocation, url)) found += 1;
+      for (const [version, revocation] of await lists.fetch(url, versions, signal)) if (await recordRevocation(context, version, revocation, url)) found += 1;
     } catch (thrown) {
       signal.throwIfAborted();
       const { code, message } = toRenewalError(thrown);
@@ -44,14 +44,14 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
   return found;
 }
 
-async function record({ store, clock }: Context, version: Version, { at, reason }: Revocation, source: string): Promise<boolean> {
+async function recordRevocation({ store, clock }: Context, version: Version, { at, reason }: Revocation, source: string): Promise<boolean> {
   const now = clock.now();
   const { certificate, generation, leaf } = version;
   return store.transaction(async (tx) => {
     const latest = await tx.versions.latest(certificate);
     if (latest?.generation !== generation || latest.revokedAt !== null) return false;
     await tx.versions.markRevoked(certificate, generation, Math.min(at, now));
-    await lookAtOnce(tx, certificate, now);
+    await wakePlanner(tx, certificate, now);
     const detail = { generation, serial: leaf.serial, reason, source };
     await tx.events.append({ at: now, type: "version.revoked", certificate, renewalId: null, target: null, detail });
     return true;

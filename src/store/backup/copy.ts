@@ -21,9 +21,9 @@ const TABLES = {
   challenges: ["token"],
   accounts: ["issuer", "directory"],
   ledger: ["scope", "kind", "key"],
-  campaigns: ["id"],
+  replacements: ["id"],
   crls: ["url"],
-  campaignMembers: ["campaign", "certificate"],
+  replacementMembers: ["replacement", "certificate"],
   channelCursors: ["channel"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;

@@ -5,7 +5,7 @@ import { ACTIVE_STATES } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { StoreOptions } from "../database.ts";
 import { schemaVersion } from "../migrations/index.ts";
-import { inside } from "../repositories.ts";
+import { transactionRepositories } from "../repositories.ts";
 import type { Db } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { copyStore, type RowsByTable } from "./copy.ts";
@@ -48,7 +48,7 @@ export async function restoreStore(file: string, to: StoreOptions, vault: Vault,
       {
         async afterwards(destination, writer) {
           await raiseFences(writer);
-          await inside(destination, writer, vault, options.worker, (tx) => options.mark(tx, header));
+          await transactionRepositories(destination, writer, vault, options.worker, (tx) => options.mark(tx, header));
         },
       },
       signal,

@@ -12,6 +12,7 @@ import { rehearsalsAndCrls } from "./0007-rehearsals-and-crls.ts";
 import { sealedHistory } from "./0008-sealed-history.ts";
 import { expiryWarnings } from "./0009-expiry-warnings.ts";
 import { replacementWaves } from "./0010-replacement-waves.ts";
+import { replacementNames } from "./0011-replacement-names.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
@@ -25,6 +26,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0008-sealed-history": sealedHistory,
   "0009-expiry-warnings": expiryWarnings,
   "0010-replacement-waves": replacementWaves,
+  "0011-replacement-names": replacementNames,
 };
 
 /** How many migrations this release knows. */

@@ -1,24 +1,24 @@
 import type { ExpressionBuilder } from "kysely";
-import type { CampaignStore, Membership } from "../../domain/replacement.ts";
+import type { ReplacementMembership, ReplacementStore } from "../../domain/replacement.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 
 /** SQLite takes 32,766 parameters in one statement. */
 const INSERT_ROWS_MAX = 1_000;
 
-export function campaignStore(db: Db): CampaignStore {
+export function replacementStore(db: Db): ReplacementStore {
   return {
-    create: (campaign, members) =>
+    create: (replacement, members) =>
       atomically(db, async (trx) => {
-        await trx.insertInto("campaigns").values(campaign).execute();
+        await trx.insertInto("replacements").values(replacement).execute();
         for (let from = 0; from < members.length; from += INSERT_ROWS_MAX) {
           await trx
-            .insertInto("campaignMembers")
+            .insertInto("replacementMembers")
             .values(members.slice(from, from + INSERT_ROWS_MAX))
             .execute();
         }
       }),
-    list: () => db.selectFrom("campaigns").selectAll().orderBy("createdAt", "desc").orderBy("id").execute(),
-    members: (campaign) => db.selectFrom("campaignMembers").selectAll().where("campaign", "=", campaign).orderBy("certificate").execute(),
+    list: () => db.selectFrom("replacements").selectAll().orderBy("createdAt", "desc").orderBy("id").execute(),
+    members: (replacement) => db.selectFrom("replacementMembers").selectAll().where("replacement", "=", replacement).orderBy("certificate").execute(),
     async of(certificate) {
       const found = await open(db).where("certificate", "=", certificate).limit(1).executeTakeFirst();
       return found === undefined ? null : membership(found);
@@ -26,30 +26,30 @@ export function campaignStore(db: Db): CampaignStore {
     async memberships() {
       return (await open(db).execute()).map(membership);
     },
-    async end(campaign, at) {
-      await db.updateTable("campaigns").set({ endedAt: at }).where("id", "=", campaign).where("endedAt", "is", null).execute();
+    async end(replacement, at) {
+      await db.updateTable("replacements").set({ endedAt: at }).where("id", "=", replacement).where("endedAt", "is", null).execute();
     },
   };
 }
 
 function open(db: Db) {
   return db
-    .selectFrom("campaignMembers as member")
-    .innerJoin("campaigns", "campaigns.id", "member.campaign")
-    .select(["campaign", "certificate", "generation", "wave", "issuer", "deadline"])
+    .selectFrom("replacementMembers as member")
+    .innerJoin("replacements", "replacements.id", "member.replacement")
+    .select(["replacement", "certificate", "generation", "wave", "issuer", "deadline"])
     .select((row) => earlierLeft(row).as("waitsFor"))
     .where("endedAt", "is", null)
     .orderBy("generation", "desc")
     .orderBy("deadline");
 }
 
-/** As `CampaignMember` is done; one that left the configuration is waited for by nobody. */
-function earlierLeft(row: ExpressionBuilder<Schema & { member: Schema["campaignMembers"] }, "member">) {
+/** As `ReplacementMember` is done; one that left the configuration is waited for by nobody. */
+function earlierLeft(row: ExpressionBuilder<Schema & { member: Schema["replacementMembers"] }, "member">) {
   return row
-    .selectFrom("campaignMembers as earlier")
+    .selectFrom("replacementMembers as earlier")
     .innerJoin("certificates", "certificates.name", "earlier.certificate")
     .select((count) => count.fn.countAll<number>().as("left"))
-    .whereRef("earlier.campaign", "=", "member.campaign")
+    .whereRef("earlier.replacement", "=", "member.replacement")
     .whereRef("earlier.wave", "<", "member.wave")
     .where("certificates.removedAt", "is", null)
     .where(({ not, exists, selectFrom }) =>
@@ -65,6 +65,6 @@ function earlierLeft(row: ExpressionBuilder<Schema & { member: Schema["campaignM
     );
 }
 
-function membership(row: Omit<Membership, "waitsFor"> & { readonly waitsFor: number | null }): Membership {
+function membership(row: Omit<ReplacementMembership, "waitsFor"> & { readonly waitsFor: number | null }): ReplacementMembership {
   return { ...row, waitsFor: Number(row.waitsFor ?? 0) };
 }

@@ -87,7 +87,7 @@ it("warns of the proved version while a newer one is not proved, and of an impor
 
 it("forgets a certificate that left the configuration without a word", async () => {
   now = expiresAt - DAY_MS;
-  const gone: Context = { ...context, estate: { ...context.estate, certificate: () => null } };
+  const gone: Context = { ...context, services: { ...context.services, certificate: () => null } };
   expect(await warnOfExpiry(gone, signal)).toBe(0);
   expect((await estate.store.certificates.get("www"))?.expiryWarningAt, "a planner that was not reloaded leaves it to others").not.toBeNull();
   await estate.store.certificates.sync([], now);

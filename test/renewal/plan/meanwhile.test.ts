@@ -6,7 +6,7 @@ import type { Context } from "../../../src/renewal/context.ts";
 import { redeploy } from "../../../src/renewal/operator/redeploy.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
-import { draftCampaign, startCampaign } from "../../../src/renewal/plan/replacement.ts";
+import { draftReplacement, startReplacement } from "../../../src/renewal/plan/replacement.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
 import { sweep } from "../../../src/renewal/steps/sweep.ts";
 import { DAY_MS } from "../../support/model/facts.ts";
@@ -104,7 +104,7 @@ describe("while a renewal is verified", () => {
 
   it("a replacement that begins is worked off as soon as it has succeeded", async () => {
     const request = { selection: { issuer: "ca" }, described: "issuer ca", issuer: null, deadline: fleet.now + DAY_MS, waves: [] };
-    await startCampaign(before, request, await draftCampaign(before, request));
+    await startReplacement(before, request, await draftReplacement(before, request));
     await fleet.work(before);
     expect(await plan(before)).toMatchObject({ reason: "requested", generation: 2 });
   });

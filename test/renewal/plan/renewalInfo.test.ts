@@ -46,7 +46,7 @@ function context(batch = 200): Context {
     store,
     queue: { enqueue: async (more) => void jobs.push(...more) },
     probe: { addresses: async () => [], observe: async () => expect.unreachable() },
-    estate: {
+    services: {
       certificates: () => certificates,
       budget: unlimited,
       certificate: (name) => certificates.find((each) => each.name === name) ?? null,

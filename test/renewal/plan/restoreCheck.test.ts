@@ -30,7 +30,7 @@ describe("the decision about a restored certificate", () => {
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
     budget: { ca: unlimited("ca"), buckets: new Map() },
-    campaign: null,
+    replacement: null,
     ...patch,
   });
   const behind = [deployment({ deployedGeneration: 0 })];
@@ -38,23 +38,23 @@ describe("the decision about a restored certificate", () => {
   const silent = { answered: 0, newer: null };
 
   it.each<[string, Partial<PlanFacts>, number, object]>([
-    ["waits for the planner to look, even when nothing is due", {}, NOW, { due: false, hold: "restored", reason: null, until: NOW + 5_000 }],
-    ["does not deploy what lags behind before somebody looked", { deployments: behind }, NOW, { due: false, hold: "restored", reason: "drift" }],
-    ["does not deploy while nothing answers", { deployments: behind, live: silent }, NOW, { due: false, hold: "restored", until: NOW + 60_000 }],
+    ["waits for the planner to look, even when nothing is due", {}, NOW, { due: false, blockedBy: "restored", reason: null, until: NOW + 5_000 }],
+    ["does not deploy what lags behind before somebody looked", { deployments: behind }, NOW, { due: false, blockedBy: "restored", reason: "drift" }],
+    ["does not deploy while nothing answers", { deployments: behind, live: silent }, NOW, { due: false, blockedBy: "restored", until: NOW + 60_000 }],
     [
       "does not issue in the window while nothing answers",
       { live: silent },
       ISSUED_AT + 61 * DAY_MS,
-      { due: false, hold: "restored", reason: "renewalWindow" },
+      { due: false, blockedBy: "restored", reason: "renewalWindow" },
     ],
     ["issues in an emergency all the same", { live: silent }, ISSUED_AT + 86 * DAY_MS, { due: true, reason: "emergency" }],
     ["issues when it has expired all the same", {}, ISSUED_AT + 91 * DAY_MS, { due: true, reason: "emergency" }],
     ["issues what is missing all the same", { version: null, deployments: [], endpoints: [] }, NOW, { due: true, reason: "missing" }],
     ["issues afresh when something newer is live", { live: { answered: 2, newer } }, NOW, { due: true, reason: "restored" }],
     ["does so instead of deploying", { deployments: behind, live: { answered: 1, newer } }, NOW, { due: true, reason: "restored" }],
-    ["leaves it alone once confirmed", { live: { answered: 1, newer: null } }, NOW, { due: false, hold: null }],
+    ["leaves it alone once confirmed", { live: { answered: 1, newer: null } }, NOW, { due: false, blockedBy: null }],
     ["deploys what lags behind once confirmed", { deployments: behind, live: { answered: 1, newer: null } }, NOW, { due: true, reason: "drift" }],
-    ["has nothing to wait for without endpoints", { certificate: certificate({ endpoints: [] }), endpoints: [] }, NOW, { due: false, hold: null }],
+    ["has nothing to wait for without endpoints", { certificate: certificate({ endpoints: [] }), endpoints: [] }, NOW, { due: false, blockedBy: null }],
     [
       "issues instead of deploying where no endpoint could tell",
       { certificate: certificate({ endpoints: [] }), endpoints: [], deployments: behind },
@@ -71,13 +71,13 @@ describe("the decision about a restored certificate", () => {
       "keeps its pause",
       { record: record({ restoredAt: NOW, generationFloor: 1_001, pausedAt: NOW, pausedReason: "freeze" }), live: { answered: 1, newer } },
       NOW,
-      { due: false, hold: "paused", reason: "restored" },
+      { due: false, blockedBy: "paused", reason: "restored" },
     ],
     [
       "keeps its back-off after the new one could not be issued",
       { record: record({ restoredAt: NOW, generationFloor: 1_001, failures: 1, nextAttemptAt: NOW + 9_000 }), live: { answered: 1, newer } },
       NOW,
-      { due: false, hold: "backedOff", reason: "restored", until: NOW + 9_000 },
+      { due: false, blockedBy: "backedOff", reason: "restored", until: NOW + 9_000 },
     ],
   ])("%s", (_, patch, now, expected) => {
     expect(decide(facts(patch), now)).toMatchObject(expected);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RenewalError } from "../../../src/domain/errors.ts";
-import { backoffMs, patienceMs, retryAt } from "../../../src/renewal/rules/backoff.ts";
+import { backoffMs, maxBackoffMs, retryAt } from "../../../src/renewal/rules/backoff.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { expiryWarningAt } from "../../../src/renewal/rules/window.ts";
 import { DAY_MS, ISSUED_AT, NOW, version } from "../../support/model/facts.ts";
@@ -17,11 +17,11 @@ describe("how long a failed renewal may wait", () => {
     ["one hour, in its emergency: no less than a minute", HOUR_MS, HOUR_MS - 60_000, 60_000],
     ["expired: a quarter of an hour", 90 * DAY_MS, 91 * DAY_MS, 900_000],
   ])("%s", (_name, lifetimeMs, ageMs, atMost) => {
-    expect(patienceMs(living(lifetimeMs), ISSUED_AT + ageMs)).toBeCloseTo(atMost, -1);
+    expect(maxBackoffMs(living(lifetimeMs), ISSUED_AT + ageMs)).toBeCloseTo(atMost, -1);
   });
 
   it("is no matter without a certificate", () => {
-    expect(patienceMs(null, ISSUED_AT)).toBe(Number.POSITIVE_INFINITY);
+    expect(maxBackoffMs(null, ISSUED_AT)).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

@@ -105,7 +105,7 @@ describe("the planner", () => {
     renewalInfo: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
-    campaign: null,
+    replacement: null,
     budget: { ca: LE, buckets: used(orders, charges, NOW) },
     ...patch,
   });
@@ -113,7 +113,7 @@ describe("the planner", () => {
   it("holds what the CA would refuse, until it would not", () => {
     expect(decide(facts({}, 4), NOW)).toMatchObject({ due: true });
     const held = decide(facts(), NOW);
-    expect(held).toMatchObject({ due: false, hold: "budget", reason: "renewalWindow", until: NOW + (7 * DAY_MS) / 5 });
+    expect(held).toMatchObject({ due: false, blockedBy: "budget", reason: "renewalWindow", until: NOW + (7 * DAY_MS) / 5 });
     expect(decide(facts(), NOW + (7 * DAY_MS) / 5)).toMatchObject({ due: true });
   });
 
@@ -122,7 +122,7 @@ describe("the planner", () => {
     const emergencyAt = ISSUED_AT + 66 * DAY_MS * 0.95;
     expect(emergencyAt).toBeLessThan(NOW + (5 * (7 * DAY_MS)) / 5);
     const full = facts({ version: version({ issuer: "le", leaf }) }, 10);
-    expect(decide(full, NOW)).toMatchObject({ due: false, hold: "budget", until: emergencyAt });
+    expect(decide(full, NOW)).toMatchObject({ due: false, blockedBy: "budget", until: emergencyAt });
   });
 
   it("holds neither what the CA asked for itself nor drift, which needs no order", () => {
@@ -138,9 +138,9 @@ describe("the planner", () => {
     const changed = (patch: Partial<PlanFacts> = {}) =>
       facts({ certificate: { ...facts().certificate, keyType: "rsa-2048" }, renewalInfo: renewalInfo(window), ...patch });
     expect(decide(changed(), NOW)).toMatchObject({ due: true, reason: "keyChanged" });
-    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, windowEnd: NOW }) }), NOW)).toMatchObject({ due: false, hold: "budget" });
-    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, generation: 2 }) }), NOW)).toMatchObject({ due: false, hold: "budget" });
+    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, windowEnd: NOW }) }), NOW)).toMatchObject({ due: false, blockedBy: "budget" });
+    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, generation: 2 }) }), NOW)).toMatchObject({ due: false, blockedBy: "budget" });
     // Nobody's certificate but that CA's can be replaced there.
-    expect(decide(changed({ version: version({ issuer: "imported" }) }), NOW)).toMatchObject({ due: false, hold: "budget" });
+    expect(decide(changed({ version: version({ issuer: "imported" }) }), NOW)).toMatchObject({ due: false, blockedBy: "budget" });
   });
 });

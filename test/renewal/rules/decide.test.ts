@@ -12,7 +12,7 @@ function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
     active: null,
     deployments: [deployment({ deployedGeneration: 1 })],
     endpoints: [endpointStatus()],
-    campaign: null,
+    replacement: null,
     budget: { ca: unlimited("ca"), buckets: new Map() },
     ...patch,
   };
@@ -24,7 +24,7 @@ const EXPIRED = ISSUED_AT + 91 * DAY_MS;
 
 describe("the planner's decision", () => {
   it("leaves a healthy certificate alone and says when it renews", () => {
-    expect(decide(facts(), NOW)).toEqual({ due: false, hold: null, detail: "renews 2026-03-02 00:00:00Z", until: ISSUED_AT + 60 * DAY_MS });
+    expect(decide(facts(), NOW)).toEqual({ due: false, blockedBy: null, detail: "renews 2026-03-02 00:00:00Z", until: ISSUED_AT + 60 * DAY_MS });
   });
 
   it.each<[string, Partial<PlanFacts>, number, string, string]>([
@@ -57,7 +57,7 @@ describe("the planner's decision", () => {
   });
 
   it("does not take an imported certificate for one of the wrong issuer", () => {
-    expect(decide(facts({ version: version({ issuer: "imported", verifiedAt: null }), endpoints: [] }), NOW)).toMatchObject({ due: false, hold: null });
+    expect(decide(facts({ version: version({ issuer: "imported", verifiedAt: null }), endpoints: [] }), NOW)).toMatchObject({ due: false, blockedBy: null });
   });
 
   it.each<[string, Partial<PlanFacts>, string, string]>([
@@ -69,9 +69,9 @@ describe("the planner's decision", () => {
       "backedOff",
       "2 failures in a row, last: no route to CA",
     ],
-  ])("explains a certificate that is %s", (_name, patch, hold, detail) => {
+  ])("explains a certificate that is %s", (_name, patch, blockedBy, detail) => {
     const decision = decide(facts(patch), IN_WINDOW);
-    expect(decision).toMatchObject({ due: false, hold });
+    expect(decision).toMatchObject({ due: false, blockedBy });
     expect(decision.detail).toContain(detail);
   });
 
@@ -86,7 +86,7 @@ describe("the planner's decision", () => {
   it("never lets a long back-off hold an expired certificate, but paces its attempts", () => {
     const held = (until: number): PlanFacts => facts({ record: record({ failures: 4, nextAttemptAt: until }) });
     expect(decide(held(EXPIRED + DAY_MS), EXPIRED)).toMatchObject({ due: true });
-    expect(decide(held(EXPIRED + 60_000), EXPIRED)).toMatchObject({ due: false, hold: "backedOff" });
+    expect(decide(held(EXPIRED + 60_000), EXPIRED)).toMatchObject({ due: false, blockedBy: "backedOff" });
   });
 
   it.each<[string, Partial<PlanFacts>, boolean]>([
@@ -110,6 +110,6 @@ describe("the planner's decision", () => {
 
   it("puts no pair anywhere that has expired", () => {
     const backedOff = record({ failures: 2, nextAttemptAt: EXPIRED + 1, lastErrorCode: "acme.connection" });
-    expect(decide(facts({ record: backedOff, deployments: [deployment()] }), EXPIRED)).toMatchObject({ due: false, hold: "backedOff" });
+    expect(decide(facts({ record: backedOff, deployments: [deployment()] }), EXPIRED)).toMatchObject({ due: false, blockedBy: "backedOff" });
   });
 });

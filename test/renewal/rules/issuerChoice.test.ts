@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
 import { type ErrorCode, RenewalError } from "../../../src/domain/errors.ts";
 import { decide } from "../../../src/renewal/rules/decide.ts";
-import { whyTurn } from "../../../src/renewal/rules/issuerChoice.ts";
+import { whySwitch } from "../../../src/renewal/rules/issuerChoice.ts";
 import { certificate, deployment, endpointStatus, NOW, record, version } from "../../support/model/facts.ts";
 
 describe("turning to another CA", () => {
@@ -29,7 +29,7 @@ describe("turning to another CA", () => {
     ["internal.bug", 5, null, false],
   ])("%s after %i attempts, wait until %s: %s", (code, attempts, retryAt, turns) => {
     const error = new RenewalError(code, "", retryAt === null ? {} : { retryAt });
-    expect(whyTurn(error, { attempts, waitedMs: 0 }, NOW) !== null).toBe(turns);
+    expect(whySwitch(error, { attempts, waitedMs: 0 }, NOW) !== null).toBe(turns);
   });
 
   it.each<[ErrorCode, number, boolean]>([
@@ -38,7 +38,7 @@ describe("turning to another CA", () => {
     ["acme.budget", 36_000_000, false],
   ])("%s with ten minutes to wait after %i ms of waiting: %s", (code, waitedMs, turns) => {
     const error = new RenewalError(code, "", { retryAt: NOW + 600_000 });
-    expect(whyTurn(error, { attempts: 0, waitedMs }, NOW) !== null).toBe(turns);
+    expect(whySwitch(error, { attempts: 0, waitedMs }, NOW) !== null).toBe(turns);
   });
 
   it("does not turn back before the next regular renewal, but away from an issuer that is no longer named", () => {
@@ -50,10 +50,10 @@ describe("turning to another CA", () => {
       renewalInfo: null,
       deployments: [deployment({ deployedGeneration: 1 })],
       endpoints: [endpointStatus()],
-      campaign: null,
+      replacement: null,
       budget: { ca: unlimited("first"), buckets: new Map() },
     });
-    expect(decide(facts("second"), NOW)).toMatchObject({ due: false, hold: null });
+    expect(decide(facts("second"), NOW)).toMatchObject({ due: false, blockedBy: null });
     expect(decide(facts("quarantined"), NOW)).toMatchObject({ due: true, reason: "issuerChanged" });
   });
 });

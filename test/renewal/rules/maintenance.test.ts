@@ -14,7 +14,7 @@ function facts(maintenance: Maintenance, patch: Partial<PlanFacts> = {}): PlanFa
   return {
     ...{ certificate: certificate({ maintenance }), record: record(), version: version(), active: null, renewalInfo: null },
     ...{ deployments: [deployment({ deployedGeneration: 1 })], endpoints: [endpointStatus()] },
-    ...{ campaign: null, budget: { ca: unlimited("ca"), buckets: new Map() } },
+    ...{ replacement: null, budget: { ca: unlimited("ca"), buckets: new Map() } },
     ...patch,
   };
 }
@@ -29,7 +29,7 @@ describe("a maintenance window", () => {
   ])("%s lets a renewal begin, or says when", (_name, now, opensAt) => {
     const decision = decide(facts(SUNDAYS), Date.parse(now));
     if (opensAt === null) expect(decision).toMatchObject({ due: true, reason: "renewalWindow" });
-    else expect(decision).toMatchObject({ due: false, hold: "outsideWindow", reason: "renewalWindow", until: Date.parse(opensAt) });
+    else expect(decision).toMatchObject({ due: false, blockedBy: "outsideWindow", reason: "renewalWindow", until: Date.parse(opensAt) });
   });
 
   it.each([
@@ -62,7 +62,7 @@ describe("a maintenance window", () => {
 describe("a freeze", () => {
   it("holds routine renewals until it ends, and says why", () => {
     expect(decide(facts(freeze(DUE - DAY_MS, DUE + 10 * DAY_MS)), DUE)).toEqual({
-      ...{ due: false, hold: "frozen", reason: "renewalWindow", until: DUE + 10 * DAY_MS },
+      ...{ due: false, blockedBy: "frozen", reason: "renewalWindow", until: DUE + 10 * DAY_MS },
       detail: expect.stringMatching(/^frozen until 2026-03-13 .* \(Christmas\)$/),
     });
   });
@@ -70,7 +70,7 @@ describe("a freeze", () => {
   it("that ends outside a window holds until the window opens", () => {
     const until = Date.parse("2026-03-10T00:00:00Z");
     const both = { ...SUNDAYS, freezes: freeze(DUE - DAY_MS, until).freezes };
-    expect(decide(facts(both), DUE)).toMatchObject({ hold: "frozen", until: Date.parse("2026-03-15T01:00:00Z") });
+    expect(decide(facts(both), DUE)).toMatchObject({ blockedBy: "frozen", until: Date.parse("2026-03-15T01:00:00Z") });
   });
 
   it("that would last into the emergency does not hold at all: early there is still time to try again", () => {
@@ -89,7 +89,7 @@ describe("a freeze", () => {
 
   it("holds what the CA suggests while its window is still open", () => {
     const info = renewalInfo({ windowStart: DUE - 1, windowEnd: DUE + 5 * DAY_MS, renewAt: DUE - 1, polledAt: DUE });
-    expect(decide(facts(freeze(DUE - 1, DUE + DAY_MS), { renewalInfo: info }), DUE)).toMatchObject({ hold: "frozen", reason: "renewalInfo" });
+    expect(decide(facts(freeze(DUE - 1, DUE + DAY_MS), { renewalInfo: info }), DUE)).toMatchObject({ blockedBy: "frozen", reason: "renewalInfo" });
     expect(decide(facts(freeze(DUE - 1, DUE + 6 * DAY_MS), { renewalInfo: info }), DUE)).toMatchObject({ due: true, reason: "renewalInfo" });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
-import type { Membership } from "../../../src/domain/replacement.ts";
+import type { ReplacementMembership } from "../../../src/domain/replacement.ts";
 import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
 import { type Selection, selects, waveOf } from "../../../src/renewal/rules/replacement.ts";
 import { createRoot } from "../../support/ca/pki.ts";
@@ -41,7 +41,15 @@ describe("a selection", () => {
 });
 
 describe("the planner, for a member of a replacement", () => {
-  const campaign: Membership = { campaign: "12345678-0000", certificate: "www", generation: 1, wave: 0, issuer: null, deadline: NOW + DAY_MS, waitsFor: 0 };
+  const replacement: ReplacementMembership = {
+    replacement: "12345678-0000",
+    certificate: "www",
+    generation: 1,
+    wave: 0,
+    issuer: null,
+    deadline: NOW + DAY_MS,
+    waitsFor: 0,
+  };
   const facts = (patch: Partial<PlanFacts> = {}): PlanFacts => ({
     certificate: certificate(),
     record: record(),
@@ -50,7 +58,7 @@ describe("the planner, for a member of a replacement", () => {
     renewalInfo: null,
     deployments: [deployment({ deployedGeneration: 2 })],
     endpoints: [endpointStatus(), endpointStatus({ generation: 2 })].slice(0, 1),
-    campaign,
+    replacement,
     budget: { ca: unlimited("ca"), buckets: new Map() },
     ...patch,
   });
@@ -61,14 +69,14 @@ describe("the planner, for a member of a replacement", () => {
 
   it("is content with a later generation, and with none once it was cancelled", () => {
     const later = facts({ version: version({ generation: 2 }), endpoints: [endpointStatus({ generation: 2 })] });
-    expect(decide(later, NOW)).toMatchObject({ due: false, hold: null });
-    expect(decide(facts({ campaign: null }), NOW)).toMatchObject({ due: false, hold: null });
+    expect(decide(later, NOW)).toMatchObject({ due: false, blockedBy: null });
+    expect(decide(facts({ replacement: null }), NOW)).toMatchObject({ due: false, blockedBy: null });
   });
 
   it("waits for its wave, and meanwhile renews for reasons of its own", () => {
-    const later = { campaign: { ...campaign, wave: 2, waitsFor: 3 } };
+    const later = { replacement: { ...replacement, wave: 2, waitsFor: 3 } };
     expect(decide(facts(later), NOW)).toMatchObject({
-      ...{ due: false, hold: "earlierWave", reason: "requested", until: NOW + 60_000 },
+      ...{ due: false, blockedBy: "earlierWave", reason: "requested", until: NOW + 60_000 },
       detail: "replacement 12345678: its turn comes when 3 certificates of earlier waves are proved live",
     });
     expect(decide(facts(later), ISSUED_AT + 61 * DAY_MS)).toMatchObject({ due: true, reason: "renewalWindow" });
@@ -83,13 +91,13 @@ describe("the planner, for a member of a replacement", () => {
   it("is held by no freeze: a person asked for it, with a deadline", () => {
     const frozen = certificate({ maintenance: { windows: [], freezes: [{ from: ISSUED_AT, until: NOW + 3 * DAY_MS, reason: "sale" }] } });
     const moved = renewalInfo({ windowStart: NOW - 2, windowEnd: NOW + 5 * DAY_MS, renewAt: NOW - 1, polledAt: NOW });
-    expect(decide(facts({ certificate: frozen, renewalInfo: moved, campaign: null }), NOW)).toMatchObject({ due: false, hold: "frozen" });
+    expect(decide(facts({ certificate: frozen, renewalInfo: moved, replacement: null }), NOW)).toMatchObject({ due: false, blockedBy: "frozen" });
     expect(decide(facts({ certificate: frozen, renewalInfo: moved }), NOW)).toMatchObject({ due: true, reason: "renewalInfo" });
   });
 
   it("lets what is graver go before, and holds like any other", () => {
     expect(decide(facts(), ISSUED_AT + 89 * DAY_MS)).toMatchObject({ due: true, reason: "emergency" });
     expect(decide(facts({ version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "revoked" });
-    expect(decide(facts({ record: record({ nextAttemptAt: NOW + 1, failures: 1 }) }), NOW)).toMatchObject({ due: false, hold: "backedOff" });
+    expect(decide(facts({ record: record({ nextAttemptAt: NOW + 1, failures: 1 }) }), NOW)).toMatchObject({ due: false, blockedBy: "backedOff" });
   });
 });

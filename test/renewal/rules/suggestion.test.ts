@@ -15,7 +15,7 @@ const at = (days: number, patch: Partial<RenewalInfoRecord> = {}): RenewalInfoRe
 const facts = (info: RenewalInfoRecord | null) => ({
   ...{ certificate: certificate(), record: record(), version: version(), active: null, renewalInfo: info },
   ...{ deployments: [deployment({ deployedGeneration: 1 })], endpoints: [endpointStatus()] },
-  ...{ campaign: null, budget: { ca: unlimited("ca"), buckets: new Map() } },
+  ...{ replacement: null, budget: { ca: unlimited("ca"), buckets: new Map() } },
 });
 
 describe("a CA's suggestion", () => {
@@ -32,10 +32,10 @@ describe("a CA's suggestion", () => {
   });
 
   it.each<[string, RenewalInfoRecord, number, object]>([
-    ["is not yet there", at(20), NOW, { due: false, hold: null, until: ISSUED_AT + 20 * DAY_MS }],
+    ["is not yet there", at(20), NOW, { due: false, blockedBy: null, until: ISSUED_AT + 20 * DAY_MS }],
     ["has come", at(20), ISSUED_AT + 20 * DAY_MS, { due: true, reason: "renewalInfo" }],
     ["is in the past", at(-400), NOW, { due: true, reason: "renewalInfo" }],
-    ["keeps the own window waiting", at(70), OWN + DAY_MS, { due: false, hold: null, until: ISSUED_AT + 70 * DAY_MS }],
+    ["keeps the own window waiting", at(70), OWN + DAY_MS, { due: false, blockedBy: null, until: ISSUED_AT + 70 * DAY_MS }],
     ["would be too late", at(89), EMERGENCY, { due: true, reason: "emergency" }],
   ])("whose instant %s", (_name, info, now, expected) => {
     expect(decide(facts(info), now)).toMatchObject(expected);

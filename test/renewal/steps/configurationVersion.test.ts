@@ -4,7 +4,7 @@ import type { Job } from "../../../src/domain/queue.ts";
 import type { Context } from "../../../src/renewal/context.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
-import { proceed } from "../../../src/renewal/steps/reconcile.ts";
+import { reconcile } from "../../../src/renewal/steps/reconcile.ts";
 import { sweep } from "../../../src/renewal/steps/sweep.ts";
 import { configured, createFleet, type Fleet } from "../../support/model/fleet.ts";
 
@@ -48,7 +48,7 @@ describe.each([
   it("leaves what is due to others for a minute, and what is due sooner as it is", async () => {
     const { id } = await active();
     const outdated = fleet.process(...known);
-    await proceed(outdated, id);
+    await reconcile(outdated, id);
     expect(await active()).toMatchObject({ state: "planned", nextActionAt: fleet.now + 5_000 });
     fleet.now += 5_000;
     await sweep(outdated, NO_SIGNAL);
@@ -61,7 +61,7 @@ it("what left the configuration is cancelled by whoever knows, and by nobody who
   await fleet.store.certificates.sync([], fleet.now);
   await fleet.work(reloaded);
   expect(await active()).toMatchObject({ id, state: "planned", openClaims: 0 });
-  await proceed(fleet.process(), id);
+  await reconcile(fleet.process(), id);
   expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "cancelled" });
   expect(await fleet.store.certificates.get("www")).toMatchObject({ nextCheckAt: null });
 });

@@ -51,7 +51,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
     store: { ...store, deployments: { ...store.deployments, claim } },
     queue: { enqueue: async () => {} },
     probe: { addresses: unused, observe: unused },
-    estate: {
+    services: {
       certificates: () => [WANTED],
       certificate: () => WANTED,
       issuer: unused,

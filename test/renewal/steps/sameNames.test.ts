@@ -55,7 +55,7 @@ function context(certificates: readonly Certificate[]): Context {
     store,
     queue: { enqueue: async () => {} },
     probe: { addresses: async () => [], observe: async () => expect.unreachable() },
-    estate: {
+    services: {
       certificates: () => certificates,
       budget: unlimited,
       certificate: (name) => certificates.find((each) => each.name === name) ?? null,
@@ -138,7 +138,7 @@ describe("an order's request", () => {
     }
     const world = await planned([certificate()]);
     const ownCsr = async (): Promise<OwnCsr> => ({ request: new Uint8Array(), privateKey: new Secret("key 4") });
-    await issue({ ...world, estate: { ...world.estate, ownCsr: () => ownCsr } }, "www-4", NO_SIGNAL);
+    await issue({ ...world, services: { ...world.services, ownCsr: () => ownCsr } }, "www-4", NO_SIGNAL);
     expect(requests[0]).toMatchObject({ ownCsr, privateKey: null });
     expect(requests[0]?.compromisedKeys?.map((key) => key.reveal())).toEqual(["key 1"]);
   });

@@ -39,11 +39,11 @@ it("takes the most urgent at each sweep all the same", async () => {
 it("reaches what is due behind any number of renewals that cannot be advanced", async () => {
   await using bench = await Workbench.open(NAMES.map((name) => modelCertificate(name)));
   await bench.begin();
-  const { estate } = bench.context;
+  const { services } = bench.context;
   const [sound] = NAMES.slice(-1);
   const broken = (): never => {
     throw new Error("planted");
   };
-  const damaged = { ...estate, certificate: (name: string) => (name === sound ? estate.certificate(name) : broken()) };
-  expect(await swept(bench, { ...bench.context, estate: damaged }, 3)).toEqual(new Set([sound]));
+  const damaged = { ...services, certificate: (name: string) => (name === sound ? services.certificate(name) : broken()) };
+  expect(await swept(bench, { ...bench.context, services: damaged }, 3)).toEqual(new Set([sound]));
 });

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type App, openContext } from "../../../src/compose/index.ts";
 import type { EventDetail, EventType } from "../../../src/domain/event.ts";
 import { createLog } from "../../../src/log.ts";
-import { tellChannels } from "../../../src/renewal/watch/notify.ts";
+import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
 import { DAY_MS, version } from "../../support/model/facts.ts";
 import { type Hook, startHook } from "../../support/system/hook.ts";
 import { configText, createInstallation, type Installation } from "../../support/system/installation.ts";
@@ -28,7 +28,7 @@ beforeEach(async () => {
   await writeFile(installation.configFile, JSON.stringify({ ...JSON.parse(configText(["www"])), notifications }));
   app = await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) });
   await app.store.cursors.retain([]);
-  await tellChannels(app.context, NEVER);
+  await deliverNotifications(app.context, NEVER);
 });
 afterEach(async () => {
   await app.close();
@@ -42,7 +42,7 @@ const told = ({ taken }: Hook): unknown[] => taken.map(({ severity, message }) =
 
 describe("telling people", () => {
   test("begins with what happens after a channel was added", async () => {
-    expect(await tellChannels(app.context, NEVER)).toBe(0);
+    expect(await deliverNotifications(app.context, NEVER)).toBe(0);
     expect(ops.requests()).toBe(0);
   });
 
@@ -51,8 +51,8 @@ describe("telling people", () => {
     await happens("renewal.held", { message: "wave 1 of 2: endpoint stale", code: "verify.stale" });
     await happens("deploy.succeeded", {});
     await happens("renewal.succeeded", { generation: 3 });
-    expect(await tellChannels(app.context, NEVER)).toBe(3);
-    expect(await tellChannels(app.context, NEVER)).toBe(0);
+    expect(await deliverNotifications(app.context, NEVER)).toBe(3);
+    expect(await deliverNotifications(app.context, NEVER)).toBe(0);
     expect(told(ops)).toEqual([
       ["warning", "www: renewal failed: no socket"],
       ["page", "www: renewal held: wave 1 of 2: endpoint stale"],
@@ -66,25 +66,25 @@ describe("telling people", () => {
     ["the third failure in a row", { failures: 3 }],
   ])("pages for %s", async (_what, detail) => {
     await failed(detail);
-    await tellChannels(app.context, NEVER);
+    await deliverNotifications(app.context, NEVER);
     expect(told(pager)).toEqual([["page", "www: renewal failed: no socket"]]);
   });
 
   test("keeps what a channel cannot take, backs off, says so in status, and catches up", async () => {
     pager.answer = 500;
     await failed({ code: "internal.crashLoop" });
-    await tellChannels(app.context, NEVER);
+    await deliverNotifications(app.context, NEVER);
     expect([ops.taken.length, pager.taken.length]).toEqual([1, 0]);
     const status = await installation.run("status");
     expect(status.code).toBe(1);
     expect(status.stdout).toContain("channel pager has failed 1 time in a row");
     pager.answer = 200;
-    await tellChannels(app.context, NEVER);
+    await deliverNotifications(app.context, NEVER);
     // It backs off; once that is over, nothing was lost.
     expect(pager.requests()).toBe(1);
     const [cursor] = (await app.store.cursors.list()).filter(({ channel }) => channel === "pager");
     const later = { ...app.context, clock: { ...app.context.clock, now: () => cursor?.nextAttemptAt ?? 0 } };
-    await tellChannels(later, NEVER);
+    await deliverNotifications(later, NEVER);
     expect(told(pager)).toEqual([["page", "www: renewal failed: no socket"]]);
     expect((await installation.run("status")).stdout).not.toContain("channel pager has failed");
   });
@@ -92,27 +92,27 @@ describe("telling people", () => {
   test("lets one notification that is refused, or could not be told for a day, keep no other from being told", async () => {
     pager.answer = 400;
     await failed({ code: "internal.crashLoop", message: "first" });
-    await tellChannels(app.context, NEVER);
+    await deliverNotifications(app.context, NEVER);
     pager.answer = 500;
     await happens("renewal.failed", { code: "internal.crashLoop", message: "two days ago" }, Date.now() - 2 * DAY_MS);
-    await tellChannels(app.context, NEVER);
+    await deliverNotifications(app.context, NEVER);
     pager.answer = 200;
     await failed({ code: "internal.crashLoop", message: "now" });
-    await tellChannels(app.context, NEVER);
+    await deliverNotifications(app.context, NEVER);
     expect(told(pager)).toEqual([["page", "www: renewal failed: now"]]);
   });
 
   test("tells once, however many planners do it at the same time", async () => {
     for (let n = 0; n < 5; n += 1) await failed({ message: `number ${n}` });
-    await Promise.all(Array.from({ length: 4 }, () => tellChannels(app.context, NEVER)));
-    await tellChannels(app.context, NEVER);
+    await Promise.all(Array.from({ length: 4 }, () => deliverNotifications(app.context, NEVER)));
+    await deliverNotifications(app.context, NEVER);
     expect(told(ops)).toEqual(Array.from({ length: 5 }, (_, n) => ["warning", `www: renewal failed: number ${n}`]));
   });
 
   test("pages for any failure of a certificate that expires within three days", async () => {
     await installation.issue(version({ leaf: { ...version().leaf, notAfter: Date.now() + 2 * DAY_MS } }));
     await failed({});
-    await tellChannels(app.context, NEVER);
+    await deliverNotifications(app.context, NEVER);
     expect(pager.taken).toHaveLength(1);
   });
 });

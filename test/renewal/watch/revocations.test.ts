@@ -81,7 +81,7 @@ it("a list that cannot be had changes nothing and is asked for again some hours 
 it("nothing is asked about what has expired, is known to be revoked or left the configuration", async () => {
   await publish("api");
   await estate.store.versions.markRevoked("api", 1, Date.now());
-  const others = { ...context.estate, certificate: (name: string) => (name === "www" ? null : context.estate.certificate(name)) };
+  const others = { ...context.services, certificate: (name: string) => (name === "www" ? null : context.services.certificate(name)) };
   const asked: string[] = [];
   const watching: RevocationLists = {
     ...lists,
@@ -90,7 +90,7 @@ it("nothing is asked about what has expired, is known to be revoked or left the 
       return [];
     },
   };
-  await checkRevocations({ ...context, estate: others }, watching, signal);
+  await checkRevocations({ ...context, services: others }, watching, signal);
   expect(asked).toEqual(["shop"]);
   aheadMs = 400 * DAY_MS;
   await checkRevocations(context, watching, signal);

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import type { Notification } from "../../../src/domain/notification.ts";
-import { tellChannels } from "../../../src/renewal/watch/notify.ts";
+import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
 import { DAY_MS } from "../../support/model/facts.ts";
 import { modelCertificate, NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
 
@@ -72,15 +72,15 @@ it.each(["notify.failed", "notify.refused"] as const)("a channel that says %s to
   bench.channels.set("pager", { from: "info", send });
   const happens = (type: "store.restored" | "clock.skewed", detail = {}) =>
     bench.store.events.append({ at: bench.now, type, certificate: null, renewalId: null, target: null, detail });
-  await tellChannels(bench.context, NO_SIGNAL);
+  await deliverNotifications(bench.context, NO_SIGNAL);
   await happens("store.restored");
   bench.skewed = true;
   bench.now += 40 * DAY_MS;
   await happens("clock.skewed", { message: "40 d ahead" });
-  await tellChannels(bench.context, NO_SIGNAL);
+  await deliverNotifications(bench.context, NO_SIGNAL);
   bench.now -= 40 * DAY_MS;
   bench.skewed = false;
   expect(told).toEqual([]);
-  await tellChannels(bench.context, NO_SIGNAL);
+  await deliverNotifications(bench.context, NO_SIGNAL);
   expect(told).toEqual(["store.restored", "clock.skewed"]);
 });

@@ -41,7 +41,7 @@ export async function startIssuing(certificate: Certificate, issuers: Readonly<R
     store,
     queue: { enqueue: async () => {} },
     probe: { addresses: async () => [], observe: async () => expect.unreachable() },
-    estate: {
+    services: {
       certificates: () => [certificate],
       certificate: (name) => (name === certificate.name ? certificate : null),
       budget: unlimited,

@@ -56,7 +56,7 @@ export class Fleet implements AsyncDisposable {
           return { address, port, sni, at: this.now, durationMs: 1, served: null, problem };
         },
       },
-      estate: {
+      services: {
         certificates: () => certificates,
         certificate: (name) => certificates.find((each) => each.name === name) ?? null,
         issuer: () => this.#issuer,

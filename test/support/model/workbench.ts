@@ -115,7 +115,7 @@ export class Workbench implements AsyncDisposable {
           return { address, port, sni, at: this.now, durationMs: 1, served: null, problem };
         },
       },
-      estate: {
+      services: {
         certificates: () => this.certificates,
         certificate: (name) => this.certificates.find((each) => each.name === name) ?? null,
         issuer: () => ca.issuer(new Crash(null)),
