@@ -7,7 +7,10 @@ const SLOW = /\/test\/(drills|e2e)\//;
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    return [...sorted.filter(({ moduleId }) => SLOW.test(moduleId)), ...sorted.filter(({ moduleId }) => !SLOW.test(moduleId))];
+    return [
+      ...sorted.filter(({ moduleId }) => SLOW.test(moduleId)),
+      ...sorted.filter(({ moduleId }) => !SLOW.test(moduleId)),
+    ];
   }
 }
 

@@ -22,7 +22,10 @@ try {
   await writeFile(trust, pebble.trustPem);
   const run = async (contender: "stock" | "renewd"): Promise<Measured> => {
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: trust };
-    const { stdout } = await promisify(execFile)(process.execPath, [CONTENDER, contender, pebble.directory], { env, timeout: 120_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [CONTENDER, contender, pebble.directory], {
+      env,
+      timeout: 120_000,
+    });
     return JSON.parse(stdout) as Measured; // Written by the contender, a file beside this one.
   };
   const speeds: number[] = [];

@@ -19,12 +19,27 @@ type Order = (name: string) => Promise<unknown>;
 
 /** As its README shows it; without the 5 s it waits before its first poll otherwise, and without its own look at the challenge. */
 async function stock(directoryUrl: string): Promise<Order> {
-  const client = new Client({ directoryUrl, accountKey: await crypto.createPrivateEcdsaKey("P-256"), backoffAttempts: 1_000, backoffMin: 20, backoffMax: 200 });
+  const client = new Client({
+    directoryUrl,
+    accountKey: await crypto.createPrivateEcdsaKey("P-256"),
+    backoffAttempts: 1_000,
+    backoffMin: 20,
+    backoffMax: 200,
+  });
   await client.createAccount({ termsOfServiceAgreed: true });
   return async (name) => {
-    const [, csr] = await crypto.createCsr({ commonName: name, altNames: [name] }, await crypto.createPrivateEcdsaKey("P-256"));
+    const [, csr] = await crypto.createCsr(
+      { commonName: name, altNames: [name] },
+      await crypto.createPrivateEcdsaKey("P-256"),
+    );
     const nothing = async (): Promise<void> => {};
-    return client.auto({ csr, skipChallengeVerification: true, challengePriority: ["http-01"], challengeCreateFn: nothing, challengeRemoveFn: nothing });
+    return client.auto({
+      csr,
+      skipChallengeVerification: true,
+      challengePriority: ["http-01"],
+      challengeCreateFn: nothing,
+      challengeRemoveFn: nothing,
+    });
   };
 }
 
@@ -33,10 +48,19 @@ async function renewd(directory: string): Promise<Order> {
   const limits = { requestTimeoutMs: 30_000, orderTimeoutMs: 60_000 };
   const account = { contact: [], termsOfServiceAgreed: true, externalAccount: null };
   // Trusted through NODE_EXTRA_CA_CERTS, as for the other contender.
-  const issuer = createIssuer({ name: "pebble", directory, trustPem: null, ...account, ...limits }, { accounts: memoryAccounts(), now: Date.now });
+  const issuer = createIssuer(
+    { name: "pebble", directory, trustPem: null, ...account, ...limits },
+    { accounts: memoryAccounts(), now: Date.now },
+  );
   const solver = { challengeType: "http-01", present: async () => {}, cleanUp: async () => {} };
   const { signal } = new AbortController();
-  return (name) => issuer.issue({ certificate: name, identifiers: [identifierOf(name)], keyType: "ecdsa-p256" }, memoryProgress(), solver, signal);
+  return (name) =>
+    issuer.issue(
+      { certificate: name, identifiers: [identifierOf(name)], keyType: "ecdsa-p256" },
+      memoryProgress(),
+      solver,
+      signal,
+    );
 }
 
 async function orderMany(order: Order, count: number, prefix: string): Promise<void> {
@@ -57,5 +81,8 @@ const startedAt = performance.now();
 await orderMany(order, COUNT, "bench");
 const elapsedMs = performance.now() - startedAt;
 const { user, system } = process.cpuUsage(cpuBefore);
-const measured: Measured = { certificatesPerSecond: (COUNT / elapsedMs) * 1_000, cpuMsPerCertificate: (user + system) / 1_000 / COUNT };
+const measured: Measured = {
+  certificatesPerSecond: (COUNT / elapsedMs) * 1_000,
+  cpuMsPerCertificate: (user + system) / 1_000 / COUNT,
+};
 process.stdout.write(JSON.stringify(measured), () => process.exit(0));

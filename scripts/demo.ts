@@ -27,7 +27,8 @@ const AWS_CREDENTIALS = { AWS_ACCESS_KEY_ID: "demo", AWS_SECRET_ACCESS_KEY: "dem
 
 const keep = process.argv.includes("--keep");
 const interrupted = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(new Error(`stopped by ${signal}`)));
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => interrupted.abort(new Error(`stopped by ${signal}`)));
 
 process.exitCode = await main().catch((thrown: unknown) => {
   console.error(interrupted.signal.aborted ? "\nInterrupted; everything the demo started is stopped." : thrown);
@@ -54,7 +55,11 @@ async function main(): Promise<number> {
   const after = await shakeHands(app.context);
   const { rows, wrong } = report(before, after, ended);
   console.log(`\n${table(rows)}\n`);
-  console.log(wrong.length === 0 ? `As it should be, ${seconds} s after \`renewd run\` was started.` : `NOT as it should be: ${wrong.join(", ")}`);
+  console.log(
+    wrong.length === 0
+      ? `As it should be, ${seconds} s after \`renewd run\` was started.`
+      : `NOT as it should be: ${wrong.join(", ")}`,
+  );
   if (keep) await keepRunning(configFile);
   return wrong.length === 0 ? 0 : 1;
 }
@@ -102,7 +107,9 @@ async function watch({ store, clock }: Context): Promise<Map<string, Renewal>> {
     }
     // Oldest last: the first effort for each certificate is the one the demo is about.
     const first = new Map(renewals.map((renewal) => [renewal.certificate, renewal]));
-    const waiting = NAMES.filter((name) => EXPECTED[name] !== "left alone" && isActive(first.get(name)?.state ?? "planned"));
+    const waiting = NAMES.filter(
+      (name) => EXPECTED[name] !== "left alone" && isActive(first.get(name)?.state ?? "planned"),
+    );
     if (waiting.length === 0 && events.length === 0) return first;
     if (clock.monotonic() > deadline) {
       console.error(`\nNot finished after ${TIME_LIMIT_MS / 1000} s: ${waiting.join(", ")}`);
@@ -121,7 +128,11 @@ interface Report {
   readonly wrong: readonly DemoName[];
 }
 
-function report(before: ReadonlyMap<string, Observation>, after: ReadonlyMap<string, Observation>, ended: ReadonlyMap<string, Renewal>): Report {
+function report(
+  before: ReadonlyMap<string, Observation>,
+  after: ReadonlyMap<string, Observation>,
+  ended: ReadonlyMap<string, Renewal>,
+): Report {
   const wrong: DemoName[] = [];
   const rows = NAMES.map((name) => {
     const renewal = ended.get(name);
@@ -130,11 +141,23 @@ function report(before: ReadonlyMap<string, Observation>, after: ReadonlyMap<str
     const changed = old !== now && now !== undefined;
     // The expectation is checked against our own handshake: new where it should be new, untouched elsewhere.
     if (outcome !== EXPECTED[name] || changed !== (EXPECTED[name] === "succeeded")) wrong.push(name);
-    const proved = renewal?.state === "succeeded" && renewal.finishedAt !== null ? formatDuration(renewal.finishedAt - renewal.createdAt) : "–";
+    const proved =
+      renewal?.state === "succeeded" && renewal.finishedAt !== null
+        ? formatDuration(renewal.finishedAt - renewal.createdAt)
+        : "–";
     const told = renewal?.errorMessage ? `${outcome}: ${renewal.errorCode}` : outcome;
-    return [name, renewal ? `${renewal.reason}: ${renewal.reasonDetail}` : "–", `${short(old)} → ${short(now)}`, proved, told];
+    return [
+      name,
+      renewal ? `${renewal.reason}: ${renewal.reasonDetail}` : "–",
+      `${short(old)} → ${short(now)}`,
+      proved,
+      told,
+    ];
   });
-  return { rows: [["certificate", "reason", "serial before → after (handshake)", "detected → proved", "outcome"], ...rows], wrong };
+  return {
+    rows: [["certificate", "reason", "serial before → after (handshake)", "detected → proved", "outcome"], ...rows],
+    wrong,
+  };
 }
 
 function short(serial: string | undefined): string {

@@ -4,13 +4,19 @@ import { RenewalError } from "./domain/errors.ts";
 import type { Log } from "./domain/log.ts";
 
 /** Key material and credentials by the names under which libraries carry them; ioredis errors carry whole commands. */
-const REDACTED_PATHS = ["privateKey", "password", "token", "authorization", "keyAuthorization", "hmacKey", "command", "config.headers"].flatMap((name) => [
-  name,
-  `*.${name}`,
-  `*.*.${name}`,
-]);
+const REDACTED_PATHS = [
+  "privateKey",
+  "password",
+  "token",
+  "authorization",
+  "keyAuthorization",
+  "hmacKey",
+  "command",
+  "config.headers",
+].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 /** Inside a JSON string: to its end marker, or to the end of the string when the key was cut off. */
-const PEM_PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^"\\]|\\[nr])*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?="|\\[^nr])|$)/g;
+const PEM_PRIVATE_KEY =
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^"\\]|\\[nr])*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?="|\\[^nr])|$)/g;
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^/@\s]*:[^/@\s]*@/gi;
 
 /** Names this process in history and logs. */
@@ -36,7 +42,10 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
   };
   if (destination) return pino(pinoOptions, destination);
   if (!options.pretty) return pino(pinoOptions, pino.destination({ fd: 2, sync: true }));
-  const transport = pino.transport({ target: "pino-pretty", options: { destination: 2, ignore: "pid,hostname,worker", translateTime: "SYS:HH:MM:ss" } });
+  const transport = pino.transport({
+    target: "pino-pretty",
+    options: { destination: 2, ignore: "pid,hostname,worker", translateTime: "SYS:HH:MM:ss" },
+  });
   return pino(pinoOptions, transport);
 }
 
@@ -49,7 +58,12 @@ function scrub(line: string): string {
 function serializeError(thrown: unknown): Record<string, unknown> {
   if (thrown instanceof RenewalError) {
     const cause = thrown.cause instanceof Error ? thrown.cause.message : undefined;
-    return { code: thrown.code, message: thrown.message, cause, ...(thrown.code === "internal.bug" ? { stack: thrown.stack } : {}) };
+    return {
+      code: thrown.code,
+      message: thrown.message,
+      cause,
+      ...(thrown.code === "internal.bug" ? { stack: thrown.stack } : {}),
+    };
   }
   if (!(thrown instanceof Error)) return { message: String(thrown) };
   const { type, message, stack } = stdSerializers.err(thrown);

@@ -23,7 +23,10 @@ describe("this repository", () => {
 
   test("gives every dependency an owner and a reason, and shows them in docs/architecture.md", () => {
     type Packages = Record<string, string>;
-    const { dependencies, peerDependencies } = JSON.parse(read("package.json")) as { dependencies: Packages; peerDependencies: Packages }; // our own file
+    const { dependencies, peerDependencies } = JSON.parse(read("package.json")) as {
+      dependencies: Packages;
+      peerDependencies: Packages;
+    }; // our own file
     const owned = Object.keys(PACKAGES).filter((name) => !name.startsWith("node:"));
     expect(owned.sort()).toEqual([...Object.keys(dependencies), ...Object.keys(peerDependencies)].sort());
     expect(read("docs/architecture.md")).toContain(packageTable());
@@ -83,7 +86,9 @@ describe("the reader of imports", () => {
   });
 
   test("names the lines of imports it cannot follow", () => {
-    expect(readImports("\nimport(name);\nrequire(name);\nconst a = b ? import(name) : {};").computed).toEqual([2, 3, 4]);
+    expect(readImports("\nimport(name);\nrequire(name);\nconst a = b ? import(name) : {};").computed).toEqual([
+      2, 3, 4,
+    ]);
   });
 });
 
@@ -91,34 +96,74 @@ describe("the checker", () => {
   test.each([
     ["src/domain/a.ts", 'import { b } from "../x509/b.ts";', "domain must not import x509"],
     ["src/renewal/plan.ts", 'import type { Db } from "../store/db.ts";', "renewal must not import store"],
-    ["src/renewal/rules/decide.ts", 'import { s } from "../steps/issue.ts";', "renewal/rules must not import renewal (src/renewal/steps/issue.ts)"],
-    ["src/renewal/rules/decide.ts", 'import type { Context } from "../context.ts";', "renewal/rules must not import renewal (src/renewal/context.ts)"],
+    [
+      "src/renewal/rules/decide.ts",
+      'import { s } from "../steps/issue.ts";',
+      "renewal/rules must not import renewal (src/renewal/steps/issue.ts)",
+    ],
+    [
+      "src/renewal/rules/decide.ts",
+      'import type { Context } from "../context.ts";',
+      "renewal/rules must not import renewal (src/renewal/context.ts)",
+    ],
     ["src/renewal/steps/issue.ts", 'import { s } from "../../reports/status.ts";', "renewal must not import reports"],
     ["src/reports/status.ts", 'import { s } from "../renewal/steps/sweep.ts";', "reports must not import renewal"],
     ["src/reports/status.ts", 'import { t } from "../cli/terminal/table.ts";', "reports must not import cli"],
     ["src/reports/status.ts", 'import { s } from "../store/index.ts";', "reports must not import store"],
     ["src/acme/client.ts", 'import { s } from "../solvers/index.ts";', "acme must not import solvers"],
-    ["src/deployers/base/a.ts", 'import { w } from "../local/atomicFiles.ts";', "deployers/base must not import deployers/local"],
+    [
+      "src/deployers/base/a.ts",
+      'import { w } from "../local/atomicFiles.ts";',
+      "deployers/base must not import deployers/local",
+    ],
     ["src/deployers/local/a.ts", 'import { a } from "../aws/acm.ts";', "deployers/local must not import deployers/*"],
-    ["src/deployers/haproxy/a.ts", 'import { c } from "../caddy/caddy.ts";', "a folder of deployers/* must not import its sibling"],
+    [
+      "src/deployers/haproxy/a.ts",
+      'import { c } from "../caddy/caddy.ts";',
+      "a folder of deployers/* must not import its sibling",
+    ],
     ["src/deployers/haproxy/a.ts", 'import { D } from "../index.ts";', "deployers/* must not import deployers"],
     ["src/deployers/haproxy/a.ts", 'import "../../log.ts";', "deployers/* must not import log"],
-    ["src/deployers/index.ts", 'import { w } from "./local/atomicFiles.ts";', "deployers must not import deployers/local"],
-    ["src/config/schema/file.ts", 'import { h } from "../../deployers/haproxy/haproxy.ts";', "config/schema may import only the registry of deployers"],
-    ["src/config/schema/file.ts", 'import { d } from "../read/document.ts";', "config/schema must not import config/read"],
-    ["src/config/read/document.ts", 'import { r } from "../check/rules.ts";', "config/read must not import config/check"],
+    [
+      "src/deployers/index.ts",
+      'import { w } from "./local/atomicFiles.ts";',
+      "deployers must not import deployers/local",
+    ],
+    [
+      "src/config/schema/file.ts",
+      'import { h } from "../../deployers/haproxy/haproxy.ts";',
+      "config/schema may import only the registry of deployers",
+    ],
+    [
+      "src/config/schema/file.ts",
+      'import { d } from "../read/document.ts";',
+      "config/schema must not import config/read",
+    ],
+    [
+      "src/config/read/document.ts",
+      'import { r } from "../check/rules.ts";',
+      "config/read must not import config/check",
+    ],
     ["src/store/dialect/sqlite.ts", 'import { v } from "../vault.ts";', "store/dialect must not import store"],
     ["src/cli/main.ts", 'import { p } from "../queue/producer.ts";', "cli may import only types of queue"],
     ["src/cli/main.ts", 'import { s } from "../store/sqlite.ts";', "cli must not import store"],
     ["src/compose.ts", 'import { m } from "./cli/main.ts";', "compose must not import cli"],
     ["workers/acme.ts", 'import { d } from "./deployer.ts";', "a worker imports another worker"],
-    ["src/tls/probe.ts", 'import { x } from "../../test/support/pki.ts";', "imports test/support/pki.ts from outside src/"],
+    [
+      "src/tls/probe.ts",
+      'import { x } from "../../test/support/pki.ts";',
+      "imports test/support/pki.ts from outside src/",
+    ],
     ["src/tls/probe.ts", "await import(name);", "import with a computed path"],
     ["src/gadgets/a.ts", "", "'gadgets' is not a folder of the architecture"],
     ["src/renewal/issue.ts", 'import { Queue } from "bullmq";', "'bullmq' belongs to src/queue"],
     ["src/compose.ts", 'import pino from "pino";', "'pino' belongs to src/log.ts"],
     ["src/deployers/base/a.ts", 'import { Client } from "ssh2";', "'ssh2' belongs to src/deployers/ssh"],
-    ["src/compose.ts", 'import { ACMClient } from "@aws-sdk/client-acm";', "'@aws-sdk/client-acm' belongs to src/deployers/aws"],
+    [
+      "src/compose.ts",
+      'import { ACMClient } from "@aws-sdk/client-acm";',
+      "'@aws-sdk/client-acm' belongs to src/deployers/aws",
+    ],
     ["src/x509/a.ts", 'import { Client } from "acme-client";', "'acme-client' belongs to src/acme"],
     ["src/web/a.ts", 'import { DatabaseSync } from "node:sqlite";', "'node:sqlite' belongs to src/store"],
     ["src/domain/plugin.ts", 'import { z } from "zod";', "'zod' belongs to"],
@@ -139,8 +184,14 @@ describe("the checker", () => {
 
   test.each([
     ["src/domain/plugin.ts", 'import type { z } from "zod";'],
-    ["src/renewal/rules/decide.ts", 'import { isActive } from "../../domain/renewal.ts";\nimport { windowOf } from "./window.ts";'],
-    ["src/renewal/steps/issue.ts", 'import { advance } from "../rules/advance.ts";\nimport { startRenewal } from "../plan/plan.ts";'],
+    [
+      "src/renewal/rules/decide.ts",
+      'import { isActive } from "../../domain/renewal.ts";\nimport { windowOf } from "./window.ts";',
+    ],
+    [
+      "src/renewal/steps/issue.ts",
+      'import { advance } from "../rules/advance.ts";\nimport { startRenewal } from "../plan/plan.ts";',
+    ],
     ["src/reports/status.ts", 'import { decide } from "../renewal/rules/decide.ts";'],
     [
       "src/deployers/aws/acm.ts",
@@ -149,7 +200,10 @@ describe("the checker", () => {
     ["src/deployers/index.ts", 'import { haproxy } from "./haproxy/haproxy.ts";'],
     ["src/config/schema/file.ts", 'import { DEPLOYERS } from "../../deployers/index.ts";'],
     ["src/config/read/environment.ts", "const home = process.env.HOME;"],
-    ["src/cli/main.ts", 'import type { Request } from "../queue/requests.ts";\nimport { compose } from "../compose.ts";\nimport { log } from "../log.ts";'],
+    [
+      "src/cli/main.ts",
+      'import type { Request } from "../queue/requests.ts";\nimport { compose } from "../compose.ts";\nimport { log } from "../log.ts";',
+    ],
     ["src/compose/workers.ts", 'import { openStore } from "../store/open.ts";'],
     ["src/tls/probe.ts", "connect({ rejectUnauthorized: false }); // records what it saw"],
     ["src/acme/a.ts", "// never rejectUnauthorized: false, and process.env is not read here"],
@@ -166,13 +220,16 @@ describe("the checker", () => {
       ["src/domain/c.ts", 'export * from "./a.ts";'],
       ["src/domain/d.ts", 'import { a } from "./a.ts";'],
     ]);
-    expect(violations(sources)).toEqual(["src/domain/a.ts: import cycle: src/domain/a.ts → src/domain/b.ts → src/domain/c.ts"]);
+    expect(violations(sources)).toEqual([
+      "src/domain/a.ts: import cycle: src/domain/a.ts → src/domain/b.ts → src/domain/c.ts",
+    ]);
   });
 
   test("knows every folder of the table by a rule that names known folders only", () => {
     const known = Object.keys(FOLDERS);
     for (const rule of Object.values(FOLDERS)) {
-      for (const folder of [...rule.mayImport, ...(rule.typesOnly ?? []), ...(rule.registryOnly ?? [])]) expect(known).toContain(folder);
+      for (const folder of [...rule.mayImport, ...(rule.typesOnly ?? []), ...(rule.registryOnly ?? [])])
+        expect(known).toContain(folder);
     }
   });
 });

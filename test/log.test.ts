@@ -5,7 +5,10 @@ import { Secret } from "../src/domain/secret.ts";
 import { createLog } from "../src/log.ts";
 import { newKeyPem } from "./support/ca/pki.ts";
 
-function logged(write: (log: ReturnType<typeof createLog>) => void): { text: string; lines: Record<string, unknown>[] } {
+function logged(write: (log: ReturnType<typeof createLog>) => void): {
+  text: string;
+  lines: Record<string, unknown>[];
+} {
   let text = "";
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -27,7 +30,14 @@ describe("the log", () => {
   it("is one JSON object a line with the worker, time, message and the fields it was given", () => {
     const { lines } = logged((log) => log.info({ certificate: "www", renewalId: "r-1", target: "lb" }, "deployed"));
     expect(lines).toEqual([
-      expect.objectContaining({ level: 30, certificate: "www", renewalId: "r-1", target: "lb", msg: "deployed", worker: expect.stringMatching(/.+\/\d+$/) }),
+      expect.objectContaining({
+        level: 30,
+        certificate: "www",
+        renewalId: "r-1",
+        target: "lb",
+        msg: "deployed",
+        worker: expect.stringMatching(/.+\/\d+$/),
+      }),
     ]);
     expect(Date.parse(String(lines[0]?.time))).not.toBeNaN();
   });
@@ -47,7 +57,11 @@ describe("the log", () => {
     ["the arguments of a Redis command", { err: redis }, body],
     ["a request's headers", { err: axios }, "planted-token"],
     ["a password field", { options: { password: "planted-password" } }, "planted-password"],
-    ["the password in a URL", { err: new RenewalError("store.unavailable", "postgres://renewd:planted-password@db:5432 is down") }, "planted-password"],
+    [
+      "the password in a URL",
+      { err: new RenewalError("store.unavailable", "postgres://renewd:planted-password@db:5432 is down") },
+      "planted-password",
+    ],
     [
       "a cause's URL password",
       { err: new RenewalError("queue.unavailable", "down", { cause: new Error("redis://:planted-password@r:1") }) },
@@ -62,7 +76,10 @@ describe("the log", () => {
 
   it("keeps what helps: code, message and cause of our errors, the stack of foreign ones", () => {
     const { lines } = logged((log) => {
-      log.warn({ err: new RenewalError("deploy.io", "disk full at /etc/certs", { cause: new Error("ENOSPC") }) }, "deployment failed");
+      log.warn(
+        { err: new RenewalError("deploy.io", "disk full at /etc/certs", { cause: new Error("ENOSPC") }) },
+        "deployment failed",
+      );
       log.error({ err: new TypeError("x is not a function") }, "bug");
     });
     expect(lines[0]?.err).toEqual({ code: "deploy.io", message: "disk full at /etc/certs", cause: "ENOSPC" });

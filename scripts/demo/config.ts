@@ -29,11 +29,17 @@ export function demoConfig(peers: Peers, trustFile: string, dataDir: string): st
     http01: { host: "127.0.0.1", port: pebble.httpPort },
     planner: { tick: "1s", sweep: "1s" },
     retry: { deployAttempts: 2, backoff: ["2s", "20s", "5m"] },
-    issuers: { pebble: { directory: pebble.directory, trust: trustFile, contact: ["ops@demo.test"], termsOfServiceAgreed: true } },
+    issuers: {
+      pebble: { directory: pebble.directory, trust: trustFile, contact: ["ops@demo.test"], termsOfServiceAgreed: true },
+    },
     solvers: { http: { type: "http-01" } },
     targets: {
       haproxy: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` },
-      "broken-haproxy": { type: "haproxy", socket: `${haproxy.directory}/no-such.sock`, file: `${haproxy.directory}/{certificate}.pem` },
+      "broken-haproxy": {
+        type: "haproxy",
+        socket: `${haproxy.directory}/no-such.sock`,
+        file: `${haproxy.directory}/{certificate}.pem`,
+      },
       nginx: {
         type: "nginx",
         fullchain: `${nginx.directory}/{certificate}/fullchain.pem`,

@@ -29,13 +29,25 @@ export async function startPeers(): Promise<Peers> {
   const [pebble, haproxy, nginx, plain, acm] = await Promise.all([
     startPebble().then((peer) => started.use(peer)),
     startHaproxy({ certificates: { expired, renamed, healthy, broken } }).then((peer) => started.use(peer)),
-    startNginx({ certificates: { window: { serverNames: ["window.demo.test"], ...window } } }).then((peer) => started.use(peer)),
-    startNginx({ certificates: { missing: { serverNames: ["missing.demo.test"], ...placeholder } } }).then((peer) => started.use(peer)),
+    startNginx({ certificates: { window: { serverNames: ["window.demo.test"], ...window } } }).then((peer) =>
+      started.use(peer),
+    ),
+    startNginx({ certificates: { missing: { serverNames: ["missing.demo.test"], ...placeholder } } }).then((peer) =>
+      started.use(peer),
+    ),
     startAcmFake().then((peer) => started.use(peer)),
   ]);
   const stack = started.move();
   const stop = (): Promise<void> => stack.disposeAsync();
-  return { pebble, haproxy, nginx, plain, acm, estate: { pairs: { expired, window, renamed, healthy, broken } }, [Symbol.asyncDispose]: stop };
+  return {
+    pebble,
+    haproxy,
+    nginx,
+    plain,
+    acm,
+    estate: { pairs: { expired, window, renamed, healthy, broken } },
+    [Symbol.asyncDispose]: stop,
+  };
 }
 
 type Old = Record<"expired" | "window" | "renamed" | "healthy" | "broken" | "placeholder", IssuedPair>;

@@ -22,13 +22,25 @@ export interface OpenAccount {
  * The issuer's one account. Its key is stored before the CA hears of it: newAccount with a known key returns the account
  * that exists (RFC 8555 §7.3), so neither a crash in between nor two workers at once make a second one.
  */
-export async function ensureAccount(ca: CertificateAuthority, accounts: Accounts, options: AccountOptions, signal: AbortSignal): Promise<OpenAccount> {
-  const stored = (await accounts.get(ca.issuer, ca.directoryUrl)) ?? (await accounts.create(ca.issuer, ca.directoryUrl, await generateKey("ecdsa-p256")));
+export async function ensureAccount(
+  ca: CertificateAuthority,
+  accounts: Accounts,
+  options: AccountOptions,
+  signal: AbortSignal,
+): Promise<OpenAccount> {
+  const stored =
+    (await accounts.get(ca.issuer, ca.directoryUrl)) ??
+    (await accounts.create(ca.issuer, ca.directoryUrl, await generateKey("ecdsa-p256")));
   if (stored.url !== null) {
     const { privateKey } = await settleRollover(ca, accounts, stored, signal);
     const session = openSession(ca, privateKey, stored.url, signal);
     try {
-      await syncContact(ca, accounts, { session, url: stored.url, contact: options.contact, known: stored.contactDigest });
+      await syncContact(ca, accounts, {
+        session,
+        url: stored.url,
+        contact: options.contact,
+        known: stored.contactDigest,
+      });
       return { url: stored.url, privateKey };
     } catch (error) {
       if (!isAccountGone(error)) throw error;
@@ -47,19 +59,35 @@ export async function forgetAccount(ca: CertificateAuthority, accounts: Accounts
   if (stored?.url === url) await accounts.setUrl(ca.issuer, ca.directoryUrl, null);
 }
 
-async function register(ca: CertificateAuthority, accounts: Accounts, options: AccountOptions, stored: Account, signal: AbortSignal): Promise<OpenAccount> {
+async function register(
+  ca: CertificateAuthority,
+  accounts: Accounts,
+  options: AccountOptions,
+  stored: Account,
+  signal: AbortSignal,
+): Promise<OpenAccount> {
   const { meta } = await ca.directory(signal);
   if (meta?.termsOfService !== undefined && !options.termsOfServiceAgreed) {
-    refuse(`CA "${ca.issuer}" needs agreement to its terms of service: read ${sanitize(meta.termsOfService)} and set \`termsOfServiceAgreed: true\`.`);
+    refuse(
+      `CA "${ca.issuer}" needs agreement to its terms of service: read ${sanitize(meta.termsOfService)} and set \`termsOfServiceAgreed: true\`.`,
+    );
   }
   if (meta?.externalAccountRequired && ca.externalAccount === null) {
-    refuse(`CA "${ca.issuer}" opens accounts only with an external account binding: set \`externalAccount\` to the key id and HMAC key it gave you.`);
+    refuse(
+      `CA "${ca.issuer}" opens accounts only with an external account binding: set \`externalAccount\` to the key id and HMAC key it gave you.`,
+    );
   }
-  const payload = { termsOfServiceAgreed: options.termsOfServiceAgreed, ...(options.contact.length > 0 && { contact: options.contact }) };
+  const payload = {
+    termsOfServiceAgreed: options.termsOfServiceAgreed,
+    ...(options.contact.length > 0 && { contact: options.contact }),
+  };
   const reply = await openSession(ca, stored.privateKey, null, signal).createAccount(payload).catch(accountFailure);
   const url = reply.headers.location;
   if (url === undefined || !ca.transport.owns(url)) {
-    throw new RenewalError("acme.directory", `CA "${ca.issuer}" opened an account without a usable URL (RFC 8555 §7.3).`);
+    throw new RenewalError(
+      "acme.directory",
+      `CA "${ca.issuer}" opened an account without a usable URL (RFC 8555 §7.3).`,
+    );
   }
   await accounts.setUrl(ca.issuer, ca.directoryUrl, url);
   await accounts.setContactDigest(ca.issuer, ca.directoryUrl, contactDigest(options.contact));
@@ -68,7 +96,8 @@ async function register(ca: CertificateAuthority, accounts: Accounts, options: A
 
 /** Whatever the CA finds malformed about a newAccount request is what the operator configured for it. */
 function accountFailure(error: unknown): never {
-  if (error instanceof RenewalError && error.code === "acme.refused") throw new RenewalError("acme.account", error.message, { cause: error.cause });
+  if (error instanceof RenewalError && error.code === "acme.refused")
+    throw new RenewalError("acme.account", error.message, { cause: error.cause });
   throw error;
 }
 
@@ -79,7 +108,11 @@ function refuse(message: string): never {
 /** The account got another key while this one was in use: by a rollover in another process, finished or not. */
 export async function isKeyOutdated(ca: CertificateAuthority, accounts: Accounts, used: OpenAccount): Promise<boolean> {
   const stored = await accounts.get(ca.issuer, ca.directoryUrl);
-  return stored !== null && stored.url === used.url && (stored.pendingKey !== null || stored.privateKey.reveal() !== used.privateKey.reveal());
+  return (
+    stored !== null &&
+    stored.url === used.url &&
+    (stored.pendingKey !== null || stored.privateKey.reveal() !== used.privateKey.reveal())
+  );
 }
 
 export function isAccountGone(error: unknown): boolean {

@@ -23,7 +23,10 @@ export function createAccountAdmin(options: IssuerOptions, { accounts, now }: Is
   const needed = async (signal: AbortSignal): Promise<Registered> => {
     const account = await registered(signal);
     if (account !== null) return account;
-    throw new RenewalError("request.invalid", `issuer "${ca.issuer}" has no account yet: its first order registers one`);
+    throw new RenewalError(
+      "request.invalid",
+      `issuer "${ca.issuer}" has no account yet: its first order registers one`,
+    );
   };
   const post = (account: Registered, what: string, payload: object | null, signal: AbortSignal): Promise<Reply> =>
     openSession(ca, account.privateKey, account.url, signal).post(what, account.url, payload);
@@ -55,7 +58,15 @@ export function createAccountAdmin(options: IssuerOptions, { accounts, now }: Is
 
 function factsOf({ url, privateKey }: Registered, { data }: Reply): AccountFacts {
   const parsed = accountSchema.safeParse(data);
-  if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME account (RFC 8555 §7.1.2).", { cause: parsed.error });
+  if (!parsed.success)
+    throw new RenewalError("acme.server", "The CA's answer is not an ACME account (RFC 8555 §7.1.2).", {
+      cause: parsed.error,
+    });
   const { status, contact = [] } = parsed.data;
-  return { url, status: sanitize(status, 50), contact: contact.map((each) => sanitize(each, 200)), keyThumbprint: thumbprint(privateKey) };
+  return {
+    url,
+    status: sanitize(status, 50),
+    contact: contact.map((each) => sanitize(each, 200)),
+    keyThumbprint: thumbprint(privateKey),
+  };
 }

@@ -72,7 +72,10 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
  * A worker that died between presenting and cleaning up left its answers standing; whoever takes up its order, or gives it
  * up, removes them. `signal` ends that early.
  */
-export async function clearEarlierAnswers(challenges: Omit<Challenges, "deadline">, signal?: AbortSignal): Promise<void> {
+export async function clearEarlierAnswers(
+  challenges: Omit<Challenges, "deadline">,
+  signal?: AbortSignal,
+): Promise<void> {
   const { session, authorizations, solver } = challenges;
   const left: ChallengeResponse[] = [];
   for (const url of authorizations) {
@@ -101,7 +104,10 @@ async function findPending({ session, authorizations, solver, progress }: Challe
   for (const url of authorizations) {
     const reply = await session.post("return an authorization", url, null);
     const parsed = authorizationSchema.safeParse(reply.data);
-    if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME authorization (RFC 8555 §7.1.4).", { cause: parsed.error });
+    if (!parsed.success)
+      throw new RenewalError("acme.server", "The CA's answer is not an ACME authorization (RFC 8555 §7.1.4).", {
+        cause: parsed.error,
+      });
     const { identifier, status, challenges, wildcard } = parsed.data;
     const name = sanitize(`${wildcard ? "*." : ""}${identifier.value}`, 255);
     if (status === "valid") continue;
@@ -116,27 +122,52 @@ async function findPending({ session, authorizations, solver, progress }: Challe
     const challenge = challenges.find((candidate) => candidate.type === solver.challengeType);
     if (challenge?.token === undefined) {
       const offered = sanitize(challenges.map((candidate) => candidate.type).join(", "), 200) || "nothing";
-      throw new RenewalError("acme.noChallenge", `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`);
+      throw new RenewalError(
+        "acme.noChallenge",
+        `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`,
+      );
     }
-    const response = { identifier, token: challenge.token, keyAuthorization: await session.keyAuthorization(challenge.token) };
-    pending.push({ name: `${wildcard ? "*." : ""}${identifier.value}`, response, url: challenge.url, told: challenge.status !== "pending" });
+    const response = {
+      identifier,
+      token: challenge.token,
+      keyAuthorization: await session.keyAuthorization(challenge.token),
+    };
+    pending.push({
+      name: `${wildcard ? "*." : ""}${identifier.value}`,
+      response,
+      url: challenge.url,
+      told: challenge.status !== "pending",
+    });
   }
   return pending;
 }
 
-async function present({ solver, progress, deadline }: Challenges, pending: readonly Pending[], presented: ChallengeResponse[]): Promise<void> {
+async function present(
+  { solver, progress, deadline }: Challenges,
+  pending: readonly Pending[],
+  presented: ChallengeResponse[],
+): Promise<void> {
   const { signal } = deadline;
   for (const { response } of pending) {
     signal.throwIfAborted();
     // Noted before: what failed half-way may need cleaning up too.
     presented.push(response);
     await solving(signal, () => solver.present(response, signal));
-    await progress.save({}, { type: "challenge.presented", detail: { identifier: response.identifier.value, challenge: solver.challengeType } });
+    await progress.save(
+      {},
+      {
+        type: "challenge.presented",
+        detail: { identifier: response.identifier.value, challenge: solver.challengeType },
+      },
+    );
   }
   for (const { response } of pending) await solving(signal, async () => solver.wait?.(response, signal));
 }
 
-async function validate({ session, authorizations, progress, deadline }: Challenges, pending: readonly Pending[]): Promise<void> {
+async function validate(
+  { session, authorizations, progress, deadline }: Challenges,
+  pending: readonly Pending[],
+): Promise<void> {
   const first = new Map<Pending, Reply>();
   for (const item of pending) {
     const what = `validate ${item.response.identifier.value}`;
@@ -152,7 +183,9 @@ async function validate({ session, authorizations, progress, deadline }: Challen
     for (const [item, reply] of first) {
       const name = sanitize(item.name, 255);
       const again = (): Promise<Reply> => session.post(`return the challenge of ${name}`, item.url, null);
-      const outcome = await outcomeInTime(name, (read) => pollUntil(`validating ${name}`, reply, again, read, deadline));
+      const outcome = await outcomeInTime(name, (read) =>
+        pollUntil(`validating ${name}`, reply, again, read, deadline),
+      );
       if (outcome === "accepted") accepted += 1;
       else if (outcome.code === "acme.timeout") late ??= outcome;
       else failed.set(item.name, outcome);
@@ -173,7 +206,10 @@ type Outcome = "accepted" | RenewalError;
  * A CA that tries again by itself says in the challenge what was wrong so far (RFC 8555 §8.2). smallstep's never gives up,
  * so at the end of our time that is the outcome; without such a word it is the timeout.
  */
-async function outcomeInTime(name: string, poll: (read: (reply: Reply) => Outcome | null) => Promise<Outcome>): Promise<Outcome> {
+async function outcomeInTime(
+  name: string,
+  poll: (read: (reply: Reply) => Outcome | null) => Promise<Outcome>,
+): Promise<Outcome> {
   let soFar: RenewalError | null = null;
   try {
     return await poll((reply) => {
@@ -195,9 +231,15 @@ function throwFirst(failed: readonly RenewalError[]): void {
   throw new RenewalError(gravest.code, messages.join(" ").slice(0, MESSAGE_CHARACTERS_MAX), { cause: gravest.cause });
 }
 
-function outcomeOf(name: string, reply: Reply): { readonly outcome: Outcome | null; readonly trouble: RenewalError | null } {
+function outcomeOf(
+  name: string,
+  reply: Reply,
+): { readonly outcome: Outcome | null; readonly trouble: RenewalError | null } {
   const parsed = challengeSchema.safeParse(reply.data);
-  if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME challenge (RFC 8555 §8).", { cause: parsed.error });
+  if (!parsed.success)
+    throw new RenewalError("acme.server", "The CA's answer is not an ACME challenge (RFC 8555 §8).", {
+      cause: parsed.error,
+    });
   const { status, error } = parsed.data;
   if (status === "valid") return { outcome: "accepted", trouble: null };
   const trouble = validationError(`The CA could not validate ${name}`, error, "acme.unauthorized");
@@ -216,7 +258,10 @@ async function cleanUp(
       await solving(signal, () => solver.cleanUp(response, signal));
     } catch (error) {
       const { code, message } = toRenewalError(error);
-      await progress.save({}, { type: "challenge.cleanUpFailed", detail: { identifier: response.identifier.value, code, message } });
+      await progress.save(
+        {},
+        { type: "challenge.cleanUpFailed", detail: { identifier: response.identifier.value, code, message } },
+      );
     }
   }
 }
@@ -235,7 +280,11 @@ async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RenewalError) throw error;
-    throw new RenewalError("solver.failed", `The solver failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new RenewalError(
+      "solver.failed",
+      `The solver failed: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   } finally {
     signal.removeEventListener("abort", abort);
   }

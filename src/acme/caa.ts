@@ -24,7 +24,15 @@ export type CaaLookup = (name: string, signal: AbortSignal) => Promise<readonly 
 
 const CRITICAL = 128;
 /** Registered tags; those about mail and contacts say nothing of ours. */
-const KNOWN_TAGS: readonly string[] = ["issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"];
+const KNOWN_TAGS: readonly string[] = [
+  "issue",
+  "issuewild",
+  "iodef",
+  "contactemail",
+  "contactphone",
+  "issuemail",
+  "issuevmc",
+];
 const QUERY_TIMEOUT_MS = 2_000;
 const QUERY_TRIES = 2;
 
@@ -40,7 +48,11 @@ export function createCaaLookup(servers?: readonly string[]): CaaLookup {
       return (await resolver.resolveCaa(name)).flatMap(({ critical, ...property }) =>
         Object.entries(property)
           .filter(([member]) => member !== "type")
-          .map(([tag, value]) => ({ critical: (critical & CRITICAL) !== 0, tag: tag.toLowerCase(), value: String(value) })),
+          .map(([tag, value]) => ({
+            critical: (critical & CRITICAL) !== 0,
+            tag: tag.toLowerCase(),
+            value: String(value),
+          })),
       );
     } catch (error) {
       signal.throwIfAborted();
@@ -62,7 +74,12 @@ export interface CaaVerdict {
  * Whether the names' CAA records let the CA issue to this subscriber. The first name that forbids it ends the search; what
  * cannot be looked up is unknown, not forbidden: the CA looks again anyway.
  */
-export async function checkCaa(identifiers: readonly Identifier[], subscriber: Subscriber, lookup: CaaLookup, signal: AbortSignal): Promise<CaaVerdict> {
+export async function checkCaa(
+  identifiers: readonly Identifier[],
+  subscriber: Subscriber,
+  lookup: CaaLookup,
+  signal: AbortSignal,
+): Promise<CaaVerdict> {
   const known = new Map<string, Promise<readonly CaaRecord[]>>();
   const records = (name: string): Promise<readonly CaaRecord[]> => {
     const found = known.get(name) ?? lookup(name, signal);
@@ -76,7 +93,8 @@ export async function checkCaa(identifiers: readonly Identifier[], subscriber: S
     try {
       const found = await relevant(value.replace(/^\*\./, ""), records);
       const obstacle = found === null ? null : obstacleIn(found.records, subscriber, value.startsWith("*."));
-      if (found !== null && obstacle !== null) return { forbidden: `the CAA record of ${found.name} ${obstacle}`, unknown };
+      if (found !== null && obstacle !== null)
+        return { forbidden: `the CAA record of ${found.name} ${obstacle}`, unknown };
     } catch {
       signal.throwIfAborted();
       unknown ??= `the CAA record of ${value} could not be looked up`;
@@ -132,15 +150,20 @@ function parseRule(rule: string): Rule {
       const [, tag, value] = /^([a-z0-9-]+)[ \t]*=[ \t]*([\x21-\x7e]*)$/i.exec(part) ?? [];
       return tag === undefined || value === undefined ? null : [tag.toLowerCase(), value];
     });
-  return { domain: domain.toLowerCase(), parameters: parameters.includes(null) ? null : parameters.filter((each) => each !== null) };
+  return {
+    domain: domain.toLowerCase(),
+    parameters: parameters.includes(null) ? null : parameters.filter((each) => each !== null),
+  };
 }
 
 /** What a rule for this CA demands of its subscribers that ours is not (RFC 8657); null: nothing. */
 function restriction(parameters: Rule["parameters"], { accountUrl, challengeType }: Subscriber): string | null {
-  const values = (wanted: string): string[] => (parameters ?? []).filter(([tag]) => tag === wanted).map(([, value]) => value);
+  const values = (wanted: string): string[] =>
+    (parameters ?? []).filter(([tag]) => tag === wanted).map(([, value]) => value);
   const [accounts, methods] = [values("accounturi"), values("validationmethods")];
   // Said twice, or unreadable: nobody fulfils it.
-  if (parameters === null || accounts.length > 1 || methods.length > 1) return "with parameters that cannot be fulfilled";
+  if (parameters === null || accounts.length > 1 || methods.length > 1)
+    return "with parameters that cannot be fulfilled";
   const [account] = accounts;
   if (account !== undefined && account !== accountUrl) return `only to account ${sanitize(account, 200)}`;
   const [method] = methods;

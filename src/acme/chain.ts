@@ -24,7 +24,15 @@ export interface ChainChoice {
  * The chain to the root the operator prefers, among those the CA links as alternates (RFC 8555 §7.4.2). When there is
  * none it is the CA's first: a certificate with another chain is better than none, and history says so.
  */
-export async function preferredChain({ ca, session, request, progress, first, reply, check }: ChainChoice): Promise<readonly string[]> {
+export async function preferredChain({
+  ca,
+  session,
+  request,
+  progress,
+  first,
+  reply,
+  check,
+}: ChainChoice): Promise<readonly string[]> {
   const { preferredChain: wanted } = request;
   if (wanted == null || leadsTo(first, wanted)) return first;
   const offered = [topIssuerName(first)];

@@ -35,7 +35,14 @@ const CONNECTION: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: "it does not speak TLS on this port",
 };
 
-const CONNECTING: readonly string[] = ["ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN"];
+const CONNECTING: readonly string[] = [
+  "ECONNREFUSED",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+];
 
 export function isTlsDistrust(error: unknown): boolean {
   return Object.hasOwn(DISTRUST, codeOf(error));
@@ -67,12 +74,19 @@ export function connectionError({ issuer, origin, proxy }: Route, cause: unknown
   const known = Object.hasOwn(CONNECTION, code) ? CONNECTION[code] : undefined;
   const ca = `CA "${issuer}" at ${origin}`;
   if (proxy !== null && code === "ERR_PROXY_TUNNEL") {
-    return new RenewalError("acme.connection", `Cannot reach ${ca}: proxy ${proxy} ${tunnelRefusal(cause)}.`, { cause });
+    return new RenewalError("acme.connection", `Cannot reach ${ca}: proxy ${proxy} ${tunnelRefusal(cause)}.`, {
+      cause,
+    });
   }
   const why = known ?? (cause instanceof Error ? cause.message : "unknown reason");
   // Nothing but the proxy is connected to.
-  if (proxy !== null && CONNECTING.includes(code)) return new RenewalError("acme.connection", `Cannot reach proxy ${proxy} to ${ca}: ${why}.`, { cause });
-  return new RenewalError("acme.connection", `Cannot reach ${ca}${proxy === null ? "" : ` through proxy ${proxy}`}: ${why}.`, { cause });
+  if (proxy !== null && CONNECTING.includes(code))
+    return new RenewalError("acme.connection", `Cannot reach proxy ${proxy} to ${ca}: ${why}.`, { cause });
+  return new RenewalError(
+    "acme.connection",
+    `Cannot reach ${ca}${proxy === null ? "" : ` through proxy ${proxy}`}: ${why}.`,
+    { cause },
+  );
 }
 
 function tunnelRefusal(cause: unknown): string {

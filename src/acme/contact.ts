@@ -16,7 +16,17 @@ export function contactDigest(contact: readonly string[]): string {
 export async function syncContact(
   ca: CertificateAuthority,
   accounts: Accounts,
-  { session, url, contact, known }: { readonly session: Session; readonly url: string; readonly contact: readonly string[]; readonly known: string | null },
+  {
+    session,
+    url,
+    contact,
+    known,
+  }: {
+    readonly session: Session;
+    readonly url: string;
+    readonly contact: readonly string[];
+    readonly known: string | null;
+  },
 ): Promise<void> {
   const digest = contactDigest(contact);
   if (known === digest || known === REFUSED + digest) return;

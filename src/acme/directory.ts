@@ -37,7 +37,10 @@ export interface DirectoryOptions {
 }
 
 /** Not cached, as the point is the time now. A directory out of an HTTP cache carries its Age (RFC 9111 §5.1). */
-export async function clockAheadMs({ issuer, directory, transport, now }: DirectoryOptions, signal: AbortSignal): Promise<number | null> {
+export async function clockAheadMs(
+  { issuer, directory, transport, now }: DirectoryOptions,
+  signal: AbortSignal,
+): Promise<number | null> {
   const startedAt = now();
   const { headers } = await transport.send("GET", directory, null, signal).catch(throwSkewed(issuer));
   const date = Date.parse(headers.date ?? "");
@@ -71,7 +74,13 @@ async function read({ issuer, directory, transport, now }: DirectoryOptions, sig
   const body = parseJson(answer.body);
   // A CA in maintenance or at its limit is still an ACME CA: only a definite other answer says the URL is wrong.
   if (answer.status >= 500 || answer.status === 429) {
-    throw refusalError({ what: `CA "${issuer}" did not return its directory`, status: answer.status, headers: answer.headers, body, now: now() });
+    throw refusalError({
+      what: `CA "${issuer}" did not return its directory`,
+      status: answer.status,
+      headers: answer.headers,
+      body,
+      now: now(),
+    });
   }
   const parsed = directorySchema.safeParse(body);
   if (answer.status === 200 && parsed.success) return parsed.data;

@@ -22,15 +22,20 @@ export async function eligibilityOf(
   const no = (obstacle: string): Eligibility => ({ obstacle, notes: [] });
   if (keyTypes !== null && !keyTypes.includes(keyType)) return no(`it certifies no ${keyType} keys`);
   const foreign = identifiers.find(({ type }) => identifierTypes !== null && !identifierTypes.includes(type));
-  if (foreign !== undefined) return no(`it certifies no ${foreign.type === "ip" ? "IP addresses" : "DNS names"} such as ${foreign.value}`);
+  if (foreign !== undefined)
+    return no(`it certifies no ${foreign.type === "ip" ? "IP addresses" : "DNS names"} such as ${foreign.value}`);
   const { meta } = await ca.directory(signal);
-  if (meta?.externalAccountRequired && ca.externalAccount === null) return no("it needs an external account binding, and none is configured");
+  if (meta?.externalAccountRequired && ca.externalAccount === null)
+    return no("it needs an external account binding, and none is configured");
   const profiles = Object.keys(meta?.profiles ?? {});
   if (profile != null && !profiles.includes(profile)) {
-    return no(`it offers no profile "${sanitize(profile, 100)}", only ${sanitize(profiles.join(", "), 300) || "none at all"}`);
+    return no(
+      `it offers no profile "${sanitize(profile, 100)}", only ${sanitize(profiles.join(", "), 300) || "none at all"}`,
+    );
   }
   const identities = (meta?.caaIdentities ?? []).map((identity) => sanitize(identity, 253));
-  if (identities.length === 0) return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
+  if (identities.length === 0)
+    return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
   const { forbidden, unknown } = await checkCaa(identifiers, { ...caa, identities }, caa.lookup, signal);
   return { obstacle: forbidden, notes: unknown === null ? [] : [unknown] };
 }

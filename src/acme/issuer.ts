@@ -53,7 +53,10 @@ export interface IssuerDependencies {
 }
 
 /** Throws `acme.directory` when the directory is no https URL. */
-export function createIssuer(options: IssuerOptions, { accounts, now, caa = createCaaLookup() }: IssuerDependencies): Issuer {
+export function createIssuer(
+  options: IssuerOptions,
+  { accounts, now, caa = createCaaLookup() }: IssuerDependencies,
+): Issuer {
   const { ca, directoryOptions } = certificateAuthority(options, now);
 
   return {
@@ -64,7 +67,8 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
       const { authorizations } = await fetchOrder(session, orderUrl);
       await clearEarlierAnswers({ session, authorizations, solver, progress }, signal);
     },
-    revoke: (request, signal) => revokeCertificate(ca, () => ensureAccount(ca, accounts, options, signal), request, signal),
+    revoke: (request, signal) =>
+      revokeCertificate(ca, () => ensureAccount(ca, accounts, options, signal), request, signal),
     async eligibility(request, { challengeType }, signal) {
       const accountUrl = (await accounts.get(ca.issuer, ca.directoryUrl))?.url ?? null;
       const capabilities = { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null };
@@ -78,11 +82,31 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
       const account = await ensureAccount(ca, accounts, options, signal);
       try {
-        return await runOrder({ ca, session: openSession(ca, account.privateKey, account.url, signal), request, own, progress, solver, deadline });
+        return await runOrder({
+          ca,
+          session: openSession(ca, account.privateKey, account.url, signal),
+          request,
+          own,
+          progress,
+          solver,
+          deadline,
+        });
       } catch (error) {
-        if (error instanceof RenewalError && error.facts.class === "configuration" && (await isKeyOutdated(ca, accounts, account))) {
+        if (
+          error instanceof RenewalError &&
+          error.facts.class === "configuration" &&
+          (await isKeyOutdated(ca, accounts, account))
+        ) {
           const { privateKey, url } = await ensureAccount(ca, accounts, options, signal);
-          return runOrder({ ca, session: openSession(ca, privateKey, url, signal), request, own, progress, solver, deadline });
+          return runOrder({
+            ca,
+            session: openSession(ca, privateKey, url, signal),
+            request,
+            own,
+            progress,
+            solver,
+            deadline,
+          });
         }
         if (!isAccountGone(error)) throw error;
       }
@@ -90,17 +114,36 @@ export function createIssuer(options: IssuerOptions, { accounts, now, caa = crea
       await forgetAccount(ca, accounts, account.url);
       if ((await progress.load()).orderUrl !== null) await progress.abandon("the CA no longer knows the account");
       const renewed = await ensureAccount(ca, accounts, options, signal);
-      return runOrder({ ca, session: openSession(ca, renewed.privateKey, renewed.url, signal), request, own, progress, solver, deadline });
+      return runOrder({
+        ca,
+        session: openSession(ca, renewed.privateKey, renewed.url, signal),
+        request,
+        own,
+        progress,
+        solver,
+        deadline,
+      });
     },
   };
 }
 
 /** What all that is said to one CA shares. Throws `acme.directory` when the directory is no https URL. */
-export function certificateAuthority(options: IssuerOptions, now: () => number): { ca: CertificateAuthority; directoryOptions: DirectoryOptions } {
+export function certificateAuthority(
+  options: IssuerOptions,
+  now: () => number,
+): { ca: CertificateAuthority; directoryOptions: DirectoryOptions } {
   const { name: issuer, directory, trustPem, proxy = null, requestTimeoutMs, externalAccount } = options;
   const transport = createTransport({ issuer, directory, trustPem, proxy, requestTimeoutMs });
   const directoryOptions = { issuer, directory, transport, now };
-  const ca = { issuer, directoryUrl: directory, transport, nonces: new NoncePool(), directory: createDirectory(directoryOptions), externalAccount, now };
+  const ca = {
+    issuer,
+    directoryUrl: directory,
+    transport,
+    nonces: new NoncePool(),
+    directory: createDirectory(directoryOptions),
+    externalAccount,
+    now,
+  };
   return { ca, directoryOptions };
 }
 
@@ -122,8 +165,10 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   const opened = await openOrder(ca, session, request, await progress.load(), progress);
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
-  if (order.status === "pending") await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
-  if (opened.earlier !== null) await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress });
+  if (order.status === "pending")
+    await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
+  if (opened.earlier !== null)
+    await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress });
   if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(attempt, privateKey)));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {
@@ -132,14 +177,16 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
     return result;
   } catch (error) {
     // Delivered twice and bad twice: fetching it a third time would not mend it, so the next attempt starts anew.
-    if (opened.resumed && opened.order.status === "valid" && isBadCertificate(error)) await progress.abandon("the CA's certificate is not usable");
+    if (opened.resumed && opened.order.status === "valid" && isBadCertificate(error))
+      await progress.abandon("the CA's certificate is not usable");
     throw error;
   }
 }
 
 async function ensureKey({ request, own, progress }: Attempt): Promise<Secret> {
   const { privateKey: saved } = await progress.load();
-  const fits = (key: Secret): boolean => (own === null ? keyTypeOf(key) === request.keyType : key.reveal() === own.privateKey.reveal());
+  const fits = (key: Secret): boolean =>
+    own === null ? keyTypeOf(key) === request.keyType : key.reveal() === own.privateKey.reveal();
   if (saved !== null && fits(saved)) return saved;
   const privateKey = own?.privateKey ?? request.privateKey ?? (await generateKey(request.keyType));
   // A stored CSR belongs to the key that is lost: without it an order already finalized is recognised as useless.
@@ -163,7 +210,12 @@ async function finalize(attempt: Attempt, order: Order, csr: string): Promise<Or
   } catch (error) {
     if (!hasProblemType(error, "orderNotReady")) throw error;
     // The CA has not caught up with its own validations, or an earlier attempt has finalized the order.
-    const current = await waitFor(attempt, "the authorized order", await fetchOrder(session, order.url), (found) => found.status !== "pending");
+    const current = await waitFor(
+      attempt,
+      "the authorized order",
+      await fetchOrder(session, order.url),
+      (found) => found.status !== "pending",
+    );
     if (current.status !== "ready") return current;
     reply = await ask();
   }
@@ -171,7 +223,12 @@ async function finalize(attempt: Attempt, order: Order, csr: string): Promise<Or
   return readOrder(order.url, reply);
 }
 
-async function waitFor({ ca, session, deadline }: Attempt, what: string, order: Order, arrived: (order: Order) => boolean): Promise<Order> {
+async function waitFor(
+  { ca, session, deadline }: Attempt,
+  what: string,
+  order: Order,
+  arrived: (order: Order) => boolean,
+): Promise<Order> {
   const read = (found: Order): Order | null => {
     if (found.status === "invalid") throw orderFailure(ca, found);
     return arrived(found) ? found : null;
@@ -180,12 +237,18 @@ async function waitFor({ ca, session, deadline }: Attempt, what: string, order: 
   return pollUntil(what, order.reply, again, (reply) => read(readOrder(order.url, reply)), deadline);
 }
 
-async function download({ ca, session, request, progress }: Attempt, order: Order, privateKey: Secret): Promise<IssueResult> {
-  if (order.certificate === undefined) throw new RenewalError("acme.server", `CA "${ca.issuer}" says the order is valid but names no certificate.`);
+async function download(
+  { ca, session, request, progress }: Attempt,
+  order: Order,
+  privateKey: Secret,
+): Promise<IssueResult> {
+  if (order.certificate === undefined)
+    throw new RenewalError("acme.server", `CA "${ca.issuer}" says the order is valid but names no certificate.`);
   const reply = await session.post("hand out the certificate", order.certificate, null);
   const first = splitPem(typeof reply.data === "string" ? reply.data : "");
   const check = ([leafPem, ...chainPem]: readonly string[]): Leaf => {
-    if (leafPem === undefined) throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
+    if (leafPem === undefined)
+      throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
     return checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
   };
   const leaf = check(first);

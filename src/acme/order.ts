@@ -26,7 +26,10 @@ export interface Order extends z.infer<typeof orderSchema> {
 
 export function readOrder(url: string, reply: Reply): Order {
   const parsed = orderSchema.safeParse(reply.data);
-  if (!parsed.success) throw new RenewalError("acme.server", "The CA's answer is not an ACME order (RFC 8555 §7.1.3).", { cause: parsed.error });
+  if (!parsed.success)
+    throw new RenewalError("acme.server", "The CA's answer is not an ACME order (RFC 8555 §7.1.3).", {
+      cause: parsed.error,
+    });
   return { ...parsed.data, url, reply };
 }
 
@@ -67,7 +70,10 @@ export async function openOrder(
   if (url === undefined || !ca.transport.owns(url)) {
     throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an order without a usable URL (RFC 8555 §7.4).`);
   }
-  await progress.save({ orderUrl: url, csr: null }, { type: "order.created", detail: { order: url, ...(replaces !== null && { replaces }) } });
+  await progress.save(
+    { orderUrl: url, csr: null },
+    { type: "order.created", detail: { order: url, ...(replaces !== null && { replaces }) } },
+  );
   // Not before the URL is durable: a crash in between would cost a second order.
   if (refused !== null) await progress.save({}, { type: "order.replacesRefused", detail: refused });
   return { order: readOrder(url, reply), csr: null, resumed: false, earlier };
@@ -81,8 +87,16 @@ interface CreatedOrder {
 }
 
 /** A CA that will not have `replaces` is asked again without: losing the exemption from limits is better than no certificate. */
-async function createOrder(ca: CertificateAuthority, session: Session, request: IssueRequest, progress: OrderProgress): Promise<CreatedOrder> {
-  const payload = { identifiers: request.identifiers.map(({ type, value }) => ({ type, value })), ...(await profileOf(ca, session, request)) };
+async function createOrder(
+  ca: CertificateAuthority,
+  session: Session,
+  request: IssueRequest,
+  progress: OrderProgress,
+): Promise<CreatedOrder> {
+  const payload = {
+    identifiers: request.identifiers.map(({ type, value }) => ({ type, value })),
+    ...(await profileOf(ca, session, request)),
+  };
   const order = (changed: typeof payload & { readonly replaces?: string }): Promise<Reply> =>
     newOrder(session, changed, progress).catch((error: unknown) => throwNamingProfile(error, request));
   const replaces = await replacedId(session, request);
@@ -132,12 +146,19 @@ async function newOrder(
 }
 
 /** Asked before ordering: a CA's refusal would name neither the certificate's option nor what there is instead. */
-async function profileOf(ca: CertificateAuthority, session: Session, { profile }: IssueRequest): Promise<{ profile?: string }> {
+async function profileOf(
+  ca: CertificateAuthority,
+  session: Session,
+  { profile }: IssueRequest,
+): Promise<{ profile?: string }> {
   if (profile == null) return {};
   const offered = Object.keys((await session.directory()).meta?.profiles ?? {});
   if (offered.includes(profile)) return { profile };
   const list = sanitize(offered.join(", "), 300) || "none at all";
-  throw new RenewalError("acme.profile", `CA "${ca.issuer}" offers no profile "${sanitize(profile, 100)}"; it offers ${list}.`);
+  throw new RenewalError(
+    "acme.profile",
+    `CA "${ca.issuer}" offers no profile "${sanitize(profile, 100)}"; it offers ${list}.`,
+  );
 }
 
 /** Only a CA that offers renewalInfo knows `replaces`; others may refuse what they do not know. */
@@ -154,7 +175,8 @@ async function findStored(ca: CertificateAuthority, session: Session, url: strin
   } catch (error) {
     const problem = problemOf(error);
     // 404 by Boulder; Pebble and others say unauthorized of an order that belongs to an account forgotten meanwhile.
-    if (problem?.status === 404 || problem?.status === 410 || problem?.type.endsWith(":unauthorized")) return "the CA no longer knows the order";
+    if (problem?.status === 404 || problem?.status === 410 || problem?.type.endsWith(":unauthorized"))
+      return "the CA no longer knows the order";
     throw error;
   }
 }
@@ -170,7 +192,14 @@ function whyUnusable(order: Order, request: IssueRequest, state: OrderState, now
 
 function sameNames(order: readonly { type: string; value: string }[], requested: readonly Identifier[]): boolean {
   const key = (names: readonly { type: string; value: string }[]): string =>
-    [...new Set(names.map(({ type, value }) => canonicalIdentifier({ type: type === "ip" ? "ip" : "dns", value: value.toLowerCase() }).value))]
+    [
+      ...new Set(
+        names.map(
+          ({ type, value }) =>
+            canonicalIdentifier({ type: type === "ip" ? "ip" : "dns", value: value.toLowerCase() }).value,
+        ),
+      ),
+    ]
       .sort()
       .join(" ");
   return key(order) === key(requested);

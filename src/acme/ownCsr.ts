@@ -42,7 +42,15 @@ interface Wrong {
   readonly message: string;
 }
 
-const CHECKS: readonly Check[] = [keyTypeDiffers, isUnproved, namesDiffer, asksForStapling, keyIsUnreadable, keyIsAnother, keyIsCompromised];
+const CHECKS: readonly Check[] = [
+  keyTypeDiffers,
+  isUnproved,
+  namesDiffer,
+  asksForStapling,
+  keyIsUnreadable,
+  keyIsAnother,
+  keyIsCompromised,
+];
 
 function check(own: OwnCsr, wanted: IssueRequest): CertificateRequest {
   const found = parse(own, wanted);
@@ -61,7 +69,8 @@ function parse({ request }: OwnCsr, wanted: IssueRequest): CertificateRequest {
   try {
     return readCertificateRequest(request);
   } catch (cause) {
-    const message = "holds no certificate signing request, or more than one; it must be one PKCS#10 request in PEM or DER, as `openssl req -new` makes it";
+    const message =
+      "holds no certificate signing request, or more than one; it must be one PKCS#10 request in PEM or DER, as `openssl req -new` makes it";
     throw refusal(wanted, { at: "file", message }, cause);
   }
 }
@@ -69,15 +78,25 @@ function parse({ request }: OwnCsr, wanted: IssueRequest): CertificateRequest {
 function keyTypeDiffers({ publicKey }: CertificateRequest, _own: OwnCsr, { keyType }: IssueRequest): Wrong | null {
   const found = keyTypeOfObject(publicKey);
   if (found === keyType) return null;
-  if (found === null) return { at: "file", message: `the request's key is none of ${KEY_TYPES.join(", ")}: make it anew with a key of type ${keyType}` };
-  return { at: "file", message: `the request's key is ${found}, but \`keyType\` is ${keyType}: set \`keyType: ${found}\` or make it anew with such a key` };
+  if (found === null)
+    return {
+      at: "file",
+      message: `the request's key is none of ${KEY_TYPES.join(", ")}: make it anew with a key of type ${keyType}`,
+    };
+  return {
+    at: "file",
+    message: `the request's key is ${found}, but \`keyType\` is ${keyType}: set \`keyType: ${found}\` or make it anew with such a key`,
+  };
 }
 
 /** RFC 2986 §4.2: only who has the private key can sign the request. CAs refuse SHA-1. */
 function isUnproved({ signed, publicKey }: CertificateRequest): Wrong | null {
-  const anew = "so nothing proves that whoever made it has the key; make it anew, signed with SHA-256, SHA-384 or SHA-512";
+  const anew =
+    "so nothing proves that whoever made it has the key; make it anew, signed with SHA-256, SHA-384 or SHA-512";
   try {
-    return isSignedBy(signed, publicKey) ? null : { at: "file", message: `the request's signature is not by its own key, ${anew}` };
+    return isSignedBy(signed, publicKey)
+      ? null
+      : { at: "file", message: `the request's signature is not by its own key, ${anew}` };
   } catch {
     return { at: "file", message: `the request's signature cannot be verified, ${anew}` };
   }
@@ -92,10 +111,15 @@ function namesDiffer(found: CertificateRequest, _own: OwnCsr, { identifiers }: I
     listed("also asks for", asked.difference(wanted)),
     // Many CAs certify the common name as well.
     listed("has outside its subject alternative names the common name", common.difference(asked)),
-    found.otherNames === 0 ? null : `asks for ${found.otherNames} that ${found.otherNames === 1 ? "is" : "are"} neither DNS name nor IP address`,
+    found.otherNames === 0
+      ? null
+      : `asks for ${found.otherNames} that ${found.otherNames === 1 ? "is" : "are"} neither DNS name nor IP address`,
   ].filter((difference) => difference !== null);
   if (differences.length === 0) return null;
-  return { at: "file", message: `the request is not for the certificate's \`names\`: it ${differences.join("; it ")}. Make it anew, or change \`names\`` };
+  return {
+    at: "file",
+    message: `the request is not for the certificate's \`names\`: it ${differences.join("; it ")}. Make it anew, or change \`names\``,
+  };
 }
 
 function keysOf(identifiers: readonly Identifier[]): Set<string> {
@@ -116,21 +140,35 @@ function asksForStapling({ mustStaple }: CertificateRequest): Wrong | null {
   if (!mustStaple) return null;
   return {
     at: "file",
-    message: "the request asks for must-staple (TLS feature, RFC 7633), but CAs ended OCSP, so nothing could be stapled: make it anew without",
+    message:
+      "the request asks for must-staple (TLS feature, RFC 7633), but CAs ended OCSP, so nothing could be stapled: make it anew without",
   };
 }
 
 function keyIsUnreadable(_found: CertificateRequest, { privateKey }: OwnCsr): Wrong | null {
   return isPrivateKey(privateKey)
     ? null
-    : { at: "privateKey", message: "is not a private key in PEM without passphrase: give the one the request was made with" };
+    : {
+        at: "privateKey",
+        message: "is not a private key in PEM without passphrase: give the one the request was made with",
+      };
 }
 
 function keyIsAnother({ publicKey }: CertificateRequest, { privateKey }: OwnCsr): Wrong | null {
-  return isKeyOf(publicKey, privateKey) ? null : { at: "privateKey", message: "does not belong to the request in `csr.file`: give the one it was made with" };
+  return isKeyOf(publicKey, privateKey)
+    ? null
+    : { at: "privateKey", message: "does not belong to the request in `csr.file`: give the one it was made with" };
 }
 
-function keyIsCompromised({ publicKey }: CertificateRequest, _own: OwnCsr, { compromisedKeys = [] }: IssueRequest): Wrong | null {
+function keyIsCompromised(
+  { publicKey }: CertificateRequest,
+  _own: OwnCsr,
+  { compromisedKeys = [] }: IssueRequest,
+): Wrong | null {
   if (!compromisedKeys.some((key) => isKeyOf(publicKey, key))) return null;
-  return { at: "file", message: "the request's key was revoked for keyCompromise, so it is not certified again: make a new key and a request with it" };
+  return {
+    at: "file",
+    message:
+      "the request's key was revoked for keyCompromise, so it is not certified again: make a new key and a request with it",
+  };
 }

@@ -20,7 +20,13 @@ export interface Deadline {
  * Asks until `read` returns something, politely (RFC 8555 §7.5.1, §8.2). `reply` is the answer already at hand. Throws
  * `acme.timeout`, with retryAt when the CA named an instant beyond the deadline: waiting so long must hold no worker.
  */
-export async function pollUntil<T>(what: string, reply: Reply, again: () => Promise<Reply>, read: (reply: Reply) => T | null, deadline: Deadline): Promise<T> {
+export async function pollUntil<T>(
+  what: string,
+  reply: Reply,
+  again: () => Promise<Reply>,
+  read: (reply: Reply) => T | null,
+  deadline: Deadline,
+): Promise<T> {
   let interval = INTERVAL_MS;
   for (let current = reply; ; current = await again()) {
     const found = read(current);
@@ -28,7 +34,9 @@ export async function pollUntil<T>(what: string, reply: Reply, again: () => Prom
     const retryAt = retryAtOf(current.headers["retry-after"], deadline.now());
     const waitMs = retryAt === null ? interval : Math.max(retryAt - deadline.now(), INTERVAL_MIN_MS);
     if (performance.now() + waitMs > deadline.at) {
-      throw new RenewalError("acme.timeout", `The CA was still busy with ${what} when the order's time was up.`, { ...(retryAt !== null && { retryAt }) });
+      throw new RenewalError("acme.timeout", `The CA was still busy with ${what} when the order's time was up.`, {
+        ...(retryAt !== null && { retryAt }),
+      });
     }
     await pause(waitMs, deadline.signal);
     interval = Math.min(interval * 2, INTERVAL_MAX_MS);

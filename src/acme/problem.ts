@@ -7,7 +7,12 @@ const TEXT_CHARACTERS_MAX = 500;
 const SUBPROBLEMS_SHOWN_MAX = 5;
 
 const identifier = z.object({ type: z.string(), value: z.string() });
-const flat = z.object({ type: z.string().default("about:blank"), title: z.string().optional(), detail: z.string().optional(), status: z.number().optional() });
+const flat = z.object({
+  type: z.string().default("about:blank"),
+  title: z.string().optional(),
+  detail: z.string().optional(),
+  status: z.number().optional(),
+});
 export const problemSchema = flat.extend({
   subproblems: z
     .array(flat.extend({ identifier: identifier.optional() }))
@@ -88,7 +93,9 @@ export function refusalError({ what, status, headers, body, now }: Refusal): Ren
 export function validationError(what: string, error: unknown, fallback: ErrorCode): RenewalError {
   const parsed = problemSchema.safeParse(error);
   if (!parsed.success) return new RenewalError(fallback, `${what}; the CA gave no reason.`);
-  return new RenewalError(codeOfProblem(parsed.data) ?? fallback, `${what}: ${describeProblem(parsed.data)}`, { cause: parsed.data });
+  return new RenewalError(codeOfProblem(parsed.data) ?? fallback, `${what}: ${describeProblem(parsed.data)}`, {
+    cause: parsed.data,
+  });
 }
 
 /** The problem behind an error this folder threw, null when there is none. */

@@ -22,17 +22,30 @@ const answerSchema = z.object({
 });
 
 /** Asks when this certificate should be renewed (RFC 9773 §4.1). null: the CA does not say so of any, or cannot of this one. */
-export async function fetchRenewalInfo(ca: CertificateAuthority, leafPem: string, signal: AbortSignal): Promise<RenewalInfo | null> {
+export async function fetchRenewalInfo(
+  ca: CertificateAuthority,
+  leafPem: string,
+  signal: AbortSignal,
+): Promise<RenewalInfo | null> {
   const { renewalInfo } = await ca.directory(signal);
   const id = certId(leafPem);
   if (renewalInfo === undefined || id === null) return null;
-  const { status, headers, body } = await ca.transport.send("GET", `${renewalInfo.replace(/\/$/, "")}/${id}`, null, signal);
+  const { status, headers, body } = await ca.transport.send(
+    "GET",
+    `${renewalInfo.replace(/\/$/, "")}/${id}`,
+    null,
+    signal,
+  );
   const now = ca.now();
-  if (status !== 200) throw refusalError({ what: `CA "${ca.issuer}" refused renewalInfo`, status, headers, body: parseJson(body), now });
+  if (status !== 200)
+    throw refusalError({ what: `CA "${ca.issuer}" refused renewalInfo`, status, headers, body: parseJson(body), now });
   const retryAt = retryAtOf(headers["retry-after"], now) ?? now + POLL_DEFAULT_MS;
   const pollAt = Math.min(Math.max(retryAt, now + POLL_MIN_MS), now + POLL_MAX_MS);
   const refuse = (why: string, cause?: unknown): never => {
-    throw new RenewalError("acme.renewalInfo", `CA "${ca.issuer}" answered renewalInfo with ${why}; it is ignored.`, { cause, retryAt: pollAt });
+    throw new RenewalError("acme.renewalInfo", `CA "${ca.issuer}" answered renewalInfo with ${why}; it is ignored.`, {
+      cause,
+      retryAt: pollAt,
+    });
   };
   const parsed = answerSchema.safeParse(parseJson(body));
   if (!parsed.success) return refuse("no suggestedWindow of two dates (RFC 9773 §4.2)", parsed.error);

@@ -50,9 +50,13 @@ function read<T>(url: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    throw new RenewalError("acme.server", `The revocation list at ${url} cannot be used: ${cause instanceof Error ? cause.message : "unknown error"}.`, {
-      cause,
-    });
+    throw new RenewalError(
+      "acme.server",
+      `The revocation list at ${url} cannot be used: ${cause instanceof Error ? cause.message : "unknown error"}.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -63,7 +67,12 @@ async function download(url: string, signal: AbortSignal): Promise<Uint8Array> {
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof RenewalError) throw cause;
-    if (timeout.aborted) throw new RenewalError("acme.timeout", `The revocation list at ${url} did not come within ${FETCH_TIMEOUT_MS / 1_000} s.`, { cause });
+    if (timeout.aborted)
+      throw new RenewalError(
+        "acme.timeout",
+        `The revocation list at ${url} did not come within ${FETCH_TIMEOUT_MS / 1_000} s.`,
+        { cause },
+      );
     const why = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
     throw new RenewalError("acme.connection", `Cannot fetch the revocation list at ${url}${why}.`, { cause });
   }
@@ -83,14 +92,21 @@ function get(url: string, signal: AbortSignal): Promise<Uint8Array> {
 async function readAll(url: string, response: IncomingMessage): Promise<Uint8Array> {
   if (response.statusCode !== 200) {
     response.destroy();
-    throw new RenewalError("acme.server", `The revocation list at ${url} is answered with status ${response.statusCode}.`);
+    throw new RenewalError(
+      "acme.server",
+      `The revocation list at ${url} is answered with status ${response.statusCode}.`,
+    );
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response) {
     bytes += chunk.length;
     // Leaving the loop destroys the response and its socket.
-    if (bytes > LIST_BYTES_MAX) throw new RenewalError("acme.server", `The revocation list at ${url} is longer than ${LIST_BYTES_MAX / 1024 / 1024} MB.`);
+    if (bytes > LIST_BYTES_MAX)
+      throw new RenewalError(
+        "acme.server",
+        `The revocation list at ${url} is longer than ${LIST_BYTES_MAX / 1024 / 1024} MB.`,
+      );
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -16,15 +16,20 @@ export async function revokeCertificate(
   signal: AbortSignal,
 ): Promise<"account" | "certificate"> {
   const { revokeCert } = await ca.directory(signal);
-  if (revokeCert === undefined) throw new RenewalError("acme.refused", `CA "${ca.issuer}" offers no revocation in its directory.`);
-  const payload = { certificate: new X509Certificate(leafPem).raw.toString("base64url"), reason: REVOCATION_REASONS[reason] };
+  if (revokeCert === undefined)
+    throw new RenewalError("acme.refused", `CA "${ca.issuer}" offers no revocation in its directory.`);
+  const payload = {
+    certificate: new X509Certificate(leafPem).raw.toString("base64url"),
+    reason: REVOCATION_REASONS[reason],
+  };
   try {
     const account = await openAccount();
     await ask(openSession(ca, account.privateKey, account.url, signal), revokeCert, payload);
     return "account";
   } catch (error) {
     // Of a request, the CA's `unauthorized` is about the account as well; a limit may be one on new accounts.
-    if (!(error instanceof RenewalError) || (error.code !== "acme.account" && error.code !== "acme.rateLimited")) throw error;
+    if (!(error instanceof RenewalError) || (error.code !== "acme.account" && error.code !== "acme.rateLimited"))
+      throw error;
   }
   await ask(openSession(ca, privateKey, null, signal), revokeCert, payload);
   return "certificate";

@@ -12,9 +12,13 @@ import { type CertificateAuthority, openSession } from "./session.ts";
 export async function rollOver(ca: CertificateAuthority, accounts: Accounts, signal: AbortSignal): Promise<void> {
   const stored = await accounts.get(ca.issuer, ca.directoryUrl);
   if (stored === null || stored.url === null)
-    throw new RenewalError("request.invalid", `issuer "${ca.issuer}" has no account yet: its first order registers one`);
+    throw new RenewalError(
+      "request.invalid",
+      `issuer "${ca.issuer}" has no account yet: its first order registers one`,
+    );
   const { keyChange } = await ca.directory(signal);
-  if (keyChange === undefined) throw new RenewalError("request.invalid", `CA "${ca.issuer}" offers no key change (RFC 8555 §7.3.5)`);
+  if (keyChange === undefined)
+    throw new RenewalError("request.invalid", `CA "${ca.issuer}" offers no key change (RFC 8555 §7.3.5)`);
   const pendingKey = stored.pendingKey ?? (await generateKey("ecdsa-p256"));
   if (stored.pendingKey === null) await accounts.setPendingKey(ca.issuer, ca.directoryUrl, pendingKey);
   const inner = keyChangeJws(keyChange, stored.url, stored.privateKey, pendingKey);
@@ -23,7 +27,12 @@ export async function rollOver(ca: CertificateAuthority, accounts: Accounts, sig
 }
 
 /** A rollover was begun and its end not recorded: if the CA knows the new key it is the account's, else the old one still is. */
-export async function settleRollover(ca: CertificateAuthority, accounts: Accounts, stored: Account, signal: AbortSignal): Promise<Account> {
+export async function settleRollover(
+  ca: CertificateAuthority,
+  accounts: Accounts,
+  stored: Account,
+  signal: AbortSignal,
+): Promise<Account> {
   if (stored.pendingKey === null) return stored;
   try {
     await openSession(ca, stored.pendingKey, null, signal).createAccount({ onlyReturnExisting: true });

@@ -52,7 +52,11 @@ interface Internals {
     request(url: string, method: string, options?: { data?: object }): Promise<Reply>;
     getDirectory(): Promise<Directory>;
     getNonce(): Promise<string>;
-    signedRequest(url: string, payload: object | null, options: { kid: string | null; includeExternalAccountBinding: boolean }): Promise<Reply>;
+    signedRequest(
+      url: string,
+      payload: object | null,
+      options: { kid: string | null; includeExternalAccountBinding: boolean },
+    ): Promise<Reply>;
   };
 }
 
@@ -60,30 +64,53 @@ interface Internals {
  * acme-client signs, binds external accounts and retries bad nonces; transport, nonces, directory and errors are ours.
  * A session is cheap: one per attempt, so that its requests end with the attempt's signal.
  */
-export function openSession(ca: CertificateAuthority, accountKey: Secret, accountUrl: string | null, signal: AbortSignal): Session {
+export function openSession(
+  ca: CertificateAuthority,
+  accountKey: Secret,
+  accountUrl: string | null,
+  signal: AbortSignal,
+): Session {
   const client = new Client({
     directoryUrl: ca.directoryUrl,
     accountKey: accountKey.reveal(),
-    ...(ca.externalAccount && { externalAccountBinding: { kid: ca.externalAccount.keyId, hmacKey: ca.externalAccount.hmacKey.reveal() } }),
+    ...(ca.externalAccount && {
+      externalAccountBinding: { kid: ca.externalAccount.keyId, hmacKey: ca.externalAccount.hmacKey.reveal() },
+    }),
   });
   const { http } = client as unknown as Internals;
   patchHttpClient(http, ca, accountKey, signal);
   const post = async (what: string, url: string, payload: object | null, isNewAccount = false): Promise<Reply> => {
-    const reply = await http.signedRequest(url, payload, { kid: isNewAccount ? null : accountUrl, includeExternalAccountBinding: isNewAccount });
+    const reply = await http.signedRequest(url, payload, {
+      kid: isNewAccount ? null : accountUrl,
+      includeExternalAccountBinding: isNewAccount,
+    });
     if (reply.status >= 200 && reply.status <= 299) return reply;
-    throw refusalError({ what: `CA "${ca.issuer}" refused to ${what}`, status: reply.status, headers: reply.headers, body: reply.data, now: ca.now() });
+    throw refusalError({
+      what: `CA "${ca.issuer}" refused to ${what}`,
+      status: reply.status,
+      headers: reply.headers,
+      body: reply.data,
+      now: ca.now(),
+    });
   };
   return {
     directory: () => ca.directory(signal),
     post: (what, url, payload) => post(what, url, payload),
-    createAccount: async (payload) => post("create the account", (await ca.directory(signal)).newAccount, payload, true),
+    createAccount: async (payload) =>
+      post("create the account", (await ca.directory(signal)).newAccount, payload, true),
     createOrder: async (payload) => post("open an order", (await ca.directory(signal)).newOrder, payload),
     // For any type: solvers derive what they publish, and for dns-01 acme-client would return the digest already.
-    keyAuthorization: (token) => client.getChallengeKeyAuthorization({ type: "http-01", token, url: "", status: "pending" }),
+    keyAuthorization: (token) =>
+      client.getChallengeKeyAuthorization({ type: "http-01", token, url: "", status: "pending" }),
   };
 }
 
-function patchHttpClient(http: Internals["http"], ca: CertificateAuthority, accountKey: Secret, signal: AbortSignal): void {
+function patchHttpClient(
+  http: Internals["http"],
+  ca: CertificateAuthority,
+  accountKey: Secret,
+  signal: AbortSignal,
+): void {
   // Parsed once; acme-client would parse the PEM again for every signature.
   http.accountKey = privateKeyOf(accountKey);
   http.maxBadNonceRetries = BAD_NONCE_RETRIES_MAX;
@@ -105,8 +132,17 @@ function patchHttpClient(http: Internals["http"], ca: CertificateAuthority, acco
     const fresh = ca.nonces.take();
     if (fresh !== null) return fresh;
     if (reply.status === 429 || reply.status >= 500) {
-      throw refusalError({ what: `CA "${ca.issuer}" gave no nonce`, status: reply.status, headers: reply.headers, body: reply.data, now: ca.now() });
+      throw refusalError({
+        what: `CA "${ca.issuer}" gave no nonce`,
+        status: reply.status,
+        headers: reply.headers,
+        body: reply.data,
+        now: ca.now(),
+      });
     }
-    throw new RenewalError("acme.directory", `CA "${ca.issuer}" answers its newNonce URL without a nonce (RFC 8555 §7.2).`);
+    throw new RenewalError(
+      "acme.directory",
+      `CA "${ca.issuer}" answers its newNonce URL without a nonce (RFC 8555 §7.2).`,
+    );
   };
 }

@@ -52,16 +52,22 @@ export function createTransport(options: TransportOptions): Transport {
   const agent = new Agent({
     keepAlive: true,
     maxSockets: SOCKETS_MAX,
-    ...(options.proxy === null ? { timeout: IDLE_TIMEOUT_MS } : { timeout: TUNNEL_TIMEOUT_MS, proxyEnv: { HTTPS_PROXY: options.proxy } }),
+    ...(options.proxy === null
+      ? { timeout: IDLE_TIMEOUT_MS }
+      : { timeout: TUNNEL_TIMEOUT_MS, proxyEnv: { HTTPS_PROXY: options.proxy } }),
     ...(trust !== null && { ca: trust }),
   });
-  const owns = (url: string): boolean => URL_TEXT.test(url) && URL.canParse(url) && new URL(url).origin === origin && new URL(url).username === "";
+  const owns = (url: string): boolean =>
+    URL_TEXT.test(url) && URL.canParse(url) && new URL(url).origin === origin && new URL(url).username === "";
   return {
     owns,
     async send(method, url, body, signal) {
       signal.throwIfAborted();
       if (!owns(url)) {
-        throw new RenewalError("acme.directory", `CA "${options.issuer}" pointed to a URL outside ${origin}; renewd talks to the directory's own origin only.`);
+        throw new RenewalError(
+          "acme.directory",
+          `CA "${options.issuer}" pointed to a URL outside ${origin}; renewd talks to the directory's own origin only.`,
+        );
       }
       const timeout = AbortSignal.timeout(options.requestTimeoutMs);
       const headers = {
@@ -69,20 +75,31 @@ export function createTransport(options: TransportOptions): Transport {
         ...(body !== null && { "content-type": "application/jose+json", "content-length": Buffer.byteLength(body) }),
       };
       try {
-        const answer = await exchange(url, { method, headers, agent, signal: AbortSignal.any([signal, timeout]) }, body);
+        const answer = await exchange(
+          url,
+          { method, headers, agent, signal: AbortSignal.any([signal, timeout]) },
+          body,
+        );
         if (answer.status < 300 || answer.status > 399) return answer;
       } catch (cause) {
         signal.throwIfAborted();
         if (timeout.aborted) {
           const through = options.proxy === null ? "" : ` through proxy ${options.proxy}`;
-          throw new RenewalError("acme.timeout", `CA "${options.issuer}" at ${origin} did not answer${through} within ${options.requestTimeoutMs} ms.`, {
-            cause,
-          });
+          throw new RenewalError(
+            "acme.timeout",
+            `CA "${options.issuer}" at ${origin} did not answer${through} within ${options.requestTimeoutMs} ms.`,
+            {
+              cause,
+            },
+          );
         }
         if (isTlsDistrust(cause)) throw untrustedError(options.issuer, origin, cause);
         throw connectionError({ issuer: options.issuer, origin, proxy: options.proxy }, cause);
       }
-      throw new RenewalError("acme.directory", `CA "${options.issuer}" redirected a request; set the issuer's \`directory\` to the final URL.`);
+      throw new RenewalError(
+        "acme.directory",
+        `CA "${options.issuer}" redirected a request; set the issuer's \`directory\` to the final URL.`,
+      );
     },
   };
 }
@@ -90,7 +107,8 @@ export function createTransport(options: TransportOptions): Transport {
 function originOf({ issuer, directory }: TransportOptions): string {
   const url = URL.canParse(directory) ? new URL(directory) : null;
   // RFC 8555 §6.1: HTTPS is required.
-  if (url?.protocol !== "https:") throw new RenewalError("acme.directory", `The directory of CA "${issuer}" is not an https:// URL.`);
+  if (url?.protocol !== "https:")
+    throw new RenewalError("acme.directory", `The directory of CA "${issuer}" is not an https:// URL.`);
   return url.origin;
 }
 
@@ -98,14 +116,18 @@ function originOf({ issuer, directory }: TransportOptions): string {
 function trustOf({ issuer, trustPem }: TransportOptions): string[] | null {
   if (trustPem === null) return null;
   const roots = splitPem(trustPem);
-  if (roots.length === 0) throw new RenewalError("config.invalid", `\`trust\` of issuer "${issuer}" holds no PEM certificate.`);
+  if (roots.length === 0)
+    throw new RenewalError("config.invalid", `\`trust\` of issuer "${issuer}" holds no PEM certificate.`);
   return roots;
 }
 
 function exchange(url: string, options: RequestOptions, body: string | null): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, options, (response) => {
-      readBody(response).then((text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }), reject);
+      readBody(response).then(
+        (text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
+        reject,
+      );
     });
     outgoing.on("error", reject);
     outgoing.end(body ?? undefined);

@@ -31,7 +31,11 @@ export interface GlobalOptions {
 export const DEFAULT_CONFIG_FILE = "renewd.yaml";
 
 /** Lets `work` answer a command; how it ends becomes the exit code. */
-export function perform<Options = object>(command: Command, cli: Cli, work: (call: CommandCall<Options>) => Promise<Exit>): Command {
+export function perform<Options = object>(
+  command: Command,
+  cli: Cli,
+  work: (call: CommandCall<Options>) => Promise<Exit>,
+): Command {
   return command.action(async () => {
     const options = command.optsWithGlobals<Options & GlobalOptions>();
     const output = outputOf(cli, options);
@@ -53,5 +57,8 @@ export function certificateNamed(certificates: readonly Certificate[], name: str
   const found = certificates.find((certificate) => certificate.name === name);
   if (found !== undefined) return found;
   const known = certificates.map((certificate) => certificate.name);
-  throw new RenewalError("request.invalid", `certificate "${name.slice(0, 80)}" is not configured${suggestion(name, known)}`);
+  throw new RenewalError(
+    "request.invalid",
+    `certificate "${name.slice(0, 80)}" is not configured${suggestion(name, known)}`,
+  );
 }

@@ -3,7 +3,11 @@ import type { ErrorCode, RenewalError } from "../domain/errors.ts";
 /** The one table of exit codes; docs/cli.md and `renewd --help` are made from it. */
 export const EXIT = {
   ok: { code: 0, meaning: "Done; for `status`: nothing needs a person; with `--wait`: every renewal succeeded." },
-  wrong: { code: 1, meaning: "Something is wrong: a certificate needs a person, a renewal failed, or the command could not do its work." },
+  wrong: {
+    code: 1,
+    meaning:
+      "Something is wrong: a certificate needs a person, a renewal failed, or the command could not do its work.",
+  },
   usage: { code: 2, meaning: "Usage, configuration or request is invalid; what it asked for was not done." },
   unavailable: { code: 3, meaning: "A needed service (database, Redis, planner) could not be reached in time." },
   timeout: { code: 4, meaning: "`--wait`: a renewal was still running when `--timeout` ran out; it goes on." },

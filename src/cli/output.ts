@@ -17,7 +17,10 @@ export interface Output {
   readonly json: boolean;
   readonly screen: Screen;
   /** A command's answer: as JSON with `--json`, else as `render` shows it. */
-  report<Report extends { readonly version: 1 }>(report: Report, render: (report: Report, screen: Screen) => string): void;
+  report<Report extends { readonly version: 1 }>(
+    report: Report,
+    render: (report: Report, screen: Screen) => string,
+  ): void;
   /** An answer that is JSON by its nature, with or without `--json`. */
   document(document: object): void;
   /** Data that comes bit by bit. With `--json` the answer is one document, so this goes to stderr then. Made by `paint` or `inert`. */
@@ -38,8 +41,12 @@ export function createOutput(
 ): Output {
   const { stdout, stderr } = streams;
   const { json } = options;
-  const colours = (stream: Stream): boolean => options.color && stream.isTTY === true && (stream.hasColors?.() ?? false);
-  const screen: Screen = { width: stdout.isTTY === true ? Math.max(WIDTH_MIN, stdout.columns ?? 80) : Number.POSITIVE_INFINITY, colours: colours(stdout) };
+  const colours = (stream: Stream): boolean =>
+    options.color && stream.isTTY === true && (stream.hasColors?.() ?? false);
+  const screen: Screen = {
+    width: stdout.isTTY === true ? Math.max(WIDTH_MIN, stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
+    colours: colours(stdout),
+  };
   const onStderr: Screen = { width: Number.POSITIVE_INFINITY, colours: colours(stderr) };
   const failure = ({ code, message, facts }: RenewalError): void => {
     const lines = message.split("\n").map(inert).join("\n");
@@ -64,7 +71,8 @@ export function createOutput(
     error(error, problems = []) {
       failure(error);
       const { code, message, facts } = error;
-      if (json) stdout.write(`${inertJson({ version: 1, error: { code, message, action: facts.action, problems } })}\n`);
+      if (json)
+        stdout.write(`${inertJson({ version: 1, error: { code, message, action: facts.action, problems } })}\n`);
     },
   };
 }

@@ -33,7 +33,22 @@ import type { Stream } from "./output.ts";
 /** In the order of `renewd --help`: what is looked at most comes first. */
 const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
-  ["Act:", [addRenew, addDeploy, addRollback, addPause, addResume, addImport, addRevoke, addReplace, addRehearse, addNotify, addAccount]],
+  [
+    "Act:",
+    [
+      addRenew,
+      addDeploy,
+      addRollback,
+      addPause,
+      addResume,
+      addImport,
+      addRevoke,
+      addReplace,
+      addRehearse,
+      addNotify,
+      addAccount,
+    ],
+  ],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore, addAudit]],
   ["Configure:", [addConfig, addTargets, addSolvers, addChannels]],
@@ -41,7 +56,9 @@ const COMMANDS = [
 
 export function createProgram(cli: Cli): Command {
   const program = new Command("renewd")
-    .description("Finds certificates inside their renewal window, renews them at an ACME CA, deploys them and proves them live.")
+    .description(
+      "Finds certificates inside their renewal window, renews them at an ACME CA, deploys them and proves them live.",
+    )
     .version(packageVersion(), "-V, --version")
     .option("-c, --config <file>", `configuration (default: $RENEWD_CONFIG, else ${DEFAULT_CONFIG_FILE})`)
     .option("--json", "print one JSON document with a `version` instead of text")
@@ -58,7 +75,10 @@ export function createProgram(cli: Cli): Command {
 }
 
 /** Runs one command line (without node and script) and returns the exit code. Never throws. */
-export async function runCommandLine(argv: readonly string[], streams: { readonly stdout: Stream; readonly stderr: Stream }): Promise<number> {
+export async function runCommandLine(
+  argv: readonly string[],
+  streams: { readonly stdout: Stream; readonly stderr: Stream },
+): Promise<number> {
   const cli: Cli = { ...streams, exitCode: EXIT.ok.code };
   const program = createProgram(cli);
   try {
@@ -83,7 +103,13 @@ function packageVersion(): string {
   for (const up of ["../..", "../../.."]) {
     try {
       const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, up, "package.json"), "utf8"));
-      if (typeof manifest === "object" && manifest !== null && "version" in manifest && typeof manifest.version === "string") return manifest.version;
+      if (
+        typeof manifest === "object" &&
+        manifest !== null &&
+        "version" in manifest &&
+        typeof manifest.version === "string"
+      )
+        return manifest.version;
     } catch {
       // Look further up.
     }

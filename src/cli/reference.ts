@@ -54,7 +54,8 @@ function placeholder(argument: Argument): string {
 
 function argumentTable(args: readonly Argument[]): string[] {
   const rows = args.map((argument) => {
-    const choices = argument.argChoices === undefined ? "" : ` (${argument.argChoices.map((choice) => `\`${choice}\``).join(", ")})`;
+    const choices =
+      argument.argChoices === undefined ? "" : ` (${argument.argChoices.map((choice) => `\`${choice}\``).join(", ")})`;
     return `| \`${placeholder(argument)}\` | ${cell(argument.description)}${choices} |`;
   });
   return ["| argument | meaning |", "|---|---|", ...rows];

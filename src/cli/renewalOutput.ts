@@ -34,8 +34,17 @@ export async function reportRenewal(app: App, renewal: Renewal, options: WaitOpt
   const { certificate, id: renewalId, generation } = renewal;
   const timeoutMs = durationOption("--timeout", options.timeout);
   output.progress(`${inert(certificate)}  renewal ${renewalId}, generation ${generation}`);
-  const [ended] = options.wait ? await watch(app, [{ kind: "started", certificate, renewalId, via: "database" }], timeoutMs, output) : [];
-  const report: RenewalActionReport = { version: 1, certificate, renewalId, generation, state: ended?.state ?? null, error: ended?.error ?? null };
+  const [ended] = options.wait
+    ? await watch(app, [{ kind: "started", certificate, renewalId, via: "database" }], timeoutMs, output)
+    : [];
+  const report: RenewalActionReport = {
+    version: 1,
+    certificate,
+    renewalId,
+    generation,
+    state: ended?.state ?? null,
+    error: ended?.error ?? null,
+  };
   if (output.json) output.report(report, () => "");
   return ended?.exit ?? "ok";
 }

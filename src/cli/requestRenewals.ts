@@ -17,7 +17,9 @@ export interface Started {
   readonly via: "queue" | "database";
 }
 
-export type RequestOutcome = Started | { readonly kind: "refused"; readonly certificate: string; readonly error: RenewalError };
+export type RequestOutcome =
+  | Started
+  | { readonly kind: "refused"; readonly certificate: string; readonly error: RenewalError };
 
 /** A running planner answers within milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -31,13 +33,19 @@ interface Sent {
  * Asks for renewals through the queue `renewal-requests`. While Redis is unreachable they are recorded straight in the
  * database by the same rules, which the sweep carries out once Redis is back. One answer per name, in their order.
  */
-export async function requestRenewals(app: App, names: readonly string[], wish: RenewOptions, note: (text: string) => void): Promise<RequestOutcome[]> {
+export async function requestRenewals(
+  app: App,
+  names: readonly string[],
+  wish: RenewOptions,
+  note: (text: string) => void,
+): Promise<RequestOutcome[]> {
   const pending: (Sent | RequestOutcome)[] = [];
   let unreachable: RenewalError | null = null;
   for (const certificate of names) {
     // One id for both ways: a request that Redis took although it did not answer in time is not carried out again.
     const id = randomUUID();
-    const sent: { jobId: string } | RenewalError = unreachable === null ? await send(app, certificate, id, wish) : unreachable;
+    const sent: { jobId: string } | RenewalError =
+      unreachable === null ? await send(app, certificate, id, wish) : unreachable;
     if ("jobId" in sent) pending.push({ certificate, jobId: sent.jobId });
     else if (sent.code !== "queue.unavailable") pending.push({ kind: "refused", certificate, error: sent });
     else {
@@ -50,30 +58,56 @@ export async function requestRenewals(app: App, names: readonly string[], wish: 
   return answers(app, pending);
 }
 
-async function send(app: App, certificate: string, id: string, { force, reason }: RenewOptions): Promise<{ jobId: string } | RenewalError> {
+async function send(
+  app: App,
+  certificate: string,
+  id: string,
+  { force, reason }: RenewOptions,
+): Promise<{ jobId: string } | RenewalError> {
   const by = requestedBy();
   try {
-    return await addRequest(app.redis, { version: 1, certificate, force, ...(reason !== null && { reason }), ...(by !== null && { requestedBy: by }) }, id);
+    return await addRequest(
+      app.redis,
+      { version: 1, certificate, force, ...(reason !== null && { reason }), ...(by !== null && { requestedBy: by }) },
+      id,
+    );
   } catch (thrown) {
     return toRenewalError(thrown);
   }
 }
 
-async function recordInDatabase(app: App, certificate: string, id: string, wish: RenewOptions): Promise<RequestOutcome> {
+async function recordInDatabase(
+  app: App,
+  certificate: string,
+  id: string,
+  wish: RenewOptions,
+): Promise<RequestOutcome> {
   try {
-    const { renewalId } = await requestRenewal(withoutQueue(app.context), { certificate, ...wish, requestedBy: requestedBy(), id });
+    const { renewalId } = await requestRenewal(withoutQueue(app.context), {
+      certificate,
+      ...wish,
+      requestedBy: requestedBy(),
+      id,
+    });
     return { kind: "started", certificate, renewalId, via: "database" };
   } catch (thrown) {
     return { kind: "refused", certificate, error: toRenewalError(thrown) };
   }
 }
 
-function explain({ redis }: App, { message, facts }: RenewalError, pending: readonly (Sent | RequestOutcome)[], note: (text: string) => void): void {
+function explain(
+  { redis }: App,
+  { message, facts }: RenewalError,
+  pending: readonly (Sent | RequestOutcome)[],
+  note: (text: string) => void,
+): void {
   note(message);
   const recorded = pending.filter((each) => "via" in each && each.via === "database");
   if (recorded.length === 0) return;
   const ids = recorded.map((each) => ("renewalId" in each ? each.renewalId : "")).join(", ");
-  note(`  recorded in the database as ${ids}; starts by itself when Redis at ${describeRedis(redis)} is back and a planner runs`);
+  note(
+    `  recorded in the database as ${ids}; starts by itself when Redis at ${describeRedis(redis)} is back and a planner runs`,
+  );
   note(`  what to do: ${facts.action}`);
 }
 
@@ -81,14 +115,20 @@ function explain({ redis }: App, { message, facts }: RenewalError, pending: read
 async function answers(app: App, pending: readonly (Sent | RequestOutcome)[]): Promise<RequestOutcome[]> {
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
   const asked: RequestOutcome[] = [];
-  for (const each of pending) asked.push("kind" in each ? each : await answer(app, each, Math.max(0, deadline - performance.now())));
+  for (const each of pending)
+    asked.push("kind" in each ? each : await answer(app, each, Math.max(0, deadline - performance.now())));
   return asked;
 }
 
 /** Not recorded in the database as well when nobody answers: a request that Redis keeps would renew a second time. */
 async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: number): Promise<RequestOutcome> {
   try {
-    const { renewalId } = await waitForRequest(redis, jobId, Math.ceil(timeoutMs / 1_000) * 1_000, new AbortController().signal);
+    const { renewalId } = await waitForRequest(
+      redis,
+      jobId,
+      Math.ceil(timeoutMs / 1_000) * 1_000,
+      new AbortController().signal,
+    );
     return { kind: "started", certificate, renewalId, via: "queue" };
   } catch (thrown) {
     return { kind: "refused", certificate, error: toRenewalError(thrown) };

@@ -8,7 +8,8 @@ const INSTANT = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)
 /** `10m` in milliseconds. Throws `request.invalid` naming the option. */
 export function durationOption(option: string, text: string): number {
   const durationMs = parseDuration(text);
-  if (durationMs === null || durationMs === 0) throw new RenewalError("request.invalid", `${option}: "${text}" is not a duration such as 30s, 10m or 2h`);
+  if (durationMs === null || durationMs === 0)
+    throw new RenewalError("request.invalid", `${option}: "${text}" is not a duration such as 30s, 10m or 2h`);
   return durationMs;
 }
 
@@ -36,7 +37,10 @@ function instant(option: string, text: string): number {
   const at = Date.parse(`${date}T${time}${zone}`);
   // V8 rolls 2026-02-31 over into March.
   if (date === undefined || Number.isNaN(at) || !new Date(`${date}T00:00Z`).toISOString().startsWith(date)) {
-    throw new RenewalError("request.invalid", `${option}: "${text.slice(0, 80)}" is neither a duration such as 7d, 12h or 30m nor a date such as 2026-11-01`);
+    throw new RenewalError(
+      "request.invalid",
+      `${option}: "${text.slice(0, 80)}" is neither a duration such as 7d, 12h or 30m nor a date such as 2026-11-01`,
+    );
   }
   return at;
 }

@@ -21,7 +21,12 @@ export interface Ended {
 }
 
 /** Shows every event of the renewals until all have ended, time is up or the person presses Ctrl-C; the renewals go on in any case. */
-export async function watch(app: App, started: readonly Started[], timeoutMs: number, output: Output): Promise<Ended[]> {
+export async function watch(
+  app: App,
+  started: readonly Started[],
+  timeoutMs: number,
+  output: Output,
+): Promise<Ended[]> {
   const timeout = AbortSignal.timeout(timeoutMs);
   const interrupt = new AbortController();
   const onInterrupt = (): void => interrupt.abort(new Error("interrupted"));
@@ -44,7 +49,12 @@ export async function watch(app: App, started: readonly Started[], timeoutMs: nu
   }
 }
 
-async function watchOne(app: App, { certificate, renewalId }: Started, signal: AbortSignal, output: Output): Promise<Renewal | null> {
+async function watchOne(
+  app: App,
+  { certificate, renewalId }: Started,
+  signal: AbortSignal,
+  output: Output,
+): Promise<Renewal | null> {
   const events = follow(app, renewalId, signal);
   for (;;) {
     const next = await events.next();
@@ -59,17 +69,30 @@ function endedOf({ certificate, renewalId }: Started, renewal: Renewal | null, n
   if (renewal === null) return { renewalId, state: null, error: null, exit: "wrong" };
   const { state, errorCode: code, errorMessage, createdAt, finishedAt } = renewal;
   const after = formatDuration((finishedAt ?? now) - createdAt);
-  output.progress(`${inert(certificate)}  ${paint(output.screen, state === "succeeded" ? "strong" : "wrong", state)} after ${after}`);
+  output.progress(
+    `${inert(certificate)}  ${paint(output.screen, state === "succeeded" ? "strong" : "wrong", state)} after ${after}`,
+  );
   if (state === "succeeded") return { renewalId, state, error: null, exit: "ok" };
-  const error = code === null ? null : { code, message: errorMessage ?? "", action: ERRORS[isErrorCode(code) ? code : "internal.bug"].action };
+  const error =
+    code === null
+      ? null
+      : { code, message: errorMessage ?? "", action: ERRORS[isErrorCode(code) ? code : "internal.bug"].action };
   if (error !== null) output.note(`  what to do: ${error.action} [${error.code}]`);
   return { renewalId, state, error, exit: "wrong" };
 }
 
-async function leftRunning({ store, clock }: App, { certificate, renewalId }: Started, exit: Exit, output: Output): Promise<Ended> {
+async function leftRunning(
+  { store, clock }: App,
+  { certificate, renewalId }: Started,
+  exit: Exit,
+  output: Output,
+): Promise<Ended> {
   const renewal = await store.renewals.get(renewalId);
   // It may have ended in the very moment.
-  if (renewal !== null && !isActive(renewal.state)) return endedOf({ kind: "started", certificate, renewalId, via: "queue" }, renewal, clock.now(), output);
-  output.note(`${certificate}: still ${renewal?.state ?? "unknown"}; it goes on: \`renewd show ${renewalId.slice(0, 8)}\``);
+  if (renewal !== null && !isActive(renewal.state))
+    return endedOf({ kind: "started", certificate, renewalId, via: "queue" }, renewal, clock.now(), output);
+  output.note(
+    `${certificate}: still ${renewal?.state ?? "unknown"}; it goes on: \`renewd show ${renewalId.slice(0, 8)}\``,
+  );
   return { renewalId, state: renewal?.state ?? null, error: null, exit };
 }

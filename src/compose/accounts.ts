@@ -7,7 +7,10 @@ import type { Reader } from "./app.ts";
 export async function accountAdmin({ config, store, clock }: Reader, issuer: string): Promise<AccountAdmin> {
   const options = config.issuers.get(issuer);
   if (options === undefined)
-    throw new RenewalError("request.invalid", `issuer "${issuer.slice(0, 80)}" is not configured${suggestion(issuer, [...config.issuers.keys()])}`);
+    throw new RenewalError(
+      "request.invalid",
+      `issuer "${issuer.slice(0, 80)}" is not configured${suggestion(issuer, [...config.issuers.keys()])}`,
+    );
   const { createAccountAdmin } = await import("../acme/accountAdmin.ts");
   return createAccountAdmin(options, { accounts: store.accounts, now: clock.now });
 }

@@ -57,7 +57,14 @@ export async function openReader(configFile: string): Promise<Reader> {
 export async function readerOf(config: Config): Promise<Reader> {
   const store = await openStore(config.store, await openVault(config.masterKey), workerName());
   const close = (): Promise<void> => store.close();
-  return { config, store, services: createServices(config, store, systemClock), clock: systemClock, close, [Symbol.asyncDispose]: close };
+  return {
+    config,
+    store,
+    services: createServices(config, store, systemClock),
+    clock: systemClock,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 export interface App extends Reader {

@@ -45,10 +45,21 @@ export function guardClock({ store, services, clock, log, asksCa }: GuardedParts
     },
     async onChange(problem) {
       if (problem === null) log.info({}, "the clock is right again: work goes on");
-      else log.error({ problem }, "the clock is wrong: nothing is planned, issued, deployed or verified by it until it is set");
+      else
+        log.error(
+          { problem },
+          "the clock is wrong: nothing is planned, issued, deployed or verified by it until it is set",
+        );
       const type = problem === null ? "clock.recovered" : "clock.skewed";
       await store.events
-        .append({ at: clock.now(), type, certificate: null, renewalId: null, target: null, detail: problem === null ? {} : { message: problem } })
+        .append({
+          at: clock.now(),
+          type,
+          certificate: null,
+          renewalId: null,
+          target: null,
+          detail: problem === null ? {} : { message: problem },
+        })
         .catch((thrown: unknown) => log.error({ err: toRenewalError(thrown) }, "event not written"));
     },
   });

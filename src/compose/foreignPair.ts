@@ -11,9 +11,14 @@ export function readForeignPair(bundlePem: string, keyPem: string): ForeignPair 
   if (leafPem === undefined) throw new RenewalError("request.invalid", "certificate file: holds no PEM certificate");
   const privateKey = new Secret(keyPem);
   const keyType = keyTypeOf(privateKey);
-  if (keyType === null) throw new RenewalError("request.invalid", "key file: expected an unencrypted PEM key of RSA 2048, 3072 or 4096, ECDSA P-256 or P-384");
+  if (keyType === null)
+    throw new RenewalError(
+      "request.invalid",
+      "key file: expected an unencrypted PEM key of RSA 2048, 3072 or 4096, ECDSA P-256 or P-384",
+    );
   const leaf = readable("certificate file: its first certificate cannot be read", () => readLeaf(leafPem));
-  if (!keyMatches(leafPem, privateKey)) throw new RenewalError("request.invalid", "key file: does not belong to the certificate's public key");
+  if (!keyMatches(leafPem, privateKey))
+    throw new RenewalError("request.invalid", "key file: does not belong to the certificate's public key");
   return { leaf, leafPem, chainPem, privateKey, keyType };
 }
 

@@ -18,7 +18,11 @@ const STOP_TIMEOUT_MS = 10_000;
  * Runs roles until SIGTERM or SIGINT; SIGHUP reloads the configuration. Throws what makes starting impossible.
  * Resolves with the exit code: 0 for an orderly stop.
  */
-export async function runRoles(configFile: string, roles: readonly Role[], agentOf: readonly string[] = []): Promise<number> {
+export async function runRoles(
+  configFile: string,
+  roles: readonly Role[],
+  agentOf: readonly string[] = [],
+): Promise<number> {
   const issues = roles.includes("planner") || roles.includes("acme");
   const config = await loadConfigOrExplain(configFile, { issues });
   checkAgent(config, agentOf);
@@ -32,7 +36,8 @@ export async function runRoles(configFile: string, roles: readonly Role[], agent
     privateRedis = await privateRedisFor(config, roles, log);
     app = appOf(reader, redisOf(config), log, issues);
     await redisReady(app.redis, log, stop.signal);
-    for (const role of roles) running.push(await startRole(role, app.context, app.redis, { ...settingsOf(config), agentOf }));
+    for (const role of roles)
+      running.push(await startRole(role, app.context, app.redis, { ...settingsOf(config), agentOf }));
     onReload(app, running, log, issues);
     log.info({ roles: [...roles], redis: describeRedis(app.redis) }, "renewd is running");
     await stop.asked;
@@ -70,7 +75,11 @@ function checkAgent(config: Config, agentOf: readonly string[]): void {
   }
 }
 
-async function closeAll(running: readonly RunningRole[], app: App | null, privateRedis: PrivateRedis | null): Promise<void> {
+async function closeAll(
+  running: readonly RunningRole[],
+  app: App | null,
+  privateRedis: PrivateRedis | null,
+): Promise<void> {
   await Promise.allSettled(running.map((role) => role.close()));
   await app?.close();
   await privateRedis?.stop();
@@ -80,7 +89,10 @@ async function closeAll(running: readonly RunningRole[], app: App | null, privat
 async function privateRedisFor(config: Config, roles: readonly Role[], log: Log): Promise<PrivateRedis | null> {
   if (config.redis !== null) return null;
   if (roles.length < ROLES.length) {
-    throw new RenewalError("config.invalid", `${config.file}: redis is missing; separate workers need a Redis they share: set redis.url`);
+    throw new RenewalError(
+      "config.invalid",
+      `${config.file}: redis is missing; separate workers need a Redis they share: set redis.url`,
+    );
   }
   const directory = privateRedisDirectory(config);
   const onExit = (exit: object): void => log.error({ ...exit }, "private Redis died; starting it again");
@@ -94,7 +106,11 @@ async function redisReady(redis: RedisOptions, log: Log, signal: AbortSignal): P
   for (;;) {
     try {
       const { maxmemoryPolicy } = await checkRedis(redis, signal);
-      if (maxmemoryPolicy === null) log.warn({ redis: describeRedis(redis) }, "Redis does not tell its maxmemory-policy: make sure it is noeviction");
+      if (maxmemoryPolicy === null)
+        log.warn(
+          { redis: describeRedis(redis) },
+          "Redis does not tell its maxmemory-policy: make sure it is noeviction",
+        );
       return;
     } catch (thrown) {
       signal.throwIfAborted();

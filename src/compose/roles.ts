@@ -64,9 +64,17 @@ const START: Readonly<Record<Role, StartRole>> = {
     const ticks = watchedTicks(context, settings, onError);
     await ticks.configure();
     const telling = repeat(TELL_TICK_MS, (signal) => deliverNotifications(context, signal), report(context, "notify"));
-    const rehearsals = repeat(REHEARSAL_TICK_MS, (signal) => rehearseDue(context, signal), report(context, "rehearsal"));
+    const rehearsals = repeat(
+      REHEARSAL_TICK_MS,
+      (signal) => rehearseDue(context, signal),
+      report(context, "rehearsal"),
+    );
     const lists = createRevocationLists();
-    const revocations = repeat(REVOCATION_TICK_MS, (signal) => checkRevocations(context, lists, signal), report(context, "revocations"));
+    const revocations = repeat(
+      REVOCATION_TICK_MS,
+      (signal) => checkRevocations(context, lists, signal),
+      report(context, "revocations"),
+    );
     const { tickMs, sweepMs } = settings;
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
     const requests = startRequestWorker({
@@ -84,7 +92,14 @@ const START: Readonly<Record<Role, StartRole>> = {
         await planDue(context, AbortSignal.timeout(settings.tickMs));
       },
       async close() {
-        await Promise.all([telling.close(), rehearsals.close(), revocations.close(), ticks.close(), scheduler.close(), requests.close()]);
+        await Promise.all([
+          telling.close(),
+          rehearsals.close(),
+          revocations.close(),
+          ticks.close(),
+          scheduler.close(),
+          requests.close(),
+        ]);
       },
     };
   },
@@ -93,7 +108,9 @@ const START: Readonly<Record<Role, StartRole>> = {
     // Listening before the first order: the CA may ask at once, and any worker's token.
     const responder = await startHttp01Responder({ ...http01, challenges: context.store.challenges });
     context.log.info({ host: http01.host, port: responder.port }, "http-01 responder listening");
-    const worker = jobWorker(context, redis, "issue", concurrency.issue, (job, signal) => issue(context, job.renewalId, signal));
+    const worker = jobWorker(context, redis, "issue", concurrency.issue, (job, signal) =>
+      issue(context, job.renewalId, signal),
+    );
     return {
       async close() {
         await worker.close();
@@ -105,7 +122,8 @@ const START: Readonly<Record<Role, StartRole>> = {
   async deployer(context, redis, { concurrency, agentOf }) {
     const handle: Handle = async (job, signal) => {
       // A job enqueued before the target got its agent, or lost it: the sweep enqueues it where it belongs.
-      if (job.kind === "deploy" && context.services.hasAgent(job.target) === job.agent) await deploy(context, job.renewalId, job.target, signal);
+      if (job.kind === "deploy" && context.services.hasAgent(job.target) === job.agent)
+        await deploy(context, job.renewalId, job.target, signal);
     };
     if (agentOf.length === 0) return jobWorker(context, redis, "deploy", concurrency.deploy, handle);
     const workers = agentOf.map((target) => jobWorker(context, redis, "deploy", concurrency.deploy, handle, target));
@@ -117,9 +135,15 @@ const START: Readonly<Record<Role, StartRole>> = {
   },
 
   async verifier(context, redis, { concurrency }) {
-    const worker = jobWorker(context, redis, "verify", concurrency.verify, (job, signal) => verify(context, job.renewalId, signal));
+    const worker = jobWorker(context, redis, "verify", concurrency.verify, (job, signal) =>
+      verify(context, job.renewalId, signal),
+    );
     // Needs no queue: the database says which endpoints are due, and gives each to one verifier.
-    const looks = repeat(Math.min(OBSERVE_TICK_MS, context.settings.observeMs), (signal) => observeDue(context, signal), report(context, "observe"));
+    const looks = repeat(
+      Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
+      (signal) => observeDue(context, signal),
+      report(context, "observe"),
+    );
     return {
       async close() {
         await Promise.all([looks.close(), worker.close()]);
@@ -128,7 +152,12 @@ const START: Readonly<Record<Role, StartRole>> = {
   },
 };
 
-export function startRole(role: Role, context: Context, redis: RedisOptions, settings: RoleSettings): Promise<RunningRole> {
+export function startRole(
+  role: Role,
+  context: Context,
+  redis: RedisOptions,
+  settings: RoleSettings,
+): Promise<RunningRole> {
   return START[role](context, redis, settings);
 }
 
@@ -191,8 +220,22 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
 
 type Handle = (job: Job, signal: AbortSignal) => Promise<void>;
 
-function jobWorker(context: Context, redis: RedisOptions, kind: Job["kind"], concurrency: number, handle: Handle, agentOf?: string): Processing {
-  return startWorker({ redis, kind, concurrency, handle, onError: report(context, kind), ...(agentOf !== undefined && { agentOf }) });
+function jobWorker(
+  context: Context,
+  redis: RedisOptions,
+  kind: Job["kind"],
+  concurrency: number,
+  handle: Handle,
+  agentOf?: string,
+): Processing {
+  return startWorker({
+    redis,
+    kind,
+    concurrency,
+    handle,
+    onError: report(context, kind),
+    ...(agentOf !== undefined && { agentOf }),
+  });
 }
 
 /** What is due comes before what a CA may still say; what it says takes effect at once. */
@@ -206,6 +249,7 @@ function report({ log }: Context, role: string): (error: unknown) => void {
   return (thrown) => {
     const error = toRenewalError(thrown);
     // The clock guard has told once; each tick would tell again.
-    if (error.code !== "clock.skewed") log.error({ role, err: error }, "job failed; the sweep enqueues it again while it is due");
+    if (error.code !== "clock.skewed")
+      log.error({ role, err: error }, "job failed; the sweep enqueues it again while it is due");
   };
 }

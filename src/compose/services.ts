@@ -54,7 +54,9 @@ function rehearsalOf(config: Config, name: string, store: Store, { now }: Clock)
   if (options === undefined || options.staging === null) return { issuer: null, budget: unlimited(name) };
   const staged = { ...options, directory: options.staging };
   return {
-    issuer: lateIssuer(async () => (await import("../acme/issuer.ts")).createIssuer(staged, { accounts: store.accounts, now })),
+    issuer: lateIssuer(async () =>
+      (await import("../acme/issuer.ts")).createIssuer(staged, { accounts: store.accounts, now }),
+    ),
     budget: budgetOf(name, options.staging),
   };
 }
@@ -67,26 +69,41 @@ interface Makers {
 }
 
 function makers(config: Config, store: Store, { now }: Clock): Makers {
-  const secret = (reference: SecretReference): Promise<Secret> => readSecret(reference, dirname(config.file), processEnvironment);
+  const secret = (reference: SecretReference): Promise<Secret> =>
+    readSecret(reference, dirname(config.file), processEnvironment);
   return {
     issuer: once("issuer", config.issuers, (options) =>
-      lateIssuer(async () => (await import("../acme/issuer.ts")).createIssuer(options, { accounts: store.accounts, now })),
+      lateIssuer(async () =>
+        (await import("../acme/issuer.ts")).createIssuer(options, { accounts: store.accounts, now }),
+      ),
     ),
-    solver: once("solver", config.solvers, ({ plugin, options }) => plugin.create(options, { challenges: store.challenges, now })),
-    deployer: once("target", config.targets, ({ plugin, options, name }) => plugin.create(options, { target: name, secret })),
+    solver: once("solver", config.solvers, ({ plugin, options }) =>
+      plugin.create(options, { challenges: store.challenges, now }),
+    ),
+    deployer: once("target", config.targets, ({ plugin, options, name }) =>
+      plugin.create(options, { target: name, secret }),
+    ),
     channels: new Map(
-      [...config.notifications].map(([name, { plugin, options, from }]) => [name, { from, send: plugin.create(options, { channel: name, secret }) }]),
+      [...config.notifications].map(([name, { plugin, options, from }]) => [
+        name,
+        { from, send: plugin.create(options, { channel: name, secret }) },
+      ]),
     ),
   };
 }
 
-function once<Definition, Made>(noun: string, definitions: ReadonlyMap<string, Definition>, make: (definition: Definition) => Made): (name: string) => Made {
+function once<Definition, Made>(
+  noun: string,
+  definitions: ReadonlyMap<string, Definition>,
+  make: (definition: Definition) => Made,
+): (name: string) => Made {
   const made = new Map<string, Made>();
   return (name) => {
     const known = made.get(name);
     if (known !== undefined) return known;
     const definition = definitions.get(name);
-    if (definition === undefined) throw new RenewalError("config.removed", `${noun} "${name}" is not in this process's configuration; reload it`);
+    if (definition === undefined)
+      throw new RenewalError("config.removed", `${noun} "${name}" is not in this process's configuration; reload it`);
     const fresh = make(definition);
     made.set(name, fresh);
     return fresh;
@@ -108,7 +125,8 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
       if (revoke === undefined) throw new RenewalError("request.invalid", "this issuer cannot revoke");
       return revoke(...request);
     },
-    eligibility: async (...request) => (await (await issuer()).eligibility?.(...request)) ?? { obstacle: null, notes: [] },
+    eligibility: async (...request) =>
+      (await (await issuer()).eligibility?.(...request)) ?? { obstacle: null, notes: [] },
     renewalInfo: async (leafPem, signal) => (await (await issuer()).renewalInfo?.(leafPem, signal)) ?? null,
     clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };

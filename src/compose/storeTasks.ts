@@ -40,16 +40,34 @@ export interface Copied {
 }
 
 /** Copies one configuration's store into another's empty one. `evenIfUsed`: also while workers have the source open. */
-export async function copyConfigured(configFile: string, toConfigFile: string, evenIfUsed: boolean, signal: AbortSignal): Promise<Copied> {
+export async function copyConfigured(
+  configFile: string,
+  toConfigFile: string,
+  evenIfUsed: boolean,
+  signal: AbortSignal,
+): Promise<Copied> {
   const [from, to] = [await loadConfigOrExplain(configFile), await loadConfigOrExplain(toConfigFile)];
-  if (placeOf(from) === placeOf(to)) throw new RenewalError("request.invalid", `--to-config: ${to.file} configures the same database as ${from.file}`);
+  if (placeOf(from) === placeOf(to))
+    throw new RenewalError("request.invalid", `--to-config: ${to.file} configures the same database as ${from.file}`);
   const vault = await existing(from);
-  const { keyId } = await vaultOf(to, "copy the master key of the source there, or let `masterKey` point to it: sealed keys are copied as they are");
+  const { keyId } = await vaultOf(
+    to,
+    "copy the master key of the source there, or let `masterKey` point to it: sealed keys are copied as they are",
+  );
   if (keyId !== vault.keyId) {
     const ids = `its master key has id ${keyId}, that of ${from.file} has id ${vault.keyId}`;
-    throw new RenewalError("store.sealed", `${to.file}: ${ids}; sealed keys are copied as they are, so both must have the same`);
+    throw new RenewalError(
+      "store.sealed",
+      `${to.file}: ${ids}; sealed keys are copied as they are, so both must have the same`,
+    );
   }
-  const rows = await copyStore(from.store, to.store, vault, evenIfUsed ? {} : { unused: { now: systemClock.now() } }, signal);
+  const rows = await copyStore(
+    from.store,
+    to.store,
+    vault,
+    evenIfUsed ? {} : { unused: { now: systemClock.now() } },
+    signal,
+  );
   return { from: placeOf(from), to: placeOf(to), rows };
 }
 
@@ -59,7 +77,12 @@ export interface BackedUp extends BackupReport {
   readonly keyId: string;
 }
 
-export async function backupConfigured(configFile: string, file: string, replace: boolean, signal: AbortSignal): Promise<BackedUp> {
+export async function backupConfigured(
+  configFile: string,
+  file: string,
+  replace: boolean,
+  signal: AbortSignal,
+): Promise<BackedUp> {
   const config = await loadConfigOrExplain(configFile);
   const vault = await existing(config);
   const report = await backupStore(config.store, file, vault, { replace, now: systemClock.now() }, signal);
@@ -86,7 +109,10 @@ export interface Restored {
 /** Fills the configured, empty database from a backup. */
 export async function restoreConfigured(configFile: string, file: string, signal: AbortSignal): Promise<Restored> {
   const config = await loadConfigOrExplain(configFile);
-  const vault = await vaultOf(config, "put back the master key of the installation that made the backup: nothing else opens it");
+  const vault = await vaultOf(
+    config,
+    "put back the master key of the installation that made the backup: nothing else opens it",
+  );
   let cancelledRenewals = 0;
   const options: RestoreOptions = {
     workDirectory: config.dataDir,
@@ -103,7 +129,10 @@ export async function restoreConfigured(configFile: string, file: string, signal
 async function existing(config: Config): Promise<Vault> {
   const vault = await vaultOf(config, "is this the right configuration?");
   if (config.store.kind === "sqlite" && !(await exists(config.store.file))) {
-    throw new RenewalError("store.unavailable", `${config.file}: there is no database ${config.store.file}; is this the right configuration?`);
+    throw new RenewalError(
+      "store.unavailable",
+      `${config.file}: there is no database ${config.store.file}; is this the right configuration?`,
+    );
   }
   return vault;
 }

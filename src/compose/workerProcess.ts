@@ -25,6 +25,8 @@ function options(role: Role): { readonly config: string; readonly targets: reado
     const targets = typeof values.targets === "string" ? values.targets.split(",") : [];
     return { config: String(values.config ?? processEnvironment("RENEWD_CONFIG") ?? "renewd.yaml"), targets };
   } catch (cause) {
-    throw new RenewalError("config.invalid", `${cause instanceof Error ? cause.message : String(cause)} (${usage})`, { cause });
+    throw new RenewalError("config.invalid", `${cause instanceof Error ? cause.message : String(cause)} (${usage})`, {
+      cause,
+    });
   }
 }

@@ -14,7 +14,9 @@ export interface Config {
   readonly dataDir: string;
   /** `file` may not exist yet: the vault makes it. */
   readonly masterKey: { readonly file: string } | { readonly key: Secret };
-  readonly store: { readonly kind: "sqlite"; readonly file: string } | { readonly kind: "postgresql"; readonly url: Secret };
+  readonly store:
+    | { readonly kind: "sqlite"; readonly file: string }
+    | { readonly kind: "postgresql"; readonly url: Secret };
   /** null: a private redis-server in `dataDir`. */
   readonly redis: RedisConfig | null;
   readonly http01: HostAndPort;
@@ -24,7 +26,11 @@ export interface Config {
   readonly observation: { readonly everyMs: number };
   /** null: never by itself. */
   readonly rehearsal: { readonly everyMs: number | null };
-  readonly retry: { readonly issueAttempts: number; readonly deployAttempts: number; readonly backoffMs: readonly number[] };
+  readonly retry: {
+    readonly issueAttempts: number;
+    readonly deployAttempts: number;
+    readonly backoffMs: readonly number[];
+  };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error" };
   readonly issuers: ReadonlyMap<string, IssuerConfig>;
   readonly solvers: ReadonlyMap<string, PluginConfig<SolverPlugin>>;

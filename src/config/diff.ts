@@ -14,6 +14,8 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
   return {
     added: [...names].filter((name) => !old.has(name)),
     removed: [...old.keys()].filter((name) => !names.has(name)),
-    changed: after.certificates.filter(({ name, digest }) => old.has(name) && old.get(name) !== digest).map(({ name }) => name),
+    changed: after.certificates
+      .filter(({ name, digest }) => old.has(name) && old.get(name) !== digest)
+      .map(({ name }) => name),
   };
 }

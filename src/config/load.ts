@@ -3,7 +3,17 @@ import type { Certificate } from "../domain/certificate.ts";
 import { type Draft, draftCertificates } from "./check/certificates.ts";
 import { checkReferences } from "./check/references.ts";
 import { checkRules } from "./check/rules.ts";
-import { channelEntries, checkTopLevelKeys, type Entry, entries, partialEntries, type Raw, section, solverEntries, targetEntries } from "./check/sections.ts";
+import {
+  channelEntries,
+  checkTopLevelKeys,
+  type Entry,
+  entries,
+  partialEntries,
+  type Raw,
+  section,
+  solverEntries,
+  targetEntries,
+} from "./check/sections.ts";
 import type { Config, IssuerConfig } from "./config.ts";
 import { digestOf } from "./read/digest.ts";
 import { parseYaml } from "./read/document.ts";
@@ -16,7 +26,9 @@ import { certificateSchema } from "./schema/certificate.ts";
 import { issuerSchema } from "./schema/issuer.ts";
 import { REGISTRIES, type Registries } from "./schema/registries.ts";
 
-export type LoadResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 export interface LoadOptions {
   readonly registries?: Registries;
@@ -42,7 +54,12 @@ export async function loadConfig(
   return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
 }
 
-async function build(file: string, raw: Raw, { registries, environment, issues }: Required<LoadOptions>, problems: Problems): Promise<Config | undefined> {
+async function build(
+  file: string,
+  raw: Raw,
+  { registries, environment, issues }: Required<LoadOptions>,
+  problems: Problems,
+): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems);
   checkTopLevelKeys(raw, problems);
   section("version", raw, problems);
@@ -75,7 +92,19 @@ async function build(file: string, raw: Raw, { registries, environment, issues }
     const issuer = await resolveIssuer(name, value, resources, issues);
     if (issuer) issuers.set(name, issuer);
   }
-  if (!masterKey || !store || redis === undefined || !http01 || !planner || !workers || !observation || !rehearsal || !retry || !log) return undefined;
+  if (
+    !masterKey ||
+    !store ||
+    redis === undefined ||
+    !http01 ||
+    !planner ||
+    !workers ||
+    !observation ||
+    !rehearsal ||
+    !retry ||
+    !log
+  )
+    return undefined;
   const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
   return {
     file,
@@ -111,7 +140,16 @@ interface Definitions {
  */
 function definitions(
   // When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not deploy the fleet anew.
-  { registeredDomains: _domains, maintenance: _maintenance, waves: _waves, onWaveFailure: _policy, fallbacks, dropDeadNames, csr, ...draft }: Draft,
+  {
+    registeredDomains: _domains,
+    maintenance: _maintenance,
+    waves: _waves,
+    onWaveFailure: _policy,
+    fallbacks,
+    dropDeadNames,
+    csr,
+    ...draft
+  }: Draft,
   { issuers, issuerEntries, solvers, targets }: Definitions,
 ): unknown {
   return {
@@ -120,7 +158,11 @@ function definitions(
     ...(dropDeadNames && { dropDeadNames }),
     ...(csr !== null && { csr }),
     ...(fallbacks.length > 0 && {
-      fallbacks: fallbacks.map((name) => ({ name, definition: issuerEntries.get(name)?.raw, trust: issuers.get(name)?.trustPem })),
+      fallbacks: fallbacks.map((name) => ({
+        name,
+        definition: issuerEntries.get(name)?.raw,
+        trust: issuers.get(name)?.trustPem,
+      })),
     }),
     trust: issuers.get(draft.issuer)?.trustPem ?? null,
     solver: solvers.get(draft.solver)?.raw,

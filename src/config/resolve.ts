@@ -18,7 +18,8 @@ export async function resolveIssuer(
   const path = ["issuers", name];
   const trustPem = issuer.trust === undefined ? null : await resources.trust(issuer.trust, [...path, "trust"]);
   const account = issuer.externalAccount;
-  const hmacKey = account && issues && (await resources.secret(account.hmacKey, [...path, "externalAccount", "hmacKey"]));
+  const hmacKey =
+    account && issues && (await resources.secret(account.hmacKey, [...path, "externalAccount", "hmacKey"]));
   if (trustPem === undefined || (account && issues && !hmacKey)) return undefined;
   return {
     name,
@@ -38,26 +39,45 @@ export async function resolveIssuer(
   };
 }
 
-export async function resolveMasterKey(section: FileSection<"masterKey">, dataDir: string, resources: Resources): Promise<Config["masterKey"] | undefined> {
+export async function resolveMasterKey(
+  section: FileSection<"masterKey">,
+  dataDir: string,
+  resources: Resources,
+): Promise<Config["masterKey"] | undefined> {
   if (section === undefined) return { file: join(dataDir, "master.key") };
   if ("file" in section) return { file: resources.absolute(section.file) };
   const key = await resources.secret(section, ["masterKey"]);
   return key && { key };
 }
 
-export async function resolveStore(section: FileSection<"store">, dataDir: string, resources: Resources): Promise<Config["store"] | undefined> {
-  if (section.type === "sqlite") return { kind: "sqlite", file: section.file === undefined ? join(dataDir, "renewd.db") : resources.absolute(section.file) };
+export async function resolveStore(
+  section: FileSection<"store">,
+  dataDir: string,
+  resources: Resources,
+): Promise<Config["store"] | undefined> {
+  if (section.type === "sqlite")
+    return {
+      kind: "sqlite",
+      file: section.file === undefined ? join(dataDir, "renewd.db") : resources.absolute(section.file),
+    };
   const url = await resources.secret(section.url, ["store", "url"]);
   return url && { kind: "postgresql", url };
 }
 
 /** null: none configured. */
-export async function resolveRedis(section: RedisSection | undefined, resources: Resources): Promise<RedisConfig | null | undefined> {
+export async function resolveRedis(
+  section: RedisSection | undefined,
+  resources: Resources,
+): Promise<RedisConfig | null | undefined> {
   if (section === undefined) return null;
   const password = section.password && (await resources.secret(section.password, ["redis", "password"]));
-  const sentinelPassword = section.sentinelPassword && (await resources.secret(section.sentinelPassword, ["redis", "sentinelPassword"]));
+  const sentinelPassword =
+    section.sentinelPassword && (await resources.secret(section.sentinelPassword, ["redis", "sentinelPassword"]));
   const ca = section.trust === undefined ? undefined : await resources.trust(section.trust, ["redis", "trust"]);
-  const cert = section.certificate === undefined ? undefined : await resources.certificate(section.certificate, ["redis", "certificate"]);
+  const cert =
+    section.certificate === undefined
+      ? undefined
+      : await resources.certificate(section.certificate, ["redis", "certificate"]);
   const key = section.key && (await resources.secret(section.key, ["redis", "key"]));
   const tls = { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key && { key }) };
   const access = {
@@ -71,6 +91,9 @@ export async function resolveRedis(section: RedisSection | undefined, resources:
   if (section.cluster) return { ...access, kind: "cluster", nodes: section.cluster };
   if (!section.sentinels || section.name === undefined) return undefined;
   const { sentinels, name, sentinelUsername } = section;
-  const sentinelAccess = { ...(sentinelUsername !== undefined && { sentinelUsername }), ...(sentinelPassword && { sentinelPassword }) };
+  const sentinelAccess = {
+    ...(sentinelUsername !== undefined && { sentinelUsername }),
+    ...(sentinelPassword && { sentinelPassword }),
+  };
   return { ...access, kind: "sentinel", sentinels, name, ...sentinelAccess };
 }

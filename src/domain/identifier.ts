@@ -12,7 +12,8 @@ export function identifierOf(value: string): Identifier {
 
 /** Order does not matter to a CA: two sets are equal when they name the same things. */
 export function sameIdentifiers(a: readonly Identifier[], b: readonly Identifier[]): boolean {
-  const key = (set: readonly Identifier[]): string => [...new Set(set.map((i) => `${i.type}:${i.value}`))].sort().join(" ");
+  const key = (set: readonly Identifier[]): string =>
+    [...new Set(set.map((i) => `${i.type}:${i.value}`))].sort().join(" ");
   return key(a) === key(b);
 }
 

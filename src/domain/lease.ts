@@ -32,7 +32,9 @@ export interface Claims {
  */
 export function pausedUntil({ leaseUntil, openClaims }: Claims, id: string, now: number, leaseMs: number): number {
   if (leaseUntil === null || openClaims < SUSPECT_CLAIMS || leaseUntil > leaseUntilMax(now, leaseMs)) return 0;
-  return leaseUntil + Math.round(Math.min(leaseMs * 2 ** openClaims, PAUSE_MAX_MS) * (0.5 + unitHash(`${id} ${openClaims}`)));
+  return (
+    leaseUntil + Math.round(Math.min(leaseMs * 2 ** openClaims, PAUSE_MAX_MS) * (0.5 + unitHash(`${id} ${openClaims}`)))
+  );
 }
 
 /** Nobody holds it, and it need not wait. `id`: as given to `pausedUntil`. */

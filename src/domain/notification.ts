@@ -56,5 +56,8 @@ export interface CursorStore {
    */
   claim(channel: string, now: number, terms: ClaimTerms): Promise<ChannelCursor | null>;
   /** Gives the channel back. False: the lease ran out and another has taken it, nothing was written. */
-  release(claimed: ChannelCursor, patch: Pick<ChannelCursor, "seq" | "failures" | "nextAttemptAt" | "lastErrorMessage">): Promise<boolean>;
+  release(
+    claimed: ChannelCursor,
+    patch: Pick<ChannelCursor, "seq" | "failures" | "nextAttemptAt" | "lastErrorMessage">,
+  ): Promise<boolean>;
 }

@@ -31,6 +31,8 @@ export type RegisteredPlugin<Dependencies, Made> = Plugin<unknown, Dependencies,
  * Forgets a plugin's option type, so that a registry can be one array. Boundary: what is handed to `create` and
  * `occupies` MUST have come out of this very plugin's `options.parse`, as configuration does; they parse nothing.
  */
-export function definePlugin<Options, Dependencies, Made>(plugin: Plugin<Options, Dependencies, Made>): RegisteredPlugin<Dependencies, Made> {
+export function definePlugin<Options, Dependencies, Made>(
+  plugin: Plugin<Options, Dependencies, Made>,
+): RegisteredPlugin<Dependencies, Made> {
   return plugin as RegisteredPlugin<Dependencies, Made>;
 }

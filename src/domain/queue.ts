@@ -1,6 +1,12 @@
 /** A hint that work may be due. It carries ids and generations only: all facts come from the database. */
 export type Job =
-  | { readonly kind: "issue"; readonly renewalId: string; readonly generation: number; readonly fence: number; readonly priority: number }
+  | {
+      readonly kind: "issue";
+      readonly renewalId: string;
+      readonly generation: number;
+      readonly fence: number;
+      readonly priority: number;
+    }
   | {
       readonly kind: "deploy";
       readonly renewalId: string;
@@ -11,7 +17,13 @@ export type Job =
       readonly fence: number;
       readonly priority: number;
     }
-  | { readonly kind: "verify"; readonly renewalId: string; readonly generation: number; readonly fence: number; readonly priority: number };
+  | {
+      readonly kind: "verify";
+      readonly renewalId: string;
+      readonly generation: number;
+      readonly fence: number;
+      readonly priority: number;
+    };
 
 export interface JobQueue {
   /**

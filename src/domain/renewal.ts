@@ -1,8 +1,24 @@
-export const RENEWAL_STATES = ["planned", "issuing", "deploying", "verifying", "succeeded", "held", "rolledBack", "failed", "cancelled"] as const;
+export const RENEWAL_STATES = [
+  "planned",
+  "issuing",
+  "deploying",
+  "verifying",
+  "succeeded",
+  "held",
+  "rolledBack",
+  "failed",
+  "cancelled",
+] as const;
 export type RenewalState = (typeof RENEWAL_STATES)[number];
 
 /** States in which a renewal has not ended; a held one waits for a person. At most one such renewal exists per certificate. */
-export const ACTIVE_STATES = ["planned", "issuing", "deploying", "verifying", "held"] as const satisfies readonly RenewalState[];
+export const ACTIVE_STATES = [
+  "planned",
+  "issuing",
+  "deploying",
+  "verifying",
+  "held",
+] as const satisfies readonly RenewalState[];
 
 export const REASONS = [
   "missing",

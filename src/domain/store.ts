@@ -39,7 +39,10 @@ export interface CertificateStore {
    * Makes the records match the configuration: new and changed ones are due at once with their back-off and quarantine cleared,
    * vanished ones are marked removed. Returns the names of each.
    */
-  sync(certificates: readonly Certificate[], now: number): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
+  sync(
+    certificates: readonly Certificate[],
+    now: number,
+  ): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
   get(name: string): Promise<CertificateRecord | null>;
   list(): Promise<CertificateRecord[]>;
   /** Those whose next check has come and that were not removed, most overdue first. */
@@ -116,7 +119,17 @@ export interface RenewalStore {
 export type RenewalPatch = Partial<
   Pick<
     Renewal,
-    "state" | "issuer" | "digest" | "leaseUntil" | "openClaims" | "attempts" | "retryAt" | "nextActionAt" | "finishedAt" | "errorCode" | "errorMessage"
+    | "state"
+    | "issuer"
+    | "digest"
+    | "leaseUntil"
+    | "openClaims"
+    | "attempts"
+    | "retryAt"
+    | "nextActionAt"
+    | "finishedAt"
+    | "errorCode"
+    | "errorMessage"
   >
 >;
 
@@ -137,7 +150,15 @@ export interface DeploymentStore {
 export type DeploymentPatch = Partial<
   Pick<
     Deployment,
-    "deployedGeneration" | "deployedAt" | "leaseUntil" | "openClaims" | "attempts" | "nextAttemptAt" | "exhausted" | "errorCode" | "errorMessage"
+    | "deployedGeneration"
+    | "deployedAt"
+    | "leaseUntil"
+    | "openClaims"
+    | "attempts"
+    | "nextAttemptAt"
+    | "exhausted"
+    | "errorCode"
+    | "errorMessage"
   >
 > & { readonly receipt?: DeployReceipt };
 
@@ -160,7 +181,11 @@ export interface RenewalInfoStore {
   /** Those whose next poll has come, most overdue first. */
   due(now: number, limit: number): Promise<RenewalInfoRecord[]>;
   /** False: another version has taken its place, nothing was written. */
-  update(certificate: string, generation: number, patch: Partial<Omit<RenewalInfoRecord, "certificate" | "generation">>): Promise<boolean>;
+  update(
+    certificate: string,
+    generation: number,
+    patch: Partial<Omit<RenewalInfoRecord, "certificate" | "generation">>,
+  ): Promise<boolean>;
 }
 
 export interface EventFilter {

@@ -12,10 +12,18 @@ export interface StagedWave extends Wave {
  * The waves in order; without any configured all targets are one. An endpoint belongs to the wave of its target; one that any
  * target may be behind can be proved only when all hold the pair, so it belongs to the last.
  */
-export function wavesOf({ targets, waves, endpoints }: Pick<Certificate, "targets" | "waves" | "endpoints">): readonly StagedWave[] {
+export function wavesOf({
+  targets,
+  waves,
+  endpoints,
+}: Pick<Certificate, "targets" | "waves" | "endpoints">): readonly StagedWave[] {
   const staged = waves.length === 0 ? [{ targets, bakeMs: 0, failureBudget: 0 }] : waves;
   return staged.map((wave, i) => {
     const last = i === staged.length - 1;
-    return { ...wave, number: i + 1, endpoints: endpoints.filter(({ target }) => (target === null ? last : wave.targets.includes(target))) };
+    return {
+      ...wave,
+      number: i + 1,
+      endpoints: endpoints.filter(({ target }) => (target === null ? last : wave.targets.includes(target))),
+    };
   });
 }

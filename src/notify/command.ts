@@ -29,7 +29,12 @@ export const command: Plugin<CommandOptions, ChannelDependencies, Send> = {
       run(options, channel, notification, signal),
 };
 
-function run({ command: [program, ...args] }: CommandOptions, channel: string, notification: Notification, signal: AbortSignal): Promise<void> {
+function run(
+  { command: [program, ...args] }: CommandOptions,
+  channel: string,
+  notification: Notification,
+  signal: AbortSignal,
+): Promise<void> {
   signal.throwIfAborted();
   const { id, severity, event, certificate, renewalId, message, action } = notification;
   const env = {
@@ -43,18 +48,26 @@ function run({ command: [program, ...args] }: CommandOptions, channel: string, n
     RENEWD_ACTION: action ?? "",
   };
   return new Promise((resolve, reject) => {
-    const child = execFile(program, args, { env, signal, timeout: TIMEOUT_MS, maxBuffer: 1024 * 1024, shell: false }, (error, _stdout, stderr) => {
-      if (error === null) resolve();
-      else if (signal.aborted) reject(signal.reason);
-      else reject(new RenewalError("notify.failed", `channel ${channel}: \`${program}\` ${problem(error, stderr)}`));
-    });
+    const child = execFile(
+      program,
+      args,
+      { env, signal, timeout: TIMEOUT_MS, maxBuffer: 1024 * 1024, shell: false },
+      (error, _stdout, stderr) => {
+        if (error === null) resolve();
+        else if (signal.aborted) reject(signal.reason);
+        else reject(new RenewalError("notify.failed", `channel ${channel}: \`${program}\` ${problem(error, stderr)}`));
+      },
+    );
     // A program that does not read its input has ended before it was written.
     child.stdin?.on("error", () => {});
     child.stdin?.end(`${message}\n${action === null ? "" : `What to do: ${action}\n`}`);
   });
 }
 
-function problem(error: Error & { readonly code?: string | number | null; readonly killed?: boolean }, stderr: string): string {
+function problem(
+  error: Error & { readonly code?: string | number | null; readonly killed?: boolean },
+  stderr: string,
+): string {
   if (error.code === "ENOENT") return "is not found";
   if (error.code === "EACCES") return "may not be executed";
   if (error.killed) return `did not end within ${TIMEOUT_MS / 1_000} s`;
@@ -67,5 +80,9 @@ function problem(error: Error & { readonly code?: string | number | null; readon
 
 /** The worker's own environment may hold secrets and is not passed on. */
 function inherited(): Record<string, string> {
-  return Object.fromEntries(["PATH", "HOME", "LANG", "TZ"].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+  return Object.fromEntries(
+    ["PATH", "HOME", "LANG", "TZ"].flatMap((name) =>
+      process.env[name] === undefined ? [] : [[name, process.env[name]]],
+    ),
+  );
 }

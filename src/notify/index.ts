@@ -6,4 +6,7 @@ import { webhook } from "./webhook.ts";
 export type { ChannelDependencies } from "./dependencies.ts";
 
 /** Every kind of channel: one line each. */
-export const CHANNELS: readonly RegisteredPlugin<ChannelDependencies, Send>[] = [definePlugin(webhook), definePlugin(command)];
+export const CHANNELS: readonly RegisteredPlugin<ChannelDependencies, Send>[] = [
+  definePlugin(webhook),
+  definePlugin(command),
+];

@@ -24,7 +24,12 @@ export const webhook: Plugin<WebhookOptions, ChannelDependencies, Send> = {
   create: (options, dependencies) => (notification, signal) => post(options, dependencies, notification, signal),
 };
 
-async function post({ url }: WebhookOptions, { channel, secret }: ChannelDependencies, notification: Notification, signal: AbortSignal): Promise<void> {
+async function post(
+  { url }: WebhookOptions,
+  { channel, secret }: ChannelDependencies,
+  notification: Notification,
+  signal: AbortSignal,
+): Promise<void> {
   const { message, action, severity, at, ...ids } = notification;
   const text = `[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}`;
   const body = JSON.stringify({ text, severity, message, action, at: new Date(at).toISOString(), ...ids });
@@ -40,7 +45,10 @@ async function post({ url }: WebhookOptions, { channel, secret }: ChannelDepende
   } catch {
     signal.throwIfAborted();
     // The error's own text may hold the URL, which is a secret.
-    throw new RenewalError("notify.failed", `channel ${channel}: ${address.host} did not answer${limited.aborted ? ` within ${TIMEOUT_MS / 1_000} s` : ""}`);
+    throw new RenewalError(
+      "notify.failed",
+      `channel ${channel}: ${address.host} did not answer${limited.aborted ? ` within ${TIMEOUT_MS / 1_000} s` : ""}`,
+    );
   }
   if (status >= 200 && status < 300) return;
   // 404 and 410 come back to life when somebody mends the URL's secret; 400 and 422 are about this very message.

@@ -42,5 +42,7 @@ export function isReply(thrown: unknown): boolean {
 export function unavailable(thrown: unknown, redis: RedisOptions): RenewalError {
   if (thrown instanceof RenewalError) return thrown;
   const what = isReply(thrown) ? "refused the command" : "is not reachable";
-  return new RenewalError("queue.unavailable", `Redis at ${describeRedis(redis)} ${what}: ${reasonOf(thrown, redis)}`, { cause: redisCause(thrown, redis) });
+  return new RenewalError("queue.unavailable", `Redis at ${describeRedis(redis)} ${what}: ${reasonOf(thrown, redis)}`, {
+    cause: redisCause(thrown, redis),
+  });
 }

@@ -1,7 +1,13 @@
 import type { Job } from "../domain/queue.ts";
 
 /** Queues by what their jobs say. `renewal-requests` is documented in docs/queue.md and open to any producer. */
-export const QUEUES = { plan: "plan", issue: "issue", deploy: "deploy", verify: "verify", requests: "renewal-requests" } as const;
+export const QUEUES = {
+  plan: "plan",
+  issue: "issue",
+  deploy: "deploy",
+  verify: "verify",
+  requests: "renewal-requests",
+} as const;
 
 /** Deployments of a target with an agent of its own wait in a queue of their own. Target names hold no character that BullMQ refuses. */
 export function deployQueue(agentOf: string | null): string {

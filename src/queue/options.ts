@@ -61,7 +61,10 @@ export function addressOf(redis: Extract<RedisOptions, { kind: "single" }>): Add
   const text = redis.url instanceof Secret ? redis.url.reveal() : redis.url;
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !["redis:", "rediss:", "unix:"].includes(url.protocol)) {
-    throw new RenewalError("config.invalid", "The Redis URL is not valid: expected redis://host:port, rediss://host:port or unix:///path");
+    throw new RenewalError(
+      "config.invalid",
+      "The Redis URL is not valid: expected redis://host:port, rediss://host:port or unix:///path",
+    );
   }
   const access = {
     ...(url.username !== "" && { username: decodeURIComponent(url.username) }),
@@ -70,7 +73,10 @@ export function addressOf(redis: Extract<RedisOptions, { kind: "single" }>): Add
   if (url.protocol === "unix:") return { ...access, path: decodeURIComponent(url.pathname) };
   const db = url.pathname.replace(/^\//, "");
   if (!/^\d{0,4}$/.test(db)) {
-    throw new RenewalError("config.invalid", `The Redis URL for ${url.host} is not valid: expected a database number after the slash`);
+    throw new RenewalError(
+      "config.invalid",
+      `The Redis URL for ${url.host} is not valid: expected a database number after the slash`,
+    );
   }
   return {
     ...access,

@@ -38,7 +38,10 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
   let server: ServerProcess | null = null;
   const state = await probeRedis(path);
   if (state === "silent") {
-    throw new RenewalError("queue.unavailable", `The private Redis at ${path} is running but does not answer: end its process, then start again`);
+    throw new RenewalError(
+      "queue.unavailable",
+      `The private Redis at ${path} is running but does not answer: end its process, then start again`,
+    );
   }
   const adopted = state === "alive";
   if (!adopted) server = await spawnRedis({ binary, directory, path });
@@ -107,7 +110,10 @@ async function prepareDirectories(directory: string): Promise<string> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const found = await lstat(dirname(path));
     if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
-      throw new RenewalError("queue.unavailable", `${dirname(path)} is not a directory of ours alone: remove it, or choose a shorter state directory`);
+      throw new RenewalError(
+        "queue.unavailable",
+        `${dirname(path)} is not a directory of ours alone: remove it, or choose a shorter state directory`,
+      );
     }
   }
   return path;

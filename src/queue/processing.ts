@@ -49,11 +49,17 @@ export function startProcessing(options: ProcessingOptions): Processing {
   let closing: Promise<void> | null = null;
 
   // BullMQ makes a signal only for a processor that declares three parameters.
-  const processor = async (job: QueuedJob, token: string | undefined, lockSignal: AbortSignal | undefined): Promise<unknown> => {
+  const processor = async (
+    job: QueuedJob,
+    token: string | undefined,
+    lockSignal: AbortSignal | undefined,
+  ): Promise<unknown> => {
     // Fetched while closing.
     if (closing !== null) return await giveBack(job, token);
     const controller = new AbortController();
-    lockSignal?.addEventListener("abort", () => controller.abort(new RenewalError("lease.lost", "Another worker may have taken this job over")));
+    lockSignal?.addEventListener("abort", () =>
+      controller.abort(new RenewalError("lease.lost", "Another worker may have taken this job over")),
+    );
     const work = options.process(job, controller.signal);
     running.set(controller, work);
     try {
@@ -119,7 +125,8 @@ async function shutDown({ worker, connection, running, report }: Running, drainT
   // Not BullMQ's close() yet: without Redis it waits for ever, and once begun it cannot be forced.
   await worker.pause(true);
   await within(drainTimeoutMs, drained());
-  for (const controller of running.keys()) controller.abort(new RenewalError("lease.lost", "This worker is shutting down"));
+  for (const controller of running.keys())
+    controller.abort(new RenewalError("lease.lost", "This worker is shutting down"));
   await within(SETTLE_MS, drained());
   const forced = running.size > 0 || !(await answers(connection.client));
   const closed = worker.close(forced).catch(report);

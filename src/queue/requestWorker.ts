@@ -58,7 +58,9 @@ async function parsed(queued: QueuedJob): Promise<RenewalRequest> {
 /** UnrecoverableError: no retry, even when the producer asked for attempts. A foreign error's text may hold anything, so it stays in the log. */
 function refusal(error: unknown): UnrecoverableError {
   const refused = new UnrecoverableError(
-    error instanceof RenewalError ? `${error.code}: ${error.message}` : "internal.bug: renewd failed to handle this request: see its log",
+    error instanceof RenewalError
+      ? `${error.code}: ${error.message}`
+      : "internal.bug: renewd failed to handle this request: see its log",
   );
   // BullMQ stores the stack in Redis; the message says it all.
   refused.stack = refused.message;

@@ -44,7 +44,12 @@ export async function requestRenewal(
  * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unavailable` when nobody
  * has taken it in time (it stays queued) or when Redis lost it.
  */
-export async function waitForRequest(redis: RedisOptions, jobId: string, timeoutMs: number, signal: AbortSignal): Promise<{ renewalId: string }> {
+export async function waitForRequest(
+  redis: RedisOptions,
+  jobId: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<{ renewalId: string }> {
   const connection = connectProducer(redis);
   try {
     const queue = openQueue(QUEUES.requests, redis, connection);
@@ -52,7 +57,10 @@ export async function waitForRequest(redis: RedisOptions, jobId: string, timeout
     for (;;) {
       const job = await connection.run(() => queue.getJob(jobId), signal);
       if (job === undefined) {
-        throw new RenewalError("queue.unavailable", `Redis at ${describeRedis(redis)} no longer knows request ${jobId}: its data was lost; request again`);
+        throw new RenewalError(
+          "queue.unavailable",
+          `Redis at ${describeRedis(redis)} no longer knows request ${jobId}: its data was lost; request again`,
+        );
       }
       if (job.finishedOn !== undefined) return resultOf(jobId, job.returnvalue, job.failedReason);
       if (performance.now() >= deadline) {
@@ -69,7 +77,12 @@ export async function waitForRequest(redis: RedisOptions, jobId: string, timeout
 }
 
 function resultOf(jobId: string, returned: unknown, failedReason: string | undefined): { renewalId: string } {
-  if (typeof returned === "object" && returned !== null && "renewalId" in returned && typeof returned.renewalId === "string") {
+  if (
+    typeof returned === "object" &&
+    returned !== null &&
+    "renewalId" in returned &&
+    typeof returned.renewalId === "string"
+  ) {
     return { renewalId: returned.renewalId };
   }
   // As written by requestWorker.ts: `<code>: <message>`.

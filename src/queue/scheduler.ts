@@ -56,7 +56,11 @@ export function startScheduler(options: SchedulerOptions): Processing {
 }
 
 /** FLUSHALL or a fresh Redis removes job schedulers without an error, so they are asserted again and again; an existing one keeps its next instant. */
-function keepScheduled(redis: RedisOptions, everyMs: Record<"plan" | "sweep", number>, report: (error: unknown) => void): () => void {
+function keepScheduled(
+  redis: RedisOptions,
+  everyMs: Record<"plan" | "sweep", number>,
+  report: (error: unknown) => void,
+): () => void {
   const connection = connectProducer(redis);
   const queue = openQueue(QUEUES.plan, redis, connection);
   const stop = new AbortController();
@@ -81,5 +85,9 @@ function keepScheduled(redis: RedisOptions, everyMs: Record<"plan" | "sweep", nu
 }
 
 async function upsert(queue: Queue, what: "plan" | "sweep", every: number): Promise<void> {
-  await queue.upsertJobScheduler(what, { every }, { name: what, data: {}, opts: { attempts: 1, removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } } });
+  await queue.upsertJobScheduler(
+    what,
+    { every },
+    { name: what, data: {}, opts: { attempts: 1, removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } } },
+  );
 }

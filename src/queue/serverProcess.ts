@@ -53,7 +53,11 @@ export async function spawnRedis({ binary, directory, path }: SpawnOptions): Pro
     child.once("error", resolve);
   });
   if (spawned !== null) {
-    throw new RenewalError("queue.unavailable", `${binary} cannot be run (${spawned.message}): install redis-server or set redis.url`, { cause: spawned });
+    throw new RenewalError(
+      "queue.unavailable",
+      `${binary} cannot be run (${spawned.message}): install redis-server or set redis.url`,
+      { cause: spawned },
+    );
   }
   const running = { exited, stop: () => end(child, exited) };
 
@@ -64,7 +68,10 @@ export async function spawnRedis({ binary, directory, path }: SpawnOptions): Pro
     await running.stop();
     const lines = (await readFile(log, "utf8").catch(() => "")).trim().split("\n");
     const last = lines.at(-1)?.slice(-200) || "no log";
-    throw new RenewalError("queue.unavailable", `The private Redis in ${directory} did not start (${ended ?? "too slow"}): ${last}`);
+    throw new RenewalError(
+      "queue.unavailable",
+      `The private Redis in ${directory} did not start (${ended ?? "too slow"}): ${last}`,
+    );
   }
   return running;
 }

@@ -10,7 +10,11 @@ export interface AuditReport {
   readonly last: number | null;
   /** Of the record that says so. */
   readonly headProblem: "absent" | "altered" | null;
-  readonly faults: readonly { readonly kind: "altered" | "missing" | "foreign"; readonly from: number; readonly to: number }[];
+  readonly faults: readonly {
+    readonly kind: "altered" | "missing" | "foreign";
+    readonly from: number;
+    readonly to: number;
+  }[];
 }
 
 export function isWhole({ faults, headProblem }: AuditReport): boolean {

@@ -15,7 +15,17 @@ export interface CertificatesReport {
 }
 
 /** `provedLive` only when handshakes with every endpoint showed the latest version. */
-export const STATES = ["expired", "notIssued", "quarantined", "failing", "renewing", "paused", "notDeployed", "notProved", "provedLive"] as const;
+export const STATES = [
+  "expired",
+  "notIssued",
+  "quarantined",
+  "failing",
+  "renewing",
+  "paused",
+  "notDeployed",
+  "notProved",
+  "provedLive",
+] as const;
 export type CertificateState = (typeof STATES)[number];
 
 export interface CertificateEntry {
@@ -30,7 +40,12 @@ export interface CertificateEntry {
   readonly expiresAt: string | null;
   readonly windowOpensAt: string | null;
   /** What the CA suggests (RFC 9773); null: nothing. */
-  readonly suggestedByCa: { readonly from: string; readonly to: string; readonly renewAt: string; readonly explanationUrl: string | null } | null;
+  readonly suggestedByCa: {
+    readonly from: string;
+    readonly to: string;
+    readonly renewAt: string;
+    readonly explanationUrl: string | null;
+  } | null;
   readonly provedAt: string | null;
   readonly targets: readonly TargetEntry[];
   readonly endpoints: readonly EndpointEntry[];
@@ -65,11 +80,16 @@ export interface AddressEntry {
   readonly problem: string | null;
 }
 
-export async function certificatesReport(store: Store, certificates: readonly Certificate[], now: number): Promise<CertificatesReport> {
+export async function certificatesReport(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+): Promise<CertificatesReport> {
   const fleet = await loadFleet(store, certificates, now);
   const entries: CertificateEntry[] = [];
   for (const member of fleet) {
-    const observations = member.certificate.endpoints.length === 0 ? [] : await store.observations.observations(member.certificate.name);
+    const observations =
+      member.certificate.endpoints.length === 0 ? [] : await store.observations.observations(member.certificate.name);
     entries.push(entryOf(member, observations, now));
   }
   return { version: 1, at: iso(now), certificates: entries };
@@ -100,7 +120,14 @@ function entryOf(member: Member, observations: Observed, now: number): Certifica
 
 function suggestionOf({ version, renewalInfo }: Member): CertificateEntry["suggestedByCa"] {
   const found = version === null ? null : suggestionFor(version, renewalInfo);
-  return found && { from: iso(found.start), to: iso(found.end), renewAt: iso(found.renewAt), explanationUrl: found.explanationUrl };
+  return (
+    found && {
+      from: iso(found.start),
+      to: iso(found.end),
+      renewAt: iso(found.renewAt),
+      explanationUrl: found.explanationUrl,
+    }
+  );
 }
 
 function stateOf(member: Member, now: number): CertificateState {
@@ -111,7 +138,8 @@ function stateOf(member: Member, now: number): CertificateState {
   if (active !== null) return stoppedBy(member).length === 0 ? "renewing" : "failing";
   if ((record?.failures ?? 0) > 0) return "failing";
   if (version === null) return "notIssued";
-  if (record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now) return "paused";
+  if (record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now)
+    return "paused";
   if (targetsDeployed < targets) return "notDeployed";
   return provedLive ? "provedLive" : "notProved";
 }

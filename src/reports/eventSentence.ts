@@ -14,34 +14,42 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "renewal.resumed": (detail) => `goes on: ${detail("why")}`,
   "renewal.rolledBack": (detail) => `rolled back to generation ${detail("to")}`,
   "issue.started": (detail) => `asking issuer ${detail("issuer")} (attempt ${detail("attempt")})`,
-  "issue.failed": (detail, event) => `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+  "issue.failed": (detail, event) =>
+    `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
   "issue.namesDropped": (detail) => `issuing without ${detail("names")}: their validation kept failing`,
-  "issue.fallback": (detail) => `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
+  "issue.fallback": (detail) =>
+    `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
   "issue.fallbackRefused": (detail) => `issuer ${detail("to")} cannot be turned to: ${detail("why")}`,
   "order.created": () => "order opened",
   "order.replacesRefused": (detail) => `ordered again as a new certificate, not a replacement: ${detail("why")}`,
-  "order.chainUnavailable": (detail) => `the CA offers no chain to ${detail("preferred")}, only to ${detail("offered")}: its first is used`,
+  "order.chainUnavailable": (detail) =>
+    `the CA offers no chain to ${detail("preferred")}, only to ${detail("offered")}: its first is used`,
   "order.resumed": () => "order resumed where it was",
   "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
   "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
   "challenge.failed": (detail) => `validation of ${detail("identifier")} failed: ${detail("message")}`,
   "challenge.cleanUpFailed": (detail) => `challenge not cleaned up: ${detail("message")}`,
   "order.finalized": () => "order finalized",
-  "version.issued": (detail, { detail: all }) => `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,
+  "version.issued": (detail, { detail: all }) =>
+    `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,
   "version.imported": (detail) => `imported as generation ${detail("generation")}, serial ${detail("serial")}`,
-  "version.reinstated": (detail) => `generation ${detail("of")} (serial ${detail("serial")}) is in use again as generation ${detail("generation")}`,
+  "version.reinstated": (detail) =>
+    `generation ${detail("of")} (serial ${detail("serial")}) is in use again as generation ${detail("generation")}`,
   "version.revoked": (detail, { detail: { key } }) =>
     `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
   "certificate.replacing": (detail) => `to be replaced with others (${detail("selection")})`,
-  "certificate.rehearsed": (detail, { detail: { passed } }) => (passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`),
+  "certificate.rehearsed": (detail, { detail: { passed } }) =>
+    passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`,
   "certificate.overtaken": (detail) =>
     `${detail("endpoint")} at ${detail("address")} serves a newer certificate of the same CA (serial ${detail("serial")}) than the database knows: an older state of it was put back`,
   "certificate.expiring": (detail, { detail: all }) =>
     `${all.expired === true ? "expired" : "nears its end,"} ${instant(all, "expiresAt")}, and nothing newer is proved live: ${detail("why")}`,
   "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,
   "deploy.succeeded": (_detail, event) => `deployed to ${event.target}${took(event)}`,
-  "deploy.failed": (detail, event) => `deploying to ${event.target} failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
-  "verify.started": (_detail, { detail: { endpoints } }) => `dialling ${Array.isArray(endpoints) ? endpoints.join(", ") : "endpoints"}`,
+  "deploy.failed": (detail, event) =>
+    `deploying to ${event.target} failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
+  "verify.started": (_detail, { detail: { endpoints } }) =>
+    `dialling ${Array.isArray(endpoints) ? endpoints.join(", ") : "endpoints"}`,
   "verify.addressServed": (detail, { detail: { problem } }) =>
     `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}${problem === null ? "" : `: ${detail("problem")}`}`,
   "verify.converged": (detail) => `${detail("endpoint")} proved live on ${detail("addresses")} address(es)`,
@@ -55,7 +63,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.paused": (detail) => `paused: ${detail("reason")}`,
   "certificate.resumed": () => "resumed",
   "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
-  "store.restored": (_detail, { detail: all }) => `the database was restored from a backup made ${instant(all, "backupMadeAt")}`,
+  "store.restored": (_detail, { detail: all }) =>
+    `the database was restored from a backup made ${instant(all, "backupMadeAt")}`,
   "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,
   "clock.recovered": () => "the clock is right again",
 };

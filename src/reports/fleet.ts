@@ -34,9 +34,16 @@ export type BudgetOf = (issuer: string) => CaBudget;
 const ACTIVE_SPARE = 1_000;
 
 /** Every configured certificate, sorted by name, in a fixed number of queries however many there are. */
-export async function loadFleet(store: Store, certificates: readonly Certificate[], now: number, budgetOf: BudgetOf = unlimited): Promise<Member[]> {
+export async function loadFleet(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+  budgetOf: BudgetOf = unlimited,
+): Promise<Member[]> {
   // The first of a certificate is the one that counts.
-  const replacements = new Map((await store.replacements.memberships()).reverse().map((each) => [each.certificate, each]));
+  const replacements = new Map(
+    (await store.replacements.memberships()).reverse().map((each) => [each.certificate, each]),
+  );
   const buckets = byKey(await store.ledger.list(now));
   const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
   const versions = new Map((await store.versions.listLatest()).map((version) => [version.certificate, version]));
@@ -56,12 +63,19 @@ export async function loadFleet(store: Store, certificates: readonly Certificate
       deployments: deployments.get(certificate.name) ?? [],
       endpoints: endpoints.get(certificate.name) ?? [],
       replacement: replacements.get(certificate.name) ?? null,
-      budget: { ca: budgetOf(issuerToAsk(certificate, replacements.get(certificate.name), versions.get(certificate.name))), buckets },
+      budget: {
+        ca: budgetOf(issuerToAsk(certificate, replacements.get(certificate.name), versions.get(certificate.name))),
+        buckets,
+      },
     }));
 }
 
 /** As the planner: a replacement may order elsewhere. */
-function issuerToAsk({ issuer }: Certificate, replacement: ReplacementMembership | undefined, version: Version | undefined): string {
+function issuerToAsk(
+  { issuer }: Certificate,
+  replacement: ReplacementMembership | undefined,
+  version: Version | undefined,
+): string {
   return (isReplacementPending(replacement ?? null, version ?? null) ? replacement?.issuer : null) ?? issuer;
 }
 
@@ -89,12 +103,17 @@ export interface Progress {
   readonly provedAt: number | null;
 }
 
-export function progressOf({ certificate, version, deployments, endpoints }: Member, generation = version?.generation ?? 0): Progress {
+export function progressOf(
+  { certificate, version, deployments, endpoints }: Member,
+  generation = version?.generation ?? 0,
+): Progress {
   const deployed = certificate.targets.filter((name) =>
     deployments.some(({ target, deployedGeneration }) => target === name && holds(deployedGeneration, generation)),
   );
   const keys = certificate.endpoints.map(endpointKey);
-  const proofs = endpoints.filter((status) => keys.includes(status.endpoint) && status.generation === generation && generation > 0 && status.proved);
+  const proofs = endpoints.filter(
+    (status) => keys.includes(status.endpoint) && status.generation === generation && generation > 0 && status.proved,
+  );
   const provedLive = keys.length > 0 && proofs.length === keys.length;
   return {
     targetsDeployed: deployed.length,

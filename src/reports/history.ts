@@ -54,7 +54,19 @@ export async function historyReport(store: Store, query: HistoryQuery, now: numb
 }
 
 export async function historyEntry(store: Store, renewal: Renewal, now: number): Promise<HistoryEntry> {
-  const { id, certificate, reason, trigger, state, generation, attempts, errorCode, errorMessage, createdAt, finishedAt } = renewal;
+  const {
+    id,
+    certificate,
+    reason,
+    trigger,
+    state,
+    generation,
+    attempts,
+    errorCode,
+    errorMessage,
+    createdAt,
+    finishedAt,
+  } = renewal;
   const version = await store.versions.get(certificate, generation);
   return {
     id,

@@ -37,11 +37,16 @@ export function exhaustedLimits(fleet: readonly Member[], now: number): Exhauste
       lastAt = Math.max(lastAt, freeAt(charge, bucket, false));
       [bucket] = spend([charge], byKey(bucket === undefined ? [] : [bucket]), lastAt);
     }
-    return lastAt <= now ? [] : [{ issuer, limit: describeLimit(charge), left: available, wanted, lastAt: iso(lastAt) }];
+    return lastAt <= now
+      ? []
+      : [{ issuer, limit: describeLimit(charge), left: available, wanted, lastAt: iso(lastAt) }];
   });
 }
 
 function wantsOrder(member: Member, now: number): boolean {
   const decision = planDecisionOf(member, now);
-  return decision !== null && (decision.due ? !isFreeOfBudget(member, decision.reason, now) : decision.blockedBy === "budget");
+  return (
+    decision !== null &&
+    (decision.due ? !isFreeOfBudget(member, decision.reason, now) : decision.blockedBy === "budget")
+  );
 }

@@ -19,11 +19,18 @@ const EXPLANATIONS_MAX = 3;
 /** A silent planner is how certificates expire with nobody told, so it is looked for here and not only in its own log. */
 export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
   const unseen = fleet.filter(({ record }) => record === null);
-  const overdue = fleet.filter(({ record, active }) => active === null && record !== null && isOverdue(record.nextCheckAt, now));
+  const overdue = fleet.filter(
+    ({ record, active }) => active === null && record !== null && isOverdue(record.nextCheckAt, now),
+  );
   const differing = fleet.filter(({ record, certificate }) => record !== null && record.digest !== certificate.digest);
   const since = Math.min(...overdue.map(({ record }) => record?.nextCheckAt ?? now));
   return [
-    notice(unseen, `no planner has seen ${amount(unseen, fleet)}`, "Start one with `renewd run` or `renewd worker planner`, or reload it with SIGHUP.", true),
+    notice(
+      unseen,
+      `no planner has seen ${amount(unseen, fleet)}`,
+      "Start one with `renewd run` or `renewd worker planner`, or reload it with SIGHUP.",
+      true,
+    ),
     notice(
       overdue,
       `no planner has looked at ${amount(overdue, fleet)}, due since ${formatDuration(now - since)}`,
@@ -32,7 +39,12 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
     ),
     ...explained(fleet, now),
     rehearsed(fleet),
-    notice(differing, `this configuration differs from the planner's for ${amount(differing, fleet)}`, "Reload the planner with SIGHUP.", false),
+    notice(
+      differing,
+      `this configuration differs from the planner's for ${amount(differing, fleet)}`,
+      "Reload the planner with SIGHUP.",
+      false,
+    ),
   ].filter((each) => each !== null);
 }
 
@@ -50,7 +62,8 @@ export function silentChannels(cursors: readonly ChannelCursor[]): Notice[] {
 
 /** A CA that moves windows says why: people read it before they wonder about a wave of renewals. */
 function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
-  const urlOf = ({ version, renewalInfo }: Member): string | null => (version === null ? null : (suggestionFor(version, renewalInfo)?.explanationUrl ?? null));
+  const urlOf = ({ version, renewalInfo }: Member): string | null =>
+    version === null ? null : (suggestionFor(version, renewalInfo)?.explanationUrl ?? null);
   const byUrl = Map.groupBy(
     fleet.filter((member) => urlOf(member) !== null),
     urlOf,
@@ -85,11 +98,18 @@ function isOverdue(nextCheckAt: number | null, now: number): boolean {
 
 function notice(members: readonly Member[], what: string, action: string, needsPerson: boolean): Notice | null {
   if (members.length === 0) return null;
-  return { what, action, needsPerson, certificates: members.slice(0, NAMED_MAX).map(({ certificate }) => certificate.name) };
+  return {
+    what,
+    action,
+    needsPerson,
+    certificates: members.slice(0, NAMED_MAX).map(({ certificate }) => certificate.name),
+  };
 }
 
 function amount(members: readonly Member[], fleet: readonly Member[]): string {
   const [first] = members;
   if (members.length === 1 && first !== undefined) return `certificate ${first.certificate.name}`;
-  return members.length === fleet.length ? `any of ${fleet.length} certificates` : `${members.length} of ${fleet.length} certificates`;
+  return members.length === fleet.length
+    ? `any of ${fleet.length} certificates`
+    : `${members.length} of ${fleet.length} certificates`;
 }

@@ -53,12 +53,26 @@ export async function planReport(
 function entryOf(member: Member, decision: PlanDecision | null, now: number): Omit<PlanEntry, "incompatible"> {
   const { name } = member.certificate;
   if (decision === null) {
-    return { name, due: false, reason: null, heldBy: "unknown", detail: "no planner has seen it yet: start or reload one", nextAt: null };
+    return {
+      name,
+      due: false,
+      reason: null,
+      heldBy: "unknown",
+      detail: "no planner has seen it yet: start or reload one",
+      nextAt: null,
+    };
   }
   const { detail } = decision;
   const nextAt = iso(nextAtOf(member, decision, now));
   if (decision.due) return { name, due: true, reason: decision.reason, heldBy: null, detail, nextAt };
-  return { name, due: false, reason: decision.blockedBy === null ? null : decision.reason, heldBy: decision.blockedBy, detail, nextAt };
+  return {
+    name,
+    due: false,
+    reason: decision.blockedBy === null ? null : decision.reason,
+    heldBy: decision.blockedBy,
+    detail,
+    nextAt,
+  };
 }
 
 function nextAtOf(member: Member, decision: PlanDecision, now: number): number | null {

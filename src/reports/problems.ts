@@ -68,11 +68,16 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   expired({ member: { version }, expiresAt, now }) {
     if (expiresAt === null || expiresAt > now) return null;
     const ago = `${formatDuration(now - expiresAt)} ago`;
-    return version !== null && version.leaf.notAfter > now ? `a certificate that expired ${ago} is still in use` : `expired ${ago}`;
+    return version !== null && version.leaf.notAfter > now
+      ? `a certificate that expired ${ago} is still in use`
+      : `expired ${ago}`;
   },
   revoked: ({ member: { version }, now }) =>
-    version === null || version.revokedAt === null ? null : `generation ${version.generation} was revoked ${formatDuration(now - version.revokedAt)} ago`,
-  quarantined: ({ member: { record } }) => (isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null),
+    version === null || version.revokedAt === null
+      ? null
+      : `generation ${version.generation} was revoked ${formatDuration(now - version.revokedAt)} ago`,
+  quarantined: ({ member: { record } }) =>
+    isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null,
   held({ member, member: { active }, now, lastEventAt }) {
     if (active?.state !== "held") return null;
     const { targets, targetsDeployed } = progressOf(member, active.generation);
@@ -83,13 +88,21 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   },
   expiring({ member: { version, active }, expiresAt, now }) {
     // Of another version something else is told: what keeps it from being used, and what is still in use.
-    if (version === null || version.verifiedAt === null || expiresAt === null || expiresAt <= now || now < expiryWarningAt(version.leaf)) return null;
+    if (
+      version === null ||
+      version.verifiedAt === null ||
+      expiresAt === null ||
+      expiresAt <= now ||
+      now < expiryWarningAt(version.leaf)
+    )
+      return null;
     const moving = active !== null && active.errorCode === null && active.state !== "held";
     return moving ? null : `expires in ${formatDuration(expiresAt - now)} and nothing newer is proved live`;
   },
   failing({ member, member: { record, active }, renewal, now }) {
     const [stopped] = active === null || active.state === "held" ? [] : stoppedBy(member);
-    if (stopped !== undefined) return `the renewal in flight fails (${stopped.where}, ${count(stopped.attempts, "attempt")} so far)`;
+    if (stopped !== undefined)
+      return `the renewal in flight fails (${stopped.where}, ${count(stopped.attempts, "attempt")} so far)`;
     const failures = record?.failures ?? 0;
     if (failures === 0) return null;
     if (renewal?.reason === "rollback" && renewal.state === "succeeded") {
@@ -102,7 +115,9 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     // Until its renewal ends, an endpoint that serves the old certificate is work in progress.
     if (version === null || active !== null) return null;
     const unproved = unprovedEndpoints(member).length;
-    return unproved === 0 ? null : `${count(unproved, "endpoint")} of ${member.certificate.endpoints.length} not serving generation ${version.generation}`;
+    return unproved === 0
+      ? null
+      : `${count(unproved, "endpoint")} of ${member.certificate.endpoints.length} not serving generation ${version.generation}`;
   },
   notDeployed({ member, now }) {
     const { version, active } = member;
@@ -117,11 +132,14 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   paused({ member: { record }, decision, expiresAt, now }) {
     if (decision === null || decision.due || decision.blockedBy !== "paused" || isQuarantined(record)) return null;
     const since =
-      record === null || record.pausedAt === null ? "" : ` ${formatDuration(now - record.pausedAt)} ago (${record.pausedReason ?? "no reason given"})`;
+      record === null || record.pausedAt === null
+        ? ""
+        : ` ${formatDuration(now - record.pausedAt)} ago (${record.pausedReason ?? "no reason given"})`;
     const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
     return `paused${since} although a renewal is due${expiry}`;
   },
-  restored: ({ decision }) => (decision !== null && !decision.due && decision.blockedBy === "restored" ? decision.detail : null),
+  restored: ({ decision }) =>
+    decision !== null && !decision.due && decision.blockedBy === "restored" ? decision.detail : null,
   stuck({ member: { active }, lastEventAt, now, member }) {
     if (active === null || active.state === "held" || waitsUntil(member, now) !== null) return null;
     const quietMs = now - Math.max(active.createdAt, lastEventAt ?? 0);
@@ -143,9 +161,15 @@ const HEALING: ReadonlySet<ErrorClass> = new Set(["transient", "rateLimited", "t
 export function needsPerson(problems: readonly Problem[], complaints: readonly Failure[], facts: Case): boolean {
   const { member, now } = facts;
   const heals =
-    member.active !== null && complaints.every(({ code, nextAttemptAt }) => nextAttemptAt !== null && isErrorCode(code) && HEALING.has(ERRORS[code].class));
-  const roomLeft = member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
-  return problems.some(({ kind }) => (kind === "revoked" ? member.active === null : kind !== "failing" || !heals || !roomLeft));
+    member.active !== null &&
+    complaints.every(
+      ({ code, nextAttemptAt }) => nextAttemptAt !== null && isErrorCode(code) && HEALING.has(ERRORS[code].class),
+    );
+  const roomLeft =
+    member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
+  return problems.some(({ kind }) =>
+    kind === "revoked" ? member.active === null : kind !== "failing" || !heals || !roomLeft,
+  );
 }
 
 /** Every error that has not been overcome yet, the one that stops most first. */
@@ -153,7 +177,8 @@ export function failuresOf(member: Member): Failure[] {
   const { record } = member;
   const found = stoppedBy(member);
   for (const status of unprovedEndpoints(member)) {
-    if (status.errorCode !== null) found.push(failure(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
+    if (status.errorCode !== null)
+      found.push(failure(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
   }
   if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
     found.push(failure("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
@@ -165,10 +190,31 @@ export function failuresOf(member: Member): Failure[] {
 export function stoppedBy({ certificate, active, deployments }: Member): Failure[] {
   const found: Failure[] = [];
   if (active !== null && active.errorCode !== null)
-    found.push(failure(active.state === "held" ? "wave" : "issuing", active.errorCode, active.errorMessage, active.attempts, active.retryAt));
+    found.push(
+      failure(
+        active.state === "held" ? "wave" : "issuing",
+        active.errorCode,
+        active.errorMessage,
+        active.attempts,
+        active.retryAt,
+      ),
+    );
   for (const row of deployments) {
-    if (row.errorCode === null || row.deployedGeneration >= row.wantedGeneration || !certificate.targets.includes(row.target)) continue;
-    found.push(failure(`target ${row.target}`, row.errorCode, row.errorMessage, row.attempts, row.exhausted ? null : row.nextAttemptAt));
+    if (
+      row.errorCode === null ||
+      row.deployedGeneration >= row.wantedGeneration ||
+      !certificate.targets.includes(row.target)
+    )
+      continue;
+    found.push(
+      failure(
+        `target ${row.target}`,
+        row.errorCode,
+        row.errorMessage,
+        row.attempts,
+        row.exhausted ? null : row.nextAttemptAt,
+      ),
+    );
   }
   return found;
 }
@@ -180,7 +226,9 @@ export function waitsUntil({ active, certificate, deployments }: Member, now: nu
   // Later waves are due as far as their rows say, but get nothing before the first that is not done.
   for (const { targets, bakeMs } of wavesOf(certificate)) {
     const rows = deployments.filter(({ target }) => targets.includes(target));
-    const waiting = rows.filter((row) => row.deployedGeneration < row.wantedGeneration && !row.exhausted).map((row) => row.nextAttemptAt ?? 0);
+    const waiting = rows
+      .filter((row) => row.deployedGeneration < row.wantedGeneration && !row.exhausted)
+      .map((row) => row.nextAttemptAt ?? 0);
     if (waiting.length > 0) return waiting.every((at) => at > now) ? Math.min(...waiting) : null;
     const bakedAt = bakeMs === 0 ? 0 : Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + bakeMs;
     if (bakedAt > now) return bakedAt;
@@ -190,15 +238,31 @@ export function waitsUntil({ active, certificate, deployments }: Member, now: nu
 
 export function isQuarantined(record: Member["record"]): boolean {
   // A person may have paused it since, for reasons of their own.
-  return record?.pausedAt != null && record.lastErrorCode === "internal.crashLoop" && (record.pausedReason?.startsWith(QUARANTINED) ?? false);
+  return (
+    record?.pausedAt != null &&
+    record.lastErrorCode === "internal.crashLoop" &&
+    (record.pausedReason?.startsWith(QUARANTINED) ?? false)
+  );
 }
 
-function unprovedEndpoints({ certificate, endpoints, version }: Pick<Member, "certificate" | "endpoints" | "version">): Member["endpoints"] {
+function unprovedEndpoints({
+  certificate,
+  endpoints,
+  version,
+}: Pick<Member, "certificate" | "endpoints" | "version">): Member["endpoints"] {
   const keys = certificate.endpoints.map(endpointKey);
-  return endpoints.filter((status) => keys.includes(status.endpoint) && status.generation === version?.generation && !status.proved);
+  return endpoints.filter(
+    (status) => keys.includes(status.endpoint) && status.generation === version?.generation && !status.proved,
+  );
 }
 
-function failure(where: string, code: string, message: string | null, attempts: number, nextAttemptAt: number | null): Failure {
+function failure(
+  where: string,
+  code: string,
+  message: string | null,
+  attempts: number,
+  nextAttemptAt: number | null,
+): Failure {
   const action = isErrorCode(code) ? ERRORS[code].action : ERRORS["internal.bug"].action;
   return { where, code, message: message ?? "no message was recorded", action, attempts, nextAttemptAt };
 }
@@ -219,7 +283,12 @@ export async function earliestExpiry(store: Store, member: Member): Promise<numb
   const instants = [version.leaf.notAfter];
   if (targetsDeployed < targets) {
     for (const row of deployments) {
-      if (!certificate.targets.includes(row.target) || row.deployedGeneration === 0 || row.deployedGeneration >= version.generation) continue;
+      if (
+        !certificate.targets.includes(row.target) ||
+        row.deployedGeneration === 0 ||
+        row.deployedGeneration >= version.generation
+      )
+        continue;
       const held = await store.versions.get(certificate.name, row.deployedGeneration);
       if (held !== null) instants.push(held.leaf.notAfter);
     }

@@ -58,8 +58,17 @@ async function findRenewal(store: Store, id: string): Promise<Renewal> {
   const recent = await store.renewals.list({ limit: PREFIX_SEARCH_MAX });
   const [match, ...others] = recent.filter((renewal) => renewal.id.startsWith(id));
   const shortId = `"${id.slice(0, 80)}"`;
-  if (match === undefined) throw new RenewalError("request.invalid", `renewal: no renewal's id begins with ${shortId}; see \`renewd history\``);
+  if (match === undefined)
+    throw new RenewalError(
+      "request.invalid",
+      `renewal: no renewal's id begins with ${shortId}; see \`renewd history\``,
+    );
   if (others.length === 0) return match;
-  const candidates = [match, ...others].slice(0, CANDIDATES_MAX).map((renewal) => `${renewal.id} (${renewal.certificate})`);
-  throw new RenewalError("request.invalid", `renewal: ${others.length + 1} renewals' ids begin with ${shortId}: ${candidates.join(", ")}`);
+  const candidates = [match, ...others]
+    .slice(0, CANDIDATES_MAX)
+    .map((renewal) => `${renewal.id} (${renewal.certificate})`);
+  throw new RenewalError(
+    "request.invalid",
+    `renewal: ${others.length + 1} renewals' ids begin with ${shortId}: ${candidates.join(", ")}`,
+  );
 }

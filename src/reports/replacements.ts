@@ -38,18 +38,36 @@ export interface ReplacementSource {
   readonly services: { readonly budget: BudgetOf };
 }
 
-export async function replacementReport({ store, config, services }: ReplacementSource, id: string | undefined, now: number): Promise<ReplacementReport> {
+export async function replacementReport(
+  { store, config, services }: ReplacementSource,
+  id: string | undefined,
+  now: number,
+): Promise<ReplacementReport> {
   const listed = (await store.replacements.list()).filter((each) => id === undefined || each.id.startsWith(id));
   if (id !== undefined && listed.length !== 1) {
-    throw new RenewalError("request.invalid", `"${id.slice(0, 80)}" is the beginning of ${listed.length === 0 ? "no" : "more than one"} replacement's id`);
+    throw new RenewalError(
+      "request.invalid",
+      `"${id.slice(0, 80)}" is the beginning of ${listed.length === 0 ? "no" : "more than one"} replacement's id`,
+    );
   }
-  const fleet = new Map((await loadFleet(store, config.certificates, now, services.budget)).map((member) => [member.certificate.name, member]));
+  const fleet = new Map(
+    (await loadFleet(store, config.certificates, now, services.budget)).map((member) => [
+      member.certificate.name,
+      member,
+    ]),
+  );
   const replacements: ReplacementEntry[] = [];
-  for (const replacement of listed) replacements.push(replacementEntry(replacement, await store.replacements.members(replacement.id), fleet, now));
+  for (const replacement of listed)
+    replacements.push(replacementEntry(replacement, await store.replacements.members(replacement.id), fleet, now));
   return { version: 1, at: iso(now), replacements };
 }
 
-function replacementEntry(replacement: Replacement, members: readonly ReplacementMember[], fleet: ReadonlyMap<string, Member>, now: number): ReplacementEntry {
+function replacementEntry(
+  replacement: Replacement,
+  members: readonly ReplacementMember[],
+  fleet: ReadonlyMap<string, Member>,
+  now: number,
+): ReplacementEntry {
   const waiting = new Map<string, string[]>();
   const left: Member[] = [];
   let done = 0;
@@ -62,7 +80,8 @@ function replacementEntry(replacement: Replacement, members: readonly Replacemen
     else waiting.set(state, [...(waiting.get(state) ?? []), certificate]);
     if (member !== undefined && state !== "done") left.push(member);
   }
-  const projectedAt = replacement.endedAt === null && done < members.length ? project(replacement, done, left, now) : null;
+  const projectedAt =
+    replacement.endedAt === null && done < members.length ? project(replacement, done, left, now) : null;
   return {
     id: replacement.id,
     selection: replacement.selection,
@@ -72,7 +91,9 @@ function replacementEntry(replacement: Replacement, members: readonly Replacemen
     certificates: members.length,
     done,
     inFlight,
-    waiting: [...waiting].map(([on, certificates]) => ({ on, certificates })).sort((a, b) => b.certificates.length - a.certificates.length),
+    waiting: [...waiting]
+      .map(([on, certificates]) => ({ on, certificates }))
+      .sort((a, b) => b.certificates.length - a.certificates.length),
     projectedAt: iso(projectedAt),
     inTime: projectedAt === null ? null : projectedAt <= replacement.deadline,
   };
@@ -82,7 +103,9 @@ function stateOf(member: Member, generation: number, now: number): string {
   const { version, active } = member;
   if (version !== null && version.generation > generation && version.verifiedAt !== null) return "done";
   if (active !== null)
-    return waitsUntil(member, now) === null ? "inFlight" : `${active.errorCode ?? "a target"}: ${active.errorMessage ?? "tried again later"}`;
+    return waitsUntil(member, now) === null
+      ? "inFlight"
+      : `${active.errorCode ?? "a target"}: ${active.errorMessage ?? "tried again later"}`;
   const decision = planDecisionOf(member, now);
   if (decision === null || decision.due || decision.blockedBy === null) return "its turn";
   return decision.blockedBy === "budget" ? decision.detail : `${decision.blockedBy}: ${decision.detail}`;

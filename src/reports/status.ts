@@ -5,7 +5,17 @@ import { behindTargets } from "../renewal/rules/reasons.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { type Notice, noticesOf, silentChannels } from "./notices.ts";
-import { type Case, earliestExpiry, failuresOf, isQuarantined, needsPerson, type Problem, problemsOf, stoppedBy, waitsUntil } from "./problems.ts";
+import {
+  type Case,
+  earliestExpiry,
+  failuresOf,
+  isQuarantined,
+  needsPerson,
+  type Problem,
+  problemsOf,
+  stoppedBy,
+  waitsUntil,
+} from "./problems.ts";
 
 /** `renewd status --json`. Instants are ISO 8601. */
 export interface StatusReport {
@@ -79,7 +89,12 @@ interface Examined extends Case {
 }
 
 /** What is wrong, why, what was tried, what comes next and what to do; then what is going on. Reads only. */
-export async function statusReport(store: Store, certificates: readonly Certificate[], now: number, budgetOf?: BudgetOf): Promise<StatusReport> {
+export async function statusReport(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+  budgetOf?: BudgetOf,
+): Promise<StatusReport> {
   const fleet = await loadFleet(store, certificates, now, budgetOf);
   const examined: Examined[] = [];
   for (const member of fleet) examined.push(await examine(store, member, now));
@@ -92,7 +107,9 @@ export async function statusReport(store: Store, certificates: readonly Certific
     needsPerson: problems.some((each) => each.needsPerson) || notices.some((each) => each.needsPerson),
     notices,
     problems,
-    inFlight: fleet.flatMap((member) => (member.active === null ? [] : [inFlightOf(member, member.active, now)])).sort((a, b) => b.ageMs - a.ageMs),
+    inFlight: fleet
+      .flatMap((member) => (member.active === null ? [] : [inFlightOf(member, member.active, now)]))
+      .sort((a, b) => b.ageMs - a.ageMs),
     summary: summaryOf(examined, now),
   };
 }
@@ -104,7 +121,14 @@ async function examine(store: Store, member: Member, now: number): Promise<Exami
   const [last] = eventful ? await store.renewals.list({ certificate: member.certificate.name, limit: 1 }) : [];
   const renewal = member.active ?? last ?? null;
   const [event] = renewal === null ? [] : await store.events.list({ renewalId: renewal.id, limit: 1 });
-  const facts = { member, decision, renewal, lastEventAt: event?.at ?? null, expiresAt: await earliestExpiry(store, member), now };
+  const facts = {
+    member,
+    decision,
+    renewal,
+    lastEventAt: event?.at ?? null,
+    expiresAt: await earliestExpiry(store, member),
+    now,
+  };
   return { ...facts, problems: problemsOf(facts) };
 }
 
@@ -144,26 +168,38 @@ function nextOf({ member, decision, now }: Examined): Trouble["next"] {
   if (active?.state === "held") return { at: null, what: "nothing until it is resumed or rolled back" };
   if (active !== null) {
     const until = waitsUntil(member, now);
-    return until === null ? { at: iso(now), what: `${active.state} now` } : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };
+    return until === null
+      ? { at: iso(now), what: `${active.state} now` }
+      : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };
   }
   if (isQuarantined(record)) return { at: null, what: "nothing until it is resumed" };
   if (decision !== null && !decision.due && decision.blockedBy === "paused") {
-    return decision.until === null ? { at: null, what: "nothing until it is resumed" } : { at: iso(decision.until), what: "the pause ends" };
+    return decision.until === null
+      ? { at: null, what: "nothing until it is resumed" }
+      : { at: iso(decision.until), what: "the pause ends" };
   }
   const at = nextLookAt(member, decision);
   if (at !== null && decision !== null && !decision.due && decision.blockedBy === "restored")
     return { at: iso(Math.max(at, now)), what: "its endpoints are dialled" };
-  return at === null ? { at: null, what: "nothing: no planner has taken it up" } : { at: iso(Math.max(at, now)), what: "a renewal is tried again" };
+  return at === null
+    ? { at: null, what: "nothing: no planner has taken it up" }
+    : { at: iso(Math.max(at, now)), what: "a renewal is tried again" };
 }
 
 function actionsOf({ member, problems, decision }: Examined, fromErrors: readonly string[]): string[] {
   const { name } = member.certificate;
   const actions = new Set(fromErrors);
   const kinds = problems.map(({ kind }) => kind);
-  if (kinds.includes("quarantined") || kinds.includes("paused")) actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
-  if (kinds.includes("held")) actions.add(`Mend what failed, then \`renewd resume ${name}\`; or put the pair before back: \`renewd rollback ${name}\`.`);
-  if (kinds.includes("restored")) actions.add(`Let the planner reach its endpoints, or issue a new certificate: \`renewd renew ${name} --force\`.`);
-  if (kinds.includes("stuck")) actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member)}\`.`);
+  if (kinds.includes("quarantined") || kinds.includes("paused"))
+    actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
+  if (kinds.includes("held"))
+    actions.add(
+      `Mend what failed, then \`renewd resume ${name}\`; or put the pair before back: \`renewd rollback ${name}\`.`,
+    );
+  if (kinds.includes("restored"))
+    actions.add(`Let the planner reach its endpoints, or issue a new certificate: \`renewd renew ${name} --force\`.`);
+  if (kinds.includes("stuck"))
+    actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member)}\`.`);
   if (actions.size > 0) return [...actions];
   if (member.active !== null) actions.add("Nothing: a renewal is under way.");
   else if (decision?.due) actions.add("Nothing: the planner takes it up at its next tick.");
@@ -215,6 +251,9 @@ function summaryOf(examined: readonly Examined[], now: number): Summary {
     notProved: issued.length - live.length,
     notIssued: quiet.length - issued.length,
     paused: examined.filter(isPaused).length,
-    nextExpiry: soonest === undefined || soonest.expiresAt === null ? null : { certificate: soonest.member.certificate.name, at: iso(soonest.expiresAt) },
+    nextExpiry:
+      soonest === undefined || soonest.expiresAt === null
+        ? null
+        : { certificate: soonest.member.certificate.name, at: iso(soonest.expiresAt) },
   };
 }

@@ -6,4 +6,7 @@ import { webroot } from "./webroot.ts";
 export type { SolverDependencies } from "./http01.ts";
 
 /** Every solver kind: one line each. */
-export const SOLVERS: readonly RegisteredPlugin<SolverDependencies, Solver>[] = [definePlugin(http01), definePlugin(webroot)];
+export const SOLVERS: readonly RegisteredPlugin<SolverDependencies, Solver>[] = [
+  definePlugin(http01),
+  definePlugin(webroot),
+];

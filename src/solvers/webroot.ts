@@ -12,7 +12,10 @@ import { checkToken } from "./token.ts";
 const ANSWER_BYTES_MAX = 1024;
 
 const options = z.strictObject({
-  directory: z.string().refine(isAbsolute, "must be an absolute path").describe("Document root of the web server that answers on port 80 for the names."),
+  directory: z
+    .string()
+    .refine(isAbsolute, "must be an absolute path")
+    .describe("Document root of the web server that answers on port 80 for the names."),
 });
 
 /** Answers http-01 through files a web server already serves (RFC 8555 §8.3). */
@@ -28,7 +31,11 @@ export const webroot: Plugin<z.infer<typeof options>, SolverDependencies, Solver
   }),
 };
 
-async function publish(root: string, { token, keyAuthorization }: ChallengeResponse, signal: AbortSignal): Promise<void> {
+async function publish(
+  root: string,
+  { token, keyAuthorization }: ChallengeResponse,
+  signal: AbortSignal,
+): Promise<void> {
   const name = checkToken(token);
   signal.throwIfAborted();
   await using folder = await openFolder(root, true);
@@ -47,19 +54,28 @@ async function publish(root: string, { token, keyAuthorization }: ChallengeRespo
 
 async function writeNew(path: string, text: string): Promise<void> {
   // 0644: the web server runs as another user; the content is public by design.
-  await using file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
+  await using file = await open(
+    path,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o644,
+  );
   await file.chmod(0o644);
   await file.writeFile(text);
 }
 
-async function withdraw(root: string, { token, keyAuthorization }: ChallengeResponse, signal: AbortSignal): Promise<void> {
+async function withdraw(
+  root: string,
+  { token, keyAuthorization }: ChallengeResponse,
+  signal: AbortSignal,
+): Promise<void> {
   const name = checkToken(token);
   signal.throwIfAborted();
   try {
     await using folder = await openFolder(root, false);
     const path = within(folder, name);
     const found = await lstat(path);
-    if (found.isFile() && found.size < ANSWER_BYTES_MAX && (await readFile(path, "utf8")) === keyAuthorization) await rm(path, { force: true });
+    if (found.isFile() && found.size < ANSWER_BYTES_MAX && (await readFile(path, "utf8")) === keyAuthorization)
+      await rm(path, { force: true });
   } catch (error) {
     // Nothing is there, or nothing that we can have put there.
     if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error))) throw error;
@@ -124,6 +140,10 @@ async function atPath(directory: string, work: () => Promise<void>): Promise<voi
     const code = codeOf(cause);
     // An abort's reason is the caller's, whatever it is; only the file system's own errors are ours to translate.
     if (!/^E[A-Z]+$/.test(code)) throw cause;
-    throw new RenewalError("solver.failed", `Cannot write http-01 answers below the webroot ${directory}: ${WHY[code] ?? code}.`, { cause });
+    throw new RenewalError(
+      "solver.failed",
+      `Cannot write http-01 answers below the webroot ${directory}: ${WHY[code] ?? code}.`,
+      { cause },
+    );
   }
 }

@@ -43,7 +43,8 @@ export async function auditHistory({ db }: Database, vault: Vault, signal: Abort
         events += 1;
         // Before sealing, PostgreSQL left gaps where a transaction was rolled back.
         const wanted = Math.max(seen + 1, head?.firstSealed ?? 1);
-        if (head !== null && row.seq > wanted && wanted <= head.last) add(faults, { kind: "missing", from: wanted, to: Math.min(row.seq - 1, head.last) });
+        if (head !== null && row.seq > wanted && wanted <= head.last)
+          add(faults, { kind: "missing", from: wanted, to: Math.min(row.seq - 1, head.last) });
         if (isOlder(row, head)) unsealed += 1;
         else {
           const kind = faultOf(row, head, vault);
@@ -51,15 +52,29 @@ export async function auditHistory({ db }: Database, vault: Vault, signal: Abort
         }
         seen = row.seq;
       }
-      if (head !== null && head.last > seen) add(faults, { kind: "missing", from: Math.max(seen + 1, head.firstSealed), to: head.last });
-      return { events, unsealed, firstSealed: head?.firstSealed ?? null, last: head?.last ?? null, headProblem: headProblem(head, events, vault), faults };
+      if (head !== null && head.last > seen)
+        add(faults, { kind: "missing", from: Math.max(seen + 1, head.firstSealed), to: head.last });
+      return {
+        events,
+        unsealed,
+        firstSealed: head?.firstSealed ?? null,
+        last: head?.last ?? null,
+        headProblem: headProblem(head, events, vault),
+        faults,
+      };
     });
 }
 
 async function* everyEvent(reader: Db, signal: AbortSignal): AsyncGenerator<Schema["events"]> {
   for (let after = 0, full = true; full; ) {
     signal.throwIfAborted();
-    const rows = await reader.selectFrom("events").selectAll().where("seq", ">", after).orderBy("seq").limit(PAGE_ROWS).execute();
+    const rows = await reader
+      .selectFrom("events")
+      .selectAll()
+      .where("seq", ">", after)
+      .orderBy("seq")
+      .limit(PAGE_ROWS)
+      .execute();
     yield* rows;
     after = rows.at(-1)?.seq ?? after;
     full = rows.length === PAGE_ROWS;
@@ -83,6 +98,7 @@ function headProblem(head: HistoryHead | null, events: number, vault: Vault): Hi
 
 function add(faults: HistoryFault[], fault: HistoryFault): void {
   const previous = faults.at(-1);
-  if (previous?.kind === fault.kind && previous.to + 1 === fault.from) faults[faults.length - 1] = { ...previous, to: fault.to };
+  if (previous?.kind === fault.kind && previous.to + 1 === fault.from)
+    faults[faults.length - 1] = { ...previous, to: fault.to };
   else faults.push(fault);
 }

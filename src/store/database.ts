@@ -26,7 +26,8 @@ export interface Database {
 
 export async function openDatabase(options: StoreOptions, vault: Vault): Promise<Database> {
   const scope: TransactionScope = new AsyncLocalStorage();
-  const source = options.kind === "sqlite" ? await sqliteSource(options.file) : postgresSource(options.url, options.poolMax);
+  const source =
+    options.kind === "sqlite" ? await sqliteSource(options.file) : postgresSource(options.url, options.poolMax);
   const dialect = options.kind === "sqlite" ? sqliteDialect(source, scope) : postgresDialect(source, scope);
   const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
   let versionBefore: number;
@@ -45,8 +46,10 @@ const CHECK = "masterKeyCheck";
 /** The first start leaves a sealed word; whoever cannot open it is refused now and not at the first renewal. */
 async function checkMasterKey(db: Db, vault: Vault): Promise<void> {
   const identity = recordIdentity("meta", CHECK);
-  const sealed = (await readMeta(db, CHECK)) ?? (await writeMeta(db, CHECK, vault.seal(identity, new Secret("renewd"))));
-  if (vault.open(identity, sealed).reveal() !== "renewd") throw new RenewalError("store.sealed", "the database's master key check holds an unknown word");
+  const sealed =
+    (await readMeta(db, CHECK)) ?? (await writeMeta(db, CHECK, vault.seal(identity, new Secret("renewd"))));
+  if (vault.open(identity, sealed).reveal() !== "renewd")
+    throw new RenewalError("store.sealed", "the database's master key check holds an unknown word");
 }
 
 async function readMeta(db: Db, name: string): Promise<string | null> {

@@ -8,8 +8,13 @@ export type HistoryHead = Schema["historyHead"];
 const HEAD_ID = 1;
 
 /** Over what the database gives back, its number included: no row can stand for another, and none be made without the master key. */
-export function sealOf(vault: Vault, { seq, at, type, certificate, renewalId, target, worker, detail }: Omit<EventRow, "seal">): string {
-  return vault.authenticate(`event ${JSON.stringify([seq, at, type, certificate, renewalId, target, worker, detail].map(toStorable))}`);
+export function sealOf(
+  vault: Vault,
+  { seq, at, type, certificate, renewalId, target, worker, detail }: Omit<EventRow, "seal">,
+): string {
+  return vault.authenticate(
+    `event ${JSON.stringify([seq, at, type, certificate, renewalId, target, worker, detail].map(toStorable))}`,
+  );
 }
 
 export function headSealOf(vault: Vault, { firstSealed, last }: Pick<HistoryHead, "firstSealed" | "last">): string {

@@ -21,7 +21,10 @@ export async function openStore(options: StoreOptions, vault: Vault, worker: str
 }
 
 /** What opening does anyway, told: the schema version before and after. */
-export async function migrateStore(options: StoreOptions, vault: Vault): Promise<{ readonly where: string; readonly before: number }> {
+export async function migrateStore(
+  options: StoreOptions,
+  vault: Vault,
+): Promise<{ readonly where: string; readonly before: number }> {
   const { db, where, versionBefore } = await openDatabase(options, vault);
   await db.destroy();
   return { where, before: versionBefore };

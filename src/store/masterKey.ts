@@ -24,7 +24,10 @@ export function masterKeyFromText(text: string, where: string): Buffer {
   const key = Buffer.from(trimmed, "base64");
   // Node skips what is not base64; only a text that reads back the same was meant as a key.
   if (key.length !== MASTER_KEY_BYTES || key.toString("base64") !== trimmed) {
-    throw new RenewalError("config.secret", `${where} is not ${MASTER_KEY_BYTES} bytes in base64; make one with: openssl rand -base64 ${MASTER_KEY_BYTES}`);
+    throw new RenewalError(
+      "config.secret",
+      `${where} is not ${MASTER_KEY_BYTES} bytes in base64; make one with: openssl rand -base64 ${MASTER_KEY_BYTES}`,
+    );
   }
   return key;
 }
@@ -40,7 +43,10 @@ async function readKey(file: string): Promise<Buffer | null> {
     const { mode } = await handle.stat();
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
-      throw new RenewalError("config.secret", `master key ${file} can be read by other users (mode ${shown}); run: chmod 600 ${file}`);
+      throw new RenewalError(
+        "config.secret",
+        `master key ${file} can be read by other users (mode ${shown}); run: chmod 600 ${file}`,
+      );
     }
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(FILE_BYTES_MAX), 0, FILE_BYTES_MAX, 0);
     return masterKeyFromText(buffer.toString("latin1", 0, bytesRead), `master key ${file}`);

@@ -22,14 +22,21 @@ import type { Vault } from "./vault.ts";
 export function storeRepositories(database: Database, vault: Vault, worker: string): Store {
   return {
     ...ports(database, database.db, vault, eventStore(database.db, { dialect: database.dialect, vault, worker })),
-    transaction: (work) => database.db.transaction().execute((trx) => transactionRepositories(database, trx, vault, worker, work)),
+    transaction: (work) =>
+      database.db.transaction().execute((trx) => transactionRepositories(database, trx, vault, worker, work)),
     serverTime: () => serverTime(database),
     close: () => database.db.destroy(),
   };
 }
 
 /** Runs `work` with the store's ports over a transaction that is already open; its events are written at the end. */
-export async function transactionRepositories<T>(database: Database, trx: Db, vault: Vault, worker: string, work: (tx: Store) => Promise<T>): Promise<T> {
+export async function transactionRepositories<T>(
+  database: Database,
+  trx: Db,
+  vault: Vault,
+  worker: string,
+  work: (tx: Store) => Promise<T>,
+): Promise<T> {
   const { events, outbox } = eventStoreInside(trx, { dialect: database.dialect, vault, worker });
   const tx: Store = {
     ...ports(database, trx, vault, events),
@@ -53,11 +60,18 @@ export async function transactionRepositories<T>(database: Database, trx: Db, va
 /** The embedded database runs on this machine's clock, so it has none of its own to compare with. */
 async function serverTime({ db, dialect }: Database): Promise<number | null> {
   if (dialect === "sqlite") return null;
-  const { rows } = await sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(db);
+  const { rows } = await sql<{
+    now: number;
+  }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(db);
   return rows[0]?.now ?? null;
 }
 
-function ports(database: Database, db: Db, vault: Vault, events: EventStore): Omit<Store, "transaction" | "serverTime" | "close"> {
+function ports(
+  database: Database,
+  db: Db,
+  vault: Vault,
+  events: EventStore,
+): Omit<Store, "transaction" | "serverTime" | "close"> {
   return {
     certificates: certificateStore(db),
     versions: versionStore(db, vault),

@@ -22,7 +22,12 @@ type Json = string;
  */
 export interface Schema {
   certificates: CertificateRecord;
-  versions: Omit<Version, "leaf" | "chainPem" | "droppedNames"> & { leaf: Json; chainPem: Json; droppedNames: Json | null; sealedKey: string };
+  versions: Omit<Version, "leaf" | "chainPem" | "droppedNames"> & {
+    leaf: Json;
+    chainPem: Json;
+    droppedNames: Json | null;
+    sealedKey: string;
+  };
   /** The order's state lives on the renewal's row so that one statement can compare the fence and write it. */
   renewals: Renewal & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
   deployments: Omit<Deployment, "exhausted" | "receipt"> & { exhausted: Flag; receipt: Json | null };
@@ -36,7 +41,14 @@ export interface Schema {
   /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
   orderScopes: { scope: string; renewalId: string };
   challenges: { token: string; keyAuthorization: string; expiresAt: number };
-  accounts: { issuer: string; directory: string; url: string | null; sealedKey: string; sealedPendingKey: string | null; contactDigest: string | null };
+  accounts: {
+    issuer: string;
+    directory: string;
+    url: string | null;
+    sealedKey: string;
+    sealedPendingKey: string | null;
+    contactDigest: string | null;
+  };
   ledger: Bucket;
   reservations: Reservation & { renewalId: string };
   replacements: Replacement;

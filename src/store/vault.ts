@@ -29,7 +29,11 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 export async function openVault(options: VaultOptions): Promise<Vault> {
-  return vaultOver("key" in options ? masterKeyFromText(options.key.reveal(), "the master key") : await masterKeyFromFile(options.file));
+  return vaultOver(
+    "key" in options
+      ? masterKeyFromText(options.key.reveal(), "the master key")
+      : await masterKeyFromFile(options.file),
+  );
 }
 
 /** Parts are escaped so that no two records share an identity, whatever their names contain. */
@@ -55,16 +59,28 @@ function vaultOver(masterKey: Buffer): Vault {
     open(identity, sealed) {
       const [word, version, sealedBy, wrapped, data, more] = sealed.split(":");
       if (`${word}:${version}` !== FORMAT || wrapped === undefined || data === undefined || more !== undefined) {
-        throw new RenewalError("store.sealed", `the sealed value of ${identity} has a format this renewd does not know`);
+        throw new RenewalError(
+          "store.sealed",
+          `the sealed value of ${identity} has a format this renewd does not know`,
+        );
       }
       if (sealedBy !== keyId) {
-        throw new RenewalError("store.sealed", `the sealed value of ${identity} needs the master key with id ${sealedBy}; the one given has id ${keyId}`);
+        throw new RenewalError(
+          "store.sealed",
+          `the sealed value of ${identity} needs the master key with id ${sealedBy}; the one given has id ${keyId}`,
+        );
       }
       try {
         const dataKey = decrypt(wrappingKey, `${header}:key:${identity}`, Buffer.from(wrapped, "base64url"));
-        return new Secret(decrypt(dataKey, `${header}:data:${identity}`, Buffer.from(data, "base64url")).toString("utf8"));
+        return new Secret(
+          decrypt(dataKey, `${header}:data:${identity}`, Buffer.from(data, "base64url")).toString("utf8"),
+        );
       } catch (cause) {
-        throw new RenewalError("store.sealed", `the sealed value of ${identity} was altered or belongs to another record`, { cause });
+        throw new RenewalError(
+          "store.sealed",
+          `the sealed value of ${identity} was altered or belongs to another record`,
+          { cause },
+        );
       }
     },
     authenticate: (text) => createHmac("sha256", authenticationKey).update(text).digest("base64url"),
@@ -77,7 +93,9 @@ function derive(masterKey: Buffer, purpose: string, bytes: number): Buffer {
 
 function encrypt(key: Buffer, authenticated: string, data: Buffer): Buffer {
   const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(authenticated));
+  const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(
+    Buffer.from(authenticated),
+  );
   const ciphertext = Buffer.concat([cipher.update(data), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), ciphertext]);
 }
@@ -85,6 +103,8 @@ function encrypt(key: Buffer, authenticated: string, data: Buffer): Buffer {
 function decrypt(key: Buffer, authenticated: string, sealed: Buffer): Buffer {
   const iv = sealed.subarray(0, IV_BYTES);
   const tag = sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES);
-  const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(authenticated)).setAuthTag(tag);
+  const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES })
+    .setAAD(Buffer.from(authenticated))
+    .setAuthTag(tag);
   return Buffer.concat([decipher.update(sealed.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]);
 }

@@ -9,7 +9,8 @@ const ADDRESSES_MAX = 64;
 /** Resolves a host to its addresses, as the system does for a client. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
-export const systemResolve: Resolve = async (host) => (await lookup(host, { all: true, order: "verbatim" })).map((found) => found.address);
+export const systemResolve: Resolve = async (host) =>
+  (await lookup(host, { all: true, order: "verbatim" })).map((found) => found.address);
 
 /** Each address once, in the resolver's order. Throws `verify.unreachable` when there is none, or the signal's reason. */
 export async function addressesOf(host: string, resolve: Resolve, signal: AbortSignal): Promise<string[]> {
@@ -21,7 +22,10 @@ export async function addressesOf(host: string, resolve: Resolve, signal: AbortS
   const unique = [...new Set(addresses)];
   if (unique.length === 0) throw new RenewalError("verify.unreachable", `${host}: the name has no address`);
   if (unique.length > ADDRESSES_MAX) {
-    throw new RenewalError("verify.unreachable", `${host}: the name has ${unique.length} addresses, more than the ${ADDRESSES_MAX} that renewd would dial`);
+    throw new RenewalError(
+      "verify.unreachable",
+      `${host}: the name has ${unique.length} addresses, more than the ${ADDRESSES_MAX} that renewd would dial`,
+    );
   }
   return unique;
 }

@@ -45,12 +45,20 @@ function wrongCertificate({ served, serverName, covered }: CheckInput): Observat
 function stale({ served, expected, now }: CheckInput): ObservationProblem | null {
   if (!expected || served.fingerprint === expected.fingerprint) return null;
   const verb = served.notAfter <= now ? "that expired" : "until";
-  return problem("verify.stale", `serves serial ${served.serial} ${verb} ${instant(served.notAfter)}, wanted serial ${expected.serial}`);
+  return problem(
+    "verify.stale",
+    `serves serial ${served.serial} ${verb} ${instant(served.notAfter)}, wanted serial ${expected.serial}`,
+  );
 }
 
 function notValid({ served, now }: CheckInput): ObservationProblem | null {
-  if (now < served.notBefore) return problem("verify.notValid", `serves serial ${served.serial}, which is not valid before ${instant(served.notBefore)}`);
-  if (now >= served.notAfter) return problem("verify.notValid", `serves serial ${served.serial}, which expired ${instant(served.notAfter)}`);
+  if (now < served.notBefore)
+    return problem(
+      "verify.notValid",
+      `serves serial ${served.serial}, which is not valid before ${instant(served.notBefore)}`,
+    );
+  if (now >= served.notAfter)
+    return problem("verify.notValid", `serves serial ${served.serial}, which expired ${instant(served.notAfter)}`);
   return null;
 }
 
@@ -59,8 +67,10 @@ function badChain({ served, expected }: CheckInput): ObservationProblem | null {
   if (!expected || expected.chain.every((fingerprint, i) => served.chain[i] === fingerprint)) return null;
   const missing = expected.chain.filter((fingerprint) => !served.chain.includes(fingerprint)).length;
   const counted = `${expected.chain.length} issued, ${served.chain.length} served, ${missing} missing`;
-  if (missing === 0) return problem("verify.badChain", `serves the intermediate certificates out of order (${counted})`);
-  if (served.chain.length === 0) return problem("verify.badChain", `serves the leaf without its intermediate certificates (${counted})`);
+  if (missing === 0)
+    return problem("verify.badChain", `serves the intermediate certificates out of order (${counted})`);
+  if (served.chain.length === 0)
+    return problem("verify.badChain", `serves the leaf without its intermediate certificates (${counted})`);
   return problem("verify.badChain", `serves other intermediate certificates than were issued (${counted})`);
 }
 

@@ -27,7 +27,11 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       } catch (error) {
         signal.throwIfAborted();
         if (!deadline.aborted) throw error;
-        throw new RenewalError("verify.unreachable", `${endpoint.host}: no answer from the name server within ${timeoutMs} ms`, { cause: error });
+        throw new RenewalError(
+          "verify.unreachable",
+          `${endpoint.host}: no answer from the name server within ${timeoutMs} ms`,
+          { cause: error },
+        );
       }
     },
 
@@ -51,7 +55,13 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
         const served = describeServed(leaf);
         return observed(
           served,
-          checkServed({ served, expected: wanted, serverName: endpoint.sni, covered: namesCover(served.subjectAltNames, endpoint.sni), now: at }),
+          checkServed({
+            served,
+            expected: wanted,
+            serverName: endpoint.sni,
+            covered: namesCover(served.subjectAltNames, endpoint.sni),
+            now: at,
+          }),
         );
       } catch (error) {
         // Our own shutdown says nothing about the peer.
@@ -68,14 +78,24 @@ interface Wanted extends ExpectedCertificate {
 }
 
 function wantedOf({ leaf, keyType, chainPem }: Version): Wanted {
-  return { fingerprint: leaf.fingerprint, serial: leaf.serial, chain: chainPem.map(fingerprintOfPem), keyKind: keyType.startsWith("rsa") ? "rsa" : "ec" };
+  return {
+    fingerprint: leaf.fingerprint,
+    serial: leaf.serial,
+    chain: chainPem.map(fingerprintOfPem),
+    keyKind: keyType.startsWith("rsa") ? "rsa" : "ec",
+  };
 }
 
 /**
  * A server may hold an RSA and an ECDSA certificate for one name and choose by what the client offers. When it shows the
  * kind we did not issue, a second handshake offers only ours; a server that has none refuses, and the first one counts.
  */
-async function serveWanted(endpoint: Endpoint, address: string, wanted: Wanted | null, signal: AbortSignal): Promise<X509Certificate> {
+async function serveWanted(
+  endpoint: Endpoint,
+  address: string,
+  wanted: Wanted | null,
+  signal: AbortSignal,
+): Promise<X509Certificate> {
   const request = { address, port: endpoint.port, serverName: endpoint.sni };
   const leaf = await shakeHands({ ...request, keyKind: null }, signal);
   if (!wanted || leaf.publicKey.asymmetricKeyType === wanted.keyKind) return leaf;

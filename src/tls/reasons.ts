@@ -20,7 +20,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: "it speaks no TLS version newer than 1.1",
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "it speaks no TLS version of 1.2 and 1.3",
   ERR_SSL_TLSV1_UNRECOGNIZED_NAME: "it refuses this server name: no certificate is bound to it",
-  ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR: "it ends the handshake with an internal error, often a missing certificate for this server name",
+  ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR:
+    "it ends the handshake with an internal error, often a missing certificate for this server name",
 };
 
 /** Why no handshake completed, in words; never empty, never more than one line. */
@@ -30,6 +31,7 @@ export function reasonOf(error: unknown): string {
   if (known) return known;
   const alert = /ALERT_([A-Z_]+)$/.exec(code)?.[1];
   if (alert) return `it refuses the handshake (TLS alert ${alert.toLowerCase().replaceAll("_", " ")})`;
-  if (code.startsWith("ERR_SSL_")) return `the handshake failed (${oneLine(code.slice("ERR_SSL_".length).toLowerCase().replaceAll("_", " "), 80)})`;
+  if (code.startsWith("ERR_SSL_"))
+    return `the handshake failed (${oneLine(code.slice("ERR_SSL_".length).toLowerCase().replaceAll("_", " "), 80)})`;
   return oneLine(error instanceof Error ? error.message : String(error), 200) || "unknown reason";
 }

@@ -39,6 +39,11 @@ export function fingerprintOfPem(pem: string): string {
  */
 function restInWireOrder(leaf: X509Certificate): X509Certificate[] {
   const rest: X509Certificate[] = [];
-  for (let next = leaf.issuerCertificate; next !== undefined && rest.length < SERVED_CHAIN_MAX; next = next.issuerCertificate) rest.push(next);
+  for (
+    let next = leaf.issuerCertificate;
+    next !== undefined && rest.length < SERVED_CHAIN_MAX;
+    next = next.issuerCertificate
+  )
+    rest.push(next);
   return rest;
 }

@@ -28,7 +28,13 @@ export interface Http01Responder {
  */
 export async function startHttp01Responder(options: Http01ResponderOptions): Promise<Http01Responder> {
   const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: 1000, maxHeaderSize: 8192, connectionsCheckingInterval: 1000 },
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: 1000,
+      maxHeaderSize: 8192,
+      connectionsCheckingInterval: 1000,
+    },
     (request, response) => {
       answer(request, options.challenges).then(
         (reply) => send(request, response, reply),

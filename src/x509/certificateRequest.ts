@@ -34,7 +34,8 @@ export function readCertificateRequest(file: Uint8Array): CertificateRequest {
   if (signed?.content.tag !== TAG.sequence) throw new TypeError(NO_REQUEST);
   // version, subject, subjectPKInfo, [0] attributes; some leave out the last when there are none.
   const [version, subject, publicKeyInfo, attributes] = elementsOf(signed.content.content).toArray();
-  if (version?.tag !== TAG.integer || subject?.tag !== TAG.sequence || publicKeyInfo?.tag !== TAG.sequence) throw new TypeError(NO_REQUEST);
+  if (version?.tag !== TAG.integer || subject?.tag !== TAG.sequence || publicKeyInfo?.tag !== TAG.sequence)
+    throw new TypeError(NO_REQUEST);
   const extensions = attributes?.tag === contextTag(0, "constructed") ? requestedExtensions(attributes) : [];
   const names = extensions.flatMap((requested) => {
     const value = findExtension(requested, EXTENSION.subjectAltName);

@@ -11,7 +11,9 @@ export function leadsTo(chainPem: readonly string[], wanted: string): boolean {
   const chain = chainPem.map((pem) => new X509Certificate(pem));
   if (chain.some((certificate) => hexOf(certificate) === fingerprint)) return true;
   const top = chain.at(-1);
-  const root = rootCertificates.map((pem) => new X509Certificate(pem)).find((certificate) => hexOf(certificate) === fingerprint);
+  const root = rootCertificates
+    .map((pem) => new X509Certificate(pem))
+    .find((certificate) => hexOf(certificate) === fingerprint);
   return top !== undefined && root !== undefined && top.checkIssued(root) && top.verify(root.publicKey);
 }
 

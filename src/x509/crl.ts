@@ -49,7 +49,8 @@ function urlOf(point: Uint8Array): string | null {
   const fullName = name && [...elementsOf(name.content)].find(({ tag }) => tag === contextTag(0, "constructed"));
   for (const { tag, content } of fullName ? elementsOf(fullName.content) : []) {
     const url = Buffer.from(content).toString("latin1");
-    if (tag === contextTag(6, "primitive") && PLAIN_URL.test(url) && URL.canParse(url) && new URL(url).username === "") return url;
+    if (tag === contextTag(6, "primitive") && PLAIN_URL.test(url) && URL.canParse(url) && new URL(url).username === "")
+      return url;
   }
   return null;
 }
@@ -125,7 +126,8 @@ function checkScope(extensions: Uint8Array | null): void {
     if (!point && isCritical(content)) throw new TypeError("it has a critical extension that is not known");
   }
   const scope = findExtension(extensions, EXTENSION.issuingDistributionPoint);
-  const indirect = scope && elementsOf(readElement(scope).content).find(({ tag }) => tag === contextTag(4, "primitive"));
+  const indirect =
+    scope && elementsOf(readElement(scope).content).find(({ tag }) => tag === contextTag(4, "primitive"));
   if (indirect) throw new TypeError("it is an indirect list");
 }
 
@@ -135,7 +137,8 @@ function readEntry(entry: Uint8Array): CrlEntry | null {
   if (date === undefined) throw new TypeError("an entry without a date");
   const known = [REASON_CODE, INVALIDITY_DATE].map((oid) => hex(oidContent(oid)));
   for (const { content } of extensions === undefined ? [] : elementsOf(extensions.content)) {
-    if (isCritical(content) && !known.includes(hex(readElement(content).content))) throw new TypeError("an entry has a critical extension that is not known");
+    if (isCritical(content) && !known.includes(hex(readElement(content).content)))
+      throw new TypeError("an entry has a critical extension that is not known");
   }
   const code = extensions === undefined ? null : findExtension(extensions.whole, REASON_CODE);
   const reason = code === null ? "unspecified" : (REASONS[readElement(code).content[0] ?? 0] ?? "unspecified");

@@ -30,13 +30,20 @@ export async function createCsr(key: Secret, identifiers: readonly Identifier[])
   if (keyType === null) throw new TypeError("the certificate's private key is of no supported type");
   const { hash, identifier } = ALGORITHMS[keyType];
   const privateKey = privateKeyOf(key);
-  const extension = sequence(oid(EXTENSION.subjectAltName), writeElement(TAG.octetString, writeSubjectAltName(identifiers)));
+  const extension = sequence(
+    oid(EXTENSION.subjectAltName),
+    writeElement(TAG.octetString, writeSubjectAltName(identifiers)),
+  );
   const attribute = sequence(oid(EXTENSION_REQUEST), writeElement(TAG.set, sequence(extension)));
   const version = writeElement(TAG.integer, Uint8Array.of(0));
   const subject = sequence();
   const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
   const info = sequence(version, subject, publicKey, writeElement(contextTag(0, "constructed"), attribute));
-  return sequence(info, identifier, writeElement(TAG.bitString, Uint8Array.of(0), await signing(hash, info, privateKey)));
+  return sequence(
+    info,
+    identifier,
+    writeElement(TAG.bitString, Uint8Array.of(0), await signing(hash, info, privateKey)),
+  );
 }
 
 function sequence(...parts: readonly Uint8Array[]): Uint8Array {

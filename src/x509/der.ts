@@ -30,11 +30,14 @@ export function contextTag(number: number, form: "primitive" | "constructed"): n
 /** The element that `bytes` begin with. Throws a TypeError when there is none, or not all of it. */
 export function readElement(bytes: Uint8Array): DerElement {
   const [tag, first] = bytes;
-  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) throw new TypeError("not DER: no tag and length");
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f)
+    throw new TypeError("not DER: no tag and length");
   // 0x80 would be BER's indefinite length; more than four octets of length nothing here can have.
   const lengthOctets = first < 0x80 ? 0 : first & 0x7f;
-  if (first === 0x80 || lengthOctets > 4 || bytes.length < 2 + lengthOctets) throw new TypeError("not DER: a length that cannot be");
-  const length = lengthOctets === 0 ? first : bytes.subarray(2, 2 + lengthOctets).reduce((sum, octet) => sum * 256 + octet, 0);
+  if (first === 0x80 || lengthOctets > 4 || bytes.length < 2 + lengthOctets)
+    throw new TypeError("not DER: a length that cannot be");
+  const length =
+    lengthOctets === 0 ? first : bytes.subarray(2, 2 + lengthOctets).reduce((sum, octet) => sum * 256 + octet, 0);
   const start = 2 + lengthOctets;
   if (bytes.length < start + length) throw new TypeError("not DER: it ends in the middle of an element");
   return { tag, content: bytes.subarray(start, start + length), whole: bytes.subarray(0, start + length) };
@@ -57,8 +60,16 @@ export function childWith(tag: number, content: Uint8Array): DerElement | null {
 export function writeElement(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const content = Buffer.concat(parts);
   const digits = content.length.toString(16);
-  const octets = content.length < 0x80 ? Buffer.of(content.length) : Buffer.from(digits.padStart(digits.length + (digits.length % 2), "0"), "hex");
-  return Buffer.concat([Buffer.of(tag), ...(content.length < 0x80 ? [] : [Buffer.of(0x80 | octets.length)]), octets, content]);
+  const octets =
+    content.length < 0x80
+      ? Buffer.of(content.length)
+      : Buffer.from(digits.padStart(digits.length + (digits.length % 2), "0"), "hex");
+  return Buffer.concat([
+    Buffer.of(tag),
+    ...(content.length < 0x80 ? [] : [Buffer.of(0x80 | octets.length)]),
+    octets,
+    content,
+  ]);
 }
 
 /** The content octets of an object identifier in dotted form (X.690 §8.19). */

@@ -61,16 +61,24 @@ function checkChain(leaf: X509Certificate, issued: Issued): void {
     const place = `chain certificate ${index + 1}`;
     const parent = parse(place, () => new X509Certificate(pem));
     if (!child.checkIssued(parent))
-      refuse(`the chain is not in order: ${place} (${nameOf(parent.subject)}) is not the issuer of the one before it, ${nameOf(child.issuer)}`);
+      refuse(
+        `the chain is not in order: ${place} (${nameOf(parent.subject)}) is not the issuer of the one before it, ${nameOf(child.issuer)}`,
+      );
     if (!parent.ca) refuse(`${place} (${nameOf(parent.subject)}) is no CA certificate`);
     if (!child.verify(parent.publicKey)) refuse(`${place} (${nameOf(parent.subject)}) did not sign the one before it`);
-    checkDates(`${place} (${nameOf(parent.subject)})`, parent.validFromDate.getTime(), parent.validToDate.getTime(), issued.now);
+    checkDates(
+      `${place} (${nameOf(parent.subject)})`,
+      parent.validFromDate.getTime(),
+      parent.validToDate.getTime(),
+      issued.now,
+    );
     child = parent;
   }
 }
 
 function checkDates(subject: string, notBefore: number, notAfter: number, now: number): void {
-  if (notBefore > now + CLOCK_SKEW_MAX_MS) refuse(`${subject} is not valid before ${new Date(notBefore).toISOString()}, which is ahead of our clock`);
+  if (notBefore > now + CLOCK_SKEW_MAX_MS)
+    refuse(`${subject} is not valid before ${new Date(notBefore).toISOString()}, which is ahead of our clock`);
   if (notAfter <= now) refuse(`${subject} expired at ${new Date(notAfter).toISOString()}`);
 }
 

@@ -32,7 +32,9 @@ describe("the ACME account", () => {
       return answer;
     };
     const workers = [1, 2, 3, 4].map(() => ca.issuer({ name: "contested" }));
-    const results = await Promise.all(workers.map((issuer) => issuer.issue(request(), memoryProgress(), ca.solver, running())));
+    const results = await Promise.all(
+      workers.map((issuer) => issuer.issue(request(), memoryProgress(), ca.solver, running())),
+    );
     ca.proxy.intercept = null;
     expect(new Set(results.map(({ leaf }) => leaf.serial)).size).toBe(4);
     expect([...urls]).toEqual([stored(ca, "contested")?.url]);
@@ -45,7 +47,9 @@ describe("the ACME account", () => {
       // Pebble refuses a nonce now and then: that request comes again.
       return answer.status >= 400 ? answer : "reset";
     };
-    await expect(ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solver, running())).rejects.toMatchObject({
+    await expect(
+      ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solver, running()),
+    ).rejects.toMatchObject({
       code: "acme.connection",
     });
     const key = stored(ca, "interrupted")?.privateKey;
@@ -66,30 +70,40 @@ describe("the ACME account", () => {
   it.each([
     ["", {}, "the CA no longer knows the account"],
     [" and is told of a changed contact", { contact: ["mailto:new@example.com"] }, "the CA no longer knows the order"],
-  ])("is opened anew with the same key when the CA has forgotten everything%s, and the old order is abandoned", async (_case, change, why) => {
-    await using forgetful = await startCa();
-    const progress = memoryProgress();
-    const wanted = request();
-    await forgetful.issuer().issue(wanted, progress, forgetful.solver, running());
-    const [before, orderUrl] = [stored(forgetful, "pebble"), progress.state.orderUrl];
-    await using successor = await startPebble({ httpPort: forgetful.pebble.httpPort });
-    forgetful.proxy.upstream = successor;
-    const result = await forgetful.issuer(change).issue(wanted, progress, forgetful.solver, running());
-    expect(result.leaf.identifiers).toEqual(wanted.identifiers);
-    expect(progress.abandoned).toEqual([why]);
-    expect(progress.state.orderUrl).not.toBe(orderUrl);
-    expect(stored(forgetful, "pebble")?.privateKey).toBe(before?.privateKey);
-  });
+  ])(
+    "is opened anew with the same key when the CA has forgotten everything%s, and the old order is abandoned",
+    async (_case, change, why) => {
+      await using forgetful = await startCa();
+      const progress = memoryProgress();
+      const wanted = request();
+      await forgetful.issuer().issue(wanted, progress, forgetful.solver, running());
+      const [before, orderUrl] = [stored(forgetful, "pebble"), progress.state.orderUrl];
+      await using successor = await startPebble({ httpPort: forgetful.pebble.httpPort });
+      forgetful.proxy.upstream = successor;
+      const result = await forgetful.issuer(change).issue(wanted, progress, forgetful.solver, running());
+      expect(result.leaf.identifiers).toEqual(wanted.identifiers);
+      expect(progress.abandoned).toEqual([why]);
+      expect(progress.state.orderUrl).not.toBe(orderUrl);
+      expect(stored(forgetful, "pebble")?.privateKey).toBe(before?.privateKey);
+    },
+  );
 
   it("is refused before the CA is asked when its terms are not agreed to", async () => {
     const asked = ca.proxy.count("newAccount");
-    const attempt = ca.issuer({ name: "disagreeing", termsOfServiceAgreed: false }).issue(request(), memoryProgress(), ca.solver, running());
-    await expect(attempt).rejects.toMatchObject({ code: "acme.account", message: expect.stringContaining("termsOfServiceAgreed") });
+    const attempt = ca
+      .issuer({ name: "disagreeing", termsOfServiceAgreed: false })
+      .issue(request(), memoryProgress(), ca.solver, running());
+    await expect(attempt).rejects.toMatchObject({
+      code: "acme.account",
+      message: expect.stringContaining("termsOfServiceAgreed"),
+    });
     expect(ca.proxy.count("newAccount")).toBe(asked);
   });
 
   it("is refused by the CA when the contact is not one", async () => {
-    const attempt = ca.issuer({ name: "nameless", contact: ["mailto:not-an-address"] }).issue(request(), memoryProgress(), ca.solver, running());
+    const attempt = ca
+      .issuer({ name: "nameless", contact: ["mailto:not-an-address"] })
+      .issue(request(), memoryProgress(), ca.solver, running());
     await expect(attempt).rejects.toMatchObject({ code: "acme.account" });
   });
 });
@@ -110,13 +124,18 @@ describe("an account that needs an external account binding", () => {
 
   it("is refused without one, saying what to set", async () => {
     const attempt = bound.issuer({ name: "unbound" }).issue(request(), memoryProgress(), bound.solver, running());
-    await expect(attempt).rejects.toMatchObject({ code: "acme.account", message: expect.stringContaining("externalAccount") });
+    await expect(attempt).rejects.toMatchObject({
+      code: "acme.account",
+      message: expect.stringContaining("externalAccount"),
+    });
   });
 
   it("is refused with the wrong key, which is not shown", async () => {
     const wrong = Buffer.from("wrong-key-wrong-key-wrong-key-32").toString("base64url");
     const issuer = bound.issuer({ name: "misbound", externalAccount: { keyId: "kid-1", hmacKey: new Secret(wrong) } });
-    const error = await issuer.issue(request(), memoryProgress(), bound.solver, running()).catch((thrown: unknown) => thrown);
+    const error = await issuer
+      .issue(request(), memoryProgress(), bound.solver, running())
+      .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "acme.account" });
     expect(JSON.stringify(error) + String(error)).not.toContain(wrong);
     expect(issuerOptions(bound.proxy).externalAccount).toBeNull();

@@ -17,8 +17,10 @@ afterEach(() => {
 
 const admin = (change: Partial<IssuerOptions>): AccountAdmin =>
   createAccountAdmin({ ...issuerOptions(ca.proxy), ...change }, { accounts: ca.accounts, now: Date.now });
-const order = (change: Partial<IssuerOptions>) => ca.issuer(change).issue(request(), memoryProgress(), ca.solver, running());
-const stored = (name: string): Account => ca.accounts.stored.get(`${name} ${ca.proxy.directory}`) ?? expect.unreachable();
+const order = (change: Partial<IssuerOptions>) =>
+  ca.issuer(change).issue(request(), memoryProgress(), ca.solver, running());
+const stored = (name: string): Account =>
+  ca.accounts.stored.get(`${name} ${ca.proxy.directory}`) ?? expect.unreachable();
 
 describe("the account of an issuer", () => {
   it("is none before the first order", async () => {
@@ -28,7 +30,11 @@ describe("the account of an issuer", () => {
 
   it("is shown as the CA describes it", async () => {
     await order({ name: "shown" });
-    expect(await admin({ name: "shown" }).show(running())).toMatchObject({ url: stored("shown").url, status: "valid", contact: ["mailto:ops@example.com"] });
+    expect(await admin({ name: "shown" }).show(running())).toMatchObject({
+      url: stored("shown").url,
+      status: "valid",
+      contact: ["mailto:ops@example.com"],
+    });
   });
 
   it("gets a new key, and an issuer that still held the old one goes on with it", async () => {
@@ -85,7 +91,8 @@ describe("the account of an issuer", () => {
   it("is told of a changed contact once", async () => {
     await order({ name: "moved" });
     const contact = ["mailto:tls@example.com"];
-    const updates = (): number => ca.proxy.requests.filter(({ payload }) => JSON.stringify(payload) === JSON.stringify({ contact })).length;
+    const updates = (): number =>
+      ca.proxy.requests.filter(({ payload }) => JSON.stringify(payload) === JSON.stringify({ contact })).length;
     // Pebble refuses some nonces on purpose, so an update may be sent again at once.
     await order({ name: "moved", contact });
     const sent = updates();
@@ -99,7 +106,9 @@ describe("the account of an issuer", () => {
     await order({ name: "refused" });
     const contact = ["tel:+12025551212"];
     await order({ name: "refused", contact });
-    await expect(admin({ name: "refused", contact }).updateContact(running())).rejects.toMatchObject({ code: "acme.account" });
+    await expect(admin({ name: "refused", contact }).updateContact(running())).rejects.toMatchObject({
+      code: "acme.account",
+    });
   });
 
   it("is deactivated for ever, and the next order registers another", async () => {

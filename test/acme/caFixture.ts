@@ -6,7 +6,12 @@ import { http01 } from "../../src/solvers/http01.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
 import { type AcmeProxy, startAcmeProxy } from "../support/ca/acmeProxy.ts";
 import { type Pebble, type PebbleOptions, startPebble } from "../support/ca/pebble.ts";
-import { type MemoryAccounts, type MemoryChallenges, memoryAccounts, memoryChallenges } from "../support/model/orderMemory.ts";
+import {
+  type MemoryAccounts,
+  type MemoryChallenges,
+  memoryAccounts,
+  memoryChallenges,
+} from "../support/model/orderMemory.ts";
 
 /** A Pebble behind a counting proxy, with renewd's own http-01 responder where Pebble looks for it. */
 export interface CaFixture extends AsyncDisposable {
@@ -54,7 +59,10 @@ export function issuerOptions({ directory, trustPem }: Pick<AcmeProxy, "director
 let count = 0;
 
 /** A request for names no other test uses, unless named. */
-export function request(names: readonly string[] = [`host-${++count}.example.org`], keyType: KeyType = "ecdsa-p256"): IssueRequest {
+export function request(
+  names: readonly string[] = [`host-${++count}.example.org`],
+  keyType: KeyType = "ecdsa-p256",
+): IssueRequest {
   return { certificate: names[0] ?? "nameless", identifiers: names.map(identifierOf), keyType };
 }
 

@@ -16,13 +16,17 @@ const RECORDS = {
   ],
   "dns.example": [{ tag: "issue", value: "ca.example; validationmethods=dns-01,tls-alpn-01" }],
   "http.example": [{ tag: "issue", value: "ca.example;validationmethods = dns-01,http-01" }],
-  "mine.example": [{ tag: "issue", value: "ca.example; accounturi=https://ca.example/acct/7; validationmethods=http-01" }],
+  "mine.example": [
+    { tag: "issue", value: "ca.example; accounturi=https://ca.example/acct/7; validationmethods=http-01" },
+  ],
   "yours.example": [{ tag: "issue", value: "ca.example; accounturi=https://ca.example/acct/8" }],
   "both.example": [
     { tag: "issue", value: "ca.example; accounturi=https://ca.example/acct/8" },
     { tag: "ISSUE", value: "ca.example; accounturi=https://ca.example/acct/7" },
   ],
-  "twice.example": [{ tag: "issue", value: "ca.example; accounturi=https://ca.example/acct/7; accounturi=https://ca.example/acct/7" }],
+  "twice.example": [
+    { tag: "issue", value: "ca.example; accounturi=https://ca.example/acct/7; accounturi=https://ca.example/acct/7" },
+  ],
   "unread.example": [{ tag: "issue", value: "ca.example; nonsense" }],
   "policy.example": [{ tag: "issue", value: "ca.example; policy=ev" }],
   "strange.example": [
@@ -61,7 +65,12 @@ it.each<[string, string | null, string | null]>([
   ["192.0.2.1", null, null],
 ])("CAA of %s: forbidden %s, unknown %s", async (name, forbidden, unknown) => {
   await using dns = await startDnsServer(RECORDS);
-  const verdict = await checkCaa([identifierOf(name)], SUBSCRIBER, createCaaLookup([dns.address]), new AbortController().signal);
+  const verdict = await checkCaa(
+    [identifierOf(name)],
+    SUBSCRIBER,
+    createCaaLookup([dns.address]),
+    new AbortController().signal,
+  );
   expect(verdict.forbidden).toEqual(forbidden === null ? null : expect.stringContaining(forbidden));
   expect(verdict.unknown).toEqual(unknown === null ? null : expect.stringContaining(unknown));
 });
@@ -69,6 +78,11 @@ it.each<[string, string | null, string | null]>([
 it("a record that names an account keeps out whoever has none yet", async () => {
   await using dns = await startDnsServer(RECORDS);
   const lookup = createCaaLookup([dns.address]);
-  const verdict = await checkCaa([identifierOf("mine.example")], { ...SUBSCRIBER, accountUrl: null }, lookup, new AbortController().signal);
+  const verdict = await checkCaa(
+    [identifierOf("mine.example")],
+    { ...SUBSCRIBER, accountUrl: null },
+    lookup,
+    new AbortController().signal,
+  );
   expect(verdict.forbidden).toContain("only to account https://ca.example/acct/7");
 });

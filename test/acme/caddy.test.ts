@@ -10,7 +10,13 @@ import type { IssueRequest, IssueResult, Issuer, Solver } from "../../src/domain
 import { http01 } from "../../src/solvers/http01.ts";
 import { type Http01Responder, startHttp01Responder } from "../../src/web/http01.ts";
 import { type CaddyCa, startCaddyCa } from "../support/ca/caddyCa.ts";
-import { type MemoryChallenges, type MemoryProgress, memoryAccounts, memoryChallenges, memoryProgress } from "../support/model/orderMemory.ts";
+import {
+  type MemoryChallenges,
+  type MemoryProgress,
+  memoryAccounts,
+  memoryChallenges,
+  memoryProgress,
+} from "../support/model/orderMemory.ts";
 import { issuerOptions, request, running } from "./caFixture.ts";
 
 /** Of twelve orders at once one or two fail; that none does in so many rounds would be another Caddy. */
@@ -36,7 +42,10 @@ afterAll(async () => {
 });
 
 function newIssuer(change: Partial<IssuerOptions> = {}): Issuer {
-  return createIssuer({ ...issuerOptions(ca), name: "caddy", contact: [], ...change }, { accounts: memoryAccounts(), now: Date.now });
+  return createIssuer(
+    { ...issuerOptions(ca), name: "caddy", contact: [], ...change },
+    { accounts: memoryAccounts(), now: Date.now },
+  );
 }
 
 /** Again after what the table of errors calls passing, as the state machine does, but without its waits. */
@@ -63,10 +72,17 @@ describe("Caddy's acme_server", () => {
     expect(leaf.identifiers.map(({ value }) => value).toSorted()).toEqual([FIRST, SECOND]);
     expect(leaf.issuerName).toContain("Caddy Local Authority");
     const home = await mkdtemp(join(tmpdir(), "renewd-caddy-files-"));
-    const [root, chain] = [await temporaryFile(home, "root", ca.trustPem), await temporaryFile(home, "chain", chainPem.join(""))];
-    const verified = execFileSync("openssl", ["verify", "-CAfile", root, "-untrusted", chain, await temporaryFile(home, "leaf", leafPem)], {
-      encoding: "utf8",
-    });
+    const [root, chain] = [
+      await temporaryFile(home, "root", ca.trustPem),
+      await temporaryFile(home, "chain", chainPem.join("")),
+    ];
+    const verified = execFileSync(
+      "openssl",
+      ["verify", "-CAfile", root, "-untrusted", chain, await temporaryFile(home, "leaf", leafPem)],
+      {
+        encoding: "utf8",
+      },
+    );
     await rm(home, { recursive: true });
     expect(verified).toContain("OK");
     expect(challenges.seen.length).toBeGreaterThanOrEqual(2);
@@ -74,20 +90,30 @@ describe("Caddy's acme_server", () => {
   });
 
   it("renews with a new key", async () => {
-    const [before, after] = [await persist(request([FIRST]), memoryProgress(), []), await persist(request([FIRST]), memoryProgress(), [])];
+    const [before, after] = [
+      await persist(request([FIRST]), memoryProgress(), []),
+      await persist(request([FIRST]), memoryProgress(), []),
+    ];
     expect(after.leaf.serial).not.toBe(before.leaf.serial);
-    const fingerprint = ({ privateKey }: IssueResult): string => createHash("sha256").update(privateKey.reveal()).digest("hex");
+    const fingerprint = ({ privateKey }: IssueResult): string =>
+      createHash("sha256").update(privateKey.reveal()).digest("hex");
     expect(fingerprint(after)).not.toBe(fingerprint(before));
   });
 
   it("revokes what it issued, and once more is harmless", async () => {
     const { leafPem, privateKey } = await persist(request([FIRST]), memoryProgress(), []);
-    for (let time = 0; time < 2; time++) expect(await issuer.revoke?.({ leafPem, privateKey, reason: "superseded" }, running())).toBe("account");
+    for (let time = 0; time < 2; time++)
+      expect(await issuer.revoke?.({ leafPem, privateKey, reason: "superseded" }, running())).toBe("account");
   });
 
   it("never gives a challenge up, so what it found wrong so far is told when the order's time is up, and the order is kept", async () => {
     const progress = memoryProgress();
-    const attempt = newIssuer({ orderTimeoutMs: 1_500 }).issue(request(["nowhere.renewd.test"]), progress, solver, running());
+    const attempt = newIssuer({ orderTimeoutMs: 1_500 }).issue(
+      request(["nowhere.renewd.test"]),
+      progress,
+      solver,
+      running(),
+    );
     await expect(attempt).rejects.toMatchObject({
       code: "acme.challengeConnection",
       message: expect.stringContaining("could not validate nowhere.renewd.test"),
@@ -103,7 +129,8 @@ describe("Caddy's acme_server", () => {
       const orders = NAMES.map((name) => ({ asked: request([name]), progress: memoryProgress() }));
       const results = await Promise.all(orders.map(({ asked, progress }) => persist(asked, progress, failures)));
       expect(new Set(results.map(({ leaf }) => leaf.serial)).size).toBe(NAMES.length);
-      for (const { progress } of orders) expect(progress.events.filter(({ type }) => type === "order.created")).toHaveLength(1);
+      for (const { progress } of orders)
+        expect(progress.events.filter(({ type }) => type === "order.created")).toHaveLength(1);
     }
     expect(failures.map(({ code, message }) => ({ code, message }))).toContainEqual({
       code: "acme.server",

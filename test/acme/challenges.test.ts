@@ -18,9 +18,14 @@ function answerByName(): void {
     const answer = await forward();
     if (path.startsWith("/authZ/")) learn(answer, names);
     const name = names.get(path) ?? "";
-    if (name.startsWith("dead")) return { ...answer, body: answer.body.replace(/"status": *"\w+"/, `"status": "invalid", "error": ${DEAD}`) };
+    if (name.startsWith("dead"))
+      return { ...answer, body: answer.body.replace(/"status": *"\w+"/, `"status": "invalid", "error": ${DEAD}`) };
     if (!name.startsWith("slow")) return answer;
-    return { ...answer, headers: { ...answer.headers, "retry-after": "600" }, body: answer.body.replace(/"status": *"\w+"/, '"status": "processing"') };
+    return {
+      ...answer,
+      headers: { ...answer.headers, "retry-after": "600" },
+      body: answer.body.replace(/"status": *"\w+"/, '"status": "processing"'),
+    };
   };
 }
 
@@ -32,15 +37,25 @@ function learn({ status, body }: ProxyAnswer, names: Map<string, string>): void 
 
 describe("a name that fails", () => {
   it.each([
-    ["beside one that is accepted and one that is not decided in time", ["dead-1.example.org", "fine-1.example.org", "slow-1.example.org"], 1],
-    ["beside others that are not decided in time", ["dead-2.example.org", "slow-2.example.org", "slow-3.example.org"], 0],
+    [
+      "beside one that is accepted and one that is not decided in time",
+      ["dead-1.example.org", "fine-1.example.org", "slow-1.example.org"],
+      1,
+    ],
+    [
+      "beside others that are not decided in time",
+      ["dead-2.example.org", "slow-2.example.org", "slow-3.example.org"],
+      0,
+    ],
   ])("%s is told with how many the CA really accepted", async (_case, names, othersValid) => {
     answerByName();
     const progress = memoryProgress();
     const attempt = ca.issuer().issue(request(names), progress, ca.solver, running());
     await expect(attempt).rejects.toMatchObject({ code: "acme.dns" });
     ca.proxy.intercept = null;
-    const failed = progress.events.filter(({ type }) => type === "challenge.failed").map(({ detail }) => [detail.identifier, detail.othersValid]);
+    const failed = progress.events
+      .filter(({ type }) => type === "challenge.failed")
+      .map(({ detail }) => [detail.identifier, detail.othersValid]);
     expect(failed).toEqual([[names[0], othersValid]]);
   });
 });

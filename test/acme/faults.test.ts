@@ -19,7 +19,11 @@ afterEach(() => {
 
 const PROBLEM = { "content-type": "application/problem+json" };
 function problem(status: number, name: string, detail: string, headers: Record<string, string> = {}): ProxyAnswer {
-  return { status, headers: { ...PROBLEM, ...headers }, body: JSON.stringify({ type: `urn:ietf:params:acme:error:${name}`, detail }) };
+  return {
+    status,
+    headers: { ...PROBLEM, ...headers },
+    body: JSON.stringify({ type: `urn:ietf:params:acme:error:${name}`, detail }),
+  };
 }
 
 const isOrder = ({ path, payload }: ProxiedRequest): boolean => path.startsWith("/my-order/") && payload === null;
@@ -33,11 +37,16 @@ function attempt(change: Parameters<CaFixture["issuer"]>[0] = {}, signal = runni
 describe("a CA that limits or fails", () => {
   it("with 429 and Retry-After is asked once and left alone until then", async () => {
     ca.proxy.intercept = async (incoming) =>
-      incoming.resource === "newOrder" ? problem(429, "rateLimited", "too many orders", { "retry-after": "3600", "replay-nonce": "abcd" }) : null;
+      incoming.resource === "newOrder"
+        ? problem(429, "rateLimited", "too many orders", { "retry-after": "3600", "replay-nonce": "abcd" })
+        : null;
     const before = ca.proxy.count("newOrder");
     const started = Date.now();
     const error = await attempt().catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "acme.rateLimited", message: 'CA "pebble" refused to open an order: too many orders (rateLimited)' });
+    expect(error).toMatchObject({
+      code: "acme.rateLimited",
+      message: 'CA "pebble" refused to open an order: too many orders (rateLimited)',
+    });
     const retryAt = error instanceof RenewalError ? (error.retryAt ?? 0) : 0;
     expect(retryAt - started).toBeGreaterThanOrEqual(3600_000);
     expect(retryAt - Date.now()).toBeLessThanOrEqual(3600_000);
@@ -46,7 +55,8 @@ describe("a CA that limits or fails", () => {
 
   it("with 429 as a date is understood, also for a nonce", async () => {
     const date = new Date(Date.now() + 7200_000).toUTCString();
-    ca.proxy.intercept = async (incoming) => (incoming.resource === "newNonce" ? problem(429, "rateLimited", "slow", { "retry-after": date }) : null);
+    ca.proxy.intercept = async (incoming) =>
+      incoming.resource === "newNonce" ? problem(429, "rateLimited", "slow", { "retry-after": date }) : null;
     await expect(attempt()).rejects.toMatchObject({ code: "acme.rateLimited", retryAt: Date.parse(date) });
   });
 
@@ -54,14 +64,16 @@ describe("a CA that limits or fails", () => {
     [500, "acme.server"],
     [503, "acme.server"],
   ])("with status %i fails the attempt at once as %s", async (status, code) => {
-    ca.proxy.intercept = async (incoming) => (incoming.resource === "newOrder" ? { status, headers: {}, body: "<html>oops" } : null);
+    ca.proxy.intercept = async (incoming) =>
+      incoming.resource === "newOrder" ? { status, headers: {}, body: "<html>oops" } : null;
     const before = ca.proxy.count("newOrder");
     await expect(attempt()).rejects.toMatchObject({ code });
     expect(ca.proxy.count("newOrder") - before).toBe(1);
   });
 
   it("with status 503 that says until when fails the attempt and is left alone until then", async () => {
-    ca.proxy.intercept = async (incoming) => (incoming.resource === "newOrder" ? problem(503, "serverInternal", "too busy", { "retry-after": "600" }) : null);
+    ca.proxy.intercept = async (incoming) =>
+      incoming.resource === "newOrder" ? problem(503, "serverInternal", "too busy", { "retry-after": "600" }) : null;
     const error = await attempt().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "acme.server", message: expect.stringContaining("too busy") });
     const waitMs = error instanceof RenewalError ? (error.retryAt ?? 0) - Date.now() : 0;
@@ -72,28 +84,35 @@ describe("a CA that limits or fails", () => {
   it.each([
     [429, "acme.rateLimited"],
     [503, "acme.server"],
-  ])("with status %i while it validates is not robbed of the answers it may be reading right now", async (status, code) => {
-    let polled = false;
-    ca.proxy.intercept = async (incoming) => {
-      if (!isChallenge(incoming) || incoming.payload !== null) return null;
-      polled = true;
-      return problem(status, "rateLimited", "too many polls", { "retry-after": "60" });
-    };
-    const [progress, wanted, standing] = [memoryProgress(), request(), ca.challenges.stored.size];
-    const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
-    await expect(issue()).rejects.toMatchObject({ code });
-    expect(polled).toBe(true);
-    expect(ca.challenges.stored.size).toBe(standing + 1);
-    ca.proxy.intercept = null;
-    await issue();
-    expect(progress.events.filter(({ type }) => type === "order.created")).toHaveLength(1);
-    expect(ca.challenges.stored.size).toBe(standing);
-  });
+  ])(
+    "with status %i while it validates is not robbed of the answers it may be reading right now",
+    async (status, code) => {
+      let polled = false;
+      ca.proxy.intercept = async (incoming) => {
+        if (!isChallenge(incoming) || incoming.payload !== null) return null;
+        polled = true;
+        return problem(status, "rateLimited", "too many polls", { "retry-after": "60" });
+      };
+      const [progress, wanted, standing] = [memoryProgress(), request(), ca.challenges.stored.size];
+      const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+      await expect(issue()).rejects.toMatchObject({ code });
+      expect(polled).toBe(true);
+      expect(ca.challenges.stored.size).toBe(standing + 1);
+      ca.proxy.intercept = null;
+      await issue();
+      expect(progress.events.filter(({ type }) => type === "order.created")).toHaveLength(1);
+      expect(ca.challenges.stored.size).toBe(standing);
+    },
+  );
 
   it("that refuses every nonce is given up after a bounded number of requests", async () => {
-    ca.proxy.intercept = async (incoming) => (incoming.resource === "newOrder" ? problem(400, "badNonce", "stale", { "replay-nonce": "abcd" }) : null);
+    ca.proxy.intercept = async (incoming) =>
+      incoming.resource === "newOrder" ? problem(400, "badNonce", "stale", { "replay-nonce": "abcd" }) : null;
     const before = ca.proxy.count("newOrder");
-    await expect(attempt()).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining("badNonce") });
+    await expect(attempt()).rejects.toMatchObject({
+      code: "acme.server",
+      message: expect.stringContaining("badNonce"),
+    });
     expect(ca.proxy.count("newOrder") - before).toBeLessThanOrEqual(25);
   });
 
@@ -112,7 +131,10 @@ describe("a CA that limits or fails", () => {
             }),
           }
         : null;
-    await expect(attempt()).rejects.toMatchObject({ code: "acme.caa", message: expect.stringContaining("CAA forbids") });
+    await expect(attempt()).rejects.toMatchObject({
+      code: "acme.caa",
+      message: expect.stringContaining("CAA forbids"),
+    });
   });
 });
 
@@ -144,7 +166,11 @@ describe("a CA that takes its time", () => {
       const answer = await forward();
       if (!isOrder(incoming) || !answer.body.includes('"valid"') || busy-- <= 0) return answer;
       polls.push(performance.now());
-      return { ...answer, headers: { ...answer.headers, "retry-after": "1" }, body: answer.body.replace('"valid"', '"processing"') };
+      return {
+        ...answer,
+        headers: { ...answer.headers, "retry-after": "1" },
+        body: answer.body.replace('"valid"', '"processing"'),
+      };
     };
     await attempt();
     const finished = performance.now();
@@ -157,7 +183,11 @@ describe("a CA that takes its time", () => {
     ca.proxy.intercept = async (incoming, forward) => {
       const answer = await forward();
       if (!isOrder(incoming)) return answer;
-      return { ...answer, headers: { ...answer.headers, "retry-after": "600" }, body: answer.body.replace(/"(ready|valid)"/, '"processing"') };
+      return {
+        ...answer,
+        headers: { ...answer.headers, "retry-after": "600" },
+        body: answer.body.replace(/"(ready|valid)"/, '"processing"'),
+      };
     };
     const started = performance.now();
     const progress = memoryProgress();
@@ -179,10 +209,14 @@ describe("a CA that takes its time", () => {
   it("over one request ends it with a timeout", async () => {
     const hold = new AbortController();
     ca.proxy.intercept = async (incoming, forward) => {
-      if (incoming.resource === "newOrder") await delay(60_000, undefined, { signal: hold.signal }).catch(() => undefined);
+      if (incoming.resource === "newOrder")
+        await delay(60_000, undefined, { signal: hold.signal }).catch(() => undefined);
       return forward();
     };
-    await expect(attempt({ requestTimeoutMs: 500 })).rejects.toMatchObject({ code: "acme.timeout", message: expect.stringContaining("500 ms") });
+    await expect(attempt({ requestTimeoutMs: 500 })).rejects.toMatchObject({
+      code: "acme.timeout",
+      message: expect.stringContaining("500 ms"),
+    });
     hold.abort();
   });
 });
@@ -202,7 +236,11 @@ describe("an aborted attempt", () => {
         abortedAt ||= performance.now();
         controller.abort(reason);
       });
-      return { ...answer, headers: { ...answer.headers, "retry-after": "20" }, body: answer.body.replace(/"status": *"\w+"/, '"status": "processing"') };
+      return {
+        ...answer,
+        headers: { ...answer.headers, "retry-after": "20" },
+        body: answer.body.replace(/"status": *"\w+"/, '"status": "processing"'),
+      };
     };
     await expect(attempt({}, controller.signal)).rejects.toBe(reason);
     expect(performance.now() - abortedAt).toBeLessThan(2000);
@@ -232,13 +270,17 @@ describe("an aborted attempt", () => {
       },
       cleanUp: async ({ token }: { token: string }) => void cleaned.push(token),
     };
-    await expect(ca.issuer().issue(request(), memoryProgress(), deaf, controller.signal)).rejects.toThrow("shutting down");
+    await expect(ca.issuer().issue(request(), memoryProgress(), deaf, controller.signal)).rejects.toThrow(
+      "shutting down",
+    );
     expect(cleaned).toHaveLength(1);
   });
 
   it("before it began asks nothing", async () => {
     const before = ca.proxy.requests.length;
-    await expect(attempt({}, AbortSignal.abort(new RenewalError("lease.lost", "late")))).rejects.toMatchObject({ code: "lease.lost" });
+    await expect(attempt({}, AbortSignal.abort(new RenewalError("lease.lost", "late")))).rejects.toMatchObject({
+      code: "lease.lost",
+    });
     expect(ca.proxy.requests.length).toBe(before);
   });
 });
@@ -274,13 +316,18 @@ describe("a certificate delivered wrong", () => {
       return { ...answer, body: [leaf, ...chain.reverse()].join("") };
     };
     const failed = long.issuer().issue(request(), memoryProgress(), long.solver, running());
-    await expect(failed).rejects.toMatchObject({ code: "acme.badCertificate", message: expect.stringContaining("not in order") });
+    await expect(failed).rejects.toMatchObject({
+      code: "acme.badCertificate",
+      message: expect.stringContaining("not in order"),
+    });
   });
 
   it("twice has its order abandoned, so the third attempt gets another", async () => {
     ca.proxy.intercept = async (incoming, forward) => {
       const answer = await forward();
-      return isCertificate(incoming) && answer.status === 200 ? { ...answer, body: splitPem(answer.body)[0] ?? "" } : answer;
+      return isCertificate(incoming) && answer.status === 200
+        ? { ...answer, body: splitPem(answer.body)[0] ?? "" }
+        : answer;
     };
     const progress = memoryProgress();
     const wanted = request();

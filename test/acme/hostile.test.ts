@@ -21,7 +21,11 @@ afterEach(() => {
 
 const PROBLEM = { "content-type": "application/problem+json" };
 function problem(status: number, name: string, detail: string, headers: Record<string, string> = {}): ProxyAnswer {
-  return { status, headers: { ...PROBLEM, ...headers }, body: JSON.stringify({ type: `urn:ietf:params:acme:error:${name}`, detail }) };
+  return {
+    status,
+    headers: { ...PROBLEM, ...headers },
+    body: JSON.stringify({ type: `urn:ietf:params:acme:error:${name}`, detail }),
+  };
 }
 
 function attempt(change: Parameters<CaFixture["issuer"]>[0] = {}, signal = running(), progress = memoryProgress()) {
@@ -33,7 +37,10 @@ describe("a directory that cannot be used", () => {
     const stranger = await createRoot();
     const before = ca.proxy.requests.length;
     const failed = attempt({ trustPem: stranger.certPem });
-    await expect(failed).rejects.toMatchObject({ code: "acme.untrusted", message: expect.stringMatching(/CA "pebble" .*Set `trust` of issuer "pebble"/) });
+    await expect(failed).rejects.toMatchObject({
+      code: "acme.untrusted",
+      message: expect.stringMatching(/CA "pebble" .*Set `trust` of issuer "pebble"/),
+    });
     await expect(attempt({ trustPem: null })).rejects.toMatchObject({ code: "acme.untrusted" });
     expect(ca.proxy.requests.length).toBe(before);
   });
@@ -47,28 +54,38 @@ describe("a directory that cannot be used", () => {
     const { certPem, keyPem } = await root.issue({ names: ["other.example"] });
     const port = await freePort();
     const server = createTlsServer({ cert: certPem, key: keyPem }).listen(port, "127.0.0.1");
-    await expect(attempt({ directory: `https://127.0.0.1:${port}/dir`, trustPem: root.certPem })).rejects.toMatchObject({
-      code: "acme.untrusted",
-      message: expect.stringContaining("another name"),
-    });
+    await expect(attempt({ directory: `https://127.0.0.1:${port}/dir`, trustPem: root.certPem })).rejects.toMatchObject(
+      {
+        code: "acme.untrusted",
+        message: expect.stringContaining("another name"),
+      },
+    );
     server.close();
   });
 
   it("where nobody listens is a connection refused", async () => {
     const failed = attempt({ directory: `https://127.0.0.1:${await freePort()}/dir` });
-    await expect(failed).rejects.toMatchObject({ code: "acme.connection", message: expect.stringContaining("connection refused") });
+    await expect(failed).rejects.toMatchObject({
+      code: "acme.connection",
+      message: expect.stringContaining("connection refused"),
+    });
   });
 
   it("at a server without TLS is said to be one", async () => {
     const port = await freePort();
     const server = createServer().listen(port, "127.0.0.1");
     const failed = attempt({ directory: `https://127.0.0.1:${port}/dir` });
-    await expect(failed).rejects.toMatchObject({ code: "acme.connection", message: expect.stringContaining("does not speak TLS") });
+    await expect(failed).rejects.toMatchObject({
+      code: "acme.connection",
+      message: expect.stringContaining("does not speak TLS"),
+    });
     server.close();
   });
 
   it("without https is refused", () => {
-    expect(() => ca.issuer({ directory: "http://127.0.0.1/dir" })).toThrow(expect.objectContaining({ code: "acme.directory" }));
+    expect(() => ca.issuer({ directory: "http://127.0.0.1/dir" })).toThrow(
+      expect.objectContaining({ code: "acme.directory" }),
+    );
   });
 
   it.each([
@@ -88,22 +105,48 @@ describe("a directory that cannot be used", () => {
 
   it("that grows without end is not read to its end", async () => {
     ca.proxy.intercept = async () => ({ status: 200, headers: {}, body: "x".repeat(2_000_000) });
-    await expect(attempt()).rejects.toMatchObject({ code: "acme.connection", message: expect.stringContaining("longer than") });
+    await expect(attempt()).rejects.toMatchObject({
+      code: "acme.connection",
+      message: expect.stringContaining("longer than"),
+    });
   });
 });
 
 describe("a hostile CA", () => {
   it.each([
-    ["the directory", (incoming: ProxiedRequest) => incoming.resource === "directory", /"newOrder": *"[^"]*"/, '"newOrder": "https://192.0.2.1/steal"'],
-    ["an order", (incoming: ProxiedRequest) => incoming.resource === "newOrder", /https:[^"]*authZ[^"]*/, "https://192.0.2.1/steal"],
-    ["an order with credentials", (incoming: ProxiedRequest) => incoming.resource === "newOrder", /https:\/\/([^"]*authZ[^"]*)/, "https://me:you@$1"],
-    ["another scheme", (incoming: ProxiedRequest) => incoming.resource === "newOrder", /https:[^"]*authZ[^"]*/, "file:///etc/passwd"],
+    [
+      "the directory",
+      (incoming: ProxiedRequest) => incoming.resource === "directory",
+      /"newOrder": *"[^"]*"/,
+      '"newOrder": "https://192.0.2.1/steal"',
+    ],
+    [
+      "an order",
+      (incoming: ProxiedRequest) => incoming.resource === "newOrder",
+      /https:[^"]*authZ[^"]*/,
+      "https://192.0.2.1/steal",
+    ],
+    [
+      "an order with credentials",
+      (incoming: ProxiedRequest) => incoming.resource === "newOrder",
+      /https:\/\/([^"]*authZ[^"]*)/,
+      "https://me:you@$1",
+    ],
+    [
+      "another scheme",
+      (incoming: ProxiedRequest) => incoming.resource === "newOrder",
+      /https:[^"]*authZ[^"]*/,
+      "file:///etc/passwd",
+    ],
   ])("that points elsewhere in %s is not followed", async (_case, matches, pattern, replacement) => {
     ca.proxy.intercept = async (incoming, forward) => {
       const answer = await forward();
       return matches(incoming) ? { ...answer, body: answer.body.replace(pattern, replacement) } : answer;
     };
-    await expect(attempt()).rejects.toMatchObject({ code: "acme.directory", message: expect.stringContaining("outside https://127.0.0.1:") });
+    await expect(attempt()).rejects.toMatchObject({
+      code: "acme.directory",
+      message: expect.stringContaining("outside https://127.0.0.1:"),
+    });
   });
 
   it("that names an order elsewhere has nothing stored", async () => {
@@ -120,29 +163,39 @@ describe("a hostile CA", () => {
 
   it("has its text made harmless", async () => {
     ca.proxy.intercept = async (incoming) =>
-      incoming.resource === "newOrder" ? problem(403, "rejectedIdentifier", `\u001b[2J\r\n{"level":60}${"A".repeat(5000)}`) : null;
+      incoming.resource === "newOrder"
+        ? problem(403, "rejectedIdentifier", `\u001b[2J\r\n{"level":60}${"A".repeat(5000)}`)
+        : null;
     const error = await attempt().catch((thrown: unknown) => thrown);
     const { message } = error instanceof RenewalError ? error : new Error("nothing thrown");
     expect(message).toMatch(/^[\x20-\x7e…]+$/);
     expect(message.length).toBeLessThan(600);
   });
 
-  it.each(["../../etc/passwd", "a/b", "", "x".repeat(300), "a\r\nb"])("that sends the token %j has nothing published", async (token) => {
-    ca.proxy.intercept = async (incoming, forward) => {
-      const answer = await forward();
-      if (!incoming.path.startsWith("/authZ/") || answer.status !== 200) return answer;
-      return { ...answer, body: answer.body.replace(/"token": *"[^"]*"/g, () => `"token": ${JSON.stringify(token)}`) };
-    };
-    const before = ca.challenges.seen.length;
-    await expect(attempt()).rejects.toMatchObject({ code: "solver.failed" });
-    expect(ca.challenges.seen.length).toBe(before);
-  });
+  it.each(["../../etc/passwd", "a/b", "", "x".repeat(300), "a\r\nb"])(
+    "that sends the token %j has nothing published",
+    async (token) => {
+      ca.proxy.intercept = async (incoming, forward) => {
+        const answer = await forward();
+        if (!incoming.path.startsWith("/authZ/") || answer.status !== 200) return answer;
+        return {
+          ...answer,
+          body: answer.body.replace(/"token": *"[^"]*"/g, () => `"token": ${JSON.stringify(token)}`),
+        };
+      };
+      const before = ca.challenges.seen.length;
+      await expect(attempt()).rejects.toMatchObject({ code: "solver.failed" });
+      expect(ca.challenges.seen.length).toBe(before);
+    },
+  );
 
   it.each(["newOrder", "authZ", "chalZ"])("that answers %s with rubbish fails the attempt only", async (place) => {
     ca.proxy.intercept = async (incoming, forward) => {
       const answer = await forward();
       const hit = incoming.resource === place || incoming.path.startsWith(`/${place}/`);
-      return hit && answer.status < 300 ? { ...answer, body: '{"__proto__":{"status":"valid"},"status":["valid"]}' } : answer;
+      return hit && answer.status < 300
+        ? { ...answer, body: '{"__proto__":{"status":"valid"},"status":["valid"]}' }
+        : answer;
     };
     await expect(attempt()).rejects.toMatchObject({ code: "acme.server" });
   });

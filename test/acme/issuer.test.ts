@@ -35,7 +35,11 @@ describe("issuing at Pebble", () => {
     const progress = memoryProgress();
     const wanted = request();
     await ca.issuer().issue(wanted, progress, ca.solver, running());
-    expect(progress.events.map((event) => event.type)).toEqual(["order.created", "challenge.presented", "order.finalized"]);
+    expect(progress.events.map((event) => event.type)).toEqual([
+      "order.created",
+      "challenge.presented",
+      "order.finalized",
+    ]);
     expect(progress.events[1]?.detail).toEqual({ identifier: wanted.certificate, challenge: "http-01" });
   });
 
@@ -51,24 +55,38 @@ describe("issuing at Pebble", () => {
   it("needs at most seven requests, not counting polls, and no new connection once an issuer is warm", async () => {
     const issuer = ca.issuer();
     await issuer.issue(request(), memoryProgress(), ca.solver, running());
-    const [earlier, connections, nonces] = [ca.proxy.requests.length, ca.proxy.connections(), ca.proxy.count("newNonce")];
+    const [earlier, connections, nonces] = [
+      ca.proxy.requests.length,
+      ca.proxy.connections(),
+      ca.proxy.count("newNonce"),
+    ];
     await issuer.issue(request(), memoryProgress(), ca.solver, running());
     // Repeated are polls, as often as Pebble takes its time, and what it refuses for a nonce, 5 % at random.
-    const different = new Set(ca.proxy.requests.slice(earlier).map(({ path, payload }) => `${path} ${JSON.stringify(payload)}`));
+    const different = new Set(
+      ca.proxy.requests.slice(earlier).map(({ path, payload }) => `${path} ${JSON.stringify(payload)}`),
+    );
     expect([...different].length).toBeLessThanOrEqual(7);
     expect(ca.proxy.connections()).toBe(connections);
     expect(ca.proxy.count("newNonce")).toBe(nonces);
   });
 
   it("names the refused name when the CA rejects an identifier", async () => {
-    const attempt = ca.issuer().issue(request(["fine.example.org", "www.blocked.example"]), memoryProgress(), ca.solver, running());
-    await expect(attempt).rejects.toMatchObject({ code: "acme.rejectedIdentifier", message: expect.stringContaining("blocked.example") });
+    const attempt = ca
+      .issuer()
+      .issue(request(["fine.example.org", "www.blocked.example"]), memoryProgress(), ca.solver, running());
+    await expect(attempt).rejects.toMatchObject({
+      code: "acme.rejectedIdentifier",
+      message: expect.stringContaining("blocked.example"),
+    });
   });
 
   it("says what was offered when the solver's challenge type is not", async () => {
     const solver = { ...ca.solver, challengeType: "dns-persist-99" };
     const attempt = ca.issuer().issue(request(), memoryProgress(), solver, running());
-    await expect(attempt).rejects.toMatchObject({ code: "acme.noChallenge", message: expect.stringMatching(/no dns-persist-99 .*only .*http-01/) });
+    await expect(attempt).rejects.toMatchObject({
+      code: "acme.noChallenge",
+      message: expect.stringMatching(/no dns-persist-99 .*only .*http-01/),
+    });
   });
 
   it("reports the name the CA could not validate, cleans up, and opens a new order next time", async () => {
@@ -76,7 +94,10 @@ describe("issuing at Pebble", () => {
     const wanted = request();
     const empty = { ...ca.solver, present: async () => undefined };
     const failed = ca.issuer().issue(wanted, progress, empty, running());
-    await expect(failed).rejects.toMatchObject({ code: "acme.unauthorized", message: expect.stringContaining(wanted.certificate) });
+    await expect(failed).rejects.toMatchObject({
+      code: "acme.unauthorized",
+      message: expect.stringContaining(wanted.certificate),
+    });
     const result = await ca.issuer().issue(wanted, progress, ca.solver, running());
     expect(result.leaf.identifiers).toEqual(wanted.identifiers);
     expect(progress.abandoned).toEqual(["the CA declared the order invalid"]);
@@ -91,7 +112,10 @@ describe("issuing at Pebble", () => {
       },
     };
     await ca.issuer().issue(request(), progress, solver, running());
-    expect(progress.events.find((event) => event.type === "challenge.cleanUpFailed")?.detail).toMatchObject({ code: "solver.failed", message: "disk on fire" });
+    expect(progress.events.find((event) => event.type === "challenge.cleanUpFailed")?.detail).toMatchObject({
+      code: "solver.failed",
+      message: "disk on fire",
+    });
   });
 
   it("cleans up what it presented when the solver fails half-way, and blames the solver", async () => {
@@ -104,7 +128,10 @@ describe("issuing at Pebble", () => {
       cleanUp: async ({ token }: { token: string }) => void cleaned.push(token),
     };
     const attempt = ca.issuer().issue(request(), memoryProgress(), solver, running());
-    await expect(attempt).rejects.toMatchObject({ code: "solver.failed", message: expect.stringContaining("no such zone") });
+    await expect(attempt).rejects.toMatchObject({
+      code: "solver.failed",
+      message: expect.stringContaining("no such zone"),
+    });
     expect(cleaned).toHaveLength(1);
   });
 
@@ -126,7 +153,8 @@ describe("issuing at a difficult Pebble", () => {
     await using difficult = await startCa({ env: { PEBBLE_WFE_NONCEREJECT: percent } });
     const issuer = difficult.issuer();
     const results = [];
-    for (let i = 0; i < 3; i++) results.push(await issuer.issue(request(), memoryProgress(), difficult.solver, running()));
+    for (let i = 0; i < 3; i++)
+      results.push(await issuer.issue(request(), memoryProgress(), difficult.solver, running()));
     expect(results).toHaveLength(3);
   });
 

@@ -13,8 +13,14 @@ let ca: CaFixture;
 /** The default root and its alternates. */
 let roots: X509Certificate[];
 beforeAll(async () => {
-  ca = await startCa({ version: "2.10", profiles: { shortlived: 6 * DAY_S }, env: { PEBBLE_ALTERNATE_ROOTS: "2", PEBBLE_CHAIN_LENGTH: "2" } });
-  roots = (await Promise.all([0, 1, 2].map((index) => ca.pebble.rootPem(index)))).map((pem) => new X509Certificate(splitPem(pem)[0] ?? ""));
+  ca = await startCa({
+    version: "2.10",
+    profiles: { shortlived: 6 * DAY_S },
+    env: { PEBBLE_ALTERNATE_ROOTS: "2", PEBBLE_CHAIN_LENGTH: "2" },
+  });
+  roots = (await Promise.all([0, 1, 2].map((index) => ca.pebble.rootPem(index)))).map(
+    (pem) => new X509Certificate(splitPem(pem)[0] ?? ""),
+  );
 });
 afterAll(() => ca[Symbol.asyncDispose]());
 
@@ -23,7 +29,9 @@ const commonName = (index: number): string => /CN=(.*)/.exec(roots[index]?.subje
 
 describe("a profile", () => {
   it("decides what the CA issues", async () => {
-    const { leaf } = await ca.issuer().issue({ ...request(), profile: "shortlived" }, memoryProgress(), ca.solver, running());
+    const { leaf } = await ca
+      .issuer()
+      .issue({ ...request(), profile: "shortlived" }, memoryProgress(), ca.solver, running());
     expect(Math.round((leaf.notAfter - leaf.notBefore) / 1_000 / DAY_S)).toBe(6);
   });
 
@@ -39,36 +47,59 @@ describe("a profile", () => {
 
   it.each([
     ["by its type", { type: "invalidProfile", subproblems: [] }],
-    ["by a subproblem", { type: "malformed", subproblems: [{ type: "urn:ietf:params:acme:error:invalidProfile", detail: "not for you" }] }],
-  ])("that the CA refuses %s is named, and the order is not mistaken for one that cannot replace", async (_how, { type, subproblems }) => {
-    const { leafPem } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
-    const body = JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail: "no such thing", subproblems });
-    ca.proxy.intercept = async ({ resource }) => (resource === "newOrder" ? { status: 400, headers: {}, body } : null);
-    const before = orders();
-    const error = await ca
-      .issuer()
-      .issue({ ...request(), profile: "shortlived", replaces: leafPem }, memoryProgress(), ca.solver, running())
-      .catch((thrown: unknown) => thrown);
-    ca.proxy.intercept = null;
-    expect(error).toMatchObject({ code: "acme.profile", message: expect.stringMatching(/no such thing.*the certificate's `profile` is "shortlived"/) });
-    expect(orders() - before).toBe(1);
-  });
+    [
+      "by a subproblem",
+      {
+        type: "malformed",
+        subproblems: [{ type: "urn:ietf:params:acme:error:invalidProfile", detail: "not for you" }],
+      },
+    ],
+  ])(
+    "that the CA refuses %s is named, and the order is not mistaken for one that cannot replace",
+    async (_how, { type, subproblems }) => {
+      const { leafPem } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+      const body = JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail: "no such thing", subproblems });
+      ca.proxy.intercept = async ({ resource }) =>
+        resource === "newOrder" ? { status: 400, headers: {}, body } : null;
+      const before = orders();
+      const error = await ca
+        .issuer()
+        .issue({ ...request(), profile: "shortlived", replaces: leafPem }, memoryProgress(), ca.solver, running())
+        .catch((thrown: unknown) => thrown);
+      ca.proxy.intercept = null;
+      expect(error).toMatchObject({
+        code: "acme.profile",
+        message: expect.stringMatching(/no such thing.*the certificate's `profile` is "shortlived"/),
+      });
+      expect(orders() - before).toBe(1);
+    },
+  );
 
   it("at a CA without profiles is refused as well", async () => {
     await using old = await startCa();
-    const attempt = old.issuer().issue({ ...request(), profile: "shortlived" }, memoryProgress(), old.solver, running());
-    await expect(attempt).rejects.toMatchObject({ code: "acme.profile", message: expect.stringContaining("it offers none at all") });
+    const attempt = old
+      .issuer()
+      .issue({ ...request(), profile: "shortlived" }, memoryProgress(), old.solver, running());
+    await expect(attempt).rejects.toMatchObject({
+      code: "acme.profile",
+      message: expect.stringContaining("it offers none at all"),
+    });
   });
 });
 
 describe("a CA that could be turned to", () => {
-  const ask = (fixture: CaFixture, profile: string | null) => fixture.issuer().eligibility?.({ ...request(), profile }, fixture.solver, running());
+  const ask = (fixture: CaFixture, profile: string | null) =>
+    fixture.issuer().eligibility?.({ ...request(), profile }, fixture.solver, running());
 
   it("has to offer the profile", async () => {
     expect(await ask(ca, "shortlived")).toMatchObject({ obstacle: null });
-    expect(await ask(ca, "shortlifed")).toMatchObject({ obstacle: 'it offers no profile "shortlifed", only default, shortlived' });
+    expect(await ask(ca, "shortlifed")).toMatchObject({
+      obstacle: 'it offers no profile "shortlifed", only default, shortlived',
+    });
     await using old = await startCa();
-    expect(await ask(old, "shortlived")).toMatchObject({ obstacle: 'it offers no profile "shortlived", only none at all' });
+    expect(await ask(old, "shortlived")).toMatchObject({
+      obstacle: 'it offers no profile "shortlived", only none at all',
+    });
     expect(await ask(old, null)).toMatchObject({ obstacle: null });
   });
 });
@@ -83,12 +114,22 @@ describe("a CA that CAA records permit only to one account", () => {
       const { meta, ...urls } = JSON.parse(answer.body);
       return { ...answer, body: JSON.stringify({ ...urls, meta: { ...meta, caaIdentities: ["ca.example"] } }) };
     };
-    const caa = async () => [{ critical: false, tag: "issue", value: `ca.example; accounturi=${account?.url}; validationmethods=http-01` }];
+    const caa = async () => [
+      { critical: false, tag: "issue", value: `ca.example; accounturi=${account?.url}; validationmethods=http-01` },
+    ];
     const ask = (accounts: Accounts, solver: Pick<Solver, "challengeType">) =>
-      createIssuer(issuerOptions(ca.proxy), { accounts, now: Date.now, caa }).eligibility?.(request(), solver, running());
+      createIssuer(issuerOptions(ca.proxy), { accounts, now: Date.now, caa }).eligibility?.(
+        request(),
+        solver,
+        running(),
+      );
     expect(await ask(ca.accounts, ca.solver)).toEqual({ obstacle: null, notes: [] });
-    expect(await ask(memoryAccounts(), ca.solver)).toMatchObject({ obstacle: expect.stringContaining("permits ca.example only to account") });
-    expect(await ask(ca.accounts, { challengeType: "dns-01" })).toMatchObject({ obstacle: expect.stringContaining("only by http-01") });
+    expect(await ask(memoryAccounts(), ca.solver)).toMatchObject({
+      obstacle: expect.stringContaining("permits ca.example only to account"),
+    });
+    expect(await ask(ca.accounts, { challengeType: "dns-01" })).toMatchObject({
+      obstacle: expect.stringContaining("only by http-01"),
+    });
     ca.proxy.intercept = null;
   });
 });
@@ -96,7 +137,9 @@ describe("a CA that CAA records permit only to one account", () => {
 describe("a preferred chain", () => {
   it.each([0, 1, 2])("is found by its root's common name (root %i)", async (index) => {
     const progress = memoryProgress();
-    const result = await ca.issuer().issue({ ...request(), preferredChain: commonName(index) }, progress, ca.solver, running());
+    const result = await ca
+      .issuer()
+      .issue({ ...request(), preferredChain: commonName(index) }, progress, ca.solver, running());
     const root = roots[index];
     expect(root && new X509Certificate(result.chainPem.at(-1) ?? "").verify(root.publicKey)).toBe(true);
     expect(result.chainPem).toHaveLength(2);
@@ -104,17 +147,23 @@ describe("a preferred chain", () => {
   });
 
   it("is found by the SHA-256 fingerprint of a certificate in it, with or without colons", async () => {
-    const other = await ca.issuer().issue({ ...request(), preferredChain: commonName(1) }, memoryProgress(), ca.solver, running());
+    const other = await ca
+      .issuer()
+      .issue({ ...request(), preferredChain: commonName(1) }, memoryProgress(), ca.solver, running());
     const { fingerprint256 } = new X509Certificate(other.chainPem.at(-1) ?? "");
     for (const wanted of [fingerprint256, fingerprint256.replaceAll(":", "").toLowerCase()]) {
-      const result = await ca.issuer().issue({ ...request(), preferredChain: wanted }, memoryProgress(), ca.solver, running());
+      const result = await ca
+        .issuer()
+        .issue({ ...request(), preferredChain: wanted }, memoryProgress(), ca.solver, running());
       expect(new X509Certificate(result.chainPem.at(-1) ?? "").fingerprint256).toBe(fingerprint256);
     }
   });
 
   it("that is not offered gives the CA's first chain, and history says what there was", async () => {
     const progress = memoryProgress();
-    const result = await ca.issuer().issue({ ...request(), preferredChain: "DST Root CA X3" }, progress, ca.solver, running());
+    const result = await ca
+      .issuer()
+      .issue({ ...request(), preferredChain: "DST Root CA X3" }, progress, ca.solver, running());
     expect(roots[0] && new X509Certificate(result.chainPem.at(-1) ?? "").verify(roots[0].publicKey)).toBe(true);
     expect(progress.events.at(-1)).toEqual({
       type: "order.chainUnavailable",
@@ -147,7 +196,9 @@ describe("identifiers and keys", () => {
     const privateKey = await generateKey("ecdsa-p256");
     const wanted = { ...request(), privateKey };
     const first = await ca.issuer().issue(wanted, memoryProgress(), ca.solver, running());
-    const second = await ca.issuer().issue({ ...wanted, privateKey: first.privateKey }, memoryProgress(), ca.solver, running());
+    const second = await ca
+      .issuer()
+      .issue({ ...wanted, privateKey: first.privateKey }, memoryProgress(), ca.solver, running());
     expect(second.privateKey.reveal()).toBe(privateKey.reveal());
     expect(second.leaf.serial).not.toBe(first.leaf.serial);
   });

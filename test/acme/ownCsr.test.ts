@@ -55,7 +55,10 @@ describe("an order with a request made elsewhere", () => {
 
   it("hands targets the key as PKCS#8, however it was written", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const made = await makeCsr({ names: ["sec1.own.example"], keyPem: privateKey.export({ type: "sec1", format: "pem" }).toString() });
+    const made = await makeCsr({
+      names: ["sec1.own.example"],
+      keyPem: privateKey.export({ type: "sec1", format: "pem" }).toString(),
+    });
     const result = await order(wanting(["sec1.own.example"], async () => found(made)));
     expect(result.privateKey.reveal()).toBe(privateKey.export({ type: "pkcs8", format: "pem" }));
   });
@@ -79,7 +82,9 @@ class Crash extends Error {}
 
 describe("an attempt that ends with a request made elsewhere", () => {
   // As every order: key, order URL, challenge presented, CSR, finalized.
-  it.each([1, 2, 3, 4, 5].flatMap((save) => [{ when: "beforeSave", save } as const, { when: "afterSave", save } as const]))(
+  it.each(
+    [1, 2, 3, 4, 5].flatMap((save) => [{ when: "beforeSave", save } as const, { when: "afterSave", save } as const]),
+  )(
     "$when $save is taken up by the next; what was saved goes before other files that lie there since",
     async ({ when, save }) => {
       const name = `${when}-${save}.own.example`.toLowerCase();
@@ -189,27 +194,56 @@ describe("a request made elsewhere is refused before anything is sent to the CA"
       "csr.file: the request's signature cannot be verified",
       { keyType: "rsa-2048" },
     ],
-    ["for fewer names", async () => found(await csr({ names: ["other.own.example"] })), `it lacks ${NAME}; it also asks for other.own.example. Make it anew`],
-    ["for more names", async () => found(await csr({ names: [NAME, "a.own.example", "192.0.2.7"] })), "it also asks for a.own.example, 192.0.2.7."],
+    [
+      "for fewer names",
+      async () => found(await csr({ names: ["other.own.example"] })),
+      `it lacks ${NAME}; it also asks for other.own.example. Make it anew`,
+    ],
+    [
+      "for more names",
+      async () => found(await csr({ names: [NAME, "a.own.example", "192.0.2.7"] })),
+      "it also asks for a.own.example, 192.0.2.7.",
+    ],
     [
       "for many more names",
       async () => found(await csr({ names: [NAME, ...Array.from({ length: 9 }, (_, i) => `n${i}.own.example`)] })),
       "n4.own.example and 4 more.",
     ],
-    ["without subject alternative names", async () => found(await csr({ names: [], commonName: NAME })), `it lacks ${NAME}; it has outside its subject`],
+    [
+      "without subject alternative names",
+      async () => found(await csr({ names: [], commonName: NAME })),
+      `it lacks ${NAME}; it has outside its subject`,
+    ],
     [
       "with a common name besides",
       async () => found(await csr({ commonName: "cn.own.example" })),
       "it has outside its subject alternative names the common name cn.own.example.",
     ],
-    ["with a mail address", async () => found(await csr({ names: [NAME, "email:tls@own.example"] })), "it asks for 1 that is neither DNS name nor IP address."],
-    ["of another key type", async () => found(await csr({ keyType: "ecdsa-p384" })), "csr.file: the request's key is ecdsa-p384, but `keyType` is ecdsa-p256"],
+    [
+      "with a mail address",
+      async () => found(await csr({ names: [NAME, "email:tls@own.example"] })),
+      "it asks for 1 that is neither DNS name nor IP address.",
+    ],
+    [
+      "of another key type",
+      async () => found(await csr({ keyType: "ecdsa-p384" })),
+      "csr.file: the request's key is ecdsa-p384, but `keyType` is ecdsa-p256",
+    ],
     [
       "of a type no CA takes",
-      async () => found(await csr({ keyPem: generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString() })),
+      async () =>
+        found(
+          await csr({
+            keyPem: generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+          }),
+        ),
       "csr.file: the request's key is none of rsa-2048",
     ],
-    ["with must-staple", async () => found(await csr({ mustStaple: true })), "csr.file: the request asks for must-staple"],
+    [
+      "with must-staple",
+      async () => found(await csr({ mustStaple: true })),
+      "csr.file: the request asks for must-staple",
+    ],
     [
       "with another's private key",
       async () => ({ ...found(await csr()), privateKey: new Secret(newKeyPem("ecdsa-p256")) }),
@@ -248,7 +282,10 @@ describe("a request made elsewhere is refused before anything is sent to the CA"
     const compromisedKeys = [new Secret(newKeyPem("ecdsa-p256")), new Secret(compromised.keyPem)];
     const since = ca.proxy.requests.length;
     const refused = order({ ...wanting([NAME], async () => found(compromised)), compromisedKeys });
-    await expect(refused).rejects.toMatchObject({ code: "acme.ownCsr", message: expect.stringContaining("revoked for keyCompromise") });
+    await expect(refused).rejects.toMatchObject({
+      code: "acme.ownCsr",
+      message: expect.stringContaining("revoked for keyCompromise"),
+    });
     expect(ca.proxy.requests.length).toBe(since);
     const issued = await order({ ...wanting([NAME], async () => found(fresh)), compromisedKeys });
     expect(holdsKey(issued, fresh.keyPem)).toBe(true);
@@ -259,7 +296,10 @@ describe("a request made elsewhere is refused before anything is sent to the CA"
     const unreadable = async (): Promise<OwnCsr> => {
       throw new RenewalError("acme.ownCsr", "does not exist");
     };
-    await expect(order(wanting([NAME], unreadable))).rejects.toMatchObject({ code: "acme.ownCsr", message: "does not exist" });
+    await expect(order(wanting([NAME], unreadable))).rejects.toMatchObject({
+      code: "acme.ownCsr",
+      message: "does not exist",
+    });
     expect(ca.proxy.requests.length).toBe(since);
   });
 });

@@ -54,7 +54,10 @@ describe("the problem a CA answers a request with", () => {
 
   it("status 503 is the CA's own trouble whatever it calls it, and its Retry-After is kept", () => {
     for (const type of ["about:blank", urn("serverInternal"), urn("rateLimited")]) {
-      expect(refusal(503, { type }, { "retry-after": "1800" })).toMatchObject({ code: "acme.server", retryAt: NOW + 1_800_000 });
+      expect(refusal(503, { type }, { "retry-after": "1800" })).toMatchObject({
+        code: "acme.server",
+        retryAt: NOW + 1_800_000,
+      });
     }
   });
 
@@ -111,7 +114,11 @@ describe("text of a stranger", () => {
 
   it("is at most 500 characters, subproblems and all", () => {
     const long = "x".repeat(100_000);
-    const subproblems = Array.from({ length: 900 }, () => ({ type: urn("dns"), detail: long, identifier: { type: "dns", value: long } }));
+    const subproblems = Array.from({ length: 900 }, () => ({
+      type: urn("dns"),
+      detail: long,
+      identifier: { type: "dns", value: long },
+    }));
     const text = describeProblem({ type: long, detail: long, subproblems });
     expect(text.length).toBeLessThanOrEqual(500);
     expect(text).toContain("xxx");

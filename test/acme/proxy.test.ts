@@ -47,7 +47,8 @@ describe("a CA behind a proxy", () => {
     await using proxy = await startConnectProxy();
     const requests = ca.proxy.requests.length;
     const { certPem } = await createRoot();
-    for (const trustPem of [certPem, null]) await expect(attempt({ proxy: proxy.url, trustPem })).rejects.toMatchObject({ code: "acme.untrusted" });
+    for (const trustPem of [certPem, null])
+      await expect(attempt({ proxy: proxy.url, trustPem })).rejects.toMatchObject({ code: "acme.untrusted" });
     expect(ca.proxy.requests.length).toBe(requests);
   });
 
@@ -59,7 +60,10 @@ describe("a CA behind a proxy", () => {
     await using proxy = await startConnectProxy();
     proxy.refuse = refuse;
     const connections = ca.proxy.connections();
-    await expect(attempt({ proxy: proxy.url })).rejects.toMatchObject({ code: "acme.connection", message: expect.stringMatching(message) });
+    await expect(attempt({ proxy: proxy.url })).rejects.toMatchObject({
+      code: "acme.connection",
+      message: expect.stringMatching(message),
+    });
     expect(ca.proxy.connections()).toBe(connections);
   });
 

@@ -44,9 +44,16 @@ describe("renewalInfo at Pebble 2.10", () => {
 
   it("follows a window the CA moves, with its reason", async () => {
     const { leafPem } = await issuer.issue(request(), memoryProgress(), ca.solver, running());
-    await ca.pebble.setRenewalInfo(leafPem, JSON.stringify({ suggestedWindow: WINDOW, explanationURL: "https://ca.example/why" }));
+    await ca.pebble.setRenewalInfo(
+      leafPem,
+      JSON.stringify({ suggestedWindow: WINDOW, explanationURL: "https://ca.example/why" }),
+    );
     const info = await renewalInfo(leafPem);
-    expect(info).toMatchObject({ start: Date.parse(WINDOW.start), end: Date.parse(WINDOW.end), explanationUrl: "https://ca.example/why" });
+    expect(info).toMatchObject({
+      start: Date.parse(WINDOW.start),
+      end: Date.parse(WINDOW.end),
+      explanationUrl: "https://ca.example/why",
+    });
   });
 });
 
@@ -58,13 +65,16 @@ describe("renewalInfo", () => {
     ["zero", { "retry-after": "0" }, MINUTE_MS],
     ["a year", { "retry-after": "31536000" }, 24 * HOUR_MS],
     ["nonsense", { "retry-after": "soon" }, 6 * HOUR_MS],
-  ])("with a Retry-After of %s is asked again after a time that is neither hammering nor silence", async (_name, headers, expectedMs) => {
-    answer({ suggestedWindow: WINDOW }, headers);
-    const before = Date.now();
-    const info = await renewalInfo();
-    expect(info?.pollAt).toBeGreaterThanOrEqual(before + expectedMs);
-    expect(info?.pollAt).toBeLessThanOrEqual(Date.now() + expectedMs);
-  });
+  ])(
+    "with a Retry-After of %s is asked again after a time that is neither hammering nor silence",
+    async (_name, headers, expectedMs) => {
+      answer({ suggestedWindow: WINDOW }, headers);
+      const before = Date.now();
+      const info = await renewalInfo();
+      expect(info?.pollAt).toBeGreaterThanOrEqual(before + expectedMs);
+      expect(info?.pollAt).toBeLessThanOrEqual(Date.now() + expectedMs);
+    },
+  );
 
   it.each<[string, unknown]>([
     ["no JSON", "<html>"],
@@ -79,7 +89,9 @@ describe("renewalInfo", () => {
     const before = Date.now();
     const error = await renewalInfo().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "acme.renewalInfo", message: expect.stringContaining("it is ignored") });
-    expect(error).toMatchObject({ retryAt: expect.toSatisfy((at: number) => at >= before + 2 * HOUR_MS && at <= Date.now() + 2 * HOUR_MS) });
+    expect(error).toMatchObject({
+      retryAt: expect.toSatisfy((at: number) => at >= before + 2 * HOUR_MS && at <= Date.now() + 2 * HOUR_MS),
+    });
   });
 
   it.each<[string, unknown]>([
@@ -112,9 +124,14 @@ describe("renewalInfo", () => {
     ca.proxy.intercept = async ({ resource }, forward) => {
       const found = await forward();
       if (resource !== "directory") return found;
-      return { ...found, body: JSON.stringify({ ...JSON.parse(found.body), renewalInfo: "https://elsewhere.example/ari" }) };
+      return {
+        ...found,
+        body: JSON.stringify({ ...JSON.parse(found.body), renewalInfo: "https://elsewhere.example/ari" }),
+      };
     };
-    await expect(ca.issuer().renewalInfo?.(issued.leafPem, running())).rejects.toMatchObject({ code: "acme.directory" });
+    await expect(ca.issuer().renewalInfo?.(issued.leafPem, running())).rejects.toMatchObject({
+      code: "acme.directory",
+    });
   });
 
   it("is none at a CA that does not offer it, and nothing is asked", async () => {
@@ -126,7 +143,8 @@ describe("renewalInfo", () => {
 });
 
 describe("an order that replaces a certificate", () => {
-  const orders = (): unknown[] => ca.proxy.requests.filter(({ resource }) => resource === "newOrder").map(({ payload }) => payload);
+  const orders = (): unknown[] =>
+    ca.proxy.requests.filter(({ resource }) => resource === "newOrder").map(({ payload }) => payload);
 
   it("says so, and one that the CA calls replaced already is ordered again without", async () => {
     const wanted = request();
@@ -157,14 +175,17 @@ describe("an order that replaces a certificate", () => {
     ["unauthorized", null, "acme.account", 2],
     ["malformed", "rejectedIdentifier", "acme.rejectedIdentifier", 1],
     ["rejectedIdentifier", null, "acme.rejectedIdentifier", 1],
-  ])("and is refused as %s (%s) with and without is not blamed for it: %s after %i requests", async (type, subproblem, code, requests) => {
-    refuseOrders(type, subproblem);
-    const [progress, before] = [memoryProgress(), ca.proxy.count("newOrder")];
-    const attempt = issuer.issue({ ...request(), replaces: issued.leafPem }, progress, ca.solver, running());
-    await expect(attempt).rejects.toMatchObject({ code });
-    expect(ca.proxy.count("newOrder") - before).toBe(requests);
-    expect(progress.events).toEqual([]);
-  });
+  ])(
+    "and is refused as %s (%s) with and without is not blamed for it: %s after %i requests",
+    async (type, subproblem, code, requests) => {
+      refuseOrders(type, subproblem);
+      const [progress, before] = [memoryProgress(), ca.proxy.count("newOrder")];
+      const attempt = issuer.issue({ ...request(), replaces: issued.leafPem }, progress, ca.solver, running());
+      await expect(attempt).rejects.toMatchObject({ code });
+      expect(ca.proxy.count("newOrder") - before).toBe(requests);
+      expect(progress.events).toEqual([]);
+    },
+  );
 
   it("is an ordinary one at a CA without renewalInfo", async () => {
     await using old = await startCa();

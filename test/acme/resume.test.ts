@@ -85,13 +85,16 @@ describe("an attempt that ends", () => {
   it("when the CA could not be told leaves answers that are removed also when one of them turns out to have failed", async () => {
     const progress = memoryProgress();
     const wanted = request(["one.example.org", "two.example.org"]);
-    ca.proxy.intercept = async ({ path }) => (path.startsWith("/chalZ/") ? { status: 503, headers: {}, body: "" } : null);
+    ca.proxy.intercept = async ({ path }) =>
+      path.startsWith("/chalZ/") ? { status: 503, headers: {}, body: "" } : null;
     const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
     await expect(issue()).rejects.toMatchObject({ code: "acme.server" });
     expect(ca.challenges.stored.size).toBe(2);
     ca.proxy.intercept = async ({ path }, forward) => {
       const answer = await forward();
-      return path.startsWith("/authZ/") ? { ...answer, body: answer.body.replace(/"status": *"\w+"/g, '"status": "invalid"') } : answer;
+      return path.startsWith("/authZ/")
+        ? { ...answer, body: answer.body.replace(/"status": *"\w+"/g, '"status": "invalid"') }
+        : answer;
     };
     const error = await issue().catch((thrown: unknown) => thrown);
     ca.proxy.intercept = null;
@@ -127,7 +130,9 @@ describe("an attempt that ends", () => {
       const finalized = typeof answer === "object" && answer?.status === 200 && incoming.path.includes("finalize");
       return finalized ? "reset" : answer;
     };
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toMatchObject({ code: "acme.connection" });
+    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toMatchObject({
+      code: "acme.connection",
+    });
     ca.proxy.intercept = orders.intercept;
     await ca.issuer().issue(wanted, progress, ca.solver, running());
     ca.proxy.intercept = null;
@@ -140,7 +145,9 @@ describe("an attempt that ends", () => {
       if (save === 3) throw new RenewalError("lease.lost", "Another worker has taken over.");
     };
     const before = ca.challenges.stored.size;
-    await expect(ca.issuer().issue(request(), progress, ca.solver, running())).rejects.toMatchObject({ code: "lease.lost" });
+    await expect(ca.issuer().issue(request(), progress, ca.solver, running())).rejects.toMatchObject({
+      code: "lease.lost",
+    });
     expect(ca.challenges.stored.size).toBe(before + 1);
   });
 });
@@ -216,7 +223,9 @@ describe("a stored order that cannot be used", () => {
     const wanted = request();
     await ca.issuer().issue(wanted, progress, ca.solver, running());
     ca.proxy.intercept = async () => ({ status: 503, headers: {}, body: "" });
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toMatchObject({ code: "acme.server" });
+    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toMatchObject({
+      code: "acme.server",
+    });
     ca.proxy.intercept = null;
     expect(progress.abandoned).toEqual([]);
     expect(progress.state.orderUrl).not.toBeNull();

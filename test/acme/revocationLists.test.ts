@@ -35,7 +35,9 @@ async function issued(name: string): Promise<Version> {
 describe("the list a certificate names", () => {
   it("is found in it, and tells which are revoked", async () => {
     expect([revoked, fine].map((each) => lists.urlsOf(each))).toEqual([[url], [url]]);
-    expect(await lists.fetch(url, [revoked, fine], running())).toEqual(new Map([[revoked, { at: REVOKED_AT, reason: "keyCompromise" }]]));
+    expect(await lists.fetch(url, [revoked, fine], running())).toEqual(
+      new Map([[revoked, { at: REVOKED_AT, reason: "keyCompromise" }]]),
+    );
   });
 
   it("is not sought without its issuer's certificate, nor in what is none", () => {
@@ -48,9 +50,13 @@ describe("the list a certificate names", () => {
     ["elsewhere", 302],
     ["out of order", 500],
   ])("that is %s is told with its status, and nothing else is asked", async (_what, status) => {
-    server.answer = (_request, response) => response.writeHead(status, { location: `${server.url}/other` }).end("<html>");
+    server.answer = (_request, response) =>
+      response.writeHead(status, { location: `${server.url}/other` }).end("<html>");
     const before = server.asked.length;
-    await expect(lists.fetch(url, [fine], running())).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining(`status ${status}`) });
+    await expect(lists.fetch(url, [fine], running())).rejects.toMatchObject({
+      code: "acme.server",
+      message: expect.stringContaining(`status ${status}`),
+    });
     expect(server.asked.slice(before)).toEqual(["/1.crl"]);
   });
 
@@ -60,7 +66,10 @@ describe("the list a certificate names", () => {
     ["cut", () => list.subarray(0, -1)],
   ])("that is %s is not believed", async (_what, body) => {
     server.answer = (_request, response) => response.end(body());
-    await expect(lists.fetch(url, [revoked], running())).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining("cannot be used") });
+    await expect(lists.fetch(url, [revoked], running())).rejects.toMatchObject({
+      code: "acme.server",
+      message: expect.stringContaining("cannot be used"),
+    });
   });
 
   it("that never ends is given up at its bound", async () => {
@@ -71,11 +80,16 @@ describe("the list a certificate names", () => {
       response.on("drain", more);
       more();
     };
-    await expect(lists.fetch(url, [revoked], running())).rejects.toMatchObject({ code: "acme.server", message: expect.stringContaining("32 MB") });
+    await expect(lists.fetch(url, [revoked], running())).rejects.toMatchObject({
+      code: "acme.server",
+      message: expect.stringContaining("32 MB"),
+    });
   });
 
   it("that cannot be reached is told so, and waiting ends with the signal", async () => {
-    await expect(lists.fetch("http://127.0.0.1:1/1.crl", [fine], running())).rejects.toMatchObject({ code: "acme.connection" });
+    await expect(lists.fetch("http://127.0.0.1:1/1.crl", [fine], running())).rejects.toMatchObject({
+      code: "acme.connection",
+    });
     const stop = new AbortController();
     const asked = server.asked.length;
     server.answer = () => stop.abort(new Error("stopped"));

@@ -13,7 +13,8 @@ afterAll(() => ca[Symbol.asyncDispose]());
 it("revokes with the account's key, and once more is harmless", async () => {
   const issuer = ca.issuer();
   const { leafPem, privateKey } = await issuer.issue(request(), memoryProgress(), ca.solver, running());
-  for (let time = 0; time < 2; time++) expect(await issuer.revoke?.({ leafPem, privateKey, reason: "superseded" }, running())).toBe("account");
+  for (let time = 0; time < 2; time++)
+    expect(await issuer.revoke?.({ leafPem, privateKey, reason: "superseded" }, running())).toBe("account");
   const sent = ca.proxy.requests.filter(({ payload }) => payload !== null && "reason" in Object(payload));
   expect(sent[0]?.payload).toMatchObject({ reason: 4 });
 });
@@ -35,14 +36,20 @@ it.each<[string, Partial<IssuerOptions>]>([
 ])("a compromised key is revoked although there is no account: %s", async (_why, change) => {
   await using bound = await startCa({ externalAccountKeys: KEYS });
   const externalAccount = { keyId: "kid-1", hmacKey: new Secret(KEYS["kid-1"]) };
-  const { leafPem, privateKey } = await bound.issuer({ externalAccount }).issue(request(), memoryProgress(), bound.solver, running());
-  const stranger = createIssuer({ ...issuerOptions(bound.proxy), externalAccount, ...change }, { accounts: memoryAccounts(), now: Date.now });
+  const { leafPem, privateKey } = await bound
+    .issuer({ externalAccount })
+    .issue(request(), memoryProgress(), bound.solver, running());
+  const stranger = createIssuer(
+    { ...issuerOptions(bound.proxy), externalAccount, ...change },
+    { accounts: memoryAccounts(), now: Date.now },
+  );
   expect(await stranger.revoke?.({ leafPem, privateKey, reason: "keyCompromise" }, running())).toBe("certificate");
 });
 
 it("a compromised key is revoked although the CA opens no account now", async () => {
   const { leafPem, privateKey } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
-  ca.proxy.intercept = async ({ resource }) => (resource === "newAccount" ? { status: 429, headers: { "retry-after": "3600" }, body: "" } : null);
+  ca.proxy.intercept = async ({ resource }) =>
+    resource === "newAccount" ? { status: 429, headers: { "retry-after": "3600" }, body: "" } : null;
   const stranger = createIssuer(issuerOptions(ca.proxy), { accounts: memoryAccounts(), now: Date.now });
   expect(await stranger.revoke?.({ leafPem, privateKey, reason: "keyCompromise" }, running())).toBe("certificate");
   ca.proxy.intercept = null;

@@ -48,7 +48,9 @@ function checkLength(path: string, source: string): string[] {
 }
 
 function checkHome(path: string): string[] {
-  return Object.hasOwn(FOLDERS, folderOf(path)) ? [] : [`${path}: '${folderOf(path)}' is not a folder of the architecture`];
+  return Object.hasOwn(FOLDERS, folderOf(path))
+    ? []
+    : [`${path}: '${folderOf(path)}' is not a folder of the architecture`];
 }
 
 function checkText(path: string, source: string): string[] {
@@ -58,15 +60,21 @@ function checkText(path: string, source: string): string[] {
     /\bprocess\s*(\?\.|\.)\s*env\b/.test(code) ||
     /\bprocess\s*\[\s*["']env["']/.test(source) ||
     /\{[^}]*\benv\b[^}]*\}\s*(=\s*process\b|from\s*"node:process")/.test(source);
-  if (readsEnvironment && !ENVIRONMENT_READERS.has(path)) found.push(`${path}: process.env is read only in src/config/read/environment.ts`);
-  const trustsAll = /\brejectUnauthorized["']?\s*:\s*(false|!1)\b/.test(code) || source.includes("NODE_TLS_REJECT_UNAUTHORIZED");
-  if (trustsAll && folderOf(path) !== "tls") found.push(`${path}: TLS verification is switched off; only the probe in src/tls may`);
+  if (readsEnvironment && !ENVIRONMENT_READERS.has(path))
+    found.push(`${path}: process.env is read only in src/config/read/environment.ts`);
+  const trustsAll =
+    /\brejectUnauthorized["']?\s*:\s*(false|!1)\b/.test(code) || source.includes("NODE_TLS_REJECT_UNAUTHORIZED");
+  if (trustsAll && folderOf(path) !== "tls")
+    found.push(`${path}: TLS verification is switched off; only the probe in src/tls may`);
   return found;
 }
 
 function checkImports(path: string, read: FileImports): string[] {
   const computed = read.computed.map((line) => `${path}:${line}: import with a computed path`);
-  return [...computed, ...read.imports.flatMap((one) => checkImport(path, one).map((problem) => `${path}:${one.line}: ${problem}`))];
+  return [
+    ...computed,
+    ...read.imports.flatMap((one) => checkImport(path, one).map((problem) => `${path}:${one.line}: ${problem}`)),
+  ];
 }
 
 function checkImport(path: string, one: Import): string[] {
@@ -76,23 +84,31 @@ function checkImport(path: string, one: Import): string[] {
 
 function checkOurs(path: string, one: Import): string[] {
   const target = resolve(path, one.specifier);
-  if (!isProduct(target)) return /^(package\.json|docs\/[\w.-]+\.json)$/.test(target) ? [] : [`imports ${target} from outside src/`];
+  if (!isProduct(target))
+    return /^(package\.json|docs\/[\w.-]+\.json)$/.test(target) ? [] : [`imports ${target} from outside src/`];
   const from = folderOf(path);
   const to = folderOf(target);
   if (from === to && path.startsWith("workers/")) return [`a worker imports another worker (${target})`];
-  if (from === to) return from.endsWith("/*") && dirname(path) !== dirname(target) ? [`a folder of ${from} must not import its sibling (${target})`] : [];
+  if (from === to)
+    return from.endsWith("/*") && dirname(path) !== dirname(target)
+      ? [`a folder of ${from} must not import its sibling (${target})`]
+      : [];
   const rule = FOLDERS[from];
   if (rule === undefined || rule.mayImport.includes(to)) return [];
   if (rule.typesOnly?.includes(to)) return one.typesOnly ? [] : [`${from} may import only types of ${to} (${target})`];
   const registry = rule.registryOnly?.find((name) => target.startsWith(`src/${name}/`));
-  if (registry !== undefined) return target === `src/${registry}/index.ts` ? [] : [`${from} may import only the registry of ${registry} (${target})`];
+  if (registry !== undefined)
+    return target === `src/${registry}/index.ts`
+      ? []
+      : [`${from} may import only the registry of ${registry} (${target})`];
   return [`${from} must not import ${to} (${target})`];
 }
 
 function checkPackage(path: string, one: Import): string[] {
   const name = packageOf(one.specifier);
   const rule = PACKAGES[name];
-  if (rule === undefined) return name.startsWith("node:") ? [] : [`package '${name}' has no owner in test/architecture/rules.ts`];
+  if (rule === undefined)
+    return name.startsWith("node:") ? [] : [`package '${name}' has no owner in test/architecture/rules.ts`];
   const within = (owner: string): boolean => path === owner || path.startsWith(`${owner}/`);
   if (rule.owners.some(within) || (one.typesOnly && rule.typesOnly?.some(within))) return [];
   return [`'${name}' belongs to ${rule.owners.join(", ")}`];

@@ -39,7 +39,8 @@ export function mask(source: string): string {
   };
   const templateText = (): void => {
     let end = at;
-    while (end < source.length && source[end] !== "`" && !source.startsWith("${", end)) end += source[end] === "\\" ? 2 : 1;
+    while (end < source.length && source[end] !== "`" && !source.startsWith("${", end))
+      end += source[end] === "\\" ? 2 : 1;
     blank(Math.min(end, source.length));
     if (source[at] === "`") copy();
     else if (at < source.length) {
@@ -91,7 +92,8 @@ export function mask(source: string): string {
 }
 
 // In masked text a string is two quotes with blanks between, so a quote ends what came before it.
-const STATEMENT = /(?<![.\w$])(import|export)\b(\s+type\b(?!\s*,|\s+from\b))?([\s\w$*,{}]*?)(?:(?<=[\s}*])from\s*)?(["'])( *)\4/g;
+const STATEMENT =
+  /(?<![.\w$])(import|export)\b(\s+type\b(?!\s*,|\s+from\b))?([\s\w$*,{}]*?)(?:(?<=[\s}*])from\s*)?(["'])( *)\4/g;
 const DYNAMIC = /(?<![.\w$])(?:import|require)\s*\(\s*(?:(["'])( *)\1)?/g;
 
 export function readImports(source: string): FileImports {
@@ -105,7 +107,11 @@ export function readImports(source: string): FileImports {
     if (keyword === "export" && !/\bfrom\s*["'] *["']$/.test(whole)) continue;
     const end = match.index + whole.length - 1;
     const specifier = source.slice(end - blanks.length, end);
-    imports.push({ specifier, typesOnly: typeKeyword !== undefined || everyNameIsType(clause), line: lineAt(match.index) });
+    imports.push({
+      specifier,
+      typesOnly: typeKeyword !== undefined || everyNameIsType(clause),
+      line: lineAt(match.index),
+    });
   }
   for (const match of masked.matchAll(DYNAMIC)) {
     const line = lineAt(match.index);

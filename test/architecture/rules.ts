@@ -30,7 +30,17 @@ const PARTS = [
   "log",
   "web",
 ];
-const READS = ["compose", "config", "config/schema", "config/read", "reports", "renewal", "renewal/rules", "domain", "log"];
+const READS = [
+  "compose",
+  "config",
+  "config/schema",
+  "config/read",
+  "reports",
+  "renewal",
+  "renewal/rules",
+  "domain",
+  "log",
+];
 const ENTRY: FolderRule = { mayImport: READS, typesOnly: ["queue"] };
 
 /**
@@ -61,7 +71,10 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   log: { mayImport: ["domain"] },
   compose: { mayImport: PARTS },
   // Compose starts the http-01 responder and later the API, so web is handed what it needs and imports no wiring.
-  web: { mayImport: ["reports", "renewal", "renewal/rules", "domain", "config", "config/schema", "config/read", "log"], typesOnly: ["queue"] },
+  web: {
+    mayImport: ["reports", "renewal", "renewal/rules", "domain", "config", "config/schema", "config/read", "log"],
+    typesOnly: ["queue"],
+  },
   cli: ENTRY,
   workers: ENTRY,
 };
@@ -86,20 +99,53 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     owners: ["src/store", "src/deployers/local/directoryLock.ts"],
     why: "The embedded store, and a file lock between processes; part of Node, owned like a package.",
   },
-  "@aws-sdk/client-acm": { owners: ["src/deployers/aws"], why: "AWS's own client for ACM: credentials, signing and retries as AWS defines them." },
-  "@aws-sdk/client-secrets-manager": { owners: ["src/deployers/aws"], why: "AWS's own client for Secrets Manager; optional, loaded at first use." },
-  "@aws-sdk/client-iam": { owners: ["src/deployers/aws"], why: "AWS's own client for IAM server certificates; optional, loaded at first use." },
+  "@aws-sdk/client-acm": {
+    owners: ["src/deployers/aws"],
+    why: "AWS's own client for ACM: credentials, signing and retries as AWS defines them.",
+  },
+  "@aws-sdk/client-secrets-manager": {
+    owners: ["src/deployers/aws"],
+    why: "AWS's own client for Secrets Manager; optional, loaded at first use.",
+  },
+  "@aws-sdk/client-iam": {
+    owners: ["src/deployers/aws"],
+    why: "AWS's own client for IAM server certificates; optional, loaded at first use.",
+  },
   "@kubernetes/client-node": {
     owners: ["src/deployers/kubernetes"],
     why: "Kubernetes' own client: kubeconfig, service accounts, exec plugins; optional, loaded at first use.",
   },
-  "@azure/keyvault-certificates": { owners: ["src/deployers/azure"], why: "Azure's own client for Key Vault certificates; optional, loaded at first use." },
-  "@azure/identity": { owners: ["src/deployers/azure"], why: "Azure's credential chain, which its clients need; optional, loaded at first use." },
-  "@google-cloud/certificate-manager": { owners: ["src/deployers/google"], why: "Google's own client for Certificate Manager; optional, loaded at first use." },
-  "@google-cloud/secret-manager": { owners: ["src/deployers/google"], why: "Google's own client for Secret Manager; optional, loaded at first use." },
-  ssh2: { owners: ["src/deployers/ssh"], why: "SSH and SFTP without a shell in between; optional, loaded at first use." },
+  "@azure/keyvault-certificates": {
+    owners: ["src/deployers/azure"],
+    why: "Azure's own client for Key Vault certificates; optional, loaded at first use.",
+  },
+  "@azure/identity": {
+    owners: ["src/deployers/azure"],
+    why: "Azure's credential chain, which its clients need; optional, loaded at first use.",
+  },
+  "@google-cloud/certificate-manager": {
+    owners: ["src/deployers/google"],
+    why: "Google's own client for Certificate Manager; optional, loaded at first use.",
+  },
+  "@google-cloud/secret-manager": {
+    owners: ["src/deployers/google"],
+    why: "Google's own client for Secret Manager; optional, loaded at first use.",
+  },
+  ssh2: {
+    owners: ["src/deployers/ssh"],
+    why: "SSH and SFTP without a shell in between; optional, loaded at first use.",
+  },
   zod: {
-    owners: ["src/config", "src/solvers", "src/deployers", "src/notify", "src/queue", "src/acme", "src/store", "src/web"],
+    owners: [
+      "src/config",
+      "src/solvers",
+      "src/deployers",
+      "src/notify",
+      "src/queue",
+      "src/acme",
+      "src/store",
+      "src/web",
+    ],
     typesOnly: ["src/domain"],
     why: "Everything from outside is parsed into a type before it is used; also makes the JSON Schema.",
   },
@@ -109,20 +155,40 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     owners: ["src/renewal/rules/maintenance.ts", "src/config/schema/maintenance.ts"],
     why: "Cron expressions in a time zone with daylight saving: checked by config, evaluated by the planner.",
   },
-  yaml: { owners: ["src/config"], why: "YAML with the position of every value, so that a mistake is shown with line and column." },
+  yaml: {
+    owners: ["src/config"],
+    why: "YAML with the position of every value, so that a mistake is shown with line and column.",
+  },
   pino: { owners: ["src/log.ts"], why: "JSON logs with redaction." },
   "pino-pretty": { owners: ["src/log.ts"], why: "The same logs for a person at a terminal." },
 };
 
 /** Settings come in through the first; the others only hand PATH, HOME, LANG and TZ on to the commands it starts. */
-export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set(["src/config/read/environment.ts", "src/deployers/local/command.ts", "src/notify/command.ts"]);
+export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set([
+  "src/config/read/environment.ts",
+  "src/deployers/local/command.ts",
+  "src/notify/command.ts",
+]);
 
 /** Names that become drawers: things nobody can find because anything fits. */
-export const DRAWERS: ReadonlySet<string> = new Set(["util", "utils", "helper", "helpers", "common", "lib", "manager", "managers", "shared", "misc", "types"]);
+export const DRAWERS: ReadonlySet<string> = new Set([
+  "util",
+  "utils",
+  "helper",
+  "helpers",
+  "common",
+  "lib",
+  "manager",
+  "managers",
+  "shared",
+  "misc",
+  "types",
+]);
 
 export const LINES_MAX = 300;
 
-const names = (list: readonly string[] | undefined, note: string): string[] => (list ?? []).map((name) => `${name}${note}`);
+const names = (list: readonly string[] | undefined, note: string): string[] =>
+  (list ?? []).map((name) => `${name}${note}`);
 
 /** The table as docs/architecture.md prints it. */
 export function importTable(): string {

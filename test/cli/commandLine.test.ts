@@ -29,11 +29,14 @@ const COMMANDS = [
 ];
 
 describe("every command", () => {
-  test.each([...COMMANDS, ["pause", "www", "--reason", "x"], ["resume", "www"]])("%s %s answers --json with a version on stdout", async (...args) => {
-    const { stdout, code } = await installation.run(...args, "--json");
-    expect(JSON.parse(stdout)).toMatchObject({ version: 1 });
-    expect(Object.values(EXIT).map((each) => each.code)).toContain(code);
-  });
+  test.each([...COMMANDS, ["pause", "www", "--reason", "x"], ["resume", "www"]])(
+    "%s %s answers --json with a version on stdout",
+    async (...args) => {
+      const { stdout, code } = await installation.run(...args, "--json");
+      expect(JSON.parse(stdout)).toMatchObject({ version: 1 });
+      expect(Object.values(EXIT).map((each) => each.code)).toContain(code);
+    },
+  );
 
   test.each(COMMANDS)("%s %s answers in text, the same with --json before it", async (...args) => {
     const text = await installation.run(...args);
@@ -47,7 +50,10 @@ describe("every command", () => {
   test("config schema prints a JSON Schema", async () => {
     const { stdout, code } = await installation.run("config", "schema");
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ $schema: expect.stringContaining("json-schema.org"), title: "renewd configuration" });
+    expect(JSON.parse(stdout)).toMatchObject({
+      $schema: expect.stringContaining("json-schema.org"),
+      title: "renewd configuration",
+    });
   });
 });
 
@@ -60,16 +66,32 @@ describe("a mistyped command line", () => {
     ["a role that is none", ["worker", "plannr"], "Allowed choices are planner, acme, deployer, verifier"],
     ["a limit that is none", ["history", "--limit", "many"], "It must be a number from 1 to 1000"],
     ["a limit without end", ["history", "--limit", "99999"], "It must be a number from 1 to 1000"],
-    ["a malformed --since", ["history", "--since", "last week"], '--since: "last week" is neither a duration such as 7d, 12h or 30m nor a date'],
-    ["a --until that has passed", ["pause", "www", "--reason", "x", "--until", "2020-01-01"], '--until: "2020-01-01" is not in the future'],
+    [
+      "a malformed --since",
+      ["history", "--since", "last week"],
+      '--since: "last week" is neither a duration such as 7d, 12h or 30m nor a date',
+    ],
+    [
+      "a --until that has passed",
+      ["pause", "www", "--reason", "x", "--until", "2020-01-01"],
+      '--until: "2020-01-01" is not in the future',
+    ],
     ["a --timeout that is none", ["renew", "www", "--timeout", "soon"], '--timeout: "soon" is not a duration'],
     ["an unknown certificate", ["renew", "wwww"], 'certificate "wwww" is not configured, did you mean "www"?'],
     ["an unknown certificate to look at", ["certificates", "ap"], 'did you mean "api"?'],
     ["an unknown certificate to plan", ["plan", "nothing-like-it"], 'known: "www", "api"'],
     ["an unknown certificate's history", ["history", "wvw"], 'did you mean "www"?'],
     ["an unknown issuer", ["account", "show", "cs"], 'issuer "cs" is not configured'],
-    ["an account that was never registered", ["account", "rollover", "ca"], "has no account yet: its first order registers one"],
-    ["a deactivation that may be a slip", ["account", "deactivate", "ca"], "--yes: deactivating an account cannot be undone"],
+    [
+      "an account that was never registered",
+      ["account", "rollover", "ca"],
+      "has no account yet: its first order registers one",
+    ],
+    [
+      "a deactivation that may be a slip",
+      ["account", "deactivate", "ca"],
+      "--yes: deactivating an account cannot be undone",
+    ],
     ["an unknown renewal", ["show", "ffff"], 'no renewal\'s id begins with "ffff"; see `renewd history`'],
   ])("%s ends with code 2 and says what is meant", async (_, args, message) => {
     const { code, stdout, stderr } = await installation.run(...args);
@@ -89,7 +111,8 @@ describe("a mistyped command line", () => {
   });
 
   test("an ambiguous renewal id lists the candidates", async () => {
-    for (const certificate of ["www", "api"]) await installation.store.renewals.insert(renewal({ id: `ab12-${certificate}`, certificate, state: "failed" }));
+    for (const certificate of ["www", "api"])
+      await installation.store.renewals.insert(renewal({ id: `ab12-${certificate}`, certificate, state: "failed" }));
     const { code, stderr } = await installation.run("show", "ab12");
     expect(code).toBe(2);
     expect(stderr).toMatch(/2 renewals' ids begin with "ab12": ab12-(www|api)/);
@@ -121,7 +144,10 @@ describe("a wrong configuration", () => {
     expect(status).toMatchObject({ code: 2, stdout: "" });
     expect(status.stderr).toContain(check.stdout.split("\n")[0]);
     const json = JSON.parse((await installation.run("status", "--json")).stdout);
-    expect(json).toMatchObject({ version: 1, error: { code: "config.invalid", problems: expect.arrayContaining([expect.objectContaining({ line: 2 })]) } });
+    expect(json).toMatchObject({
+      version: 1,
+      error: { code: "config.invalid", problems: expect.arrayContaining([expect.objectContaining({ line: 2 })]) },
+    });
   });
 
   test("RENEWD_CONFIG names the file where no option does", async () => {
@@ -167,11 +193,18 @@ describe("pause and resume", () => {
     const until = "2999-01-01";
     const paused = await installation.run("pause", "www", "--reason", "migration", "--until", until);
     expect(paused).toMatchObject({ code: 0, stdout: "www is paused until 2999-01-01 00:00:00Z\n" });
-    expect(await installation.store.certificates.get("www")).toMatchObject({ pausedReason: "migration", pausedUntil: Date.UTC(2999, 0, 1) });
+    expect(await installation.store.certificates.get("www")).toMatchObject({
+      pausedReason: "migration",
+      pausedUntil: Date.UTC(2999, 0, 1),
+    });
     expect((await installation.run("plan", "www")).stdout).toContain("paused: migration");
     expect((await installation.run("resume", "www")).code).toBe(0);
     expect(await installation.store.certificates.get("www")).toMatchObject({ pausedAt: null });
-    const events = await installation.store.events.list({ certificate: "www", types: ["certificate.paused", "certificate.resumed"], limit: 9 });
+    const events = await installation.store.events.list({
+      certificate: "www",
+      types: ["certificate.paused", "certificate.resumed"],
+      limit: 9,
+    });
     expect(events.map(({ type }) => type)).toEqual(["certificate.paused", "certificate.resumed"]);
   });
 
@@ -194,8 +227,19 @@ describe("import", () => {
   test("takes over a pair as the next generation and says what the planner makes of it", async () => {
     const intermediate = await (await createRoot()).intermediate();
     const { certPem, keyPem } = await intermediate.issue({ names: ["www.example.org"] });
-    const [bundle, key] = [await write("bundle.pem", `${certPem}\n${intermediate.certPem}`), await write("key.pem", keyPem)];
-    const { code, stdout, stderr } = await installation.run("import", "www", "--certificate", bundle, "--key", key, "--json");
+    const [bundle, key] = [
+      await write("bundle.pem", `${certPem}\n${intermediate.certPem}`),
+      await write("key.pem", keyPem),
+    ];
+    const { code, stdout, stderr } = await installation.run(
+      "import",
+      "www",
+      "--certificate",
+      bundle,
+      "--key",
+      key,
+      "--json",
+    );
     expect({ code, report: JSON.parse(stdout) }).toMatchObject({
       code: 0,
       report: { version: 1, certificate: "www", generation: 1, plan: expect.stringContaining("renews ") },
@@ -212,11 +256,17 @@ describe("import", () => {
 
   test("refuses what it cannot use with one clear message, and stores nothing", async () => {
     const root = await createRoot();
-    const [one, other] = [await root.issue({ names: ["www.example.org"] }), await root.issue({ names: ["www.example.org"] })];
+    const [one, other] = [
+      await root.issue({ names: ["www.example.org"] }),
+      await root.issue({ names: ["www.example.org"] }),
+    ];
     const certificate = await write("cert.pem", one.certPem);
     const encrypted = await write(
       "encrypted.pem",
-      (await import("node:crypto")).createPrivateKey(one.keyPem).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" }).toString(),
+      (await import("node:crypto"))
+        .createPrivateKey(one.keyPem)
+        .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" })
+        .toString(),
     );
     const cases: [string, string, RegExp][] = [
       [certificate, await write("other.pem", other.keyPem), /does not belong to the certificate/],
@@ -224,7 +274,11 @@ describe("import", () => {
       [certificate, "/nonexistent/key.pem", /--key: cannot read \/nonexistent\/key\.pem \(ENOENT\)/],
       [certificate, installation.directory, /--key: cannot read .* \(EISDIR\)/],
       [await write("empty.pem", "nothing"), await write("one.pem", one.keyPem), /holds no PEM certificate/],
-      [await write("huge.pem", "x".repeat(2_000_000)), await write("one.pem", one.keyPem), /--certificate: .* has 2000000 bytes/],
+      [
+        await write("huge.pem", "x".repeat(2_000_000)),
+        await write("one.pem", one.keyPem),
+        /--certificate: .* has 2000000 bytes/,
+      ],
     ];
     for (const [pem, key, message] of cases) {
       const { code, stdout, stderr } = await installation.run("import", "www", "--certificate", pem, "--key", key);
@@ -249,6 +303,9 @@ describe("renewd plan, before anything is issued", () => {
     expect(stdout).toContain("target lb takes at most 1 names, the certificate has 2");
     text.targets.lb.takes = { keyType: "rsa-2048" };
     await writeFile(installation.configFile, JSON.stringify(text));
-    expect(await installation.run("plan")).toMatchObject({ code: 2, stderr: expect.stringMatching(/targets\.lb\.takes.*keyType/) });
+    expect(await installation.run("plan")).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/targets\.lb\.takes.*keyType/),
+    });
   });
 });

@@ -24,7 +24,11 @@ async function installationWith(redis: RedisServer | null, names = ["www", "api"
 }
 
 /** Ends a renewal as the verifier would, with an event on the way. */
-async function end({ store }: Installation, { id, certificate, fence }: Renewal, state: "succeeded" | "failed"): Promise<void> {
+async function end(
+  { store }: Installation,
+  { id, certificate, fence }: Renewal,
+  state: "succeeded" | "failed",
+): Promise<void> {
   const now = Date.now();
   await store.transaction(async (tx) => {
     const error = state === "failed" ? { errorCode: "acme.caa", errorMessage: "CAA forbids \u001b[2J it" } : {};
@@ -40,7 +44,8 @@ async function end({ store }: Installation, { id, certificate, fence }: Renewal,
   });
 }
 
-const active = (installation: Installation, name: string) => until(`a renewal of ${name}`, () => installation.store.renewals.active(name));
+const active = (installation: Installation, name: string) =>
+  until(`a renewal of ${name}`, () => installation.store.renewals.active(name));
 
 describe("while Redis is unreachable", () => {
   test("renewals are recorded in the database within 5 s, and stderr says what that means", async () => {
@@ -48,9 +53,16 @@ describe("while Redis is unreachable", () => {
     const startedAt = performance.now();
     const { code, stdout, stderr } = await installation.run("renew", "www", "api", "--reason", "key leaked");
     const elapsedMs = performance.now() - startedAt;
-    const [www, api] = [await installation.store.renewals.active("www"), await installation.store.renewals.active("api")];
+    const [www, api] = [
+      await installation.store.renewals.active("www"),
+      await installation.store.renewals.active("api"),
+    ];
     expect({ code, stdout }).toEqual({ code: 0, stdout: `www  renewal ${www?.id}\napi  renewal ${api?.id}\n` });
-    expect(www).toMatchObject({ trigger: "request", reason: "missing", reasonDetail: expect.stringContaining("key leaked") });
+    expect(www).toMatchObject({
+      trigger: "request",
+      reason: "missing",
+      reasonDetail: expect.stringContaining("key leaked"),
+    });
     expect(stderr).toContain("Redis at 127.0.0.1:1 is not reachable");
     expect(stderr).toContain(`recorded in the database as ${www?.id}, ${api?.id}`);
     expect(stderr).toContain("what to do: Start Redis or correct `redis.url`");
@@ -67,7 +79,10 @@ describe("while Redis is unreachable", () => {
     const installation = await installationWith(null);
     const first = JSON.parse((await installation.run("renew", "www", "--json")).stdout);
     const second = JSON.parse((await installation.run("renew", "www", "--json")).stdout);
-    expect(first).toMatchObject({ version: 1, renewals: [{ certificate: "www", via: "database", state: null, error: null }] });
+    expect(first).toMatchObject({
+      version: 1,
+      renewals: [{ certificate: "www", via: "database", state: null, error: null }],
+    });
     expect(second).toEqual(first);
   });
 
@@ -76,7 +91,9 @@ describe("while Redis is unreachable", () => {
     const { code, stdout, stderr } = await installation.run("renew", "www", "--json");
     expect(code).toBe(2);
     expect(stderr).toContain("no planner has seen it yet");
-    expect(JSON.parse(stdout)).toMatchObject({ renewals: [{ certificate: "www", renewalId: null, error: { code: "request.invalid" } }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      renewals: [{ certificate: "www", renewalId: null, error: { code: "request.invalid" } }],
+    });
   });
 });
 
@@ -128,7 +145,11 @@ describe("--wait", () => {
       version: 1,
       renewals: [
         { certificate: "www", state: "succeeded", error: null },
-        { certificate: "api", state: "failed", error: { code: "acme.caa", action: expect.stringContaining("CAA record") } },
+        {
+          certificate: "api",
+          state: "failed",
+          error: { code: "acme.caa", action: expect.stringContaining("CAA record") },
+        },
       ],
     });
     expect(stderr).toContain("api  failed after");
@@ -146,7 +167,9 @@ describe("--wait", () => {
 
   test("Ctrl-C stops the waiting and not the renewal", async () => {
     const installation = await installationWith(null, ["www"]);
-    const child = spawn(process.execPath, [MAIN, "-c", installation.configFile, "renew", "www", "--wait"], { stdio: ["ignore", "pipe", "ignore"] });
+    const child = spawn(process.execPath, [MAIN, "-c", installation.configFile, "renew", "www", "--wait"], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
     const closed = once(child, "close");
     // The first stage is shown only once it waits.
     for await (const chunk of child.stdout) if (String(chunk).includes("planned (request)")) break;
@@ -162,7 +185,9 @@ test("a reader that stops early, such as head, is no failure", async () => {
     null,
     Array.from({ length: 200 }, (_, index) => `host-${index}`),
   );
-  const child = spawn(process.execPath, [MAIN, "-c", installation.configFile, "certificates"], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [MAIN, "-c", installation.configFile, "certificates"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   child.stdout.destroy();
   const stderr: string[] = [];
   child.stderr.on("data", (chunk) => stderr.push(String(chunk)));

@@ -12,7 +12,9 @@ let other: string;
 beforeEach(async () => {
   installation = await createInstallation(configText(["www", "api"]));
   const now = Date.now();
-  await installation.issue(version({ leaf: { ...version().leaf, notBefore: now - DAY_MS, notAfter: now + 89 * DAY_MS } }));
+  await installation.issue(
+    version({ leaf: { ...version().leaf, notBefore: now - DAY_MS, notAfter: now + 89 * DAY_MS } }),
+  );
   other = await configure("other.yaml", { dataDir: "other" });
 });
 afterEach(() => installation[Symbol.asyncDispose]());
@@ -21,7 +23,10 @@ const at = (name: string): string => join(installation.directory, name);
 
 async function configure(name: string, sections: object): Promise<string> {
   const file = at(name);
-  await writeFile(file, JSON.stringify({ ...JSON.parse(configText(["www", "api"])), masterKey: { file: "data/master.key" }, ...sections }));
+  await writeFile(
+    file,
+    JSON.stringify({ ...JSON.parse(configText(["www", "api"])), masterKey: { file: "data/master.key" }, ...sections }),
+  );
   return file;
 }
 
@@ -34,24 +39,35 @@ const isThere = (name: string): Promise<boolean> =>
 describe("renewd store migrate", () => {
   test("tells the schema version before and after, in text and as JSON", async () => {
     const first = await runCaptured(["-c", other, "store", "migrate"]);
-    expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/other\/renewd\.db: schema version 0 → \d+\n$/) });
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/other\/renewd\.db: schema version 0 → \d+\n$/),
+    });
     const second = await runCaptured(["-c", other, "store", "migrate", "--json"]);
     const { version: format, before, after } = JSON.parse(second.stdout);
     expect({ format, same: before === after && after >= 2 }).toEqual({ format: 1, same: true });
-    expect((await runCaptured(["-c", other, "store", "migrate"])).stdout).toMatch(/schema version \d+, nothing to do\n$/);
+    expect((await runCaptured(["-c", other, "store", "migrate"])).stdout).toMatch(
+      /schema version \d+, nothing to do\n$/,
+    );
   });
 
   test("brings an older database up to date with all it holds", async () => {
     using database = new DatabaseSync(at("data/renewd.db"));
-    database.exec("delete from kysely_migration where name <> '0001-initial'; alter table certificates drop column restored_at");
+    database.exec(
+      "delete from kysely_migration where name <> '0001-initial'; alter table certificates drop column restored_at",
+    );
     database.exec("alter table certificates drop column generation_floor; alter table renewals drop column issuer");
-    database.exec("drop index certificates_next_observation_at; alter table certificates drop column next_observation_at");
+    database.exec(
+      "drop index certificates_next_observation_at; alter table certificates drop column next_observation_at",
+    );
     database.exec("drop index certificates_next_rehearsal_at; alter table certificates drop column next_rehearsal_at");
     database.exec(
       "alter table certificates drop column rehearsal_problem; drop index certificates_expiry_warning_at; alter table certificates drop column expiry_warning_at; alter table events drop column seal",
     );
     database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
-    database.exec("alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest");
+    database.exec(
+      "alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest",
+    );
     for (const table of [
       "ledger",
       "reservations",
@@ -64,14 +80,21 @@ describe("renewd store migrate", () => {
       "history_head",
     ])
       database.exec(`drop table ${table}`);
-    expect(await installation.run("store", "migrate")).toMatchObject({ code: 0, stdout: expect.stringContaining("schema version 1 → ") });
+    expect(await installation.run("store", "migrate")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("schema version 1 → "),
+    });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null, generationFloor: 0 });
   });
 
   test("refuses a database of a newer release", async () => {
     using database = new DatabaseSync(at("data/renewd.db"));
     database.exec("insert into kysely_migration (name, timestamp) values ('9999-later', '')");
-    expect(await installation.run("store", "migrate")).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining("written by a newer renewd") });
+    expect(await installation.run("store", "migrate")).toMatchObject({
+      code: 3,
+      stdout: "",
+      stderr: expect.stringContaining("written by a newer renewd"),
+    });
   });
 });
 
@@ -79,9 +102,16 @@ describe("renewd store copy", () => {
   const copy = (...more: string[]) => installation.run("store", "copy", "--to-config", other, ...more);
 
   test("refuses while a process has the database open, however idle, unless forced", async () => {
-    expect(await copy()).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("stop every worker first") });
+    expect(await copy()).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("stop every worker first"),
+    });
     expect(await isThere("other/renewd.db")).toBe(false);
-    expect(await copy("--force", "--json")).toMatchObject({ code: 0, stderr: expect.stringContaining("start the workers with") });
+    expect(await copy("--force", "--json")).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("start the workers with"),
+    });
     const again = await runCaptured(["-c", other, "certificates", "www", "--json"]);
     expect(JSON.parse(again.stdout)).toMatchObject({ certificates: [{ generation: 1 }] });
   });
@@ -90,7 +120,10 @@ describe("renewd store copy", () => {
     await installation.store.renewals.insert(renewal());
     await installation.store.renewals.claim(renewal().id, Date.now(), 60_000);
     await installation.store.close();
-    expect(await copy()).toMatchObject({ code: 2, stderr: expect.stringContaining("in use (1 lease is held by workers)") });
+    expect(await copy()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("in use (1 lease is held by workers)"),
+    });
   });
 
   test("needs nothing but the certificates' owner to have stopped", async () => {
@@ -142,10 +175,16 @@ describe("renewd backup and restore", () => {
 
   test("keep everything while a process has the database open, and say what to do next", async () => {
     const made = await backup();
-    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/b\.renewd: \d+ bytes with 2 certificates, 1 version, /) });
+    expect(made).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/b\.renewd: \d+ bytes with 2 certificates, 1 version, /),
+    });
     expect(made.stderr).toMatch(/opens only with the master key with id [0-9a-f]{16}/);
     const restored = await restore();
-    expect(restored).toMatchObject({ code: 0, stdout: expect.stringMatching(/restored as of 20.*Z with 2 certificates, 1 version, /) });
+    expect(restored).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/restored as of 20.*Z with 2 certificates, 1 version, /),
+    });
     expect(restored.stderr).toContain("never put an older certificate over a newer");
     const plan = await runCaptured(["-c", other, "plan", "www", "--json"]);
     expect(JSON.parse(plan.stdout)).toMatchObject({ certificates: [{ heldBy: "restored" }] });
@@ -158,7 +197,12 @@ describe("renewd backup and restore", () => {
       masterKeyId: expect.stringMatching(/^[0-9a-f]{16}$/),
     });
     const { stdout } = await runCaptured(["-c", other, "restore", at("b.renewd"), "--json"]);
-    expect(JSON.parse(stdout)).toMatchObject({ version: 1, cancelledRenewals: 0, rows: { versions: 1 }, backupMadeAt: expect.stringMatching(/^20.*Z$/) });
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: 1,
+      cancelledRenewals: 0,
+      rows: { versions: 1 },
+      backupMadeAt: expect.stringMatching(/^20.*Z$/),
+    });
   });
 
   test("a backup over an existing file needs --force", async () => {
@@ -170,7 +214,10 @@ describe("renewd backup and restore", () => {
 
   test("a mistyped configuration is not backed up as an empty installation", async () => {
     await rm(at("data"), { recursive: true });
-    expect(await backup()).toMatchObject({ code: 2, stderr: expect.stringContaining("is this the right configuration?") });
+    expect(await backup()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("is this the right configuration?"),
+    });
     expect(await isThere("data")).toBe(false);
     expect(await isThere("b.renewd")).toBe(false);
   });
@@ -178,7 +225,11 @@ describe("renewd backup and restore", () => {
   test("restoring without the master key makes no new one and says which is needed", async () => {
     await backup();
     const keyless = await configure("keyless.yaml", { dataDir: "keyless", masterKey: { file: "keyless/master.key" } });
-    expect(await restore(keyless)).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("put back the master key") });
+    expect(await restore(keyless)).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("put back the master key"),
+    });
     expect(await isThere("keyless")).toBe(false);
     await mkdir(at("keyless"));
     await writeFile(at("keyless/master.key"), `${Buffer.alloc(32, 7).toString("base64")}\n`, { mode: 0o600 });
@@ -195,34 +246,59 @@ describe("renewd backup and restore", () => {
     const whole = await readFile(at("b.renewd"));
     await writeFile(at("b.renewd"), whole.subarray(0, whole.length - 100));
     const refused = await restore();
-    expect(refused).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(/b\.renewd: is cut short or was altered.*\[backup\.damaged\]/s) });
+    expect(refused).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringMatching(/b\.renewd: is cut short or was altered.*\[backup\.damaged\]/s),
+    });
     expect(await isThere("other/renewd.db")).toBe(false);
     expect(await readdir(at("other"))).toEqual([]);
   });
 
   test("restoring into a database that holds something is refused", async () => {
     await backup();
-    expect(await installation.run("restore", at("b.renewd"))).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("is not empty") });
+    expect(await installation.run("restore", at("b.renewd"))).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("is not empty"),
+    });
     expect(await installation.store.certificates.get("www")).toMatchObject({ restoredAt: null });
   });
 
   test("an option that does not exist and a missing file name end with code 2", async () => {
-    expect(await installation.run("backup")).toMatchObject({ code: 2, stderr: expect.stringContaining("missing required argument 'FILE'") });
-    expect(await installation.run("restore", "x", "--force")).toMatchObject({ code: 2, stderr: expect.stringContaining("unknown option '--force'") });
-    expect(await installation.run("store", "copy")).toMatchObject({ code: 2, stderr: expect.stringContaining("'--to-config <file>' not specified") });
+    expect(await installation.run("backup")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("missing required argument 'FILE'"),
+    });
+    expect(await installation.run("restore", "x", "--force")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("unknown option '--force'"),
+    });
+    expect(await installation.run("store", "copy")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("'--to-config <file>' not specified"),
+    });
   });
 
   test("Ctrl-C during a backup leaves neither file nor traces", async () => {
     for (let n = 0; n < 60; n += 1) {
       await installation.store.transaction(async (tx) => {
         for (let i = 0; i < 500; i += 1) {
-          await tx.events.append({ at: n, type: "issue.started", certificate: "www", renewalId: null, target: null, detail: { filler: "x".repeat(500) } });
+          await tx.events.append({
+            at: n,
+            type: "issue.started",
+            certificate: "www",
+            renewalId: null,
+            target: null,
+            detail: { filler: "x".repeat(500) },
+          });
         }
       });
     }
     const before = await readdir(installation.directory);
     const running = startRenewd(["-c", installation.configFile, "backup", at("b.renewd")]);
-    const appeared = async (): Promise<boolean> => (await readdir(installation.directory)).some((name) => name.startsWith(".renewd-backup-"));
+    const appeared = async (): Promise<boolean> =>
+      (await readdir(installation.directory)).some((name) => name.startsWith(".renewd-backup-"));
     while (!(await appeared())) expect(await Promise.race([running.exited, "running"])).toBe("running");
     running.kill("SIGINT");
     expect(await running.exited).toBe(130);
@@ -251,19 +327,28 @@ describe("renewd audit verify", () => {
     database.exec(`update events set detail = '{"reason":"y"}' where seq = 1; delete from events where seq = 2`);
     expect(await installation.run("audit", "verify")).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/changed behind renewd's back \(1 event\)\n {2}event 1 is not as it was written\n {2}event 2 is missing\n {2}what to do: /),
+      stdout: expect.stringMatching(
+        /changed behind renewd's back \(1 event\)\n {2}event 1 is not as it was written\n {2}event 2 is missing\n {2}what to do: /,
+      ),
     });
     const { stdout, code } = await installation.run("audit", "verify", "--json");
     const faults = [
       { kind: "altered", from: 1, to: 1 },
       { kind: "missing", from: 2, to: 2 },
     ];
-    expect([code, JSON.parse(stdout)]).toMatchObject([1, { version: 1, events: 1, unsealed: 0, firstSealed: 1, last: 2, headProblem: null, faults }]);
+    expect([code, JSON.parse(stdout)]).toMatchObject([
+      1,
+      { version: 1, events: 1, unsealed: 0, firstSealed: 1, last: 2, headProblem: null, faults },
+    ]);
   });
 
   test("does not take a mistyped configuration for an installation without a fault", async () => {
     const empty = await configure("mistyped.yaml", { dataDir: "mistyped" });
-    expect(await runCaptured(["-c", empty, "audit", "verify"])).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining("there is no database") });
+    expect(await runCaptured(["-c", empty, "audit", "verify"])).toMatchObject({
+      code: 3,
+      stdout: "",
+      stderr: expect.stringContaining("there is no database"),
+    });
   });
 
   test("goes on being whole in a copy and in a restored backup", async () => {
@@ -277,6 +362,9 @@ describe("renewd audit verify", () => {
     expect(await installation.run("backup", at("all.renewd"))).toMatchObject({ code: 0 });
     const third = await configure("third.yaml", { dataDir: "third" });
     expect(await runCaptured(["-c", third, "restore", at("all.renewd")])).toMatchObject({ code: 0 });
-    expect(await runCaptured(["-c", third, "audit", "verify"])).toMatchObject({ code: 0, stdout: expect.stringContaining("whole: 2 events") });
+    expect(await runCaptured(["-c", third, "audit", "verify"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("whole: 2 events"),
+    });
   });
 });

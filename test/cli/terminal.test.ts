@@ -107,7 +107,12 @@ describe("a table", () => {
 });
 
 describe("output", () => {
-  const stream = (isTTY: boolean, hasColors: boolean) => ({ write: () => true, isTTY, columns: 100, hasColors: () => hasColors });
+  const stream = (isTTY: boolean, hasColors: boolean) => ({
+    write: () => true,
+    isTTY,
+    columns: 100,
+    hasColors: () => hasColors,
+  });
 
   test.each([
     ["a terminal with colours", true, true, true, { width: 100, colours: true }],

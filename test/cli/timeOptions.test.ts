@@ -19,12 +19,22 @@ describe("--since", () => {
     expect(pastOption("--since", text, NOW)).toBe(at);
   });
 
-  test.each(["", "yesterday", "7", "-7d", "7 d", "1.5h", "2026-02-30", "2026-13-01", "2026-11-1", "26-11-01", "99999999d", "2026-11-01T25:00"])(
-    "refuses %j and says what it takes",
-    (text) => {
-      expect(() => pastOption("--since", text, NOW)).toThrow(/^--since: ".*" is neither a duration such as 7d/);
-    },
-  );
+  test.each([
+    "",
+    "yesterday",
+    "7",
+    "-7d",
+    "7 d",
+    "1.5h",
+    "2026-02-30",
+    "2026-13-01",
+    "2026-11-1",
+    "26-11-01",
+    "99999999d",
+    "2026-11-01T25:00",
+  ])("refuses %j and says what it takes", (text) => {
+    expect(() => pastOption("--since", text, NOW)).toThrow(/^--since: ".*" is neither a duration such as 7d/);
+  });
 });
 
 test("--until must lie ahead", () => {
@@ -36,5 +46,6 @@ test("--until must lie ahead", () => {
 
 test("--timeout takes a duration only", () => {
   expect(durationOption("--timeout", "10m")).toBe(600_000);
-  for (const text of ["0s", "2026-12-01", "soon"]) expect(() => durationOption("--timeout", text)).toThrow("is not a duration such as");
+  for (const text of ["0s", "2026-12-01", "soon"])
+    expect(() => durationOption("--timeout", text)).toThrow("is not a duration such as");
 });

@@ -13,13 +13,22 @@ function www(options: string): string {
 
 describe("a certificate's own request", () => {
   it("is where the file says; neither it nor its key is read with the configuration", async () => {
-    await using file = await configFile(www("csr: { file: /nonexistent/www.csr, privateKey: 'file:/nonexistent/www.key' }"));
+    await using file = await configFile(
+      www("csr: { file: /nonexistent/www.csr, privateKey: 'file:/nonexistent/www.key' }"),
+    );
     const [certificate] = (await file.config()).certificates;
-    expect(certificate?.csr).toEqual({ file: "/nonexistent/www.csr", privateKey: { kind: "file", at: "/nonexistent/www.key" } });
+    expect(certificate?.csr).toEqual({
+      file: "/nonexistent/www.csr",
+      privateKey: { kind: "file", at: "/nonexistent/www.key" },
+    });
   });
 
   it.each([
-    ["a relative file", "csr: { file: www.csr, privateKey: env:KEY }", "12:79 certificates.www.csr.file: must be an absolute path"],
+    [
+      "a relative file",
+      "csr: { file: www.csr, privateKey: env:KEY }",
+      "12:79 certificates.www.csr.file: must be an absolute path",
+    ],
     ["no file", "csr: { privateKey: env:KEY }", "12:66 certificates.www.csr.file: is missing"],
     ["no key", "csr: { file: /www.csr }", "12:66 certificates.www.csr.privateKey: is missing"],
     [
@@ -27,7 +36,11 @@ describe("a certificate's own request", () => {
       "csr: { file: /www.csr, privateKey: hunter2 }",
       "12:101 certificates.www.csr.privateKey: must refer to a secret, not hold it",
     ],
-    ["a mistyped key", "csr: { file: /www.csr, privateKey: env:KEY, pasword: x }", "certificates.www.csr.pasword: unknown key"],
+    [
+      "a mistyped key",
+      "csr: { file: /www.csr, privateKey: env:KEY, pasword: x }",
+      "certificates.www.csr.pasword: unknown key",
+    ],
     ["only a path", "csr: /www.csr", "12:71 certificates.www.csr: must be keys and values, not text"],
     [
       "a key kept as well",
@@ -47,9 +60,13 @@ describe("a certificate's own request", () => {
   });
 
   it("cannot be used with defaults that would change it, unless the certificate says otherwise", async () => {
-    const withDefaults = (options: string): string => www(options).replace("targets: [edge] }", "targets: [edge], reuseKey: true, dropDeadNames: true }");
+    const withDefaults = (options: string): string =>
+      www(options).replace("targets: [edge] }", "targets: [edge], reuseKey: true, dropDeadNames: true }");
     await using file = await configFile(withDefaults(`csr: ${ABSENT}`));
-    expect(await file.problems()).toEqual([expect.stringContaining("`reuseKey`"), expect.stringContaining("`dropDeadNames`")]);
+    expect(await file.problems()).toEqual([
+      expect.stringContaining("`reuseKey`"),
+      expect.stringContaining("`dropDeadNames`"),
+    ]);
     await using other = await configFile(withDefaults(`csr: ${ABSENT}, reuseKey: false, dropDeadNames: false`));
     expect(await other.problems()).toEqual([]);
   });
@@ -60,7 +77,12 @@ describe("a certificate's own request", () => {
   });
 
   it("changes the certificate's digest with its file, its key's reference, and by being there", async () => {
-    const written = ["verifyTimeout: 60s", `csr: ${ABSENT}`, `csr: ${ABSENT.replace("www", "other")}`, `csr: ${ABSENT.replace("NOWHERE", "ELSEWHERE")}`];
+    const written = [
+      "verifyTimeout: 60s",
+      `csr: ${ABSENT}`,
+      `csr: ${ABSENT.replace("www", "other")}`,
+      `csr: ${ABSENT.replace("NOWHERE", "ELSEWHERE")}`,
+    ];
     const digests = [];
     for (const options of written) {
       await using file = await configFile(www(options));
@@ -90,9 +112,24 @@ describe("reading it when ordering", () => {
   });
 
   it.each<[string, (file: ConfigFile) => Promise<unknown>, { kind: "env" | "file"; at: string }, RegExp]>([
-    ["no request", async () => {}, { kind: "env", at: "KEY" }, /^certificates\.www\.csr\.file: the certificate signing request ".*www\.csr" does not exist; /],
-    ["a directory", async (file) => mkdir(join(file.directory, "www.csr")), { kind: "env", at: "KEY" }, /csr\.file: .* is not a regular file/],
-    ["a FIFO", async (file) => execFileSync("mkfifo", [join(file.directory, "www.csr")]), { kind: "env", at: "KEY" }, /csr\.file: .* is not a regular file/],
+    [
+      "no request",
+      async () => {},
+      { kind: "env", at: "KEY" },
+      /^certificates\.www\.csr\.file: the certificate signing request ".*www\.csr" does not exist; /,
+    ],
+    [
+      "a directory",
+      async (file) => mkdir(join(file.directory, "www.csr")),
+      { kind: "env", at: "KEY" },
+      /csr\.file: .* is not a regular file/,
+    ],
+    [
+      "a FIFO",
+      async (file) => execFileSync("mkfifo", [join(file.directory, "www.csr")]),
+      { kind: "env", at: "KEY" },
+      /csr\.file: .* is not a regular file/,
+    ],
     [
       "too large a request",
       async (file) => file.write("www.csr", new Uint8Array(65_537)),
@@ -114,7 +151,10 @@ describe("reading it when ordering", () => {
   ])("says so of %s", async (_, prepare, reference, message) => {
     await using file = await configFile(estate());
     await prepare(file);
-    await expect(read(file, "www.csr", reference)).rejects.toMatchObject({ code: "acme.ownCsr", message: expect.stringMatching(message) });
+    await expect(read(file, "www.csr", reference)).rejects.toMatchObject({
+      code: "acme.ownCsr",
+      message: expect.stringMatching(message),
+    });
   });
 
   it("says so of a request it may not read", async () => {
@@ -127,6 +167,8 @@ describe("reading it when ordering", () => {
       await readCsr("www", source, "/", () => "key").catch(({ code, message }) => console.log(code, message));`;
     await chmod(file.directory, 0o755);
     const told = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
-    expect(told).toMatch(/^acme\.ownCsr certificates\.www\.csr\.file: .* cannot be read: give the user renewd runs as permission/);
+    expect(told).toMatch(
+      /^acme\.ownCsr certificates\.www\.csr\.file: .* cannot be read: give the user renewd runs as permission/,
+    );
   });
 });

@@ -8,10 +8,17 @@ const BEFORE = `  a: { names: [a.example, b.example], endpoints: [a.example] }\n
 test.each([
   [
     "nothing, for another order of names and keys",
-    BEFORE.replace("names: [a.example, b.example], endpoints: [a.example]", "endpoints: [a.example], names: [b.example, a.example]"),
+    BEFORE.replace(
+      "names: [a.example, b.example], endpoints: [a.example]",
+      "endpoints: [a.example], names: [b.example, a.example]",
+    ),
     {},
   ],
-  ["a certificate's own key type", BEFORE.replace("endpoints: [b.example]", "endpoints: [b.example], keyType: rsa-2048"), { changed: ["b"] }],
+  [
+    "a certificate's own key type",
+    BEFORE.replace("endpoints: [b.example]", "endpoints: [b.example], keyType: rsa-2048"),
+    { changed: ["b"] },
+  ],
   ["a certificate gone and one come", BEFORE.replace("  b:", "  c:"), { added: ["c"], removed: ["b"] }],
 ])("tells what a reload changes: %s", async (_, after, diff) => {
   await using one = await configFile(estate(BEFORE));
@@ -33,8 +40,11 @@ test.each([
 
 test("a changed secret changes nothing, a mended trust file does", async () => {
   const [first, second] = [await createRoot(), await createRoot()];
-  const issuer = '{ directory: "https://ca.example/dir", termsOfServiceAgreed: true, trust: ca.pem, externalAccount: { keyId: k, hmacKey: env:HMAC } }';
-  await using file = await configFile(estate().replace('{ directory: "https://ca.example/dir", termsOfServiceAgreed: true }', issuer));
+  const issuer =
+    '{ directory: "https://ca.example/dir", termsOfServiceAgreed: true, trust: ca.pem, externalAccount: { keyId: k, hmacKey: env:HMAC } }';
+  await using file = await configFile(
+    estate().replace('{ directory: "https://ca.example/dir", termsOfServiceAgreed: true }', issuer),
+  );
   await file.write("ca.pem", first.certPem);
   const before = await file.config({ HMAC: "one" });
   expect(diffConfig(before, await file.config({ HMAC: "two" })).changed).toEqual([]);

@@ -23,7 +23,9 @@ describe("a file that is no configuration", () => {
 
   test("a file in another encoding", async () => {
     await using file = await configFile(Buffer.from("version: 1 # caf\xe9\n", "latin1"));
-    expect(await file.problems()).toEqual([`0:0 the configuration file ${JSON.stringify(file.file)} is not UTF-8 text: save it as UTF-8`]);
+    expect(await file.problems()).toEqual([
+      `0:0 the configuration file ${JSON.stringify(file.file)} is not UTF-8 text: save it as UTF-8`,
+    ]);
   });
 
   test("a file of more than a megabyte", async () => {
@@ -38,7 +40,9 @@ describe("a file that is no configuration", () => {
       [file.directory, "is not a regular file"],
     ] as const) {
       const result = await loadConfig(path);
-      expect(result.ok ? "" : describeProblems(result.problems)).toBe(`${path}: the configuration file ${JSON.stringify(path)} ${why}`);
+      expect(result.ok ? "" : describeProblems(result.problems)).toBe(
+        `${path}: the configuration file ${JSON.stringify(path)} ${why}`,
+      );
     }
   });
 

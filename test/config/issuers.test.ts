@@ -32,8 +32,12 @@ it("a certificate left with quarantined issuers only, both spellings, or an unkn
   expect(await problems(file("issuer: le", ", quarantined: true"))).toEqual([
     expect.stringContaining('has only issuers that are quarantined ("le"): name another'),
   ]);
-  expect(await problems(file("issuer: le, issuers: [zero]"))).toEqual([expect.stringContaining("cannot be used beside `issuer`")]);
-  expect(await problems(file("issuers: [le, zerro]"))).toEqual([expect.stringContaining('"zerro" is not defined under `issuers`')]);
+  expect(await problems(file("issuer: le, issuers: [zero]"))).toEqual([
+    expect.stringContaining("cannot be used beside `issuer`"),
+  ]);
+  expect(await problems(file("issuers: [le, zerro]"))).toEqual([
+    expect.stringContaining('"zerro" is not defined under `issuers`'),
+  ]);
   expect(await problems(file("issuers: [le, le]"))).toEqual([expect.stringContaining("is listed twice")]);
   expect(await problems(file("keyType: rsa-2048"))).toEqual([expect.stringContaining("names no issuer")]);
 });

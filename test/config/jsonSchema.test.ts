@@ -10,11 +10,16 @@ import { REGISTRIES } from "../../src/config/schema/registries.ts";
 import { estate } from "./configFile.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-const validate = new Ajv2020({ allErrors: true, strict: false, validateFormats: false }).compile(configJsonSchema(REGISTRIES));
+const validate = new Ajv2020({ allErrors: true, strict: false, validateFormats: false }).compile(
+  configJsonSchema(REGISTRIES),
+);
 
-test.each([...generatedDocs()])("%s is what the schemas say; if not, run: node scripts/generate-docs.ts", async (path, content) => {
-  expect(await readFile(new URL(path, ROOT), "utf8")).toBe(content);
-});
+test.each([...generatedDocs()])(
+  "%s is what the schemas say; if not, run: node scripts/generate-docs.ts",
+  async (path, content) => {
+    expect(await readFile(new URL(path, ROOT), "utf8")).toBe(content);
+  },
+);
 
 describe("the example file", () => {
   const path = new URL("renewd.example.yaml", ROOT);
@@ -28,12 +33,19 @@ describe("the example file", () => {
     const secrets: Record<string, string> = { REDIS_PASSWORD: "a", DATABASE_URL: "b", CORPORATE_CA_HMAC: "c" };
     const result = await loadConfig(path.pathname, { environment: (name) => secrets[name] });
     expect(result.ok ? "" : describeProblems(result.problems)).toBe("");
-    expect(result.ok && result.config.certificates.map(({ name }) => name)).toEqual(["www", "shop", "legacy", "smtp", "cdn"]);
+    expect(result.ok && result.config.certificates.map(({ name }) => name)).toEqual([
+      "www",
+      "shop",
+      "legacy",
+      "smtp",
+      "cdn",
+    ]);
   });
 
   test("shows every kind of solver and target", async () => {
     const { solvers, targets } = parse(await readFile(path, "utf8"));
-    const kinds = (section: Record<string, { type: string }>): string[] => Object.values(section).map(({ type }) => type);
+    const kinds = (section: Record<string, { type: string }>): string[] =>
+      Object.values(section).map(({ type }) => type);
     expect(kinds(solvers)).toEqual(expect.arrayContaining(REGISTRIES.solvers.map(({ type }) => type)));
     expect(kinds(targets)).toEqual(expect.arrayContaining(REGISTRIES.deployers.map(({ type }) => type)));
   });

@@ -77,7 +77,9 @@ describe("a right file", () => {
     ["a host below a wildcard", '["*.example.org"]', "a.example.org:443", "a.example.org"],
     ["the address, for a certificate of addresses", "[192.0.2.1]", "192.0.2.1:443", "192.0.2.1"],
   ])("asks an endpoint for %s", async (_, names, endpoint, sni) => {
-    await using file = await configFile(estate(`  www: { names: ${names}, endpoints: ["${endpoint}"], solver: ${names.includes("*") ? "dns" : "web"} }`));
+    await using file = await configFile(
+      estate(`  www: { names: ${names}, endpoints: ["${endpoint}"], solver: ${names.includes("*") ? "dns" : "web"} }`),
+    );
     expect((await file.config()).certificates[0]?.endpoints[0]?.sni).toBe(sni);
   });
 
@@ -139,7 +141,11 @@ issuers:
 
   test.each([
     ["a URL", "{ url: redis://redis:6379/2 }", { kind: "single", url: "redis://redis:6379/2" }],
-    ["a socket", "{ path: /run/redis.sock, username: renewd }", { kind: "single", path: "/run/redis.sock", username: "renewd" }],
+    [
+      "a socket",
+      "{ path: /run/redis.sock, username: renewd }",
+      { kind: "single", path: "/run/redis.sock", username: "renewd" },
+    ],
     [
       "a Cluster",
       '{ cluster: ["a:1", "b:2"] }',
@@ -158,7 +164,9 @@ issuers:
 
   test("may repeat itself by a few aliases", async () => {
     await using file = await configFile(
-      estate(`  a: &a { names: [a.example.org], endpoints: &e ["a.example.org:443"], keyType: rsa-2048 }\n  b: { names: [a.example.org], endpoints: *e }`),
+      estate(
+        `  a: &a { names: [a.example.org], endpoints: &e ["a.example.org:443"], keyType: rsa-2048 }\n  b: { names: [a.example.org], endpoints: *e }`,
+      ),
     );
     expect((await file.config()).certificates.map(({ name }) => name)).toEqual(["a", "b"]);
   });

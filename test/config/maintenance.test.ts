@@ -1,13 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { configFile, estate } from "./configFile.ts";
 
-const www = (maintenance: string): string => `  www: { names: [www.example.org], endpoints: ["www.example.org:443"], maintenance: ${maintenance} }`;
+const www = (maintenance: string): string =>
+  `  www: { names: [www.example.org], endpoints: ["www.example.org:443"], maintenance: ${maintenance} }`;
 
 describe("maintenance", () => {
   test("comes from the defaults, and what a certificate says replaces them", async () => {
     const plain = `  api: { names: [api.example.org], endpoints: ["api.example.org:443"] }`;
     const defaults = `maintenance: { windows: [{ cron: "0 2 * * sun", duration: 3h, timeZone: Europe/Berlin }] }`;
-    const text = estate(`${www("{ windows: [] }")}\n${plain}`).replace("targets: [edge] }", `targets: [edge], ${defaults} }`);
+    const text = estate(`${www("{ windows: [] }")}\n${plain}`).replace(
+      "targets: [edge] }",
+      `targets: [edge], ${defaults} }`,
+    );
     await using file = await configFile(text);
     const { certificates } = await file.config();
     expect(certificates.map(({ maintenance }) => maintenance.windows)).toEqual([
@@ -38,7 +42,10 @@ describe("maintenance", () => {
   test.each([
     [`{ windows: [{ cron: "0 2 * *", duration: 3h }] }`, /windows\[0\].cron: must be five cron fields/],
     [`{ windows: [{ cron: "0 0 31 2 *", duration: 3h }] }`, /windows\[0\].cron: must be five cron fields/],
-    [`{ windows: [{ cron: "0 2 * * *", duration: 3h, timeZone: Europe/Berln }] }`, /timeZone: must be a time zone such as/],
+    [
+      `{ windows: [{ cron: "0 2 * * *", duration: 3h, timeZone: Europe/Berln }] }`,
+      /timeZone: must be a time zone such as/,
+    ],
     [`{ windows: [{ cron: "0 2 * * *" }] }`, /duration: is missing/],
     [`{ freezes: [{ from: 2026-12-20, until: tomorrow }] }`, /until: must be a date such as/],
     [`{ freezes: [{ from: 2026-02-30, until: 2026-03-03 }] }`, /from: must be a date such as/],

@@ -34,26 +34,57 @@ certificates:
     const result = await file.load();
     const [first] = result.ok ? [] : result.problems;
     expect(first && describeProblems([first])).toBe(`${file.file}:2:1: dataDri: unknown key, did you mean "dataDir"?`);
-    expect(invalidConfiguration(first ? [first] : [])).toMatchObject({ code: "config.invalid", message: expect.stringContaining(":2:1: dataDri") });
+    expect(invalidConfiguration(first ? [first] : [])).toMatchObject({
+      code: "config.invalid",
+      message: expect.stringContaining(":2:1: dataDri"),
+    });
   });
 
   test.each([
-    ["a certificate defined twice", estate(`  a: {}\n  b: {}\n  a: {}`), "14:3 certificates.a: defined twice, first in line 12: rename or remove one"],
-    ["a section defined twice", `version: 1\nlog: {}\nlog: {}\n`, "3:1 log: defined twice, first in line 2: rename or remove one"],
+    [
+      "a certificate defined twice",
+      estate(`  a: {}\n  b: {}\n  a: {}`),
+      "14:3 certificates.a: defined twice, first in line 12: rename or remove one",
+    ],
+    [
+      "a section defined twice",
+      `version: 1\nlog: {}\nlog: {}\n`,
+      "3:1 log: defined twice, first in line 2: rename or remove one",
+    ],
     ["__proto__ as a key", `version: 1\nissuers:\n  __proto__: {}\n`, "3:3 issuers.__proto__: this key is not allowed"],
     ["a list as a key", `version: 1\nissuers:\n  [a]: {}\n`, "3:3 issuers: keys must be plain words"],
     ["no version", "log: {}\n", "1:1 version: is missing"],
     ["another version", "version: 2\n", "1:10 version: must be 1, the only version of this file format"],
     ["an empty section", "version: 1\nissuers:\n", "2:1 issuers: must be keys and values, but is empty"],
     ["a list for a section", "version: 1\nissuers: [a]\n", "2:10 issuers: must be keys and values, not a list"],
-    ["a name in upper case", "version: 1\nsolvers: { Web: { type: http-01 } }\n", "2:12 solvers.Web: is not a valid name"],
-    ["a name that climbs", "version: 1\nsolvers: { ../x: { type: http-01 } }\n", '2:12 solvers."../x": is not a valid name'],
-    ["a number without unit", "version: 1\nplanner: { tick: 60 }\n", "2:18 planner.tick: must be a whole number with its unit"],
+    [
+      "a name in upper case",
+      "version: 1\nsolvers: { Web: { type: http-01 } }\n",
+      "2:12 solvers.Web: is not a valid name",
+    ],
+    [
+      "a name that climbs",
+      "version: 1\nsolvers: { ../x: { type: http-01 } }\n",
+      '2:12 solvers."../x": is not a valid name',
+    ],
+    [
+      "a number without unit",
+      "version: 1\nplanner: { tick: 60 }\n",
+      "2:18 planner.tick: must be a whole number with its unit",
+    ],
     ["a duration too short", "version: 1\nplanner: { sweep: 1ms }\n", "2:19 planner.sweep: must be at least 500ms"],
     ["a duration too long", "version: 1\nplanner: { tick: 2h }\n", "2:18 planner.tick: must be at most 1h"],
-    ["a duration of a hundred digits", `version: 1\nplanner: { tick: ${"9".repeat(100)}d }\n`, "2:18 planner.tick: must be a whole number with its unit"],
+    [
+      "a duration of a hundred digits",
+      `version: 1\nplanner: { tick: ${"9".repeat(100)}d }\n`,
+      "2:18 planner.tick: must be a whole number with its unit",
+    ],
     ["a number out of range", "version: 1\nworkers: { issue: 0 }\n", "2:19 workers.issue: must be at least 1"],
-    ["a fraction for a whole number", "version: 1\nworkers: { issue: 1.5 }\n", "2:19 workers.issue: must be a whole number"],
+    [
+      "a fraction for a whole number",
+      "version: 1\nworkers: { issue: 1.5 }\n",
+      "2:19 workers.issue: must be a whole number",
+    ],
     ["a port out of range", "version: 1\nhttp01: { port: 65536 }\n", "2:17 http01.port: must be at most 65535"],
     ["an unknown store", "version: 1\nstore: { type: mysql }\n", "2:16 store.type: must be one of sqlite, postgresql"],
     [
@@ -129,12 +160,16 @@ certificates:
     ],
     [
       "two certificates that are the same",
-      estate("  a: { names: [a.example, b.example], endpoints: [a.example] }\n  b: { names: [b.example, a.example], endpoints: [b.example] }"),
+      estate(
+        "  a: { names: [a.example, b.example], endpoints: [a.example] }\n  b: { names: [b.example, a.example], endpoints: [b.example] }",
+      ),
       "13:3 certificates.b: has the same names, key type and issuer as certificates.a in line 12",
     ],
     [
       "two certificates in one file",
-      estate("  a: { names: [a.example], endpoints: [a.example], targets: [fixed] }\n  b: { names: [b.example], endpoints: [b.example], targets: [fixed] }"),
+      estate(
+        "  a: { names: [a.example], endpoints: [a.example], targets: [fixed] }\n  b: { names: [b.example], endpoints: [b.example], targets: [fixed] }",
+      ),
       '13:3 certificates.b: its target "fixed" would write "/etc/tls/fixed.pem", which belongs to certificates.a by target "fixed": give each its own',
     ],
     [
@@ -156,20 +191,52 @@ certificates:
       `version: 1\nissuers: { ca: { directory: "https://ca.example/", termsOfServiceAgreed: true, proxy: "${proxy}" } }\n`,
       `2:87 issuers.ca.proxy: ${message}`,
     ]),
-    ["a missing environment variable", "version: 1\nmasterKey: env:RENEWD_NOWHERE\n", "2:12 masterKey: the environment variable RENEWD_NOWHERE is not set"],
-    ["a secret file that does not exist", 'version: 1\nstore: { type: postgresql, url: "file:nope" }\n', "2:33 store.url: the secret's file"],
-    ["Redis in two places", "version: 1\nredis: { url: redis://a, path: /b }\n", "2:32 redis.path: cannot stand beside url"],
-    ["Redis in no place", "version: 1\nredis: { prefix: x }\n", "2:8 redis: needs one of url, path, sentinels and cluster"],
+    [
+      "a missing environment variable",
+      "version: 1\nmasterKey: env:RENEWD_NOWHERE\n",
+      "2:12 masterKey: the environment variable RENEWD_NOWHERE is not set",
+    ],
+    [
+      "a secret file that does not exist",
+      'version: 1\nstore: { type: postgresql, url: "file:nope" }\n',
+      "2:33 store.url: the secret's file",
+    ],
+    [
+      "Redis in two places",
+      "version: 1\nredis: { url: redis://a, path: /b }\n",
+      "2:32 redis.path: cannot stand beside url",
+    ],
+    [
+      "Redis in no place",
+      "version: 1\nredis: { prefix: x }\n",
+      "2:8 redis: needs one of url, path, sentinels and cluster",
+    ],
     ["Sentinels without a name", 'version: 1\nredis: { sentinels: ["a:1"] }\n', "2:8 redis: needs name"],
-    ["a Cluster prefix without braces", 'version: 1\nredis: { cluster: ["a:1"], prefix: x }\n', "2:36 redis.prefix: needs a part in braces"],
-    ["a client certificate for Redis without its key", "version: 1\nredis: { url: rediss://a, certificate: x }\n", "2:40 redis.certificate: needs key"],
-    ["a key for Redis without its certificate", "version: 1\nredis: { url: rediss://a, key: env:K }\n", "2:32 redis.key: needs certificate"],
+    [
+      "a Cluster prefix without braces",
+      'version: 1\nredis: { cluster: ["a:1"], prefix: x }\n',
+      "2:36 redis.prefix: needs a part in braces",
+    ],
+    [
+      "a client certificate for Redis without its key",
+      "version: 1\nredis: { url: rediss://a, certificate: x }\n",
+      "2:40 redis.certificate: needs key",
+    ],
+    [
+      "a key for Redis without its certificate",
+      "version: 1\nredis: { url: rediss://a, key: env:K }\n",
+      "2:32 redis.key: needs certificate",
+    ],
     [
       "a Sentinels' user for one Redis",
       "version: 1\nredis: { url: redis://a, sentinelUsername: x }\n",
       "2:44 redis.sentinelUsername: belongs to sentinels only",
     ],
-    ["a Redis trust without TLS", "version: 1\nredis: { url: redis://a, trust: x }\n", "2:33 redis.trust: has no effect without TLS"],
+    [
+      "a Redis trust without TLS",
+      "version: 1\nredis: { url: redis://a, trust: x }\n",
+      "2:33 redis.trust: has no effect without TLS",
+    ],
     [
       "no issuer anywhere",
       "version: 1\ntargets: { t: { type: files, bundle: /x } }\nsolvers: { w: { type: http-01 } }\ncertificates:\n  a: { names: [a.example], endpoints: [a.example], solver: w, targets: [t] }\n",
@@ -186,7 +253,9 @@ certificates:
   });
 
   test("a certificate with one mistake does not hide its others", async () => {
-    await using file = await configFile(estate('  a: { names: ["*.a.example"], endpoints: [a.a.example], renewl: {}, targets: [fixd] }'));
+    await using file = await configFile(
+      estate('  a: { names: ["*.a.example"], endpoints: [a.a.example], renewl: {}, targets: [fixd] }'),
+    );
     expect(await file.problems()).toEqual([
       expect.stringContaining("needs a dns-01 solver"),
       '12:58 certificates.a.renewl: unknown key, did you mean "renewal"?',
@@ -206,8 +275,14 @@ certificates:
     ["a Redis password in its URL", "redis: { url: redis://renewd:hunter2-secret@redis }"],
     ["a Redis password", "redis: { url: redis://redis, password: hunter2-secret }"],
     ["a database URL", "store: { type: postgresql, url: postgresql://u:hunter2-secret@db/x }"],
-    ["an HMAC key", "issuers: { ca: { directory: https://ca.example/, termsOfServiceAgreed: true, externalAccount: { keyId: k, hmacKey: hunter2-secret } } }"],
-    ["a proxy's password", "issuers: { ca: { directory: https://ca.example/, termsOfServiceAgreed: true, proxy: http://me:hunter2-secret@proxy } }"],
+    [
+      "an HMAC key",
+      "issuers: { ca: { directory: https://ca.example/, termsOfServiceAgreed: true, externalAccount: { keyId: k, hmacKey: hunter2-secret } } }",
+    ],
+    [
+      "a proxy's password",
+      "issuers: { ca: { directory: https://ca.example/, termsOfServiceAgreed: true, proxy: http://me:hunter2-secret@proxy } }",
+    ],
     ["an unfinished string", 'masterKey: "hunter2-secret'],
     ["a tag", "masterKey: !hunter2-secret x"],
     ["an alias", "masterKey: *hunter2-secret"],

@@ -46,8 +46,15 @@ describe("waves", () => {
 
   test("come from the defaults, unless the certificate has targets of its own", async () => {
     const defaults = `, ${WAVES}, onWaveFailure: rollBack`;
-    expect((await loaded(file("keyType: rsa-2048", defaults))).www).toMatchObject({ targets: ["canary", "a", "b"], onWaveFailure: "rollBack" });
-    expect((await loaded(file("targets: [a]", defaults))).www).toMatchObject({ targets: ["a"], waves: [], onWaveFailure: "rollBack" });
+    expect((await loaded(file("keyType: rsa-2048", defaults))).www).toMatchObject({
+      targets: ["canary", "a", "b"],
+      onWaveFailure: "rollBack",
+    });
+    expect((await loaded(file("targets: [a]", defaults))).www).toMatchObject({
+      targets: ["a"],
+      waves: [],
+      onWaveFailure: "rollBack",
+    });
   });
 
   test("do not make a certificate another one: adding them deploys nothing anew", async () => {
@@ -84,7 +91,9 @@ describe("a target's agent", () => {
   });
 
   test("is no option of solvers", async () => {
-    const [problem] = await problems(file("targets: [a]").replace("web: { type: http-01 }", "web: { type: http-01, agent: true }"));
+    const [problem] = await problems(
+      file("targets: [a]").replace("web: { type: http-01 }", "web: { type: http-01, agent: true }"),
+    );
     expect(problem).toContain("solvers.web.agent");
   });
 });

@@ -36,7 +36,8 @@ export function awsTrouble<Fake extends AwsServiceFake>(kind: AwsKind<Fake>): vo
     });
     afterEach(() => fake.stop());
 
-    const deploy = (more: Record<string, unknown> = {}, signal = NEVER) => kind.make(fake, more).deploy({ pair, previous: null }, signal);
+    const deploy = (more: Record<string, unknown> = {}, signal = NEVER) =>
+      kind.make(fake, more).deploy({ pair, previous: null }, signal);
 
     it("asks once when throttled, and says when the next attempt is allowed", async () => {
       fake.disturb(kind.look, { fault: kind.throttled, message: "Rate exceeded", retryAfter: 120 });
@@ -50,14 +51,20 @@ export function awsTrouble<Fake extends AwsServiceFake>(kind: AwsKind<Fake>): vo
 
     it("names the missing permission, in preflight and when deploying", async () => {
       fake.disturb(kind.look, { fault: "AccessDeniedException", message: "not authorized", status: 403 });
-      const refusal = (action: string) => ({ code: "deploy.forbidden", message: expect.stringContaining(`${kind.permissions}:${action}`) });
+      const refusal = (action: string) => ({
+        code: "deploy.forbidden",
+        message: expect.stringContaining(`${kind.permissions}:${action}`),
+      });
       await expect(kind.make(fake, {}).preflight?.("trouble", null, NEVER)).rejects.toMatchObject(refusal(kind.look));
       fake.disturb(kind.hand, { fault: "AccessDeniedException", message: "not authorized", status: 403 });
       await expect(deploy()).rejects.toMatchObject(refusal(kind.hand));
     });
 
     it("hides a private key that AWS quotes in its complaint", async () => {
-      fake.disturb(kind.hand, { fault: "ValidationException", message: `Value '${pair.privateKey.reveal()}' failed to satisfy constraint` });
+      fake.disturb(kind.hand, {
+        fault: "ValidationException",
+        message: `Value '${pair.privateKey.reveal()}' failed to satisfy constraint`,
+      });
       const error: unknown = await deploy().catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
       const shown = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
@@ -70,7 +77,10 @@ export function awsTrouble<Fake extends AwsServiceFake>(kind: AwsKind<Fake>): vo
 
     it("tells an endpoint that does not answer from one that is not there", async () => {
       fake.disturb(kind.look, "hang");
-      await expect(deploy({ timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout", message: expect.stringContaining(kind.look) });
+      await expect(deploy({ timeout: "200ms" })).rejects.toMatchObject({
+        code: "deploy.timeout",
+        message: expect.stringContaining(kind.look),
+      });
       const gone = fake;
       fake = await kind.start();
       await gone.stop();

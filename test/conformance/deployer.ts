@@ -46,7 +46,11 @@ export function deployerConformance(
       keys.push(pair.privateKey.reveal());
       return pair;
     };
-    const deploy = async (pair: IssuedCertificate, previous: DeployReceipt | null = null, signal = NEVER): Promise<DeployReceipt> => {
+    const deploy = async (
+      pair: IssuedCertificate,
+      previous: DeployReceipt | null = null,
+      signal = NEVER,
+    ): Promise<DeployReceipt> => {
       try {
         const receipt = await peer.deployer.deploy({ pair, previous }, signal);
         shown.push(receipt);
@@ -185,8 +189,12 @@ export function deployerConformance(
     });
 
     it("showed no private key in any receipt or error of the tests above", () => {
-      const bodies = keys.flatMap((key) => key.split("\n").filter((line) => line.length > 8 && !line.startsWith("-----")));
-      const text = shown.map((one) => inspect(one, { depth: 10, showHidden: true, maxStringLength: null }) + JSON.stringify(one)).join("\n");
+      const bodies = keys.flatMap((key) =>
+        key.split("\n").filter((line) => line.length > 8 && !line.startsWith("-----")),
+      );
+      const text = shown
+        .map((one) => inspect(one, { depth: 10, showHidden: true, maxStringLength: null }) + JSON.stringify(one))
+        .join("\n");
       expect(bodies.length).toBeGreaterThan(10);
       expect(shown.some((one) => one instanceof RenewalError)).toBe(true);
       expect(bodies.filter((body) => text.includes(body))).toEqual([]);

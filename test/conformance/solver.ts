@@ -75,16 +75,29 @@ export function describeSolver(type: string, start: () => Promise<SolverUnderTes
       expect(await subject.published(one)).toBe(subject.expected(one));
     });
 
-    it.each(["", ".", "..", "../../x", "a/b", "a\\b", "a\0b", "a\nb", "a b", "ä", "x".repeat(257)])("publishes nothing for the token %j", async (token) => {
-      await using subject = await start();
-      const hostile = { ...challenge(), token };
-      await expect(subject.solver.present(hostile, signal())).rejects.toMatchObject({ name: "RenewalError", code: "solver.failed" });
-      await expect(subject.solver.cleanUp(hostile, signal())).rejects.toMatchObject({ name: "RenewalError", code: "solver.failed" });
-    });
+    it.each(["", ".", "..", "../../x", "a/b", "a\\b", "a\0b", "a\nb", "a b", "ä", "x".repeat(257)])(
+      "publishes nothing for the token %j",
+      async (token) => {
+        await using subject = await start();
+        const hostile = { ...challenge(), token };
+        await expect(subject.solver.present(hostile, signal())).rejects.toMatchObject({
+          name: "RenewalError",
+          code: "solver.failed",
+        });
+        await expect(subject.solver.cleanUp(hostile, signal())).rejects.toMatchObject({
+          name: "RenewalError",
+          code: "solver.failed",
+        });
+      },
+    );
   });
 }
 
 function challenge(): ChallengeResponse {
   const token = randomBytes(32).toString("base64url");
-  return { identifier: { type: "dns", value: "www.example.org" }, token, keyAuthorization: `${token}.${randomBytes(32).toString("base64url")}` };
+  return {
+    identifier: { type: "dns", value: "www.example.org" },
+    token,
+    keyAuthorization: `${token}.${randomBytes(32).toString("base64url")}`,
+  };
 }

@@ -30,10 +30,14 @@ const load = (): unknown => parse(readFileSync(join(root, "docker-compose.yml"),
 
 // The Compose Specification's own schema, as dclint ships it; we keep no copy.
 const packageFile = createRequire(import.meta.url).resolve("dclint/package.json");
-const schema: Record<string, unknown> = JSON.parse(readFileSync(join(dirname(packageFile), "schemas/compose.schema.json"), "utf8"));
+const schema: Record<string, unknown> = JSON.parse(
+  readFileSync(join(dirname(packageFile), "schemas/compose.schema.json"), "utf8"),
+);
 // Its `$schema` misspells the draft's name (https), which Ajv would look up; its `format`s are annotations of Compose's own.
 const { $schema: _, ...body } = schema;
-const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false, allowUnionTypes: true }).compile(body);
+const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false, allowUnionTypes: true }).compile(
+  body,
+);
 
 function problems(file: unknown): string[] {
   return validate(file) ? [] : (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message}`);
@@ -66,7 +70,8 @@ describe("docker-compose.yml", () => {
 
   test("builds one image, from a Dockerfile that exists, for all workers", () => {
     expect(new Set(workers.map(([, service]) => service.image)).size).toBe(1);
-    for (const [, { build }] of workers) expect(existsSync(join(root, build?.context ?? "", build?.dockerfile ?? "missing"))).toBe(true);
+    for (const [, { build }] of workers)
+      expect(existsSync(join(root, build?.context ?? "", build?.dockerfile ?? "missing"))).toBe(true);
   });
 
   test("keeps Redis' jobs: append-only file on a volume, no eviction, workers wait for it", () => {
@@ -78,16 +83,22 @@ describe("docker-compose.yml", () => {
     for (const [, worker] of workers) expect(worker.depends_on?.redis?.condition).toBe("service_healthy");
   });
 
-  test.each(services)("%s restarts, has time to stop, writes only to volumes and names an exact version", (_name, service) => {
-    expect(service.restart).toBe("unless-stopped");
-    expect(service.stop_grace_period).toMatch(/^\d+s$/);
-    expect(service.read_only).toBe(true);
-    expect(service.image).toMatch(/^[a-z]+:\d+\.\d+/);
-  });
+  test.each(services)(
+    "%s restarts, has time to stop, writes only to volumes and names an exact version",
+    (_name, service) => {
+      expect(service.restart).toBe("unless-stopped");
+      expect(service.stop_grace_period).toMatch(/^\d+s$/);
+      expect(service.read_only).toBe(true);
+      expect(service.image).toMatch(/^[a-z]+:\d+\.\d+/);
+    },
+  );
 
-  test.each(services.filter(([name]) => ["redis", "postgres", "acme"].includes(name)))("%s listens, so its health is checked", (_name, service) => {
-    expect(service.healthcheck?.test[0]).toBe("CMD");
-  });
+  test.each(services.filter(([name]) => ["redis", "postgres", "acme"].includes(name)))(
+    "%s listens, so its health is checked",
+    (_name, service) => {
+      expect(service.healthcheck?.test[0]).toBe("CMD");
+    },
+  );
 
   test("declares every volume and secret it uses, and holds no secret itself", () => {
     for (const [, service] of services) {

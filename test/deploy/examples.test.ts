@@ -44,7 +44,8 @@ test("every command README and CONTRIBUTING show exists", () => {
 test("every link in README leads to a file", () => {
   const links = [...read("README.md").matchAll(/\]\(([^)#]+)\)/g)].map(([, target = ""]) => target);
   expect(links).toContain("docs/renewal.svg");
-  for (const link of links.filter((target) => !target.startsWith("https:"))) expect(existsSync(join(root, link)), link).toBe(true);
+  for (const link of links.filter((target) => !target.startsWith("https:")))
+    expect(existsSync(join(root, link)), link).toBe(true);
 });
 
 /** What the containers get as a secret is a file of this test's own here. */
@@ -57,7 +58,11 @@ async function composeExample(): Promise<string> {
 }
 
 test("the configuration for docker-compose.yml is a valid one and fits that file", async () => {
-  expect(await load(await composeExample())).toMatchObject({ dataDir: "/var/lib/renewd", http01: { port: 8080 }, certificates: [{ name: "www" }] });
+  expect(await load(await composeExample())).toMatchObject({
+    dataDir: "/var/lib/renewd",
+    http01: { port: 8080 },
+    certificates: [{ name: "www" }],
+  });
   const compose = read("docker-compose.yml");
   for (const part of ["data:/var/lib/renewd", '"80:8080"', "master-key"]) expect(compose).toContain(part);
 });
@@ -65,5 +70,7 @@ test("the configuration for docker-compose.yml is a valid one and fits that file
 test("the change that docker-compose.yml describes moves it to PostgreSQL", async () => {
   const [, store = ""] = /`(store: \{.*?\})`/.exec(read("docker-compose.yml")) ?? [];
   const url = "postgresql://renewd:secret@postgres/renewd";
-  expect(await load(`${await composeExample()}\n${store}\n`, { DATABASE_URL: url })).toMatchObject({ store: { kind: "postgresql" } });
+  expect(await load(`${await composeExample()}\n${store}\n`, { DATABASE_URL: url })).toMatchObject({
+    store: { kind: "postgresql" },
+  });
 });

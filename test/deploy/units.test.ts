@@ -14,12 +14,20 @@ test.each(units)("%s starts files that the build makes from this repository", (u
   const text = readFileSync(join(folder, unit), "utf8");
   const program = /^ExecStart=\/usr\/bin\/node \/opt\/renewd\/dist\/(\S+)\.js /m.exec(text)?.[1] ?? "missing";
   const roles = program.includes("%i") ? ["planner", "acme", "deployer", "verifier"] : [""];
-  for (const role of roles) expect(existsSync(join(root, `${program.replace("%i", role)}.ts`)), `${program} ${role}`).toBe(true);
+  for (const role of roles)
+    expect(existsSync(join(root, `${program.replace("%i", role)}.ts`)), `${program} ${role}`).toBe(true);
 });
 
 test.each(units)("%s stops renewd gently, restarts it after a crash and lets it write only what is its own", (unit) => {
   const text = readFileSync(join(folder, unit), "utf8");
-  for (const line of ["KillMode=mixed", "TimeoutStopSec=30s", "Restart=on-failure", "ProtectSystem=strict", "UMask=0077", "NoNewPrivileges=true"]) {
+  for (const line of [
+    "KillMode=mixed",
+    "TimeoutStopSec=30s",
+    "Restart=on-failure",
+    "ProtectSystem=strict",
+    "UMask=0077",
+    "NoNewPrivileges=true",
+  ]) {
     expect(text.split("\n")).toContain(line);
   }
 });

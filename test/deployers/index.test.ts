@@ -6,11 +6,21 @@ describe("the registry of deployers", () => {
   it("names each kind once", () => {
     const types = DEPLOYERS.map(({ type }) => type);
     expect(types).toEqual([...new Set(types)]);
-    expect(types).toEqual(expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]));
+    expect(types).toEqual(
+      expect.arrayContaining(["files", "haproxy", "nginx", "aws-acm", "aws-secrets-manager", "aws-iam"]),
+    );
     expect(types).toEqual(expect.arrayContaining(["certbot", "haproxy-dataplane", "caddy", "traefik", "envoy"]));
     expect(types).toEqual(expect.arrayContaining(["ssh", "exec", "acme.sh", "webhook"]));
     expect(types).toEqual(
-      expect.arrayContaining(["vault", "kubernetes", "cloudflare", "azure-key-vault", "gcp-certificate-manager", "gcp-secret-manager", "f5-bigip"]),
+      expect.arrayContaining([
+        "vault",
+        "kubernetes",
+        "cloudflare",
+        "azure-key-vault",
+        "gcp-certificate-manager",
+        "gcp-secret-manager",
+        "f5-bigip",
+      ]),
     );
     expect(types).toEqual(expect.arrayContaining(["apache", "postfix", "dovecot", "postgresql", "mosquitto"]));
   });
@@ -20,7 +30,9 @@ describe("the registry of deployers", () => {
     (_type, plugin) => {
       const schema = z.toJSONSchema(plugin.options, { io: "input" });
       expect(schema.additionalProperties).toBe(false);
-      const undescribed = Object.entries(schema.properties ?? {}).filter(([, property]) => typeof property !== "object" || !property.description);
+      const undescribed = Object.entries(schema.properties ?? {}).filter(
+        ([, property]) => typeof property !== "object" || !property.description,
+      );
       expect(undescribed.map(([name]) => name)).toEqual([]);
       expect(plugin.description).toMatch(/\.$/);
       expect(plugin.options.safeParse({ "no-such-option": 1 }).success).toBe(false);
@@ -36,7 +48,17 @@ describe("the registry of deployers", () => {
     ["envoy", { file: "/c/{certificate}.yaml" }],
     ["haproxy-dataplane", { url: "http://lb:5555", username: "u", password: "env:P" }],
     ["haproxy", { socket: "/s", file: "/c/{certificate}.pem" }],
-    ["ssh", { host: "h", user: "u", hostKey: `SHA256:${"A".repeat(43)}`, agent: "/a", directory: "/c", bundle: "{certificate}.pem" }],
+    [
+      "ssh",
+      {
+        host: "h",
+        user: "u",
+        hostKey: `SHA256:${"A".repeat(43)}`,
+        agent: "/a",
+        directory: "/c",
+        bundle: "{certificate}.pem",
+      },
+    ],
     ["exec", { command: ["true"], record: "/r/{certificate}.json" }],
     ["acme.sh", { home: "/h", hook: "x", record: "/r/{certificate}.json" }],
     ["nginx", { fullchain: "/c/{certificate}.pem", privkey: "/k/{certificate}.pem" }],

@@ -31,7 +31,9 @@ export function startClient(sites: readonly Site[], rootPem: string): Client {
       const open = connectTo(site, rootPem).then((socket) => socket.destroy());
       await open.catch((error: unknown) => {
         count.failed += 1;
-        note(`handshake with ${site.certificate} at ${site.server}: ${error instanceof Error ? error.message : String(error)}`);
+        note(
+          `handshake with ${site.certificate} at ${site.server}: ${error instanceof Error ? error.message : String(error)}`,
+        );
       });
       for (const file of site.bundles) {
         await storedFingerprint(file).catch((error: unknown) => {

@@ -44,7 +44,9 @@ const clock: Drill = {
       notes: [`told as: ${String(skewed[0]?.detail.message)}`],
       problems: [
         // The planner ticks; the ACME worker finds out, and tells, only if it is handed the job.
-        ...(tellers.size > 0 && skewed.length === tellers.size ? [] : [`${skewed.length} clock.skewed events by ${tellers.size} processes`]),
+        ...(tellers.size > 0 && skewed.length === tellers.size
+          ? []
+          : [`${skewed.length} clock.skewed events by ${tellers.size} processes`]),
         ...(planned.length === 1 ? [] : [`${planned.length} renewals were planned, one was asked for`]),
         ...(ahead.length === 0 ? [] : [`written by a wrong clock: ${ahead.map(({ type }) => type).join(", ")}`]),
       ],

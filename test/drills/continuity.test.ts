@@ -14,11 +14,19 @@ function visit(openedAt: number, fingerprint: string | null, answered = true): V
 describe("the judge of continuity", () => {
   it("passes the old pair before, and the new one before and after, the verification", () => {
     const visits = [visit(1_001, "one"), visit(1_800, "two"), visit(2_000, "one"), visit(2_001, "two")];
-    expect(judgeVisits(visits, GENERATIONS)).toMatchObject({ handshakes: 4, failed: [], stale: [], unseen: [], marginMs: 0 });
+    expect(judgeVisits(visits, GENERATIONS)).toMatchObject({
+      handshakes: 4,
+      failed: [],
+      stale: [],
+      unseen: [],
+      marginMs: 0,
+    });
   });
 
   it("finds a connection opened one millisecond after the verification that saw the old pair", () => {
-    expect(judgeVisits([visit(2_001, "one"), visit(2_050, "two")], GENERATIONS).stale).toEqual([{ openedAt: 2_001, saw: 1, verified: 2, lateMs: 1 }]);
+    expect(judgeVisits([visit(2_001, "one"), visit(2_050, "two")], GENERATIONS).stale).toEqual([
+      { openedAt: 2_001, saw: 1, verified: 2, lateMs: 1 },
+    ]);
   });
 
   it("passes a pair that is newer than the last verified one, and no pair that nobody issued", () => {
@@ -33,7 +41,9 @@ describe("the judge of continuity", () => {
   });
 
   it("names verified generations that no connection saw, which would prove nothing", () => {
-    expect(judgeVisits([visit(1_100, "one"), visit(1_900, "two"), visit(2_100, null)], GENERATIONS).unseen).toEqual([2]);
+    expect(judgeVisits([visit(1_100, "one"), visit(1_900, "two"), visit(2_100, null)], GENERATIONS).unseen).toEqual([
+      2,
+    ]);
   });
 
   it("tells the shortest time from a last look at the old pair to the verification", () => {

@@ -43,12 +43,23 @@ export interface Continuity {
 /** `generations` of one certificate, ascending. */
 export function judgeVisits(visits: readonly Visit[], generations: readonly Generation[]): Continuity {
   const known = new Map(generations.map(({ fingerprint, generation }) => [fingerprint, generation]));
-  const verified = generations.flatMap(({ generation, verifiedAt }) => (verifiedAt === null ? [] : [{ generation, verifiedAt }]));
-  const good = visits.flatMap((visit) => (visit.fingerprint === null ? [] : [{ visit, saw: known.get(visit.fingerprint) ?? 0 }]));
+  const verified = generations.flatMap(({ generation, verifiedAt }) =>
+    verifiedAt === null ? [] : [{ generation, verifiedAt }],
+  );
+  const good = visits.flatMap((visit) =>
+    visit.fingerprint === null ? [] : [{ visit, saw: known.get(visit.fingerprint) ?? 0 }],
+  );
   const stale = good.flatMap(({ visit: { openedAt }, saw }): Stale[] => {
     const newest = verified.findLast(({ verifiedAt }) => verifiedAt < openedAt);
     if (saw !== 0 && (newest === undefined || saw >= newest.generation)) return [];
-    return [{ openedAt, saw: saw === 0 ? null : saw, verified: newest?.generation ?? null, lateMs: openedAt - (newest?.verifiedAt ?? openedAt) }];
+    return [
+      {
+        openedAt,
+        saw: saw === 0 ? null : saw,
+        verified: newest?.generation ?? null,
+        lateMs: openedAt - (newest?.verifiedAt ?? openedAt),
+      },
+    ];
   });
   const unseen = verified.filter(({ generation, verifiedAt }, index) => {
     const until = verified[index + 1]?.verifiedAt ?? Number.POSITIVE_INFINITY;

@@ -40,7 +40,9 @@ const partitionDatabase: Drill = {
     await world.fleet.allReady();
 
     const [begun, late] = [join(world.system.home, "begun"), join(world.system.home, "late")];
-    await world.setHook(`[ "$RENEWD_CERTIFICATE" = ${deploying} ] && mkdir ${begun} 2>/dev/null && { sleep ${(2 * PARTITION_MS) / 1000}; touch ${late}; }`);
+    await world.setHook(
+      `[ "$RENEWD_CERTIFICATE" = ${deploying} ] && mkdir ${begun} 2>/dev/null && { sleep ${(2 * PARTITION_MS) / 1000}; touch ${late}; }`,
+    );
     await world.force([deploying]);
     await until("a deployer's command", async () => ((await exists(begun)) ? true : null), 60_000);
     let at = 0;
@@ -70,10 +72,18 @@ const partitionDatabase: Drill = {
       );
     }
     if (await exists(late)) problems.push("the deployer's command went on after its lease had run out");
-    const events = await world.system.store.events.list({ afterSeq, types: ["version.issued", "deploy.succeeded"], limit: 100 });
+    const events = await world.system.store.events.list({
+      afterSeq,
+      types: ["version.issued", "deploy.succeeded"],
+      limit: 100,
+    });
     const issued = events.find(({ type, certificate }) => type === "version.issued" && certificate === issuing);
-    const deployed = events.find(({ type, certificate, target }) => type === "deploy.succeeded" && certificate === deploying && target === "files");
-    const notes = [issued, deployed].map((event) => `${event?.type} by another worker ${(((event?.at ?? 0) - at) / 1000).toFixed(1)} s after the cut`);
+    const deployed = events.find(
+      ({ type, certificate, target }) => type === "deploy.succeeded" && certificate === deploying && target === "files",
+    );
+    const notes = [issued, deployed].map(
+      (event) => `${event?.type} by another worker ${(((event?.at ?? 0) - at) / 1000).toFixed(1)} s after the cut`,
+    );
     for (const event of [issued, deployed]) {
       if (event === undefined || cutOff.some(({ process }) => process.pid === pidOf(event)))
         problems.push(`${event?.type} by ${event?.worker}, which was cut off`);
@@ -85,7 +95,11 @@ const partitionDatabase: Drill = {
       world.fleet.start(name);
     }
     await world.fleet.allReady();
-    return { injections: [issuing, deploying].map((name) => ({ at, convergedAt: done.get(name) ?? 0 })), notes, problems };
+    return {
+      injections: [issuing, deploying].map((name) => ({ at, convergedAt: done.get(name) ?? 0 })),
+      notes,
+      problems,
+    };
   },
 };
 

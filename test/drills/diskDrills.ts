@@ -32,17 +32,18 @@ function siteAt(world: World, index: number): Site {
 }
 
 /** Which system call kills, and for which of the sites (0: HAProxy, 2: nginx). */
-const CALLS: readonly { readonly site: number; readonly call: string; readonly when: number; readonly quick?: true }[] = [
-  { site: 0, call: "rename", when: 1 },
-  { site: 0, call: "rename", when: 2, quick: true },
-  { site: 0, call: "rename", when: 3 },
-  { site: 0, call: "rename", when: 4 },
-  { site: 0, call: "rename", when: 5 },
-  { site: 0, call: "fsync", when: 2 },
-  { site: 2, call: "rename", when: 2 },
-  { site: 2, call: "rename", when: 5 },
-  { site: 2, call: "fsync", when: 3 },
-];
+const CALLS: readonly { readonly site: number; readonly call: string; readonly when: number; readonly quick?: true }[] =
+  [
+    { site: 0, call: "rename", when: 1 },
+    { site: 0, call: "rename", when: 2, quick: true },
+    { site: 0, call: "rename", when: 3 },
+    { site: 0, call: "rename", when: 4 },
+    { site: 0, call: "rename", when: 5 },
+    { site: 0, call: "fsync", when: 2 },
+    { site: 2, call: "rename", when: 2 },
+    { site: 2, call: "rename", when: 5 },
+    { site: 2, call: "fsync", when: 3 },
+  ];
 
 const killAtSyscall: Drill = {
   name: "kill-at-syscall",
@@ -58,7 +59,14 @@ const killAtSyscall: Drill = {
       await onlyDeployer(world, [...TRACE, "-e", `trace=${call}`, "-e", `inject=${call}:signal=SIGKILL:when=${when}`]);
       const victim = world.fleet.slots("deployer")[0]?.process;
       await world.force([certificate]);
-      await Promise.race([victim?.exited, until("a deployer to die", async () => ((await verified(world, certificate, before)) ? true : null), HANDOVER_MS)]);
+      await Promise.race([
+        victim?.exited,
+        until(
+          "a deployer to die",
+          async () => ((await verified(world, certificate, before)) ? true : null),
+          HANDOVER_MS,
+        ),
+      ]);
       const at = Date.now();
       torn += await storedFingerprint(pair.fullchain, pair.privkey).then(
         () => 0,
@@ -69,7 +77,13 @@ const killAtSyscall: Drill = {
       injections.push({ at, convergedAt: done.get(certificate) ?? 0 });
     }
     await world.fleet.allReady();
-    return { injections, notes: torn === 0 ? [] : [`pairs in two files that did not match until the deployment was taken over: ${torn} (bundles never)`] };
+    return {
+      injections,
+      notes:
+        torn === 0
+          ? []
+          : [`pairs in two files that did not match until the deployment was taken over: ${torn} (bundles never)`],
+    };
   },
 };
 
@@ -84,7 +98,10 @@ interface Refusal {
 }
 
 const REFUSALS: readonly Refusal[] = [
-  { title: "ENOSPC at rename", wrapper: () => [...TRACE, "--seccomp-bpf", "-e", "trace=rename", "-e", "inject=rename:error=ENOSPC"] },
+  {
+    title: "ENOSPC at rename",
+    wrapper: () => [...TRACE, "--seccomp-bpf", "-e", "trace=rename", "-e", "inject=rename:error=ENOSPC"],
+  },
   {
     title: "EIO at fsync of the directories",
     // Of these only: SQLite needs fsync as well, and a worker that cannot write to its database records nothing.
@@ -128,7 +145,8 @@ const refusedByDisk: Drill = {
       if (failed.detail.code !== "deploy.io") problems.push(`${title} was told as ${failed.detail.code}`);
       const latest = await world.system.store.versions.latest(certificate);
       const served = await servedFingerprint(port, sni);
-      if (served !== old && served !== latest?.leaf.fingerprint) problems.push(`${title}: neither the old nor the new pair was served`);
+      if (served !== old && served !== latest?.leaf.fingerprint)
+        problems.push(`${title}: neither the old nor the new pair was served`);
       await relieve(world);
       const done = await world.converged(new Map([[certificate, before + 1]]));
       injections.push({ at, convergedAt: done.get(certificate) ?? 0 });
@@ -147,7 +165,9 @@ const failedStatement: Drill = {
     const before = (await world.generations()).get(certificate) ?? 0;
     const afterSeq = await world.lastSeq();
     using database = openDatabase(world);
-    database.run(`create trigger drill before insert on versions when new.certificate = '${certificate}' begin select raise(abort, 'drill'); end`);
+    database.run(
+      `create trigger drill before insert on versions when new.certificate = '${certificate}' begin select raise(abort, 'drill'); end`,
+    );
     await world.force([certificate]);
     await world.event("order.finalized", certificate, afterSeq);
     await until("the failed statement to be told in a log", async () =>
@@ -156,8 +176,15 @@ const failedStatement: Drill = {
     const at = Date.now();
     database.run("drop trigger drill");
     const done = await world.converged(new Map([[certificate, before + 1]]));
-    const resumed = await world.system.store.events.list({ certificate, types: ["order.resumed"], afterSeq, limit: 10 });
-    const problems = resumed.some(({ detail }) => detail.status === "valid") ? [] : ["the finalized order was not resumed"];
+    const resumed = await world.system.store.events.list({
+      certificate,
+      types: ["order.resumed"],
+      afterSeq,
+      limit: 10,
+    });
+    const problems = resumed.some(({ detail }) => detail.status === "valid")
+      ? []
+      : ["the finalized order was not resumed"];
     return { injections: [{ at, convergedAt: done.get(certificate) ?? 0 }], problems };
   },
 };

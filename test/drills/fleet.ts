@@ -75,7 +75,11 @@ export class Fleet implements AsyncDisposable {
   }
 
   async allReady(): Promise<void> {
-    await Promise.all(this.#slots.filter(({ resting }) => !resting).map(({ process }) => process.logged("renewd is running").catch(() => undefined)));
+    await Promise.all(
+      this.#slots
+        .filter(({ resting }) => !resting)
+        .map(({ process }) => process.logged("renewd is running").catch(() => undefined)),
+    );
   }
 
   /** SIGKILL; the slot's next process is on its way when this returns. Returns the instant. */
@@ -142,7 +146,10 @@ export class Fleet implements AsyncDisposable {
       life.endedAt = Date.now();
       if (slot.process !== process || this.#closing || slot.resting) return;
       // null: killed by a signal, which is what drills do.
-      if (code !== null) this.deaths.push(`${slot.options.name} ended by itself with exit code ${code}: ${process.log.slice(-14).join(" | ")}`);
+      if (code !== null)
+        this.deaths.push(
+          `${slot.options.name} ended by itself with exit code ${code}: ${process.log.slice(-14).join(" | ")}`,
+        );
       this.#launch(slot, {});
     });
   }

@@ -39,16 +39,19 @@ export async function startFront(port: number, backends: readonly number[]): Pro
 
 function ask(port: number, path: string, host: string): Promise<{ status: number; body: string } | null> {
   return new Promise((resolve) => {
-    const outgoing = request({ host: "127.0.0.1", port, path, headers: { host }, agent: false, timeout: ANSWER_TIMEOUT_MS }, (response) => {
-      let body = "";
-      response.setEncoding("latin1");
-      response.on("data", (chunk: string) => {
-        body += chunk;
-      });
-      response.on("end", () => resolve({ status: response.statusCode ?? 502, body }));
-      response.on("error", () => resolve(null));
-      response.on("close", () => resolve(null));
-    });
+    const outgoing = request(
+      { host: "127.0.0.1", port, path, headers: { host }, agent: false, timeout: ANSWER_TIMEOUT_MS },
+      (response) => {
+        let body = "";
+        response.setEncoding("latin1");
+        response.on("data", (chunk: string) => {
+          body += chunk;
+        });
+        response.on("end", () => resolve({ status: response.statusCode ?? 502, body }));
+        response.on("error", () => resolve(null));
+        response.on("close", () => resolve(null));
+      },
+    );
     outgoing.on("timeout", () => outgoing.destroy());
     outgoing.on("error", () => resolve(null));
     outgoing.end();

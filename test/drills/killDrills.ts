@@ -31,7 +31,8 @@ async function strikeAll<T>(
     await world.force(certificates);
     const instants = await within("every strike to hit", Promise.all(struck), STRIKES_MAX_MS);
     const verified = await world.converged(new Map(certificates.map((name) => [name, (before.get(name) ?? 0) + 1])));
-    for (const [index, at] of instants.entries()) injections.push({ at, convergedAt: verified.get(certificates[index] ?? "") ?? 0 });
+    for (const [index, at] of instants.entries())
+      injections.push({ at, convergedAt: verified.get(certificates[index] ?? "") ?? 0 });
     await world.fleet.allReady();
   }
   return injections;
@@ -90,7 +91,9 @@ async function takeoverNotes(world: World, injections: readonly Injection[]): Pr
   const since = Math.min(...injections.map(({ at }) => at)) - 60_000;
   const waits = await takeovers(world, since);
   const [p50, p95] = [percentile(waits, 0.5), percentile(waits, 0.95)];
-  return p50 === null || p95 === null ? [] : [`work of killed processes taken over: ${waits.length} times, p50 ${seconds(p50)}, p95 ${seconds(p95)}`];
+  return p50 === null || p95 === null
+    ? []
+    : [`work of killed processes taken over: ${waits.length} times, p50 ${seconds(p50)}, p95 ${seconds(p95)}`];
 }
 
 function seconds(ms: number): string {
@@ -134,7 +137,10 @@ const kills: Drill = {
         `${instants.length} kills over ${names.length} certificates, ${renewals.length} renewals succeeded meanwhile, ${quarantined} quarantined as crash loops and resumed`,
         ...(await takeoverNotes(world, injections)),
       ],
-      problems: p95 !== null && p95 > TAKEOVER_MAX_MS ? [`p95 of takeovers is ${seconds(p95)}, more than ${seconds(TAKEOVER_MAX_MS)}`] : [],
+      problems:
+        p95 !== null && p95 > TAKEOVER_MAX_MS
+          ? [`p95 of takeovers is ${seconds(p95)}, more than ${seconds(TAKEOVER_MAX_MS)}`]
+          : [],
     };
   },
 };
@@ -142,7 +148,10 @@ const kills: Drill = {
 /** A good part of the fleet is always being renewed. */
 async function keepRenewing({ system, random, ask }: World, names: readonly string[]): Promise<void> {
   const wanted = Math.max(3, Math.ceil(names.length / 4));
-  const active = await system.store.renewals.list({ states: ["planned", "issuing", "deploying", "verifying"], limit: wanted });
+  const active = await system.store.renewals.list({
+    states: ["planned", "issuing", "deploying", "verifying"],
+    limit: wanted,
+  });
   if (active.length >= wanted) return;
   await ask(names[random.below(names.length)] ?? "");
 }

@@ -47,8 +47,10 @@ export class Ledger {
     const answeredAt = Date.now();
     if (certificate !== "") this.#learn(answer, certificate);
     const location = answer.headers.location;
-    if (step === "newOrder" && answer.status === 201) this.orders.push({ url: String(location), certificate, receivedAt, answeredAt });
-    if (step !== null && answer.status < 300 && (await this.#hit(certificate, step, "after")) === "reset") return "reset";
+    if (step === "newOrder" && answer.status === 201)
+      this.orders.push({ url: String(location), certificate, receivedAt, answeredAt });
+    if (step !== null && answer.status < 300 && (await this.#hit(certificate, step, "after")) === "reset")
+      return "reset";
     return this.partitioned ? "reset" : answer;
   };
 
@@ -60,12 +62,15 @@ export class Ledger {
   }
 
   #named(payload: unknown): string {
-    for (const [name, certificate] of this.#certificateByName) if (JSON.stringify(payload).includes(`"${name}"`)) return certificate;
+    for (const [name, certificate] of this.#certificateByName)
+      if (JSON.stringify(payload).includes(`"${name}"`)) return certificate;
     return "";
   }
 
   async #hit(certificate: string, step: Step, moment: Failpoint["moment"]): Promise<"reset" | "goOn"> {
-    const index = this.#failpoints.findIndex((point) => point.certificate === certificate && point.step === step && point.moment === moment);
+    const index = this.#failpoints.findIndex(
+      (point) => point.certificate === certificate && point.step === step && point.moment === moment,
+    );
     const [point] = index < 0 ? [] : this.#failpoints.splice(index, 1);
     return point === undefined ? "goOn" : point.act();
   }

@@ -7,7 +7,8 @@ import { details, table } from "./table.ts";
 
 /** For 500 kills on a slow machine. */
 const DRILL_MAX_MS = 3_600_000;
-const USAGE = "usage: npm run drills -- [--list] [--only NAME[,NAME…]] [--seed N] [--quick] [--certificates N] [--kills N]";
+const USAGE =
+  "usage: npm run drills -- [--list] [--only NAME[,NAME…]] [--seed N] [--quick] [--certificates N] [--kills N]";
 
 function number(text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
@@ -29,13 +30,15 @@ async function main(): Promise<number> {
   const quick = values.quick ?? false;
   const names = values.only?.split(",") ?? null;
   const unknown = names?.find((name) => !DRILLS.some((drill) => drill.name === name));
-  if (unknown !== undefined) throw new Error(`there is no drill ${unknown}; there are ${DRILLS.map(({ name }) => name).join(", ")}`);
+  if (unknown !== undefined)
+    throw new Error(`there is no drill ${unknown}; there are ${DRILLS.map(({ name }) => name).join(", ")}`);
   const drills = DRILLS.filter((drill) => (names === null ? !quick || drill.quick : names.includes(drill.name)));
   if (values.list) {
     for (const { name, faults, title } of drills) console.log(`${name.padEnd(16)} ${faults.padEnd(10)} ${title}`);
     return 0;
   }
-  if (drills.some(({ privateNetwork }) => privateNetwork) && !(await migratesConnections())) return runPrivately(process.argv);
+  if (drills.some(({ privateNetwork }) => privateNetwork) && !(await migratesConnections()))
+    return runPrivately(process.argv);
   const settings = {
     seed: number(values.seed, Math.floor(Math.random() * 1_000_000)),
     quick,
@@ -46,7 +49,9 @@ async function main(): Promise<number> {
   console.log(`${drills.length} drills, seed ${settings.seed} (replay with --seed ${settings.seed})`);
   const startedAt = performance.now();
   const rows = await runDrills(drills, settings, (row) => {
-    console.log(`${row.problems.length === 0 ? "passed" : "FAILED"} ${row.drill.name} after ${Math.round(row.durationMs / 1000)} s`);
+    console.log(
+      `${row.problems.length === 0 ? "passed" : "FAILED"} ${row.drill.name} after ${Math.round(row.durationMs / 1000)} s`,
+    );
     for (const line of details(row)) console.log(`  ${line}`);
   });
   console.log(`\n${table(rows)}\n\nseed ${settings.seed}, ${Math.round((performance.now() - startedAt) / 1000)} s`);

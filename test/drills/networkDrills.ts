@@ -20,7 +20,12 @@ const partitionCa: Drill = {
     const cut = Date.now();
     await world.force([late]);
     await delay(PARTITION_MS);
-    const told = await world.system.store.events.list({ certificate: late, types: ["issue.failed"], afterSeq, limit: 100 });
+    const told = await world.system.store.events.list({
+      certificate: late,
+      types: ["issue.failed"],
+      afterSeq,
+      limit: 100,
+    });
     world.ledger.partitioned = false;
     const at = Date.now();
     const done = await world.converged(new Map([early, late].map((name) => [name, (before.get(name) ?? 0) + 1])));
@@ -29,7 +34,8 @@ const partitionCa: Drill = {
       injections: [...done.values()].map((convergedAt): Injection => ({ at, convergedAt: Math.max(at, convergedAt) })),
       lossInstants: [cut],
       notes: [`told as ${codes.join(", ")}, ${told.length} attempts while cut off`],
-      problems: codes.length === 1 && codes[0] === "acme.connection" ? [] : [`told as ${codes.join(", ") || "nothing"}`],
+      problems:
+        codes.length === 1 && codes[0] === "acme.connection" ? [] : [`told as ${codes.join(", ") || "nothing"}`],
     };
   },
 };

@@ -49,7 +49,12 @@ export async function mark({ ledger, fleet, client, generations }: World): Promi
 }
 
 /** `excusedBefore`: orders given up on purpose, such as those of a quarantined renewal. */
-export async function judge(world: World, since: Mark, lossInstants: readonly number[], excusedBefore = 0): Promise<Verdict> {
+export async function judge(
+  world: World,
+  since: Mark,
+  lossInstants: readonly number[],
+  excusedBefore = 0,
+): Promise<Verdict> {
   const { ledger, fleet, client } = world;
   const settled = await state(world);
   const opened = ledger.orders.slice(since.orders);
@@ -58,7 +63,8 @@ export async function judge(world: World, since: Mark, lossInstants: readonly nu
   const mixed = client.mixed() - since.mixed + settled.torn;
   const failedHandshakes = client.failed() - since.failed;
   const problems = [...settled.problems, ...fleet.deaths.slice(since.deaths), ...(await findSecrets(world))];
-  if (extraOrders > excusedOrders) problems.push(`${extraOrders} extra orders, ${excusedOrders} of them excused: ${await explain(world, since)}`);
+  if (extraOrders > excusedOrders)
+    problems.push(`${extraOrders} extra orders, ${excusedOrders} of them excused: ${await explain(world, since)}`);
   if (mixed > 0 || failedHandshakes > 0) problems.push(...client.problems.slice(-5));
   return {
     lost: settled.lost,
@@ -103,13 +109,19 @@ async function state({ sites, system }: World): Promise<State> {
     const active = await store.renewals.active(certificate);
     if (active !== null) say(`renewal ${active.id} is still ${active.state}`);
     for (const { target, deployedGeneration } of await store.deployments.list(certificate)) {
-      if (deployedGeneration !== version.generation) say(`${target} holds generation ${deployedGeneration} of ${version.generation}`);
+      if (deployedGeneration !== version.generation)
+        say(`${target} holds generation ${deployedGeneration} of ${version.generation}`);
     }
     const stale = await staleFor(site, wanted);
     if (stale === null) say(`does not serve generation ${version.generation}, which the database calls verified`);
     else if (stale > 0)
-      late.push(`${certificate}: an old worker of ${site.server} answered once more after generation ${version.generation} was verified, for ${stale} ms`);
-    for (const [file, key] of [...bundles.map((bundle) => [bundle, bundle] as const), [pair.fullchain, pair.privkey] as const]) {
+      late.push(
+        `${certificate}: an old worker of ${site.server} answered once more after generation ${version.generation} was verified, for ${stale} ms`,
+      );
+    for (const [file, key] of [
+      ...bundles.map((bundle) => [bundle, bundle] as const),
+      [pair.fullchain, pair.privkey] as const,
+    ]) {
       try {
         const stored = await storedFingerprint(file, key);
         if (stored !== wanted) say(`${file} holds ${stored}, the database says ${wanted}`);
@@ -126,7 +138,8 @@ async function state({ sites, system }: World): Promise<State> {
 async function staleFor({ port, sni }: Site, wanted: string): Promise<number | null> {
   const startedAt = performance.now();
   for (let first = true; performance.now() - startedAt < STALE_MAX_MS; first = false) {
-    if ((await servedFingerprint(port, sni).catch(String)) === wanted) return first ? 0 : Math.ceil(performance.now() - startedAt);
+    if ((await servedFingerprint(port, sni).catch(String)) === wanted)
+      return first ? 0 : Math.ceil(performance.now() - startedAt);
     await delay(20);
   }
   return null;
@@ -136,7 +149,11 @@ async function staleFor({ port, sni }: Site, wanted: string): Promise<number | n
  * Orders the CA opened and no worker ever wrote down, because the one that asked was killed, or the answer cut off, between
  * the request and the commit: the response window of newOrder.
  */
-async function lostAnswers({ system, ledger, fleet }: World, since: Mark, lossInstants: readonly number[]): Promise<OpenedOrder[]> {
+async function lostAnswers(
+  { system, ledger, fleet }: World,
+  since: Mark,
+  lossInstants: readonly number[],
+): Promise<OpenedOrder[]> {
   const from = since.at - 60_000;
   const created = await system.store.events.list({ types: ["order.created"], since: from, limit: 100_000 });
   const started = await system.store.events.list({ types: ["issue.started"], since: from, limit: 100_000 });
@@ -152,8 +169,15 @@ async function lostAnswers({ system, ledger, fleet }: World, since: Mark, lossIn
 }
 
 async function explain({ system }: World, since: Mark): Promise<string> {
-  const events = await system.store.events.list({ types: ["order.abandoned", "issue.failed", "renewal.failed"], since: since.at - 1_000, limit: 20 });
-  return events.map(({ certificate, type, detail }) => `${certificate} ${type} ${JSON.stringify(detail)}`).join("; ") || "no event tells why";
+  const events = await system.store.events.list({
+    types: ["order.abandoned", "issue.failed", "renewal.failed"],
+    since: since.at - 1_000,
+    limit: 20,
+  });
+  return (
+    events.map(({ certificate, type, detail }) => `${certificate} ${type} ${JSON.stringify(detail)}`).join("; ") ||
+    "no event tells why"
+  );
 }
 
 function sum(numbers: Iterable<number>): number {

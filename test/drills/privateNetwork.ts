@@ -37,7 +37,9 @@ function flags(): string[] {
 
 function explain(cause: unknown): string {
   const said = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : "";
-  if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return "unshare is not installed: apt-get install util-linux";
-  if (/\bip: not found/.test(said)) return "ip is not installed: run scripts/bootstrap.sh test (apt-get install iproute2)";
+  if (cause instanceof Error && "code" in cause && cause.code === "ENOENT")
+    return "unshare is not installed: apt-get install util-linux";
+  if (/\bip: not found/.test(said))
+    return "ip is not installed: run scripts/bootstrap.sh test (apt-get install iproute2)";
   return `this drill needs a network namespace of its own with net.ipv4.tcp_migrate_req=1 (Linux 5.14; in a container --cap-add SYS_ADMIN, or --sysctl net.ipv4.tcp_migrate_req=1): ${said}`;
 }

@@ -76,10 +76,19 @@ const outage: Drill = {
       const back = Date.now();
       const started = await until(
         "a job after the outage",
-        async () => (await store.events.list({ types: ["issue.started", "deploy.started", "verify.started"], afterSeq, limit: 1 }))[0] ?? null,
+        async () =>
+          (
+            await store.events.list({
+              types: ["issue.started", "deploy.started", "verify.started"],
+              afterSeq,
+              limit: 1,
+            })
+          )[0] ?? null,
       );
       const firstJobMs = started.at - back;
-      notes.push(`append-only file ${kept ? "kept" : "lost"}: first job ${(firstJobMs / 1000).toFixed(1)} s after Redis was back`);
+      notes.push(
+        `append-only file ${kept ? "kept" : "lost"}: first job ${(firstJobMs / 1000).toFixed(1)} s after Redis was back`,
+      );
       if (firstJobMs > FIRST_JOB_MAX_MS) problems.push(`first job ${firstJobMs} ms after the return of Redis`);
       const done = await world.converged(oneMore(before, [first, second, third]));
       injections.push({ at: back, convergedAt: Math.max(...done.values()) });
@@ -118,9 +127,13 @@ const memory: Drill = {
     const said = planner.log.join(" ");
     return {
       injections: [{ at, convergedAt: done.get(name) ?? 0 }],
-      notes: [`a producer was told ${refusal} after ${Math.round(refusedMs)} ms; an evicting Redis: exit code ${code}, ${planner.log[0] ?? ""}`],
+      notes: [
+        `a producer was told ${refusal} after ${Math.round(refusedMs)} ms; an evicting Redis: exit code ${code}, ${planner.log[0] ?? ""}`,
+      ],
       problems: [
-        ...(refusal === "queue.unavailable" && refusedMs <= REFUSE_MAX_MS ? [] : [`a producer was told ${refusal} after ${Math.round(refusedMs)} ms`]),
+        ...(refusal === "queue.unavailable" && refusedMs <= REFUSE_MAX_MS
+          ? []
+          : [`a producer was told ${refusal} after ${Math.round(refusedMs)} ms`]),
         ...(written.length === 1 ? [] : ["history was not written while Redis was full"]),
         ...(code === 2 && said.includes("queue.misconfigured") && said.includes("noeviction")
           ? []
@@ -152,7 +165,11 @@ const ghosts: Drill = {
       await delay(50);
     }
     const done = await world.converged(oneMore(before, [name]));
-    const events = await world.system.store.events.list({ afterSeq, types: ["deploy.succeeded", "version.issued", "order.created"], limit: 1_000 });
+    const events = await world.system.store.events.list({
+      afterSeq,
+      types: ["deploy.succeeded", "version.issued", "order.created"],
+      limit: 1_000,
+    });
     const wanted = { "version.issued": 1, "order.created": 1, "deploy.succeeded": 2 } as const;
     const problems = Object.entries(wanted).flatMap(([type, count]) => {
       const found = events.filter((event) => event.type === type);
@@ -191,7 +208,10 @@ const blackHole: Drill = {
     // The other rests, so that this one gets the job; it is back before the black hole opens.
     await world.fleet.rest("acme-1");
     await world.fleet.rest("acme-2");
-    const config = await world.configFile("acme-2-behind", { redis: { url: `redis://127.0.0.1:${proxy.port}` }, http01: world.responder("acme-2") });
+    const config = await world.configFile("acme-2-behind", {
+      redis: { url: `redis://127.0.0.1:${proxy.port}` },
+      http01: world.responder("acme-2"),
+    });
     const cutOff = world.fleet.start("acme-2", { configFile: config });
     await world.fleet.allReady();
     let at = 0;
@@ -211,8 +231,14 @@ const blackHole: Drill = {
     await world.force([name]);
     const done = await world.converged(oneMore(before, [name]));
     proxy.thaw();
-    const issued = await world.system.store.events.list({ certificate: name, types: ["version.issued", "order.created"], afterSeq, limit: 100 });
-    const problems = issued.length === 2 ? [] : [`${issued.map(({ type }) => type).join(", ")}: expected one order and one version`];
+    const issued = await world.system.store.events.list({
+      certificate: name,
+      types: ["version.issued", "order.created"],
+      afterSeq,
+      limit: 100,
+    });
+    const problems =
+      issued.length === 2 ? [] : [`${issued.map(({ type }) => type).join(", ")}: expected one order and one version`];
     // As before: a worker with a connection of its own.
     await world.fleet.rest("acme-2");
     world.fleet.start("acme-2");

@@ -22,10 +22,23 @@ export interface Row {
   readonly problems: readonly string[];
 }
 
-const NO_VERDICT: Verdict = { lost: 0, mixed: 0, extraOrders: 0, excusedOrders: 0, failedHandshakes: 0, handshakes: 0, notes: [], problems: [] };
+const NO_VERDICT: Verdict = {
+  lost: 0,
+  mixed: 0,
+  extraOrders: 0,
+  excusedOrders: 0,
+  failedHandshakes: 0,
+  handshakes: 0,
+  notes: [],
+  problems: [],
+};
 
 /** `told` hears of each row as it is known. */
-export async function runDrills(drills: readonly Drill[], settings: Settings, told: (row: Row) => void): Promise<Row[]> {
+export async function runDrills(
+  drills: readonly Drill[],
+  settings: Settings,
+  told: (row: Row) => void,
+): Promise<Row[]> {
   const rows: Row[] = [];
   const done = (row: Row): void => {
     rows.push(row);
@@ -60,14 +73,20 @@ async function runOne(drill: Drill, world: World, settings: Settings): Promise<R
   let outcome: Outcome = { injections: [] };
   const problems: string[] = [];
   try {
-    outcome = await within(`${drill.name} to end`, drill.run(world, settings, seeded(settings.seed ^ hash(drill.name))), settings.drillMaxMs);
+    outcome = await within(
+      `${drill.name} to end`,
+      drill.run(world, settings, seeded(settings.seed ^ hash(drill.name))),
+      settings.drillMaxMs,
+    );
   } catch (error) {
     problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
-  const verdict = await judge(world, since, outcome.lossInstants ?? [], outcome.abandonedOrders).catch((error: unknown) => {
-    problems.push(`the oracle could not judge: ${String(error)}`);
-    return NO_VERDICT;
-  });
+  const verdict = await judge(world, since, outcome.lossInstants ?? [], outcome.abandonedOrders).catch(
+    (error: unknown) => {
+      problems.push(`the oracle could not judge: ${String(error)}`);
+      return NO_VERDICT;
+    },
+  );
   const all = [...problems, ...(outcome.problems ?? []), ...verdict.problems, ...missed(verdict)];
   if (all.length > 0) all.push(`what the workers logged is in ${await keepLogs(drill, world)}`);
   const times = outcome.injections.map(({ at, convergedAt }) => convergedAt - at);

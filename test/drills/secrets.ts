@@ -21,11 +21,16 @@ export async function findSecrets({ system, fleet, sites }: World): Promise<stri
     }
   }
   await redis.command("SAVE").catch(() => undefined);
-  const places = new Map([["the workers' logs", fleet.logs().join("\n")], ...(await contents(redis.directory)), ...(await contents(dataDir))]);
+  const places = new Map([
+    ["the workers' logs", fleet.logs().join("\n")],
+    ...(await contents(redis.directory)),
+    ...(await contents(dataDir)),
+  ]);
   const found: string[] = [];
   for (const [place, text] of places) {
     const flat = text.replaceAll("\\n", "").replaceAll("\n", "");
-    if (/BEGIN [A-Z ]*PRIVATE KEY/.test(flat) || needles.some((needle) => flat.includes(needle))) found.push(`a private key is readable in ${place}`);
+    if (/BEGIN [A-Z ]*PRIVATE KEY/.test(flat) || needles.some((needle) => flat.includes(needle)))
+      found.push(`a private key is readable in ${place}`);
   }
   return found;
 }

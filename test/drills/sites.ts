@@ -49,12 +49,19 @@ export function sitesOf(count: number, spread: readonly Server[], places: Places
     const certificate = siteName(index);
     const server = serverOf(index, spread);
     const { port, bundle } = bundleAt(server, certificate, places);
-    const pair = { fullchain: join(places.files, `${certificate}.fullchain.pem`), privkey: join(places.files, `${certificate}.privkey.pem`) };
+    const pair = {
+      fullchain: join(places.files, `${certificate}.fullchain.pem`),
+      privkey: join(places.files, `${certificate}.privkey.pem`),
+    };
     return { certificate, sni: sniOf(certificate), server, port, bundles: [bundle], pair };
   });
 }
 
-function bundleAt(server: Server, certificate: string, { haproxy, nginx, caddy }: Places): { readonly port: number; readonly bundle: string } {
+function bundleAt(
+  server: Server,
+  certificate: string,
+  { haproxy, nginx, caddy }: Places,
+): { readonly port: number; readonly bundle: string } {
   if (server === "haproxy") return { port: haproxy.port, bundle: join(haproxy.directory, `${certificate}.pem`) };
   if (server === "nginx") return { port: nginx.port, bundle: join(nginx.directory, certificate, "bundle.pem") };
   if (caddy === null) throw new Error(`no Caddy was started for ${certificate}`);
@@ -66,9 +73,22 @@ const TARGETS = { haproxy: "lb", nginx: "web", caddy: "edge" } as const satisfie
 export function targetsOf({ haproxy, nginx, caddy, files, hook }: Places): Section {
   return {
     [TARGETS.haproxy]: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` },
-    [TARGETS.nginx]: { type: "nginx", bundle: `${nginx.directory}/{certificate}/bundle.pem`, configFile: nginx.configFile, prefix: nginx.prefix },
-    ...(caddy !== null && { [TARGETS.caddy]: { type: "caddy", admin: caddy.admin, file: `${caddy.directory}/{certificate}.pem` } }),
-    files: { type: "files", directory: files, fullchain: "{certificate}.fullchain.pem", privkey: "{certificate}.privkey.pem", command: ["sh", hook] },
+    [TARGETS.nginx]: {
+      type: "nginx",
+      bundle: `${nginx.directory}/{certificate}/bundle.pem`,
+      configFile: nginx.configFile,
+      prefix: nginx.prefix,
+    },
+    ...(caddy !== null && {
+      [TARGETS.caddy]: { type: "caddy", admin: caddy.admin, file: `${caddy.directory}/{certificate}.pem` },
+    }),
+    files: {
+      type: "files",
+      directory: files,
+      fullchain: "{certificate}.fullchain.pem",
+      privkey: "{certificate}.privkey.pem",
+      command: ["sh", hook],
+    },
   };
 }
 
@@ -76,7 +96,10 @@ export function certificatesOf(sites: readonly Site[]): Section {
   return Object.fromEntries(
     sites.map(({ certificate, sni, server, port }) => {
       const target = TARGETS[server];
-      return [certificate, { names: [sni], targets: [target, "files"], endpoints: [{ host: "127.0.0.1", port, sni, target }] }];
+      return [
+        certificate,
+        { names: [sni], targets: [target, "files"], endpoints: [{ host: "127.0.0.1", port, sni, target }] },
+      ];
     }),
   );
 }

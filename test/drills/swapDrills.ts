@@ -24,7 +24,11 @@ const swaps: Drill = {
   title: `HAProxy, nginx and Caddy swap certificates ${SWAPS} times each under clients that never stop`,
   quick: true,
   privateNetwork: true,
-  world: () => ({ certificates: SPREAD.length, spread: SPREAD, workers: { planner: 1, acme: 1, deployer: 1, verifier: 1 } }),
+  world: () => ({
+    certificates: SPREAD.length,
+    spread: SPREAD,
+    workers: { planner: 1, acme: 1, deployer: 1, verifier: 1 },
+  }),
   async run(world, { quick }, random) {
     await using stack = new AsyncDisposableStack();
     const rootPem = await world.system.pebble.rootPem();
@@ -43,7 +47,12 @@ const swaps: Drill = {
     const judged = await Promise.all(
       watched.map(async ({ site, visitors }) => {
         const generations = await generationsOf(world, site);
-        return { site, swaps: times.get(site.certificate) ?? [], ...judgeVisits(visitors.visits, generations), kept: visitors.kept() };
+        return {
+          site,
+          swaps: times.get(site.certificate) ?? [],
+          ...judgeVisits(visitors.visits, generations),
+          kept: visitors.kept(),
+        };
       }),
     );
     return {
@@ -57,7 +66,9 @@ const swaps: Drill = {
 /** So that the last swap is judged by as many connections as the others. */
 async function visitedOnce(watched: readonly { readonly visitors: Visitors }[]): Promise<void> {
   const counts = watched.map(({ visitors }) => visitors.visits.length + LAST_VISITS);
-  await until("visits after the last swap", async () => (watched.every(({ visitors }, index) => visitors.visits.length >= (counts[index] ?? 0)) ? true : null));
+  await until("visits after the last swap", async () =>
+    watched.every(({ visitors }, index) => visitors.visits.length >= (counts[index] ?? 0)) ? true : null,
+  );
 }
 
 /** The instant written into `verify.converged` is from before its commit: what is judged is a little more than was promised. */
@@ -66,7 +77,11 @@ async function generationsOf({ system: { store } }: World, { certificate }: Site
   const verifiedAt = new Map(events.map(({ detail, at }) => [detail.generation, at]));
   const versions = await store.versions.list(certificate);
   return versions
-    .map(({ generation, leaf }) => ({ generation, fingerprint: leaf.fingerprint, verifiedAt: verifiedAt.get(generation) ?? null }))
+    .map(({ generation, leaf }) => ({
+      generation,
+      fingerprint: leaf.fingerprint,
+      verifiedAt: verifiedAt.get(generation) ?? null,
+    }))
     .toSorted((a, b) => a.generation - b.generation);
 }
 
@@ -91,12 +106,17 @@ function problemsOf({ site: { server }, failed, stale, unseen }: Judged): string
   const at = (openedAt: number): string => `${server} at ${new Date(openedAt).toISOString()}`;
   return [
     ...(failed.length > 0 ? [`${server}: ${failed.length} handshakes failed`] : []),
-    ...(stale.length > 0 ? [`${server}: ${stale.length} connections saw an old certificate after the new one was verified`] : []),
+    ...(stale.length > 0
+      ? [`${server}: ${stale.length} connections saw an old certificate after the new one was verified`]
+      : []),
     ...(unseen.length > 0 ? [`${server}: nobody saw generation ${unseen.join(", ")} once it was verified`] : []),
     ...failed.slice(0, SHOWN_MAX).map(({ openedAt, problem }) => `${at(openedAt)}: ${problem}`),
     ...stale
       .slice(0, SHOWN_MAX)
-      .map(({ openedAt, saw, verified, lateMs }) => `${at(openedAt)}: served generation ${saw}, ${lateMs} ms after ${verified} was verified`),
+      .map(
+        ({ openedAt, saw, verified, lateMs }) =>
+          `${at(openedAt)}: served generation ${saw}, ${lateMs} ms after ${verified} was verified`,
+      ),
   ];
 }
 

@@ -27,7 +27,9 @@ it("swaps certificates in HAProxy, nginx and Caddy with no handshake failed and 
   const { code, output } = await drill(["--only", "swaps", "--quick", "--seed", SEED]);
   expect(code, output).toBe(0);
   for (const server of ["haproxy", "nginx", "caddy"]) {
-    expect(output).toMatch(new RegExp(`^ *${server}: 5 swaps, [1-9]\\d+ handshakes, 0 failed, 0 stale after verified`, "m"));
+    expect(output).toMatch(
+      new RegExp(`^ *${server}: 5 swaps, [1-9]\\d+ handshakes, 0 failed, 0 stale after verified`, "m"),
+    );
   }
 });
 

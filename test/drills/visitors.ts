@@ -66,7 +66,12 @@ async function visit(site: Site, rootPem: string): Promise<Visit> {
   try {
     socket = await connectTo(site, rootPem);
   } catch (error) {
-    return { openedAt, fingerprint: null, answered: false, problem: error instanceof Error ? error.message : String(error) };
+    return {
+      openedAt,
+      fingerprint: null,
+      answered: false,
+      problem: error instanceof Error ? error.message : String(error),
+    };
   }
   const leaf = socket.getPeerX509Certificate();
   const answered = await ask(socket, site.sni).catch(() => false);
@@ -81,7 +86,14 @@ async function ask(socket: TLSSocket, host: string): Promise<boolean> {
 }
 
 async function get({ port, sni }: Site, agent: Agent, opened: () => void): Promise<void> {
-  const asked = request({ host: "127.0.0.1", port, servername: sni, headers: { host: sni }, agent, timeout: ANSWER_TIMEOUT_MS });
+  const asked = request({
+    host: "127.0.0.1",
+    port,
+    servername: sni,
+    headers: { host: sni },
+    agent,
+    timeout: ANSWER_TIMEOUT_MS,
+  });
   asked.on("timeout", () => asked.destroy(new Error("no answer")));
   asked.on("error", () => undefined);
   asked.once("socket", () => {

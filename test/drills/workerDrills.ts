@@ -37,30 +37,49 @@ const stopAndContinue: Drill = {
     });
     // Its files are in place, its outcome is not recorded: the parent of the hook is the deployer.
     const flag = `${world.system.home}/stopped`;
-    await world.setHook(`[ "$RENEWD_CERTIFICATE" = ${deploying} ] && mkdir ${flag} 2>/dev/null && echo $PPID > ${flag}/pid && kill -STOP $PPID`);
+    await world.setHook(
+      `[ "$RENEWD_CERTIFICATE" = ${deploying} ] && mkdir ${flag} 2>/dev/null && echo $PPID > ${flag}/pid && kill -STOP $PPID`,
+    );
     await world.force([issuing, deploying]);
     const deployed = await until(
       "a stopped deployer",
       async () =>
-        (await world.system.store.events.list({ certificate: deploying, types: ["deploy.started"], afterSeq, limit: 9 })).find(
-          ({ target }) => target === "files",
-        ) ?? null,
+        (
+          await world.system.store.events.list({
+            certificate: deploying,
+            types: ["deploy.started"],
+            afterSeq,
+            limit: 9,
+          })
+        ).find(({ target }) => target === "files") ?? null,
     );
     await until("the deployer to be stopped", async () => ((await isStopped(pidOf(deployed))) ? true : null));
     stop(pidOf(deployed));
-    const verified = await world.converged(new Map([issuing, deploying].map((name) => [name, (before.get(name) ?? 0) + 1])), 120_000);
+    const verified = await world.converged(
+      new Map([issuing, deploying].map((name) => [name, (before.get(name) ?? 0) + 1])),
+      120_000,
+    );
     const problems: string[] = [];
     for (const { pid, at } of stopped) {
       await delay(Math.max(0, at + 2 * leaseMs + 1_000 - Date.now()));
       const process = world.fleet.byPid(pid)?.process;
       process?.kill("SIGCONT");
-      await until(`process ${pid} to find that it was overtaken`, async () => (process?.log.some((line) => OVERTAKEN.test(line)) ? true : null), 30_000).catch(
-        () => problems.push(`process ${pid}, continued after two lease times, did not say that it was overtaken: ${process?.log.slice(-3).join(" | ")}`),
+      await until(
+        `process ${pid} to find that it was overtaken`,
+        async () => (process?.log.some((line) => OVERTAKEN.test(line)) ? true : null),
+        30_000,
+      ).catch(() =>
+        problems.push(
+          `process ${pid}, continued after two lease times, did not say that it was overtaken: ${process?.log.slice(-3).join(" | ")}`,
+        ),
       );
     }
     await world.setHook("");
     await world.converged(before);
-    const injections = stopped.map(({ at }, index) => ({ at, convergedAt: verified.get(index === 0 ? issuing : deploying) ?? 0 }));
+    const injections = stopped.map(({ at }, index) => ({
+      at,
+      convergedAt: verified.get(index === 0 ? issuing : deploying) ?? 0,
+    }));
     return { injections, problems };
   },
 };
@@ -85,13 +104,16 @@ const crashLoop: Drill = {
     await world.force(others.slice(0, 2));
     const failed = await until(
       "the crash loop to be quarantined",
-      async () => (await world.system.store.events.list({ certificate: poison, types: ["renewal.failed"], afterSeq, limit: 1 }))[0] ?? null,
+      async () =>
+        (
+          await world.system.store.events.list({ certificate: poison, types: ["renewal.failed"], afterSeq, limit: 1 })
+        )[0] ?? null,
       // From the third death on it waits for up to a minute and a half.
       crashesMax * leaseMs * 8,
     );
-    const claims = (await world.system.store.events.list({ certificate: poison, types: ["deploy.started"], afterSeq, limit: 100 })).filter(
-      ({ target }) => target === "files",
-    ).length;
+    const claims = (
+      await world.system.store.events.list({ certificate: poison, types: ["deploy.started"], afterSeq, limit: 100 })
+    ).filter(({ target }) => target === "files").length;
     const record = await world.system.store.certificates.get(poison);
     await world.converged(new Map(others.slice(0, 2).map((name) => [name, (before.get(name) ?? 0) + 1])));
     const othersDone = Date.now();

@@ -27,7 +27,17 @@ import { type Client, startClient } from "./client.ts";
 import { Fleet, type SlotOptions } from "./fleet.ts";
 import { startFront } from "./front.ts";
 import { Ledger } from "./ledger.ts";
-import { certificatesOf, type Server, type Site, SPREAD, serverOf, siteName, sitesOf, sniOf, targetsOf } from "./sites.ts";
+import {
+  certificatesOf,
+  type Server,
+  type Site,
+  SPREAD,
+  serverOf,
+  siteName,
+  sitesOf,
+  sniOf,
+  targetsOf,
+} from "./sites.ts";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -85,7 +95,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const namesBehind = (server: Server): string[] => names.filter((_, index) => serverOf(index, spread) === server);
   const haproxy = stack.use(await startHaproxy());
   const nginx = stack.use(await startNginx({ certificates: await oldPairs(namesBehind("nginx")), bundle: true }));
-  const caddy = spread.includes("caddy") ? stack.use(await startCaddy({ certificates: await oldPairs(namesBehind("caddy")) })) : null;
+  const caddy = spread.includes("caddy")
+    ? stack.use(await startCaddy({ certificates: await oldPairs(namesBehind("caddy")) }))
+    : null;
   const databaseUrl = options.postgresql === true ? await stack.use(await startPostgres()).createDatabase() : null;
   const store = databaseUrl === null ? {} : await storeSection(stack, databaseUrl);
   const system = stack.use(
@@ -103,7 +115,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   await writeFile(hook, "exit 0\n");
   const places = { haproxy, nginx, caddy, files, hook };
   const sites = sitesOf(options.certificates, spread, places);
-  await system.configure({ targets: targetsOf(places), certificates: certificatesOf(sites), sections: { retry: RETRY, ...store } });
+  await system.configure({
+    targets: targetsOf(places),
+    certificates: certificatesOf(sites),
+    sections: { retry: RETRY, ...store },
+  });
   const ledger = new Ledger(new Map(sites.map(({ certificate, sni }) => [sni, certificate])));
   system.ca.intercept = ledger.intercept;
 
@@ -117,7 +133,18 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const fleet = stack.use(new Fleet(slots));
   // The system's own view was opened before the certificates were configured.
   const app = stack.use(await openContext(system.configFile, { log: createLog({ level: "error", pretty: false }) }));
-  const world = { ...questions(app, sites), system, app, haproxy, fleet, ledger, sites, databaseUrl, configFile, random: seeded(options.seed) };
+  const world = {
+    ...questions(app, sites),
+    system,
+    app,
+    haproxy,
+    fleet,
+    ledger,
+    sites,
+    databaseUrl,
+    configFile,
+    random: seeded(options.seed),
+  };
   await world.converged(new Map(names.map((name) => [name, 1])), START_TIMEOUT_MS);
   const client = stack.use(startClient(sites, await system.pebble.rootPem()));
   const kept = stack.move();
@@ -142,12 +169,19 @@ async function storeSection(stack: AsyncDisposableStack, url: Secret): Promise<S
 /** What servers that start with their certificates in place hold until renewd has issued. */
 async function oldPairs(names: readonly string[]): Promise<Record<string, NginxCertificate>> {
   const root = await createRoot({ name: "before renewd" });
-  const pairs = await Promise.all(names.map(async (name) => [name, { serverNames: [sniOf(name)], ...(await root.issue({ names: [sniOf(name)] })) }] as const));
+  const pairs = await Promise.all(
+    names.map(
+      async (name) => [name, { serverNames: [sniOf(name)], ...(await root.issue({ names: [sniOf(name)] })) }] as const,
+    ),
+  );
   return Object.fromEntries(pairs);
 }
 
 /** Each ACME worker has a responder on a port of its own, as on machines of their own. */
-async function slotsOf(workers: Record<WorkerRole, number>, configFile: World["configFile"]): Promise<{ slots: SlotOptions[]; ports: Map<string, number> }> {
+async function slotsOf(
+  workers: Record<WorkerRole, number>,
+  configFile: World["configFile"],
+): Promise<{ slots: SlotOptions[]; ports: Map<string, number> }> {
   const slots: SlotOptions[] = [];
   const ports = new Map<string, number>();
   for (const role of ["planner", "acme", "deployer", "verifier"] as const) {
@@ -155,7 +189,11 @@ async function slotsOf(workers: Record<WorkerRole, number>, configFile: World["c
       const name = `${role}-${number}`;
       const port = role === "acme" ? await freePort() : null;
       if (port !== null) ports.set(name, port);
-      slots.push({ role, name, configFile: await configFile(name, port === null ? {} : { http01: { host: "127.0.0.1", port } }) });
+      slots.push({
+        role,
+        name,
+        configFile: await configFile(name, port === null ? {} : { http01: { host: "127.0.0.1", port } }),
+      });
     }
   }
   return { slots, ports };
@@ -172,9 +210,15 @@ function questions(app: App, sites: readonly Site[]): Questions {
   const { store } = app;
   const generations = async (): Promise<Map<string, number>> => {
     const latest = await store.versions.listLatest();
-    return new Map(sites.map(({ certificate }) => [certificate, latest.find((version) => version.certificate === certificate)?.generation ?? 0]));
+    return new Map(
+      sites.map(({ certificate }) => [
+        certificate,
+        latest.find((version) => version.certificate === certificate)?.generation ?? 0,
+      ]),
+    );
   };
-  const newest = async (certificate: string): Promise<string> => (await store.renewals.list({ certificate, limit: 1 }))[0]?.id ?? "";
+  const newest = async (certificate: string): Promise<string> =>
+    (await store.renewals.list({ certificate, limit: 1 }))[0]?.id ?? "";
   const ask = async (certificate: string, requestId: string = randomUUID()): Promise<void> => {
     await requestRenewal(app.redis, { version: 1, certificate, force: true, requestedBy: "drill" }, requestId);
   };
@@ -194,10 +238,20 @@ function questions(app: App, sites: readonly Site[]): Questions {
       const before = new Map(await Promise.all(certificates.map(async (name) => [name, await newest(name)] as const)));
       for (const certificate of certificates) {
         if (through === "queue") await insist(certificate);
-        else await requestDirectly(withoutQueue(app.context), { certificate, force: true, reason: null, requestedBy: "drill" });
+        else
+          await requestDirectly(withoutQueue(app.context), {
+            certificate,
+            force: true,
+            reason: null,
+            requestedBy: "drill",
+          });
       }
       for (const [certificate, id] of before) {
-        await until(`a renewal of ${certificate} to begin`, async () => ((await newest(certificate)) === id ? null : certificate), 90_000);
+        await until(
+          `a renewal of ${certificate} to begin`,
+          async () => ((await newest(certificate)) === id ? null : certificate),
+          90_000,
+        );
       }
     },
     async converged(atLeast, timeoutMs = 120_000) {
@@ -209,7 +263,9 @@ function questions(app: App, sites: readonly Site[]): Questions {
           const verified = new Map(latest.map((version) => [version.certificate, version]));
           const all = [...atLeast].map(([name, generation]) => {
             const version = verified.get(name);
-            return version !== undefined && version.generation >= generation && version.verifiedAt !== null ? ([name, version.verifiedAt] as const) : null;
+            return version !== undefined && version.generation >= generation && version.verifiedAt !== null
+              ? ([name, version.verifiedAt] as const)
+              : null;
           });
           return all.every((each) => each !== null) ? new Map(all) : null;
         },
@@ -217,7 +273,11 @@ function questions(app: App, sites: readonly Site[]): Questions {
       );
     },
     event: (type, certificate, afterSeq) =>
-      until(`${type} of ${certificate}`, async () => (await store.events.list({ certificate, types: [type], afterSeq, limit: 1 }))[0] ?? null, 60_000),
+      until(
+        `${type} of ${certificate}`,
+        async () => (await store.events.list({ certificate, types: [type], afterSeq, limit: 1 }))[0] ?? null,
+        60_000,
+      ),
     lastSeq: async () => (await store.events.list({ limit: 1 })).at(-1)?.seq ?? 0,
   };
 }

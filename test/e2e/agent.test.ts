@@ -16,11 +16,19 @@ beforeAll(async () => {
   owned = parts.use(await startEdge("owned"));
   open = parts.use(await startEdge("open"));
   const targets = { owned: { ...owned.target, agent: true }, open: open.target };
-  const www = { names: [nameOf("www")], targets: ["owned", "open"], endpoints: [owned.endpoint("www"), open.endpoint("www")] };
+  const www = {
+    names: [nameOf("www")],
+    targets: ["owned", "open"],
+    endpoints: [owned.endpoint("www"), open.endpoint("www")],
+  };
   const pebble = { externalAccountKeys: { tenant: ISSUERS_SECRET.RENEWD_TEST_EAB } };
   system = parts.use(await startSystem({ pebble, targets, certificates: { www } }));
   const externalAccount = { keyId: "tenant", hmacKey: "env:RENEWD_TEST_EAB" };
-  await system.configure({ sections: { issuers: { ca: { directory: system.ca.directory, trust: "ca.pem", termsOfServiceAgreed: true, externalAccount } } } });
+  await system.configure({
+    sections: {
+      issuers: { ca: { directory: system.ca.directory, trust: "ca.pem", termsOfServiceAgreed: true, externalAccount } },
+    },
+  });
 }, 120_000);
 afterAll(() => parts.disposeAsync());
 
@@ -38,7 +46,9 @@ it("a target with an agent is left alone by ordinary deployers; its agent deploy
   for (const role of ["planner", "acme"] as const) start(role, ISSUERS_SECRET);
   start("verifier", {});
   await until("the pair at the open target", () => open.file("www"));
-  await until("the owned one's queue", async () => ((await system.redis.command("KEYS", "*deploy.owned*")) === "" ? null : true));
+  await until("the owned one's queue", async () =>
+    (await system.redis.command("KEYS", "*deploy.owned*")) === "" ? null : true,
+  );
   // The ordinary deployer has had its turn at everything by the time that verifying has begun.
   await system.event("verify.converged", "www");
   expect(await owned.file("www")).toBeNull();
@@ -55,7 +65,9 @@ it("work for an agent that died waits in the database: Redis may lose its queue,
   agent.kill("SIGKILL");
   await agent.exited;
   await owned.overwrite("www", { certPem: "", keyPem: "" });
-  expect(await renewd(["-c", system.configFile, "deploy", "www", "--target", "owned"], ISSUERS_SECRET)).toMatchObject({ code: 0 });
+  expect(await renewd(["-c", system.configFile, "deploy", "www", "--target", "owned"], ISSUERS_SECRET)).toMatchObject({
+    code: 0,
+  });
   await system.redis.flushall();
   agent = parts.use(startRenewd(["--config", system.configFile, "--targets", "owned"], {}, "workers/deployer.ts"));
   expect(await system.ended("www")).toMatchObject({ state: "succeeded", generation: 1 });
@@ -69,7 +81,11 @@ it.each([
     ["deployer", "--targets", "owned,ownd"],
     /^.*--targets: "ownd" is not defined under `targets` in .*renewd\.yaml; there are: owned, open/,
   ],
-  ["a target without an agent", ["deployer", "--targets", "open"], /^.*--targets: target "open" has no agent of its own; set `targets\.open\.agent: true`/],
+  [
+    "a target without an agent",
+    ["deployer", "--targets", "open"],
+    /^.*--targets: target "open" has no agent of its own; set `targets\.open\.agent: true`/,
+  ],
   ["nothing", ["deployer", "--targets", ""], /^.*--targets: "" is not defined/],
   ["another role", ["verifier", "--targets", "owned"], /^.*--targets: only a deployer deploys to targets/],
 ])("an agent for %s is refused with one message and exit code 2", async (_what, args, message) => {

@@ -3,7 +3,9 @@ import { http01 } from "../../src/solvers/http01.ts";
 import { oneProcess } from "../support/system/oneProcess.ts";
 import { startSystem } from "../support/system/system.ts";
 
-it("a name whose validation keeps failing is proposed for removal and then left out, and its certificate stays without it", { timeout: 90_000 }, async () => {
+it("a name whose validation keeps failing is proposed for removal and then left out, and its certificate stays without it", {
+  timeout: 90_000,
+}, async () => {
   await using system = await startSystem({
     pebble: { env: { PEBBLE_AUTHZREUSE: "0" } },
     targets: { web: { type: "files", directory: "/nonexistent/web", bundle: "{certificate}.pem" } },
@@ -41,7 +43,9 @@ it("a name whose validation keeps failing is proposed for removal and then left 
     "issue.namesDropped",
     "verify.skipped",
   ]);
-  expect(events[5]?.detail.message).toContain("remove dead.example.org: its validation failed 3 times while 2 others succeeded");
+  expect(events[5]?.detail.message).toContain(
+    "remove dead.example.org: its validation failed 3 times while 2 others succeeded",
+  );
   expect(events.at(-2)?.detail).toEqual({ names: ["dead.example.org"] });
   expect(events.at(-1)?.detail).toMatchObject({ endpoint: "dead.example.org@dead.example.org:443", generation: 1 });
   expect(app.config.certificates[0]?.dropDeadNames).toBe(true);

@@ -21,18 +21,26 @@ async function handshake(port: number, rootPem: string): Promise<string> {
   }
 }
 
-it("renews short-lived certificates again and again while every handshake of a continuous client succeeds", { timeout: 120_000 }, async () => {
+it("renews short-lived certificates again and again while every handshake of a continuous client succeeds", {
+  timeout: 120_000,
+}, async () => {
   await using haproxy = await startHaproxy();
   await using system = await startSystem({
     pebble: { certificateValidityPeriodSeconds: LIFETIME_S },
     targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
     certificates: {
-      short: { names: [NAME], targets: ["lb"], renewal: { jitter: 0 }, endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] },
+      short: {
+        names: [NAME],
+        targets: ["lb"],
+        renewal: { jitter: 0 },
+        endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }],
+      },
     },
   });
   await system.workers();
   const { store, pebble } = system;
-  const verified = async (): Promise<number> => (await store.versions.list("short")).filter(({ verifiedAt }) => verifiedAt !== null).length;
+  const verified = async (): Promise<number> =>
+    (await store.versions.list("short")).filter(({ verifiedAt }) => verifiedAt !== null).length;
   await until("the first generation", async () => ((await verified()) >= 1 ? true : null));
 
   const rootPem = await pebble.rootPem();
@@ -52,6 +60,8 @@ it("renews short-lived certificates again and again while every handshake of a c
   expect(handshakes).toBeGreaterThan(100);
   expect(serials.size).toBeGreaterThanOrEqual(GENERATIONS);
   const renewals = await store.renewals.list({ certificate: "short", limit: 20 });
-  expect(renewals.filter(({ state }) => !isActive(state)).map(({ state }) => state)).toEqual(expect.not.arrayContaining(["failed", "cancelled"]));
+  expect(renewals.filter(({ state }) => !isActive(state)).map(({ state }) => state)).toEqual(
+    expect.not.arrayContaining(["failed", "cancelled"]),
+  );
   expect(renewals.map(({ reason }) => reason)).toContain("renewalWindow");
 });

@@ -4,11 +4,15 @@ import { staged, startStages } from "../support/system/stages.ts";
 
 const LIFETIME_S = 30;
 
-it("a hold does not outlast the pair it keeps in use: in its emergency the renewal goes on past the failed wave", { timeout: 120_000 }, async () => {
+it("a hold does not outlast the pair it keeps in use: in its emergency the renewal goes on past the failed wave", {
+  timeout: 120_000,
+}, async () => {
   await using stages = await startStages({
     edges: ["canary", "b"],
     pebble: { certificateValidityPeriodSeconds: LIFETIME_S },
-    certificates: (edge) => ({ short: staged(edge, "short", [{ targets: ["canary"] }, { targets: ["b"] }], { renewal: { jitter: 0 } }) }),
+    certificates: (edge) => ({
+      short: staged(edge, "short", [{ targets: ["canary"] }, { targets: ["b"] }], { renewal: { jitter: 0 } }),
+    }),
   });
   const { system, edge } = stages;
   await system.workers();
@@ -23,7 +27,10 @@ it("a hold does not outlast the pair it keeps in use: in its emergency the renew
   const { emergencyAt } = renewalWindow(kept.leaf, { renewAtFractionLeft: null, jitterFraction: 0 });
   expect(Date.now()).toBeLessThan(emergencyAt);
 
-  expect(await stages.ended(held.id)).toMatchObject({ state: "failed", errorMessage: expect.stringContaining("endpoint short.example.org@") });
+  expect(await stages.ended(held.id)).toMatchObject({
+    state: "failed",
+    errorMessage: expect.stringContaining("endpoint short.example.org@"),
+  });
   const events = await system.store.events.list({ renewalId: held.id, limit: 1_000 });
   const resumed = events.find(({ type }) => type === "renewal.resumed");
   expect(resumed?.detail).toEqual({ why: "the pair it kept in use is revoked or about to expire" });

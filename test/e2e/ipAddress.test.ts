@@ -3,7 +3,9 @@ import { createRoot } from "../support/ca/pki.ts";
 import { startHaproxy } from "../support/servers/haproxy.ts";
 import { startSystem } from "../support/system/system.ts";
 
-it("a certificate for an IP address is validated there by http-01 and proved by clients that send no server name", { timeout: 120_000 }, async () => {
+it("a certificate for an IP address is validated there by http-01 and proved by clients that send no server name", {
+  timeout: 120_000,
+}, async () => {
   // Clients without a server name get the first file: this one.
   const before = await (await createRoot()).issue({ names: ["127.0.0.1"] });
   await using haproxy = await startHaproxy({ certificates: { "00-address": before } });
@@ -13,10 +15,18 @@ it("a certificate for an IP address is validated there by http-01 and proved by 
     certificates: { "00-address": { names: ["127.0.0.1"], targets: ["lb"], endpoints: [`127.0.0.1:${haproxy.port}`] } },
   });
   await system.workers();
-  expect(await system.ended("00-address", 60_000)).toMatchObject({ state: "succeeded", generation: 1, errorMessage: null });
+  expect(await system.ended("00-address", 60_000)).toMatchObject({
+    state: "succeeded",
+    generation: 1,
+    errorMessage: null,
+  });
   const version = await system.store.versions.latest("00-address");
   expect(version?.leaf.identifiers).toEqual([{ type: "ip", value: "127.0.0.1" }]);
   const [served] = await system.store.observations.observations("00-address");
-  expect(served?.observation).toMatchObject({ address: "127.0.0.1", problem: null, served: { fingerprint: version?.leaf.fingerprint } });
+  expect(served?.observation).toMatchObject({
+    address: "127.0.0.1",
+    problem: null,
+    served: { fingerprint: version?.leaf.fingerprint },
+  });
   expect(served?.observation.served?.subjectAltNames).toEqual(["127.0.0.1"]);
 });

@@ -17,8 +17,18 @@ async function startSite(): Promise<{ nginx: Nginx; system: System } & AsyncDisp
   const file = (name: string): string => `${nginx.directory}/{certificate}/${name}.pem`;
   const system = starting.use(
     await startSystem({
-      targets: { web: { type: "nginx", fullchain: file("fullchain"), privkey: file("privkey"), configFile: nginx.configFile, prefix: nginx.prefix } },
-      certificates: { www: { names: [NAME], targets: ["web"], endpoints: [{ host: "127.0.0.1", port: nginx.port, sni: NAME }] } },
+      targets: {
+        web: {
+          type: "nginx",
+          fullchain: file("fullchain"),
+          privkey: file("privkey"),
+          configFile: nginx.configFile,
+          prefix: nginx.prefix,
+        },
+      },
+      certificates: {
+        www: { names: [NAME], targets: ["web"], endpoints: [{ host: "127.0.0.1", port: nginx.port, sni: NAME }] },
+      },
     }),
   );
   const stack = starting.move();
@@ -26,7 +36,12 @@ async function startSite(): Promise<{ nginx: Nginx; system: System } & AsyncDisp
 }
 
 /** Starts the others, then the victim; kills it when `moment` resolves, starts it again, and expects the renewal to end well. */
-async function killAndRestart(system: System, role: WorkerRole, moment: Promise<unknown>, killed: () => void = () => {}): Promise<void> {
+async function killAndRestart(
+  system: System,
+  role: WorkerRole,
+  moment: Promise<unknown>,
+  killed: () => void = () => {},
+): Promise<void> {
   const survivors = WORKER_ROLES.filter((other) => other !== role).map((other) => system.worker(other));
   await Promise.all(survivors.map((worker) => worker.logged("renewd is running")));
   const victim = system.worker(role);

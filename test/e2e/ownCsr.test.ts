@@ -57,7 +57,10 @@ it("what is served has the key of the request that lies there, until a new one d
   const served = async (generation: number, { keyPem }: MadeCsr): Promise<void> => {
     const { leaf, leafPem } = await stages.version("www", generation);
     expect(await edge("edge").serves("www")).toBe(leaf.fingerprint);
-    expect(new X509Certificate(leafPem).publicKey.equals(createPublicKey(keyPem)), "the leaf's key is the request's").toBe(true);
+    expect(
+      new X509Certificate(leafPem).publicKey.equals(createPublicKey(keyPem)),
+      "the leaf's key is the request's",
+    ).toBe(true);
   };
 
   await system.workers();
@@ -77,7 +80,9 @@ it("what is served has the key of the request that lies there, until a new one d
   expect(await stages.ended(await stages.force("www"))).toMatchObject({
     state: "failed",
     errorCode: "acme.ownCsr",
-    errorMessage: expect.stringMatching(/^certificates\.www\.csr\.file: .* lacks www\.example\.org; it also asks for somebody\.else\.example/),
+    errorMessage: expect.stringMatching(
+      /^certificates\.www\.csr\.file: .* lacks www\.example\.org; it also asks for somebody\.else\.example/,
+    ),
   });
   expect(await stages.events("www", "issue.fallback", "issue.fallbackRefused")).toEqual([]);
   expect(system.orders()).toBe(orders);
@@ -85,10 +90,18 @@ it("what is served has the key of the request that lies there, until a new one d
   expect((await stages.trouble("www"))?.actions).toContainEqual(expect.stringContaining("`csr`"));
 
   // The key is known to others. The very request would be certified by the spare CA, if not by the first.
-  await Promise.all([writeFile(desk.csr.file, second.pem), writeFile(desk.csr.privateKey.slice("file:".length), second.keyPem)]);
+  await Promise.all([
+    writeFile(desk.csr.file, second.pem),
+    writeFile(desk.csr.privateKey.slice("file:".length), second.keyPem),
+  ]);
   const revoked = await run("revoke", "www", "--reason", "keyCompromise", "--yes", "--json");
   const refused = await stages.ended(JSON.parse(revoked.stdout).renewalId);
-  expect(refused).toMatchObject({ state: "failed", reason: "revoked", errorCode: "acme.ownCsr", errorMessage: expect.stringContaining("keyCompromise") });
+  expect(refused).toMatchObject({
+    state: "failed",
+    reason: "revoked",
+    errorCode: "acme.ownCsr",
+    errorMessage: expect.stringContaining("keyCompromise"),
+  });
   expect(system.orders()).toBe(orders);
   const record = await store.certificates.get("www");
   expect((record?.nextAttemptAt ?? 0) - (refused.finishedAt ?? 0), "it is not tried again and again").toBe(86_400_000);
@@ -110,10 +123,17 @@ it("a rehearsal orders with the request as well, and finds what is wrong with it
   const made = await desk.put();
   await using system = await startSystem({
     targets: { web: { type: "files", directory: "/nonexistent/web", bundle: "{certificate}.pem" } },
-    certificates: { www: { names: ["www.example.org"], targets: ["web"], endpoints: ["www.example.org"], csr: desk.csr } },
+    certificates: {
+      www: { names: ["www.example.org"], targets: ["web"], endpoints: ["www.example.org"], csr: desk.csr },
+    },
   });
   // Nobody answers in production.
-  const ca = { directory: "https://127.0.0.1:1/dir", staging: system.ca.directory, trust: "ca.pem", termsOfServiceAgreed: true };
+  const ca = {
+    directory: "https://127.0.0.1:1/dir",
+    staging: system.ca.directory,
+    trust: "ca.pem",
+    termsOfServiceAgreed: true,
+  };
   await system.configure({ sections: { issuers: { ca } } });
   await using _process = await oneProcess(system);
   const order = async (): Promise<object> => {
@@ -125,14 +145,24 @@ it("a rehearsal orders with the request as well, and finds what is wrong with it
   const csrs = system.ca.requests.map(({ payload }) => (payload as { csr?: string } | null)?.csr); // Any payload of ours is an object.
   expect(csrs).toContain(made.der.toString("base64url"));
   await desk.put({ keyType: "rsa-2048" });
-  expect(await order()).toMatchObject({ result: "failed", message: expect.stringContaining("the request's key is rsa-2048") });
+  expect(await order()).toMatchObject({
+    result: "failed",
+    message: expect.stringContaining("the request's key is rsa-2048"),
+  });
   expect(system.orders()).toBe(1);
 });
 
-it("another path in the configuration is tried at once, however long the last one kept the certificate waiting", { timeout: 60_000 }, async () => {
+it("another path in the configuration is tried at once, however long the last one kept the certificate waiting", {
+  timeout: 60_000,
+}, async () => {
   await using desk = await openDesk("www.example.org");
   const made = await desk.put();
-  const www = (file: string) => ({ names: ["www.example.org"], targets: ["web"], endpoints: ["www.example.org"], csr: { ...desk.csr, file } });
+  const www = (file: string) => ({
+    names: ["www.example.org"],
+    targets: ["web"],
+    endpoints: ["www.example.org"],
+    csr: { ...desk.csr, file },
+  });
   await using system = await startSystem({
     targets: { web: { type: "files", directory: "/nonexistent/web", bundle: "{certificate}.pem" } },
     certificates: { www: www(`${desk.csr.file}.old`) },
@@ -142,7 +172,11 @@ it("another path in the configuration is tried at once, however long the last on
     await using process = await oneProcess(system);
     const [renewal] = await planDue(process.context, NO_SIGNAL);
     await issue(process.context, renewal?.id ?? "", NO_SIGNAL);
-    expect(await system.ended("www")).toMatchObject({ state: "failed", errorCode: "acme.ownCsr", errorMessage: expect.stringContaining("does not exist") });
+    expect(await system.ended("www")).toMatchObject({
+      state: "failed",
+      errorCode: "acme.ownCsr",
+      errorMessage: expect.stringContaining("does not exist"),
+    });
     expect(await planDue(process.context, NO_SIGNAL)).toEqual([]);
     expect((await store.certificates.get("www"))?.nextAttemptAt).toBeGreaterThan(Date.now() + 3_600_000);
   }

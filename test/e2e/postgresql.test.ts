@@ -35,7 +35,9 @@ describe("four workers on PostgreSQL", () => {
     await using haproxy = await startHaproxy();
     await using system = await startSystem({
       targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
-      certificates: { www: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] } },
+      certificates: {
+        www: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] },
+      },
       sections: await storeSection("killed.url"),
     });
     for (const role of ["planner", "deployer", "verifier"] as const) system.worker(role);
@@ -54,11 +56,15 @@ describe("four workers on PostgreSQL", () => {
     expect(versions.map(({ leaf }) => leaf.fingerprint)).toEqual([await servedFingerprint(haproxy.port, NAME)]);
   });
 
-  it("go on where an embedded installation was: same account, same history, next generation", { timeout: 240_000 }, async () => {
+  it("go on where an embedded installation was: same account, same history, next generation", {
+    timeout: 240_000,
+  }, async () => {
     await using haproxy = await startHaproxy();
     await using system = await startSystem({
       targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
-      certificates: { www: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] } },
+      certificates: {
+        www: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] },
+      },
     });
     await system.workers();
     await system.ended("www", 120_000);
@@ -69,12 +75,18 @@ describe("four workers on PostgreSQL", () => {
     await system.app.close();
     await system.configure({ sections: await storeSection("moved.url") });
     const move = () => renewd(["-c", embedded, "store", "copy", "--to-config", system.configFile]);
-    expect(await move()).toMatchObject({ code: 2, stderr: expect.stringContaining("other renewd processes have it open): stop every worker first") });
+    expect(await move()).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("other renewd processes have it open): stop every worker first"),
+    });
     await Promise.all(system.running().map((worker) => worker.stop()));
     const accounts = system.ca.count("newAccount");
     expect(accounts).toBeGreaterThan(0);
 
-    expect(await move()).toMatchObject({ code: 0, stdout: expect.stringContaining("1 certificate, 1 version, 1 renewal, ") });
+    expect(await move()).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("1 certificate, 1 version, 1 renewal, "),
+    });
     await system.workers();
     expect(await renewd(["-c", system.configFile, "renew", "www", "--force", "--wait"])).toMatchObject({ code: 0 });
 

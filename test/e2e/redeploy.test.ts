@@ -11,12 +11,18 @@ beforeAll(async () => {
   stages = await startStages({ edges: ["a", "b"], certificates: () => ({}) });
   await stages.reconfigure({ certificates: certificates() });
   await stages.system.workers();
-  for (const certificate of ["asked", "drift", "down", "grows", "partial"]) await stages.reaches(certificate, "succeeded");
+  for (const certificate of ["asked", "drift", "down", "grows", "partial"])
+    await stages.reaches(certificate, "succeeded");
 }, 120_000);
 afterAll(() => stages[Symbol.asyncDispose]());
 
 function on(certificate: string, targets: readonly string[]): Section {
-  return { names: [nameOf(certificate)], targets, endpoints: targets.map((name) => stages.edge(name).endpoint(certificate)), verifyTimeout: "2s" };
+  return {
+    names: [nameOf(certificate)],
+    targets,
+    endpoints: targets.map((name) => stages.edge(name).endpoint(certificate)),
+    verifyTimeout: "2s",
+  };
 }
 
 function certificates(more: Section = {}): Section {
@@ -36,7 +42,10 @@ async function deploys(certificate: string): Promise<string[]> {
 
 async function expectServed(certificate: string, generation: number, edges: readonly string[]): Promise<void> {
   const { leaf } = await stages.version(certificate, generation);
-  for (const name of edges) expect(await stages.edge(name).serves(certificate), `${name} serves generation ${generation}`).toBe(leaf.fingerprint);
+  for (const name of edges)
+    expect(await stages.edge(name).serves(certificate), `${name} serves generation ${generation}`).toBe(
+      leaf.fingerprint,
+    );
 }
 
 describe("renewd deploy", () => {
@@ -44,10 +53,16 @@ describe("renewd deploy", () => {
     const { run, system, edge } = stages;
     const orders = system.orders();
     await edge("b").overwrite("asked", await foreignPair("asked"));
-    expect(await run("deploy", "asked", "--target", "b", "--wait")).toMatchObject({ code: 0, stdout: expect.stringContaining("generation 1") });
+    expect(await run("deploy", "asked", "--target", "b", "--wait")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("generation 1"),
+    });
     expect((await deploys("asked")).toSorted()).toEqual(["a", "b", "b"]);
     await expectServed("asked", 1, ["a", "b"]);
-    expect(await run("deploy", "asked", "--wait", "--json")).toMatchObject({ code: 0, stdout: expect.stringContaining('"state": "succeeded"') });
+    expect(await run("deploy", "asked", "--wait", "--json")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"state": "succeeded"'),
+    });
     expect((await deploys("asked")).toSorted()).toEqual(["a", "a", "b", "b", "b"]);
     expect(system.orders()).toBe(orders);
   });
@@ -75,17 +90,25 @@ describe("what endpoints serve between renewals", () => {
     await expectServed("drift", 2, ["b"]);
     await edge("b").overwrite("drift", await foreignPair("drift"));
     const { leaf } = await stages.version("drift", 2);
-    await until("b to serve generation 2 again", async () => ((await edge("b").serves("drift")) === leaf.fingerprint ? true : null));
+    await until("b to serve generation 2 again", async () =>
+      (await edge("b").serves("drift")) === leaf.fingerprint ? true : null,
+    );
     await expectServed("drift", 1, ["a"]);
     await edge("a").unblock("drift");
-    await until("a to serve generation 2", async () => ((await edge("a").serves("drift")) === leaf.fingerprint ? true : null));
+    await until("a to serve generation 2", async () =>
+      (await edge("a").serves("drift")) === leaf.fingerprint ? true : null,
+    );
   });
 
   it("is no reason to deploy where nothing answers, and is green again when it does", async () => {
     const { edge, system } = stages;
     edge("a").down.add("down");
     const trouble = await until("status to see it", async () => (await stages.trouble("down")) ?? null);
-    expect(trouble).toMatchObject({ needsPerson: true, problems: [{ kind: "stale" }], errors: [{ code: "verify.unreachable" }] });
+    expect(trouble).toMatchObject({
+      needsPerson: true,
+      problems: [{ kind: "stale" }],
+      errors: [{ code: "verify.unreachable" }],
+    });
     const looksBefore = await lookedAt("down");
     await until("another look", async () => ((await lookedAt("down")) > looksBefore ? true : null));
     edge("a").down.delete("down");
@@ -103,12 +126,18 @@ describe("what endpoints serve between renewals", () => {
     const { edge, run, system } = stages;
     const [ours, theirs] = [await foreignPair("imported"), await foreignPair("imported")];
     await edge("a").overwrite("imported", theirs);
-    await Promise.all([writeFile(join(system.home, "imported.pem"), ours.certPem), writeFile(join(system.home, "imported.key"), ours.keyPem)]);
+    await Promise.all([
+      writeFile(join(system.home, "imported.pem"), ours.certPem),
+      writeFile(join(system.home, "imported.key"), ours.keyPem),
+    ]);
     await system.configure({ certificates: certificates({ imported: on("imported", ["a"]) }) });
     const files = ["--certificate", join(system.home, "imported.pem"), "--key", join(system.home, "imported.key")];
     expect(await run("import", "imported", ...files)).toMatchObject({ code: 0 });
     await stages.reconfigure({ certificates: certificates({ imported: on("imported", ["a"]) }) });
-    const seen = await until("a look at what is served", async () => (await stages.events("imported", "verify.stale"))[0] ?? null);
+    const seen = await until(
+      "a look at what is served",
+      async () => (await stages.events("imported", "verify.stale"))[0] ?? null,
+    );
     expect(seen.detail).toMatchObject({ code: "verify.stale", generation: 1 });
     const looks = await lookedAt("imported");
     await until("another look", async () => ((await lookedAt("imported")) > looks ? true : null));
@@ -148,7 +177,9 @@ describe("targets are independent", () => {
     });
     expect(told).toMatchObject({
       code: 1,
-      text: expect.stringMatching(/partial: 1 target of 2 not holding generation 2 \(a\), which exists since [\d.]+ s.* target a: .*\[deploy\.io\]/),
+      text: expect.stringMatching(
+        /partial: 1 target of 2 not holding generation 2 \(a\), which exists since [\d.]+ s.* target a: .*\[deploy\.io\]/,
+      ),
     });
     await edge("a").unblock("partial");
     expect(await stages.reaches("partial", "succeeded")).toMatchObject({ reason: "drift", generation: 2 });
@@ -159,5 +190,8 @@ describe("targets are independent", () => {
 
 /** When the endpoints of a certificate were last dialled between renewals. */
 async function lookedAt(certificate: string): Promise<number> {
-  return Math.max(0, ...(await stages.system.store.observations.statuses(certificate)).map(({ roundEndedAt }) => roundEndedAt ?? 0));
+  return Math.max(
+    0,
+    ...(await stages.system.store.observations.statuses(certificate)).map(({ roundEndedAt }) => roundEndedAt ?? 0),
+  );
 }

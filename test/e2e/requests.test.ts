@@ -29,7 +29,9 @@ beforeAll(async () => {
   system = await startSystem({
     redis: { appendonly: true },
     targets: targets("old"),
-    certificates: { shop: { names: ["shop.example.org"], targets: ["lb", "copy"], endpoints: [endpoint("shop.example.org")] } },
+    certificates: {
+      shop: { names: ["shop.example.org"], targets: ["lb", "copy"], endpoints: [endpoint("shop.example.org")] },
+    },
   });
   const workers = await system.workers();
   await system.ended("shop");
@@ -55,13 +57,27 @@ async function ask(payload: unknown): Promise<{ renewalId: string }> {
 
 describe("a renewal by hand through the queue", () => {
   it("refuses a certificate that is not due, saying what to do", async () => {
-    await expect(ask({ version: 1, certificate: "shop" })).rejects.toThrow(/request\.invalid: certificate: "shop" is not due \(renews .*\); use force/);
+    await expect(ask({ version: 1, certificate: "shop" })).rejects.toThrow(
+      /request\.invalid: certificate: "shop" is not due \(renews .*\); use force/,
+    );
   });
 
   it("renews when forced, and the id that comes back can be followed to its end", async () => {
-    const { renewalId } = await ask({ version: 1, certificate: "shop", force: true, reason: "key ceremony", requestedBy: "alice" });
+    const { renewalId } = await ask({
+      version: 1,
+      certificate: "shop",
+      force: true,
+      reason: "key ceremony",
+      requestedBy: "alice",
+    });
     const renewal = await system.ended("shop");
-    expect(renewal).toMatchObject({ id: renewalId, state: "succeeded", trigger: "request", reason: "requested", generation: 2 });
+    expect(renewal).toMatchObject({
+      id: renewalId,
+      state: "succeeded",
+      trigger: "request",
+      reason: "requested",
+      generation: 2,
+    });
     expect(renewal.reasonDetail).toContain("key ceremony (by alice)");
   });
 
@@ -78,7 +94,11 @@ describe("a renewal by hand through the queue", () => {
 
 describe("a reload by SIGHUP", () => {
   it("takes up a new certificate, and keeps the old configuration when the new one is broken", async () => {
-    await system.configure({ certificates: { shop: { names: ["shop.example.org"], targets: ["nowhere"], endpoints: [endpoint("shop.example.org")] } } });
+    await system.configure({
+      certificates: {
+        shop: { names: ["shop.example.org"], targets: ["nowhere"], endpoints: [endpoint("shop.example.org")] },
+      },
+    });
     planner.kill("SIGHUP");
     const refusal = await planner.logged("configuration not reloaded");
     expect(refusal).toMatch(/renewd\.yaml:\d+:\d+: .*nowhere/);
@@ -93,7 +113,9 @@ describe("a reload by SIGHUP", () => {
 
     await system.configure({ targets: targets("new"), certificates: { shop, blog } });
     for (const process of system.running()) process.kill("SIGHUP");
-    const moved = await until("the pair in its new place", async () => readFile(join(files, "new", "shop.pem"), "utf8").catch(() => null));
+    const moved = await until("the pair in its new place", async () =>
+      readFile(join(files, "new", "shop.pem"), "utf8").catch(() => null),
+    );
     expect(moved).toBe(await readFile(join(files, "old", "shop.pem"), "utf8"));
     expect(await system.ended("shop")).toMatchObject({ state: "succeeded", reason: "drift", generation: 2 });
     expect(await system.store.versions.list("shop"), "no new certificate for a new place").toHaveLength(2);
@@ -105,12 +127,18 @@ describe("secrets", () => {
     const keys = await Promise.all([1, 2].map((generation) => system.store.versions.privateKey("shop", generation)));
     // 48 characters from the middle of each key, where no other key has the same.
     const needles = keys.map((key) => key.reveal().replaceAll("\n", "").slice(80, 128));
-    expect(await readFile(join(haproxy.directory, "shop.pem"), "utf8").then((text) => text.replaceAll("\n", ""))).toContain(needles[1]);
+    expect(
+      await readFile(join(haproxy.directory, "shop.pem"), "utf8").then((text) => text.replaceAll("\n", "")),
+    ).toContain(needles[1]);
 
     const events = await system.store.events.list({ limit: 10_000 });
     const logs = system.running().flatMap((process) => process.log);
-    const files = [...(await contents(system.redis.directory)), ...(await contents(system.dataDir))].map(([, text]) => text);
-    const haystack = [JSON.stringify(events), logs.join("\n"), ...files].map((text) => text.replaceAll("\\n", "").replaceAll("\n", ""));
+    const files = [...(await contents(system.redis.directory)), ...(await contents(system.dataDir))].map(
+      ([, text]) => text,
+    );
+    const haystack = [JSON.stringify(events), logs.join("\n"), ...files].map((text) =>
+      text.replaceAll("\\n", "").replaceAll("\n", ""),
+    );
     expect(haystack.some((text) => text.includes("renewal.succeeded"))).toBe(true);
     for (const needle of needles) for (const text of haystack) expect(text.includes(needle)).toBe(false);
     for (const text of haystack) expect(text).not.toMatch(/PRIVATE KEY/);

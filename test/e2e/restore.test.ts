@@ -14,7 +14,10 @@ const NAME = "site.example.org";
 const WATCH_EVERY_MS = 20;
 
 /** Everything that is served and stored from now on, in the order it was first seen. */
-function watch(look: () => Promise<(string | null)[]>): { readonly seen: ReadonlySet<string | null>; stop(): Promise<void> } {
+function watch(look: () => Promise<(string | null)[]>): {
+  readonly seen: ReadonlySet<string | null>;
+  stop(): Promise<void>;
+} {
   const seen = new Set<string | null>();
   let watching = true;
   const done = (async () => {
@@ -40,15 +43,29 @@ async function removeRecords(directory: string): Promise<number> {
   return records.length;
 }
 
-it("yesterday's database, restored, never puts its older certificate over the newer live one, and renews on everywhere", { timeout: 240_000 }, async () => {
+it("yesterday's database, restored, never puts its older certificate over the newer live one, and renews on everywhere", {
+  timeout: 240_000,
+}, async () => {
   await using cleanUp = new AsyncDisposableStack();
   const files = await mkdtemp(join(tmpdir(), "renewd-restore-"));
   cleanUp.defer(() => rm(files, { recursive: true, force: true }));
   for (const directory of ["copy", "late"]) await mkdir(join(files, directory));
   const haproxy = cleanUp.use(await startHaproxy());
-  const copy = (directory: string): object => ({ type: "files", directory: join(files, directory), bundle: "{certificate}.pem" });
-  const targets = { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` }, copy: copy("copy"), late: copy("late") };
-  const site = { names: [NAME], targets: ["lb", "copy"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] };
+  const copy = (directory: string): object => ({
+    type: "files",
+    directory: join(files, directory),
+    bundle: "{certificate}.pem",
+  });
+  const targets = {
+    lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` },
+    copy: copy("copy"),
+    late: copy("late"),
+  };
+  const site = {
+    names: [NAME],
+    targets: ["lb", "copy"],
+    endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }],
+  };
   const system = cleanUp.use(await startSystem({ targets, certificates: { site } }));
   const command = (...args: string[]) => renewd(["-c", system.configFile, ...args]);
   const forced = async (): Promise<void> => {
@@ -74,10 +91,14 @@ it("yesterday's database, restored, never puts its older certificate over the ne
   await system.configure({ sections, certificates: { site: { ...site, targets: ["lb", "copy", "late"] } } });
   const restored = await command("restore", backup);
   expect(restored).toMatchObject({ code: 0, stdout: expect.stringContaining("2 versions") });
-  expect(await command("plan", "site")).toMatchObject({ stdout: expect.stringMatching(/site +restored .*until one of its endpoints has shown what is live/) });
+  expect(await command("plan", "site")).toMatchObject({
+    stdout: expect.stringMatching(/site +restored .*until one of its endpoints has shown what is live/),
+  });
 
   const bundles = ["copy", "late"].map((directory) => join(files, directory, "site.pem"));
-  const watching = watch(() => Promise.all([servedFingerprint(haproxy.port, NAME), ...bundles.map((bundle) => storedFingerprint(bundle))]));
+  const watching = watch(() =>
+    Promise.all([servedFingerprint(haproxy.port, NAME), ...bundles.map((bundle) => storedFingerprint(bundle))]),
+  );
   await using reader = await openReader(system.configFile);
   const ordersBefore = system.orders();
   await system.workers();
@@ -89,7 +110,10 @@ it("yesterday's database, restored, never puts its older certificate over the ne
     },
     120_000,
   );
-  expect(fresh).toMatchObject({ state: "succeeded", reasonDetail: expect.stringMatching(/^endpoint .* serves a newer certificate \(serial [0-9A-F]+\)/) });
+  expect(fresh).toMatchObject({
+    state: "succeeded",
+    reasonDetail: expect.stringMatching(/^endpoint .* serves a newer certificate \(serial [0-9A-F]+\)/),
+  });
   expect(fresh.generation).toBeGreaterThan(1_000);
   expect(system.orders() - ordersBefore).toBe(1);
   await forced();
@@ -99,6 +123,9 @@ it("yesterday's database, restored, never puts its older certificate over the ne
   expect(watching.seen).not.toContain(second);
   const latest = await reader.store.versions.latest("site");
   expect(latest?.generation).toBe(fresh.generation + 1);
-  const everywhere = [await servedFingerprint(haproxy.port, NAME), ...(await Promise.all(bundles.map((bundle) => storedFingerprint(bundle))))];
+  const everywhere = [
+    await servedFingerprint(haproxy.port, NAME),
+    ...(await Promise.all(bundles.map((bundle) => storedFingerprint(bundle)))),
+  ];
   expect(new Set(everywhere)).toEqual(new Set([latest?.leaf.fingerprint]));
 });

@@ -38,7 +38,10 @@ async function held(certificate: string): Promise<Renewal> {
 
 async function expectServed(certificate: string, generation: number): Promise<void> {
   const { leaf } = await stages.version(certificate, generation);
-  for (const name of ["canary", "b"]) expect(await stages.edge(name).serves(certificate), `${name} serves generation ${generation}`).toBe(leaf.fingerprint);
+  for (const name of ["canary", "b"])
+    expect(await stages.edge(name).serves(certificate), `${name} serves generation ${generation}`).toBe(
+      leaf.fingerprint,
+    );
 }
 
 async function generations(certificate: string): Promise<number[]> {
@@ -56,14 +59,20 @@ describe("renewd rollback", () => {
     expect(await run("rollback", "asked", "--wait", "--reason", "checkout fails")).toMatchObject({ code: 0 });
     expect(await system.store.renewals.get(bad.id)).toMatchObject({ state: "rolledBack" });
     const back = await stages.reaches("asked", "succeeded");
-    expect(back).toMatchObject({ reason: "rollback", generation: 3, reasonDetail: expect.stringMatching(/^generation 1 again: checkout fails \(by .*\)$/) });
+    expect(back).toMatchObject({
+      reason: "rollback",
+      generation: 3,
+      reasonDetail: expect.stringMatching(/^generation 1 again: checkout fails \(by .*\)$/),
+    });
     await expectServed("asked", 1);
     expect(await generations("asked")).toEqual([1, 2, 3]);
     expect((await stages.version("asked", 3)).leaf).toEqual((await stages.version("asked", 1)).leaf);
     expect(system.orders()).toBe(orders);
     expect(await stages.trouble("asked")).toMatchObject({
       problems: [{ what: expect.stringMatching(/^rolled back .* ago/) }],
-      errors: [{ where: "last renewal", code: "deploy.rolledBack", message: expect.stringContaining("checkout fails") }],
+      errors: [
+        { where: "last renewal", code: "deploy.rolledBack", message: expect.stringContaining("checkout fails") },
+      ],
     });
 
     const { leaf, leafPem, chainPem } = await stages.version("asked", 2);
@@ -82,7 +91,10 @@ describe("renewd rollback", () => {
     expect(await run("rollback", good.id, "--wait")).toMatchObject({ code: 0 });
     await expectServed("asked", 1);
     // Once more does not bring back what was just rejected: only who names it gets it.
-    expect(await run("rollback", "asked")).toMatchObject({ code: 2, stderr: expect.stringContaining("no earlier pair") });
+    expect(await run("rollback", "asked")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("no earlier pair"),
+    });
     expect(await run("deploy", "asked", "--generation", "4", "--wait")).toMatchObject({ code: 0 });
     await expectServed("asked", 4);
     expect(await generations("asked")).toEqual([1, 2, 3, 4, 5, 6]);
@@ -113,7 +125,11 @@ describe("renewd rollback", () => {
     expect(await run("plan", "due")).toMatchObject({ stdout: expect.stringMatching(/due +backed off +renewalWindow/) });
     // That day passes.
     await system.store.certificates.update("due", { nextAttemptAt: Date.now(), nextCheckAt: Date.now() });
-    expect(await stages.after("due", await stages.reaches("due", "succeeded"))).toMatchObject({ state: "succeeded", reason: "renewalWindow", generation: 4 });
+    expect(await stages.after("due", await stages.reaches("due", "succeeded"))).toMatchObject({
+      state: "succeeded",
+      reason: "renewalWindow",
+      generation: 4,
+    });
     await expectServed("due", 4);
     expect(await system.store.certificates.get("due")).toMatchObject({ failures: 0, lastErrorCode: null });
   });
@@ -123,15 +139,24 @@ describe("renewd rollback", () => {
     const refused = async (args: string[], message: RegExp) =>
       expect(await run(...args), args.join(" ")).toMatchObject({ code: 2, stderr: expect.stringMatching(message) });
     await refused(["rollback", "asekd"], /"asekd" is neither a configured certificate nor the id of one's renewal/);
-    await refused(["rollback", "policy"], /"policy" has no earlier pair that was proved live and is still valid; see `renewd show policy`/);
+    await refused(
+      ["rollback", "policy"],
+      /"policy" has no earlier pair that was proved live and is still valid; see `renewd show policy`/,
+    );
     await refused(["deploy", "asked", "--generation", "70"], /"asked" has no generation 70; the latest is 7/);
-    await refused(["deploy", "asked", "--generation", "1", "--target", "b"], /goes back to every target at once: leave `--target` out/);
+    await refused(
+      ["deploy", "asked", "--generation", "1", "--target", "b"],
+      /goes back to every target at once: leave `--target` out/,
+    );
     await refused(["deploy", "asked", "--generation", "x1"], /--generation: must be a number/);
     await refused(["deploy", "asked", "--target", "c"], /target "c" is none of asked's: canary, b/);
     const [first] = (await system.store.renewals.list({ certificate: "asked", limit: 100 })).slice(-1);
     await refused(["rollback", first?.id ?? ""], /is succeeded and generation 1 has been replaced since/);
     const { id } = await held("asked");
-    await refused(["deploy", "asked"], new RegExp(`has renewal ${id}, which is held: decide with \`renewd resume ${id}\` or \`renewd rollback ${id}\``));
+    await refused(
+      ["deploy", "asked"],
+      new RegExp(`has renewal ${id}, which is held: decide with \`renewd resume ${id}\` or \`renewd rollback ${id}\``),
+    );
     stages.edge("canary").stuck.delete("asked");
     expect(await run("rollback", id, "--wait")).toMatchObject({ code: 0 });
     await refused(["resume", id], /certificate "[0-9a-f-]+" is not configured/);
@@ -164,8 +189,13 @@ describe("onWaveFailure: rollBack", () => {
     const certificates = { fresh: staged(edge, "fresh", WAVES, { onWaveFailure: "rollBack" }) };
     await stages.reconfigure({ certificates: { ...(await current()), ...certificates } });
     const renewal = await stages.reaches("fresh", "held");
-    expect(renewal.errorMessage).toMatch(/^wave 1 of 2: target canary: .*; there is no earlier pair to go back to that was proved live and is still valid$/);
-    expect(await run("rollback", "fresh")).toMatchObject({ code: 2, stderr: expect.stringContaining("no earlier pair") });
+    expect(renewal.errorMessage).toMatch(
+      /^wave 1 of 2: target canary: .*; there is no earlier pair to go back to that was proved live and is still valid$/,
+    );
+    expect(await run("rollback", "fresh")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("no earlier pair"),
+    });
     expect(await edge("b").file("fresh")).toBeNull();
     await edge("canary").unblock("fresh");
     expect(await run("resume", "fresh", "--wait")).toMatchObject({ code: 0 });

@@ -6,11 +6,15 @@ import { startSystem } from "../support/system/system.ts";
 
 const NAME = "solo.example.org";
 
-it("renewd run needs nothing but its file: killed in the middle of an order and started again it finishes that order", { timeout: 120_000 }, async () => {
+it("renewd run needs nothing but its file: killed in the middle of an order and started again it finishes that order", {
+  timeout: 120_000,
+}, async () => {
   await using haproxy = await startHaproxy();
   await using system = await startSystem({
     targets: { lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` } },
-    certificates: { solo: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] } },
+    certificates: {
+      solo: { names: [NAME], targets: ["lb"], endpoints: [{ host: "127.0.0.1", port: haproxy.port, sni: NAME }] },
+    },
     // Without a Redis in the configuration it brings its own.
     sections: { redis: undefined },
   });

@@ -8,11 +8,15 @@ const EDGES = Array.from({ length: 10 }, (_, index) => `edge-${index}`);
 const DOWN = ["edge-2", "edge-5", "edge-7"];
 const UP = EDGES.filter((name) => !DOWN.includes(name));
 
-it("ten targets, three down: seven are verified, three are named and tried again until they have it, and nobody re-issues", { timeout: 150_000 }, async () => {
+it("ten targets, three down: seven are verified, three are named and tried again until they have it, and nobody re-issues", {
+  timeout: 150_000,
+}, async () => {
   await using stages = await startStages({ edges: EDGES, certificates: () => ({}) });
   const { system, edge, run } = stages;
   const endpoints = EDGES.map((name) => edge(name).endpoint("www"));
-  await stages.reconfigure({ certificates: { www: { names: [nameOf("www")], targets: EDGES, endpoints, verifyTimeout: "5s" } } });
+  await stages.reconfigure({
+    certificates: { www: { names: [nameOf("www")], targets: EDGES, endpoints, verifyTimeout: "5s" } },
+  });
   await system.workers();
   await stages.reaches("www", "succeeded");
   const old = (await stages.version("www", 1)).leaf.fingerprint;
@@ -27,7 +31,9 @@ it("ten targets, three down: seven are verified, three are named and tried again
   for (const name of UP) expect(await edge(name).serves("www"), name).toBe(fresh);
   for (const name of DOWN) expect(await edge(name).serves("www"), name).toBe(old);
   const proved = new Set(
-    (await system.store.observations.statuses("www")).filter((status) => status.proved && status.generation === 2).map(({ endpoint }) => endpoint),
+    (await system.store.observations.statuses("www"))
+      .filter((status) => status.proved && status.generation === 2)
+      .map(({ endpoint }) => endpoint),
   );
   expect(proved.size).toBe(UP.length);
   const text = await until("status to say partial", async () => {
@@ -43,6 +49,8 @@ it("ten targets, three down: seven are verified, three are named and tried again
   expect(system.orders()).toBe(orders);
   expect(orders).toBe(2);
   // Nobody deploys again what the seven hold already.
-  const deployed = (await stages.events("www", "deploy.succeeded")).filter(({ detail }) => detail.generation === 2).map(({ target }) => target);
+  const deployed = (await stages.events("www", "deploy.succeeded"))
+    .filter(({ detail }) => detail.generation === 2)
+    .map(({ target }) => target);
   expect(deployed.toSorted()).toEqual(EDGES.toSorted());
 });

@@ -20,7 +20,9 @@ beforeAll(async () => {
 afterAll(() => stages[Symbol.asyncDispose]());
 
 /** Generation 1 is live everywhere; generation 2 is held as its canary goes on showing what it did. */
-async function hold(certificate: string): Promise<{ readonly id: string; readonly generation: number; readonly before: (Buffer | null)[] }> {
+async function hold(
+  certificate: string,
+): Promise<{ readonly id: string; readonly generation: number; readonly before: (Buffer | null)[] }> {
   const { system, edge } = stages;
   const canary = edge("canary");
   const pem = String(await canary.file(certificate));
@@ -34,12 +36,21 @@ async function hold(certificate: string): Promise<{ readonly id: string; readonl
 
 async function expectEverywhere(certificate: string, generation: number, edges: readonly string[]): Promise<void> {
   const { leaf } = await stages.version(certificate, generation);
-  for (const name of edges) expect(await stages.edge(name).serves(certificate), `${name} serves generation ${generation}`).toBe(leaf.fingerprint);
+  for (const name of edges)
+    expect(await stages.edge(name).serves(certificate), `${name} serves generation ${generation}`).toBe(
+      leaf.fingerprint,
+    );
 }
 
 describe("a new pair goes from wave to wave", () => {
   it("and the second wave gets nothing before the first was proved, baked and proved again", async () => {
-    const events = await stages.events("baked", "deploy.started", "deploy.succeeded", "verify.started", "verify.converged");
+    const events = await stages.events(
+      "baked",
+      "deploy.started",
+      "deploy.succeeded",
+      "verify.started",
+      "verify.converged",
+    );
     const canary = ["deploy.started canary", "deploy.succeeded canary", "verify.started", "verify.converged"];
     expect(events.map(({ type, target }) => (target === null ? type : `${type} ${target}`))).toEqual([
       ...canary,
@@ -66,7 +77,9 @@ describe("a new pair goes from wave to wave", () => {
       const found = await stages.trouble("spared");
       return found?.problems.some(({ kind }) => kind === "notDeployed") ? found : null;
     });
-    expect(trouble.problems.map(({ what }) => what).join("; ")).toMatch(/partial: 1 target of 3 not holding generation 2 \(b\), which exists since [\d.]+ s/);
+    expect(trouble.problems.map(({ what }) => what).join("; ")).toMatch(
+      /partial: 1 target of 3 not holding generation 2 \(b\), which exists since [\d.]+ s/,
+    );
     await edge("b").unblock("spared");
     expect(await stages.reaches("spared", "succeeded")).toMatchObject({ reason: "drift", generation: 2 });
     await expectEverywhere("spared", 2, ["b"]);
@@ -82,13 +95,21 @@ describe("a canary that serves something else holds the renewal", () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/held .* 1 of 3 targets on generation 2/);
     expect(stdout).toMatch(/wave 1 of 2: endpoint held\.example\.org@127\.0\.0\.1:\d+: 127\.0\.0\.1: serves serial/);
-    expect(stdout.replaceAll(/\s+/g, " ")).toContain("`renewd resume held`; or put the pair before back: `renewd rollback held`");
-    expect(await stages.trouble("held")).toMatchObject({ needsPerson: true, problems: [{ kind: "held", what: expect.stringMatching(/\bb, c\b/) }] });
+    expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+      "`renewd resume held`; or put the pair before back: `renewd rollback held`",
+    );
+    expect(await stages.trouble("held")).toMatchObject({
+      needsPerson: true,
+      problems: [{ kind: "held", what: expect.stringMatching(/\bb, c\b/) }],
+    });
     expect(await Promise.all(["b", "c"].map((name) => edge(name).file("held")))).toEqual(before);
     await expectEverywhere("held", 1, ["b", "c"]);
 
     edge("canary").stuck.delete("held");
-    expect(await run("resume", "held", "--wait")).toMatchObject({ code: 0, stdout: expect.stringMatching(/goes on: resumed by hand \(by .*\)/) });
+    expect(await run("resume", "held", "--wait")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/goes on: resumed by hand \(by .*\)/),
+    });
     await expectEverywhere("held", generation, ["canary", "b", "c"]);
     expect(await run("status")).toMatchObject({ code: 0 });
     expect(system.orders() - orders).toBe(1);
@@ -123,7 +144,9 @@ describe("a canary that serves something else holds the renewal", () => {
     expect(resumed.at(-1)?.detail).toEqual({ why: "the configuration changed" });
     await expectEverywhere("held", generation, ["canary", "b", "c"]);
     // Another bake is no reason to touch what is live.
-    expect((await system.store.renewals.list({ certificate: "baked", limit: 5 })).map(({ generation: of }) => of)).toEqual([1]);
+    expect(
+      (await system.store.renewals.list({ certificate: "baked", limit: 5 })).map(({ generation: of }) => of),
+    ).toEqual([1]);
   });
 });
 
@@ -133,11 +156,16 @@ describe("a hold ends by itself", () => {
     const { generation, id } = await hold("held");
     const { leaf } = await stages.version("held", generation - 1);
     expect(await run("revoke", leaf.serial, "--reason", "superseded", "--yes")).toMatchObject({ code: 0 });
-    expect(await stages.ended(id)).toMatchObject({ state: "failed", errorMessage: expect.stringContaining("endpoint held.example.org@") });
+    expect(await stages.ended(id)).toMatchObject({
+      state: "failed",
+      errorMessage: expect.stringContaining("endpoint held.example.org@"),
+    });
     await expectEverywhere("held", generation, ["b", "c"]);
     edge("canary").stuck.delete("held");
     // By deploying once more, or by the next look, whichever is first.
-    await until("its proof", async () => ((await stages.version("held", generation)).verifiedAt === null ? null : true));
+    await until("its proof", async () =>
+      (await stages.version("held", generation)).verifiedAt === null ? null : true,
+    );
     await expectEverywhere("held", generation, ["canary", "b", "c"]);
   });
 
@@ -177,15 +205,21 @@ describe("nothing is lost", () => {
   it("when every worker is killed while a wave bakes", async () => {
     const { system } = stages;
     await stages.force("baked");
-    await until("generation 2 to bake", async () => ((await stages.events("baked", "verify.converged")).length === 4 ? true : null));
+    await until("generation 2 to bake", async () =>
+      (await stages.events("baked", "verify.converged")).length === 4 ? true : null,
+    );
     expect(await stages.trouble("baked")).toBeUndefined();
     await killAll();
     await expectEverywhere("baked", 1, ["b"]);
     await system.workers();
     expect(await stages.reaches("baked", "succeeded")).toMatchObject({ generation: 2 });
     await expectEverywhere("baked", 2, ["canary", "b"]);
-    const [deployed] = (await stages.events("baked", "deploy.succeeded")).filter(({ target, detail }) => target === "b" && detail.generation === 2);
-    const [canary] = (await stages.events("baked", "deploy.succeeded")).filter(({ target, detail }) => target === "canary" && detail.generation === 2);
+    const [deployed] = (await stages.events("baked", "deploy.succeeded")).filter(
+      ({ target, detail }) => target === "b" && detail.generation === 2,
+    );
+    const [canary] = (await stages.events("baked", "deploy.succeeded")).filter(
+      ({ target, detail }) => target === "canary" && detail.generation === 2,
+    );
     expect((deployed?.at ?? 0) - (canary?.at ?? 0)).toBeGreaterThanOrEqual(5_000);
   });
 });

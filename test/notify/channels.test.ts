@@ -24,7 +24,8 @@ const NOTE: Notification = {
 };
 
 describe("a webhook", () => {
-  const sendTo = (url: string) => webhook.create(webhook.options.parse({ url: "env:HOOK" }), { channel: "ops", secret: async () => new Secret(url) });
+  const sendTo = (url: string) =>
+    webhook.create(webhook.options.parse({ url: "env:HOOK" }), { channel: "ops", secret: async () => new Secret(url) });
 
   test("gets the facts, a text for people, and an id that stays the same when it is told twice", async () => {
     await using hook = await startHook();
@@ -84,7 +85,10 @@ describe("a command", () => {
     return file;
   };
   const sendBy = (...argv: [string, ...string[]]) =>
-    command.create(command.options.parse({ command: argv }), { channel: "pager", secret: () => Promise.reject(new RenewalError("config.secret", "none")) });
+    command.create(command.options.parse({ command: argv }), {
+      channel: "pager",
+      secret: () => Promise.reject(new RenewalError("config.secret", "none")),
+    });
 
   test("gets the message on standard input and the facts in its environment, and nothing else of ours", async () => {
     process.env.RENEWD_TEST_SECRET = "do not pass on";
@@ -93,16 +97,28 @@ describe("a command", () => {
     const said = await readFile(join(home, "said"), "utf8");
     expect(said).toMatch(/^www: renewal held: wave 1 of 2\nWhat to do: Mend it\.\n/);
     expect(said.split("\n")).toEqual(
-      expect.arrayContaining(["RENEWD_SEVERITY=page", "RENEWD_EVENT=renewal.held", "RENEWD_CERTIFICATE=www", "RENEWD_RENEWAL=r-1"]),
+      expect.arrayContaining([
+        "RENEWD_SEVERITY=page",
+        "RENEWD_EVENT=renewal.held",
+        "RENEWD_CERTIFICATE=www",
+        "RENEWD_RENEWAL=r-1",
+      ]),
     );
     expect(said).not.toContain("do not pass on");
   });
 
   test.each([
-    ["ends badly", async () => [await script("bad", "echo no pager >&2; exit 3")] as [string], "ended with exit code 3: no pager"],
+    [
+      "ends badly",
+      async () => [await script("bad", "echo no pager >&2; exit 3")] as [string],
+      "ended with exit code 3: no pager",
+    ],
     ["is not there", async () => [join(home, "nowhere")] as [string], "is not found"],
   ])("that %s is told with what it said", async (_what, argv, said) => {
-    await expect(sendBy(...(await argv()))(NOTE, NEVER)).rejects.toMatchObject({ code: "notify.failed", message: expect.stringContaining(said) });
+    await expect(sendBy(...(await argv()))(NOTE, NEVER)).rejects.toMatchObject({
+      code: "notify.failed",
+      message: expect.stringContaining(said),
+    });
   });
 
   test("is ended when renewd stops", async () => {

@@ -22,23 +22,32 @@ describe("options", () => {
     expect(describeRedis(redis)).toBe(text);
   });
 
-  test.each(["", "localhost:6379", `http://:${PASSWORD}@host`, `redis://:${PASSWORD}@host/zero`, `redis://:${PASSWORD}@host:port`])(
-    "the URL %j is refused without repeating its password",
-    (url) => {
-      expect(() => describeRedis({ kind: "single", url })).toThrow(
-        expect.objectContaining({ code: "config.invalid", message: expect.not.stringContaining(PASSWORD) }),
-      );
-    },
-  );
+  test.each([
+    "",
+    "localhost:6379",
+    `http://:${PASSWORD}@host`,
+    `redis://:${PASSWORD}@host/zero`,
+    `redis://:${PASSWORD}@host:port`,
+  ])("the URL %j is refused without repeating its password", (url) => {
+    expect(() => describeRedis({ kind: "single", url })).toThrow(
+      expect.objectContaining({ code: "config.invalid", message: expect.not.stringContaining(PASSWORD) }),
+    );
+  });
 });
 
 describe("the check at start", () => {
   test("accepts a Redis that keeps everything, by socket and by TCP", async () => {
     await using byPath = await startRedis();
     await using byPort = await startRedis({ listen: "tcp", password: PASSWORD });
-    expect(await checkRedis({ kind: "single", path: byPath.path ?? "" })).toMatchObject({ maxmemoryPolicy: "noeviction" });
-    expect(await checkRedis({ kind: "single", url: byPort.url, password: new Secret(PASSWORD) })).toMatchObject({ version: /^\d+\.\d+/ });
-    expect(await checkRedis({ kind: "single", url: byPort.url.replace("//", `//:${PASSWORD}@`) })).toMatchObject({ maxmemoryPolicy: "noeviction" });
+    expect(await checkRedis({ kind: "single", path: byPath.path ?? "" })).toMatchObject({
+      maxmemoryPolicy: "noeviction",
+    });
+    expect(await checkRedis({ kind: "single", url: byPort.url, password: new Secret(PASSWORD) })).toMatchObject({
+      version: /^\d+\.\d+/,
+    });
+    expect(await checkRedis({ kind: "single", url: byPort.url.replace("//", `//:${PASSWORD}@`) })).toMatchObject({
+      maxmemoryPolicy: "noeviction",
+    });
   });
 
   test("refuses an evicting Redis", async () => {
@@ -51,7 +60,19 @@ describe("the check at start", () => {
 
   test("learns the policy from INFO where CONFIG is denied", async () => {
     await using server = await startRedis({ policy: "volatile-ttl" });
-    await server.command("ACL", "SETUSER", "app", "on", `>${PASSWORD}`, "~{renewd}:*", "&*", "+@all", "-@admin", "-@dangerous", "+info");
+    await server.command(
+      "ACL",
+      "SETUSER",
+      "app",
+      "on",
+      `>${PASSWORD}`,
+      "~{renewd}:*",
+      "&*",
+      "+@all",
+      "-@admin",
+      "-@dangerous",
+      "+info",
+    );
     const redis: RedisOptions = { kind: "single", url: server.url, username: "app", password: new Secret(PASSWORD) };
     await expect(checkRedis(redis)).rejects.toMatchObject({ code: "queue.misconfigured" });
     await server.command("CONFIG", "SET", "maxmemory-policy", "noeviction");
@@ -85,18 +106,27 @@ describe("the check at start", () => {
 
   test("ends at once when its caller gives up", async () => {
     const stop = AbortSignal.abort(new RenewalError("lease.lost", "given up"));
-    await expect(checkRedis({ kind: "single", path: "/nonexistent/redis.sock" }, stop)).rejects.toMatchObject({ code: "lease.lost" });
+    await expect(checkRedis({ kind: "single", path: "/nonexistent/redis.sock" }, stop)).rejects.toMatchObject({
+      code: "lease.lost",
+    });
   });
 });
 
 describe("secrets", () => {
-  test.each(["WRONGPASS", "NOAUTH"])("an error for %s holds no password and no command, however deep one looks", async (problem) => {
-    await using server = await startRedis({ password: "another" });
-    const redis: RedisOptions = { kind: "single", url: server.url, ...(problem === "WRONGPASS" && { password: new Secret(PASSWORD) }) };
-    const error = await checkRedis(redis).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "queue.unavailable", message: expect.stringContaining(problem) });
-    const everything = inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true });
-    expect(everything).not.toContain(PASSWORD);
-    expect(everything).not.toMatch(/\bcommand: \{|\bargs\b/);
-  });
+  test.each(["WRONGPASS", "NOAUTH"])(
+    "an error for %s holds no password and no command, however deep one looks",
+    async (problem) => {
+      await using server = await startRedis({ password: "another" });
+      const redis: RedisOptions = {
+        kind: "single",
+        url: server.url,
+        ...(problem === "WRONGPASS" && { password: new Secret(PASSWORD) }),
+      };
+      const error = await checkRedis(redis).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: "queue.unavailable", message: expect.stringContaining(problem) });
+      const everything = inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true });
+      expect(everything).not.toContain(PASSWORD);
+      expect(everything).not.toMatch(/\bcommand: \{|\bargs\b/);
+    },
+  );
 });

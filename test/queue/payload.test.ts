@@ -22,16 +22,28 @@ describe("job payloads", () => {
     ["a missing id", { v: 1, generation: 1, fence: 1 }, "renewalId: expected string"],
     ["a fraction", { v: 1, renewalId: "r", generation: 1.5, fence: 1 }, "generation: expected int"],
     ["a negative fence", { v: 1, renewalId: "r", generation: 1, fence: -1 }, "fence: Too small"],
-    ["a surplus field", { v: 1, renewalId: "r", generation: 1, fence: 1, privateKey: "x" }, '"privateKey": unknown field'],
+    [
+      "a surplus field",
+      { v: 1, renewalId: "r", generation: 1, fence: 1, privateKey: "x" },
+      '"privateKey": unknown field',
+    ],
     ["a long id", { v: 1, renewalId: "r".repeat(101), generation: 1, fence: 1 }, "renewalId: Too big"],
   ])("%s is refused by name of the field", (_, data, message) => {
-    expect(() => parseJob("issue", data, 0)).toThrow(expect.objectContaining({ code: "request.invalid", message: expect.stringContaining(message) }));
+    expect(() => parseJob("issue", data, 0)).toThrow(
+      expect.objectContaining({ code: "request.invalid", message: expect.stringContaining(message) }),
+    );
   });
 });
 
 describe("renewal requests", () => {
   test("all fields are accepted", () => {
-    const request = { version: 1, certificate: "shop", force: true, reason: "key leaked", requestedBy: "ana@example.org" };
+    const request = {
+      version: 1,
+      certificate: "shop",
+      force: true,
+      reason: "key leaked",
+      requestedBy: "ana@example.org",
+    };
     expect(parseRequest(request)).toEqual(request);
   });
 
@@ -50,12 +62,18 @@ describe("renewal requests", () => {
     [[], "payload: expected object"],
     [null, "payload: expected object"],
   ])("%j is refused: %s", (data, message) => {
-    expect(() => parseRequest(data)).toThrow(expect.objectContaining({ code: "request.invalid", message: expect.stringContaining(message) }));
+    expect(() => parseRequest(data)).toThrow(
+      expect.objectContaining({ code: "request.invalid", message: expect.stringContaining(message) }),
+    );
   });
 
   test("a hostile payload cannot make a long message", () => {
-    const hostile = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`${"x".repeat(1_000)}${index}`, index]));
-    const error = catchError(() => parseRequest({ version: [], certificate: {}, force: 1, reason: [], requestedBy: 0, ...hostile }));
+    const hostile = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, index) => [`${"x".repeat(1_000)}${index}`, index]),
+    );
+    const error = catchError(() =>
+      parseRequest({ version: [], certificate: {}, force: 1, reason: [], requestedBy: 0, ...hostile }),
+    );
     expect(error).toBeInstanceOf(RenewalError);
     expect((error as Error).message.length).toBeLessThan(700);
   });
@@ -69,7 +87,14 @@ describe("job ids", () => {
   test("different work never shares an id, however targets are named", () => {
     const deploy = (renewalId: string, target: string, fence: number): string =>
       jobIdOf({ kind: "deploy", renewalId, target, agent: false, fence, generation: 1, priority: 0 });
-    const ids = [deploy("r", "a-1", 2), deploy("r-a", "1", 2), deploy("r", "a", 12), deploy("r", "a%2d1", 2), deploy("r", "a:1", 2), deploy("r", "a/1", 2)];
+    const ids = [
+      deploy("r", "a-1", 2),
+      deploy("r-a", "1", 2),
+      deploy("r", "a", 12),
+      deploy("r", "a%2d1", 2),
+      deploy("r", "a:1", 2),
+      deploy("r", "a/1", 2),
+    ];
     expect(new Set(ids).size).toBe(ids.length);
   });
 });

@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { checkRedis } from "../../src/queue/check.ts";
-import { type PrivateRedis, type PrivateRedisOptions, privateRedisSocket, startPrivateRedis } from "../../src/queue/privateRedis.ts";
+import {
+  type PrivateRedis,
+  type PrivateRedisOptions,
+  privateRedisSocket,
+  startPrivateRedis,
+} from "../../src/queue/privateRedis.ts";
 import { openJobQueue } from "../../src/queue/producer.ts";
 import { startWorker } from "../../src/queue/worker.ts";
 
@@ -67,7 +72,9 @@ test("when it dies it comes back, each time a little later", async () => {
   for (const round of [1, 2]) {
     process.kill(await pidOf(path), "SIGKILL");
     await expect.poll(() => exits.length, { timeout: 5_000 }).toBe(round);
-    await expect.poll(() => checkRedis({ kind: "single", path }).catch(() => null), { timeout: 5_000 }).toMatchObject({ maxmemoryPolicy: "noeviction" });
+    await expect
+      .poll(() => checkRedis({ kind: "single", path }).catch(() => null), { timeout: 5_000 })
+      .toMatchObject({ maxmemoryPolicy: "noeviction" });
   }
   expect(exits).toEqual([
     { reason: "signal SIGKILL", restartInMs: 100 },
@@ -76,7 +83,9 @@ test("when it dies it comes back, each time a little later", async () => {
 });
 
 test("one left behind by a killed process is adopted, watched and stopped", async () => {
-  const orphaner = spawn(process.execPath, [join(import.meta.dirname, "orphanRedis.ts"), directory], { stdio: ["ignore", "pipe", "inherit"] });
+  const orphaner = spawn(process.execPath, [join(import.meta.dirname, "orphanRedis.ts"), directory], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await once(orphaner.stdout, "data");
   orphaner.kill("SIGKILL");
   await once(orphaner, "exit");
@@ -87,7 +96,9 @@ test("one left behind by a killed process is adopted, watched and stopped", asyn
   const orphan = await pidOf(adopter.path);
   process.kill(orphan, "SIGKILL");
   await expect.poll(() => exits, { timeout: 5_000 }).toEqual(["its socket closed"]);
-  await expect.poll(() => checkRedis({ kind: "single", path: adopter.path }).catch(() => null), { timeout: 5_000 }).not.toBeNull();
+  await expect
+    .poll(() => checkRedis({ kind: "single", path: adopter.path }).catch(() => null), { timeout: 5_000 })
+    .not.toBeNull();
   expect(await pidOf(adopter.path)).not.toBe(orphan);
   await adopter.stop();
   await expect(stat(adopter.path)).rejects.toMatchObject({ code: "ENOENT" });
@@ -106,7 +117,10 @@ test("one that hangs is not doubled", async () => {
   const { path } = await start();
   const pid = await pidOf(path);
   process.kill(pid, "SIGSTOP");
-  await expect(startPrivateRedis({ directory })).rejects.toMatchObject({ code: "queue.unavailable", message: expect.stringContaining("does not answer") });
+  await expect(startPrivateRedis({ directory })).rejects.toMatchObject({
+    code: "queue.unavailable",
+    message: expect.stringContaining("does not answer"),
+  });
   process.kill(pid, "SIGCONT");
 });
 
@@ -129,7 +143,10 @@ test("a socket directory that others may write is refused", async () => {
   try {
     const { mode } = await stat(squatted);
     expect(mode & 0o077).not.toBe(0);
-    await expect(startPrivateRedis({ directory: deep })).rejects.toMatchObject({ code: "queue.unavailable", message: expect.stringContaining(squatted) });
+    await expect(startPrivateRedis({ directory: deep })).rejects.toMatchObject({
+      code: "queue.unavailable",
+      message: expect.stringContaining(squatted),
+    });
   } finally {
     await rm(squatted, { recursive: true });
   }
@@ -138,7 +155,8 @@ test("a socket directory that others may write is refused", async () => {
 test("a missing redis-server is named with what to do", async () => {
   await expect(startPrivateRedis({ directory, binary: "redis-server-not-here" })).rejects.toMatchObject({
     code: "queue.unavailable",
-    message: "redis-server-not-here cannot be run (spawn redis-server-not-here ENOENT): install redis-server or set redis.url",
+    message:
+      "redis-server-not-here cannot be run (spawn redis-server-not-here ENOENT): install redis-server or set redis.url",
   });
 });
 

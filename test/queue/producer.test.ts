@@ -21,13 +21,28 @@ afterEach(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-const issue = (renewalId: string, priority = 5): Job => ({ kind: "issue", renewalId, generation: 1, fence: 1, priority });
+const issue = (renewalId: string, priority = 5): Job => ({
+  kind: "issue",
+  renewalId,
+  generation: 1,
+  fence: 1,
+  priority,
+});
 const waiting = async (kind: string): Promise<number> =>
-  Number(await server.command("ZCARD", `{renewd}:${kind}:prioritized`)) + Number(await server.command("LLEN", `{renewd}:${kind}:wait`));
+  Number(await server.command("ZCARD", `{renewd}:${kind}:prioritized`)) +
+  Number(await server.command("LLEN", `{renewd}:${kind}:wait`));
 
 test("the same work is queued once, other fences, targets and kinds apart", async () => {
   const deploy: Job = { ...issue("a"), kind: "deploy", target: "edge", agent: false };
-  await queue.enqueue([issue("a"), issue("a"), { ...issue("a"), fence: 2 }, deploy, deploy, { ...deploy, target: "core" }, { ...issue("a"), kind: "verify" }]);
+  await queue.enqueue([
+    issue("a"),
+    issue("a"),
+    { ...issue("a"), fence: 2 },
+    deploy,
+    deploy,
+    { ...deploy, target: "core" },
+    { ...issue("a"), kind: "verify" },
+  ]);
   await queue.enqueue([issue("a"), deploy]);
   expect([await waiting("issue"), await waiting("deploy"), await waiting("verify")]).toEqual([2, 2, 1]);
 });
@@ -56,7 +71,13 @@ test("the most urgent job comes first, whatever number urgency is", async () => 
   const priorities = [3_000_000, 9, 2.4, -5, Number.POSITIVE_INFINITY, 1];
   await queue.enqueue(priorities.map((priority, index) => issue(`r${index}`, priority)));
   const order: string[] = [];
-  const worker = startWorker({ redis, kind: "issue", concurrency: 1, handle: async ({ renewalId }) => void order.push(renewalId), onError: () => {} });
+  const worker = startWorker({
+    redis,
+    kind: "issue",
+    concurrency: 1,
+    handle: async ({ renewalId }) => void order.push(renewalId),
+    onError: () => {},
+  });
   await expect.poll(() => order.length).toBe(6);
   expect(order).toEqual(["r3", "r5", "r2", "r1", "r0", "r4"]);
   await worker.close();
@@ -96,6 +117,9 @@ test("a queue opened while Redis is down works once it is up", async () => {
 test("a Redis out of memory refuses by name, and the error holds no payload", async () => {
   await server.command("CONFIG", "SET", "maxmemory", "1");
   const error = await queue.enqueue([issue("renewal-in-the-payload")]).catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ code: "queue.unavailable", message: expect.stringContaining("refused the command: OOM") });
+  expect(error).toMatchObject({
+    code: "queue.unavailable",
+    message: expect.stringContaining("refused the command: OOM"),
+  });
   expect(inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain("renewal-in-the-payload");
 });

@@ -40,7 +40,9 @@ function stranger() {
     connection.disconnect();
   });
   const outcome = async (jobId: string | undefined) => {
-    await expect.poll(async () => (await queue.getJob(jobId ?? ""))?.finishedOn, { timeout: 10_000 }).toBeTypeOf("number");
+    await expect
+      .poll(async () => (await queue.getJob(jobId ?? ""))?.finishedOn, { timeout: 10_000 })
+      .toBeTypeOf("number");
     const { returnvalue, failedReason } = (await queue.getJob(jobId ?? "")) ?? {};
     return failedReason ?? returnvalue;
   };
@@ -89,17 +91,23 @@ describe("our own requests", () => {
     });
     expect(errors.map((error) => error.message)).toEqual(["planted-secret"]);
     const stored = await server.command("HGETALL", `{renewd}:renewal-requests:${jobId}`);
-    expect(stored + (await server.command("XRANGE", "{renewd}:renewal-requests:events", "-", "+"))).not.toContain("planted-secret");
+    expect(stored + (await server.command("XRANGE", "{renewd}:renewal-requests:events", "-", "+"))).not.toContain(
+      "planted-secret",
+    );
   });
 
   test("that are invalid never reach Redis", async () => {
-    await expect(requestRenewal(redis, { version: 1, certificate: "" })).rejects.toMatchObject({ code: "request.invalid" });
+    await expect(requestRenewal(redis, { version: 1, certificate: "" })).rejects.toMatchObject({
+      code: "request.invalid",
+    });
     expect(await server.command("KEYS", "*")).toBe("");
   });
 
   test("that nobody takes, or that Redis lost, end in a clear message", async () => {
     const { jobId } = await requestRenewal(redis, { version: 1, certificate: "shop" });
-    await expect(waitForRequest(redis, jobId, 300, patience())).rejects.toThrow(`No planner took request ${jobId} within 0.3 s`);
+    await expect(waitForRequest(redis, jobId, 300, patience())).rejects.toThrow(
+      `No planner took request ${jobId} within 0.3 s`,
+    );
     await server.flushall();
     await expect(waitForRequest(redis, jobId, 300, patience())).rejects.toThrow(`no longer knows request ${jobId}`);
   });
@@ -107,7 +115,9 @@ describe("our own requests", () => {
   test("fail within 2 s with Redis down", async () => {
     await server.kill();
     const started = performance.now();
-    await expect(requestRenewal(redis, { version: 1, certificate: "shop" })).rejects.toMatchObject({ code: "queue.unavailable" });
+    await expect(requestRenewal(redis, { version: 1, certificate: "shop" })).rejects.toMatchObject({
+      code: "queue.unavailable",
+    });
     expect(performance.now() - started).toBeLessThan(2_000);
   });
 
@@ -123,7 +133,9 @@ describe("requests of any other producer", () => {
     const { queue, outcome } = stranger();
     const job = await queue.add("renew", { version: 1, certificate: "shop" });
     expect(await outcome(job.id)).toEqual({ renewalId: "renewal-of-shop" });
-    expect(JSON.parse(await server.command("HGET", `{renewd}:renewal-requests:${job.id}`, "returnvalue"))).toEqual({ renewalId: "renewal-of-shop" });
+    expect(JSON.parse(await server.command("HGET", `{renewd}:renewal-requests:${job.id}`, "returnvalue"))).toEqual({
+      renewalId: "renewal-of-shop",
+    });
   });
 
   test("that are invalid fail by name of the field, unretried whatever they ask for", async () => {

@@ -8,7 +8,13 @@ test("the schedule survives FLUSHALL", async () => {
   await using server = await startRedis();
   const redis: RedisOptions = { kind: "single", url: server.url };
   const ticks: string[] = [];
-  const scheduler = startScheduler({ redis, tickMs: 300, sweepMs: 400, handle: async (what) => void ticks.push(what), onError: () => {} });
+  const scheduler = startScheduler({
+    redis,
+    tickMs: 300,
+    sweepMs: 400,
+    handle: async (what) => void ticks.push(what),
+    onError: () => {},
+  });
   await expect.poll(() => new Set(ticks), { timeout: 5_000 }).toEqual(new Set(["plan", "sweep"]));
   await server.flushall();
   ticks.length = 0;
@@ -76,7 +82,12 @@ test("a changed interval takes the place of the old one", async () => {
   await using server = await startRedis();
   const redis: RedisOptions = { kind: "single", url: server.url };
   const ticks: string[] = [];
-  const options = { redis, sweepMs: 3_600_000, handle: async (what: string) => void ticks.push(what), onError: () => {} };
+  const options = {
+    redis,
+    sweepMs: 3_600_000,
+    handle: async (what: string) => void ticks.push(what),
+    onError: () => {},
+  };
   const slow = startScheduler({ ...options, tickMs: 3_600_000 });
   await expect.poll(() => ticks, { timeout: 5_000 }).toContain("plan");
   await slow.close();

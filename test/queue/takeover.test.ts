@@ -20,7 +20,13 @@ test("the job of a worker killed twice is taken over within 15 s each time", asy
 
   const secondDeath = performance.now();
   const handled: string[] = [];
-  const worker = startWorker({ redis, kind: "issue", concurrency: 1, handle: async ({ renewalId }) => void handled.push(renewalId), onError: () => {} });
+  const worker = startWorker({
+    redis,
+    kind: "issue",
+    concurrency: 1,
+    handle: async ({ renewalId }) => void handled.push(renewalId),
+    onError: () => {},
+  });
   await expect.poll(() => handled, { timeout: 20_000 }).toEqual(["survivor"]);
   expect(performance.now() - secondDeath).toBeLessThan(15_000);
   await worker.close();
@@ -48,7 +54,9 @@ async function holdAndKill(path: string): Promise<void> {
 
 /** Resolves once the process holds the job. */
 async function hold(path: string) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "holdJob.ts"), path], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, "holdJob.ts"), path], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   const exited = once(child, "exit");
   await once(child.stdout, "data");
   return { child, exited };

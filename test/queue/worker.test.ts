@@ -56,7 +56,15 @@ describe("a worker", () => {
   test("hands over the job as it was enqueued", async () => {
     const jobs: Job[] = [];
     work({ kind: "deploy", handle: async (job) => void jobs.push(job) });
-    const job: Job = { kind: "deploy", renewalId: "r", generation: 2, fence: 4, target: "edge-1", agent: false, priority: 0 };
+    const job: Job = {
+      kind: "deploy",
+      renewalId: "r",
+      generation: 2,
+      fence: 4,
+      target: "edge-1",
+      agent: false,
+      priority: 0,
+    };
     await queue.enqueue([job, { ...job, target: "edge-2", agent: false, priority: 3 }]);
     await expect.poll(() => jobs).toEqual([job, { ...job, target: "edge-2", agent: false, priority: 3 }]);
   });
@@ -98,19 +106,50 @@ describe("a worker", () => {
     const handled: string[] = [];
     // A job as a stranger with access to Redis would write it; then a good one.
     const inflate = "redis.call('HSET', KEYS[1], 'data', (string.gsub(ARGV[1], 'x', string.rep('x', 1000000))))";
-    await server.command("HSET", "{renewd}:issue:evil", "name", "issue", "data", data, "opts", '{"attempts":9}', "timestamp", "1", "priority", "0");
+    await server.command(
+      "HSET",
+      "{renewd}:issue:evil",
+      "name",
+      "issue",
+      "data",
+      data,
+      "opts",
+      '{"attempts":9}',
+      "timestamp",
+      "1",
+      "priority",
+      "0",
+    );
     if (data.includes("xxxxxxxx")) await server.command("EVAL", inflate, "1", "{renewd}:issue:evil", data);
     await server.command("RPUSH", "{renewd}:issue:wait", "evil");
     const { errors } = work({ handle: async ({ renewalId }) => void handled.push(renewalId) });
     await queue.enqueue([issue("good")]);
     await expect.poll(() => handled, { timeout: 5_000 }).toEqual(["good"]);
-    expect(errors).toEqual([{ error: expect.objectContaining({ code: "request.invalid", message: expect.stringContaining(message) }), jobId: "evil" }]);
+    expect(errors).toEqual([
+      {
+        error: expect.objectContaining({ code: "request.invalid", message: expect.stringContaining(message) }),
+        jobId: "evil",
+      },
+    ]);
     expect(await server.command("EXISTS", "{renewd}:issue:evil")).toBe("0");
   });
 
   test("goes on after a job that is not even JSON", async () => {
     const handled: string[] = [];
-    await server.command("HSET", "{renewd}:issue:evil", "name", "issue", "data", "{", "opts", "{}", "timestamp", "1", "priority", "0");
+    await server.command(
+      "HSET",
+      "{renewd}:issue:evil",
+      "name",
+      "issue",
+      "data",
+      "{",
+      "opts",
+      "{}",
+      "timestamp",
+      "1",
+      "priority",
+      "0",
+    );
     await server.command("RPUSH", "{renewd}:issue:wait", "evil");
     const { errors } = work({ handle: async ({ renewalId }) => void handled.push(renewalId) });
     await expect.poll(() => errors.length).toBe(1);
@@ -124,8 +163,12 @@ describe("a worker", () => {
     await server.command("CONFIG", "SET", "maxmemory", "1");
     const { errors } = work({ handle: async ({ renewalId }) => void handled.push(renewalId) });
     await expect.poll(() => errors.length).toBeGreaterThan(0);
-    expect(errors[0]?.error).toMatchObject({ code: "queue.unavailable", message: expect.stringContaining("reports: OOM") });
-    const calls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.command("INFO", "commandstats"))?.[1] ?? 0);
+    expect(errors[0]?.error).toMatchObject({
+      code: "queue.unavailable",
+      message: expect.stringContaining("reports: OOM"),
+    });
+    const calls = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await server.command("INFO", "commandstats"))?.[1] ?? 0);
     const begun = performance.now();
     const before = await calls();
     // Three pauses long.

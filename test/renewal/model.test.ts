@@ -41,7 +41,23 @@ const NO_SIGNAL = new AbortController().signal;
 const TARGETS = ["a", "b"];
 /** As often as they stand here. */
 const EVENTS = [
-  ...["job", "job", "job", "job", "job", "job", "job", "job", "sweep", "sweep", "sweep", "time", "time", "time", "time"],
+  ...[
+    "job",
+    "job",
+    "job",
+    "job",
+    "job",
+    "job",
+    "job",
+    "job",
+    "sweep",
+    "sweep",
+    "sweep",
+    "time",
+    "time",
+    "time",
+    "time",
+  ],
   ...["plan", "flush", "weather", "weather", "person", "person", "look", "stranger", "reconfigure"],
 ] as const;
 const STRANGER = "a stranger's pair";
@@ -85,8 +101,16 @@ class World {
       { targets: ["b"], bakeMs: 0, failureBudget: 0 },
     ];
     const waves = seed % 5 === 0 ? [] : staged;
-    const onWaveFailure = waves.length === 0 ? "fail" : this.random.pick<WaveFailure>(["hold", "hold", "rollBack", "fail"]);
-    this.certificate = certificate({ name, targets: TARGETS, waves, onWaveFailure, endpoints, identifiers: [{ type: "dns", value: `${name}.example.org` }] });
+    const onWaveFailure =
+      waves.length === 0 ? "fail" : this.random.pick<WaveFailure>(["hold", "hold", "rollBack", "fail"]);
+    this.certificate = certificate({
+      name,
+      targets: TARGETS,
+      waves,
+      onWaveFailure,
+      endpoints,
+      identifiers: [{ type: "dns", value: `${name}.example.org` }],
+    });
     this.ca = new ModelCa(
       () => this.now,
       this.random,
@@ -103,8 +127,15 @@ class World {
   async mayFollow(generation: number): Promise<boolean> {
     const { name, endpoints, policy } = this.certificate;
     const [first] = endpoints.map(endpointKey);
-    const events = await store.events.list({ certificate: name, types: ["verify.converged", "version.reinstated"], limit: 10_000 });
-    const proofs = events.filter(({ type, detail }) => detail.generation === generation && (type === "version.reinstated" || detail.endpoint === first));
+    const events = await store.events.list({
+      certificate: name,
+      types: ["verify.converged", "version.reinstated"],
+      limit: 10_000,
+    });
+    const proofs = events.filter(
+      ({ type, detail }) =>
+        detail.generation === generation && (type === "version.reinstated" || detail.endpoint === first),
+    );
     const older = (await store.versions.list(name)).filter((version) => version.generation < generation);
     return proofs.length > 0 || older.some(({ leaf }) => renewalWindow(leaf, policy).emergencyAt <= this.now);
   }
@@ -126,7 +157,8 @@ class World {
         enqueue: async (jobs) => {
           crash.step();
           // A hint may be lost or doubled.
-          for (const job of jobs) for (let copies = this.random.pick([0, 1, 1, 1, 2]); copies > 0; copies--) this.jobs.push(job);
+          for (const job of jobs)
+            for (let copies = this.random.pick([0, 1, 1, 1, 2]); copies > 0; copies--) this.jobs.push(job);
         },
       },
       probe: {
@@ -136,7 +168,15 @@ class World {
           const held = target(endpoint.host).fingerprint;
           const good = expected !== null && held === expected.leaf.fingerprint;
           const problem = good ? null : { code: "verify.stale", message: `serves ${held}` };
-          return { address, port: endpoint.port, sni: endpoint.sni, at: this.now, durationMs: 1, served: null, problem };
+          return {
+            address,
+            port: endpoint.port,
+            sni: endpoint.sni,
+            at: this.now,
+            durationMs: 1,
+            served: null,
+            problem,
+          };
         },
       },
       services: {
@@ -185,12 +225,16 @@ class World {
       if (event === "flush") this.jobs = [];
       if (event === "person") await decideSomething(context, this.random, this.certificate.name);
       if (event === "look") await this.look(context);
-      if (event === "stranger") this.random.pick([...this.targets.values()] as [ModelTarget, ...ModelTarget[]]).fingerprint = STRANGER;
+      if (event === "stranger")
+        this.random.pick([...this.targets.values()] as [ModelTarget, ...ModelTarget[]]).fingerprint = STRANGER;
       if (event === "weather") changeWeather(this.ca, this.targets.values(), this.random);
       if (event === "job") {
         // Two workers at once, each with any job: late, doubled and out of order.
         const other = this.worker(this.random.chance(0.3) ? this.random.below(40) : null);
-        const jobs = [context, other].map((worker) => ({ worker, job: this.jobs.splice(this.random.below(this.jobs.length), 1)[0] }));
+        const jobs = [context, other].map((worker) => ({
+          worker,
+          job: this.jobs.splice(this.random.below(this.jobs.length), 1)[0],
+        }));
         const ends = await Promise.allSettled(jobs.map(({ worker, job }) => (job ? this.run(worker, job) : null)));
         for (const end of ends) if (end.status === "rejected") this.notice(end.reason);
       }
@@ -235,7 +279,8 @@ class World {
       const nextAt = active?.state === "held" ? this.now + DAY_MS : (active?.nextActionAt ?? record?.nextCheckAt ?? 0);
       this.now = Math.max(this.now + 1_000, Math.min(nextAt, this.now + DAY_MS));
       // A quarantine after a crash loop waits for a person.
-      if (record?.pausedAt !== null) await store.certificates.update(this.certificate.name, { pausedAt: null, nextCheckAt: this.now });
+      if (record?.pausedAt !== null)
+        await store.certificates.update(this.certificate.name, { pausedAt: null, nextCheckAt: this.now });
     }
     expect.unreachable(`seed did not settle: ${JSON.stringify(await store.renewals.active(this.certificate.name))}`);
   }
@@ -247,8 +292,10 @@ class World {
     const record = await store.certificates.get(name);
     // In quarantine with nothing that could expire it waits for a person.
     const waits = record?.pausedAt != null && (await store.versions.latest(name)) === null;
-    if (active === null && !waits) expect(record?.nextCheckAt, "an idle certificate is always looked at again").not.toBeNull();
-    for (const target of this.targets.values()) expect(target.wentBack, "no target ever got an older generation").toBe(false);
+    if (active === null && !waits)
+      expect(record?.nextCheckAt, "an idle certificate is always looked at again").not.toBeNull();
+    for (const target of this.targets.values())
+      expect(target.wentBack, "no target ever got an older generation").toBe(false);
     expect(this.bugs, "nothing is thrown but by what was made to fail").toEqual([]);
     expect(this.premature, "the second wave gets nothing before the first is proved").toEqual([]);
     expect(this.ca.needlessOrders, "no second order while the first could be used").toBe(0);
@@ -256,7 +303,8 @@ class World {
     if (version?.verifiedAt != null && version.verifiedAt !== this.verified?.verifiedAt) {
       this.verified = version;
       // What somebody wrote over a wave that was proved already is found by the next look.
-      for (const target of this.targets.values()) expect([version.leaf.fingerprint, STRANGER], "verified means served").toContain(target.fingerprint);
+      for (const target of this.targets.values())
+        expect([version.leaf.fingerprint, STRANGER], "verified means served").toContain(target.fingerprint);
     }
     expect(this.ca.issuedTwice, "one certificate per generation").toBe(false);
   }
@@ -266,26 +314,30 @@ class World {
 const happened = new Map<EventType, number>();
 
 describe("renewals under random crashes, lost and doubled jobs", () => {
-  it.each(Array.from({ length: RUNS }, (_, index) => FIRST_SEED + index))("seed %i converges and never issues twice or goes back", async (seed) => {
-    const world = new World(seed);
-    await configure(world.worker(null), NO_SIGNAL);
-    await planDue(world.worker(null), NO_SIGNAL);
-    // Most begin with a pair that is live, so that there is something to keep and to go back to.
-    if (seed % 4 > 0) await world.settle();
-    for (let step = 0; step < STEPS; step++) {
-      await world.step();
+  it.each(Array.from({ length: RUNS }, (_, index) => FIRST_SEED + index))(
+    "seed %i converges and never issues twice or goes back",
+    async (seed) => {
+      const world = new World(seed);
+      await configure(world.worker(null), NO_SIGNAL);
+      await planDue(world.worker(null), NO_SIGNAL);
+      // Most begin with a pair that is live, so that there is something to keep and to go back to.
+      if (seed % 4 > 0) await world.settle();
+      for (let step = 0; step < STEPS; step++) {
+        await world.step();
+        await world.invariants();
+      }
+      await world.settle();
       await world.invariants();
-    }
-    await world.settle();
-    await world.invariants();
-    const version = await store.versions.latest(world.certificate.name);
-    for (const target of world.targets.values()) expect(target.fingerprint).toBe(version?.leaf.fingerprint);
-    expect(version?.leaf.identifiers, "a change is never forgotten").toEqual(world.certificate.identifiers);
-    expect(version?.verifiedAt, "only handshakes make it succeed").not.toBeNull();
-    const ended = await store.renewals.list({ certificate: world.certificate.name, limit: 100 });
-    expect(ended.filter(({ state }) => isActive(state))).toEqual([]);
-    for (const { type } of await store.events.list({ certificate: world.certificate.name, limit: 10_000 })) happened.set(type, (happened.get(type) ?? 0) + 1);
-  });
+      const version = await store.versions.latest(world.certificate.name);
+      for (const target of world.targets.values()) expect(target.fingerprint).toBe(version?.leaf.fingerprint);
+      expect(version?.leaf.identifiers, "a change is never forgotten").toEqual(world.certificate.identifiers);
+      expect(version?.verifiedAt, "only handshakes make it succeed").not.toBeNull();
+      const ended = await store.renewals.list({ certificate: world.certificate.name, limit: 100 });
+      expect(ended.filter(({ state }) => isActive(state))).toEqual([]);
+      for (const { type } of await store.events.list({ certificate: world.certificate.name, limit: 10_000 }))
+        happened.set(type, (happened.get(type) ?? 0) + 1);
+    },
+  );
 
   // Whoever replays a few seeds asks nothing of all of them together.
   if (RUNS >= 40) {

@@ -24,8 +24,24 @@ beforeEach(async () => {
 });
 afterEach(() => installation[Symbol.asyncDispose]());
 
-const served = { fingerprint: "aa", serial: "01", subjectAltNames: ["www.example.org"], issuer: "ca", notBefore: 0, notAfter: NOW + DAY_MS, chain: [] };
-const seen = { address: "192.0.2.1", port: 443, sni: "www.example.org", at: NOW - 60_000, durationMs: 3, served, problem: null };
+const served = {
+  fingerprint: "aa",
+  serial: "01",
+  subjectAltNames: ["www.example.org"],
+  issuer: "ca",
+  notBefore: 0,
+  notAfter: NOW + DAY_MS,
+  chain: [],
+};
+const seen = {
+  address: "192.0.2.1",
+  port: 443,
+  sni: "www.example.org",
+  at: NOW - 60_000,
+  durationMs: 3,
+  served,
+  problem: null,
+};
 
 /** Generation 1, on one of two targets, one address served well. */
 async function halfDeployed(): Promise<void> {
@@ -33,7 +49,10 @@ async function halfDeployed(): Promise<void> {
   await store.certificates.sync([WWW], NOW);
   await installation.issue(version());
   await store.deployments.want("www", WWW.targets, 1);
-  await store.deployments.update("www", "lb", (await store.deployments.get("www", "lb"))?.fence ?? 0, { deployedGeneration: 1, deployedAt: NOW });
+  await store.deployments.update("www", "lb", (await store.deployments.get("www", "lb"))?.fence ?? 0, {
+    deployedGeneration: 1,
+    deployedAt: NOW,
+  });
   await store.observations.record(endpointStatus({ endpoint: KEY, roundEndedAt: NOW - 60_000 }), [seen]);
 }
 
@@ -54,7 +73,9 @@ describe("certificates", () => {
             { target: "lb", current: true },
             { target: "edge", current: false, deployedGeneration: 0 },
           ],
-          endpoints: [{ endpoint: KEY, proved: true, addresses: [{ address: "192.0.2.1:443", serial: "01", problem: null }] }],
+          endpoints: [
+            { endpoint: KEY, proved: true, addresses: [{ address: "192.0.2.1:443", serial: "01", problem: null }] },
+          ],
         },
       ],
     });
@@ -71,7 +92,8 @@ describe("certificates", () => {
     await installation.issue(version({ generation: 2 }));
     const [entry] = (await certificatesReport(installation.store, [WWW], NOW)).certificates;
     expect(entry?.endpoints[0]).toMatchObject({ proved: false });
-    const text = entry === undefined ? "" : renderCertificate(entry, new Date(NOW).toISOString(), { width: 200, colours: false });
+    const text =
+      entry === undefined ? "" : renderCertificate(entry, new Date(NOW).toISOString(), { width: 200, colours: false });
     expect(text).toContain("not proved for this generation");
     expect(text).not.toContain("proved live");
   });
@@ -85,11 +107,18 @@ describe("certificates", () => {
       errorMessage: `no space left on device while writing ${"/very/long".repeat(4)}`,
     });
     const problem = { code: "verify.stale", message: "serves serial 00" };
-    await store.observations.record(endpointStatus({ endpoint: KEY, proved: false, errorCode: "verify.stale", errorMessage: "192.0.2.1: serves serial 00" }), [
-      { ...seen, problem },
-    ]);
+    await store.observations.record(
+      endpointStatus({
+        endpoint: KEY,
+        proved: false,
+        errorCode: "verify.stale",
+        errorMessage: "192.0.2.1: serves serial 00",
+      }),
+      [{ ...seen, problem }],
+    );
     const [entry] = (await certificatesReport(store, [WWW], NOW)).certificates;
-    const text = entry === undefined ? "" : renderCertificate(entry, new Date(NOW).toISOString(), { width: 80, colours: false });
+    const text =
+      entry === undefined ? "" : renderCertificate(entry, new Date(NOW).toISOString(), { width: 80, colours: false });
     expect(text).toContain("! edge: no space left on device while writing\n  /very/long/very/long/very/long/very/long");
     expect(text).toContain(`! ${KEY}: 192.0.2.1: serves serial 00`);
     expect(text).toMatch(/192\.0\.2\.1:443 .* wrong$/m);
@@ -101,7 +130,11 @@ describe("certificates", () => {
     ["expired", { leaf: { ...version().leaf, notAfter: NOW - 1 } }, {}],
     ["failing", {}, { failures: 2 }],
     ["paused", {}, { pausedAt: NOW }],
-    ["quarantined", {}, { pausedAt: NOW, lastErrorCode: "internal.crashLoop", pausedReason: "quarantined: 5 workers died" }],
+    [
+      "quarantined",
+      {},
+      { pausedAt: NOW, lastErrorCode: "internal.crashLoop", pausedReason: "quarantined: 5 workers died" },
+    ],
     ["paused", {}, { pausedAt: NOW, lastErrorCode: "internal.crashLoop", pausedReason: "by a person, since" }],
     ["notProved", {}, {}],
   ] as const)("tells %s", async (state, patch, record) => {
@@ -122,13 +155,32 @@ describe("plan", () => {
     await installation.issue(version({ certificate: "healthy" }));
     await store.certificates.update("healthy", { nextCheckAt: NOW + 50 * DAY_MS });
     await store.certificates.update("paused", { pausedAt: NOW, pausedReason: "freeze" });
-    await store.certificates.update("failing", { failures: 2, nextAttemptAt: NOW + 600_000, nextCheckAt: NOW + 600_000, lastErrorMessage: "no DNS" });
-    await store.renewals.insert(renewal({ id: "dddddddd-1", certificate: "running", state: "issuing", nextActionAt: NOW + 5_000 }));
+    await store.certificates.update("failing", {
+      failures: 2,
+      nextAttemptAt: NOW + 600_000,
+      nextCheckAt: NOW + 600_000,
+      lastErrorMessage: "no DNS",
+    });
+    await store.renewals.insert(
+      renewal({ id: "dddddddd-1", certificate: "running", state: "issuing", nextActionAt: NOW + 5_000 }),
+    );
     const report = await planReport(store, [...all, certificate({ name: "unseen" })], NOW);
     expect(report.version).toBe(1);
     expect(Object.fromEntries(report.certificates.map(({ name, incompatible, ...rest }) => [name, rest]))).toEqual({
-      missing: { due: true, reason: "missing", heldBy: null, detail: "no certificate has been issued yet", nextAt: new Date(NOW).toISOString() },
-      healthy: { due: false, reason: null, heldBy: null, detail: "renews 2026-03-02 00:00:00Z", nextAt: "2026-03-02T00:00:00.000Z" },
+      missing: {
+        due: true,
+        reason: "missing",
+        heldBy: null,
+        detail: "no certificate has been issued yet",
+        nextAt: new Date(NOW).toISOString(),
+      },
+      healthy: {
+        due: false,
+        reason: null,
+        heldBy: null,
+        detail: "renews 2026-03-02 00:00:00Z",
+        nextAt: "2026-03-02T00:00:00.000Z",
+      },
       paused: { due: false, reason: "missing", heldBy: "paused", detail: "paused: freeze", nextAt: null },
       failing: {
         due: false,
@@ -137,23 +189,42 @@ describe("plan", () => {
         detail: "2 failures in a row, last: no DNS",
         nextAt: new Date(NOW + 600_000).toISOString(),
       },
-      running: { due: false, reason: "missing", heldBy: "inFlight", detail: "renewal dddddddd-1 is issuing", nextAt: new Date(NOW + 5_000).toISOString() },
-      unseen: { due: false, reason: null, heldBy: "unknown", detail: "no planner has seen it yet: start or reload one", nextAt: null },
+      running: {
+        due: false,
+        reason: "missing",
+        heldBy: "inFlight",
+        detail: "renewal dddddddd-1 is issuing",
+        nextAt: new Date(NOW + 5_000).toISOString(),
+      },
+      unseen: {
+        due: false,
+        reason: null,
+        heldBy: "unknown",
+        detail: "no planner has seen it yet: start or reload one",
+        nextAt: null,
+      },
     });
     expect(report.certificates.flatMap(({ incompatible }) => incompatible)).toEqual([]);
-    expect(renderPlan(report, SCREEN)).toMatch(/failing +backed off +missing +2 failures in a row, last: no DNS +in 10 min/);
+    expect(renderPlan(report, SCREEN)).toMatch(
+      /failing +backed off +missing +2 failures in a row, last: no DNS +in 10 min/,
+    );
   });
 
   test("says before issuing what a target cannot take", async () => {
     await installation.store.certificates.sync([certificate({ targets: ["cdn"] })], NOW);
-    const report = await planReport(installation.store, [certificate({ targets: ["cdn"] })], NOW, undefined, () => ({ keyTypes: ["rsa-2048"] }));
+    const report = await planReport(installation.store, [certificate({ targets: ["cdn"] })], NOW, undefined, () => ({
+      keyTypes: ["rsa-2048"],
+    }));
     expect(report.certificates[0]?.incompatible).toEqual(["target cdn takes no ecdsa-p256 key, only rsa-2048"]);
-    expect(renderPlan(report, SCREEN)).toContain("Cannot be deployed as configured:\nwww: target cdn takes no ecdsa-p256 key, only rsa-2048");
+    expect(renderPlan(report, SCREEN)).toContain(
+      "Cannot be deployed as configured:\nwww: target cdn takes no ecdsa-p256 key, only rsa-2048",
+    );
   });
 });
 
 async function insert(...renewals: readonly Partial<Renewal>[]): Promise<void> {
-  for (const patch of renewals) expect(await installation.store.renewals.insert(renewal({ nextActionAt: null, ...patch }))).toBe(true);
+  for (const patch of renewals)
+    expect(await installation.store.renewals.insert(renewal({ nextActionAt: null, ...patch }))).toBe(true);
 }
 
 describe("history", () => {
@@ -195,14 +266,18 @@ describe("history", () => {
         { state: "succeeded", durationMs: 12_000, serial: "01", errorCode: null },
       ],
     });
-    expect(renderHistory(report, { width: 200, colours: false })).toMatch(/failed +1 min +- +a2-faile +acme\.dns: no such name/);
+    expect(renderHistory(report, { width: 200, colours: false })).toMatch(
+      /failed +1 min +- +a2-faile +acme\.dns: no such name/,
+    );
     const limited = await historyReport(installation.store, { ...query, limit: 1 }, NOW);
     expect(limited).toMatchObject({ more: true, renewals: [{ id: ids.new, durationMs: 30_000 }] });
     expect(renderHistory(limited, SCREEN)).toContain("raise --limit");
   });
 
   test("an empty one says so", async () => {
-    expect(renderHistory(await historyReport(installation.store, { ...query, certificate: "nobody" }, NOW), SCREEN)).toBe("no renewals match");
+    expect(
+      renderHistory(await historyReport(installation.store, { ...query, certificate: "nobody" }, NOW), SCREEN),
+    ).toBe("no renewals match");
   });
 });
 
@@ -214,10 +289,26 @@ describe("show", () => {
   test("tells the whole timeline, with durations, attempts, errors and what to do, and nothing a terminal would act on", async () => {
     await insert({ id, state: "failed", finishedAt: NOW + 90_000, errorCode: "deploy.io", errorMessage: "disk full" });
     await event(0, "renewal.planned", { reason: "renewalWindow", detail: "window opened", trigger: "planner" });
-    await event(2_000, "issue.failed", { code: "acme.server", message: "busy \u001b[2J", action: "Nothing", attempt: 1, retryAt: NOW + 60_000 });
+    await event(2_000, "issue.failed", {
+      code: "acme.server",
+      message: "busy \u001b[2J",
+      action: "Nothing",
+      attempt: 1,
+      retryAt: NOW + 60_000,
+    });
     await event(60_000, "version.issued", { serial: "0A", issuedBy: "Test CA", notAfter: NOW + 90 * DAY_MS });
-    await event(61_000, "deploy.failed", { code: "deploy.io", message: "disk full", action: "Check free space.", attempt: 2, retryAt: null }, "lb");
-    await event(62_000, "verify.addressServed", { endpoint: KEY, address: "192.0.2.1", serial: "01", problem: "old certificate" });
+    await event(
+      61_000,
+      "deploy.failed",
+      { code: "deploy.io", message: "disk full", action: "Check free space.", attempt: 2, retryAt: null },
+      "lb",
+    );
+    await event(62_000, "verify.addressServed", {
+      endpoint: KEY,
+      address: "192.0.2.1",
+      serial: "01",
+      problem: "old certificate",
+    });
     const report = await showReport(installation.store, id, NOW);
     expect(report).toMatchObject({ version: 1, renewal: { id, state: "failed" } });
     expect(report.events.map(({ elapsedMs, what, error }) => [elapsedMs, what, error?.code ?? null])).toEqual([
@@ -235,14 +326,28 @@ describe("show", () => {
   });
 
   test("takes the beginning of an id where only one begins so", async () => {
-    await insert({ id, state: "failed" }, { id: "e0ffffff-1111-4111-8111-111111111111", state: "failed", certificate: "api" });
+    await insert(
+      { id, state: "failed" },
+      { id: "e0ffffff-1111-4111-8111-111111111111", state: "failed", certificate: "api" },
+    );
     expect((await showReport(installation.store, "e0e", NOW)).renewal.id).toBe(id);
-    await expect(showReport(installation.store, "e0", NOW)).rejects.toThrow(/^renewal: 2 renewals' ids begin with "e0": .*\(www\)/);
+    await expect(showReport(installation.store, "e0", NOW)).rejects.toThrow(
+      /^renewal: 2 renewals' ids begin with "e0": .*\(www\)/,
+    );
     await expect(showReport(installation.store, "zz", NOW)).rejects.toThrow('no renewal\'s id begins with "zz"');
   });
 
   test.each(EVENT_TYPES)("has a sentence for %s even when its detail is missing", (type) => {
-    const sentence = eventSentence({ seq: 1, at: NOW, type, certificate: "www", renewalId: id, target: "lb", worker: "w/1", detail: {} });
+    const sentence = eventSentence({
+      seq: 1,
+      at: NOW,
+      type,
+      certificate: "www",
+      renewalId: id,
+      target: "lb",
+      worker: "w/1",
+      detail: {},
+    });
     expect(sentence).toMatch(/\S/);
     expect(sentence).not.toMatch(/undefined|null|\[object/);
   });

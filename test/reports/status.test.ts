@@ -20,7 +20,12 @@ describe("a healthy estate", () => {
     const www = await estate.live("www");
     const found = await estate.report([www]);
     expect(found).toMatchObject({ version: 1, needsPerson: false, problems: [], notices: [], inFlight: [] });
-    expect(found.summary).toMatchObject({ certificates: 1, provedLive: 1, notProved: 0, nextExpiry: { certificate: "www" } });
+    expect(found.summary).toMatchObject({
+      certificates: 1,
+      provedLive: 1,
+      notProved: 0,
+      nextExpiry: { certificate: "www" },
+    });
     expect(renderStatus(found, { width: 80, colours: true })).toContain("\u001b[32m1 proved live\u001b[39m");
   });
 
@@ -92,7 +97,12 @@ describe("what is wrong", () => {
     const www = await estate.live("www", { notAfter: NOW + DAY_MS });
     await estate.issue("www", 2, NOW + 90 * DAY_MS);
     await estate.store.deployments.want("www", ["lb"], 2);
-    await estate.setDeployment("www", { attempts: 4, exhausted: true, errorCode: "deploy.unreachable", errorMessage: "connect ENOENT haproxy.sock" });
+    await estate.setDeployment("www", {
+      attempts: 4,
+      exhausted: true,
+      errorCode: "deploy.unreachable",
+      errorMessage: "connect ENOENT haproxy.sock",
+    });
     const [problem] = (await estate.report([www])).problems;
     expect(problem).toMatchObject({
       expiresAt: new Date(NOW + DAY_MS).toISOString(),
@@ -105,9 +115,30 @@ describe("what is wrong", () => {
 
   test("an address that still serves an old certificate makes its date count too", async () => {
     const www = await estate.live("www");
-    const served = { fingerprint: "bb", serial: "0B", subjectAltNames: [], issuer: "x", notBefore: 0, notAfter: NOW + DAY_MS / 2, chain: [] };
-    const seen = { address: "192.0.2.9", port: 443, sni: "www.example.org", at: NOW, durationMs: 1, served, problem: { code: "verify.stale", message: "old" } };
-    const stale = endpointStatus({ endpoint: ENDPOINT, proved: false, errorCode: "verify.stale", errorMessage: "192.0.2.9: old" });
+    const served = {
+      fingerprint: "bb",
+      serial: "0B",
+      subjectAltNames: [],
+      issuer: "x",
+      notBefore: 0,
+      notAfter: NOW + DAY_MS / 2,
+      chain: [],
+    };
+    const seen = {
+      address: "192.0.2.9",
+      port: 443,
+      sni: "www.example.org",
+      at: NOW,
+      durationMs: 1,
+      served,
+      problem: { code: "verify.stale", message: "old" },
+    };
+    const stale = endpointStatus({
+      endpoint: ENDPOINT,
+      proved: false,
+      errorCode: "verify.stale",
+      errorMessage: "192.0.2.9: old",
+    });
     await estate.store.observations.record(stale, [seen]);
     const [problem] = (await estate.report([www])).problems;
     expect(problem).toMatchObject({
@@ -140,7 +171,10 @@ describe("what is wrong", () => {
 
   test("a pause is a problem only once it holds back a renewal", async () => {
     const early = await estate.live("early", { record: { pausedAt: NOW, pausedReason: "freeze" } });
-    const late = await estate.live("late", { notAfter: NOW + 20 * DAY_MS, record: { pausedAt: NOW, pausedUntil: NOW + DAY_MS, pausedReason: "freeze" } });
+    const late = await estate.live("late", {
+      notAfter: NOW + 20 * DAY_MS,
+      record: { pausedAt: NOW, pausedUntil: NOW + DAY_MS, pausedReason: "freeze" },
+    });
     const found = await estate.report([early, late]);
     expect(found.problems).toMatchObject([
       {
@@ -159,14 +193,21 @@ describe("what is wrong", () => {
     const gone = await estate.live("gone", { notAfter: NOW - DAY_MS, record: failing });
     const never = certificate({ name: "never" });
     estate.patch(never, failing);
-    expect((await estate.report([far, near, gone, never])).problems.map((each) => each.certificate)).toEqual(["gone", "never", "near", "far"]);
+    expect((await estate.report([far, near, gone, never])).problems.map((each) => each.certificate)).toEqual([
+      "gone",
+      "never",
+      "near",
+      "far",
+    ]);
   });
 });
 
 describe("renewd itself", () => {
   test("a planner that never came or went away is told", async () => {
     const www = await estate.live("www", { record: { nextCheckAt: NOW - 3 * 3_600_000 } });
-    expect((await estate.report([www])).notices).toMatchObject([{ what: "no planner has looked at certificate www, due since 3 h", needsPerson: true }]);
+    expect((await estate.report([www])).notices).toMatchObject([
+      { what: "no planner has looked at certificate www, due since 3 h", needsPerson: true },
+    ]);
     const found = await statusReport(estate.store, [www, certificate({ name: "new" })], NOW);
     expect(found.notices.map(({ what }) => what)).toContain("no planner has seen certificate new");
     expect(renderStatus(found, SCREEN)).toContain("renewd worker planner");
@@ -176,14 +217,22 @@ describe("renewd itself", () => {
     const www = await estate.live("www");
     await estate.report([www]);
     const found = await statusReport(estate.store, [{ ...www, digest: "edited" }], NOW);
-    expect(found).toMatchObject({ needsPerson: false, notices: [{ what: "this configuration differs from the planner's for certificate www" }] });
+    expect(found).toMatchObject({
+      needsPerson: false,
+      notices: [{ what: "this configuration differs from the planner's for certificate www" }],
+    });
   });
 });
 
 describe("one screen", () => {
   test("a hundred failures fit 80 columns and 60 lines, hostile text included", async () => {
     const evil = `CA said \u001b[2J\u0007${"very ".repeat(200)}long\nrenewd: all good`;
-    const failing = { failures: 1, lastErrorCode: "acme.server", lastErrorMessage: evil, nextAttemptAt: NOW + MINUTE_MS };
+    const failing = {
+      failures: 1,
+      lastErrorCode: "acme.server",
+      lastErrorMessage: evil,
+      nextAttemptAt: NOW + MINUTE_MS,
+    };
     const many: Certificate[] = [];
     for (let index = 0; index < 100; index += 1) {
       const made = certificate({ name: `host-${index}-${"x".repeat(40)}` });

@@ -13,14 +13,17 @@ beforeEach(async () => {
 afterEach(() => estate[Symbol.asyncDispose]());
 
 describe("in flight", () => {
-  const running = (change: Parameters<typeof renewal>[0]) => estate.store.renewals.insert(renewal({ generation: 2, ...change }));
+  const running = (change: Parameters<typeof renewal>[0]) =>
+    estate.store.renewals.insert(renewal({ generation: 2, ...change }));
 
   test("is shown with stage and age, and needs nobody", async () => {
     const www = await estate.live("www");
     await running({ id: "bbbbbbbb-1", state: "verifying", createdAt: NOW - 90_000 });
     const found = await estate.report([www]);
     expect(found.needsPerson).toBe(false);
-    expect(found.inFlight).toMatchObject([{ certificate: "www", stage: "verifying", ageMs: 90_000, endpointsProved: 0, endpoints: 1 }]);
+    expect(found.inFlight).toMatchObject([
+      { certificate: "www", stage: "verifying", ageMs: 90_000, endpointsProved: 0, endpoints: 1 },
+    ]);
     expect(renderStatus(found, SCREEN)).toMatch(/www +verifying 0\/1 +1 min 30 s +missing +bbbbbbbb/);
   });
 
@@ -30,11 +33,24 @@ describe("in flight", () => {
     ["names the CA cannot validate", "acme.unauthorized", 60, true, ["failing"]],
   ])("failing because of %s", async (_, errorCode, daysLeft, needsPerson, kinds) => {
     const www = await estate.live("www", { notAfter: NOW + daysLeft * DAY_MS });
-    await running({ state: "issuing", attempts: 1, retryAt: NOW + 5 * MINUTE_MS, errorCode, errorMessage: "why", createdAt: NOW - MINUTE_MS });
+    await running({
+      state: "issuing",
+      attempts: 1,
+      retryAt: NOW + 5 * MINUTE_MS,
+      errorCode,
+      errorMessage: "why",
+      createdAt: NOW - MINUTE_MS,
+    });
     const found = await estate.report([www]);
     expect(found).toMatchObject({
       needsPerson,
-      problems: [{ needsPerson, problems: kinds.map((kind) => ({ kind })), next: { what: "tries again", at: new Date(NOW + 5 * MINUTE_MS).toISOString() } }],
+      problems: [
+        {
+          needsPerson,
+          problems: kinds.map((kind) => ({ kind })),
+          next: { what: "tries again", at: new Date(NOW + 5 * MINUTE_MS).toISOString() },
+        },
+      ],
     });
   });
 
@@ -45,30 +61,55 @@ describe("in flight", () => {
     const www = await estate.live("www");
     await running({ state: "deploying", createdAt: NOW - MINUTE_MS });
     await estate.store.deployments.want("www", ["lb"], 2);
-    await estate.setDeployment("www", { ...change, attempts: 2, errorCode: "deploy.unreachable", errorMessage: "connect ECONNREFUSED" });
+    await estate.setDeployment("www", {
+      ...change,
+      attempts: 2,
+      errorCode: "deploy.unreachable",
+      errorMessage: "connect ECONNREFUSED",
+    });
     const found = await estate.report([www]);
     expect(found).toMatchObject({
       needsPerson,
       problems: [
-        { problems: [{ kind: "failing", what: "the renewal in flight fails (target lb, 2 attempts so far)" }], errors: [{ message: "connect ECONNREFUSED" }] },
+        {
+          problems: [{ kind: "failing", what: "the renewal in flight fails (target lb, 2 attempts so far)" }],
+          errors: [{ message: "connect ECONNREFUSED" }],
+        },
       ],
     });
   });
 
   test("a new attempt after failures is still told of", async () => {
     const www = await estate.live("www", {
-      record: { failures: 2, lastErrorCode: "acme.caa", lastErrorMessage: "CAA forbids it", nextAttemptAt: NOW - 1, nextCheckAt: null },
+      record: {
+        failures: 2,
+        lastErrorCode: "acme.caa",
+        lastErrorMessage: "CAA forbids it",
+        nextAttemptAt: NOW - 1,
+        nextCheckAt: null,
+      },
     });
     await running({ state: "issuing", createdAt: NOW - 1_000 });
     expect((await estate.report([www])).problems).toMatchObject([
-      { problems: [{ what: "2 renewals in a row failed" }], errors: [{ where: "last renewal" }], next: { what: "issuing now" } },
+      {
+        problems: [{ what: "2 renewals in a row failed" }],
+        errors: [{ where: "last renewal" }],
+        next: { what: "issuing now" },
+      },
     ]);
   });
 
   test("stuck when nothing has happened for ten minutes and it is not backing off", async () => {
     const www = await estate.live("www");
     await running({ id: "cccccccc-1", state: "issuing", createdAt: NOW - 60 * MINUTE_MS });
-    const event = { at: NOW - 25 * MINUTE_MS, type: "issue.started", certificate: "www", renewalId: "cccccccc-1", target: null, detail: {} } as const;
+    const event = {
+      at: NOW - 25 * MINUTE_MS,
+      type: "issue.started",
+      certificate: "www",
+      renewalId: "cccccccc-1",
+      target: null,
+      detail: {},
+    } as const;
     await estate.store.events.append(event);
     expect((await estate.report([www])).problems).toMatchObject([
       { needsPerson: true, problems: [{ kind: "stuck", what: "nothing has happened for 25 min while issuing" }] },
@@ -87,22 +128,40 @@ describe("in flight", () => {
     await running({ id: "dddddddd-1", state: "deploying", createdAt: NOW - 40 * MINUTE_MS });
     await estate.store.deployments.want("www", www.targets, 2);
     expect((await estate.report([www])).problems).toMatchObject([
-      { problems: [{ kind: "stuck" }], actions: [expect.stringContaining("`renewd worker deployer --targets lb,edge`")] },
+      {
+        problems: [{ kind: "stuck" }],
+        actions: [expect.stringContaining("`renewd worker deployer --targets lb,edge`")],
+      },
     ]);
     await estate.setDeployment("www", { attempts: 1, errorCode: "deploy.timeout", nextAttemptAt: NOW + MINUTE_MS });
     expect((await estate.report([www])).problems).toMatchObject([{ problems: [{ kind: "failing" }] }]);
-    await estate.setDeployment("www", { errorCode: null, nextAttemptAt: null, deployedGeneration: 2, deployedAt: NOW - 30 * MINUTE_MS });
+    await estate.setDeployment("www", {
+      errorCode: null,
+      nextAttemptAt: null,
+      deployedGeneration: 2,
+      deployedAt: NOW - 30 * MINUTE_MS,
+    });
     const found = await estate.report([www]);
-    expect(found).toMatchObject({ problems: [], inFlight: [{ waitingUntil: new Date(NOW + 30 * MINUTE_MS).toISOString() }] });
+    expect(found).toMatchObject({
+      problems: [],
+      inFlight: [{ waitingUntil: new Date(NOW + 30 * MINUTE_MS).toISOString() }],
+    });
     expect(renderStatus(found, SCREEN)).toMatch(/deploying 1\/2, goes on in 30 min/);
   });
 });
 
 describe("a pair that was taken back", () => {
   test("is told as such, not as a failure, with why and what to do", async () => {
-    const record = { failures: 1, lastErrorCode: "deploy.rolledBack", lastErrorMessage: "checkout fails (by eve)", nextAttemptAt: NOW + DAY_MS };
+    const record = {
+      failures: 1,
+      lastErrorCode: "deploy.rolledBack",
+      lastErrorMessage: "checkout fails (by eve)",
+      nextAttemptAt: NOW + DAY_MS,
+    };
     const www = await estate.live("www", { record });
-    await estate.store.renewals.insert(renewal({ reason: "rollback", state: "succeeded", finishedAt: NOW - 5 * MINUTE_MS, nextActionAt: null }));
+    await estate.store.renewals.insert(
+      renewal({ reason: "rollback", state: "succeeded", finishedAt: NOW - 5 * MINUTE_MS, nextActionAt: null }),
+    );
     expect((await estate.report([www])).problems).toMatchObject([
       {
         problems: [{ kind: "failing", what: "rolled back 5 min ago: an earlier pair is in use" }],

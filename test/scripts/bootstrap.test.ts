@@ -18,10 +18,15 @@ interface Ended {
 
 function bootstrap(task: string, env: Readonly<Record<string, string>>): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile("/bin/bash", [join(root, "scripts/bootstrap.sh"), task], { env, timeout: 30_000 }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-      resolve({ code, stdout, stderr });
-    });
+    execFile(
+      "/bin/bash",
+      [join(root, "scripts/bootstrap.sh"), task],
+      { env, timeout: 30_000 },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+        resolve({ code, stdout, stderr });
+      },
+    );
   });
 }
 

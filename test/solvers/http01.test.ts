@@ -22,9 +22,16 @@ describeSolver("http-01", async () => {
 describe("solver http-01", () => {
   it("lets its answer expire by itself within the hour", async () => {
     const expiries: number[] = [];
-    const challenges = { ...memoryChallenges(), put: async (_token: string, _value: string, expiresAt: number) => void expiries.push(expiresAt) };
+    const challenges = {
+      ...memoryChallenges(),
+      put: async (_token: string, _value: string, expiresAt: number) => void expiries.push(expiresAt),
+    };
     const solver = http01.create({}, { challenges, now: () => 1000 });
-    const challenge = { identifier: { type: "dns", value: "a.example" }, token: "abc", keyAuthorization: "abc.def" } as const;
+    const challenge = {
+      identifier: { type: "dns", value: "a.example" },
+      token: "abc",
+      keyAuthorization: "abc.def",
+    } as const;
     await solver.present(challenge, new AbortController().signal);
     expect(expiries).toEqual([3_601_000]);
   });

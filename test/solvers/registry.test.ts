@@ -7,12 +7,18 @@ it("every solver kind has a name of its own, a description and options that make
   expect(SOLVERS.map(({ type }) => type)).toEqual([...new Set(SOLVERS.map(({ type }) => type))]);
   for (const plugin of SOLVERS) {
     expect(plugin.description).toMatch(/\.$/);
-    expect(z.toJSONSchema(plugin.options, { io: "input" })).toMatchObject({ type: "object", additionalProperties: false });
+    expect(z.toJSONSchema(plugin.options, { io: "input" })).toMatchObject({
+      type: "object",
+      additionalProperties: false,
+    });
   }
 });
 
 it("a solver is made from options its own schema accepted", () => {
   const plugin = SOLVERS.find(({ type }) => type === "webroot");
-  const solver = plugin?.create(plugin.options.parse({ directory: "/srv/www" }), { challenges: memoryChallenges(), now: Date.now });
+  const solver = plugin?.create(plugin.options.parse({ directory: "/srv/www" }), {
+    challenges: memoryChallenges(),
+    now: Date.now,
+  });
   expect(solver?.challengeType).toBe("http-01");
 });

@@ -8,8 +8,13 @@ import { describeSolver } from "../conformance/solver.ts";
 import { memoryChallenges } from "../support/model/orderMemory.ts";
 
 const dependencies = { challenges: memoryChallenges(), now: Date.now };
-const challenge: ChallengeResponse = { identifier: { type: "dns", value: "a.example" }, token: "tokenTOKEN_-09", keyAuthorization: "tokenTOKEN_-09.thumb" };
-const pathOf = (directory: string, { token }: ChallengeResponse): string => join(directory, ".well-known", "acme-challenge", token);
+const challenge: ChallengeResponse = {
+  identifier: { type: "dns", value: "a.example" },
+  token: "tokenTOKEN_-09",
+  keyAuthorization: "tokenTOKEN_-09.thumb",
+};
+const pathOf = (directory: string, { token }: ChallengeResponse): string =>
+  join(directory, ".well-known", "acme-challenge", token);
 const signal = (): AbortSignal => new AbortController().signal;
 
 describeSolver("webroot", async () => {
@@ -68,7 +73,9 @@ describe("solver webroot", () => {
     await plant();
     const before = await listing(outside);
     const solver = webroot.create({ directory }, dependencies);
-    await solver.present(challenge, signal()).catch((error: unknown) => expect(error).toMatchObject({ code: "solver.failed" }));
+    await solver
+      .present(challenge, signal())
+      .catch((error: unknown) => expect(error).toMatchObject({ code: "solver.failed" }));
     await solver.cleanUp(challenge, signal());
     expect(await listing(outside)).toEqual(before);
   });
@@ -91,5 +98,9 @@ describe("solver webroot", () => {
 
 async function listing(directory: string): Promise<string[]> {
   const names = await readdir(directory, { recursive: true });
-  return Promise.all(names.sort().map(async (name) => `${name}: ${await readFile(join(directory, name), "utf8").catch(() => "directory")}`));
+  return Promise.all(
+    names
+      .sort()
+      .map(async (name) => `${name}: ${await readFile(join(directory, name), "utf8").catch(() => "directory")}`),
+  );
 }

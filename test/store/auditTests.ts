@@ -8,7 +8,14 @@ const SIGNAL = new AbortController().signal;
 const EVENTS = 5;
 
 function event(n: number): NewEvent {
-  return { at: NOW + n + 0.5, type: "issue.failed", certificate: "www", renewalId: "r", target: n === 2 ? "lb" : null, detail: { n, said: "é\0\ud800" } };
+  return {
+    at: NOW + n + 0.5,
+    type: "issue.failed",
+    certificate: "www",
+    renewalId: "r",
+    target: n === 2 ? "lb" : null,
+    detail: { n, said: "é\0\ud800" },
+  };
 }
 
 /** What only somebody who is not renewd does. The guards go first: they stop a slip, not an intruder. */
@@ -54,7 +61,11 @@ export function auditTests(bench: () => StoreBench, dialect: string): void {
         for (let n = 1; n <= 2_100; n += 1) await tx.events.append(event(n));
       });
       await backend.run(tamper(dialect, "update events set at = at + 1 where seq = 2050"));
-      expect(await audit()).toMatchObject({ events: 2_100, last: 2_100, faults: [{ kind: "altered", from: 2_050, to: 2_050 }] });
+      expect(await audit()).toMatchObject({
+        events: 2_100,
+        last: 2_100,
+        faults: [{ kind: "altered", from: 2_050, to: 2_050 }],
+      });
     });
 
     const altered = (from: number, to = from) => ({ faults: [{ kind: "altered", from, to }] });
@@ -67,8 +78,16 @@ export function auditTests(bench: () => StoreBench, dialect: string): void {
       ["another writer", "update events set worker = 'somebody' where seq = 4", altered(4)],
       ["another text", `update events set detail = '{"n":4}' where seq = 4`, altered(4)],
       ["no seal", "update events set seal = null where seq in (2, 3)", altered(2, 3)],
-      ["the seal of another", "update events set seal = (select seal from events where seq = 1) where seq = 2", altered(2)],
-      ["an event that is missing", "delete from events where seq in (2, 3)", { events: 3, faults: [{ kind: "missing", from: 2, to: 3 }] }],
+      [
+        "the seal of another",
+        "update events set seal = (select seal from events where seq = 1) where seq = 2",
+        altered(2),
+      ],
+      [
+        "an event that is missing",
+        "delete from events where seq in (2, 3)",
+        { events: 3, faults: [{ kind: "missing", from: 2, to: 3 }] },
+      ],
       ["no beginning", "delete from events where seq = 1", { faults: [{ kind: "missing", from: 1, to: 1 }] }],
       ["no end", "delete from events where seq >= 4", { events: 3, faults: [{ kind: "missing", from: 4, to: 5 }] }],
       ["nothing left", "delete from events", { events: 0, faults: [{ kind: "missing", from: 1, to: 5 }] }],
@@ -82,7 +101,11 @@ export function auditTests(bench: () => StoreBench, dialect: string): void {
         "update events set seal = null where seq = 1; update history_head set first_sealed = 2",
         { headProblem: "altered" },
       ],
-      ["no seals at all", "update events set seal = null; delete from history_head", { headProblem: "absent", unsealed: EVENTS }],
+      [
+        "no seals at all",
+        "update events set seal = null; delete from history_head",
+        { headProblem: "absent", unsealed: EVENTS },
+      ],
       [
         "an event of somebody else's",
         "insert into events (seq, at, type, worker, detail, seal) select 9, at, type, worker, detail, seal from events where seq = 1",
@@ -110,7 +133,9 @@ export function auditTests(bench: () => StoreBench, dialect: string): void {
     test("what is older than sealing is told apart and stays so", async () => {
       await fill();
       const { store, backend } = bench();
-      await backend.run(tamper(dialect, "update events set seal = null; delete from events where seq = 2; delete from history_head"));
+      await backend.run(
+        tamper(dialect, "update events set seal = null; delete from events where seq = 2; delete from history_head"),
+      );
       expect(await audit()).toMatchObject({ events: 4, unsealed: 4, headProblem: "absent", faults: [] });
       await store.events.append(event(6));
       expect(await audit()).toEqual({ events: 5, unsealed: 4, firstSealed: 6, last: 6, headProblem: null, faults: [] });

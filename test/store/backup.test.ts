@@ -26,29 +26,45 @@ const DIALECTS: [string, () => Promise<StoreOptions>][] = [
 ];
 
 describe.each(DIALECTS)("a backup of %s", (_, create) => {
-  test.each(DIALECTS)("restored into %s holds everything, ends what was in flight and knows that it is old", async (_name, createOther) => {
-    const from = await create();
-    await bench.fill(from);
-    expect(await bench.backUp(from)).toMatchObject({ rows: { certificates: 2, versions: 1, renewals: 1, events: 1, accounts: 1 } });
-    const to = from.kind === "sqlite" ? bench.sqlite("restored.db") : await createOther();
-    expect(await bench.restore(to)).toMatchObject({ createdAt: NOW, rows: { certificates: 2, versions: 1 } });
-    await bench.withStore(to, async (store) => {
-      expect((await store.versions.privateKey(NAME, 3)).reveal()).toBe("certificate key");
-      expect((await store.accounts.get("ca", "https://ca.example/dir"))?.privateKey.reveal()).toBe("account key");
-      expect(await store.renewals.get("r")).toMatchObject({ state: "cancelled", nextActionAt: null, finishedAt: RESTORED_AT });
-      expect(await store.renewals.orderState("r")).toEqual({ privateKey: null, orderUrl: null, csr: null });
-      // 1,000, and one for each minute of the day that has passed.
-      expect(await store.certificates.get(NAME)).toMatchObject({ restoredAt: RESTORED_AT, generationFloor: 3 + 1_000 + 1_440, nextCheckAt: RESTORED_AT });
-      expect(await store.certificates.get("gone")).toMatchObject({ restoredAt: RESTORED_AT, nextCheckAt: null });
-      const events = await store.events.list({ limit: 9 });
-      expect(events.map(({ seq, type }) => [seq, type])).toEqual([
-        [1, "renewal.planned"],
-        [2, "renewal.cancelled"],
-        [3, "store.restored"],
-      ]);
-      expect(events[2]).toMatchObject({ worker: "test/2", detail: { backupMadeAt: NOW, certificates: 2, cancelledRenewals: 1 } });
-    });
-  });
+  test.each(DIALECTS)(
+    "restored into %s holds everything, ends what was in flight and knows that it is old",
+    async (_name, createOther) => {
+      const from = await create();
+      await bench.fill(from);
+      expect(await bench.backUp(from)).toMatchObject({
+        rows: { certificates: 2, versions: 1, renewals: 1, events: 1, accounts: 1 },
+      });
+      const to = from.kind === "sqlite" ? bench.sqlite("restored.db") : await createOther();
+      expect(await bench.restore(to)).toMatchObject({ createdAt: NOW, rows: { certificates: 2, versions: 1 } });
+      await bench.withStore(to, async (store) => {
+        expect((await store.versions.privateKey(NAME, 3)).reveal()).toBe("certificate key");
+        expect((await store.accounts.get("ca", "https://ca.example/dir"))?.privateKey.reveal()).toBe("account key");
+        expect(await store.renewals.get("r")).toMatchObject({
+          state: "cancelled",
+          nextActionAt: null,
+          finishedAt: RESTORED_AT,
+        });
+        expect(await store.renewals.orderState("r")).toEqual({ privateKey: null, orderUrl: null, csr: null });
+        // 1,000, and one for each minute of the day that has passed.
+        expect(await store.certificates.get(NAME)).toMatchObject({
+          restoredAt: RESTORED_AT,
+          generationFloor: 3 + 1_000 + 1_440,
+          nextCheckAt: RESTORED_AT,
+        });
+        expect(await store.certificates.get("gone")).toMatchObject({ restoredAt: RESTORED_AT, nextCheckAt: null });
+        const events = await store.events.list({ limit: 9 });
+        expect(events.map(({ seq, type }) => [seq, type])).toEqual([
+          [1, "renewal.planned"],
+          [2, "renewal.cancelled"],
+          [3, "store.restored"],
+        ]);
+        expect(events[2]).toMatchObject({
+          worker: "test/2",
+          detail: { backupMadeAt: NOW, certificates: 2, cancelledRenewals: 1 },
+        });
+      });
+    },
+  );
 
   test("is the state of one instant although others write meanwhile", async () => {
     const from = await create();
@@ -61,7 +77,14 @@ describe.each(DIALECTS)("a backup of %s", (_, create) => {
         for (; copying; written += 1) {
           await store.transaction(async (tx) => {
             await tx.versions.insert(version({ certificate: NAME, generation: 100 + written }), new Secret("key"));
-            await tx.events.append({ at: NOW, type: "version.issued", certificate: NAME, renewalId: null, target: null, detail: {} });
+            await tx.events.append({
+              at: NOW,
+              type: "version.issued",
+              certificate: NAME,
+              renewalId: null,
+              target: null,
+              detail: {},
+            });
           });
         }
       })();
@@ -90,14 +113,20 @@ describe("a backup file", () => {
   test("is its owner's alone, tells nothing of what is in it, and nothing is left beside it", async () => {
     expect(((await stat(bench.path())).mode & 0o777).toString(8)).toBe("600");
     const content = await readFile(bench.path(), "latin1");
-    for (const planted of [NAME, "www.example.org", "ca.example", "renewal.planned", "SQLite format"]) expect(content).not.toContain(planted);
+    for (const planted of [NAME, "www.example.org", "ca.example", "renewal.planned", "SQLite format"])
+      expect(content).not.toContain(planted);
     await bench.restore(bench.sqlite("restored.db"));
-    expect((await readdir(bench.path("."))).filter((name) => name.startsWith(".")).concat(await readdir(bench.path("work")))).toEqual([]);
+    expect(
+      (await readdir(bench.path("."))).filter((name) => name.startsWith(".")).concat(await readdir(bench.path("work"))),
+    ).toEqual([]);
   });
 
   test("is not overwritten unless told, and then replaced whole", async () => {
     const before = await readFile(bench.path());
-    await expect(bench.backUp(from)).rejects.toMatchObject({ code: "backup.file", message: expect.stringContaining("exists already") });
+    await expect(bench.backUp(from)).rejects.toMatchObject({
+      code: "backup.file",
+      message: expect.stringContaining("exists already"),
+    });
     expect(await readFile(bench.path())).toEqual(before);
     await bench.backUp(from, "backup", true);
     expect(await readFile(bench.path())).not.toEqual(before);
@@ -105,7 +134,11 @@ describe("a backup file", () => {
   });
 
   test("of two made at once under one name one is there, whole, and the other is refused", async () => {
-    const results = await Promise.allSettled([bench.backUp(from, "race"), bench.backUp(from, "race"), bench.backUp(from, "race")]);
+    const results = await Promise.allSettled([
+      bench.backUp(from, "race"),
+      bench.backUp(from, "race"),
+      bench.backUp(from, "race"),
+    ]);
     expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
     await bench.restore(bench.sqlite("restored.db"), "race");
   });
@@ -123,7 +156,10 @@ describe("a backup file", () => {
     ],
   ])("into %s is refused by name", async (_, prepare, message) => {
     const name = await prepare();
-    await expect(bench.backUp(from, name, true)).rejects.toMatchObject({ code: "backup.file", message: expect.stringContaining(message) });
+    await expect(bench.backUp(from, name, true)).rejects.toMatchObject({
+      code: "backup.file",
+      message: expect.stringContaining(message),
+    });
   });
 
   test("replaces a link and not what it points to", async () => {
@@ -136,7 +172,13 @@ describe("a backup file", () => {
 
   test("interrupted leaves nothing behind", async () => {
     const before = await readdir(bench.path("."));
-    const aborted = backupStore(from, bench.path("interrupted"), bench.vault, { replace: false, now: NOW }, AbortSignal.abort(new Error("interrupted")));
+    const aborted = backupStore(
+      from,
+      bench.path("interrupted"),
+      bench.vault,
+      { replace: false, now: NOW },
+      AbortSignal.abort(new Error("interrupted")),
+    );
     await expect(aborted).rejects.toThrow("interrupted");
     expect(await readdir(bench.path("."))).toEqual(before);
   });

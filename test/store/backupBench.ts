@@ -30,7 +30,11 @@ export interface Bench extends AsyncDisposable {
   /** Generation 3 is live, 4 is on its way. */
   fill(options: StoreOptions): Promise<void>;
   backUp(from: StoreOptions, name?: string, replace?: boolean): Promise<BackupReport>;
-  restore(to: StoreOptions, name?: string, options?: { readonly vault?: Vault; readonly now?: number }): Promise<RestoreReport>;
+  restore(
+    to: StoreOptions,
+    name?: string,
+    options?: { readonly vault?: Vault; readonly now?: number },
+  ): Promise<RestoreReport>;
 }
 
 export async function createBench(): Promise<Bench> {
@@ -56,7 +60,13 @@ export async function createBench(): Promise<Bench> {
       const mark = async (tx: Store, { createdAt }: { readonly createdAt: number }): Promise<void> => {
         await markRestored(tx, createdAt, options.now ?? RESTORED_AT);
       };
-      return restoreStore(path(name), to, options.vault ?? vault, { workDirectory: path("work"), worker: "test/2", mark }, never);
+      return restoreStore(
+        path(name),
+        to,
+        options.vault ?? vault,
+        { workDirectory: path("work"), worker: "test/2", mark },
+        never,
+      );
     },
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   };
@@ -67,8 +77,19 @@ async function fill(tx: Store): Promise<void> {
   await tx.certificates.sync([certificate({ name: NAME })], NOW);
   await tx.versions.insert(version({ certificate: NAME, generation: 3 }), new Secret("certificate key"));
   await tx.renewals.insert(renewal({ id: "r", certificate: NAME, generation: 4, state: "issuing" }));
-  await tx.renewals.saveOrderState("r", 0, { privateKey: new Secret("order key"), orderUrl: "https://ca.example/order/1", csr: "csr" });
+  await tx.renewals.saveOrderState("r", 0, {
+    privateKey: new Secret("order key"),
+    orderUrl: "https://ca.example/order/1",
+    csr: "csr",
+  });
   await tx.deployments.want(NAME, ["lb"], 3);
   await tx.accounts.create("ca", "https://ca.example/dir", new Secret("account key"));
-  await tx.events.append({ at: NOW, type: "renewal.planned", certificate: NAME, renewalId: "r", target: null, detail: {} });
+  await tx.events.append({
+    at: NOW,
+    type: "renewal.planned",
+    certificate: NAME,
+    renewalId: "r",
+    target: null,
+    detail: {},
+  });
 }

@@ -13,7 +13,10 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
     test("new ones are due at once, and syncing the same configuration again changes nothing", async () => {
       const { certificates } = bench().store;
       expect(await certificates.sync([www, api], NOW)).toEqual({ added: ["api", "www"], changed: [], removed: [] });
-      expect(await certificates.list()).toEqual([record({ name: "api", digest: "1" }), record({ name: "www", digest: "1" })]);
+      expect(await certificates.list()).toEqual([
+        record({ name: "api", digest: "1" }),
+        record({ name: "www", digest: "1" }),
+      ]);
       expect(await certificates.sync([www, api], NOW + 1)).toEqual({ added: [], changed: [], removed: [] });
       expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "1" }));
       expect(await certificates.get("other")).toBeNull();
@@ -22,16 +25,31 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
     test("a changed one loses its back-off but keeps its pause", async () => {
       const { certificates } = bench().store;
       await certificates.sync([www], NOW);
-      const failure = { failures: 3, nextAttemptAt: NOW + 9, lastErrorCode: "acme.dns", lastErrorMessage: "no such name" };
+      const failure = {
+        failures: 3,
+        nextAttemptAt: NOW + 9,
+        lastErrorCode: "acme.dns",
+        lastErrorMessage: "no such name",
+      };
       const pause = { pausedAt: NOW, pausedUntil: NOW + 5, pausedReason: "freeze" };
       await certificates.update("www", { ...failure, ...pause, nextCheckAt: null });
-      expect(await certificates.sync([{ ...www, digest: "2" }], NOW + 1)).toEqual({ added: [], changed: ["www"], removed: [] });
-      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "2", nextCheckAt: NOW + 1, ...pause }));
+      expect(await certificates.sync([{ ...www, digest: "2" }], NOW + 1)).toEqual({
+        added: [],
+        changed: ["www"],
+        removed: [],
+      });
+      expect(await certificates.get("www")).toEqual(
+        record({ name: "www", digest: "2", nextCheckAt: NOW + 1, ...pause }),
+      );
     });
 
     test("a change, or coming back, ends a quarantine but no person's pause", async () => {
       const { certificates } = bench().store;
-      const quarantine = { pausedAt: NOW, pausedReason: "quarantined: 5 workers in a row died while deploying", lastErrorCode: "internal.crashLoop" };
+      const quarantine = {
+        pausedAt: NOW,
+        pausedReason: "quarantined: 5 workers in a row died while deploying",
+        lastErrorCode: "internal.crashLoop",
+      };
       await certificates.sync([www, api], NOW);
       await certificates.update("www", quarantine);
       await certificates.update("api", { ...quarantine, pausedReason: "until Monday" });
@@ -45,7 +63,11 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
         NOW + 1,
       );
       expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "2", nextCheckAt: NOW + 1 }));
-      expect(await certificates.get("api")).toMatchObject({ pausedAt: NOW, pausedReason: "until Monday", lastErrorCode: null });
+      expect(await certificates.get("api")).toMatchObject({
+        pausedAt: NOW,
+        pausedReason: "until Monday",
+        lastErrorCode: null,
+      });
       await certificates.update("www", quarantine);
       await certificates.sync([api], NOW + 2);
       expect(await certificates.get("www")).toMatchObject(quarantine);
@@ -58,7 +80,9 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       await certificates.sync([www, api], NOW);
       await certificates.update("www", { failures: 2 });
       expect(await certificates.sync([api], NOW + 1)).toEqual({ added: [], changed: [], removed: ["www"] });
-      expect(await certificates.get("www")).toEqual(record({ name: "www", digest: "1", failures: 2, nextCheckAt: null, removedAt: NOW + 1 }));
+      expect(await certificates.get("www")).toEqual(
+        record({ name: "www", digest: "1", failures: 2, nextCheckAt: null, removedAt: NOW + 1 }),
+      );
       expect(await certificates.sync([api], NOW + 2)).toEqual({ added: [], changed: [], removed: [] });
       expect((await certificates.due(NOW + 9, 9)).map(({ name }) => name)).toEqual(["api"]);
       expect(await certificates.sync([www, api], NOW + 3)).toEqual({ added: ["www"], changed: [], removed: [] });
@@ -137,7 +161,9 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
     test("a second version of the same generation is rejected and the first stays", async () => {
       const { versions } = bench().store;
       await versions.insert(version(), new Secret(KEY));
-      await expect(versions.insert(version({ leafPem: "another" }), new Secret("another"))).rejects.toMatchObject({ code: "internal.bug" });
+      await expect(versions.insert(version({ leafPem: "another" }), new Secret("another"))).rejects.toMatchObject({
+        code: "internal.bug",
+      });
       expect((await versions.get("www", 1))?.leafPem).toBe("leaf");
       expect((await versions.privateKey("www", 1)).reveal()).toBe(KEY);
     });
@@ -158,8 +184,13 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       const { store, backend } = bench();
       await store.versions.insert(version({ generation: 1 }), new Secret(KEY));
       await store.versions.insert(version({ generation: 2 }), new Secret("newer"));
-      await backend.run("update versions set sealed_key = (select sealed_key from versions where generation = 1) where generation = 2");
-      await expect(store.versions.privateKey("www", 2)).rejects.toMatchObject({ code: "store.sealed", message: expect.stringContaining("version:www:2:key") });
+      await backend.run(
+        "update versions set sealed_key = (select sealed_key from versions where generation = 1) where generation = 2",
+      );
+      await expect(store.versions.privateKey("www", 2)).rejects.toMatchObject({
+        code: "store.sealed",
+        message: expect.stringContaining("version:www:2:key"),
+      });
       expect((await store.versions.privateKey("www", 1)).reveal()).toBe(KEY);
     });
 
@@ -193,10 +224,18 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       await store.accounts.setPendingKey(...at, new Secret("next"));
       await store.accounts.setContactDigest(...at, "digest");
       const rolling = await other.accounts.get(...at);
-      expect([rolling?.privateKey.reveal(), rolling?.pendingKey?.reveal(), rolling?.contactDigest]).toEqual([found?.privateKey.reveal(), "next", "digest"]);
+      expect([rolling?.privateKey.reveal(), rolling?.pendingKey?.reveal(), rolling?.contactDigest]).toEqual([
+        found?.privateKey.reveal(),
+        "next",
+        "digest",
+      ]);
       await store.accounts.promotePendingKey(...at);
       const rolled = await other.accounts.get(...at);
-      expect([rolled?.privateKey.reveal(), rolled?.pendingKey, rolled?.url]).toEqual(["next", null, "https://ca.example/acct/1"]);
+      expect([rolled?.privateKey.reveal(), rolled?.pendingKey, rolled?.url]).toEqual([
+        "next",
+        null,
+        "https://ca.example/acct/1",
+      ]);
       await store.accounts.remove(...at);
       expect(await other.accounts.get(...at)).toBeNull();
     });
@@ -220,7 +259,9 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       await store.challenges.put("left-behind", "left-behind.thumbprint", Date.now() - 1);
       await store.challenges.put("next", "next.thumbprint", Date.now() + 60_000);
       // The token is the primary key: it can be taken again only because its row is gone.
-      await backend.run("insert into challenges (token, key_authorization, expires_at) values ('left-behind', 'again', 9999999999999)");
+      await backend.run(
+        "insert into challenges (token, key_authorization, expires_at) values ('left-behind', 'again', 9999999999999)",
+      );
       expect(await store.challenges.get("left-behind")).toBe("again");
       expect(await store.challenges.get("next")).toBe("next.thumbprint");
     });

@@ -37,7 +37,8 @@ describe("copying a store", () => {
     }
   }
 
-  const event = (n: number) => ({ at: NOW + n, type: "issue.started", certificate: "www", renewalId: "r", target: null, detail: { n } }) as const;
+  const event = (n: number) =>
+    ({ at: NOW + n, type: "issue.started", certificate: "www", renewalId: "r", target: null, detail: { n } }) as const;
 
   const fill = (options: StoreOptions) =>
     withStore(options, (store) =>
@@ -45,10 +46,21 @@ describe("copying a store", () => {
         await tx.certificates.sync([certificate({ name: "www" }), certificate({ name: "api" })], NOW);
         await tx.versions.insert(version(), new Secret("certificate key"));
         await tx.renewals.insert(renewal({ id: "r" }));
-        await tx.renewals.saveOrderState("r", 0, { privateKey: new Secret("order key"), orderUrl: "https://ca.example/order/1" });
+        await tx.renewals.saveOrderState("r", 0, {
+          privateKey: new Secret("order key"),
+          orderUrl: "https://ca.example/order/1",
+        });
         await tx.deployments.want("www", ["lb", "cdn"], 1);
         await tx.deployments.update("www", "lb", 0, { receipt: { arn: "arn" }, exhausted: true });
-        const observation = { address: "::1", port: 443, sni: "www", at: NOW, durationMs: 1, served: null, problem: null };
+        const observation = {
+          address: "::1",
+          port: 443,
+          sni: "www",
+          at: NOW,
+          durationMs: 1,
+          served: null,
+          problem: null,
+        };
         await tx.observations.record(endpointStatus({ endpoint: "e" }), [observation]);
         await tx.renewals.occupy("scope", "r", NOW);
         await tx.renewalInfos.watch("www", 1, NOW);
@@ -79,7 +91,15 @@ describe("copying a store", () => {
     const [first, second, third] = [sqlite("first.db"), await postgresql(), sqlite("third.db")];
     await fill(first);
     const copied = await copyStore(first, second, vault);
-    expect(copied).toMatchObject({ certificates: 2, versions: 1, renewals: 1, deployments: 2, observations: 1, events: EVENTS, accounts: 1 });
+    expect(copied).toMatchObject({
+      certificates: 2,
+      versions: 1,
+      renewals: 1,
+      deployments: 2,
+      observations: 1,
+      events: EVENTS,
+      accounts: 1,
+    });
     const before = await contents(first);
     expect(before.events).toHaveLength(EVENTS);
     expect(await contents(second)).toEqual(before);
@@ -96,9 +116,14 @@ describe("copying a store", () => {
   test("refuses a destination that already holds something, and leaves it as it is", async () => {
     const [source, destination] = [sqlite("full.db"), await postgresql()];
     await fill(source);
-    await withStore(destination, (store) => store.accounts.create("ca", "https://other.example/dir", new Secret("mine")));
+    await withStore(destination, (store) =>
+      store.accounts.create("ca", "https://other.example/dir", new Secret("mine")),
+    );
     const refused = copyStore(source, destination, vault);
-    await expect(refused).rejects.toMatchObject({ code: "request.invalid", message: expect.stringContaining('"accounts" has rows') });
+    await expect(refused).rejects.toMatchObject({
+      code: "request.invalid",
+      message: expect.stringContaining('"accounts" has rows'),
+    });
     await withStore(destination, async (store) => {
       expect(await store.certificates.list()).toEqual([]);
       expect((await store.accounts.get("ca", "https://other.example/dir"))?.privateKey.reveal()).toBe("mine");
@@ -121,9 +146,15 @@ describe("copying a store", () => {
     await withStore(source, async (store) => {
       await store.renewals.insert(renewal({ id: "r" }));
       await store.renewals.claim("r", NOW, 1_000);
-      await expect(move()).rejects.toMatchObject({ code: "request.invalid", message: expect.stringContaining("other renewd processes have it open") });
+      await expect(move()).rejects.toMatchObject({
+        code: "request.invalid",
+        message: expect.stringContaining("other renewd processes have it open"),
+      });
     });
-    await expect(move()).rejects.toMatchObject({ code: "request.invalid", message: expect.stringContaining("1 lease is held by workers") });
+    await expect(move()).rejects.toMatchObject({
+      code: "request.invalid",
+      message: expect.stringContaining("1 lease is held by workers"),
+    });
     const later = copyStore(source, sqlite(`moved-${source.kind}.db`), vault, { unused: { now: NOW + 1_000 } });
     expect(await later).toMatchObject({ renewals: 1 });
   });

@@ -8,13 +8,25 @@ const FRESH = { failures: 0, nextAttemptAt: null, lastErrorMessage: null };
 
 export function cursorTests(bench: () => StoreBench): void {
   describe("channel cursors", () => {
-    const event = { at: NOW, type: "renewal.failed", certificate: "www", renewalId: null, target: null, detail: {} } as const;
+    const event = {
+      at: NOW,
+      type: "renewal.failed",
+      certificate: "www",
+      renewalId: null,
+      target: null,
+      detail: {},
+    } as const;
 
     test("begin after the newest event", async () => {
       const { cursors, events } = bench().store;
       await events.append(event);
       const [newest] = await events.list({ limit: 1 });
-      expect(await cursors.claim("ops", NOW, TERMS)).toEqual({ channel: "ops", seq: newest?.seq, leaseUntil: NOW + 1_000, ...FRESH });
+      expect(await cursors.claim("ops", NOW, TERMS)).toEqual({
+        channel: "ops",
+        seq: newest?.seq,
+        leaseUntil: NOW + 1_000,
+        ...FRESH,
+      });
     });
 
     test("are one's own until given back or the lease ends", async () => {

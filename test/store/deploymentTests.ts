@@ -25,7 +25,14 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       const { deployments } = bench().store;
       await deployments.want("www", ["lb"], 1);
       const done = { deployedGeneration: 1, deployedAt: NOW, receipt: { arn: "arn:aws:acm:x", files: 2 } };
-      const failed = { attempts: 3, openClaims: 2, nextAttemptAt: NOW + 9, exhausted: true, errorCode: "deploy.io", errorMessage: "disk full" };
+      const failed = {
+        attempts: 3,
+        openClaims: 2,
+        nextAttemptAt: NOW + 9,
+        exhausted: true,
+        errorCode: "deploy.io",
+        errorMessage: "disk full",
+      };
       expect(await deployments.update("www", "lb", 0, { ...done, ...failed })).toBe(true);
       expect(await deployments.get("www", "lb")).toEqual(deployment({ ...done, ...failed }));
       await deployments.want("www", ["lb"], 2);
@@ -48,8 +55,13 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       const stores = [store, await another(), await another()];
       await store.deployments.want("www", ["lb"], 1);
       const claims = await Promise.all(stores.map(({ deployments }) => deployments.claim("www", "lb", NOW, LEASE_MS)));
-      expect(claims.filter((claim) => claim !== null)).toEqual([deployment({ fence: 1, openClaims: 1, leaseUntil: NOW + LEASE_MS })]);
-      expect(await store.deployments.claim("www", "lb", NOW + LEASE_MS, LEASE_MS)).toMatchObject({ fence: 2, openClaims: 2 });
+      expect(claims.filter((claim) => claim !== null)).toEqual([
+        deployment({ fence: 1, openClaims: 1, leaseUntil: NOW + LEASE_MS }),
+      ]);
+      expect(await store.deployments.claim("www", "lb", NOW + LEASE_MS, LEASE_MS)).toMatchObject({
+        fence: 2,
+        openClaims: 2,
+      });
       expect(await store.deployments.update("www", "lb", 1, { deployedGeneration: 1 })).toBe(false);
       expect(await store.deployments.update("www", "lb", 2, { deployedGeneration: 1, leaseUntil: null })).toBe(true);
       expect(await store.deployments.claim("www", "other", NOW, LEASE_MS)).toBeNull();
@@ -61,7 +73,10 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       await deployments.claim("www", "tolerable", NOW + CLOCK_SKEW_MAX_MS, LEASE_MS);
       await deployments.claim("www", "ahead", NOW + CLOCK_SKEW_MAX_MS + 1, LEASE_MS);
       expect(await deployments.claim("www", "tolerable", NOW, LEASE_MS)).toBeNull();
-      expect(await deployments.claim("www", "ahead", NOW, LEASE_MS)).toMatchObject({ fence: 2, leaseUntil: NOW + LEASE_MS });
+      expect(await deployments.claim("www", "ahead", NOW, LEASE_MS)).toMatchObject({
+        fence: 2,
+        leaseUntil: NOW + LEASE_MS,
+      });
     });
 
     test("a forgotten target holds nothing, but its receipt is kept", async () => {
@@ -77,7 +92,9 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       await deployments.want("www", ["lb"], 1);
       const claimed = await deployments.claim("www", "lb", NOW, LEASE_MS);
       await deployments.forget("www", "lb");
-      expect(await deployments.update("www", "lb", claimed?.fence ?? -1, { deployedGeneration: 1, leaseUntil: null })).toBe(false);
+      expect(
+        await deployments.update("www", "lb", claimed?.fence ?? -1, { deployedGeneration: 1, leaseUntil: null }),
+      ).toBe(false);
       // Until its lease has run out it may be at work there still.
       expect(await deployments.get("www", "lb")).toEqual(deployment({ fence: 2, leaseUntil: NOW + LEASE_MS }));
     });
@@ -85,21 +102,43 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
 
   describe("observations", () => {
     const seen = (address: string, patch: Partial<Observation> = {}): Observation => {
-      return { address, port: 443, sni: "www.example.org", at: NOW, durationMs: 3, served: null, problem: null, ...patch };
+      return {
+        address,
+        port: 443,
+        sni: "www.example.org",
+        at: NOW,
+        durationMs: 3,
+        served: null,
+        problem: null,
+        ...patch,
+      };
     };
 
     test("a round replaces the endpoint's status and what its addresses served", async () => {
       const { observations } = bench().store;
-      const served = { fingerprint: "aa", serial: "01", subjectAltNames: ["www"], issuer: "CA", notBefore: 1, notAfter: 2, chain: ["bb"] };
-      await observations.record(endpointStatus({ endpoint: "e", proved: false, errorCode: "verify.stale", errorMessage: "old" }), [
-        seen("::1"),
-        seen("10.0.0.1"),
-      ]);
+      const served = {
+        fingerprint: "aa",
+        serial: "01",
+        subjectAltNames: ["www"],
+        issuer: "CA",
+        notBefore: 1,
+        notAfter: 2,
+        chain: ["bb"],
+      };
+      await observations.record(
+        endpointStatus({ endpoint: "e", proved: false, errorCode: "verify.stale", errorMessage: "old" }),
+        [seen("::1"), seen("10.0.0.1")],
+      );
       await observations.record(endpointStatus({ endpoint: "other", certificate: "api" }), [seen("10.0.0.9")]);
-      const second = [seen("10.0.0.1", { served }), seen("10.0.0.2", { problem: { code: "verify.stale", message: "serves 02" } })];
+      const second = [
+        seen("10.0.0.1", { served }),
+        seen("10.0.0.2", { problem: { code: "verify.stale", message: "serves 02" } }),
+      ];
       await observations.record(endpointStatus({ endpoint: "e", generation: 2 }), second);
       expect(await observations.statuses("www")).toEqual([endpointStatus({ endpoint: "e", generation: 2 })]);
-      expect(await observations.observations("www")).toEqual(second.map((observation) => ({ endpoint: "e", observation })));
+      expect(await observations.observations("www")).toEqual(
+        second.map((observation) => ({ endpoint: "e", observation })),
+      );
       expect((await observations.allStatuses()).map(({ certificate }) => certificate)).toEqual(["api", "www"]);
     });
 

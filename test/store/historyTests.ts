@@ -10,7 +10,9 @@ function event(patch: Partial<NewEvent> = {}): NewEvent {
 
 async function appendNumbered(store: Store, count: number): Promise<void> {
   for (let n = 1; n <= count; n += 1) {
-    await store.events.append(event({ at: NOW + n, certificate: n % 2 === 0 ? "api" : "www", renewalId: `r${n}`, detail: { n } }));
+    await store.events.append(
+      event({ at: NOW + n, certificate: n % 2 === 0 ? "api" : "www", renewalId: `r${n}`, detail: { n } }),
+    );
   }
 }
 
@@ -27,7 +29,8 @@ export function historyTests(bench: () => StoreBench): void {
     test("a limit keeps the newest, after a number it keeps the oldest; both are oldest first", async () => {
       const { store } = bench();
       await appendNumbered(store, 6);
-      const numbers = async (filter: Parameters<Store["events"]["list"]>[0]) => (await store.events.list(filter)).map(({ seq }) => seq);
+      const numbers = async (filter: Parameters<Store["events"]["list"]>[0]) =>
+        (await store.events.list(filter)).map(({ seq }) => seq);
       expect(await numbers({ limit: 2 })).toEqual([5, 6]);
       expect(await numbers({ limit: 2, afterSeq: 0 })).toEqual([1, 2]);
       expect(await numbers({ limit: 9, afterSeq: 4 })).toEqual([5, 6]);
@@ -40,12 +43,15 @@ export function historyTests(bench: () => StoreBench): void {
       expect(await numbers({ limit: 9, types: [] })).toEqual([]);
     });
 
-    test.each(["update events set detail = '{}'", "update events set at = 0 where seq = 1", "delete from events"])("history refuses: %s", async (sql) => {
-      const { store, backend } = bench();
-      await appendNumbered(store, 1);
-      await expect(backend.run(sql)).rejects.toThrow("append-only");
-      expect(await store.events.list({ limit: 9 })).toMatchObject([{ seq: 1, at: NOW + 1, detail: { n: 1 } }]);
-    });
+    test.each(["update events set detail = '{}'", "update events set at = 0 where seq = 1", "delete from events"])(
+      "history refuses: %s",
+      async (sql) => {
+        const { store, backend } = bench();
+        await appendNumbered(store, 1);
+        await expect(backend.run(sql)).rejects.toThrow("append-only");
+        expect(await store.events.list({ limit: 9 })).toMatchObject([{ seq: 1, at: NOW + 1, detail: { n: 1 } }]);
+      },
+    );
 
     test("a transaction may tell of ten thousand things", async () => {
       const { store } = bench();
@@ -83,7 +89,9 @@ export function historyTests(bench: () => StoreBench): void {
         }
       }
       await written;
-      expect(seen.sort()).toEqual([0, 1, 2].flatMap((index) => Array.from({ length: 20 }, (_, n) => `${index}-${n}`)).sort());
+      expect(seen.sort()).toEqual(
+        [0, 1, 2].flatMap((index) => Array.from({ length: 20 }, (_, n) => `${index}-${n}`)).sort(),
+      );
     });
   });
 
@@ -98,7 +106,11 @@ export function historyTests(bench: () => StoreBench): void {
         return "done";
       });
       const other = await another();
-      expect([answer, await other.renewals.get("r"), (await other.events.list({ limit: 9 })).length]).toEqual(["done", renewal({ id: "r" }), 2]);
+      expect([answer, await other.renewals.get("r"), (await other.events.list({ limit: 9 })).length]).toEqual([
+        "done",
+        renewal({ id: "r" }),
+        2,
+      ]);
     });
 
     test("leaves nothing when its work throws", async () => {
@@ -120,7 +132,10 @@ export function historyTests(bench: () => StoreBench): void {
         await tx.events.append(event());
         expect(await tx.renewals.update("r", 0, { state: "issuing" })).toBe(true);
       });
-      await expect(failing).rejects.toMatchObject({ name: "RenewalError", message: expect.stringContaining("planted failure") });
+      await expect(failing).rejects.toMatchObject({
+        name: "RenewalError",
+        message: expect.stringContaining("planted failure"),
+      });
       expect((await store.renewals.get("r"))?.state).toBe("planned");
     });
 

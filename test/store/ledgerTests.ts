@@ -1,18 +1,32 @@
 import { describe, expect, test } from "vitest";
 import { budgetOf } from "../../src/config/schema/limits.ts";
 import type { Store } from "../../src/domain/store.ts";
-import { commitLimits, countFailedValidation, refundLimits, reserveLimits } from "../../src/renewal/steps/rateLimits.ts";
+import {
+  commitLimits,
+  countFailedValidation,
+  refundLimits,
+  reserveLimits,
+} from "../../src/renewal/steps/rateLimits.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, DAY_MS, NOW, renewal, version } from "../support/model/facts.ts";
 
 const SET = { max: 2, per: DAY_MS };
-const CA = budgetOf("ca", "https://ca.example/dir", { certificatesPerExactSet: SET, failuresPerIdentifier: { max: 2, per: 3_600_000 } });
+const CA = budgetOf("ca", "https://ca.example/dir", {
+  certificatesPerExactSet: SET,
+  failuresPerIdentifier: { max: 2, per: 3_600_000 },
+});
 
 export function ledgerTests(bench: () => StoreBench): void {
   describe("the ledger", () => {
     const take = (store: Store, renewalId: string, at = NOW) =>
-      store.transaction((tx) => reserveLimits(tx, { renewalId, certificate: certificate(), budget: CA, version: version() }, at));
-    const refusal = { code: "acme.budget", retryAt: NOW + DAY_MS / 2, message: expect.stringContaining("2 per exact set in 1 d") };
+      store.transaction((tx) =>
+        reserveLimits(tx, { renewalId, certificate: certificate(), budget: CA, version: version() }, at),
+      );
+    const refusal = {
+      code: "acme.budget",
+      retryAt: NOW + DAY_MS / 2,
+      message: expect.stringContaining("2 per exact set in 1 d"),
+    };
 
     test("allows as many as the limit says and names the instant of the next", async () => {
       const { store } = bench();
@@ -69,7 +83,10 @@ export function ledgerTests(bench: () => StoreBench): void {
       await store.transaction((tx) => countFailedValidation(tx, strict, "www.example.org", NOW));
       const order = { renewalId: "r1", certificate: certificate(), budget: strict, version: null };
       const attempt = () => store.transaction((tx) => reserveLimits(tx, order, NOW));
-      await expect(attempt()).rejects.toMatchObject({ code: "acme.budget", message: expect.stringContaining("(www.example.org)") });
+      await expect(attempt()).rejects.toMatchObject({
+        code: "acme.budget",
+        message: expect.stringContaining("(www.example.org)"),
+      });
       await store.transaction((tx) => commitLimits(tx, "r1", strict, certificate(), NOW));
       await attempt();
     });

@@ -50,9 +50,24 @@ describe("a PostgreSQL database", () => {
 
   test.each([
     ["nobody listens", (url: string) => url.replace(/:\d+\//, ":1/"), "store.unavailable", "renewd@127.0.0.1:1/test_"],
-    ["the password is wrong", (url: string) => url.replace("planted-", "planted-other-"), "store.unavailable", "password authentication failed"],
-    ["there is no such database", (url: string) => url.replace(/test_\d+/, "absent"), "store.unavailable", '"absent" does not exist'],
-    ["the URL is of another kind", (url: string) => url.replace("postgresql", "mysql"), "config.invalid", "postgresql://"],
+    [
+      "the password is wrong",
+      (url: string) => url.replace("planted-", "planted-other-"),
+      "store.unavailable",
+      "password authentication failed",
+    ],
+    [
+      "there is no such database",
+      (url: string) => url.replace(/test_\d+/, "absent"),
+      "store.unavailable",
+      '"absent" does not exist',
+    ],
+    [
+      "the URL is of another kind",
+      (url: string) => url.replace("postgresql", "mysql"),
+      "config.invalid",
+      "postgresql://",
+    ],
     ["the URL is broken", (url: string) => url.replace("@127.0.0.1", "@[::"), "config.invalid", "postgresql://"],
   ])("when %s, the message says where and what, without the password", async (_, change, code, told) => {
     const url = (await postgres.createDatabase()).reveal();
@@ -68,7 +83,8 @@ describe("a PostgreSQL database", () => {
     const options = { kind: "postgresql", url: await postgres.createDatabase() } as const;
     const store = await openStore(options, vault, "test/1");
     try {
-      const event = (renewalId: string) => ({ at: NOW, type: "issue.started", certificate: null, renewalId, target: null, detail: {} }) as const;
+      const event = (renewalId: string) =>
+        ({ at: NOW, type: "issue.started", certificate: null, renewalId, target: null, detail: {} }) as const;
       const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
       const { promise: appended, resolve: hasAppended } = Promise.withResolvers<void>();
       const slow = store.transaction(async (tx) => {
@@ -81,7 +97,9 @@ describe("a PostgreSQL database", () => {
       const [quick] = await store.events.list({ afterSeq: 0, limit: 9 });
       end();
       await slow;
-      expect((await store.events.list({ afterSeq: quick?.seq ?? 0, limit: 9 })).map(({ renewalId }) => renewalId)).toEqual(["slow"]);
+      expect(
+        (await store.events.list({ afterSeq: quick?.seq ?? 0, limit: 9 })).map(({ renewalId }) => renewalId),
+      ).toEqual(["slow"]);
     } finally {
       await store.close();
     }
@@ -92,14 +110,18 @@ describe("a PostgreSQL database", () => {
     const store = await openStore({ kind: "postgresql", url, poolMax: 2 }, vault, "test/1");
     const killer = new Client({ connectionString: url.reveal() });
     await killer.connect();
-    const endSessions = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    const endSessions =
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
     try {
       const lost = store.transaction(async (tx) => {
         await tx.certificates.list();
         await killer.query(endSessions);
         await tx.certificates.list();
       });
-      await expect(lost).rejects.toMatchObject({ code: "store.unavailable", message: expect.stringContaining("127.0.0.1") });
+      await expect(lost).rejects.toMatchObject({
+        code: "store.unavailable",
+        message: expect.stringContaining("127.0.0.1"),
+      });
       expect(await store.certificates.list()).toEqual([]);
     } finally {
       await killer.end();

@@ -18,7 +18,8 @@ export function processTests(bench: () => StoreBench): void {
       const { masterKeyFile, backend } = bench();
       const { options } = backend;
       // A file of its own: the bench's store has already made the tables of this one's database.
-      const fresh = options.kind === "sqlite" ? { ...options, file: join(`${options.file}-fresh`, "renewd.db") } : options;
+      const fresh =
+        options.kind === "sqlite" ? { ...options, file: join(`${options.file}-fresh`, "renewd.db") } : options;
       if (options.kind === "postgresql") await backend.run("drop schema public cascade; create schema public");
       const sharedKey = `${masterKeyFile}-${performance.now()}`;
       await using processes = new AsyncDisposableStack();
@@ -36,7 +37,9 @@ export function processTests(bench: () => StoreBench): void {
       const started = Array.from({ length: PROCESSES }, () => processes.use(start()));
       await Promise.all(started.map((process) => process.next()));
       for (const process of started) process.say(`claim ${ids.join(",")} ${NOW}`);
-      const claimed = (await Promise.all(started.map((process) => process.next()))).flatMap((line) => line.split(",").filter((id) => id !== ""));
+      const claimed = (await Promise.all(started.map((process) => process.next()))).flatMap((line) =>
+        line.split(",").filter((id) => id !== ""),
+      );
       expect(claimed.sort()).toEqual(ids.toSorted());
     });
 

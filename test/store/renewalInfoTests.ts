@@ -15,7 +15,12 @@ export function renewalInfoTests(bench: () => StoreBench): void {
         certificate: _name,
         generation: _generation,
         ...patch
-      } = renewalInfo({ explanationUrl: "https://ca.example/why", failures: 2, errorCode: "acme.server", errorMessage: "503" });
+      } = renewalInfo({
+        explanationUrl: "https://ca.example/why",
+        failures: 2,
+        errorCode: "acme.server",
+        errorMessage: "503",
+      });
       expect(await renewalInfos.update("www", 1, patch)).toBe(true);
       expect(await renewalInfos.get("www")).toEqual(renewalInfo(patch));
     });

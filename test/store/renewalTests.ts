@@ -12,7 +12,12 @@ export function renewalTests(bench: () => StoreBench): void {
   describe("renewals", () => {
     test("come back as they were stored", async () => {
       const { renewals } = bench().store;
-      const stored = renewal({ reasonDetail: "expires in 3 d", errorCode: "acme.dns", errorMessage: "NXDOMAIN", retryAt: NOW + 5 });
+      const stored = renewal({
+        reasonDetail: "expires in 3 d",
+        errorCode: "acme.dns",
+        errorMessage: "NXDOMAIN",
+        retryAt: NOW + 5,
+      });
       expect(await renewals.insert(stored)).toBe(true);
       expect(await renewals.get(stored.id)).toEqual(stored);
       expect(await renewals.lock(stored.id)).toEqual(stored);
@@ -24,7 +29,10 @@ export function renewalTests(bench: () => StoreBench): void {
     test("a certificate has at most one that is active", async () => {
       const { store, another } = bench();
       const other = await another();
-      const inserted = await Promise.all([store.renewals.insert(renewal({ id: "a" })), other.renewals.insert(renewal({ id: "b" }))]);
+      const inserted = await Promise.all([
+        store.renewals.insert(renewal({ id: "a" })),
+        other.renewals.insert(renewal({ id: "b" })),
+      ]);
       expect(inserted.filter((done) => done)).toHaveLength(1);
       const winner = (await store.renewals.active("www"))?.id ?? "";
       expect(await store.renewals.insert(renewal({ id: winner, certificate: "api" }))).toBe(false);
@@ -37,7 +45,10 @@ export function renewalTests(bench: () => StoreBench): void {
       const { store, another } = bench();
       const other = await another();
       for (const id of ["a", "b"]) await store.renewals.insert(renewal({ id, certificate: id, state: "issuing" }));
-      const taken = await Promise.all([store.renewals.occupy("scope", "a", NOW), other.renewals.occupy("scope", "b", NOW)]);
+      const taken = await Promise.all([
+        store.renewals.occupy("scope", "a", NOW),
+        other.renewals.occupy("scope", "b", NOW),
+      ]);
       expect(taken.filter((holder) => holder === null)).toHaveLength(1);
       const [holder, waiting] = taken[0] === null ? ["a", "b"] : ["b", "a"];
       expect(await store.renewals.occupy("scope", holder, NOW)).toBeNull();
@@ -54,7 +65,9 @@ export function renewalTests(bench: () => StoreBench): void {
       const { store, another } = bench();
       const stores = [store, await another(), await another()];
       await store.renewals.insert(renewal({ id: "r", nextActionAt: NOW }));
-      const claims = await Promise.all(stores.flatMap(({ renewals }) => [1, 2, 3].map(() => renewals.claim("r", NOW, LEASE_MS))));
+      const claims = await Promise.all(
+        stores.flatMap(({ renewals }) => [1, 2, 3].map(() => renewals.claim("r", NOW, LEASE_MS))),
+      );
       const lease = { fence: 1, openClaims: 1, leaseUntil: NOW + LEASE_MS, nextActionAt: NOW + LEASE_MS };
       expect(claims.filter((claim) => claim !== null)).toEqual([renewal({ id: "r", ...lease })]);
     });
@@ -74,11 +87,14 @@ export function renewalTests(bench: () => StoreBench): void {
       const { renewals } = bench().store;
       const ids = ["a", "b"];
       for (const id of ids) await renewals.insert(renewal({ id, certificate: id }));
-      const claimed = async (at: number) => (await Promise.all(ids.map((id) => renewals.claim(id, at, LEASE_MS)))).map((row) => row !== null);
+      const claimed = async (at: number) =>
+        (await Promise.all(ids.map((id) => renewals.claim(id, at, LEASE_MS)))).map((row) => row !== null);
       for (const death of [0, 1, 2]) expect(await claimed(NOW + death * LEASE_MS)).toEqual([true, true]);
       const ended = NOW + 3 * LEASE_MS;
       expect(await claimed(ended)).toEqual([false, false]);
-      const free = await Promise.all(ids.map(async (id) => pausedUntil((await renewals.get(id)) ?? expect.unreachable(), id, ended, LEASE_MS)));
+      const free = await Promise.all(
+        ids.map(async (id) => pausedUntil((await renewals.get(id)) ?? expect.unreachable(), id, ended, LEASE_MS)),
+      );
       expect(Math.abs((free[0] ?? 0) - (free[1] ?? 0))).toBeGreaterThan(1_000);
       expect(await claimed(Math.min(...free))).toEqual(free.map((at) => at === Math.min(...free)));
       expect(await renewals.claim("a", ended + 90_000 + 2 * LEASE_MS, LEASE_MS)).not.toBeNull();
@@ -124,7 +140,11 @@ export function renewalTests(bench: () => StoreBench): void {
       expect(await renewals.saveOrderState("r", 0, { privateKey: new Secret("the key") })).toBe(true);
       expect(await renewals.saveOrderState("r", 0, { orderUrl: "https://ca.example/order/1", csr: "MIIB" })).toBe(true);
       const whole = await renewals.orderState("r");
-      expect([whole.privateKey?.reveal(), whole.orderUrl, whole.csr]).toEqual(["the key", "https://ca.example/order/1", "MIIB"]);
+      expect([whole.privateKey?.reveal(), whole.orderUrl, whole.csr]).toEqual([
+        "the key",
+        "https://ca.example/order/1",
+        "MIIB",
+      ]);
       expect(await renewals.saveOrderState("r", 0, { orderUrl: null, csr: null })).toBe(true);
       const abandoned = await renewals.orderState("r");
       expect([abandoned.privateKey?.reveal(), abandoned.orderUrl, abandoned.csr]).toEqual(["the key", null, null]);
@@ -139,7 +159,9 @@ export function renewalTests(bench: () => StoreBench): void {
         await store.renewals.saveOrderState(id, 0, { privateKey: new Secret(`planted-order-key-${id}`) });
       }
       expect(await backend.dump()).not.toContain("planted-order-key");
-      await backend.run("update renewals set sealed_key = (select sealed_key from renewals where id = 'a') where id = 'b'");
+      await backend.run(
+        "update renewals set sealed_key = (select sealed_key from renewals where id = 'a') where id = 'b'",
+      );
       await expect(store.renewals.orderState("b")).rejects.toMatchObject({ code: "store.sealed" });
     });
 
@@ -164,9 +186,17 @@ export function renewalTests(bench: () => StoreBench): void {
     test("a list is newest first and keeps to its filter and limit", async () => {
       const { renewals } = bench().store;
       for (const [index, certificate] of ["www", "api", "www", "api"].entries()) {
-        await renewals.insert(renewal({ id: `r${index}`, certificate, createdAt: NOW + index, state: index === 0 ? "failed" : "succeeded" }));
+        await renewals.insert(
+          renewal({
+            id: `r${index}`,
+            certificate,
+            createdAt: NOW + index,
+            state: index === 0 ? "failed" : "succeeded",
+          }),
+        );
       }
-      const ids = async (filter: Parameters<typeof renewals.list>[0]): Promise<string[]> => (await renewals.list(filter)).map(({ id }) => id);
+      const ids = async (filter: Parameters<typeof renewals.list>[0]): Promise<string[]> =>
+        (await renewals.list(filter)).map(({ id }) => id);
       expect(await ids({ limit: 3 })).toEqual(["r3", "r2", "r1"]);
       expect(await ids({ certificate: "www", limit: 9 })).toEqual(["r2", "r0"]);
       expect(await ids({ states: ["failed", "held"], limit: 9 })).toEqual(["r0"]);

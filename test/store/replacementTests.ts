@@ -17,13 +17,28 @@ export function replacementTests(bench: () => StoreBench): void {
 
     test("have members until they are cancelled; of several the one that replaces the latest generation counts", async () => {
       const { replacements } = bench().store;
-      const many = Array.from({ length: 2_500 }, (_, index) => ({ replacement: "a", certificate: `c${index}`, generation: 1, wave: 0 }));
+      const many = Array.from({ length: 2_500 }, (_, index) => ({
+        replacement: "a",
+        certificate: `c${index}`,
+        generation: 1,
+        wave: 0,
+      }));
       await replacements.create(replacement("a"), many);
-      await replacements.create(replacement("b", { createdAt: NOW + 1, issuer: "other" }), [{ replacement: "b", certificate: "c0", generation: 2, wave: 0 }]);
+      await replacements.create(replacement("b", { createdAt: NOW + 1, issuer: "other" }), [
+        { replacement: "b", certificate: "c0", generation: 2, wave: 0 },
+      ]);
       expect((await replacements.list()).map(({ id }) => id)).toEqual(["b", "a"]);
       expect(await replacements.members("a")).toHaveLength(2_500);
       expect(await replacements.of("c0")).toEqual({
-        ...{ replacement: "b", certificate: "c0", generation: 2, wave: 0, issuer: "other", deadline: NOW + 9, waitsFor: 0 },
+        ...{
+          replacement: "b",
+          certificate: "c0",
+          generation: 2,
+          wave: 0,
+          issuer: "other",
+          deadline: NOW + 9,
+          waitsFor: 0,
+        },
       });
       await replacements.end("b", NOW + 2);
       await replacements.end("b", NOW + 3);
@@ -42,11 +57,20 @@ export function replacementTests(bench: () => StoreBench): void {
       );
       await replacements.create(
         replacement("x"),
-        names.map((name, index) => ({ replacement: "x", certificate: name, generation: 1, wave: [0, 0, 1, 2][index] ?? 0 })),
+        names.map((name, index) => ({
+          replacement: "x",
+          certificate: name,
+          generation: 1,
+          wave: [0, 0, 1, 2][index] ?? 0,
+        })),
       );
-      await replacements.create(replacement("y", { endedAt: NOW }), [{ replacement: "y", certificate: "c", generation: 9, wave: 0 }]);
+      await replacements.create(replacement("y", { endedAt: NOW }), [
+        { replacement: "y", certificate: "c", generation: 9, wave: 0 },
+      ]);
       const waiting = async (): Promise<number[]> => {
-        const each = await Promise.all(names.map(async (name) => (await replacements.of(name))?.waitsFor ?? Number.NaN));
+        const each = await Promise.all(
+          names.map(async (name) => (await replacements.of(name))?.waitsFor ?? Number.NaN),
+        );
         expect(new Map((await replacements.memberships()).map((row) => [row.certificate, row.waitsFor]))).toEqual(
           new Map(names.map((name, index) => [name, each[index]])),
         );

@@ -32,7 +32,10 @@ describe("a backup", () => {
   });
 
   const isEmpty = (options: StoreOptions): Promise<boolean> =>
-    bench.withStore(options, async (store) => (await store.certificates.list()).length + (await store.events.list({ limit: 1 })).length === 0);
+    bench.withStore(
+      options,
+      async (store) => (await store.certificates.list()).length + (await store.events.list({ limit: 1 })).length === 0,
+    );
 
   test.each(DIALECTS)("does not go into a %s database that holds something", async (_, create) => {
     const to = await (async () => {
@@ -40,14 +43,21 @@ describe("a backup", () => {
       return options.kind === "sqlite" ? bench.sqlite("used.db") : options;
     })();
     await bench.withStore(to, (store) => store.certificates.sync([certificate({ name: "mine" })], NOW));
-    await expect(bench.restore(to)).rejects.toMatchObject({ code: "request.invalid", message: expect.stringContaining("is not empty") });
-    await bench.withStore(to, async (store) => expect((await store.certificates.list()).map(({ name }) => name)).toEqual(["mine"]));
+    await expect(bench.restore(to)).rejects.toMatchObject({
+      code: "request.invalid",
+      message: expect.stringContaining("is not empty"),
+    });
+    await bench.withStore(to, async (store) =>
+      expect((await store.certificates.list()).map(({ name }) => name)).toEqual(["mine"]),
+    );
   });
 
   test("that cannot be marked as old is not restored at all", async () => {
     const to = await postgresql();
     const mark = () => Promise.reject(new Error("planted"));
-    await expect(restoreStore(bench.path(), to, bench.vault, { workDirectory: bench.path("work"), worker: "w", mark }, never)).rejects.toThrow("planted");
+    await expect(
+      restoreStore(bench.path(), to, bench.vault, { workDirectory: bench.path("work"), worker: "w", mark }, never),
+    ).rejects.toThrow("planted");
     expect(await isEmpty(to)).toBe(true);
   });
 
@@ -55,7 +65,8 @@ describe("a backup", () => {
     const [first, second] = [bench.sqlite("first.db"), bench.sqlite("second.db")];
     await bench.restore(first, "backup", { now: NOW + DAY_MS });
     await bench.restore(second, "backup", { now: NOW + 2 * DAY_MS });
-    const floor = (options: StoreOptions) => bench.withStore(options, async (store) => (await store.certificates.get(NAME))?.generationFloor ?? 0);
+    const floor = (options: StoreOptions) =>
+      bench.withStore(options, async (store) => (await store.certificates.get(NAME))?.generationFloor ?? 0);
     expect((await floor(second)) - (await floor(first))).toBe(1_440);
   });
 
@@ -75,7 +86,10 @@ describe("a backup", () => {
     await bench.restore(to);
     await bench.withStore(to, async (store) => {
       await store.certificates.sync([certificate({ name: NAME }), certificate({ name: "added-later" })], NOW);
-      expect(await store.certificates.get("added-later")).toMatchObject({ restoredAt: null, generationFloor: 3 + 1_000 + 1_440 });
+      expect(await store.certificates.get("added-later")).toMatchObject({
+        restoredAt: null,
+        generationFloor: 3 + 1_000 + 1_440,
+      });
     });
   });
 

@@ -23,7 +23,8 @@ async function createBackend(directory: string): Promise<StoreBackend> {
       const contents = await Promise.all([file, `${file}-wal`].map((path) => readFile(path, "latin1")));
       return contents.join("");
     },
-    failInserts: (table) => `create trigger planted before insert on ${table} begin select raise(abort, 'planted failure'); end`,
+    failInserts: (table) =>
+      `create trigger planted before insert on ${table} begin select raise(abort, 'planted failure'); end`,
   };
 }
 
@@ -44,7 +45,9 @@ describe("an SQLite file", () => {
     const file = join(directory, "new", "deep", "renewd.db");
     const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
     try {
-      expect(await Promise.all([join(directory, "new"), join(directory, "new", "deep"), file, `${file}-wal`].map(mode))).toEqual(["700", "700", "600", "600"]);
+      expect(
+        await Promise.all([join(directory, "new"), join(directory, "new", "deep"), file, `${file}-wal`].map(mode)),
+      ).toEqual(["700", "700", "600", "600"]);
     } finally {
       await store.close();
     }
@@ -58,7 +61,9 @@ describe("an SQLite file", () => {
     const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
     const { ino } = await stat(file);
     const locked = async (): Promise<boolean> =>
-      (await readFile("/proc/locks", "utf8")).split("\n").some((line) => line.includes(` ${process.pid} `) && line.includes(`:${ino} `));
+      (await readFile("/proc/locks", "utf8"))
+        .split("\n")
+        .some((line) => line.includes(` ${process.pid} `) && line.includes(`:${ino} `));
     expect(await locked()).toBe(true);
     await (await openStore({ kind: "sqlite", file }, vault, "test/2")).close();
     expect(await locked()).toBe(true);
@@ -69,9 +74,14 @@ describe("an SQLite file", () => {
   test("survives a power cut: write-ahead log, every commit synced, references kept", async () => {
     const { db } = await openDatabase({ kind: "sqlite", file: join(directory, "pragmas.db") }, vault);
     try {
-      const pragma = async (name: string) => Object.values((await sql<object>`${sql.raw(`pragma ${name}`)}`.execute(db)).rows[0] ?? {})[0];
+      const pragma = async (name: string) =>
+        Object.values((await sql<object>`${sql.raw(`pragma ${name}`)}`.execute(db)).rows[0] ?? {})[0];
       // synchronous 2 is FULL.
-      expect([await pragma("journal_mode"), await pragma("synchronous"), await pragma("foreign_keys")]).toEqual(["wal", 2, 1]);
+      expect([await pragma("journal_mode"), await pragma("synchronous"), await pragma("foreign_keys")]).toEqual([
+        "wal",
+        2,
+        1,
+      ]);
     } finally {
       await db.destroy();
     }
@@ -89,14 +99,19 @@ describe("an SQLite file", () => {
       const renewals = plan(dueRenewals(db, NOW, { limit: 10, leaseMs: 9_000, first: "overdue" }));
       for (const side of ["<", ">"]) expect(renewals).toContain(`USING INDEX renewals_due (next_action_at${side}?)`);
       expect(renewals).not.toContain("SCAN renewals");
-      expect(plan(dueCertificates(db, NOW, 10))).toBe("SEARCH certificates USING INDEX certificates_next_check_at (next_check_at<?)");
+      expect(plan(dueCertificates(db, NOW, 10))).toBe(
+        "SEARCH certificates USING INDEX certificates_next_check_at (next_check_at<?)",
+      );
     } finally {
       await db.destroy();
     }
   });
 
   test.each([
-    ["a file that is no database", async (file: string) => writeFile(file, "this is not a database, it is some text".repeat(100))],
+    [
+      "a file that is no database",
+      async (file: string) => writeFile(file, "this is not a database, it is some text".repeat(100)),
+    ],
     ["a directory in its place", async (file: string) => void (await openVault({ file: join(file, "key") }))],
   ])("%s is refused with its path", async (_, prepare) => {
     const file = join(await mkdtemp(join(directory, "bad-")), "renewd.db");
@@ -126,7 +141,10 @@ describe("an SQLite file", () => {
     writer.exec("begin immediate");
     try {
       const refused = store.transaction((tx) => tx.certificates.list());
-      await expect(refused).rejects.toMatchObject({ code: "store.unavailable", message: expect.stringContaining("locked for 5000 ms") });
+      await expect(refused).rejects.toMatchObject({
+        code: "store.unavailable",
+        message: expect.stringContaining("locked for 5000 ms"),
+      });
     } finally {
       writer.exec("rollback");
       await store.close();
@@ -139,6 +157,9 @@ describe("an SQLite file", () => {
     using database = new DatabaseSync(file);
     database.exec("insert into kysely_migration values ('9999-future', '2100-01-01T00:00:00.000Z')");
     const opening = openStore({ kind: "sqlite", file }, vault, "test/1");
-    await expect(opening).rejects.toMatchObject({ code: "store.unavailable", message: expect.stringContaining("newer renewd (it has 9999-future)") });
+    await expect(opening).rejects.toMatchObject({
+      code: "store.unavailable",
+      message: expect.stringContaining("newer renewd (it has 9999-future)"),
+    });
   });
 });

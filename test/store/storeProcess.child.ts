@@ -40,7 +40,14 @@ async function count(store: Store, id: string, times: number): Promise<string> {
       const renewal = await tx.renewals.lock(id);
       if (renewal === null) throw new Error(`no renewal ${id}`);
       await tx.renewals.update(id, renewal.fence, { attempts: renewal.attempts + 1 });
-      await tx.events.append({ at: n, type: "issue.started", certificate: null, renewalId: id, target: null, detail: {} });
+      await tx.events.append({
+        at: n,
+        type: "issue.started",
+        certificate: null,
+        renewalId: id,
+        target: null,
+        detail: {},
+      });
     });
   }
   return "done";
@@ -49,7 +56,14 @@ async function count(store: Store, id: string, times: number): Promise<string> {
 async function hang(store: Store, id: string): Promise<string> {
   return store.transaction(async (tx) => {
     await tx.renewals.update(id, 0, { state: "issuing", attempts: 7 });
-    await tx.events.append({ at: 0, type: "issue.started", certificate: null, renewalId: id, target: null, detail: {} });
+    await tx.events.append({
+      at: 0,
+      type: "issue.started",
+      certificate: null,
+      renewalId: id,
+      target: null,
+      detail: {},
+    });
     await tx.events.list({ limit: 1 });
     console.log("inside");
     return new Promise<string>(() => {});

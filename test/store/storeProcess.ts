@@ -14,9 +14,14 @@ export interface StoreProcess extends AsyncDisposable {
 
 /** `storeProcess.child.ts` in a process of its own. */
 export function startStoreProcess(options: StoreOptions, masterKeyFile: string): StoreProcess {
-  const where = options.kind === "sqlite" ? { kind: options.kind, file: options.file } : { kind: options.kind, url: options.url.reveal() };
+  const where =
+    options.kind === "sqlite"
+      ? { kind: options.kind, file: options.file }
+      : { kind: options.kind, url: options.url.reveal() };
   const program = fileURLToPath(new URL("./storeProcess.child.ts", import.meta.url));
-  const child = spawn(process.execPath, [program, JSON.stringify({ ...where, masterKeyFile })], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [program, JSON.stringify({ ...where, masterKeyFile })], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const exited = once(child, "exit");
   // A command to a process that has just ended is lost, which the next `next()` reports.
   child.stdin.on("error", () => {});

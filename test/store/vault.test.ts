@@ -37,7 +37,10 @@ describe("a sealed value", () => {
   test("says which master key it needs when another is given", async () => {
     const [right, wrong] = [await openVault({ key: keyOf(1) }), await openVault({ key: keyOf(2) })];
     const error = thrownBy(() => wrong.open("a", right.seal("a", new Secret("x"))));
-    expect(error).toMatchObject({ ...refusal, message: expect.stringMatching(new RegExp(`${right.keyId}.*${wrong.keyId}`)) });
+    expect(error).toMatchObject({
+      ...refusal,
+      message: expect.stringMatching(new RegExp(`${right.keyId}.*${wrong.keyId}`)),
+    });
   });
 
   test("does not open when any part of it is changed, cut or exchanged", async () => {
@@ -87,7 +90,10 @@ describe("the master key", () => {
     const file = join(directory, `open-${mode}`);
     await openVault({ file });
     await chmod(file, mode);
-    await expect(openVault({ file })).rejects.toMatchObject({ code: "config.secret", message: expect.stringContaining(`chmod 600 ${file}`) });
+    await expect(openVault({ file })).rejects.toMatchObject({
+      code: "config.secret",
+      message: expect.stringContaining(`chmod 600 ${file}`),
+    });
   });
 
   test.each([
@@ -109,6 +115,9 @@ describe("the master key", () => {
     const file = join(directory, "file");
     await writeFile(file, "");
     const inside = join(file, "master.key");
-    await expect(openVault({ file: inside })).rejects.toMatchObject({ code: "config.secret", message: expect.stringContaining(inside) });
+    await expect(openVault({ file: inside })).rejects.toMatchObject({
+      code: "config.secret",
+      message: expect.stringContaining(inside),
+    });
   });
 });

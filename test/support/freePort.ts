@@ -45,7 +45,8 @@ export async function onFreePorts<T>(start: () => Promise<T>): Promise<T> {
     try {
       return await start();
     } catch (error) {
-      if (attempt === STARTS_MAX || !(error instanceof Error && /address (already )?in use/i.test(error.message))) throw error;
+      if (attempt === STARTS_MAX || !(error instanceof Error && /address (already )?in use/i.test(error.message)))
+        throw error;
     }
   }
 }

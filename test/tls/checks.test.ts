@@ -28,13 +28,21 @@ describe("what an address served", () => {
     ["the expected pair", GOOD],
     ["anything valid for the name when nothing is expected", { ...GOOD, expected: null }],
     ["the issued chain with the root after it", served({ chain: ["i1", "i2", "root"] })],
-    ["a leaf whose CA issued no chain", { ...served({ chain: [] }), expected: { fingerprint: "aa", serial: "0A", chain: [] } }],
+    [
+      "a leaf whose CA issued no chain",
+      { ...served({ chain: [] }), expected: { fingerprint: "aa", serial: "0A", chain: [] } },
+    ],
   ])("is accepted: %s", (_, input) => {
     expect(checkServed(input)).toBeNull();
   });
 
   test.each<[string, CheckInput, string, string]>([
-    ["an older leaf", served({ fingerprint: "bb", serial: "0B" }), "verify.stale", "serves serial 0B until 2026-08-30T00:00:00Z, wanted serial 0A"],
+    [
+      "an older leaf",
+      served({ fingerprint: "bb", serial: "0B" }),
+      "verify.stale",
+      "serves serial 0B until 2026-08-30T00:00:00Z, wanted serial 0A",
+    ],
     [
       "an older leaf that expired",
       served({ fingerprint: "bb", serial: "0B", notAfter: NOW - DAY }),
@@ -43,7 +51,10 @@ describe("what an address served", () => {
     ],
     [
       "another name's certificate",
-      served({ fingerprint: "bb", serial: "0B", subjectAltNames: ["x.example", "y.example", "z.example", "w.example"] }, { covered: false }),
+      served(
+        { fingerprint: "bb", serial: "0B", subjectAltNames: ["x.example", "y.example", "z.example", "w.example"] },
+        { covered: false },
+      ),
       "verify.wrongCertificate",
       "asked for a.example, it serves serial 0B issued by CN=CA for only x.example, y.example, z.example and 1 more: probably the default certificate of another server block",
     ],
@@ -53,15 +64,30 @@ describe("what an address served", () => {
       "verify.wrongCertificate",
       "asked for a.example, it serves serial 0A issued by an unnamed issuer for no names: probably the default certificate of another server block",
     ],
-    ["the leaf before its time", served({ notBefore: NOW + 1 }), "verify.notValid", "serves serial 0A, which is not valid before 2026-06-01T00:00:00Z"],
-    ["the leaf at its last instant", served({ notAfter: NOW }), "verify.notValid", "serves serial 0A, which expired 2026-06-01T00:00:00Z"],
+    [
+      "the leaf before its time",
+      served({ notBefore: NOW + 1 }),
+      "verify.notValid",
+      "serves serial 0A, which is not valid before 2026-06-01T00:00:00Z",
+    ],
+    [
+      "the leaf at its last instant",
+      served({ notAfter: NOW }),
+      "verify.notValid",
+      "serves serial 0A, which expired 2026-06-01T00:00:00Z",
+    ],
     [
       "an expired leaf when nothing is expected",
       served({ notAfter: NOW }, { expected: null }),
       "verify.notValid",
       "serves serial 0A, which expired 2026-06-01T00:00:00Z",
     ],
-    ["no chain", served({ chain: [] }), "verify.badChain", "serves the leaf without its intermediate certificates (2 issued, 0 served, 2 missing)"],
+    [
+      "no chain",
+      served({ chain: [] }),
+      "verify.badChain",
+      "serves the leaf without its intermediate certificates (2 issued, 0 served, 2 missing)",
+    ],
     [
       "a shorter chain",
       served({ chain: ["i1"] }),

@@ -35,7 +35,10 @@ function at(port: number, part: Partial<Endpoint> = {}): Endpoint {
 }
 
 function whole(pair: IssuedPair, ...chain: string[]): ServedPair {
-  return { keyPem: pair.keyPem, certPem: [pair.certPem, ...(chain.length > 0 ? chain : [inner.certPem, outer.certPem])].join("") };
+  return {
+    keyPem: pair.keyPem,
+    certPem: [pair.certPem, ...(chain.length > 0 ? chain : [inner.certPem, outer.certPem])].join(""),
+  };
 }
 
 function versionOf(pair: IssuedPair, chain = [inner.certPem, outer.certPem]): Version {
@@ -101,7 +104,9 @@ describe("observing an address", () => {
     const prober = probe({ resolve: async () => ["127.0.0.1", "127.0.0.2", "127.0.0.1"] });
     const endpoint = at(stale.port);
     const addresses = await prober.addresses(endpoint, SIGNAL);
-    const seen = await Promise.all(addresses.map((address) => prober.observe(endpoint, address, versionOf(current), SIGNAL)));
+    const seen = await Promise.all(
+      addresses.map((address) => prober.observe(endpoint, address, versionOf(current), SIGNAL)),
+    );
     expect(seen.map((each) => [each.address, each.problem?.code ?? null])).toEqual([
       ["127.0.0.1", null],
       ["127.0.0.2", "verify.stale"],
@@ -115,7 +120,12 @@ describe("observing an address", () => {
     await using server = await startTlsServer({ pairs: [whole(fallback)], bound: { [NAME]: whole(current) } });
     const bound = await probe().observe(at(server.port), "127.0.0.1", versionOf(current), SIGNAL);
     expect(bound.problem).toBeNull();
-    const unbound = await probe().observe(at(server.port, { sni: "shop.renewd.test" }), "127.0.0.1", versionOf(current), SIGNAL);
+    const unbound = await probe().observe(
+      at(server.port, { sni: "shop.renewd.test" }),
+      "127.0.0.1",
+      versionOf(current),
+      SIGNAL,
+    );
     expect(unbound.problem?.code).toBe("verify.wrongCertificate");
     expect(unbound.problem?.message).toContain("default.renewd.test");
   });
@@ -123,15 +133,28 @@ describe("observing an address", () => {
   test("sends no server name for an address and expects the address among the names", async () => {
     const pair = await inner.issue({ names: ["127.0.0.1", "::1"] });
     await using server = await startTlsServer({ pairs: [whole(pair)] });
-    const seen = await probe().observe(at(server.port, { host: "127.0.0.1", sni: "127.0.0.1" }), "127.0.0.1", versionOf(pair), SIGNAL);
+    const seen = await probe().observe(
+      at(server.port, { host: "127.0.0.1", sni: "127.0.0.1" }),
+      "127.0.0.1",
+      versionOf(pair),
+      SIGNAL,
+    );
     expect(seen.problem).toBeNull();
     expect(seen.served?.subjectAltNames).toEqual(["127.0.0.1", "::1"]);
     expect(await server.handshakes(1)).toMatchObject([{ serverName: null }]);
   });
 
   test.each<[string, Partial<LeafOptions>, string]>([
-    ["expired", { notBefore: new Date("2025-01-01"), notAfter: new Date("2025-02-01") }, "which expired 2025-02-01T00:00:00Z"],
-    ["not yet valid", { notBefore: new Date("2099-01-01"), notAfter: new Date("2099-02-01") }, "which is not valid before 2099-01-01T00:00:00Z"],
+    [
+      "expired",
+      { notBefore: new Date("2025-01-01"), notAfter: new Date("2025-02-01") },
+      "which expired 2025-02-01T00:00:00Z",
+    ],
+    [
+      "not yet valid",
+      { notBefore: new Date("2099-01-01"), notAfter: new Date("2099-02-01") },
+      "which is not valid before 2099-01-01T00:00:00Z",
+    ],
   ])("tells a certificate that is %s", async (_, dates, message) => {
     const pair = await inner.issue({ names: [NAME], ...dates });
     await using server = await startTlsServer({ pairs: [whole(pair)] });
@@ -142,14 +165,17 @@ describe("observing an address", () => {
   });
 
   // Holds Node to what served.ts relies on: the chain as sent, neither sorted nor completed nor deduplicated.
-  test.each(["TLSv1.2", "TLSv1.3"] as const)("records the chain in wire order whatever it is (%s)", async (maxVersion) => {
-    const stranger = await createRoot();
-    const sent = [outer.certPem, stranger.certPem, inner.certPem, inner.certPem, current.certPem];
-    await using server = await startTlsServer({ pairs: [whole(current, ...sent)], maxVersion });
-    const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(current), SIGNAL);
-    expect(seen.served?.chain).toEqual(sent.map(fingerprint));
-    expect(seen.problem?.code).toBe("verify.badChain");
-  });
+  test.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "records the chain in wire order whatever it is (%s)",
+    async (maxVersion) => {
+      const stranger = await createRoot();
+      const sent = [outer.certPem, stranger.certPem, inner.certPem, inner.certPem, current.certPem];
+      await using server = await startTlsServer({ pairs: [whole(current, ...sent)], maxVersion });
+      const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(current), SIGNAL);
+      expect(seen.served?.chain).toEqual(sent.map(fingerprint));
+      expect(seen.problem?.code).toBe("verify.badChain");
+    },
+  );
 
   test("tells a missing intermediate", async () => {
     await using server = await startTlsServer({ pairs: [{ certPem: current.certPem, keyPem: current.keyPem }] });
@@ -158,15 +184,18 @@ describe("observing an address", () => {
     expect(seen.served?.chain).toEqual([]);
   });
 
-  test.each(["TLSv1.2", "TLSv1.3"] as const)("of a server with an RSA and an ECDSA certificate, judges the one of the issued kind (%s)", async (maxVersion) => {
-    const rsa = await inner.issue({ names: [NAME], keyType: "rsa-2048" });
-    await using server = await startTlsServer({ pairs: [whole(rsa), whole(current)], maxVersion });
-    for (const pair of [rsa, current]) {
-      const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(pair), SIGNAL);
-      expect(seen.problem).toBeNull();
-      expect(seen.served?.fingerprint).toBe(fingerprint(pair.certPem));
-    }
-  });
+  test.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "of a server with an RSA and an ECDSA certificate, judges the one of the issued kind (%s)",
+    async (maxVersion) => {
+      const rsa = await inner.issue({ names: [NAME], keyType: "rsa-2048" });
+      await using server = await startTlsServer({ pairs: [whole(rsa), whole(current)], maxVersion });
+      for (const pair of [rsa, current]) {
+        const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(pair), SIGNAL);
+        expect(seen.problem).toBeNull();
+        expect(seen.served?.fingerprint).toBe(fingerprint(pair.certPem));
+      }
+    },
+  );
 
   test("calls a server stale that still has only the other kind of key", async () => {
     const rsa = await inner.issue({ names: [NAME], keyType: "rsa-2048" });
@@ -176,12 +205,19 @@ describe("observing an address", () => {
     expect(seen.served?.fingerprint).toBe(fingerprint(rsa.certPem));
   });
 
-  test.each(["TLSv1.2", "TLSv1.3"] as const)("sees what a server serves that demands a client certificate (%s)", async (maxVersion) => {
-    await using server = await startTlsServer({ pairs: [whole(current)], maxVersion, clientCertificateCa: root.certPem });
-    const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(current), SIGNAL);
-    expect(seen.problem).toBeNull();
-    expect(seen.served?.chain).toHaveLength(2);
-  });
+  test.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "sees what a server serves that demands a client certificate (%s)",
+    async (maxVersion) => {
+      await using server = await startTlsServer({
+        pairs: [whole(current)],
+        maxVersion,
+        clientCertificateCa: root.certPem,
+      });
+      const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(current), SIGNAL);
+      expect(seen.problem).toBeNull();
+      expect(seen.served?.chain).toHaveLength(2);
+    },
+  );
 });
 
 describe("addresses that do not serve", () => {
@@ -192,7 +228,10 @@ describe("addresses that do not serve", () => {
     const port = typeof bound === "object" && bound !== null ? bound.port : 0;
     await new Promise((resolve) => server.close(resolve));
     const seen = await probe().observe(at(port), "127.0.0.1", null, SIGNAL);
-    expect(seen).toMatchObject({ served: null, problem: { code: "verify.unreachable", message: "connection refused: nothing listens there" } });
+    expect(seen).toMatchObject({
+      served: null,
+      problem: { code: "verify.unreachable", message: "connection refused: nothing listens there" },
+    });
   });
 
   test("a port that speaks something else", async () => {
@@ -204,12 +243,17 @@ describe("addresses that do not serve", () => {
   test("a peer that hangs up", async () => {
     await using server = await startTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
     const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
-    expect(seen.problem).toEqual({ code: "verify.unreachable", message: "the peer closed the connection during the handshake" });
+    expect(seen.problem).toEqual({
+      code: "verify.unreachable",
+      message: "the peer closed the connection during the handshake",
+    });
   });
 
   test("a peer that refuses the handshake", async () => {
     // TLS record: alert, fatal, unrecognized_name (RFC 6066 §3).
-    await using server = await startTcpServer((socket) => socket.once("data", () => socket.end(Buffer.from("15030300020270", "hex"))));
+    await using server = await startTcpServer((socket) =>
+      socket.once("data", () => socket.end(Buffer.from("15030300020270", "hex"))),
+    );
     const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
     expect(seen.problem?.code).toBe("verify.unreachable");
     expect(seen.problem?.message).toContain("refuses this server name");
@@ -224,9 +268,14 @@ describe("addresses that do not serve", () => {
       socket.once("close", () => clearInterval(drip));
     });
     const prober = probe({ timeoutMs: 300 });
-    const seen = await Promise.all([silent, dripping].map((server) => prober.observe(at(server.port), "127.0.0.1", null, SIGNAL)));
+    const seen = await Promise.all(
+      [silent, dripping].map((server) => prober.observe(at(server.port), "127.0.0.1", null, SIGNAL)),
+    );
     for (const each of seen) {
-      expect(each).toMatchObject({ served: null, problem: { code: "verify.unreachable", message: "no handshake within 300 ms" } });
+      expect(each).toMatchObject({
+        served: null,
+        problem: { code: "verify.unreachable", message: "no handshake within 300 ms" },
+      });
       expect(each.durationMs).toBeLessThan(30_000);
     }
   });
@@ -242,7 +291,10 @@ describe("addresses that do not serve", () => {
 
 describe("hostile endpoints", () => {
   test("a megabyte of certificate is refused", async () => {
-    const names = Array.from({ length: 4_000 }, (_, i) => `${"x".repeat(60)}.${i}.${"y".repeat(60)}.${"z".repeat(60)}.renewd.test`);
+    const names = Array.from(
+      { length: 4_000 },
+      (_, i) => `${"x".repeat(60)}.${i}.${"y".repeat(60)}.${"z".repeat(60)}.renewd.test`,
+    );
     const huge = await inner.issue({ names });
     expect(huge.certPem.length).toBeGreaterThan(1_000_000);
     await using server = await startTlsServer({ pairs: [{ certPem: huge.certPem, keyPem: huge.keyPem }] });
@@ -264,7 +316,8 @@ describe("hostile endpoints", () => {
     await using server = await startTlsServer({ pairs: [{ certPem: pair.certPem, keyPem: pair.keyPem }] });
     const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
     expect(seen.problem?.code).toBe("verify.wrongCertificate");
-    for (const text of [seen.served?.issuer ?? "\n", seen.problem?.message ?? "\n"]) expect(text).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
+    for (const text of [seen.served?.issuer ?? "\n", seen.problem?.message ?? "\n"])
+      expect(text).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u);
   });
 });
 
@@ -280,13 +333,28 @@ describe("finding addresses", () => {
   });
 
   test.each<[string, Partial<ProbeOptions>, string]>([
-    ["unknown", { resolve: () => Promise.reject(Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" })) }, "the name does not resolve"],
+    [
+      "unknown",
+      { resolve: () => Promise.reject(Object.assign(new Error("getaddrinfo ENOTFOUND"), { code: "ENOTFOUND" })) },
+      "the name does not resolve",
+    ],
     ["without address", { resolve: async () => [] }, "the name has no address"],
-    ["with absurdly many", { resolve: async () => Array.from({ length: 65 }, (_, i) => `192.0.2.${i}`) }, "65 addresses"],
-    ["never answered", { resolve: () => new Promise(() => {}), timeoutMs: 100 }, "no answer from the name server within 100 ms"],
+    [
+      "with absurdly many",
+      { resolve: async () => Array.from({ length: 65 }, (_, i) => `192.0.2.${i}`) },
+      "65 addresses",
+    ],
+    [
+      "never answered",
+      { resolve: () => new Promise(() => {}), timeoutMs: 100 },
+      "no answer from the name server within 100 ms",
+    ],
   ])("a name %s is unreachable", async (_, options, message) => {
     const found = probe(options).addresses(at(443), SIGNAL);
-    await expect(found).rejects.toMatchObject({ code: "verify.unreachable", message: expect.stringContaining(`${NAME}: `) });
+    await expect(found).rejects.toMatchObject({
+      code: "verify.unreachable",
+      message: expect.stringContaining(`${NAME}: `),
+    });
     await expect(found).rejects.toThrow(message);
   });
 

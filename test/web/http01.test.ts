@@ -22,7 +22,8 @@ describe("the http-01 responder", () => {
   });
   afterEach(() => responder.close());
 
-  const ask = (path: string, method = "GET"): Promise<Response> => fetch(`http://127.0.0.1:${responder.port}${path}`, { method });
+  const ask = (path: string, method = "GET"): Promise<Response> =>
+    fetch(`http://127.0.0.1:${responder.port}${path}`, { method });
 
   it("answers a known token with its key authorization", async () => {
     const response = await ask(PATH + TOKEN);
@@ -67,14 +68,17 @@ describe("the http-01 responder", () => {
     expect((await ask(PATH + TOKEN)).status).toBe(200);
   });
 
-  it.each(["rubbish\r\n\r\n", `GET ${PATH}${TOKEN} HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(20_000)}\r\n\r\n`])("survives a broken request", async (text) => {
-    const socket = connect(responder.port, "127.0.0.1");
-    socket.on("error", () => undefined);
-    socket.end(text);
-    socket.resume();
-    await once(socket, "close");
-    expect((await ask(PATH + TOKEN)).status).toBe(200);
-  });
+  it.each(["rubbish\r\n\r\n", `GET ${PATH}${TOKEN} HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(20_000)}\r\n\r\n`])(
+    "survives a broken request",
+    async (text) => {
+      const socket = connect(responder.port, "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.end(text);
+      socket.resume();
+      await once(socket, "close");
+      expect((await ask(PATH + TOKEN)).status).toBe(200);
+    },
+  );
 
   it("cuts off a client that never finishes its request", async () => {
     const socket = connect(responder.port, "127.0.0.1");
@@ -98,7 +102,11 @@ describe("the http-01 responder", () => {
   });
 
   it("shares its port with the responders of other workers", async () => {
-    const second = await startHttp01Responder({ host: "127.0.0.1", port: responder.port, challenges: { get: async () => `${TOKEN}.thumb` } });
+    const second = await startHttp01Responder({
+      host: "127.0.0.1",
+      port: responder.port,
+      challenges: { get: async () => `${TOKEN}.thumb` },
+    });
     expect(second.port).toBe(responder.port);
     await second.close();
     expect((await ask(PATH + TOKEN)).status).toBe(200);

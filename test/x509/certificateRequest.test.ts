@@ -37,7 +37,11 @@ describe("a certificate signing request made by openssl", () => {
 
   it.each<[string, OwnCsrOptions, object]>([
     ["no names", { names: [] }, { identifiers: [], commonNames: [] }],
-    ["a common name only", { names: [], commonName: "www.a.example" }, { identifiers: [], commonNames: ["www.a.example"] }],
+    [
+      "a common name only",
+      { names: [], commonName: "www.a.example" },
+      { identifiers: [], commonNames: ["www.a.example"] },
+    ],
     ["names in upper case", { names: ["WWW.A.example"] }, { identifiers: [identifierOf("www.a.example")] }],
     [
       "names of other kinds",
@@ -60,7 +64,9 @@ describe("a certificate signing request made by openssl", () => {
   });
 
   it("signed with SHA-1 is signed by an algorithm that is not supported", async () => {
-    const { signed, publicKey } = readCertificateRequest((await makeCsr({ names: ["a.example"], keyType: "rsa-2048", digest: "sha1" })).der);
+    const { signed, publicKey } = readCertificateRequest(
+      (await makeCsr({ names: ["a.example"], keyType: "rsa-2048", digest: "sha1" })).der,
+    );
     expect(() => isSignedBy(signed, publicKey)).toThrow("not supported");
   });
 });
@@ -80,9 +86,19 @@ describe("what is no certificate signing request", () => {
     ["a private key", () => Buffer.from(newKeyPem("ecdsa-p256"))],
     ["a certificate", async () => Buffer.from((await (await createRoot()).issue({ names: ["a.example"] })).certPem)],
     ["an empty block", () => Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\n\n-----END CERTIFICATE REQUEST-----\n")],
-    ["two requests", async () => Buffer.from((await makeCsr({ names: ["a.example"] })).pem + (await makeCsr({ names: ["a.example"] })).pem)],
-    ["a request and more", async () => Buffer.concat([(await makeCsr({ names: ["a.example"] })).der, Buffer.from([0])])],
-    ["a public key", () => generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "der" })],
+    [
+      "two requests",
+      async () =>
+        Buffer.from((await makeCsr({ names: ["a.example"] })).pem + (await makeCsr({ names: ["a.example"] })).pem),
+    ],
+    [
+      "a request and more",
+      async () => Buffer.concat([(await makeCsr({ names: ["a.example"] })).der, Buffer.from([0])]),
+    ],
+    [
+      "a public key",
+      () => generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "der" }),
+    ],
   ])("%s is refused", async (_, file) => {
     const bytes = await file();
     expect(() => readCertificateRequest(bytes)).toThrow();
@@ -90,7 +106,8 @@ describe("what is no certificate signing request", () => {
 
   it("any beginning of one is refused", async () => {
     const { der } = await makeCsr({ names: ["a.example"] });
-    for (let length = 0; length < der.length; length++) expect(() => readCertificateRequest(der.subarray(0, length))).toThrow();
+    for (let length = 0; length < der.length; length++)
+      expect(() => readCertificateRequest(der.subarray(0, length))).toThrow();
   });
 });
 
@@ -105,7 +122,11 @@ describe("a private key that comes from elsewhere", () => {
       `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${privateKey.export({ type: "sec1", format: "pem" })}`,
       pkcs8,
     ],
-    ["PKCS#1", rsa.export({ type: "pkcs1", format: "pem" }).toString(), rsa.export({ type: "pkcs8", format: "pem" }).toString()],
+    [
+      "PKCS#1",
+      rsa.export({ type: "pkcs1", format: "pem" }).toString(),
+      rsa.export({ type: "pkcs8", format: "pem" }).toString(),
+    ],
     ["PKCS#8", pkcs8, pkcs8],
     ["PKCS#8 without its last newline", pkcs8.trimEnd(), pkcs8],
   ])("as %s becomes PKCS#8", (_, pem, expected) => {
@@ -115,7 +136,12 @@ describe("a private key that comes from elsewhere", () => {
   it.each([
     ["words", "not a key"],
     ["a public key", createPublicKey(privateKey).export({ type: "spki", format: "pem" }).toString()],
-    ["a key under a passphrase", createPrivateKey(pkcs8).export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" }).toString()],
+    [
+      "a key under a passphrase",
+      createPrivateKey(pkcs8)
+        .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" })
+        .toString(),
+    ],
   ])("as %s is none", (_, pem) => {
     expect(isPrivateKey(new Secret(pem))).toBe(false);
   });

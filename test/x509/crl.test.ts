@@ -20,7 +20,10 @@ describe("a revocation list", () => {
     ["rsa-2048", "sha512"],
   ] as const)("signed by %s with %s tells which of ours were revoked, when and why", async (keyType, digest) => {
     const issuer = await createRoot({ keyType });
-    const list = await makeCrl(issuer, { revoked: { [MINE]: "keyCompromise", [HIGH]: null, "01": "superseded" }, digest });
+    const list = await makeCrl(issuer, {
+      revoked: { [MINE]: "keyCompromise", [HIGH]: null, "01": "superseded" },
+      digest,
+    });
     expect(revokedIn(list, issuer.certPem, [MINE, HIGH, OTHER])).toEqual(
       new Map([
         [MINE, { at: REVOKED_AT, reason: "keyCompromise" }],
@@ -33,11 +36,16 @@ describe("a revocation list", () => {
 
   it("that is empty revokes nothing, and a serial inside another is not revoked", async () => {
     expect(revokedIn(await makeCrl(root, { revoked: {} }), root.certPem, [MINE])).toEqual(new Map());
-    expect(revokedIn(await makeCrl(root, { revoked: { [`${MINE}01`]: null } }), root.certPem, [MINE])).toEqual(new Map());
+    expect(revokedIn(await makeCrl(root, { revoked: { [`${MINE}01`]: null } }), root.certPem, [MINE])).toEqual(
+      new Map(),
+    );
   });
 
   it("of thousands of entries is read in a moment", async () => {
-    const many = Array.from({ length: 20_000 }, (_, index) => [`7E${index.toString(16).padStart(30, "0").toUpperCase()}`, "superseded"] as const);
+    const many = Array.from(
+      { length: 20_000 },
+      (_, index) => [`7E${index.toString(16).padStart(30, "0").toUpperCase()}`, "superseded"] as const,
+    );
     const list = await makeCrl(root, { revoked: Object.fromEntries([...many, [MINE, "cessationOfOperation"]]) });
     const started = performance.now();
     expect(revokedIn(list, root.certPem, [MINE]).get(MINE)?.reason).toBe("cessationOfOperation");
@@ -63,15 +71,26 @@ describe("a revocation list", () => {
   it.each([
     ["about changes only", ["2.5.29.27 = critical,DER:020101"], "critical extension"],
     ["of unknown rules", ["1.2.3.4 = critical,ASN1:UTF8:what"], "critical extension"],
-    ["about others' certificates", ["issuingDistributionPoint = critical,@point", "[point]", "indirectCRL = TRUE"], "indirect"],
+    [
+      "about others' certificates",
+      ["issuingDistributionPoint = critical,@point", "[point]", "indirectCRL = TRUE"],
+      "indirect",
+    ],
   ])("%s is not used", async (_what, extensions, message) => {
     const list = await makeCrl(root, { revoked: { [MINE]: null }, extensions });
     expect(() => revokedIn(list, root.certPem, [MINE])).toThrow(message);
   });
 
   it("for a part of the CA's certificates, as Let's Encrypt publishes them, is used", async () => {
-    const extensions = ["issuingDistributionPoint = critical,@point", "[point]", "fullname = URI:http://ca.example/1.crl", "onlyuser = TRUE"];
-    expect(revokedIn(await makeCrl(root, { revoked: { [MINE]: null }, extensions }), root.certPem, [MINE]).size).toBe(1);
+    const extensions = [
+      "issuingDistributionPoint = critical,@point",
+      "[point]",
+      "fullname = URI:http://ca.example/1.crl",
+      "onlyuser = TRUE",
+    ];
+    expect(revokedIn(await makeCrl(root, { revoked: { [MINE]: null }, extensions }), root.certPem, [MINE]).size).toBe(
+      1,
+    );
   });
 
   it("that is damaged anywhere or cut ends with an error or a refused signature, never with a revocation", async () => {
@@ -91,8 +110,17 @@ describe("where a certificate says its list is", () => {
 
   it("is taken from it if it can be fetched by plain http or https", async () => {
     expect(await urls()).toEqual([]);
-    expect(await urls(["http://ca.example/1.crl", "https://ca.example/2.crl"])).toEqual(expect.arrayContaining(["http://ca.example/1.crl"]));
-    expect(await urls(["ldap://ca.example/cn=x", "file:///etc/passwd", "http://user:word@ca.example/", "http://ca.example/a b"])).toEqual([]);
+    expect(await urls(["http://ca.example/1.crl", "https://ca.example/2.crl"])).toEqual(
+      expect.arrayContaining(["http://ca.example/1.crl"]),
+    );
+    expect(
+      await urls([
+        "ldap://ca.example/cn=x",
+        "file:///etc/passwd",
+        "http://user:word@ca.example/",
+        "http://ca.example/a b",
+      ]),
+    ).toEqual([]);
     expect(await urls(["ldap://ca.example/cn=x", "https://ca.example/2.crl"])).toEqual(["https://ca.example/2.crl"]);
   });
 });

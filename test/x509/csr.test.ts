@@ -25,6 +25,8 @@ describe("certificate signing request", () => {
   });
 
   it("refuses a key of no supported type", async () => {
-    await expect(createCsr(new Secret("rubbish"), [{ type: "dns", value: "a.example" }])).rejects.toThrow("no supported type");
+    await expect(createCsr(new Secret("rubbish"), [{ type: "dns", value: "a.example" }])).rejects.toThrow(
+      "no supported type",
+    );
   });
 });

@@ -1,7 +1,11 @@
 import "reflect-metadata";
 import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { AuthorityKeyIdentifierExtension, X509Certificate as PeculiarCertificate, SubjectAlternativeNameExtension } from "@peculiar/x509";
+import {
+  AuthorityKeyIdentifierExtension,
+  X509Certificate as PeculiarCertificate,
+  SubjectAlternativeNameExtension,
+} from "@peculiar/x509";
 import { describe, expect, it } from "vitest";
 import { identifierOf } from "../../src/domain/identifier.ts";
 import { certId } from "../../src/x509/certId.ts";
@@ -14,11 +18,14 @@ import { readSubjectAltName, writeSubjectAltName } from "../../src/x509/subjectA
 import { createRoot } from "../support/ca/pki.ts";
 
 describe("DER", () => {
-  it.each([0, 1, 127, 128, 255, 256, 65_535, 65_536, 20_000_000])("reads back an element of %i octets, and what follows it", (length) => {
-    const element = writeElement(TAG.octetString, new Uint8Array(length));
-    const { tag, content, whole } = readElement(Buffer.concat([element, Uint8Array.of(5, 0)]));
-    expect([tag, content.length, whole.length]).toEqual([TAG.octetString, length, element.length]);
-  });
+  it.each([0, 1, 127, 128, 255, 256, 65_535, 65_536, 20_000_000])(
+    "reads back an element of %i octets, and what follows it",
+    (length) => {
+      const element = writeElement(TAG.octetString, new Uint8Array(length));
+      const { tag, content, whole } = readElement(Buffer.concat([element, Uint8Array.of(5, 0)]));
+      expect([tag, content.length, whole.length]).toEqual([TAG.octetString, length, element.length]);
+    },
+  );
 
   it.each([
     ["nothing", []],
@@ -35,7 +42,10 @@ describe("DER", () => {
   it("writes object identifiers as OpenSSL does", () => {
     for (const dotted of ["2.5.29.17", "1.2.840.113549.1.9.14", "1.2.840.10045.4.3.2", "1.3.6.1.5.5.7.1.24"]) {
       const der = writeElement(TAG.oid, oidContent(dotted));
-      const openssl = execFileSync("openssl", ["asn1parse", "-inform", "DER", "-oid", "/dev/null"], { input: der, encoding: "utf8" });
+      const openssl = execFileSync("openssl", ["asn1parse", "-inform", "DER", "-oid", "/dev/null"], {
+        input: der,
+        encoding: "utf8",
+      });
       const known: Record<string, string> = {
         "2.5.29.17": "Subject Alternative Name",
         "1.2.840.113549.1.9.14": "Extension Request",
@@ -47,7 +57,10 @@ describe("DER", () => {
   });
 
   it("ends, and with a TypeError at worst, whatever octet of a certificate is damaged or wherever it is cut", async () => {
-    const { certPem } = await (await createRoot()).issue({ names: ["a.example", "192.0.2.1"], keyUsage: ["digitalSignature"] });
+    const { certPem } = await (await createRoot()).issue({
+      names: ["a.example", "192.0.2.1"],
+      keyUsage: ["digitalSignature"],
+    });
     const der = new Uint8Array(new X509Certificate(certPem).raw);
     const read = (bytes: Uint8Array): void => {
       try {
@@ -72,29 +85,46 @@ describe("extensions", () => {
     const { certPem } = await root.issue({ names, keyUsage: ["digitalSignature", "keyEncipherment", "decipherOnly"] });
     const { raw } = new X509Certificate(certPem);
     const other = new PeculiarCertificate(new Uint8Array(raw));
-    const theirs = other.getExtension(SubjectAlternativeNameExtension)?.names.items.map(({ value }) => identifierOf(value));
+    const theirs = other
+      .getExtension(SubjectAlternativeNameExtension)
+      ?.names.items.map(({ value }) => identifierOf(value));
     expect(readSubjectAltName(raw)).toEqual(theirs);
     expect(readSubjectAltName(raw)).toEqual(names.map(identifierOf));
-    expect(readUsages(certPem)).toEqual({ keyUsage: ["digitalSignature", "keyEncipherment", "decipherOnly"], extendedKeyUsage: ["1.3.6.1.5.5.7.3.1"] });
+    expect(readUsages(certPem)).toEqual({
+      keyUsage: ["digitalSignature", "keyEncipherment", "decipherOnly"],
+      extendedKeyUsage: ["1.3.6.1.5.5.7.3.1"],
+    });
     expect(other.getExtension(AuthorityKeyIdentifierExtension)).toBeNull();
     expect(certId(certPem)).toBeNull();
   });
 
   it("refuse an IP address of neither four nor sixteen octets", () => {
     const names = writeElement(TAG.sequence, writeElement(0x87, Uint8Array.of(1, 2, 3)));
-    const extension = writeElement(TAG.sequence, writeElement(TAG.oid, oidContent(EXTENSION.subjectAltName)), writeElement(TAG.octetString, names));
-    const certificate = writeElement(TAG.sequence, writeElement(TAG.sequence, writeElement(0xa3, writeElement(TAG.sequence, extension))));
+    const extension = writeElement(
+      TAG.sequence,
+      writeElement(TAG.oid, oidContent(EXTENSION.subjectAltName)),
+      writeElement(TAG.octetString, names),
+    );
+    const certificate = writeElement(
+      TAG.sequence,
+      writeElement(TAG.sequence, writeElement(0xa3, writeElement(TAG.sequence, extension))),
+    );
     expect(() => readSubjectAltName(certificate)).toThrow("3 octets");
   });
 
   it("write names that read back, in their order", () => {
-    const identifiers = ["a.example", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "::", "2001:db8:1:2:3:4:5:6"].map(identifierOf);
+    const identifiers = ["a.example", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "::", "2001:db8:1:2:3:4:5:6"].map(
+      identifierOf,
+    );
     const extension = writeElement(
       TAG.sequence,
       writeElement(TAG.oid, oidContent(EXTENSION.subjectAltName)),
       writeElement(TAG.octetString, writeSubjectAltName(identifiers)),
     );
-    const certificate = writeElement(TAG.sequence, writeElement(TAG.sequence, writeElement(0xa3, writeElement(TAG.sequence, extension))));
+    const certificate = writeElement(
+      TAG.sequence,
+      writeElement(TAG.sequence, writeElement(0xa3, writeElement(TAG.sequence, extension))),
+    );
     expect(readSubjectAltName(certificate)).toEqual(identifiers);
   });
 });
@@ -103,7 +133,11 @@ describe("a request for a certificate", () => {
   it("is one that OpenSSL verifies and reads as we meant it", async () => {
     const identifiers = ["*.a.example", "192.0.2.1", "2001:db8::1"].map(identifierOf);
     const der = await createCsr(await generateKey("ecdsa-p384"), identifiers);
-    const text = execFileSync("openssl", ["req", "-inform", "DER", "-verify", "-noout", "-text"], { input: der, encoding: "utf8", stdio: "pipe" });
+    const text = execFileSync("openssl", ["req", "-inform", "DER", "-verify", "-noout", "-text"], {
+      input: der,
+      encoding: "utf8",
+      stdio: "pipe",
+    });
     expect(text).toContain("DNS:*.a.example, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1");
     expect(text).toContain("ecdsa-with-SHA384");
     expect([...elementsOf(readElement(der).content)]).toHaveLength(3);

@@ -59,7 +59,9 @@ describe("what a CA delivered", () => {
   });
 
   it("is refused when a requested name is missing, and the name is told", () => {
-    expect(refusal({ identifiers: names("a.example", "b.example", "c.example") })).toContain("lacks the requested name c.example");
+    expect(refusal({ identifiers: names("a.example", "b.example", "c.example") })).toContain(
+      "lacks the requested name c.example",
+    );
   });
 
   it("is refused when it holds a name nobody requested", () => {
@@ -68,7 +70,11 @@ describe("what a CA delivered", () => {
 
   it("compares IPv6 addresses whatever their spelling", async () => {
     const pair = await lower.issue({ ...LEAF_DATES, names: ["2001:db8::1"] });
-    const change = { leafPem: pair.certPem, privateKey: new Secret(pair.keyPem), identifiers: [{ type: "ip", value: "2001:0DB8:0:0:0:0:0:1" }] } as const;
+    const change = {
+      leafPem: pair.certPem,
+      privateKey: new Secret(pair.keyPem),
+      identifiers: [{ type: "ip", value: "2001:0DB8:0:0:0:0:0:1" }],
+    } as const;
     expect(checkIssued(issued(change)).serial).toMatch(/^7F/);
   });
 
@@ -77,7 +83,11 @@ describe("what a CA delivered", () => {
     ["with its first intermediate cut off", () => [upper.certPem], "the chain is not in order: chain certificate 1"],
     ["with its chain reversed", () => [upper.certPem, lower.certPem], "the chain is not in order: chain certificate 1"],
     ["with a gap in the chain", () => [lower.certPem, root.certPem], "the chain is not in order: chain certificate 2"],
-    ["with a chain certificate that cannot be read", () => [lower.certPem, "rubbish"], "chain certificate 2 cannot be read"],
+    [
+      "with a chain certificate that cannot be read",
+      () => [lower.certPem, "rubbish"],
+      "chain certificate 2 cannot be read",
+    ],
   ])("is refused %s", (_case, chain, message) => {
     expect(refusal({ chainPem: chain() })).toContain(message);
   });
@@ -94,15 +104,25 @@ describe("what a CA delivered", () => {
 
   it.each([
     ["expired", { notBefore: at(-2 * DAY_MS), notAfter: at(-1000) }, "it expired at 2026-11-22T11:59:59.000Z"],
-    ["ahead of our clock", { notBefore: at(6 * MINUTE_MS), notAfter: at(DAY_MS) }, "it is not valid before 2026-11-22T12:06:00.000Z"],
+    [
+      "ahead of our clock",
+      { notBefore: at(6 * MINUTE_MS), notAfter: at(DAY_MS) },
+      "it is not valid before 2026-11-22T12:06:00.000Z",
+    ],
   ])("is refused when %s", async (_case, dates, message) => {
     const pair = await lower.issue({ ...dates, names: ["a.example", "b.example"] });
     expect(refusal({ leafPem: pair.certPem, privateKey: new Secret(pair.keyPem) })).toContain(message);
   });
 
   it("is accepted from a CA whose clock is a little ahead", async () => {
-    const pair = await lower.issue({ notBefore: at(4 * MINUTE_MS), notAfter: at(DAY_MS), names: ["a.example", "b.example"] });
-    expect(checkIssued(issued({ leafPem: pair.certPem, privateKey: new Secret(pair.keyPem) })).notBefore).toBe(NOW + 4 * MINUTE_MS);
+    const pair = await lower.issue({
+      notBefore: at(4 * MINUTE_MS),
+      notAfter: at(DAY_MS),
+      names: ["a.example", "b.example"],
+    });
+    expect(checkIssued(issued({ leafPem: pair.certPem, privateKey: new Secret(pair.keyPem) })).notBefore).toBe(
+      NOW + 4 * MINUTE_MS,
+    );
   });
 
   it("is refused below an expired intermediate", async () => {

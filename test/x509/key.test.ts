@@ -13,9 +13,12 @@ describe("certificate keys", () => {
     expect(createPrivateKey(key.reveal()).type).toBe("private");
   });
 
-  it.each(["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])("takes %j for no key of ours", (text) => {
-    expect(keyTypeOf(new Secret(text))).toBeNull();
-  });
+  it.each(["", "no key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])(
+    "takes %j for no key of ours",
+    (text) => {
+      expect(keyTypeOf(new Secret(text))).toBeNull();
+    },
+  );
 
   it("tells the matching key from another one", async () => {
     const root = await createRoot();

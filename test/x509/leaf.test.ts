@@ -9,7 +9,10 @@ describe("reading a leaf", () => {
     const root = await createRoot();
     const { certPem } = await root.issue({ names: ["a.example"] });
     const leaf = readLeaf(certPem);
-    const openssl = execFileSync("openssl", ["x509", "-noout", "-serial", "-fingerprint", "-sha256"], { input: certPem, encoding: "utf8" });
+    const openssl = execFileSync("openssl", ["x509", "-noout", "-serial", "-fingerprint", "-sha256"], {
+      input: certPem,
+      encoding: "utf8",
+    });
     expect(openssl).toContain(`serial=${leaf.serial}\n`);
     expect(openssl.replaceAll(":", "").toLowerCase()).toContain(leaf.fingerprint);
   });
@@ -18,7 +21,12 @@ describe("reading a leaf", () => {
     const root = await createRoot({ name: "Some CA" });
     const notBefore = new Date("2026-01-02T03:04:05Z");
     const notAfter = new Date("2026-04-02T03:04:05Z");
-    const { certPem } = await root.issue({ names: ["A.example", "192.0.2.1", "2001:DB8:0:0::1"], notBefore, notAfter, keyType: "rsa-3072" });
+    const { certPem } = await root.issue({
+      names: ["A.example", "192.0.2.1", "2001:DB8:0:0::1"],
+      notBefore,
+      notAfter,
+      keyType: "rsa-3072",
+    });
     expect(readLeaf(certPem)).toMatchObject({
       identifiers: [
         { type: "dns", value: "a.example" },

@@ -21,17 +21,27 @@ type Act = (admin: AccountAdmin, signal: AbortSignal) => Promise<AccountFacts | 
 export function addAccount(program: Command, cli: Cli): void {
   const account = program.command("account").description("Look at or change the ACME account of an issuer.");
   const add = (name: string, description: string, done: (issuer: string) => string, act: Act): Command => {
-    const command = account.command(name).description(description).argument("<ISSUER>", "an issuer of the configuration");
-    return perform<{ readonly yes?: boolean }>(command, cli, async ({ args: [issuer = ""], options, output, configFile }) => {
-      if (name === "deactivate" && options.yes !== true) {
-        throw new RenewalError("request.invalid", "--yes: deactivating an account cannot be undone; give --yes if that is meant");
-      }
-      await using reader = await openReader(configFile);
-      const facts = await act(await accountAdmin(reader, issuer), AbortSignal.timeout(TIMEOUT_MS));
-      const report: AccountReport = { version: 1, issuer, account: facts };
-      output.report(report, () => [done(inert(issuer)), ...(facts === null ? [] : linesOf(facts))].join("\n"));
-      return "ok";
-    });
+    const command = account
+      .command(name)
+      .description(description)
+      .argument("<ISSUER>", "an issuer of the configuration");
+    return perform<{ readonly yes?: boolean }>(
+      command,
+      cli,
+      async ({ args: [issuer = ""], options, output, configFile }) => {
+        if (name === "deactivate" && options.yes !== true) {
+          throw new RenewalError(
+            "request.invalid",
+            "--yes: deactivating an account cannot be undone; give --yes if that is meant",
+          );
+        }
+        await using reader = await openReader(configFile);
+        const facts = await act(await accountAdmin(reader, issuer), AbortSignal.timeout(TIMEOUT_MS));
+        const report: AccountReport = { version: 1, issuer, account: facts };
+        output.report(report, () => [done(inert(issuer)), ...(facts === null ? [] : linesOf(facts))].join("\n"));
+        return "ok";
+      },
+    );
   };
   add(
     "show",
@@ -39,7 +49,8 @@ export function addAccount(program: Command, cli: Cli): void {
     (issuer) => `issuer ${issuer}`,
     async (admin, signal) => {
       const facts = await admin.show(signal);
-      if (facts === null) throw new RenewalError("request.invalid", "the issuer has no account yet: its first order registers one");
+      if (facts === null)
+        throw new RenewalError("request.invalid", "the issuer has no account yet: its first order registers one");
       return facts;
     },
   );

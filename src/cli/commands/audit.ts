@@ -9,7 +9,9 @@ export function addAudit(program: Command, cli: Cli): void {
   const audit = program.command("audit").description("Prove that the history is as renewd wrote it.");
   const verify = audit
     .command("verify")
-    .description("Check every event of the history against its seal and its number, while workers go on. Names what was altered, removed or added.");
+    .description(
+      "Check every event of the history against its seal and its number, while workers go on. Names what was altered, removed or added.",
+    );
   perform(verify, cli, ({ output, configFile }) =>
     interruptible(async (signal) => {
       const report: AuditReport = { version: 1, ...(await auditConfigured(configFile, signal)) };

@@ -22,7 +22,9 @@ export function addConfig(program: Command, cli: Cli): void {
 }
 
 function addCheck(config: Command, cli: Cli): void {
-  const command = config.command("check").description("Print every mistake with file, line and column. Exit code 2 when there is one.");
+  const command = config
+    .command("check")
+    .description("Print every mistake with file, line and column. Exit code 2 when there is one.");
   perform(command, cli, async ({ output, configFile }) => {
     const result = await loadConfig(configFile);
     const problems = result.ok ? [] : result.problems;
@@ -36,7 +38,9 @@ function addCheck(config: Command, cli: Cli): void {
 function addSchema(config: Command, cli: Cli): void {
   const command = config
     .command("schema")
-    .description("Print the JSON Schema of the configuration for editors, with the options of every kind of target and solver.");
+    .description(
+      "Print the JSON Schema of the configuration for editors, with the options of every kind of target and solver.",
+    );
   perform(command, cli, async ({ output }) => {
     // The schema is JSON either way; it has its own `$schema`, so that `--json` changes nothing.
     output.document(configJsonSchema(REGISTRIES));
@@ -45,6 +49,11 @@ function addSchema(config: Command, cli: Cli): void {
 }
 
 function renderCheck({ file, problems, certificates }: ConfigCheckReport): string {
-  if (problems.length === 0) return `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
-  return problems.map(({ file: where, line, column, message }) => inert(`${where}${line === 0 ? "" : `:${line}:${column}`}: ${message}`)).join("\n");
+  if (problems.length === 0)
+    return `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
+  return problems
+    .map(({ file: where, line, column, message }) =>
+      inert(`${where}${line === 0 ? "" : `:${line}:${column}`}: ${message}`),
+    )
+    .join("\n");
 }

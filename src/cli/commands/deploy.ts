@@ -15,15 +15,25 @@ interface Options extends WaitOptions {
 export function addDeploy(program: Command, cli: Cli): void {
   const command = program
     .command("deploy")
-    .description("Deploy a certificate that exists once more and prove it live; nothing is issued. A pair never proved before goes wave by wave.")
+    .description(
+      "Deploy a certificate that exists once more and prove it live; nothing is issued. A pair never proved before goes wave by wave.",
+    )
     .argument("<NAME>", "a certificate of the configuration")
     .option("--target <names...>", "only to these of its targets")
-    .option("--generation <number>", "an earlier generation, which comes back everywhere as the next one; default: the latest");
+    .option(
+      "--generation <number>",
+      "an earlier generation, which comes back everywhere as the next one; default: the latest",
+    );
   perform<Options>(withWait(command), cli, async ({ args: [name = ""], options, output, configFile }) => {
     const generation = generationOf(options.generation);
     await using app = await openContext(configFile, { log: silentLog });
     certificateNamed(app.config.certificates, name);
-    const renewal = await redeploy(app.context, { certificate: name, targets: options.target ?? [], generation, by: requestedBy() });
+    const renewal = await redeploy(app.context, {
+      certificate: name,
+      targets: options.target ?? [],
+      generation,
+      by: requestedBy(),
+    });
     return await reportRenewal(app, renewal, options, output);
   });
 }

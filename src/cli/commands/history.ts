@@ -43,7 +43,10 @@ export function addHistory(program: Command, cli: Cli): void {
 /** A mistyped name must not look like a quiet past. */
 async function assertKnown(store: Store, name: string, configured: readonly string[]): Promise<void> {
   if (configured.includes(name) || (await store.certificates.get(name)) !== null) return;
-  throw new RenewalError("request.invalid", `certificate "${name.slice(0, 80)}" is not known${suggestion(name, configured)}`);
+  throw new RenewalError(
+    "request.invalid",
+    `certificate "${name.slice(0, 80)}" is not known${suggestion(name, configured)}`,
+  );
 }
 
 function limitOption(text: string): number {

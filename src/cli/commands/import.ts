@@ -31,20 +31,36 @@ const FILE_BYTES_MAX = 1_048_576;
 export function addImport(program: Command, cli: Cli): void {
   const command = program
     .command("import")
-    .description("Take over a pair that other tooling issued and installed, so that renewd renews it when its time comes. Deploys nothing.")
+    .description(
+      "Take over a pair that other tooling issued and installed, so that renewd renews it when its time comes. Deploys nothing.",
+    )
     .argument("<NAME>", "a certificate of the configuration")
     .requiredOption("--certificate <file>", "PEM, leaf first, then its chain")
     .requiredOption("--key <file>", "PEM, not encrypted");
   perform<Options>(command, cli, async ({ args: [name = ""], options, output, configFile }) => {
     await using app = await openContext(configFile, { log: silentLog });
     const certificate = certificateNamed(app.config.certificates, name);
-    const pair = readForeignPair(await readBounded("--certificate", options.certificate), await readBounded("--key", options.key));
+    const pair = readForeignPair(
+      await readBounded("--certificate", options.certificate),
+      await readBounded("--key", options.key),
+    );
     const generation = await importPair(app.context, certificate, pair);
     const [planned] = (await planReport(app.store, [certificate], app.clock.now(), app.services.budget)).certificates;
     const { serial, notAfter } = pair.leaf;
-    const report: ImportReport = { version: 1, certificate: name, generation, serial, expiresAt: iso(notAfter), plan: planned?.detail ?? "" };
-    output.report(report, () => `${inert(name)} is generation ${generation}: serial ${inert(serial)}, expires ${spoken(iso(notAfter))}`);
-    if (planned !== undefined) output.note(`the planner: ${planned.reason === null ? "" : `${planned.reason}, `}${planned.detail}`);
+    const report: ImportReport = {
+      version: 1,
+      certificate: name,
+      generation,
+      serial,
+      expiresAt: iso(notAfter),
+      plan: planned?.detail ?? "",
+    };
+    output.report(
+      report,
+      () => `${inert(name)} is generation ${generation}: serial ${inert(serial)}, expires ${spoken(iso(notAfter))}`,
+    );
+    if (planned !== undefined)
+      output.note(`the planner: ${planned.reason === null ? "" : `${planned.reason}, `}${planned.detail}`);
     return "ok";
   });
 }
@@ -53,7 +69,8 @@ async function readBounded(option: string, path: string): Promise<string> {
   try {
     await using file = await open(path);
     const { size } = await file.stat();
-    if (size > FILE_BYTES_MAX) throw new RenewalError("request.invalid", `${option}: ${path} has ${size} bytes, too many for a PEM file`);
+    if (size > FILE_BYTES_MAX)
+      throw new RenewalError("request.invalid", `${option}: ${path} has ${size} bytes, too many for a PEM file`);
     return await file.readFile("utf8");
   } catch (cause) {
     if (cause instanceof RenewalError) throw cause;

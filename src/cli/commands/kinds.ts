@@ -10,15 +10,27 @@ export interface KindsReport {
 }
 
 export function addTargets(program: Command, cli: Cli): void {
-  addKinds(program.command("targets").description("The kinds of targets that this renewd can deploy to."), cli, "deployers");
+  addKinds(
+    program.command("targets").description("The kinds of targets that this renewd can deploy to."),
+    cli,
+    "deployers",
+  );
 }
 
 export function addSolvers(program: Command, cli: Cli): void {
-  addKinds(program.command("solvers").description("The kinds of challenge solvers that this renewd has."), cli, "solvers");
+  addKinds(
+    program.command("solvers").description("The kinds of challenge solvers that this renewd has."),
+    cli,
+    "solvers",
+  );
 }
 
 export function addChannels(program: Command, cli: Cli): void {
-  addKinds(program.command("channels").description("The kinds of channels by which this renewd can tell people."), cli, "channels");
+  addKinds(
+    program.command("channels").description("The kinds of channels by which this renewd can tell people."),
+    cli,
+    "channels",
+  );
 }
 
 function addKinds(command: Command, cli: Cli, registry: keyof typeof REGISTRIES): void {

@@ -31,11 +31,23 @@ export function addNotify(program: Command, cli: Cli): void {
       throw new RenewalError("request.invalid", `${what}: add it under \`notifications\` in ${reader.config.file}`);
     }
     const at = reader.clock.now();
-    const test = { id: `test-${at}`, at, severity: "info", event: "test", certificate: null, renewalId: null, target: null, action: null } as const;
+    const test = {
+      id: `test-${at}`,
+      at,
+      severity: "info",
+      event: "test",
+      certificate: null,
+      renewalId: null,
+      target: null,
+      action: null,
+    } as const;
     const entries = await Promise.all(
       channels.map(async ([channel, { send }]): Promise<NotifyEntry> => {
         try {
-          await send({ ...test, message: `renewd: a test message by channel ${channel}` }, AbortSignal.timeout(TIMEOUT_MS));
+          await send(
+            { ...test, message: `renewd: a test message by channel ${channel}` },
+            AbortSignal.timeout(TIMEOUT_MS),
+          );
           return { channel, told: true, error: null };
         } catch (thrown) {
           const { code, message, facts } = toRenewalError(thrown);
@@ -50,7 +62,9 @@ export function addNotify(program: Command, cli: Cli): void {
         told ? "told" : { text: "failed", style: "wrong" },
         error === null ? "" : `${error.message} ${error.action}`,
       ]);
-      return renderTable([{ title: "CHANNEL" }, { title: "RESULT" }, { title: "", widthMin: 20 }], rows, screen).join("\n");
+      return renderTable([{ title: "CHANNEL" }, { title: "RESULT" }, { title: "", widthMin: 20 }], rows, screen).join(
+        "\n",
+      );
     });
     return entries.every(({ told }) => told) ? "ok" : "wrong";
   });

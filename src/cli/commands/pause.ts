@@ -28,7 +28,9 @@ const REASON_LENGTH_MAX = 200;
 export function addPause(program: Command, cli: Cli): void {
   const command = program
     .command("pause")
-    .description("Plan no renewal of a certificate until it is resumed. One in flight goes on; an expired certificate is renewed all the same.")
+    .description(
+      "Plan no renewal of a certificate until it is resumed. One in flight goes on; an expired certificate is renewed all the same.",
+    )
     .argument("<NAME>", "a certificate of the configuration")
     .requiredOption("--reason <text>", "why, for whoever finds it paused")
     .option("--until <when>", "resume by itself: 2d, 12h or a date such as 2026-12-01 (UTC)");
@@ -38,11 +40,15 @@ export function addPause(program: Command, cli: Cli): void {
     const now = reader.clock.now();
     const until = options.until === undefined ? null : futureOption("--until", options.until, now);
     const reason = options.reason.trim();
-    if (reason === "" || reason.length > REASON_LENGTH_MAX) throw new RenewalError("request.invalid", `--reason: must be 1 to ${REASON_LENGTH_MAX} characters`);
+    if (reason === "" || reason.length > REASON_LENGTH_MAX)
+      throw new RenewalError("request.invalid", `--reason: must be 1 to ${REASON_LENGTH_MAX} characters`);
     await pause(reader.store, { certificate: name, reason, until }, now);
     const active = await reader.store.renewals.active(name);
     const report: PauseReport = { version: 1, certificate: name, until: iso(until), inFlight: active?.id ?? null };
-    output.report(report, () => `${inert(name)} is paused ${until === null ? "until `renewd resume`" : `until ${spoken(iso(until))}`}`);
+    output.report(
+      report,
+      () => `${inert(name)} is paused ${until === null ? "until `renewd resume`" : `until ${spoken(iso(until))}`}`,
+    );
     if (active !== null) output.note(`its renewal ${active.id} is in flight and goes on`);
     await warnOfExpiry(reader, certificate, until, (text) => output.note(text));
     return "ok";
@@ -50,9 +56,15 @@ export function addPause(program: Command, cli: Cli): void {
 }
 
 /** A pause that outlasts the window is how a certificate expires by accident. */
-async function warnOfExpiry({ store }: Reader, certificate: Certificate, until: number | null, note: (text: string) => void): Promise<void> {
+async function warnOfExpiry(
+  { store }: Reader,
+  certificate: Certificate,
+  until: number | null,
+  note: (text: string) => void,
+): Promise<void> {
   const version = await store.versions.latest(certificate.name);
   if (version === null) return;
   const { dueAt, expiresAt } = renewalWindow(version.leaf, certificate.policy);
-  if (until === null || until > dueAt) note(`note: it would renew ${spoken(iso(dueAt))} and expires ${spoken(iso(expiresAt))}`);
+  if (until === null || until > dueAt)
+    note(`note: it would renew ${spoken(iso(dueAt))} and expires ${spoken(iso(expiresAt))}`);
 }

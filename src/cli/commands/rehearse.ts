@@ -36,12 +36,18 @@ export function addRehearse(program: Command, cli: Cli): void {
     .argument("[NAME]", "a certificate of the configuration")
     .option("--all", "every certificate, one after another");
   perform<{ readonly all?: boolean }>(command, cli, async ({ args: [name], options, output, configFile }) => {
-    if ((name === undefined) !== (options.all ?? false)) throw new RenewalError("request.invalid", "name a certificate or give --all");
+    if ((name === undefined) !== (options.all ?? false))
+      throw new RenewalError("request.invalid", "name a certificate or give --all");
     await using app = await openContext(configFile, { log: silentLog });
     const steps: RehearseEntry[] = [];
     for (const certificate of chosen(app.config.certificates, name)) {
       const office = app.services.rehearsal(certificate.issuer);
-      for (const { error, ...step } of await rehearse(app.context, certificate, office, AbortSignal.timeout(TIMEOUT_MS))) {
+      for (const { error, ...step } of await rehearse(
+        app.context,
+        certificate,
+        office,
+        AbortSignal.timeout(TIMEOUT_MS),
+      )) {
         steps.push({ certificate: certificate.name, ...step, action: error?.facts.action ?? null });
       }
     }
@@ -59,7 +65,12 @@ const RESULT = {
 
 function render({ steps }: RehearseReport, screen: Screen): string {
   if (steps.length === 0) return "no certificates are configured";
-  const columns = [{ title: "CERTIFICATE", widthMin: 14 }, { title: "STEP" }, { title: "RESULT" }, { title: "", widthMin: 20 }];
+  const columns = [
+    { title: "CERTIFICATE", widthMin: 14 },
+    { title: "STEP" },
+    { title: "RESULT" },
+    { title: "", widthMin: 20 },
+  ];
   const rows = steps.map(({ certificate, step, result, message, action }): Cell[] => [
     certificate,
     step,

@@ -37,7 +37,9 @@ interface Options {
 export function addRenew(program: Command, cli: Cli): void {
   const command = program
     .command("renew")
-    .description("Ask for renewals now, past any pause and back-off; prints the id of each. Goes through the queue, or into the database while Redis is away.")
+    .description(
+      "Ask for renewals now, past any pause and back-off; prints the id of each. Goes through the queue, or into the database while Redis is away.",
+    )
     .argument("<NAME...>", "certificates of the configuration")
     .option("--force", "issue a new certificate even though nothing is due")
     .option("--reason <text>", "why, for the history")
@@ -50,7 +52,12 @@ export function addRenew(program: Command, cli: Cli): void {
     // All or nothing: a typing error in the last name must not leave the first ones renewing.
     for (const name of names) certificateNamed(app.config.certificates, name);
 
-    const asked = await requestRenewals(app, names, { force: options.force ?? false, reason: options.reason ?? null }, (text) => output.note(text));
+    const asked = await requestRenewals(
+      app,
+      names,
+      { force: options.force ?? false, reason: options.reason ?? null },
+      (text) => output.note(text),
+    );
     announce(asked, output);
     const ended = options.wait ? await watch(app, started(asked), timeoutMs, output) : [];
     const report: RenewReport = { version: 1, renewals: asked.map((each) => entryOf(each, ended)) };

@@ -39,7 +39,9 @@ interface Options {
 }
 
 export function addReplace(program: Command, cli: Cli): void {
-  const replace = program.command("replace").description("Replace many certificates against a deadline, ahead of routine work.");
+  const replace = program
+    .command("replace")
+    .description("Replace many certificates against a deadline, ahead of routine work.");
   addStart(replace, cli);
   addBoard(replace, cli);
   addCancel(replace, cli);
@@ -51,20 +53,28 @@ function addStart(replace: Command, cli: Cli): void {
     .description(
       "Have every selected certificate replaced: ahead of routine work, within the CAs' limits. Planners work it off; nothing need stay running here. `start` may be left out.",
     )
-    .option("--issuer <name>", "those of this configured issuer; of any other name, those signed by a CA certificate whose name contains it")
+    .option(
+      "--issuer <name>",
+      "those of this configured issuer; of any other name, those signed by a CA certificate whose name contains it",
+    )
     .option("--serials <file>", "those whose serial is in the file, one a line in hex")
     .option("--san <glob>", "those with a name such as *.shop.example.org; * stands for any characters")
     .option("--intermediate <fingerprint>", "those whose chain holds the certificate of this SHA-256 fingerprint")
     .option("--profile <name>", "those whose configuration asks for this profile of the CA")
     .option("--to <issuer>", "order from this issuer, which their configuration must name")
-    .option("--waves <sizes>", "such as 1,20: one first, then twenty, then the rest; each wave begins when all before are proved live", wavesOption)
+    .option(
+      "--waves <sizes>",
+      "such as 1,20: one first, then twenty, then the rest; each wave begins when all before are proved live",
+      wavesOption,
+    )
     .option("--dry-run", "show whom it concerns and record nothing")
     .requiredOption("--deadline <when>", "24h, 5d or a date such as 2026-12-01 (UTC)");
   perform<Options>(command, cli, async ({ options, output, configFile }) => {
     await using reader = await openReader(configFile);
     const deadline = futureOption("--deadline", options.deadline, reader.clock.now());
     const issuer = options.to ?? null;
-    if (issuer !== null && !reader.config.issuers.has(issuer)) throw new RenewalError("request.invalid", `--to: there is no issuer "${issuer.slice(0, 80)}"`);
+    if (issuer !== null && !reader.config.issuers.has(issuer))
+      throw new RenewalError("request.invalid", `--to: there is no issuer "${issuer.slice(0, 80)}"`);
     const request = {
       selection: await selectionOf(options, (name) => reader.config.issuers.has(name)),
       described: describe(options),
@@ -90,7 +100,8 @@ function addStart(replace: Command, cli: Cli): void {
 }
 
 function wavesOption(text: string): number[] {
-  if (!/^[1-9]\d{0,5}(,[1-9]\d{0,5}){0,9}$/.test(text)) throw new InvalidArgumentError("It must be up to ten numbers from 1, such as 1,20.");
+  if (!/^[1-9]\d{0,5}(,[1-9]\d{0,5}){0,9}$/.test(text))
+    throw new InvalidArgumentError("It must be up to ten numbers from 1, such as 1,20.");
   return text.split(",").map(Number);
 }
 
@@ -108,7 +119,9 @@ function text({ id, certificates, deadline }: ReplaceReport): string {
 function addBoard(replace: Command, cli: Cli): void {
   const command = replace
     .command("status")
-    .description("How replacements stand: done, in flight, waiting on what, and when they are projected to be finished.")
+    .description(
+      "How replacements stand: done, in flight, waiting on what, and when they are projected to be finished.",
+    )
     .argument("[ID]", "one replacement, or the beginning of its id");
   perform(command, cli, async ({ args: [id], output, configFile }) => {
     await using reader = await openReader(configFile);
@@ -131,9 +144,15 @@ function addCancel(replace: Command, cli: Cli): void {
   });
 }
 
-async function selectionOf({ issuer, serials, san, intermediate, profile }: Options, isConfigured: (issuer: string) => boolean): Promise<Selection> {
+async function selectionOf(
+  { issuer, serials, san, intermediate, profile }: Options,
+  isConfigured: (issuer: string) => boolean,
+): Promise<Selection> {
   if ([issuer, serials, san, intermediate, profile].every((each) => each === undefined)) {
-    throw new RenewalError("request.invalid", "say which certificates: --issuer, --serials, --san, --intermediate or --profile");
+    throw new RenewalError(
+      "request.invalid",
+      "say which certificates: --issuer, --serials, --san, --intermediate or --profile",
+    );
   }
   const fingerprint = intermediate?.replaceAll(":", "").toLowerCase();
   if (fingerprint !== undefined && !/^[0-9a-f]{64}$/.test(fingerprint))
@@ -155,7 +174,10 @@ async function readSerials(path: string): Promise<ReadonlySet<string>> {
   const lines = content.split(/\s+/).filter((line) => line !== "");
   const wrong = lines.find((line) => !/^[0-9a-f:]{1,80}$/i.test(line));
   if (lines.length === 0 || wrong !== undefined) {
-    throw new RenewalError("request.invalid", wrong === undefined ? `--serials: ${path} is empty` : `--serials: "${wrong.slice(0, 80)}" is no serial in hex`);
+    throw new RenewalError(
+      "request.invalid",
+      wrong === undefined ? `--serials: ${path} is empty` : `--serials: "${wrong.slice(0, 80)}" is no serial in hex`,
+    );
   }
   return new Set(lines.map(canonicalSerial));
 }

@@ -19,15 +19,24 @@ export interface RestoreDocument {
 export function addRestore(program: Command, cli: Cli): void {
   const command = program
     .command("restore")
-    .description("Fill the configured, empty database from a backup. Before anything is deployed again, the planner looks at what the endpoints serve.")
+    .description(
+      "Fill the configured, empty database from a backup. Before anything is deployed again, the planner looks at what the endpoints serve.",
+    )
     .argument("<FILE>", "made by `renewd backup`");
   perform(command, cli, ({ args: [file = ""], output, configFile }) =>
     interruptible(async (signal) => {
       const { backupMadeAt, ...restored } = await restoreConfigured(configFile, file, signal);
       const report: RestoreDocument = { version: 1, ...restored, backupMadeAt: iso(backupMadeAt) };
-      output.report(report, () => `${inert(restored.store)}: restored as of ${spoken(report.backupMadeAt)} with ${rowsSentence(restored.rows)}`);
-      if (restored.cancelledRenewals > 0) output.note(`${restored.cancelledRenewals} renewal(s) in flight then were cancelled`);
-      output.note("start the workers: they look at every endpoint first, and never put an older certificate over a newer; see `renewd plan`");
+      output.report(
+        report,
+        () =>
+          `${inert(restored.store)}: restored as of ${spoken(report.backupMadeAt)} with ${rowsSentence(restored.rows)}`,
+      );
+      if (restored.cancelledRenewals > 0)
+        output.note(`${restored.cancelledRenewals} renewal(s) in flight then were cancelled`);
+      output.note(
+        "start the workers: they look at every endpoint first, and never put an older certificate over a newer; see `renewd plan`",
+      );
       return "ok";
     }),
   );

@@ -24,7 +24,12 @@ export function addResume(program: Command, cli: Cli): void {
   perform<WaitOptions>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
     await using app = await openContext(configFile, { log: silentLog });
     if ((await heldRenewal(app.context, of)) !== null) {
-      return await reportRenewal(app, await resumeRenewal(app.context, { of, why: null, by: requestedBy() }), options, output);
+      return await reportRenewal(
+        app,
+        await resumeRenewal(app.context, { of, why: null, by: requestedBy() }),
+        options,
+        output,
+      );
     }
     certificateNamed(app.config.certificates, of);
     await resume(app.store, of, app.clock.now());

@@ -7,7 +7,9 @@ import { renderShow } from "../render/renewal.ts";
 export function addShow(program: Command, cli: Cli): void {
   const command = program
     .command("show")
-    .description("The timeline of one renewal: every step with its duration, every attempt, every error with what to do, what each address served.")
+    .description(
+      "The timeline of one renewal: every step with its duration, every attempt, every error with what to do, what each address served.",
+    )
     .argument("<RENEWAL>", "a renewal's id, or its beginning");
   perform(command, cli, async ({ args: [id = ""], output, configFile }) => {
     await using reader = await openReader(configFile);

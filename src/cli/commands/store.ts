@@ -34,11 +34,17 @@ export function addStore(program: Command, cli: Cli): void {
 }
 
 function addMigrate(store: Command, cli: Cli): void {
-  const command = store.command("migrate").description("Bring the database to this release's schema, as the first worker to start does anyway.");
+  const command = store
+    .command("migrate")
+    .description("Bring the database to this release's schema, as the first worker to start does anyway.");
   perform(command, cli, async ({ output, configFile }) => {
     const report: StoreMigrateReport = { version: 1, ...(await migrateConfigured(configFile)) };
     const { before, after } = report;
-    output.report(report, () => `${inert(report.store)}: schema version ${before === after ? `${after}, nothing to do` : `${before} → ${after}`}`);
+    output.report(
+      report,
+      () =>
+        `${inert(report.store)}: schema version ${before === after ? `${after}, nothing to do` : `${before} → ${after}`}`,
+    );
     return "ok";
   });
 }
@@ -53,9 +59,14 @@ function addCopy(store: Command, cli: Cli): void {
     .option("--force", "copy even though other processes use the source");
   perform<CopyOptions>(command, cli, ({ options, output, configFile }) =>
     interruptible(async (signal) => {
-      const report: StoreCopyReport = { version: 1, ...(await copyConfigured(configFile, options.toConfig, options.force ?? false, signal)) };
+      const report: StoreCopyReport = {
+        version: 1,
+        ...(await copyConfigured(configFile, options.toConfig, options.force ?? false, signal)),
+      };
       output.report(report, () => `${inert(report.from)} → ${inert(report.to)}: ${rowsSentence(report.rows)}`);
-      output.note(`start the workers with ${options.toConfig} only: two installations that go on from one state would both renew`);
+      output.note(
+        `start the workers with ${options.toConfig} only: two installations that go on from one state would both renew`,
+      );
       return "ok";
     }),
   );

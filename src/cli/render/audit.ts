@@ -19,10 +19,15 @@ export function renderAudit(report: AuditReport, screen: Screen): string {
   const { store, events, unsealed, last, headProblem, faults } = report;
   const older = unsealed === 0 ? "" : `; ${unsealed} older than sealing, of which nothing can be said`;
   const counted = `${events} event${events === 1 ? "" : "s"}`;
-  if (isWhole(report)) return `${inert(store)}: ${events === 0 ? "no history yet" : `the history is whole: ${counted}, the last is number ${last}${older}`}`;
+  if (isWhole(report))
+    return `${inert(store)}: ${events === 0 ? "no history yet" : `the history is whole: ${counted}, the last is number ${last}${older}`}`;
   const lines = [
     ...(headProblem === null ? [] : [HEADS[headProblem]]),
-    ...faults.slice(0, SHOWN_MAX).map(({ kind, from, to }) => `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} ${KINDS[kind]}`),
+    ...faults
+      .slice(0, SHOWN_MAX)
+      .map(
+        ({ kind, from, to }) => `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} ${KINDS[kind]}`,
+      ),
     ...(faults.length > SHOWN_MAX ? [`… and ${faults.length - SHOWN_MAX} more; --json lists them all`] : []),
   ];
   return [

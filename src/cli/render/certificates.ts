@@ -1,4 +1,9 @@
-import type { CertificateEntry, CertificateState, CertificatesReport, EndpointEntry } from "../../reports/certificates.ts";
+import type {
+  CertificateEntry,
+  CertificateState,
+  CertificatesReport,
+  EndpointEntry,
+} from "../../reports/certificates.ts";
 import { fromNow, spoken } from "../../reports/instant.ts";
 import { paint, type Screen, type Style } from "../terminal/style.ts";
 import { type Cell, type Column, renderTable } from "../terminal/table.ts";
@@ -66,7 +71,9 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ["window", entry.windowOpensAt && `opens ${spoken(entry.windowOpensAt)} (${fromNow(entry.windowOpensAt, at)})`],
     ["CA suggests", entry.suggestedByCa && suggestionText(entry.suggestedByCa)],
   ];
-  const known = facts.flatMap(([label, value]) => (value === null ? [] : [`  ${paint(screen, "faint", label.padEnd(12))}${paint(screen, null, value)}`]));
+  const known = facts.flatMap(([label, value]) =>
+    value === null ? [] : [`  ${paint(screen, "faint", label.padEnd(12))}${paint(screen, null, value)}`],
+  );
   return [
     `${paint(screen, "strong", entry.name)}  ${paint(screen, style, `${text}${proof}`)}`,
     ...known,
@@ -86,10 +93,16 @@ function targetLines({ targets, generation }: CertificateEntry, screen: Screen):
     each.target,
     each.current
       ? `generation ${each.deployedGeneration}`
-      : { text: each.deployedGeneration === 0 ? "nothing known" : `generation ${each.deployedGeneration} of ${generation}`, style: "wrong" },
+      : {
+          text:
+            each.deployedGeneration === 0 ? "nothing known" : `generation ${each.deployedGeneration} of ${generation}`,
+          style: "wrong",
+        },
     each.deployedAt === null ? "-" : spoken(each.deployedAt),
   ]);
-  const errors = targets.flatMap(({ target, errorMessage }) => (errorMessage === null ? [] : wrong(`${target}: ${errorMessage}`, screen)));
+  const errors = targets.flatMap(({ target, errorMessage }) =>
+    errorMessage === null ? [] : wrong(`${target}: ${errorMessage}`, screen),
+  );
   return ["", ...renderTable(columns, rows, screen), ...errors];
 }
 
@@ -109,18 +122,30 @@ function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Scre
       endpoints.flatMap((endpoint) => addressRows(endpoint, at)),
       screen,
     ),
-    ...endpoints.flatMap(({ endpoint, errorMessage }) => (errorMessage === null ? [] : wrong(`${endpoint}: ${errorMessage}`, screen))),
+    ...endpoints.flatMap(({ endpoint, errorMessage }) =>
+      errorMessage === null ? [] : wrong(`${endpoint}: ${errorMessage}`, screen),
+    ),
   ];
 }
 
 /** An error in full, below the table that it would tear apart. */
 function wrong(text: string, screen: Screen): string[] {
-  return wrap(inert(text), screen.width - 2, 4).map((line, index) => paint(screen, "wrong", `${index === 0 ? "! " : "  "}${line}`));
+  return wrap(inert(text), screen.width - 2, 4).map((line, index) =>
+    paint(screen, "wrong", `${index === 0 ? "! " : "  "}${line}`),
+  );
 }
 
 function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntry, at: string): Cell[][] {
   if (addresses.length === 0) {
-    return [[endpoint, "-", "-", "-", errorMessage === null ? { text: "not verified yet", style: "caution" } : { text: "wrong", style: "wrong" }]];
+    return [
+      [
+        endpoint,
+        "-",
+        "-",
+        "-",
+        errorMessage === null ? { text: "not verified yet", style: "caution" } : { text: "wrong", style: "wrong" },
+      ],
+    ];
   }
   return addresses.map((each, index): Cell[] => [
     index === 0 ? endpoint : "",
@@ -134,5 +159,7 @@ function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntr
 /** An address may have served what was expected of an older generation: good then, no proof now. */
 function verdict(problem: string | null, proved: boolean): Cell {
   if (problem !== null) return { text: "wrong", style: "wrong" };
-  return proved ? { text: "proved live", style: "proved" } : { text: "not proved for this generation", style: "caution" };
+  return proved
+    ? { text: "proved live", style: "proved" }
+    : { text: "not proved for this generation", style: "caution" };
 }

@@ -29,7 +29,9 @@ export function renderHistory({ renewals, more }: HistoryReport, screen: Screen)
     each.id.slice(0, 8),
     each.errorCode === null ? "" : `${each.errorCode}: ${each.errorMessage ?? ""}`,
   ]);
-  return [...renderTable(columns, rows, screen), ...(more ? [`… older ones are left out: raise --limit`] : [])].join("\n");
+  return [...renderTable(columns, rows, screen), ...(more ? [`… older ones are left out: raise --limit`] : [])].join(
+    "\n",
+  );
 }
 
 /** A renewal succeeds by handshakes only, or without any where no endpoint is configured: so its outcome is not shown as proof. */

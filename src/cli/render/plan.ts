@@ -18,7 +18,13 @@ const HOLD = {
 
 export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: Screen): string {
   if (certificates.length === 0) return "no certificates are configured";
-  const columns = [{ title: "CERTIFICATE", widthMin: 14 }, { title: "DUE" }, { title: "REASON" }, { title: "WHY", widthMin: 20 }, { title: "NEXT" }];
+  const columns = [
+    { title: "CERTIFICATE", widthMin: 14 },
+    { title: "DUE" },
+    { title: "REASON" },
+    { title: "WHY", widthMin: 20 },
+    { title: "NEXT" },
+  ];
   const rows = certificates.map((each): Cell[] => [
     each.name,
     dueCell(each),
@@ -27,9 +33,12 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
     each.nextAt === null ? "-" : fromNow(each.nextAt, at),
   ]);
   const lines = exhausted.map(
-    (each) => `${each.issuer}: ${inert(each.limit)}: ${each.left} left, ${each.wanted} wanted; the last one goes ${fromNow(each.lastAt, at)}`,
+    (each) =>
+      `${each.issuer}: ${inert(each.limit)}: ${each.left} left, ${each.wanted} wanted; the last one goes ${fromNow(each.lastAt, at)}`,
   );
-  const incompatible = certificates.flatMap((each) => each.incompatible.map((what) => `${inert(each.name)}: ${inert(what)}`));
+  const incompatible = certificates.flatMap((each) =>
+    each.incompatible.map((what) => `${inert(each.name)}: ${inert(what)}`),
+  );
   const parts = [renderTable(columns, rows, screen)];
   if (incompatible.length > 0) parts.push(["Cannot be deployed as configured:", ...incompatible]);
   if (lines.length > 0) parts.push(["Used up by what is due:", ...lines]);

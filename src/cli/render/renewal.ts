@@ -15,7 +15,9 @@ export function renderShow({ renewal, events }: ShowReport, screen: Screen): str
     field(screen, "renewal", renewal.id),
     field(screen, "why", `${renewal.reason}, ${renewal.detail} (${renewal.trigger})`),
     ...(renewal.serial === null ? [] : [field(screen, "serial", renewal.serial)]),
-    ...(renewal.errorCode === null ? [] : [field(screen, "error", `${renewal.errorMessage ?? ""} [${renewal.errorCode}]`)]),
+    ...(renewal.errorCode === null
+      ? []
+      : [field(screen, "error", `${renewal.errorMessage ?? ""} [${renewal.errorCode}]`)]),
     "",
   ];
   return [...lines, ...events.flatMap((event) => eventLines(event, screen))].join("\n");
@@ -30,7 +32,10 @@ function eventLines({ at, elapsedMs, what, error }: ShownEvent, screen: Screen):
   const [first = "", ...more] = wrap(inert(what), screen.width - TIME_WIDTH);
   const style = error === null ? null : "wrong";
   const indent = " ".repeat(TIME_WIDTH);
-  const lines = [`${paint(screen, "faint", time)}${paint(screen, style, first)}`, ...more.map((line) => indent + paint(screen, style, line))];
+  const lines = [
+    `${paint(screen, "faint", time)}${paint(screen, style, first)}`,
+    ...more.map((line) => indent + paint(screen, style, line)),
+  ];
   if (error === null) return lines;
   lines.push(`${indent}${paint(screen, "faint", error.code)}`);
   if (error.action === null) return lines;

@@ -4,7 +4,13 @@ import { inert } from "./text.ts";
 /** What a reader's eye should do with a piece of text. `proved` is kept for what a handshake proved. */
 export type Style = "proved" | "wrong" | "caution" | "faint" | "strong";
 
-const FORMATS = { proved: "green", wrong: "red", caution: "yellow", faint: "dim", strong: "bold" } as const satisfies Record<Style, string>;
+const FORMATS = {
+  proved: "green",
+  wrong: "red",
+  caution: "yellow",
+  faint: "dim",
+  strong: "bold",
+} as const satisfies Record<Style, string>;
 
 /** What a rendering may rely on. `width` is infinite when nobody looks: a pipe gets whole lines. */
 export interface Screen {

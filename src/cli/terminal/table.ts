@@ -17,19 +17,27 @@ const GAP = "  ";
 /** Lines of a table whose cells are made inert here. Too wide a table loses the ends of its cuttable cells, never a column. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], screen: Screen): string[] {
   const widths = narrowed(columns, naturalWidths(columns, rows), screen.width);
-  const header = columns.map((column, index) => place(screen, { text: column.title, style: "faint" }, widths[index] ?? 0, column));
-  const body = rows.map((row) => columns.map((column, index) => place(screen, row[index] ?? "", widths[index] ?? 0, column)));
+  const header = columns.map((column, index) =>
+    place(screen, { text: column.title, style: "faint" }, widths[index] ?? 0, column),
+  );
+  const body = rows.map((row) =>
+    columns.map((column, index) => place(screen, row[index] ?? "", widths[index] ?? 0, column)),
+  );
   return [header, ...body].map((cells) => cells.join(GAP).trimEnd());
 }
 
 function naturalWidths(columns: readonly Column[], rows: readonly (readonly Cell[])[]): number[] {
-  return columns.map(({ title }, index) => Math.max(displayWidth(title), ...rows.map((row) => displayWidth(inert(textOf(row[index] ?? ""))))));
+  return columns.map(({ title }, index) =>
+    Math.max(displayWidth(title), ...rows.map((row) => displayWidth(inert(textOf(row[index] ?? ""))))),
+  );
 }
 
 /** Takes what is too much from the widest cuttable column first, so that short columns stay readable longest. */
 function narrowed(columns: readonly Column[], natural: readonly number[], width: number): number[] {
   const widths = [...natural];
-  const floor = columns.map(({ title, widthMin }, index) => (widthMin === undefined ? (natural[index] ?? 0) : Math.max(widthMin, displayWidth(title))));
+  const floor = columns.map(({ title, widthMin }, index) =>
+    widthMin === undefined ? (natural[index] ?? 0) : Math.max(widthMin, displayWidth(title)),
+  );
   let excess = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1) - width;
   while (excess > 0) {
     const cuttable = widths.map((each, index) => (each > (floor[index] ?? 0) ? each : 0));

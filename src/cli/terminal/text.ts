@@ -15,13 +15,17 @@ export function inert(text: string): string {
 export function inertJson(value: unknown): string {
   const json = JSON.stringify(value, null, 2);
   return json.replace(ACTIVE_IN_JSON, (character) =>
-    Array.from({ length: character.length }, (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`).join(""),
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
+    ).join(""),
   );
 }
 
 const NO_WIDTH = /\p{M}/u;
 /** East Asian Wide and Fullwidth (Unicode UAX #11), by block: exact enough to keep columns straight. */
-const WIDE = /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
 function characterWidth(character: string): number {
   if (NO_WIDTH.test(character)) return 0;

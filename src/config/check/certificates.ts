@@ -25,7 +25,12 @@ export function draftCertificates(
 ): Draft[] {
   const drafts: Draft[] = [];
   for (const [name, { value: entry }] of entries) {
-    const [issuer, ...fallbacks] = usableIssuers(name, issuersOf(entry) ?? issuersOf(defaults) ?? [], quarantined, problems);
+    const [issuer, ...fallbacks] = usableIssuers(
+      name,
+      issuersOf(entry) ?? issuersOf(defaults) ?? [],
+      quarantined,
+      problems,
+    );
     const solver = entry.solver ?? defaults.solver;
     const waves = wavesOf(entry) ?? wavesOf(defaults) ?? [];
     const targets = waves.length > 0 ? waves.flatMap((wave) => wave.targets) : (entry.targets ?? defaults.targets);
@@ -42,7 +47,9 @@ export function draftCertificates(
       targets,
       waves,
       onWaveFailure: entry.onWaveFailure ?? defaults.onWaveFailure ?? (waves.length > 0 ? "hold" : "fail"),
-      endpoints: (entry.endpoints ?? []).map((endpoint, i) => completeEndpoint(endpoint, entry.names, ["certificates", name, "endpoints", i], problems)),
+      endpoints: (entry.endpoints ?? []).map((endpoint, i) =>
+        completeEndpoint(endpoint, entry.names, ["certificates", name, "endpoints", i], problems),
+      ),
       policy: {
         renewAtFractionLeft: entry.renewal?.atFractionLeft ?? defaults.renewal?.atFractionLeft ?? null,
         jitterFraction: entry.renewal?.jitter ?? defaults.renewal?.jitter ?? DEFAULT_JITTER,
@@ -64,7 +71,11 @@ export function draftCertificates(
 /** undefined: says nothing of waves. An entry's plain `targets` replace the defaults' waves. */
 function wavesOf({ targets, waves }: Pick<DefaultsEntry, "targets" | "waves">): readonly Wave[] | undefined {
   if (targets !== undefined) return [];
-  return waves?.map((wave) => ({ targets: wave.targets, bakeMs: wave.bake ?? 0, failureBudget: wave.failureBudget ?? 0 }));
+  return waves?.map((wave) => ({
+    targets: wave.targets,
+    bakeMs: wave.bake ?? 0,
+    failureBudget: wave.failureBudget ?? 0,
+  }));
 }
 
 function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers">): readonly string[] | undefined {
@@ -72,10 +83,19 @@ function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers"
 }
 
 /** A quarantined issuer is as good as not named; that it issued the latest version is then the reason to replace it. */
-function usableIssuers(name: string, named: readonly string[], quarantined: ReadonlySet<string>, problems: Problems): readonly string[] {
+function usableIssuers(
+  name: string,
+  named: readonly string[],
+  quarantined: ReadonlySet<string>,
+  problems: Problems,
+): readonly string[] {
   const usable = named.filter((issuer) => !quarantined.has(issuer));
   if (named.length > 0 && usable.length === 0) {
-    problems.add(["certificates", name], () => `has only issuers that are quarantined (${named.map(quote).join(", ")}): name another`, "key");
+    problems.add(
+      ["certificates", name],
+      () => `has only issuers that are quarantined (${named.map(quote).join(", ")}): name another`,
+      "key",
+    );
   }
   return usable;
 }
@@ -92,9 +112,13 @@ function completeEndpoint(
 ): Endpoint {
   if (!names) return { host, port, sni: sni ?? host, target: target ?? null };
   const values = names.map((name) => name.value);
-  const concrete = names.filter(({ type, value }) => type === "dns" && !value.startsWith("*."))[0] ?? names.find(({ type }) => type === "ip");
+  const concrete =
+    names.filter(({ type, value }) => type === "dns" && !value.startsWith("*."))[0] ??
+    names.find(({ type }) => type === "ip");
   const serverName = sni ?? (namesCover(values, host) ? host : concrete?.value);
-  if (serverName === undefined) problems.add(path, "needs `sni`: with wildcard names only, renewd cannot tell which name clients ask for");
-  else if (!namesCover(values, serverName)) problems.add([...path, "sni"], `${quote(serverName)} is not covered by the certificate's names`);
+  if (serverName === undefined)
+    problems.add(path, "needs `sni`: with wildcard names only, renewd cannot tell which name clients ask for");
+  else if (!namesCover(values, serverName))
+    problems.add([...path, "sni"], `${quote(serverName)} is not covered by the certificate's names`);
   return { host, port, sni: serverName ?? host, target: target ?? null };
 }

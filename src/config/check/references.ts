@@ -25,7 +25,11 @@ export function checkReferences(raw: Raw, problems: Problems): void {
       if (key === "issuer" && (certificate.issuers !== undefined || defaults.issuers !== undefined)) continue;
       if (key === "targets" && (certificate.waves !== undefined || defaults.waves !== undefined)) continue;
       if (certificate[key] === undefined && defaults[key] === undefined) {
-        problems.add(path, () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(defined[key])}`, "key");
+        problems.add(
+          path,
+          () => `names no ${key.replace(/s$/, "")}: set \`${key}\` here or in \`defaults\`${choice(defined[key])}`,
+          "key",
+        );
       }
     }
     checkEndpointTargets(certificate, targetsOf(certificate) ?? targetsOf(defaults) ?? [], path, problems);
@@ -46,7 +50,11 @@ function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problem
     if (issuers.indexOf(name) < i) problems.add([...path, "issuers", i], `${quote(name)} is listed twice: remove one`);
   }
   if (holder.targets !== undefined && holder.waves !== undefined)
-    problems.add([...path, "targets"], "cannot be used beside `waves`, which name the targets: keep one of them", "key");
+    problems.add(
+      [...path, "targets"],
+      "cannot be used beside `waves`, which name the targets: keep one of them",
+      "key",
+    );
   const seen = new Set<string>();
   for (const { names, at } of targetLists(holder)) {
     for (const [i, name] of names.entries()) {
@@ -59,28 +67,47 @@ function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problem
 }
 
 /** `targets`, or those of each wave, with where they stand. */
-function targetLists({ targets, waves }: Raw): { readonly names: readonly (string | undefined)[]; readonly at: Path }[] {
-  const staged = Array.isArray(waves) ? waves.map((wave, i) => ({ names: texts(mapping(wave).targets), at: ["waves", i, "targets"] })) : [];
+function targetLists({
+  targets,
+  waves,
+}: Raw): { readonly names: readonly (string | undefined)[]; readonly at: Path }[] {
+  const staged = Array.isArray(waves)
+    ? waves.map((wave, i) => ({ names: texts(mapping(wave).targets), at: ["waves", i, "targets"] }))
+    : [];
   return targets === undefined ? staged : [{ names: texts(targets), at: ["targets"] }];
 }
 
 /** undefined: names none. */
 function targetsOf(holder: Raw): readonly (string | undefined)[] | undefined {
-  return holder.targets === undefined && holder.waves === undefined ? undefined : targetLists(holder).flatMap(({ names }) => names);
+  return holder.targets === undefined && holder.waves === undefined
+    ? undefined
+    : targetLists(holder).flatMap(({ names }) => names);
 }
 
 function checkOne(key: Reference, name: string, path: Path, defined: Defined, problems: Problems): void {
-  if (!defined[key].has(name)) problems.add(path, () => `${quote(name)} is not defined under \`${SECTION_OF[key]}\`${suggestion(name, [...defined[key]])}`);
+  if (!defined[key].has(name))
+    problems.add(
+      path,
+      () => `${quote(name)} is not defined under \`${SECTION_OF[key]}\`${suggestion(name, [...defined[key]])}`,
+    );
 }
 
-function checkEndpointTargets(certificate: Raw, targets: readonly (string | undefined)[], path: Path, problems: Problems): void {
+function checkEndpointTargets(
+  certificate: Raw,
+  targets: readonly (string | undefined)[],
+  path: Path,
+  problems: Problems,
+): void {
   const endpoints = certificate.endpoints;
   if (!Array.isArray(endpoints)) return;
   for (const [i, endpoint] of endpoints.entries()) {
     const { target } = mapping(endpoint);
     if (typeof target !== "string" || targets.includes(target)) continue;
     const own = targets.filter((name) => name !== undefined);
-    problems.add([...path, "endpoints", i, "target"], () => `${quote(target)} is none of this certificate's targets${suggestion(target, own)}`);
+    problems.add(
+      [...path, "endpoints", i, "target"],
+      () => `${quote(target)} is none of this certificate's targets${suggestion(target, own)}`,
+    );
   }
 }
 

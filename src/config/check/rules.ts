@@ -16,7 +16,14 @@ export interface CheckedSections {
 type Rule = (sections: CheckedSections, problems: Problems) => void;
 
 /** What no single entry can know of itself. */
-const RULES: readonly Rule[] = [namesAreDistinct, endpointsAreDistinct, certificatesAreDistinct, solversFitNames, ownRequestsAreFixed, targetsAreNotShared];
+const RULES: readonly Rule[] = [
+  namesAreDistinct,
+  endpointsAreDistinct,
+  certificatesAreDistinct,
+  solversFitNames,
+  ownRequestsAreFixed,
+  targetsAreNotShared,
+];
 
 export function checkRules(sections: CheckedSections, problems: Problems): void {
   for (const rule of RULES) rule(sections, problems);
@@ -26,7 +33,8 @@ function namesAreDistinct({ certificates }: CheckedSections, problems: Problems)
   for (const { name, identifiers } of certificates) {
     const seen = new Set<string>();
     for (const [i, { value }] of identifiers.entries()) {
-      if (seen.has(value)) problems.add(["certificates", name, "names", i], `${quote(value)} is listed twice: remove one`);
+      if (seen.has(value))
+        problems.add(["certificates", name, "names", i], `${quote(value)} is listed twice: remove one`);
       seen.add(value);
     }
   }
@@ -52,7 +60,11 @@ function certificatesAreDistinct({ certificates }: CheckedSections, problems: Pr
     const first = names.length === 0 ? undefined : seen.get(key);
     if (first !== undefined) {
       const where = `certificates.${first} in line ${problems.lineOf(["certificates", first])}`;
-      problems.add(["certificates", name], `has the same names, key type and issuer as ${where}: keep one and give it the targets of both`, "key");
+      problems.add(
+        ["certificates", name],
+        `has the same names, key type and issuer as ${where}: keep one and give it the targets of both`,
+        "key",
+      );
     } else seen.set(key, name);
   }
 }
@@ -66,10 +78,17 @@ function solversFitNames({ certificates, solvers }: CheckedSections, problems: P
       const path = ["certificates", name, "names", i];
       if (value.startsWith("*.") && !isDns) {
         // RFC 8555 §7.1.3 leaves it to CAs; the CA/Browser Forum allows wildcards by DNS only (BR 3.2.2.4.7, .18, .19).
-        problems.add(path, `the wildcard ${quote(value)} needs a dns-01 solver, but solver ${quote(solver)} answers ${challengeType}`);
+        problems.add(
+          path,
+          `the wildcard ${quote(value)} needs a dns-01 solver, but solver ${quote(solver)} answers ${challengeType}`,
+        );
       }
       // RFC 8738 §7
-      if (type === "ip" && isDns) problems.add(path, `the IP address ${value} needs an http-01 solver, but solver ${quote(solver)} answers ${challengeType}`);
+      if (type === "ip" && isDns)
+        problems.add(
+          path,
+          `the IP address ${value} needs an http-01 solver, but solver ${quote(solver)} answers ${challengeType}`,
+        );
     }
   }
 }
@@ -79,7 +98,11 @@ function ownRequestsAreFixed({ certificates }: CheckedSections, problems: Proble
   for (const { name, csr, reuseKey, dropDeadNames } of certificates) {
     if (csr === null) continue;
     const exclude = (option: string, fixed: string): void =>
-      problems.add(["certificates", name, "csr"], `cannot be used with \`${option}\`, as the request fixes the ${fixed}: set \`${option}: false\` here`, "key");
+      problems.add(
+        ["certificates", name, "csr"],
+        `cannot be used with \`${option}\`, as the request fixes the ${fixed}: set \`${option}: false\` here`,
+        "key",
+      );
     if (reuseKey) exclude("reuseKey", "key");
     if (dropDeadNames) exclude("dropDeadNames", "names");
   }
@@ -97,15 +120,22 @@ function targetsAreNotShared({ certificates, targets }: CheckedSections, problem
         const owner = owners.get(thing);
         if (!owner) owners.set(thing, { certificate, target });
         else {
-          const other = owner.certificate === certificate ? "the same certificate" : `certificates.${owner.certificate}`;
-          add(`its target ${quote(target)} would write ${quote(thing)}, which belongs to ${other} by target ${quote(owner.target)}: give each its own`);
+          const other =
+            owner.certificate === certificate ? "the same certificate" : `certificates.${owner.certificate}`;
+          add(
+            `its target ${quote(target)} would write ${quote(thing)}, which belongs to ${other} by target ${quote(owner.target)}: give each its own`,
+          );
         }
       }
     }
   }
 }
 
-function occupied({ plugin, options }: PluginConfig<DeployerPlugin>, certificate: string, add: (message: string) => void): readonly string[] {
+function occupied(
+  { plugin, options }: PluginConfig<DeployerPlugin>,
+  certificate: string,
+  add: (message: string) => void,
+): readonly string[] {
   try {
     return plugin.occupies?.(options, certificate) ?? [];
   } catch (error) {

@@ -25,14 +25,23 @@ export function checkTopLevelKeys(raw: Raw, problems: Problems): void {
 }
 
 /** One section with its defaults; undefined: something in it is wrong and has been said. */
-export function section<Key extends keyof Shape>(key: Key, raw: Raw, problems: Problems): z.output<Shape[Key]> | undefined {
+export function section<Key extends keyof Shape>(
+  key: Key,
+  raw: Raw,
+  problems: Problems,
+): z.output<Shape[Key]> | undefined {
   // The compiler does not see that every member of a shape is a schema of its own output.
   const schema = fileSchema.shape[key] as unknown as z.ZodType<z.output<Shape[Key]>>;
   return check(schema, raw[key], [key], problems);
 }
 
 /** The entries of a section of named things, each checked by itself: those that are wrong are left out. */
-export function entries<Schema extends z.ZodType>(key: string, schema: Schema, raw: Raw, problems: Problems): Map<string, Entry<z.output<Schema>>> {
+export function entries<Schema extends z.ZodType>(
+  key: string,
+  schema: Schema,
+  raw: Raw,
+  problems: Problems,
+): Map<string, Entry<z.output<Schema>>> {
   const found = new Map<string, Entry<z.output<Schema>>>();
   for (const [name, entry] of named(key, raw, problems)) {
     const value = check(schema, entry, [key, name], problems);
@@ -55,7 +64,10 @@ export function partialEntries<Shape extends z.ZodRawShape>(
   return found;
 }
 
-function rightParts<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, entry: unknown): Partial<z.output<z.ZodObject<Shape>>> {
+function rightParts<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape>,
+  entry: unknown,
+): Partial<z.output<z.ZodObject<Shape>>> {
   const parts: Record<string, unknown> = {};
   const written = z.record(z.string(), z.unknown()).safeParse(entry).data ?? {};
   for (const [key, part] of Object.entries<z.core.$ZodType>(schema.shape)) {
@@ -91,19 +103,28 @@ function pluginEntries<Kind extends { readonly type: string; readonly options: z
       continue;
     }
     const options = check(plugin.options, written.options, [key, name], problems);
-    if (options !== undefined) found.set(name, { raw: entry, value: { name, type: written.type, options, plugin, ...written.common } });
+    if (options !== undefined)
+      found.set(name, { raw: entry, value: { name, type: written.type, options, plugin, ...written.common } });
   }
   return found;
 }
 
-export function solverEntries(plugins: readonly SolverPlugin[], raw: Raw, problems: Problems): Map<string, Entry<PluginConfig<SolverPlugin>>> {
+export function solverEntries(
+  plugins: readonly SolverPlugin[],
+  raw: Raw,
+  problems: Problems,
+): Map<string, Entry<PluginConfig<SolverPlugin>>> {
   return pluginEntries("solvers", plugins, raw, problems, (entry, path) => {
     const { type, ...options } = check(pluginSchema, entry, path, problems) ?? {};
     return type === undefined ? undefined : { type, common: {}, options };
   });
 }
 
-export function targetEntries(plugins: readonly DeployerPlugin[], raw: Raw, problems: Problems): Map<string, Entry<TargetConfig>> {
+export function targetEntries(
+  plugins: readonly DeployerPlugin[],
+  raw: Raw,
+  problems: Problems,
+): Map<string, Entry<TargetConfig>> {
   return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
     const { type, agent = false, takes = {}, ...options } = check(targetSchema, entry, path, problems) ?? {};
     const { keyTypes, namesMax, profiles } = takes;
@@ -112,7 +133,11 @@ export function targetEntries(plugins: readonly DeployerPlugin[], raw: Raw, prob
   });
 }
 
-export function channelEntries(plugins: readonly ChannelPlugin[], raw: Raw, problems: Problems): Map<string, Entry<ChannelConfig>> {
+export function channelEntries(
+  plugins: readonly ChannelPlugin[],
+  raw: Raw,
+  problems: Problems,
+): Map<string, Entry<ChannelConfig>> {
   return pluginEntries("notifications", plugins, raw, problems, (entry, path) => {
     const { type, from = "warning", ...options } = check(channelSchema, entry, path, problems) ?? {};
     return type === undefined ? undefined : { type, common: { from }, options };

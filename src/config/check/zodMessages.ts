@@ -4,7 +4,12 @@ import type { Problems } from "../read/problems.ts";
 import { quote, suggestion } from "../read/suggestions.ts";
 
 /** Parses one part of the file; what is wrong goes to `problems` below `path`. undefined: it was. */
-export function check<Schema extends z.ZodType>(schema: Schema, input: unknown, path: Path, problems: Problems): z.output<Schema> | undefined {
+export function check<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  path: Path,
+  problems: Problems,
+): z.output<Schema> | undefined {
   const parsed = schema.safeParse(input, { error: wording });
   if (parsed.success) return parsed.data;
   for (const issue of parsed.error.issues) report(issue, path, problems);
@@ -20,10 +25,15 @@ function report(issue: z.core.$ZodIssue, base: Path, problems: Problems): void {
     problems.add(path, issue.issues[0]?.message ?? issue.message, "key");
   } else if (issue.code === "invalid_union" && issue.errors.length > 0) {
     // Of several shapes, the one that got past its outermost type is what the author meant.
-    const meant = issue.errors.find((branch) => branch.every((inner) => inner.code !== "invalid_type" || inner.path.length > 0));
+    const meant = issue.errors.find((branch) =>
+      branch.every((inner) => inner.code !== "invalid_type" || inner.path.length > 0),
+    );
     for (const inner of meant ?? []) report(inner, path, problems);
     if (!meant)
-      problems.add(path, `must be ${issue.errors.map(([first]) => (first?.code === "invalid_type" ? nounOf(first.expected) : "something else")).join(" or ")}`);
+      problems.add(
+        path,
+        `must be ${issue.errors.map(([first]) => (first?.code === "invalid_type" ? nounOf(first.expected) : "something else")).join(" or ")}`,
+      );
   } else problems.add(path, issue.message);
 }
 

@@ -1,4 +1,14 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLError,
+} from "yaml";
 import { keyText, type Path, type Positions, positionsIn } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
 
@@ -10,7 +20,8 @@ const SYNTAX: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: "indent with spaces: YAML forbids tabs here",
   BAD_INDENT: "the indentation does not fit the lines above, or a bracket was not closed",
   MULTILINE_IMPLICIT_KEY: "a key must stand on one line: is a colon, quote or bracket missing above?",
-  BLOCK_AS_IMPLICIT_KEY: "a list or mapping cannot begin here: put it on a line of its own, indented, or quote a text that holds a colon",
+  BLOCK_AS_IMPLICIT_KEY:
+    "a list or mapping cannot begin here: put it on a line of its own, indented, or quote a text that holds a colon",
   BAD_SCALAR_START: "quote a text that begins with @, % or a backtick",
   UNEXPECTED_TOKEN: "this does not fit here: check indentation, colons and dashes",
   MISSING_CHAR: "a colon, quote or bracket is missing",
@@ -27,7 +38,10 @@ export interface ParsedDocument {
 }
 
 /** Reads YAML 1.2 into plain data, refusing what could mislead: doubled keys, odd keys, tags, many aliases. */
-export function parseYaml(file: string, text: string): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
+export function parseYaml(
+  file: string,
+  text: string,
+): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
   const lines = new LineCounter();
   // uniqueKeys compares every key with every other; checkNode below needs one pass.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, strict: true });
@@ -45,7 +59,12 @@ export function parseYaml(file: string, text: string): ParsedDocument | { readon
 
 function syntaxProblem(file: string, fault: YAMLError, lines: LineCounter): ConfigProblem {
   const { line, col } = lines.linePos(fault.pos[0]);
-  return { file, line, column: col, message: SYNTAX[fault.code] ?? `not valid YAML (${fault.code.toLowerCase().replaceAll("_", " ")})` };
+  return {
+    file,
+    line,
+    column: col,
+    message: SYNTAX[fault.code] ?? `not valid YAML (${fault.code.toLowerCase().replaceAll("_", " ")})`,
+  };
 }
 
 interface Walk {
@@ -57,7 +76,8 @@ interface Walk {
 /** A doubled key would silently win over the first; `__proto__` would reach into every object. */
 function checkNode(node: Node | null, path: Path, walk: Walk): void {
   const { document, places, problems } = walk;
-  if (isAlias(node) && !node.resolve(document)) problems.add(path, "this alias (*name) refers to no anchor (&name) above");
+  if (isAlias(node) && !node.resolve(document))
+    problems.add(path, "this alias (*name) refers to no anchor (&name) above");
   if (isSeq(node)) {
     for (const [i, item] of node.items.entries()) checkNode(item as Node | null, [...path, i], walk); // Nodes, as composed.
   }
@@ -72,7 +92,8 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
     if (key === "__proto__") problems.add([...path, key], "this key is not allowed", "key");
     const place = places.ofNode(pair.key);
     const first = seen.get(key);
-    if (first !== undefined) problems.addAt(place, [...path, key], `defined twice, first in line ${first}: rename or remove one`);
+    if (first !== undefined)
+      problems.addAt(place, [...path, key], `defined twice, first in line ${first}: rename or remove one`);
     else seen.set(key, place.line);
     checkNode(pair.value as Node | null, [...path, key], walk); // A node, as composed.
   }

@@ -24,7 +24,10 @@ export function createResources(directory: string, environment: Environment, pro
   const certificates = async (file: string, path: Path, what: string): Promise<string | undefined> => {
     const found = await readText(absolute(file), what);
     if ("text" in found && holdsCertificates(found.text)) return found.text;
-    problems.add(path, "problem" in found ? found.problem : `${what} must hold certificates in PEM: -----BEGIN CERTIFICATE-----`);
+    problems.add(
+      path,
+      "problem" in found ? found.problem : `${what} must hold certificates in PEM: -----BEGIN CERTIFICATE-----`,
+    );
     return undefined;
   };
   return {

@@ -58,5 +58,7 @@ export function keyText(pair: Pair): string | null {
 }
 
 function startOf(node: unknown): number | null {
-  return node !== null && typeof node === "object" && "range" in node && Array.isArray(node.range) ? Number(node.range[0]) : null;
+  return node !== null && typeof node === "object" && "range" in node && Array.isArray(node.range)
+    ? Number(node.range[0])
+    : null;
 }

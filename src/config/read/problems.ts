@@ -23,12 +23,18 @@ export class Problems {
   }
   /** `at: "key"` points to the name of the entry instead of its value. A message that is costly to make is made only when it is kept. */
   add(path: Path, message: string | (() => string), at: "key" | "value" = "value"): void {
-    if (this.#found.length < PROBLEMS_MAX) this.addAt(this.#places.of(path, at), path, typeof message === "string" ? message : message());
+    if (this.#found.length < PROBLEMS_MAX)
+      this.addAt(this.#places.of(path, at), path, typeof message === "string" ? message : message());
   }
   addAt({ line, column }: Position, path: Path, message: string): void {
     if (this.#found.length >= PROBLEMS_MAX) return;
     const where = pathText(path);
-    this.#found.push({ file: this.#places.file, line, column, message: where === "" ? message : `${where}: ${message}` });
+    this.#found.push({
+      file: this.#places.file,
+      line,
+      column,
+      message: where === "" ? message : `${where}: ${message}`,
+    });
   }
   /** For telling people that two places disagree. */
   lineOf(path: Path): number {
@@ -45,7 +51,9 @@ export class Problems {
 
 /** `certificates.www.names[2]` */
 export function pathText(path: Path): string {
-  return path.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${plain(part)}`)).join("");
+  return path
+    .map((part, i) => (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${plain(part)}`))
+    .join("");
 }
 
 /** Keys come from the file: one that could break a line or a terminal is quoted. */
@@ -55,7 +63,11 @@ function plain(key: string): string {
 
 /** `renewd.yaml:3:5: issuers.le.directory: must be …`, one line each. */
 export function describeProblems(problems: readonly ConfigProblem[]): string {
-  return problems.map(({ file, line, column, message }) => (line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`)).join("\n");
+  return problems
+    .map(({ file, line, column, message }) =>
+      line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`,
+    )
+    .join("\n");
 }
 
 /** All problems as one error, for callers that can only throw. */

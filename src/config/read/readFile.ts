@@ -13,12 +13,17 @@ export async function readText(path: string, noun: string, bytesMax = FILE_BYTES
 }
 
 /** As `readText`, whatever it holds. */
-export async function readBytes(path: string, noun: string, bytesMax: number): Promise<{ readonly bytes: Uint8Array } | { readonly problem: string }> {
+export async function readBytes(
+  path: string,
+  noun: string,
+  bytesMax: number,
+): Promise<{ readonly bytes: Uint8Array } | { readonly problem: string }> {
   try {
     // Before opening: a FIFO would block, a device never end.
     const found = await stat(path);
     if (!found.isFile()) return { problem: `${noun} ${quote(path)} is not a regular file` };
-    if (found.size > bytesMax) return { problem: `${noun} ${quote(path)} has ${found.size} bytes, more than the ${bytesMax} allowed` };
+    if (found.size > bytesMax)
+      return { problem: `${noun} ${quote(path)} has ${found.size} bytes, more than the ${bytesMax} allowed` };
     return { bytes: await readBounded(path, bytesMax) };
   } catch (error) {
     return { problem: `${noun} ${quote(path)} ${reasonOf(error)}` };

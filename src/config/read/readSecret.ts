@@ -14,7 +14,10 @@ export async function lookUpSecret(
   directory: string,
   environment: Environment,
 ): Promise<{ readonly secret: Secret } | { readonly problem: string }> {
-  const found = kind === "env" ? fromEnvironment(environment, at) : await readText(resolve(directory, at), "the secret's file", SECRET_BYTES_MAX);
+  const found =
+    kind === "env"
+      ? fromEnvironment(environment, at)
+      : await readText(resolve(directory, at), "the secret's file", SECRET_BYTES_MAX);
   if ("problem" in found) return found;
   // An editor's or `echo`'s newline at the end is no part of the secret.
   const text = found.text.replace(/\r?\n$/, "");
@@ -23,13 +26,22 @@ export async function lookUpSecret(
 }
 
 /** As `lookUpSecret`; throws `config.secret`. */
-export async function readSecret(reference: SecretReference, directory: string, environment: Environment): Promise<Secret> {
+export async function readSecret(
+  reference: SecretReference,
+  directory: string,
+  environment: Environment,
+): Promise<Secret> {
   const found = await lookUpSecret(reference, directory, environment);
   if ("secret" in found) return found.secret;
   throw new RenewalError("config.secret", found.problem);
 }
 
-function fromEnvironment(environment: Environment, name: string): { readonly text: string } | { readonly problem: string } {
+function fromEnvironment(
+  environment: Environment,
+  name: string,
+): { readonly text: string } | { readonly problem: string } {
   const text = environment(name);
-  return text === undefined ? { problem: `the environment variable ${name} is not set: set it where renewd starts` } : { text };
+  return text === undefined
+    ? { problem: `the environment variable ${name} is not set: set it where renewd starts` }
+    : { text };
 }

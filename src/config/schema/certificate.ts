@@ -10,7 +10,8 @@ import { secretReference } from "./secretReference.ts";
 /** More than Let's Encrypt and most CAs put into one certificate. */
 const NAMES_MAX = 100;
 const HTTPS_PORT = 443;
-const NO_ENDPOINT = "needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet";
+const NO_ENDPOINT =
+  "needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet";
 
 /** An endpoint as written; server name and target are completed by the rules. */
 export interface EndpointEntry extends HostAndPort {
@@ -29,7 +30,9 @@ const endpoint = z.union([
     port: z.int().min(1).max(65_535).default(HTTPS_PORT).describe("TCP port."),
     sni: serverName
       .optional()
-      .describe("Server name sent in the handshake. Default: the host if the certificate covers it, else the certificate's first name."),
+      .describe(
+        "Server name sent in the handshake. Default: the host if the certificate covers it, else the certificate's first name.",
+      ),
     target: z.string().optional().describe("The target behind this endpoint. Default: any of the certificate's."),
   }),
 ]);
@@ -41,15 +44,27 @@ const renewal = z.strictObject({
     .lt(1)
     .optional()
     .describe("Renew when this fraction of the lifetime is left. Default: 1/3, or 1/2 for lifetimes below 10 days."),
-  jitter: z.number().min(0).max(1).optional().describe("Fraction of the window over which renewals are spread. Default: 0.1."),
+  jitter: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("Fraction of the window over which renewals are spread. Default: 0.1."),
 });
 
 const wave = z.strictObject({
   targets: z.array(z.string()).min(1).max(100).describe("Names of targets that get the pair together."),
   bake: duration({ min: "1s", max: "7d" })
     .optional()
-    .describe("Time from deployed until the wave is proved a second time; only then does the next one start. Default: none."),
-  failureBudget: z.int().min(0).max(100).optional().describe("Targets and endpoints of the wave that may fail without stopping the renewal. Default: 0."),
+    .describe(
+      "Time from deployed until the wave is proved a second time; only then does the next one start. Default: none.",
+    ),
+  failureBudget: z
+    .int()
+    .min(0)
+    .max(100)
+    .optional()
+    .describe("Targets and endpoints of the wave that may fail without stopping the renewal. Default: 0."),
 });
 
 const shared = {
@@ -59,13 +74,17 @@ const shared = {
     .min(1)
     .max(10)
     .optional()
-    .describe("Instead of `issuer`: names of issuers in order of preference. The next one is turned to when one cannot do it."),
+    .describe(
+      "Instead of `issuer`: names of issuers in order of preference. The next one is turned to when one cannot do it.",
+    ),
   solver: z.string().optional().describe("Name of a solver."),
   keyType: z.enum(KEY_TYPES).optional().describe("Type of the key. Default: ecdsa-p256."),
   dropDeadNames: z
     .boolean()
     .optional()
-    .describe("Issue without names whose validation failed 3 times while others succeeded; never without the first. Default: false, they are only reported."),
+    .describe(
+      "Issue without names whose validation failed 3 times while others succeeded; never without the first. Default: false, they are only reported.",
+    ),
   targets: z.array(z.string()).min(1).max(100).optional().describe("Names of targets, in the order they are deployed."),
   waves: z
     .array(wave)
@@ -84,7 +103,9 @@ const shared = {
   renewal: renewal.optional().describe("When to renew."),
   maintenance: maintenanceSchema
     .optional()
-    .describe("When routine renewals may begin. What a certificate says replaces the defaults. Nothing waits so long that it becomes an emergency."),
+    .describe(
+      "When routine renewals may begin. What a certificate says replaces the defaults. Nothing waits so long that it becomes an emergency.",
+    ),
   profile: z
     .string()
     .regex(/^[\x21-\x7e]{1,100}$/, "must be the name of a profile, without spaces")
@@ -95,9 +116,16 @@ const shared = {
     .min(1)
     .max(200)
     .optional()
-    .describe("Among the chains a CA offers, the one to this root: its common name, or SHA-256 fingerprint in hex. Default: the CA's first."),
-  reuseKey: z.boolean().optional().describe("Renew with the same key, for those who pin it. Default: false, a new key each time."),
-  verifyTimeout: duration({ min: "1s", max: "1h" }).optional().describe("Time an endpoint may take from deployed to served. Default: 60s."),
+    .describe(
+      "Among the chains a CA offers, the one to this root: its common name, or SHA-256 fingerprint in hex. Default: the CA's first.",
+    ),
+  reuseKey: z
+    .boolean()
+    .optional()
+    .describe("Renew with the same key, for those who pin it. Default: false, a new key each time."),
+  verifyTimeout: duration({ min: "1s", max: "1h" })
+    .optional()
+    .describe("Time an endpoint may take from deployed to served. Default: 60s."),
 };
 
 const csr = z.strictObject({
@@ -116,7 +144,9 @@ export const certificateSchema = z.strictObject({
     .array(identifier)
     .min(1)
     .max(NAMES_MAX, `has more than ${NAMES_MAX} names, which CAs refuse: split the certificate`)
-    .describe("DNS names (internationalised ones as they are written), wildcards such as `*.example.org`, IP addresses."),
+    .describe(
+      "DNS names (internationalised ones as they are written), wildcards such as `*.example.org`, IP addresses.",
+    ),
   ...shared,
   csr: csr
     .optional()
@@ -127,9 +157,14 @@ export const certificateSchema = z.strictObject({
     .array(endpoint, { error: (issue) => (issue.input === undefined ? NO_ENDPOINT : undefined) })
     .min(1, NO_ENDPOINT)
     .max(100)
-    .describe("Where clients meet the certificate: `host:port`, or an object. At least one: only a handshake there proves a renewal."),
+    .describe(
+      "Where clients meet the certificate: `host:port`, or an object. At least one: only a handshake there proves a renewal.",
+    ),
   mustStaple: z
-    .never({ error: "cannot be used: CAs ended OCSP (Let's Encrypt on 2025-08-06), so a must-staple certificate is refused by browsers; remove this key" })
+    .never({
+      error:
+        "cannot be used: CAs ended OCSP (Let's Encrypt on 2025-08-06), so a must-staple certificate is refused by browsers; remove this key",
+    })
     .optional()
     .describe("Always refused: CAs ended OCSP, so nothing could be stapled."),
 });

@@ -13,7 +13,8 @@ export function checkHostAndPort(text: string, defaultPort: number | null): Chec
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   if (!match || port === null) return { problem: "must be host:port, with an IPv6 address in brackets" };
   if (port < 1 || port > 65_535) return { problem: "has a port outside 1 to 65535" };
-  if (match[1] !== undefined && isIP(match[1]) !== 6) return { problem: "has brackets around something that is no IPv6 address" };
+  if (match[1] !== undefined && isIP(match[1]) !== 6)
+    return { problem: "has brackets around something that is no IPv6 address" };
   const host = checkHost(match[1] ?? match[2] ?? "");
   return "problem" in host ? host : { value: { host: host.value, port } };
 }

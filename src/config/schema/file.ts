@@ -9,7 +9,8 @@ import { secretReference } from "./secretReference.ts";
 
 /** Name of an issuer, solver, target or certificate: it ends up in paths, URLs and queue payloads. */
 export const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-export const NAME_ADVICE = "is not a valid name: use 1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or digit";
+export const NAME_ADVICE =
+  "is not a valid name: use 1 to 64 of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or digit";
 const name = z.string().regex(NAME, NAME_ADVICE);
 
 const path = z.string().min(1, "must name a file");
@@ -21,12 +22,19 @@ export const pluginSchema = z.looseObject({ type: z.string().describe("Kind, fro
 
 /** A target is deployed to by any deployer worker, unless it says otherwise. */
 export const targetSchema = pluginSchema.extend({
-  agent: z.boolean().default(false).describe("Deploy only by `renewd worker deployer --targets NAME`, started on the machine that owns it."),
+  agent: z
+    .boolean()
+    .default(false)
+    .describe("Deploy only by `renewd worker deployer --targets NAME`, started on the machine that owns it."),
   takes: z
     .strictObject({
       keyTypes: z.array(z.enum(KEY_TYPES)).min(1).optional().describe("Only certificates with a key of these types."),
       namesMax: z.int().min(1).optional().describe("Only certificates with at most this many names."),
-      profiles: z.array(z.string().min(1).max(64)).min(1).optional().describe("Only certificates that ask for one of these profiles of a CA, or for none."),
+      profiles: z
+        .array(z.string().min(1).max(64))
+        .min(1)
+        .optional()
+        .describe("Only certificates that ask for one of these profiles of a CA, or for none."),
     })
     .default({})
     .describe(
@@ -36,17 +44,31 @@ export const targetSchema = pluginSchema.extend({
 
 /** A channel is told from a severity on. */
 export const channelSchema = pluginSchema.extend({
-  from: z.enum(SEVERITIES).default("warning").describe("Tell what is at least this severe: `info`, `warning`, or `page` when a person is needed now."),
+  from: z
+    .enum(SEVERITIES)
+    .default("warning")
+    .describe("Tell what is at least this severe: `info`, `warning`, or `page` when a person is needed now."),
 });
 
 const masterKey = z
-  .union([secretReference, z.strictObject({ file: path.describe("File with the key, mode 0600; created on the first run.") })])
-  .describe("Seals private keys in the database: `{file: …}` or a reference `env:NAME`. Default: `master.key` in `dataDir`. Keep a copy elsewhere.");
+  .union([
+    secretReference,
+    z.strictObject({ file: path.describe("File with the key, mode 0600; created on the first run.") }),
+  ])
+  .describe(
+    "Seals private keys in the database: `{file: …}` or a reference `env:NAME`. Default: `master.key` in `dataDir`. Keep a copy elsewhere.",
+  );
 
 const store = z
   .discriminatedUnion("type", [
-    z.strictObject({ type: z.literal("sqlite"), file: path.optional().describe("Database file. Default: `renewd.db` in `dataDir`.") }),
-    z.strictObject({ type: z.literal("postgresql"), url: secretReference.describe("Reference to the connection URL: `env:DATABASE_URL` or `file:/path`.") }),
+    z.strictObject({
+      type: z.literal("sqlite"),
+      file: path.optional().describe("Database file. Default: `renewd.db` in `dataDir`."),
+    }),
+    z.strictObject({
+      type: z.literal("postgresql"),
+      url: secretReference.describe("Reference to the connection URL: `env:DATABASE_URL` or `file:/path`."),
+    }),
   ])
   .prefault({ type: "sqlite" })
   .describe("Where certificates, sealed keys and the history are kept: `sqlite` (one machine) or `postgresql`.");
@@ -58,7 +80,9 @@ const http01 = z.strictObject({
 
 const planner = z.strictObject({
   tick: duration({ min: "1s", max: "1h" }).prefault("60s").describe("How often due certificates are looked for."),
-  sweep: duration({ min: "500ms", max: "10m" }).prefault("5s").describe("How often outstanding work without a live job is enqueued again."),
+  sweep: duration({ min: "500ms", max: "10m" })
+    .prefault("5s")
+    .describe("How often outstanding work without a live job is enqueued again."),
   batch: z.int().min(1).max(10_000).default(200).describe("Certificates handled per tick at most."),
 });
 
@@ -71,7 +95,9 @@ const workers = z.strictObject({
 const observation = z.strictObject({
   every: duration({ min: "1s", max: "1d" })
     .prefault("10m")
-    .describe("How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves it is deployed again."),
+    .describe(
+      "How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves it is deployed again.",
+    ),
 });
 
 const rehearsal = z.strictObject({
@@ -100,9 +126,13 @@ const log = z.strictObject({
 /** renewd.yaml as written. Each section is checked by itself, so that one mistake hides no other: see validate.ts. */
 export const fileSchema = z.strictObject({
   version: z
-    .literal(1, { error: (issue) => (issue.input === undefined ? undefined : "must be 1, the only version of this file format") })
+    .literal(1, {
+      error: (issue) => (issue.input === undefined ? undefined : "must be 1, the only version of this file format"),
+    })
     .describe("Version of this file format."),
-  dataDir: path.default("./data").describe("Directory for database, master key and private Redis; relative paths start at this file."),
+  dataDir: path
+    .default("./data")
+    .describe("Directory for database, master key and private Redis; relative paths start at this file."),
   masterKey: masterKey.optional(),
   store,
   redis: redisSchema.optional(),
@@ -110,7 +140,11 @@ export const fileSchema = z.strictObject({
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
-  rehearsal: rehearsal.prefault({}).describe("Rehearsing renewals, so that a rotated DNS token or a lost permission is found weeks before it matters."),
+  rehearsal: rehearsal
+    .prefault({})
+    .describe(
+      "Rehearsing renewals, so that a rotated DNS token or a lost permission is found weeks before it matters.",
+    ),
   retry: retry.prefault({}).describe("How failed steps are tried again."),
   log: log.prefault({}).describe("Logging to standard error."),
   issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),

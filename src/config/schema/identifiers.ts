@@ -8,7 +8,10 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** A name a certificate can be issued for, as an A-label name (RFC 5890), a wildcard of one (RFC 8555 §7.1.3) or an IP address (RFC 8738). */
 export function checkIdentifier(text: string): Checked<Identifier> {
-  if (isIP(text)) return text.includes("%") ? { problem: "must be an IP address without zone" } : { value: { type: "ip", value: canonicalAddress(text) } };
+  if (isIP(text))
+    return text.includes("%")
+      ? { problem: "must be an IP address without zone" }
+      : { value: { type: "ip", value: canonicalAddress(text) } };
   const wildcard = text.startsWith("*.");
   const base = checkDnsName(wildcard ? text.slice(2) : text);
   if ("problem" in base) return base;
@@ -25,12 +28,14 @@ export function checkDnsName(text: string): Checked<string> {
   if (text.includes("*")) return { problem: "may have a wildcard only as its whole first label, as in *.example.org" };
   if (text.endsWith(".")) return { problem: "must be written without the dot at the end" };
   // Before conversion, which maps and decodes more than a configuration should mean.
-  if (!/^[\p{L}\p{N}\p{M}.-]+$/u.test(text)) return { problem: "must be a DNS name: letters, digits, hyphens and dots" };
+  if (!/^[\p{L}\p{N}\p{M}.-]+$/u.test(text))
+    return { problem: "must be a DNS name: letters, digits, hyphens and dots" };
   const name = toALabels(text);
   if (name === null) return { problem: "holds a label that is no valid internationalised name (RFC 5890)" };
   const labels = name.split(".");
   if (labels.some((label) => label === "")) return { problem: "must not have an empty label" };
-  if (labels.some((label) => label.length > 63)) return { problem: "has a label longer than 63 characters (RFC 1035 §2.3.4)" };
+  if (labels.some((label) => label.length > 63))
+    return { problem: "has a label longer than 63 characters (RFC 1035 §2.3.4)" };
   if (!labels.every((label) => LABEL.test(label))) return { problem: "has a label that begins or ends with a hyphen" };
   if (/^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "")) return { problem: "ends like an IP address but is none" };
   return name.length <= 253 ? { value: name } : { problem: TOO_LONG };
@@ -41,6 +46,8 @@ function toALabels(text: string): string | null {
   const lower = text.toLowerCase();
   const ascii = /^[a-z0-9.-]*$/.test(lower) ? lower : domainToASCII(lower);
   // It lets an A-label pass that stands for nothing; the way back does not (RFC 5891 §5.4).
-  const broken = ascii.split(".").some((label) => label.startsWith("xn--") && domainToUnicode(label).startsWith("xn--"));
+  const broken = ascii
+    .split(".")
+    .some((label) => label.startsWith("xn--") && domainToUnicode(label).startsWith("xn--"));
   return ascii === "" || broken || (ascii !== lower && isIP(ascii)) ? null : ascii;
 }

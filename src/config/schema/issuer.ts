@@ -16,7 +16,10 @@ const proxyUrl = z
   .string()
   .max(2_000)
   .regex(/^http:\/\//, { error: "must be an http URL such as http://proxy.example.org:3128", abort: true })
-  .refine(hasNoCredentials, { error: "must hold neither user nor password: renewd has none for a proxy, so let it permit this host", abort: true })
+  .refine(hasNoCredentials, {
+    error: "must hold neither user nor password: renewd has none for a proxy, so let it permit this host",
+    abort: true,
+  })
   .refine(isHostAndPort, "must be host and port only, such as http://proxy.example.org:3128");
 
 export const issuerSchema = z.strictObject({
@@ -26,7 +29,11 @@ export const issuerSchema = z.strictObject({
     .max(10)
     .default([])
     .describe("Mail addresses the CA may write to."),
-  trust: z.string().min(1).optional().describe("PEM file of the CAs that sign the directory's own TLS certificate. Default: the system's."),
+  trust: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("PEM file of the CAs that sign the directory's own TLS certificate. Default: the system's."),
   proxy: proxyUrl
     .optional()
     .describe(
@@ -44,17 +51,32 @@ export const issuerSchema = z.strictObject({
     .describe("External account binding (RFC 8555 §7.3.4), for CAs that demand it."),
   limits: limitsSchema
     .optional()
-    .describe("What the CA allows; renewd sends nothing beyond it. Default: Let's Encrypt's own limits for its directories, none for other CAs."),
-  staging: directoryUrl.optional().describe("Directory URL of the CA's staging system, for `renewd rehearse`. Default: known for Let's Encrypt, else none."),
-  quarantined: z.boolean().default(false).describe("Never order from this CA again, and replace every certificate it has issued."),
-  keyTypes: z.array(z.enum(KEY_TYPES)).min(1).optional().describe("Key types the CA certifies. Default: all; checked before it is turned to as a fallback."),
+    .describe(
+      "What the CA allows; renewd sends nothing beyond it. Default: Let's Encrypt's own limits for its directories, none for other CAs.",
+    ),
+  staging: directoryUrl
+    .optional()
+    .describe(
+      "Directory URL of the CA's staging system, for `renewd rehearse`. Default: known for Let's Encrypt, else none.",
+    ),
+  quarantined: z
+    .boolean()
+    .default(false)
+    .describe("Never order from this CA again, and replace every certificate it has issued."),
+  keyTypes: z
+    .array(z.enum(KEY_TYPES))
+    .min(1)
+    .optional()
+    .describe("Key types the CA certifies. Default: all; checked before it is turned to as a fallback."),
   identifierTypes: z
     .array(z.enum(["dns", "ip"]))
     .min(1)
     .optional()
     .describe("Kinds of names the CA certifies. Default: both; checked like `keyTypes`."),
   requestTimeout: duration({ min: "1s", max: "10m" }).prefault("30s").describe("Limit of one request to the CA."),
-  orderTimeout: duration({ min: "5s", max: "2h" }).prefault("10m").describe("Limit of one attempt at an order, validation included."),
+  orderTimeout: duration({ min: "5s", max: "2h" })
+    .prefault("10m")
+    .describe("Limit of one attempt at an order, validation included."),
 });
 
 function isPlainHttps(text: string): boolean {

@@ -32,7 +32,11 @@ export function configJsonSchema({ solvers, deployers, channels }: Registries): 
         oneOf: plugins.map((plugin) => pluginJsonSchema(plugin, common)),
       };
   }
-  return { ...schema, title: "renewd configuration", description: "Checked by `renewd` at start and on reload; see docs/configuration.md." };
+  return {
+    ...schema,
+    title: "renewd configuration",
+    description: "Checked by `renewd` at start and on reload; see docs/configuration.md.",
+  };
 }
 
 interface Kind {
@@ -54,7 +58,8 @@ function pluginJsonSchema({ type, description, options }: Kind, more: Record<str
 /** Options are strict objects, or alternatives of such: each has to allow the `type` it is written beside. */
 function withType(schema: JsonSchema, type: string, more: Record<string, JsonSchema>): JsonSchema {
   if (schema.anyOf) return { ...schema, anyOf: schema.anyOf.map((branch) => withType(branch, type, more)) };
-  if (schema.oneOf && !schema.properties) return { ...schema, oneOf: schema.oneOf.map((branch) => withType(branch, type, more)) };
+  if (schema.oneOf && !schema.properties)
+    return { ...schema, oneOf: schema.oneOf.map((branch) => withType(branch, type, more)) };
   const properties = { type: { const: type, description: "Kind." }, ...more, ...schema.properties };
   return { ...schema, properties, required: ["type", ...(schema.required ?? [])] };
 }

@@ -8,7 +8,9 @@ const limit = (what: string) =>
       z.literal("none"),
       z.strictObject({
         max: z.int().min(1).max(100_000_000).describe("At once, when nothing was used before."),
-        per: duration({ min: "1s", max: "3650d" }).describe("An empty budget is full again after this long; it refills evenly."),
+        per: duration({ min: "1s", max: "3650d" }).describe(
+          "An empty budget is full again after this long; it refills evenly.",
+        ),
       }),
     ])
     .optional()
@@ -20,7 +22,10 @@ export const limitsSchema = z.strictObject({
   certificatesPerExactSet: limit("Certificates for exactly the same names"),
   failuresPerIdentifier: limit("Failed validations per name and account"),
   consecutiveFailuresPerIdentifier: limit("Failed validations in a row per name and account, until one succeeds"),
-  renewalsExempt: z.boolean().optional().describe("Ordering names that were certified before counts only against the limits per set and per failure."),
+  renewalsExempt: z
+    .boolean()
+    .optional()
+    .describe("Ordering names that were certified before counts only against the limits per set and per failure."),
 });
 
 const HOUR_MS = 3_600_000;
@@ -58,11 +63,13 @@ const KNOWN: Readonly<Record<string, KnownCa>> = {
 /** What is configured goes before what is known of the CA, limit by limit. */
 export function budgetOf(issuer: string, directory: string, written: z.output<typeof limitsSchema> = {}): CaBudget {
   const host = URL.canParse(directory) ? new URL(directory).host : "";
-  const known: KnownCa = Object.hasOwn(KNOWN, host) && KNOWN[host] ? KNOWN[host] : { limits: {}, renewalsExempt: false };
+  const known: KnownCa =
+    Object.hasOwn(KNOWN, host) && KNOWN[host] ? KNOWN[host] : { limits: {}, renewalsExempt: false };
   const limits: Partial<Record<LimitKind, Limit>> = {};
   for (const kind of LIMIT_KINDS) {
     const own = written[kind];
-    const chosen = own === undefined ? known.limits[kind] : own === "none" ? undefined : { max: own.max, windowMs: own.per };
+    const chosen =
+      own === undefined ? known.limits[kind] : own === "none" ? undefined : { max: own.max, windowMs: own.per };
     if (chosen !== undefined) limits[kind] = chosen;
   }
   return { issuer, directory, limits, renewalsExempt: written.renewalsExempt ?? known.renewalsExempt };
@@ -70,5 +77,7 @@ export function budgetOf(issuer: string, directory: string, written: z.output<ty
 
 /** Where the same CA can be ordered from for practice; null: not known. */
 export function stagingOf(directory: string): string | null {
-  return directory === "https://acme-v02.api.letsencrypt.org/directory" ? "https://acme-staging-v02.api.letsencrypt.org/directory" : null;
+  return directory === "https://acme-v02.api.letsencrypt.org/directory"
+    ? "https://acme-staging-v02.api.letsencrypt.org/directory"
+    : null;
 }

@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { Freeze } from "../../domain/maintenance.ts";
 import { duration } from "./duration.ts";
 
-const CRON_ADVICE = "must be five cron fields (minute, hour, day of month, month, day of week) such as `0 2 * * mon-fri`";
+const CRON_ADVICE =
+  "must be five cron fields (minute, hour, day of month, month, day of week) such as `0 2 * * mon-fri`";
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const DAY_MS = 86_400_000;
 
@@ -15,15 +16,21 @@ const timeZone = z
 
 const window = z
   .strictObject({
-    cron: z.string().max(200).refine(isCron, CRON_ADVICE).describe("When it opens: minute, hour, day of month, month, day of week."),
+    cron: z
+      .string()
+      .max(200)
+      .refine(isCron, CRON_ADVICE)
+      .describe("When it opens: minute, hour, day of month, month, day of week."),
     duration: duration({ min: "1m", max: "7d" }).describe("How long it stays open."),
     timeZone,
   })
   .transform(({ cron, duration: durationMs, timeZone: zone }) => ({ cron, durationMs, timeZone: zone }));
 
-const instant = z.string().refine((text) => (DATE.test(text) ? z.iso.date() : z.iso.datetime({ offset: true })).safeParse(text).success, {
-  error: "must be a date such as 2026-12-20, or an instant such as 2026-12-20T18:00:00+01:00",
-});
+const instant = z
+  .string()
+  .refine((text) => (DATE.test(text) ? z.iso.date() : z.iso.datetime({ offset: true })).safeParse(text).success, {
+    error: "must be a date such as 2026-12-20, or an instant such as 2026-12-20T18:00:00+01:00",
+  });
 
 const freeze = z
   .strictObject({
@@ -32,11 +39,21 @@ const freeze = z
     reason: z.string().min(1).max(100).default("freeze").describe("Shown to whoever wonders why a renewal waits."),
     timeZone,
   })
-  .transform(({ from, until, reason, timeZone: zone }): Freeze => ({ from: instantOf(from, zone, 0), until: instantOf(until, zone, 1), reason }))
+  .transform(
+    ({ from, until, reason, timeZone: zone }): Freeze => ({
+      from: instantOf(from, zone, 0),
+      until: instantOf(until, zone, 1),
+      reason,
+    }),
+  )
   .refine(({ from, until }) => from < until, { error: "ends before it begins", path: ["until"] });
 
 export const maintenanceSchema = z.strictObject({
-  windows: z.array(window).max(50).optional().describe("Routine renewals begin only inside one of these. Default: at any time."),
+  windows: z
+    .array(window)
+    .max(50)
+    .optional()
+    .describe("Routine renewals begin only inside one of these. Default: at any time."),
   freezes: z.array(freeze).max(100).optional().describe("No routine renewal begins during these."),
 });
 

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { checkHostAndPort } from "./endpoints.ts";
 import { secretReference } from "./secretReference.ts";
 
-const URL_ADVICE = "must be redis://host:port or rediss://host:port (TLS), without user or password: those are keys of their own";
+const URL_ADVICE =
+  "must be redis://host:port or rediss://host:port (TLS), without user or password: those are keys of their own";
 
 const node = z.string().transform((text, context) => {
   const checked = checkHostAndPort(text, null);
@@ -28,22 +29,39 @@ export const redisSchema = z
     username: z.string().min(1).optional().describe("ACL user."),
     password: secretReference.optional().describe("Reference to the password."),
     tls: z.boolean().optional().describe("TLS to Sentinels or Cluster nodes; for one Redis write `rediss://`."),
-    trust: z.string().min(1).optional().describe("PEM file of the CAs that sign Redis' TLS certificate. Default: the system's."),
-    certificate: z.string().min(1).optional().describe("PEM file of the client certificate, with its chain, for a Redis that asks for one; needs `key`."),
+    trust: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("PEM file of the CAs that sign Redis' TLS certificate. Default: the system's."),
+    certificate: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("PEM file of the client certificate, with its chain, for a Redis that asks for one; needs `key`."),
     key: secretReference.optional().describe("Reference to the client certificate's key in PEM."),
     prefix: z
       .string()
       .regex(/^[A-Za-z0-9_{}.-]{1,64}$/, "must be 1 to 64 of A-Z, a-z, 0-9, dot, underscore, hyphen and braces")
       .default("{renewd}")
-      .describe("Prefix of every key; several renewds share a Redis by differing here. Braces keep a Cluster's keys together."),
+      .describe(
+        "Prefix of every key; several renewds share a Redis by differing here. Braces keep a Cluster's keys together.",
+      ),
   })
   .superRefine((redis, context) => {
     const places = (["url", "path", "sentinels", "cluster"] as const).filter((key) => redis[key] !== undefined);
     const [first, second] = places;
     if (first === undefined)
-      context.addIssue({ code: "custom", message: "needs one of url, path, sentinels and cluster; leave `redis` out for a private Redis" });
+      context.addIssue({
+        code: "custom",
+        message: "needs one of url, path, sentinels and cluster; leave `redis` out for a private Redis",
+      });
     if (second !== undefined)
-      context.addIssue({ code: "custom", path: [second], message: `cannot stand beside ${first}: choose one of url, path, sentinels and cluster` });
+      context.addIssue({
+        code: "custom",
+        path: [second],
+        message: `cannot stand beside ${first}: choose one of url, path, sentinels and cluster`,
+      });
     const only = (key: "name" | "sentinelUsername" | "sentinelPassword" | "tls", needs: readonly string[]): void => {
       if (redis[key] !== undefined && first !== undefined && !needs.includes(first)) {
         context.addIssue({ code: "custom", path: [key], message: `belongs to ${needs.join(" or ")} only` });
@@ -53,13 +71,22 @@ export const redisSchema = z
     only("sentinelUsername", ["sentinels"]);
     only("sentinelPassword", ["sentinels"]);
     only("tls", ["sentinels", "cluster"]);
-    if (first === "sentinels" && redis.name === undefined) context.addIssue({ code: "custom", message: "needs name, the master group the Sentinels watch" });
+    if (first === "sentinels" && redis.name === undefined)
+      context.addIssue({ code: "custom", message: "needs name, the master group the Sentinels watch" });
     for (const key of ["trust", "certificate", "key"] as const) {
       if (redis[key] !== undefined && !redis.tls && !redis.url?.startsWith("rediss:"))
-        context.addIssue({ code: "custom", path: [key], message: "has no effect without TLS: write rediss:// or tls: true" });
+        context.addIssue({
+          code: "custom",
+          path: [key],
+          message: "has no effect without TLS: write rediss:// or tls: true",
+        });
     }
-    const together = (key: "certificate" | "key" | "sentinelUsername", other: "certificate" | "key" | "sentinelPassword"): void => {
-      if (redis[key] !== undefined && redis[other] === undefined) context.addIssue({ code: "custom", path: [key], message: `needs ${other}` });
+    const together = (
+      key: "certificate" | "key" | "sentinelUsername",
+      other: "certificate" | "key" | "sentinelPassword",
+    ): void => {
+      if (redis[key] !== undefined && redis[other] === undefined)
+        context.addIssue({ code: "custom", path: [key], message: `needs ${other}` });
     };
     together("certificate", "key");
     together("key", "certificate");
@@ -80,5 +107,11 @@ export type RedisSection = z.output<typeof redisSchema>;
 function isPlainRedisUrl(text: string): boolean {
   if (!/^rediss?:\/\/[^/]/.test(text) || !URL.canParse(text)) return false;
   const url = new URL(text);
-  return url.username === "" && url.password === "" && url.search === "" && url.hash === "" && /^(\/\d{0,4})?$/.test(url.pathname);
+  return (
+    url.username === "" &&
+    url.password === "" &&
+    url.search === "" &&
+    url.hash === "" &&
+    /^(\/\d{0,4})?$/.test(url.pathname)
+  );
 }

@@ -22,13 +22,24 @@ export function configurationReference(schema: JsonSchema): string {
   const sections = Object.entries(schema.properties ?? {});
   const required = new Set(schema.required);
   const plain = sections.filter(([, section]) => !isNested(section));
-  const parts = [HEAD, "## Top level\n", TABLE, ...plain.map(([key, section]) => row(key, section, required.has(key))), ""];
-  for (const [key, section] of sections.filter(([, section]) => isNested(section))) parts.push(...sectionText(key, section));
+  const parts = [
+    HEAD,
+    "## Top level\n",
+    TABLE,
+    ...plain.map(([key, section]) => row(key, section, required.has(key))),
+    "",
+  ];
+  for (const [key, section] of sections.filter(([, section]) => isNested(section)))
+    parts.push(...sectionText(key, section));
   return `${parts.join("\n").trimEnd()}\n`;
 }
 
 function isNested(schema: JsonSchema): boolean {
-  return schema.properties !== undefined || alternatives(schema).some((one) => one.properties) || typeof schema.additionalProperties === "object";
+  return (
+    schema.properties !== undefined ||
+    alternatives(schema).some((one) => one.properties) ||
+    typeof schema.additionalProperties === "object"
+  );
 }
 
 function sectionText(key: string, section: JsonSchema): string[] {
@@ -38,7 +49,8 @@ function sectionText(key: string, section: JsonSchema): string[] {
   if (entry.properties) return [...head, ...table(entry), ""];
   for (const one of alternatives(entry)) {
     const type = one.properties?.type?.const;
-    if (typeof type === "string") head.push(`### \`type: ${type}\`\n`, ...(one.description ? [`${one.description}\n`] : []), ...table(one), "");
+    if (typeof type === "string")
+      head.push(`### \`type: ${type}\`\n`, ...(one.description ? [`${one.description}\n`] : []), ...table(one), "");
     else if (one.properties) head.push(...table(one), "");
   }
   return head;
@@ -59,7 +71,9 @@ function rows(schema: JsonSchema, prefix: string): string[] {
     if ((key === "type" && property.const !== undefined) || (COMMON.includes(key) && prefix === "")) return [];
     const own = row(prefix + key, property, required.has(key));
     if (property.properties) return [own, ...rows(property, `${prefix}${key}.`)];
-    const item = property.items ? [property.items, ...alternatives(property.items)].find((one) => one.properties) : undefined;
+    const item = property.items
+      ? [property.items, ...alternatives(property.items)].find((one) => one.properties)
+      : undefined;
     return item ? [own, ...rows(item, `${prefix}${key}[].`)] : [own];
   });
 }
@@ -72,7 +86,8 @@ function row(key: string, schema: JsonSchema, required: boolean): string {
 function kindOf(schema: JsonSchema): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => `\`${value}\``).join(", ");
   if (schema.const !== undefined) return `\`${schema.const}\``;
-  if (alternatives(schema).length > 0 && !schema.properties) return [...new Set(alternatives(schema).map(kindOf))].join(" or ");
+  if (alternatives(schema).length > 0 && !schema.properties)
+    return [...new Set(alternatives(schema).map(kindOf))].join(" or ");
   if (schema.type === "array") return schema.items ? `list of ${kindOf(schema.items)}` : "list";
   if (schema.type === "object") return "keys and values";
   if (schema.pattern === DURATION.source) return "duration";

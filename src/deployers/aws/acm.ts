@@ -19,12 +19,16 @@ const optionsSchema = z
       .max(40)
       .refine((regions) => new Set(regions).size === regions.length, "names a region twice")
       .optional()
-      .describe("Several regions instead of one: the certificate is imported into each. One that fails stops no other and is tried again."),
+      .describe(
+        "Several regions instead of one: the certificate is imported into each. One that fails stops no other and is tried again.",
+      ),
     arn: z
       .string()
       .regex(/^arn:[a-z-]+:acm:[a-z0-9-]+:\d{12}:certificate\/[A-Za-z0-9-]+$/, "give the ARN of an ACM certificate")
       .optional()
-      .describe("Imported certificate of `region` to take over. Default: renewd imports a new one and finds it again by its tags."),
+      .describe(
+        "Imported certificate of `region` to take over. Default: renewd imports a new one and finds it again by its tags.",
+      ),
     newArnOnKeyChange: z
       .boolean()
       .default(false)
@@ -35,14 +39,20 @@ const optionsSchema = z
     tags: tagsOption.describe("Further tags of the certificate. renewd sets renewd:certificate and renewd:generation."),
     ...accessOptions,
   })
-  .refine((o) => (o.region === undefined) !== (o.regions === undefined), { message: "give either `region` or `regions`" })
-  .refine((o) => o.arn === undefined || o.arn.split(":")[3] === o.region, { path: ["arn"], message: "must be an ARN of the target's `region`" });
+  .refine((o) => (o.region === undefined) !== (o.regions === undefined), {
+    message: "give either `region` or `regions`",
+  })
+  .refine((o) => o.arn === undefined || o.arn.split(":")[3] === o.region, {
+    path: ["arn"],
+    message: "must be an ARN of the target's `region`",
+  });
 
 type AcmOptions = z.infer<typeof optionsSchema>;
 
 export const awsAcm: Plugin<AcmOptions, DeployerDependencies, Deployer> = {
   type: "aws-acm",
-  description: "Imports the certificate into AWS Certificate Manager and keeps its ARN, so that load balancers follow by themselves.",
+  description:
+    "Imports the certificate into AWS Certificate Manager and keeps its ARN, so that load balancers follow by themselves.",
   options: optionsSchema,
   create(options) {
     const regions = options.regions ?? (options.region === undefined ? [] : [options.region]);
@@ -59,13 +69,27 @@ export const awsAcm: Plugin<AcmOptions, DeployerDependencies, Deployer> = {
 };
 
 function placeIn(options: AcmOptions, region: string): AcmPlace {
-  return { acm: createAcm(accessOf(options, region)), arn: options.arn, tags: options.tags ?? {}, newArnOnKeyChange: options.newArnOnKeyChange };
+  return {
+    acm: createAcm(accessOf(options, region)),
+    arn: options.arn,
+    tags: options.tags ?? {},
+    newArnOnKeyChange: options.newArnOnKeyChange,
+  };
 }
 
-async function deploy(places: ReadonlyMap<string, AcmPlace>, several: boolean, { pair, previous }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  places: ReadonlyMap<string, AcmPlace>,
+  several: boolean,
+  { pair, previous }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   // Before the first region is touched: throws when the pair does not fit.
   pairPem(pair);
-  const placed = await inEveryRegion(places, (region, place) => deployToRegion(place, pair, recordedArn(previous, region), signal), signal);
+  const placed = await inEveryRegion(
+    places,
+    (region, place) => deployToRegion(place, pair, recordedArn(previous, region), signal),
+    signal,
+  );
   return { ...arns(placed, several), generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 

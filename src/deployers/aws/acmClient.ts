@@ -59,9 +59,15 @@ export function createAcm(access: AwsAccess): Acm {
   return {
     where,
     async describe(arn, signal) {
-      const send = async ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }): Promise<CertificateDetail | null> => {
+      const send = async (
+        { sdk, client }: Loaded,
+        options: { abortSignal: AbortSignal },
+      ): Promise<CertificateDetail | null> => {
         try {
-          return (await client.send(new sdk.DescribeCertificateCommand({ CertificateArn: arn }), options)).Certificate ?? null;
+          return (
+            (await client.send(new sdk.DescribeCertificateCommand({ CertificateArn: arn }), options)).Certificate ??
+            null
+          );
         } catch (error) {
           if (error instanceof sdk.ResourceNotFoundException) return null;
           throw error;
@@ -72,7 +78,8 @@ export function createAcm(access: AwsAccess): Acm {
     async tags(arn, signal) {
       const answer = await call(
         { action: "ListTagsForCertificate" },
-        ({ sdk, client }, options) => client.send(new sdk.ListTagsForCertificateCommand({ CertificateArn: arn }), options),
+        ({ sdk, client }, options) =>
+          client.send(new sdk.ListTagsForCertificateCommand({ CertificateArn: arn }), options),
         signal,
       );
       return readTags(answer.Tags);
@@ -80,7 +87,8 @@ export function createAcm(access: AwsAccess): Acm {
     async addTags(arn, tags, signal) {
       await call(
         { action: "AddTagsToCertificate" },
-        ({ sdk, client }, options) => client.send(new sdk.AddTagsToCertificateCommand({ CertificateArn: arn, Tags: tagList(tags) }), options),
+        ({ sdk, client }, options) =>
+          client.send(new sdk.AddTagsToCertificateCommand({ CertificateArn: arn, Tags: tagList(tags) }), options),
         signal,
       );
     },
@@ -98,7 +106,8 @@ export function createAcm(access: AwsAccess): Acm {
           options,
         );
       const answer = await call({ action: "ImportCertificate", hidden: privateKey }, send, signal);
-      if (answer.CertificateArn === undefined) throw new RenewalError("deploy.unreachable", `${where}: ImportCertificate answered without an ARN`);
+      if (answer.CertificateArn === undefined)
+        throw new RenewalError("deploy.unreachable", `${where}: ImportCertificate answered without an ARN`);
       return answer.CertificateArn;
     },
     async listImported(signal) {
@@ -106,20 +115,33 @@ export function createAcm(access: AwsAccess): Acm {
       let token: string | undefined;
       for (let page = 0; page < PAGES_MAX; page++) {
         // Without keyTypes ACM lists RSA 1024 and 2048 only.
-        const request = { MaxItems: PAGE_SIZE, Includes: { keyTypes: [...IMPORTABLE] }, ...(token !== undefined && { NextToken: token }) };
+        const request = {
+          MaxItems: PAGE_SIZE,
+          Includes: { keyTypes: [...IMPORTABLE] },
+          ...(token !== undefined && { NextToken: token }),
+        };
         const answer = await call(
           { action: "ListCertificates" },
           ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand(request), options),
           signal,
         );
-        found.push(...(answer.CertificateSummaryList ?? []).filter(({ Type }) => Type === undefined || Type === "IMPORTED"));
+        found.push(
+          ...(answer.CertificateSummaryList ?? []).filter(({ Type }) => Type === undefined || Type === "IMPORTED"),
+        );
         token = answer.NextToken;
         if (token === undefined) return found;
       }
-      throw new RenewalError("deploy.refused", `${where} holds more than ${PAGE_SIZE * PAGES_MAX} certificates; name this certificate's \`arn\``);
+      throw new RenewalError(
+        "deploy.refused",
+        `${where} holds more than ${PAGE_SIZE * PAGES_MAX} certificates; name this certificate's \`arn\``,
+      );
     },
     async check(signal) {
-      await call({ action: "ListCertificates" }, ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand({ MaxItems: 1 }), options), signal);
+      await call(
+        { action: "ListCertificates" },
+        ({ sdk, client }, options) => client.send(new sdk.ListCertificatesCommand({ MaxItems: 1 }), options),
+        signal,
+      );
     },
   };
 }

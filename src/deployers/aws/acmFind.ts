@@ -41,7 +41,10 @@ export async function findTagged(acm: Acm, { certificate, leaf }: Wanted, signal
   const candidates = (await acm.listImported(signal)).filter((summary) => sharesName(summary, leaf));
   // Ours may be among those that would not be looked at: importing it once more under another ARN would serve nobody.
   if (candidates.length > CANDIDATES_MAX)
-    throw new RenewalError("deploy.refused", `${acm.where} holds ${candidates.length} certificates that share a name with ${certificate}: name its \`arn\``);
+    throw new RenewalError(
+      "deploy.refused",
+      `${acm.where} holds ${candidates.length} certificates that share a name with ${certificate}: name its \`arn\``,
+    );
   const ours: Held[] = [];
   for (const { CertificateArn: arn } of candidates) {
     if (arn === undefined) continue;

@@ -3,7 +3,14 @@ import type { IssuedCertificate, Leaf } from "../../domain/version.ts";
 import { pairPem } from "../base/pairPem.ts";
 import type { Acm } from "./acmClient.ts";
 import { findHeld, findTagged, GENERATION_TAG, generationOf, type Held, type Wanted } from "./acmFind.ts";
-import { algorithmOf, algorithmOfKeyType, checkImported, checkKeyAlgorithm, checkUsages, keepsKeyAlgorithm } from "./acmRules.ts";
+import {
+  algorithmOf,
+  algorithmOfKeyType,
+  checkImported,
+  checkKeyAlgorithm,
+  checkUsages,
+  keepsKeyAlgorithm,
+} from "./acmRules.ts";
 import { type AwsTags, CERTIFICATE_TAG, missingTags, refuseOtherOwner } from "./tags.ts";
 
 /** On an ARN that took another's place: whose, so that people find what is still associated with that. */
@@ -30,7 +37,12 @@ export interface Placed {
  * import is done. A first import carries its tags with it, so that an import nobody recorded is found again and no second
  * ARN made. ACM offers no compare-and-set; two writers are kept apart by the deployment's fence.
  */
-export async function deployToRegion(place: AcmPlace, pair: IssuedCertificate, recordedArn: string | null, signal: AbortSignal): Promise<Placed> {
+export async function deployToRegion(
+  place: AcmPlace,
+  pair: IssuedCertificate,
+  recordedArn: string | null,
+  signal: AbortSignal,
+): Promise<Placed> {
   const { acm } = place;
   const tags = { ...place.tags, [CERTIFICATE_TAG]: pair.certificate, [GENERATION_TAG]: String(pair.generation) };
   const wanted = { certificate: pair.certificate, leaf: pair.leaf, arn: place.arn, recordedArn };
@@ -50,24 +62,42 @@ export async function deployToRegion(place: AcmPlace, pair: IssuedCertificate, r
   return await renew(acm, successor, pair, moved, signal);
 }
 
-export async function preflightRegion(place: AcmPlace, certificate: string, leaf: Leaf | null, signal: AbortSignal): Promise<void> {
+export async function preflightRegion(
+  place: AcmPlace,
+  certificate: string,
+  leaf: Leaf | null,
+  signal: AbortSignal,
+): Promise<void> {
   if (leaf === null) return await place.acm.check(signal);
   const held = await findHeld(place.acm, { certificate, leaf, arn: place.arn, recordedArn: null }, signal);
   if (held === null) return;
   refuseOtherOwner(held.arn, held.tags, certificate);
   checkImported(held.detail);
-  if (leaf.keyType !== null && !place.newArnOnKeyChange) checkKeyAlgorithm(held.detail, algorithmOfKeyType(leaf.keyType));
+  if (leaf.keyType !== null && !place.newArnOnKeyChange)
+    checkKeyAlgorithm(held.detail, algorithmOfKeyType(leaf.keyType));
 }
 
 /** The ARN that already took over from `current`: by an attempt that died, or before the key type changed back. */
-async function findSuccessor(acm: Acm, wanted: Wanted, current: Held, pair: IssuedCertificate, signal: AbortSignal): Promise<Held | null> {
+async function findSuccessor(
+  acm: Acm,
+  wanted: Wanted,
+  current: Held,
+  pair: IssuedCertificate,
+  signal: AbortSignal,
+): Promise<Held | null> {
   const others = (await findTagged(acm, wanted, signal)).filter(({ arn }) => arn !== current.arn);
   for (const other of others) refuseNewer(other, pair);
   const algorithm = algorithmOf(pair.leafPem);
   return others.find(({ detail }) => keepsKeyAlgorithm(detail, algorithm)) ?? null;
 }
 
-async function renew(acm: Acm, held: Held, pair: IssuedCertificate, tags: AwsTags, signal: AbortSignal): Promise<Placed> {
+async function renew(
+  acm: Acm,
+  held: Held,
+  pair: IssuedCertificate,
+  tags: AwsTags,
+  signal: AbortSignal,
+): Promise<Placed> {
   if (!sameSerial(held.detail.Serial, pair.leaf.serial)) {
     checkUsages(held.detail, pair.leafPem, algorithmOf(pair.leafPem));
     await importPair(acm, pair, held.arn, null, signal);
@@ -77,7 +107,13 @@ async function renew(acm: Acm, held: Held, pair: IssuedCertificate, tags: AwsTag
   return { arn: held.arn, previousArn: tags[PREVIOUS_TAG] ?? held.tags[PREVIOUS_TAG] ?? null };
 }
 
-async function importPair(acm: Acm, pair: IssuedCertificate, arn: string | null, tags: AwsTags | null, signal: AbortSignal): Promise<string> {
+async function importPair(
+  acm: Acm,
+  pair: IssuedCertificate,
+  arn: string | null,
+  tags: AwsTags | null,
+  signal: AbortSignal,
+): Promise<string> {
   const { cert, chain } = pairPem(pair);
   return await acm.import({ arn, cert, chain, privateKey: pair.privateKey, tags }, signal);
 }

@@ -9,7 +9,15 @@ import { readUsages } from "../../x509/keyUsage.ts";
 
 /** In ACM's spelling. */
 export type AcmKeyAlgorithm = (typeof IMPORTABLE)[number];
-export const IMPORTABLE = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"] as const;
+export const IMPORTABLE = [
+  "RSA_1024",
+  "RSA_2048",
+  "RSA_3072",
+  "RSA_4096",
+  "EC_prime256v1",
+  "EC_secp384r1",
+  "EC_secp521r1",
+] as const;
 
 const BY_KEY_TYPE: Record<KeyType, AcmKeyAlgorithm> = {
   "rsa-2048": "RSA_2048",
@@ -35,7 +43,10 @@ export function algorithmOf(leafPem: string): AcmKeyAlgorithm {
   const name = family === "rsa" ? `RSA_${details?.modulusLength}` : `EC_${details?.namedCurve}`;
   const algorithm = IMPORTABLE.find((one) => one === name);
   if (algorithm !== undefined) return algorithm;
-  throw new RenewalError("deploy.refused", `ACM imports no certificate with a key of type ${name}; choose another \`keyType\``);
+  throw new RenewalError(
+    "deploy.refused",
+    `ACM imports no certificate with a key of type ${name}; choose another \`keyType\``,
+  );
 }
 
 /** null: ACM does not say. */
@@ -47,7 +58,10 @@ export function algorithmOfHeld(held: CertificateDetail): string | null {
 /** Throws `deploy.refused` for a certificate of ACM's own. */
 export function checkImported(held: CertificateDetail): void {
   if (held.Type === undefined || held.Type === "IMPORTED") return;
-  throw new RenewalError("deploy.refused", `${held.CertificateArn} was not imported but issued by ACM (${held.Type}); ACM renews it itself`);
+  throw new RenewalError(
+    "deploy.refused",
+    `${held.CertificateArn} was not imported but issued by ACM (${held.Type}); ACM renews it itself`,
+  );
 }
 
 export function keepsKeyAlgorithm(held: CertificateDetail, algorithm: AcmKeyAlgorithm): boolean {
@@ -87,8 +101,12 @@ export function checkUsages(held: CertificateDetail, leafPem: string, algorithm:
   const usages = readUsages(leafPem);
   const has = new Set(usages.keyUsage?.map((name) => KEY_USAGE[name]));
   const keyUsage = (held.KeyUsages ?? []).flatMap(({ Name }) => (Name === undefined ? [] : [Name]));
-  const lost: string[] = keyUsage.filter((name) => !has.has(name) && !(name === "KEY_ENCIPHERMENT" && algorithm.startsWith("EC_")));
-  const extended = (held.ExtendedKeyUsages ?? []).filter(({ OID }) => OID !== undefined && OID !== CLIENT_AUTH && !usages.extendedKeyUsage?.includes(OID));
+  const lost: string[] = keyUsage.filter(
+    (name) => !has.has(name) && !(name === "KEY_ENCIPHERMENT" && algorithm.startsWith("EC_")),
+  );
+  const extended = (held.ExtendedKeyUsages ?? []).filter(
+    ({ OID }) => OID !== undefined && OID !== CLIENT_AUTH && !usages.extendedKeyUsage?.includes(OID),
+  );
   lost.push(...extended.map(({ Name, OID }) => Name ?? OID ?? "unknown"));
   if (lost.length === 0) return;
   throw new RenewalError(

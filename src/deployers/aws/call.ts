@@ -27,9 +27,19 @@ export type CallAws<Loaded> = <T>(
 ) => Promise<T>;
 
 /** `where` names service and place for people, such as `ACM in eu-central-1`. */
-export function awsCalls<Loaded>(service: AwsService, where: string, access: AwsAccess, load: (config: AwsClientConfig) => Promise<Loaded>): CallAws<Loaded> {
+export function awsCalls<Loaded>(
+  service: AwsService,
+  where: string,
+  access: AwsAccess,
+  load: (config: AwsClientConfig) => Promise<Loaded>,
+): CallAws<Loaded> {
   const { region, endpoint, profile, timeoutMs } = access;
-  const config: AwsClientConfig = { region, maxAttempts: 1, ...(endpoint !== undefined && { endpoint }), ...(profile !== undefined && { profile }) };
+  const config: AwsClientConfig = {
+    region,
+    maxAttempts: 1,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(profile !== undefined && { profile }),
+  };
   // Loaded at first use: the SDK takes longer to load than most commands to run.
   let loading: Promise<Loaded> | null = null;
   return async ({ action, hidden }, send, signal) => {
@@ -37,7 +47,8 @@ export function awsCalls<Loaded>(service: AwsService, where: string, access: Aws
     loading ??= load(config);
     const loaded = await loading;
     const what = `${where}: ${action}`;
-    const translate = (error: unknown): RenewalError => awsError(error, { service, where, action, hidden: hidden ?? null }, Date.now());
+    const translate = (error: unknown): RenewalError =>
+      awsError(error, { service, where, action, hidden: hidden ?? null }, Date.now());
     return await callSdk({ what, timeoutMs, run: (abortSignal) => send(loaded, { abortSignal }), translate }, signal);
   };
 }

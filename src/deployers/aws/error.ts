@@ -21,7 +21,14 @@ export interface AwsFailedCall {
   readonly hidden: Secret | null;
 }
 
-const THROTTLED = new Set(["ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "RequestThrottled", "SlowDown"]);
+const THROTTLED = new Set([
+  "ThrottlingException",
+  "Throttling",
+  "TooManyRequestsException",
+  "RequestLimitExceeded",
+  "RequestThrottled",
+  "SlowDown",
+]);
 /** Secrets Manager's names for a KMS key that is disabled, pending, or not ours to use. */
 const KMS = new Set(["EncryptionFailure", "DecryptionFailure"]);
 const FORBIDDEN = new Set([
@@ -78,7 +85,8 @@ function codeOf({ name, status, clientFault }: SdkFailure): ErrorCode {
 
 function hint(code: ErrorCode, { service, action }: AwsFailedCall, { name }: SdkFailure): string {
   if (name === "CredentialsProviderError") return " (set AWS credentials in the deployer's environment, or `profile`)";
-  if (KMS.has(name)) return " (enable the secret's KMS key, and permit renewd kms:GenerateDataKey and kms:Decrypt with it)";
+  if (KMS.has(name))
+    return " (enable the secret's KMS key, and permit renewd kms:GenerateDataKey and kms:Decrypt with it)";
   if (code === "deploy.forbidden") return ` (it needs the permission ${service.permissions}:${action})`;
   if (name === "LimitExceededException") return ` (${service.quotaAdvice})`;
   return "";
@@ -92,7 +100,8 @@ function retryAtOf({ retryAfter }: SdkFailure, now: number): number | null {
 }
 
 function read(thrown: unknown): SdkFailure {
-  if (!(thrown instanceof Error)) return { name: "unknown error", message: "", status: null, retryAfter: null, clientFault: false };
+  if (!(thrown instanceof Error))
+    return { name: "unknown error", message: "", status: null, retryAfter: null, clientFault: false };
   const metadata = member(thrown, "$metadata");
   const status = member(metadata, "httpStatusCode");
   const retryAfter = member(member(member(thrown, "$response"), "headers"), "retry-after");

@@ -14,7 +14,9 @@ import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts"
 import { CERTIFICATE_TAG, refuseOtherOwner } from "./tags.ts";
 
 const optionsSchema = z.strictObject({
-  region: regionOption.default("us-east-1").describe("Any region of the partition: IAM is one for all of them. China: cn-north-1, GovCloud: us-gov-west-1."),
+  region: regionOption
+    .default("us-east-1")
+    .describe("Any region of the partition: IAM is one for all of them. China: cn-north-1, GovCloud: us-gov-west-1."),
   path: z
     .string()
     .max(512)
@@ -27,7 +29,9 @@ const optionsSchema = z.strictObject({
     .min(2)
     .max(20)
     .default(3)
-    .describe("Generations that stay, the new one included. Older ones are deleted, unless something still uses them. An account holds 20 by default."),
+    .describe(
+      "Generations that stay, the new one included. Older ones are deleted, unless something still uses them. An account holds 20 by default.",
+    ),
   tags: tagsOption.describe("Further tags of the server certificates. renewd sets renewd:certificate."),
   ...accessOptions,
 });
@@ -50,14 +54,20 @@ export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
     };
   },
   // CloudFront takes RSA up to 4096 bit and P-256 (ACM user guide, "Prerequisites for importing"; CloudFront, "Requirements for using SSL/TLS certificates").
-  limits: ({ path }) => (path.startsWith("/cloudfront/") ? { keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256"] } : {}),
+  limits: ({ path }) =>
+    path.startsWith("/cloudfront/") ? { keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256"] } : {},
 };
 
 /**
  * The generation is part of the immutable name, so nothing that serves is ever touched. Old ones go first: the quota is small
  * enough for them to be in the way of the new one.
  */
-async function deploy(iam: Iam, options: IamOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  iam: Iam,
+  options: IamOptions,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const name = serverCertificateName(pair);
   const listed = await iam.list(options.path, signal);
@@ -83,10 +93,18 @@ async function deploy(iam: Iam, options: IamOptions, { pair }: DeployRequest, si
 }
 
 /** What has our name already: IAM lists late what was uploaded, so an attempt that died may have done it. */
-async function readOurs(iam: Iam, name: string, pair: IssuedCertificate, signal: AbortSignal): Promise<HeldServerCertificate> {
+async function readOurs(
+  iam: Iam,
+  name: string,
+  pair: IssuedCertificate,
+  signal: AbortSignal,
+): Promise<HeldServerCertificate> {
   const held = await iam.get(name, signal);
   if (held === null)
-    throw new RenewalError("deploy.unreachable", `IAM says that the name ${name} is taken and shows nothing there yet; the next attempt looks again`);
+    throw new RenewalError(
+      "deploy.unreachable",
+      `IAM says that the name ${name} is taken and shows nothing there yet; the next attempt looks again`,
+    );
   const what = `IAM: the server certificate ${name}`;
   refuseOtherOwner(what, held.tags, pair.certificate);
   if (held.tags[CERTIFICATE_TAG] === undefined || fingerprintOf(held) !== pair.leaf.fingerprint) {
@@ -96,7 +114,12 @@ async function readOurs(iam: Iam, name: string, pair: IssuedCertificate, signal:
 }
 
 /** Two pairs of one generation exist only after the database was lost or restored: then the one issued later wins. */
-async function refuseNewer(iam: Iam, named: readonly NamedGeneration[], pair: IssuedCertificate, signal: AbortSignal): Promise<void> {
+async function refuseNewer(
+  iam: Iam,
+  named: readonly NamedGeneration[],
+  pair: IssuedCertificate,
+  signal: AbortSignal,
+): Promise<void> {
   const ownName = serverCertificateName(pair);
   for (const { name, generation } of named) {
     if (generation < pair.generation) return;

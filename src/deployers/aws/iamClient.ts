@@ -41,7 +41,8 @@ const IAM: AwsService = {
   name: "IAM",
   permissions: "iam",
   // IAM user guide, "IAM and AWS STS quotas".
-  quotaAdvice: "raise the quota of server certificates, 20 by default, in Service Quotas, or delete some that nothing uses; `keep` says how many renewd leaves",
+  quotaAdvice:
+    "raise the quota of server certificates, 20 by default, in Service Quotas, or delete some that nothing uses; `keep` says how many renewd leaves",
 };
 
 interface Loaded {
@@ -85,14 +86,19 @@ export function createIam(access: AwsAccess): Iam {
     async get(name, signal) {
       const send = async ({ sdk, client }: Loaded, options: SendOptions): Promise<ServerCertificate | null> => {
         try {
-          return (await client.send(new sdk.GetServerCertificateCommand({ ServerCertificateName: name }), options)).ServerCertificate ?? null;
+          return (
+            (await client.send(new sdk.GetServerCertificateCommand({ ServerCertificateName: name }), options))
+              .ServerCertificate ?? null
+          );
         } catch (error) {
           if (error instanceof sdk.NoSuchEntityException) return null;
           throw error;
         }
       };
       const held = await call({ action: "GetServerCertificate" }, send, signal);
-      return held === null ? null : { ...listed(held.ServerCertificateMetadata), certPem: held.CertificateBody ?? "", tags: readTags(held.Tags) };
+      return held === null
+        ? null
+        : { ...listed(held.ServerCertificateMetadata), certPem: held.CertificateBody ?? "", tags: readTags(held.Tags) };
     },
     async upload({ name, path, cert, chain, privateKey, tags }, signal) {
       const send = async ({ sdk, client }: Loaded, options: SendOptions): Promise<string | null> => {

@@ -18,7 +18,12 @@ export interface Unused {
  * Deletes old server certificates that carry our tag and nothing uses. A failure is told and no more: the pair matters, and
  * credentials that may not delete are a choice. Throws only when cancelled.
  */
-export async function deleteUnused(iam: Iam, certificate: string, old: readonly NamedGeneration[], signal: AbortSignal): Promise<Unused> {
+export async function deleteUnused(
+  iam: Iam,
+  certificate: string,
+  old: readonly NamedGeneration[],
+  signal: AbortSignal,
+): Promise<Unused> {
   const inUse: string[] = [];
   try {
     for (const { name } of old.slice(0, DELETIONS_MAX)) {

@@ -11,7 +11,10 @@ const TAG_TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 export const tagsOption = z
   .record(z.string().min(1).max(128).regex(TAG_TEXT), z.string().max(256).regex(TAG_TEXT))
   .refine((tags) => Object.keys(tags).length <= 40, "at most 40 tags")
-  .refine((tags) => Object.keys(tags).every((key) => !/^(aws|renewd):/i.test(key)), "keys beginning with aws: or renewd: are reserved")
+  .refine(
+    (tags) => Object.keys(tags).every((key) => !/^(aws|renewd):/i.test(key)),
+    "keys beginning with aws: or renewd: are reserved",
+  )
   .optional();
 
 /** Options of every target in AWS. */
@@ -21,7 +24,9 @@ export const accessOptions = {
     .min(1)
     .max(128)
     .optional()
-    .describe("Profile of the AWS configuration files. Default: the SDK's credential chain (environment, web identity, instance role …)."),
+    .describe(
+      "Profile of the AWS configuration files. Default: the SDK's credential chain (environment, web identity, instance role …).",
+    ),
   endpoint: z
     .url({ protocol: /^https?$/ })
     .optional()

@@ -44,5 +44,8 @@ function joined(failures: readonly Failure[], done: readonly string[]): RenewalE
   const retryAt = Math.max(...again.map((error) => error.retryAt ?? 0));
   const finished = done.length === 0 ? "" : `; done in ${done.join(", ")}`;
   const message = failures.map(({ region, error }) => `${region}: ${error.message}`).join("; ") + finished;
-  return new RenewalError(code, message, { cause: new AggregateError(errors, "several regions"), ...(retryAt > 0 && { retryAt }) });
+  return new RenewalError(code, message, {
+    cause: new AggregateError(errors, "several regions"),
+    ...(retryAt > 0 && { retryAt }),
+  });
 }

@@ -26,7 +26,9 @@ export function versionId(pair: IssuedCertificate, layout: unknown): string {
 /** null: nobody's, or not one of ours; then nothing is known that could be newer. */
 export function readVersionId(id: string | null): HeldVersion | null {
   const [, generation, notBeforeS] = VERSION.exec(id ?? "") ?? [];
-  return generation === undefined || notBeforeS === undefined ? null : { generation: Number(generation), notBeforeS: Number(notBeforeS) };
+  return generation === undefined || notBeforeS === undefined
+    ? null
+    : { generation: Number(generation), notBeforeS: Number(notBeforeS) };
 }
 
 /** Two pairs of one generation exist only after the database was lost or restored: then the one issued later wins. */

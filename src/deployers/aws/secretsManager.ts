@@ -7,7 +7,13 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { layoutOptions, layoutProblem, secretText } from "../base/secretLayout.ts";
 import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
-import { CURRENT, createSecretsManager, type SecretDescription, type SecretsManager, type SecretValue } from "./secretsManagerClient.ts";
+import {
+  CURRENT,
+  createSecretsManager,
+  type SecretDescription,
+  type SecretsManager,
+  type SecretValue,
+} from "./secretsManagerClient.ts";
 import { isNewer, readVersionId, versionId } from "./secretVersion.ts";
 import { CERTIFICATE_TAG, missingTags, refuseOtherOwner } from "./tags.ts";
 
@@ -23,17 +29,27 @@ const optionsSchema = z
       .string()
       .max(512)
       // CreateSecret, Name: ASCII letters, numbers and /_+=.@-
-      .regex(/^(?:[A-Za-z0-9/_+=.@-]|\{certificate\})+$/, `letters, digits and /_+=.@- and the placeholder ${PLACEHOLDER} only`)
-      .describe("Name of the secret. `{certificate}` stands for the certificate's name. It is created if there is none."),
+      .regex(
+        /^(?:[A-Za-z0-9/_+=.@-]|\{certificate\})+$/,
+        `letters, digits and /_+=.@- and the placeholder ${PLACEHOLDER} only`,
+      )
+      .describe(
+        "Name of the secret. `{certificate}` stands for the certificate's name. It is created if there is none.",
+      ),
     ...layoutOptions,
     kmsKeyId: z
       .string()
       .min(1)
       .max(2048)
       .optional()
-      .describe("KMS key (id, ARN or alias) of a secret that renewd creates. Default: the account's `aws/secretsmanager`."),
+      .describe(
+        "KMS key (id, ARN or alias) of a secret that renewd creates. Default: the account's `aws/secretsmanager`.",
+      ),
     tags: tagsOption.describe("Further tags of the secret. renewd sets renewd:certificate."),
-    adopt: z.boolean().default(false).describe("Whether a secret that renewd did not create is taken over. Default: it is refused."),
+    adopt: z
+      .boolean()
+      .default(false)
+      .describe("Whether a secret that renewd did not create is taken over. Default: it is refused."),
     ...accessOptions,
   })
   .superRefine((o, context) => {
@@ -45,7 +61,8 @@ type SecretOptions = z.infer<typeof optionsSchema>;
 
 export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Deployer> = {
   type: "aws-secrets-manager",
-  description: "Keeps certificate and private key as a secret in AWS Secrets Manager; readers of AWSCURRENT get the new pair at once.",
+  description:
+    "Keeps certificate and private key as a secret in AWS Secrets Manager; readers of AWSCURRENT get the new pair at once.",
   options: optionsSchema,
   create(options) {
     const manager = createSecretsManager(accessOf(options, options.region));
@@ -57,7 +74,9 @@ export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Depl
       },
     };
   },
-  occupies: (options, certificate) => [`secretsmanager:${options.profile ?? ""}:${options.region}:${nameOf(options, certificate)}`],
+  occupies: (options, certificate) => [
+    `secretsmanager:${options.profile ?? ""}:${options.region}:${nameOf(options, certificate)}`,
+  ],
 };
 
 function nameOf({ secret }: SecretOptions, certificate: string): string {
@@ -68,7 +87,12 @@ function nameOf({ secret }: SecretOptions, certificate: string): string {
  * A version is made first and becomes AWSCURRENT in a second step, which AWS refuses when AWSCURRENT is no longer where it was
  * seen: so a late writer cannot undo a newer generation, and readers never get half of anything.
  */
-async function deploy(manager: SecretsManager, options: SecretOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  manager: SecretsManager,
+  options: SecretOptions,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const secret = nameOf(options, pair.certificate);
   const version = versionId(pair, [options.layout, options.keys ?? null]);
   const value: SecretValue = { secret, version, text: secretText(pair, options), privateKey: pair.privateKey };
@@ -90,7 +114,12 @@ async function deploy(manager: SecretsManager, options: SecretOptions, { pair }:
   return { arn: held.arn, ...receipt };
 }
 
-async function replace(manager: SecretsManager, held: SecretDescription, value: SecretValue, signal: AbortSignal): Promise<void> {
+async function replace(
+  manager: SecretsManager,
+  held: SecretDescription,
+  value: SecretValue,
+  signal: AbortSignal,
+): Promise<void> {
   const labels = await manager.stage(value, STAGE, signal);
   // AWS labels the first version of a secret AWSCURRENT itself.
   if (labels.includes(CURRENT)) return;
@@ -104,12 +133,20 @@ async function replace(manager: SecretsManager, held: SecretDescription, value: 
   }
 }
 
-function checkUsable(manager: SecretsManager, options: SecretOptions, held: SecretDescription, certificate: string): void {
+function checkUsable(
+  manager: SecretsManager,
+  options: SecretOptions,
+  held: SecretDescription,
+  certificate: string,
+): void {
   const what = `${manager.where}: the secret ${nameOf(options, certificate)}`;
   if (held.obstacle !== null) throw new RenewalError("deploy.refused", `${what} ${held.obstacle}`);
   refuseOtherOwner(what, held.tags, certificate);
   if (held.tags[CERTIFICATE_TAG] !== undefined || options.adopt) return;
-  throw new RenewalError("deploy.refused", `${what} was not created by renewd (it has no tag ${CERTIFICATE_TAG}): name another, or set \`adopt: true\``);
+  throw new RenewalError(
+    "deploy.refused",
+    `${what} was not created by renewd (it has no tag ${CERTIFICATE_TAG}): name another, or set \`adopt: true\``,
+  );
 }
 
 function refuseOlder(manager: SecretsManager, held: SecretDescription, pair: IssuedCertificate, secret: string): void {

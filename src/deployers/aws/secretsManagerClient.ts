@@ -52,7 +52,8 @@ const SECRETS_MANAGER: AwsService = {
   name: "Secrets Manager",
   permissions: "secretsmanager",
   // Secrets Manager user guide, "Quotas": unlabelled versions beyond 100 go away a day after they were made.
-  quotaAdvice: "raise the quota in Service Quotas, or delete secrets nothing uses; AWS removes a secret's old versions by itself, a day after they were made",
+  quotaAdvice:
+    "raise the quota in Service Quotas, or delete secrets nothing uses; AWS removes a secret's old versions by itself, a day after they were made",
 };
 
 interface Loaded {
@@ -63,14 +64,20 @@ interface Loaded {
 export function createSecretsManager(access: AwsAccess): SecretsManager {
   const where = `Secrets Manager in ${access.region}`;
   const call = awsCalls(SECRETS_MANAGER, where, access, async (config): Promise<Loaded> => {
-    const sdk = await optionalPackage("@aws-sdk/client-secrets-manager", () => import("@aws-sdk/client-secrets-manager"));
+    const sdk = await optionalPackage(
+      "@aws-sdk/client-secrets-manager",
+      () => import("@aws-sdk/client-secrets-manager"),
+    );
     return { sdk, client: new sdk.SecretsManagerClient(config) };
   });
 
   return {
     where,
     async describe(secret, signal) {
-      const send = async ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }): Promise<DescribeSecretResponse | null> => {
+      const send = async (
+        { sdk, client }: Loaded,
+        options: { abortSignal: AbortSignal },
+      ): Promise<DescribeSecretResponse | null> => {
         try {
           return await client.send(new sdk.DescribeSecretCommand({ SecretId: secret }), options);
         } catch (error) {
@@ -103,7 +110,12 @@ export function createSecretsManager(access: AwsAccess): SecretsManager {
     async stage({ secret, version, text, privateKey }, stage, signal) {
       const send = ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }) =>
         client.send(
-          new sdk.PutSecretValueCommand({ SecretId: secret, ClientRequestToken: version, SecretString: text.reveal(), VersionStages: [stage] }),
+          new sdk.PutSecretValueCommand({
+            SecretId: secret,
+            ClientRequestToken: version,
+            SecretString: text.reveal(),
+            VersionStages: [stage],
+          }),
           options,
         );
       return (await call({ action: "PutSecretValue", hidden: privateKey }, send, signal)).VersionStages ?? [];
@@ -119,7 +131,8 @@ export function createSecretsManager(access: AwsAccess): SecretsManager {
     async addTags(secret, tags, signal) {
       await call(
         { action: "TagResource" },
-        ({ sdk, client }, options) => client.send(new sdk.TagResourceCommand({ SecretId: secret, Tags: tagList(tags) }), options),
+        ({ sdk, client }, options) =>
+          client.send(new sdk.TagResourceCommand({ SecretId: secret, Tags: tagList(tags) }), options),
         signal,
       );
     },
@@ -127,16 +140,26 @@ export function createSecretsManager(access: AwsAccess): SecretsManager {
 }
 
 function description(answer: DescribeSecretResponse, secret: string, region: string): SecretDescription {
-  if (answer.ARN === undefined) throw new RenewalError("deploy.unreachable", `Secrets Manager in ${region}: DescribeSecret answered without an ARN`);
+  if (answer.ARN === undefined)
+    throw new RenewalError(
+      "deploy.unreachable",
+      `Secrets Manager in ${region}: DescribeSecret answered without an ARN`,
+    );
   const current = Object.entries(answer.VersionIdsToStages ?? {}).find(([, stages]) => stages.includes(CURRENT));
-  return { arn: answer.ARN, tags: readTags(answer.Tags), currentVersion: current?.[0] ?? null, obstacle: obstacleOf(answer, secret, region) };
+  return {
+    arn: answer.ARN,
+    tags: readTags(answer.Tags),
+    currentVersion: current?.[0] ?? null,
+    obstacle: obstacleOf(answer, secret, region),
+  };
 }
 
 function obstacleOf(answer: DescribeSecretResponse, secret: string, region: string): string | null {
   if (answer.DeletedDate !== undefined)
     return `is scheduled for deletion: restore it (aws secretsmanager restore-secret --secret-id ${secret}) or name another`;
   if (answer.OwningService !== undefined) return `is managed by ${answer.OwningService}: name another`;
-  if (answer.RotationEnabled === true) return "is rotated by a Lambda function, which would replace what renewd puts there: turn rotation off or name another";
+  if (answer.RotationEnabled === true)
+    return "is rotated by a Lambda function, which would replace what renewd puts there: turn rotation off or name another";
   if (answer.PrimaryRegion !== undefined && answer.PrimaryRegion !== region)
     return `is a read-only replica: set \`region\` to its primary, ${answer.PrimaryRegion}`;
   return null;

@@ -9,7 +9,9 @@ export function tagList(tags: AwsTags): { Key: string; Value: string }[] {
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
-export function readTags(list: readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] | undefined): AwsTags {
+export function readTags(
+  list: readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] | undefined,
+): AwsTags {
   return Object.fromEntries((list ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""]));
 }
 
@@ -22,5 +24,8 @@ export function missingTags(wanted: AwsTags, held: AwsTags): AwsTags {
 export function refuseOtherOwner(what: string, tags: AwsTags, certificate: string): void {
   const owner = tags[CERTIFICATE_TAG];
   if (owner === undefined || owner === certificate) return;
-  throw new RenewalError("deploy.refused", `${what} belongs to the certificate ${owner} (its tag ${CERTIFICATE_TAG}), not to ${certificate}`);
+  throw new RenewalError(
+    "deploy.refused",
+    `${what} belongs to the certificate ${owner} (its tag ${CERTIFICATE_TAG}), not to ${certificate}`,
+  );
 }

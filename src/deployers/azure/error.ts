@@ -7,7 +7,12 @@ import { sanitize } from "../base/sanitize.ts";
 import { memberOf, retryAfterOf } from "../base/sdkHeaders.ts";
 
 /** Names of what @azure/identity throws when no token is to be had. */
-const CREDENTIAL_ERRORS = new Set(["AuthenticationError", "AggregateAuthenticationError", "CredentialUnavailableError", "AuthenticationRequiredError"]);
+const CREDENTIAL_ERRORS = new Set([
+  "AuthenticationError",
+  "AggregateAuthenticationError",
+  "CredentialUnavailableError",
+  "AuthenticationRequiredError",
+]);
 
 const restError = z.object({ statusCode: z.number().int(), code: z.string().optional() });
 
@@ -27,10 +32,14 @@ export interface AzureCall {
 export function azureError(thrown: unknown, { what, action, secrets }: AzureCall): RenewalError {
   const message = thrown instanceof Error ? thrown.message : "";
   if (thrown instanceof Error && CREDENTIAL_ERRORS.has(thrown.name)) {
-    return new RenewalError("deploy.forbidden", `${what}: Microsoft Entra gave no token: ${sanitize(message, ...secrets)}`);
+    return new RenewalError(
+      "deploy.forbidden",
+      `${what}: Microsoft Entra gave no token: ${sanitize(message, ...secrets)}`,
+    );
   }
   const status = statusOf(thrown);
-  if (status === null) return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
+  if (status === null)
+    return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
   return answerError(
     `${what}${hint(status, action)}`,
     { status, headers: retryAfterOf(memberOf(memberOf(thrown, "response"), "headers")), text: message },
@@ -39,7 +48,8 @@ export function azureError(thrown: unknown, { what, action, secrets }: AzureCall
 }
 
 function hint(status: number, action: string): string {
-  if (status === 403) return ` (it needs the certificates permission ${action}, or the role Key Vault Certificates Officer)`;
+  if (status === 403)
+    return ` (it needs the certificates permission ${action}, or the role Key Vault Certificates Officer)`;
   if (status === 409) return " (if a deleted certificate keeps the name, recover or purge it)";
   return "";
 }

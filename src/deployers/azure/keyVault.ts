@@ -30,7 +30,10 @@ const optionsSchema = z.strictObject({
   tags: z
     .record(z.string().min(1).max(256), z.string().max(256))
     .refine((tags) => Object.keys(tags).length <= 11, "at most 11 tags: Key Vault allows 15, and 4 are renewd's")
-    .refine((tags) => !Object.keys(tags).some((key) => key.startsWith(MARK_PREFIX)), `keys beginning with ${MARK_PREFIX} are reserved`)
+    .refine(
+      (tags) => !Object.keys(tags).some((key) => key.startsWith(MARK_PREFIX)),
+      `keys beginning with ${MARK_PREFIX} are reserved`,
+    )
     .default({})
     .describe("Further tags of each version."),
   credential: z
@@ -40,8 +43,13 @@ const optionsSchema = z.strictObject({
       clientSecret: secretOption.describe("Its client secret: env:NAME or file:/path."),
     })
     .optional()
-    .describe("Service principal. Default: Azure's own chain (environment, workload identity, managed identity, Azure CLI …)."),
-  adopt: z.boolean().default(false).describe("Whether a certificate that renewd did not import is taken over. Default: it is refused."),
+    .describe(
+      "Service principal. Default: Azure's own chain (environment, workload identity, managed identity, Azure CLI …).",
+    ),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe("Whether a certificate that renewd did not import is taken over. Default: it is refused."),
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
 
@@ -49,10 +57,14 @@ type KeyVaultOptions = z.infer<typeof optionsSchema>;
 
 export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deployer> = {
   type: "azure-key-vault",
-  description: "Imports the pair as a new version of a certificate in Azure Key Vault, which Azure's services follow by themselves.",
+  description:
+    "Imports the pair as a new version of a certificate in Azure Key Vault, which Azure's services follow by themselves.",
   options: optionsSchema,
   create(options, dependencies) {
-    const api = createKeyVault({ vault: options.vault, credential: options.credential, timeoutMs: options.timeout }, dependencies);
+    const api = createKeyVault(
+      { vault: options.vault, credential: options.credential, timeoutMs: options.timeout },
+      dependencies,
+    );
     return {
       deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
@@ -63,7 +75,9 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
       },
     };
   },
-  occupies: (options, certificate) => [`${new URL(options.vault).origin}/certificates/${nameOf(options, certificate).toLowerCase()}`],
+  occupies: (options, certificate) => [
+    `${new URL(options.vault).origin}/certificates/${nameOf(options, certificate).toLowerCase()}`,
+  ],
   // https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#supported-key-types: RSA of 2048, 3072 or 4096
   // bits, EC on P-256, P-384, P-521 and P-256K.
   limits: () => ({ keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] }),
@@ -73,13 +87,23 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
  * An import makes a version that carries its tags from the first moment, and the versions before stay. Key Vault offers no
  * compare-and-set; two writers are kept apart by the deployment's fence.
  */
-async function deploy(api: KeyVault, options: KeyVaultOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  api: KeyVault,
+  options: KeyVaultOptions,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const name = nameOf(options, pair.certificate);
   const tags = { ...options.tags, ...tagsOf(pair, tagOf) };
   const held = await api.read(name, signal);
   if (held !== null) refuse(options, name, pair, held);
-  const receiptOf = (version: string): DeployReceipt => ({ name, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint });
+  const receiptOf = (version: string): DeployReceipt => ({
+    name,
+    version,
+    generation: pair.generation,
+    fingerprint: pair.leaf.fingerprint,
+  });
   if (held === null || fingerprintOf(held) !== pair.leaf.fingerprint) {
     return receiptOf(await api.import({ name, pem: pem.bundle, tags, secret: pair.privateKey }, signal));
   }
@@ -90,17 +114,26 @@ async function deploy(api: KeyVault, options: KeyVaultOptions, { pair }: DeployR
 
 function refuse(options: KeyVaultOptions, name: string, pair: IssuedCertificate, held: HeldCertificate): void {
   refuseOthers(options, name, held);
-  refuseForeignOrOlder(pair, readTags(held.tags, tagOf), { name: `certificate ${name}`, mark: `its tag ${tagOf("generation")}` });
+  refuseForeignOrOlder(pair, readTags(held.tags, tagOf), {
+    name: `certificate ${name}`,
+    mark: `its tag ${tagOf("generation")}`,
+  });
 }
 
 /** Throws `deploy.refused` for a certificate that must not become ours. */
 function refuseOthers({ adopt }: KeyVaultOptions, name: string, held: HeldCertificate): void {
   if (readTags(held.tags, tagOf) === null && held.issuer !== null && held.issuer !== "Unknown") {
-    throw new RenewalError("deploy.refused", `certificate ${name} is issued and renewed by Key Vault itself (issuer ${held.issuer}); choose another \`name\``);
+    throw new RenewalError(
+      "deploy.refused",
+      `certificate ${name} is issued and renewed by Key Vault itself (issuer ${held.issuer}); choose another \`name\``,
+    );
   }
   // The content type is what services read the secret as: changing it under them breaks them.
   if (held.contentType !== null && held.contentType !== PEM) {
-    throw new RenewalError("deploy.refused", `certificate ${name} holds ${held.contentType}, and renewd imports ${PEM}; choose another \`name\``);
+    throw new RenewalError(
+      "deploy.refused",
+      `certificate ${name} holds ${held.contentType}, and renewd imports ${PEM}; choose another \`name\``,
+    );
   }
   if (readTags(held.tags, tagOf) === null && !adopt)
     throw new RenewalError(

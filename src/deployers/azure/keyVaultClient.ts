@@ -12,7 +12,9 @@ export const PEM = "application/x-pem-file";
 
 export interface KeyVaultAccess {
   readonly vault: string;
-  readonly credential: { readonly tenantId: string; readonly clientId: string; readonly clientSecret: SecretReference } | undefined;
+  readonly credential:
+    | { readonly tenantId: string; readonly clientId: string; readonly clientSecret: SecretReference }
+    | undefined;
   readonly timeoutMs: number;
 }
 
@@ -40,7 +42,10 @@ export interface KeyVault {
   read(name: string, signal: AbortSignal): Promise<HeldCertificate | null>;
   /** Returns the version. */
   import(request: KeyVaultImport, signal: AbortSignal): Promise<string>;
-  tag(request: { readonly name: string; readonly version: string; readonly tags: Record<string, string> }, signal: AbortSignal): Promise<void>;
+  tag(
+    request: { readonly name: string; readonly version: string; readonly tags: Record<string, string> },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Throws `deploy.refused` while the name belongs to a deleted certificate, as far as we may look. */
   requireNotDeleted(name: string, signal: AbortSignal): Promise<void>;
 }
@@ -63,12 +68,18 @@ export function createKeyVault(access: KeyVaultAccess, dependencies: DeployerDep
     signal.throwIfAborted();
     const what = `Key Vault ${host}: ${action} ${name}`;
     const secrets = secret === null ? [] : [secret];
-    const run = async (abortSignal: AbortSignal): Promise<T> => await send(await connect(access, dependencies), abortSignal);
-    return await callSdk({ what, timeoutMs: access.timeoutMs, run, translate: (error) => azureError(error, { what, action, secrets }) }, signal);
+    const run = async (abortSignal: AbortSignal): Promise<T> =>
+      await send(await connect(access, dependencies), abortSignal);
+    return await callSdk(
+      { what, timeoutMs: access.timeoutMs, run, translate: (error) => azureError(error, { what, action, secrets }) },
+      signal,
+    );
   }
   return {
     async read(name, signal) {
-      return await call("get", name, null, signal, async (client, abortSignal) => heldOf(await orNull(404, client.getCertificate(name, { abortSignal }))));
+      return await call("get", name, null, signal, async (client, abortSignal) =>
+        heldOf(await orNull(404, client.getCertificate(name, { abortSignal }))),
+      );
     },
     async import({ name, pem, tags, secret }, signal) {
       const options = await call("import", name, secret, signal, (client, abortSignal) =>
@@ -77,7 +88,9 @@ export function createKeyVault(access: KeyVaultAccess, dependencies: DeployerDep
       return options.properties.version ?? "";
     },
     async tag({ name, version, tags }, signal) {
-      await call("update", name, null, signal, (client, abortSignal) => client.updateCertificateProperties(name, version, { tags, abortSignal }));
+      await call("update", name, null, signal, (client, abortSignal) =>
+        client.updateCertificateProperties(name, version, { tags, abortSignal }),
+      );
     },
     async requireNotDeleted(name, signal) {
       const deleted = await call("get deleted", name, null, signal, (client, abortSignal) =>
@@ -94,9 +107,15 @@ export function createKeyVault(access: KeyVaultAccess, dependencies: DeployerDep
 }
 
 /** Made anew each time, so that a rotated client secret is found. The SDKs load at first use: they are large. */
-async function connect({ vault, credential }: KeyVaultAccess, { secret }: DeployerDependencies): Promise<CertificateClient> {
+async function connect(
+  { vault, credential }: KeyVaultAccess,
+  { secret }: DeployerDependencies,
+): Promise<CertificateClient> {
   const identity = await optionalPackage("@azure/identity", () => import("@azure/identity"));
-  const { CertificateClient } = await optionalPackage("@azure/keyvault-certificates", () => import("@azure/keyvault-certificates"));
+  const { CertificateClient } = await optionalPackage(
+    "@azure/keyvault-certificates",
+    () => import("@azure/keyvault-certificates"),
+  );
   const suffix = new URL(vault).hostname.split(".").slice(1).join(".");
   const authorityHost = AUTHORITIES[suffix];
   const retryOptions = { maxRetries: 0 };
@@ -104,7 +123,12 @@ async function connect({ vault, credential }: KeyVaultAccess, { secret }: Deploy
   const token: TokenCredential =
     credential === undefined
       ? new identity.DefaultAzureCredential(common)
-      : new identity.ClientSecretCredential(credential.tenantId, credential.clientId, (await secret(credential.clientSecret)).reveal(), common);
+      : new identity.ClientSecretCredential(
+          credential.tenantId,
+          credential.clientId,
+          (await secret(credential.clientSecret)).reveal(),
+          common,
+        );
   return new CertificateClient(vault, token, { retryOptions });
 }
 
@@ -113,8 +137,17 @@ async function connect({ vault, credential }: KeyVaultAccess, { secret }: Deploy
  * in the service's own shape), and Key Vault reads a PEM file only when the policy says that it is one.
  */
 function importOptions(tags: Record<string, string>, abortSignal: AbortSignal) {
-  const certificatePolicy = { keyProperties: { exportable: true }, secretProperties: { contentType: PEM }, issuerParameters: { name: "Unknown" } };
-  return { policy: { contentType: PEM, exportable: true, issuerName: "Unknown" } as const, certificatePolicy, tags, abortSignal };
+  const certificatePolicy = {
+    keyProperties: { exportable: true },
+    secretProperties: { contentType: PEM },
+    issuerParameters: { name: "Unknown" },
+  };
+  return {
+    policy: { contentType: PEM, exportable: true, issuerName: "Unknown" } as const,
+    certificatePolicy,
+    tags,
+    abortSignal,
+  };
 }
 
 async function orNull<T>(status: number, asked: Promise<T>): Promise<T | null> {

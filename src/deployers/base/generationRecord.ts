@@ -40,7 +40,10 @@ export function parseRecord(text: string): GenerationRecord | null {
  */
 export function isAhead(held: GenerationRecord | null, pair: IssuedCertificate): held is GenerationRecord {
   if (held === null || held.certificate !== pair.certificate || held.generation < pair.generation) return false;
-  return !(held.generation === pair.generation && (held.fingerprint === pair.leaf.fingerprint || held.notBefore < pair.leaf.notBefore));
+  return !(
+    held.generation === pair.generation &&
+    (held.fingerprint === pair.leaf.fingerprint || held.notBefore < pair.leaf.notBefore)
+  );
 }
 
 /** Throws `deploy.newerGeneration` when the target is ahead of `pair`. */

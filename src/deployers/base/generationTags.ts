@@ -16,11 +16,19 @@ export function tagsOf(pair: IssuedCertificate, nameOf: (mark: GenerationTag) =>
 }
 
 /** null: renewd has not marked it, or somebody has unmarked it so that any generation may be written. */
-export function readTags(texts: Readonly<Record<string, unknown>>, nameOf: (mark: GenerationTag) => string): GenerationRecord | null {
+export function readTags(
+  texts: Readonly<Record<string, unknown>>,
+  nameOf: (mark: GenerationTag) => string,
+): GenerationRecord | null {
   const text = (mark: GenerationTag): string => String(texts[nameOf(mark)] ?? "");
   const [certificate, generation, notBefore] = [text("certificate"), text("generation"), Date.parse(text("notBefore"))];
   if (certificate === "" || !/^\d{1,9}$/.test(generation)) return null;
-  return { certificate, generation: Number(generation), fingerprint: text("fingerprint"), notBefore: Number.isNaN(notBefore) ? 0 : notBefore };
+  return {
+    certificate,
+    generation: Number(generation),
+    fingerprint: text("fingerprint"),
+    notBefore: Number.isNaN(notBefore) ? 0 : notBefore,
+  };
 }
 
 export interface Holder {
@@ -34,7 +42,10 @@ export interface Holder {
 export function refuseForeignOrOlder(pair: IssuedCertificate, held: GenerationRecord | null, holder: Holder): void {
   if (held === null) return;
   if (held.certificate !== pair.certificate) {
-    throw new RenewalError("deploy.refused", `${holder.name} belongs to the certificate ${held.certificate} (${holder.mark}), not to ${pair.certificate}`);
+    throw new RenewalError(
+      "deploy.refused",
+      `${holder.name} belongs to the certificate ${held.certificate} (${holder.mark}), not to ${pair.certificate}`,
+    );
   }
   if (!isAhead(held, pair)) return;
   throw new RenewalError(

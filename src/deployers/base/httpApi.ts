@@ -50,7 +50,11 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
   } catch (error) {
     signal.throwIfAborted();
     if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${api.timeoutMs} ms`);
-    throw new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(error), ...(call.secrets ?? []))}`, { cause: error });
+    throw new RenewalError(
+      "deploy.unreachable",
+      `${what}: ${sanitize(networkProblem(error), ...(call.secrets ?? []))}`,
+      { cause: error },
+    );
   }
   const { status } = answer;
   if ((status >= 200 && status < 300) || call.expected?.includes(status)) return answer;
@@ -61,7 +65,11 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
 export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
   const said = sanitize(answer.text, ...secrets);
   const retryAt = retryAfter(answer, Date.now());
-  return new RenewalError(codeOf(answer.status), `${what} answered ${answer.status}${said === "" ? "" : `: ${said}`}`, retryAt === null ? {} : { retryAt });
+  return new RenewalError(
+    codeOf(answer.status),
+    `${what} answered ${answer.status}${said === "" ? "" : `: ${said}`}`,
+    retryAt === null ? {} : { retryAt },
+  );
 }
 
 function codeOf(status: number): ErrorCode {
@@ -78,7 +86,11 @@ function retryAfter({ status, headers }: HttpAnswer, now: number): number | null
   return Number.isNaN(date) ? null : date;
 }
 
-function send(api: HttpApi, { method, url, headers, body, socketPath }: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
+function send(
+  api: HttpApi,
+  { method, url, headers, body, socketPath }: HttpCall,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
   const start = url.protocol === "https:" ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const options = {
@@ -105,6 +117,8 @@ async function read(response: IncomingMessage): Promise<HttpAnswer> {
     if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
     chunks.push(piece);
   }
-  const headers = Object.fromEntries(Object.entries({ ...response.headers, ...response.trailers }).map(([name, value]) => [name, String(value)]));
+  const headers = Object.fromEntries(
+    Object.entries({ ...response.headers, ...response.trailers }).map(([name, value]) => [name, String(value)]),
+  );
   return { status: response.statusCode ?? 0, headers, text: Buffer.concat(chunks).toString("utf8") };
 }

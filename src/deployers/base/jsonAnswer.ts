@@ -6,7 +6,10 @@ import type { HttpAnswer, HttpApi } from "./httpApi.ts";
 export function answerBody<Body>(api: HttpApi, answer: HttpAnswer, schema: z.ZodType<Body>): Body {
   const parsed = schema.safeParse(jsonOrNull(answer.text));
   if (parsed.success) return parsed.data;
-  throw new RenewalError("deploy.unreachable", `${api.name} answered ${answer.status} with a body that makes no sense here`);
+  throw new RenewalError(
+    "deploy.unreachable",
+    `${api.name} answered ${answer.status} with a body that makes no sense here`,
+  );
 }
 
 /** null: no JSON. */

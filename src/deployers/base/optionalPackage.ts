@@ -6,9 +6,13 @@ export async function optionalPackage<Module>(name: string, load: () => Promise<
     return await load();
   } catch (error) {
     if (!isMissing(error)) throw error;
-    throw new RenewalError("deploy.missingPackage", `this kind of target needs the package ${name}: run \`npm install ${name}\` beside renewd`, {
-      cause: error,
-    });
+    throw new RenewalError(
+      "deploy.missingPackage",
+      `this kind of target needs the package ${name}: run \`npm install ${name}\` beside renewd`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

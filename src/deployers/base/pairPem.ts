@@ -18,7 +18,10 @@ export interface PairPem {
  */
 export function pairPem(pair: IssuedCertificate): PairPem {
   if (!keyMatches(pair.leafPem, pair.privateKey)) {
-    throw new RenewalError("deploy.badPair", `private key and certificate of ${pair.certificate} generation ${pair.generation} do not belong together`);
+    throw new RenewalError(
+      "deploy.badPair",
+      `private key and certificate of ${pair.certificate} generation ${pair.generation} do not belong together`,
+    );
   }
   const cert = normalise(pair.leafPem);
   const chain = pair.chainPem.map(normalise).join("");

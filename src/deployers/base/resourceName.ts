@@ -25,7 +25,10 @@ export function nameOption(rule: NameRule, byDefault?: string): z.ZodType<string
 export function resolveName(pattern: string, certificate: string, rule: NameRule): string {
   const name = pattern.replaceAll(PLACEHOLDER, certificate.replaceAll(rule.unknown, "-"));
   if (fits(name, rule)) return name;
-  throw new RenewalError("deploy.refused", `${JSON.stringify(name.slice(0, 300))} cannot be a name here: ${rule.advice}; give one in this target's options`);
+  throw new RenewalError(
+    "deploy.refused",
+    `${JSON.stringify(name.slice(0, 300))} cannot be a name here: ${rule.advice}; give one in this target's options`,
+  );
 }
 
 function fits(name: string, { valid }: NameRule): boolean {

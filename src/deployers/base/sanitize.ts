@@ -6,7 +6,9 @@ const SECRET_CHARS_MIN = 8;
 
 /** What a target said, as one bounded line without control characters and without any line of the secrets. */
 export function sanitize(said: string, ...secrets: readonly (Secret | null)[]): string {
-  const hidden = new Set(secrets.flatMap((secret) => (secret?.reveal() ?? "").split("\n").filter((line) => line.length >= SECRET_CHARS_MIN)));
+  const hidden = new Set(
+    secrets.flatMap((secret) => (secret?.reveal() ?? "").split("\n").filter((line) => line.length >= SECRET_CHARS_MIN)),
+  );
   const text = [...hidden]
     .reduce((rest, piece) => rest.replaceAll(piece, "[secret]"), said)
     .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")

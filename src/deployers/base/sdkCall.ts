@@ -12,7 +12,10 @@ export interface SdkCall<Result> {
  * One call of a vendor's SDK, bounded in time and given up at once when cancelled, whether the SDK obeys its signal or not.
  * Throws what `translate` makes of the SDK's error, or `deploy.timeout`.
  */
-export async function callSdk<Result>({ what, timeoutMs, run, translate }: SdkCall<Result>, signal: AbortSignal): Promise<Result> {
+export async function callSdk<Result>(
+  { what, timeoutMs, run, translate }: SdkCall<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(timeoutMs);
   const both = AbortSignal.any([signal, timeout]);

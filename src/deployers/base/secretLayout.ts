@@ -15,7 +15,9 @@ export const layoutOptions = {
   layout: z
     .enum(["json", "pem"])
     .default("json")
-    .describe("`json`: an object of PEM texts. `pem`: one text with private key, certificate and chain, as HAProxy and nginx read it."),
+    .describe(
+      "`json`: an object of PEM texts. `pem`: one text with private key, certificate and chain, as HAProxy and nginx read it.",
+    ),
   keys: z
     .strictObject({
       certificate: keyOf("the certificate alone"),
@@ -26,7 +28,9 @@ export const layoutOptions = {
       fingerprint: keyOf("the certificate's SHA-256 fingerprint, in hex"),
     })
     .optional()
-    .describe("Names of the members with `layout: json`; parts without a name are left out. Default: every part by its own name."),
+    .describe(
+      "Names of the members with `layout: json`; parts without a name are left out. Default: every part by its own name.",
+    ),
 };
 
 interface LayoutOptions {
@@ -38,7 +42,8 @@ interface LayoutOptions {
 export function layoutProblem({ layout, keys }: LayoutOptions): string | null {
   if (keys === undefined) return null;
   if (layout === "pem") return "`keys` go with `layout: json`";
-  if (keys.privateKey === undefined || (keys.certificate ?? keys.fullchain) === undefined) return "name at least `privateKey` and `certificate` or `fullchain`";
+  if (keys.privateKey === undefined || (keys.certificate ?? keys.fullchain) === undefined)
+    return "name at least `privateKey` and `certificate` or `fullchain`";
   const names = Object.values(keys).filter((name) => name !== undefined);
   return new Set(names).size === names.length ? null : "two parts have the same name";
 }

@@ -1,5 +1,10 @@
 import { z } from "zod";
-import { parseSecretReference, SECRET_REFERENCE, SECRET_REFERENCE_ADVICE, type SecretReference } from "../../domain/secretReference.ts";
+import {
+  parseSecretReference,
+  SECRET_REFERENCE,
+  SECRET_REFERENCE_ADVICE,
+  type SecretReference,
+} from "../../domain/secretReference.ts";
 
 /** An option that points to a secret; `DeployerDependencies.secret` reads it when it is needed, so a rotated one is found. */
 export const secretOption: z.ZodType<SecretReference, string> = z

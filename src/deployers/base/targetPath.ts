@@ -24,7 +24,10 @@ export const relativePath = pathPattern;
 export function resolveTargetPath(pattern: string, certificate: string): string {
   // Configuration allows no such name; this guards the file system should one ever come another way.
   if (!/^[^\p{Cc}/\\]{1,255}$/u.test(certificate) || certificate === "." || certificate === "..") {
-    throw new RenewalError("deploy.refused", `the certificate name ${JSON.stringify(certificate)} cannot be part of a file name`);
+    throw new RenewalError(
+      "deploy.refused",
+      `the certificate name ${JSON.stringify(certificate)} cannot be part of a file name`,
+    );
   }
   return join("/", pattern.replaceAll(PLACEHOLDER, certificate));
 }

@@ -65,8 +65,12 @@ export async function reloadFile(
         : { method: "POST", path: LOAD_FILES, body: added };
   const answer = await call(admin, { ...change, etag: found.etag, expected: [400, 412, 500] }, signal);
   if (answer.status === 200) return;
-  const said = answer.status === 412 ? "somebody else changed its configuration at the same moment" : sanitize(answer.text);
-  throw new RenewalError("deploy.commandFailed", `${nameOf(admin)} did not take its configuration with ${add.file}: ${said}`);
+  const said =
+    answer.status === 412 ? "somebody else changed its configuration at the same moment" : sanitize(answer.text);
+  throw new RenewalError(
+    "deploy.commandFailed",
+    `${nameOf(admin)} did not take its configuration with ${add.file}: ${said}`,
+  );
 }
 
 function indexOf(entries: readonly Entry[] | null, file: string): number {
@@ -87,7 +91,11 @@ interface Call {
   readonly expected: readonly number[];
 }
 
-async function call(admin: CaddyAdmin, { method, path, body, etag, expected }: Call, signal: AbortSignal): Promise<HttpAnswer> {
+async function call(
+  admin: CaddyAdmin,
+  { method, path, body, etag, expected }: Call,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
   const socket = admin.address.startsWith("/");
   const headers = {
     ...(body !== undefined && { "content-type": "application/json", "cache-control": "must-revalidate" }),

@@ -22,14 +22,18 @@ const optionsSchema = z.strictObject({
   file: absolutePath.describe(
     "PEM file for key, certificate and chain. Caddy's configuration names it twice, as `tls FILE FILE` in a Caddyfile does. `{certificate}` stands for the certificate's name.",
   ),
-  knownAs: absolutePath.optional().describe("The same file as Caddy names it, when that differs (container). `{certificate}` as above."),
+  knownAs: absolutePath
+    .optional()
+    .describe("The same file as Caddy names it, when that differs (container). `{certificate}` as above."),
   addEntry: z
     .boolean()
     .default(false)
     .describe(
       "Add the file to Caddy's running configuration (`apps.tls.certificates.load_files`) if nothing names it there. Such an entry outlasts a restart of Caddy only under `caddy run --resume`.",
     ),
-  timeout: durationOption("30s").describe("Time one answer of the admin API, a reload included, may take: 500ms, 30s, 2m."),
+  timeout: durationOption("30s").describe(
+    "Time one answer of the admin API, a reload included, may take: 500ms, 30s, 2m.",
+  ),
 });
 
 type CaddyOptions = z.infer<typeof optionsSchema>;

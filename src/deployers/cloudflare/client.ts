@@ -46,7 +46,10 @@ export interface Cloudflare {
 }
 
 const one = z.object({ result: customCertificate });
-const many = z.object({ result: z.array(customCertificate), result_info: z.object({ total_pages: z.number().int().default(1) }).optional() });
+const many = z.object({
+  result: z.array(customCertificate),
+  result_info: z.object({ total_pages: z.number().int().default(1) }).optional(),
+});
 const failure = z.object({ errors: z.array(z.object({ code: z.number(), message: z.string() })).min(1) });
 
 /** https://developers.cloudflare.com/fundamentals/api/troubleshooting/: a token it cannot read is a 400, like a wrong certificate. */
@@ -54,15 +57,25 @@ const CREDENTIAL_CODES = new Set([6003, 6111, 9106, 9107, 9109, 10000]);
 const PAGE_SIZE = 50;
 const PAGES_MAX = 40;
 
-export function createCloudflare({ endpoint, zone, token: reference, timeoutMs }: CloudflareAccess, { secret }: DeployerDependencies): Cloudflare {
+export function createCloudflare(
+  { endpoint, zone, token: reference, timeoutMs }: CloudflareAccess,
+  { secret }: DeployerDependencies,
+): Cloudflare {
   const api: HttpApi = { name: "Cloudflare", timeoutMs };
-  const call = async (request: Omit<HttpCall, "url" | "headers"> & { path?: string; query?: string }, signal: AbortSignal): Promise<HttpAnswer> => {
+  const call = async (
+    request: Omit<HttpCall, "url" | "headers"> & { path?: string; query?: string },
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> => {
     const { path = "", query = "", ...rest } = request;
     const token = await secret(reference);
     const url = new URL(`${endpoint.replace(/\/+$/, "")}/zones/${zone}/custom_certificates${path}${query}`);
     const secrets = [token, ...(request.secrets ?? [])];
     const headers = { authorization: `Bearer ${token.reveal()}`, "content-type": "application/json" };
-    const answer = await callHttp(api, { ...rest, url, headers, secrets, expected: [...(request.expected ?? []), 400, 403] }, signal);
+    const answer = await callHttp(
+      api,
+      { ...rest, url, headers, secrets, expected: [...(request.expected ?? []), 400, 403] },
+      signal,
+    );
     if (answer.status !== 400 && answer.status !== 403) return answer;
     throw refusal(`Cloudflare: ${request.method} ${url.pathname}`, answer, secrets);
   };
@@ -74,11 +87,18 @@ export function createCloudflare({ endpoint, zone, token: reference, timeoutMs }
     async list(signal) {
       const found: CustomCertificate[] = [];
       for (let page = 1; page <= PAGES_MAX; page++) {
-        const { result, result_info } = answerBody(api, await call({ method: "GET", query: `?page=${page}&per_page=${PAGE_SIZE}` }, signal), many);
+        const { result, result_info } = answerBody(
+          api,
+          await call({ method: "GET", query: `?page=${page}&per_page=${PAGE_SIZE}` }, signal),
+          many,
+        );
         found.push(...result);
         if (page >= (result_info?.total_pages ?? 1)) return found;
       }
-      throw new RenewalError("deploy.refused", `zone ${zone} has more than ${PAGE_SIZE * PAGES_MAX} custom certificates; name this one's \`certificateId\``);
+      throw new RenewalError(
+        "deploy.refused",
+        `zone ${zone} has more than ${PAGE_SIZE * PAGES_MAX} custom certificates; name this one's \`certificateId\``,
+      );
     },
     async upload(id, { certificate, privateKey, bundleMethod, clients, keyRegion }, signal) {
       const body = JSON.stringify({
@@ -93,7 +113,10 @@ export function createCloudflare({ endpoint, zone, token: reference, timeoutMs }
       return answerBody(api, await call({ ...where, body, secrets: [privateKey] }, signal), one).result;
     },
     async prioritize(id, priority, signal) {
-      await call({ method: "PUT", path: "/prioritize", body: JSON.stringify({ certificates: [{ id, priority }] }) }, signal);
+      await call(
+        { method: "PUT", path: "/prioritize", body: JSON.stringify({ certificates: [{ id, priority }] }) },
+        signal,
+      );
     },
     async check(signal) {
       answerBody(api, await call({ method: "GET", query: "?page=1&per_page=5" }, signal), many);
@@ -107,6 +130,10 @@ function refusal(what: string, answer: HttpAnswer, secrets: readonly Secret[]): 
   if (data === undefined) return answerError(what, answer, secrets);
   const said = sanitize(data.errors.map(({ code, message }) => `${message} (${code})`).join("; "), ...secrets);
   const forbidden = answer.status === 403 || data.errors.some(({ code }) => CREDENTIAL_CODES.has(code));
-  if (forbidden) return new RenewalError("deploy.forbidden", `${what}: ${said}; the token needs Zone › SSL and Certificates › Edit for this zone`);
+  if (forbidden)
+    return new RenewalError(
+      "deploy.forbidden",
+      `${what}: ${said}; the token needs Zone › SSL and Certificates › Edit for this zone`,
+    );
   return new RenewalError("deploy.refused", `${what}: ${said}`);
 }

@@ -15,17 +15,26 @@ const DAY_MS = 86_400_000;
 const ID = /^[0-9a-f]{32}$/;
 
 const optionsSchema = z.strictObject({
-  zone: z.string().regex(ID, "give the zone's ID, 32 hexadecimal digits, as its overview page shows it").describe("ID of the zone."),
-  token: secretOption.describe("API token with the permission Zone › SSL and Certificates › Edit: env:NAME or file:/path."),
+  zone: z
+    .string()
+    .regex(ID, "give the zone's ID, 32 hexadecimal digits, as its overview page shows it")
+    .describe("ID of the zone."),
+  token: secretOption.describe(
+    "API token with the permission Zone › SSL and Certificates › Edit: env:NAME or file:/path.",
+  ),
   certificateId: z
     .string()
     .regex(ID, "give the ID of a custom certificate, 32 hexadecimal digits")
     .optional()
-    .describe("Custom certificate to replace at first. Default: the one for the very same hosts and kind of signature, else a new one."),
+    .describe(
+      "Custom certificate to replace at first. Default: the one for the very same hosts and kind of signature, else a new one.",
+    ),
   bundleMethod: z
     .enum(["ubiquitous", "optimal", "force"])
     .default("force")
-    .describe("How Cloudflare completes the chain: force serves the one that was issued, also from a private CA. Default: force."),
+    .describe(
+      "How Cloudflare completes the chain: force serves the one that was issued, also from a private CA. Default: force.",
+    ),
   clients: z
     .enum(["sni_custom", "legacy_custom"])
     .default("sni_custom")
@@ -37,7 +46,10 @@ const optionsSchema = z.strictObject({
     .max(1000)
     .optional()
     .describe("With `clients: legacy_custom`: which of several certificates for one host is served; higher wins."),
-  keyRegion: z.enum(["us", "eu", "highest_security"]).optional().describe("Where Cloudflare may keep the private key (Geo Key Manager). Default: anywhere."),
+  keyRegion: z
+    .enum(["us", "eu", "highest_security"])
+    .optional()
+    .describe("Where Cloudflare may keep the private key (Geo Key Manager). Default: anywhere."),
   endpoint: z
     .url({ protocol: /^https?$/ })
     .default("https://api.cloudflare.com/client/v4")
@@ -69,7 +81,12 @@ export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deploye
  * key and certificate together; for `sni_custom` it answers with a new ID and the old one is gone, so should we die before the
  * receipt is recorded, the next attempt finds it by its hosts and uploads once more.
  */
-async function deploy(api: Cloudflare, options: CloudflareOptions, { pair, previous }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  api: Cloudflare,
+  options: CloudflareOptions,
+  { pair, previous }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   signal.throwIfAborted();
   refuseOlder(pair, previous);
@@ -81,14 +98,25 @@ async function deploy(api: Cloudflare, options: CloudflareOptions, { pair, previ
     clients: options.clients,
     keyRegion: options.keyRegion ?? null,
   };
-  const current = held !== null && isCurrent(held, pair, previous) ? held : await api.upload(held?.id ?? null, upload, signal);
-  if (options.priority !== undefined && current.priority !== options.priority) await api.prioritize(current.id, options.priority, signal);
+  const current =
+    held !== null && isCurrent(held, pair, previous) ? held : await api.upload(held?.id ?? null, upload, signal);
+  if (options.priority !== undefined && current.priority !== options.priority)
+    await api.prioritize(current.id, options.priority, signal);
   return { id: current.id, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
-async function preflight(api: Cloudflare, options: CloudflareOptions, leaf: Leaf | null, signal: AbortSignal): Promise<void> {
+async function preflight(
+  api: Cloudflare,
+  options: CloudflareOptions,
+  leaf: Leaf | null,
+  signal: AbortSignal,
+): Promise<void> {
   await api.check(signal);
-  if (options.certificateId !== undefined && leaf === null && (await api.read(options.certificateId, signal)) === null) {
+  if (
+    options.certificateId !== undefined &&
+    leaf === null &&
+    (await api.read(options.certificateId, signal)) === null
+  ) {
     throw new RenewalError(
       "deploy.refused",
       `zone ${options.zone} has no custom certificate ${options.certificateId}; correct \`certificateId\` or leave it out`,
@@ -125,7 +153,11 @@ async function find(
 /** Whether what was uploaded last still is there, as far as can be seen. */
 function isCurrent(held: CustomCertificate, pair: IssuedCertificate, previous: DeployReceipt | null): boolean {
   const expiresAt = Date.parse(held.expires_on);
-  return previous?.fingerprint === pair.leaf.fingerprint && previous.id === held.id && Math.abs(expiresAt - pair.leaf.notAfter) < 1_000;
+  return (
+    previous?.fingerprint === pair.leaf.fingerprint &&
+    previous.id === held.id &&
+    Math.abs(expiresAt - pair.leaf.notAfter) < 1_000
+  );
 }
 
 function hostsOf({ identifiers }: Leaf): string {

@@ -11,7 +11,16 @@ import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { trustOption } from "../base/trust.ts";
-import { type CertKeyEntry, install, listObjects, type ProfileState, readProfile, removeObject, save, synchronise } from "./client.ts";
+import {
+  type CertKeyEntry,
+  install,
+  listObjects,
+  type ProfileState,
+  readProfile,
+  removeObject,
+  save,
+  synchronise,
+} from "./client.ts";
 import { type F5Names, namesOf, parseName } from "./names.ts";
 import { type F5Session, openSession } from "./session.ts";
 
@@ -22,10 +31,21 @@ const PROFILE_RULE: NameRule = {
 };
 
 const optionsSchema = z.strictObject({
-  address: z.url({ protocol: /^https$/ }).describe("URL of the BIG-IP's management interface, such as https://bigip.example."),
-  user: z.string().min(1).max(255).describe("User with the role Resource Administrator, or Certificate Manager with the right to the profile."),
+  address: z
+    .url({ protocol: /^https$/ })
+    .describe("URL of the BIG-IP's management interface, such as https://bigip.example."),
+  user: z
+    .string()
+    .min(1)
+    .max(255)
+    .describe("User with the role Resource Administrator, or Certificate Manager with the right to the profile."),
   password: secretOption.describe("The user's password: env:NAME or file:/path."),
-  loginProvider: z.string().min(1).max(255).default("tmos").describe("Where the user is known. Default: tmos, the BIG-IP itself and what it is set up to ask."),
+  loginProvider: z
+    .string()
+    .min(1)
+    .max(255)
+    .default("tmos")
+    .describe("Where the user is known. Default: tmos, the BIG-IP itself and what it is set up to ask."),
   profile: nameOption(PROFILE_RULE).describe(
     "Client SSL profile that serves the pair, with its partition: /Common/www-clientssl. `{certificate}` stands for the certificate's name.",
   ),
@@ -33,7 +53,9 @@ const optionsSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,64}$/, "give the name of a device group")
     .optional()
-    .describe("Device group to which the configuration is synchronised afterwards. Default: none, as with automatic sync."),
+    .describe(
+      "Device group to which the configuration is synchronised afterwards. Default: none, as with automatic sync.",
+    ),
   trust: trustOption,
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
@@ -42,7 +64,8 @@ type F5Options = z.infer<typeof optionsSchema>;
 
 export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
   type: "f5-bigip",
-  description: "Puts the pair into a client SSL profile of an F5 BIG-IP in one transaction, and saves its configuration.",
+  description:
+    "Puts the pair into a client SSL profile of an F5 BIG-IP in one transaction, and saves its configuration.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -62,7 +85,12 @@ export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
  * even if nothing changed: the attempt before may have died in between. iControl REST offers no compare-and-set; two writers
  * are kept apart by the deployment's fence.
  */
-async function deploy(options: F5Options, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: F5Options,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const path = profileOf(options, pair.certificate);
   signal.throwIfAborted();
@@ -78,7 +106,11 @@ async function deploy(options: F5Options, dependencies: DeployerDependencies, { 
       chain: pem.chain === "" ? null : names.chain,
     };
     const entries = [...profile.entries.filter((one) => one !== replaced), entry];
-    await install(session, { path, names, entries, cert: pem.cert, chain: pem.chain, privateKey: pair.privateKey }, signal);
+    await install(
+      session,
+      { path, names, entries, cert: pem.cert, chain: pem.chain, privateKey: pair.privateKey },
+      signal,
+    );
   }
   await save(session, signal);
   if (options.deviceGroup !== undefined) await synchronise(session, options.deviceGroup, signal);
@@ -92,7 +124,11 @@ function replacedEntry({ path, entries, kinds }: ProfileState, pair: IssuedCerti
   for (const entry of entries) {
     const held = parseName(entry.cert);
     if (held === null || (held.certificate !== pair.certificate && kinds.get(entry.cert) !== kind)) continue;
-    const record = { ...held, fingerprint: pair.leaf.fingerprint.startsWith(held.fingerprint) ? pair.leaf.fingerprint : held.fingerprint, notBefore: 0 };
+    const record = {
+      ...held,
+      fingerprint: pair.leaf.fingerprint.startsWith(held.fingerprint) ? pair.leaf.fingerprint : held.fingerprint,
+      notBefore: 0,
+    };
     refuseForeignOrOlder(pair, record, { name: `profile ${path}`, mark: `its certificate ${entry.cert}` });
     return entry;
   }
@@ -103,7 +139,9 @@ function replacedEntry({ path, entries, kinds }: ProfileState, pair: IssuedCerti
 async function tidy(session: F5Session, pair: IssuedCertificate, names: F5Names, signal: AbortSignal): Promise<void> {
   const own = (await listObjects(session, names.partition, signal)).flatMap((name) => {
     const held = parseName(name);
-    return held !== null && held.certificate === pair.certificate && held.generation < pair.generation ? [{ name, generation: held.generation }] : [];
+    return held !== null && held.certificate === pair.certificate && held.generation < pair.generation
+      ? [{ name, generation: held.generation }]
+      : [];
   });
   const previous = Math.max(0, ...own.map(({ generation }) => generation));
   for (const { name, generation } of own) if (generation < previous) await removeObject(session, name, signal);
@@ -112,7 +150,8 @@ async function tidy(session: F5Session, pair: IssuedCertificate, names: F5Names,
 function partitionOf(path: string): string {
   const parts = path.split("/");
   const [, partition] = parts;
-  if (partition === undefined || partition === "") throw new RenewalError("deploy.refused", `${path} names no partition`);
+  if (partition === undefined || partition === "")
+    throw new RenewalError("deploy.refused", `${path} names no partition`);
   return partition;
 }
 

@@ -32,7 +32,12 @@ export interface Install {
   readonly privateKey: Secret;
 }
 
-const entry = z.object({ name: z.string(), cert: z.string().default(""), key: z.string().default(""), chain: z.string().optional() });
+const entry = z.object({
+  name: z.string(),
+  cert: z.string().default(""),
+  key: z.string().default(""),
+  chain: z.string().optional(),
+});
 const profileBody = z.object({ certKeyChain: z.array(entry).default([]) });
 const certBody = z.object({ keyType: z.string().default("") });
 const transactionBody = z.object({ transId: z.number() });
@@ -43,12 +48,23 @@ const DOWNLOADS = "/var/config/rest/downloads";
 
 /** Throws `deploy.refused` when there is no such profile. */
 export async function readProfile({ api, call }: F5Session, path: string, signal: AbortSignal): Promise<ProfileState> {
-  const answer = await call({ method: "GET", path: `tm/ltm/profile/client-ssl/${urlName(path)}`, expected: [404] }, signal);
-  if (answer.status === 404) throw new RenewalError("deploy.refused", `${api.name} has no client SSL profile ${path}; make it, or correct \`profile\``);
-  const entries = answerBody(api, answer, profileBody).certKeyChain.map((one) => ({ ...one, chain: one.chain ?? null }));
+  const answer = await call(
+    { method: "GET", path: `tm/ltm/profile/client-ssl/${urlName(path)}`, expected: [404] },
+    signal,
+  );
+  if (answer.status === 404)
+    throw new RenewalError(
+      "deploy.refused",
+      `${api.name} has no client SSL profile ${path}; make it, or correct \`profile\``,
+    );
+  const entries = answerBody(api, answer, profileBody).certKeyChain.map((one) => ({
+    ...one,
+    chain: one.chain ?? null,
+  }));
   const kinds = new Map<string, "rsa" | "ecdsa">();
   for (const { cert } of entries) {
-    const held = cert === "" ? null : await call({ method: "GET", path: objectPath("ssl-cert", cert), expected: [404] }, signal);
+    const held =
+      cert === "" ? null : await call({ method: "GET", path: objectPath("ssl-cert", cert), expected: [404] }, signal);
     const kind = held?.status === 200 ? answerBody(api, held, certBody).keyType : "";
     if (kind !== "") kinds.set(cert, kind.startsWith("ec") ? "ecdsa" : "rsa");
   }
@@ -66,18 +82,28 @@ export async function install(session: F5Session, request: Install, signal: Abor
   const missing: FileObject[] = [];
   for (const one of objects) {
     if (one.content === "") continue;
-    const { status } = await session.call({ method: "GET", path: objectPath(one.kind, one.name), expected: [404] }, signal);
+    const { status } = await session.call(
+      { method: "GET", path: objectPath(one.kind, one.name), expected: [404] },
+      signal,
+    );
     if (status === 404) missing.push({ ...one, file: one.name.slice(1).replaceAll("/", "_") });
   }
   try {
     for (const { file, content } of missing) {
-      await session.call({ method: "POST", path: `shared/file-transfer/uploads/${file}`, file: content, secrets: [privateKey] }, signal);
+      await session.call(
+        { method: "POST", path: `shared/file-transfer/uploads/${file}`, file: content, secrets: [privateKey] },
+        signal,
+      );
     }
     await commit(session, request, missing, signal);
   } finally {
     // The key must not lie there for longer than it is needed.
     for (const { file } of missing) {
-      await session.cleanUp({ method: "POST", path: "tm/util/unix-rm", json: { command: "run", utilCmdArgs: `${DOWNLOADS}/${file}` } });
+      await session.cleanUp({
+        method: "POST",
+        path: "tm/util/unix-rm",
+        json: { command: "run", utilCmdArgs: `${DOWNLOADS}/${file}` },
+      });
     }
   }
 }
@@ -95,17 +121,41 @@ async function commit(
   missing: readonly FileObject[],
   signal: AbortSignal,
 ): Promise<void> {
-  const { transId: transaction } = answerBody(api, await call({ method: "POST", path: "tm/transaction", json: {} }, signal), transactionBody);
+  const { transId: transaction } = answerBody(
+    api,
+    await call({ method: "POST", path: "tm/transaction", json: {} }, signal),
+    transactionBody,
+  );
   const secrets = [privateKey];
   for (const { kind, name, file } of missing) {
-    const json = { name: name.slice(name.lastIndexOf("/") + 1), partition: names.partition, sourcePath: `file:${DOWNLOADS}/${file}` };
+    const json = {
+      name: name.slice(name.lastIndexOf("/") + 1),
+      partition: names.partition,
+      sourcePath: `file:${DOWNLOADS}/${file}`,
+    };
     await call({ method: "POST", path: `tm/sys/file/${kind}`, json, transaction, secrets }, signal);
   }
   const certKeyChain = entries.map(({ chain, ...rest }) => ({ ...rest, ...(chain !== null && { chain }) }));
-  await call({ method: "PATCH", path: `tm/ltm/profile/client-ssl/${urlName(path)}`, json: { certKeyChain }, transaction, secrets }, signal);
-  const answer = await call({ method: "PATCH", path: `tm/transaction/${transaction}`, json: { state: "VALIDATING" }, secrets }, signal);
+  await call(
+    {
+      method: "PATCH",
+      path: `tm/ltm/profile/client-ssl/${urlName(path)}`,
+      json: { certKeyChain },
+      transaction,
+      secrets,
+    },
+    signal,
+  );
+  const answer = await call(
+    { method: "PATCH", path: `tm/transaction/${transaction}`, json: { state: "VALIDATING" }, secrets },
+    signal,
+  );
   const { state } = answerBody(api, answer, committedBody);
-  if (state !== "COMPLETED") throw new RenewalError("deploy.refused", `${api.name}: the transaction for ${path} ended as ${state}; nothing was changed`);
+  if (state !== "COMPLETED")
+    throw new RenewalError(
+      "deploy.refused",
+      `${api.name}: the transaction for ${path} ended as ${state}; nothing was changed`,
+    );
 }
 
 /** What runs is gone at the next boot unless it is saved. */
@@ -114,7 +164,10 @@ export async function save({ call }: F5Session, signal: AbortSignal): Promise<vo
 }
 
 export async function synchronise({ call }: F5Session, deviceGroup: string, signal: AbortSignal): Promise<void> {
-  await call({ method: "POST", path: "tm/cm", json: { command: "run", utilCmdArgs: `config-sync to-group ${deviceGroup}` } }, signal);
+  await call(
+    { method: "POST", path: "tm/cm", json: { command: "run", utilCmdArgs: `config-sync to-group ${deviceGroup}` } },
+    signal,
+  );
 }
 
 /** Full names of the partition's certificates and keys. */
@@ -122,14 +175,19 @@ export async function listObjects({ api, call }: F5Session, partition: string, s
   const found: string[] = [];
   for (const kind of ["ssl-cert", "ssl-key"]) {
     const path = `tm/sys/file/${kind}?$filter=partition+eq+${encodeURIComponent(partition)}&$select=fullPath`;
-    found.push(...answerBody(api, await call({ method: "GET", path }, signal), listBody).items.map(({ fullPath }) => fullPath));
+    found.push(
+      ...answerBody(api, await call({ method: "GET", path }, signal), listBody).items.map(({ fullPath }) => fullPath),
+    );
   }
   return found;
 }
 
 /** One that is in use stays: BIG-IP refuses (400). */
 export async function removeObject({ call }: F5Session, name: string, signal: AbortSignal): Promise<void> {
-  await call({ method: "DELETE", path: objectPath(name.endsWith(".key") ? "ssl-key" : "ssl-cert", name), expected: [400, 404] }, signal);
+  await call(
+    { method: "DELETE", path: objectPath(name.endsWith(".key") ? "ssl-key" : "ssl-cert", name), expected: [400, 404] },
+    signal,
+  );
 }
 
 function objectPath(kind: "ssl-cert" | "ssl-key", name: string): string {

@@ -18,7 +18,9 @@ export function namesOf({ certificate, generation, leaf }: IssuedCertificate, pa
 }
 
 /** null: not one of ours. `fingerprint` is its beginning only. */
-export function parseName(name: string): { readonly certificate: string; readonly generation: number; readonly fingerprint: string } | null {
+export function parseName(
+  name: string,
+): { readonly certificate: string; readonly generation: number; readonly fingerprint: string } | null {
   const [, certificate, generation, fingerprint] = NAME.exec(name) ?? [];
   if (certificate === undefined || generation === undefined || fingerprint === undefined) return null;
   return { certificate, generation: Number(generation), fingerprint };

@@ -36,7 +36,8 @@ type CertbotOptions = z.infer<typeof optionsSchema>;
 
 export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
   type: "certbot",
-  description: "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a command if one is given.",
+  description:
+    "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a command if one is given.",
   options: optionsSchema,
   create: (options, { target }) => ({
     deploy: (request, signal) => deploy(options, target, request, signal),
@@ -44,7 +45,9 @@ export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
       const at = placesOf(options, certificate);
       await refuseManaged(at);
       await ownershipOf(options, signal);
-      await checkWritable([at.live, at.archive].map((directory) => ({ path: join(directory, "privkey.pem"), root: at.root })));
+      await checkWritable(
+        [at.live, at.archive].map((directory) => ({ path: join(directory, "privkey.pem"), root: at.root })),
+      );
       await checkDeployCommand(options);
     },
   }),
@@ -65,7 +68,12 @@ interface Places {
  * Should we die in between, the record refuses an older pair from then on, and the next attempt finds its files under the
  * highest number and swaps the links that are left.
  */
-async function deploy(options: CertbotOptions, target: string, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: CertbotOptions,
+  target: string,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const { cert, chain, fullchain, privkey } = pairPem(pair);
   const at = placesOf(options, pair.certificate);
   const owned = await ownershipOf(options, signal);
@@ -78,7 +86,13 @@ async function deploy(options: CertbotOptions, target: string, { pair }: DeployR
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: join(at.live, "fullchain.pem") };
 }
 
-async function write(at: Places, pair: IssuedCertificate, contents: LineageContents, { mode, ...owner }: Ownership, signal: AbortSignal): Promise<void> {
+async function write(
+  at: Places,
+  pair: IssuedCertificate,
+  contents: LineageContents,
+  { mode, ...owner }: Ownership,
+  signal: AbortSignal,
+): Promise<void> {
   await using archive = await openDirectory(at.archive, at.root);
   await using live = await openDirectory(at.live, at.root);
   const number = await chooseNumber(archive, contents);
@@ -93,10 +107,16 @@ async function write(at: Places, pair: IssuedCertificate, contents: LineageConte
       ...(secret && mode !== undefined && { mode }),
     };
   });
-  await using staged = await stageFiles([recordFile({ path: join(at.live, "privkey.pem"), root: at.root }, pair), ...files], signal);
+  await using staged = await stageFiles(
+    [recordFile({ path: join(at.live, "privkey.pem"), root: at.root }, pair), ...files],
+    signal,
+  );
   await using links = await stageLinks(
     live,
-    LINEAGE.map((kind) => ({ name: `${kind}.pem`, target: `../../archive/${basename(at.archive)}/${fileName(kind, number)}` })),
+    LINEAGE.map((kind) => ({
+      name: `${kind}.pem`,
+      target: `../../archive/${basename(at.archive)}/${fileName(kind, number)}`,
+    })),
   );
   await staged.swap();
   await links.swap();
@@ -114,6 +134,7 @@ async function refuseManaged({ renewal, live }: Places): Promise<void> {
 }
 
 function placesOf(options: CertbotOptions, certificate: string): Places {
-  const path = (directory: string, end = ""): string => resolveTargetPath(`${options.directory}/${directory}/${options.lineage}${end}`, certificate);
+  const path = (directory: string, end = ""): string =>
+    resolveTargetPath(`${options.directory}/${directory}/${options.lineage}${end}`, certificate);
   return { root: options.directory, live: path("live"), archive: path("archive"), renewal: path("renewal", ".conf") };
 }

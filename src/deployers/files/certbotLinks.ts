@@ -64,7 +64,10 @@ async function current(directory: Directory, name: string): Promise<string | nul
   });
   if (found === null) return null;
   if (!found.isSymbolicLink()) {
-    throw new RenewalError("deploy.refused", `${directory.path}/${name} is not a link as in certbot's layout; take it away, or use the kind \`files\``);
+    throw new RenewalError(
+      "deploy.refused",
+      `${directory.path}/${name} is not a link as in certbot's layout; take it away, or use the kind \`files\``,
+    );
   }
   return await readlink(at);
 }

@@ -16,10 +16,23 @@ import { checkTool, makeKeystores } from "./keystore.ts";
 const optionsSchema = checkedLayout(
   z.strictObject({
     ...pemLayoutOptions,
-    pkcs12: relativePath.optional().describe("PKCS#12 file (.p12, .pfx) for key, certificate and chain, under the certificate's name. Made by `openssl`."),
-    jks: relativePath.optional().describe("Java keystore (JKS) for the same. Made by `openssl` and `keytool`, which come with a Java runtime."),
-    password: secretOption.optional().describe("Where the password of `pkcs12` and `jks` is found, `env:NAME` or `file:/path`. Read at each deploy."),
-    legacy: z.boolean().default(false).describe("Encrypt the `pkcs12` file with RC2, 3DES and SHA-1, for readers older than OpenSSL 1.1 or Java 8u301."),
+    pkcs12: relativePath
+      .optional()
+      .describe(
+        "PKCS#12 file (.p12, .pfx) for key, certificate and chain, under the certificate's name. Made by `openssl`.",
+      ),
+    jks: relativePath
+      .optional()
+      .describe("Java keystore (JKS) for the same. Made by `openssl` and `keytool`, which come with a Java runtime."),
+    password: secretOption
+      .optional()
+      .describe("Where the password of `pkcs12` and `jks` is found, `env:NAME` or `file:/path`. Read at each deploy."),
+    legacy: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Encrypt the `pkcs12` file with RC2, 3DES and SHA-1, for readers older than OpenSSL 1.1 or Java 8u301.",
+      ),
     ...ownerOptions,
     ...commandOptions,
   }),
@@ -50,11 +63,20 @@ export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
   occupies: (options, certificate) => places(options, certificate).map(({ path }) => path),
 };
 
-async function deploy(options: FilesOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: FilesOptions,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const contents = await contentsOf(options, dependencies, pair, signal);
   const written = layoutFiles(options, pair.certificate, contents, await ownershipOf(options, signal));
   await withStagedPair({ pair, files: written }, signal, (staged) => staged.swap());
-  await runDeployCommand(options, { target: dependencies.target, pair, paths: written.map(({ path }) => path) }, signal);
+  await runDeployCommand(
+    options,
+    { target: dependencies.target, pair, paths: written.map(({ path }) => path) },
+    signal,
+  );
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: written[0].path };
 }
 
@@ -68,6 +90,11 @@ async function contentsOf(
   const pem = pairPem(pair);
   if (options.password === undefined) return pem;
   const password = await dependencies.secret(options.password);
-  const { pkcs12, jks } = await makeKeystores(pair, pem, { password, legacy: options.legacy, jks: options.jks !== undefined }, signal);
+  const { pkcs12, jks } = await makeKeystores(
+    pair,
+    pem,
+    { password, legacy: options.legacy, jks: options.jks !== undefined },
+    signal,
+  );
   return { ...pem, pkcs12, ...(jks !== null && { jks }) };
 }

@@ -42,14 +42,30 @@ export async function makeKeystores(
   signal: AbortSignal,
 ): Promise<Keystores> {
   if (jks && password.reveal().length < JKS_PASSWORD_CHARS_MIN) {
-    throw new RenewalError("config.secret", `the password of a Java keystore needs at least ${JKS_PASSWORD_CHARS_MIN} characters`);
+    throw new RenewalError(
+      "config.secret",
+      `the password of a Java keystore needs at least ${JKS_PASSWORD_CHARS_MIN} characters`,
+    );
   }
   await using own = await temporaryDirectory();
   const [source, target] = [join(own.path, "pair.p12"), join(own.path, "pair.jks")];
   const run = (argv: readonly string[], stdin: Secret): Promise<string> =>
-    runCommand({ argv, stdin, env: { RENEWD_PASSWORD: password.reveal() }, secret: password, timeoutMs: TOOL_TIMEOUT_MS }, signal);
+    runCommand(
+      { argv, stdin, env: { RENEWD_PASSWORD: password.reveal() }, secret: password, timeoutMs: TOOL_TIMEOUT_MS },
+      signal,
+    );
   // The leaf is the certificate that fits the key; the others follow it as its chain.
-  const export12 = ["openssl", "pkcs12", "-export", "-name", pair.certificate, "-passout", "env:RENEWD_PASSWORD", "-out", source];
+  const export12 = [
+    "openssl",
+    "pkcs12",
+    "-export",
+    "-name",
+    pair.certificate,
+    "-passout",
+    "env:RENEWD_PASSWORD",
+    "-out",
+    source,
+  ];
   await run([...export12, ...(legacy ? ["-legacy"] : [])], new Secret(pem.bundle));
   if (jks) await run(importKeystore(source, target), new Secret(""));
   return { pkcs12: await readFile(source), jks: jks ? await readFile(target) : null };
@@ -58,16 +74,27 @@ export async function makeKeystores(
 function importKeystore(source: string, target: string): string[] {
   const password = (option: string): string[] => [`-${option}:env`, "RENEWD_PASSWORD"];
   const from = ["-srckeystore", source, "-srcstoretype", "PKCS12", ...password("srcstorepass")];
-  const to = ["-destkeystore", target, "-deststoretype", "JKS", ...password("deststorepass"), ...password("destkeypass")];
+  const to = [
+    "-destkeystore",
+    target,
+    "-deststoretype",
+    "JKS",
+    ...password("deststorepass"),
+    ...password("destkeypass"),
+  ];
   return ["keytool", "-importkeystore", "-noprompt", ...from, ...to];
 }
 
 /** Throws `deploy.commandFailed` with the line that installs what is missing. */
 export async function checkTool(tool: keyof typeof PACKAGES): Promise<void> {
   await checkCommand(tool).catch((cause) => {
-    throw new RenewalError("deploy.commandFailed", `\`${tool}\` is not installed: run \`apt-get install ${PACKAGES[tool]}\` where the deployer runs`, {
-      cause,
-    });
+    throw new RenewalError(
+      "deploy.commandFailed",
+      `\`${tool}\` is not installed: run \`apt-get install ${PACKAGES[tool]}\` where the deployer runs`,
+      {
+        cause,
+      },
+    );
   });
 }
 

@@ -10,7 +10,11 @@ import { durationOption } from "../base/duration.ts";
 import { refuseForeignOrOlder } from "../base/generationTags.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
-import { type CertificateManager, createCertificateManager, type ManagedCertificate } from "./certificateManagerClient.ts";
+import {
+  type CertificateManager,
+  createCertificateManager,
+  type ManagedCertificate,
+} from "./certificateManagerClient.ts";
 import { googleOptions } from "./client.ts";
 import { heldLabels, labelsOf, MARK_PREFIX } from "./labels.ts";
 
@@ -36,12 +40,23 @@ const optionsSchema = z.strictObject({
     .default("DEFAULT")
     .describe("Scope of a certificate that renewd makes; it cannot be changed later. Default: DEFAULT."),
   labels: z
-    .record(z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "is not a valid label key"), z.string().regex(/^[a-z0-9_-]{0,63}$/, "is not a valid label value"))
-    .refine((labels) => !Object.keys(labels).some((key) => key.startsWith(MARK_PREFIX)), `keys beginning with ${MARK_PREFIX} are reserved`)
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "is not a valid label key"),
+      z.string().regex(/^[a-z0-9_-]{0,63}$/, "is not a valid label value"),
+    )
+    .refine(
+      (labels) => !Object.keys(labels).some((key) => key.startsWith(MARK_PREFIX)),
+      `keys beginning with ${MARK_PREFIX} are reserved`,
+    )
     .default({})
     .describe("Further labels of the certificate."),
-  adopt: z.boolean().default(false).describe("Whether a certificate that renewd did not make is taken over. Default: it is refused."),
-  timeout: durationOption("60s").describe("Time one change may take, with the operation that follows it: 500ms, 30s, 2m."),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe("Whether a certificate that renewd did not make is taken over. Default: it is refused."),
+  timeout: durationOption("60s").describe(
+    "Time one change may take, with the operation that follows it: 500ms, 30s, 2m.",
+  ),
 });
 
 type CertificateManagerOptions = z.infer<typeof optionsSchema>;
@@ -68,25 +83,38 @@ export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDe
  * One update changes key, chain and labels together. Certificate Manager offers no compare-and-set; two writers are kept
  * apart by the deployment's fence.
  */
-async function deploy(api: CertificateManager, options: CertificateManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  api: CertificateManager,
+  options: CertificateManagerOptions,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const name = nameOf(options, pair.certificate);
   const held = await api.read(name, signal);
   if (held !== null) {
     refuseOthers(options, name, held);
-    refuseForeignOrOlder(pair, heldLabels(held.labels, pair), { name: `certificate ${name}`, mark: `its label ${MARK_PREFIX}generation` });
+    refuseForeignOrOlder(pair, heldLabels(held.labels, pair), {
+      name: `certificate ${name}`,
+      mark: `its label ${MARK_PREFIX}generation`,
+    });
   }
   const labels = { ...held?.labels, ...options.labels, ...labelsOf(pair) };
   const write = { name, scope: options.scope, labels, certificate: pem.fullchain, privateKey: pair.privateKey };
   if (held === null) await api.create(write, signal);
   else if (!holds(held, pair)) await api.update(write, signal);
-  else if (Object.entries(labels).some(([key, value]) => held.labels[key] !== value)) await api.label({ name, labels }, signal);
+  else if (Object.entries(labels).some(([key, value]) => held.labels[key] !== value))
+    await api.label({ name, labels }, signal);
   return { name, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
 /** Throws `deploy.refused` for a certificate that must not become ours. */
 function refuseOthers({ adopt }: CertificateManagerOptions, name: string, held: ManagedCertificate): void {
-  if (!held.selfManaged) throw new RenewalError("deploy.refused", `certificate ${name} is managed and renewed by Google itself; choose another \`name\``);
+  if (!held.selfManaged)
+    throw new RenewalError(
+      "deploy.refused",
+      `certificate ${name} is managed and renewed by Google itself; choose another \`name\``,
+    );
   if (held.labels[`${MARK_PREFIX}generation`] === undefined && !adopt)
     throw new RenewalError(
       "deploy.refused",

@@ -30,13 +30,19 @@ export interface CertificateManager {
   read(name: string, signal: AbortSignal): Promise<ManagedCertificate | null>;
   create(write: CertificateWrite, signal: AbortSignal): Promise<void>;
   update(write: CertificateWrite, signal: AbortSignal): Promise<void>;
-  label(request: { readonly name: string; readonly labels: Record<string, string> }, signal: AbortSignal): Promise<void>;
+  label(
+    request: { readonly name: string; readonly labels: Record<string, string> },
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** As Google's clients begin to poll; the whole wait is bounded by the call's timeout. */
 const POLL_MS = 500;
 
-export function createCertificateManager(access: GoogleAccess & { readonly timeoutMs: number }, dependencies: DeployerDependencies): CertificateManager {
+export function createCertificateManager(
+  access: GoogleAccess & { readonly timeoutMs: number },
+  dependencies: DeployerDependencies,
+): CertificateManager {
   async function call<T>(
     action: string,
     name: string,
@@ -54,7 +60,10 @@ export function createCertificateManager(access: GoogleAccess & { readonly timeo
       const client = new Client(await clientOptions(access, dependencies));
       return await send(client, until);
     };
-    return await callGoogle({ what, permission: `certificatemanager.certs.${action}`, timeoutMs: access.timeoutMs, secrets, run }, signal);
+    return await callGoogle(
+      { what, permission: `certificatemanager.certs.${action}`, timeoutMs: access.timeoutMs, secrets, run },
+      signal,
+    );
   }
 
   return {
@@ -66,28 +75,41 @@ export function createCertificateManager(access: GoogleAccess & { readonly timeo
         });
         const held = answer?.[0];
         if (held === undefined) return null;
-        return { selfManaged: (held.managed ?? null) === null, certificatePem: held.pemCertificate ?? "", labels: held.labels ?? {} };
+        return {
+          selfManaged: (held.managed ?? null) === null,
+          certificatePem: held.pemCertificate ?? "",
+          labels: held.labels ?? {},
+        };
       });
     },
     async create({ name, scope, labels, certificate, privateKey }, signal) {
       const [parent = "", certificateId = ""] = name.split("/certificates/");
       const selfManaged = { pemCertificate: certificate, pemPrivateKey: privateKey.reveal() };
       await call("create", name, [privateKey], signal, async (client, until) => {
-        const [operation] = await client.createCertificate({ parent, certificateId, certificate: { scope, labels, selfManaged } }, ONCE);
+        const [operation] = await client.createCertificate(
+          { parent, certificateId, certificate: { scope, labels, selfManaged } },
+          ONCE,
+        );
         await finish(client, operation, { name, secrets: [privateKey] }, until);
       });
     },
     async update({ name, labels, certificate, privateKey }, signal) {
       const selfManaged = { pemCertificate: certificate, pemPrivateKey: privateKey.reveal() };
       await call("update", name, [privateKey], signal, async (client, until) => {
-        const request = { certificate: { name, labels, selfManaged }, updateMask: { paths: ["self_managed", "labels"] } };
+        const request = {
+          certificate: { name, labels, selfManaged },
+          updateMask: { paths: ["self_managed", "labels"] },
+        };
         const [operation] = await client.updateCertificate(request, ONCE);
         await finish(client, operation, { name, secrets: [privateKey] }, until);
       });
     },
     async label({ name, labels }, signal) {
       await call("update", name, [], signal, async (client, until) => {
-        const [operation] = await client.updateCertificate({ certificate: { name, labels }, updateMask: { paths: ["labels"] } }, ONCE);
+        const [operation] = await client.updateCertificate(
+          { certificate: { name, labels }, updateMask: { paths: ["labels"] } },
+          ONCE,
+        );
         await finish(client, operation, { name, secrets: [] }, until);
       });
     },
@@ -96,7 +118,11 @@ export function createCertificateManager(access: GoogleAccess & { readonly timeo
 
 /** What there is to know of a long-running operation (https://google.aip.dev/151). */
 interface Operation {
-  readonly latestResponse: { readonly name?: string | null; readonly done?: boolean | null; readonly error?: { readonly message?: string | null } | null };
+  readonly latestResponse: {
+    readonly name?: string | null;
+    readonly done?: boolean | null;
+    readonly error?: { readonly message?: string | null } | null;
+  };
 }
 
 /** A change is accepted first and made afterwards: only the end of its operation says whether it was. */
@@ -113,5 +139,8 @@ async function finish(
   }
   const { error } = operation.latestResponse;
   if (error === null || error === undefined) return;
-  throw new RenewalError("deploy.refused", `Google Certificate Manager did not change ${name}: ${sanitize(error.message ?? "no reason given", ...secrets)}`);
+  throw new RenewalError(
+    "deploy.refused",
+    `Google Certificate Manager did not change ${name}: ${sanitize(error.message ?? "no reason given", ...secrets)}`,
+  );
 }

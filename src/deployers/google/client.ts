@@ -20,7 +20,9 @@ export const googleOptions = {
     .describe("Google Cloud project."),
   credentials: secretOption
     .optional()
-    .describe("Service account key (JSON): env:NAME or file:/path. Default: Google's own chain (environment, workload identity, metadata server, gcloud)."),
+    .describe(
+      "Service account key (JSON): env:NAME or file:/path. Default: Google's own chain (environment, workload identity, metadata server, gcloud).",
+    ),
   endpoint: z
     .string()
     .regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, "give host or host:port")
@@ -34,24 +36,37 @@ export interface GoogleAccess {
   readonly endpoint?: string | undefined;
 }
 
-const serviceAccount = z.object({ type: z.literal("service_account"), client_email: z.string(), private_key: z.string() });
+const serviceAccount = z.object({
+  type: z.literal("service_account"),
+  client_email: z.string(),
+  private_key: z.string(),
+});
 
 /** REST over HTTP/1.1: no gRPC, and so the same proxies and the same errors as everything else. Read anew each time. */
-export async function clientOptions({ project, credentials, endpoint }: GoogleAccess, { secret }: DeployerDependencies) {
+export async function clientOptions(
+  { project, credentials, endpoint }: GoogleAccess,
+  { secret }: DeployerDependencies,
+) {
   const [host, port] = endpoint?.split(":") ?? [];
   const where = host === undefined ? {} : { apiEndpoint: host, port: Number(port ?? 443) };
   const common = { fallback: true, projectId: project, ...where };
   if (credentials === undefined) return common;
   const parsed = serviceAccount.safeParse(jsonOrNull((await secret(credentials)).reveal()));
   if (!parsed.success)
-    throw new RenewalError("config.secret", `${credentials.kind}:${credentials.at} holds no service account key (JSON, type service_account)`);
+    throw new RenewalError(
+      "config.secret",
+      `${credentials.kind}:${credentials.at} holds no service account key (JSON, type service_account)`,
+    );
   const { client_email, private_key } = parsed.data;
   return { ...common, credentials: { client_email, private_key } };
 }
 
 /** The clients would try again by themselves for a minute. */
 export const ONCE = {
-  retry: { retryCodes: [], backoffSettings: { initialRetryDelayMillis: 1, retryDelayMultiplier: 1, maxRetryDelayMillis: 1, maxRetries: 0 } },
+  retry: {
+    retryCodes: [],
+    backoffSettings: { initialRetryDelayMillis: 1, retryDelayMultiplier: 1, maxRetryDelayMillis: 1, maxRetries: 0 },
+  },
 };
 
 export interface GoogleCall<Result> {
@@ -64,8 +79,14 @@ export interface GoogleCall<Result> {
   readonly run: (signal: AbortSignal) => Promise<Result>;
 }
 
-export async function callGoogle<Result>({ what, permission, timeoutMs, secrets = [], run }: GoogleCall<Result>, signal: AbortSignal): Promise<Result> {
-  return await callSdk({ what, timeoutMs, run, translate: (error) => googleError(error, { what, permission, secrets }) }, signal);
+export async function callGoogle<Result>(
+  { what, permission, timeoutMs, secrets = [], run }: GoogleCall<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
+  return await callSdk(
+    { what, timeoutMs, run, translate: (error) => googleError(error, { what, permission, secrets }) },
+    signal,
+  );
 }
 
 const failure = z.object({
@@ -81,15 +102,21 @@ export function googleStatus(thrown: unknown): number | null {
 }
 
 /** The client's error is not the cause: it holds the request with the key. */
-function googleError(thrown: unknown, { what, permission, secrets }: Omit<Required<GoogleCall<unknown>>, "run" | "timeoutMs">): RenewalError {
+function googleError(
+  thrown: unknown,
+  { what, permission, secrets }: Omit<Required<GoogleCall<unknown>>, "run" | "timeoutMs">,
+): RenewalError {
   const parsed = thrown instanceof Error ? failure.safeParse({ ...thrown }) : null;
   const message = thrown instanceof Error ? thrown.message : "";
-  if (parsed?.success !== true) return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
+  if (parsed?.success !== true)
+    return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
   const { status, response, config } = parsed.data;
   const text = body.safeParse(jsonOrNull(message)).data?.error.message ?? message;
-  if (fromTokenService(config?.url)) return new RenewalError("deploy.forbidden", `${what}: Google gave no token: ${sanitize(text, ...secrets)}`);
+  if (fromTokenService(config?.url))
+    return new RenewalError("deploy.forbidden", `${what}: Google gave no token: ${sanitize(text, ...secrets)}`);
   // ABORTED and ALREADY_EXISTS: somebody else is at the same resource right now.
-  if (status === 409) return new RenewalError("deploy.unreachable", `${what} met another change: ${sanitize(text, ...secrets)}`);
+  if (status === 409)
+    return new RenewalError("deploy.unreachable", `${what} met another change: ${sanitize(text, ...secrets)}`);
   const hint = status === 403 ? ` (it needs the permission ${permission})` : "";
   return answerError(`${what}${hint}`, { status, headers: retryAfterOf(response?.headers), text }, secrets);
 }

@@ -19,14 +19,18 @@ export function labelsOf(pair: IssuedCertificate): Record<string, string> {
 
 /** What the labels say, as far as it can be compared with `pair`; null: they are not ours. */
 export function heldLabels(labels: Readonly<Record<string, string>>, pair: IssuedCertificate): GenerationRecord | null {
-  const [certificate, generation, fingerprint, notBefore] = ["certificate", "generation", "fingerprint", "not-before"].map(
-    (mark) => labels[`${MARK_PREFIX}${mark}`] ?? "",
-  );
+  const [certificate, generation, fingerprint, notBefore] = [
+    "certificate",
+    "generation",
+    "fingerprint",
+    "not-before",
+  ].map((mark) => labels[`${MARK_PREFIX}${mark}`] ?? "");
   if (certificate === undefined || certificate === "" || !/^\d{1,9}$/.test(generation ?? "")) return null;
   return {
     certificate: certificate === certificateLabel(pair.certificate) ? pair.certificate : certificate,
     generation: Number(generation),
-    fingerprint: fingerprint === pair.leaf.fingerprint.slice(0, CHARS_MAX) ? pair.leaf.fingerprint : (fingerprint ?? ""),
+    fingerprint:
+      fingerprint === pair.leaf.fingerprint.slice(0, CHARS_MAX) ? pair.leaf.fingerprint : (fingerprint ?? ""),
     notBefore: /^\d{1,15}$/.test(notBefore ?? "") ? Number(notBefore) : 0,
   };
 }

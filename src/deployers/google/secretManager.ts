@@ -47,7 +47,8 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
       deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
         const held = await api.read(nameOf(options, certificate), signal);
-        if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, nameOf(options, certificate), signal);
+        if (held !== null && readTags(held.annotations, annotationOf) === null)
+          await refuseOthers(api, nameOf(options, certificate), signal);
       },
     };
   },
@@ -59,13 +60,23 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
  * read: a late worker with an older pair fails there. The version's number is recorded last: should we die in between, the
  * next attempt sees none and adds the pair, at worst once more.
  */
-async function deploy(api: SecretManager, options: SecretManagerOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  api: SecretManager,
+  options: SecretManagerOptions,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const payload = secretText(pair, options);
   const name = nameOf(options, pair.certificate);
   const held = await api.read(name, signal);
   if (held !== null) refuse(name, pair, held);
   if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
-  const receiptOf = (version: string): DeployReceipt => ({ secret: name, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint });
+  const receiptOf = (version: string): DeployReceipt => ({
+    secret: name,
+    version,
+    generation: pair.generation,
+    fingerprint: pair.leaf.fingerprint,
+  });
 
   const marks = tagsOf(pair, annotationOf);
   const recorded = held?.annotations[VERSION] ?? "";
@@ -73,9 +84,16 @@ async function deploy(api: SecretManager, options: SecretManagerOptions, { pair 
   if (claimed && recorded !== "" && (await api.latest(name, signal)) === recorded) return receiptOf(recorded);
   const { [VERSION]: _, ...others } = held?.annotations ?? {};
   const claim = { ...others, ...marks };
-  const etag = held === null ? await api.create({ name, annotations: claim }, signal) : await annotate(api, { name, pair, held, annotations: claim }, signal);
+  const etag =
+    held === null
+      ? await api.create({ name, annotations: claim }, signal)
+      : await annotate(api, { name, pair, held, annotations: claim }, signal);
   const version = await api.add({ name, payload, privateKey: pair.privateKey }, signal);
-  await annotate(api, { name, pair, held: { etag, annotations: claim }, annotations: { ...claim, [VERSION]: version } }, signal);
+  await annotate(
+    api,
+    { name, pair, held: { etag, annotations: claim }, annotations: { ...claim, [VERSION]: version } },
+    signal,
+  );
   return receiptOf(version);
 }
 
@@ -87,7 +105,11 @@ interface Annotation {
 }
 
 /** Returns the new etag. */
-async function annotate(api: SecretManager, { name, pair, held, annotations }: Annotation, signal: AbortSignal): Promise<string> {
+async function annotate(
+  api: SecretManager,
+  { name, pair, held, annotations }: Annotation,
+  signal: AbortSignal,
+): Promise<string> {
   const outcome = await api.annotate({ name, etag: held.etag, annotations }, signal);
   if ("etag" in outcome) return outcome.etag;
   const now = await api.read(name, signal);
@@ -97,13 +119,19 @@ async function annotate(api: SecretManager, { name, pair, held, annotations }: A
 }
 
 function refuse(name: string, pair: IssuedCertificate, held: HeldSecret): void {
-  refuseForeignOrOlder(pair, readTags(held.annotations, annotationOf), { name: `secret ${name}`, mark: `its annotation ${annotationOf("generation")}` });
+  refuseForeignOrOlder(pair, readTags(held.annotations, annotationOf), {
+    name: `secret ${name}`,
+    mark: `its annotation ${annotationOf("generation")}`,
+  });
 }
 
 /** An empty secret, as infrastructure code makes it beforehand, is ours to fill; one with versions is somebody's. */
 async function refuseOthers(api: SecretManager, name: string, signal: AbortSignal): Promise<void> {
   if ((await api.latest(name, signal)) === null) return;
-  throw new RenewalError("deploy.refused", `secret ${name} already has versions that renewd did not write; choose another \`secret\``);
+  throw new RenewalError(
+    "deploy.refused",
+    `secret ${name} already has versions that renewd did not write; choose another \`secret\``,
+  );
 }
 
 function annotationOf(mark: GenerationTag): string {

@@ -17,9 +17,15 @@ export interface SecretManager {
   /** Number of the version made last; null: there is none, or it is not enabled. */
   latest(name: string, signal: AbortSignal): Promise<string | null>;
   /** Returns the etag. */
-  create(request: { readonly name: string; readonly annotations: Record<string, string> }, signal: AbortSignal): Promise<string>;
+  create(
+    request: { readonly name: string; readonly annotations: Record<string, string> },
+    signal: AbortSignal,
+  ): Promise<string>;
   /** Returns the number of the version. */
-  add(request: { readonly name: string; readonly payload: Secret; readonly privateKey: Secret }, signal: AbortSignal): Promise<string>;
+  add(
+    request: { readonly name: string; readonly payload: Secret; readonly privateKey: Secret },
+    signal: AbortSignal,
+  ): Promise<string>;
   /** On this etag only. */
   annotate(
     request: { readonly name: string; readonly etag: string; readonly annotations: Record<string, string> },
@@ -33,15 +39,28 @@ interface Asked {
   readonly secrets?: readonly Secret[];
 }
 
-export function createSecretManager(access: GoogleAccess & { readonly timeoutMs: number }, dependencies: DeployerDependencies): SecretManager {
-  async function call<T>({ permission, name, secrets = [] }: Asked, signal: AbortSignal, send: (client: SecretManagerServiceClient) => Promise<T>): Promise<T> {
+export function createSecretManager(
+  access: GoogleAccess & { readonly timeoutMs: number },
+  dependencies: DeployerDependencies,
+): SecretManager {
+  async function call<T>(
+    { permission, name, secrets = [] }: Asked,
+    signal: AbortSignal,
+    send: (client: SecretManagerServiceClient) => Promise<T>,
+  ): Promise<T> {
     signal.throwIfAborted();
     const run = async (): Promise<T> => {
-      const { SecretManagerServiceClient: Client } = await optionalPackage("@google-cloud/secret-manager", () => import("@google-cloud/secret-manager"));
+      const { SecretManagerServiceClient: Client } = await optionalPackage(
+        "@google-cloud/secret-manager",
+        () => import("@google-cloud/secret-manager"),
+      );
       return await send(new Client(await clientOptions(access, dependencies)));
     };
     const what = `Google Secret Manager: ${permission} ${name}`;
-    return await callGoogle({ what, permission: `secretmanager.${permission}`, timeoutMs: access.timeoutMs, secrets, run }, signal);
+    return await callGoogle(
+      { what, permission: `secretmanager.${permission}`, timeoutMs: access.timeoutMs, secrets, run },
+      signal,
+    );
   }
 
   return {
@@ -61,25 +80,35 @@ export function createSecretManager(access: GoogleAccess & { readonly timeoutMs:
     async create({ name, annotations }, signal) {
       const [parent = "", secretId = ""] = name.split("/secrets/");
       return await call({ permission: "secrets.create", name }, signal, async (client) => {
-        const [made] = await client.createSecret({ parent, secretId, secret: { replication: { automatic: {} }, annotations } }, ONCE);
+        const [made] = await client.createSecret(
+          { parent, secretId, secret: { replication: { automatic: {} }, annotations } },
+          ONCE,
+        );
         return made.etag ?? "";
       });
     },
     async add({ name, payload, privateKey }, signal) {
       return await call({ permission: "versions.add", name, secrets: [privateKey] }, signal, async (client) => {
-        const [made] = await client.addSecretVersion({ parent: name, payload: { data: Buffer.from(payload.reveal()) } }, ONCE);
+        const [made] = await client.addSecretVersion(
+          { parent: name, payload: { data: Buffer.from(payload.reveal()) } },
+          ONCE,
+        );
         return numberOf(made.name);
       });
     },
     async annotate({ name, etag, annotations }, signal) {
       try {
         return await call({ permission: "secrets.update", name }, signal, async (client) => {
-          const [made] = await client.updateSecret({ secret: { name, annotations, etag }, updateMask: { paths: ["annotations"] } }, ONCE);
+          const [made] = await client.updateSecret(
+            { secret: { name, annotations, etag }, updateMask: { paths: ["annotations"] } },
+            ONCE,
+          );
           return { etag: made.etag ?? "" };
         });
       } catch (error) {
         // A stale etag is FAILED_PRECONDITION here and ABORTED by Google's own rule (google.aip.dev/154): whoever asked looks again.
-        if (error instanceof RenewalError && (error.code === "deploy.refused" || error.code === "deploy.unreachable")) return { refusal: error };
+        if (error instanceof RenewalError && (error.code === "deploy.refused" || error.code === "deploy.unreachable"))
+          return { refusal: error };
         throw error;
       }
     },

@@ -14,8 +14,13 @@ import { connectDataplane, type Dataplane, storageName } from "./dataplaneClient
 const optionsSchema = z.strictObject({
   url: z
     .url({ protocol: /^https?$/ })
-    .refine((url) => new URL(url).pathname === "/" && new URL(url).username === "", "give scheme, host and port only, such as https://lb.example:5555")
-    .describe("The Data Plane API's address, without /v3. http:// carries private keys and password unencrypted and belongs on loopback only."),
+    .refine(
+      (url) => new URL(url).pathname === "/" && new URL(url).username === "",
+      "give scheme, host and port only, such as https://lb.example:5555",
+    )
+    .describe(
+      "The Data Plane API's address, without /v3. http:// carries private keys and password unencrypted and belongs on loopback only.",
+    ),
   username: z
     .string()
     .min(1)
@@ -31,14 +36,17 @@ const optionsSchema = z.strictObject({
     .describe(
       "Name in the API's certificate storage, the directory a bind's `crt` names. The API writes dots before the last one as `_`. `{certificate}` stands for the certificate's name.",
     ),
-  timeout: durationOption("30s").describe("Time one answer, and a reload of HAProxy, may take each: 500ms, 30s, 2m. The API waits 5s before it reloads."),
+  timeout: durationOption("30s").describe(
+    "Time one answer, and a reload of HAProxy, may take each: 500ms, 30s, 2m. The API waits 5s before it reloads.",
+  ),
 });
 
 type DataplaneOptions = z.infer<typeof optionsSchema>;
 
 export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, Deployer> = {
   type: "haproxy-dataplane",
-  description: "Puts the pair into HAProxy's certificate storage through the Data Plane API (version 3), without a reload where that can be.",
+  description:
+    "Puts the pair into HAProxy's certificate storage through the Data Plane API (version 3), without a reload where that can be.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -54,13 +62,22 @@ export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, De
  * general files. It is raised first: should we die in between, an older pair is refused from then on, and the next attempt
  * stores the pair. The API offers no compare-and-set here; two writers are kept apart by the deployment's fence.
  */
-async function deploy(options: DataplaneOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: DataplaneOptions,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const { bundle } = pairPem(pair);
   const name = nameFor(options, pair.certificate);
   const record = storageName(`renewd-${name}.json`);
   const dataplane = await connect(options, dependencies);
   const held = await dataplane.readFile(record, signal);
-  refuseOlder(pair, held === null ? null : parseRecord(held), `the file ${record} in the general storage of ${options.url}`);
+  refuseOlder(
+    pair,
+    held === null ? null : parseRecord(held),
+    `the file ${record} in the general storage of ${options.url}`,
+  );
   const wanted = recordText(pair);
   if (held !== wanted) await dataplane.writeFile({ name: record, content: wanted, exists: held !== null }, signal);
   await dataplane.writeCertificate({ name, bundle }, signal);

@@ -9,7 +9,10 @@ const STORAGE = "/v3/services/haproxy/storage";
 const RELOADS = "/v3/services/haproxy/reloads";
 const RELOAD_POLL_MS = 250;
 
-const reload = z.looseObject({ status: z.enum(["in_progress", "succeeded", "failed"]), response: z.string().optional() });
+const reload = z.looseObject({
+  status: z.enum(["in_progress", "succeeded", "failed"]),
+  response: z.string().optional(),
+});
 
 export interface DataplaneAddress {
   readonly url: string;
@@ -26,7 +29,10 @@ export interface Dataplane {
   check(signal: AbortSignal): Promise<void>;
   /** A file of the general storage; null: there is none. */
   readFile(name: string, signal: AbortSignal): Promise<string | null>;
-  writeFile(file: { readonly name: string; readonly content: string; readonly exists: boolean }, signal: AbortSignal): Promise<void>;
+  writeFile(
+    file: { readonly name: string; readonly content: string; readonly exists: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Returns once HAProxy has it: pushed into its memory, or reloaded. Throws `deploy.commandFailed` when the reload failed. */
   writeCertificate(certificate: { readonly name: string; readonly bundle: string }, signal: AbortSignal): Promise<void>;
 }
@@ -41,12 +47,16 @@ export function storageName(name: string): string {
 export function connectDataplane(address: DataplaneAddress): Dataplane {
   const basic = new Secret(Buffer.from(`${address.username}:${address.password.reveal()}`).toString("base64"));
   const api = { name: `HAProxy's Data Plane API at ${address.url}`, timeoutMs: address.timeoutMs, ca: address.trust };
-  const call = (request: Omit<HttpCall, "url"> & { readonly path: string }, signal: AbortSignal): Promise<HttpAnswer> => {
+  const call = (
+    request: Omit<HttpCall, "url"> & { readonly path: string },
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> => {
     const headers = { ...request.headers, authorization: `Basic ${basic.reveal()}` };
     const secrets = [address.password, basic, ...(request.secrets ?? [])];
     return callHttp(api, { ...request, headers, secrets, url: new URL(request.path, address.url) }, signal);
   };
-  const get = (path: string, signal: AbortSignal): Promise<HttpAnswer> => call({ method: "GET", path, expected: [404] }, signal);
+  const get = (path: string, signal: AbortSignal): Promise<HttpAnswer> =>
+    call({ method: "GET", path, expected: [404] }, signal);
 
   return {
     async check(signal) {
@@ -69,8 +79,19 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
       // What HAProxy serves already is pushed into its memory. A new file is read by a reload only, as the bind's `crt` directory is.
       const request: Parameters<typeof call>[0] =
         held.status === 404
-          ? { method: "POST", path: `${STORAGE}/ssl_certificates?force_reload=true`, ...(await upload(name, bundle)), secrets }
-          : { method: "PUT", path: `${STORAGE}/ssl_certificates/${name}`, headers: { "content-type": "text/plain" }, body: bundle, secrets };
+          ? {
+              method: "POST",
+              path: `${STORAGE}/ssl_certificates?force_reload=true`,
+              ...(await upload(name, bundle)),
+              secrets,
+            }
+          : {
+              method: "PUT",
+              path: `${STORAGE}/ssl_certificates/${name}`,
+              headers: { "content-type": "text/plain" },
+              body: bundle,
+              secrets,
+            };
       const answer = await call(request, signal);
       const id = answer.headers["reload-id"];
       if (answer.status === 202 && id !== undefined) await reloaded(id, signal);
@@ -85,9 +106,15 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
       const { status, response } = parseReload(answer.text);
       if (status === "succeeded") return;
       if (status === "failed")
-        throw new RenewalError("deploy.commandFailed", `${api.name}: HAProxy did not reload: ${sanitize(response ?? "", address.password)}`);
+        throw new RenewalError(
+          "deploy.commandFailed",
+          `${api.name}: HAProxy did not reload: ${sanitize(response ?? "", address.password)}`,
+        );
       if (performance.now() > deadline)
-        throw new RenewalError("deploy.timeout", `${api.name}: HAProxy's reload ${id} did not end within ${address.timeoutMs} ms`);
+        throw new RenewalError(
+          "deploy.timeout",
+          `${api.name}: HAProxy's reload ${id} did not end within ${address.timeoutMs} ms`,
+        );
       await delay(RELOAD_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
@@ -96,15 +123,23 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
     try {
       return reload.parse(JSON.parse(text));
     } catch (cause) {
-      throw new RenewalError("deploy.refused", `${api.name} does not tell the state of a reload as version 3 does`, { cause });
+      throw new RenewalError("deploy.refused", `${api.name} does not tell the state of a reload as version 3 does`, {
+        cause,
+      });
     }
   }
 }
 
 /** multipart/form-data with the one part `file_upload`, as the API takes new files. */
-async function upload(name: string, content: string): Promise<{ readonly headers: Record<string, string>; readonly body: Uint8Array }> {
+async function upload(
+  name: string,
+  content: string,
+): Promise<{ readonly headers: Record<string, string>; readonly body: Uint8Array }> {
   const form = new FormData();
   form.append("file_upload", new Blob([content]), name);
   const encoded = new Response(form);
-  return { headers: { "content-type": encoded.headers.get("content-type") ?? "" }, body: new Uint8Array(await encoded.arrayBuffer()) };
+  return {
+    headers: { "content-type": encoded.headers.get("content-type") ?? "" },
+    body: new Uint8Array(await encoded.arrayBuffer()),
+  };
 }

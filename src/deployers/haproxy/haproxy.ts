@@ -20,25 +20,38 @@ const optionsSchema = z
       .string()
       .max(255)
       .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
-      .describe("HAProxy's `stats socket` at level admin: a path, or host:port, which carries private keys unencrypted and belongs on loopback only."),
-    file: commandSafe.describe("PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name."),
+      .describe(
+        "HAProxy's `stats socket` at level admin: a path, or host:port, which carries private keys unencrypted and belongs on loopback only.",
+      ),
+    file: commandSafe.describe(
+      "PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name.",
+    ),
     knownAs: commandSafe
       .optional()
-      .describe("The same file as HAProxy names it, when that differs (container, chroot, relative `crt-base`). `{certificate}` as above."),
+      .describe(
+        "The same file as HAProxy names it, when that differs (container, chroot, relative `crt-base`). `{certificate}` as above.",
+      ),
     crtList: commandSafe
       .optional()
-      .describe("crt-list file, or directory named by a bind's `crt`, that takes certificates HAProxy does not know yet. Default: the file's own directory."),
+      .describe(
+        "crt-list file, or directory named by a bind's `crt`, that takes certificates HAProxy does not know yet. Default: the file's own directory.",
+      ),
     crtListEntry: z
       .string()
       .max(1024)
-      .regex(/^(\[[A-Za-z0-9 .,:_@/-]*\])?( ?!?[A-Za-z0-9.*_-]+)*$/, "give what follows the file in a crt-list line, such as `[alpn h2] www.example.com`")
+      .regex(
+        /^(\[[A-Za-z0-9 .,:_@/-]*\])?( ?!?[A-Za-z0-9.*_-]+)*$/,
+        "give what follows the file in a crt-list line, such as `[alpn h2] www.example.com`",
+      )
       .optional()
       .describe(
         "What follows the file on its line in `crtList`: options in brackets, then server names. Default: nothing, which means the certificate's own names.",
       ),
     timeout: durationOption("10s").describe("Time one answer of the socket may take: 500ms, 30s, 2m."),
   })
-  .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, { message: "`crtListEntry` is part of a line in `crtList`: give that too" });
+  .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, {
+    message: "`crtListEntry` is part of a line in `crtList`: give that too",
+  });
 
 type HaproxyOptions = z.infer<typeof optionsSchema>;
 
@@ -71,7 +84,11 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
   await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();
-    await listCertificate(addressOf(options), { name, list: listFor(options, pair.certificate), entry: options.crtListEntry, used, root: file.root }, signal);
+    await listCertificate(
+      addressOf(options),
+      { name, list: listFor(options, pair.certificate), entry: options.crtListEntry, used, root: file.root },
+      signal,
+    );
   });
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: path };
 }

@@ -53,14 +53,19 @@ async function requireList(address: RuntimeAddress, { name, list }: Listing, sig
 async function addToList(address: RuntimeAddress, listing: Listing, signal: AbortSignal): Promise<void> {
   const list = listing.list ?? dirname(listing.name);
   // Options and filters go as a payload only (management guide §9.3), which ends at the blank line.
-  const command = listing.list === null ? `add ssl crt-list ${list} ${listing.name}\n` : `add ssl crt-list ${list} <<\n${lineFor(listing)}\n\n`;
+  const command =
+    listing.list === null
+      ? `add ssl crt-list ${list} ${listing.name}\n`
+      : `add ssl crt-list ${list} <<\n${lineFor(listing)}\n\n`;
   const answer = await haproxyCommand(address, command, signal);
   if (!/^Success!$/m.test(answer)) throw refused(listing.name, answer);
 }
 
 /** Whether the list in memory names the file; a bind may serve it for another reason. */
 async function holds(address: RuntimeAddress, list: string, name: string, signal: AbortSignal): Promise<boolean> {
-  return (await haproxyCommand(address, `show ssl crt-list ${list}\n`, signal)).split("\n").some((line) => fileOf(line) === name);
+  return (await haproxyCommand(address, `show ssl crt-list ${list}\n`, signal))
+    .split("\n")
+    .some((line) => fileOf(line) === name);
 }
 
 async function appendToFile(list: string, listing: Listing, signal: AbortSignal): Promise<void> {
@@ -73,7 +78,10 @@ async function appendToFile(list: string, listing: Listing, signal: AbortSignal)
   const content = await readFile(directory.at(basename(list)), "utf8");
   if (content.split("\n").some((line) => fileOf(line) === listing.name)) return;
   const appended = `${content}${content === "" || content.endsWith("\n") ? "" : "\n"}${lineFor(listing)}\n`;
-  await using staged = await stageFiles([{ path: list, root: dirname(list), content: appended, secret: false }], signal);
+  await using staged = await stageFiles(
+    [{ path: list, root: dirname(list), content: appended, secret: false }],
+    signal,
+  );
   await staged.swap();
 }
 

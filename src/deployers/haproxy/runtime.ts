@@ -27,9 +27,17 @@ export async function haproxyCommand(address: RuntimeAddress, commands: string, 
   const timeout = AbortSignal.timeout(address.timeoutMs);
   const answer = await exchange(address, commands, AbortSignal.any([signal, timeout])).catch((cause) => {
     signal.throwIfAborted();
-    if (timeout.aborted) throw new RenewalError("deploy.timeout", `HAProxy's socket ${address.socket} did not answer within ${address.timeoutMs} ms`);
+    if (timeout.aborted)
+      throw new RenewalError(
+        "deploy.timeout",
+        `HAProxy's socket ${address.socket} did not answer within ${address.timeoutMs} ms`,
+      );
     if (cause instanceof RenewalError) throw cause;
-    throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} cannot be reached: ${reason(cause)}`, { cause });
+    throw new RenewalError(
+      "deploy.unreachable",
+      `HAProxy's socket ${address.socket} cannot be reached: ${reason(cause)}`,
+      { cause },
+    );
   });
   // The runtime API answers in words only; these are fixed in HAProxy's source.
   if (answer.startsWith("Permission denied")) {
@@ -47,7 +55,11 @@ export async function requireAdmin(address: RuntimeAddress, signal: AbortSignal)
 }
 
 /** null: HAProxy does not know the file. */
-export async function showCertificate(address: RuntimeAddress, name: string, signal: AbortSignal): Promise<LoadedCertificate | null> {
+export async function showCertificate(
+  address: RuntimeAddress,
+  name: string,
+  signal: AbortSignal,
+): Promise<LoadedCertificate | null> {
   const answer = await haproxyCommand(address, `show ssl cert ${name}\n`, signal);
   const status = /^Status: (\w+)/m.exec(answer)?.[1];
   if (status === undefined) return null;

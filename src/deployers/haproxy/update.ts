@@ -28,7 +28,11 @@ export interface RuntimeUpdate {
  * Brings the pair into HAProxy's memory and proves it by reading back. HAProxy checks the pair at commit: a pair it refuses
  * never serves. Connections stay open, and new handshakes get the new pair at once. Returns whether a bind serves it.
  */
-export async function updateMemory(address: RuntimeAddress, update: RuntimeUpdate, signal: AbortSignal): Promise<{ readonly used: boolean }> {
+export async function updateMemory(
+  address: RuntimeAddress,
+  update: RuntimeUpdate,
+  signal: AbortSignal,
+): Promise<{ readonly used: boolean }> {
   await using _lock = await lockRuntime(address, signal);
   const before = await showCertificate(address, update.name, signal);
   if (before?.sha1 === update.sha1) return before;
@@ -79,22 +83,34 @@ async function commit(address: RuntimeAddress, { name, bundle }: RuntimeUpdate, 
   let mine = name;
   try {
     // One connection for both, so that as little as possible can come between them; a commit of a failed `set` does nothing.
-    const answer = await haproxyCommand(address, `set ssl cert ${name} <<\n${bundle}\ncommit ssl cert ${name}\n`, signal);
+    const answer = await haproxyCommand(
+      address,
+      `set ssl cert ${name} <<\n${bundle}\ncommit ssl cert ${name}\n`,
+      signal,
+    );
     if (/^Success!$/m.test(answer)) return;
     // A connection HAProxy drops is mostly reset, and now and then closed as if all were well.
-    if (answer.trim() === "") throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
+    if (answer.trim() === "")
+      throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
     mine = /^Transaction updated for certificate (.+)!$/m.exec(answer)?.[1] ?? name;
-    if (mine === name && !answer.includes("The ongoing transaction is about")) throw refused(name, answer, new Secret(bundle));
-    throw new RenewalError("deploy.commandFailed", `HAProxy was in the middle of another certificate update when ${name} was set`);
+    if (mine === name && !answer.includes("The ongoing transaction is about"))
+      throw refused(name, answer, new Secret(bundle));
+    throw new RenewalError(
+      "deploy.commandFailed",
+      `HAProxy was in the middle of another certificate update when ${name} was set`,
+    );
   } catch (error) {
     // Also after an abort: a fresh signal of its own, bounded by the socket's time limit. The first error tells more than a second.
-    await haproxyCommand(address, `abort ssl cert ${mine}\n`, AbortSignal.timeout(address.timeoutMs)).catch(() => undefined);
+    await haproxyCommand(address, `abort ssl cert ${mine}\n`, AbortSignal.timeout(address.timeoutMs)).catch(
+      () => undefined,
+    );
     throw explain(error, name, bundle);
   }
 }
 
 function explain(error: unknown, name: string, bundle: string): unknown {
-  const dropped = error instanceof RenewalError && error.code === "deploy.unreachable" && bundle.length > DEFAULT_BUFFER_BYTES;
+  const dropped =
+    error instanceof RenewalError && error.code === "deploy.unreachable" && bundle.length > DEFAULT_BUFFER_BYTES;
   if (!dropped) return error;
   const message = `HAProxy dropped the update of ${name}: its ${bundle.length} bytes are too many for the default buffer; raise \`tune.bufsize\` or shorten the chain`;
   return new RenewalError("deploy.refused", message, { cause: error });

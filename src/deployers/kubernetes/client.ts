@@ -83,7 +83,10 @@ export function createKubernetes(access: KubernetesAccess): Kubernetes {
         return options;
       }
     };
-    return await callSdk({ what, timeoutMs: access.timeoutMs, run, translate: (error) => kubernetesError(error, { what, secrets }) }, signal);
+    return await callSdk(
+      { what, timeoutMs: access.timeoutMs, run, translate: (error) => kubernetesError(error, { what, secrets }) },
+      signal,
+    );
   }
 
   return {
@@ -99,10 +102,13 @@ export function createKubernetes(access: KubernetesAccess): Kubernetes {
       );
     },
     async create({ secret, secrets }, signal) {
-      const exists = ({ reason }: KubernetesFailure): false | undefined => (reason === "AlreadyExists" ? false : undefined);
+      const exists = ({ reason }: KubernetesFailure): false | undefined =>
+        reason === "AlreadyExists" ? false : undefined;
       const place = placeOf(secret);
       const send = async ({ sdk, config }: Loaded, options: () => ConfigurationOptions): Promise<boolean> => {
-        await config.makeApiClient(sdk.CoreV1Api).createNamespacedSecret({ namespace: place.namespace, body: secret, fieldManager: FIELD_MANAGER }, options());
+        await config
+          .makeApiClient(sdk.CoreV1Api)
+          .createNamespacedSecret({ namespace: place.namespace, body: secret, fieldManager: FIELD_MANAGER }, options());
         return true;
       };
       return await call<boolean>("create", place, secrets, signal, send, exists);
@@ -111,10 +117,16 @@ export function createKubernetes(access: KubernetesAccess): Kubernetes {
       const place = placeOf(secret);
       const body = { ...secret, metadata: { ...secret.metadata, resourceVersion } };
       // A conflict over a version has no causes; one over fields names their owners (Server-Side Apply, "Conflicts").
-      const changed = ({ status, owners }: KubernetesFailure): false | undefined => (status === 409 && owners.length === 0 ? false : undefined);
-      const send = async ({ sdk, config }: Loaded, options: (headers: Record<string, string>) => ConfigurationOptions): Promise<boolean> => {
+      const changed = ({ status, owners }: KubernetesFailure): false | undefined =>
+        status === 409 && owners.length === 0 ? false : undefined;
+      const send = async (
+        { sdk, config }: Loaded,
+        options: (headers: Record<string, string>) => ConfigurationOptions,
+      ): Promise<boolean> => {
         const headers = { "Content-Type": sdk.PatchStrategy.ServerSideApply };
-        await config.makeApiClient(sdk.CoreV1Api).patchNamespacedSecret({ ...place, body, fieldManager: FIELD_MANAGER, force }, options(headers));
+        await config
+          .makeApiClient(sdk.CoreV1Api)
+          .patchNamespacedSecret({ ...place, body, fieldManager: FIELD_MANAGER, force }, options(headers));
         return true;
       };
       return await call<boolean>("patch", place, secrets, signal, send, changed);
@@ -123,16 +135,25 @@ export function createKubernetes(access: KubernetesAccess): Kubernetes {
       // Every authenticated user may ask what it may do itself (role system:basic-user).
       const resourceAttributes = { ...place, verb, group: "", resource: "secrets" };
       const review = await call("review access to", place, [], signal, ({ sdk, config }, options) =>
-        config.makeApiClient(sdk.AuthorizationV1Api).createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } }, options()),
+        config
+          .makeApiClient(sdk.AuthorizationV1Api)
+          .createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } }, options()),
       );
       if (review.status?.allowed === true) return;
-      throw new RenewalError("deploy.forbidden", `renewd needs the permission to ${verb} secret ${place.namespace}/${place.name} (RBAC: resource secrets)`);
+      throw new RenewalError(
+        "deploy.forbidden",
+        `renewd needs the permission to ${verb} secret ${place.namespace}/${place.name} (RBAC: resource secrets)`,
+      );
     },
   };
 }
 
 /** Our signal and headers for one request; the client knows neither as a parameter. */
-function requestOptions(sdk: Sdk, signal: AbortSignal, headers: Readonly<Record<string, string>>): ConfigurationOptions {
+function requestOptions(
+  sdk: Sdk,
+  signal: AbortSignal,
+  headers: Readonly<Record<string, string>>,
+): ConfigurationOptions {
   return {
     middleware: [
       {
@@ -162,9 +183,15 @@ function readConfig(sdk: Sdk, { kubeconfig, context }: KubernetesAccess): { conf
   if (context !== undefined) config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
   if (cluster === null)
-    throw new RenewalError("deploy.refused", `${shown} has no cluster for ${context === undefined ? "its current context" : `the context ${context}`}`);
+    throw new RenewalError(
+      "deploy.refused",
+      `${shown} has no cluster for ${context === undefined ? "its current context" : `the context ${context}`}`,
+    );
   if (cluster.skipTLSVerify === true) {
-    throw new RenewalError("deploy.refused", `${shown} switches TLS verification off for ${cluster.server}; give its CA (certificate-authority) instead`);
+    throw new RenewalError(
+      "deploy.refused",
+      `${shown} switches TLS verification off for ${cluster.server}; give its CA (certificate-authority) instead`,
+    );
   }
   return { config, server: cluster.server };
 }

@@ -28,7 +28,11 @@ const statusBody = z.object({
     })
     .optional(),
 });
-const exception = z.object({ code: z.number().int(), body: z.unknown(), headers: z.record(z.string(), z.string()).optional() });
+const exception = z.object({
+  code: z.number().int(),
+  body: z.unknown(),
+  headers: z.record(z.string(), z.string()).optional(),
+});
 
 /** null: not an answer of the server, or not a failure. */
 export function readFailure(thrown: unknown): KubernetesFailure | null {
@@ -37,7 +41,9 @@ export function readFailure(thrown: unknown): KubernetesFailure | null {
   const { code, body, headers = {} } = parsed.data;
   const status = statusBody.safeParse(typeof body === "string" ? jsonOrNull(body) : body).data ?? {};
   const seconds = status.details?.retryAfterSeconds;
-  const owners = (status.details?.causes ?? []).filter(({ reason }) => reason === "FieldManagerConflict").map(({ message = "somebody" }) => message);
+  const owners = (status.details?.causes ?? [])
+    .filter(({ reason }) => reason === "FieldManagerConflict")
+    .map(({ message = "somebody" }) => message);
   return {
     status: code,
     reason: status.reason ?? null,
@@ -48,12 +54,19 @@ export function readFailure(thrown: unknown): KubernetesFailure | null {
 }
 
 /** The client's own error is not the cause: its message holds the whole answer. */
-export function kubernetesError(thrown: unknown, { what, secrets }: { readonly what: string; readonly secrets: readonly Secret[] }): RenewalError {
+export function kubernetesError(
+  thrown: unknown,
+  { what, secrets }: { readonly what: string; readonly secrets: readonly Secret[] },
+): RenewalError {
   const failure = readFailure(thrown);
-  if (failure === null) return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
+  if (failure === null)
+    return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
   if (failure.owners.length > 0) {
     const owners = sanitize(failure.owners.join(", "), ...secrets);
-    return new RenewalError("deploy.refused", `${what}: others own what renewd wants to write: ${owners}; if they no longer need it, set \`takeOver: true\``);
+    return new RenewalError(
+      "deploy.refused",
+      `${what}: others own what renewd wants to write: ${owners}; if they no longer need it, set \`takeOver: true\``,
+    );
   }
   return answerError(what, { status: failure.status, headers: failure.headers, text: failure.message }, secrets);
 }

@@ -27,10 +27,15 @@ const MANAGED_BY = "app.kubernetes.io/managed-by";
 const key = z
   .string()
   .regex(KEY, "is not a valid key")
-  .refine((text) => !text.startsWith(MARK_PREFIX) && text !== MANAGED_BY, `keys beginning with ${MARK_PREFIX}, and ${MANAGED_BY}, are renewd's own`);
+  .refine(
+    (text) => !text.startsWith(MARK_PREFIX) && text !== MANAGED_BY,
+    `keys beginning with ${MARK_PREFIX}, and ${MANAGED_BY}, are renewd's own`,
+  );
 
 const optionsSchema = z.strictObject({
-  kubeconfig: absolutePath.optional().describe("kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's own service account."),
+  kubeconfig: absolutePath
+    .optional()
+    .describe("kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's own service account."),
   context: z.string().min(1).max(255).optional().describe("Context of the kubeconfig. Default: its current one."),
   namespace: z
     .string()
@@ -47,7 +52,9 @@ const optionsSchema = z.strictObject({
   takeOver: z
     .boolean()
     .default(false)
-    .describe("Take over a TLS secret that others (kubectl, Helm) wrote. Secrets of cert-manager and other controllers are never taken over."),
+    .describe(
+      "Take over a TLS secret that others (kubectl, Helm) wrote. Secrets of cert-manager and other controllers are never taken over.",
+    ),
   timeout: durationOption("15s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
 
@@ -55,10 +62,15 @@ type KubernetesOptions = z.infer<typeof optionsSchema>;
 
 export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deployer> = {
   type: "kubernetes",
-  description: "Applies the pair as a kubernetes.io/tls secret, which Ingress controllers, gateways and pods follow by themselves.",
+  description:
+    "Applies the pair as a kubernetes.io/tls secret, which Ingress controllers, gateways and pods follow by themselves.",
   options: optionsSchema,
   create(options) {
-    const api = createKubernetes({ kubeconfig: options.kubeconfig, context: options.context, timeoutMs: options.timeout });
+    const api = createKubernetes({
+      kubeconfig: options.kubeconfig,
+      context: options.context,
+      timeoutMs: options.timeout,
+    });
     return {
       deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
@@ -69,7 +81,9 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
       },
     };
   },
-  occupies: (options, certificate) => [`kubernetes ${options.kubeconfig ?? ""} ${options.context ?? ""} ${options.namespace}/${nameOf(options, certificate)}`],
+  occupies: (options, certificate) => [
+    `kubernetes ${options.kubeconfig ?? ""} ${options.context ?? ""} ${options.namespace}/${nameOf(options, certificate)}`,
+  ],
 };
 
 /**
@@ -77,11 +91,21 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
  * in between makes it fail (409); a first one is created, not applied, so that of two only one succeeds. Fields others have
  * changed in a secret of ours are taken back: that is how drift is healed.
  */
-async function deploy(api: Kubernetes, options: KubernetesOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  api: Kubernetes,
+  options: KubernetesOptions,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const name = nameOf(options, pair.certificate);
   const place = { namespace: options.namespace, name };
-  const receipt = { namespace: options.namespace, secret: name, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+  const receipt = {
+    namespace: options.namespace,
+    secret: name,
+    generation: pair.generation,
+    fingerprint: pair.leaf.fingerprint,
+  };
   const held = await api.read(place, signal);
   const wanted: V1Secret = {
     apiVersion: "v1",
@@ -101,34 +125,57 @@ async function deploy(api: Kubernetes, options: KubernetesOptions, { pair }: Dep
   const written =
     held === null
       ? await api.create(write, signal)
-      : await api.apply({ ...write, resourceVersion: held.metadata?.resourceVersion ?? "", force: options.takeOver || marksIn(held) !== null }, signal);
+      : await api.apply(
+          {
+            ...write,
+            resourceVersion: held.metadata?.resourceVersion ?? "",
+            force: options.takeOver || marksIn(held) !== null,
+          },
+          signal,
+        );
   if (written) return receipt;
   const now = await api.read(place, signal);
   if (now !== null) refuse(options, pair, now);
-  throw new RenewalError("deploy.unreachable", `${shown(options, name)} was changed by somebody else while it was written`);
+  throw new RenewalError(
+    "deploy.unreachable",
+    `${shown(options, name)} was changed by somebody else while it was written`,
+  );
 }
 
 function refuse(options: KubernetesOptions, pair: IssuedCertificate, held: V1Secret): void {
   refuseOthers(options, held);
-  refuseForeignOrOlder(pair, marksIn(held), { name: shown(options, held.metadata?.name ?? ""), mark: `its annotation ${annotationOf("generation")}` });
+  refuseForeignOrOlder(pair, marksIn(held), {
+    name: shown(options, held.metadata?.name ?? ""),
+    mark: `its annotation ${annotationOf("generation")}`,
+  });
 }
 
 /** Throws `deploy.refused` for a secret we must not or cannot write. */
 function refuseOthers(options: KubernetesOptions, held: V1Secret): void {
   const name = shown(options, held.metadata?.name ?? "");
   const owner = ownerOf(held);
-  if (owner !== null) throw new RenewalError("deploy.refused", `${name} belongs to ${owner}, which would write over it; choose another \`secret\``);
+  if (owner !== null)
+    throw new RenewalError(
+      "deploy.refused",
+      `${name} belongs to ${owner}, which would write over it; choose another \`secret\``,
+    );
   if (held.type !== TLS) {
-    throw new RenewalError("deploy.refused", `${name} is of type ${held.type}, which cannot be changed to ${TLS}; delete it or choose another \`secret\``);
+    throw new RenewalError(
+      "deploy.refused",
+      `${name} is of type ${held.type}, which cannot be changed to ${TLS}; delete it or choose another \`secret\``,
+    );
   }
-  if (held.immutable === true) throw new RenewalError("deploy.refused", `${name} is marked immutable; delete it or choose another \`secret\``);
+  if (held.immutable === true)
+    throw new RenewalError("deploy.refused", `${name} is marked immutable; delete it or choose another \`secret\``);
 }
 
 function isAsWanted(held: V1Secret, wanted: V1Secret): boolean {
   const within = (part: Record<string, string> | undefined, whole: Record<string, string> | undefined): boolean =>
     Object.entries(part ?? {}).every(([name, text]) => whole?.[name] === text);
   return (
-    within(wanted.data, held.data) && within(wanted.metadata?.labels, held.metadata?.labels) && within(wanted.metadata?.annotations, held.metadata?.annotations)
+    within(wanted.data, held.data) &&
+    within(wanted.metadata?.labels, held.metadata?.labels) &&
+    within(wanted.metadata?.annotations, held.metadata?.annotations)
   );
 }
 

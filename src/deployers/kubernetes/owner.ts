@@ -10,7 +10,8 @@ export const TLS = "kubernetes.io/tls";
  */
 export function ownerOf({ metadata = {} }: V1Secret): string | null {
   const keys = Object.keys({ ...metadata.labels, ...metadata.annotations });
-  if (keys.some((key) => key.startsWith("cert-manager.io/") || key === "controller.cert-manager.io/fao")) return "cert-manager";
+  if (keys.some((key) => key.startsWith("cert-manager.io/") || key === "controller.cert-manager.io/fao"))
+    return "cert-manager";
   if (metadata.labels?.["reconcile.external-secrets.io/managed"] === "true") return "External Secrets";
   const controller = metadata.ownerReferences?.find((reference) => reference.controller === true);
   return controller === undefined ? null : `${controller.kind} ${controller.name}`;

@@ -1,6 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { renameSync, type Stats, unlinkSync } from "node:fs";
-import { chmod, chown, constants, copyFile, link, lstat, open, readdir, readFile, realpath, stat, unlink } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  constants,
+  copyFile,
+  link,
+  lstat,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
@@ -138,10 +151,14 @@ async function currentFile(file: FileToWrite, directory: Directory): Promise<Sta
   const final = directory.at(basename(file.path));
   const existing = await lstat(final).catch(ignoreMissing);
   if (existing === null || existing.isFile()) return existing;
-  if (!existing.isSymbolicLink()) throw new RenewalError("deploy.refused", `${file.path} exists and is not a regular file`);
+  if (!existing.isSymbolicLink())
+    throw new RenewalError("deploy.refused", `${file.path} exists and is not a regular file`);
   const target = await realpath(final).catch(ignoreMissing);
   if (target === null || dirname(target) !== directory.path) {
-    throw new RenewalError("deploy.refused", `${file.path} is a symbolic link out of its directory; name the real file instead`);
+    throw new RenewalError(
+      "deploy.refused",
+      `${file.path} is a symbolic link out of its directory; name the real file instead`,
+    );
   }
   return stat(final);
 }
@@ -163,7 +180,8 @@ export function wantedAttributes(file: FileToWrite, existing: Pick<Stats, "mode"
 }
 
 async function isAsWanted(final: string, existing: Stats, file: FileToWrite, wanted: Attributes): Promise<boolean> {
-  if ((existing.mode & 0o7777) !== wanted.mode || existing.uid !== wanted.uid || existing.gid !== wanted.gid) return false;
+  if ((existing.mode & 0o7777) !== wanted.mode || existing.uid !== wanted.uid || existing.gid !== wanted.gid)
+    return false;
   if (existing.size > COMPARE_BYTES_MAX) return false;
   return (await readFile(final)).equals(Buffer.from(file.content));
 }

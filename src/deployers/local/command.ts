@@ -39,17 +39,24 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
     throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}\`: ${startProblem(cause)}`, { cause });
   });
   signal.throwIfAborted();
-  if (timeout.aborted && ended.code !== 0) throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
+  if (timeout.aborted && ended.code !== 0)
+    throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
   if (ended.code === 0) return ended.stdout;
   const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
-  const said = sanitize(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, command.secret ?? null, command.stdin ?? null);
+  const said = sanitize(
+    ended.stderr.trim() === "" ? ended.stdout : ended.stderr,
+    command.secret ?? null,
+    command.stdin ?? null,
+  );
   const code = command.exitCodes?.[ended.code ?? -1] ?? "deploy.commandFailed";
   throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
 /** Throws `deploy.commandFailed` when the program is not to be found, for preflight. */
 export async function checkCommand(program: string): Promise<void> {
-  const places = program.includes("/") ? [program] : (process.env.PATH ?? "").split(delimiter).map((directory) => join(directory, program));
+  const places = program.includes("/")
+    ? [program]
+    : (process.env.PATH ?? "").split(delimiter).map((directory) => join(directory, program));
   for (const place of places) {
     const executable = await access(place, constants.X_OK).then(
       () => true,
@@ -70,7 +77,12 @@ interface Ended {
 function run(command: Command, signal: AbortSignal): Promise<Ended> {
   const [program = "", ...args] = command.argv;
   // `detached` makes it leader of a group of its own: a script's children are ended with it.
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], detached: true, shell: false, env: { ...inheritedEnv(), ...command.env } });
+  const child = spawn(program, args, {
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: true,
+    shell: false,
+    env: { ...inheritedEnv(), ...command.env },
+  });
   // A command that does not read it all is judged by its exit code.
   child.stdin.on("error", () => undefined);
   child.stdin.end(command.stdin?.reveal() ?? "");
@@ -131,7 +143,9 @@ function signalGroup(group: number, name: NodeJS.Signals): void {
 
 function inheritedEnv(): Record<string, string> {
   const names = ["PATH", "HOME", "LANG", "TZ"];
-  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
 }
 
 function startProblem(error: unknown): string {

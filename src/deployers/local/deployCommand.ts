@@ -27,7 +27,11 @@ export interface Deployed {
 }
 
 /** Also to be called when nothing changed: the attempt that swapped the files may have died before this. */
-export async function runDeployCommand({ command, commandTimeout }: CommandOptions, { target, pair, paths }: Deployed, signal: AbortSignal): Promise<void> {
+export async function runDeployCommand(
+  { command, commandTimeout }: CommandOptions,
+  { target, pair, paths }: Deployed,
+  signal: AbortSignal,
+): Promise<void> {
   if (command === undefined) return;
   const env = {
     RENEWD_TARGET: target,

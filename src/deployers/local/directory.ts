@@ -29,11 +29,15 @@ export async function openDirectory(path: string, root: string): Promise<Directo
     if (segment === "") continue;
     const next = join(current, segment);
     // Readable by all: the files in it protect themselves, and public ones must be reachable.
-    await mkdir(next, 0o755).catch((error: NodeJS.ErrnoException) => (error.code === "EEXIST" ? undefined : fail(error, `directory ${next}`)));
+    await mkdir(next, 0o755).catch((error: NodeJS.ErrnoException) =>
+      error.code === "EEXIST" ? undefined : fail(error, `directory ${next}`),
+    );
     current = await realpath(next).catch((error) => fail(error, `directory ${next}`));
     requireInside(current, top, path);
   }
-  const handle = await open(current, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).catch((error) => fail(error, `directory ${current}`));
+  const handle = await open(current, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).catch((error) =>
+    fail(error, `directory ${current}`),
+  );
   try {
     // Between realpath and open someone may have moved things: what is open now is what counts.
     if (DESCRIPTORS !== null) requireInside(await readlink(`${DESCRIPTORS}/${handle.fd}`), top, path);
@@ -55,7 +59,10 @@ function directoryOf(handle: FileHandle, path: string): Directory {
 
 function requireInside(path: string, top: string, asked: string): void {
   if (path === top || path.startsWith(top === sep ? sep : top + sep)) return;
-  throw new RenewalError("deploy.refused", `${asked} leads out of ${top} to ${path} through a symbolic link; name the real directory instead`);
+  throw new RenewalError(
+    "deploy.refused",
+    `${asked} leads out of ${top} to ${path} through a symbolic link; name the real directory instead`,
+  );
 }
 
 function fail(error: unknown, what: string): never {

@@ -17,14 +17,21 @@ const SQLITE_BUSY = 5;
  * the check of the generation and the swap. The lock dies with its holder; a holder that is only stopped keeps it, which is
  * right: it may go on. Throws `deploy.timeout` when it is not to be had within 10 s. A `name` of its own locks less than all of it.
  */
-export async function lockDirectory(directory: Directory, signal: AbortSignal, name: string = LOCK_NAME): Promise<Disposable> {
+export async function lockDirectory(
+  directory: Directory,
+  signal: AbortSignal,
+  name: string = LOCK_NAME,
+): Promise<Disposable> {
   const path = directory.at(name);
   const deadline = performance.now() + WAIT_MAX_MS;
   for (;;) {
     const lock = tryLock(path, join(directory.path, name));
     if (lock !== null) return lock;
     if (performance.now() > deadline) {
-      throw new RenewalError("deploy.timeout", `another process of renewd has been writing to ${directory.path} for more than ${WAIT_MAX_MS / 1000} s`);
+      throw new RenewalError(
+        "deploy.timeout",
+        `another process of renewd has been writing to ${directory.path} for more than ${WAIT_MAX_MS / 1000} s`,
+      );
     }
     await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
@@ -35,7 +42,8 @@ function tryLock(path: string, shown: string): Disposable | null {
   try {
     create(path);
     // SQLite would follow a link and create what it points to, wherever that is.
-    if (!lstatSync(path).isFile()) throw new RenewalError("deploy.refused", `lock file ${shown} is no regular file: remove it`);
+    if (!lstatSync(path).isFile())
+      throw new RenewalError("deploy.refused", `lock file ${shown} is no regular file: remove it`);
     const database = new DatabaseSync(path, { timeout: 0 });
     try {
       database.exec("BEGIN EXCLUSIVE");

@@ -17,25 +17,36 @@ export const pemLayoutOptions = {
     .refine((path) => path.startsWith("/"), "must be absolute")
     .optional()
     .describe("Absolute directory the paths below are relative to. It must exist, up to the first `{certificate}`."),
-  fullchain: relativePath.optional().describe("File for the certificate followed by its chain. `{certificate}` stands for the certificate's name."),
+  fullchain: relativePath
+    .optional()
+    .describe("File for the certificate followed by its chain. `{certificate}` stands for the certificate's name."),
   privkey: relativePath.optional().describe("File for the private key (PKCS#8)."),
   chain: relativePath.optional().describe("File for the chain without the certificate."),
   cert: relativePath.optional().describe("File for the certificate alone."),
-  bundle: relativePath.optional().describe("File for key, certificate and chain together. The only PEM layout no reader can ever see torn."),
+  bundle: relativePath
+    .optional()
+    .describe("File for key, certificate and chain together. The only PEM layout no reader can ever see torn."),
 };
 
 /** What must hold between the options of a layout; for the object they are part of, which has these kinds of file. */
-export function checkedLayout<Options extends z.ZodType<LayoutOptions>>(object: Options, kinds: readonly Kind[]): Options {
+export function checkedLayout<Options extends z.ZodType<LayoutOptions>>(
+  object: Options,
+  kinds: readonly Kind[],
+): Options {
   return object
     .refine((o) => patterns(o).length > 0, { message: `name at least one of ${kinds.join(", ")}` })
     .refine((o) => o.directory !== undefined || patterns(o).every(({ pattern }) => pattern.startsWith("/")), {
       message: "paths must be absolute unless `directory` is given",
     })
-    .refine((o) => new Set(patterns(o).map(({ pattern }) => pattern)).size === patterns(o).length, { message: "two of the paths are the same file" });
+    .refine((o) => new Set(patterns(o).map(({ pattern }) => pattern)).size === patterns(o).length, {
+      message: "two of the paths are the same file",
+    });
 }
 
 /** The path of each kind of file, relative to `directory` if there is one. */
-export type LayoutOptions = { readonly directory?: string | undefined } & { readonly [kind in Kind]?: string | undefined };
+export type LayoutOptions = { readonly directory?: string | undefined } & {
+  readonly [kind in Kind]?: string | undefined;
+};
 
 export interface Place {
   readonly kind: Kind;

@@ -14,7 +14,9 @@ export const ownerOptions = {
     .string()
     .regex(/^0?[0-7]{2}0$/, "give octal digits such as 0640; others may have no access to a private key")
     .optional()
-    .describe("Mode of the files that hold the private key, such as 0640. Default: as today, else 0600. Files without it are 0644."),
+    .describe(
+      "Mode of the files that hold the private key, such as 0640. Default: as today, else 0600. Files without it are 0644.",
+    ),
 };
 
 interface OwnerOptions {
@@ -43,9 +45,15 @@ export async function ownershipOf({ owner, group, mode }: OwnerOptions, signal: 
 /** The numeric id of a user or group name. `getent` also asks directories such as LDAP; Node knows neither. */
 async function numericId(database: "passwd" | "group", name: string, signal: AbortSignal): Promise<number> {
   if (/^\d{1,10}$/.test(name)) return Number(name);
-  const entry = await runCommand({ argv: ["getent", database, name], timeoutMs: LOOKUP_TIMEOUT_MS }, signal).catch((cause) => {
-    signal.throwIfAborted();
-    throw new RenewalError("deploy.refused", `there is no ${database === "passwd" ? "user" : "group"} named ${name} here`, { cause });
-  });
+  const entry = await runCommand({ argv: ["getent", database, name], timeoutMs: LOOKUP_TIMEOUT_MS }, signal).catch(
+    (cause) => {
+      signal.throwIfAborted();
+      throw new RenewalError(
+        "deploy.refused",
+        `there is no ${database === "passwd" ? "user" : "group"} named ${name} here`,
+        { cause },
+      );
+    },
+  );
   return Number(entry.split(":")[2]);
 }

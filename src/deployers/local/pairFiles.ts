@@ -21,7 +21,11 @@ export interface PairFiles {
  * The record of the generation is swapped first: should we die between two renames, an older pair is refused from then
  * on, and the next attempt compares contents and finishes.
  */
-export async function withStagedPair<T>({ pair, files }: PairFiles, signal: AbortSignal, use: (staged: StagedFiles) => Promise<T>): Promise<T> {
+export async function withStagedPair<T>(
+  { pair, files }: PairFiles,
+  signal: AbortSignal,
+  use: (staged: StagedFiles) => Promise<T>,
+): Promise<T> {
   const [first] = files;
   return await withPairLock(pair, first, signal, async () => {
     await using staged = await stageFiles([recordFile(first, pair), ...files], signal);
@@ -46,9 +50,14 @@ export async function withPairLock<T>(
 export async function checkWritable(files: readonly { readonly path: string; readonly root: string }[]): Promise<void> {
   for (const { path, root } of files) {
     const top = await realpath(root).catch((error) => raise(error, `directory ${root}`));
-    const parent = await realpath(dirname(path)).catch((error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? top : raise(error, dirname(path))));
+    const parent = await realpath(dirname(path)).catch((error: NodeJS.ErrnoException) =>
+      error.code === "ENOENT" ? top : raise(error, dirname(path)),
+    );
     if (parent !== top && !parent.startsWith(`${top === "/" ? "" : top}/`)) {
-      throw new RenewalError("deploy.refused", `${dirname(path)} leads out of ${top} to ${parent} through a symbolic link; name the real directory instead`);
+      throw new RenewalError(
+        "deploy.refused",
+        `${dirname(path)} leads out of ${top} to ${parent} through a symbolic link; name the real directory instead`,
+      );
     }
     await access(parent, constants.W_OK | constants.X_OK).catch((error) => raise(error, `directory ${parent}`));
     const existing = await lstat(path).catch(() => null);

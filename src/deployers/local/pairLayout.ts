@@ -18,11 +18,15 @@ interface Settings {
 /** Options for a strict object; `oneLayout` refines it. */
 export function layoutOptions({ certificate, key }: Settings) {
   return {
-    fullchain: absolutePath.optional().describe(`File that \`${certificate}\` names. \`{certificate}\` stands for the certificate's name.`),
+    fullchain: absolutePath
+      .optional()
+      .describe(`File that \`${certificate}\` names. \`{certificate}\` stands for the certificate's name.`),
     privkey: absolutePath.optional().describe(`File that \`${key}\` names.`),
     bundle: absolutePath
       .optional()
-      .describe(`One file that both \`${certificate}\` and \`${key}\` name, in place of the two above: a single rename swaps key and certificate together.`),
+      .describe(
+        `One file that both \`${certificate}\` and \`${key}\` name, in place of the two above: a single rename swaps key and certificate together.`,
+      ),
   };
 }
 
@@ -30,8 +34,10 @@ export function layoutOptions({ certificate, key }: Settings) {
 export function oneLayout({ fullchain, privkey, bundle }: PairLayout, context: z.RefinementCtx): void {
   const two = fullchain !== undefined && privkey !== undefined;
   const none = fullchain === undefined && privkey === undefined;
-  if (bundle === undefined ? !two : !none) context.addIssue({ code: "custom", message: "give either `fullchain` and `privkey`, or `bundle`" });
-  else if (two && fullchain === privkey) context.addIssue({ code: "custom", message: "`fullchain` and `privkey` are the same file: use `bundle`" });
+  if (bundle === undefined ? !two : !none)
+    context.addIssue({ code: "custom", message: "give either `fullchain` and `privkey`, or `bundle`" });
+  else if (two && fullchain === privkey)
+    context.addIssue({ code: "custom", message: "`fullchain` and `privkey` are the same file: use `bundle`" });
 }
 
 export interface Place {
@@ -47,6 +53,8 @@ const ORDER = ["privkey", "fullchain", "bundle"] as const satisfies readonly Pla
 export function placesOf(options: PairLayout, certificate: string): Place[] {
   return ORDER.flatMap((kind) => {
     const pattern = options[kind];
-    return pattern === undefined ? [] : [{ kind, path: resolveTargetPath(pattern, certificate), root: rootOf(pattern) }];
+    return pattern === undefined
+      ? []
+      : [{ kind, path: resolveTargetPath(pattern, certificate), root: rootOf(pattern) }];
   });
 }

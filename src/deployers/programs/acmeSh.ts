@@ -16,7 +16,9 @@ import { checkSecrets, environmentOptions, programEnvironment } from "./programE
 import { type HandedOver, handOver } from "./programFiles.ts";
 
 const optionsSchema = z.strictObject({
-  home: absolutePath.describe("Directory of your own acme.sh: the one with `acme.sh` and `deploy/` in it. renewd brings none along."),
+  home: absolutePath.describe(
+    "Directory of your own acme.sh: the one with `acme.sh` and `deploy/` in it. renewd brings none along.",
+  ),
   hook: z
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, "give the hook's name without .sh")
@@ -33,7 +35,8 @@ type AcmeShOptions = z.infer<typeof optionsSchema>;
 
 export const acmeSh: Plugin<AcmeShOptions, DeployerDependencies, Deployer> = {
   type: "acme.sh",
-  description: "Runs a deploy hook of your own acme.sh. What acme.sh itself would have saved, give in `environment` and `secretEnvironment`.",
+  description:
+    "Runs a deploy hook of your own acme.sh. What acme.sh itself would have saved, give in `environment` and `secretEnvironment`.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -57,7 +60,12 @@ mkdir -p "$DOMAIN_PATH" || exit 1
 . "$_SCRIPT_HOME/deploy/$RENEWD_HOOK.sh" || exit 1
 "\${RENEWD_HOOK}_deploy" "$Le_Domain" "$CERT_KEY_PATH" "$CERT_PATH" "$CA_CERT_PATH" "$CERT_FULLCHAIN_PATH" "$CERT_PFX_PATH"`;
 
-async function deploy(options: AcmeShOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: AcmeShOptions,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   await checkHook(options);
   const { env, secret } = await programEnvironment(options, dependencies, pair);
   const record = recordPlace(options, pair.certificate);
@@ -70,7 +78,11 @@ async function deploy(options: AcmeShOptions, dependencies: DeployerDependencies
 }
 
 /** Hooks save what they were given, passwords too, in files below LE_CONFIG_HOME: here they go with the private directory. */
-function acmeShEnvironment({ home, hook }: AcmeShOptions, { directory, files }: HandedOver, { leaf }: IssuedCertificate): Record<string, string> {
+function acmeShEnvironment(
+  { home, hook }: AcmeShOptions,
+  { directory, files }: HandedOver,
+  { leaf }: IssuedCertificate,
+): Record<string, string> {
   const [domain = "", ...others] = leaf.identifiers.map(({ value }) => value);
   return {
     RENEWD_HOOK: hook,
@@ -97,9 +109,13 @@ function keyLength(keyType: KeyType | null): string {
 async function checkHook({ home, hook }: AcmeShOptions): Promise<void> {
   for (const path of [join(home, "acme.sh"), join(home, "deploy", `${hook}.sh`)]) {
     await access(path, constants.R_OK).catch((cause) => {
-      throw new RenewalError("deploy.refused", `${path} cannot be read: \`home\` must be the directory of your acme.sh, and \`hook\` one of its deploy hooks`, {
-        cause,
-      });
+      throw new RenewalError(
+        "deploy.refused",
+        `${path} cannot be read: \`home\` must be the directory of your acme.sh, and \`hook\` one of its deploy hooks`,
+        {
+          cause,
+        },
+      );
     });
   }
 }

@@ -55,12 +55,25 @@ export const exec: Plugin<ExecOptions, DeployerDependencies, Deployer> = {
   occupies: (options, certificate) => [recordPlace(options, certificate).path],
 };
 
-async function deploy(options: ExecOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: ExecOptions,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const { env, secret } = await programEnvironment(options, dependencies, pair);
   const record = recordPlace(options, pair.certificate);
   await handOver({ pair, record }, signal, async ({ files }) => {
-    const paths = { RENEWD_CERT: files.cert, RENEWD_CHAIN: files.chain, RENEWD_FULLCHAIN: files.fullchain, RENEWD_PRIVKEY: files.privkey };
-    await runCommand({ argv: options.command, timeoutMs: options.timeout, env: { ...env, ...paths }, secret, exitCodes: EXIT_CODES }, signal);
+    const paths = {
+      RENEWD_CERT: files.cert,
+      RENEWD_CHAIN: files.chain,
+      RENEWD_FULLCHAIN: files.fullchain,
+      RENEWD_PRIVKEY: files.privkey,
+    };
+    await runCommand(
+      { argv: options.command, timeoutMs: options.timeout, env: { ...env, ...paths }, secret, exitCodes: EXIT_CODES },
+      signal,
+    );
   });
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, record: record.path };
 }

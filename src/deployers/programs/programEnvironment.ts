@@ -11,11 +11,16 @@ const variable = z
 
 /** What a program is given beside renewd's own variables: nothing of the worker's environment is passed on by itself. */
 export const environmentOptions = {
-  environment: z.record(variable, z.string().max(4096)).default({}).describe("Environment variables for the program, such as a host name. Not for secrets."),
+  environment: z
+    .record(variable, z.string().max(4096))
+    .default({})
+    .describe("Environment variables for the program, such as a host name. Not for secrets."),
   secretEnvironment: z
     .record(variable, secretOption)
     .default({})
-    .describe("Environment variables whose values are secrets: each is `env:NAME` or `file:/path`, read when the program is run."),
+    .describe(
+      "Environment variables whose values are secrets: each is `env:NAME` or `file:/path`, read when the program is run.",
+    ),
 };
 
 type EnvironmentOptions = z.infer<z.ZodObject<typeof environmentOptions>>;
@@ -32,7 +37,9 @@ export async function programEnvironment(
   { target, secret }: DeployerDependencies,
   pair: IssuedCertificate,
 ): Promise<ProgramEnvironment> {
-  const secrets = await Promise.all(Object.entries(secretEnvironment).map(async ([name, at]) => [name, (await secret(at)).reveal()] as const));
+  const secrets = await Promise.all(
+    Object.entries(secretEnvironment).map(async ([name, at]) => [name, (await secret(at)).reveal()] as const),
+  );
   const env = {
     ...environment,
     ...Object.fromEntries(secrets),
@@ -46,6 +53,9 @@ export async function programEnvironment(
 }
 
 /** For preflight: throws `config.secret` for one that cannot be read. */
-export async function checkSecrets({ secretEnvironment }: EnvironmentOptions, { secret }: DeployerDependencies): Promise<void> {
+export async function checkSecrets(
+  { secretEnvironment }: EnvironmentOptions,
+  { secret }: DeployerDependencies,
+): Promise<void> {
   for (const reference of Object.values(secretEnvironment)) await secret(reference);
 }

@@ -31,7 +31,11 @@ export interface HandOver {
  * handed over again. A program that says itself that it failed takes the record back. The lock is the record's own and held
  * throughout, so that two generations never run at once.
  */
-export async function handOver({ pair, record }: HandOver, signal: AbortSignal, run: (handed: HandedOver) => Promise<void>): Promise<void> {
+export async function handOver(
+  { pair, record }: HandOver,
+  signal: AbortSignal,
+  run: (handed: HandedOver) => Promise<void>,
+): Promise<void> {
   const pem = pairPem(pair);
   signal.throwIfAborted();
   const name = basename(record.path);
@@ -59,7 +63,8 @@ async function privateFiles(parent: Directory, name: string, pem: PairPem): Prom
     await mkdir(parent.at(name), { mode: 0o700 });
     // The umask may have taken from the mode what the owner needs.
     await chmod(parent.at(name), 0o700);
-    for (const kind of HANDED) await writeFile(join(parent.at(name), `${kind}.pem`), pem[kind], { mode: 0o600, flag: "wx" });
+    for (const kind of HANDED)
+      await writeFile(join(parent.at(name), `${kind}.pem`), pem[kind], { mode: 0o600, flag: "wx" });
   } catch (error) {
     await remove().catch(() => undefined);
     throw fileError(error, directory);

@@ -25,13 +25,20 @@ const optionsSchema = z
     url: z
       .url({ protocol: /^https?$/ })
       .max(2048)
-      .refine((text) => new URL(text).username === "" && new URL(text).password === "", "must not hold a password: the signature proves who is calling")
+      .refine(
+        (text) => new URL(text).username === "" && new URL(text).password === "",
+        "must not hold a password: the signature proves who is calling",
+      )
       .describe("Where the pair is posted to; docs/webhook.md tells what arrives there and what to answer."),
-    secret: secretOption.describe("Signing secret: `whsec_` and 24 to 64 random bytes in base64, which the receiver has too."),
+    secret: secretOption.describe(
+      "Signing secret: `whsec_` and 24 to 64 random bytes in base64, which the receiver has too.",
+    ),
     includeKey: z
       .boolean()
       .default(true)
-      .describe("Send the private key as well. It needs https, except to this machine itself. `false`: certificate and chain only."),
+      .describe(
+        "Send the private key as well. It needs https, except to this machine itself. `false`: certificate and chain only.",
+      ),
     trust: trustOption,
     timeout: durationOption("30s").describe("Time the receiver may take to answer: 500ms, 30s, 2m."),
   })
@@ -57,14 +64,30 @@ export const webhook: Plugin<WebhookOptions, DeployerDependencies, Deployer> = {
 };
 
 /** The receiver compares generations: it is the one who knows what it holds (409). Twice the same pair has the same id. */
-async function deploy(options: WebhookOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: WebhookOptions,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const content = body(options, dependencies.target, pair);
   signal.throwIfAborted();
   const secret = await dependencies.secret(options.secret);
   const id = messageId(dependencies.target, pair);
-  const headers = { "content-type": "application/json", "user-agent": "renewd", ...signWebhook(signingKey(secret), id, Date.now(), content) };
+  const headers = {
+    "content-type": "application/json",
+    "user-agent": "renewd",
+    ...signWebhook(signingKey(secret), id, Date.now(), content),
+  };
   const hidden = [pair.privateKey, secret];
-  const call = { method: "POST", url: new URL(options.url), headers, body: content, secrets: hidden, expected: [409] } as const;
+  const call = {
+    method: "POST",
+    url: new URL(options.url),
+    headers,
+    body: content,
+    secrets: hidden,
+    expected: [409],
+  } as const;
   const answer = await callHttp(await api(options), call, signal);
   if (answer.status === 409) throw conflict(answer, options, pair, hidden);
   return { ...receiptOf(answer, hidden), generation: pair.generation, fingerprint: pair.leaf.fingerprint };
@@ -75,7 +98,16 @@ function body({ includeKey }: WebhookOptions, target: string, pair: IssuedCertif
   const { leaf, certificate, generation } = pair;
   const [notBefore, notAfter] = [leaf.notBefore, leaf.notAfter].map((instant) => new Date(instant).toISOString());
   const names = leaf.identifiers.map(({ value }) => value);
-  const facts = { target, certificate, generation, fingerprint: leaf.fingerprint, serial: leaf.serial, names, notBefore, notAfter };
+  const facts = {
+    target,
+    certificate,
+    generation,
+    fingerprint: leaf.fingerprint,
+    serial: leaf.serial,
+    names,
+    notBefore,
+    notAfter,
+  };
   const data = { ...facts, cert, chain, fullchain, ...(includeKey && { privateKey: privkey }) };
   return JSON.stringify({ type: "certificate.deploy", timestamp: new Date().toISOString(), data });
 }
@@ -94,7 +126,12 @@ async function api({ url, trust, timeout }: WebhookOptions): Promise<HttpApi> {
 
 const newer = z.object({ generation: z.int().positive() });
 
-function conflict(answer: HttpAnswer, { url }: WebhookOptions, pair: IssuedCertificate, hidden: readonly Secret[]): RenewalError {
+function conflict(
+  answer: HttpAnswer,
+  { url }: WebhookOptions,
+  pair: IssuedCertificate,
+  hidden: readonly Secret[],
+): RenewalError {
   const held = newer.safeParse(json(answer)).data?.generation;
   const { origin } = new URL(url);
   if (held !== undefined && held > pair.generation) {
@@ -105,7 +142,10 @@ function conflict(answer: HttpAnswer, { url }: WebhookOptions, pair: IssuedCerti
     );
   }
   const said = sanitize(answer.text, ...hidden);
-  return new RenewalError("deploy.refused", `the receiver at ${origin} answered 409 but names no newer generation${said === "" ? "" : `: ${said}`}`);
+  return new RenewalError(
+    "deploy.refused",
+    `the receiver at ${origin} answered 409 but names no newer generation${said === "" ? "" : `: ${said}`}`,
+  );
 }
 
 const RECEIPT_FACTS_MAX = 8;
@@ -115,7 +155,9 @@ const receiptAnswer = z.object({ receipt: z.record(z.string(), z.unknown()) });
 
 /** What the receiver wants remembered: a few short facts. It is shown in history, so nothing secret gets through. */
 function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string, string | number> {
-  const facts = Object.entries(receiptAnswer.safeParse(json(answer)).data?.receipt ?? {}).filter(([name]) => FACT_NAME.test(name));
+  const facts = Object.entries(receiptAnswer.safeParse(json(answer)).data?.receipt ?? {}).filter(([name]) =>
+    FACT_NAME.test(name),
+  );
   const kept = facts.flatMap(([name, value]): [string, string | number][] => {
     if (typeof value === "number" && Number.isFinite(value)) return [[name, value]];
     return typeof value === "string" ? [[name, sanitize(value, ...hidden).slice(0, FACT_CHARS_MAX)]] : [];

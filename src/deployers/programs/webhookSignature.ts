@@ -19,6 +19,8 @@ export function signingKey(secret: Secret): Secret {
 /** Headers that prove sender, instant and body: HMAC-SHA256 over `id.timestamp.body`. `now` is ms since epoch. */
 export function signWebhook(key: Secret, id: string, now: number, body: string): Record<string, string> {
   const timestamp = String(Math.floor(now / 1_000));
-  const signature = createHmac("sha256", Buffer.from(key.reveal(), "base64")).update(`${id}.${timestamp}.${body}`).digest("base64");
+  const signature = createHmac("sha256", Buffer.from(key.reveal(), "base64"))
+    .update(`${id}.${timestamp}.${body}`)
+    .digest("base64");
   return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": `v1,${signature}` };
 }

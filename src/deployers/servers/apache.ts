@@ -18,10 +18,19 @@ const options = z
     ...layoutOptions({ certificate: "SSLCertificateFile", key: "SSLCertificateKeyFile" }),
     binary: programName
       .default("apachectl")
-      .describe("Program that passes its arguments to Apache: a path, or a name looked up in PATH. On Red Hat's systems, where apachectl does not, `httpd`."),
+      .describe(
+        "Program that passes its arguments to Apache: a path, or a name looked up in PATH. On Red Hat's systems, where apachectl does not, `httpd`.",
+      ),
     configFile: absolutePath.optional().describe("Apache's `-f`, when the running Apache was started with one."),
-    serverRoot: z.string().startsWith("/").max(1024).optional().describe("Apache's `-d`, when the running Apache was started with one."),
-    timeout: durationOption("30s").describe("Time the configuration test and `-k graceful` may take each: 500ms, 30s, 2m."),
+    serverRoot: z
+      .string()
+      .startsWith("/")
+      .max(1024)
+      .optional()
+      .describe("Apache's `-d`, when the running Apache was started with one."),
+    timeout: durationOption("30s").describe(
+      "Time the configuration test and `-k graceful` may take each: 500ms, 30s, 2m.",
+    ),
   })
   .superRefine(oneLayout);
 
@@ -42,12 +51,27 @@ export const apache = fileServer({
  * such as a standby, is not ours to start: so we look for it first, by the pid file that Apache itself says it writes.
  */
 function control({ binary, configFile, serverRoot, timeout }: ApacheOptions): ServerControl {
-  const instance = [...(serverRoot === undefined ? [] : ["-d", serverRoot]), ...(configFile === undefined ? [] : ["-f", configFile])];
-  const program = programControl({ binary, test: [...instance, "-t"], reload: [...instance, "-k", "graceful"], timeoutMs: timeout });
+  const instance = [
+    ...(serverRoot === undefined ? [] : ["-d", serverRoot]),
+    ...(configFile === undefined ? [] : ["-f", configFile]),
+  ];
+  const program = programControl({
+    binary,
+    test: [...instance, "-t"],
+    reload: [...instance, "-k", "graceful"],
+    timeoutMs: timeout,
+  });
   const runningPidFile = async (signal: AbortSignal): Promise<PidFile> => {
-    const settings = await runCommand({ argv: [binary, ...instance, "-t", "-D", "DUMP_RUN_CFG"], timeoutMs: timeout }, signal);
+    const settings = await runCommand(
+      { argv: [binary, ...instance, "-t", "-D", "DUMP_RUN_CFG"], timeoutMs: timeout },
+      signal,
+    );
     const path = /^PidFile: "(.+)"$/m.exec(settings)?.[1];
-    if (path === undefined) throw new RenewalError("deploy.refused", `\`${binary} -t -D DUMP_RUN_CFG\` names no PidFile: Apache 2.4 or later is needed`);
+    if (path === undefined)
+      throw new RenewalError(
+        "deploy.refused",
+        `\`${binary} -t -D DUMP_RUN_CFG\` names no PidFile: Apache 2.4 or later is needed`,
+      );
     await signalServer({ path }, 0, signal);
     return { path };
   };
@@ -74,9 +98,14 @@ async function reloaded(pidFile: PidFile, before: string, timeoutMs: number, sig
   while ((await writtenAt(pidFile)) === before) {
     await signalServer(pidFile, 0, signal).catch((cause) => {
       signal.throwIfAborted();
-      throw new RenewalError("deploy.commandFailed", "Apache ended at its graceful reload: its error log says why; mend that and start it", { cause });
+      throw new RenewalError(
+        "deploy.commandFailed",
+        "Apache ended at its graceful reload: its error log says why; mend that and start it",
+        { cause },
+      );
     });
-    if (performance.now() > deadline) throw new RenewalError("deploy.timeout", `Apache did not finish its graceful reload within ${timeoutMs} ms`);
+    if (performance.now() > deadline)
+      throw new RenewalError("deploy.timeout", `Apache did not finish its graceful reload within ${timeoutMs} ms`);
     await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

@@ -33,7 +33,9 @@ export interface FileServer<Options extends PairLayout> {
   readonly ownership?: (options: Options, signal: AbortSignal) => Promise<Ownership>;
 }
 
-export function fileServer<Options extends PairLayout>(server: FileServer<Options>): Plugin<Options, DeployerDependencies, Deployer> {
+export function fileServer<Options extends PairLayout>(
+  server: FileServer<Options>,
+): Plugin<Options, DeployerDependencies, Deployer> {
   return {
     type: server.type,
     description: server.description,
@@ -46,7 +48,12 @@ export function fileServer<Options extends PairLayout>(server: FileServer<Option
   };
 }
 
-async function preflight<Options extends PairLayout>(server: FileServer<Options>, options: Options, certificate: string, signal: AbortSignal): Promise<void> {
+async function preflight<Options extends PairLayout>(
+  server: FileServer<Options>,
+  options: Options,
+  certificate: string,
+  signal: AbortSignal,
+): Promise<void> {
   const places = placesOf(options, certificate);
   const control = server.control(options);
   await server.ownership?.(options, signal);

@@ -24,7 +24,8 @@ const options = z
 
 export const mosquitto = fileServer({
   type: "mosquitto",
-  description: "Writes the pair Mosquitto reads and lets it reload by SIGHUP. Set `owner` to the user Mosquitto runs as.",
+  description:
+    "Writes the pair Mosquitto reads and lets it reload by SIGHUP. Set `owner` to the user Mosquitto runs as.",
   options,
   control: ({ pidFile }) => {
     const broker: PidFile = { path: pidFile, programs: ["mosquitto"] };

@@ -10,7 +10,12 @@ const options = z
     ...layoutOptions({ certificate: "ssl_certificate", key: "ssl_certificate_key" }),
     binary: programName.default("nginx").describe("nginx program: a path, or a name looked up in PATH."),
     configFile: absolutePath.optional().describe("nginx's `-c`, when the running nginx was started with one."),
-    prefix: z.string().startsWith("/").max(1024).optional().describe("nginx's `-p`, when the running nginx was started with one."),
+    prefix: z
+      .string()
+      .startsWith("/")
+      .max(1024)
+      .optional()
+      .describe("nginx's `-p`, when the running nginx was started with one."),
     timeout: durationOption("30s").describe("Time `nginx -t` and `nginx -s reload` may take each: 500ms, 30s, 2m."),
   })
   .superRefine(oneLayout);
@@ -20,7 +25,15 @@ export const nginx = fileServer({
   description: "Writes the pair nginx reads, lets `nginx -t` judge it, and reloads.",
   options,
   control: ({ binary, configFile, prefix, timeout }) => {
-    const instance = [...(prefix === undefined ? [] : ["-p", prefix]), ...(configFile === undefined ? [] : ["-c", configFile])];
-    return programControl({ binary, test: [...instance, "-q", "-t"], reload: [...instance, "-s", "reload"], timeoutMs: timeout });
+    const instance = [
+      ...(prefix === undefined ? [] : ["-p", prefix]),
+      ...(configFile === undefined ? [] : ["-c", configFile]),
+    ];
+    return programControl({
+      binary,
+      test: [...instance, "-q", "-t"],
+      reload: [...instance, "-s", "reload"],
+      timeoutMs: timeout,
+    });
   },
 });

@@ -16,7 +16,11 @@ const FIRST_LINE = /^\s*([1-9]\d{0,9})\s*(?:\n|$)/;
  * Sends a signal to the process whose pid file this is; 0 only asks whether it is there. Throws `deploy.unreachable` when the
  * server does not run, `deploy.forbidden` when its user does not let us.
  */
-export async function signalServer({ path, programs }: PidFile, name: NodeJS.Signals | 0, signal: AbortSignal): Promise<void> {
+export async function signalServer(
+  { path, programs }: PidFile,
+  name: NodeJS.Signals | 0,
+  signal: AbortSignal,
+): Promise<void> {
   const pid = await readPid(path, signal);
   await requireProgram(pid, path, programs);
   signal.throwIfAborted();
@@ -31,10 +35,18 @@ async function readPid(path: string, signal: AbortSignal): Promise<number> {
   const text = await readFile(path, { encoding: "utf8", signal }).catch((error: NodeJS.ErrnoException) => {
     signal.throwIfAborted();
     if (error.code !== "ENOENT") throw fileError(error, `pid file ${path}`);
-    throw new RenewalError("deploy.unreachable", `there is no pid file ${path}: start the server, or name the file it writes`, { cause: error });
+    throw new RenewalError(
+      "deploy.unreachable",
+      `there is no pid file ${path}: start the server, or name the file it writes`,
+      { cause: error },
+    );
   });
   const pid = FIRST_LINE.exec(text)?.[1];
-  if (pid === undefined) throw new RenewalError("deploy.unreachable", `pid file ${path} does not begin with a process number: is it the server's?`);
+  if (pid === undefined)
+    throw new RenewalError(
+      "deploy.unreachable",
+      `pid file ${path} does not begin with a process number: is it the server's?`,
+    );
   return Number(pid);
 }
 
@@ -52,9 +64,17 @@ async function requireProgram(pid: number, path: string, programs: readonly stri
 function notSignalled(error: unknown, pid: number, path: string): RenewalError {
   const code = error instanceof Error && "code" in error ? error.code : null;
   if (code === "EPERM") {
-    return new RenewalError("deploy.forbidden", `not allowed to signal process ${pid} (pid file ${path}): run renewd as root or as the server's user`, {
-      cause: error,
-    });
+    return new RenewalError(
+      "deploy.forbidden",
+      `not allowed to signal process ${pid} (pid file ${path}): run renewd as root or as the server's user`,
+      {
+        cause: error,
+      },
+    );
   }
-  return new RenewalError("deploy.unreachable", `pid file ${path} names process ${pid}, which does not run: start the server`, { cause: error });
+  return new RenewalError(
+    "deploy.unreachable",
+    `pid file ${path} names process ${pid}, which does not run: start the server`,
+    { cause: error },
+  );
 }

@@ -13,20 +13,28 @@ const options = z.strictObject({
     "File that `smtpd_tls_chain_files` (Postfix 3.4 or later) names: key, certificate and chain. `{certificate}` stands for the certificate's name.",
   ),
   binary: programName.default("postfix").describe("postfix program: a path, or a name looked up in PATH."),
-  configDirectory: absolutePath.optional().describe("postfix's `-c`: the instance's directory, when it is not the default one."),
+  configDirectory: absolutePath
+    .optional()
+    .describe("postfix's `-c`: the instance's directory, when it is not the default one."),
   timeout: durationOption("30s").describe("Time `postfix check` and `postfix reload` may take each: 500ms, 30s, 2m."),
 });
 
 export const postfix = fileServer({
   type: "postfix",
-  description: "Writes key and chain to the one file Postfix reads, lets `postfix check` judge the configuration, and reloads.",
+  description:
+    "Writes key and chain to the one file Postfix reads, lets `postfix check` judge the configuration, and reloads.",
   options,
   control,
 });
 
 function control({ binary, configDirectory, timeout }: z.infer<typeof options>): ServerControl {
   const instance = configDirectory === undefined ? [] : ["-c", configDirectory];
-  const program = programControl({ binary, test: [...instance, "check"], reload: [...instance, "reload"], timeoutMs: timeout });
+  const program = programControl({
+    binary,
+    test: [...instance, "check"],
+    reload: [...instance, "reload"],
+    timeoutMs: timeout,
+  });
   return {
     ...program,
     async running(signal) {
@@ -39,5 +47,9 @@ function control({ binary, configDirectory, timeout }: z.infer<typeof options>):
 /** Only a terminal is told why; into a pipe `postfix` says nothing. With a configuration it accepts, this is the one reason left. */
 function notRunning(cause: unknown): never {
   if (!(cause instanceof RenewalError) || cause.code !== "deploy.commandFailed") throw cause;
-  throw new RenewalError("deploy.unreachable", `${cause.message}; does the mail system run? If it does, its log says more`, { cause });
+  throw new RenewalError(
+    "deploy.unreachable",
+    `${cause.message}; does the mail system run? If it does, its log says more`,
+    { cause },
+  );
 }

@@ -11,7 +11,9 @@ import { type PidFile, signalServer } from "./pidFile.ts";
 const options = z
   .strictObject({
     ...layoutOptions({ certificate: "ssl_cert_file", key: "ssl_key_file" }),
-    dataDirectory: absolutePath.describe("The server's data directory, such as /var/lib/postgresql/15/main. The key will belong to its owner, mode 0600."),
+    dataDirectory: absolutePath.describe(
+      "The server's data directory, such as /var/lib/postgresql/15/main. The key will belong to its owner, mode 0600.",
+    ),
   })
   .superRefine(oneLayout);
 

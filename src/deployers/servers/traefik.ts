@@ -18,7 +18,9 @@ const optionsSchema = z.strictObject({
   file: absolutePath.describe(
     "PEM file for key, certificate and chain; not in the directory Traefik watches. `{certificate}` stands for the certificate's name.",
   ),
-  knownAs: absolutePath.optional().describe("The same file as Traefik sees it, when that differs (container). `{certificate}` as above."),
+  knownAs: absolutePath
+    .optional()
+    .describe("The same file as Traefik sees it, when that differs (container). `{certificate}` as above."),
   dynamicFile: absolutePath
     .regex(/\.ya?ml$/, "must end in .yml or .yaml, or Traefik does not read it")
     .describe(
@@ -39,7 +41,8 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
       await refuseForeign(placeOf(options.dynamicFile, certificate).path);
     },
   }),
-  occupies: (options, certificate) => [options.file, options.dynamicFile].map((pattern) => placeOf(pattern, certificate).path),
+  occupies: (options, certificate) =>
+    [options.file, options.dynamicFile].map((pattern) => placeOf(pattern, certificate).path),
 };
 
 /**
@@ -73,5 +76,8 @@ tls:
 async function refuseForeign(path: string): Promise<void> {
   const text = await readFile(path, "utf8").catch(() => null);
   if (text === null || text.startsWith(MARK)) return;
-  throw new RenewalError("deploy.refused", `${path} was not written by renewd and is left alone; let \`dynamicFile\` name a file of renewd's own`);
+  throw new RenewalError(
+    "deploy.refused",
+    `${path} was not written by renewd and is left alone; let \`dynamicFile\` name a file of renewd's own`,
+  );
 }

@@ -14,7 +14,9 @@ export interface RemoteCommand {
 
 /** SSH hands the far shell one line (RFC 4254 §6.5): each word quoted so that a POSIX shell reads it as it is. */
 export function quoteForShell(argv: readonly string[]): string {
-  return argv.map((word) => (/^[A-Za-z0-9_@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(" ");
+  return argv
+    .map((word) => (/^[A-Za-z0-9_@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(" ");
 }
 
 interface Ended {
@@ -28,7 +30,11 @@ interface Ended {
  * Throws `deploy.commandFailed` with the end of its output, or `deploy.timeout`. On timeout and abort the far side is asked to
  * end it (RFC 4254 §6.9), which OpenSSH does for every user but root; root's command goes on by itself, unheard.
  */
-export async function runRemote(connection: SshConnection, { argv, timeoutMs, secret }: RemoteCommand, signal: AbortSignal): Promise<void> {
+export async function runRemote(
+  connection: SshConnection,
+  { argv, timeoutMs, secret }: RemoteCommand,
+  signal: AbortSignal,
+): Promise<void> {
   const line = quoteForShell(argv);
   const shown = `${line.slice(0, 200)}\` on ${connection.name}`;
   let channel: ClientChannel | null = null;
@@ -51,7 +57,8 @@ export async function runRemote(connection: SshConnection, { argv, timeoutMs, se
       throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}: the server refused to`, { cause: error });
     });
   if (ended.code === 0) return;
-  const how = ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
+  const how =
+    ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
   const said = sanitize(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, secret);
   throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}${said === "" ? "" : `: ${said}`}`);
 }

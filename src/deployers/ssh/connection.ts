@@ -51,7 +51,8 @@ export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<
   // For as long as it lives: an "error" nobody listens for would end the process.
   client.on("error", (error: Error & { level?: string }) => lost.abort(translate(error, login, name, seen.refused)));
   client.on("close", () => lost.abort(new RenewalError("deploy.unreachable", `${name} closed the connection`)));
-  const ask: SshConnection["ask"] = (what, start, stop, timeoutMs = login.timeoutMs) => bounded({ name, what, timeoutMs, lost: lost.signal }, start, stop);
+  const ask: SshConnection["ask"] = (what, start, stop, timeoutMs = login.timeoutMs) =>
+    bounded({ name, what, timeoutMs, lost: lost.signal }, start, stop);
   const config: ConnectConfig = {
     sock: socket,
     username: login.user,
@@ -109,7 +110,11 @@ interface Request {
   readonly lost: AbortSignal;
 }
 
-async function bounded<T>({ name, what, timeoutMs, lost }: Request, start: (done: Done<T>) => void, signal: AbortSignal): Promise<T> {
+async function bounded<T>(
+  { name, what, timeoutMs, lost }: Request,
+  start: (done: Done<T>) => void,
+  signal: AbortSignal,
+): Promise<T> {
   signal.throwIfAborted();
   lost.throwIfAborted();
   const timeout = AbortSignal.timeout(timeoutMs);
@@ -135,10 +140,16 @@ async function bounded<T>({ name, what, timeoutMs, lost }: Request, start: (done
 function checkKey(parsed: ParsedKey | Error, name: string): void {
   const problem = parsed instanceof Error ? parsed.message : parsed.isPrivateKey() ? null : "it is a public key";
   // ssh2 says what is wrong with a key, never the key.
-  if (problem !== null) throw new RenewalError("config.secret", `the \`privateKey\` for ${name} cannot be used: ${sanitize(problem)}`);
+  if (problem !== null)
+    throw new RenewalError("config.secret", `the \`privateKey\` for ${name} cannot be used: ${sanitize(problem)}`);
 }
 
-function translate(error: Error & { level?: string }, login: SshLogin, name: string, refused: OfferedKey | null): RenewalError {
+function translate(
+  error: Error & { level?: string },
+  login: SshLogin,
+  name: string,
+  refused: OfferedKey | null,
+): RenewalError {
   if (refused !== null) {
     const message =
       `${name} shows another host key than the pinned one: ${refused.type} ${refused.fingerprint}; if it is the host's own ` +
@@ -146,8 +157,17 @@ function translate(error: Error & { level?: string }, login: SshLogin, name: str
     return new RenewalError("deploy.refused", message, { cause: error });
   }
   if (error.level === "client-authentication" || error.level === "agent") {
-    const what = login.privateKey !== null ? "the private key" : login.password !== null ? "the password" : "every key of the agent";
-    return new RenewalError("deploy.forbidden", `${name} refused ${what}: permit it there (authorized_keys) or correct \`user\``, { cause: error });
+    const what =
+      login.privateKey !== null
+        ? "the private key"
+        : login.password !== null
+          ? "the password"
+          : "every key of the agent";
+    return new RenewalError(
+      "deploy.forbidden",
+      `${name} refused ${what}: permit it there (authorized_keys) or correct \`user\``,
+      { cause: error },
+    );
   }
   return new RenewalError("deploy.unreachable", `${name}: ${sanitize(error.message) || "no answer"}`, { cause: error });
 }

@@ -9,7 +9,8 @@ const one = z
   .string()
   .max(4096)
   .refine((text) => FINGERPRINT.test(text) || PUBLIC_KEY.test(text), {
-    message: "give the host key's SHA256:… fingerprint or its public key line; on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+    message:
+      "give the host key's SHA256:… fingerprint or its public key line; on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
   });
 
 export const hostKeyOption = z
@@ -53,7 +54,13 @@ export function isPinned(pinned: readonly string[], { fingerprint }: OfferedKey)
 export function hostKeyAlgorithms(pinned: readonly string[]): string[] | null {
   const types = pinned.map((text) => PUBLIC_KEY.exec(text)?.[1]);
   if (types.includes(undefined)) return null;
-  return [...new Set(types.flatMap((type) => (type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : type === undefined ? [] : [type])))];
+  return [
+    ...new Set(
+      types.flatMap((type) =>
+        type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : type === undefined ? [] : [type],
+      ),
+    ),
+  ];
 }
 
 function fingerprintOf(blob: Buffer): string {

@@ -24,7 +24,11 @@ interface Staged {
  * As `stageFiles`, on another machine. SFTP has no lock and no way to hold a directory open, so a link may be slipped in
  * after the check: whoever can do that on the target owns the directory anyway.
  */
-export async function stageRemoteFiles(sftp: Sftp, files: readonly FileToWrite[], signal: AbortSignal): Promise<StagedFiles> {
+export async function stageRemoteFiles(
+  sftp: Sftp,
+  files: readonly FileToWrite[],
+  signal: AbortSignal,
+): Promise<StagedFiles> {
   await using undo = new AsyncDisposableStack();
   const directories = new Set<string>();
   const staged: Staged[] = [];
@@ -70,7 +74,11 @@ async function openRemoteDirectory(sftp: Sftp, path: string, root: string, signa
 }
 
 /** Throws what would make writing these paths fail, as far as can be seen without touching anything. */
-export async function checkRemote(sftp: Sftp, files: readonly { readonly path: string; readonly root: string }[], signal: AbortSignal): Promise<void> {
+export async function checkRemote(
+  sftp: Sftp,
+  files: readonly { readonly path: string; readonly root: string }[],
+  signal: AbortSignal,
+): Promise<void> {
   for (const { path, root } of files) {
     const top = await existingDirectory(sftp, root, signal);
     const parent = await sftp.realpath(posix.dirname(path), signal);
@@ -90,17 +98,30 @@ export async function checkRemote(sftp: Sftp, files: readonly { readonly path: s
 async function existingDirectory(sftp: Sftp, path: string, signal: AbortSignal): Promise<string> {
   const real = await sftp.realpath(path, signal);
   const found = real === null ? null : await sftp.lstat(real, signal);
-  if (real === null || found === null) throw new RenewalError("deploy.io", `directory ${path}: no such file or directory on the target`);
+  if (real === null || found === null)
+    throw new RenewalError("deploy.io", `directory ${path}: no such file or directory on the target`);
   if (!found.isDirectory()) throw new RenewalError("deploy.refused", `${path} is no directory on the target`);
   return real;
 }
 
-async function stage(sftp: Sftp, file: FileToWrite, directory: string, leftovers: string[], signal: AbortSignal): Promise<Staged | null> {
+async function stage(
+  sftp: Sftp,
+  file: FileToWrite,
+  directory: string,
+  leftovers: string[],
+  signal: AbortSignal,
+): Promise<Staged | null> {
   const name = posix.basename(file.path);
   const final = posix.join(directory, name);
   const existing = await currentFile(sftp, file, final, directory, signal);
   const wanted = wantedAttributes(file, existing);
-  if (existing !== null && file.always !== true && (existing.mode & 0o7777) === wanted.mode && (await holds(sftp, final, file, signal))) return null;
+  if (
+    existing !== null &&
+    file.always !== true &&
+    (existing.mode & 0o7777) === wanted.mode &&
+    (await holds(sftp, final, file, signal))
+  )
+    return null;
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = posix.join(directory, `${strayPrefix(name)}${suffix}.new`);
@@ -121,10 +142,13 @@ async function holds(sftp: Sftp, path: string, { content }: FileToWrite, signal:
 
 /** All requests leave together and are served in order, so that key and certificate lie apart for as short as can be. */
 async function swapAll(sftp: Sftp, staged: readonly Staged[]): Promise<void> {
-  const outcomes = await Promise.allSettled(staged.map(({ temporary, final }) => sftp.replace(temporary, final, NEVER)));
+  const outcomes = await Promise.allSettled(
+    staged.map(({ temporary, final }) => sftp.replace(temporary, final, NEVER)),
+  );
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed === undefined) return;
-  for (const one of staged.filter((_, index) => outcomes[index]?.status === "fulfilled").toReversed()) await putBack(sftp, one);
+  for (const one of staged.filter((_, index) => outcomes[index]?.status === "fulfilled").toReversed())
+    await putBack(sftp, one);
   throw failed.reason;
 }
 
@@ -134,13 +158,23 @@ async function putBack(sftp: Sftp, { final, backup }: Staged): Promise<void> {
 }
 
 /** A link inside the directory is replaced by the file; one that leads elsewhere is somebody's layout we would break. */
-async function currentFile(sftp: Sftp, file: FileToWrite, final: string, directory: string, signal: AbortSignal): Promise<Stats | null> {
+async function currentFile(
+  sftp: Sftp,
+  file: FileToWrite,
+  final: string,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Stats | null> {
   const existing = await sftp.lstat(final, signal);
   if (existing === null || existing.isFile()) return existing;
-  if (!existing.isSymbolicLink()) throw new RenewalError("deploy.refused", `${file.path} exists and is not a regular file`);
+  if (!existing.isSymbolicLink())
+    throw new RenewalError("deploy.refused", `${file.path} exists and is not a regular file`);
   const target = await sftp.realpath(final, signal);
   if (target === null || posix.dirname(target) !== directory) {
-    throw new RenewalError("deploy.refused", `${file.path} is a symbolic link out of its directory; name the real file instead`);
+    throw new RenewalError(
+      "deploy.refused",
+      `${file.path} is a symbolic link out of its directory; name the real file instead`,
+    );
   }
   return sftp.lstat(target, signal);
 }
@@ -157,9 +191,17 @@ async function keep(sftp: Sftp, final: string, backup: string, existing: Stats, 
   }
 }
 
-async function removeStrays(sftp: Sftp, directory: string, name: string, now: number, signal: AbortSignal): Promise<void> {
+async function removeStrays(
+  sftp: Sftp,
+  directory: string,
+  name: string,
+  now: number,
+  signal: AbortSignal,
+): Promise<void> {
   const entries = await sftp.list(directory, signal);
-  const strays = entries.filter((entry) => entry.name.startsWith(strayPrefix(name)) && now - entry.changedAt > STRAY_AGE_MS);
+  const strays = entries.filter(
+    (entry) => entry.name.startsWith(strayPrefix(name)) && now - entry.changedAt > STRAY_AGE_MS,
+  );
   for (const stray of strays) await sftp.remove(posix.join(directory, stray.name), signal);
 }
 
@@ -175,5 +217,8 @@ function strayPrefix(name: string): string {
 
 function requireInside(path: string, top: string, asked: string): void {
   if (path === top || path.startsWith(top === "/" ? top : `${top}/`)) return;
-  throw new RenewalError("deploy.refused", `${asked} leads out of ${top} to ${path} through a symbolic link; name the real directory instead`);
+  throw new RenewalError(
+    "deploy.refused",
+    `${asked} leads out of ${top} to ${path} through a symbolic link; name the real directory instead`,
+  );
 }

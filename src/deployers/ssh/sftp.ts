@@ -13,12 +13,20 @@ export interface Sftp {
   /** null: there is nothing of this name. */
   lstat(path: string, signal: AbortSignal): Promise<Stats | null>;
   realpath(path: string, signal: AbortSignal): Promise<string | null>;
-  list(directory: string, signal: AbortSignal): Promise<readonly { readonly name: string; readonly changedAt: number }[]>;
+  list(
+    directory: string,
+    signal: AbortSignal,
+  ): Promise<readonly { readonly name: string; readonly changedAt: number }[]>;
   makeDirectory(path: string, signal: AbortSignal): Promise<void>;
   /** null: there is no such file, or it is longer than `bytesMax`. */
   read(path: string, bytesMax: number, signal: AbortSignal): Promise<Buffer | null>;
   /** A new file, 0600 until it is complete; synced where the server offers that. Returns the instant the server gave it, ms. */
-  create(path: string, content: string | Uint8Array, attributes: RemoteAttributes, signal: AbortSignal): Promise<number>;
+  create(
+    path: string,
+    content: string | Uint8Array,
+    attributes: RemoteAttributes,
+    signal: AbortSignal,
+  ): Promise<number>;
   /** A second name. Throws when the server has none of that. */
   link(path: string, name: string, signal: AbortSignal): Promise<void>;
   /** rename(2): replaces what is there at once, which SFTP's own rename refuses. */
@@ -48,9 +56,17 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
     connection.ask(`answer about ${path}`, start, stop).catch((error) => {
       throw fileProblem(error, `${connection.name} ${path}`);
     });
-  const plain = (path: string, start: (done: (error?: Error | null) => void) => void, stop: AbortSignal): Promise<void> =>
-    ask<void>(path, (done) => start((error) => done(error, undefined)), stop);
-  const withHandle = async <T>(path: string, flags: "r" | "wx", stop: AbortSignal, use: (handle: Buffer) => Promise<T>): Promise<T> => {
+  const plain = (
+    path: string,
+    start: (done: (error?: Error | null) => void) => void,
+    stop: AbortSignal,
+  ): Promise<void> => ask<void>(path, (done) => start((error) => done(error, undefined)), stop);
+  const withHandle = async <T>(
+    path: string,
+    flags: "r" | "wx",
+    stop: AbortSignal,
+    use: (handle: Buffer) => Promise<T>,
+  ): Promise<T> => {
     const handle = await ask<Buffer>(path, (done) => raw.open(path, flags, 0o600, done), stop);
     const close = (): Promise<void> => plain(path, (done) => raw.close(handle, done), stop);
     const result = await use(handle).catch((error) => {
@@ -62,12 +78,18 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
     return result;
   };
   const sync = (path: string, handle: Buffer, stop: AbortSignal): Promise<void> =>
-    plain(path, (done) => extension("fsync@openssh.com", done, () => raw.ext_openssh_fsync(handle, done)), stop).catch(ignoreInability);
+    plain(path, (done) => extension("fsync@openssh.com", done, () => raw.ext_openssh_fsync(handle, done)), stop).catch(
+      ignoreInability,
+    );
   return {
     lstat: (path, stop) => ask<Stats>(path, (done) => raw.lstat(path, done), stop).catch(ignoreMissing),
     realpath: (path, stop) => ask<string>(path, (done) => raw.realpath(path, done), stop).catch(ignoreMissing),
     async list(directory, stop) {
-      const entries = await ask<{ filename: string; attrs: { mtime: number } }[]>(directory, (done) => raw.readdir(directory, done), stop);
+      const entries = await ask<{ filename: string; attrs: { mtime: number } }[]>(
+        directory,
+        (done) => raw.readdir(directory, done),
+        stop,
+      );
       return entries.map(({ filename, attrs }) => ({ name: filename, changedAt: attrs.mtime * 1_000 }));
     },
     // Readable by all: the files in it protect themselves, and public ones must be reachable.
@@ -82,13 +104,24 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
         const bytes = Buffer.from(content);
         await plain(path, (done) => raw.write(handle, bytes, 0, bytes.length, 0, (error) => done(error)), stop);
         // Only root may give files away; keeping the owner is a courtesy.
-        if (uid !== null && gid !== null) await plain(path, (done) => raw.fchown(handle, uid, gid, done), stop).catch(ignoreInability);
+        if (uid !== null && gid !== null)
+          await plain(path, (done) => raw.fchown(handle, uid, gid, done), stop).catch(ignoreInability);
         await plain(path, (done) => raw.fchmod(handle, mode, done), stop);
         await sync(path, handle, stop);
         return (await ask<Stats>(path, (done) => raw.fstat(handle, done), stop)).mtime * 1_000;
       }),
-    link: (path, name, stop) => plain(name, (done) => extension("hardlink@openssh.com", done, () => raw.ext_openssh_hardlink(path, name, done)), stop),
-    replace: (from, to, stop) => plain(to, (done) => extension("posix-rename@openssh.com", done, () => raw.ext_openssh_rename(from, to, done)), stop),
+    link: (path, name, stop) =>
+      plain(
+        name,
+        (done) => extension("hardlink@openssh.com", done, () => raw.ext_openssh_hardlink(path, name, done)),
+        stop,
+      ),
+    replace: (from, to, stop) =>
+      plain(
+        to,
+        (done) => extension("posix-rename@openssh.com", done, () => raw.ext_openssh_rename(from, to, done)),
+        stop,
+      ),
     async remove(path, stop) {
       await plain(path, (done) => raw.unlink(path, done), stop).catch(ignoreMissing);
     },
@@ -104,7 +137,11 @@ function extension(name: string, done: (error: Error) => void, start: () => void
     start();
   } catch (cause) {
     done(
-      new RenewalError("deploy.refused", `the server's SFTP does not offer ${name}, without which no file can be replaced at once; use OpenSSH's`, { cause }),
+      new RenewalError(
+        "deploy.refused",
+        `the server's SFTP does not offer ${name}, without which no file can be replaced at once; use OpenSSH's`,
+        { cause },
+      ),
     );
   }
 }
@@ -112,12 +149,17 @@ function extension(name: string, done: (error: Error) => void, start: () => void
 function fileProblem(error: unknown, what: string): unknown {
   if (!(error instanceof Error) || error instanceof RenewalError) return error;
   const status = statusOf(error);
-  if (status === null) return new RenewalError("deploy.unreachable", `${what}: the SFTP server ended without an answer`, { cause: error });
-  return new RenewalError("deploy.io", `${what}: ${REASONS[status] ?? `the server answered status ${status}`}`, { cause: error });
+  if (status === null)
+    return new RenewalError("deploy.unreachable", `${what}: the SFTP server ended without an answer`, { cause: error });
+  return new RenewalError("deploy.io", `${what}: ${REASONS[status] ?? `the server answered status ${status}`}`, {
+    cause: error,
+  });
 }
 
 function refined(error: unknown, message: string): unknown {
-  return !(error instanceof Error) || error instanceof RenewalError ? error : new RenewalError("deploy.refused", message, { cause: error });
+  return !(error instanceof Error) || error instanceof RenewalError
+    ? error
+    : new RenewalError("deploy.refused", message, { cause: error });
 }
 
 function statusOf(error: unknown): number | null {

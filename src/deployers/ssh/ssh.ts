@@ -33,7 +33,12 @@ const optionsSchema = checkedLayout(
     privateKey: secretOption.optional().describe("Private key to log in with (OpenSSH or PEM)."),
     passphrase: secretOption.optional().describe("Passphrase of `privateKey`, if it has one."),
     password: secretOption.optional().describe("Password to log in with, in place of a key."),
-    agent: z.string().startsWith("/", "must be absolute").max(1024).optional().describe("Socket of an ssh-agent that holds the key, in place of `privateKey`."),
+    agent: z
+      .string()
+      .startsWith("/", "must be absolute")
+      .max(1024)
+      .optional()
+      .describe("Socket of an ssh-agent that holds the key, in place of `privateKey`."),
     ...pemLayoutOptions,
     mode: ownerOptions.mode,
     command: z
@@ -51,7 +56,9 @@ const optionsSchema = checkedLayout(
   .refine((o) => [o.privateKey, o.password, o.agent].filter((one) => one !== undefined).length === 1, {
     message: "give one of `privateKey`, `password` and `agent`",
   })
-  .refine((o) => o.passphrase === undefined || o.privateKey !== undefined, { message: "`passphrase` needs `privateKey`" });
+  .refine((o) => o.passphrase === undefined || o.privateKey !== undefined, {
+    message: "`passphrase` needs `privateKey`",
+  });
 
 function word(charsMin: number): z.ZodType<string> {
   return z
@@ -74,7 +81,8 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
       await checkRemote(await openSftp(connection, signal), places(options, certificate), signal);
     },
   }),
-  occupies: (options, certificate) => places(options, certificate).map(({ path }) => `ssh://${options.host.toLowerCase()}:${options.port}${path}`),
+  occupies: (options, certificate) =>
+    places(options, certificate).map(({ path }) => `ssh://${options.host.toLowerCase()}:${options.port}${path}`),
 };
 
 /**
@@ -82,13 +90,27 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
  * apart by the deployment's fence, and the record is read once more right before the swap. From then on nothing is given up
  * half-way: an abort is heeded again once key and certificate are both in place.
  */
-async function deploy(options: SshOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
-  const files = layoutFiles(options, pair.certificate, pairPem(pair), await ownershipOf({ mode: options.mode }, signal));
+async function deploy(
+  options: SshOptions,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
+  const files = layoutFiles(
+    options,
+    pair.certificate,
+    pairPem(pair),
+    await ownershipOf({ mode: options.mode }, signal),
+  );
   await using connection = await login(options, dependencies, signal);
   const sftp = await openSftp(connection, signal);
   const record = recordPath(files[0].path);
   const refuseIfBehind = async (): Promise<void> => {
-    refuseOlder(pair, parseRecord((await sftp.read(record, RECORD_BYTES_MAX, signal))?.toString("utf8") ?? ""), `${connection.name} ${record}`);
+    refuseOlder(
+      pair,
+      parseRecord((await sftp.read(record, RECORD_BYTES_MAX, signal))?.toString("utf8") ?? ""),
+      `${connection.name} ${record}`,
+    );
   };
   await refuseIfBehind();
   await using staged = await stageRemoteFiles(sftp, [recordFile(files[0], pair), ...files], signal);
@@ -96,7 +118,11 @@ async function deploy(options: SshOptions, dependencies: DeployerDependencies, {
   await staged.swap();
   // Also when nothing changed: the attempt that swapped may have died before this.
   if (options.command !== undefined) {
-    await runRemote(connection, { argv: options.command, timeoutMs: options.commandTimeout, secret: pair.privateKey }, signal).catch(async (error: unknown) => {
+    await runRemote(
+      connection,
+      { argv: options.command, timeoutMs: options.commandTimeout, secret: pair.privateKey },
+      signal,
+    ).catch(async (error: unknown) => {
       // An abort is no verdict on the pair, and over a lost connection nothing goes back: the next attempt runs it again.
       if (!signal.aborted) await staged.restore().catch(() => undefined);
       throw error;
@@ -105,10 +131,18 @@ async function deploy(options: SshOptions, dependencies: DeployerDependencies, {
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, host: options.host, file: files[0].path };
 }
 
-async function login(options: SshOptions, { secret }: DeployerDependencies, signal: AbortSignal): Promise<SshConnection> {
+async function login(
+  options: SshOptions,
+  { secret }: DeployerDependencies,
+  signal: AbortSignal,
+): Promise<SshConnection> {
   signal.throwIfAborted();
   const read = async (reference: SshOptions["password"]) => (reference === undefined ? null : await secret(reference));
   const { host, port, user, hostKey: hostKeys, timeout: timeoutMs, agent = null } = options;
-  const secrets = { privateKey: await read(options.privateKey), passphrase: await read(options.passphrase), password: await read(options.password) };
+  const secrets = {
+    privateKey: await read(options.privateKey),
+    passphrase: await read(options.passphrase),
+    password: await read(options.password),
+  };
   return await connectSsh({ host, port, user, hostKeys, agent, timeoutMs, ...secrets }, signal);
 }

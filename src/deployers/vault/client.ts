@@ -27,26 +27,50 @@ export interface KvWrite {
 /** Logged in; disposing ends a token that was made for it. */
 export interface VaultSession extends AsyncDisposable {
   read(path: string, signal: AbortSignal): Promise<KvSecret>;
-  write(path: string, write: KvWrite, signal: AbortSignal): Promise<{ readonly version: number } | { readonly refusal: RenewalError }>;
+  write(
+    path: string,
+    write: KvWrite,
+    signal: AbortSignal,
+  ): Promise<{ readonly version: number } | { readonly refusal: RenewalError }>;
   describe(path: string, metadata: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>;
   /** Throws `deploy.refused` unless the mount is a KV engine of version 2: version 1 would take our request as the secret itself. */
   requireVersion2(signal: AbortSignal): Promise<void>;
 }
 
-const readAnswer = z.object({ data: z.object({ data: z.record(z.string(), z.unknown()).nullable(), metadata: z.object({ version: z.number().int() }) }) });
+const readAnswer = z.object({
+  data: z.object({
+    data: z.record(z.string(), z.unknown()).nullable(),
+    metadata: z.object({ version: z.number().int() }),
+  }),
+});
 const writeAnswer = z.object({ data: z.object({ version: z.number().int() }) });
 const loginAnswer = z.object({ auth: z.object({ client_token: z.string().min(1) }) });
-const mountAnswer = z.object({ data: z.object({ type: z.string(), options: z.record(z.string(), z.string()).nullish() }) });
+const mountAnswer = z.object({
+  data: z.object({ type: z.string(), options: z.record(z.string(), z.string()).nullish() }),
+});
 
 const LOGOUT_TIMEOUT_MS = 2_000;
 
-export async function openVault(options: VaultOptions, dependencies: DeployerDependencies, signal: AbortSignal): Promise<VaultSession> {
-  const api: HttpApi = { name: `Vault at ${new URL(options.address).origin}`, timeoutMs: options.timeout, ca: await readTrust(options.trust) };
+export async function openVault(
+  options: VaultOptions,
+  dependencies: DeployerDependencies,
+  signal: AbortSignal,
+): Promise<VaultSession> {
+  const api: HttpApi = {
+    name: `Vault at ${new URL(options.address).origin}`,
+    timeoutMs: options.timeout,
+    ca: await readTrust(options.trust),
+  };
   const { token, own } = await logIn(options, api, dependencies, signal);
   const call = (request: Omit<HttpCall, "url"> & { path: string }, until: AbortSignal): Promise<HttpAnswer> =>
     callHttp(
       api,
-      { ...request, url: urlOf(options, request.path), headers: headersOf(options, token, request.headers), secrets: [token, ...(request.secrets ?? [])] },
+      {
+        ...request,
+        url: urlOf(options, request.path),
+        headers: headersOf(options, token, request.headers),
+        secrets: [token, ...(request.secrets ?? [])],
+      },
       until,
     );
   const data = (path: string): string => `${options.mount}/data/${path}`;
@@ -54,47 +78,83 @@ export async function openVault(options: VaultOptions, dependencies: DeployerDep
     async read(path, until) {
       const answer = await call({ method: "GET", path: data(path), expected: [404] }, until);
       // A secret whose current version is deleted is a 404 as well, but one with a version.
-      if (answer.status === 404 && !readAnswer.safeParse(jsonOrNull(answer.text)).success) return { version: 0, data: null };
+      if (answer.status === 404 && !readAnswer.safeParse(jsonOrNull(answer.text)).success)
+        return { version: 0, data: null };
       const { data: held } = answerBody(api, answer, readAnswer);
       return { version: held.metadata.version, data: held.data };
     },
     async write(path, { data: fields, cas, secrets }, until) {
       const body = JSON.stringify({ options: { cas }, data: fields });
       const answer = await call({ method: "POST", path: data(path), body, secrets, expected: [400] }, until);
-      if (answer.status === 400) return { refusal: answerError(`${api.name}: POST /v1/${data(path)}`, answer, [token, ...secrets]) };
+      if (answer.status === 400)
+        return { refusal: answerError(`${api.name}: POST /v1/${data(path)}`, answer, [token, ...secrets]) };
       return { version: answerBody(api, answer, writeAnswer).data.version };
     },
     async describe(path, metadata, until) {
       const headers = { "content-type": "application/merge-patch+json" };
-      await call({ method: "PATCH", path: `${options.mount}/metadata/${path}`, headers, body: JSON.stringify({ custom_metadata: metadata }) }, until);
+      await call(
+        {
+          method: "PATCH",
+          path: `${options.mount}/metadata/${path}`,
+          headers,
+          body: JSON.stringify({ custom_metadata: metadata }),
+        },
+        until,
+      );
     },
     async requireVersion2(until) {
       // What the `vault kv` command asks, too: any token that may do something in the mount may read it.
-      const { data: mount } = answerBody(api, await call({ method: "GET", path: `sys/internal/ui/mounts/${options.mount}` }, until), mountAnswer);
+      const { data: mount } = answerBody(
+        api,
+        await call({ method: "GET", path: `sys/internal/ui/mounts/${options.mount}` }, until),
+        mountAnswer,
+      );
       if (mount.type === "kv" && mount.options?.version === "2") return;
-      const what = mount.type === "kv" ? "a KV engine of version 1 (`vault kv enable-versioning` upgrades it)" : `no KV engine but ${mount.type}`;
+      const what =
+        mount.type === "kv"
+          ? "a KV engine of version 1 (`vault kv enable-versioning` upgrades it)"
+          : `no KV engine but ${mount.type}`;
       throw new RenewalError("deploy.refused", `${api.name}: ${options.mount} is ${what}; this target needs version 2`);
     },
     async [Symbol.asyncDispose]() {
       if (!own) return;
       // A courtesy: left alone, the token ends with its time to live.
-      await call({ method: "POST", path: "auth/token/revoke-self" }, AbortSignal.timeout(LOGOUT_TIMEOUT_MS)).catch(() => undefined);
+      await call({ method: "POST", path: "auth/token/revoke-self" }, AbortSignal.timeout(LOGOUT_TIMEOUT_MS)).catch(
+        () => undefined,
+      );
     },
   };
 }
 
-async function logIn(options: VaultOptions, api: HttpApi, { secret }: DeployerDependencies, signal: AbortSignal): Promise<{ token: Secret; own: boolean }> {
+async function logIn(
+  options: VaultOptions,
+  api: HttpApi,
+  { secret }: DeployerDependencies,
+  signal: AbortSignal,
+): Promise<{ token: Secret; own: boolean }> {
   const { auth } = options;
   if ("token" in auth) return { token: await secret(auth.token), own: false };
   const isRole = "appRole" in auth;
   const credential = isRole ? await secret(auth.appRole.secretId) : await podToken(auth.kubernetes.tokenFile);
-  const body = isRole ? { role_id: auth.appRole.roleId, secret_id: credential.reveal() } : { role: auth.kubernetes.role, jwt: credential.reveal() };
+  const body = isRole
+    ? { role_id: auth.appRole.roleId, secret_id: credential.reveal() }
+    : { role: auth.kubernetes.role, jwt: credential.reveal() };
   const url = urlOf(options, `auth/${isRole ? auth.appRole.mount : auth.kubernetes.mount}/login`);
-  const request = { method: "POST", url, headers: headersOf(options, null), body: JSON.stringify(body), secrets: [credential], expected: [400] } as const;
+  const request = {
+    method: "POST",
+    url,
+    headers: headersOf(options, null),
+    body: JSON.stringify(body),
+    secrets: [credential],
+    expected: [400],
+  } as const;
   const answer = await callHttp(api, request, signal);
   // AppRole says 400 to a wrong or used up secret ID, which somebody can mend.
   if (answer.status === 400)
-    throw new RenewalError("deploy.forbidden", `${api.name}: ${url.pathname}: the login was refused; check the role and its credential`);
+    throw new RenewalError(
+      "deploy.forbidden",
+      `${api.name}: ${url.pathname}: the login was refused; check the role and its credential`,
+    );
   return { token: new Secret(answerBody(api, answer, loginAnswer).auth.client_token), own: true };
 }
 
@@ -110,7 +170,11 @@ function urlOf(options: VaultOptions, path: string): URL {
   return new URL(`${options.address.replace(/\/+$/, "")}/v1/${path}`);
 }
 
-function headersOf(options: VaultOptions, token: Secret | null, more: Readonly<Record<string, string>> = {}): Record<string, string> {
+function headersOf(
+  options: VaultOptions,
+  token: Secret | null,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   return {
     "content-type": "application/json",
     // Without it an agent or proxy in between may refuse the request (Vault API documentation, "The X-Vault-Request header").

@@ -5,7 +5,10 @@ import { secretOption } from "../base/secretOption.ts";
 import { trustOption } from "../base/trust.ts";
 
 const SEGMENTS = /^[A-Za-z0-9_.@+=~:-]+(\/[A-Za-z0-9_.@+=~:-]+)*$/;
-const mountOption = z.string().max(255).regex(SEGMENTS, "give a mount path such as secret or team/kv, without slashes around it");
+const mountOption = z
+  .string()
+  .max(255)
+  .regex(SEGMENTS, "give a mount path such as secret or team/kv, without slashes around it");
 export const PATH_RULE: NameRule = {
   valid: SEGMENTS,
   advice: "write the parts of a path with letters, digits and _ . @ + = ~ : -, separated by slashes",
@@ -13,7 +16,12 @@ export const PATH_RULE: NameRule = {
 };
 
 export const KINDS = ["certificate", "chain", "fullchain", "privateKey", "bundle"] as const;
-const DEFAULT_FIELDS = { certificate: "certificate", chain: "ca_chain", fullchain: "fullchain", privateKey: "private_key" };
+const DEFAULT_FIELDS = {
+  certificate: "certificate",
+  chain: "ca_chain",
+  fullchain: "fullchain",
+  privateKey: "private_key",
+};
 
 export const vaultOptions = z.strictObject({
   address: z.url({ protocol: /^https?$/ }).describe("URL of Vault or OpenBao, such as https://vault.example:8200."),
@@ -24,25 +32,50 @@ export const vaultOptions = z.strictObject({
     .optional()
     .describe("Namespace of Vault Enterprise or OpenBao. Default: the root namespace."),
   mount: mountOption.default("secret").describe("Where the KV version 2 engine is mounted."),
-  path: nameOption(PATH_RULE, "certificates/{certificate}").describe("Path of the secret in the engine. `{certificate}` stands for the certificate's name."),
+  path: nameOption(PATH_RULE, "certificates/{certificate}").describe(
+    "Path of the secret in the engine. `{certificate}` stands for the certificate's name.",
+  ),
   fields: z
     .partialRecord(z.enum(KINDS), z.string().min(1).max(255))
     .default(DEFAULT_FIELDS)
-    .refine((fields) => fields.bundle !== undefined || (fields.privateKey !== undefined && (fields.certificate ?? fields.fullchain) !== undefined), {
-      message: "name a field for `bundle`, or for `privateKey` and one of `certificate` and `fullchain`",
-    })
-    .refine((fields) => new Set(Object.values(fields)).size === Object.keys(fields).length, "two kinds of PEM cannot share a field")
-    .refine((fields) => !Object.values(fields).some((name) => name.startsWith("renewd_")), "fields beginning with renewd_ are reserved")
-    .describe("Which PEM goes into which field. Default: certificate: certificate, chain: ca_chain, fullchain: fullchain, privateKey: private_key."),
+    .refine(
+      (fields) =>
+        fields.bundle !== undefined ||
+        (fields.privateKey !== undefined && (fields.certificate ?? fields.fullchain) !== undefined),
+      {
+        message: "name a field for `bundle`, or for `privateKey` and one of `certificate` and `fullchain`",
+      },
+    )
+    .refine(
+      (fields) => new Set(Object.values(fields)).size === Object.keys(fields).length,
+      "two kinds of PEM cannot share a field",
+    )
+    .refine(
+      (fields) => !Object.values(fields).some((name) => name.startsWith("renewd_")),
+      "fields beginning with renewd_ are reserved",
+    )
+    .describe(
+      "Which PEM goes into which field. Default: certificate: certificate, chain: ca_chain, fullchain: fullchain, privateKey: private_key.",
+    ),
   auth: z
     .union([
       z.strictObject({ token: secretOption }),
-      z.strictObject({ appRole: z.strictObject({ roleId: z.string().min(1).max(255), secretId: secretOption, mount: mountOption.default("approle") }) }),
+      z.strictObject({
+        appRole: z.strictObject({
+          roleId: z.string().min(1).max(255),
+          secretId: secretOption,
+          mount: mountOption.default("approle"),
+        }),
+      }),
       z.strictObject({
         kubernetes: z.strictObject({
           role: z.string().min(1).max(255),
           mount: mountOption.default("kubernetes"),
-          tokenFile: z.string().startsWith("/").max(1024).default("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+          tokenFile: z
+            .string()
+            .startsWith("/")
+            .max(1024)
+            .default("/var/run/secrets/kubernetes.io/serviceaccount/token"),
         }),
       }),
     ])

@@ -12,7 +12,8 @@ import { KINDS, PATH_RULE, type VaultOptions, vaultOptions } from "./options.ts"
 
 export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
   type: "vault",
-  description: "Writes the pair as a new version of a secret in Vault's or OpenBao's KV engine, version 2, with check-and-set.",
+  description:
+    "Writes the pair as a new version of a secret in Vault's or OpenBao's KV engine, version 2, with check-and-set.",
   options: vaultOptions,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -23,14 +24,21 @@ export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
     },
   }),
   // Names of one Vault's secrets; that two addresses may be one Vault cannot be known here.
-  occupies: (options, certificate) => [`${new URL(options.address).origin} ${options.namespace ?? ""} ${options.mount}/${pathOf(options, certificate)}`],
+  occupies: (options, certificate) => [
+    `${new URL(options.address).origin} ${options.namespace ?? ""} ${options.mount}/${pathOf(options, certificate)}`,
+  ],
 };
 
 /**
  * One write puts the whole pair and the generation with it, and only on the version that was read (`cas`): whoever comes in
  * between makes it fail, so no older pair gets over a newer one, and a reader sees the old secret or the new.
  */
-async function deploy(options: VaultOptions, dependencies: DeployerDependencies, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
+async function deploy(
+  options: VaultOptions,
+  dependencies: DeployerDependencies,
+  { pair }: DeployRequest,
+  signal: AbortSignal,
+): Promise<DeployReceipt> {
   const fields = fieldsOf(options, pairPem(pair));
   const path = pathOf(options, pair.certificate);
   signal.throwIfAborted();
@@ -41,7 +49,12 @@ async function deploy(options: VaultOptions, dependencies: DeployerDependencies,
   const data = { ...held.data, ...fields, ...tagsOf(pair, fieldOf) };
   const current = held.data !== null && Object.entries(data).every(([name, value]) => held.data?.[name] === value);
   const version = current ? held.version : await write(options, session, { pair, data, cas: held.version }, signal);
-  if (options.customMetadata) await session.describe(path, { renewd_certificate: pair.certificate, renewd_generation: String(pair.generation) }, signal);
+  if (options.customMetadata)
+    await session.describe(
+      path,
+      { renewd_certificate: pair.certificate, renewd_generation: String(pair.generation) },
+      signal,
+    );
   return { path: `${options.mount}/${path}`, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
@@ -51,7 +64,12 @@ interface Write {
   readonly cas: number;
 }
 
-async function write(options: VaultOptions, session: VaultSession, { pair, data, cas }: Write, signal: AbortSignal): Promise<number> {
+async function write(
+  options: VaultOptions,
+  session: VaultSession,
+  { pair, data, cas }: Write,
+  signal: AbortSignal,
+): Promise<number> {
   const path = pathOf(options, pair.certificate);
   const outcome = await session.write(path, { data, cas, secrets: [pair.privateKey] }, signal);
   if ("version" in outcome) return outcome.version;
@@ -59,7 +77,10 @@ async function write(options: VaultOptions, session: VaultSession, { pair, data,
   const now = await session.read(path, signal);
   if (now.version === cas) throw outcome.refusal;
   refuse(options, pair, now);
-  throw new RenewalError("deploy.unreachable", `${nameOf(options, path)} was changed by somebody else while it was written`);
+  throw new RenewalError(
+    "deploy.unreachable",
+    `${nameOf(options, path)} was changed by somebody else while it was written`,
+  );
 }
 
 function refuse(options: VaultOptions, pair: IssuedCertificate, held: KvSecret): void {
@@ -70,12 +91,20 @@ function refuse(options: VaultOptions, pair: IssuedCertificate, held: KvSecret):
   const ours = new Set<string>(Object.values(options.fields));
   const others = Object.keys(held.data).filter((field) => !ours.has(field)).length;
   if (marks !== null || others === 0) return;
-  throw new RenewalError("deploy.refused", `${name} is somebody else's: it has ${others} fields that renewd does not write; choose another \`path\``);
+  throw new RenewalError(
+    "deploy.refused",
+    `${name} is somebody else's: it has ${others} fields that renewd does not write; choose another \`path\``,
+  );
 }
 
-function fieldsOf({ fields }: VaultOptions, { cert, chain, fullchain, privkey, bundle }: PairPem): Record<string, string> {
+function fieldsOf(
+  { fields }: VaultOptions,
+  { cert, chain, fullchain, privkey, bundle }: PairPem,
+): Record<string, string> {
   const parts = { certificate: cert, chain, fullchain, privateKey: privkey, bundle };
-  return Object.fromEntries(KINDS.flatMap((kind): [string, string][] => (fields[kind] === undefined ? [] : [[fields[kind], parts[kind]]])));
+  return Object.fromEntries(
+    KINDS.flatMap((kind): [string, string][] => (fields[kind] === undefined ? [] : [[fields[kind], parts[kind]]])),
+  );
 }
 
 function fieldOf(mark: GenerationTag): string {

@@ -18,12 +18,20 @@ export interface ForeignPair {
  * Takes over a pair that other tooling issued and installed, as the next generation. It is assumed to be in place
  * already, so nothing is deployed; the planner then treats it like any other version. Returns the generation.
  */
-export async function importPair({ store, clock }: Context, certificate: Certificate, pair: ForeignPair): Promise<number> {
+export async function importPair(
+  { store, clock }: Context,
+  certificate: Certificate,
+  pair: ForeignPair,
+): Promise<number> {
   const { name, targets } = certificate;
   const now = clock.now();
   return store.transaction(async (tx) => {
     const active = await tx.renewals.active(name);
-    if (active !== null) throw new RenewalError("request.invalid", `certificate: "${name}" is being renewed (${active.id}); import it afterwards`);
+    if (active !== null)
+      throw new RenewalError(
+        "request.invalid",
+        `certificate: "${name}" is being renewed (${active.id}); import it afterwards`,
+      );
     const latest = await tx.versions.latest(name);
     const same = latest?.leaf.fingerprint === pair.leaf.fingerprint ? latest : null;
     if (same !== null) return same.generation;
@@ -31,7 +39,16 @@ export async function importPair({ store, clock }: Context, certificate: Certifi
     const generation = Math.max(latest?.generation ?? 0, floor) + 1;
     const { privateKey, ...facts } = pair;
     await tx.versions.insert(
-      { ...facts, certificate: name, generation, issuer: IMPORTED, createdAt: now, verifiedAt: null, revokedAt: null, droppedNames: [] },
+      {
+        ...facts,
+        certificate: name,
+        generation,
+        issuer: IMPORTED,
+        createdAt: now,
+        verifiedAt: null,
+        revokedAt: null,
+        droppedNames: [],
+      },
       privateKey,
     );
     await tx.deployments.want(name, targets, generation);
@@ -40,8 +57,20 @@ export async function importPair({ store, clock }: Context, certificate: Certifi
       await tx.deployments.update(name, target, fence, { deployedGeneration: generation });
     }
     await tx.certificates.update(name, { nextCheckAt: now, expiryWarningAt: expiryWarningAt(pair.leaf) });
-    const detail = { generation, serial: pair.leaf.serial, notAfter: pair.leaf.notAfter, issuedBy: pair.leaf.issuerName };
-    await tx.events.append({ at: now, type: "version.imported", certificate: name, renewalId: null, target: null, detail });
+    const detail = {
+      generation,
+      serial: pair.leaf.serial,
+      notAfter: pair.leaf.notAfter,
+      issuedBy: pair.leaf.issuerName,
+    };
+    await tx.events.append({
+      at: now,
+      type: "version.imported",
+      certificate: name,
+      renewalId: null,
+      target: null,
+      detail,
+    });
     return generation;
   });
 }

@@ -13,7 +13,14 @@ export async function pause(store: Store, { certificate, reason, until }: Pause,
   await store.transaction(async (tx) => {
     await known(tx, certificate);
     await tx.certificates.update(certificate, { pausedAt: now, pausedUntil: until, pausedReason: reason });
-    await tx.events.append({ at: now, type: "certificate.paused", certificate, renewalId: null, target: null, detail: { reason, until } });
+    await tx.events.append({
+      at: now,
+      type: "certificate.paused",
+      certificate,
+      renewalId: null,
+      target: null,
+      detail: { reason, until },
+    });
   });
 }
 
@@ -21,13 +28,30 @@ export async function pause(store: Store, { certificate, reason, until }: Pause,
 export async function resume(store: Store, certificate: string, now: number): Promise<void> {
   await store.transaction(async (tx) => {
     await known(tx, certificate);
-    await tx.certificates.update(certificate, { pausedAt: null, pausedUntil: null, pausedReason: null, failures: 0, nextAttemptAt: null, nextCheckAt: now });
-    await tx.events.append({ at: now, type: "certificate.resumed", certificate, renewalId: null, target: null, detail: {} });
+    await tx.certificates.update(certificate, {
+      pausedAt: null,
+      pausedUntil: null,
+      pausedReason: null,
+      failures: 0,
+      nextAttemptAt: null,
+      nextCheckAt: now,
+    });
+    await tx.events.append({
+      at: now,
+      type: "certificate.resumed",
+      certificate,
+      renewalId: null,
+      target: null,
+      detail: {},
+    });
   });
 }
 
 async function known(store: Store, certificate: string): Promise<void> {
   if ((await store.certificates.get(certificate)) === null) {
-    throw new RenewalError("request.invalid", `certificate: "${certificate.slice(0, 80)}" is not known; see \`renewd certificates\``);
+    throw new RenewalError(
+      "request.invalid",
+      `certificate: "${certificate.slice(0, 80)}" is not known; see \`renewd certificates\``,
+    );
   }
 }

@@ -49,10 +49,18 @@ export async function rollBackRenewal(context: Context, decision: OperatorDecisi
     const latest = await tx.versions.latest(name);
     if (latest === null) throw invalid(`"${name}" has no certificate yet`);
     refuseUnconfirmed(await knownRecord(tx, name), latest);
-    if (renewal !== null && !DEPLOYING.includes(renewal.state)) throw invalid(`nothing of renewal ${renewal.id} is deployed yet (it is ${renewal.state})`);
+    if (renewal !== null && !DEPLOYING.includes(renewal.state))
+      throw invalid(`nothing of renewal ${renewal.id} is deployed yet (it is ${renewal.state})`);
     const to = await pairBefore(tx, name, latest.generation, now);
-    if (to === null) throw invalid(`"${name}" has no earlier pair that was proved live and is still valid; see \`renewd show ${name}\``);
-    return rollBack(tx, { certificate, to, ended: renewal, why: reasonOf(decision, "rolled back by hand"), trigger: "request" }, now);
+    if (to === null)
+      throw invalid(
+        `"${name}" has no earlier pair that was proved live and is still valid; see \`renewd show ${name}\``,
+      );
+    return rollBack(
+      tx,
+      { certificate, to, ended: renewal, why: reasonOf(decision, "rolled back by hand"), trigger: "request" },
+      now,
+    );
   });
   await reconcile(context, rollback.id);
   return rollback;
@@ -71,40 +79,77 @@ export interface RedeployRequest {
 export async function redeploy(context: Context, wish: RedeployRequest): Promise<Renewal> {
   const { store, services, clock } = context;
   const certificate = services.certificate(wish.certificate);
-  if (certificate === null) throw invalid(`"${wish.certificate.slice(0, 80)}" is not configured; see \`renewd certificates\``);
+  if (certificate === null)
+    throw invalid(`"${wish.certificate.slice(0, 80)}" is not configured; see \`renewd certificates\``);
   const unknown = wish.targets.find((target) => !certificate.targets.includes(target));
-  if (unknown !== undefined) throw invalid(`target "${unknown.slice(0, 80)}" is none of ${certificate.name}'s: ${certificate.targets.join(", ")}`);
+  if (unknown !== undefined)
+    throw invalid(
+      `target "${unknown.slice(0, 80)}" is none of ${certificate.name}'s: ${certificate.targets.join(", ")}`,
+    );
   const renewal = await store.transaction(async (tx) => {
     const now = clock.now();
     const record = await knownRecord(tx, certificate.name);
     const active = await tx.renewals.active(certificate.name);
-    if (active !== null) throw invalid(`"${certificate.name}" has renewal ${active.id}, which is ${active.state}: ${adviceFor(active)}`);
+    if (active !== null)
+      throw invalid(`"${certificate.name}" has renewal ${active.id}, which is ${active.state}: ${adviceFor(active)}`);
     const latest = await tx.versions.latest(certificate.name);
-    if (latest === null) throw invalid(`"${certificate.name}" has no certificate yet: \`renewd renew ${certificate.name}\` issues one`);
+    if (latest === null)
+      throw invalid(`"${certificate.name}" has no certificate yet: \`renewd renew ${certificate.name}\` issues one`);
     refuseUnconfirmed(record, latest);
     const version = wish.generation === null ? latest : await tx.versions.get(certificate.name, wish.generation);
-    if (version === null) throw invalid(`"${certificate.name}" has no generation ${wish.generation}; the latest is ${latest.generation}`);
-    return version.generation === latest.generation ? deployAgain(tx, certificate, version, wish, now) : goBack(tx, certificate, version, wish, now);
+    if (version === null)
+      throw invalid(`"${certificate.name}" has no generation ${wish.generation}; the latest is ${latest.generation}`);
+    return version.generation === latest.generation
+      ? deployAgain(tx, certificate, version, wish, now)
+      : goBack(tx, certificate, version, wish, now);
   });
   await reconcile(context, renewal.id);
   return renewal;
 }
 
-async function deployAgain(tx: Store, certificate: Certificate, version: Version, { targets, by }: RedeployRequest, now: number): Promise<Renewal> {
+async function deployAgain(
+  tx: Store,
+  certificate: Certificate,
+  version: Version,
+  { targets, by }: RedeployRequest,
+  now: number,
+): Promise<Renewal> {
   const { name } = certificate;
   const { generation } = version;
   await tx.deployments.want(name, certificate.targets, generation);
   for (const target of targets.length === 0 ? certificate.targets : targets) await tx.deployments.forget(name, target);
-  const detail = reasonOf({ why: `generation ${generation} to ${targets.length === 0 ? "every target" : targets.join(", ")}`, by }, "");
-  const plan = { certificate, generation, reason: "redeploy", detail, trigger: "request", id: null, issuer: null } as const;
+  const detail = reasonOf(
+    { why: `generation ${generation} to ${targets.length === 0 ? "every target" : targets.join(", ")}`, by },
+    "",
+  );
+  const plan = {
+    certificate,
+    generation,
+    reason: "redeploy",
+    detail,
+    trigger: "request",
+    id: null,
+    issuer: null,
+  } as const;
   return inserted(await insertRenewal(tx, { ...plan, priority: runwayPriority(version, now) }, now), name);
 }
 
-async function goBack(tx: Store, certificate: Certificate, to: Version, { targets, by }: RedeployRequest, now: number): Promise<Renewal> {
-  if (targets.length > 0) throw invalid("an earlier generation goes back to every target at once: leave `--target` out");
+async function goBack(
+  tx: Store,
+  certificate: Certificate,
+  to: Version,
+  { targets, by }: RedeployRequest,
+  now: number,
+): Promise<Renewal> {
+  if (targets.length > 0)
+    throw invalid("an earlier generation goes back to every target at once: leave `--target` out");
   const unfit = unfitness(to, await tx.versions.list(certificate.name), now);
   if (unfit !== null) throw invalid(`generation ${to.generation} of "${certificate.name}" ${unfit}`);
-  return rollBack(tx, { certificate, to, ended: null, why: reasonOf({ why: null, by }, "asked for by hand"), trigger: "request" }, now);
+  return rollBack(
+    tx,
+    { certificate, to, ended: null, why: reasonOf({ why: null, by }, "asked for by hand"), trigger: "request" },
+    now,
+  );
 }
 
 interface Subject {
@@ -119,10 +164,15 @@ async function subjectOf({ services }: Context, tx: Store, of: string): Promise<
   const asked = named === null ? await tx.renewals.get(of) : null;
   const name = named?.name ?? asked?.certificate;
   const certificate = named ?? (name === undefined ? null : services.certificate(name));
-  if (certificate === null) throw invalid(`"${of.slice(0, 80)}" is neither a configured certificate nor the id of one's renewal`);
+  if (certificate === null)
+    throw invalid(`"${of.slice(0, 80)}" is neither a configured certificate nor the id of one's renewal`);
   const active = await tx.renewals.active(certificate.name);
   const renewal = active === null ? null : await tx.renewals.lock(active.id);
-  if (asked !== null && asked.id !== renewal?.id && asked.generation !== (await tx.versions.latest(certificate.name))?.generation) {
+  if (
+    asked !== null &&
+    asked.id !== renewal?.id &&
+    asked.generation !== (await tx.versions.latest(certificate.name))?.generation
+  ) {
     throw invalid(`renewal ${asked.id} is ${asked.state} and generation ${asked.generation} has been replaced since`);
   }
   return { name: certificate.name, certificate, renewal };
@@ -135,7 +185,8 @@ async function knownRecord(tx: Store, name: string): Promise<CertificateRecord> 
 }
 
 function refuseUnconfirmed(record: CertificateRecord, version: Version): void {
-  if (isUnconfirmed({ record, version })) throw invalid(`"${record.name}" was restored from a backup and may be older than what is live; renew it instead`);
+  if (isUnconfirmed({ record, version }))
+    throw invalid(`"${record.name}" was restored from a backup and may be older than what is live; renew it instead`);
 }
 
 function adviceFor({ state, id }: Renewal): string {

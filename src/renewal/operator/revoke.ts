@@ -13,9 +13,14 @@ export interface Revocation {
 /** The version of that serial, or the latest of the certificate of that name. Throws `request.invalid`. */
 export async function versionToRevoke({ store }: Pick<Context, "store">, nameOrSerial: string): Promise<Version> {
   const serial = canonicalSerial(nameOrSerial);
-  const found = (await store.versions.latest(nameOrSerial)) ?? (/^[0-9A-F]+$/.test(serial) ? await store.versions.bySerial(serial) : null);
+  const found =
+    (await store.versions.latest(nameOrSerial)) ??
+    (/^[0-9A-F]+$/.test(serial) ? await store.versions.bySerial(serial) : null);
   if (found === null)
-    throw new RenewalError("request.invalid", `"${nameOrSerial.slice(0, 80)}" is neither a certificate with a version nor a serial that renewd has issued`);
+    throw new RenewalError(
+      "request.invalid",
+      `"${nameOrSerial.slice(0, 80)}" is neither a certificate with a version nor a serial that renewd has issued`,
+    );
   return found;
 }
 
@@ -31,7 +36,11 @@ export async function revoke(
   const { version, reason, requestedBy } = revocation;
   const { certificate, generation, leaf, leafPem } = version;
   const issuer = version.issuer === IMPORTED ? services.certificate(certificate)?.issuer : version.issuer;
-  if (issuer === undefined) throw new RenewalError("request.invalid", `certificate: "${certificate}" is not configured, so its CA is not known`);
+  if (issuer === undefined)
+    throw new RenewalError(
+      "request.invalid",
+      `certificate: "${certificate}" is not configured, so its CA is not known`,
+    );
   const client = services.issuer(issuer);
   if (client.revoke === undefined) throw new RenewalError("request.invalid", `issuer "${issuer}" cannot revoke`);
   const privateKey = await store.versions.privateKey(certificate, generation);

@@ -13,13 +13,15 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     const found = await tx.certificates.sync(services.certificates(), now);
     await tx.cursors.retain([...services.channels().keys()]);
     const base = { at: now, renewalId: null, target: null };
-    for (const certificate of found.added) await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "added" } });
+    for (const certificate of found.added)
+      await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "added" } });
     for (const certificate of found.changed) {
       await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "changed" } });
       // Its targets may mean other places now: the pair is put in place again, which is harmless where nothing moved.
       for (const { target } of await tx.deployments.list(certificate)) await tx.deployments.forget(certificate, target);
     }
-    for (const certificate of found.removed) await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });
+    for (const certificate of found.removed)
+      await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });
     return found;
   });
   const { added, changed, removed } = difference;

@@ -27,18 +27,32 @@ async function warn(context: Context, record: CertificateRecord): Promise<boolea
   // This planner has yet to be reloaded: another one tells.
   if (certificate === null && record.removedAt === null) return false;
   // An imported one is in use before a handshake has proved it.
-  const inUse = (await store.versions.list(name)).findLast(({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED);
+  const inUse = (await store.versions.list(name)).findLast(
+    ({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED,
+  );
   const now = clock.now();
   const expired = inUse !== undefined && inUse.leaf.notAfter <= now;
   const told = certificate !== null && inUse !== undefined ? { certificate, inUse } : null;
-  const why = told && whyNot(decide(await loadPlanFacts(context, told.certificate, record), now), await store.renewals.active(name));
+  const why =
+    told &&
+    whyNot(decide(await loadPlanFacts(context, told.certificate, record), now), await store.renewals.active(name));
   return store.transaction(async (tx) => {
     // Of several planners one tells; a renewal that was proved meanwhile has set another instant.
-    if (!(await tx.certificates.moveExpiryWarning(name, seen, expired || told === null ? null : told.inUse.leaf.notAfter))) return false;
+    if (
+      !(await tx.certificates.moveExpiryWarning(name, seen, expired || told === null ? null : told.inUse.leaf.notAfter))
+    )
+      return false;
     if (told === null) return false;
     const { generation, leaf } = told.inUse;
     const detail = { generation, expiresAt: leaf.notAfter, expired, why };
-    await tx.events.append({ at: now, type: "certificate.expiring", certificate: name, renewalId: null, target: null, detail });
+    await tx.events.append({
+      at: now,
+      type: "certificate.expiring",
+      certificate: name,
+      renewalId: null,
+      target: null,
+      detail,
+    });
     return true;
   });
 }

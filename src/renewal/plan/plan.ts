@@ -54,7 +54,9 @@ export async function planDue(context: Context, signal: AbortSignal): Promise<Re
   // Read once: what this tick plans is added by itself, before a worker may have opened the orders.
   const buckets = byKey(await context.store.ledger.list(context.clock.now()));
   // After a restore endpoints are dialled first: several at once, and nobody else waits for those that do not answer.
-  const [restored = [], others = []] = [true, false].map((wanted) => due.filter(({ restoredAt }) => (restoredAt !== null) === wanted));
+  const [restored = [], others = []] = [true, false].map((wanted) =>
+    due.filter(({ restoredAt }) => (restoredAt !== null) === wanted),
+  );
   for (const group of [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)]) {
     signal.throwIfAborted();
     const renewals = await Promise.all(group.map((record) => planOne(context, record, buckets, signal)));
@@ -64,16 +66,26 @@ export async function planDue(context: Context, signal: AbortSignal): Promise<Re
 }
 
 function groupsOf<T>(list: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) => list.slice(index * size, (index + 1) * size));
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, index) =>
+    list.slice(index * size, (index + 1) * size),
+  );
 }
 
-async function planOne(context: Context, record: CertificateRecord, buckets: Map<string, Bucket>, signal: AbortSignal): Promise<Renewal | null> {
+async function planOne(
+  context: Context,
+  record: CertificateRecord,
+  buckets: Map<string, Bucket>,
+  signal: AbortSignal,
+): Promise<Renewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
   const certificate = context.services.certificate(record.name);
   if (certificate === null || certificate.digest !== record.digest) {
     // Another process runs a newer configuration; it plans this certificate.
-    log.warn({ certificate: record.name }, "certificate's configuration here differs from the database: reload this planner");
+    log.warn(
+      { certificate: record.name },
+      "certificate's configuration here differs from the database: reload this planner",
+    );
     await store.certificates.moveCheck(record, now + OUTDATED_LOOK_MS);
     return null;
   }
@@ -83,19 +95,32 @@ async function planOne(context: Context, record: CertificateRecord, buckets: Map
   if (!decision.due) {
     // Whoever has something new to decide about asks for a look at once, which this must not put off.
     await store.certificates.moveCheck(record, nextLook(decision, facts, now));
-    log.debug({ certificate: record.name, why: decision.blockedBy ?? "notDue", detail: decision.detail }, "certificate not due");
+    log.debug(
+      { certificate: record.name, why: decision.blockedBy ?? "notDue", detail: decision.detail },
+      "certificate not due",
+    );
     return null;
   }
   if (!isFreeOfBudget(facts, decision.reason, now)) {
     const charges = chargesFor(certificate, facts.version, facts.budget.ca).filter(({ spends }) => spends);
     for (const bucket of spend(charges, buckets, now)) buckets.set(keyOf(bucket), bucket);
   }
-  return startRenewal(context, facts, { reason: decision.reason, detail: decision.detail, trigger: "planner", id: null });
+  return startRenewal(context, facts, {
+    reason: decision.reason,
+    detail: decision.detail,
+    trigger: "planner",
+    id: null,
+  });
 }
 
 /** A freeze may be lifted by a reload, which changes no certificate's digest; a pause must not hide an expiry. */
-function nextLook({ blockedBy, until }: Extract<PlanDecision, { due: false }>, { version }: PlanFacts, now: number): number | null {
-  if (until !== null && (blockedBy === "frozen" || blockedBy === "outsideWindow")) return Math.min(until, now + MAINTENANCE_LOOK_MS);
+function nextLook(
+  { blockedBy, until }: Extract<PlanDecision, { due: false }>,
+  { version }: PlanFacts,
+  now: number,
+): number | null {
+  if (until !== null && (blockedBy === "frozen" || blockedBy === "outsideWindow"))
+    return Math.min(until, now + MAINTENANCE_LOOK_MS);
   if (blockedBy !== "paused" || version === null || version.leaf.notAfter <= now) return until;
   return Math.min(until ?? Number.POSITIVE_INFINITY, version.leaf.notAfter);
 }
@@ -116,7 +141,8 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
     // A whole renewal may have come and gone since the facts were loaded; one for the generation before it would never end.
     if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
-    if (inserted !== null && start.reason === "drift") await redeployDrifted(tx, facts.certificate, inserted.generation);
+    if (inserted !== null && start.reason === "drift")
+      await redeployDrifted(tx, facts.certificate, inserted.generation);
     return inserted;
   });
   if (renewal === null) return null;
@@ -125,7 +151,11 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
   return renewal;
 }
 
-function planFor({ certificate, version, record, replacement }: PlanFacts, start: RenewalStart, now: number): RenewalPlan {
+function planFor(
+  { certificate, version, record, replacement }: PlanFacts,
+  start: RenewalStart,
+  now: number,
+): RenewalPlan {
   const current = version?.generation ?? 0;
   const replaces = isReplacementPending(replacement, version);
   const priority = runwayPriority(version, now);

@@ -15,7 +15,14 @@ const BACKOFF_MS = [60_000, 600_000, 3_600_000, 6 * 3_600_000];
 const SPREAD_FRACTION = 0.05;
 
 /** These are about the CA and not about one certificate: nothing else is asked of it in this round. */
-const CA_TROUBLE: ReadonlySet<ErrorCode> = new Set(["acme.connection", "acme.timeout", "acme.server", "acme.rateLimited", "acme.untrusted", "acme.directory"]);
+const CA_TROUBLE: ReadonlySet<ErrorCode> = new Set([
+  "acme.connection",
+  "acme.timeout",
+  "acme.server",
+  "acme.rateLimited",
+  "acme.untrusted",
+  "acme.directory",
+]);
 
 /**
  * Asks each CA when its certificates should be renewed (RFC 9773), those whose poll is due: the whole inventory over a
@@ -37,7 +44,12 @@ export async function pollRenewalInfo(context: Context, signal: AbortSignal): Pr
   return moved;
 }
 
-async function pollOne(context: Context, row: RenewalInfoRecord, troubled: Map<string, RenewalError>, signal: AbortSignal): Promise<boolean> {
+async function pollOne(
+  context: Context,
+  row: RenewalInfoRecord,
+  troubled: Map<string, RenewalError>,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { store, clock } = context;
   const version = await store.versions.latest(row.certificate);
   if (version === null || !isWorthAsking(version, row, clock.now())) {
@@ -57,7 +69,9 @@ async function pollOne(context: Context, row: RenewalInfoRecord, troubled: Map<s
   } catch (thrown) {
     signal.throwIfAborted();
     const error = isTimeout(thrown)
-      ? new RenewalError("acme.timeout", `CA "${asked}" did not answer renewalInfo within ${REQUEST_TIMEOUT_MS} ms.`, { cause: thrown })
+      ? new RenewalError("acme.timeout", `CA "${asked}" did not answer renewalInfo within ${REQUEST_TIMEOUT_MS} ms.`, {
+          cause: thrown,
+        })
       : toRenewalError(thrown);
     if (CA_TROUBLE.has(error.code)) troubled.set(asked, error);
     // It does not know the certificate: another CA issued it.
@@ -92,7 +106,15 @@ function issuerOf({ services }: Context, name: string): Issuer | null {
 }
 
 async function noSuggestion({ store, clock }: Context, row: RenewalInfoRecord): Promise<false> {
-  const nothing = { windowStart: null, windowEnd: null, renewAt: null, explanationUrl: null, failures: 0, errorCode: null, errorMessage: null };
+  const nothing = {
+    windowStart: null,
+    windowEnd: null,
+    renewAt: null,
+    explanationUrl: null,
+    failures: 0,
+    errorCode: null,
+    errorMessage: null,
+  };
   await store.renewalInfos.update(row.certificate, row.generation, { ...nothing, nextPollAt: clock.now() + DAY_MS });
   return false;
 }
@@ -106,11 +128,35 @@ async function recordSuggested({ store, clock }: Context, row: RenewalInfoRecord
   const nextPollAt = Math.min(Math.floor(pollAt + (pollAt - now) * SPREAD_FRACTION * Math.random()), now + DAY_MS);
   const { certificate, generation } = row;
   return store.transaction(async (tx) => {
-    const patch = { windowStart: start, windowEnd: end, renewAt, explanationUrl, polledAt: now, nextPollAt, failures: 0, errorCode: null, errorMessage: null };
+    const patch = {
+      windowStart: start,
+      windowEnd: end,
+      renewAt,
+      explanationUrl,
+      polledAt: now,
+      nextPollAt,
+      failures: 0,
+      errorCode: null,
+      errorMessage: null,
+    };
     if (!(await tx.renewalInfos.update(certificate, generation, patch))) return false;
     if (!isNew && row.explanationUrl === explanationUrl) return false;
-    const detail = { generation, windowStart: start, windowEnd: end, renewAt, explanationUrl, moved: isNew && row.renewAt !== null };
-    await tx.events.append({ at: now, type: "renewalInfo.suggested", certificate, renewalId: null, target: null, detail });
+    const detail = {
+      generation,
+      windowStart: start,
+      windowEnd: end,
+      renewAt,
+      explanationUrl,
+      moved: isNew && row.renewAt !== null,
+    };
+    await tx.events.append({
+      at: now,
+      type: "renewalInfo.suggested",
+      certificate,
+      renewalId: null,
+      target: null,
+      detail,
+    });
     // Never later than planned: the planner finds out itself that it came too early. None while a renewal is in flight.
     const record = await tx.certificates.get(certificate);
     if (record?.nextCheckAt == null || record.nextCheckAt <= renewAt) return renewAt <= now;
@@ -120,7 +166,11 @@ async function recordSuggested({ store, clock }: Context, row: RenewalInfoRecord
 }
 
 /** What was suggested before stays in force. An answer that makes no sense is told once, not at every poll. */
-async function recordPollFailed({ store, clock, log }: Context, row: RenewalInfoRecord, error: RenewalError): Promise<false> {
+async function recordPollFailed(
+  { store, clock, log }: Context,
+  row: RenewalInfoRecord,
+  error: RenewalError,
+): Promise<false> {
   const now = clock.now();
   const { certificate, generation } = row;
   const failures = row.failures + 1;
@@ -132,7 +182,14 @@ async function recordPollFailed({ store, clock, log }: Context, row: RenewalInfo
     if (!(await tx.renewalInfos.update(certificate, generation, patch))) return;
     if (error.code !== "acme.renewalInfo" || row.errorMessage === error.message) return;
     const detail = { generation, code: error.code, message: error.message };
-    await tx.events.append({ at: now, type: "renewalInfo.ignored", certificate, renewalId: null, target: null, detail });
+    await tx.events.append({
+      at: now,
+      type: "renewalInfo.ignored",
+      certificate,
+      renewalId: null,
+      target: null,
+      detail,
+    });
   });
   return false;
 }

@@ -50,7 +50,8 @@ export async function startReplacement(
   request: ReplacementRequest,
   { members }: ReplacementDraft,
 ): Promise<Replacement> {
-  if (members.length === 0) throw new RenewalError("request.invalid", "no issued certificate of the configuration fits the selection");
+  if (members.length === 0)
+    throw new RenewalError("request.invalid", "no issued certificate of the configuration fits the selection");
   const now = clock.now();
   const { described: selection, issuer, deadline, waves } = request;
   const replacement: Replacement = { id: randomUUID(), selection, issuer, deadline, createdAt: now, endedAt: null };
@@ -60,7 +61,8 @@ export async function startReplacement(
   await store.transaction(async (tx) => {
     await tx.replacements.create(replacement, rows);
     for (const { certificate } of rows) {
-      if ((await tx.renewals.active(certificate)) === null) await tx.certificates.update(certificate, { nextCheckAt: now });
+      if ((await tx.renewals.active(certificate)) === null)
+        await tx.certificates.update(certificate, { nextCheckAt: now });
       await tx.events.append({
         at: now,
         type: "certificate.replacing",

@@ -34,14 +34,20 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   const record = certificate === null ? null : await store.certificates.get(certificate.name);
   if (certificate === null) throw unknownCertificate(request.certificate, services.certificates());
   if (record === null)
-    throw new RenewalError("request.invalid", `certificate: "${certificate.name}" is configured but no planner has seen it yet; start or reload one`);
+    throw new RenewalError(
+      "request.invalid",
+      `certificate: "${certificate.name}" is configured but no planner has seen it yet; start or reload one`,
+    );
   const facts = await loadPlanFacts(context, certificate, record);
   if (facts.active !== null) return { renewalId: facts.active.id, joined: true };
 
   const found = firstReason(facts, clock.now());
   if (found === null && !request.force) {
     const decision = decide(facts, clock.now());
-    throw new RenewalError("request.invalid", `certificate: "${certificate.name}" is not due (${decision.detail}); use force to renew it all the same`);
+    throw new RenewalError(
+      "request.invalid",
+      `certificate: "${certificate.name}" is not due (${decision.detail}); use force to renew it all the same`,
+    );
   }
   // Forcing means a new version, even where only a deployment lags behind; so does asking before a restored state is confirmed.
   const afresh = request.force || isUnconfirmed(facts);
@@ -50,7 +56,11 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
   if (renewal !== null) return { renewalId: renewal.id, joined: false };
   const faster = await store.renewals.active(certificate.name);
-  if (faster === null) throw new RenewalError("request.invalid", `certificate: "${certificate.name}" was renewed by another request just now`);
+  if (faster === null)
+    throw new RenewalError(
+      "request.invalid",
+      `certificate: "${certificate.name}" was renewed by another request just now`,
+    );
   return { renewalId: faster.id, joined: true };
 }
 
@@ -62,5 +72,8 @@ function describe({ reason, requestedBy }: RenewalRequest, found: string | null)
 function unknownCertificate(name: string, certificates: readonly Certificate[]): RenewalError {
   const known = certificates.map((certificate) => certificate.name);
   const shown = known.slice(0, 10).join(", ") + (known.length > 10 ? `, … (${known.length} in all)` : "");
-  return new RenewalError("request.invalid", `certificate: "${name.slice(0, 80)}" is not configured; there are: ${shown || "none"}`);
+  return new RenewalError(
+    "request.invalid",
+    `certificate: "${name.slice(0, 80)}" is not configured; there are: ${shown || "none"}`,
+  );
 }

@@ -17,7 +17,9 @@ const MINUTE_MS = 60_000;
 /** Part of the transaction that restores: nothing of the old state is acted upon before the endpoints were seen. Returns how many renewals it ended. */
 export async function markRestored(tx: Store, backupMadeAt: number, now: number): Promise<number> {
   const records = await tx.certificates.list();
-  const latest = new Map((await tx.versions.listLatest()).map(({ certificate, generation }) => [certificate, generation]));
+  const latest = new Map(
+    (await tx.versions.listLatest()).map(({ certificate, generation }) => [certificate, generation]),
+  );
   const running = await tx.renewals.list({ states: ACTIVE_STATES, limit: Math.max(1, records.length) });
   for (const renewal of running) {
     // Its order may have been finished, its pair deployed, and another renewal run since.
@@ -29,7 +31,11 @@ export async function markRestored(tx: Store, backupMadeAt: number, now: number)
   const raise = FLOOR_RAISE + Math.max(0, Math.ceil((now - backupMadeAt) / MINUTE_MS));
   for (const { name, generationFloor, removedAt } of records) {
     const floor = Math.max(generationFloor, latest.get(name) ?? 0) + raise;
-    await tx.certificates.update(name, { restoredAt: now, generationFloor: floor, nextCheckAt: removedAt === null ? now : null });
+    await tx.certificates.update(name, {
+      restoredAt: now,
+      generationFloor: floor,
+      nextCheckAt: removedAt === null ? now : null,
+    });
   }
   const detail = { backupMadeAt, certificates: records.length, cancelledRenewals: running.length };
   await tx.events.append({ at: now, type: "store.restored", certificate: null, renewalId: null, target: null, detail });
@@ -45,16 +51,32 @@ export async function markOvertaken(tx: Store, version: Version, live: NewerLive
   const record = await tx.certificates.get(name);
   if (record === null || record.restoredAt !== null) return;
   const raise = FLOOR_RAISE + Math.max(0, Math.ceil((now - createdAt) / MINUTE_MS));
-  await tx.certificates.update(name, { restoredAt: now, generationFloor: Math.max(record.generationFloor, generation) + raise, nextCheckAt: now });
+  await tx.certificates.update(name, {
+    restoredAt: now,
+    generationFloor: Math.max(record.generationFloor, generation) + raise,
+    nextCheckAt: now,
+  });
   const detail = { ...live, generation };
-  await tx.events.append({ at: now, type: "certificate.overtaken", certificate: name, renewalId: null, target: null, detail });
+  await tx.events.append({
+    at: now,
+    type: "certificate.overtaken",
+    certificate: name,
+    renewalId: null,
+    target: null,
+    detail,
+  });
 }
 
 /** Looks at the endpoints of a restored certificate; once any has answered with nothing newer, the restored state is trusted again. */
-export async function probeAfterRestore<Facts extends RestoredFacts>(context: Context, facts: Facts, signal: AbortSignal): Promise<Facts> {
+export async function probeAfterRestore<Facts extends RestoredFacts>(
+  context: Context,
+  facts: Facts,
+  signal: AbortSignal,
+): Promise<Facts> {
   const { record, version, certificate } = facts;
   if (record.restoredAt === null || version === null) return facts;
-  if (!isUnconfirmed(facts)) return confirmRestored(context, facts, `generation ${version.generation} was made after it`);
+  if (!isUnconfirmed(facts))
+    return confirmRestored(context, facts, `generation ${version.generation} was made after it`);
   if (certificate.endpoints.length === 0) return facts;
   const live = await probeEndpoints(context, certificate, version, signal);
   const seen = { ...facts, live };
@@ -66,25 +88,47 @@ export async function probeAfterRestore<Facts extends RestoredFacts>(context: Co
   );
 }
 
-async function confirmRestored<Facts extends RestoredFacts>({ store, clock }: Context, facts: Facts, why: string): Promise<Facts> {
+async function confirmRestored<Facts extends RestoredFacts>(
+  { store, clock }: Context,
+  facts: Facts,
+  why: string,
+): Promise<Facts> {
   const { name } = facts.record;
   await store.transaction(async (tx) => {
     await tx.certificates.update(name, { restoredAt: null });
-    await tx.events.append({ at: clock.now(), type: "certificate.restoreConfirmed", certificate: name, renewalId: null, target: null, detail: { why } });
+    await tx.events.append({
+      at: clock.now(),
+      type: "certificate.restoreConfirmed",
+      certificate: name,
+      renewalId: null,
+      target: null,
+      detail: { why },
+    });
   });
   return { ...facts, record: { ...facts.record, restoredAt: null } };
 }
 
-async function probeEndpoints(context: Context, certificate: Certificate, version: Version, signal: AbortSignal): Promise<Live> {
+async function probeEndpoints(
+  context: Context,
+  certificate: Certificate,
+  version: Version,
+  signal: AbortSignal,
+): Promise<Live> {
   const known = new Set((await context.store.versions.list(certificate.name)).map(({ leaf }) => leaf.fingerprint));
-  const seen = (await Promise.all(certificate.endpoints.map((endpoint) => probeEndpoint(context, endpoint, version, signal)))).flat();
+  const seen = (
+    await Promise.all(certificate.endpoints.map((endpoint) => probeEndpoint(context, endpoint, version, signal)))
+  ).flat();
   const newer = seen.find(({ observation }) => isNewer(observation, version, known));
   return {
     answered: seen.filter(({ observation }) => observation.served !== null).length,
     newer:
       newer === undefined
         ? null
-        : { endpoint: endpointKey(newer.endpoint), address: newer.observation.address, serial: newer.observation.served?.serial ?? "" },
+        : {
+            endpoint: endpointKey(newer.endpoint),
+            address: newer.observation.address,
+            serial: newer.observation.served?.serial ?? "",
+          },
   };
 }
 
@@ -100,5 +144,10 @@ async function probeEndpoint(
     return [];
   });
   // With the version expected, a server that holds both key types is asked for ours.
-  return Promise.all(addresses.map(async (address) => ({ endpoint, observation: await probe.observe(endpoint, address, version, signal) })));
+  return Promise.all(
+    addresses.map(async (address) => ({
+      endpoint,
+      observation: await probe.observe(endpoint, address, version, signal),
+    })),
+  );
 }

@@ -67,7 +67,8 @@ export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   // The planner replaces it: nobody wants it anywhere any more.
   if (version.revokedAt !== null) return { kind: "cancel", why: `generation ${version.generation} was revoked` };
   const safeUntil = holdsUntil(certificate, facts);
-  if (renewal.state === "held" && now < safeUntil) return { kind: "wait", until: Math.min(safeUntil, now + HELD_LOOK_MS) };
+  if (renewal.state === "held" && now < safeUntil)
+    return { kind: "wait", until: Math.min(safeUntil, now + HELD_LOOK_MS) };
   return advanceWaves(renewal, certificate, facts, now);
 }
 
@@ -78,17 +79,23 @@ function untilReloaded({ nextActionAt }: Renewal, now: number): number {
 
 function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
   // An order for names nobody wants any more must not be finished; the planner starts afresh with the new configuration.
-  if (renewal.digest !== certificate.digest) return { kind: "cancel", why: "the certificate's configuration changed before it was issued" };
-  if (renewal.openClaims >= facts.crashesMax) return crashLoop(`${renewal.openClaims} workers in a row died while issuing`);
+  if (renewal.digest !== certificate.digest)
+    return { kind: "cancel", why: "the certificate's configuration changed before it was issued" };
+  if (renewal.openClaims >= facts.crashesMax)
+    return crashLoop(`${renewal.openClaims} workers in a row died while issuing`);
   if (renewal.retryAt !== null && renewal.retryAt > now) return { kind: "wait", until: renewal.retryAt };
-  if (renewal.errorCode !== null && renewal.retryAt === null) return { kind: "fail", ...failure(renewal.errorCode, renewal.errorMessage) };
+  if (renewal.errorCode !== null && renewal.retryAt === null)
+    return { kind: "fail", ...failure(renewal.errorCode, renewal.errorMessage) };
   return { kind: "issue" };
 }
 
 /** A hold is worth it while the pair it keeps in use is good: one that is about to expire, or revoked, is the worse fault. */
 export function holdsUntil(certificate: Certificate, { previous }: Facts): number {
   if (previous === null) return Number.POSITIVE_INFINITY;
-  return Math.min(renewalWindow(previous.leaf, certificate.policy).emergencyAt, previous.revokedAt ?? Number.POSITIVE_INFINITY);
+  return Math.min(
+    renewalWindow(previous.leaf, certificate.policy).emergencyAt,
+    previous.revokedAt ?? Number.POSITIVE_INFINITY,
+  );
 }
 
 /** Wave after wave; the first that is not done says what comes next. */
@@ -125,7 +132,9 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
   if (unattended !== null && !isDueAgain) return unattended;
   // That one waits for a person: tried again for the others' sake, it would go on killing workers.
   const first = failed.find(({ code }) => code === CRASH_LOOP) ?? failed[0];
-  return first === undefined ? { kind: "succeed" } : { kind: "fail", code: first.code, message: `${summary(certificate, renewal, facts)}${first.message}` };
+  return first === undefined
+    ? { kind: "succeed" }
+    : { kind: "fail", code: first.code, message: `${summary(certificate, renewal, facts)}${first.message}` };
 }
 
 /**
@@ -150,7 +159,8 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   const pending = rows.filter((row) => isPending(row, renewal.generation, facts, now));
   // Targets first: nothing is verified while a deployment is running or about to start.
   const leased = pending.filter((row) => isLeaseHeld(row.leaseUntil, now, facts.leaseMs));
-  const notBefore = (row: Deployment): number => Math.max(row.nextAttemptAt ?? 0, pausedUntil(row, deploymentId(row), now, facts.leaseMs));
+  const notBefore = (row: Deployment): number =>
+    Math.max(row.nextAttemptAt ?? 0, pausedUntil(row, deploymentId(row), now, facts.leaseMs));
   const due = pending.filter((row) => !leased.includes(row) && notBefore(row) <= now);
   const offer: Action = { kind: "deploy", targets: due.map(({ target }) => target) };
   if (due.length > 0 && !isUnattended(offer, facts, now)) return offer;
@@ -172,7 +182,9 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
 /** Nobody takes what is offered, or all that is left is backing off: a target that is down, or says it wants to be left alone. */
 function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: number): boolean {
   if (action.kind !== "wait") return isUnattended(action, facts, now);
-  return facts.deployments.every(({ target, leaseUntil }) => !wave.targets.includes(target) || leaseUntil === null || leaseUntil <= now);
+  return facts.deployments.every(
+    ({ target, leaseUntil }) => !wave.targets.includes(target) || leaseUntil === null || leaseUntil <= now,
+  );
 }
 
 /** Everything due has been offered for a while, and nobody took it. */
@@ -194,13 +206,17 @@ function crashed(row: Deployment, facts: Facts): boolean {
 
 /** Targets of the wave that do not hold the pair, and endpoints before the others that do not serve it. */
 function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Failure[] {
-  const behind = facts.deployments.filter((row) => wave.targets.includes(row.target) && row.deployedGeneration < generation);
+  const behind = facts.deployments.filter(
+    (row) => wave.targets.includes(row.target) && row.deployedGeneration < generation,
+  );
   const targets = behind.map((row) => {
     const { code, message } = failureOf(row, facts);
     return { code, message: `target ${row.target}: ${message}` };
   });
   const served = wave.endpoints.filter(({ target }) => !behind.some((row) => row.target === target)).map(endpointKey);
-  const unproved = facts.endpoints.filter((status) => status.generation === generation && !status.proved && served.includes(status.endpoint));
+  const unproved = facts.endpoints.filter(
+    (status) => status.generation === generation && !status.proved && served.includes(status.endpoint),
+  );
   const endpoints = unproved.map((status) => {
     const { code, message } = failure(status.errorCode ?? "verify.stale", status.errorMessage ?? "not proved");
     return { code, message: `endpoint ${status.endpoint}: ${message}` };
@@ -210,7 +226,9 @@ function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Fa
 
 function failureOf(row: Deployment, facts: Facts): Failure {
   if (crashed(row, facts)) return crashLoop(`${row.openClaims} workers in a row died while deploying`);
-  return row.errorCode === null ? { code: "deploy.unattended", message: "no deployer has taken it" } : failure(row.errorCode, row.errorMessage);
+  return row.errorCode === null
+    ? { code: "deploy.unattended", message: "no deployer has taken it" }
+    : failure(row.errorCode, row.errorMessage);
 }
 
 function summary(certificate: Certificate, { generation }: Renewal, facts: Facts): string {
@@ -225,16 +243,23 @@ function needsRound(endpoint: Endpoint, renewal: Renewal, facts: Facts, since: n
   const deployed = behind.filter((row) => row.deployedGeneration >= renewal.generation);
   if (behind.length > 0 && deployed.length === 0) return false;
   const after = Math.max(since, renewal.createdAt, ...deployed.map((row) => row.deployedAt ?? 0));
-  const status = facts.endpoints.find((row) => row.endpoint === endpointKey(endpoint) && row.generation === renewal.generation);
+  const status = facts.endpoints.find(
+    (row) => row.endpoint === endpointKey(endpoint) && row.generation === renewal.generation,
+  );
   return status === undefined || status.roundEndedAt === null || status.roundEndedAt < after;
 }
 
 function isBehind(endpoint: Endpoint, row: Deployment, { certificate }: Facts): boolean {
-  return endpoint.target === null ? (certificate?.targets.includes(row.target) ?? false) : row.target === endpoint.target;
+  return endpoint.target === null
+    ? (certificate?.targets.includes(row.target) ?? false)
+    : row.target === endpoint.target;
 }
 
 function failure(code: string | null, message: string | null): Failure {
-  return { code: code !== null && isErrorCode(code) ? code : "internal.bug", message: message ?? "no message was recorded" };
+  return {
+    code: code !== null && isErrorCode(code) ? code : "internal.bug",
+    message: message ?? "no message was recorded",
+  };
 }
 
 function crashLoop(message: string): Extract<Action, { kind: "fail" }> {

@@ -21,11 +21,18 @@ export function asksToWait({ facts, retryAt }: RenewalError): boolean {
 }
 
 /** When to try a step again; null: never in this renewal. A target that is busy is tried as often as it takes. */
-export function retryAt(error: RenewalError, failures: number, attemptsMax: number, settings: RenewalSettings, now: number): number | null {
+export function retryAt(
+  error: RenewalError,
+  failures: number,
+  attemptsMax: number,
+  settings: RenewalSettings,
+  now: number,
+): number | null {
   const { class: errorClass, retry } = error.facts;
   if (retry === "never") return null;
   const told = errorClass === "target" ? Math.min(error.retryAt ?? 0, now + TARGET_PATIENCE_MS) : (error.retryAt ?? 0);
-  if (asksToWait(error) || error.code === "deploy.rateLimited") return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
+  if (asksToWait(error) || error.code === "deploy.rateLimited")
+    return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
   if (failures >= attemptsMax) return null;
   return Math.max(told, now + backoffMs(failures, settings));
 }

@@ -58,14 +58,28 @@ export function chargesOf(budget: CaBudget, { identifiers, registeredDomains, re
 export function failureCharges(budget: CaBudget, identifiers: readonly string[]): Charge[] {
   // A wildcard is validated at, and counted by, the name below it.
   const names = identifiers.map((name) => name.replace(/^\*\./, ""));
-  return [...charge(budget, "failuresPerIdentifier", names, false), ...charge(budget, "consecutiveFailuresPerIdentifier", names, false)];
+  return [
+    ...charge(budget, "failuresPerIdentifier", names, false),
+    ...charge(budget, "consecutiveFailuresPerIdentifier", names, false),
+  ];
 }
 
-function charge({ issuer, directory, limits }: CaBudget, kind: LimitKind, keys: readonly string[], spends: boolean): Charge[] {
+function charge(
+  { issuer, directory, limits }: CaBudget,
+  kind: LimitKind,
+  keys: readonly string[],
+  spends: boolean,
+): Charge[] {
   const limit = limits[kind];
   if (limit === undefined) return [];
   const shared = kind === "certificatesPerDomain" || kind === "certificatesPerExactSet";
-  return [...new Set(keys)].map((key) => ({ scope: shared ? directory : `${issuer} ${directory}`, kind, key, limit, spends }));
+  return [...new Set(keys)].map((key) => ({
+    scope: shared ? directory : `${issuer} ${directory}`,
+    kind,
+    key,
+    limit,
+    spends,
+  }));
 }
 
 function exactSet(names: readonly string[]): string {
@@ -75,11 +89,17 @@ function exactSet(names: readonly string[]): string {
 }
 
 /** What keeps an order from being opened now, the longest wait first; null: nothing does. */
-export function shortage(charges: readonly Charge[], buckets: Buckets, emergency: boolean, now: number): Shortage | null {
+export function shortage(
+  charges: readonly Charge[],
+  buckets: Buckets,
+  emergency: boolean,
+  now: number,
+): Shortage | null {
   let worst: Shortage | null = null;
   for (const each of charges) {
     const until = freeAt(each, buckets.get(keyOf(each)), emergency);
-    if (until > now && (worst === null || until > worst.until)) worst = { until, kind: each.kind, detail: describe(each, until) };
+    if (until > now && (worst === null || until > worst.until))
+      worst = { until, kind: each.kind, detail: describe(each, until) };
   }
   return worst;
 }
@@ -136,8 +156,14 @@ export function tokenMs({ max, windowMs }: Limit): number {
 }
 
 /** Whether this CA has certified this very set of names before, as far as renewd knows. */
-export function isRenewal(certificate: Pick<Certificate, "identifiers">, version: Version | null, issuer: string): boolean {
-  return version !== null && version.issuer === issuer && sameIdentifiers(version.leaf.identifiers, certificate.identifiers);
+export function isRenewal(
+  certificate: Pick<Certificate, "identifiers">,
+  version: Version | null,
+  issuer: string,
+): boolean {
+  return (
+    version !== null && version.issuer === issuer && sameIdentifiers(version.leaf.identifiers, certificate.identifiers)
+  );
 }
 
 /** Nothing served, or soon nothing valid: this may use what routine work has to leave. */
@@ -146,7 +172,12 @@ export function isUrgent(certificate: Pick<Certificate, "policy">, version: Vers
 }
 
 /** An emergency may use more than routine work: it is asked again the moment it has become one. */
-export function wakeAt(until: number, certificate: Pick<Certificate, "policy">, version: Version | null, now: number): number {
+export function wakeAt(
+  until: number,
+  certificate: Pick<Certificate, "policy">,
+  version: Version | null,
+  now: number,
+): number {
   if (version === null) return until;
   const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
   return emergencyAt > now ? Math.min(until, emergencyAt) : until;

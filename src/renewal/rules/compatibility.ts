@@ -6,12 +6,19 @@ import type { Version } from "../../domain/version.ts";
 type Check = (certificate: Certificate, limits: TargetLimits, version: Version | null) => string | null;
 
 const CHECKS: readonly Check[] = [
-  ({ keyType }, { keyTypes }) => (keyTypes === undefined || keyTypes.includes(keyType) ? null : `takes no ${keyType} key, only ${keyTypes.join(", ")}`),
+  ({ keyType }, { keyTypes }) =>
+    keyTypes === undefined || keyTypes.includes(keyType)
+      ? null
+      : `takes no ${keyType} key, only ${keyTypes.join(", ")}`,
   ({ identifiers }, { namesMax }) =>
-    namesMax === undefined || identifiers.length <= namesMax ? null : `takes at most ${namesMax} names, the certificate has ${identifiers.length}`,
+    namesMax === undefined || identifiers.length <= namesMax
+      ? null
+      : `takes at most ${namesMax} names, the certificate has ${identifiers.length}`,
   ({ identifiers }, { identifierTypes }) => {
     const other = identifierTypes && identifiers.find(({ type }) => !identifierTypes.includes(type));
-    return other ? `takes no certificate with ${other.type === "ip" ? "the IP address" : "the DNS name"} ${other.value}` : null;
+    return other
+      ? `takes no certificate with ${other.type === "ip" ? "the IP address" : "the DNS name"} ${other.value}`
+      : null;
   },
   ({ profile }, { profiles }) =>
     profiles === undefined || profile === null || profiles.includes(profile)
@@ -31,11 +38,20 @@ const CHECKS: readonly Check[] = [
 export function narrowed(kind: TargetLimits, own: TargetLimits): TargetLimits {
   const keyTypes = own.keyTypes?.filter((keyType) => kind.keyTypes?.includes(keyType) ?? true);
   const namesMax = Math.min(kind.namesMax ?? Number.POSITIVE_INFINITY, own.namesMax ?? Number.POSITIVE_INFINITY);
-  return { ...kind, ...own, ...(keyTypes !== undefined && { keyTypes }), ...(Number.isFinite(namesMax) && { namesMax }) };
+  return {
+    ...kind,
+    ...own,
+    ...(keyTypes !== undefined && { keyTypes }),
+    ...(Number.isFinite(namesMax) && { namesMax }),
+  };
 }
 
 /** What a certificate's targets cannot take of it, one sentence each: known without asking them, so it is said before issuing. */
-export function incompatibilities(certificate: Certificate, version: Version | null, limitsOf: (target: string) => TargetLimits): string[] {
+export function incompatibilities(
+  certificate: Certificate,
+  version: Version | null,
+  limitsOf: (target: string) => TargetLimits,
+): string[] {
   return certificate.targets.flatMap((target) => {
     const limits = limitsOf(target);
     return CHECKS.flatMap((check) => {

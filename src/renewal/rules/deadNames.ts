@@ -43,10 +43,15 @@ export function proposal(dead: readonly DeadName[]): string {
  */
 export function withoutDeadEndpoints(certificate: Certificate, version: Version | null): Certificate {
   const skipped = deadEndpoints(certificate, version);
-  return skipped.length === 0 ? certificate : { ...certificate, endpoints: certificate.endpoints.filter((endpoint) => !skipped.includes(endpoint)) };
+  return skipped.length === 0
+    ? certificate
+    : { ...certificate, endpoints: certificate.endpoints.filter((endpoint) => !skipped.includes(endpoint)) };
 }
 
-export function deadEndpoints({ endpoints }: Pick<Certificate, "endpoints">, version: Pick<Version, "droppedNames" | "leaf"> | null): readonly Endpoint[] {
+export function deadEndpoints(
+  { endpoints }: Pick<Certificate, "endpoints">,
+  version: Pick<Version, "droppedNames" | "leaf"> | null,
+): readonly Endpoint[] {
   if (version === null || version.droppedNames.length === 0) return [];
   const held = version.leaf.identifiers.map(({ value }) => value);
   const dead = endpoints.filter(({ sni }) => namesCover(version.droppedNames, sni) && !namesCover(held, sni));
@@ -59,7 +64,10 @@ export interface NamesToOrder {
 }
 
 /** Without what is dead if that is wanted, but never without the first name, by which people know the certificate. */
-export function namesToOrder({ identifiers, dropDeadNames }: Pick<Certificate, "identifiers" | "dropDeadNames">, dead: readonly DeadName[]): NamesToOrder {
+export function namesToOrder(
+  { identifiers, dropDeadNames }: Pick<Certificate, "identifiers" | "dropDeadNames">,
+  dead: readonly DeadName[],
+): NamesToOrder {
   const gone = new Set(dropDeadNames ? dead.map(({ name }) => name) : []);
   const kept = identifiers.filter(({ value }, index) => index === 0 || !gone.has(value));
   return { kept, dropped: identifiers.filter((identifier) => !kept.includes(identifier)).map(({ value }) => value) };

@@ -11,18 +11,38 @@ import { maintenanceBlocker } from "./maintenance.ts";
 import { mayReplace } from "./order.ts";
 import { drift, firstReason } from "./reasons.ts";
 import { isReplacementPending, reasonInReplacement } from "./replacement.ts";
-import { blockedAfterRestore, isUnconfirmed, RESTORED_RETRY_MS, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
+import {
+  blockedAfterRestore,
+  isUnconfirmed,
+  RESTORED_RETRY_MS,
+  type RestoredFacts,
+  reasonAfterRestore,
+} from "./restored.ts";
 import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 
 const WAVE_LOOK_MS = 60_000;
 
-export type Blocker = "earlierWave" | "inFlight" | "paused" | "backedOff" | "restored" | "frozen" | "outsideWindow" | "budget";
+export type Blocker =
+  | "earlierWave"
+  | "inFlight"
+  | "paused"
+  | "backedOff"
+  | "restored"
+  | "frozen"
+  | "outsideWindow"
+  | "budget";
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
   /** There is a reason, but something holds it back. `until` null: until somebody or something acts. */
-  | { readonly due: false; readonly blockedBy: Blocker; readonly reason: Reason | null; readonly detail: string; readonly until: number | null }
+  | {
+      readonly due: false;
+      readonly blockedBy: Blocker;
+      readonly reason: Reason | null;
+      readonly detail: string;
+      readonly until: number | null;
+    }
   | { readonly due: false; readonly blockedBy: null; readonly detail: string; readonly until: number };
 
 export interface PlanFacts extends RestoredFacts {
@@ -44,7 +64,13 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
   const { active, version, certificate, renewalInfo } = facts;
   const found = reasonAfterRestore(facts, reasonInReplacement(facts.replacement, version, firstReason(facts, now)));
   if (active !== null) {
-    return { due: false, blockedBy: "inFlight", reason: active.reason, detail: `renewal ${active.id} is ${active.state}`, until: active.nextActionAt };
+    return {
+      due: false,
+      blockedBy: "inFlight",
+      reason: active.reason,
+      detail: `renewal ${active.id} is ${active.state}`,
+      until: active.nextActionAt,
+    };
   }
   if (found === null) {
     const blocked = blockedByEarlierWave(facts, now) ?? blockedByRestore(facts, null, now);
@@ -52,11 +78,17 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
     // firstReason finds `missing` without a version, so there is one.
     const dueAt = version === null ? now : nextDueAt(version, certificate.policy, renewalInfo);
     const suggestion = version === null ? null : suggestionFor(version, renewalInfo);
-    const suggested = suggestion?.renewAt === dueAt ? `, as the CA suggests${suggestion.explanationUrl === null ? "" : ` (${suggestion.explanationUrl})`}` : "";
+    const suggested =
+      suggestion?.renewAt === dueAt
+        ? `, as the CA suggests${suggestion.explanationUrl === null ? "" : ` (${suggestion.explanationUrl})`}`
+        : "";
     return { due: false, blockedBy: null, detail: `renews ${formatInstant(dueAt)}${suggested}`, until: dueAt };
   }
   const blocked = findBlocker(facts, found.reason, now);
-  return (blocked === null ? null : driftMeanwhile(facts, blocked, now)) ?? blocked ?? { due: true, reason: found.reason, detail: found.detail };
+  return (
+    (blocked === null ? null : driftMeanwhile(facts, blocked, now)) ??
+    blocked ?? { due: true, reason: found.reason, detail: found.detail }
+  );
 }
 
 /** What keeps a new pair from being issued does not keep the one that exists from where it is missing. Null: nothing is missing. */
@@ -74,13 +106,22 @@ const WAITS_TO_ISSUE: readonly Blocker[] = ["backedOff", "frozen", "outsideWindo
 
 /** A certificate's last failure was that no new pair came, or that one was taken back, rather than that a pair could not be put in place. */
 export function failedToIssue(lastErrorCode: string | null): boolean {
-  return lastErrorCode !== null && (lastErrorCode.startsWith("acme.") || lastErrorCode.startsWith("solver.") || lastErrorCode === "deploy.rolledBack");
+  return (
+    lastErrorCode !== null &&
+    (lastErrorCode.startsWith("acme.") || lastErrorCode.startsWith("solver.") || lastErrorCode === "deploy.rolledBack")
+  );
 }
 
 type BlockerCheck = (facts: PlanFacts, reason: Reason, now: number) => PlanDecision | null;
 
 /** What holds a certificate back although there is a reason to renew it: the first that applies is told. */
-const BLOCKERS: readonly BlockerCheck[] = [blockedByPause, blockedByBackoff, blockedByRestore, blockedByMaintenance, blockedByBudget];
+const BLOCKERS: readonly BlockerCheck[] = [
+  blockedByPause,
+  blockedByBackoff,
+  blockedByRestore,
+  blockedByMaintenance,
+  blockedByBudget,
+];
 
 function findBlocker(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
   for (const check of BLOCKERS) {
@@ -98,7 +139,13 @@ function blockedByPause(facts: PlanFacts, reason: Reason, now: number): PlanDeci
   const { pausedAt, pausedUntil, pausedReason } = facts.record;
   // An expired certificate is an outage already: a pause forgotten months ago must not hide it.
   if (pausedAt === null || (pausedUntil !== null && pausedUntil <= now) || isExpired(facts, now)) return null;
-  return { due: false, blockedBy: "paused", reason, detail: `paused: ${pausedReason ?? "no reason given"}`, until: pausedUntil };
+  return {
+    due: false,
+    blockedBy: "paused",
+    reason,
+    detail: `paused: ${pausedReason ?? "no reason given"}`,
+    until: pausedUntil,
+  };
 }
 
 function blockedByBackoff(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
@@ -111,12 +158,19 @@ function blockedByBackoff(facts: PlanFacts, reason: Reason, now: number): PlanDe
 
 /** Drift is mended with the version that exists, and a CA counts a renewal that it asked for, or that comes in the window it suggested, against no limit (RFC 9773 §5). */
 export function isFreeOfBudget(
-  { certificate, version, renewalInfo, budget: { ca } }: Pick<PlanFacts, "certificate" | "version" | "renewalInfo" | "budget">,
+  {
+    certificate,
+    version,
+    renewalInfo,
+    budget: { ca },
+  }: Pick<PlanFacts, "certificate" | "version" | "renewalInfo" | "budget">,
   reason: Reason,
   now: number,
 ): boolean {
   if (reason === "drift" || reason === "renewalInfo") return true;
-  return version !== null && mayReplace(certificate, ca.issuer, version, now) && isInsideWindow(version, renewalInfo, now);
+  return (
+    version !== null && mayReplace(certificate, ca.issuer, version, now) && isInsideWindow(version, renewalInfo, now)
+  );
 }
 
 function blockedByBudget(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
@@ -127,10 +181,21 @@ function blockedByBudget(facts: PlanFacts, reason: Reason, now: number): PlanDec
     replacement,
     budget: { ca, buckets },
   } = facts;
-  const short = shortage(chargesFor(certificate, version, ca), buckets, isReplacementPending(replacement, version) || isUrgent(certificate, version, now), now);
+  const short = shortage(
+    chargesFor(certificate, version, ca),
+    buckets,
+    isReplacementPending(replacement, version) || isUrgent(certificate, version, now),
+    now,
+  );
   // Issuing turns to the next issuer then.
   if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
-  return { due: false, blockedBy: "budget", reason, detail: short.detail, until: wakeAt(short.until, certificate, version, now) };
+  return {
+    due: false,
+    blockedBy: "budget",
+    reason,
+    detail: short.detail,
+    until: wakeAt(short.until, certificate, version, now),
+  };
 }
 
 /** Every bucket the certificate's next order draws on. */
@@ -138,7 +203,11 @@ export function chargesFor(certificate: Certificate, version: Version | null, ca
   return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca.issuer) });
 }
 
-function blockedByMaintenance({ certificate, version, renewalInfo, replacement }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+function blockedByMaintenance(
+  { certificate, version, renewalInfo, replacement }: PlanFacts,
+  reason: Reason,
+  now: number,
+): PlanDecision | null {
   // A mass replacement was asked for by a person, with a deadline.
   if (version === null || isReplacementPending(replacement, version)) return null;
   // The end of the CA's window counts as well: what it revokes is revoked then.
@@ -160,5 +229,11 @@ function blockedByRestore(facts: PlanFacts, reason: Reason | null, now: number):
   const detail = blockedAfterRestore(facts, reason);
   if (detail === null) return null;
   // Whoever has not looked says when the planner will.
-  return { due: false, blockedBy: "restored", reason, detail, until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now) };
+  return {
+    due: false,
+    blockedBy: "restored",
+    reason,
+    detail,
+    until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now),
+  };
 }

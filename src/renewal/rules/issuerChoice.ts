@@ -27,5 +27,7 @@ export function whySwitch(error: RenewalError, { attempts, waitedMs }: IssuerAtt
   if (!asksToWait(error)) return attempts >= FAILURES_MAX ? `${attempts} attempts failed (${code})` : null;
   // Our own budget knows when there is room; a CA that puts us off again and again does not.
   const altogetherMs = code === "acme.budget" ? 0 : waitedMs + waitMs;
-  return altogetherMs > WAIT_MAX_MS ? `it has to be waited for again, ${formatDuration(altogetherMs)} altogether` : null;
+  return altogetherMs > WAIT_MAX_MS
+    ? `it has to be waited for again, ${formatDuration(altogetherMs)} altogether`
+    : null;
 }

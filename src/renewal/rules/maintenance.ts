@@ -7,7 +7,13 @@ import { formatInstant } from "../../domain/time.ts";
  * What can wait for an operator's window. Not among them: what is missing, revoked or about to expire, and drift, which
  * finishes a change already begun. A request by hand is a person's decision and is not asked about at all.
  */
-const ROUTINE: ReadonlySet<Reason> = new Set(["renewalWindow", "renewalInfo", "identifiersChanged", "issuerChanged", "keyChanged"]);
+const ROUTINE: ReadonlySet<Reason> = new Set([
+  "renewalWindow",
+  "renewalInfo",
+  "identifiersChanged",
+  "issuerChanged",
+  "keyChanged",
+]);
 
 /** Freezes and windows may follow each other; more than this many in a row is a hold without end. */
 const STEPS_MAX = 100;
@@ -24,7 +30,12 @@ export interface MaintenanceBlocker {
  * hold that would last beyond it is no hold at all: the change comes during the freeze either way, and early there is
  * still time to try again. So certificates that live shorter than a freeze renew through it as ever.
  */
-export function maintenanceBlocker({ windows, freezes }: Maintenance, reason: Reason, safeUntil: number, now: number): MaintenanceBlocker | null {
+export function maintenanceBlocker(
+  { windows, freezes }: Maintenance,
+  reason: Reason,
+  safeUntil: number,
+  now: number,
+): MaintenanceBlocker | null {
   if (!ROUTINE.has(reason)) return null;
   const freezeAt = (at: number) => freezes.find(({ from, until }) => from <= at && at < until);
   let free = now;
@@ -38,7 +49,11 @@ export function maintenanceBlocker({ windows, freezes }: Maintenance, reason: Re
   const freeze = freezeAt(now);
   return freeze !== undefined
     ? { blockedBy: "frozen", detail: `frozen until ${formatInstant(freeze.until)} (${freeze.reason})`, until: free }
-    : { blockedBy: "outsideWindow", detail: `waits for the maintenance window that opens ${formatInstant(free)}`, until: free };
+    : {
+        blockedBy: "outsideWindow",
+        detail: `waits for the maintenance window that opens ${formatInstant(free)}`,
+        until: free,
+      };
 }
 
 /** The first instant from `at` on that lies in a window: `at` itself inside one. */

@@ -21,23 +21,46 @@ type Rule = (text: (name: string) => string, event: HistoryEvent, facts: Notific
 
 /** What people are told of, and how urgently. Everything else is in the history. */
 const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
-  "renewal.failed": (text, event, facts) => ({ severity: needsPerson(event, facts) ? "page" : "warning", message: `renewal failed: ${text("message")}` }),
+  "renewal.failed": (text, event, facts) => ({
+    severity: needsPerson(event, facts) ? "page" : "warning",
+    message: `renewal failed: ${text("message")}`,
+  }),
   "renewal.held": (text) => ({ severity: "page", message: `renewal held: ${text("message")}` }),
-  "renewal.rolledBack": (text) => ({ severity: "page", message: `rolled back from generation ${text("generation")} to the pair of generation ${text("to")}` }),
-  "renewal.succeeded": (text) => ({ severity: "info", message: `renewed: generation ${text("generation")} is proved live` }),
-  "issue.fallback": (text) => ({ severity: "warning", message: `turned from issuer ${text("from")} to ${text("to")}: ${text("why")}` }),
-  "version.revoked": (text) => ({ severity: "warning", message: `generation ${text("generation")} was revoked (serial ${text("serial")})` }),
+  "renewal.rolledBack": (text) => ({
+    severity: "page",
+    message: `rolled back from generation ${text("generation")} to the pair of generation ${text("to")}`,
+  }),
+  "renewal.succeeded": (text) => ({
+    severity: "info",
+    message: `renewed: generation ${text("generation")} is proved live`,
+  }),
+  "issue.fallback": (text) => ({
+    severity: "warning",
+    message: `turned from issuer ${text("from")} to ${text("to")}: ${text("why")}`,
+  }),
+  "version.revoked": (text) => ({
+    severity: "warning",
+    message: `generation ${text("generation")} was revoked (serial ${text("serial")})`,
+  }),
   "certificate.overtaken": (text) => ({
     severity: "warning",
     message: `${text("endpoint")} serves a newer certificate of the same CA than the database knows (serial ${text("serial")}): was an older database put back? A new one is issued`,
   }),
-  "certificate.expiring": (text, { at, detail }) => ({ severity: "page", message: `${expiry(at, detail)} and nothing newer is proved live: ${text("why")}` }),
-  "certificate.rehearsed": (text, { detail }) => (detail.passed === false ? { severity: "warning", message: `rehearsal failed: ${text("failed")}` } : null),
+  "certificate.expiring": (text, { at, detail }) => ({
+    severity: "page",
+    message: `${expiry(at, detail)} and nothing newer is proved live: ${text("why")}`,
+  }),
+  "certificate.rehearsed": (text, { detail }) =>
+    detail.passed === false ? { severity: "warning", message: `rehearsal failed: ${text("failed")}` } : null,
   // Inside a renewal its own end tells.
   "verify.stale": (text, { renewalId }) =>
-    renewalId === null ? { severity: "warning", message: `${text("endpoint")} does not serve it: ${text("message")}` } : null,
+    renewalId === null
+      ? { severity: "warning", message: `${text("endpoint")} does not serve it: ${text("message")}` }
+      : null,
   "renewalInfo.suggested": (text, { detail }) =>
-    detail.moved === true ? { severity: "warning", message: `the CA moved its renewal window${optional(text("explanationUrl"), ", see ")}` } : null,
+    detail.moved === true
+      ? { severity: "warning", message: `the CA moved its renewal window${optional(text("explanationUrl"), ", see ")}` }
+      : null,
   "clock.skewed": (text) => ({ severity: "page", message: `planning and issuing have stopped: ${text("message")}` }),
   "clock.recovered": () => ({ severity: "info", message: "the clock is right again: work goes on" }),
   "store.restored": () => ({ severity: "info", message: "the database was restored from a backup" }),
@@ -49,17 +72,30 @@ export const NOTIFIED_EVENTS = Object.keys(RULES) as EventType[]; // Object.keys
 /** What to tell of an event; null: nothing. Pure. */
 export function notificationOf(event: HistoryEvent, facts: NotificationFacts): Notification | null {
   const { seq, at, type, certificate, renewalId, target, detail } = event;
-  const text = (name: string): string => (detail[name] === undefined || detail[name] === null ? "" : String(detail[name]));
+  const text = (name: string): string =>
+    detail[name] === undefined || detail[name] === null ? "" : String(detail[name]);
   const telling = RULES[type]?.(text, event, facts) ?? null;
   if (telling === null) return null;
   const { severity, message } = telling;
   const action = typeof detail.action === "string" ? detail.action : actionOf(event);
-  return { id: String(seq), at, severity, event: type, certificate, renewalId, target, message: `${certificate ?? "renewd"}: ${message}`, action };
+  return {
+    id: String(seq),
+    at,
+    severity,
+    event: type,
+    certificate,
+    renewalId,
+    target,
+    message: `${certificate ?? "renewd"}: ${message}`,
+    action,
+  };
 }
 
 function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string | null {
-  if (type === "renewal.rolledBack") return `See \`renewd history ${certificate}\`; while a new pair is due, it is tried again after a day.`;
-  if (type === "certificate.expiring") return `See \`renewd status\` and mend what it says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
+  if (type === "renewal.rolledBack")
+    return `See \`renewd history ${certificate}\`; while a new pair is due, it is tried again after a day.`;
+  if (type === "certificate.expiring")
+    return `See \`renewd status\` and mend what it says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
   return typeof code === "string" && isErrorCode(code) ? ERRORS[code].action : null;
 }

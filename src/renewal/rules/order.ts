@@ -5,7 +5,12 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Version } from "../../domain/version.ts";
 
 /** Said only where the CA can honour it (RFC 9773 §5): its own certificate, not expired, with a name in common. Then limits do not apply. */
-export function mayReplace({ identifiers }: Pick<Certificate, "identifiers">, issuer: string, predecessor: Version, now: number): boolean {
+export function mayReplace(
+  { identifiers }: Pick<Certificate, "identifiers">,
+  issuer: string,
+  predecessor: Version,
+  now: number,
+): boolean {
   if (predecessor.issuer !== issuer || predecessor.leaf.notAfter <= now) return false;
   const held = new Set(predecessor.leaf.identifiers.map(({ value }) => value));
   return identifiers.some(({ value }) => held.has(value));

@@ -30,7 +30,10 @@ interface Check {
 const CHECKS: readonly Check[] = [
   {
     reason: "revoked",
-    applies: ({ version }) => (version.revokedAt === null ? null : `generation ${version.generation} was revoked ${formatInstant(version.revokedAt)}`),
+    applies: ({ version }) =>
+      version.revokedAt === null
+        ? null
+        : `generation ${version.generation} was revoked ${formatInstant(version.revokedAt)}`,
   },
   {
     reason: "identifiersChanged",
@@ -38,7 +41,9 @@ const CHECKS: readonly Check[] = [
       // Names it was issued without are missing by decision; the next regular renewal tries them again.
       const dropped = certificate.dropDeadNames ? version.droppedNames : [];
       const wanted = certificate.identifiers.filter(({ value }) => !dropped.includes(value));
-      return sameIdentifiers(wanted, version.leaf.identifiers) ? null : namesDifference(wanted, version.leaf.identifiers);
+      return sameIdentifiers(wanted, version.leaf.identifiers)
+        ? null
+        : namesDifference(wanted, version.leaf.identifiers);
     },
   },
   {
@@ -50,7 +55,10 @@ const CHECKS: readonly Check[] = [
   },
   {
     reason: "keyChanged",
-    applies: ({ certificate, version }) => (version.keyType === certificate.keyType ? null : `key is ${version.keyType}, configured is ${certificate.keyType}`),
+    applies: ({ certificate, version }) =>
+      version.keyType === certificate.keyType
+        ? null
+        : `key is ${version.keyType}, configured is ${certificate.keyType}`,
   },
   {
     reason: "emergency",
@@ -105,7 +113,12 @@ function namesDifference(wanted: readonly Identifier[], held: readonly Identifie
 }
 
 /** Observed is not wanted: mended by deploying and verifying the version that exists, never by issuing another. */
-export function drift({ certificate, version, deployments, endpoints }: ReasonFacts & { version: Version }): string | null {
+export function drift({
+  certificate,
+  version,
+  deployments,
+  endpoints,
+}: ReasonFacts & { version: Version }): string | null {
   const behind = behindTargets(certificate, version.generation, deployments);
   if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
   // A pair taken over from elsewhere may never have been in place: until it was seen, what is served is not ours to replace.
@@ -114,12 +127,18 @@ export function drift({ certificate, version, deployments, endpoints }: ReasonFa
   if (stale.length > 0) return `not served at ${stale.join(", ")}`;
   const current = endpoints.filter((status) => status.generation === version.generation);
   // An endpoint added later has to be proved as well.
-  const unproved = certificate.endpoints.map(endpointKey).filter((key) => !current.some((status) => status.endpoint === key));
+  const unproved = certificate.endpoints
+    .map(endpointKey)
+    .filter((key) => !current.some((status) => status.endpoint === key));
   return unproved.length > 0 ? `not proved at ${unproved.join(", ")}` : null;
 }
 
 /** Configured targets that do not hold the generation. */
-export function behindTargets(certificate: Certificate, generation: number, deployments: readonly Deployment[]): string[] {
+export function behindTargets(
+  certificate: Certificate,
+  generation: number,
+  deployments: readonly Deployment[],
+): string[] {
   return certificate.targets.filter((target) => {
     const deployment = deployments.find((row) => row.target === target);
     return deployment === undefined || deployment.deployedGeneration < generation;
@@ -127,8 +146,14 @@ export function behindTargets(certificate: Certificate, generation: number, depl
 }
 
 /** Configured endpoints seen to serve something else than the generation. One that does not answer is not mended by deploying: it is dialled again. */
-export function staleEndpoints(certificate: Certificate, generation: number, endpoints: readonly EndpointStatus[]): string[] {
+export function staleEndpoints(
+  certificate: Certificate,
+  generation: number,
+  endpoints: readonly EndpointStatus[],
+): string[] {
   const configured = new Set(certificate.endpoints.map(endpointKey));
-  const stale = endpoints.filter((status) => status.generation === generation && !status.proved && status.errorCode !== "verify.unreachable");
+  const stale = endpoints.filter(
+    (status) => status.generation === generation && !status.proved && status.errorCode !== "verify.unreachable",
+  );
   return stale.map(({ endpoint }) => endpoint).filter((endpoint) => configured.has(endpoint));
 }

@@ -60,13 +60,27 @@ export function waveOf(index: number, waves: readonly number[]): number {
 }
 
 /** Whether the replacement still wants a newer generation. */
-export function isReplacementPending(membership: Pick<ReplacementMember, "generation"> | null, version: Version | null): membership is ReplacementMembership {
+export function isReplacementPending(
+  membership: Pick<ReplacementMember, "generation"> | null,
+  version: Version | null,
+): membership is ReplacementMembership {
   return membership !== null && version !== null && version.generation <= membership.generation;
 }
 
 /** Only what is graver goes before: the others come to the same new certificate. */
-export function reasonInReplacement(membership: ReplacementMembership | null, version: Version | null, found: ReasonFound | null): ReasonFound | null {
-  if (!isReplacementPending(membership, version) || membership.waitsFor > 0 || (found !== null && found.reason !== "renewalWindow" && found.reason !== "drift"))
+export function reasonInReplacement(
+  membership: ReplacementMembership | null,
+  version: Version | null,
+  found: ReasonFound | null,
+): ReasonFound | null {
+  if (
+    !isReplacementPending(membership, version) ||
+    membership.waitsFor > 0 ||
+    (found !== null && found.reason !== "renewalWindow" && found.reason !== "drift")
+  )
     return found;
-  return { reason: "requested", detail: `replacement ${membership.replacement.slice(0, 8)}, due ${formatInstant(membership.deadline)}` };
+  return {
+    reason: "requested",
+    detail: `replacement ${membership.replacement.slice(0, 8)}, due ${formatInstant(membership.deadline)}`,
+  };
 }

@@ -33,8 +33,12 @@ export function overtaking(
   version: Version,
   known: ReadonlySet<string>,
 ): NewerLive | null {
-  const found = observations.find((each) => isNewer(each, version, known) && each.served?.issuer === version.leaf.issuerName);
-  return found === undefined ? null : { endpoint: found.endpoint, address: found.address, serial: found.served?.serial ?? "" };
+  const found = observations.find(
+    (each) => isNewer(each, version, known) && each.served?.issuer === version.leaf.issuerName,
+  );
+  return found === undefined
+    ? null
+    : { endpoint: found.endpoint, address: found.address, serial: found.served?.serial ?? "" };
 }
 
 /** True while the latest version the database knows may be older than what is live: it must not be deployed anywhere. */
@@ -48,10 +52,16 @@ export function reasonAfterRestore(facts: RestoredFacts, found: ReasonFound | nu
   const newer = facts.live?.newer ?? null;
   if (newer !== null) {
     const { endpoint, address, serial } = newer;
-    return { reason: "restored", detail: `endpoint ${endpoint} at ${address} serves a newer certificate (serial ${serial}) than the restored database knows` };
+    return {
+      reason: "restored",
+      detail: `endpoint ${endpoint} at ${address} serves a newer certificate (serial ${serial}) than the restored database knows`,
+    };
   }
   if (found?.reason === "drift" && facts.certificate.endpoints.length === 0) {
-    return { reason: "restored", detail: `${found.detail}; restored from a backup, and no endpoint tells whether the targets hold something newer` };
+    return {
+      reason: "restored",
+      detail: `${found.detail}; restored from a backup, and no endpoint tells whether the targets hold something newer`,
+    };
   }
   return found;
 }

@@ -28,7 +28,10 @@ export function isInsideWindow(version: Version, info: RenewalInfoRecord | null,
 }
 
 /** Uniform over the window (RFC 9773 §4.2), so that all who were told the same window do not come at once. `random` is in [0, 1). */
-export function chooseInstant({ start, end }: { readonly start: number; readonly end: number }, random: number): number {
+export function chooseInstant(
+  { start, end }: { readonly start: number; readonly end: number },
+  random: number,
+): number {
   return start + Math.floor((end - start) * random);
 }
 

@@ -20,13 +20,21 @@ export interface RenewalWindow {
  * fraction: a third of the lifetime left, or half for lifetimes below ten days (Let's Encrypt's integration guide).
  * Instants are ms since epoch.
  */
-export function renewalWindow(leaf: Pick<Leaf, "notBefore" | "notAfter" | "fingerprint">, policy: RenewalPolicy): RenewalWindow {
+export function renewalWindow(
+  leaf: Pick<Leaf, "notBefore" | "notAfter" | "fingerprint">,
+  policy: RenewalPolicy,
+): RenewalWindow {
   const lifetimeMs = Math.max(0, leaf.notAfter - leaf.notBefore);
   const fraction = policy.renewAtFractionLeft ?? (lifetimeMs < SHORT_LIFETIME_MS ? 1 / 2 : 1 / 3);
   const opensAt = leaf.notAfter - lifetimeMs * fraction;
   const emergencyAt = leaf.notAfter - lifetimeMs * EMERGENCY_FRACTION_LEFT;
   const spreadMs = Math.max(0, emergencyAt - opensAt) * policy.jitterFraction;
-  return { opensAt, dueAt: Math.min(opensAt + spreadMs * unitHash(leaf.fingerprint), emergencyAt), emergencyAt, expiresAt: leaf.notAfter };
+  return {
+    opensAt,
+    dueAt: Math.min(opensAt + spreadMs * unitHash(leaf.fingerprint), emergencyAt),
+    emergencyAt,
+    expiresAt: leaf.notAfter,
+  };
 }
 
 /**

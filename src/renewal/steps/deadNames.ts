@@ -4,5 +4,7 @@ import { type DeadName, deadNames } from "../rules/deadNames.ts";
 export const EVENTS_MAX = 500;
 
 export async function loadDeadNames(store: Store, certificate: string): Promise<DeadName[]> {
-  return deadNames(await store.events.list({ certificate, types: ["challenge.failed", "version.issued"], limit: EVENTS_MAX }));
+  return deadNames(
+    await store.events.list({ certificate, types: ["challenge.failed", "version.issued"], limit: EVENTS_MAX }),
+  );
 }

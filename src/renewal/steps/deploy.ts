@@ -32,15 +32,21 @@ export async function deploy(context: Context, renewalId: string, target: string
   const claimedAt = clock.monotonic();
   const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
   if (deployment === null) return;
-  const extend = (leaseUntil: number): Promise<boolean> => store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
-  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) => attemptDeploy(context, renewal, deployment, lease));
+  const extend = (leaseUntil: number): Promise<boolean> =>
+    store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
+  const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) =>
+    attemptDeploy(context, renewal, deployment, lease),
+  );
   switch (outcome.kind) {
     case "deployed":
       return recordDeployed(context, renewal, deployment, outcome);
     case "failed":
       return recordDeployFailed(context, renewal, deployment, outcome.error);
     default:
-      await store.deployments.update(certificate, target, deployment.fence, { leaseUntil: null, openClaims: deployment.openClaims - 1 });
+      await store.deployments.update(certificate, target, deployment.fence, {
+        leaseUntil: null,
+        openClaims: deployment.openClaims - 1,
+      });
       return reconcile(context, renewalId);
   }
 }
@@ -56,29 +62,44 @@ async function isNext(context: Context, renewalId: string, target: string, claim
   return action.kind === "deploy" && action.targets.includes(target);
 }
 
-async function attemptDeploy(context: Context, renewal: Renewal, deployment: Deployment, lease: Lease): Promise<Outcome> {
+async function attemptDeploy(
+  context: Context,
+  renewal: Renewal,
+  deployment: Deployment,
+  lease: Lease,
+): Promise<Outcome> {
   const { store, clock, services, log } = context;
   const { certificate, target, wantedGeneration: generation } = deployment;
   // After waiting for the claim, ask again: in the meantime another renewal may want a newer pair here, in a wave that is not reached yet.
-  if (generation !== renewal.generation || !(await isNext(context, renewal.id, target, deployment))) return { kind: "notNeeded" };
+  if (generation !== renewal.generation || !(await isNext(context, renewal.id, target, deployment)))
+    return { kind: "notNeeded" };
   const startedAt = clock.monotonic();
   try {
     const version = await store.versions.get(certificate, generation);
-    if (version === null) throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
+    if (version === null)
+      throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
     const privateKey = await store.versions.privateKey(certificate, generation);
     await store.transaction(async (tx) => {
       assertNotOvertaken(await tx.deployments.update(certificate, target, deployment.fence, {}));
-      await tx.events.append(renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target));
+      await tx.events.append(
+        renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target),
+      );
     });
     const { leaf, leafPem, chainPem } = version;
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
     const signal = lease.within(ATTEMPT_TIMEOUT_MS);
-    const receipt = await stopping(signal, services.deployer(target).deploy({ pair, previous: deployment.receipt }, signal));
+    const receipt = await stopping(
+      signal,
+      services.deployer(target).deploy({ pair, previous: deployment.receipt }, signal),
+    );
     return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
-    log.info({ certificate, renewalId: renewal.id, target, reason: toRenewalError(thrown).message }, "deployment interrupted; it is repeated");
+    log.info(
+      { certificate, renewalId: renewal.id, target, reason: toRenewalError(thrown).message },
+      "deployment interrupted; it is repeated",
+    );
     return { kind: "interrupted" };
   }
 }
@@ -103,7 +124,11 @@ async function stopping<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 
 function asDeployError(thrown: unknown): RenewalError {
   if (thrown instanceof Error && thrown.name === "TimeoutError") {
-    return new RenewalError("deploy.timeout", `the deployer did not come to an end within ${ATTEMPT_TIMEOUT_MS / 60_000} minutes`, { cause: thrown });
+    return new RenewalError(
+      "deploy.timeout",
+      `the deployer did not come to an end within ${ATTEMPT_TIMEOUT_MS / 60_000} minutes`,
+      { cause: thrown },
+    );
   }
   return toRenewalError(thrown);
 }
@@ -117,21 +142,45 @@ async function recordDeployed(
   const { certificate, target, fence, wantedGeneration } = deployment;
   const now = context.clock.now();
   await recordDeployOutcome(context, renewal, deployment, async (tx) => {
-    const cleared = { leaseUntil: null, openClaims: 0, nextAttemptAt: null, exhausted: false, errorCode: null, errorMessage: null };
-    if (!(await tx.deployments.update(certificate, target, fence, { ...cleared, deployedGeneration: wantedGeneration, deployedAt: now, receipt })))
+    const cleared = {
+      leaseUntil: null,
+      openClaims: 0,
+      nextAttemptAt: null,
+      exhausted: false,
+      errorCode: null,
+      errorMessage: null,
+    };
+    if (
+      !(await tx.deployments.update(certificate, target, fence, {
+        ...cleared,
+        deployedGeneration: wantedGeneration,
+        deployedAt: now,
+        receipt,
+      }))
+    )
       return false;
-    await tx.events.append(renewalEvent(renewal, now, "deploy.succeeded", { ...receipt, generation: wantedGeneration, durationMs }, target));
+    await tx.events.append(
+      renewalEvent(renewal, now, "deploy.succeeded", { ...receipt, generation: wantedGeneration, durationMs }, target),
+    );
     return true;
   });
 }
 
-async function recordDeployFailed(context: Context, renewal: Renewal, deployment: Deployment, error: RenewalError): Promise<void> {
+async function recordDeployFailed(
+  context: Context,
+  renewal: Renewal,
+  deployment: Deployment,
+  error: RenewalError,
+): Promise<void> {
   const { settings, clock, log } = context;
   const { certificate, target, fence } = deployment;
   const now = clock.now();
   const attempts = deployment.attempts + 1;
   const next = retryAt(error, attempts, settings.deployAttemptsMax, settings, now);
-  log.warn({ certificate, renewalId: renewal.id, target, code: error.code, err: error, retryAt: next }, "deployment failed");
+  log.warn(
+    { certificate, renewalId: renewal.id, target, code: error.code, err: error, retryAt: next },
+    "deployment failed",
+  );
   await recordDeployOutcome(context, renewal, deployment, async (tx) => {
     const patch = {
       leaseUntil: null,
@@ -143,12 +192,22 @@ async function recordDeployFailed(context: Context, renewal: Renewal, deployment
       errorMessage: error.message,
     };
     if (!(await tx.deployments.update(certificate, target, fence, patch))) return false;
-    await tx.events.append(renewalEvent(renewal, now, "deploy.failed", { ...errorDetail(error), attempt: attempts, retryAt: next }, target));
+    await tx.events.append(
+      renewalEvent(renewal, now, "deploy.failed", { ...errorDetail(error), attempt: attempts, retryAt: next }, target),
+    );
     return true;
   });
 }
 
-async function recordDeployOutcome(context: Context, renewal: Renewal, { target }: Deployment, outcome: Parameters<typeof recordOutcome>[2]): Promise<void> {
+async function recordDeployOutcome(
+  context: Context,
+  renewal: Renewal,
+  { target }: Deployment,
+  outcome: Parameters<typeof recordOutcome>[2],
+): Promise<void> {
   if (await recordOutcome(context, renewal.id, outcome)) return;
-  context.log.warn({ certificate: renewal.certificate, renewalId: renewal.id, target }, "late write refused: another worker has taken over");
+  context.log.warn(
+    { certificate: renewal.certificate, renewalId: renewal.id, target },
+    "late write refused: another worker has taken over",
+  );
 }

@@ -15,10 +15,20 @@ type Ending = Extract<Action, { kind: "succeed" | "fail" | "cancel" }>;
 
 const PUTS_OLD_PAIRS: readonly Reason[] = ["rollback", "drift", "redeploy"];
 
-const STATE = { succeed: "succeeded", fail: "failed", cancel: "cancelled" } as const satisfies Record<Ending["kind"], RenewalState>;
+const STATE = { succeed: "succeeded", fail: "failed", cancel: "cancelled" } as const satisfies Record<
+  Ending["kind"],
+  RenewalState
+>;
 
 /** Ends a renewal and says when the planner looks at its certificate again. Part of the caller's transaction. */
-export async function finish(tx: Store, context: Context, renewal: Renewal, ending: Ending, facts: Facts, now: number): Promise<void> {
+export async function finish(
+  tx: Store,
+  context: Context,
+  renewal: Renewal,
+  ending: Ending,
+  facts: Facts,
+  now: number,
+): Promise<void> {
   await tx.renewals.update(renewal.id, renewal.fence, {
     state: STATE[ending.kind],
     finishedAt: now,
@@ -41,7 +51,8 @@ export async function finish(tx: Store, context: Context, renewal: Renewal, endi
 async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
   const { version } = facts;
   await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
-  if (version !== null) await tx.certificates.update(renewal.certificate, { expiryWarningAt: expiryWarningAt(version.leaf) });
+  if (version !== null)
+    await tx.certificates.update(renewal.certificate, { expiryWarningAt: expiryWarningAt(version.leaf) });
   const record = await tx.certificates.get(renewal.certificate);
   // An old pair in place heals nothing: a new one is wanted still, and why the last one failed stays as it was.
   const heals = !(PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null));
@@ -59,17 +70,26 @@ async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: n
 
 type Failing = Extract<Ending, { kind: "fail" }>;
 
-async function recordFailed(tx: Store, context: Context, renewal: Renewal, ending: Failing, facts: Facts, now: number): Promise<void> {
+async function recordFailed(
+  tx: Store,
+  context: Context,
+  renewal: Renewal,
+  ending: Failing,
+  facts: Facts,
+  now: number,
+): Promise<void> {
   const record = await tx.certificates.get(renewal.certificate);
   const failures = (record?.failures ?? 0) + 1;
   const { class: errorClass, action } = ERRORS[ending.code];
   // What only a person can mend is asked again daily; everything else by the ladder.
-  const delayMs = errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
+  const delayMs =
+    errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
   const latest = await tx.versions.latest(renewal.certificate);
   const expired = latest !== null && latest.leaf.notAfter <= now;
   const attemptAt = Math.min(now + Math.min(delayMs, maxBackoffMs(latest, now)), whileKept(facts, now));
   const quarantined = ending.code === "internal.crashLoop";
-  const keepsWaiting = !quarantined && PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null);
+  const keepsWaiting =
+    !quarantined && PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null);
   await tx.certificates.update(renewal.certificate, {
     failures,
     // Back-off must not outlast the certificate: when it expires the planner looks again.

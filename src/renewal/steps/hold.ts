@@ -10,18 +10,36 @@ import { redeployDrifted } from "./redeployDrifted.ts";
 export type WaveFailed = Extract<Action, { kind: "hold" | "rollBack" }>;
 
 /** Stops a renewal after a failed wave: targets it has not reached keep the pair they have until a person decides. Part of the caller's transaction. */
-export async function holdRenewal(tx: Store, renewal: Renewal, { wave, code, message }: WaveFailed, now: number): Promise<void> {
+export async function holdRenewal(
+  tx: Store,
+  renewal: Renewal,
+  { wave, code, message }: WaveFailed,
+  now: number,
+): Promise<void> {
   // Looked at again at once: that tells how long the old pair stays good.
-  await tx.renewals.update(renewal.id, renewal.fence, { state: "held", errorCode: code, errorMessage: message, nextActionAt: now });
+  await tx.renewals.update(renewal.id, renewal.fence, {
+    state: "held",
+    errorCode: code,
+    errorMessage: message,
+    nextActionAt: now,
+  });
   const { generation } = renewal;
-  await tx.events.append(renewalEvent(renewal, now, "renewal.held", { wave, generation, code, message, action: ERRORS[code].action }));
+  await tx.events.append(
+    renewalEvent(renewal, now, "renewal.held", { wave, generation, code, message, action: ERRORS[code].action }),
+  );
 }
 
 /**
  * Tries what failed once more: failed targets, and what is behind unproved endpoints (somebody may have written over it),
  * then the waves behind them. Returns the renewal as it is then.
  */
-export async function resumeHeld(tx: Store, renewal: Renewal, certificate: Certificate, why: string, now: number): Promise<Renewal> {
+export async function resumeHeld(
+  tx: Store,
+  renewal: Renewal,
+  certificate: Certificate,
+  why: string,
+  now: number,
+): Promise<Renewal> {
   const { generation } = renewal;
   await redeployDrifted(tx, certificate, generation);
   await tx.observations.retry(certificate.name, generation);

@@ -25,7 +25,12 @@ export interface LeaseTerms {
  * database, or stopped and continued, is told nothing by anybody and must end its side effects by itself.
  * The caller records the outcome after this returns; the fence protects that write.
  */
-export async function withLease<T>(context: Context, terms: LeaseTerms, signal: AbortSignal, work: (lease: Lease) => Promise<T>): Promise<T> {
+export async function withLease<T>(
+  context: Context,
+  terms: LeaseTerms,
+  signal: AbortSignal,
+  work: (lease: Lease) => Promise<T>,
+): Promise<T> {
   const { clock, settings } = context;
   const lost = new AbortController();
   let deadline = terms.claimedAt + settings.leaseMs;

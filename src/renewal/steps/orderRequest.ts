@@ -10,15 +10,32 @@ import { isReplacementPending } from "../rules/replacement.ts";
 const REVOCATIONS_MAX = 100;
 
 /** What is asked of `issuer` for a renewal. */
-export async function orderRequest(context: Context, renewal: Renewal, certificate: Certificate, issuer: string): Promise<IssueRequest> {
+export async function orderRequest(
+  context: Context,
+  renewal: Renewal,
+  certificate: Certificate,
+  issuer: string,
+): Promise<IssueRequest> {
   const { store, clock } = context;
   const { name, identifiers, keyType, profile, preferredChain } = certificate;
   const predecessor = await store.versions.latest(name);
-  const replaces = predecessor !== null && mayReplace(certificate, issuer, predecessor, clock.now()) ? predecessor.leafPem : null;
+  const replaces =
+    predecessor !== null && mayReplace(certificate, issuer, predecessor, clock.now()) ? predecessor.leafPem : null;
   const reused =
-    predecessor !== null && mayReuseKey(certificate, renewal, predecessor) && !isReplacementPending(await store.replacements.of(name), predecessor);
+    predecessor !== null &&
+    mayReuseKey(certificate, renewal, predecessor) &&
+    !isReplacementPending(await store.replacements.of(name), predecessor);
   const privateKey = reused ? await store.versions.privateKey(name, predecessor.generation) : null;
-  return { certificate: name, identifiers, keyType, replaces, profile, preferredChain, privateKey, ...(await ownRequest(context, certificate)) };
+  return {
+    certificate: name,
+    identifiers,
+    keyType,
+    replaces,
+    profile,
+    preferredChain,
+    privateKey,
+    ...(await ownRequest(context, certificate)),
+  };
 }
 
 /** What a request that the certificate brings along adds to an order. */
@@ -33,7 +50,9 @@ export async function ownRequest(
 /** An own request stays the same until somebody brings another: nothing else keeps its key from being certified once more. */
 async function loadCompromisedKeys(store: Store, certificate: string): Promise<Secret[]> {
   const events = await store.events.list({ certificate, types: ["version.revoked"], limit: REVOCATIONS_MAX });
-  const generations = new Set(events.filter(({ detail }) => detail.reason === "keyCompromise").map(({ detail }) => detail.generation));
+  const generations = new Set(
+    events.filter(({ detail }) => detail.reason === "keyCompromise").map(({ detail }) => detail.generation),
+  );
   const versions = (await store.versions.list(certificate)).filter(({ generation }) => generations.has(generation));
   return Promise.all(versions.map(({ generation }) => store.versions.privateKey(certificate, generation)));
 }

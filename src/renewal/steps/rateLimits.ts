@@ -3,7 +3,20 @@ import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
-import { byKey, chargesOf, failureCharges, isRefundable, isRenewal, isUrgent, keyOf, refund, shortage, spend, tokenMs, wakeAt } from "../rules/budget.ts";
+import {
+  byKey,
+  chargesOf,
+  failureCharges,
+  isRefundable,
+  isRenewal,
+  isUrgent,
+  keyOf,
+  refund,
+  shortage,
+  spend,
+  tokenMs,
+  wakeAt,
+} from "../rules/budget.ts";
 
 /** An order that is about to be opened. */
 export interface OrderReservation {
@@ -17,7 +30,11 @@ export interface OrderReservation {
 }
 
 /** Takes what the order draws on its CA's limits, or throws `acme.budget` and takes nothing. Part of the caller's transaction. */
-export async function reserveLimits(tx: Store, { renewalId, certificate, budget, version, urgent = false }: OrderReservation, now: number): Promise<void> {
+export async function reserveLimits(
+  tx: Store,
+  { renewalId, certificate, budget, version, urgent = false }: OrderReservation,
+  now: number,
+): Promise<void> {
   const charges = chargesOf(budget, { ...certificate, renewal: isRenewal(certificate, version, budget.issuer) });
   if (charges.length === 0) return;
   await tx.ledger.lock();
@@ -27,7 +44,9 @@ export async function reserveLimits(tx: Store, { renewalId, certificate, budget,
   const open = charges.filter((each) => !held.has(keyOf(each)));
   const short = shortage(open, buckets, urgent || isUrgent(certificate, version, now), now);
   if (short !== null)
-    throw new RenewalError("acme.budget", `issuer "${budget.issuer}": ${short.detail}`, { retryAt: wakeAt(short.until, certificate, version, now) });
+    throw new RenewalError("acme.budget", `issuer "${budget.issuer}": ${short.detail}`, {
+      retryAt: wakeAt(short.until, certificate, version, now),
+    });
   const spent = open.filter(({ spends }) => spends);
   await tx.ledger.write(spend(spent, buckets, now));
   await tx.ledger.reserve(
@@ -49,7 +68,12 @@ export async function refundLimits(tx: Store, renewalId: string): Promise<void> 
 }
 
 /** A validation failed: it counts whatever else becomes of the order. Part of the caller's transaction. */
-export async function countFailedValidation(tx: Store, budget: CaBudget, identifier: string, now: number): Promise<void> {
+export async function countFailedValidation(
+  tx: Store,
+  budget: CaBudget,
+  identifier: string,
+  now: number,
+): Promise<void> {
   const charges = failureCharges(budget, [identifier]);
   if (charges.length === 0) return;
   await tx.ledger.lock();
@@ -57,7 +81,13 @@ export async function countFailedValidation(tx: Store, budget: CaBudget, identif
 }
 
 /** The certificate was issued: what was taken for it stays taken, and its names' failures in a row are over. */
-export async function commitLimits(tx: Store, renewalId: string, budget: CaBudget, certificate: Certificate, now: number): Promise<void> {
+export async function commitLimits(
+  tx: Store,
+  renewalId: string,
+  budget: CaBudget,
+  certificate: Certificate,
+  now: number,
+): Promise<void> {
   await tx.ledger.release(renewalId);
   const names = certificate.identifiers.map(({ value }) => value);
   if (budget.limits.consecutiveFailuresPerIdentifier === undefined) return;

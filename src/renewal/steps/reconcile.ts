@@ -22,7 +22,11 @@ export async function reconcile(context: Context, renewalId: string): Promise<vo
  * Records an outcome and what follows from it in one transaction, then enqueues. `outcome` returns false when its
  * compare-and-set was refused: another worker has taken over, and nothing at all is written.
  */
-export async function recordOutcome(context: Context, renewalId: string, outcome: (tx: Store) => Promise<boolean>): Promise<boolean> {
+export async function recordOutcome(
+  context: Context,
+  renewalId: string,
+  outcome: (tx: Store) => Promise<boolean>,
+): Promise<boolean> {
   const jobs = await context.store.transaction(async (tx) => {
     // The renewal before its deployments, as everywhere: who locks them crosswise with another is stopped by PostgreSQL.
     await tx.renewals.lock(renewalId);
@@ -40,7 +44,10 @@ async function enqueueHint(context: Context, jobs: readonly Job[]): Promise<void
     await context.queue.enqueue(jobs);
   } catch (thrown) {
     const error = toRenewalError(thrown);
-    context.log.warn({ renewalId: jobs[0]?.renewalId ?? "", code: error.code, reason: error.message }, "not enqueued; the sweep will");
+    context.log.warn(
+      { renewalId: jobs[0]?.renewalId ?? "", code: error.code, reason: error.message },
+      "not enqueued; the sweep will",
+    );
   }
 }
 
@@ -67,15 +74,25 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
     case "issue":
     case "deploy":
     case "verify": {
-      const state = { issue: renewal.state === "planned" ? "planned" : "issuing", deploy: "deploying", verify: "verifying" } as const;
-      await tx.renewals.update(renewal.id, renewal.fence, { state: state[action.kind], nextActionAt: now + context.settings.requeueMs });
+      const state = {
+        issue: renewal.state === "planned" ? "planned" : "issuing",
+        deploy: "deploying",
+        verify: "verifying",
+      } as const;
+      await tx.renewals.update(renewal.id, renewal.fence, {
+        state: state[action.kind],
+        nextActionAt: now + context.settings.requeueMs,
+      });
       if (action.kind === "deploy") await offerTargets(tx, action.targets, facts, now);
       return jobsFor(context, action, renewal, facts);
     }
     case "succeed":
     case "fail":
     case "cancel":
-      context.log.info({ certificate: renewal.certificate, renewalId: renewal.id, outcome: action.kind }, "renewal ended");
+      context.log.info(
+        { certificate: renewal.certificate, renewalId: renewal.id, outcome: action.kind },
+        "renewal ended",
+      );
       await finish(tx, context, renewal, action, facts, now);
       return [];
   }
@@ -84,20 +101,34 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
 /** From now on these targets wait for a deployer. */
 async function offerTargets(tx: Store, targets: readonly string[], { deployments }: Facts, now: number): Promise<void> {
   for (const { certificate, target, fence, nextAttemptAt } of deployments) {
-    if (nextAttemptAt === null && targets.includes(target)) await tx.deployments.update(certificate, target, fence, { nextAttemptAt: now });
+    if (nextAttemptAt === null && targets.includes(target))
+      await tx.deployments.update(certificate, target, fence, { nextAttemptAt: now });
   }
 }
 
 /** Policy asks for the last proved pair; where there is none, a person has to decide. */
-async function rollBackAutomatically(context: Context, tx: Store, renewal: Renewal, failed: WaveFailed, now: number): Promise<Job[]> {
+async function rollBackAutomatically(
+  context: Context,
+  tx: Store,
+  renewal: Renewal,
+  failed: WaveFailed,
+  now: number,
+): Promise<Job[]> {
   const certificate = context.services.certificate(renewal.certificate);
   const to = certificate && (await pairBefore(tx, renewal.certificate, renewal.generation, now));
   if (certificate && to)
-    return decideAndRecord(context, tx, (await rollBack(tx, { certificate, to, ended: renewal, why: failed.message, trigger: "planner" }, now)).id);
+    return decideAndRecord(
+      context,
+      tx,
+      (await rollBack(tx, { certificate, to, ended: renewal, why: failed.message, trigger: "planner" }, now)).id,
+    );
   await holdRenewal(
     tx,
     renewal,
-    { ...failed, message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid` },
+    {
+      ...failed,
+      message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid`,
+    },
     now,
   );
   return [];
@@ -134,16 +165,35 @@ export async function loadFacts(context: Context, store: Store, renewal: Renewal
 }
 
 /** The newest pair that a target not reached yet still holds. Where none is known to hold any: the version before. */
-async function pairKept(store: Store, { certificate, generation }: Renewal, deployments: readonly Deployment[]): Promise<Version | null> {
-  const unreached = deployments.filter((row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation);
+async function pairKept(
+  store: Store,
+  { certificate, generation }: Renewal,
+  deployments: readonly Deployment[],
+): Promise<Version | null> {
+  const unreached = deployments.filter(
+    (row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation,
+  );
   const newest = Math.max(0, ...unreached.map((row) => row.deployedGeneration));
   return (await store.versions.get(certificate, newest)) ?? store.versions.before(certificate, generation);
 }
 
-function jobsFor({ services }: Context, action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>, renewal: Renewal, facts: Facts): Job[] {
+function jobsFor(
+  { services }: Context,
+  action: Extract<Action, { kind: "issue" | "deploy" | "verify" }>,
+  renewal: Renewal,
+  facts: Facts,
+): Job[] {
   const { id: renewalId, generation, priority, fence } = renewal;
   if (action.kind !== "deploy") return [{ kind: action.kind, renewalId, generation, fence, priority }];
   return facts.deployments
     .filter(({ target }) => action.targets.includes(target))
-    .map((row) => ({ kind: "deploy", renewalId, generation, target: row.target, fence: row.fence, priority, agent: services.hasAgent(row.target) }));
+    .map((row) => ({
+      kind: "deploy",
+      renewalId,
+      generation,
+      target: row.target,
+      fence: row.fence,
+      priority,
+      agent: services.hasAgent(row.target),
+    }));
 }

@@ -13,7 +13,11 @@ export async function redeployDrifted(tx: Store, certificate: Certificate, gener
 }
 
 /** The targets behind these endpoints. One that any may be behind means all, unless a target that is behind explains what it serves. */
-function targetsServing({ targets, endpoints }: Certificate, stale: readonly string[], behind: readonly string[]): readonly string[] {
+function targetsServing(
+  { targets, endpoints }: Certificate,
+  stale: readonly string[],
+  behind: readonly string[],
+): readonly string[] {
   const served = endpoints.filter((endpoint) => stale.includes(endpointKey(endpoint))).map(({ target }) => target);
   return targets.filter((target) => served.includes(target) || (served.includes(null) && behind.length === 0));
 }

@@ -21,18 +21,28 @@ export interface Rollback {
 }
 
 /** The newest pair before `generation` that was proved live and is still good; null: there is none. */
-export async function pairBefore(store: Store, certificate: string, generation: number, now: number): Promise<Version | null> {
+export async function pairBefore(
+  store: Store,
+  certificate: string,
+  generation: number,
+  now: number,
+): Promise<Version | null> {
   const versions = await store.versions.list(certificate);
   const bad = versions.find((version) => version.generation === generation)?.leaf.fingerprint;
   // A pair that was gone back to already stands where it was first: what came after it then was taken back, and stays so.
   const first = versions.find(({ leaf }) => leaf.fingerprint === bad)?.generation ?? generation;
-  const good = versions.filter((version) => version.generation < first && version.verifiedAt !== null && unfitness(version, versions, now) === null);
+  const good = versions.filter(
+    (version) =>
+      version.generation < first && version.verifiedAt !== null && unfitness(version, versions, now) === null,
+  );
   return good.at(-1) ?? null;
 }
 
 /** Why a pair must not be put back into use; null: it may. Of `versions` of its certificate some may be the same pair under another number. */
 export function unfitness({ leaf }: Version, versions: readonly Version[], now: number): string | null {
-  const revokedAt = versions.find((version) => version.revokedAt !== null && version.leaf.fingerprint === leaf.fingerprint)?.revokedAt ?? null;
+  const revokedAt =
+    versions.find((version) => version.revokedAt !== null && version.leaf.fingerprint === leaf.fingerprint)
+      ?.revokedAt ?? null;
   if (revokedAt !== null) return `was revoked ${formatDuration(now - revokedAt)} ago`;
   return leaf.notAfter <= now ? `expired ${formatDuration(now - leaf.notAfter)} ago` : null;
 }
@@ -42,7 +52,11 @@ export function unfitness({ leaf }: Version, versions: readonly Version[], now: 
  * accept an older one, and whoever still deploys the bad pair is refused. Part of the caller's transaction; returns the
  * renewal that deploys and proves it.
  */
-export async function rollBack(tx: Store, { certificate, to, ended, why, trigger }: Rollback, now: number): Promise<Renewal> {
+export async function rollBack(
+  tx: Store,
+  { certificate, to, ended, why, trigger }: Rollback,
+  now: number,
+): Promise<Renewal> {
   const { name, targets } = certificate;
   if (ended !== null) await endRolledBack(tx, ended, to, now);
   const record = await tx.certificates.get(name);
@@ -54,9 +68,15 @@ export async function rollBack(tx: Store, { certificate, to, ended, why, trigger
   await tx.renewalInfos.watch(name, generation, now);
   const detail = `generation ${to.generation} again: ${why}`;
   // As if it expired now: what is in use is known to be bad.
-  const renewal = await insertRenewal(tx, { certificate, generation, reason: "rollback", detail, trigger, id: null, issuer: null, priority: 1 }, now);
+  const renewal = await insertRenewal(
+    tx,
+    { certificate, generation, reason: "rollback", detail, trigger, id: null, issuer: null, priority: 1 },
+    now,
+  );
   if (renewal === null) throw new TypeError(`${name} has a renewal that rolling back did not end`);
-  await tx.events.append(renewalEvent(renewal, now, "version.reinstated", { generation, of: to.generation, serial: to.leaf.serial }));
+  await tx.events.append(
+    renewalEvent(renewal, now, "version.reinstated", { generation, of: to.generation, serial: to.leaf.serial }),
+  );
   await tx.certificates.update(name, {
     failures: (record?.failures ?? 0) + 1,
     nextAttemptAt: now + Math.min(DAY_MS, Math.max(QUARTER_HOUR_MS, (to.leaf.notAfter - now) / ATTEMPTS_LEFT_MIN)),
@@ -67,6 +87,13 @@ export async function rollBack(tx: Store, { certificate, to, ended, why, trigger
 }
 
 async function endRolledBack(tx: Store, renewal: Renewal, to: Version, now: number): Promise<void> {
-  await tx.renewals.update(renewal.id, renewal.fence, { state: "rolledBack", finishedAt: now, nextActionAt: null, leaseUntil: null });
-  await tx.events.append(renewalEvent(renewal, now, "renewal.rolledBack", { generation: renewal.generation, to: to.generation }));
+  await tx.renewals.update(renewal.id, renewal.fence, {
+    state: "rolledBack",
+    finishedAt: now,
+    nextActionAt: null,
+    leaseUntil: null,
+  });
+  await tx.events.append(
+    renewalEvent(renewal, now, "renewal.rolledBack", { generation: renewal.generation, to: to.generation }),
+  );
 }

@@ -13,9 +13,15 @@ const EVENTS_MAX = 500;
 
 /** How long the renewal's present issuer has told it to wait so far. */
 export async function waitedMs(store: Store, { id }: Renewal): Promise<number> {
-  const events = await store.events.list({ renewalId: id, types: ["issue.failed", "issue.fallback"], limit: EVENTS_MAX });
+  const events = await store.events.list({
+    renewalId: id,
+    types: ["issue.failed", "issue.fallback"],
+    limit: EVENTS_MAX,
+  });
   const here = events.slice(events.findLastIndex(({ type }) => type === "issue.fallback") + 1);
-  const waits = here.map(({ at, detail: { code, retryAt } }) => (code === "acme.rateLimited" && typeof retryAt === "number" ? retryAt - at : 0));
+  const waits = here.map(({ at, detail: { code, retryAt } }) =>
+    code === "acme.rateLimited" && typeof retryAt === "number" ? retryAt - at : 0,
+  );
   return waits.reduce((sum, wait) => sum + wait, 0);
 }
 
@@ -26,11 +32,18 @@ export interface IssuerSwitch {
 }
 
 /** The first issuer after the present one that nothing speaks against. An order is opened there by the next attempt. */
-export async function switchIssuer(context: Context, renewal: Renewal, certificate: Certificate, why: string, signal: AbortSignal): Promise<IssuerSwitch> {
+export async function switchIssuer(
+  context: Context,
+  renewal: Renewal,
+  certificate: Certificate,
+  why: string,
+  signal: AbortSignal,
+): Promise<IssuerSwitch> {
   const all = [certificate.issuer, ...certificate.fallbacks];
   const from = renewal.issuer ?? certificate.issuer;
   const events: NewEvent[] = [];
-  const add = (type: EventType, detail: NewEvent["detail"]): number => events.push(renewalEvent(renewal, context.clock.now(), type, { from, ...detail }));
+  const add = (type: EventType, detail: NewEvent["detail"]): number =>
+    events.push(renewalEvent(renewal, context.clock.now(), type, { from, ...detail }));
   for (const to of all.slice(all.indexOf(from) + 1)) {
     const { obstacle, notes } = await obstaclesAt(context, to, certificate, signal);
     if (obstacle === null) {
@@ -42,7 +55,12 @@ export async function switchIssuer(context: Context, renewal: Renewal, certifica
   return { to: null, events };
 }
 
-async function obstaclesAt({ services, store }: Context, issuer: string, certificate: Certificate, signal: AbortSignal): Promise<Eligibility> {
+async function obstaclesAt(
+  { services, store }: Context,
+  issuer: string,
+  certificate: Certificate,
+  signal: AbortSignal,
+): Promise<Eligibility> {
   const { name, identifiers, keyType, profile } = certificate;
   try {
     // How long that CA's certificates live is known only if it has issued one before.
@@ -51,7 +69,12 @@ async function obstaclesAt({ services, store }: Context, issuer: string, certifi
     if (refused !== undefined) return { obstacle: refused, notes: [] };
     const request = { certificate: name, identifiers, keyType, profile };
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
-    return (await services.issuer(issuer).eligibility?.(request, services.solver(certificate.solver), bounded)) ?? { obstacle: null, notes: [] };
+    return (
+      (await services.issuer(issuer).eligibility?.(request, services.solver(certificate.solver), bounded)) ?? {
+        obstacle: null,
+        notes: [],
+      }
+    );
   } catch (thrown) {
     signal.throwIfAborted();
     return { obstacle: toRenewalError(thrown).message, notes: [] };

@@ -35,8 +35,11 @@ export async function verify(context: Context, renewalId: string, signal: AbortS
   const claimedAt = clock.monotonic();
   const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
   if (renewal === null) return;
-  const extend = (leaseUntil: number): Promise<boolean> => store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
-  const rounds = await withLease(context, { claimedAt, extend }, signal, (lease) => attemptVerify(context, renewal, lease));
+  const extend = (leaseUntil: number): Promise<boolean> =>
+    store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
+  const rounds = await withLease(context, { claimedAt, extend }, signal, (lease) =>
+    attemptVerify(context, renewal, lease),
+  );
   if (rounds !== null) return recordRounds(context, renewal, rounds);
   await store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1 });
   return reconcile(context, renewalId);
@@ -53,7 +56,9 @@ async function attemptVerify(context: Context, renewal: Renewal, lease: Lease): 
       assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, {}));
       await tx.events.append(renewalEvent(renewal, context.clock.now(), "verify.started", started));
     });
-    return await Promise.all(endpoints.map((endpoint) => verifyEndpoint(context, certificate, version, endpoint, lease.signal)));
+    return await Promise.all(
+      endpoints.map((endpoint) => verifyEndpoint(context, certificate, version, endpoint, lease.signal)),
+    );
   } catch (thrown) {
     if (isInterruption(thrown, lease)) return null;
     throw thrown;
@@ -65,10 +70,18 @@ async function endpointsToVerify(context: Context, claimed: Renewal): Promise<Ne
   const beforeClaim = { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
   const action = advance(beforeClaim, facts, context.clock.now());
   const { certificate, version } = facts;
-  return action.kind === "verify" && certificate !== null && version !== null ? { certificate, version, endpoints: action.endpoints } : null;
+  return action.kind === "verify" && certificate !== null && version !== null
+    ? { certificate, version, endpoints: action.endpoints }
+    : null;
 }
 
-async function verifyEndpoint(context: Context, certificate: Certificate, version: Version, endpoint: Endpoint, signal: AbortSignal): Promise<EndpointRound> {
+async function verifyEndpoint(
+  context: Context,
+  certificate: Certificate,
+  version: Version,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<EndpointRound> {
   const { clock, probe } = context;
   const deadline = clock.monotonic() + certificate.verifyTimeoutMs;
   const status = { certificate: certificate.name, endpoint: endpointKey(endpoint), generation: version.generation };
@@ -78,9 +91,20 @@ async function verifyEndpoint(context: Context, certificate: Certificate, versio
   } catch (thrown) {
     signal.throwIfAborted();
     const error = toRenewalError(thrown);
-    return { status: { ...status, proved: false, roundEndedAt: clock.now(), errorCode: error.code, errorMessage: error.message }, observations: [] };
+    return {
+      status: {
+        ...status,
+        proved: false,
+        roundEndedAt: clock.now(),
+        errorCode: error.code,
+        errorMessage: error.message,
+      },
+      observations: [],
+    };
   }
-  const observations = await Promise.all(addresses.map((address) => converge(context, { endpoint, address, version, deadline }, signal)));
+  const observations = await Promise.all(
+    addresses.map((address) => converge(context, { endpoint, address, version, deadline }, signal)),
+  );
   const wrong = observations.find(({ problem }) => problem !== null);
   return {
     status: {
@@ -88,7 +112,9 @@ async function verifyEndpoint(context: Context, certificate: Certificate, versio
       proved: wrong === undefined,
       roundEndedAt: clock.now(),
       errorCode: wrong?.problem?.code ?? null,
-      errorMessage: wrong?.problem ? `${wrong.address}: ${wrong.problem.message} (after ${formatDuration(certificate.verifyTimeoutMs)})` : null,
+      errorMessage: wrong?.problem
+        ? `${wrong.address}: ${wrong.problem.message} (after ${formatDuration(certificate.verifyTimeoutMs)})`
+        : null,
     },
     observations,
   };
@@ -103,7 +129,11 @@ interface Convergence {
 }
 
 /** Polls one address until enough handshakes in a row, spread over a second, are good: a reloading server's old workers answer a few with the old pair. */
-async function converge({ clock, probe, settings }: Context, aim: Convergence, signal: AbortSignal): Promise<Observation> {
+async function converge(
+  { clock, probe, settings }: Context,
+  aim: Convergence,
+  signal: AbortSignal,
+): Promise<Observation> {
   const { endpoint, address, version, deadline } = aim;
   let pollMs = POLL_FIRST_MS;
   let good = 0;
@@ -131,12 +161,24 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
     for (const { status, observations } of rounds) {
       await tx.observations.record(status, observations);
       for (const { address, port, served, problem } of observations) {
-        const detail = { endpoint: status.endpoint, address, port, serial: served?.serial ?? null, problem: problem?.message ?? null };
+        const detail = {
+          endpoint: status.endpoint,
+          address,
+          port,
+          serial: served?.serial ?? null,
+          problem: problem?.message ?? null,
+        };
         await tx.events.append(renewalEvent(renewal, now, "verify.addressServed", detail));
       }
       const { endpoint, generation, errorCode, errorMessage } = status;
-      if (status.proved) await tx.events.append(renewalEvent(renewal, now, "verify.converged", { endpoint, generation, addresses: observations.length }));
-      else await tx.events.append(renewalEvent(renewal, now, "verify.stale", { endpoint, generation, code: errorCode, message: errorMessage }));
+      if (status.proved)
+        await tx.events.append(
+          renewalEvent(renewal, now, "verify.converged", { endpoint, generation, addresses: observations.length }),
+        );
+      else
+        await tx.events.append(
+          renewalEvent(renewal, now, "verify.stale", { endpoint, generation, code: errorCode, message: errorMessage }),
+        );
     }
     return true;
   });

@@ -17,7 +17,9 @@ const GIVE_UP_MS = 86_400_000;
  * when its receiver has it, so nothing is lost by a crash, and an event may arrive twice, under one id. Returns how many were told.
  */
 export async function deliverNotifications(context: Context, signal: AbortSignal): Promise<number> {
-  const told = await Promise.all([...context.services.channels()].map(([name, channel]) => deliverTo(context, name, channel, signal)));
+  const told = await Promise.all(
+    [...context.services.channels()].map(([name, channel]) => deliverTo(context, name, channel, signal)),
+  );
   return told.reduce((sum, each) => sum + each, 0);
 }
 
@@ -37,12 +39,20 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   } catch (thrown) {
     const error = toRenewalError(thrown);
     if (!signal.aborted) log.warn({ channel: name, err: error }, "nobody was told; it is tried again");
-    await store.cursors.release(claimed, signal.aborted ? { ...claimed, seq } : deliveryFailed(claimed, seq, error.message, clock.now()));
+    await store.cursors.release(
+      claimed,
+      signal.aborted ? { ...claimed, seq } : deliveryFailed(claimed, seq, error.message, clock.now()),
+    );
   }
   return told;
 }
 
-async function deliverEvent(context: Context, channel: Channel, event: HistoryEvent, signal: AbortSignal): Promise<boolean> {
+async function deliverEvent(
+  context: Context,
+  channel: Channel,
+  event: HistoryEvent,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { store, clock, log } = context;
   const version = event.certificate === null ? null : await store.versions.latest(event.certificate);
   const notification = notificationOf(event, { expiresAt: version?.leaf.notAfter ?? null });

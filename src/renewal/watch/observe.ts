@@ -40,7 +40,11 @@ async function observeSome(context: Context, signal: AbortSignal): Promise<numbe
   // By a wrong clock a good certificate looks expired.
   await context.clockGuard.check(signal);
   const spread = 1 + JITTER * (2 * Math.random() - 1);
-  const names = await store.certificates.claimObservations(clock.now(), clock.now() + settings.observeMs * spread, AT_ONCE);
+  const names = await store.certificates.claimObservations(
+    clock.now(),
+    clock.now() + settings.observeMs * spread,
+    AT_ONCE,
+  );
   await Promise.all(
     names.map(async (name) => {
       try {
@@ -61,7 +65,9 @@ async function observeOne(context: Context, name: string, signal: AbortSignal): 
   const certificate = configured && withoutDeadEndpoints(configured, version);
   // A renewal's own verification says more, and says it about the pair it has just deployed.
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;
-  const found = await Promise.all(certificate.endpoints.map((endpoint) => observeEndpoint(context, version, endpoint, signal)));
+  const found = await Promise.all(
+    certificate.endpoints.map((endpoint) => observeEndpoint(context, version, endpoint, signal)),
+  );
   await store.transaction((tx) => recordObservations(tx, certificate, version, found, context.clock.now()));
 }
 
@@ -70,7 +76,12 @@ interface Found {
   readonly observations: readonly Observation[];
 }
 
-async function observeEndpoint(context: Context, version: Version, endpoint: Endpoint, signal: AbortSignal): Promise<Found> {
+async function observeEndpoint(
+  context: Context,
+  version: Version,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<Found> {
   let found = await dialEndpoint(context, version, endpoint, signal);
   for (let looks = 1; looks < LOOKS && !found.status.proved; looks += 1) {
     await context.clock.sleep(BETWEEN_LOOKS_MS, signal);
@@ -79,25 +90,46 @@ async function observeEndpoint(context: Context, version: Version, endpoint: End
   return found;
 }
 
-async function dialEndpoint({ probe, clock }: Context, version: Version, endpoint: Endpoint, signal: AbortSignal): Promise<Found> {
+async function dialEndpoint(
+  { probe, clock }: Context,
+  version: Version,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<Found> {
   const { certificate, generation } = version;
   const base = { certificate, endpoint: endpointKey(endpoint), generation };
   try {
     const addresses = await probe.addresses(endpoint, signal);
-    const observations = await Promise.all(addresses.map((address) => probe.observe(endpoint, address, version, signal)));
+    const observations = await Promise.all(
+      addresses.map((address) => probe.observe(endpoint, address, version, signal)),
+    );
     signal.throwIfAborted();
     const wrong = observations.find(({ problem }) => problem !== null);
-    const [errorCode, errorMessage] = wrong?.problem ? [wrong.problem.code, `${wrong.address}: ${wrong.problem.message}`] : [null, null];
-    return { status: { ...base, proved: wrong === undefined, roundEndedAt: clock.now(), errorCode, errorMessage }, observations };
+    const [errorCode, errorMessage] = wrong?.problem
+      ? [wrong.problem.code, `${wrong.address}: ${wrong.problem.message}`]
+      : [null, null];
+    return {
+      status: { ...base, proved: wrong === undefined, roundEndedAt: clock.now(), errorCode, errorMessage },
+      observations,
+    };
   } catch (thrown) {
     signal.throwIfAborted();
     const { code, message } = toRenewalError(thrown);
-    return { status: { ...base, proved: false, roundEndedAt: clock.now(), errorCode: code, errorMessage: message }, observations: [] };
+    return {
+      status: { ...base, proved: false, roundEndedAt: clock.now(), errorCode: code, errorMessage: message },
+      observations: [],
+    };
   }
 }
 
 /** History tells of changes only; the observations themselves are replaced each time. */
-async function recordObservations(tx: Store, certificate: Certificate, version: Version, found: readonly Found[], now: number): Promise<void> {
+async function recordObservations(
+  tx: Store,
+  certificate: Certificate,
+  version: Version,
+  found: readonly Found[],
+  now: number,
+): Promise<void> {
   const { name } = certificate;
   const latest = await tx.versions.latest(name);
   if (latest?.generation !== version.generation || (await tx.renewals.active(name)) !== null) return;
@@ -106,34 +138,60 @@ async function recordObservations(tx: Store, certificate: Certificate, version: 
   for (const { status, observations } of found) {
     await tx.observations.record(status, observations);
     const known = before.get(status.endpoint);
-    if (known?.generation === status.generation && known.proved === status.proved && known.errorCode === status.errorCode) continue;
+    if (
+      known?.generation === status.generation &&
+      known.proved === status.proved &&
+      known.errorCode === status.errorCode
+    )
+      continue;
     changed = true;
     await tx.events.append(changeEvent(status, observations.length, now));
   }
   const known = new Set((await tx.versions.list(name)).map(({ leaf }) => leaf.fingerprint));
-  const seen = found.flatMap(({ status, observations }) => observations.map((each) => ({ ...each, endpoint: status.endpoint })));
+  const seen = found.flatMap(({ status, observations }) =>
+    observations.map((each) => ({ ...each, endpoint: status.endpoint })),
+  );
   const newer = overtaking(seen, version, known);
   // Another certificate of ours for the same names, of another key type say, is no stranger.
-  if (newer !== null && (await tx.versions.bySerial(newer.serial)) === null) await markOvertaken(tx, version, newer, now);
+  if (newer !== null && (await tx.versions.bySerial(newer.serial)) === null)
+    await markOvertaken(tx, version, newer, now);
   if (!changed) return;
   if (found.every(({ status }) => status.proved)) await confirmVersion(tx, certificate, version, now);
   // What is due now, or held back before, is decided anew.
   await tx.certificates.update(name, { nextCheckAt: now });
 }
 
-function changeEvent({ certificate, endpoint, generation, proved, errorCode, errorMessage }: EndpointStatus, addresses: number, now: number): NewEvent {
+function changeEvent(
+  { certificate, endpoint, generation, proved, errorCode, errorMessage }: EndpointStatus,
+  addresses: number,
+  now: number,
+): NewEvent {
   const base = { at: now, certificate, renewalId: null, target: null };
   if (proved) return { ...base, type: "verify.converged", detail: { endpoint, generation, addresses } };
   return { ...base, type: "verify.stale", detail: { endpoint, generation, code: errorCode, message: errorMessage } };
 }
 
 /** All endpoints serve it and all targets hold it: a renewal that failed for want of that proof has it now. */
-async function confirmVersion(tx: Store, certificate: Certificate, { generation }: Version, now: number): Promise<void> {
+async function confirmVersion(
+  tx: Store,
+  certificate: Certificate,
+  { generation }: Version,
+  now: number,
+): Promise<void> {
   const { name } = certificate;
-  if (certificate.endpoints.length === 0 || behindTargets(certificate, generation, await tx.deployments.list(name)).length > 0) return;
+  if (
+    certificate.endpoints.length === 0 ||
+    behindTargets(certificate, generation, await tx.deployments.list(name)).length > 0
+  )
+    return;
   await tx.versions.markVerified(name, generation, now);
   const record = await tx.certificates.get(name);
   if (record?.lastErrorCode?.startsWith("verify.")) {
-    await tx.certificates.update(name, { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null });
+    await tx.certificates.update(name, {
+      failures: 0,
+      nextAttemptAt: null,
+      lastErrorCode: null,
+      lastErrorMessage: null,
+    });
   }
 }

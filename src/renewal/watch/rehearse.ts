@@ -23,7 +23,12 @@ const PROBLEM_CHARACTERS_MAX = 1_000;
  * All of a renewal but its effects: an order at the staging CA, validated by the same solver, and each target's preflight.
  * What staging issues is thrown away; nothing is stored as a version and nothing deployed.
  */
-export async function rehearse(context: Context, certificate: Certificate, office: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep[]> {
+export async function rehearse(
+  context: Context,
+  certificate: Certificate,
+  office: RehearsalOffice,
+  signal: AbortSignal,
+): Promise<RehearsalStep[]> {
   const { store, clock } = context;
   const steps = [await tryOrder(context, certificate, office, signal)];
   const leaf = (await store.versions.latest(certificate.name))?.leaf ?? null;
@@ -33,7 +38,11 @@ export async function rehearse(context: Context, certificate: Certificate, offic
       await attemptStep(step, signal, async () => {
         const deployer = context.services.deployer(target);
         if (deployer.preflight === undefined) return null;
-        await deployer.preflight(certificate.name, leaf, AbortSignal.any([signal, AbortSignal.timeout(PREFLIGHT_TIMEOUT_MS)]));
+        await deployer.preflight(
+          certificate.name,
+          leaf,
+          AbortSignal.any([signal, AbortSignal.timeout(PREFLIGHT_TIMEOUT_MS)]),
+        );
         return { result: "passed", message: "ready to be deployed to" };
       }),
     );
@@ -43,10 +52,19 @@ export async function rehearse(context: Context, certificate: Certificate, offic
   const problem = failed.find(needsPersonToFix);
   const detail = { passed: failed.length === 0, failed: failed.map(told) };
   await store.transaction(async (tx) => {
-    await tx.events.append({ at: clock.now(), type: "certificate.rehearsed", certificate: certificate.name, renewalId: null, target: null, detail });
+    await tx.events.append({
+      at: clock.now(),
+      type: "certificate.rehearsed",
+      certificate: certificate.name,
+      renewalId: null,
+      target: null,
+      detail,
+    });
     // A staging CA that is down or busy says nothing of the certificate, neither that it is well nor that it is mended.
     if (problem !== undefined || failed.length === 0) {
-      await tx.certificates.update(certificate.name, { rehearsalProblem: problem === undefined ? null : told(problem).slice(0, PROBLEM_CHARACTERS_MAX) });
+      await tx.certificates.update(certificate.name, {
+        rehearsalProblem: problem === undefined ? null : told(problem).slice(0, PROBLEM_CHARACTERS_MAX),
+      });
     }
   });
   return steps;
@@ -60,26 +78,46 @@ function needsPersonToFix({ error }: RehearsalStep): boolean {
   return error !== null && error.facts.class !== "transient" && error.facts.class !== "rateLimited";
 }
 
-function tryOrder(context: Context, certificate: Certificate, { issuer, budget }: RehearsalOffice, signal: AbortSignal): Promise<RehearsalStep> {
+function tryOrder(
+  context: Context,
+  certificate: Certificate,
+  { issuer, budget }: RehearsalOffice,
+  signal: AbortSignal,
+): Promise<RehearsalStep> {
   return attemptStep("order", signal, async () => {
-    if (issuer === null) return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
+    if (issuer === null)
+      return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
     const { name, identifiers, keyType, solver, profile } = certificate;
     const { progress, presented } = forgetful(context, certificate, budget);
-    const request = { certificate: name, identifiers, keyType, profile, disposable: true, ...(await ownRequest(context, certificate)) };
+    const request = {
+      certificate: name,
+      identifiers,
+      keyType,
+      profile,
+      disposable: true,
+      ...(await ownRequest(context, certificate)),
+    };
     const { leaf } = await issuer.issue(request, progress, context.services.solver(solver), signal);
     const remembered = identifiers.length - presented();
     if (remembered > 0) {
       const why = `the CA remembers having validated ${remembered} of ${identifiers.length} names, so their challenges were not tried`;
       return { result: "notChecked", message: `${why}; rehearse once more` };
     }
-    return { result: "passed", message: `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}` };
+    return {
+      result: "passed",
+      message: `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}`,
+    };
   });
 }
 
 type Checked = Pick<RehearsalStep, "result" | "message">;
 
 /** `work` resolves with null where there is nothing to check with. */
-async function attemptStep(step: string, signal: AbortSignal, work: () => Promise<Checked | null>): Promise<RehearsalStep> {
+async function attemptStep(
+  step: string,
+  signal: AbortSignal,
+  work: () => Promise<Checked | null>,
+): Promise<RehearsalStep> {
   try {
     return { step, ...((await work()) ?? { result: "notChecked", message: "cannot be rehearsed" }), error: null };
   } catch (thrown) {

@@ -21,7 +21,12 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
   await context.clockGuard.check(signal);
   const byUrl = new Map<string, Version[]>();
   for (const version of await store.versions.listLatest()) {
-    if (version.revokedAt !== null || version.leaf.notAfter <= clock.now() || services.certificate(version.certificate) === null) continue;
+    if (
+      version.revokedAt !== null ||
+      version.leaf.notAfter <= clock.now() ||
+      services.certificate(version.certificate) === null
+    )
+      continue;
     for (const url of lists.urlsOf(version)) byUrl.set(url, [...(byUrl.get(url) ?? []), version]);
   }
   let found = 0;
@@ -32,7 +37,8 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
     if (!(await store.crls.claim(url, clock.now(), clock.now() + DAY_MS))) continue;
     fetched += 1;
     try {
-      for (const [version, revocation] of await lists.fetch(url, versions, signal)) if (await recordRevocation(context, version, revocation, url)) found += 1;
+      for (const [version, revocation] of await lists.fetch(url, versions, signal))
+        if (await recordRevocation(context, version, revocation, url)) found += 1;
     } catch (thrown) {
       signal.throwIfAborted();
       const { code, message } = toRenewalError(thrown);
@@ -44,7 +50,12 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
   return found;
 }
 
-async function recordRevocation({ store, clock }: Context, version: Version, { at, reason }: Revocation, source: string): Promise<boolean> {
+async function recordRevocation(
+  { store, clock }: Context,
+  version: Version,
+  { at, reason }: Revocation,
+  source: string,
+): Promise<boolean> {
   const now = clock.now();
   const { certificate, generation, leaf } = version;
   return store.transaction(async (tx) => {

@@ -50,7 +50,10 @@ async function publish(sealed: string, destination: string): Promise<void> {
 }
 
 function exists(destination: string): RenewalError {
-  return new RenewalError("backup.file", `${destination} exists already; choose another name, or replace it with --force`);
+  return new RenewalError(
+    "backup.file",
+    `${destination} exists already; choose another name, or replace it with --force`,
+  );
 }
 
 async function syncDirectory(path: string): Promise<void> {

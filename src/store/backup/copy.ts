@@ -49,7 +49,13 @@ export interface CopyOptions {
  * Copies an installation into an empty database of either dialect: all of it or nothing, history with its numbers, sealed
  * values as they are, so both need the same master key.
  */
-export async function copyStore(from: StoreOptions, to: StoreOptions, vault: Vault, options: CopyOptions = {}, signal?: AbortSignal): Promise<RowsByTable> {
+export async function copyStore(
+  from: StoreOptions,
+  to: StoreOptions,
+  vault: Vault,
+  options: CopyOptions = {},
+  signal?: AbortSignal,
+): Promise<RowsByTable> {
   // One connection: whoever else is connected is somebody else.
   const source = await openDatabase(from.kind === "postgresql" ? { ...from, poolMax: 1 } : from, vault);
   try {
@@ -86,12 +92,18 @@ async function copyTables(reader: Db, writer: Db, destination: Database, signal?
 /** On SQLite an immediate transaction already has the file for writing to itself. */
 async function keepOthersOut({ dialect }: Database, trx: Db): Promise<void> {
   if (dialect === "sqlite") return;
-  await sql`lock table ${sql.join(Object.keys(TABLES).map((table) => sql.table(table)))} in exclusive mode`.execute(trx);
+  await sql`lock table ${sql.join(Object.keys(TABLES).map((table) => sql.table(table)))} in exclusive mode`.execute(
+    trx,
+  );
 }
 
 async function refuseRows(writer: Db, table: string, where: string): Promise<void> {
   const { rows } = await sql<Row>`select 1 as found from ${sql.table(table)} limit 1`.execute(writer);
-  if (rows.length > 0) throw new RenewalError("request.invalid", `the destination ${where} is not empty: "${table}" has rows; copy into a new database`);
+  if (rows.length > 0)
+    throw new RenewalError(
+      "request.invalid",
+      `the destination ${where} is not empty: "${table}" has rows; copy into a new database`,
+    );
 }
 
 /** Page by page along the primary key, so that neither memory nor time per page grows with the table. */
@@ -105,8 +117,12 @@ async function copyTable(
   let copied = 0;
   for (let last: Row | undefined; ; ) {
     signal?.throwIfAborted();
-    const after = last === undefined ? sql`1 = 1` : sql`(${columns}) > (${sql.join(key.map((column) => last?.[column]))})`;
-    const { rows } = await sql<Row>`select * from ${sql.table(table)} where ${after} order by ${columns} limit ${sql.lit(PAGE_ROWS)}`.execute(reader);
+    const after =
+      last === undefined ? sql`1 = 1` : sql`(${columns}) > (${sql.join(key.map((column) => last?.[column]))})`;
+    const { rows } =
+      await sql<Row>`select * from ${sql.table(table)} where ${after} order by ${columns} limit ${sql.lit(PAGE_ROWS)}`.execute(
+        reader,
+      );
     if (rows.length === 0) return copied;
     await insertRows(writer, table, rows);
     copied += rows.length;
@@ -119,5 +135,7 @@ async function insertRows(writer: Db, table: string, rows: readonly Row[]): Prom
   const values = rows.map((row) => sql`(${sql.join(columns.map((column) => row[column]))})`);
   // Opening the destination has already left its own check of the same master key in "meta".
   const known = table === "meta" ? sql`on conflict do nothing` : sql``;
-  await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(values)} ${known}`.execute(writer);
+  await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(values)} ${known}`.execute(
+    writer,
+  );
 }

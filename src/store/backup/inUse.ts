@@ -10,8 +10,13 @@ export async function refuseUsed(database: Database, now: number): Promise<void>
   const users = database.dialect === "sqlite" ? await isOpenElsewhere(database) : await hasOtherSessions(database);
   const leases = users ? 0 : await liveLeases(database, now);
   if (!users && leases === 0) return;
-  const why = users ? "other renewd processes have it open" : `${leases} lease${leases === 1 ? " is" : "s are"} held by workers`;
-  throw new RenewalError("request.invalid", `the source ${database.where} is in use (${why}): stop every worker first; --force copies all the same`);
+  const why = users
+    ? "other renewd processes have it open"
+    : `${leases} lease${leases === 1 ? " is" : "s are"} held by workers`;
+  throw new RenewalError(
+    "request.invalid",
+    `the source ${database.where} is in use (${why}): stop every worker first; --force copies all the same`,
+  );
 }
 
 /** Leaving WAL mode needs the file alone (sqlite.org/wal.html), so it fails while any other connection exists, however idle. */
@@ -28,7 +33,8 @@ async function isOpenElsewhere({ db }: Database): Promise<boolean> {
 
 /** Sessions of our name, or of the name the connection URL gives them. */
 async function hasOtherSessions({ db }: Database): Promise<boolean> {
-  const { rows } = await sql<object>`select 1 as found from pg_stat_activity where datname = current_database() and usename = current_user
+  const { rows } =
+    await sql<object>`select 1 as found from pg_stat_activity where datname = current_database() and usename = current_user
     and application_name = current_setting('application_name') and pid <> pg_backend_pid() limit 1`.execute(db);
   return rows.length > 0;
 }

@@ -32,14 +32,23 @@ const FENCE_JUMP = 1_000_000;
  * Fills an empty database from a backup: all of it or nothing. The file is proved whole before the database is opened.
  * Throws `backup.file`, `backup.damaged`, `store.sealed`, or `request.invalid` when the database holds something.
  */
-export async function restoreStore(file: string, to: StoreOptions, vault: Vault, options: RestoreOptions, signal: AbortSignal): Promise<RestoreReport> {
+export async function restoreStore(
+  file: string,
+  to: StoreOptions,
+  vault: Vault,
+  options: RestoreOptions,
+  signal: AbortSignal,
+): Promise<RestoreReport> {
   const source = resolve(file);
   await fileStep(options.workDirectory, () => mkdir(options.workDirectory, { recursive: true, mode: 0o700 }));
   return withWorkDirectory(options.workDirectory, async (directory) => {
     const opened = join(directory, "opened.db");
     const header = await fileStep(source, () => unsealFile(source, opened, vault, signal));
     if (header.schemaVersion > schemaVersion) {
-      throw new RenewalError("store.unavailable", `${source}: was made by a newer renewd (schema ${header.schemaVersion}, this one knows ${schemaVersion})`);
+      throw new RenewalError(
+        "store.unavailable",
+        `${source}: was made by a newer renewd (schema ${header.schemaVersion}, this one knows ${schemaVersion})`,
+      );
     }
     const rows = await copyStore(
       { kind: "sqlite", file: opened },

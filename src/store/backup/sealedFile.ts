@@ -22,10 +22,21 @@ export interface SealedHeader {
   readonly schemaVersion: number;
 }
 
-const headerJson = z.object({ createdAt: z.int().nonnegative(), schemaVersion: z.int().positive(), keyId: z.string(), key: z.string() });
+const headerJson = z.object({
+  createdAt: z.int().nonnegative(),
+  schemaVersion: z.int().positive(),
+  keyId: z.string(),
+  key: z.string(),
+});
 
 /** Writes `to`, which must not exist, readable by its owner alone and synced. Returns its size in bytes. */
-export async function sealFile(from: string, to: string, header: SealedHeader, vault: Vault, signal: AbortSignal): Promise<number> {
+export async function sealFile(
+  from: string,
+  to: string,
+  header: SealedHeader,
+  vault: Vault,
+  signal: AbortSignal,
+): Promise<number> {
   const dataKey = randomBytes(KEY_BYTES);
   const key = vault.seal(identityOf(header), new Secret(dataKey.toString("base64")));
   const line = Buffer.from(`${MAGIC}${JSON.stringify({ ...header, keyId: vault.keyId, key })}\n`);
@@ -34,7 +45,8 @@ export async function sealFile(from: string, to: string, header: SealedHeader, v
   await using source = await open(from);
   await using target = await open(to, "wx", 0o600);
   await target.writeFile(Buffer.concat([line, iv]));
-  for await (const chunk of chunks(source, 0, (await source.stat()).size, signal)) await target.writeFile(cipher.update(chunk));
+  for await (const chunk of chunks(source, 0, (await source.stat()).size, signal))
+    await target.writeFile(cipher.update(chunk));
   await target.writeFile(Buffer.concat([cipher.final(), cipher.getAuthTag()]));
   await target.sync();
   return (await target.stat()).size;
@@ -51,7 +63,9 @@ export async function unsealFile(from: string, to: string, vault: Vault, signal:
   const start = line.length + IV_BYTES;
   const end = size - TAG_BYTES;
   if (end < start) throw damaged(from);
-  const decipher = createDecipheriv("aes-256-gcm", dataKey, await bytesAt(source, line.length, IV_BYTES), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv("aes-256-gcm", dataKey, await bytesAt(source, line.length, IV_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
   decipher.setAAD(line).setAuthTag(await bytesAt(source, end, TAG_BYTES));
   await using target = await open(to, "wx", 0o600);
   for await (const chunk of chunks(source, start, end, signal)) await target.writeFile(decipher.update(chunk));
@@ -63,18 +77,27 @@ export async function unsealFile(from: string, to: string, vault: Vault, signal:
   return header;
 }
 
-async function readHeader(source: FileHandle, from: string, vault: Vault): Promise<{ line: Buffer; header: SealedHeader; dataKey: Buffer }> {
+async function readHeader(
+  source: FileHandle,
+  from: string,
+  vault: Vault,
+): Promise<{ line: Buffer; header: SealedHeader; dataKey: Buffer }> {
   const beginning = await bytesAt(source, 0, HEADER_BYTES_MAX);
   const end = beginning.indexOf("\n");
   const line = beginning.subarray(0, end + 1);
   if (!line.toString("latin1").startsWith(MAGIC)) {
     const newer = /^renewd-backup:\d+ /.test(line.toString("latin1"));
-    const why = newer ? "it was written by a newer renewd; upgrade this one" : "it is not a backup made by `renewd backup`, or its beginning is missing";
+    const why = newer
+      ? "it was written by a newer renewd; upgrade this one"
+      : "it is not a backup made by `renewd backup`, or its beginning is missing";
     throw new RenewalError("backup.damaged", `${from}: ${why}`);
   }
   const { keyId, key, ...header } = parseHeader(line.toString("utf8").slice(MAGIC.length), from);
   if (keyId !== vault.keyId) {
-    throw new RenewalError("store.sealed", `${from}: was sealed under the master key with id ${keyId}; the configured one has id ${vault.keyId}`);
+    throw new RenewalError(
+      "store.sealed",
+      `${from}: was sealed under the master key with id ${keyId}; the configured one has id ${vault.keyId}`,
+    );
   }
   try {
     return { line, header, dataKey: Buffer.from(vault.open(identityOf(header), key).reveal(), "base64") };

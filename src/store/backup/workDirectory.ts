@@ -17,7 +17,8 @@ export async function fileStep<T>(path: string, step: () => Promise<T>): Promise
   try {
     return await step();
   } catch (thrown) {
-    if (thrown instanceof RenewalError || !(thrown instanceof Error) || !("code" in thrown) || !("syscall" in thrown)) throw thrown;
+    if (thrown instanceof RenewalError || !(thrown instanceof Error) || !("code" in thrown) || !("syscall" in thrown))
+      throw thrown;
     throw new RenewalError("backup.file", `${path}: ${thrown.message}`, { cause: thrown });
   }
 }

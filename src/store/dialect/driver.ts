@@ -47,7 +47,10 @@ export class StoreDriver implements Driver {
   async acquireConnection(): Promise<WireConnection> {
     // On SQLite this would wait for itself for ever, on PostgreSQL it would silently be outside the transaction.
     if (this.#scope.getStore()?.open) {
-      throw new RenewalError("internal.bug", "the store was used inside its own transaction; use the store handed to the transaction's work");
+      throw new RenewalError(
+        "internal.bug",
+        "the store was used inside its own transaction; use the store handed to the transaction's work",
+      );
     }
     try {
       return new WireConnection(await this.#source.connect(), this.#source);

@@ -1,4 +1,10 @@
-import { type Kysely, type Dialect as KyselyDialect, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from "kysely";
+import {
+  type Kysely,
+  type Dialect as KyselyDialect,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+} from "kysely";
 import { DatabaseError, Pool, type PoolClient, TypeOverrides, types } from "pg";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -69,7 +75,8 @@ function wireOver(client: PoolClient): Wire {
       try {
         const result = await client.query<Record<string, unknown>>(sql, [...parameters]);
         // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed before.
-        if (sql === "commit" && result.command !== "COMMIT") throw new RenewalError("internal.bug", "a transaction went on after a failed statement");
+        if (sql === "commit" && result.command !== "COMMIT")
+          throw new RenewalError("internal.bug", "a transaction went on after a failed statement");
         return { rows: result.rows, written: result.command === "SELECT" ? null : result.rowCount };
       } catch (thrown) {
         // Not an answer of the server, or its last one: the connection's state is unknown and must not return to the pool.
@@ -85,7 +92,10 @@ function wireOver(client: PoolClient): Wire {
 function withoutPassword(url: Secret): string {
   const parsed = URL.parse(url.reveal());
   if (parsed === null || !["postgres:", "postgresql:"].includes(parsed.protocol)) {
-    throw new RenewalError("config.invalid", "the database URL is not of the form postgresql://user:password@host:port/database");
+    throw new RenewalError(
+      "config.invalid",
+      "the database URL is not of the form postgresql://user:password@host:port/database",
+    );
   }
   const user = parsed.username === "" ? "" : `${decodeURIComponent(parsed.username)}@`;
   const host = parsed.host || parsed.searchParams.get("host") || "localhost";
@@ -98,7 +108,11 @@ function postgresFailure(thrown: unknown, where: string): RenewalError {
   if (thrown instanceof DatabaseError && OUR_MISTAKES.includes((thrown.code ?? "").slice(0, 2))) {
     return new RenewalError("internal.bug", `database ${where}: ${message}`, { cause: thrown });
   }
-  return new RenewalError("store.unavailable", `database ${where}: ${message}; check that PostgreSQL runs there and admits this user`, { cause: thrown });
+  return new RenewalError(
+    "store.unavailable",
+    `database ${where}: ${message}; check that PostgreSQL runs there and admits this user`,
+    { cause: thrown },
+  );
 }
 
 /** A refused connection to a name with several addresses is an AggregateError without a message of its own. */

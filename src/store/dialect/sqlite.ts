@@ -2,7 +2,13 @@ import { chmod, mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
-import { type Kysely, type Dialect as KyselyDialect, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import {
+  type Kysely,
+  type Dialect as KyselyDialect,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 
@@ -131,14 +137,17 @@ async function whileBusy<T>(step: () => T): Promise<T> {
 
 /** The low byte of node:sqlite's `errcode`; null when SQLite did not throw this. */
 function primaryCode(thrown: unknown): number | null {
-  return thrown instanceof Error && "errcode" in thrown && typeof thrown.errcode === "number" ? thrown.errcode & 0xff : null;
+  return thrown instanceof Error && "errcode" in thrown && typeof thrown.errcode === "number"
+    ? thrown.errcode & 0xff
+    : null;
 }
 
 function sqliteFailure(thrown: unknown, file: string): RenewalError {
   if (thrown instanceof RenewalError) return thrown;
   const code = primaryCode(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  if (code !== null && OUR_MISTAKES.includes(code)) return new RenewalError("internal.bug", `database ${file}: ${message}`, { cause: thrown });
+  if (code !== null && OUR_MISTAKES.includes(code))
+    return new RenewalError("internal.bug", `database ${file}: ${message}`, { cause: thrown });
   const advice =
     code === SQLITE_BUSY
       ? `another process has kept it locked for ${BUSY_TIMEOUT_MS} ms; look for a stopped or hanging renewd process`

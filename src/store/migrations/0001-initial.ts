@@ -91,9 +91,19 @@ async function createRenewals(db: Tables, name: Name): Promise<void> {
     .addColumn("order_url", "text")
     .addColumn("csr", "text")
     .execute();
-  await db.schema.createIndex("renewals_one_active").on("renewals").column("certificate").unique().where(ACTIVE).execute();
+  await db.schema
+    .createIndex("renewals_one_active")
+    .on("renewals")
+    .column("certificate")
+    .unique()
+    .where(ACTIVE)
+    .execute();
   await db.schema.createIndex("renewals_due").on("renewals").column("next_action_at").where(ACTIVE).execute();
-  await db.schema.createIndex("renewals_by_certificate").on("renewals").columns(["certificate", "created_at"]).execute();
+  await db.schema
+    .createIndex("renewals_by_certificate")
+    .on("renewals")
+    .columns(["certificate", "created_at"])
+    .execute();
   await db.schema.createIndex("renewals_by_age").on("renewals").columns(["created_at", "id"]).execute();
 }
 
@@ -137,8 +147,12 @@ async function createObservations(db: Tables, name: Name): Promise<void> {
     .addColumn("address", name, required)
     .addColumn("body", "text", required)
     .addPrimaryKeyConstraint("observations_pk", ["certificate", "endpoint", "address"])
-    .addForeignKeyConstraint("observations_status", ["certificate", "endpoint"], "endpoint_statuses", ["certificate", "endpoint"], (key) =>
-      key.onDelete("cascade"),
+    .addForeignKeyConstraint(
+      "observations_status",
+      ["certificate", "endpoint"],
+      "endpoint_statuses",
+      ["certificate", "endpoint"],
+      (key) => key.onDelete("cascade"),
     )
     .execute();
 }

@@ -47,7 +47,11 @@ export function budgetsAndCampaigns(dialect: Dialect): Migration {
         .addColumn("generation", "bigint", required)
         .addPrimaryKeyConstraint("campaign_members_pk", ["campaign", "certificate"])
         .execute();
-      await db.schema.createIndex("campaign_members_by_certificate").on("campaign_members").column("certificate").execute();
+      await db.schema
+        .createIndex("campaign_members_by_certificate")
+        .on("campaign_members")
+        .column("certificate")
+        .execute();
     },
   };
 }

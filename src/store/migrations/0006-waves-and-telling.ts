@@ -11,10 +11,20 @@ export function wavesAndTelling(dialect: Dialect): Migration {
   return {
     async up(db: Kysely<unknown>) {
       for (const index of ["renewals_one_active", "renewals_due"]) await db.schema.dropIndex(index).execute();
-      await db.schema.createIndex("renewals_one_active").on("renewals").column("certificate").unique().where(ACTIVE).execute();
+      await db.schema
+        .createIndex("renewals_one_active")
+        .on("renewals")
+        .column("certificate")
+        .unique()
+        .where(ACTIVE)
+        .execute();
       await db.schema.createIndex("renewals_due").on("renewals").column("next_action_at").where(ACTIVE).execute();
       await db.schema.alterTable("certificates").addColumn("next_observation_at", "bigint").execute();
-      await db.schema.createIndex("certificates_next_observation_at").on("certificates").column("next_observation_at").execute();
+      await db.schema
+        .createIndex("certificates_next_observation_at")
+        .on("certificates")
+        .column("next_observation_at")
+        .execute();
       await db.schema
         .createTable("channel_cursors")
         .addColumn("channel", name, (column) => column.primaryKey().notNull())

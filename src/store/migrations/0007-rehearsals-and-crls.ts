@@ -9,7 +9,11 @@ export function rehearsalsAndCrls(dialect: Dialect): Migration {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable("certificates").addColumn("next_rehearsal_at", "bigint").execute();
       await db.schema.alterTable("certificates").addColumn("rehearsal_problem", "text").execute();
-      await db.schema.createIndex("certificates_next_rehearsal_at").on("certificates").column("next_rehearsal_at").execute();
+      await db.schema
+        .createIndex("certificates_next_rehearsal_at")
+        .on("certificates")
+        .column("next_rehearsal_at")
+        .execute();
       await db.schema
         .createTable("crls")
         .addColumn("url", name, (column) => column.primaryKey().notNull())

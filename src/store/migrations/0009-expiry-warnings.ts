@@ -6,7 +6,11 @@ export function expiryWarnings(): Migration {
   return {
     async up(db: Kysely<unknown>) {
       await db.schema.alterTable("certificates").addColumn("expiry_warning_at", "bigint").execute();
-      await db.schema.createIndex("certificates_expiry_warning_at").on("certificates").column("expiry_warning_at").execute();
+      await db.schema
+        .createIndex("certificates_expiry_warning_at")
+        .on("certificates")
+        .column("expiry_warning_at")
+        .execute();
     },
   };
 }

@@ -9,7 +9,11 @@ export function replacementWaves(): Migration {
         .alterTable("campaign_members")
         .addColumn("wave", "bigint", (column) => column.notNull().defaultTo(0))
         .execute();
-      await db.schema.createIndex("campaign_members_by_wave").on("campaign_members").columns(["campaign", "wave"]).execute();
+      await db.schema
+        .createIndex("campaign_members_by_wave")
+        .on("campaign_members")
+        .columns(["campaign", "wave"])
+        .execute();
     },
   };
 }

@@ -46,7 +46,9 @@ export async function migrate(db: Db, dialect: Dialect): Promise<number> {
 }
 
 function migratorFor(db: Db, dialect: Dialect): Migrator {
-  const migrations = Object.fromEntries(Object.entries(MIGRATIONS).map(([name, migration]) => [name, migration(dialect)]));
+  const migrations = Object.fromEntries(
+    Object.entries(MIGRATIONS).map(([name, migration]) => [name, migration(dialect)]),
+  );
   return new Migrator({ db, provider: { getMigrations: async () => migrations } });
 }
 
@@ -59,5 +61,8 @@ async function refuseNewer(db: Db): Promise<void> {
   const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
   const unknown = rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name));
   if (unknown === undefined) return;
-  throw new RenewalError("store.unavailable", `the database was written by a newer renewd (it has ${unknown.name}); upgrade this one`);
+  throw new RenewalError(
+    "store.unavailable",
+    `the database was written by a newer renewd (it has ${unknown.name}); upgrade this one`,
+  );
 }

@@ -5,15 +5,22 @@ import { recordIdentity, type Vault } from "../vault.ts";
 
 export function accountStore(db: Db, vault: Vault): Accounts {
   const keyOf = (issuer: string, directory: string): string => recordIdentity("account", issuer, directory);
-  const pendingKeyOf = (issuer: string, directory: string): string => recordIdentity("account", issuer, directory, "pending");
+  const pendingKeyOf = (issuer: string, directory: string): string =>
+    recordIdentity("account", issuer, directory, "pending");
   const get = async (from: Db, issuer: string, directory: string): Promise<Account | null> => {
-    const row = await from.selectFrom("accounts").selectAll().where("issuer", "=", issuer).where("directory", "=", directory).executeTakeFirst();
+    const row = await from
+      .selectFrom("accounts")
+      .selectAll()
+      .where("issuer", "=", issuer)
+      .where("directory", "=", directory)
+      .executeTakeFirst();
     if (row === undefined) return null;
     const { url, contactDigest, sealedKey, sealedPendingKey } = row;
     const pendingKey = sealedPendingKey === null ? null : vault.open(pendingKeyOf(issuer, directory), sealedPendingKey);
     return { url, privateKey: vault.open(keyOf(issuer, directory), sealedKey), pendingKey, contactDigest };
   };
-  const update = (to: Db, issuer: string, directory: string) => to.updateTable("accounts").where("issuer", "=", issuer).where("directory", "=", directory);
+  const update = (to: Db, issuer: string, directory: string) =>
+    to.updateTable("accounts").where("issuer", "=", issuer).where("directory", "=", directory);
   return {
     get: (issuer, directory) => get(db, issuer, directory),
     async create(issuer, directory, privateKey) {
@@ -24,7 +31,8 @@ export function accountStore(db: Db, vault: Vault): Accounts {
         .onConflict((conflict) => conflict.doNothing())
         .execute();
       const account = await get(db, issuer, directory);
-      if (account === null) throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was made`);
+      if (account === null)
+        throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was made`);
       return account;
     },
     async setUrl(issuer, directory, url) {

@@ -7,7 +7,14 @@ import { atomically, type Db, type Schema } from "../schema.ts";
 /** New or changed: due at once, its past failures no longer count. */
 const afresh = (now: number) =>
   ({
-    ...{ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null, removedAt: null },
+    ...{
+      nextCheckAt: now,
+      failures: 0,
+      nextAttemptAt: null,
+      lastErrorCode: null,
+      lastErrorMessage: null,
+      removedAt: null,
+    },
     ...{ nextRehearsalAt: null, rehearsalProblem: null },
   }) as const;
 
@@ -16,10 +23,19 @@ const CRASH_LOOP: ErrorCode = "internal.crashLoop";
 /** As `afresh`, for one that is there already: what was changed may be what killed its workers. A pause is a person's decision and stays. */
 function changedTo(digest: string, now: number) {
   return (row: ExpressionBuilder<Schema, "certificates">) => {
-    const quarantined = row.and([row("lastErrorCode", "=", CRASH_LOOP), row("pausedReason", "like", `${QUARANTINED}%`)]);
+    const quarantined = row.and([
+      row("lastErrorCode", "=", CRASH_LOOP),
+      row("pausedReason", "like", `${QUARANTINED}%`),
+    ]);
     const kept = <Column extends "pausedAt" | "pausedUntil" | "pausedReason">(column: Column) =>
       row.case().when(quarantined).then(null).else(row.ref(column)).end();
-    return { digest, ...afresh(now), pausedAt: kept("pausedAt"), pausedUntil: kept("pausedUntil"), pausedReason: kept("pausedReason") };
+    return {
+      digest,
+      ...afresh(now),
+      pausedAt: kept("pausedAt"),
+      pausedUntil: kept("pausedUntil"),
+      pausedReason: kept("pausedReason"),
+    };
   };
 }
 
@@ -39,14 +55,27 @@ export function certificateStore(db: Db): CertificateStore {
       await db.updateTable("certificates").set(patch).where("name", "=", name).execute();
     },
     async moveCheck({ name, digest, nextCheckAt: from }, to) {
-      const update = db.updateTable("certificates").set({ nextCheckAt: to }).where("name", "=", name).where("digest", "=", digest);
+      const update = db
+        .updateTable("certificates")
+        .set({ nextCheckAt: to })
+        .where("name", "=", name)
+        .where("digest", "=", digest);
       const { numUpdatedRows } = await update.where("nextCheckAt", from === null ? "is" : "=", from).executeTakeFirst();
       return numUpdatedRows === 1n;
     },
-    expiring: (now, limit) => db.selectFrom("certificates").selectAll().where("expiryWarningAt", "<=", now).orderBy("expiryWarningAt").limit(limit).execute(),
+    expiring: (now, limit) =>
+      db
+        .selectFrom("certificates")
+        .selectAll()
+        .where("expiryWarningAt", "<=", now)
+        .orderBy("expiryWarningAt")
+        .limit(limit)
+        .execute(),
     async moveExpiryWarning(name, from, to) {
       const update = db.updateTable("certificates").set({ expiryWarningAt: to }).where("name", "=", name);
-      const { numUpdatedRows } = await update.where("expiryWarningAt", from === null ? "is" : "=", from).executeTakeFirst();
+      const { numUpdatedRows } = await update
+        .where("expiryWarningAt", from === null ? "is" : "=", from)
+        .executeTakeFirst();
       return numUpdatedRows === 1n;
     },
     claimObservations: (now, nextAt, limit) => claim(db, "nextObservationAt", now, nextAt, limit),
@@ -54,7 +83,13 @@ export function certificateStore(db: Db): CertificateStore {
   };
 }
 
-async function claim(db: Db, column: "nextObservationAt" | "nextRehearsalAt", now: number, nextAt: number, limit: number): Promise<string[]> {
+async function claim(
+  db: Db,
+  column: "nextObservationAt" | "nextRehearsalAt",
+  now: number,
+  nextAt: number,
+  limit: number,
+): Promise<string[]> {
   const due = await db
     .selectFrom("certificates")
     .select(["name", `${column} as seen`])
@@ -78,16 +113,29 @@ async function claim(db: Db, column: "nextObservationAt" | "nextRehearsalAt", no
 
 /** Apart so that a test can ask the database how it would find them. */
 export function dueCertificates(db: Db, now: number, limit: number) {
-  return db.selectFrom("certificates").selectAll().where("nextCheckAt", "<=", now).where("removedAt", "is", null).orderBy("nextCheckAt").limit(limit);
+  return db
+    .selectFrom("certificates")
+    .selectAll()
+    .where("nextCheckAt", "<=", now)
+    .where("removedAt", "is", null)
+    .orderBy("nextCheckAt")
+    .limit(limit);
 }
 
 /**
  * Every write repeats what it assumes in its WHERE, so that of several processes that load the same configuration at once
  * one reports each change. Names are taken in order: two of them cannot lock rows crosswise.
  */
-async function sync(trx: Db, certificates: readonly Certificate[], now: number): Promise<{ added: string[]; changed: string[]; removed: string[] }> {
+async function sync(
+  trx: Db,
+  certificates: readonly Certificate[],
+  now: number,
+): Promise<{ added: string[]; changed: string[]; removed: string[] }> {
   const known = new Map<string, Pick<CertificateRecord, "digest" | "removedAt">>();
-  for (const { name, digest, removedAt } of await trx.selectFrom("certificates").select(["name", "digest", "removedAt"]).execute()) {
+  for (const { name, digest, removedAt } of await trx
+    .selectFrom("certificates")
+    .select(["name", "digest", "removedAt"])
+    .execute()) {
     known.set(name, { digest, removedAt });
   }
   const wanted = new Map(certificates.map(({ name, digest }) => [name, digest]));
@@ -106,7 +154,10 @@ async function sync(trx: Db, certificates: readonly Certificate[], now: number):
   return { added: added.sort(), changed, removed };
 }
 
-function difference(known: Pick<CertificateRecord, "digest" | "removedAt"> | undefined, digest: string | undefined): "returned" | "changed" | "removed" | null {
+function difference(
+  known: Pick<CertificateRecord, "digest" | "removedAt"> | undefined,
+  digest: string | undefined,
+): "returned" | "changed" | "removed" | null {
   if (known === undefined) return null;
   if (digest === undefined) return known.removedAt === null ? "removed" : null;
   if (known.removedAt !== null) return "returned";
@@ -114,17 +165,30 @@ function difference(known: Pick<CertificateRecord, "digest" | "removedAt"> | und
 }
 
 /** Returns the names that were not there. */
-async function insert(trx: Db, names: readonly string[], wanted: ReadonlyMap<string, string>, now: number): Promise<string[]> {
+async function insert(
+  trx: Db,
+  names: readonly string[],
+  wanted: ReadonlyMap<string, string>,
+  now: number,
+): Promise<string[]> {
   const { floor } = await trx
     .selectFrom("certificates")
     .select((column) => column.fn.max("generationFloor").as("floor"))
     .executeTakeFirstOrThrow();
   // What a restored backup never knew may have been issued and deployed since it was made.
-  const fresh = { pausedAt: null, pausedUntil: null, pausedReason: null, restoredAt: null, generationFloor: floor ?? 0 };
+  const fresh = {
+    pausedAt: null,
+    pausedUntil: null,
+    pausedReason: null,
+    restoredAt: null,
+    generationFloor: floor ?? 0,
+  };
   const never = { nextObservationAt: null, expiryWarningAt: null };
   const inserted: string[] = [];
   for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
-    const rows = names.slice(from, from + INSERT_ROWS_MAX).map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...fresh, ...never }));
+    const rows = names
+      .slice(from, from + INSERT_ROWS_MAX)
+      .map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...fresh, ...never }));
     const returned = await trx
       .insertInto("certificates")
       .values(rows)

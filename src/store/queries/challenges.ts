@@ -14,7 +14,11 @@ export function challengeStore(db: Db): ChallengeResponses {
         .execute();
     },
     async get(token) {
-      const query = db.selectFrom("challenges").select("keyAuthorization").where("token", "=", token).where("expiresAt", ">", Date.now());
+      const query = db
+        .selectFrom("challenges")
+        .select("keyAuthorization")
+        .where("token", "=", token)
+        .where("expiresAt", ">", Date.now());
       return (await query.executeTakeFirst())?.keyAuthorization ?? null;
     },
     async remove(token) {

@@ -8,7 +8,9 @@ export function crlStore(db: Db): CrlStore {
       const result = await db
         .insertInto("crls")
         .values({ url, nextFetchAt: nextAt })
-        .onConflict((conflict) => conflict.column("url").doUpdateSet({ nextFetchAt: nextAt }).where("crls.nextFetchAt", "<=", now))
+        .onConflict((conflict) =>
+          conflict.column("url").doUpdateSet({ nextFetchAt: nextAt }).where("crls.nextFetchAt", "<=", now),
+        )
         .returning("url")
         .execute();
       return result.length === 1;

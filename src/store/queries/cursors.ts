@@ -30,16 +30,33 @@ async function claim(trx: Db, channel: string, now: number, { leaseMs, retryMaxM
     .executeTakeFirst();
   await trx
     .insertInto("channelCursors")
-    .values({ channel, seq: Number(newest?.seq ?? 0), leaseUntil: null, failures: 0, nextAttemptAt: null, lastErrorMessage: null })
+    .values({
+      channel,
+      seq: Number(newest?.seq ?? 0),
+      leaseUntil: null,
+      failures: 0,
+      nextAttemptAt: null,
+      lastErrorMessage: null,
+    })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
   const row = await trx
     .updateTable("channelCursors")
     .set({ leaseUntil: now + leaseMs })
     .where("channel", "=", channel)
-    .where((row) => row.or([row("leaseUntil", "is", null), row("leaseUntil", "<=", now), row("leaseUntil", ">", leaseUntilMax(now, leaseMs))]))
     .where((row) =>
-      row.or([row("nextAttemptAt", "is", null), row("nextAttemptAt", "<=", now), row("nextAttemptAt", ">", now + retryMaxMs + CLOCK_SKEW_MAX_MS)]),
+      row.or([
+        row("leaseUntil", "is", null),
+        row("leaseUntil", "<=", now),
+        row("leaseUntil", ">", leaseUntilMax(now, leaseMs)),
+      ]),
+    )
+    .where((row) =>
+      row.or([
+        row("nextAttemptAt", "is", null),
+        row("nextAttemptAt", "<=", now),
+        row("nextAttemptAt", ">", now + retryMaxMs + CLOCK_SKEW_MAX_MS),
+      ]),
     )
     .returningAll()
     .executeTakeFirst();

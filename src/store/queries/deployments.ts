@@ -8,10 +8,19 @@ import { readJson, receiptJson } from "./json.ts";
 export function deploymentStore(db: Db): DeploymentStore {
   return {
     async list(certificate) {
-      return (await db.selectFrom("deployments").selectAll().where("certificate", "=", certificate).orderBy("target").execute()).map(toDeployment);
+      return (
+        await db
+          .selectFrom("deployments")
+          .selectAll()
+          .where("certificate", "=", certificate)
+          .orderBy("target")
+          .execute()
+      ).map(toDeployment);
     },
     async listAll() {
-      return (await db.selectFrom("deployments").selectAll().orderBy("certificate").orderBy("target").execute()).map(toDeployment);
+      return (await db.selectFrom("deployments").selectAll().orderBy("certificate").orderBy("target").execute()).map(
+        toDeployment,
+      );
     },
     get: (certificate, target) => get(db, certificate, target),
     want: (certificate, targets, generation) => atomically(db, (trx) => want(trx, certificate, targets, generation)),
@@ -30,7 +39,11 @@ export function deploymentStore(db: Db): DeploymentStore {
       if (seen === null || !isClaimable(seen, deploymentId(seen), now, leaseMs)) return null;
       const row = await db
         .updateTable("deployments")
-        .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil: now + leaseMs }))
+        .set((current) => ({
+          fence: current("fence", "+", 1),
+          openClaims: current("openClaims", "+", 1),
+          leaseUntil: now + leaseMs,
+        }))
         .where("certificate", "=", certificate)
         .where("target", "=", target)
         .where("fence", "=", seen.fence)
@@ -56,7 +69,12 @@ export function deploymentStore(db: Db): DeploymentStore {
 }
 
 async function get(db: Db, certificate: string, target: string): Promise<Deployment | null> {
-  const row = await db.selectFrom("deployments").selectAll().where("certificate", "=", certificate).where("target", "=", target).executeTakeFirst();
+  const row = await db
+    .selectFrom("deployments")
+    .selectAll()
+    .where("certificate", "=", certificate)
+    .where("target", "=", target)
+    .executeTakeFirst();
   return row === undefined ? null : toDeployment(row);
 }
 
@@ -77,7 +95,12 @@ async function want(trx: Db, certificate: string, targets: readonly string[], ge
           return {
             ...afresh,
             // Wishes never go back: an older renewal that wakes up late must not undo a newer one.
-            wantedGeneration: row.case().when(isNewer).then(generation).else(row.ref("deployments.wantedGeneration")).end(),
+            wantedGeneration: row
+              .case()
+              .when(isNewer)
+              .then(generation)
+              .else(row.ref("deployments.wantedGeneration"))
+              .end(),
             // Whoever still deploys the older generation must not write its failure, such as `exhausted`, to the new one.
             fence: row
               .case()
@@ -93,6 +116,7 @@ async function want(trx: Db, certificate: string, targets: readonly string[], ge
 }
 
 function toDeployment(row: Selectable<Schema["deployments"]>): Deployment {
-  const receipt = row.receipt === null ? null : readJson(receiptJson, row.receipt, `receipt of ${row.certificate} at ${row.target}`);
+  const receipt =
+    row.receipt === null ? null : readJson(receiptJson, row.receipt, `receipt of ${row.certificate} at ${row.target}`);
   return { ...row, exhausted: row.exhausted !== 0, receipt };
 }

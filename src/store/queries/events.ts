@@ -64,7 +64,16 @@ async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: r
   if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
   const first = await takeNumbers(trx, vault, events.length);
   const rows = events.map(({ at, type, certificate, renewalId, target, detail }, index) => {
-    const row = { seq: first + index, at, type, certificate, renewalId, target, worker, detail: JSON.stringify(detail) };
+    const row = {
+      seq: first + index,
+      at,
+      type,
+      certificate,
+      renewalId,
+      target,
+      worker,
+      detail: JSON.stringify(detail),
+    };
     return { ...row, seal: sealOf(vault, row) };
   });
   for (let from = 0; from < rows.length; from += INSERT_ROWS_MAX) {
@@ -84,6 +93,8 @@ async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
   if (types !== undefined) query = query.where("type", "in", types);
   if (since !== undefined) query = query.where("at", ">=", since);
   const rows =
-    afterSeq === undefined ? (await query.orderBy("seq", "desc").execute()).reverse() : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
+    afterSeq === undefined
+      ? (await query.orderBy("seq", "desc").execute()).reverse()
+      : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
   return rows.map(({ seal: _, ...row }) => ({ ...row, detail: readJson(detailJson, row.detail, `event ${row.seq}`) }));
 }

@@ -23,7 +23,10 @@ export const namesJson: z.ZodType<readonly string[]> = z.array(z.string());
 
 export const receiptJson: z.ZodType<DeployReceipt> = z.record(z.string(), z.union([z.string(), z.number()]));
 
-export const detailJson: z.ZodType<EventDetail> = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]));
+export const detailJson: z.ZodType<EventDetail> = z.record(
+  z.string(),
+  z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]),
+);
 
 export const observationJson: z.ZodType<Observation> = z.object({
   address: z.string(),
@@ -50,6 +53,8 @@ export function readJson<T>(schema: z.ZodType<T>, text: string, where: string): 
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new RenewalError("internal.bug", `the database's ${where} cannot be read: it was not written by renewd`, { cause });
+    throw new RenewalError("internal.bug", `the database's ${where} cannot be read: it was not written by renewd`, {
+      cause,
+    });
   }
 }

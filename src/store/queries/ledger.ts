@@ -19,7 +19,11 @@ export function ledgerStore(db: Db, dialect: Dialect): Ledger {
       for (let from = 0; from < keys.length; from += KEYS_MAX) {
         const some = keys.slice(from, from + KEYS_MAX);
         const rows = db.selectFrom("ledger").selectAll();
-        found.push(...(await rows.where((row) => row.or(some.map(({ scope, kind, key }) => row.and({ scope, kind, key })))).execute()));
+        found.push(
+          ...(await rows
+            .where((row) => row.or(some.map(({ scope, kind, key }) => row.and({ scope, kind, key }))))
+            .execute()),
+        );
       }
       return found;
     },
@@ -38,7 +42,11 @@ export function ledgerStore(db: Db, dialect: Dialect): Ledger {
       return Number(numDeletedRows);
     },
     async reserved(renewalId) {
-      return db.selectFrom("reservations").select(["scope", "kind", "key", "tokenMs"]).where("renewalId", "=", renewalId).execute();
+      return db
+        .selectFrom("reservations")
+        .select(["scope", "kind", "key", "tokenMs"])
+        .where("renewalId", "=", renewalId)
+        .execute();
     },
     async reserve(renewalId, taken) {
       if (taken.length === 0) return;

@@ -24,7 +24,10 @@ export function observationStore(db: Db): ObservationStore {
       return (await statuses().execute()).map(toStatus);
     },
     async observations(certificate) {
-      const query = db.selectFrom("observations").select(["endpoint", "address", "body"]).where("certificate", "=", certificate);
+      const query = db
+        .selectFrom("observations")
+        .select(["endpoint", "address", "body"])
+        .where("certificate", "=", certificate);
       return (await query.orderBy("endpoint").orderBy("address").execute()).map(({ endpoint, address, body }) => ({
         endpoint,
         observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),
@@ -42,7 +45,11 @@ async function record(trx: Db, status: EndpointStatus, observations: readonly Ob
     .values({ certificate, endpoint, ...facts })
     .onConflict((conflict) => conflict.columns(["certificate", "endpoint"]).doUpdateSet(facts))
     .execute();
-  await trx.deleteFrom("observations").where("certificate", "=", certificate).where("endpoint", "=", endpoint).execute();
+  await trx
+    .deleteFrom("observations")
+    .where("certificate", "=", certificate)
+    .where("endpoint", "=", endpoint)
+    .execute();
   const byAddress = new Map(observations.map((observation) => [observation.address, observation]));
   for (const [address, observation] of byAddress) {
     await trx

@@ -13,13 +13,19 @@ export function renewalInfoStore(db: Db): RenewalInfoStore {
         .execute();
     },
     async get(certificate) {
-      return (await db.selectFrom("renewalInfos").selectAll().where("certificate", "=", certificate).executeTakeFirst()) ?? null;
+      return (
+        (await db.selectFrom("renewalInfos").selectAll().where("certificate", "=", certificate).executeTakeFirst()) ??
+        null
+      );
     },
     list: () => db.selectFrom("renewalInfos").selectAll().orderBy("certificate").execute(),
     due: (now, limit) => dueRenewalInfos(db, now, limit).execute(),
     async update(certificate, generation, patch) {
       const query = db.updateTable("renewalInfos").set({ generation, ...patch });
-      const result = await query.where("certificate", "=", certificate).where("generation", "=", generation).executeTakeFirst();
+      const result = await query
+        .where("certificate", "=", certificate)
+        .where("generation", "=", generation)
+        .executeTakeFirst();
       return result.numUpdatedRows === 1n;
     },
   };

@@ -70,9 +70,17 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
     },
     occupy: (scope, id, now) => atomically(db, (trx) => occupy(trx, scope, id, now)),
     async orderState(id) {
-      const row = await db.selectFrom("renewals").select(["sealedKey", "orderUrl", "csr"]).where("id", "=", id).executeTakeFirst();
+      const row = await db
+        .selectFrom("renewals")
+        .select(["sealedKey", "orderUrl", "csr"])
+        .where("id", "=", id)
+        .executeTakeFirst();
       const sealed = row?.sealedKey ?? null;
-      return { privateKey: sealed === null ? null : vault.open(keyIdentity(id), sealed), orderUrl: row?.orderUrl ?? null, csr: row?.csr ?? null };
+      return {
+        privateKey: sealed === null ? null : vault.open(keyIdentity(id), sealed),
+        orderUrl: row?.orderUrl ?? null,
+        csr: row?.csr ?? null,
+      };
     },
     saveOrderState: (id, fence, state) => saveOrderState(db, vault, id, fence, state),
   };
@@ -85,7 +93,9 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
 export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DuePage) {
   const farAhead = leaseUntilMax(now, leaseMs);
   const active = db.selectFrom("renewals").select(COLUMNS).where(IS_ACTIVE);
-  const due = active.where("nextActionAt", "<=", now).unionAll(active.where("nextActionAt", ">", farAhead).where("leaseUntil", ">", farAhead));
+  const due = active
+    .where("nextActionAt", "<=", now)
+    .unionAll(active.where("nextActionAt", ">", farAhead).where("leaseUntil", ">", farAhead));
   return db
     .selectFrom(due.as("due"))
     .selectAll()
@@ -102,7 +112,9 @@ function list(db: Db, filter: RenewalFilter) {
     .selectFrom("renewals")
     .select(COLUMNS)
     .$if(certificate !== undefined, (query) => query.where("certificate", "=", certificate ?? ""))
-    .$if(states !== undefined, (query) => (states?.length ? query.where("state", "in", states) : query.where(sql<SqlBool>`1 = 0`)))
+    .$if(states !== undefined, (query) =>
+      states?.length ? query.where("state", "in", states) : query.where(sql<SqlBool>`1 = 0`),
+    )
     .$if(since !== undefined, (query) => query.where("createdAt", ">=", since ?? 0))
     .orderBy("createdAt", "desc")
     .orderBy("id", "desc")
@@ -113,11 +125,21 @@ function list(db: Db, filter: RenewalFilter) {
 /** Compare-and-set, so that of any number of claimants one gets the row. The sweep looks again when the lease ends: the claimant may die. */
 async function claim(db: Db, id: string, now: number, leaseMs: number) {
   const leaseUntil = now + leaseMs;
-  const seen = await db.selectFrom("renewals").select(["fence", "leaseUntil", "openClaims"]).where("id", "=", id).where(IS_ACTIVE).executeTakeFirst();
+  const seen = await db
+    .selectFrom("renewals")
+    .select(["fence", "leaseUntil", "openClaims"])
+    .where("id", "=", id)
+    .where(IS_ACTIVE)
+    .executeTakeFirst();
   if (seen === undefined || !isClaimable(seen, id, now, leaseMs)) return null;
   const row = await db
     .updateTable("renewals")
-    .set((current) => ({ fence: current("fence", "+", 1), openClaims: current("openClaims", "+", 1), leaseUntil, nextActionAt: leaseUntil }))
+    .set((current) => ({
+      fence: current("fence", "+", 1),
+      openClaims: current("openClaims", "+", 1),
+      leaseUntil,
+      nextActionAt: leaseUntil,
+    }))
     .where("id", "=", id)
     .where(IS_ACTIVE)
     .where("fence", "=", seen.fence)
@@ -140,23 +162,40 @@ async function occupy(trx: Db, scope: string, id: string, now: number): Promise<
   if (row === undefined || row.renewalId === id) return null;
   if (await isOrdering(trx, row.renewalId, now)) return row.renewalId;
   // Compare-and-set: of two that find the holder done, one gets it.
-  const won = await trx.updateTable("orderScopes").set({ renewalId: id }).where("scope", "=", scope).where("renewalId", "=", row.renewalId).executeTakeFirst();
+  const won = await trx
+    .updateTable("orderScopes")
+    .set({ renewalId: id })
+    .where("scope", "=", scope)
+    .where("renewalId", "=", row.renewalId)
+    .executeTakeFirst();
   return won.numUpdatedRows === 1n ? null : row.renewalId;
 }
 
 /** One that waits out a back-off must not keep the other key type from being renewed meanwhile. */
 async function isOrdering(trx: Db, id: string, now: number): Promise<boolean> {
-  const holder = await trx.selectFrom("renewals").select(["state", "leaseUntil", "retryAt"]).where("id", "=", id).executeTakeFirst();
+  const holder = await trx
+    .selectFrom("renewals")
+    .select(["state", "leaseUntil", "retryAt"])
+    .where("id", "=", id)
+    .executeTakeFirst();
   if (holder === undefined || (holder.state !== "planned" && holder.state !== "issuing")) return false;
   return (holder.leaseUntil ?? 0) > now || (holder.retryAt ?? 0) <= now;
 }
 
-async function saveOrderState(db: Db, vault: Vault, id: string, fence: number, state: Partial<OrderState>): Promise<boolean> {
+async function saveOrderState(
+  db: Db,
+  vault: Vault,
+  id: string,
+  fence: number,
+  state: Partial<OrderState>,
+): Promise<boolean> {
   const { privateKey, orderUrl, csr } = state;
   const result = await db
     .updateTable("renewals")
     .set({ fence })
-    .$if(privateKey !== undefined, (query) => query.set({ sealedKey: privateKey ? vault.seal(keyIdentity(id), privateKey) : null }))
+    .$if(privateKey !== undefined, (query) =>
+      query.set({ sealedKey: privateKey ? vault.seal(keyIdentity(id), privateKey) : null }),
+    )
     .$if(orderUrl !== undefined, (query) => query.set({ orderUrl: orderUrl ?? null }))
     .$if(csr !== undefined, (query) => query.set({ csr: csr ?? null }))
     .where("id", "=", id)

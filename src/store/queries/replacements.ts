@@ -18,7 +18,13 @@ export function replacementStore(db: Db): ReplacementStore {
         }
       }),
     list: () => db.selectFrom("replacements").selectAll().orderBy("createdAt", "desc").orderBy("id").execute(),
-    members: (replacement) => db.selectFrom("replacementMembers").selectAll().where("replacement", "=", replacement).orderBy("certificate").execute(),
+    members: (replacement) =>
+      db
+        .selectFrom("replacementMembers")
+        .selectAll()
+        .where("replacement", "=", replacement)
+        .orderBy("certificate")
+        .execute(),
     async of(certificate) {
       const found = await open(db).where("certificate", "=", certificate).limit(1).executeTakeFirst();
       return found === undefined ? null : membership(found);
@@ -27,7 +33,12 @@ export function replacementStore(db: Db): ReplacementStore {
       return (await open(db).execute()).map(membership);
     },
     async end(replacement, at) {
-      await db.updateTable("replacements").set({ endedAt: at }).where("id", "=", replacement).where("endedAt", "is", null).execute();
+      await db
+        .updateTable("replacements")
+        .set({ endedAt: at })
+        .where("id", "=", replacement)
+        .where("endedAt", "is", null)
+        .execute();
     },
   };
 }
@@ -65,6 +76,8 @@ function earlierLeft(row: ExpressionBuilder<Schema & { member: Schema["replaceme
     );
 }
 
-function membership(row: Omit<ReplacementMembership, "waitsFor"> & { readonly waitsFor: number | null }): ReplacementMembership {
+function membership(
+  row: Omit<ReplacementMembership, "waitsFor"> & { readonly waitsFor: number | null },
+): ReplacementMembership {
   return { ...row, waitsFor: Number(row.waitsFor ?? 0) };
 }

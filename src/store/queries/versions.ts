@@ -24,11 +24,18 @@ const COLUMNS = [
 export function versionStore(db: Db, vault: Vault): VersionStore {
   return {
     async latest(certificate) {
-      const row = await select(db).where("certificate", "=", certificate).orderBy("generation", "desc").limit(1).executeTakeFirst();
+      const row = await select(db)
+        .where("certificate", "=", certificate)
+        .orderBy("generation", "desc")
+        .limit(1)
+        .executeTakeFirst();
       return row === undefined ? null : toVersion(row);
     },
     async get(certificate, generation) {
-      const row = await select(db).where("certificate", "=", certificate).where("generation", "=", generation).executeTakeFirst();
+      const row = await select(db)
+        .where("certificate", "=", certificate)
+        .where("generation", "=", generation)
+        .executeTakeFirst();
       return row === undefined ? null : toVersion(row);
     },
     async before(certificate, generation) {
@@ -62,7 +69,20 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
       const sealedKey = vault.seal(keyIdentity(certificate, generation), privateKey);
       await db
         .insertInto("versions")
-        .values({ certificate, generation, issuer, leaf, leafPem, chainPem, keyType, createdAt, verifiedAt, revokedAt, droppedNames, sealedKey })
+        .values({
+          certificate,
+          generation,
+          issuer,
+          leaf,
+          leafPem,
+          chainPem,
+          keyType,
+          createdAt,
+          verifiedAt,
+          revokedAt,
+          droppedNames,
+          sealedKey,
+        })
         .execute();
     },
     async privateKey(certificate, generation) {
@@ -72,12 +92,17 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         .where("certificate", "=", certificate)
         .where("generation", "=", generation)
         .executeTakeFirst();
-      if (row === undefined) throw new RenewalError("internal.bug", `there is no generation ${generation} of certificate ${certificate}`);
+      if (row === undefined)
+        throw new RenewalError("internal.bug", `there is no generation ${generation} of certificate ${certificate}`);
       return vault.open(keyIdentity(certificate, generation), row.sealedKey);
     },
     async bySerial(serial) {
       // Serials are inside the leaf's JSON; this is asked by a person, about once a year.
-      const row = await select(db).where("leaf", "like", `%"serial":"${serial}"%`).orderBy("createdAt", "desc").limit(1).executeTakeFirst();
+      const row = await select(db)
+        .where("leaf", "like", `%"serial":"${serial}"%`)
+        .orderBy("createdAt", "desc")
+        .limit(1)
+        .executeTakeFirst();
       return row === undefined ? null : toVersion(row);
     },
     async markRevoked(certificate, generation, at) {

@@ -20,7 +20,10 @@ const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 beforeAll(useAwsTestCredentials);
 
 function make(fake: AcmFake, more: Record<string, unknown> = {}): Deployer {
-  return awsAcm.create(awsAcm.options.parse({ region: fake.region, endpoint: fake.endpoint, ...more }), dependencies("alb"));
+  return awsAcm.create(
+    awsAcm.options.parse({ region: fake.region, endpoint: fake.endpoint, ...more }),
+    dependencies("alb"),
+  );
 }
 
 for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
@@ -69,7 +72,8 @@ describe("aws-acm", () => {
   });
   afterEach(() => fake.stop());
 
-  const issue = (generation: number, more: Partial<PairOptions> = {}) => issuer.issue({ certificate: "www", generation, ...more });
+  const issue = (generation: number, more: Partial<PairOptions> = {}) =>
+    issuer.issue({ certificate: "www", generation, ...more });
   const deploy = (pair: IssuedCertificate, previous: DeployReceipt | null = null, more: Record<string, unknown> = {}) =>
     make(fake, more).deploy({ pair, previous }, NEVER);
   const tagsOf = (arn: unknown) => fake.certificates().find((held) => held.arn === arn)?.tags;
@@ -141,14 +145,20 @@ describe("aws-acm", () => {
 
   it("foresees that ACM lets no key usage go, but for clientAuth and an ECDSA key's keyEncipherment", async () => {
     const receipt = await deploy(
-      await issue(1, { keyUsage: ["digitalSignature", "keyEncipherment", "keyAgreement"], extendedKeyUsage: [SERVER_AUTH, CLIENT_AUTH] }),
+      await issue(1, {
+        keyUsage: ["digitalSignature", "keyEncipherment", "keyAgreement"],
+        extendedKeyUsage: [SERVER_AUTH, CLIENT_AUTH],
+      }),
     );
     await expect(deploy(await issue(2, { keyUsage: ["digitalSignature"] }), receipt)).rejects.toMatchObject({
       code: "deploy.refused",
       message: expect.stringContaining("has KEY_AGREEMENT, the new"),
     });
     expect(fake.actions.filter((action) => action === "ImportCertificate")).toHaveLength(1);
-    await deploy(await issue(3, { keyUsage: ["digitalSignature", "keyAgreement"], extendedKeyUsage: [SERVER_AUTH] }), receipt);
+    await deploy(
+      await issue(3, { keyUsage: ["digitalSignature", "keyAgreement"], extendedKeyUsage: [SERVER_AUTH] }),
+      receipt,
+    );
     expect(tagsOf(receipt.arn)).toMatchObject({ "renewd:generation": "3" });
   });
 
@@ -160,8 +170,16 @@ describe("aws-acm", () => {
     });
     const ca = await createRoot({ keyType: "rsa-2048" });
     const { certPem, keyPem } = await ca.issue({ names: ["a.test"], keyType: "ecdsa-p256" });
-    const mixed = { ...(await issuer.issue({ certificate: "a", generation: 2, keyPem })), leafPem: certPem, leaf: readLeaf(certPem), chainPem: [ca.certPem] };
-    await expect(deploy(mixed)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("signing CA") });
+    const mixed = {
+      ...(await issuer.issue({ certificate: "a", generation: 2, keyPem })),
+      leafPem: certPem,
+      leaf: readLeaf(certPem),
+      chainPem: [ca.certPem],
+    };
+    await expect(deploy(mixed)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("signing CA"),
+    });
   });
 
   it("occupies the configured ARN and nothing else", () => {

@@ -17,12 +17,17 @@ const [HERE, THERE] = ["eu-central-1", "us-east-1"];
 beforeAll(useAwsTestCredentials);
 
 function make(fake: AcmFake, more: Record<string, unknown> = {}): Deployer {
-  return awsAcm.create(awsAcm.options.parse({ regions: [HERE, THERE], endpoint: fake.endpoint, ...more }), dependencies("edge"));
+  return awsAcm.create(
+    awsAcm.options.parse({ regions: [HERE, THERE], endpoint: fake.endpoint, ...more }),
+    dependencies("edge"),
+  );
 }
 
 /** Fingerprints by region. */
 function held(fake: AcmFake): Record<string, string> {
-  return Object.fromEntries(fake.certificates().map(({ arn, certPem }) => [arn.split(":")[3], readLeaf(certPem).fingerprint]));
+  return Object.fromEntries(
+    fake.certificates().map(({ arn, certPem }) => [arn.split(":")[3], readLeaf(certPem).fingerprint]),
+  );
 }
 
 for (const [trouble, disturbance, code] of [
@@ -75,7 +80,10 @@ describe("aws-acm", () => {
         fingerprint: pair.leaf.fingerprint,
       });
       const again = await deploy(await issue(2), receipt);
-      expect(again).toMatchObject({ [`arn.${HERE}`]: receipt[`arn.${HERE}`], [`arn.${THERE}`]: receipt[`arn.${THERE}`] });
+      expect(again).toMatchObject({
+        [`arn.${HERE}`]: receipt[`arn.${HERE}`],
+        [`arn.${THERE}`]: receipt[`arn.${THERE}`],
+      });
       expect(fake.certificates()).toHaveLength(2);
     });
 
@@ -85,7 +93,9 @@ describe("aws-acm", () => {
       fake.disturb(`${HERE}/ImportCertificate`, { fault: "InternalFailure", status: 500 });
       await expect(deploy(pair, receipt)).rejects.toMatchObject({
         code: "deploy.unreachable",
-        message: expect.stringMatching(new RegExp(`^${HERE}: ACM in ${HERE}: ImportCertificate: .*; done in ${THERE}$`)),
+        message: expect.stringMatching(
+          new RegExp(`^${HERE}: ACM in ${HERE}: ImportCertificate: .*; done in ${THERE}$`),
+        ),
       });
       expect(held(fake)[THERE]).toBe(pair.leaf.fingerprint);
       const before = count("ImportCertificate");
@@ -106,7 +116,11 @@ describe("aws-acm", () => {
       fake.disturb(`${HERE}/ListCertificates`, { fault: "LimitExceededException" });
       fake.disturb(`${THERE}/ListCertificates`, { fault: "ThrottlingException", retryAfter: 300 });
       const error: unknown = await deploy(await issue(1)).catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ code: "deploy.rateLimited", retryAt: expect.any(Number), message: expect.stringMatching(`${HERE}: .*; ${THERE}: `) });
+      expect(error).toMatchObject({
+        code: "deploy.rateLimited",
+        retryAt: expect.any(Number),
+        message: expect.stringMatching(`${HERE}: .*; ${THERE}: `),
+      });
       const wait = Number(error instanceof Error && "retryAt" in error ? error.retryAt : null) - Date.now();
       expect(wait).toBeGreaterThan(280_000);
       expect(wait).toBeLessThanOrEqual(300_000);
@@ -114,7 +128,10 @@ describe("aws-acm", () => {
 
     it("is refused for good when that is all there is to say", async () => {
       fake.disturb(`${THERE}/ListCertificates`, { fault: "LimitExceededException" });
-      await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringMatching(`^${THERE}: .*; done in ${HERE}$`) });
+      await expect(deploy(await issue(1))).rejects.toMatchObject({
+        code: "deploy.refused",
+        message: expect.stringMatching(`^${THERE}: .*; done in ${HERE}$`),
+      });
     });
 
     it("keeps the ARN when the target had one region before, and when it has one again", async () => {
@@ -155,7 +172,12 @@ describe("aws-acm", () => {
       const pair = await issue(2, rsa);
       await expect(make(fake, anew).preflight?.("www", pair.leaf, NEVER)).resolves.toBeUndefined();
       const second = await deploy(pair, first, { ...anew, tags: { team: "edge" } });
-      expect(second).toEqual({ arn: expect.any(String), previousArn: first.arn, generation: 2, fingerprint: pair.leaf.fingerprint });
+      expect(second).toEqual({
+        arn: expect.any(String),
+        previousArn: first.arn,
+        generation: 2,
+        fingerprint: pair.leaf.fingerprint,
+      });
       expect(second.arn).not.toBe(first.arn);
       expect(tagsOf(second.arn)).toEqual({
         team: "edge",
@@ -182,7 +204,8 @@ describe("aws-acm", () => {
       fake.disturb("ImportCertificate", "reset");
       await expect(deploy(pair, first, anew)).rejects.toMatchObject({ code: "deploy.unreachable" });
       expect(fake.certificates()).toHaveLength(2);
-      for (const previous of [first, null]) expect(await deploy(pair, previous, anew)).toMatchObject({ previousArn: first.arn, generation: 2 });
+      for (const previous of [first, null])
+        expect(await deploy(pair, previous, anew)).toMatchObject({ previousArn: first.arn, generation: 2 });
       expect(fake.certificates()).toHaveLength(2);
     });
 
@@ -201,7 +224,9 @@ describe("aws-acm", () => {
         for (const previous of [first, second, null]) {
           // Its key fits the first ARN, which is the older one: only there it is not known to be late.
           if (by === issuer && previous === first) continue;
-          await expect(deploy(await issue(2, by), previous, anew)).rejects.toMatchObject({ code: "deploy.newerGeneration" });
+          await expect(deploy(await issue(2, by), previous, anew)).rejects.toMatchObject({
+            code: "deploy.newerGeneration",
+          });
         }
       }
     });
@@ -210,7 +235,10 @@ describe("aws-acm", () => {
       const { arn } = await deploy(await issue(1), null, one);
       const receipt = await deploy(await issue(2, rsa), null, { ...anew, arn });
       expect(receipt).toMatchObject({ previousArn: arn });
-      expect(await deploy(await issue(3, rsa), receipt, { ...anew, arn })).toMatchObject({ arn: receipt.arn, previousArn: arn });
+      expect(await deploy(await issue(3, rsa), receipt, { ...anew, arn })).toMatchObject({
+        arn: receipt.arn,
+        previousArn: arn,
+      });
       expect(fake.certificates()).toHaveLength(2);
     });
   });

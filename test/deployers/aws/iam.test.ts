@@ -70,7 +70,8 @@ describe("aws-iam", () => {
   });
   afterEach(() => fake.stop());
 
-  const issue = (generation: number, more: Partial<PairOptions> = {}) => issuer.issue({ certificate: "www", generation, ...more });
+  const issue = (generation: number, more: Partial<PairOptions> = {}) =>
+    issuer.issue({ certificate: "www", generation, ...more });
   const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}, previous: DeployReceipt | null = null) =>
     make(fake, more).deploy({ pair, previous }, NEVER);
   const names = () => fake.certificates().map(({ name }) => name);
@@ -86,7 +87,9 @@ describe("aws-iam", () => {
       generation: 12,
       fingerprint: pair.leaf.fingerprint,
     });
-    expect(fake.certificates()).toMatchObject([{ name, chainPem: pair.chainPem.join(""), tags: { team: "edge", "renewd:certificate": "www" } }]);
+    expect(fake.certificates()).toMatchObject([
+      { name, chainPem: pair.chainPem.join(""), tags: { team: "edge", "renewd:certificate": "www" } },
+    ]);
   });
 
   it("keeps the last generations and deletes what is older", async () => {
@@ -113,7 +116,10 @@ describe("aws-iam", () => {
     for (const generation of [1, 2]) await deploy(await issue(generation), { keep: 2 });
     fake.disturb("DeleteServerCertificate", { fault: "AccessDenied", message: "not authorized", status: 403 });
     const receipt = await deploy(await issue(3), { keep: 2 });
-    expect(receipt).toMatchObject({ generation: 3, notDeleted: expect.stringMatching(/not authorized.*iam:DeleteServerCertificate/) });
+    expect(receipt).toMatchObject({
+      generation: 3,
+      notDeleted: expect.stringMatching(/not authorized.*iam:DeleteServerCertificate/),
+    });
     expect(names()).toHaveLength(3);
   });
 
@@ -156,15 +162,24 @@ describe("aws-iam", () => {
     const pair = await issue(1);
     const { name } = await deploy(pair);
     fake.removeTag(String(name), "renewd:certificate");
-    await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("not uploaded by renewd") });
+    await expect(deploy(pair)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("not uploaded by renewd"),
+    });
   });
 
   it("lets the pair issued later win between two of one generation, and refuses the other", async () => {
     const day = 86_400_000;
-    const [earlier, later] = [await issue(1, { notBefore: new Date(Date.now() - 2 * day) }), await issue(1, { notBefore: new Date(Date.now() - day) })];
+    const [earlier, later] = [
+      await issue(1, { notBefore: new Date(Date.now() - 2 * day) }),
+      await issue(1, { notBefore: new Date(Date.now() - day) }),
+    ];
     await deploy(earlier);
     const { name } = await deploy(later);
-    await expect(deploy(earlier)).rejects.toMatchObject({ code: "deploy.newerGeneration", message: expect.stringContaining(String(name)) });
+    await expect(deploy(earlier)).rejects.toMatchObject({
+      code: "deploy.newerGeneration",
+      message: expect.stringContaining(String(name)),
+    });
   });
 
   it("uploads nothing twice and deletes nothing when all is done", async () => {
@@ -186,7 +201,9 @@ describe("aws-iam", () => {
     const reason = new RenewalError("lease.lost", "another worker has taken over");
     fake.disturb("DeleteServerCertificate", { meanwhile: () => controller.abort(reason) });
     const uploads = count("UploadServerCertificate");
-    await expect(make(fake, { keep: 2 }).deploy({ pair: await issue(3), previous: null }, controller.signal)).rejects.toBe(reason);
+    await expect(
+      make(fake, { keep: 2 }).deploy({ pair: await issue(3), previous: null }, controller.signal),
+    ).rejects.toBe(reason);
     expect(count("UploadServerCertificate")).toBe(uploads);
   });
 

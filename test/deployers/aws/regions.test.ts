@@ -39,10 +39,26 @@ describe("acting in every region", () => {
   });
 
   it.each([
-    ["what can be tried again wins over what cannot", [REFUSED, DOWN], { code: "deploy.unreachable", retryAt: null, message: "a: no; b: down" }],
-    ["a wait that was asked for is kept", [DOWN, throttled(7)], { code: "deploy.rateLimited", retryAt: 7, message: "a: down; b: slow" }],
-    ["the longest wait counts", [throttled(9), throttled(7)], { code: "deploy.rateLimited", retryAt: 9, message: "a: slow; b: slow" }],
-    ["what cannot be tried again asks for no wait", [REFUSED, "done"], { code: "deploy.refused", retryAt: null, message: "a: no; done in b" }],
+    [
+      "what can be tried again wins over what cannot",
+      [REFUSED, DOWN],
+      { code: "deploy.unreachable", retryAt: null, message: "a: no; b: down" },
+    ],
+    [
+      "a wait that was asked for is kept",
+      [DOWN, throttled(7)],
+      { code: "deploy.rateLimited", retryAt: 7, message: "a: down; b: slow" },
+    ],
+    [
+      "the longest wait counts",
+      [throttled(9), throttled(7)],
+      { code: "deploy.rateLimited", retryAt: 9, message: "a: slow; b: slow" },
+    ],
+    [
+      "what cannot be tried again asks for no wait",
+      [REFUSED, "done"],
+      { code: "deploy.refused", retryAt: null, message: "a: no; done in b" },
+    ],
     ["the only region speaks for itself", [DOWN], { code: "deploy.unreachable", message: "down" }],
     ["a bug is one", [new TypeError("oops"), "done"], { code: "internal.bug", message: "a: oops; done in b" }],
   ])("fails so that %s", async (_why, outcomes, failure) => {

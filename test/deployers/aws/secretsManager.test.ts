@@ -74,7 +74,8 @@ describe("aws-secrets-manager", () => {
   });
   afterEach(() => fake.stop());
 
-  const issue = (generation: number, more: Partial<PairOptions> = {}) => issuer.issue({ certificate: "www", generation, ...more });
+  const issue = (generation: number, more: Partial<PairOptions> = {}) =>
+    issuer.issue({ certificate: "www", generation, ...more });
   const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}, previous: DeployReceipt | null = null) =>
     make(fake, more).deploy({ pair, previous }, NEVER);
   const count = (action: string) => fake.actions.filter((asked) => asked === action).length;
@@ -84,7 +85,11 @@ describe("aws-secrets-manager", () => {
     const receipt = await deploy(pair, { tags: { team: "edge" }, kmsKeyId: "alias/tls" });
     expect(fake.tags(SECRET)).toEqual({ team: "edge", "renewd:certificate": "www" });
     expect(fake.kmsKey(SECRET)).toBe("alias/tls");
-    expect(JSON.parse(fake.value(SECRET) ?? "")).toMatchObject({ certificate: pair.leafPem, privateKey: pair.privateKey.reveal(), generation: 1 });
+    expect(JSON.parse(fake.value(SECRET) ?? "")).toMatchObject({
+      certificate: pair.leafPem,
+      privateKey: pair.privateKey.reveal(),
+      generation: 1,
+    });
     expect(receipt).toEqual({
       arn: expect.stringMatching(/:secret:tls\/www-/),
       version: expect.stringMatching(/^renewd-1-\d+-[0-9a-f]{32}$/),
@@ -96,7 +101,8 @@ describe("aws-secrets-manager", () => {
   it("moves AWSCURRENT to the new pair and leaves the one before as AWSPREVIOUS", async () => {
     const [first, second, third] = [await issue(1), await issue(2), await issue(3)];
     for (const pair of [first, second, third]) await deploy(pair);
-    const fingerprint = (stage: "AWSCURRENT" | "AWSPREVIOUS") => JSON.parse(fake.value(SECRET, stage) ?? "").fingerprint;
+    const fingerprint = (stage: "AWSCURRENT" | "AWSPREVIOUS") =>
+      JSON.parse(fake.value(SECRET, stage) ?? "").fingerprint;
     expect(fingerprint("AWSCURRENT")).toBe(third.leaf.fingerprint);
     expect(fingerprint("AWSPREVIOUS")).toBe(second.leaf.fingerprint);
   });
@@ -147,10 +153,16 @@ describe("aws-secrets-manager", () => {
 
   it("lets the pair issued later win between two of one generation", async () => {
     const day = 86_400_000;
-    const [earlier, later] = [await issue(1, { notBefore: new Date(Date.now() - 2 * day) }), await issue(1, { notBefore: new Date(Date.now() - day) })];
+    const [earlier, later] = [
+      await issue(1, { notBefore: new Date(Date.now() - 2 * day) }),
+      await issue(1, { notBefore: new Date(Date.now() - day) }),
+    ];
     await deploy(earlier);
     await deploy(later);
-    await expect(deploy(earlier)).rejects.toMatchObject({ code: "deploy.newerGeneration", message: expect.stringContaining("`adopt: true`") });
+    await expect(deploy(earlier)).rejects.toMatchObject({
+      code: "deploy.newerGeneration",
+      message: expect.stringContaining("`adopt: true`"),
+    });
     expect(JSON.parse(fake.value(SECRET) ?? "").fingerprint).toBe(later.leaf.fingerprint);
   });
 
@@ -158,7 +170,10 @@ describe("aws-secrets-manager", () => {
     await deploy(await issue(1));
     const pair = await issue(2);
     fake.disturb("UpdateSecretVersionStage", { meanwhile: () => fake.put(SECRET, "another writer's") });
-    await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("at the same time") });
+    await expect(deploy(pair)).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("at the same time"),
+    });
     expect(fake.value(SECRET)).toBe("another writer's");
     await deploy(pair);
     expect(JSON.parse(fake.value(SECRET) ?? "").generation).toBe(2);
@@ -187,7 +202,10 @@ describe("aws-secrets-manager", () => {
   it("refuses a secret that is not ours, until it may be adopted", async () => {
     fake.put(SECRET, "somebody else's");
     const pair = await issue(1);
-    const refusal = { code: "deploy.refused", message: expect.stringMatching(/tls\/www was not created by renewd.*adopt: true/) };
+    const refusal = {
+      code: "deploy.refused",
+      message: expect.stringMatching(/tls\/www was not created by renewd.*adopt: true/),
+    };
     await expect(deploy(pair)).rejects.toMatchObject(refusal);
     await expect(make(fake).preflight?.("www", pair.leaf, NEVER)).rejects.toMatchObject(refusal);
     expect(fake.value(SECRET)).toBe("somebody else's");
@@ -241,15 +259,24 @@ describe("aws-secrets-manager", () => {
     await fake.stop();
     fake = await startSecretsManagerFake({ quota: 0 });
     const pair = await issue(1);
-    await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringMatching(/quota of secrets.*Service Quotas/) });
+    await expect(deploy(pair)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringMatching(/quota of secrets.*Service Quotas/),
+    });
     fake.disturb("CreateSecret", { fault: "EncryptionFailure", message: "Access to KMS is not allowed" });
-    await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("kms:GenerateDataKey") });
+    await expect(deploy(pair)).rejects.toMatchObject({
+      code: "deploy.forbidden",
+      message: expect.stringContaining("kms:GenerateDataKey"),
+    });
   });
 
   it("looks again when the secret appears while it creates it", async () => {
     fake.disturb("DescribeSecret", { fault: "ResourceNotFoundException" });
     fake.put(SECRET, "just now");
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("at the same time") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("at the same time"),
+    });
     expect(fake.value(SECRET)).toBe("just now");
   });
 

@@ -16,7 +16,10 @@ const IMPORT = /^POST \/certificates\/.*\/import$/;
 function make(fake: KeyVaultFake, more: Record<string, unknown> = {}): Deployer {
   const credential = { tenantId: fake.tenantId, clientId: fake.clientId, clientSecret: "env:AZURE_SECRET" };
   const options = azureKeyVault.options.parse({ vault: fake.vault, credential, ...more });
-  return azureKeyVault.create(options, dependencies("vault", { AZURE_SECRET: fake.clientSecret, WRONG: "wrong-client-secret" }));
+  return azureKeyVault.create(
+    options,
+    dependencies("vault", { AZURE_SECRET: fake.clientSecret, WRONG: "wrong-client-secret" }),
+  );
 }
 
 for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
@@ -34,7 +37,10 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         served: stored,
         fallSilent: () => fake.fallSilent(IMPORT),
         async breakDown() {
-          fake.disturbAlways(IMPORT, { status: 500, body: { error: { code: "InternalServerError", message: "try again" } } });
+          fake.disturbAlways(IMPORT, {
+            status: 500,
+            body: { error: { code: "InternalServerError", message: "try again" } },
+          });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };
         },
         [Symbol.asyncDispose]: () => fake.stop(),
@@ -56,7 +62,8 @@ describe("azure-key-vault", () => {
   afterEach(() => fake.stop());
 
   const issue = (generation: number, certificate = "www") => issuer.issue({ certificate, generation });
-  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) => make(fake, more).deploy({ pair, previous: null }, NEVER);
+  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
+    make(fake, more).deploy({ pair, previous: null }, NEVER);
 
   it("imports each generation as a version that carries its tags from the first moment", async () => {
     const [first, second] = [await issue(1), await issue(2)];
@@ -64,7 +71,12 @@ describe("azure-key-vault", () => {
     const receipt = await deploy(second, { tags: { team: "edge" } });
     const versions = fake.versions("www");
     expect(versions).toHaveLength(2);
-    expect(receipt).toEqual({ name: "www", version: versions[1]?.version, generation: 2, fingerprint: second.leaf.fingerprint });
+    expect(receipt).toEqual({
+      name: "www",
+      version: versions[1]?.version,
+      generation: 2,
+      fingerprint: second.leaf.fingerprint,
+    });
     expect(versions[0]?.tags).toMatchObject({ "renewd-generation": "1", team: "edge" });
     expect(versions[1]?.tags).toMatchObject({
       "renewd-certificate": "www",
@@ -72,7 +84,9 @@ describe("azure-key-vault", () => {
       "renewd-fingerprint": second.leaf.fingerprint,
       team: "edge",
     });
-    expect(versions[1]?.pem).toBe(`${second.privateKey.reveal()}${second.leafPem.trimEnd()}\n${second.chainPem.join("")}`);
+    expect(versions[1]?.pem).toBe(
+      `${second.privateKey.reveal()}${second.leafPem.trimEnd()}\n${second.chainPem.join("")}`,
+    );
   });
 
   it("imports nothing that is there already, and finishes tags that are missing", async () => {
@@ -128,13 +142,22 @@ describe("azure-key-vault", () => {
   it("says that a deleted certificate keeps its name", async () => {
     await deploy(await issue(1));
     fake.softDelete("www");
-    await expect(deploy(await issue(2))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringMatching(/409.*recovered or purged/) });
-    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("purge") });
+    await expect(deploy(await issue(2))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringMatching(/409.*recovered or purged/),
+    });
+    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("purge"),
+    });
   });
 
   it("names the missing permission", async () => {
     fake.forbid("import");
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("permission import") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.forbidden",
+      message: expect.stringContaining("permission import"),
+    });
     fake.forbid("get");
     await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({
       code: "deploy.forbidden",
@@ -147,7 +170,9 @@ describe("azure-key-vault", () => {
     const error = await deploy(await issue(1), { credential }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("AADSTS7000215") });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain("wrong-client-secret");
-    await expect(deploy(await issue(1), { credential: { ...credential, clientSecret: "env:MISSING" } })).rejects.toMatchObject({ code: "config.secret" });
+    await expect(
+      deploy(await issue(1), { credential: { ...credential, clientSecret: "env:MISSING" } }),
+    ).rejects.toMatchObject({ code: "config.secret" });
   });
 
   it("asks once when throttled, and says when Key Vault allows the next attempt", async () => {
@@ -169,7 +194,10 @@ describe("azure-key-vault", () => {
 
   it("hides a key that an answer quotes", async () => {
     const pair = await issue(1);
-    fake.disturb(IMPORT, { status: 400, body: { error: { code: "BadParameter", message: `cannot read ${pair.privateKey.reveal()}` } } });
+    fake.disturb(IMPORT, {
+      status: 400,
+      body: { error: { code: "BadParameter", message: `cannot read ${pair.privateKey.reveal()}` } },
+    });
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(pair.privateKey.reveal().split("\n")[1]);

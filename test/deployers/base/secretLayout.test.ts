@@ -8,7 +8,8 @@ describe("the text of a secret in AWS Secrets Manager", () => {
   beforeAll(async () => {
     pair = await (await createPairIssuer()).issue({ certificate: "www", generation: 7 });
   });
-  const json = (options: Omit<Parameters<typeof secretText>[1], "layout">) => JSON.parse(secretText(pair, { layout: "json", ...options }).reveal());
+  const json = (options: Omit<Parameters<typeof secretText>[1], "layout">) =>
+    JSON.parse(secretText(pair, { layout: "json", ...options }).reveal());
 
   it("has every part by its own name", () => {
     expect(json({})).toEqual({
@@ -29,7 +30,9 @@ describe("the text of a secret in AWS Secrets Manager", () => {
   });
 
   it("is a bundle with `layout: pem`", () => {
-    expect(secretText(pair, { layout: "pem" }).reveal()).toBe(pair.privateKey.reveal() + pair.leafPem + pair.chainPem.join(""));
+    expect(secretText(pair, { layout: "pem" }).reveal()).toBe(
+      pair.privateKey.reveal() + pair.leafPem + pair.chainPem.join(""),
+    );
   });
 
   it.each([

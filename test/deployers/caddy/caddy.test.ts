@@ -18,7 +18,11 @@ function make(server: Pick<Caddy, "admin" | "directory">, more: Record<string, u
   return caddy.create(caddy.options.parse(options), dependencies("edge"));
 }
 
-async function start(issuer: PairIssuer, names: readonly string[], more: { tcp?: boolean; origins?: readonly string[] } = {}): Promise<Caddy> {
+async function start(
+  issuer: PairIssuer,
+  names: readonly string[],
+  more: { tcp?: boolean; origins?: readonly string[] } = {},
+): Promise<Caddy> {
   const issued = names.map(async (name) => {
     const pair = await issuer.issue({ certificate: name, generation: 0 });
     return [name, { certPem: pair.leafPem, keyPem: pair.privateKey.reveal() }] as const;
@@ -85,7 +89,8 @@ describe("caddy", () => {
     // A reload opens a second listening socket (SO_REUSEPORT) and closes the first: unless the kernel is told to move them, connections
     // still in the first one's queue are reset (Linux, ip-sysctl: tcp_migrate_req). Nobody but the operator can help that.
     const migrates = (await readFile("/proc/sys/net/ipv4/tcp_migrate_req", "utf8").catch(() => "0")).trim() === "1";
-    const excused = (failure: unknown): boolean => !migrates && failure instanceof Error && "code" in failure && failure.code === "ECONNRESET";
+    const excused = (failure: unknown): boolean =>
+      !migrates && failure instanceof Error && "code" in failure && failure.code === "ECONNRESET";
     expect(failures.filter((failure) => !excused(failure))).toEqual([]);
     expect(handshakes - failures.length).toBeGreaterThan(14);
   });
@@ -122,7 +127,9 @@ describe("caddy", () => {
       expect(await served("newcomer", fresh)).toBe(pair.leaf.fingerprint);
     }
     const file = join(fresh.directory, "newcomer.pem");
-    const held = names.map((name) => join(fresh.directory, `${name}.pem`)).map((path) => ({ certificate: path, key: path }));
+    const held = names
+      .map((name) => join(fresh.directory, `${name}.pem`))
+      .map((path) => ({ certificate: path, key: path }));
     const tls = { certificates: { load_files: [...held, { "@id": "renewd-newcomer", certificate: file, key: file }] } };
     expect(await fresh.config()).toEqual({ ...Object(before), apps: { ...Object(before).apps, tls } });
   });
@@ -150,7 +157,8 @@ describe("caddy", () => {
     const changed = createServer((request, response) => {
       asked.push(request.headers["if-match"]);
       // As Caddy does: the ETag comes as a trailer, and a change since then is refused with 412.
-      if (request.method !== "GET") return response.writeHead(412).end('{"error":"If-Match header did not match current config hash"}');
+      if (request.method !== "GET")
+        return response.writeHead(412).end('{"error":"If-Match header did not match current config hash"}');
       response.writeHead(200, { trailer: "ETag" });
       response.addTrailers({ ETag: '"/config/apps/tls/certificates/load_files 1"' });
       return response.end(JSON.stringify([{ certificate: file, key: file }]));
@@ -182,7 +190,9 @@ describe("caddy", () => {
     try {
       for (const [admin, code] of cases) {
         const expected = { code, message: expect.stringContaining(admin) };
-        await expect(make(server, { admin, timeout: "300ms" }).preflight?.("absent", null, NEVER)).rejects.toMatchObject(expected);
+        await expect(
+          make(server, { admin, timeout: "300ms" }).preflight?.("absent", null, NEVER),
+        ).rejects.toMatchObject(expected);
         await expect(deploy("absent", 1, { admin, timeout: "300ms" })).rejects.toMatchObject(expected);
       }
       expect((await readdir(server.directory)).filter((name) => name.includes("absent"))).toEqual([]);

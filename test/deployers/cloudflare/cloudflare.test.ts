@@ -15,8 +15,16 @@ const NEVER = new AbortController().signal;
 const DAY_MS = 86_400_000;
 
 function make(fake: CloudflareFake, more: Record<string, unknown> = {}): Deployer {
-  const options = cloudflare.options.parse({ zone: fake.zone, token: "env:CF_TOKEN", endpoint: fake.endpoint, ...more });
-  return cloudflare.create(options, dependencies("edge", { CF_TOKEN: fake.token, OTHER: `other-${"x".repeat(30)}`, MANGLED: "two words" }));
+  const options = cloudflare.options.parse({
+    zone: fake.zone,
+    token: "env:CF_TOKEN",
+    endpoint: fake.endpoint,
+    ...more,
+  });
+  return cloudflare.create(
+    options,
+    dependencies("edge", { CF_TOKEN: fake.token, OTHER: `other-${"x".repeat(30)}`, MANGLED: "two words" }),
+  );
 }
 
 for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
@@ -56,7 +64,8 @@ describe("cloudflare", () => {
   });
   afterEach(() => fake.stop());
 
-  const issue = (generation: number, more: Partial<PairOptions> = {}) => issuer.issue({ certificate: "www", generation, ...more });
+  const issue = (generation: number, more: Partial<PairOptions> = {}) =>
+    issuer.issue({ certificate: "www", generation, ...more });
   const deploy = (pair: IssuedCertificate, previous: DeployReceipt | null = null, more: Record<string, unknown> = {}) =>
     make(fake, more).deploy({ pair, previous }, NEVER);
 
@@ -115,7 +124,10 @@ describe("cloudflare", () => {
     await deploy(await issue(2, { names }), null, { certificateId: id });
     expect(fake.certificates()).toMatchObject([{ hosts: names }]);
     const missing = make(fake, { certificateId: "0".repeat(32) });
-    await expect(missing.preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("certificateId") });
+    await expect(missing.preflight?.("www", null, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("certificateId"),
+    });
   });
 
   it("sets the kind of clients, key region and priority it is told", async () => {
@@ -129,12 +141,23 @@ describe("cloudflare", () => {
 
   it("passes on what Cloudflare refuses, with its code", async () => {
     const soon = await issue(1, { notAfter: new Date(Date.now() + 13 * DAY_MS) });
-    await expect(deploy(soon)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("less than 14 days. (1217)") });
+    await expect(deploy(soon)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("less than 14 days. (1217)"),
+    });
     const foreign = await issue(1, { names: ["www.elsewhere.example"] });
-    await expect(deploy(foreign)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("hostname of the zone") });
-    await expect(deploy(await issue(1), null, { bundleMethod: "ubiquitous" })).rejects.toMatchObject({ code: "deploy.refused" });
+    await expect(deploy(foreign)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("hostname of the zone"),
+    });
+    await expect(deploy(await issue(1), null, { bundleMethod: "ubiquitous" })).rejects.toMatchObject({
+      code: "deploy.refused",
+    });
     fake.quota = 0;
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("maximum number") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("maximum number"),
+    });
     expect(fake.certificates()).toEqual([]);
   });
 
@@ -148,15 +171,26 @@ describe("cloudflare", () => {
       const error = await make(fake, { token: `env:${name}` })
         .preflight?.("www", null, NEVER)
         .catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("SSL and Certificates") });
+      expect(error).toMatchObject({
+        code: "deploy.forbidden",
+        message: expect.stringContaining("SSL and Certificates"),
+      });
       expect(inspect(error, { depth: 10 })).not.toMatch(/x{30}|two words/);
     }
-    await expect(deploy(await issue(1), null, { token: "env:MISSING" })).rejects.toMatchObject({ code: "config.secret" });
-    await expect(deploy(await issue(1), null, { zone: "f".repeat(32) })).rejects.toMatchObject({ code: "deploy.forbidden" });
+    await expect(deploy(await issue(1), null, { token: "env:MISSING" })).rejects.toMatchObject({
+      code: "config.secret",
+    });
+    await expect(deploy(await issue(1), null, { zone: "f".repeat(32) })).rejects.toMatchObject({
+      code: "deploy.forbidden",
+    });
   });
 
   it("asks once when throttled, and says when Cloudflare allows the next attempt", async () => {
-    fake.disturb("GET", { status: 429, body: { success: false, errors: [{ code: 971, message: "throttled" }] }, headers: { "retry-after": "300" } });
+    fake.disturb("GET", {
+      status: 429,
+      body: { success: false, errors: [{ code: 971, message: "throttled" }] },
+      headers: { "retry-after": "300" },
+    });
     const error = toRenewalError(await deploy(await issue(1)).catch((thrown: unknown) => thrown));
     expect(error).toMatchObject({ code: "deploy.rateLimited" });
     expect((error.retryAt ?? 0) - Date.now()).toBeGreaterThan(290_000);
@@ -167,14 +201,23 @@ describe("cloudflare", () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), null, { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     fake.disturb("GET", { status: 200, body: "<html>captive portal</html>" });
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("makes no sense") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("makes no sense"),
+    });
     await fake.stop();
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("ECONNREFUSED"),
+    });
   });
 
   it("hides a key that an answer quotes", async () => {
     const pair = await issue(1);
-    fake.disturb("POST", { status: 400, body: { success: false, errors: [{ code: 1, message: `bad key ${pair.privateKey.reveal()}` }] } });
+    fake.disturb("POST", {
+      status: 400,
+      body: { success: false, errors: [{ code: 1, message: `bad key ${pair.privateKey.reveal()}` }] },
+    });
     const shown = inspect(await deploy(pair).catch((thrown: unknown) => thrown), { depth: 10, showHidden: true });
     expect(shown).toContain("[secret]");
     expect(shown).not.toContain(pair.privateKey.reveal().split("\n")[1]);

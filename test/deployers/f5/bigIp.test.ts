@@ -58,7 +58,10 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         stored: (certificate) => held(certificate, "saved"),
         fallSilent: () => fake.fallSilent("PATCH /mgmt/tm/transaction"),
         async breakDown() {
-          fake.disturbAlways("PATCH /mgmt/tm/transaction", { status: 500, body: { code: 500, message: "mcpd is busy" } });
+          fake.disturbAlways("PATCH /mgmt/tm/transaction", {
+            status: 500,
+            body: { code: 500, message: "mcpd is busy" },
+          });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };
         },
         [Symbol.asyncDispose]: () => fake.stop(),
@@ -80,13 +83,21 @@ describe("f5-bigip", () => {
   afterEach(() => fake.stop());
 
   const issue = (generation: number, certificate = "www") => issuer.issue({ certificate, generation });
-  const deploy = async (pair: IssuedCertificate, more: Record<string, unknown> = {}) => await (await make(fake, more)).deploy({ pair, previous: null }, NEVER);
+  const deploy = async (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
+    await (await make(fake, more)).deploy({ pair, previous: null }, NEVER);
 
   it("takes the place of the profile's certificate with the same kind of key, with its chain, and saves", async () => {
     const pair = await issue(1);
     const name = `/Common/renewd_www_g1_${pair.leaf.fingerprint.slice(0, 16)}`;
-    expect(await deploy(pair)).toEqual({ profile: PROFILE, certificate: `${name}.crt`, generation: 1, fingerprint: pair.leaf.fingerprint });
-    expect(fake.entries(PROFILE)).toEqual([{ name: "old0", cert: `${name}.crt`, key: `${name}.key`, chain: `${name}.chain.crt` }]);
+    expect(await deploy(pair)).toEqual({
+      profile: PROFILE,
+      certificate: `${name}.crt`,
+      generation: 1,
+      fingerprint: pair.leaf.fingerprint,
+    });
+    expect(fake.entries(PROFILE)).toEqual([
+      { name: "old0", cert: `${name}.crt`, key: `${name}.key`, chain: `${name}.chain.crt` },
+    ]);
     expect(fake.pairs(PROFILE, "saved")[0]?.chain).toBe(pair.chainPem.join(""));
   });
 
@@ -95,7 +106,9 @@ describe("f5-bigip", () => {
     await deploy(rsa, { profile: PROFILE });
     const pair = await issue(1);
     await deploy(pair);
-    const fingerprints = fake.pairs(PROFILE, "running").map(({ certificate, key }) => heldFingerprint(certificate, key));
+    const fingerprints = fake
+      .pairs(PROFILE, "running")
+      .map(({ certificate, key }) => heldFingerprint(certificate, key));
     expect(fingerprints.sort()).toEqual([rsa.leaf.fingerprint, pair.leaf.fingerprint].sort());
   });
 
@@ -116,9 +129,15 @@ describe("f5-bigip", () => {
 
   it("makes no objects when the transaction fails, and none twice", async () => {
     const before = fake.objects();
-    fake.disturb("PATCH /mgmt/tm/transaction", { status: 400, body: { code: 400, message: "01070734:3: Configuration error" } });
+    fake.disturb("PATCH /mgmt/tm/transaction", {
+      status: 400,
+      body: { code: 400, message: "01070734:3: Configuration error" },
+    });
     const pair = await issue(1);
-    await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("Configuration error") });
+    await expect(deploy(pair)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("Configuration error"),
+    });
     expect(fake.objects()).toEqual(before);
     await deploy(pair);
     fake.addProfile(PROFILE, [{ certPem: pair.leafPem, keyPem: pair.privateKey.reveal() }]);
@@ -131,7 +150,9 @@ describe("f5-bigip", () => {
     fake.disturb("POST /mgmt/tm/sys/config", { status: 500, body: "" });
     await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.unreachable" });
     await deploy(pair);
-    expect(heldFingerprint(fake.pairs(PROFILE, "saved")[0]?.certificate, fake.pairs(PROFILE, "saved")[0]?.key)).toBe(pair.leaf.fingerprint);
+    expect(heldFingerprint(fake.pairs(PROFILE, "saved")[0]?.certificate, fake.pairs(PROFILE, "saved")[0]?.key)).toBe(
+      pair.leaf.fingerprint,
+    );
   });
 
   it("removes generations before the previous one, but what another profile uses stays", async () => {
@@ -146,7 +167,10 @@ describe("f5-bigip", () => {
 
   it("refuses a profile that serves another certificate of renewd's with the same kind of key", async () => {
     await deploy(await issue(5, "shop"), { profile: PROFILE });
-    await expect(deploy(await issue(9))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("certificate shop") });
+    await expect(deploy(await issue(9))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("certificate shop"),
+    });
   });
 
   it("synchronises the device group when told to", async () => {
@@ -185,7 +209,10 @@ describe("f5-bigip", () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), { timeout: "300ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     await fake.stop();
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("ECONNREFUSED"),
+    });
   });
 
   it.each([
@@ -195,7 +222,13 @@ describe("f5-bigip", () => {
     [{ password: "pasted" }, "must refer to a secret"],
     [{ deviceGroup: "a; reboot" }, "device group"],
   ])("refuses the options %j", (wrong, why) => {
-    const result = f5BigIp.options.safeParse({ address: "https://bigip.test", user: "u", password: "env:P", profile: PROFILE, ...wrong });
+    const result = f5BigIp.options.safeParse({
+      address: "https://bigip.test",
+      user: "u",
+      password: "env:P",
+      profile: PROFILE,
+      ...wrong,
+    });
     expect(result.success).toBe(false);
     expect(JSON.stringify(result.error?.issues)).toContain(why);
   });

@@ -20,7 +20,8 @@ function make(options: Record<string, unknown>): Deployer {
 deployerConformance("certbot", async () => {
   const root = await mkdtemp(join(tmpdir(), "renewd-certbot-"));
   const gate = join(root, "gate");
-  const stored = (name: string) => storedFingerprint(join(root, "live", name, "fullchain.pem"), join(root, "live", name, "privkey.pem"));
+  const stored = (name: string) =>
+    storedFingerprint(join(root, "live", name, "fullchain.pem"), join(root, "live", name, "privkey.pem"));
   await writeFile(gate, "exit 0");
   return {
     deployer: make({ directory: root, command: ["sh", gate] }),
@@ -44,16 +45,23 @@ describe("certbot", () => {
   afterEach(() => rm(root, { recursive: true }));
 
   const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
-  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) => make({ directory: root, ...more }).deploy({ pair, previous: null }, NEVER);
+  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
+    make({ directory: root, ...more }).deploy({ pair, previous: null }, NEVER);
   const live = (kind: string) => join(root, "live", "www", `${kind}.pem`);
   const stored = () => storedFingerprint(live("fullchain"), live("privkey"));
   const links = () => Promise.all(KINDS.map((kind) => readlink(live(kind))));
   const linksTo = (number: number) => KINDS.map((kind) => `../../archive/www/${kind}${number}.pem`);
   /** A lineage as certbot leaves it. */
   const existing = async (number: number, pair: IssuedCertificate): Promise<void> => {
-    for (const directory of ["live", "archive"]) await mkdir(join(root, directory, "www"), { recursive: true, mode: 0o700 });
+    for (const directory of ["live", "archive"])
+      await mkdir(join(root, directory, "www"), { recursive: true, mode: 0o700 });
     const chain = pair.chainPem.join("");
-    const contents: Record<string, string> = { cert: pair.leafPem, chain, fullchain: pair.leafPem + chain, privkey: pair.privateKey.reveal() };
+    const contents: Record<string, string> = {
+      cert: pair.leafPem,
+      chain,
+      fullchain: pair.leafPem + chain,
+      privkey: pair.privateKey.reveal(),
+    };
     for (const kind of KINDS) {
       await writeFile(join(root, "archive", "www", `${kind}${number}.pem`), contents[kind] ?? "");
       await symlink(`../../archive/www/${kind}${number}.pem`, live(kind));
@@ -65,7 +73,12 @@ describe("certbot", () => {
     await deploy(pair);
     expect(await links()).toEqual(linksTo(1));
     const [leaf, chain] = [`${pair.leafPem.trimEnd()}\n`, `${pair.chainPem.join("").trimEnd()}\n`];
-    expect(await Promise.all(KINDS.map((kind) => readFile(live(kind), "utf8")))).toEqual([leaf, chain, leaf + chain, pair.privateKey.reveal()]);
+    expect(await Promise.all(KINDS.map((kind) => readFile(live(kind), "utf8")))).toEqual([
+      leaf,
+      chain,
+      leaf + chain,
+      pair.privateKey.reveal(),
+    ]);
     const modes = await Promise.all(KINDS.map(async (kind) => ((await stat(live(kind))).mode & 0o777).toString(8)));
     expect(modes).toEqual(["644", "644", "644", "600"]);
   });
@@ -116,7 +129,9 @@ describe("certbot", () => {
     await expect(deploy(await issue(1))).rejects.toMatchObject(refused);
     expect([await links(), await stored()]).toEqual([linksTo(1), before]);
     await deploy(await issue(1), { lineage: "{certificate}-renewd" });
-    expect(await realpath(join(root, "live", "www-renewd", "cert.pem"))).toBe(join(await realpath(root), "archive", "www-renewd", "cert1.pem"));
+    expect(await realpath(join(root, "live", "www-renewd", "cert.pem"))).toBe(
+      join(await realpath(root), "archive", "www-renewd", "cert1.pem"),
+    );
   });
 
   it("refuses where a file is in a link's place, and changes nothing", async () => {
@@ -124,7 +139,10 @@ describe("certbot", () => {
     const before = await stored();
     await rm(live("chain"));
     await writeFile(live("chain"), "a file");
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("chain.pem is not a link") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("chain.pem is not a link"),
+    });
     expect(await stored()).toBe(before);
     expect((await readdir(join(root, "archive", "www"))).sort()).toEqual(KINDS.map((kind) => `${kind}1.pem`));
     expect((await readdir(join(root, "live", "www"))).filter((name) => name.startsWith("."))).toEqual([]);

@@ -20,7 +20,12 @@ deployerConformance("files", async () => {
   const fail = "cat $RENEWD_FILES >&2; exit 3";
   await writeFile(gate, "exit 0");
   return {
-    deployer: make({ directory: root, fullchain: "{certificate}/fullchain.pem", privkey: "{certificate}/privkey.pem", command: ["sh", gate] }),
+    deployer: make({
+      directory: root,
+      fullchain: "{certificate}/fullchain.pem",
+      privkey: "{certificate}/privkey.pem",
+      command: ["sh", gate],
+    }),
     stored,
     served: stored,
     async breakDown() {
@@ -44,7 +49,8 @@ describe("files", () => {
   });
   afterEach(() => rm(root, { recursive: true }));
 
-  const deploy = (options: Record<string, unknown>, pair: IssuedCertificate) => make(options).deploy({ pair, previous: null }, NEVER);
+  const deploy = (options: Record<string, unknown>, pair: IssuedCertificate) =>
+    make(options).deploy({ pair, previous: null }, NEVER);
   const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
 
   it("writes each layout with what servers expect in it", async () => {
@@ -62,7 +68,9 @@ describe("files", () => {
 
   it("hides files with the key from everybody else, and no others", async () => {
     await deploy({ directory: root, fullchain: "f.pem", privkey: "k.pem", bundle: "b.pem" }, await issue(1));
-    const modes = await Promise.all(["f.pem", "k.pem", "b.pem"].map(async (name) => ((await stat(join(root, name))).mode & 0o777).toString(8)));
+    const modes = await Promise.all(
+      ["f.pem", "k.pem", "b.pem"].map(async (name) => ((await stat(join(root, name))).mode & 0o777).toString(8)),
+    );
     expect(modes).toEqual(["644", "600", "600"]);
   });
 
@@ -85,7 +93,9 @@ describe("files", () => {
   });
 
   it("refuses an owner that does not exist before writing anything", async () => {
-    await expect(deploy({ directory: root, privkey: "k.pem", owner: "no-such-user" }, await issue(1))).rejects.toMatchObject({ code: "deploy.refused" });
+    await expect(
+      deploy({ directory: root, privkey: "k.pem", owner: "no-such-user" }, await issue(1)),
+    ).rejects.toMatchObject({ code: "deploy.refused" });
     expect(await readdir(root)).toEqual([]);
   });
 
@@ -93,7 +103,10 @@ describe("files", () => {
     await deploy({ directory: root, fullchain: "f.pem", privkey: "k.pem" }, await issue(1));
     await deploy({ directory: root, fullchain: "f.pem", privkey: "k.pem" }, await issue(2));
     expect((await readdir(root)).sort()).toEqual([".k.pem.renewd.json", ".renewd.lock", "f.pem", "k.pem"]);
-    expect(JSON.parse(await readFile(join(root, ".k.pem.renewd.json"), "utf8"))).toMatchObject({ certificate: "www", generation: 2 });
+    expect(JSON.parse(await readFile(join(root, ".k.pem.renewd.json"), "utf8"))).toMatchObject({
+      certificate: "www",
+      generation: 2,
+    });
   });
 
   it("removes what a crashed attempt left", async () => {
@@ -122,7 +135,8 @@ describe("files", () => {
   it("lets the pair issued later win when one generation has two, as after a restored database", async () => {
     const options = { directory: root, cert: "c.pem" };
     const hour = 3_600_000;
-    const at = (ago: number) => issuer.issue({ certificate: "www", generation: 1, notBefore: new Date(Date.now() - ago * hour) });
+    const at = (ago: number) =>
+      issuer.issue({ certificate: "www", generation: 1, notBefore: new Date(Date.now() - ago * hour) });
     const [earlier, first, later] = [await at(3), await at(2), await at(1)];
     await deploy(options, first);
     await expect(deploy(options, earlier)).rejects.toMatchObject({ code: "deploy.newerGeneration" });
@@ -153,10 +167,12 @@ describe("files", () => {
   });
 
   it("says which directory is missing, and creates only what lies below the first placeholder", async () => {
-    await expect(deploy({ privkey: join(root, "missing", "{certificate}.pem") }, await issue(1))).rejects.toMatchObject({
-      code: "deploy.io",
-      message: expect.stringContaining(`${join(root, "missing")}: no such file or directory`),
-    });
+    await expect(deploy({ privkey: join(root, "missing", "{certificate}.pem") }, await issue(1))).rejects.toMatchObject(
+      {
+        code: "deploy.io",
+        message: expect.stringContaining(`${join(root, "missing")}: no such file or directory`),
+      },
+    );
     await deploy({ privkey: join(root, "{certificate}", "deep", "key.pem") }, await issue(1));
     expect(await readdir(join(root, "www", "deep"))).toContain("key.pem");
   });
@@ -168,7 +184,9 @@ describe("files", () => {
       await symlink(outside, join(root, "www"));
       await symlink(join(outside, "shadow"), join(root, "link.pem"));
       for (const path of ["{certificate}/k.pem", "link.pem"]) {
-        await expect(deploy({ directory: root, privkey: path }, await issue(1))).rejects.toMatchObject({ code: "deploy.refused" });
+        await expect(deploy({ directory: root, privkey: path }, await issue(1))).rejects.toMatchObject({
+          code: "deploy.refused",
+        });
       }
       expect(await readdir(outside)).toEqual(["shadow"]);
       expect(await readFile(join(outside, "shadow"), "utf8")).toBe("untouched");
@@ -195,7 +213,9 @@ describe("files", () => {
   it("follows no certificate name out of its directory", async () => {
     for (const certificate of ["../up", "..", "a/b", "a\nb", ""]) {
       const pair = { ...(await issue(1)), certificate };
-      await expect(deploy({ directory: root, privkey: "{certificate}" }, pair)).rejects.toMatchObject({ code: "deploy.refused" });
+      await expect(deploy({ directory: root, privkey: "{certificate}" }, pair)).rejects.toMatchObject({
+        code: "deploy.refused",
+      });
     }
     expect(await readdir(root)).toEqual([]);
   });
@@ -212,7 +232,11 @@ describe("files", () => {
   });
 
   it("occupies the paths it writes", () => {
-    const options = files.options.parse({ directory: "/etc/certs", fullchain: "{certificate}/f.pem", privkey: "/k/{certificate}" });
+    const options = files.options.parse({
+      directory: "/etc/certs",
+      fullchain: "{certificate}/f.pem",
+      privkey: "/k/{certificate}",
+    });
     expect(files.occupies?.(options, "www")).toEqual(["/etc/certs/k/www", "/etc/certs/www/f.pem"]);
   });
 

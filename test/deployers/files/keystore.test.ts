@@ -26,7 +26,9 @@ function make(options: Record<string, unknown>): Deployer {
 
 /** Key and certificates as OpenSSL reads them back. */
 async function opened(path: string, ...more: string[]): Promise<string> {
-  const { stdout } = await run("openssl", ["pkcs12", "-in", path, "-nodes", "-passin", "env:P", ...more], { env: { ...process.env, P: PASSWORD } });
+  const { stdout } = await run("openssl", ["pkcs12", "-in", path, "-nodes", "-passin", "env:P", ...more], {
+    env: { ...process.env, P: PASSWORD },
+  });
   return stdout;
 }
 
@@ -68,7 +70,11 @@ describe("keystores", () => {
     await rm(root, { recursive: true });
   });
 
-  const deploy = async (options: Record<string, unknown>, keyType: "ecdsa-p256" | "rsa-2048" = "ecdsa-p256", generation = 1) => {
+  const deploy = async (
+    options: Record<string, unknown>,
+    keyType: "ecdsa-p256" | "rsa-2048" = "ecdsa-p256",
+    generation = 1,
+  ) => {
     const pair = await issuer.issue({ certificate: "www", generation, keyType });
     await make({ directory: root, ...options }).deploy({ pair, previous: null }, NEVER);
     return pair;
@@ -95,26 +101,42 @@ describe("keystores", () => {
     [true, "pbeWithSHA1And3-KeyTripleDES-CBC"],
   ])("encrypts for old readers only when told to (legacy: %s)", async (legacy, cipher) => {
     await deploy({ pkcs12: "www.p12", legacy });
-    const { stderr } = await run("openssl", ["pkcs12", "-in", join(root, "www.p12"), "-info", "-noout", "-legacy", "-passin", "env:P"], {
-      env: { ...process.env, P: PASSWORD },
-    });
+    const { stderr } = await run(
+      "openssl",
+      ["pkcs12", "-in", join(root, "www.p12"), "-info", "-noout", "-legacy", "-passin", "env:P"],
+      {
+        env: { ...process.env, P: PASSWORD },
+      },
+    );
     expect(stderr).toContain(cipher);
   });
 
-  it.each(["ecdsa-p256", "rsa-2048"] as const)("makes a Java keystore whose key and chain keytool reads back (%s)", async (keyType) => {
-    const pair = await deploy({ jks: "www.jks", pkcs12: "www.p12" }, keyType);
-    const listed = await keytool("-list", "-v", "-keystore", join(root, "www.jks"), "-storetype", "JKS", "-alias", "www");
-    expect(listed).toContain("Entry type: PrivateKeyEntry");
-    expect(listed).toContain("Certificate chain length: 2");
-    const sha256 = /SHA256: ([0-9A-F:]+)/.exec(listed)?.[1]?.replaceAll(":", "").toLowerCase();
-    expect(sha256).toBe(pair.leaf.fingerprint);
-    // The key is there under the store's password: it can be taken out again.
-    const back = join(root, "back.p12");
-    const to = ["-destkeystore", back, "-deststoretype", "PKCS12", "-deststorepass:env", "P", "-srckeypass:env", "P"];
-    const from = ["-srckeystore", join(root, "www.jks"), "-srcstorepass:env", "P", "-srcalias", "www"];
-    await run("keytool", ["-importkeystore", "-noprompt", ...from, ...to], { env: { ...process.env, P: PASSWORD } });
-    expect(await storedIn(back)).toBe(pair.leaf.fingerprint);
-  });
+  it.each(["ecdsa-p256", "rsa-2048"] as const)(
+    "makes a Java keystore whose key and chain keytool reads back (%s)",
+    async (keyType) => {
+      const pair = await deploy({ jks: "www.jks", pkcs12: "www.p12" }, keyType);
+      const listed = await keytool(
+        "-list",
+        "-v",
+        "-keystore",
+        join(root, "www.jks"),
+        "-storetype",
+        "JKS",
+        "-alias",
+        "www",
+      );
+      expect(listed).toContain("Entry type: PrivateKeyEntry");
+      expect(listed).toContain("Certificate chain length: 2");
+      const sha256 = /SHA256: ([0-9A-F:]+)/.exec(listed)?.[1]?.replaceAll(":", "").toLowerCase();
+      expect(sha256).toBe(pair.leaf.fingerprint);
+      // The key is there under the store's password: it can be taken out again.
+      const back = join(root, "back.p12");
+      const to = ["-destkeystore", back, "-deststoretype", "PKCS12", "-deststorepass:env", "P", "-srckeypass:env", "P"];
+      const from = ["-srckeystore", join(root, "www.jks"), "-srcstorepass:env", "P", "-srcalias", "www"];
+      await run("keytool", ["-importkeystore", "-noprompt", ...from, ...to], { env: { ...process.env, P: PASSWORD } });
+      expect(await storedIn(back)).toBe(pair.leaf.fingerprint);
+    },
+  );
 
   it("takes the password of the day, and follows a new one at the next deploy of the same pair", async () => {
     const pair = await deploy({ pkcs12: "www.p12", password: "env:OTHER" });
@@ -140,7 +162,9 @@ describe("keystores", () => {
       code: "config.secret",
       message: expect.not.stringContaining("12345"),
     });
-    await expect(make({ pkcs12: "/www.p12", password: "env:MISSING" }).preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "config.secret" });
+    await expect(
+      make({ pkcs12: "/www.p12", password: "env:MISSING" }).preflight?.("www", null, NEVER),
+    ).rejects.toMatchObject({ code: "config.secret" });
     expect(await readdir(root)).toEqual([]);
   });
 

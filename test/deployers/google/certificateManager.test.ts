@@ -15,8 +15,16 @@ const NEVER = new AbortController().signal;
 const PARENT = `projects/${PROJECT}/locations/global/certificates`;
 
 function make(fake: CertificateManagerFake, more: Record<string, unknown> = {}): Deployer {
-  const options = gcpCertificateManager.options.parse({ project: PROJECT, credentials: "env:GOOGLE_KEY", endpoint: fake.endpoint, ...more });
-  return gcpCertificateManager.create(options, dependencies("edge", { GOOGLE_KEY: fake.serviceAccount, STRANGER: fake.stranger, BROKEN: "{hunter2" }));
+  const options = gcpCertificateManager.options.parse({
+    project: PROJECT,
+    credentials: "env:GOOGLE_KEY",
+    endpoint: fake.endpoint,
+    ...more,
+  });
+  return gcpCertificateManager.create(
+    options,
+    dependencies("edge", { GOOGLE_KEY: fake.serviceAccount, STRANGER: fake.stranger, BROKEN: "{hunter2" }),
+  );
 }
 
 function heldIn(fake: CertificateManagerFake, id: string): string | null {
@@ -33,7 +41,10 @@ deployerConformance("gcp-certificate-manager", async () => {
     served: stored,
     fallSilent: () => fake.fallSilent("PATCH"),
     async breakDown() {
-      fake.disturbAlways("PATCH", { status: 503, body: { error: { code: 503, status: "UNAVAILABLE", message: "try again" } } });
+      fake.disturbAlways("PATCH", {
+        status: 503,
+        body: { error: { code: 503, status: "UNAVAILABLE", message: "try again" } },
+      });
       return { code: "deploy.unreachable", mend: async () => fake.calm() };
     },
     [Symbol.asyncDispose]: () => fake.stop(),
@@ -52,7 +63,8 @@ describe("gcp-certificate-manager", () => {
   afterEach(() => fake.stop());
 
   const issue = (generation: number, certificate = "www") => issuer.issue({ certificate, generation });
-  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) => make(fake, more).deploy({ pair, previous: null }, NEVER);
+  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
+    make(fake, more).deploy({ pair, previous: null }, NEVER);
 
   it("makes a certificate with its labels and changes it in place", async () => {
     const [first, second] = [await issue(1), await issue(2)];
@@ -60,7 +72,12 @@ describe("gcp-certificate-manager", () => {
     const receipt = await deploy(second, { labels: { team: "edge" } });
     expect(receipt).toEqual({ name: `${PARENT}/www`, generation: 2, fingerprint: second.leaf.fingerprint });
     expect(fake.certificates.get(`${PARENT}/www`)).toMatchObject({
-      labels: { team: "edge", "renewd-certificate": "www", "renewd-generation": "2", "renewd-fingerprint": second.leaf.fingerprint.slice(0, 63) },
+      labels: {
+        team: "edge",
+        "renewd-certificate": "www",
+        "renewd-generation": "2",
+        "renewd-fingerprint": second.leaf.fingerprint.slice(0, 63),
+      },
       pemCertificate: `${second.leafPem.trimEnd()}\n${second.chainPem.join("")}`,
     });
     expect(fake.certificates.size).toBe(1);
@@ -79,8 +96,16 @@ describe("gcp-certificate-manager", () => {
     fake.polls = 2;
     await deploy(await issue(1));
     expect(fake.requests.filter((line) => line.includes("/operations/"))).toHaveLength(2);
-    const expired = await issuer.issue({ certificate: "www", generation: 2, notBefore: new Date(Date.now() - 9e6), notAfter: new Date(Date.now() - 1e6) });
-    await expect(deploy(expired)).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("has expired") });
+    const expired = await issuer.issue({
+      certificate: "www",
+      generation: 2,
+      notBefore: new Date(Date.now() - 9e6),
+      notAfter: new Date(Date.now() - 1e6),
+    });
+    await expect(deploy(expired)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("has expired"),
+    });
   });
 
   it("waits no longer than its timeout for an operation that does not end, nor when cancelled", async () => {
@@ -89,7 +114,9 @@ describe("gcp-certificate-manager", () => {
     const controller = new AbortController();
     const stop = new Error("stop");
     const running = make(fake).deploy({ pair: await issue(2), previous: null }, controller.signal);
-    await expect.poll(() => fake.requests.filter((line) => line.includes("/operations/")).length, { timeout: 10_000 }).toBeGreaterThan(1);
+    await expect
+      .poll(() => fake.requests.filter((line) => line.includes("/operations/")).length, { timeout: 10_000 })
+      .toBeGreaterThan(1);
     controller.abort(stop);
     await expect(running).rejects.toBe(stop);
   });
@@ -101,10 +128,15 @@ describe("gcp-certificate-manager", () => {
       message: expect.stringContaining("belongs to"),
     });
     await deploy(await issue(6, "a.b"), { name: "shared" });
-    await expect(deploy(await issue(4, "a.b"), { name: "shared" })).rejects.toMatchObject({ code: "deploy.newerGeneration" });
+    await expect(deploy(await issue(4, "a.b"), { name: "shared" })).rejects.toMatchObject({
+      code: "deploy.newerGeneration",
+    });
     const parsed = gcpCertificateManager.options.parse({ project: PROJECT });
     expect(gcpCertificateManager.occupies?.(parsed, "a.b")).toEqual(gcpCertificateManager.occupies?.(parsed, "a-b"));
-    await expect(deploy(await issue(1, "7www"))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("beginning with a letter") });
+    await expect(deploy(await issue(1, "7www"))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("beginning with a letter"),
+    });
   });
 
   it("takes over a certificate that somebody else made only when told to", async () => {
@@ -119,7 +151,13 @@ describe("gcp-certificate-manager", () => {
   });
 
   it("leaves a certificate alone that Google renews", async () => {
-    fake.certificates.set(`${PARENT}/www`, { pemCertificate: "", pemPrivateKey: "", labels: {}, scope: "DEFAULT", managed: true });
+    fake.certificates.set(`${PARENT}/www`, {
+      pemCertificate: "",
+      pemPrivateKey: "",
+      labels: {},
+      scope: "DEFAULT",
+      managed: true,
+    });
     const refusal = { code: "deploy.refused", message: expect.stringContaining("by Google itself") };
     await expect(deploy(await issue(1))).rejects.toMatchObject(refusal);
     await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
@@ -136,11 +174,15 @@ describe("gcp-certificate-manager", () => {
   });
 
   it("says when the key of the service account is refused, broken or missing, without showing it", async () => {
-    await expect(deploy(await issue(1), { credentials: "env:STRANGER" })).rejects.toMatchObject({ code: "deploy.forbidden" });
+    await expect(deploy(await issue(1), { credentials: "env:STRANGER" })).rejects.toMatchObject({
+      code: "deploy.forbidden",
+    });
     const error = await deploy(await issue(1), { credentials: "env:BROKEN" }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "config.secret", message: expect.stringContaining("env:BROKEN") });
     expect(inspect(error, { depth: 10 })).not.toContain("hunter2");
-    await expect(deploy(await issue(1), { credentials: "env:MISSING" })).rejects.toMatchObject({ code: "config.secret" });
+    await expect(deploy(await issue(1), { credentials: "env:MISSING" })).rejects.toMatchObject({
+      code: "config.secret",
+    });
   });
 
   it("asks once when throttled, and says when Google allows the next attempt", async () => {
@@ -153,20 +195,32 @@ describe("gcp-certificate-manager", () => {
   });
 
   it("tries later when another change is under way", async () => {
-    fake.disturb("POST", { status: 409, body: { error: { code: 409, status: "ABORTED", message: "another operation is in progress" } } });
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("another operation") });
+    fake.disturb("POST", {
+      status: 409,
+      body: { error: { code: 409, status: "ABORTED", message: "another operation is in progress" } },
+    });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("another operation"),
+    });
   });
 
   it("tells an API that does not answer from one that is not there", async () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), { timeout: "300ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     await fake.stop();
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("ECONNREFUSED"),
+    });
   });
 
   it("hides a key that an answer quotes", async () => {
     const pair = await issue(1);
-    fake.disturb("POST", { status: 400, body: { error: { code: 400, message: `cannot parse ${pair.privateKey.reveal()}` } } });
+    fake.disturb("POST", {
+      status: 400,
+      body: { error: { code: 400, message: `cannot parse ${pair.privateKey.reveal()}` } },
+    });
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(pair.privateKey.reveal().split("\n")[1]);

@@ -15,8 +15,17 @@ const NEVER = new AbortController().signal;
 const SECRET = `projects/${PROJECT}/secrets/www`;
 
 function make(fake: SecretManagerFake, more: Record<string, unknown> = {}): Deployer {
-  const options = gcpSecretManager.options.parse({ project: PROJECT, credentials: "env:GOOGLE_KEY", endpoint: fake.endpoint, layout: "pem", ...more });
-  return gcpSecretManager.create(options, dependencies("store", { GOOGLE_KEY: fake.serviceAccount, STRANGER: fake.stranger }));
+  const options = gcpSecretManager.options.parse({
+    project: PROJECT,
+    credentials: "env:GOOGLE_KEY",
+    endpoint: fake.endpoint,
+    layout: "pem",
+    ...more,
+  });
+  return gcpSecretManager.create(
+    options,
+    dependencies("store", { GOOGLE_KEY: fake.serviceAccount, STRANGER: fake.stranger }),
+  );
 }
 
 deployerConformance("gcp-secret-manager", async () => {
@@ -31,7 +40,10 @@ deployerConformance("gcp-secret-manager", async () => {
     served: stored,
     fallSilent: () => fake.fallSilent(/:addVersion$/),
     async breakDown() {
-      fake.disturbAlways(/:addVersion$/, { status: 503, body: { error: { code: 503, status: "UNAVAILABLE", message: "try again" } } });
+      fake.disturbAlways(/:addVersion$/, {
+        status: 503,
+        body: { error: { code: 503, status: "UNAVAILABLE", message: "try again" } },
+      });
       return { code: "deploy.unreachable", mend: async () => fake.calm() };
     },
     [Symbol.asyncDispose]: () => fake.stop(),
@@ -50,20 +62,33 @@ describe("gcp-secret-manager", () => {
   afterEach(() => fake.stop());
 
   const issue = (generation: number, certificate = "www") => issuer.issue({ certificate, generation });
-  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) => make(fake, more).deploy({ pair, previous: null }, NEVER);
+  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
+    make(fake, more).deploy({ pair, previous: null }, NEVER);
 
   it("makes the secret, adds a version for each generation, and records which", async () => {
     await deploy(await issue(1));
     const pair = await issue(2);
-    expect(await deploy(pair)).toEqual({ secret: SECRET, version: "2", generation: 2, fingerprint: pair.leaf.fingerprint });
-    expect(fake.annotations(SECRET)).toMatchObject({ "renewd-certificate": "www", "renewd-generation": "2", "renewd-version": "2" });
+    expect(await deploy(pair)).toEqual({
+      secret: SECRET,
+      version: "2",
+      generation: 2,
+      fingerprint: pair.leaf.fingerprint,
+    });
+    expect(fake.annotations(SECRET)).toMatchObject({
+      "renewd-certificate": "www",
+      "renewd-generation": "2",
+      "renewd-version": "2",
+    });
     expect(fake.latest(SECRET)).toBe(`${pair.privateKey.reveal()}${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`);
   });
 
   it("writes JSON when told to", async () => {
     const pair = await issue(1);
     await deploy(pair, { layout: "json", keys: { fullchain: "crt", privateKey: "key" } });
-    expect(JSON.parse(fake.latest(SECRET) ?? "")).toEqual({ crt: `${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`, key: pair.privateKey.reveal() });
+    expect(JSON.parse(fake.latest(SECRET) ?? "")).toEqual({
+      crt: `${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`,
+      key: pair.privateKey.reveal(),
+    });
   });
 
   it("adds nothing that is there already, unless somebody has put another version on top", async () => {
@@ -105,7 +130,10 @@ describe("gcp-secret-manager", () => {
     await expect(deploy(await issue(2))).rejects.toMatchObject({ code: "deploy.newerGeneration" });
     expect(fake.versions(SECRET)).toBe(1);
     fake.afterNextRead(() => fake.annotate(SECRET, { owner: "x" }));
-    await expect(deploy(await issue(4))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("changed by somebody else") });
+    await expect(deploy(await issue(4))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("changed by somebody else"),
+    });
     expect(fake.versions(SECRET)).toBe(1);
   });
 
@@ -119,12 +147,21 @@ describe("gcp-secret-manager", () => {
 
   it("names the missing permission, and says when the service account is refused", async () => {
     fake.forbid("secretmanager.versions.add");
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("secretmanager.versions.add") });
-    await expect(deploy(await issue(1), { credentials: "env:STRANGER" })).rejects.toMatchObject({ code: "deploy.forbidden" });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.forbidden",
+      message: expect.stringContaining("secretmanager.versions.add"),
+    });
+    await expect(deploy(await issue(1), { credentials: "env:STRANGER" })).rejects.toMatchObject({
+      code: "deploy.forbidden",
+    });
   });
 
   it("asks once when throttled, and gives up on an API that does not answer", async () => {
-    fake.disturb("GET", { status: 429, body: { error: { code: 429, message: "Quota exceeded" } }, headers: { "retry-after": "75" } });
+    fake.disturb("GET", {
+      status: 429,
+      body: { error: { code: 429, message: "Quota exceeded" } },
+      headers: { "retry-after": "75" },
+    });
     const error = toRenewalError(await deploy(await issue(1)).catch((thrown: unknown) => thrown));
     expect(error).toMatchObject({ code: "deploy.rateLimited" });
     expect((error.retryAt ?? 0) - Date.now()).toBeGreaterThan(65_000);
@@ -135,7 +172,10 @@ describe("gcp-secret-manager", () => {
 
   it("hides a key that an answer quotes", async () => {
     const pair = await issue(1);
-    fake.disturb(/:addVersion$/, { status: 400, body: { error: { code: 400, message: `cannot store ${pair.privateKey.reveal()}` } } });
+    fake.disturb(/:addVersion$/, {
+      status: 400,
+      body: { error: { code: 400, message: `cannot store ${pair.privateKey.reveal()}` } },
+    });
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(pair.privateKey.reveal().split("\n")[1]);

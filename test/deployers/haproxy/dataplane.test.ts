@@ -14,7 +14,13 @@ const NEVER = new AbortController().signal;
 const PASSWORD = "planted-password";
 
 function make({ url }: { readonly url: string }, more: Record<string, unknown> = {}): Deployer {
-  const options = haproxyDataplane.options.parse({ url, username: "admin", password: "env:PASSWORD", timeout: "5s", ...more });
+  const options = haproxyDataplane.options.parse({
+    url,
+    username: "admin",
+    password: "env:PASSWORD",
+    timeout: "5s",
+    ...more,
+  });
   return haproxyDataplane.create(options, dependencies("lb", { PASSWORD, WRONG: "wrong-password" }));
 }
 
@@ -48,7 +54,12 @@ describe("haproxy-dataplane", () => {
   afterEach(() => fake?.[Symbol.asyncDispose]());
 
   const served = (certificate: string) => servedFingerprint(fake.port, `${certificate}.test`);
-  const deploy = async (certificate: string, generation: number, more: Record<string, unknown> = {}, at: { readonly url: string } = fake) => {
+  const deploy = async (
+    certificate: string,
+    generation: number,
+    more: Record<string, unknown> = {},
+    at: { readonly url: string } = fake,
+  ) => {
     const pair = await issuer.issue({ certificate, generation });
     await make(at, more).deploy({ pair, previous: null }, NEVER);
     return pair;
@@ -82,9 +93,15 @@ describe("haproxy-dataplane", () => {
 
   it("says why HAProxy did not reload", async () => {
     fake.faults.reloadFails = true;
-    await expect(deploy("www", 1)).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("Reload failed") });
+    await expect(deploy("www", 1)).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("Reload failed"),
+    });
     fake.faults.pushFails = true;
-    await expect(deploy("www", 2)).rejects.toMatchObject({ code: "deploy.commandFailed", message: expect.stringContaining("exit status 1") });
+    await expect(deploy("www", 2)).rejects.toMatchObject({
+      code: "deploy.commandFailed",
+      message: expect.stringContaining("exit status 1"),
+    });
   });
 
   it("names files as the API does, so that two certificates cannot meet in one unseen", async () => {
@@ -106,7 +123,10 @@ describe("haproxy-dataplane", () => {
     const before = Date.now();
     const thrown = await deploy("www", 1).catch((error: unknown) => error);
     expect(thrown).toMatchObject({ code, message: expect.stringContaining(fake.url) });
-    expect(thrown).toMatchObject({ retryAt: waitMs === null ? null : expect.toSatisfy((at: number) => at >= before + waitMs && at <= Date.now() + waitMs) });
+    expect(thrown).toMatchObject({
+      retryAt:
+        waitMs === null ? null : expect.toSatisfy((at: number) => at >= before + waitMs && at <= Date.now() + waitMs),
+    });
     expect(String(thrown)).not.toContain(PASSWORD);
     await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({ code });
     expect(fake.certificates.size).toBe(0);
@@ -130,7 +150,10 @@ describe("haproxy-dataplane", () => {
 
   it("says where the generation is kept that an older pair would go under", async () => {
     await deploy("www", 7);
-    await expect(deploy("www", 6)).rejects.toMatchObject({ code: "deploy.newerGeneration", message: expect.stringContaining("renewd-www_pem.json") });
+    await expect(deploy("www", 6)).rejects.toMatchObject({
+      code: "deploy.newerGeneration",
+      message: expect.stringContaining("renewd-www_pem.json"),
+    });
   });
 
   it.each([
@@ -140,7 +163,12 @@ describe("haproxy-dataplane", () => {
     [{ password: "hunter2" }, "env:NAME"],
     [{ certificate: "a/b.pem" }, "slash"],
   ])("refuses the options %j", (wrong, why) => {
-    const result = haproxyDataplane.options.safeParse({ url: "http://lb:5555", username: "admin", password: "env:P", ...wrong });
+    const result = haproxyDataplane.options.safeParse({
+      url: "http://lb:5555",
+      username: "admin",
+      password: "env:P",
+      ...wrong,
+    });
     expect(result.success).toBe(false);
     expect(JSON.stringify(result.error?.issues)).toContain(why);
   });

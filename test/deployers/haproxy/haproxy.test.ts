@@ -25,7 +25,11 @@ describe("haproxy", () => {
   });
   afterAll(() => server?.stop());
 
-  const options = (more: Record<string, unknown> = {}) => ({ socket: server.socket, file: `${server.directory}/{certificate}.pem`, ...more });
+  const options = (more: Record<string, unknown> = {}) => ({
+    socket: server.socket,
+    file: `${server.directory}/{certificate}.pem`,
+    ...more,
+  });
   const served = (certificate: string) => servedFingerprint(server.port, `${certificate}.test`);
   const deploy = async (certificate: string, generation: number, more: Record<string, unknown> = {}) => {
     const pair = await issuer.issue({ certificate, generation });
@@ -94,7 +98,9 @@ describe("haproxy", () => {
     for (const name of names) await deploy(name, 1);
     const other = { file: `${elsewhere}/{certificate}.pem`, knownAs: `${server.directory}/{certificate}.pem` };
     for (let generation = 2; generation <= 4; generation++) {
-      const pairs = await Promise.all(names.map((name, index) => deploy(name, generation, index % 2 === 0 ? {} : other)));
+      const pairs = await Promise.all(
+        names.map((name, index) => deploy(name, generation, index % 2 === 0 ? {} : other)),
+      );
       expect(await Promise.all(names.map(served))).toEqual(pairs.map((pair) => pair.leaf.fingerprint));
     }
   });
@@ -102,7 +108,9 @@ describe("haproxy", () => {
   it("does not commit a transaction somebody left open for another certificate", async () => {
     const [left, right] = [await deploy("left", 1), await deploy("right", 1)];
     const stray = await issuer.issue({ certificate: "left", generation: 2 });
-    await server.runtime(`set ssl cert ${server.directory}/left.pem <<\n${(stray.privateKey.reveal() + stray.leafPem).replace(/\n+/g, "\n")}\n`);
+    await server.runtime(
+      `set ssl cert ${server.directory}/left.pem <<\n${(stray.privateKey.reveal() + stray.leafPem).replace(/\n+/g, "\n")}\n`,
+    );
     const next = await deploy("right", 2);
     expect(await served("left")).toBe(left.leaf.fingerprint);
     expect(await served("right")).toBe(next.leaf.fingerprint);
@@ -127,7 +135,11 @@ describe("haproxy", () => {
 
   it("appends a new certificate to the crt-list on disk and in memory", async () => {
     await using listed = await startHaproxy({ crtList: true });
-    const deployer = make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: `${listed.directory}/.list` });
+    const deployer = make({
+      socket: listed.socket,
+      file: `${listed.directory}/{certificate}.pem`,
+      crtList: `${listed.directory}/.list`,
+    });
     const pair = await issuer.issue({ certificate: "listed", generation: 1 });
     for (let attempt = 0; attempt < 2; attempt++) await deployer.deploy({ pair, previous: null }, NEVER);
     expect(await servedFingerprint(listed.port, "listed.test")).toBe(pair.leaf.fingerprint);
@@ -140,10 +152,13 @@ describe("haproxy", () => {
   it("gives the line of a crt-list its options and names, and writes into the file only what HAProxy accepted", async () => {
     await using listed = await startHaproxy({ crtList: true });
     const list = join(listed.directory, ".list");
-    const listing = (more: Record<string, unknown>) => make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list, ...more });
+    const listing = (more: Record<string, unknown>) =>
+      make({ socket: listed.socket, file: `${listed.directory}/{certificate}.pem`, crtList: list, ...more });
     const pair = await issuer.issue({ certificate: "filtered", generation: 1 });
     const before = await readFile(list, "utf8");
-    await expect(listing({ crtListEntry: "[no-such-option]" }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+    await expect(
+      listing({ crtListEntry: "[no-such-option]" }).deploy({ pair, previous: null }, NEVER),
+    ).rejects.toMatchObject({
       code: "deploy.refused",
       message: expect.stringContaining("no-such-option"),
     });
@@ -154,7 +169,9 @@ describe("haproxy", () => {
       expect(await servedFingerprint(listed.port, "www.elsewhere.test")).toBe(pair.leaf.fingerprint);
       expect(await servedFingerprint(listed.port, "filtered.test")).not.toBe(pair.leaf.fingerprint);
     }
-    expect(await readFile(list, "utf8")).toBe(`${before}${listed.directory}/filtered.pem [alpn h2,http/1.1] *.elsewhere.test\n`);
+    expect(await readFile(list, "utf8")).toBe(
+      `${before}${listed.directory}/filtered.pem [alpn h2,http/1.1] *.elsewhere.test\n`,
+    );
   });
 
   it("writes the crt-list's line after all when an attempt died before it", async () => {
@@ -169,7 +186,9 @@ describe("haproxy", () => {
       if (generation === 1) await writeFile(list, before);
     }
     await listed.reload();
-    expect(await servedFingerprint(listed.port, "resumed.test")).toBe(await storedFingerprint(join(listed.directory, "resumed.pem")));
+    expect(await servedFingerprint(listed.port, "resumed.test")).toBe(
+      await storedFingerprint(join(listed.directory, "resumed.pem")),
+    );
   });
 
   it("loses no line when several targets add to one crt-list in another directory", async () => {
@@ -180,7 +199,11 @@ describe("haproxy", () => {
       pairs.map(async (pair) => {
         const directory = join(listed.directory, `.${pair.certificate}`);
         await mkdir(directory);
-        const deployer = make({ socket: listed.socket, file: `${directory}/{certificate}.pem`, crtList: `${listed.directory}/.list` });
+        const deployer = make({
+          socket: listed.socket,
+          file: `${directory}/{certificate}.pem`,
+          crtList: `${listed.directory}/.list`,
+        });
         // They have no lock in common, and HAProxy one transaction for all: whoever met another one's comes again, as the deployer worker does.
         await expect
           .poll(
@@ -202,7 +225,9 @@ describe("haproxy", () => {
     const serving = await deploy("fragile", 1);
     const pair = await issuer.issue({ certificate: "fragile", generation: 2 });
     const broken = { ...pair, chainPem: ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] };
-    await expect(make(options()).deploy({ pair: broken, previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.refused" });
+    await expect(make(options()).deploy({ pair: broken, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+    });
     expect(await served("fragile")).toBe(serving.leaf.fingerprint);
     expect(await storedFingerprint(join(server.directory, "fragile.pem"))).toBe(serving.leaf.fingerprint);
     expect(await server.runtime("show ssl cert")).not.toContain("# transaction");
@@ -214,10 +239,12 @@ describe("haproxy", () => {
     const serving = await deploy("bulky", 1);
     const pair = await issuer.issue({ certificate: "bulky", generation: 2 });
     const bulky = { ...pair, chainPem: Array.from({ length: 60 }, () => pair.chainPem[0] ?? "") };
-    await expect(make(options({ timeout: "3s" })).deploy({ pair: bulky, previous: null }, NEVER)).rejects.toMatchObject({
-      code: "deploy.refused",
-      message: expect.stringContaining("tune.bufsize"),
-    });
+    await expect(make(options({ timeout: "3s" })).deploy({ pair: bulky, previous: null }, NEVER)).rejects.toMatchObject(
+      {
+        code: "deploy.refused",
+        message: expect.stringContaining("tune.bufsize"),
+      },
+    );
     expect(await served("bulky")).toBe(serving.leaf.fingerprint);
   });
 
@@ -252,7 +279,9 @@ describe("haproxy", () => {
     await new Promise<void>((resolve) => hanging.listen(path, resolve));
     try {
       const pair = await issuer.issue({ certificate: "patient", generation: 1 });
-      await expect(make(options({ socket: path, timeout: "200ms" })).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      await expect(
+        make(options({ socket: path, timeout: "200ms" })).deploy({ pair, previous: null }, NEVER),
+      ).rejects.toMatchObject({
         code: "deploy.timeout",
         message: expect.stringContaining(path),
       });

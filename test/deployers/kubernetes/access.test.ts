@@ -24,7 +24,10 @@ describe("how kubernetes is reached", () => {
   const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
   const deploy = (pair: IssuedCertificate, more: Record<string, unknown>): Promise<DeployReceipt> =>
     kubernetes
-      .create(kubernetes.options.parse({ kubeconfig: fake.kubeconfig, namespace: "web", ...more }), dependencies("cluster"))
+      .create(
+        kubernetes.options.parse({ kubeconfig: fake.kubeconfig, namespace: "web", ...more }),
+        dependencies("cluster"),
+      )
       .deploy({ pair, previous: null }, NEVER);
 
   it("says what is wrong with a kubeconfig, and never trusts a server unverified", async () => {
@@ -33,7 +36,10 @@ describe("how kubernetes is reached", () => {
       const missing = join(directory, "missing");
       const broken = join(directory, "broken");
       await writeFile(broken, "users: [ {token: hunter2");
-      await expect(deploy(await issue(1), { kubeconfig: missing })).rejects.toMatchObject({ code: "deploy.io", message: expect.stringContaining(missing) });
+      await expect(deploy(await issue(1), { kubeconfig: missing })).rejects.toMatchObject({
+        code: "deploy.io",
+        message: expect.stringContaining(missing),
+      });
       const error = await deploy(await issue(1), { kubeconfig: broken }).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: "deploy.refused" });
       expect(inspect(error, { depth: 10 })).not.toContain("hunter2");

@@ -18,12 +18,16 @@ const NEVER = new AbortController().signal;
 const SECRETS = "/api/v1/namespaces/web/secrets";
 
 function make(fake: KubernetesFake, more: Record<string, unknown> = {}): Deployer {
-  return kubernetes.create(kubernetes.options.parse({ kubeconfig: fake.kubeconfig, namespace: "web", ...more }), dependencies("cluster"));
+  return kubernetes.create(
+    kubernetes.options.parse({ kubeconfig: fake.kubeconfig, namespace: "web", ...more }),
+    dependencies("cluster"),
+  );
 }
 
 function heldIn(fake: KubernetesFake, name: string): string | null {
   const data = fake.secret("web", name)?.data;
-  const text = (encoded: string | undefined): string | null => (encoded === undefined ? null : Buffer.from(encoded, "base64").toString("utf8"));
+  const text = (encoded: string | undefined): string | null =>
+    encoded === undefined ? null : Buffer.from(encoded, "base64").toString("utf8");
   return heldFingerprint(text(data?.["tls.crt"]), text(data?.["tls.key"]));
 }
 
@@ -58,7 +62,8 @@ describe("kubernetes", () => {
   afterEach(() => fake.stop());
 
   const issue = (generation: number, certificate = "www") => issuer.issue({ certificate, generation });
-  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) => make(fake, more).deploy({ pair, previous: null }, NEVER);
+  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
+    make(fake, more).deploy({ pair, previous: null }, NEVER);
   const secretOf = (more: Partial<SecretInput> = {}, metadata: Partial<SecretInput["metadata"]> = {}) =>
     secretObjectOf({
       apiVersion: "v1",
@@ -78,24 +83,36 @@ describe("kubernetes", () => {
       type: "kubernetes.io/tls",
       metadata: {
         labels: { team: "edge", "app.kubernetes.io/managed-by": "renewd" },
-        annotations: { "reflector.test/allowed": "true", "renewd/certificate": "www", "renewd/generation": "3", "renewd/fingerprint": pair.leaf.fingerprint },
+        annotations: {
+          "reflector.test/allowed": "true",
+          "renewd/certificate": "www",
+          "renewd/generation": "3",
+          "renewd/fingerprint": pair.leaf.fingerprint,
+        },
       },
     });
-    expect(Buffer.from(secret?.data["tls.crt"] ?? "", "base64").toString()).toBe(`${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`);
+    expect(Buffer.from(secret?.data["tls.crt"] ?? "", "base64").toString()).toBe(
+      `${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`,
+    );
   });
 
   it("applies the next generation as renewd's own fields, leaving others theirs", async () => {
     await deploy(await issue(1));
     const before = fake.secret("web", "www-tls");
     if (before === null) throw new Error("no secret");
-    fake.put("kubectl-label", { ...before, metadata: { ...before.metadata, labels: { ...before.metadata.labels, zone: "a" } } });
+    fake.put("kubectl-label", {
+      ...before,
+      metadata: { ...before.metadata, labels: { ...before.metadata.labels, zone: "a" } },
+    });
     const pair = await issue(2);
     await deploy(pair);
     expect(heldIn(fake, "www-tls")).toBe(pair.leaf.fingerprint);
     expect(fake.secret("web", "www-tls")?.metadata.labels).toMatchObject({ zone: "a" });
     const own = fake.managers("web", "www-tls").find(({ operation }) => operation === "Apply");
     expect(own?.manager).toBe("renewd");
-    expect([...(own?.fields ?? [])]).toEqual(expect.arrayContaining([".data.tls.crt", ".data.tls.key", ".metadata.annotations.renewd/generation"]));
+    expect([...(own?.fields ?? [])]).toEqual(
+      expect.arrayContaining([".data.tls.crt", ".data.tls.key", ".metadata.annotations.renewd/generation"]),
+    );
   });
 
   it("no longer claims a label that left its options", async () => {
@@ -143,7 +160,14 @@ describe("kubernetes", () => {
     ["cert-manager", { annotations: { "cert-manager.io/certificate-name": "www" } }],
     ["cert-manager", { labels: { "controller.cert-manager.io/fao": "true" } }],
     ["External Secrets", { labels: { "reconcile.external-secrets.io/managed": "true" } }],
-    ["SealedSecret www", { ownerReferences: [{ apiVersion: "bitnami.com/v1alpha1", kind: "SealedSecret", name: "www", uid: "1", controller: true }] }],
+    [
+      "SealedSecret www",
+      {
+        ownerReferences: [
+          { apiVersion: "bitnami.com/v1alpha1", kind: "SealedSecret", name: "www", uid: "1", controller: true },
+        ],
+      },
+    ],
   ])("never writes to a secret of %s", async (owner, metadata) => {
     fake.put("controller", secretOf({}, metadata));
     const refusal = { code: "deploy.refused", message: expect.stringContaining(`belongs to ${owner}`) };
@@ -154,9 +178,15 @@ describe("kubernetes", () => {
 
   it("foresees that a secret's type and an immutable secret cannot change", async () => {
     fake.put("someone", secretOf({ type: "Opaque", data: {} }));
-    await expect(deploy(await issue(1), { takeOver: true })).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("type Opaque") });
+    await expect(deploy(await issue(1), { takeOver: true })).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("type Opaque"),
+    });
     fake.put("someone", secretOf({ immutable: true }));
-    await expect(deploy(await issue(1), { takeOver: true })).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("immutable") });
+    await expect(deploy(await issue(1), { takeOver: true })).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("immutable"),
+    });
     expect(fake.requests.filter((line) => !line.startsWith("GET"))).toEqual([]);
   });
 
@@ -173,7 +203,11 @@ describe("kubernetes", () => {
     const newer = await issue(3);
     const held = fake.secret("web", "www-tls");
     if (held === null) throw new Error("no secret");
-    const annotations = { ...held.metadata.annotations, "renewd/generation": "3", "renewd/fingerprint": newer.leaf.fingerprint };
+    const annotations = {
+      ...held.metadata.annotations,
+      "renewd/generation": "3",
+      "renewd/fingerprint": newer.leaf.fingerprint,
+    };
     fake.afterNextRead(() => fake.put("renewd", { ...held, metadata: { ...held.metadata, annotations } }));
     await expect(deploy(await issue(2))).rejects.toMatchObject({ code: "deploy.newerGeneration" });
     expect(fake.secret("web", "www-tls")?.metadata.annotations["renewd/generation"]).toBe("3");
@@ -181,13 +215,18 @@ describe("kubernetes", () => {
 
   it("does not write over a secret that was made between its read and its write", async () => {
     fake.afterNextRead(() => fake.put("kubectl-create", secretOf()));
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("changed by somebody else") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("changed by somebody else"),
+    });
     expect(fake.secret("web", "www-tls")?.data["tls.crt"]).toBe("b2xk");
   });
 
   it("names the secret of a certificate with characters Kubernetes does not know, or says that it cannot", async () => {
     expect(await deploy(await issue(1, "a_b.c"))).toMatchObject({ secret: "a-b.c-tls" });
-    await expect(deploy(await issue(1, "a."), { secret: "{certificate}" })).rejects.toMatchObject({ code: "deploy.refused" });
+    await expect(deploy(await issue(1, "a."), { secret: "{certificate}" })).rejects.toMatchObject({
+      code: "deploy.refused",
+    });
   });
 
   it("says in preflight which permission is missing, and touches nothing", async () => {
@@ -245,7 +284,10 @@ describe("kubernetes", () => {
       const kubeconfig = join(directory, "config");
       await copyFile(fake.kubeconfig, kubeconfig);
       await fake.stop();
-      await expect(deploy(pair, { kubeconfig })).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
+      await expect(deploy(pair, { kubeconfig })).rejects.toMatchObject({
+        code: "deploy.unreachable",
+        message: expect.stringContaining("ECONNREFUSED"),
+      });
     } finally {
       await rm(directory, { recursive: true });
     }
@@ -253,7 +295,10 @@ describe("kubernetes", () => {
 
   it("hides a key that an answer quotes", async () => {
     const pair = await issue(1);
-    fake.disturb("POST", { status: 422, body: { kind: "Status", code: 422, reason: "Invalid", message: `invalid: ${pair.privateKey.reveal()}` } });
+    fake.disturb("POST", {
+      status: 422,
+      body: { kind: "Status", code: 422, reason: "Invalid", message: `invalid: ${pair.privateKey.reveal()}` },
+    });
     const shown = inspect(await deploy(pair).catch((thrown: unknown) => thrown), { depth: 10, showHidden: true });
     expect(shown).toContain("[secret]");
     expect(shown).not.toContain(pair.privateKey.reveal().split("\n")[1]);

@@ -15,7 +15,10 @@ describe("runCommand", () => {
   it("passes arguments as they are: nothing reaches a shell", async () => {
     const hostile = ["$(id)", "a;b", "`id`", "*", "-n", "new\nline", "'\""];
     const output = await runCommand(
-      { argv: [process.execPath, "-e", "process.stdout.write(JSON.stringify(process.argv.slice(1)))", "--", ...hostile], timeoutMs: 20_000 },
+      {
+        argv: [process.execPath, "-e", "process.stdout.write(JSON.stringify(process.argv.slice(1)))", "--", ...hostile],
+        timeoutMs: 20_000,
+      },
       NEVER,
     );
     expect(JSON.parse(output)).toEqual(hostile);
@@ -41,16 +44,20 @@ describe("runCommand", () => {
   });
 
   it("bounds what a chatty command may say without blocking it", async () => {
-    const error = await shell("i=0; while [ $i -lt 20000 ]; do echo some words that fill the pipe >&2; i=$((i+1)); done; exit 1").catch(
-      (thrown: unknown) => thrown,
-    );
+    const error = await shell(
+      "i=0; while [ $i -lt 20000 ]; do echo some words that fill the pipe >&2; i=$((i+1)); done; exit 1",
+    ).catch((thrown: unknown) => thrown);
     expect(String(error).length).toBeLessThan(800);
     expect(String(error)).toContain("exit code 1");
   });
 
   it("never shows the secret a command printed", async () => {
-    const secret = new Secret("-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\nZmFrZWtleWJvZHk\n-----END PRIVATE KEY-----\n");
-    const error = await shell('echo "$KEY" >&2; exit 1', { secret, env: { KEY: secret.reveal() } }).catch((thrown: unknown) => thrown);
+    const secret = new Secret(
+      "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\nZmFrZWtleWJvZHk\n-----END PRIVATE KEY-----\n",
+    );
+    const error = await shell('echo "$KEY" >&2; exit 1', { secret, env: { KEY: secret.reveal() } }).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(String(error)).toContain("[secret]");
     expect(String(error)).not.toContain("MIGHAgEAMBMG");
     expect(String(error)).not.toContain("ZmFrZWtleWJvZHk");
@@ -66,7 +73,9 @@ describe("runCommand", () => {
     onTestFinished(() => rm(directory, { recursive: true }));
     const pid = join(directory, "pid");
     const script = `(trap '' TERM; echo $BASHPID > ${pid}; while :; do sleep 0.1; done) & wait`;
-    await expect(runCommand({ argv: ["bash", "-c", script], timeoutMs: 500 }, NEVER)).rejects.toMatchObject({ code: "deploy.timeout" });
+    await expect(runCommand({ argv: ["bash", "-c", script], timeoutMs: 500 }, NEVER)).rejects.toMatchObject({
+      code: "deploy.timeout",
+    });
     const child = Number(await readFile(pid, "utf8"));
     expect(child).toBeGreaterThan(1);
     await until("the child to be gone", async () => (existsSync(`/proc/${child}`) ? null : true), 5_000);
@@ -74,7 +83,9 @@ describe("runCommand", () => {
 
   it("ends a command that ignores SIGTERM", async () => {
     const started = performance.now();
-    await expect(shell("trap '' TERM; while :; do sleep 1; done", { timeoutMs: 200 })).rejects.toMatchObject({ code: "deploy.timeout" });
+    await expect(shell("trap '' TERM; while :; do sleep 1; done", { timeoutMs: 200 })).rejects.toMatchObject({
+      code: "deploy.timeout",
+    });
     expect(performance.now() - started).toBeLessThan(15_000);
   });
 

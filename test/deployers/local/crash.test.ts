@@ -27,7 +27,10 @@ describe("a deploy that dies or fails at one system call", () => {
   let pair: IssuedCertificate;
   beforeAll(async () => {
     const issuer = await createPairIssuer();
-    [old, pair] = await Promise.all([issuer.issue({ certificate: "www", generation: 1 }), issuer.issue({ certificate: "www", generation: 2 })]);
+    [old, pair] = await Promise.all([
+      issuer.issue({ certificate: "www", generation: 1 }),
+      issuer.issue({ certificate: "www", generation: 2 }),
+    ]);
   });
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), "renewd-crash-"));
@@ -36,7 +39,10 @@ describe("a deploy that dies or fails at one system call", () => {
 
   const LAYOUTS = {
     bundle: { files: { bundle: "b.pem" }, stored: () => storedFingerprint(join(root, "b.pem")) },
-    pair: { files: { fullchain: "f.pem", privkey: "k.pem" }, stored: () => storedFingerprint(join(root, "f.pem"), join(root, "k.pem")) },
+    pair: {
+      files: { fullchain: "f.pem", privkey: "k.pem" },
+      stored: () => storedFingerprint(join(root, "f.pem"), join(root, "k.pem")),
+    },
   };
   const run = (layout: keyof typeof LAYOUTS, issued: IssuedCertificate, inject: string | null): Promise<unknown> => {
     const options = { directory: root, ...LAYOUTS[layout].files };
@@ -95,27 +101,36 @@ describe("a deploy into certbot's layout", () => {
   let pair: IssuedCertificate;
   beforeAll(async () => {
     const issuer = await createPairIssuer();
-    [old, pair] = await Promise.all([issuer.issue({ certificate: "www", generation: 1 }), issuer.issue({ certificate: "www", generation: 2 })]);
+    [old, pair] = await Promise.all([
+      issuer.issue({ certificate: "www", generation: 1 }),
+      issuer.issue({ certificate: "www", generation: 2 }),
+    ]);
   });
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), "renewd-crash-"));
   });
   afterEach(() => rm(root, { recursive: true }));
-  const stored = (): Promise<string | null> => storedFingerprint(join(root, "live", "www", "fullchain.pem"), join(root, "live", "www", "privkey.pem"));
+  const stored = (): Promise<string | null> =>
+    storedFingerprint(join(root, "live", "www", "fullchain.pem"), join(root, "live", "www", "privkey.pem"));
 
   // Rename 1 is the record's, 2 to 5 are the archive's files, 6 to 9 the links: key, chain, certificate, full chain.
-  it.each([2, 4, 6, 7, 9].map((rename) => [rename]))("killed at rename %i is finished by the next attempt under the same number", async (rename) => {
-    await deployHere(certbot, { directory: root }, old);
-    expect(await deployInjected("certbot", { directory: root }, pair, `${RENAME}:signal=SIGKILL:when=${rename}`)).toBe("killed");
-    if (rename <= 6) expect(await stored()).toBe(old.leaf.fingerprint);
-    else await expect(stored()).rejects.toThrow("torn");
-    expect(await deployHere(certbot, { directory: root }, old)).toEqual({ code: "deploy.newerGeneration" });
-    expect(await deployHere(certbot, { directory: root }, pair)).toMatchObject({ generation: 2 });
-    expect(await stored()).toBe(pair.leaf.fingerprint);
-    expect(await readlink(join(root, "live", "www", "cert.pem"))).toBe("../../archive/www/cert2.pem");
-    const strays = (await readdir(root, { recursive: true })).filter((name) => name.includes("renewd-"));
-    expect(strays).toEqual([]);
-  });
+  it.each([2, 4, 6, 7, 9].map((rename) => [rename]))(
+    "killed at rename %i is finished by the next attempt under the same number",
+    async (rename) => {
+      await deployHere(certbot, { directory: root }, old);
+      expect(
+        await deployInjected("certbot", { directory: root }, pair, `${RENAME}:signal=SIGKILL:when=${rename}`),
+      ).toBe("killed");
+      if (rename <= 6) expect(await stored()).toBe(old.leaf.fingerprint);
+      else await expect(stored()).rejects.toThrow("torn");
+      expect(await deployHere(certbot, { directory: root }, old)).toEqual({ code: "deploy.newerGeneration" });
+      expect(await deployHere(certbot, { directory: root }, pair)).toMatchObject({ generation: 2 });
+      expect(await stored()).toBe(pair.leaf.fingerprint);
+      expect(await readlink(join(root, "live", "www", "cert.pem"))).toBe("../../archive/www/cert2.pem");
+      const strays = (await readdir(root, { recursive: true })).filter((name) => name.includes("renewd-"));
+      expect(strays).toEqual([]);
+    },
+  );
 });
 
 /** The receipt, or `{code}` of the error. */
@@ -125,11 +140,18 @@ async function deployHere<Options>(
   pair: IssuedCertificate,
 ): Promise<unknown> {
   const deployer = plugin.create(plugin.options.parse(options), dependencies("crash"));
-  return await deployer.deploy({ pair, previous: null }, new AbortController().signal).catch((error: unknown) => ({ code: toRenewalError(error).code }));
+  return await deployer
+    .deploy({ pair, previous: null }, new AbortController().signal)
+    .catch((error: unknown) => ({ code: toRenewalError(error).code }));
 }
 
 /** The same in a process of its own under strace, or "killed". */
-async function deployInjected(kind: string, options: Record<string, unknown>, pair: IssuedCertificate, inject: string): Promise<unknown> {
+async function deployInjected(
+  kind: string,
+  options: Record<string, unknown>,
+  pair: IssuedCertificate,
+  inject: string,
+): Promise<unknown> {
   const tracing = ["-f", "-qq", "-e", `trace=${inject.split(":")[0]}`, "-e", `inject=${inject}`, "-o", "/dev/null"];
   // strace counts calls per thread; with one pool thread that is the order they are made in.
   const env = { ...process.env, UV_THREADPOOL_SIZE: "1" };

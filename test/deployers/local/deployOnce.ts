@@ -21,5 +21,7 @@ const plugin = [definePlugin(files), definePlugin(certbot)].find(({ type }) => t
 if (plugin === undefined) throw new Error(`there is no kind ${kind}`);
 const deployer = plugin.create(plugin.options.parse(options), dependencies("crash"));
 const request = { pair: { ...pair, privateKey: new Secret(pair.keyPem) }, previous: null };
-const outcome = await deployer.deploy(request, new AbortController().signal).catch((error: unknown) => ({ code: toRenewalError(error).code }));
+const outcome = await deployer
+  .deploy(request, new AbortController().signal)
+  .catch((error: unknown) => ({ code: toRenewalError(error).code }));
 process.stdout.write(`${JSON.stringify(outcome)}\n`);

@@ -57,12 +57,20 @@ cp "$DOMAIN_CONF" ${root}/saved`,
     const pair = await issuer.issue({ certificate: "www", generation: 1, names: ["*.example.test", "example.test"] });
     const hostile = "p'$(touch pwned) \"; x";
     const deployer = make(
-      { home: home.path, hook: "mine", record: record(), environment: { DEPLOY_HOST: "$(id)" }, secretEnvironment: { DEPLOY_PASSWORD: "env:PW" } },
+      {
+        home: home.path,
+        hook: "mine",
+        record: record(),
+        environment: { DEPLOY_HOST: "$(id)" },
+        secretEnvironment: { DEPLOY_PASSWORD: "env:PW" },
+      },
       { PW: hostile },
     );
     await deployer.deploy({ pair, previous: null }, NEVER);
     const names = ["*.example.test", "*.example.test", "example.test", "ec-256"];
-    expect(await readFile(join(root, "seen"), "utf8")).toBe(`${[names[0], "5", "$(id)", hostile, ...names.slice(1), "6"].join("\n")}\n`);
+    expect(await readFile(join(root, "seen"), "utf8")).toBe(
+      `${[names[0], "5", "$(id)", hostile, ...names.slice(1), "6"].join("\n")}\n`,
+    );
     expect(await readFile(join(root, "saved"), "utf8")).toContain("SAVED_DEPLOY_PASSWORD");
     expect((await readdir(join(root, "state"))).sort()).toEqual([".www.json.lock", "www.json"]);
     expect((await readdir(home.path)).sort()).toEqual(["acme.sh", "deploy"]);
@@ -71,11 +79,16 @@ cp "$DOMAIN_CONF" ${root}/saved`,
   it("shows why a hook failed, by its name and without what it was given in secret", async () => {
     const home = await createAcmeShHome(join(root, "acme.sh"));
     await home.hook("mine", '_err "the NAS does not take $DEPLOY_PASSWORD"; return 1');
-    const deployer = make({ home: home.path, hook: "mine", record: record(), secretEnvironment: { DEPLOY_PASSWORD: "env:PW" } }, { PW: "hush-hush-hush" });
+    const deployer = make(
+      { home: home.path, hook: "mine", record: record(), secretEnvironment: { DEPLOY_PASSWORD: "env:PW" } },
+      { PW: "hush-hush-hush" },
+    );
     const pair = await issuer.issue({ certificate: "www", generation: 1 });
     await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
       code: "deploy.commandFailed",
-      message: expect.stringMatching(/^`acme\.sh deploy hook mine` ended with exit code 1: .*the NAS does not take \[secret\]$/),
+      message: expect.stringMatching(
+        /^`acme\.sh deploy hook mine` ended with exit code 1: .*the NAS does not take \[secret\]$/,
+      ),
     });
   });
 
@@ -83,19 +96,27 @@ cp "$DOMAIN_CONF" ${root}/saved`,
     const home = await createAcmeShHome(join(root, "acme.sh"));
     const deployer = make({ home: home.path, hook: "absent", record: record() });
     const pair = await issuer.issue({ certificate: "www", generation: 1 });
-    const missing = { code: "deploy.refused", message: expect.stringContaining(join(home.path, "deploy", "absent.sh")) };
+    const missing = {
+      code: "deploy.refused",
+      message: expect.stringContaining(join(home.path, "deploy", "absent.sh")),
+    };
     await expect(deployer.preflight?.("www", null, NEVER)).rejects.toMatchObject(missing);
     await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(missing);
     await writeFile(join(home.path, "deploy", "absent.sh"), "other_deploy() { :; }\n");
-    await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.commandFailed" });
+    await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.commandFailed",
+    });
   });
 
-  it.each([{ hook: "../evil" }, { hook: "a b" }, { home: "relative" }, { record: "x.json" }, { secretEnvironment: { A: "plain" } }])(
-    "refuses the options %j",
-    (wrong) => {
-      const options = { home: "/opt/acme.sh", hook: "synology_dsm", record: "/var/lib/renewd/{certificate}.json" };
-      expect(acmeSh.options.safeParse(options).success).toBe(true);
-      expect(acmeSh.options.safeParse({ ...options, ...wrong }).success).toBe(false);
-    },
-  );
+  it.each([
+    { hook: "../evil" },
+    { hook: "a b" },
+    { home: "relative" },
+    { record: "x.json" },
+    { secretEnvironment: { A: "plain" } },
+  ])("refuses the options %j", (wrong) => {
+    const options = { home: "/opt/acme.sh", hook: "synology_dsm", record: "/var/lib/renewd/{certificate}.json" };
+    expect(acmeSh.options.safeParse(options).success).toBe(true);
+    expect(acmeSh.options.safeParse({ ...options, ...wrong }).success).toBe(false);
+  });
 });

@@ -47,22 +47,39 @@ describe("exec", () => {
   const issue = (generation: number) => issuer.issue({ certificate: "www", generation, names: ["www.test", "test"] });
   const shell = (script: string, more: Record<string, unknown> = {}, secrets: Record<string, string> = {}) =>
     make({ command: ["sh", "-c", script], record: join(root, "{certificate}.json"), ...more }, secrets);
-  const deploy = (deployer: Deployer, pair: IssuedCertificate, signal = NEVER) => deployer.deploy({ pair, previous: null }, signal);
+  const deploy = (deployer: Deployer, pair: IssuedCertificate, signal = NEVER) =>
+    deployer.deploy({ pair, previous: null }, signal);
 
   it("tells the program all it needs, and nothing of the worker's environment", async () => {
     process.env.RENEWD_TEST_PLANTED = "planted";
     try {
       const pair = await issue(7);
       const script = `env > ${root}/env; for file in CERT CHAIN FULLCHAIN PRIVKEY; do eval "cp \\"\\$RENEWD_$file\\" ${root}/$file"; done`;
-      await deploy(shell(script, { environment: { REGION: "eu" }, secretEnvironment: { TOKEN: "env:API_TOKEN" } }, { API_TOKEN: "hush hush" }), pair);
-      const env = Object.fromEntries((await readFile(join(root, "env"), "utf8")).split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)));
+      await deploy(
+        shell(
+          script,
+          { environment: { REGION: "eu" }, secretEnvironment: { TOKEN: "env:API_TOKEN" } },
+          { API_TOKEN: "hush hush" },
+        ),
+        pair,
+      );
+      const env = Object.fromEntries(
+        (await readFile(join(root, "env"), "utf8")).split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)),
+      );
       expect(env).toMatchObject({
-        ...{ RENEWD_TARGET: "appliance", RENEWD_CERTIFICATE: "www", RENEWD_NAMES: "www.test test", RENEWD_GENERATION: "7" },
+        ...{
+          RENEWD_TARGET: "appliance",
+          RENEWD_CERTIFICATE: "www",
+          RENEWD_NAMES: "www.test test",
+          RENEWD_GENERATION: "7",
+        },
         ...{ RENEWD_FINGERPRINT: pair.leaf.fingerprint, REGION: "eu", TOKEN: "hush hush" },
       });
       expect(env).not.toHaveProperty("RENEWD_TEST_PLANTED");
       const [leaf, chain] = [pair.leafPem.trimEnd(), pair.chainPem.join("").trimEnd()];
-      const handed = await Promise.all(["CERT", "CHAIN", "FULLCHAIN", "PRIVKEY"].map((name) => readFile(join(root, name), "utf8")));
+      const handed = await Promise.all(
+        ["CERT", "CHAIN", "FULLCHAIN", "PRIVKEY"].map((name) => readFile(join(root, name), "utf8")),
+      );
       expect(handed).toEqual([`${leaf}\n`, `${chain}\n`, `${leaf}\n${chain}\n`, pair.privateKey.reveal()]);
     } finally {
       delete process.env.RENEWD_TEST_PLANTED;
@@ -81,7 +98,13 @@ describe("exec", () => {
     await mkdir(join(root, ".www.json.files"));
     await writeFile(join(root, ".www.json.files", "privkey.pem"), "an old key");
     await deploy(shell(`ls "$(dirname "$RENEWD_CERT")" > ${root}/list`), await issue(1));
-    expect((await readFile(join(root, "list"), "utf8")).split("\n")).toEqual(["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem", ""]);
+    expect((await readFile(join(root, "list"), "utf8")).split("\n")).toEqual([
+      "cert.pem",
+      "chain.pem",
+      "fullchain.pem",
+      "privkey.pem",
+      "",
+    ]);
     expect(await readdir(root)).not.toContain(".www.json.files");
   });
 
@@ -110,19 +133,29 @@ describe("exec", () => {
 
   it("remembers a generation whose program was ended half-way, for nobody knows how far it came", async () => {
     const pair = await issue(2);
-    await expect(deploy(shell("sleep 300", { timeout: "300ms" }), pair)).rejects.toMatchObject({ code: "deploy.timeout" });
+    await expect(deploy(shell("sleep 300", { timeout: "300ms" }), pair)).rejects.toMatchObject({
+      code: "deploy.timeout",
+    });
     await expect(deploy(shell("exit 0"), await issue(1))).rejects.toMatchObject({ code: "deploy.newerGeneration" });
     await expect(deploy(shell("exit 0"), pair)).resolves.toMatchObject({ generation: 2 });
   });
 
   it("never runs two generations of one certificate at once, but two certificates of one target", async () => {
     const meet = (mine: string, other: string): Deployer =>
-      make({ command: ["sh", "-c", `touch ${root}/${mine}; while ! [ -e ${root}/${other} ]; do sleep 0.05; done`], record: join(root, "{certificate}.json") });
-    const [a, b] = [await issuer.issue({ certificate: "a", generation: 1 }), await issuer.issue({ certificate: "b", generation: 1 })];
+      make({
+        command: ["sh", "-c", `touch ${root}/${mine}; while ! [ -e ${root}/${other} ]; do sleep 0.05; done`],
+        record: join(root, "{certificate}.json"),
+      });
+    const [a, b] = [
+      await issuer.issue({ certificate: "a", generation: 1 }),
+      await issuer.issue({ certificate: "b", generation: 1 }),
+    ];
     await Promise.all([deploy(meet("in-a", "in-b"), a), deploy(meet("in-b", "in-a"), b)]);
 
     const alone = shell(`mkdir ${root}/inside || exit 9; sleep 0.2; rmdir ${root}/inside`);
-    const outcomes = await Promise.allSettled([1, 2, 3].map(async (generation) => deploy(alone, await issue(generation))));
+    const outcomes = await Promise.allSettled(
+      [1, 2, 3].map(async (generation) => deploy(alone, await issue(generation))),
+    );
     const codes = outcomes.map((outcome) => (outcome.status === "fulfilled" ? "deployed" : outcome.reason.code));
     expect(new Set([...codes, "deployed", "deploy.newerGeneration"]).size).toBe(2);
     expect(JSON.parse(await readFile(join(root, "www.json"), "utf8"))).toMatchObject({ generation: 3 });
@@ -145,7 +178,9 @@ describe("exec", () => {
     await expect(preflight({})).resolves.toBeUndefined();
     await expect(preflight({ command: ["/no/such/program"] })).rejects.toMatchObject({ code: "deploy.commandFailed" });
     await expect(preflight({ record: "/no/such/directory/r.json" })).rejects.toMatchObject({ code: "deploy.io" });
-    await expect(preflight({ secretEnvironment: { TOKEN: "env:NOT_SET" } })).rejects.toMatchObject({ code: "config.secret" });
+    await expect(preflight({ secretEnvironment: { TOKEN: "env:NOT_SET" } })).rejects.toMatchObject({
+      code: "config.secret",
+    });
     expect(await readdir(root)).toEqual([]);
   });
 

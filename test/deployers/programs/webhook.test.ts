@@ -16,7 +16,10 @@ import { startTcpServer } from "../../support/servers/tlsServer.ts";
 const NEVER = new AbortController().signal;
 
 function make(options: Record<string, unknown>, secret = WEBHOOK_SECRET): Deployer {
-  return webhook.create(webhook.options.parse({ secret: "env:HOOK", ...options }), dependencies("receiver", { HOOK: secret }));
+  return webhook.create(
+    webhook.options.parse({ secret: "env:HOOK", ...options }),
+    dependencies("receiver", { HOOK: secret }),
+  );
 }
 
 deployerConformance("webhook", async () => {
@@ -56,7 +59,8 @@ describe("webhook", () => {
     certificates += 1;
     return issuer.issue({ certificate: `www${certificates}.example`, generation });
   };
-  const deployer = (options: Record<string, unknown> = {}) => make({ url: receiver.url, trust: receiver.trustFile, ...options });
+  const deployer = (options: Record<string, unknown> = {}) =>
+    make({ url: receiver.url, trust: receiver.trustFile, ...options });
 
   it("sends pair and facts as the document says", async () => {
     const pair = await issue(3);
@@ -67,9 +71,24 @@ describe("webhook", () => {
       type: "certificate.deploy",
       timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       data: {
-        ...{ target: "receiver", certificate: pair.certificate, generation: 3, fingerprint: leaf.fingerprint, serial: leaf.serial },
-        ...{ names: [`${pair.certificate}.test`], notBefore: new Date(leaf.notBefore).toISOString(), notAfter: new Date(leaf.notAfter).toISOString() },
-        ...{ cert: pair.leafPem, chain: pair.chainPem.join(""), fullchain: pair.leafPem + pair.chainPem.join(""), privateKey: pair.privateKey.reveal() },
+        ...{
+          target: "receiver",
+          certificate: pair.certificate,
+          generation: 3,
+          fingerprint: leaf.fingerprint,
+          serial: leaf.serial,
+        },
+        ...{
+          names: [`${pair.certificate}.test`],
+          notBefore: new Date(leaf.notBefore).toISOString(),
+          notAfter: new Date(leaf.notAfter).toISOString(),
+        },
+        ...{
+          cert: pair.leafPem,
+          chain: pair.chainPem.join(""),
+          fullchain: pair.leafPem + pair.chainPem.join(""),
+          privateKey: pair.privateKey.reveal(),
+        },
       },
     });
   });
@@ -91,18 +110,29 @@ describe("webhook", () => {
   });
 
   it("is turned away when it signs with another secret", async () => {
-    const stranger = make({ url: receiver.url, trust: receiver.trustFile }, `whsec_${Buffer.alloc(32, 7).toString("base64")}`);
-    await expect(stranger.deploy({ pair: await issue(1), previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.forbidden" });
+    const stranger = make(
+      { url: receiver.url, trust: receiver.trustFile },
+      `whsec_${Buffer.alloc(32, 7).toString("base64")}`,
+    );
+    await expect(stranger.deploy({ pair: await issue(1), previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.forbidden",
+    });
   });
 
   it.each(["hunter2hunter2hunter2hunter2", "whsec_c2hvcnQ=", `whsec_${Buffer.alloc(65).toString("base64")}`])(
     "says how to make a signing secret instead of %s, without repeating it",
     async (secret) => {
       const wrong = make({ url: receiver.url }, secret);
-      const attempts = [wrong.deploy({ pair: await issue(1), previous: null }, NEVER), wrong.preflight?.("www", null, NEVER)];
+      const attempts = [
+        wrong.deploy({ pair: await issue(1), previous: null }, NEVER),
+        wrong.preflight?.("www", null, NEVER),
+      ];
       for (const attempt of attempts) {
         const error = await attempt?.catch((thrown: unknown) => thrown);
-        expect(error).toMatchObject({ code: "config.secret", message: expect.stringContaining("openssl rand -base64 32") });
+        expect(error).toMatchObject({
+          code: "config.secret",
+          message: expect.stringContaining("openssl rand -base64 32"),
+        });
         expect(String(error)).not.toContain(secret);
       }
     },
@@ -117,29 +147,37 @@ describe("webhook", () => {
 
   it("sends a key over http to this machine only", () => {
     const parse = (url: string, more = {}) => webhook.options.safeParse({ url, secret: "env:S", ...more }).success;
-    expect(["https://h.example/x", "http://127.0.0.1:80/", "http://localhost/", "http://[::1]:8080/"].map((url) => parse(url))).toEqual([
-      true,
-      true,
-      true,
-      true,
-    ]);
-    expect(["http://h.example/x", "http://127.0.0.1.example/", "http://10.0.0.1/", "ftp://127.0.0.1/"].map((url) => parse(url))).toEqual([
-      false,
-      false,
-      false,
-      false,
-    ]);
+    expect(
+      ["https://h.example/x", "http://127.0.0.1:80/", "http://localhost/", "http://[::1]:8080/"].map((url) =>
+        parse(url),
+      ),
+    ).toEqual([true, true, true, true]);
+    expect(
+      ["http://h.example/x", "http://127.0.0.1.example/", "http://10.0.0.1/", "ftp://127.0.0.1/"].map((url) =>
+        parse(url),
+      ),
+    ).toEqual([false, false, false, false]);
     expect(parse("http://h.example/x", { includeKey: false })).toBe(true);
     expect(parse("https://user:pw@h.example/x")).toBe(false);
   });
 
   it("trusts the system's CAs unless given others", async () => {
-    await expect(make({ url: receiver.url }).deploy({ pair: await issue(1), previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.unreachable" });
+    await expect(
+      make({ url: receiver.url }).deploy({ pair: await issue(1), previous: null }, NEVER),
+    ).rejects.toMatchObject({ code: "deploy.unreachable" });
   });
 
   it("remembers a few short facts of the answer, and no secret among them", async () => {
     const pair = await issue(1);
-    const receipt = { id: "abc-1", version: 7, nested: { a: 1 }, generation: 99, "bad name": "x", key: pair.privateKey.reveal(), long: "x".repeat(5_000) };
+    const receipt = {
+      id: "abc-1",
+      version: 7,
+      nested: { a: 1 },
+      generation: 99,
+      "bad name": "x",
+      key: pair.privateKey.reveal(),
+      long: "x".repeat(5_000),
+    };
     const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`n${index}`, index]));
     receiver.answer = () => ({ status: 200, text: JSON.stringify({ receipt: { ...receipt, ...many } }) });
     const made = await deployer().deploy({ pair, previous: null }, NEVER);
@@ -169,13 +207,16 @@ describe("webhook", () => {
     const error = await deployer()
       .deploy({ pair: await issue(2), previous: null }, NEVER)
       .catch((thrown: unknown) => thrown);
-    const soon = "retry-after" in headers ? expect.toSatisfy((at) => at >= before + 120_000 && at <= Date.now() + 120_000) : null;
+    const soon =
+      "retry-after" in headers ? expect.toSatisfy((at) => at >= before + 120_000 && at <= Date.now() + 120_000) : null;
     expect(error).toMatchObject({ code, retryAt: soon });
   });
 
   it("tells a receiver that is down from one that hangs", async () => {
     const request = { pair: await issue(1), previous: null };
-    await expect(deployer({ url: `https://127.0.0.1:${await freePort()}/` }).deploy(request, NEVER)).rejects.toMatchObject({ code: "deploy.unreachable" });
+    await expect(
+      deployer({ url: `https://127.0.0.1:${await freePort()}/` }).deploy(request, NEVER),
+    ).rejects.toMatchObject({ code: "deploy.unreachable" });
     await using silent = await startTcpServer(() => {});
     const hanging = deployer({ url: `https://127.0.0.1:${silent.port}/`, timeout: "200ms" });
     await expect(hanging.deploy(request, NEVER)).rejects.toMatchObject({ code: "deploy.timeout" });
@@ -186,7 +227,9 @@ describe("webhook", () => {
     await expect(deployer().preflight?.("www", null, NEVER)).resolves.toBeUndefined();
     expect(receiver.ids.length).toBe(before);
     expect(receiver.methods.at(-1)).toBe("GET");
-    await expect(deployer({ url: `https://127.0.0.1:${await freePort()}/` }).preflight?.("www", null, NEVER)).rejects.toMatchObject({
+    await expect(
+      deployer({ url: `https://127.0.0.1:${await freePort()}/` }).preflight?.("www", null, NEVER),
+    ).rejects.toMatchObject({
       code: "deploy.unreachable",
     });
   });
@@ -200,7 +243,9 @@ describe("webhook", () => {
 
     it("says that it cannot be read", async () => {
       await writeFile(join(root, "here.pem"), "");
-      await expect(deployer({ trust: join(root, "gone.pem") }).deploy({ pair: await issue(1), previous: null }, NEVER)).rejects.toMatchObject({
+      await expect(
+        deployer({ trust: join(root, "gone.pem") }).deploy({ pair: await issue(1), previous: null }, NEVER),
+      ).rejects.toMatchObject({
         code: "deploy.io",
         message: expect.stringContaining("gone.pem"),
       });

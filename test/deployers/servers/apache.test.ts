@@ -52,7 +52,8 @@ describe("apache", () => {
   });
   afterAll(() => server?.stop());
 
-  const stored = (certificate: string) => storedFingerprint(...pairPaths(join(server.directory, certificate), "pair").files);
+  const stored = (certificate: string) =>
+    storedFingerprint(...pairPaths(join(server.directory, certificate), "pair").files);
 
   it("puts the previous pair back when Apache refuses the configuration, and says what Apache said", async () => {
     const before = await stored("www");
@@ -74,7 +75,9 @@ describe("apache", () => {
     const other = await servedFingerprint(server.port, "api.test");
     const pair = await issuer.issue({ certificate: "www", generation: 2 });
     await make(server, "pair", { binary: "apache2" }).deploy({ pair, previous: null }, NEVER);
-    await expect.poll(() => servedFingerprint(server.port, "www.test"), { timeout: 15_000 }).toBe(pair.leaf.fingerprint);
+    await expect
+      .poll(() => servedFingerprint(server.port, "www.test"), { timeout: 15_000 })
+      .toBe(pair.leaf.fingerprint);
     expect(await servedFingerprint(server.port, "api.test")).toBe(other);
   });
 
@@ -83,22 +86,34 @@ describe("apache", () => {
     const last = new Map<string, string>();
     for (let generation = 10; generation < 20; generation++) {
       const pairs = await Promise.all(names.map((certificate) => issuer.issue({ certificate, generation })));
-      await Promise.all(pairs.map((pair) => make(server, "pair", { binary: "apache2" }).deploy({ pair, previous: null }, NEVER)));
+      await Promise.all(
+        pairs.map((pair) => make(server, "pair", { binary: "apache2" }).deploy({ pair, previous: null }, NEVER)),
+      );
       for (const pair of pairs) last.set(pair.certificate, pair.leaf.fingerprint);
     }
-    for (const [name, fingerprint] of last) await expect.poll(() => servedFingerprint(server.port, `${name}.test`), { timeout: 15_000 }).toBe(fingerprint);
+    for (const [name, fingerprint] of last)
+      await expect.poll(() => servedFingerprint(server.port, `${name}.test`), { timeout: 15_000 }).toBe(fingerprint);
   });
 
   it("tells of an Apache that its reload ended", async () => {
     const torn = await start(issuer, ["torn"], "pair");
     try {
       const [, key] = pairPaths(join(torn.directory, "torn"), "pair").files;
-      const [pair, other] = [await issuer.issue({ certificate: "torn", generation: 1 }), await issuer.issue({ certificate: "torn", generation: 1 })];
+      const [pair, other] = [
+        await issuer.issue({ certificate: "torn", generation: 1 }),
+        await issuer.issue({ certificate: "torn", generation: 1 }),
+      ];
       // Somebody else's hand between swap and reload; Apache's configuration test says "Syntax OK" to it.
       const meddling = join(torn.serverRoot, "meddling");
       await writeFile(join(torn.serverRoot, "other.pem"), other.privateKey.reveal(), { mode: 0o600 });
-      await writeFile(meddling, `#!/bin/sh\ncase "$*" in *graceful*) cp ${torn.serverRoot}/other.pem ${key};; esac\nexec apache2 "$@"\n`, { mode: 0o755 });
-      await expect(make(torn, "pair", { binary: meddling }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      await writeFile(
+        meddling,
+        `#!/bin/sh\ncase "$*" in *graceful*) cp ${torn.serverRoot}/other.pem ${key};; esac\nexec apache2 "$@"\n`,
+        { mode: 0o755 },
+      );
+      await expect(
+        make(torn, "pair", { binary: meddling }).deploy({ pair, previous: null }, NEVER),
+      ).rejects.toMatchObject({
         code: "deploy.commandFailed",
         message: expect.stringContaining("ended at its graceful reload"),
       });
@@ -116,7 +131,10 @@ describe("apache", () => {
       const refused = { code: "ECONNREFUSED" };
       const now = () => servedFingerprint(standby.port, "standby.test").catch((error: unknown) => error);
       await expect.poll(now, { timeout: 15_000 }).toMatchObject(refused);
-      const stopped = { code: "deploy.unreachable", message: expect.stringContaining(join(standby.serverRoot, "httpd.pid")) };
+      const stopped = {
+        code: "deploy.unreachable",
+        message: expect.stringContaining(join(standby.serverRoot, "httpd.pid")),
+      };
       await expect(deployer.preflight?.("standby", null, NEVER)).rejects.toMatchObject(stopped);
       await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(stopped);
       expect(await now()).toMatchObject(refused);

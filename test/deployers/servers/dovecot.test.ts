@@ -67,9 +67,14 @@ describe("dovecot", () => {
 
   it("says that a stopped Dovecot was not reloaded, and keeps the pair ready for its start", async () => {
     const idle = `${server.configFile}.idle`;
-    await writeFile(idle, (await readFile(server.configFile, "utf8")).replace(/^base_dir = .*$/m, `base_dir = ${server.directory}/idle`));
+    await writeFile(
+      idle,
+      (await readFile(server.configFile, "utf8")).replace(/^base_dir = .*$/m, `base_dir = ${server.directory}/idle`),
+    );
     const pair = await issuer.issue({ certificate: "mailbox", generation: 2 });
-    await expect(make(server, "pair", { configFile: idle }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+    await expect(
+      make(server, "pair", { configFile: idle }).deploy({ pair, previous: null }, NEVER),
+    ).rejects.toMatchObject({
       code: "deploy.commandFailed",
       message: expect.stringContaining("Dovecot is not running"),
     });

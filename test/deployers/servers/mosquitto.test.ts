@@ -52,7 +52,10 @@ describe("mosquitto", () => {
 
   it("gives a first pair to the user who must read it, the key to nobody else", async () => {
     const pair = await issuer.issue({ certificate: "mqtt", generation: 1 });
-    const below = { fullchain: join(server.directory, "{certificate}.crt"), privkey: join(server.directory, "{certificate}.key") };
+    const below = {
+      fullchain: join(server.directory, "{certificate}.crt"),
+      privkey: join(server.directory, "{certificate}.key"),
+    };
     await make(server, "pair", below).deploy({ pair, previous: null }, NEVER);
     const key = await stat(join(server.directory, "mqtt.key"));
     expect(key.mode & 0o7777).toBe(0o600);
@@ -64,11 +67,16 @@ describe("mosquitto", () => {
     const deployer = make(server, "bundle", { bundle: join(server.directory, "rapid.pem") });
     const own = make(server, "pair");
     for (let generation = 10; generation < 20; generation++) {
-      const [pair, other] = await Promise.all([issuer.issue({ certificate: "rapid", generation }), issuer.issue({ certificate: "other", generation })]);
+      const [pair, other] = await Promise.all([
+        issuer.issue({ certificate: "rapid", generation }),
+        issuer.issue({ certificate: "other", generation }),
+      ]);
       // The other pair's signal comes first, and Mosquitto may still be at it when this one is swapped.
       await deployer.deploy({ pair: other, previous: null }, NEVER);
       await own.deploy({ pair, previous: null }, NEVER);
-      await expect.poll(() => servedFingerprint(server.port, "mqtt.test"), { timeout: 5_000 }).toBe(pair.leaf.fingerprint);
+      await expect
+        .poll(() => servedFingerprint(server.port, "mqtt.test"), { timeout: 5_000 })
+        .toBe(pair.leaf.fingerprint);
     }
   });
 
@@ -77,7 +85,10 @@ describe("mosquitto", () => {
     await writeFile(leftOver, `${process.pid}\n`);
     const pair = await issuer.issue({ certificate: "mqtt", generation: 2 });
     const deployer = make(server, "pair", { pidFile: leftOver });
-    const wrong = { code: "deploy.unreachable", message: expect.stringMatching(/left-over\.pid names process \d+, which is ".+" and not mosquitto/) };
+    const wrong = {
+      code: "deploy.unreachable",
+      message: expect.stringMatching(/left-over\.pid names process \d+, which is ".+" and not mosquitto/),
+    };
     await expect(deployer.preflight?.("mqtt", null, NEVER)).rejects.toMatchObject(wrong);
     await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(wrong);
   });

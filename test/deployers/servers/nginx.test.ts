@@ -13,8 +13,14 @@ const NEVER = new AbortController().signal;
 
 function make(server: Nginx, layout: "pair" | "bundle", more: Record<string, unknown> = {}): Deployer {
   const at = `${server.directory}/{certificate}`;
-  const paths = layout === "pair" ? { fullchain: `${at}/fullchain.pem`, privkey: `${at}/privkey.pem` } : { bundle: `${at}/bundle.pem` };
-  return nginx.create(nginx.options.parse({ ...paths, configFile: server.configFile, prefix: server.prefix, ...more }), dependencies("edge"));
+  const paths =
+    layout === "pair"
+      ? { fullchain: `${at}/fullchain.pem`, privkey: `${at}/privkey.pem` }
+      : { bundle: `${at}/bundle.pem` };
+  return nginx.create(
+    nginx.options.parse({ ...paths, configFile: server.configFile, prefix: server.prefix, ...more }),
+    dependencies("edge"),
+  );
 }
 
 async function start(issuer: PairIssuer, names: readonly string[], bundle: boolean): Promise<Nginx> {
@@ -56,10 +62,16 @@ describe("nginx", () => {
   afterAll(() => server?.stop());
 
   const stored = (certificate: string) =>
-    storedFingerprint(join(server.directory, certificate, "fullchain.pem"), join(server.directory, certificate, "privkey.pem"));
+    storedFingerprint(
+      join(server.directory, certificate, "fullchain.pem"),
+      join(server.directory, certificate, "privkey.pem"),
+    );
 
   it("puts the previous pair and its generation back when nginx refuses the configuration, and says what nginx said", async () => {
-    const [serving, pair] = [await issuer.issue({ certificate: "www", generation: 1 }), await issuer.issue({ certificate: "www", generation: 2 })];
+    const [serving, pair] = [
+      await issuer.issue({ certificate: "www", generation: 1 }),
+      await issuer.issue({ certificate: "www", generation: 2 }),
+    ];
     const deployer = make(server, "pair");
     await deployer.deploy({ pair: serving, previous: null }, NEVER);
     const good = await readFile(server.configFile, "utf8");
@@ -70,7 +82,9 @@ describe("nginx", () => {
     });
     await writeFile(server.configFile, good);
     expect(await stored("www")).toBe(serving.leaf.fingerprint);
-    expect(JSON.parse(await readFile(join(server.directory, "www", ".privkey.pem.renewd.json"), "utf8"))).toMatchObject({ generation: 1 });
+    expect(JSON.parse(await readFile(join(server.directory, "www", ".privkey.pem.renewd.json"), "utf8"))).toMatchObject(
+      { generation: 1 },
+    );
     expect((await readdir(join(server.directory, "www"))).filter((name) => name.includes("renewd-"))).toEqual([]);
   });
 
@@ -78,7 +92,9 @@ describe("nginx", () => {
     const broken = join(server.prefix, "broken.conf");
     await writeFile(broken, "nonsense;\n");
     const pair = await issuer.issue({ certificate: "first", generation: 1 });
-    await expect(make(server, "pair", { configFile: broken }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.commandFailed" });
+    await expect(
+      make(server, "pair", { configFile: broken }).deploy({ pair, previous: null }, NEVER),
+    ).rejects.toMatchObject({ code: "deploy.commandFailed" });
     expect(await stored("first")).toBeNull();
   });
 
@@ -86,11 +102,15 @@ describe("nginx", () => {
     const pair = await issuer.issue({ certificate: "api", generation: 1 });
     const noReload = join(server.prefix, "no-reload");
     await writeFile(noReload, `#!/bin/sh\ncase "$*" in *reload*) exit 1;; esac\nexec nginx "$@"\n`, { mode: 0o755 });
-    await expect(make(server, "pair", { binary: noReload }).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.commandFailed" });
+    await expect(
+      make(server, "pair", { binary: noReload }).deploy({ pair, previous: null }, NEVER),
+    ).rejects.toMatchObject({ code: "deploy.commandFailed" });
     expect(await stored("api")).toBe(pair.leaf.fingerprint);
     expect(await servedFingerprint(server.port, "api.test")).not.toBe(pair.leaf.fingerprint);
     await make(server, "pair").deploy({ pair, previous: null }, NEVER);
-    await expect.poll(() => servedFingerprint(server.port, "api.test"), { timeout: 15_000 }).toBe(pair.leaf.fingerprint);
+    await expect
+      .poll(() => servedFingerprint(server.port, "api.test"), { timeout: 15_000 })
+      .toBe(pair.leaf.fingerprint);
   });
 
   it("serves a continuous client without one failed handshake while it swaps", async () => {
@@ -99,12 +119,15 @@ describe("nginx", () => {
     const failures: unknown[] = [];
     let handshakes = 0;
     const client = (async () => {
-      for (; swapping; handshakes++) await servedFingerprint(server.port, "www.test").catch((error: unknown) => failures.push(error));
+      for (; swapping; handshakes++)
+        await servedFingerprint(server.port, "www.test").catch((error: unknown) => failures.push(error));
     })();
     for (let generation = 10; generation < 15; generation++) {
       const pair = await issuer.issue({ certificate: "www", generation });
       await deployer.deploy({ pair, previous: null }, NEVER);
-      await expect.poll(() => servedFingerprint(server.port, "www.test"), { timeout: 15_000 }).toBe(pair.leaf.fingerprint);
+      await expect
+        .poll(() => servedFingerprint(server.port, "www.test"), { timeout: 15_000 })
+        .toBe(pair.leaf.fingerprint);
     }
     swapping = false;
     await client;
@@ -123,13 +146,21 @@ describe("nginx", () => {
   });
 
   it("says in preflight that the program or a directory is missing", async () => {
-    await expect(make(server, "pair", { binary: "no-such-nginx" }).preflight?.("www", null, NEVER)).rejects.toMatchObject({
+    await expect(
+      make(server, "pair", { binary: "no-such-nginx" }).preflight?.("www", null, NEVER),
+    ).rejects.toMatchObject({
       code: "deploy.commandFailed",
       message: expect.stringContaining("no-such-nginx"),
     });
     await rm(join(server.prefix, "gone"), { recursive: true, force: true });
-    const lost = nginx.create(nginx.options.parse({ bundle: join(server.prefix, "gone", "{certificate}.pem") }), dependencies("edge"));
-    await expect(lost.preflight?.("www", null, NEVER)).rejects.toMatchObject({ code: "deploy.io", message: expect.stringContaining("gone") });
+    const lost = nginx.create(
+      nginx.options.parse({ bundle: join(server.prefix, "gone", "{certificate}.pem") }),
+      dependencies("edge"),
+    );
+    await expect(lost.preflight?.("www", null, NEVER)).rejects.toMatchObject({
+      code: "deploy.io",
+      message: expect.stringContaining("gone"),
+    });
   });
 
   it.each([

@@ -31,25 +31,34 @@ describe("the pid file of a server", () => {
     return child;
   };
 
-  it.each(["%\n", "%", "  %\n/var/lib/data\n5432\n"])("leads the signal to the process, when it reads %j", async (layout) => {
-    const child = await server();
-    const exited = once(child, "exit");
-    await writeFile(path, layout.replace("%", String(child.pid)));
-    await expect.poll(() => signalServer({ path, programs: ["sleep"] }, 0, NEVER).then(() => "runs")).toBe("runs");
-    await signalServer({ path, programs: ["sleep"] }, "SIGHUP", NEVER);
-    expect(await exited).toEqual([null, "SIGHUP"]);
-    await expect(signalServer({ path }, "SIGHUP", NEVER)).rejects.toMatchObject({
-      code: "deploy.unreachable",
-      message: expect.stringContaining("does not run"),
-    });
-  });
+  it.each(["%\n", "%", "  %\n/var/lib/data\n5432\n"])(
+    "leads the signal to the process, when it reads %j",
+    async (layout) => {
+      const child = await server();
+      const exited = once(child, "exit");
+      await writeFile(path, layout.replace("%", String(child.pid)));
+      await expect.poll(() => signalServer({ path, programs: ["sleep"] }, 0, NEVER).then(() => "runs")).toBe("runs");
+      await signalServer({ path, programs: ["sleep"] }, "SIGHUP", NEVER);
+      expect(await exited).toEqual([null, "SIGHUP"]);
+      await expect(signalServer({ path }, "SIGHUP", NEVER)).rejects.toMatchObject({
+        code: "deploy.unreachable",
+        message: expect.stringContaining("does not run"),
+      });
+    },
+  );
 
-  it.each(["", "0\n", "-1\n", "-%\n", "1x\n", "server\n1\n", "99999999999\n"])("is refused when it reads %j, and nobody is signalled", async (content) => {
-    const child = await server();
-    await writeFile(path, content.replace("%", String(child.pid)));
-    await expect(signalServer({ path }, "SIGKILL", NEVER)).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining(path) });
-    expect(child.exitCode ?? child.signalCode).toBeNull();
-  });
+  it.each(["", "0\n", "-1\n", "-%\n", "1x\n", "server\n1\n", "99999999999\n"])(
+    "is refused when it reads %j, and nobody is signalled",
+    async (content) => {
+      const child = await server();
+      await writeFile(path, content.replace("%", String(child.pid)));
+      await expect(signalServer({ path }, "SIGKILL", NEVER)).rejects.toMatchObject({
+        code: "deploy.unreachable",
+        message: expect.stringContaining(path),
+      });
+      expect(child.exitCode ?? child.signalCode).toBeNull();
+    },
+  );
 
   it("is told to be missing, or not readable", async () => {
     const missing = join(home, "missing.pid");
@@ -57,7 +66,10 @@ describe("the pid file of a server", () => {
       code: "deploy.unreachable",
       message: `there is no pid file ${missing}: start the server, or name the file it writes`,
     });
-    await expect(signalServer({ path: home }, 0, NEVER)).rejects.toMatchObject({ code: "deploy.io", message: expect.stringContaining(home) });
+    await expect(signalServer({ path: home }, 0, NEVER)).rejects.toMatchObject({
+      code: "deploy.io",
+      message: expect.stringContaining(home),
+    });
   });
 
   it("names a process of another user's: who may signal it is said", async () => {
@@ -67,7 +79,10 @@ describe("the pid file of a server", () => {
     await writeFile(path, `${pid}\n`);
     if (before === 0) process.seteuid?.("daemon");
     try {
-      await expect(signalServer({ path }, 0, NEVER)).rejects.toMatchObject({ code: "deploy.forbidden", message: expect.stringContaining("as root") });
+      await expect(signalServer({ path }, 0, NEVER)).rejects.toMatchObject({
+        code: "deploy.forbidden",
+        message: expect.stringContaining("as root"),
+      });
     } finally {
       process.seteuid?.(before);
     }

@@ -53,7 +53,9 @@ describe("postfix", () => {
   it("serves an RSA pair too, and has no complaint about it in its log", async () => {
     const pair = await issuer.issue({ certificate: "mail", generation: 1 });
     await make(server).deploy({ pair, previous: null }, NEVER);
-    await expect.poll(() => servedFingerprint(server.port, "mail.test"), { timeout: 15_000 }).toBe(pair.leaf.fingerprint);
+    await expect
+      .poll(() => servedFingerprint(server.port, "mail.test"), { timeout: 15_000 })
+      .toBe(pair.leaf.fingerprint);
     expect(server.output()).toContain("reload");
     expect(server.output()).not.toMatch(/warning.*(?:TLS|certificate|key)/i);
   });
@@ -65,8 +67,13 @@ describe("postfix", () => {
       const pair = await issuer.issue({ certificate: "mail", generation: 2 });
       process.kill(stopped.pid, "SIGTERM");
       const refused = { code: "ECONNREFUSED" };
-      await expect.poll(() => servedFingerprint(stopped.port, "mail.test").catch((error: unknown) => error), { timeout: 15_000 }).toMatchObject(refused);
-      const unreachable = { code: "deploy.unreachable", message: expect.stringMatching(/ended with exit code 1.*does the mail system run/) };
+      await expect
+        .poll(() => servedFingerprint(stopped.port, "mail.test").catch((error: unknown) => error), { timeout: 15_000 })
+        .toMatchObject(refused);
+      const unreachable = {
+        code: "deploy.unreachable",
+        message: expect.stringMatching(/ended with exit code 1.*does the mail system run/),
+      };
       await expect(deployer.preflight?.("mail", null, NEVER)).rejects.toMatchObject(unreachable);
       await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(unreachable);
       expect(await storedFingerprint(join(stopped.directory, "bundle.pem"))).toBe(pair.leaf.fingerprint);

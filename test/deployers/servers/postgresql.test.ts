@@ -70,16 +70,24 @@ describe("postgresql", () => {
     const pair = await issuer.issue({ certificate: "db", generation: 1 });
     await make(server, "pair").deploy({ pair, previous: null }, NEVER);
     const [now, data] = [await stat(key), await stat(server.dataDirectory)];
-    expect({ mode: now.mode & 0o7777, uid: now.uid, gid: now.gid }).toEqual({ mode: 0o600, uid: data.uid, gid: data.gid });
+    expect({ mode: now.mode & 0o7777, uid: now.uid, gid: now.gid }).toEqual({
+      mode: 0o600,
+      uid: data.uid,
+      gid: data.gid,
+    });
     await expect.poll(() => servedByPostgres(server.port, "db.test"), { timeout: 15_000 }).toBe(pair.leaf.fingerprint);
   });
 
   it("tells a directory that holds no database, and a server that does not run", async () => {
-    await expect(make(server, "pair", { dataDirectory: server.tlsDirectory }).preflight?.("db", null, NEVER)).rejects.toMatchObject({
+    await expect(
+      make(server, "pair", { dataDirectory: server.tlsDirectory }).preflight?.("db", null, NEVER),
+    ).rejects.toMatchObject({
       code: "deploy.io",
       message: expect.stringContaining("PG_VERSION"),
     });
-    await expect(make(server, "pair", { dataDirectory: await stoppedDirectory(server) }).preflight?.("db", null, NEVER)).rejects.toMatchObject({
+    await expect(
+      make(server, "pair", { dataDirectory: await stoppedDirectory(server) }).preflight?.("db", null, NEVER),
+    ).rejects.toMatchObject({
       code: "deploy.unreachable",
       message: expect.stringContaining("postmaster.pid"),
     });
@@ -87,10 +95,17 @@ describe("postgresql", () => {
 
   it("lets a first pair be prepared for a server that waits for it", async () => {
     const pair = await issuer.issue({ certificate: "new", generation: 1 });
-    const paths = { fullchain: join(server.tlsDirectory, "{certificate}.crt"), privkey: join(server.tlsDirectory, "{certificate}.key") };
+    const paths = {
+      fullchain: join(server.tlsDirectory, "{certificate}.crt"),
+      privkey: join(server.tlsDirectory, "{certificate}.key"),
+    };
     const deployer = make(server, "pair", { ...paths, dataDirectory: await stoppedDirectory(server) });
     await expect(deployer.preflight?.("new", null, NEVER)).resolves.toBeUndefined();
-    await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({ code: "deploy.unreachable" });
-    expect(await storedFingerprint(join(server.tlsDirectory, "new.crt"), join(server.tlsDirectory, "new.key"))).toBe(pair.leaf.fingerprint);
+    await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.unreachable",
+    });
+    expect(await storedFingerprint(join(server.tlsDirectory, "new.crt"), join(server.tlsDirectory, "new.key"))).toBe(
+      pair.leaf.fingerprint,
+    );
   });
 });

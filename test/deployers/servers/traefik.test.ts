@@ -75,8 +75,13 @@ describe("traefik", () => {
 
   it("serves several certificates from files of their own", async () => {
     const pairs = await Promise.all(["www", "api"].map((certificate) => deploy(certificate, 1)));
-    await expect.poll(() => Promise.all(["www", "api"].map(served))).toEqual(pairs.map((pair) => pair.leaf.fingerprint));
-    expect((await readdir(setup.dynamic)).filter((name) => !name.startsWith(".")).sort()).toEqual(["api.yml", "www.yml"]);
+    await expect
+      .poll(() => Promise.all(["www", "api"].map(served)))
+      .toEqual(pairs.map((pair) => pair.leaf.fingerprint));
+    expect((await readdir(setup.dynamic)).filter((name) => !name.startsWith(".")).sort()).toEqual([
+      "api.yml",
+      "www.yml",
+    ]);
   });
 
   it("has Traefik read again what an attempt wrote that died before the YAML", async () => {

@@ -38,10 +38,10 @@ describe("ssh over a failing network", () => {
 
   const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
   const deploy = (pair: IssuedCertificate, options: Options = {}, signal = NEVER): Promise<DeployReceipt> =>
-    sshTarget({ ...loginTo(sshd), port: proxy.port, directory: root, fullchain: "f.pem", privkey: "k.pem", ...options }, { SSH_KEY: sshd.keys.login }).deploy(
-      { pair, previous: null },
-      signal,
-    );
+    sshTarget(
+      { ...loginTo(sshd), port: proxy.port, directory: root, fullchain: "f.pem", privkey: "k.pem", ...options },
+      { SSH_KEY: sshd.keys.login },
+    ).deploy({ pair, previous: null }, signal);
   const stored = () => storedFingerprint(join(root, "f.pem"), join(root, "k.pem"));
 
   it("finishes with the next attempt, wherever the connection was cut", async () => {
@@ -73,7 +73,10 @@ describe("ssh over a failing network", () => {
     await deploy(serving);
     const half = Math.floor(proxy.bytes * 0.8);
     proxy.failure = { how: "silence", afterBytes: half };
-    await expect(deploy(await issue(2), { timeout: "500ms" })).rejects.toMatchObject({ code: "deploy.timeout", message: expect.stringContaining("500 ms") });
+    await expect(deploy(await issue(2), { timeout: "500ms" })).rejects.toMatchObject({
+      code: "deploy.timeout",
+      message: expect.stringContaining("500 ms"),
+    });
 
     const controller = new AbortController();
     const stop = new Error("stop");

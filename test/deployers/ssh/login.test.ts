@@ -32,18 +32,33 @@ describe("logging in by ssh", () => {
   afterEach(() => rm(root, { recursive: true }));
 
   const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
-  const deploy = (options: Options, pair: IssuedCertificate, key = sshd.keys.login, signal = NEVER): Promise<DeployReceipt> =>
-    sshTarget({ ...loginTo(sshd), directory: root, ...options }, { SSH_KEY: key }).deploy({ pair, previous: null }, signal);
+  const deploy = (
+    options: Options,
+    pair: IssuedCertificate,
+    key = sshd.keys.login,
+    signal = NEVER,
+  ): Promise<DeployReceipt> =>
+    sshTarget({ ...loginTo(sshd), directory: root, ...options }, { SSH_KEY: key }).deploy(
+      { pair, previous: null },
+      signal,
+    );
 
   it("takes the host key as fingerprint, as public key, or as one of several", async () => {
     for (const [index, hostKey] of [sshd.fingerprint, sshd.hostKey, [OTHER_KEY, sshd.fingerprint]].entries()) {
-      await expect(deploy({ hostKey, cert: "c.pem" }, await issue(index + 1))).resolves.toMatchObject({ generation: index + 1 });
+      await expect(deploy({ hostKey, cert: "c.pem" }, await issue(index + 1))).resolves.toMatchObject({
+        generation: index + 1,
+      });
     }
   });
 
   it("hands nothing to a host with another key, and shows the one it offered and what to do", async () => {
-    const error = await deploy({ hostKey: OTHER_KEY, cert: "c.pem" }, await issue(1)).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining(`ssh-ed25519 ${sshd.fingerprint}`) });
+    const error = await deploy({ hostKey: OTHER_KEY, cert: "c.pem" }, await issue(1)).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining(`ssh-ed25519 ${sshd.fingerprint}`),
+    });
     expect(String(error)).toContain("set `hostKey` to it");
     expect(await readdir(root)).toEqual([]);
   });
@@ -63,10 +78,16 @@ describe("logging in by ssh", () => {
     const secrets = { SSH_KEY: await readFile(file, "utf8"), RIGHT: "open sesame", WRONG: "abracadabra" };
     const options = { ...loginTo(sshd), directory: root, cert: "c.pem" };
     const request = { pair: await issue(1), previous: null };
-    await expect(sshTarget({ ...options, passphrase: "env:RIGHT" }, secrets).deploy(request, NEVER)).resolves.toMatchObject({ generation: 1 });
-    await expect(sshTarget({ ...options, passphrase: "env:WRONG" }, secrets).deploy(request, NEVER)).rejects.toMatchObject({ code: "config.secret" });
+    await expect(
+      sshTarget({ ...options, passphrase: "env:RIGHT" }, secrets).deploy(request, NEVER),
+    ).resolves.toMatchObject({ generation: 1 });
+    await expect(
+      sshTarget({ ...options, passphrase: "env:WRONG" }, secrets).deploy(request, NEVER),
+    ).rejects.toMatchObject({ code: "config.secret" });
     for (const key of [secrets.SSH_KEY, "no key at all", sshd.hostKey]) {
-      await expect(sshTarget(options, { SSH_KEY: key }).deploy(request, NEVER)).rejects.toMatchObject({ code: "config.secret" });
+      await expect(sshTarget(options, { SSH_KEY: key }).deploy(request, NEVER)).rejects.toMatchObject({
+        code: "config.secret",
+      });
     }
   });
 
@@ -78,7 +99,9 @@ describe("logging in by ssh", () => {
       await run("ssh-add", ["-q", sshd.loginKeyFile], { env: { ...process.env, SSH_AUTH_SOCK: socket } });
       const { privateKey: _, ...login } = loginTo(sshd);
       const deployer = sshTarget({ ...login, agent: socket, directory: root, cert: "c.pem" }, {});
-      await expect(deployer.deploy({ pair: await issue(1), previous: null }, NEVER)).resolves.toMatchObject({ generation: 1 });
+      await expect(deployer.deploy({ pair: await issue(1), previous: null }, NEVER)).resolves.toMatchObject({
+        generation: 1,
+      });
     } finally {
       await ended(agent);
     }
@@ -95,10 +118,12 @@ describe("logging in by ssh", () => {
       directory: "/certs",
       cert: "c.pem",
     };
-    await expect(sshTarget(options, { PASSWORD: "wrong horse" }).preflight?.("www", null, NEVER)).rejects.toMatchObject({
-      code: "deploy.forbidden",
-      message: expect.stringContaining("refused the password"),
-    });
+    await expect(sshTarget(options, { PASSWORD: "wrong horse" }).preflight?.("www", null, NEVER)).rejects.toMatchObject(
+      {
+        code: "deploy.forbidden",
+        message: expect.stringContaining("refused the password"),
+      },
+    );
     expect(server.logins).toBe(0);
     await sshTarget(options, { PASSWORD: "correct horse" })
       .preflight?.("www", null, NEVER)
@@ -117,7 +142,9 @@ describe("logging in by ssh", () => {
       directory: "/certs",
       cert: "c.pem",
     };
-    await expect(sshTarget(options, { PASSWORD: "correct horse" }).preflight?.("www", null, NEVER)).rejects.toMatchObject({
+    await expect(
+      sshTarget(options, { PASSWORD: "correct horse" }).preflight?.("www", null, NEVER),
+    ).rejects.toMatchObject({
       code: "deploy.refused",
       message: expect.stringContaining("posix-rename@openssh.com"),
     });

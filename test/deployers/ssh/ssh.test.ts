@@ -57,12 +57,24 @@ describe("ssh", () => {
   afterEach(() => rm(root, { recursive: true }));
 
   const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
-  const deploy = (options: Options, pair: IssuedCertificate, key = sshd.keys.login, signal = NEVER): Promise<DeployReceipt> =>
-    sshTarget({ ...loginTo(sshd), directory: root, ...options }, { SSH_KEY: key }).deploy({ pair, previous: null }, signal);
+  const deploy = (
+    options: Options,
+    pair: IssuedCertificate,
+    key = sshd.keys.login,
+    signal = NEVER,
+  ): Promise<DeployReceipt> =>
+    sshTarget({ ...loginTo(sshd), directory: root, ...options }, { SSH_KEY: key }).deploy(
+      { pair, previous: null },
+      signal,
+    );
   const read = (name: string) => readFile(join(root, name), "utf8");
   const pairFiles = { fullchain: "f.pem", privkey: "k.pem" };
 
-  const endless = (): string[] => ["sh", "-c", `echo $$ > ${root}/pid.new; mv ${root}/pid.new ${root}/pid; exec sleep 300`];
+  const endless = (): string[] => [
+    "sh",
+    "-c",
+    `echo $$ > ${root}/pid.new; mv ${root}/pid.new ${root}/pid; exec sleep 300`,
+  ];
   /** A root sshd passes no signal on, so what a test started there it ends itself. */
   const endEndless = async (): Promise<void> => {
     process.kill(Number(await read("pid")), "SIGKILL");
@@ -73,12 +85,22 @@ describe("ssh", () => {
     await deploy({ ...pairFiles, chain: "ch.pem", cert: "c.pem", bundle: "b.pem" }, await issue(0));
     await deploy({ ...pairFiles, chain: "ch.pem", cert: "c.pem", bundle: "b.pem" }, pair);
     const [key, leaf, chain] = [pair.privateKey.reveal(), pair.leafPem.trimEnd(), pair.chainPem.join("").trimEnd()];
-    expect([await read("c.pem"), await read("ch.pem"), await read("f.pem")]).toEqual([`${leaf}\n`, `${chain}\n`, `${leaf}\n${chain}\n`]);
+    expect([await read("c.pem"), await read("ch.pem"), await read("f.pem")]).toEqual([
+      `${leaf}\n`,
+      `${chain}\n`,
+      `${leaf}\n${chain}\n`,
+    ]);
     expect([await read("k.pem"), await read("b.pem")]).toEqual([key, `${key}${leaf}\n${chain}\n`]);
-    const modes = await Promise.all(["f.pem", "k.pem", "b.pem"].map(async (name) => ((await stat(join(root, name))).mode & 0o777).toString(8)));
+    const modes = await Promise.all(
+      ["f.pem", "k.pem", "b.pem"].map(async (name) => ((await stat(join(root, name))).mode & 0o777).toString(8)),
+    );
     expect(modes).toEqual(["644", "600", "600"]);
     expect((await readdir(root)).sort()).toEqual([".k.pem.renewd.json", "b.pem", "c.pem", "ch.pem", "f.pem", "k.pem"]);
-    expect(JSON.parse(await read(".k.pem.renewd.json"))).toMatchObject({ certificate: "www", generation: 1, fingerprint: pair.leaf.fingerprint });
+    expect(JSON.parse(await read(".k.pem.renewd.json"))).toMatchObject({
+      certificate: "www",
+      generation: 1,
+      fingerprint: pair.leaf.fingerprint,
+    });
   });
 
   it("keeps mode and owner a file has, but never lets others read a key", async () => {
@@ -101,7 +123,10 @@ describe("ssh", () => {
   it("hands each word of the command to the program as it is", async () => {
     const hostile = ["$(id)", "a;b", "`id`", "*", "-n", "new\nline", "'\"", "~", "", "A=b", "!!", "#"];
     const script = "require('node:fs').writeFileSync(process.argv[1], JSON.stringify(process.argv.slice(2)))";
-    await deploy({ cert: "c.pem", command: [process.execPath, "-e", script, "--", join(root, "words"), ...hostile] }, await issue(1));
+    await deploy(
+      { cert: "c.pem", command: [process.execPath, "-e", script, "--", join(root, "words"), ...hostile] },
+      await issue(1),
+    );
     expect(JSON.parse(await read("words"))).toEqual(hostile);
     expect(quoteForShell(["systemctl", "reload", "nginx"])).toBe("systemctl reload nginx");
     expect(quoteForShell(["A=b", "it's"])).toBe(`'A=b' 'it'\\''s'`);
@@ -112,7 +137,10 @@ describe("ssh", () => {
     await deploy(pairFiles, old);
     const command = ["sh", "-c", `cat ${root}/k.pem; echo syntax error; exit 4`];
     const error = await deploy({ ...pairFiles, chain: "ch.pem", command }, pair).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.commandFailed", message: expect.stringMatching(/ended with exit code 4: .*syntax error$/) });
+    expect(error).toMatchObject({
+      code: "deploy.commandFailed",
+      message: expect.stringMatching(/ended with exit code 4: .*syntax error$/),
+    });
     expect(String(error)).not.toContain(pair.privateKey.reveal().split("\n")[1]);
     expect(await storedFingerprint(join(root, "f.pem"), join(root, "k.pem"))).toBe(old.leaf.fingerprint);
     expect(JSON.parse(await read(".k.pem.renewd.json"))).toMatchObject({ generation: 1 });
@@ -123,7 +151,9 @@ describe("ssh", () => {
     await deploy(pairFiles, await issue(1));
     const before = await read("f.pem");
     try {
-      await expect(deploy({ ...pairFiles, command: endless(), commandTimeout: "1s" }, await issue(2))).rejects.toMatchObject({
+      await expect(
+        deploy({ ...pairFiles, command: endless(), commandTimeout: "1s" }, await issue(2)),
+      ).rejects.toMatchObject({
         code: "deploy.timeout",
         message: expect.stringContaining("1000 ms"),
       });
@@ -151,7 +181,9 @@ describe("ssh", () => {
   });
 
   it("gives the command nothing to read", async () => {
-    await expect(deploy({ cert: "c.pem", command: ["cat"], commandTimeout: "20s" }, await issue(1))).resolves.toMatchObject({ generation: 1 });
+    await expect(
+      deploy({ cert: "c.pem", command: ["cat"], commandTimeout: "20s" }, await issue(1)),
+    ).resolves.toMatchObject({ generation: 1 });
   });
 
   it("writes nothing through a symbolic link out of its directory", async () => {
@@ -200,7 +232,13 @@ describe("ssh", () => {
   });
 
   it("occupies the paths it writes, on that machine", () => {
-    const options = ssh.options.parse({ ...loginTo(sshd), host: "Web1.example", port: 22, directory: "/etc/certs", fullchain: "{certificate}/f.pem" });
+    const options = ssh.options.parse({
+      ...loginTo(sshd),
+      host: "Web1.example",
+      port: 22,
+      directory: "/etc/certs",
+      fullchain: "{certificate}/f.pem",
+    });
     expect(ssh.occupies?.(options, "www")).toEqual(["ssh://web1.example:22/etc/certs/www/f.pem"]);
   });
 
@@ -218,7 +256,13 @@ describe("ssh", () => {
     [{ command: ["echo", "\0"] }, "NUL"],
     [{ comand: [] }, "comand"],
   ])("refuses the options %j", (wrong, why) => {
-    const options = { host: "h", user: "u", hostKey: "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", privateKey: "env:K", fullchain: "/f.pem" };
+    const options = {
+      host: "h",
+      user: "u",
+      hostKey: "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      privateKey: "env:K",
+      fullchain: "/f.pem",
+    };
     expect(ssh.options.safeParse(options).success).toBe(true);
     const result = ssh.options.safeParse({ ...options, ...wrong });
     expect(result.success).toBe(false);

@@ -18,7 +18,10 @@ const PATH = "certificates/www";
 
 function make(fake: VaultFake, more: Record<string, unknown> = {}): Deployer {
   const options = vault.options.parse({ address: fake.origin, auth: { token: "env:VAULT_TOKEN" }, ...more });
-  return vault.create(options, dependencies("vault", { VAULT_TOKEN: fake.token, SECRET_ID: "the-secret-id", WRONG: "wrong-secret-id" }));
+  return vault.create(
+    options,
+    dependencies("vault", { VAULT_TOKEN: fake.token, SECRET_ID: "the-secret-id", WRONG: "wrong-secret-id" }),
+  );
 }
 
 deployerConformance("vault", async () => {
@@ -54,12 +57,18 @@ describe("vault", () => {
   afterEach(() => fake.stop());
 
   const issue = (generation: number, certificate = "www") => issuer.issue({ certificate, generation });
-  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) => make(fake, more).deploy({ pair, previous: null }, NEVER);
+  const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
+    make(fake, more).deploy({ pair, previous: null }, NEVER);
 
   it("writes the pair, the chain and the generation in one version", async () => {
     const pair = await issue(3);
     const receipt = await deploy(pair);
-    expect(receipt).toEqual({ path: "secret/certificates/www", version: 1, generation: 3, fingerprint: pair.leaf.fingerprint });
+    expect(receipt).toEqual({
+      path: "secret/certificates/www",
+      version: 1,
+      generation: 3,
+      fingerprint: pair.leaf.fingerprint,
+    });
     expect(fake.current(PATH)).toEqual({
       certificate: pair.leafPem.trimEnd().concat("\n"),
       ca_chain: pair.chainPem.join(""),
@@ -82,7 +91,9 @@ describe("vault", () => {
   it("takes the fields, the path and the mount it is told", async () => {
     const pair = await issue(1);
     await deploy(pair, { path: "tls/{certificate}/pair", fields: { bundle: "pem" } });
-    expect(heldFingerprint(fake.current("tls/www/pair")?.pem, fake.current("tls/www/pair")?.pem)).toBe(pair.leaf.fingerprint);
+    expect(heldFingerprint(fake.current("tls/www/pair")?.pem, fake.current("tls/www/pair")?.pem)).toBe(
+      pair.leaf.fingerprint,
+    );
   });
 
   it("keeps fields that others added to its secret", async () => {
@@ -94,7 +105,10 @@ describe("vault", () => {
 
   it("refuses a secret of somebody else's, but takes over a pair that was put there by hand", async () => {
     fake.put(PATH, { password: "not ours" });
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("somebody else's") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("somebody else's"),
+    });
     expect(fake.current(PATH)).toEqual({ password: "not ours" });
     fake.put(PATH, { certificate: "by hand", private_key: "by hand" });
     await deploy(await issue(1));
@@ -127,14 +141,20 @@ describe("vault", () => {
   it("tries later when somebody else wrote between its read and its write", async () => {
     await deploy(await issue(1));
     fake.afterNextRead(PATH, () => fake.put(PATH, { ...fake.current(PATH), note: "x" }));
-    await expect(deploy(await issue(2))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("changed by somebody else") });
+    await expect(deploy(await issue(2))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("changed by somebody else"),
+    });
     await deploy(await issue(2));
     expect(fake.current(PATH)).toMatchObject({ note: "x", renewd_generation: "2" });
   });
 
   it("says of an invalid write what Vault says", async () => {
     fake.disturb("POST /v1/secret/data", { status: 400, body: { errors: ["the secret is too large"] } });
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.refused", message: expect.stringContaining("too large") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("too large"),
+    });
   });
 
   it("refuses an engine of version 1, which would store the request itself", async () => {
@@ -155,7 +175,9 @@ describe("vault", () => {
 
   it("says that a login was refused without showing the credential", async () => {
     await start({ appRole: { roleId: "edge", secretId: "the-secret-id" } });
-    const error = await deploy(await issue(1), { auth: { appRole: { roleId: "edge", secretId: "env:WRONG" } } }).catch((thrown: unknown) => thrown);
+    const error = await deploy(await issue(1), { auth: { appRole: { roleId: "edge", secretId: "env:WRONG" } } }).catch(
+      (thrown: unknown) => thrown,
+    );
     expect(error).toMatchObject({ code: "deploy.forbidden" });
     expect(inspect(error, { depth: 10 })).not.toContain("wrong-secret-id");
   });
@@ -166,7 +188,10 @@ describe("vault", () => {
       await start({ kubernetes: { role: "renewd", jwt: "eyJ.fresh.token" } });
       const tokenFile = join(directory, "token");
       const auth = { kubernetes: { role: "renewd", tokenFile } };
-      await expect(deploy(await issue(1), { auth })).rejects.toMatchObject({ code: "deploy.io", message: expect.stringContaining(tokenFile) });
+      await expect(deploy(await issue(1), { auth })).rejects.toMatchObject({
+        code: "deploy.io",
+        message: expect.stringContaining(tokenFile),
+      });
       await writeFile(tokenFile, "eyJ.old.token\n");
       await expect(deploy(await issue(1), { auth })).rejects.toMatchObject({ code: "deploy.forbidden" });
       await writeFile(tokenFile, "eyJ.fresh.token\n");
@@ -192,14 +217,21 @@ describe("vault", () => {
 
   it("waits for a sealed Vault to be unsealed", async () => {
     fake.seal(true);
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("sealed") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("sealed"),
+    });
     fake.seal(false);
     await deploy(await issue(1));
   });
 
   it("says when a token is missing, wrong, or may not write", async () => {
-    await expect(deploy(await issue(1), { auth: { token: "env:MISSING" } })).rejects.toMatchObject({ code: "config.secret" });
-    await expect(deploy(await issue(1), { auth: { token: "env:WRONG" } })).rejects.toMatchObject({ code: "deploy.forbidden" });
+    await expect(deploy(await issue(1), { auth: { token: "env:MISSING" } })).rejects.toMatchObject({
+      code: "config.secret",
+    });
+    await expect(deploy(await issue(1), { auth: { token: "env:WRONG" } })).rejects.toMatchObject({
+      code: "deploy.forbidden",
+    });
     fake.disturb("POST /v1/secret/data", { status: 403, body: { errors: ["1 error occurred: permission denied"] } });
     await expect(deploy(await issue(1))).rejects.toMatchObject({
       code: "deploy.forbidden",
@@ -208,7 +240,11 @@ describe("vault", () => {
   });
 
   it("asks once when throttled, and says when Vault allows the next attempt", async () => {
-    fake.disturb("GET /v1/secret/data", { status: 429, body: { errors: ["rate limit quota exceeded"] }, headers: { "retry-after": "90" } });
+    fake.disturb("GET /v1/secret/data", {
+      status: 429,
+      body: { errors: ["rate limit quota exceeded"] },
+      headers: { "retry-after": "90" },
+    });
     const error = toRenewalError(await deploy(await issue(1)).catch((thrown: unknown) => thrown));
     expect(error).toMatchObject({ code: "deploy.rateLimited" });
     expect((error.retryAt ?? 0) - Date.now()).toBeGreaterThan(80_000);
@@ -219,12 +255,18 @@ describe("vault", () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     await fake.stop();
-    await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable", message: expect.stringContaining("ECONNREFUSED") });
+    await expect(deploy(await issue(1))).rejects.toMatchObject({
+      code: "deploy.unreachable",
+      message: expect.stringContaining("ECONNREFUSED"),
+    });
   });
 
   it("hides keys and tokens that an answer quotes", async () => {
     const pair = await issue(1);
-    fake.disturb("POST /v1/secret/data", { status: 500, body: `cannot store ${pair.privateKey.reveal()} for ${fake.token}` });
+    fake.disturb("POST /v1/secret/data", {
+      status: 500,
+      body: `cannot store ${pair.privateKey.reveal()} for ${fake.token}`,
+    });
     const shown = inspect(await deploy(pair).catch((thrown: unknown) => thrown), { depth: 10, showHidden: true });
     expect(shown).toContain("[secret]");
     expect(shown).not.toContain(fake.token);
@@ -233,7 +275,9 @@ describe("vault", () => {
 
   it("refuses a certificate whose name would leave the path", async () => {
     for (const name of ["..", "a/../b", "a b", "a?x=1"]) {
-      await expect(deploy({ ...(await issue(1)), certificate: name })).rejects.toMatchObject({ code: "deploy.refused" });
+      await expect(deploy({ ...(await issue(1)), certificate: name })).rejects.toMatchObject({
+        code: "deploy.refused",
+      });
     }
     expect(fake.requests).toEqual([]);
   });

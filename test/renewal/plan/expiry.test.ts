@@ -21,10 +21,18 @@ beforeEach(async () => {
   app = await openContext(estate.configFile, { log: silentLog });
   now = Date.now();
   expiresAt = now + 80 * DAY_MS;
-  context = { ...withoutQueue(app.context), clock: { ...app.context.clock, now: () => now }, clockGuard: { check: async () => {} } };
+  context = {
+    ...withoutQueue(app.context),
+    clock: { ...app.context.clock, now: () => now },
+    clockGuard: { check: async () => {} },
+  };
   const leaf = { ...version().leaf, notBefore: expiresAt - 90 * DAY_MS, notAfter: expiresAt };
   await estate.issue(version({ leaf }));
-  await estate.store.certificates.update("www", { expiryWarningAt: expiryWarningAt(leaf), pausedAt: now, pausedReason: "migration" });
+  await estate.store.certificates.update("www", {
+    expiryWarningAt: expiryWarningAt(leaf),
+    pausedAt: now,
+    pausedReason: "migration",
+  });
 });
 afterEach(async () => {
   await app.close();
@@ -58,8 +66,17 @@ it("pages once before the end and once at it, with what keeps it from being rene
   expect(at).toMatchObject({ at: expiresAt, detail: { expired: true } });
   const told = [before, at].map((event) => event && notificationOf(event, { expiresAt }));
   expect(told).toMatchObject([
-    { severity: "page", message: expect.stringMatching(/^www: expires in 4 d \(.*Z\) and nothing newer is proved live: paused: migration$/) },
-    { severity: "page", message: expect.stringMatching(/^www: has expired /), action: expect.stringContaining("renewd renew www --force") },
+    {
+      severity: "page",
+      message: expect.stringMatching(
+        /^www: expires in 4 d \(.*Z\) and nothing newer is proved live: paused: migration$/,
+      ),
+    },
+    {
+      severity: "page",
+      message: expect.stringMatching(/^www: has expired /),
+      action: expect.stringContaining("renewd renew www --force"),
+    },
   ]);
 });
 
@@ -75,11 +92,20 @@ it("is content with a newer version that was proved, and warns of that one's end
 });
 
 it("warns of the proved version while a newer one is not proved, and of an imported one before anybody has proved it", async () => {
-  await estate.issue(version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, notAfter: expiresAt + 90 * DAY_MS } }));
+  await estate.issue(
+    version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, notAfter: expiresAt + 90 * DAY_MS } }),
+  );
   now = expiresAt - DAY_MS;
   expect(await warnOfExpiry(context, signal)).toBe(1);
   expect(await events()).toMatchObject([{ detail: { generation: 1, expiresAt } }]);
-  await estate.issue(version({ generation: 3, issuer: "imported", verifiedAt: null, leaf: { ...version().leaf, notAfter: expiresAt + 1 } }));
+  await estate.issue(
+    version({
+      generation: 3,
+      issuer: "imported",
+      verifiedAt: null,
+      leaf: { ...version().leaf, notAfter: expiresAt + 1 },
+    }),
+  );
   await estate.store.certificates.update("www", { expiryWarningAt: now });
   expect(await warnOfExpiry(context, signal)).toBe(1);
   expect((await events()).at(-1)).toMatchObject({ detail: { generation: 3 } });
@@ -89,7 +115,10 @@ it("forgets a certificate that left the configuration without a word", async () 
   now = expiresAt - DAY_MS;
   const gone: Context = { ...context, services: { ...context.services, certificate: () => null } };
   expect(await warnOfExpiry(gone, signal)).toBe(0);
-  expect((await estate.store.certificates.get("www"))?.expiryWarningAt, "a planner that was not reloaded leaves it to others").not.toBeNull();
+  expect(
+    (await estate.store.certificates.get("www"))?.expiryWarningAt,
+    "a planner that was not reloaded leaves it to others",
+  ).not.toBeNull();
   await estate.store.certificates.sync([], now);
   expect(await warnOfExpiry(gone, signal)).toBe(0);
   expect(await events()).toEqual([]);

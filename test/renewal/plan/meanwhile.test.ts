@@ -103,7 +103,13 @@ describe("while a renewal is verified", () => {
   });
 
   it("a replacement that begins is worked off as soon as it has succeeded", async () => {
-    const request = { selection: { issuer: "ca" }, described: "issuer ca", issuer: null, deadline: fleet.now + DAY_MS, waves: [] };
+    const request = {
+      selection: { issuer: "ca" },
+      described: "issuer ca",
+      issuer: null,
+      deadline: fleet.now + DAY_MS,
+      waves: [],
+    };
     await startReplacement(before, request, await draftReplacement(before, request));
     await fleet.work(before);
     expect(await plan(before)).toMatchObject({ reason: "requested", generation: 2 });

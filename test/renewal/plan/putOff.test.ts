@@ -18,13 +18,19 @@ afterEach(() => {
 });
 
 function answerOrders(status: number, type: string, retryAfterSeconds: number | null): void {
-  const headers = { "content-type": "application/problem+json", ...(retryAfterSeconds !== null && { "retry-after": String(retryAfterSeconds) }) };
+  const headers = {
+    "content-type": "application/problem+json",
+    ...(retryAfterSeconds !== null && { "retry-after": String(retryAfterSeconds) }),
+  };
   const body = JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail: "not now" });
   ca.proxy.intercept = async ({ resource }) => (resource === "newOrder" ? { status, headers, body } : null);
 }
 
 async function issuing(fallbacks: readonly string[] = []): Promise<Issuing> {
-  const other: Issuer = { issue: async () => expect.unreachable(), eligibility: async () => ({ obstacle: null, notes: [] }) };
+  const other: Issuer = {
+    issue: async () => expect.unreachable(),
+    eligibility: async () => ({ obstacle: null, notes: [] }),
+  };
   const issuers: Record<string, Issuer> = { other };
   const started = await startIssuing(certificate({ fallbacks }), issuers, ca.solver);
   issuers.ca = createIssuer(issuerOptions(ca.proxy), { accounts: ca.accounts, now: () => started.time.now });
@@ -45,10 +51,19 @@ describe("a CA that puts a renewal off", () => {
     answerOrders(503, "serverInternal", 1800);
     await using started = await issuing();
     const first = await started.attempt();
-    expect(first).toMatchObject({ state: "issuing", errorCode: "acme.server", attempts: 1, retryAt: NOW + 30 * MINUTE_MS, leaseUntil: null });
+    expect(first).toMatchObject({
+      state: "issuing",
+      errorCode: "acme.server",
+      attempts: 1,
+      retryAt: NOW + 30 * MINUTE_MS,
+      leaseUntil: null,
+    });
     started.time.now = first.retryAt ?? 0;
     expect(await attempts(started, ({ state }) => state === "failed")).toMatchObject({ state: "failed", attempts: 5 });
-    expect((await started.events("renewal.failed"))[0]?.detail).toMatchObject({ code: "acme.server", message: expect.stringContaining("not now") });
+    expect((await started.events("renewal.failed"))[0]?.detail).toMatchObject({
+      code: "acme.server",
+      message: expect.stringContaining("not now"),
+    });
   });
 
   it("in maintenance is passed over after two attempts, also where it calls that a limit", async () => {
@@ -67,7 +82,11 @@ describe("a CA that puts a renewal off", () => {
   it("with 429 and no word until when is not asked for ever", async () => {
     answerOrders(429, "rateLimited", null);
     await using started = await issuing();
-    expect(await attempts(started, ({ state }) => state === "failed")).toMatchObject({ state: "failed", errorCode: "acme.rateLimited", attempts: 5 });
+    expect(await attempts(started, ({ state }) => state === "failed")).toMatchObject({
+      state: "failed",
+      errorCode: "acme.rateLimited",
+      attempts: 5,
+    });
   });
 
   it("with 429 until a given instant is waited for, which is no failure however often", async () => {
@@ -82,6 +101,8 @@ describe("a CA that puts a renewal off", () => {
     await using started = await issuing(["other"]);
     expect(await attempts(started, ({ issuer }) => issuer !== null)).toMatchObject({ issuer: "other", attempts: 0 });
     expect(started.time.now).toBe(NOW + 50 * MINUTE_MS);
-    expect((await started.events("issue.fallback"))[0]?.detail.why).toBe("it has to be waited for again, 1 h 15 min altogether");
+    expect((await started.events("issue.fallback"))[0]?.detail.why).toBe(
+      "it has to be waited for again, 1 h 15 min altogether",
+    );
   });
 });

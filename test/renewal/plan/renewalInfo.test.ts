@@ -19,7 +19,12 @@ import { certificate, DAY_MS, endpointStatus, ISSUED_AT, NOW, version } from "..
 /** The real store and verbs; the CAs only say what a test makes them say. */
 const HOUR_MS = 3_600_000;
 const NO_SIGNAL = new AbortController().signal;
-const SUGGESTED: RenewalInfo = { start: ISSUED_AT + 50 * DAY_MS, end: ISSUED_AT + 52 * DAY_MS, explanationUrl: null, pollAt: NOW + 6 * HOUR_MS };
+const SUGGESTED: RenewalInfo = {
+  start: ISSUED_AT + 50 * DAY_MS,
+  end: ISSUED_AT + 52 * DAY_MS,
+  explanationUrl: null,
+  pollAt: NOW + 6 * HOUR_MS,
+};
 
 let directory: string;
 let store: Store;
@@ -138,11 +143,22 @@ describe("polling renewalInfo", () => {
     await live(["www"]);
     await poll();
     now += 7 * HOUR_MS;
-    answers.ca = () => ({ ...SUGGESTED, start: NOW - 2 * DAY_MS, end: NOW - DAY_MS, explanationUrl: "https://ca.example/incident" });
+    answers.ca = () => ({
+      ...SUGGESTED,
+      start: NOW - 2 * DAY_MS,
+      end: NOW - DAY_MS,
+      explanationUrl: "https://ca.example/incident",
+    });
     expect(await poll()).toBe(1);
     const [renewal] = await planDue(context(), NO_SIGNAL);
-    expect(renewal).toMatchObject({ reason: "renewalInfo", generation: 2, reasonDetail: expect.stringContaining("https://ca.example/incident") });
-    expect((await store.events.list({ certificate: "www", types: ["renewalInfo.suggested"], limit: 9 })).at(-1)?.detail).toMatchObject({
+    expect(renewal).toMatchObject({
+      reason: "renewalInfo",
+      generation: 2,
+      reasonDetail: expect.stringContaining("https://ca.example/incident"),
+    });
+    expect(
+      (await store.events.list({ certificate: "www", types: ["renewalInfo.suggested"], limit: 9 })).at(-1)?.detail,
+    ).toMatchObject({
       moved: true,
       explanationUrl: "https://ca.example/incident",
     });
@@ -178,7 +194,11 @@ describe("polling renewalInfo", () => {
     };
     now += DAY_MS;
     await poll();
-    expect(await store.renewalInfos.get("www")).toMatchObject({ renewAt: null, errorCode: null, nextPollAt: now + DAY_MS });
+    expect(await store.renewalInfos.get("www")).toMatchObject({
+      renewAt: null,
+      errorCode: null,
+      nextPollAt: now + DAY_MS,
+    });
   });
 
   it("takes another explanation of the same window for no move, and polls no later than a day on", async () => {
@@ -201,14 +221,20 @@ describe("polling renewalInfo", () => {
     await poll();
     const before = await store.renewalInfos.get("www");
     answers.ca = () => {
-      throw new RenewalError("acme.renewalInfo", "a window that does not end after its start", { retryAt: now + 2 * HOUR_MS });
+      throw new RenewalError("acme.renewalInfo", "a window that does not end after its start", {
+        retryAt: now + 2 * HOUR_MS,
+      });
     };
     for (let round = 0; round < 3; round++) {
       now += 25 * HOUR_MS;
       await poll();
     }
     expect(await events()).toEqual(["renewalInfo.suggested", "renewalInfo.ignored"]);
-    expect(await store.renewalInfos.get("www")).toMatchObject({ renewAt: before?.renewAt, failures: 3, errorCode: "acme.renewalInfo" });
+    expect(await store.renewalInfos.get("www")).toMatchObject({
+      renewAt: before?.renewAt,
+      failures: 3,
+      errorCode: "acme.renewalInfo",
+    });
   });
 
   it("backs off from a CA in trouble after one request, and other CAs are asked all the same", async () => {
@@ -240,13 +266,20 @@ describe("polling renewalInfo", () => {
 });
 
 describe("a CA that moves the windows of 500 certificates into the past", () => {
-  it("gets them all replaced, in bounded rounds, what expires first with the smallest priority number", { timeout: 120_000 }, async () => {
+  it("gets them all replaced, in bounded rounds, what expires first with the smallest priority number", {
+    timeout: 120_000,
+  }, async () => {
     const names = Array.from({ length: 500 }, (_, index) => `cert-${String(index).padStart(3, "0")}`);
     await live(names, { notAfter: NOW + 40 * DAY_MS });
     while (asked.length < 500) await poll();
     expect(await store.renewals.list({ limit: 1 })).toEqual([]);
 
-    answers.ca = () => ({ start: NOW - 3 * DAY_MS, end: NOW - 2 * DAY_MS, explanationUrl: "https://ca.example/drill", pollAt: now + 6 * HOUR_MS });
+    answers.ca = () => ({
+      start: NOW - 3 * DAY_MS,
+      end: NOW - 2 * DAY_MS,
+      explanationUrl: "https://ca.example/drill",
+      pollAt: now + 6 * HOUR_MS,
+    });
     now += 7 * HOUR_MS;
     asked = [];
     const rounds: number[] = [];
@@ -263,7 +296,9 @@ describe("a CA that moves the windows of 500 certificates into the past", () => 
     expect(asked).toHaveLength(500);
     expect(jobs).toHaveLength(500);
     // The queue takes smaller numbers first: by runway, across all rounds but for the minutes between them.
-    const order = jobs.toSorted((a, b) => a.priority - b.priority).map(({ renewalId }) => renewals.find(({ id }) => id === renewalId)?.certificate);
+    const order = jobs
+      .toSorted((a, b) => a.priority - b.priority)
+      .map(({ renewalId }) => renewals.find(({ id }) => id === renewalId)?.certificate);
     expect(order).toEqual(names);
   });
 });

@@ -13,7 +13,16 @@ import { eventSentence } from "../../../src/reports/eventSentence.ts";
 import { readLeaf } from "../../../src/x509/leaf.ts";
 import { createRoot, type IssuedPair } from "../../support/ca/pki.ts";
 import { freePort } from "../../support/freePort.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, version } from "../../support/model/facts.ts";
+import {
+  certificate,
+  DAY_MS,
+  deployment,
+  endpointStatus,
+  ISSUED_AT,
+  NOW,
+  record,
+  version,
+} from "../../support/model/facts.ts";
 import { startTlsServer } from "../../support/servers/tlsServer.ts";
 import { createInstallation, type Installation, NO_REDIS } from "../../support/system/installation.ts";
 
@@ -38,23 +47,68 @@ describe("the decision about a restored certificate", () => {
   const silent = { answered: 0, newer: null };
 
   it.each<[string, Partial<PlanFacts>, number, object]>([
-    ["waits for the planner to look, even when nothing is due", {}, NOW, { due: false, blockedBy: "restored", reason: null, until: NOW + 5_000 }],
-    ["does not deploy what lags behind before somebody looked", { deployments: behind }, NOW, { due: false, blockedBy: "restored", reason: "drift" }],
-    ["does not deploy while nothing answers", { deployments: behind, live: silent }, NOW, { due: false, blockedBy: "restored", until: NOW + 60_000 }],
+    [
+      "waits for the planner to look, even when nothing is due",
+      {},
+      NOW,
+      { due: false, blockedBy: "restored", reason: null, until: NOW + 5_000 },
+    ],
+    [
+      "does not deploy what lags behind before somebody looked",
+      { deployments: behind },
+      NOW,
+      { due: false, blockedBy: "restored", reason: "drift" },
+    ],
+    [
+      "does not deploy while nothing answers",
+      { deployments: behind, live: silent },
+      NOW,
+      { due: false, blockedBy: "restored", until: NOW + 60_000 },
+    ],
     [
       "does not issue in the window while nothing answers",
       { live: silent },
       ISSUED_AT + 61 * DAY_MS,
       { due: false, blockedBy: "restored", reason: "renewalWindow" },
     ],
-    ["issues in an emergency all the same", { live: silent }, ISSUED_AT + 86 * DAY_MS, { due: true, reason: "emergency" }],
+    [
+      "issues in an emergency all the same",
+      { live: silent },
+      ISSUED_AT + 86 * DAY_MS,
+      { due: true, reason: "emergency" },
+    ],
     ["issues when it has expired all the same", {}, ISSUED_AT + 91 * DAY_MS, { due: true, reason: "emergency" }],
-    ["issues what is missing all the same", { version: null, deployments: [], endpoints: [] }, NOW, { due: true, reason: "missing" }],
-    ["issues afresh when something newer is live", { live: { answered: 2, newer } }, NOW, { due: true, reason: "restored" }],
-    ["does so instead of deploying", { deployments: behind, live: { answered: 1, newer } }, NOW, { due: true, reason: "restored" }],
+    [
+      "issues what is missing all the same",
+      { version: null, deployments: [], endpoints: [] },
+      NOW,
+      { due: true, reason: "missing" },
+    ],
+    [
+      "issues afresh when something newer is live",
+      { live: { answered: 2, newer } },
+      NOW,
+      { due: true, reason: "restored" },
+    ],
+    [
+      "does so instead of deploying",
+      { deployments: behind, live: { answered: 1, newer } },
+      NOW,
+      { due: true, reason: "restored" },
+    ],
     ["leaves it alone once confirmed", { live: { answered: 1, newer: null } }, NOW, { due: false, blockedBy: null }],
-    ["deploys what lags behind once confirmed", { deployments: behind, live: { answered: 1, newer: null } }, NOW, { due: true, reason: "drift" }],
-    ["has nothing to wait for without endpoints", { certificate: certificate({ endpoints: [] }), endpoints: [] }, NOW, { due: false, blockedBy: null }],
+    [
+      "deploys what lags behind once confirmed",
+      { deployments: behind, live: { answered: 1, newer: null } },
+      NOW,
+      { due: true, reason: "drift" },
+    ],
+    [
+      "has nothing to wait for without endpoints",
+      { certificate: certificate({ endpoints: [] }), endpoints: [] },
+      NOW,
+      { due: false, blockedBy: null },
+    ],
     [
       "issues instead of deploying where no endpoint could tell",
       { certificate: certificate({ endpoints: [] }), endpoints: [], deployments: behind },
@@ -69,13 +123,19 @@ describe("the decision about a restored certificate", () => {
     ],
     [
       "keeps its pause",
-      { record: record({ restoredAt: NOW, generationFloor: 1_001, pausedAt: NOW, pausedReason: "freeze" }), live: { answered: 1, newer } },
+      {
+        record: record({ restoredAt: NOW, generationFloor: 1_001, pausedAt: NOW, pausedReason: "freeze" }),
+        live: { answered: 1, newer },
+      },
       NOW,
       { due: false, blockedBy: "paused", reason: "restored" },
     ],
     [
       "keeps its back-off after the new one could not be issued",
-      { record: record({ restoredAt: NOW, generationFloor: 1_001, failures: 1, nextAttemptAt: NOW + 9_000 }), live: { answered: 1, newer } },
+      {
+        record: record({ restoredAt: NOW, generationFloor: 1_001, failures: 1, nextAttemptAt: NOW + 9_000 }),
+        live: { answered: 1, newer },
+      },
       NOW,
       { due: false, blockedBy: "backedOff", reason: "restored", until: NOW + 9_000 },
     ],
@@ -100,11 +160,17 @@ describe("a planner on a restored database", () => {
     const now = Date.now();
     const issue = (name: Case, days: number, life = 90, names = [nameOf(name)]): Promise<IssuedPair> =>
       root.issue({ names, notBefore: new Date(now - days * DAY_MS), notAfter: new Date(now + (life - days) * DAY_MS) });
-    const serve = async (pair: IssuedPair): Promise<number> => cleanUp.use(await startTlsServer({ pairs: [pair] })).port;
+    const serve = async (pair: IssuedPair): Promise<number> =>
+      cleanUp.use(await startTlsServer({ pairs: [pair] })).port;
 
     const pairs = new Map<Case, IssuedPair[]>();
     for (const name of CASES)
-      pairs.set(name, name === "expiring" ? [await issue(name, 89), await issue(name, 88)] : [await issue(name, 20), await issue(name, 10)]);
+      pairs.set(
+        name,
+        name === "expiring"
+          ? [await issue(name, 89), await issue(name, 88)]
+          : [await issue(name, 20), await issue(name, 10)],
+      );
     const [first, second] = [0, 1].map((index) => (name: Case) => pairs.get(name)?.[index] ?? missingPair());
     if (first === undefined || second === undefined) throw new Error("unreachable");
     const ports: Record<Case, number[]> = {
@@ -124,7 +190,9 @@ describe("a planner on a restored database", () => {
       if (name !== "lost") await know(store, name, pairs.get(name) ?? []);
     }
     await store.transaction((tx) => markRestored(tx, now, now));
-    app = cleanUp.use(await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) }));
+    app = cleanUp.use(
+      await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) }),
+    );
     await planDue(withoutQueue(app.context), never);
   });
   afterAll(() => cleanUp.disposeAsync());
@@ -146,14 +214,17 @@ describe("a planner on a restored database", () => {
     expect(await active(name)).toMatchObject({ reason: "drift", generation: 2 });
   });
 
-  it.each<Case>(["newer", "mixed"])("issues a generation above all before instead of deploying when an endpoint of %s serves a newer one", async (name) => {
-    expect(await active(name)).toMatchObject({
-      reason: "restored",
-      generation: 1_003,
-      reasonDetail: expect.stringContaining("serves a newer certificate (serial "),
-    });
-    expect(await confirmed(name)).toBeNull();
-  });
+  it.each<Case>(["newer", "mixed"])(
+    "issues a generation above all before instead of deploying when an endpoint of %s serves a newer one",
+    async (name) => {
+      expect(await active(name)).toMatchObject({
+        reason: "restored",
+        generation: 1_003,
+        reasonDetail: expect.stringContaining("serves a newer certificate (serial "),
+      });
+      expect(await confirmed(name)).toBeNull();
+    },
+  );
 
   it("is not asked twice: once the new generation exists, the state is its own again", async () => {
     const renewal = await active("newer");
@@ -174,7 +245,9 @@ describe("a planner on a restored database", () => {
     expect(Math.abs(nextCheckAt - Date.now() - 60_000)).toBeLessThan(30_000);
     const plan = await installation.run("plan", "silent", "--json");
     expect(JSON.parse(plan.stdout)).toMatchObject({
-      certificates: [{ due: false, reason: "drift", heldBy: "restored", detail: expect.stringContaining("restored from a backup") }],
+      certificates: [
+        { due: false, reason: "drift", heldBy: "restored", detail: expect.stringContaining("restored from a backup") },
+      ],
     });
     const status = await installation.run("status");
     expect(status).toMatchObject({ code: 1, stdout: expect.stringContaining("restored from a backup") });
@@ -201,7 +274,13 @@ describe("a planner on a restored database", () => {
 
   function configText(ports: Readonly<Record<Case, readonly number[]>>): string {
     const certificates = Object.fromEntries(
-      CASES.map((name) => [name, { names: [nameOf(name)], endpoints: ports[name].map((port) => ({ host: "127.0.0.1", port, sni: nameOf(name) })) }]),
+      CASES.map((name) => [
+        name,
+        {
+          names: [nameOf(name)],
+          endpoints: ports[name].map((port) => ({ host: "127.0.0.1", port, sni: nameOf(name) })),
+        },
+      ]),
     );
     return JSON.stringify({
       version: 1,
@@ -219,7 +298,13 @@ describe("a planner on a restored database", () => {
 /** Generations 1 and 2, of which the target got the first. */
 async function know(store: Store, name: string, pairs: readonly IssuedPair[]): Promise<void> {
   for (const [index, { certPem, keyPem }] of pairs.entries()) {
-    const known: Version = version({ certificate: name, generation: index + 1, leaf: readLeaf(certPem), leafPem: certPem, chainPem: [] });
+    const known: Version = version({
+      certificate: name,
+      generation: index + 1,
+      leaf: readLeaf(certPem),
+      leafPem: certPem,
+      chainPem: [],
+    });
     await store.versions.insert(known, new Secret(keyPem));
   }
   await store.deployments.want(name, ["lb"], 2);

@@ -21,7 +21,12 @@ const failing = { attempts: 1, errorCode: "deploy.unreachable", errorMessage: "s
 
 const TABLE: readonly [string, Partial<Renewal>, Partial<Facts>, Partial<Action>][] = [
   ["issues when there is no version", {}, { version: null }, { kind: "issue" }],
-  ["waits while another worker holds the lease", { leaseUntil: NOW + 5 }, { version: null }, { kind: "wait", until: NOW + 5 }],
+  [
+    "waits while another worker holds the lease",
+    { leaseUntil: NOW + 5 },
+    { version: null },
+    { kind: "wait", until: NOW + 5 },
+  ],
   ["takes over a lease that ran out", { leaseUntil: NOW }, { version: null }, { kind: "issue" }],
   [
     "waits out the back-off before issuing again",
@@ -35,32 +40,69 @@ const TABLE: readonly [string, Partial<Renewal>, Partial<Facts>, Partial<Action>
     { version: null },
     { kind: "fail", code: "acme.caa", message: "CAA forbids" },
   ],
-  ["gives up a crash loop while issuing", { openClaims: 5 }, { version: null }, { kind: "fail", code: "internal.crashLoop" }],
+  [
+    "gives up a crash loop while issuing",
+    { openClaims: 5 },
+    { version: null },
+    { kind: "fail", code: "internal.crashLoop" },
+  ],
   ["cancels when the configuration changed before issuing", { digest: "old" }, { version: null }, { kind: "cancel" }],
-  ["goes on deploying when the configuration changed after issuing", { digest: "old" }, {}, { kind: "deploy", targets: ["lb"] }],
+  [
+    "goes on deploying when the configuration changed after issuing",
+    { digest: "old" },
+    {},
+    { kind: "deploy", targets: ["lb"] },
+  ],
   ["cancels when the certificate left the configuration", {}, { certificate: null }, { kind: "cancel" }],
   ["deploys what is behind", {}, {}, { kind: "deploy", targets: ["lb"] }],
-  ["waits for a running deployment", {}, { deployments: [deployment({ leaseUntil: NOW + 3 })] }, { kind: "wait", until: NOW + 3 }],
+  [
+    "waits for a running deployment",
+    {},
+    { deployments: [deployment({ leaseUntil: NOW + 3 })] },
+    { kind: "wait", until: NOW + 3 },
+  ],
   ["verifies once deployed", {}, { deployments: [deployed] }, { kind: "verify" }],
-  ["waits out a target's back-off", {}, { deployments: [deployment({ ...failing, nextAttemptAt: NOW + 7 })] }, { kind: "wait", until: NOW + 7 }],
-  ["succeeds when every endpoint is proved", {}, { deployments: [deployed], endpoints: [endpointStatus()] }, { kind: "succeed" }],
+  [
+    "waits out a target's back-off",
+    {},
+    { deployments: [deployment({ ...failing, nextAttemptAt: NOW + 7 })] },
+    { kind: "wait", until: NOW + 7 },
+  ],
+  [
+    "succeeds when every endpoint is proved",
+    {},
+    { deployments: [deployed], endpoints: [endpointStatus()] },
+    { kind: "succeed" },
+  ],
   [
     "verifies again when the pair was deployed after the last round",
     {},
     { deployments: [deployment({ deployedGeneration: 1, deployedAt: NOW + 1 })], endpoints: [endpointStatus()] },
     { kind: "verify" },
   ],
-  ["does not count a round from before this renewal", { createdAt: NOW + 1 }, { deployments: [deployed], endpoints: [endpointStatus()] }, { kind: "verify" }],
+  [
+    "does not count a round from before this renewal",
+    { createdAt: NOW + 1 },
+    { deployments: [deployed], endpoints: [endpointStatus()] },
+    { kind: "verify" },
+  ],
   [
     "does not count a round of another generation",
     { generation: 2 },
-    { version: version({ generation: 2 }), deployments: [deployment({ deployedGeneration: 2, deployedAt: NOW })], endpoints: [endpointStatus()] },
+    {
+      version: version({ generation: 2 }),
+      deployments: [deployment({ deployedGeneration: 2, deployedAt: NOW })],
+      endpoints: [endpointStatus()],
+    },
     { kind: "verify" },
   ],
   [
     "fails when an endpoint stays stale",
     {},
-    { deployments: [deployed], endpoints: [endpointStatus({ proved: false, errorCode: "verify.stale", errorMessage: "serves serial 00" })] },
+    {
+      deployments: [deployed],
+      endpoints: [endpointStatus({ proved: false, errorCode: "verify.stale", errorMessage: "serves serial 00" })],
+    },
     { kind: "fail", code: "verify.stale" },
   ],
   [
@@ -69,8 +111,18 @@ const TABLE: readonly [string, Partial<Renewal>, Partial<Facts>, Partial<Action>
     { deployments: [deployment({ ...failing, exhausted: true })] },
     { kind: "fail", code: "deploy.unreachable", message: "0 of 1 targets deployed; target lb: socket absent" },
   ],
-  ["gives up a target whose workers die", {}, { deployments: [deployment({ openClaims: 5 })] }, { kind: "fail", code: "internal.crashLoop" }],
-  ["gives up a verification whose workers die", { openClaims: 5 }, { deployments: [deployed] }, { kind: "fail", code: "internal.crashLoop" }],
+  [
+    "gives up a target whose workers die",
+    {},
+    { deployments: [deployment({ openClaims: 5 })] },
+    { kind: "fail", code: "internal.crashLoop" },
+  ],
+  [
+    "gives up a verification whose workers die",
+    { openClaims: 5 },
+    { deployments: [deployed] },
+    { kind: "fail", code: "internal.crashLoop" },
+  ],
   ["verifies as long as fewer have died", { openClaims: 4 }, { deployments: [deployed] }, { kind: "verify" }],
   ["has nothing to do for an ended renewal", { state: "succeeded" }, {}, { kind: "none" }],
 ];
@@ -88,15 +140,22 @@ describe("advance", () => {
     const both = certificate({ targets: ["a", "b"], endpoints });
     const a = deployment({ ...deployed, target: "a" });
     const retrying = deployment({ ...failing, target: "b", nextAttemptAt: NOW + 60_000 });
-    expect(advance(renewal(), facts({ certificate: both, deployments: [a, retrying] }), NOW)).toMatchObject({ kind: "verify", endpoints: [endpoints[0]] });
+    expect(advance(renewal(), facts({ certificate: both, deployments: [a, retrying] }), NOW)).toMatchObject({
+      kind: "verify",
+      endpoints: [endpoints[0]],
+    });
 
     const proved = endpointStatus({ endpoint: "a.example.org@a:443" });
-    expect(advance(renewal(), facts({ certificate: both, deployments: [a, retrying], endpoints: [proved] }), NOW)).toEqual({
+    expect(
+      advance(renewal(), facts({ certificate: both, deployments: [a, retrying], endpoints: [proved] }), NOW),
+    ).toEqual({
       kind: "wait",
       until: NOW + 60_000,
     });
     const givenUp = { ...retrying, exhausted: true, nextAttemptAt: null };
-    expect(advance(renewal(), facts({ certificate: both, deployments: [a, givenUp], endpoints: [proved] }), NOW)).toMatchObject({
+    expect(
+      advance(renewal(), facts({ certificate: both, deployments: [a, givenUp], endpoints: [proved] }), NOW),
+    ).toMatchObject({
       kind: "fail",
       message: "1 of 2 targets deployed; target b: socket absent",
     });

@@ -26,8 +26,18 @@ describe("how long a failed renewal may wait", () => {
 });
 
 describe("when a step is tried again", () => {
-  const at = (code: "deploy.rateLimited" | "deploy.unreachable" | "acme.rateLimited", failures: number, told?: number) =>
-    retryAt(new RenewalError(code, "later", told === undefined ? {} : { retryAt: told }), failures, 4, DEFAULT_SETTINGS, NOW);
+  const at = (
+    code: "deploy.rateLimited" | "deploy.unreachable" | "acme.rateLimited",
+    failures: number,
+    told?: number,
+  ) =>
+    retryAt(
+      new RenewalError(code, "later", told === undefined ? {} : { retryAt: told }),
+      failures,
+      4,
+      DEFAULT_SETTINGS,
+      NOW,
+    );
 
   it("a target that is busy is tried as often as it takes, one that fails is not", () => {
     expect(at("deploy.rateLimited", 99)).toBe(NOW + backoffMs(99, DEFAULT_SETTINGS));
@@ -44,8 +54,11 @@ describe("when a step is tried again", () => {
 });
 
 describe("when people are told that nothing has taken its place", () => {
-  it.each([HOUR_MS, 6 * DAY_MS, 90 * DAY_MS, 398 * DAY_MS])("in the emergency of a certificate of %i ms, with nine tenths of it left", (lifetimeMs) => {
-    const at = expiryWarningAt(living(lifetimeMs).leaf);
-    expect((ISSUED_AT + lifetimeMs - at) / lifetimeMs).toBeCloseTo(0.045, 6);
-  });
+  it.each([HOUR_MS, 6 * DAY_MS, 90 * DAY_MS, 398 * DAY_MS])(
+    "in the emergency of a certificate of %i ms, with nine tenths of it left",
+    (lifetimeMs) => {
+      const at = expiryWarningAt(living(lifetimeMs).leaf);
+      expect((ISSUED_AT + lifetimeMs - at) / lifetimeMs).toBeCloseTo(0.045, 6);
+    },
+  );
 });

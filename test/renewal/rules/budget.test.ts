@@ -5,7 +5,16 @@ import type { Bucket } from "../../../src/domain/budget.ts";
 import { identifierOf } from "../../../src/domain/identifier.ts";
 import { type Charge, chargesOf, keyOf, left, shortage, spend } from "../../../src/renewal/rules/budget.ts";
 import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, record, renewalInfo, version } from "../../support/model/facts.ts";
+import {
+  certificate,
+  DAY_MS,
+  deployment,
+  endpointStatus,
+  ISSUED_AT,
+  record,
+  renewalInfo,
+  version,
+} from "../../support/model/facts.ts";
 
 const LE = budgetOf("le", "https://acme-v02.api.letsencrypt.org/directory");
 const NOW = ISSUED_AT + 61 * DAY_MS;
@@ -18,7 +27,12 @@ const order = (names: readonly string[], renewal = false) => ({
 });
 
 /** The buckets after `count` orders at `at`. */
-function used(count: number, charges: readonly Charge[], at: number, buckets: ReadonlyMap<string, Bucket> = new Map()): Map<string, Bucket> {
+function used(
+  count: number,
+  charges: readonly Charge[],
+  at: number,
+  buckets: ReadonlyMap<string, Bucket> = new Map(),
+): Map<string, Bucket> {
   const after = new Map(buckets);
   for (let i = 0; i < count; i++) for (const bucket of spend(charges, after, at)) after.set(keyOf(bucket), bucket);
   return after;
@@ -28,9 +42,15 @@ const spending = (charges: readonly Charge[]) => charges.filter(({ spends }) => 
 
 describe("a CA's limits", () => {
   it("are known of Let's Encrypt, absent for other CAs, and configured one by one", () => {
-    expect(LE.limits).toMatchObject({ ordersPerAccount: { max: 300, windowMs: 3 * HOUR_MS }, certificatesPerExactSet: { max: 5 } });
+    expect(LE.limits).toMatchObject({
+      ordersPerAccount: { max: 300, windowMs: 3 * HOUR_MS },
+      certificatesPerExactSet: { max: 5 },
+    });
     expect(budgetOf("x", "https://ca.example/dir").limits).toEqual({});
-    const own = budgetOf("le", LE.directory, { ordersPerAccount: "none", certificatesPerDomain: { max: 500, per: 7 * DAY_MS } }).limits;
+    const own = budgetOf("le", LE.directory, {
+      ordersPerAccount: "none",
+      certificatesPerDomain: { max: 500, per: 7 * DAY_MS },
+    }).limits;
     expect(own.ordersPerAccount).toBeUndefined();
     expect(own).toMatchObject({ certificatesPerDomain: { max: 500 }, certificatesPerExactSet: { max: 5 } });
   });
@@ -63,11 +83,17 @@ describe("a CA's limits", () => {
   it("leave a tenth of a domain's certificates to emergencies, which go first", () => {
     const taken = used(45, spending(chargesOf(LE, order(["a.example.org"]))), NOW, new Map());
     const next = chargesOf(LE, order(["b.example.org"]));
-    expect(shortage(next, taken, false, NOW)).toMatchObject({ kind: "certificatesPerDomain", detail: expect.stringContaining("(example.org)") });
+    expect(shortage(next, taken, false, NOW)).toMatchObject({
+      kind: "certificatesPerDomain",
+      detail: expect.stringContaining("(example.org)"),
+    });
     expect(shortage(next, taken, true, NOW)).toBeNull();
     const all = used(50, spending(chargesOf(LE, order(["a.example.org"]))), NOW);
     expect(shortage(next, all, true, NOW)).toMatchObject({ kind: "certificatesPerDomain" });
-    expect(shortage(chargesOf(LE, order(["b.example.net"])), all, true, NOW), "other domains are not concerned").toBeNull();
+    expect(
+      shortage(chargesOf(LE, order(["b.example.net"])), all, true, NOW),
+      "other domains are not concerned",
+    ).toBeNull();
   });
 
   it("do not count a renewal of the same names per domain or account at Let's Encrypt", () => {
@@ -113,7 +139,12 @@ describe("the planner", () => {
   it("holds what the CA would refuse, until it would not", () => {
     expect(decide(facts({}, 4), NOW)).toMatchObject({ due: true });
     const held = decide(facts(), NOW);
-    expect(held).toMatchObject({ due: false, blockedBy: "budget", reason: "renewalWindow", until: NOW + (7 * DAY_MS) / 5 });
+    expect(held).toMatchObject({
+      due: false,
+      blockedBy: "budget",
+      reason: "renewalWindow",
+      until: NOW + (7 * DAY_MS) / 5,
+    });
     expect(decide(facts(), NOW + (7 * DAY_MS) / 5)).toMatchObject({ due: true });
   });
 
@@ -127,7 +158,10 @@ describe("the planner", () => {
 
   it("holds neither what the CA asked for itself nor drift, which needs no order", () => {
     const { budget } = facts();
-    expect(decide(facts({ renewalInfo: renewalInfo({ renewAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "renewalInfo" });
+    expect(decide(facts({ renewalInfo: renewalInfo({ renewAt: NOW }) }), NOW)).toMatchObject({
+      due: true,
+      reason: "renewalInfo",
+    });
     const early = ISSUED_AT + DAY_MS;
     const drifted = facts({ deployments: [], budget: { ...budget, buckets: used(5, charges, early) } });
     expect(decide(drifted, early)).toMatchObject({ due: true, reason: "drift" });
@@ -136,11 +170,24 @@ describe("the planner", () => {
   it("holds nothing that replaces a certificate of the same CA inside the window it suggested, whatever the reason", () => {
     const window = { windowStart: NOW - DAY_MS, windowEnd: NOW + DAY_MS, renewAt: NOW + 1 };
     const changed = (patch: Partial<PlanFacts> = {}) =>
-      facts({ certificate: { ...facts().certificate, keyType: "rsa-2048" }, renewalInfo: renewalInfo(window), ...patch });
+      facts({
+        certificate: { ...facts().certificate, keyType: "rsa-2048" },
+        renewalInfo: renewalInfo(window),
+        ...patch,
+      });
     expect(decide(changed(), NOW)).toMatchObject({ due: true, reason: "keyChanged" });
-    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, windowEnd: NOW }) }), NOW)).toMatchObject({ due: false, blockedBy: "budget" });
-    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, generation: 2 }) }), NOW)).toMatchObject({ due: false, blockedBy: "budget" });
+    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, windowEnd: NOW }) }), NOW)).toMatchObject({
+      due: false,
+      blockedBy: "budget",
+    });
+    expect(decide(changed({ renewalInfo: renewalInfo({ ...window, generation: 2 }) }), NOW)).toMatchObject({
+      due: false,
+      blockedBy: "budget",
+    });
     // Nobody's certificate but that CA's can be replaced there.
-    expect(decide(changed({ version: version({ issuer: "imported" }) }), NOW)).toMatchObject({ due: false, blockedBy: "budget" });
+    expect(decide(changed({ version: version({ issuer: "imported" }) }), NOW)).toMatchObject({
+      due: false,
+      blockedBy: "budget",
+    });
   });
 });

@@ -6,7 +6,12 @@ const dns = (value: string) => ({ type: "dns", value }) as const;
 
 describe("what a target cannot take", () => {
   it.each([
-    ["a key type", certificate(), { keyTypes: ["rsa-2048", "rsa-4096"] }, "target lb takes no ecdsa-p256 key, only rsa-2048, rsa-4096"],
+    [
+      "a key type",
+      certificate(),
+      { keyTypes: ["rsa-2048", "rsa-4096"] },
+      "target lb takes no ecdsa-p256 key, only rsa-2048, rsa-4096",
+    ],
     [
       "too many names",
       certificate({ identifiers: [dns("a.example"), dns("b.example")] }),
@@ -25,14 +30,26 @@ describe("what a target cannot take", () => {
       { profiles: ["classic", "tlsserver"] },
       "target lb takes no certificate of profile shortlived, only of classic, tlsserver",
     ],
-    ["a short life", certificate(), { lifetimeMinMs: 100 * DAY_MS }, "target lb takes no certificate valid for less than 100 d; the last one lived 90 d"],
+    [
+      "a short life",
+      certificate(),
+      { lifetimeMinMs: 100 * DAY_MS },
+      "target lb takes no certificate valid for less than 100 d; the last one lived 90 d",
+    ],
   ] as const)("is said of %s", (_what, wanted, limits, sentence) => {
     expect(incompatibilities(wanted, version(), () => limits)).toEqual([sentence]);
   });
 
   it("is nothing at its bounds, without limits, or while no lifetime is known", () => {
     const lifetime = { lifetimeMinMs: version().leaf.notAfter - ISSUED_AT };
-    expect(incompatibilities(certificate(), version(), () => ({ ...lifetime, keyTypes: ["ecdsa-p256"], namesMax: 1, identifierTypes: ["dns"] }))).toEqual([]);
+    expect(
+      incompatibilities(certificate(), version(), () => ({
+        ...lifetime,
+        keyTypes: ["ecdsa-p256"],
+        namesMax: 1,
+        identifierTypes: ["dns"],
+      })),
+    ).toEqual([]);
     expect(incompatibilities(certificate(), version(), () => ({}))).toEqual([]);
     expect(incompatibilities(certificate(), null, () => ({ lifetimeMinMs: 1_000 * DAY_MS }))).toEqual([]);
   });

@@ -24,20 +24,27 @@ describe("a dead name", () => {
   it("is dropped only if wanted, and never the first name", () => {
     const dead = NAMES.map(({ value }) => ({ name: value, failures: 3, othersValid: 1 }));
     expect(namesToOrder({ identifiers: NAMES, dropDeadNames: false }, dead)).toEqual({ kept: NAMES, dropped: [] });
-    expect(namesToOrder({ identifiers: NAMES, dropDeadNames: true }, dead)).toEqual({ kept: NAMES.slice(0, 1), dropped: ["dead.example.org"] });
+    expect(namesToOrder({ identifiers: NAMES, dropDeadNames: true }, dead)).toEqual({
+      kept: NAMES.slice(0, 1),
+      dropped: ["dead.example.org"],
+    });
   });
 
   it("that was dropped has no endpoint to be dialled, unless none were left", () => {
     const endpoint = (sni: string) => ({ host: sni, port: 443, sni, target: null });
     const configured = certificate({ endpoints: [endpoint("www.example.org"), endpoint("dead.example.org")] });
     const reduced = version({ droppedNames: ["dead.example.org"] });
-    const keys = (...args: Parameters<typeof withoutDeadEndpoints>) => withoutDeadEndpoints(...args).endpoints.map(({ sni }) => sni);
+    const keys = (...args: Parameters<typeof withoutDeadEndpoints>) =>
+      withoutDeadEndpoints(...args).endpoints.map(({ sni }) => sni);
     expect(keys(configured, reduced)).toEqual(["www.example.org"]);
     expect(keys(configured, version())).toEqual(["www.example.org", "dead.example.org"]);
     expect(keys(configured, null)).toEqual(["www.example.org", "dead.example.org"]);
     expect(keys(certificate({ endpoints: [endpoint("dead.example.org")] }), reduced)).toEqual(["dead.example.org"]);
     // Covered by another name all the same.
-    const wildcard = version({ droppedNames: ["www.example.org"], leaf: { ...version().leaf, identifiers: [identifierOf("*.example.org")] } });
+    const wildcard = version({
+      droppedNames: ["www.example.org"],
+      leaf: { ...version().leaf, identifiers: [identifierOf("*.example.org")] },
+    });
     expect(keys(configured, wildcard)).toEqual(["www.example.org", "dead.example.org"]);
   });
 
@@ -55,7 +62,10 @@ describe("a dead name", () => {
         NOW,
       );
     expect(reason(NAMES)).toBeNull();
-    expect(reason([...NAMES, identifierOf("new.example.org")])).toMatchObject({ reason: "identifiersChanged", detail: "names changed: +new.example.org" });
+    expect(reason([...NAMES, identifierOf("new.example.org")])).toMatchObject({
+      reason: "identifiersChanged",
+      detail: "names changed: +new.example.org",
+    });
     expect(reason(NAMES, false)).toMatchObject({ reason: "identifiersChanged" });
   });
 });

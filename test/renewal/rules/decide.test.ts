@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
 import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewal, version } from "../../support/model/facts.ts";
+import {
+  certificate,
+  DAY_MS,
+  deployment,
+  endpointStatus,
+  ISSUED_AT,
+  NOW,
+  record,
+  renewal,
+  version,
+} from "../../support/model/facts.ts";
 
 function facts(patch: Partial<PlanFacts> = {}): PlanFacts {
   return {
@@ -24,7 +34,12 @@ const EXPIRED = ISSUED_AT + 91 * DAY_MS;
 
 describe("the planner's decision", () => {
   it("leaves a healthy certificate alone and says when it renews", () => {
-    expect(decide(facts(), NOW)).toEqual({ due: false, blockedBy: null, detail: "renews 2026-03-02 00:00:00Z", until: ISSUED_AT + 60 * DAY_MS });
+    expect(decide(facts(), NOW)).toEqual({
+      due: false,
+      blockedBy: null,
+      detail: "renews 2026-03-02 00:00:00Z",
+      until: ISSUED_AT + 60 * DAY_MS,
+    });
   });
 
   it.each<[string, Partial<PlanFacts>, number, string, string]>([
@@ -41,10 +56,22 @@ describe("the planner's decision", () => {
     ["emergency", {}, ISSUED_AT + 86 * DAY_MS, "emergency", "expires in 4 d"],
     ["expired", {}, EXPIRED, "emergency", "expired 1 d ago"],
     ["renewalWindow", {}, IN_WINDOW, "renewalWindow", "window opened 2026-03-02"],
-    ["a target left behind", { deployments: [deployment({ deployedGeneration: 0 })] }, NOW, "drift", "not deployed to lb"],
+    [
+      "a target left behind",
+      { deployments: [deployment({ deployedGeneration: 0 })] },
+      NOW,
+      "drift",
+      "not deployed to lb",
+    ],
     ["a target added later", { deployments: [] }, NOW, "drift", "not deployed to lb"],
     ["an endpoint added later", { endpoints: [] }, NOW, "drift", "not proved at www.example.org@127.0.0.1:443"],
-    ["an endpoint serving something else", { endpoints: [endpointStatus({ proved: false })] }, NOW, "drift", "not served at"],
+    [
+      "an endpoint serving something else",
+      { endpoints: [endpointStatus({ proved: false })] },
+      NOW,
+      "drift",
+      "not served at",
+    ],
   ])("finds %s", (_name, patch, now, reason, detail) => {
     const decision = decide(facts(patch), now);
     expect(decision).toMatchObject({ due: true, reason });
@@ -57,7 +84,9 @@ describe("the planner's decision", () => {
   });
 
   it("does not take an imported certificate for one of the wrong issuer", () => {
-    expect(decide(facts({ version: version({ issuer: "imported", verifiedAt: null }), endpoints: [] }), NOW)).toMatchObject({ due: false, blockedBy: null });
+    expect(
+      decide(facts({ version: version({ issuer: "imported", verifiedAt: null }), endpoints: [] }), NOW),
+    ).toMatchObject({ due: false, blockedBy: null });
   });
 
   it.each<[string, Partial<PlanFacts>, string, string]>([
@@ -76,11 +105,16 @@ describe("the planner's decision", () => {
   });
 
   it("ends a pause at its time", () => {
-    expect(decide(facts({ record: record({ pausedAt: NOW, pausedUntil: IN_WINDOW - 1 }) }), IN_WINDOW)).toMatchObject({ due: true });
+    expect(decide(facts({ record: record({ pausedAt: NOW, pausedUntil: IN_WINDOW - 1 }) }), IN_WINDOW)).toMatchObject({
+      due: true,
+    });
   });
 
   it("never skips an expired certificate for a pause", () => {
-    expect(decide(facts({ record: record({ pausedAt: NOW, pausedReason: "forgotten" }) }), EXPIRED)).toMatchObject({ due: true, reason: "emergency" });
+    expect(decide(facts({ record: record({ pausedAt: NOW, pausedReason: "forgotten" }) }), EXPIRED)).toMatchObject({
+      due: true,
+      reason: "emergency",
+    });
   });
 
   it("never lets a long back-off hold an expired certificate, but paces its attempts", () => {
@@ -90,14 +124,34 @@ describe("the planner's decision", () => {
   });
 
   it.each<[string, Partial<PlanFacts>, boolean]>([
-    ["the CA cannot be reached", { record: record({ failures: 2, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "acme.connection" }) }, true],
-    ["a new pair was taken back", { record: record({ failures: 1, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "deploy.rolledBack" }) }, true],
+    [
+      "the CA cannot be reached",
+      { record: record({ failures: 2, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "acme.connection" }) },
+      true,
+    ],
+    [
+      "a new pair was taken back",
+      { record: record({ failures: 1, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "deploy.rolledBack" }) },
+      true,
+    ],
     ["there is a freeze", { certificate: certificate({ maintenance: { windows: [], freezes: [FREEZE] } }) }, true],
-    ["deploying backs off itself", { record: record({ failures: 2, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "deploy.unreachable" }) }, false],
+    [
+      "deploying backs off itself",
+      { record: record({ failures: 2, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "deploy.unreachable" }) },
+      false,
+    ],
     ["it is paused", { record: record({ pausedAt: NOW, pausedReason: "migration" }) }, false],
     [
       "it waits after a restore",
-      { record: record({ restoredAt: NOW, generationFloor: 5, failures: 1, nextAttemptAt: IN_WINDOW + 1, lastErrorCode: "acme.server" }) },
+      {
+        record: record({
+          restoredAt: NOW,
+          generationFloor: 5,
+          failures: 1,
+          nextAttemptAt: IN_WINDOW + 1,
+          lastErrorCode: "acme.server",
+        }),
+      },
       false,
     ],
   ])("puts the pair that exists where it is missing while no new one comes, or not: %s", (_when, patch, mends) => {
@@ -110,6 +164,9 @@ describe("the planner's decision", () => {
 
   it("puts no pair anywhere that has expired", () => {
     const backedOff = record({ failures: 2, nextAttemptAt: EXPIRED + 1, lastErrorCode: "acme.connection" });
-    expect(decide(facts({ record: backedOff, deployments: [deployment()] }), EXPIRED)).toMatchObject({ due: false, blockedBy: "backedOff" });
+    expect(decide(facts({ record: backedOff, deployments: [deployment()] }), EXPIRED)).toMatchObject({
+      due: false,
+      blockedBy: "backedOff",
+    });
   });
 });

@@ -2,17 +2,38 @@ import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
 import type { Maintenance } from "../../../src/domain/maintenance.ts";
 import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, record, renewalInfo, version } from "../../support/model/facts.ts";
+import {
+  certificate,
+  DAY_MS,
+  deployment,
+  endpointStatus,
+  ISSUED_AT,
+  record,
+  renewalInfo,
+  version,
+} from "../../support/model/facts.ts";
 
 const HOUR_MS = 3_600_000;
-const SUNDAYS: Maintenance = { windows: [{ cron: "0 2 * * sun", durationMs: 3 * HOUR_MS, timeZone: "Europe/Berlin" }], freezes: [] };
+const SUNDAYS: Maintenance = {
+  windows: [{ cron: "0 2 * * sun", durationMs: 3 * HOUR_MS, timeZone: "Europe/Berlin" }],
+  freezes: [],
+};
 /** A routine renewal is due: day 61 of 90 (Tuesday 2026-03-03); the emergency is on day 85.5. */
 const DUE = ISSUED_AT + 61 * DAY_MS;
-const freeze = (from: number, until: number): Maintenance => ({ windows: [], freezes: [{ from, until, reason: "Christmas" }] });
+const freeze = (from: number, until: number): Maintenance => ({
+  windows: [],
+  freezes: [{ from, until, reason: "Christmas" }],
+});
 
 function facts(maintenance: Maintenance, patch: Partial<PlanFacts> = {}): PlanFacts {
   return {
-    ...{ certificate: certificate({ maintenance }), record: record(), version: version(), active: null, renewalInfo: null },
+    ...{
+      certificate: certificate({ maintenance }),
+      record: record(),
+      version: version(),
+      active: null,
+      renewalInfo: null,
+    },
     ...{ deployments: [deployment({ deployedGeneration: 1 })], endpoints: [endpointStatus()] },
     ...{ replacement: null, budget: { ca: unlimited("ca"), buckets: new Map() } },
     ...patch,
@@ -29,7 +50,13 @@ describe("a maintenance window", () => {
   ])("%s lets a renewal begin, or says when", (_name, now, opensAt) => {
     const decision = decide(facts(SUNDAYS), Date.parse(now));
     if (opensAt === null) expect(decision).toMatchObject({ due: true, reason: "renewalWindow" });
-    else expect(decision).toMatchObject({ due: false, blockedBy: "outsideWindow", reason: "renewalWindow", until: Date.parse(opensAt) });
+    else
+      expect(decision).toMatchObject({
+        due: false,
+        blockedBy: "outsideWindow",
+        reason: "renewalWindow",
+        until: Date.parse(opensAt),
+      });
   });
 
   it.each([
@@ -40,7 +67,9 @@ describe("a maintenance window", () => {
   ])("opens by the clock of its time zone in %s", (_name, now, opensAt) => {
     const late = version({ leaf: { ...version().leaf, notAfter: ISSUED_AT + 380 * DAY_MS } });
     const early = certificate({ maintenance: SUNDAYS, policy: { renewAtFractionLeft: 0.99, jitterFraction: 0 } });
-    expect(decide(facts(SUNDAYS, { version: late, certificate: early }), Date.parse(now))).toMatchObject({ until: Date.parse(opensAt) });
+    expect(decide(facts(SUNDAYS, { version: late, certificate: early }), Date.parse(now))).toMatchObject({
+      until: Date.parse(opensAt),
+    });
   });
 
   it.each([
@@ -74,14 +103,22 @@ describe("a freeze", () => {
   });
 
   it("that would last into the emergency does not hold at all: early there is still time to try again", () => {
-    expect(decide(facts(freeze(DUE - DAY_MS, DUE + 60 * DAY_MS)), DUE)).toMatchObject({ due: true, reason: "renewalWindow" });
+    expect(decide(facts(freeze(DUE - DAY_MS, DUE + 60 * DAY_MS)), DUE)).toMatchObject({
+      due: true,
+      reason: "renewalWindow",
+    });
   });
 
   it.each<[string, Partial<PlanFacts>, number, string]>([
     ["missing", { version: null, deployments: [], endpoints: [] }, DUE, "missing"],
     ["about to expire", {}, ISSUED_AT + 86 * DAY_MS, "emergency"],
     ["not deployed where it should be", { deployments: [] }, ISSUED_AT + DAY_MS, "drift"],
-    ["past the end of the CA's window", { renewalInfo: renewalInfo({ windowStart: 1, windowEnd: 2, renewAt: 1 }) }, DUE, "renewalInfo"],
+    [
+      "past the end of the CA's window",
+      { renewalInfo: renewalInfo({ windowStart: 1, windowEnd: 2, renewAt: 1 }) },
+      DUE,
+      "renewalInfo",
+    ],
   ])("never holds what is %s", (_name, patch, now, reason) => {
     expect(decide(facts(freeze(0, Number.MAX_SAFE_INTEGER / 1e4), patch), now)).toMatchObject({ due: true, reason });
     expect(decide(facts(freeze(now - 1, now + 1_000), patch), now)).toMatchObject({ due: true, reason });
@@ -89,7 +126,13 @@ describe("a freeze", () => {
 
   it("holds what the CA suggests while its window is still open", () => {
     const info = renewalInfo({ windowStart: DUE - 1, windowEnd: DUE + 5 * DAY_MS, renewAt: DUE - 1, polledAt: DUE });
-    expect(decide(facts(freeze(DUE - 1, DUE + DAY_MS), { renewalInfo: info }), DUE)).toMatchObject({ blockedBy: "frozen", reason: "renewalInfo" });
-    expect(decide(facts(freeze(DUE - 1, DUE + 6 * DAY_MS), { renewalInfo: info }), DUE)).toMatchObject({ due: true, reason: "renewalInfo" });
+    expect(decide(facts(freeze(DUE - 1, DUE + DAY_MS), { renewalInfo: info }), DUE)).toMatchObject({
+      blockedBy: "frozen",
+      reason: "renewalInfo",
+    });
+    expect(decide(facts(freeze(DUE - 1, DUE + 6 * DAY_MS), { renewalInfo: info }), DUE)).toMatchObject({
+      due: true,
+      reason: "renewalInfo",
+    });
   });
 });

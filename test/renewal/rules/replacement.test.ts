@@ -4,7 +4,17 @@ import type { ReplacementMembership } from "../../../src/domain/replacement.ts";
 import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
 import { type Selection, selects, waveOf } from "../../../src/renewal/rules/replacement.ts";
 import { createRoot } from "../../support/ca/pki.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewalInfo, version } from "../../support/model/facts.ts";
+import {
+  certificate,
+  DAY_MS,
+  deployment,
+  endpointStatus,
+  ISSUED_AT,
+  NOW,
+  record,
+  renewalInfo,
+  version,
+} from "../../support/model/facts.ts";
 
 describe("a selection", () => {
   it.each<[Selection, boolean]>([
@@ -64,7 +74,11 @@ describe("the planner, for a member of a replacement", () => {
   });
 
   it("replaces a healthy certificate and says for what", () => {
-    expect(decide(facts(), NOW)).toEqual({ due: true, reason: "requested", detail: "replacement 12345678, due 2026-01-12 00:00:00Z" });
+    expect(decide(facts(), NOW)).toEqual({
+      due: true,
+      reason: "requested",
+      detail: "replacement 12345678, due 2026-01-12 00:00:00Z",
+    });
   });
 
   it("is content with a later generation, and with none once it was cancelled", () => {
@@ -80,7 +94,10 @@ describe("the planner, for a member of a replacement", () => {
       detail: "replacement 12345678: its turn comes when 3 certificates of earlier waves are proved live",
     });
     expect(decide(facts(later), ISSUED_AT + 61 * DAY_MS)).toMatchObject({ due: true, reason: "renewalWindow" });
-    expect(decide(facts({ ...later, version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "revoked" });
+    expect(decide(facts({ ...later, version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({
+      due: true,
+      reason: "revoked",
+    });
   });
 
   it("is given its wave by its place", () => {
@@ -89,15 +106,29 @@ describe("the planner, for a member of a replacement", () => {
   });
 
   it("is held by no freeze: a person asked for it, with a deadline", () => {
-    const frozen = certificate({ maintenance: { windows: [], freezes: [{ from: ISSUED_AT, until: NOW + 3 * DAY_MS, reason: "sale" }] } });
+    const frozen = certificate({
+      maintenance: { windows: [], freezes: [{ from: ISSUED_AT, until: NOW + 3 * DAY_MS, reason: "sale" }] },
+    });
     const moved = renewalInfo({ windowStart: NOW - 2, windowEnd: NOW + 5 * DAY_MS, renewAt: NOW - 1, polledAt: NOW });
-    expect(decide(facts({ certificate: frozen, renewalInfo: moved, replacement: null }), NOW)).toMatchObject({ due: false, blockedBy: "frozen" });
-    expect(decide(facts({ certificate: frozen, renewalInfo: moved }), NOW)).toMatchObject({ due: true, reason: "renewalInfo" });
+    expect(decide(facts({ certificate: frozen, renewalInfo: moved, replacement: null }), NOW)).toMatchObject({
+      due: false,
+      blockedBy: "frozen",
+    });
+    expect(decide(facts({ certificate: frozen, renewalInfo: moved }), NOW)).toMatchObject({
+      due: true,
+      reason: "renewalInfo",
+    });
   });
 
   it("lets what is graver go before, and holds like any other", () => {
     expect(decide(facts(), ISSUED_AT + 89 * DAY_MS)).toMatchObject({ due: true, reason: "emergency" });
-    expect(decide(facts({ version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({ due: true, reason: "revoked" });
-    expect(decide(facts({ record: record({ nextAttemptAt: NOW + 1, failures: 1 }) }), NOW)).toMatchObject({ due: false, blockedBy: "backedOff" });
+    expect(decide(facts({ version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({
+      due: true,
+      reason: "revoked",
+    });
+    expect(decide(facts({ record: record({ nextAttemptAt: NOW + 1, failures: 1 }) }), NOW)).toMatchObject({
+      due: false,
+      blockedBy: "backedOff",
+    });
   });
 });

@@ -3,7 +3,17 @@ import { unlimited } from "../../../src/domain/budget.ts";
 import type { RenewalInfoRecord } from "../../../src/domain/renewalInfo.ts";
 import { decide } from "../../../src/renewal/rules/decide.ts";
 import { chooseInstant, nextDueAt } from "../../../src/renewal/rules/suggestion.ts";
-import { certificate, DAY_MS, deployment, endpointStatus, ISSUED_AT, NOW, record, renewalInfo, version } from "../../support/model/facts.ts";
+import {
+  certificate,
+  DAY_MS,
+  deployment,
+  endpointStatus,
+  ISSUED_AT,
+  NOW,
+  record,
+  renewalInfo,
+  version,
+} from "../../support/model/facts.ts";
 
 const POLICY = { renewAtFractionLeft: null, jitterFraction: 0 };
 const OWN = ISSUED_AT + 60 * DAY_MS;
@@ -35,7 +45,12 @@ describe("a CA's suggestion", () => {
     ["is not yet there", at(20), NOW, { due: false, blockedBy: null, until: ISSUED_AT + 20 * DAY_MS }],
     ["has come", at(20), ISSUED_AT + 20 * DAY_MS, { due: true, reason: "renewalInfo" }],
     ["is in the past", at(-400), NOW, { due: true, reason: "renewalInfo" }],
-    ["keeps the own window waiting", at(70), OWN + DAY_MS, { due: false, blockedBy: null, until: ISSUED_AT + 70 * DAY_MS }],
+    [
+      "keeps the own window waiting",
+      at(70),
+      OWN + DAY_MS,
+      { due: false, blockedBy: null, until: ISSUED_AT + 70 * DAY_MS },
+    ],
     ["would be too late", at(89), EMERGENCY, { due: true, reason: "emergency" }],
   ])("whose instant %s", (_name, info, now, expected) => {
     expect(decide(facts(info), now)).toMatchObject(expected);

@@ -20,14 +20,24 @@ const STAGED = certificate({
   onWaveFailure: "hold",
   endpoints: [...["canary", "a", "b"].map(endpointOf), ANY],
 });
-const BAKING = { ...STAGED, waves: [{ targets: ["canary"], bakeMs: 600_000, failureBudget: 0 }, ...STAGED.waves.slice(1)] };
+const BAKING = {
+  ...STAGED,
+  waves: [{ targets: ["canary"], bakeMs: 600_000, failureBudget: 0 }, ...STAGED.waves.slice(1)],
+};
 
 const behind = (target: string, patch: Partial<Deployment> = {}): Deployment =>
   deployment({ target, wantedGeneration: 2, deployedGeneration: 1, deployedAt: NOW - DAY_MS, ...patch });
 const on2 = (target: string, deployedAt = NOW): Deployment => behind(target, { deployedGeneration: 2, deployedAt });
-const givenUp = (target: string): Deployment => behind(target, { exhausted: true, errorCode: "deploy.refused", errorMessage: "no such socket" });
-const proved = (target: string, roundEndedAt = NOW): EndpointStatus => endpointStatus({ endpoint: keyOf(target), generation: 2, roundEndedAt });
-const stale = (target: string): EndpointStatus => ({ ...proved(target), proved: false, errorCode: "verify.stale", errorMessage: "serves serial 00" });
+const givenUp = (target: string): Deployment =>
+  behind(target, { exhausted: true, errorCode: "deploy.refused", errorMessage: "no such socket" });
+const proved = (target: string, roundEndedAt = NOW): EndpointStatus =>
+  endpointStatus({ endpoint: keyOf(target), generation: 2, roundEndedAt });
+const stale = (target: string): EndpointStatus => ({
+  ...proved(target),
+  proved: false,
+  errorCode: "verify.stale",
+  errorMessage: "serves serial 00",
+});
 
 interface Given {
   readonly certificate?: Certificate;
@@ -38,7 +48,14 @@ interface Given {
   readonly now?: number;
 }
 
-function next({ certificate: wanted = STAGED, renewal: patch, facts, deployments, endpoints = [], now = NOW }: Given): Action {
+function next({
+  certificate: wanted = STAGED,
+  renewal: patch,
+  facts,
+  deployments,
+  endpoints = [],
+  now = NOW,
+}: Given): Action {
   const all: Facts = {
     certificate: wanted,
     version: version({ generation: 2, verifiedAt: null }),
@@ -62,38 +79,68 @@ describe("a renewal in waves", () => {
   });
 
   it("proves the first wave at its own endpoints before the next begins", () => {
-    expect(next({ deployments: [on2("canary"), ...UNTOUCHED] })).toEqual({ kind: "verify", endpoints: [endpointOf("canary")] });
+    expect(next({ deployments: [on2("canary"), ...UNTOUCHED] })).toEqual({
+      kind: "verify",
+      endpoints: [endpointOf("canary")],
+    });
   });
 
   it("waits for a target that backs off only while the pair before is good: then the others get the new one", () => {
-    const backedOff = behind("canary", { attempts: 1, nextAttemptAt: NOW + 200 * DAY_MS, errorCode: "deploy.rateLimited", errorMessage: "later" });
-    const fresh = version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, notBefore: NOW, notAfter: NOW + 90 * DAY_MS } });
+    const backedOff = behind("canary", {
+      attempts: 1,
+      nextAttemptAt: NOW + 200 * DAY_MS,
+      errorCode: "deploy.rateLimited",
+      errorMessage: "later",
+    });
+    const fresh = version({
+      generation: 2,
+      verifiedAt: null,
+      leaf: { ...version().leaf, notBefore: NOW, notAfter: NOW + 90 * DAY_MS },
+    });
     const given = { deployments: [backedOff, ...UNTOUCHED], facts: { version: fresh } };
     expect(next(given)).toEqual({ kind: "wait", until: NOW + 200 * DAY_MS });
     expect(next({ ...given, now: NOW + 78 * DAY_MS })).toEqual({ kind: "deploy", targets: ["a", "b"] });
   });
 
   it("begins the next wave once the first is proved", () => {
-    expect(next({ deployments: [on2("canary"), ...UNTOUCHED], endpoints: [proved("canary")] })).toEqual({ kind: "deploy", targets: ["a", "b"] });
+    expect(next({ deployments: [on2("canary"), ...UNTOUCHED], endpoints: [proved("canary")] })).toEqual({
+      kind: "deploy",
+      targets: ["a", "b"],
+    });
   });
 
   it("proves an endpoint that any target may be behind with the last wave", () => {
     const deployments = [on2("canary"), on2("a"), on2("b")];
-    expect(next({ deployments, endpoints: [proved("canary")] })).toEqual({ kind: "verify", endpoints: [endpointOf("a"), endpointOf("b"), ANY] });
-    expect(next({ deployments, endpoints: ["canary", "a", "b", "any"].map((target) => proved(target)) })).toEqual({ kind: "succeed" });
+    expect(next({ deployments, endpoints: [proved("canary")] })).toEqual({
+      kind: "verify",
+      endpoints: [endpointOf("a"), endpointOf("b"), ANY],
+    });
+    expect(next({ deployments, endpoints: ["canary", "a", "b", "any"].map((target) => proved(target)) })).toEqual({
+      kind: "succeed",
+    });
   });
 
   it("does not count a proof from before the wave was deployed", () => {
-    expect(next({ deployments: [on2("canary", NOW + 1), ...UNTOUCHED], endpoints: [proved("canary")] })).toMatchObject({ kind: "verify" });
+    expect(next({ deployments: [on2("canary", NOW + 1), ...UNTOUCHED], endpoints: [proved("canary")] })).toMatchObject({
+      kind: "verify",
+    });
   });
 
   it("bakes: waits, proves the wave again, and only then goes on", () => {
     const given = { certificate: BAKING, deployments: [on2("canary"), ...UNTOUCHED] };
     const bakedAt = NOW + 600_000;
     expect(next({ ...given, endpoints: [proved("canary", NOW + 5)] })).toEqual({ kind: "wait", until: bakedAt });
-    expect(next({ ...given, endpoints: [proved("canary", NOW + 5)], now: bakedAt })).toEqual({ kind: "verify", endpoints: [endpointOf("canary")] });
-    expect(next({ ...given, endpoints: [proved("canary", bakedAt + 1)], now: bakedAt + 1 })).toEqual({ kind: "deploy", targets: ["a", "b"] });
-    expect(next({ ...given, endpoints: [{ ...stale("canary"), roundEndedAt: bakedAt + 1 }], now: bakedAt + 1 })).toMatchObject({ kind: "hold", wave: 1 });
+    expect(next({ ...given, endpoints: [proved("canary", NOW + 5)], now: bakedAt })).toEqual({
+      kind: "verify",
+      endpoints: [endpointOf("canary")],
+    });
+    expect(next({ ...given, endpoints: [proved("canary", bakedAt + 1)], now: bakedAt + 1 })).toEqual({
+      kind: "deploy",
+      targets: ["a", "b"],
+    });
+    expect(
+      next({ ...given, endpoints: [{ ...stale("canary"), roundEndedAt: bakedAt + 1 }], now: bakedAt + 1 }),
+    ).toMatchObject({ kind: "hold", wave: 1 });
   });
 
   it("is held when a wave fails, with the wave and the reason", () => {
@@ -103,14 +150,29 @@ describe("a renewal in waves", () => {
       code: "verify.stale",
       message: `wave 1 of 2: endpoint ${keyOf("canary")}: serves serial 00`,
     });
-    expect(next({ deployments: [givenUp("canary"), ...UNTOUCHED] })).toMatchObject({ kind: "hold", wave: 1, code: "deploy.refused" });
+    expect(next({ deployments: [givenUp("canary"), ...UNTOUCHED] })).toMatchObject({
+      kind: "hold",
+      wave: 1,
+      code: "deploy.refused",
+    });
   });
 
   it("lets the rest of a failing wave be tried and proved before it is held", () => {
     const endpoints = [proved("canary")];
-    expect(next({ deployments: [on2("canary"), givenUp("a"), behind("b")], endpoints })).toEqual({ kind: "deploy", targets: ["b"] });
-    expect(next({ deployments: [on2("canary"), givenUp("a"), on2("b")], endpoints })).toEqual({ kind: "verify", endpoints: [endpointOf("b"), ANY] });
-    expect(next({ deployments: [on2("canary"), givenUp("a"), on2("b")], endpoints: [...endpoints, proved("b"), proved("any")] })).toMatchObject({
+    expect(next({ deployments: [on2("canary"), givenUp("a"), behind("b")], endpoints })).toEqual({
+      kind: "deploy",
+      targets: ["b"],
+    });
+    expect(next({ deployments: [on2("canary"), givenUp("a"), on2("b")], endpoints })).toEqual({
+      kind: "verify",
+      endpoints: [endpointOf("b"), ANY],
+    });
+    expect(
+      next({
+        deployments: [on2("canary"), givenUp("a"), on2("b")],
+        endpoints: [...endpoints, proved("b"), proved("any")],
+      }),
+    ).toMatchObject({
       kind: "hold",
       wave: 2,
     });
@@ -122,7 +184,9 @@ describe("a renewal in waves", () => {
       { targets: ["b"], bakeMs: 0, failureBudget: 0 },
     ];
     const certificate = { ...STAGED, waves };
-    expect(next({ certificate, deployments: [on2("canary"), givenUp("a"), behind("b")], endpoints: [proved("canary")] })).toEqual({
+    expect(
+      next({ certificate, deployments: [on2("canary"), givenUp("a"), behind("b")], endpoints: [proved("canary")] }),
+    ).toEqual({
       kind: "deploy",
       targets: ["b"],
     });
@@ -131,18 +195,26 @@ describe("a renewal in waves", () => {
       kind: "fail",
       message: "2 of 3 targets deployed; target a: no such socket",
     });
-    expect(next({ certificate, deployments: [on2("canary"), givenUp("a"), behind("b")], endpoints: [stale("canary")] })).toMatchObject({
+    expect(
+      next({ certificate, deployments: [on2("canary"), givenUp("a"), behind("b")], endpoints: [stale("canary")] }),
+    ).toMatchObject({
       kind: "hold",
       wave: 1,
     });
   });
 
   it("ends at the failed wave when the policy says fail, leaving later targets alone", () => {
-    expect(next({ ...CANARY_STALE, certificate: { ...STAGED, onWaveFailure: "fail" } })).toMatchObject({ kind: "fail", code: "verify.stale" });
+    expect(next({ ...CANARY_STALE, certificate: { ...STAGED, onWaveFailure: "fail" } })).toMatchObject({
+      kind: "fail",
+      code: "verify.stale",
+    });
   });
 
   it("asks to be rolled back when the policy says so", () => {
-    expect(next({ ...CANARY_STALE, certificate: { ...STAGED, onWaveFailure: "rollBack" } })).toMatchObject({ kind: "rollBack", wave: 1 });
+    expect(next({ ...CANARY_STALE, certificate: { ...STAGED, onWaveFailure: "rollBack" } })).toMatchObject({
+      kind: "rollBack",
+      wave: 1,
+    });
   });
 
   it("guards against new pairs only: one that was proved live before goes everywhere at once, and is tried again without a person", () => {
@@ -150,7 +222,10 @@ describe("a renewal in waves", () => {
     expect(next({ ...CANARY_STALE, facts })).toEqual({ kind: "deploy", targets: ["a", "b"] });
     const deployments = [givenUp("canary"), on2("a"), on2("b")];
     const endpoints = ["a", "b", "any"].map((target) => proved(target));
-    expect(next({ deployments, endpoints, facts })).toMatchObject({ kind: "fail", message: "2 of 3 targets deployed; target canary: no such socket" });
+    expect(next({ deployments, endpoints, facts })).toMatchObject({
+      kind: "fail",
+      message: "2 of 3 targets deployed; target canary: no such socket",
+    });
   });
 
   it("ends when verifying kills its workers, unless the old pair is no good: then whatever can take the new one gets it first", () => {
@@ -158,17 +233,26 @@ describe("a renewal in waves", () => {
     const facts = { previous: version({ revokedAt: NOW }) };
     expect(next(dying)).toMatchObject({ kind: "fail", code: "internal.crashLoop" });
     expect(next({ ...dying, facts })).toEqual({ kind: "deploy", targets: ["a", "b"] });
-    expect(next({ ...dying, facts, deployments: [on2("canary"), on2("a"), on2("b")] })).toMatchObject({ kind: "fail", code: "internal.crashLoop" });
+    expect(next({ ...dying, facts, deployments: [on2("canary"), on2("a"), on2("b")] })).toMatchObject({
+      kind: "fail",
+      code: "internal.crashLoop",
+    });
   });
 
   it("ends when its own pair is revoked", () => {
     const facts = { version: version({ generation: 2, verifiedAt: null, revokedAt: NOW }) };
-    expect(next({ ...CANARY_STALE, facts, renewal: { state: "held" } })).toEqual({ kind: "cancel", why: "generation 2 was revoked" });
+    expect(next({ ...CANARY_STALE, facts, renewal: { state: "held" } })).toEqual({
+      kind: "cancel",
+      why: "generation 2 was revoked",
+    });
   });
 
   it("goes back everywhere at once", () => {
     const deployments = [behind("canary"), ...UNTOUCHED];
-    expect(next({ deployments, renewal: { reason: "rollback" } })).toEqual({ kind: "deploy", targets: ["canary", "a", "b"] });
+    expect(next({ deployments, renewal: { reason: "rollback" } })).toEqual({
+      kind: "deploy",
+      targets: ["canary", "a", "b"],
+    });
   });
 });
 
@@ -182,11 +266,20 @@ describe("a target that no deployer serves", () => {
     const before = [proved("canary")];
     expect(next({ ...given, endpoints: before, now: NOW - 1 })).toEqual({ kind: "deploy", targets: ["b"] });
     expect(next({ ...given, endpoints: before })).toEqual({ kind: "verify", endpoints: [endpointOf("a"), ANY] });
-    expect(next({ ...given, endpoints: [...before, proved("a"), proved("any")] })).toEqual({ kind: "deploy", targets: ["b"] });
+    expect(next({ ...given, endpoints: [...before, proved("a"), proved("any")] })).toEqual({
+      kind: "deploy",
+      targets: ["b"],
+    });
   });
 
   it("holds a wave back only while the old pair is good", () => {
-    const facts = { version: version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, notAfter: version().leaf.notAfter + 60 * DAY_MS } }) };
+    const facts = {
+      version: version({
+        generation: 2,
+        verifiedAt: null,
+        leaf: { ...version().leaf, notAfter: version().leaf.notAfter + 60 * DAY_MS },
+      }),
+    };
     const given = { deployments: [behind("canary", since(NOW)), ...UNTOUCHED], facts };
     expect(next({ ...given, now: emergencyAt - 1 })).toEqual({ kind: "deploy", targets: ["canary"] });
     expect(next({ ...given, now: emergencyAt })).toEqual({ kind: "deploy", targets: ["a", "b"] });
@@ -196,10 +289,15 @@ describe("a target that no deployer serves", () => {
   });
 
   it("fails the renewal in the end, so that the next pair can come", () => {
-    const given = { certificate: { ...STAGED, waves: [] }, deployments: [behind("canary", since(NOW)), on2("a"), on2("b")] };
+    const given = {
+      certificate: { ...STAGED, waves: [] },
+      deployments: [behind("canary", since(NOW)), on2("a"), on2("b")],
+    };
     const endpoints = ["a", "b", "any"].map((target) => proved(target));
     expect(next({ ...given, endpoints, now: dueAgainAt - 1 })).toEqual({ kind: "deploy", targets: ["canary"] });
-    expect(next({ ...given, certificate: { ...STAGED, waves: [], onWaveFailure: "fail" }, endpoints, now: dueAgainAt })).toMatchObject({
+    expect(
+      next({ ...given, certificate: { ...STAGED, waves: [], onWaveFailure: "fail" }, endpoints, now: dueAgainAt }),
+    ).toMatchObject({
       kind: "fail",
       code: "deploy.unattended",
       message: "2 of 3 targets deployed; target canary: no deployer has taken it",
@@ -221,13 +319,23 @@ describe("a held renewal", () => {
   });
 
   it("goes on when the pair it keeps in use was revoked", () => {
-    expect(next({ ...held, facts: { previous: version({ revokedAt: NOW }) } })).toEqual({ kind: "deploy", targets: ["a", "b"] });
+    expect(next({ ...held, facts: { previous: version({ revokedAt: NOW }) } })).toEqual({
+      kind: "deploy",
+      targets: ["a", "b"],
+    });
   });
 
   it("ends in failure, not in another hold, when there is nothing left to keep", () => {
     const deployments = [on2("canary"), on2("a", NOW - 1), on2("b", NOW - 1)];
     const endpoints = [stale("canary"), ...["a", "b", "any"].map((target) => proved(target))];
-    expect(next({ ...held, deployments, endpoints: endpoints.map((status) => ({ ...status, roundEndedAt: emergencyAt })), now: emergencyAt })).toMatchObject({
+    expect(
+      next({
+        ...held,
+        deployments,
+        endpoints: endpoints.map((status) => ({ ...status, roundEndedAt: emergencyAt })),
+        now: emergencyAt,
+      }),
+    ).toMatchObject({
       kind: "fail",
       code: "verify.stale",
     });

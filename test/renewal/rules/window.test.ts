@@ -30,7 +30,10 @@ describe("the renewal window", () => {
 
   it("spreads a fleet issued together over the window, each certificate always at the same instant", () => {
     const policy = { renewAtFractionLeft: 0.5, jitterFraction: 0.5 };
-    const dueAts = Array.from({ length: 200 }, (_, index) => renewalWindow(leaf(100 * DAY, `fingerprint-${index}`), policy).dueAt);
+    const dueAts = Array.from(
+      { length: 200 },
+      (_, index) => renewalWindow(leaf(100 * DAY, `fingerprint-${index}`), policy).dueAt,
+    );
     expect(renewalWindow(leaf(100 * DAY, "fingerprint-7"), policy).dueAt).toBe(dueAts[7]);
     expect(new Set(dueAts).size).toBe(200);
     const [first, last] = [Math.min(...dueAts), Math.max(...dueAts)];

@@ -29,21 +29,27 @@ describe.each([
   ["does not know the certificate yet", []],
   ["knows what it was before", [configured("old")]],
 ])("a worker that %s", (_what, known) => {
-  it.each<Job["kind"]>(["issue", "deploy", "verify"])("leaves to others what there is to %s, with its claim given back", async (kind) => {
-    await fleet.work(reloaded, kind);
-    const before = await active();
-    const deployed = [...fleet.deployed];
-    await fleet.work(fleet.process(...known));
-    expect(await active()).toMatchObject({ state: before.state, digest: "new", leaseUntil: null, openClaims: 0 });
-    expect(fleet.deployed).toEqual(deployed);
-    for (const row of await fleet.store.deployments.list("www")) expect(row).toMatchObject({ leaseUntil: null, openClaims: 0 });
-    expect(fleet.warnings).toContain("certificate's configuration here differs from the database: reload this process");
+  it.each<Job["kind"]>(["issue", "deploy", "verify"])(
+    "leaves to others what there is to %s, with its claim given back",
+    async (kind) => {
+      await fleet.work(reloaded, kind);
+      const before = await active();
+      const deployed = [...fleet.deployed];
+      await fleet.work(fleet.process(...known));
+      expect(await active()).toMatchObject({ state: before.state, digest: "new", leaseUntil: null, openClaims: 0 });
+      expect(fleet.deployed).toEqual(deployed);
+      for (const row of await fleet.store.deployments.list("www"))
+        expect(row).toMatchObject({ leaseUntil: null, openClaims: 0 });
+      expect(fleet.warnings).toContain(
+        "certificate's configuration here differs from the database: reload this process",
+      );
 
-    fleet.now = (await active()).nextActionAt ?? expect.unreachable("nobody looks at it again");
-    await sweep(reloaded, NO_SIGNAL);
-    await fleet.work(reloaded);
-    expect(await fleet.store.renewals.get(before.id)).toMatchObject({ state: "succeeded", generation: 1 });
-  });
+      fleet.now = (await active()).nextActionAt ?? expect.unreachable("nobody looks at it again");
+      await sweep(reloaded, NO_SIGNAL);
+      await fleet.work(reloaded);
+      expect(await fleet.store.renewals.get(before.id)).toMatchObject({ state: "succeeded", generation: 1 });
+    },
+  );
 
   it("leaves what is due to others for a minute, and what is due sooner as it is", async () => {
     const { id } = await active();

@@ -39,13 +39,17 @@ it("a verification that kills its workers ends in quarantine", async () => {
     await die(() => fleet.store.renewals.claim(id, fleet.now, leaseMs));
   }
   expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "failed", errorCode: "internal.crashLoop" });
-  expect(await fleet.store.certificates.get("www")).toMatchObject({ pausedAt: fleet.now, lastErrorCode: "internal.crashLoop" });
+  expect(await fleet.store.certificates.get("www")).toMatchObject({
+    pausedAt: fleet.now,
+    lastErrorCode: "internal.crashLoop",
+  });
 });
 
 it("workers that died before one that came to an outcome do not count", async () => {
   await fleet.work(worker, "verify");
   const { id } = (await fleet.store.renewals.active("www")) ?? expect.unreachable();
-  for (let deaths = 1; deaths < crashesMax; deaths++) await die(() => fleet.store.renewals.claim(id, fleet.now, leaseMs));
+  for (let deaths = 1; deaths < crashesMax; deaths++)
+    await die(() => fleet.store.renewals.claim(id, fleet.now, leaseMs));
   await fleet.work(worker);
   expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "succeeded", openClaims: 0 });
 });
@@ -53,7 +57,8 @@ it("workers that died before one that came to an outcome do not count", async ()
 it("a target that kills its workers behind another that fails ends in quarantine too, until the configuration changes", async () => {
   await fleet.work(worker, "deploy");
   fleet.failing.add("a");
-  for (let deaths = 1; deaths <= crashesMax; deaths++) await die(() => fleet.store.deployments.claim("www", "b", fleet.now, leaseMs));
+  for (let deaths = 1; deaths <= crashesMax; deaths++)
+    await die(() => fleet.store.deployments.claim("www", "b", fleet.now, leaseMs));
   for (let attempts = 1; attempts <= deployAttemptsMax; attempts++) {
     await fleet.work(worker);
     fleet.now += DAY_MS;

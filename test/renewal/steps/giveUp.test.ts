@@ -20,7 +20,10 @@ afterEach(() => {
 
 /** One attempt was made, and the CA could not be asked how its validation went: its answer is left for the CA to read. */
 async function interrupted(fallbacks: readonly string[]): Promise<Issuing> {
-  const other: Issuer = { issue: async () => expect.unreachable(), eligibility: async () => ({ obstacle: null, notes: [] }) };
+  const other: Issuer = {
+    issue: async () => expect.unreachable(),
+    eligibility: async () => ({ obstacle: null, notes: [] }),
+  };
   const issuers: Record<string, Issuer> = { other };
   const started = await startIssuing(certificate({ fallbacks }), issuers, ca.solver);
   issuers.ca = createIssuer(issuerOptions(ca.proxy), { accounts: ca.accounts, now: () => started.time.now });
@@ -36,7 +39,8 @@ async function giveUp({ store, attempt, time }: Issuing, failing: "first" | "all
     const renewal = (await store.renewals.list({ limit: 1 }))[0] ?? expect.unreachable();
     time.now = renewal.retryAt ?? expect.unreachable();
     let asked = 0;
-    ca.proxy.intercept = async ({ path }) => (path.startsWith("/my-order/") && (failing === "all" || asked++ === 0) ? DOWN : null);
+    ca.proxy.intercept = async ({ path }) =>
+      path.startsWith("/my-order/") && (failing === "all" || asked++ === 0) ? DOWN : null;
     const { issuer, state } = await attempt();
     gone = issuer !== null || state === "failed";
   }
@@ -56,6 +60,9 @@ describe("an order that is given up", () => {
   it("is given up all the same when its CA tells nothing any more", async () => {
     await using started = await interrupted(["other"]);
     await giveUp(started, "all");
-    expect((await started.store.renewals.list({ limit: 1 }))[0]).toMatchObject({ issuer: "other", errorCode: "acme.server" });
+    expect((await started.store.renewals.list({ limit: 1 }))[0]).toMatchObject({
+      issuer: "other",
+      errorCode: "acme.server",
+    });
   });
 });

@@ -28,7 +28,9 @@ beforeEach(async () => {
   await store.certificates.sync([WANTED], NOW);
   deployed = [];
   await installation.issue(version());
-  await installation.issue(version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, fingerprint: "bb".repeat(32) } }));
+  await installation.issue(
+    version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, fingerprint: "bb".repeat(32) } }),
+  );
   await store.deployments.want("www", WANTED.targets, 2);
   await store.deployments.update("www", "a", 0, { deployedGeneration: 2, deployedAt: NOW - 1 });
   await prove(true);
@@ -37,7 +39,10 @@ beforeEach(async () => {
 afterEach(() => installation[Symbol.asyncDispose]());
 
 function prove(proved: boolean): Promise<void> {
-  return store.observations.record(endpointStatus({ endpoint: "www.example.org@a:443", generation: 2, proved, roundEndedAt: proved ? NOW : null }), []);
+  return store.observations.record(
+    endpointStatus({ endpoint: "www.example.org@a:443", generation: 2, proved, roundEndedAt: proved ? NOW : null }),
+    [],
+  );
 }
 
 /** `beforeClaim`: what happens while this worker stands still. */
@@ -83,7 +88,10 @@ it("deploys what is next", async () => {
 
 const changes: [string, () => Promise<unknown>][] = [
   ["the renewal is held", () => store.renewals.update(RENEWAL.id, 0, { state: "held" })],
-  ["the renewal has ended", () => store.renewals.update(RENEWAL.id, 0, { state: "rolledBack", finishedAt: NOW, nextActionAt: null })],
+  [
+    "the renewal has ended",
+    () => store.renewals.update(RENEWAL.id, 0, { state: "rolledBack", finishedAt: NOW, nextActionAt: null }),
+  ],
   ["the wave before is to be proved again", () => prove(false)],
 ];
 
@@ -96,9 +104,16 @@ it.each(changes)("puts nothing anywhere when %s", async (_what, happens) => {
 
 it.each([
   ...changes,
-  ["a newer pair is wanted, which has not reached this wave", () => store.deployments.want("www", WANTED.targets, 3)] as (typeof changes)[number],
+  [
+    "a newer pair is wanted, which has not reached this wave",
+    () => store.deployments.want("www", WANTED.targets, 3),
+  ] as (typeof changes)[number],
 ])("asks again after its claim: puts nothing anywhere when meanwhile %s", async (_what, happens) => {
   await deploy(worker(happens), RENEWAL.id, "b", NO_SIGNAL);
   expect(deployed).toEqual([]);
-  expect(await store.deployments.get("www", "b")).toMatchObject({ deployedGeneration: 0, leaseUntil: null, openClaims: 0 });
+  expect(await store.deployments.get("www", "b")).toMatchObject({
+    deployedGeneration: 0,
+    leaseUntil: null,
+    openClaims: 0,
+  });
 });

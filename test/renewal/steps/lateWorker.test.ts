@@ -18,7 +18,9 @@ it("a deployer that was overtaken before it began tells of no beginning and puts
   };
   const { id } = await bench.renewal("www");
   await deploy({ ...context, store: { ...store, versions: { ...store.versions, privateKey } } }, id, "a", NO_SIGNAL);
-  expect(await store.events.list({ types: ["deploy.started", "deploy.failed", "deploy.succeeded"], limit: 9 })).toEqual([]);
+  expect(await store.events.list({ types: ["deploy.started", "deploy.failed", "deploy.succeeded"], limit: 9 })).toEqual(
+    [],
+  );
   expect(bench.targets.get("a")?.fingerprint).toBeNull();
   expect(await store.deployments.get("www", "a")).toMatchObject({ fence: 2, leaseUntil: bench.now + 2 * LEASE_MS });
 });

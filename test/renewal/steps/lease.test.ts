@@ -21,12 +21,17 @@ it.each(["signal", "within"] as const)(
 
 it("a deployer's time is limited as well", async () => {
   await using bench = await Workbench.open([]);
-  const work = withLease(bench.context, { claimedAt: bench.now, extend: async () => true }, NO_SIGNAL, async (lease) => {
-    const signal = lease.within(1);
-    await new Promise((resolve) => signal.addEventListener("abort", resolve));
-    expect(lease.signal.aborted).toBe(false);
-    signal.throwIfAborted();
-  });
+  const work = withLease(
+    bench.context,
+    { claimedAt: bench.now, extend: async () => true },
+    NO_SIGNAL,
+    async (lease) => {
+      const signal = lease.within(1);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      expect(lease.signal.aborted).toBe(false);
+      signal.throwIfAborted();
+    },
+  );
   await expect(work).rejects.toMatchObject({ name: "TimeoutError" });
 });
 

@@ -44,5 +44,9 @@ it("a deployer's outcome is written although somebody wants the deployments anew
   const [job] = fleet.jobs;
   fleet.jobs = job ? [job] : [];
   await Promise.all([wanting, fleet.work(worker, "verify")]).finally(() => client.end());
-  expect(await store.deployments.get("www", "a")).toMatchObject({ deployedGeneration: generation, leaseUntil: null, openClaims: 0 });
+  expect(await store.deployments.get("www", "a")).toMatchObject({
+    deployedGeneration: generation,
+    leaseUntil: null,
+    openClaims: 0,
+  });
 }, 60_000);

@@ -29,7 +29,11 @@ describe("an endpoint that serves what the database does not know", () => {
     const root = cleanUp.use({ ...(await createRoot({ name: "CA" })), async [Symbol.asyncDispose]() {} });
     const stranger = await createRoot({ name: "somebody else" });
     const issue = (authority: Authority, name: string, days: number): Promise<IssuedPair> =>
-      authority.issue({ names: [sniOf(name)], notBefore: new Date(now - days * DAY_MS), notAfter: new Date(now + (90 - days) * DAY_MS) });
+      authority.issue({
+        names: [sniOf(name)],
+        notBefore: new Date(now - days * DAY_MS),
+        notAfter: new Date(now + (90 - days) * DAY_MS),
+      });
     const sibling = await issue(root, "sibling", 1);
     const served = {
       snapshot: await issue(root, "snapshot", 1),
@@ -63,16 +67,28 @@ describe("an endpoint that serves what the database does not know", () => {
     for (const name of NAMES) {
       const known = name === "other" ? sibling : await issue(root, name, 10);
       await store.versions.insert(
-        version({ certificate: name, leaf: readLeaf(known.certPem), leafPem: known.certPem, chainPem: [], createdAt: now - 10 * DAY_MS }),
+        version({
+          certificate: name,
+          leaf: readLeaf(known.certPem),
+          leafPem: known.certPem,
+          chainPem: [],
+          createdAt: now - 10 * DAY_MS,
+        }),
         new Secret(known.keyPem),
       );
       await store.deployments.want(name, ["lb"], 1);
       await store.deployments.update(name, "lb", 0, { deployedGeneration: 1, deployedAt: now });
       await store.certificates.update(name, { nextCheckAt: now + 50 * DAY_MS });
     }
-    const app: App = cleanUp.use(await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) }));
+    const app: App = cleanUp.use(
+      await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) }),
+    );
     const { clock } = app.context;
-    context = { ...withoutQueue(app.context), clock: { ...clock, sleep: async () => {} }, clockGuard: { check: async () => {} } };
+    context = {
+      ...withoutQueue(app.context),
+      clock: { ...clock, sleep: async () => {} },
+      clockGuard: { check: async () => {} },
+    };
     await observeDue(context, never);
     await planDue(context, never);
   });
@@ -82,7 +98,11 @@ describe("an endpoint that serves what the database does not know", () => {
     expect(await store.renewals.active("snapshot")).toMatchObject({ reason: "restored" });
     expect((await store.renewals.active("snapshot"))?.generation).toBeGreaterThan(1_000 + 10 * 24 * 60);
     const [event] = await store.events.list({ certificate: "snapshot", types: ["certificate.overtaken"], limit: 9 });
-    expect(event?.detail).toMatchObject({ generation: 1, address: "127.0.0.1", endpoint: expect.stringContaining(sniOf("snapshot")) });
+    expect(event?.detail).toMatchObject({
+      generation: 1,
+      address: "127.0.0.1",
+      endpoint: expect.stringContaining(sniOf("snapshot")),
+    });
     await expect(rollBackRenewal(context, { of: "snapshot", why: null, by: null })).rejects.toMatchObject({
       code: "request.invalid",
       message: expect.stringContaining("may be older than what is live"),
@@ -90,8 +110,11 @@ describe("an endpoint that serves what the database does not know", () => {
     expect((await installation.run("history", "snapshot")).stdout).not.toContain("undefined");
   });
 
-  it.each(["foreign", "older", "sibling"] as const)("%s: somebody replaced it, which is mended with the pair that exists", async (name) => {
-    expect(await store.renewals.active(name)).toMatchObject({ reason: "drift", generation: 1 });
-    expect(await store.events.list({ certificate: name, types: ["certificate.overtaken"], limit: 9 })).toEqual([]);
-  });
+  it.each(["foreign", "older", "sibling"] as const)(
+    "%s: somebody replaced it, which is mended with the pair that exists",
+    async (name) => {
+      expect(await store.renewals.active(name)).toMatchObject({ reason: "drift", generation: 1 });
+      expect(await store.events.list({ certificate: name, types: ["certificate.overtaken"], limit: 9 })).toEqual([]);
+    },
+  );
 });

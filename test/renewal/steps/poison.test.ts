@@ -25,9 +25,13 @@ async function workTogether(bench: Workbench, jobs: readonly [string, Job][]): P
 }
 
 it("only the guilty one is quarantined, after five deaths", async () => {
-  await using bench = await Workbench.open([POISON, ...INNOCENT].map((name) => modelCertificate(name, { targets: ["a"], endpoints: [] })));
+  await using bench = await Workbench.open(
+    [POISON, ...INNOCENT].map((name) => modelCertificate(name, { targets: ["a"], endpoints: [] })),
+  );
   await bench.begin();
-  const nameOf = new Map((await bench.store.renewals.list({ limit: 100 })).map(({ id, certificate: name }) => [id, name]));
+  const nameOf = new Map(
+    (await bench.store.renewals.list({ limit: 100 })).map(({ id, certificate: name }) => [id, name]),
+  );
   // Every one is issued, and all deployments wait in the queue at the same time.
   const waiting: Job[] = [];
   for (let job = bench.jobs.shift(); job !== undefined; job = bench.jobs.shift()) {
@@ -58,13 +62,19 @@ it("an attempt that follows on deaths is let run to its end", () => {
   };
   const fifth = deployment({ openClaims: DEATHS_MAX, leaseUntil: NOW + 1 });
   expect(advance(renewal(), { ...facts, deployments: [fifth] }, NOW)).toEqual({ kind: "wait", until: NOW + 1 });
-  expect(advance(renewal(), { ...facts, deployments: [fifth] }, NOW + 1)).toMatchObject({ kind: "fail", code: "internal.crashLoop" });
+  expect(advance(renewal(), { ...facts, deployments: [fifth] }, NOW + 1)).toMatchObject({
+    kind: "fail",
+    code: "internal.crashLoop",
+  });
 });
 
 it("what waits after deaths keeps no other target from being proved", () => {
   const targets = ["lb", "poisoned"];
   const endpoint = { host: "127.0.0.1", port: 443, sni: "www.example.org", target: "lb" };
-  const deployments = [deployment({ deployedGeneration: 1, deployedAt: NOW }), deployment({ target: "poisoned", openClaims: 3, leaseUntil: NOW })];
+  const deployments = [
+    deployment({ deployedGeneration: 1, deployedAt: NOW }),
+    deployment({ target: "poisoned", openClaims: 3, leaseUntil: NOW }),
+  ];
   const facts = {
     version: version({ verifiedAt: null }),
     previous: null,

@@ -79,7 +79,9 @@ async function planned(certificates: readonly Certificate[]): Promise<Context> {
   await store.certificates.sync(certificates, now);
   for (const { name } of certificates) {
     const generation = ((await store.versions.latest(name))?.generation ?? 0) + 1;
-    expect(await store.renewals.insert(renewal({ id: `${name}-${generation}`, certificate: name, generation }))).toBe(true);
+    expect(await store.renewals.insert(renewal({ id: `${name}-${generation}`, certificate: name, generation }))).toBe(
+      true,
+    );
   }
   return context(certificates);
 }
@@ -96,7 +98,8 @@ describe("certificates for the same names", () => {
     expect(mostInFlight).toBe(1);
     expect(requests).toHaveLength(2);
     for (const name of names) expect(await store.versions.list(name)).toHaveLength(1);
-    for (const name of names) expect(await store.renewals.get(`${name}-1`)).toMatchObject({ attempts: 0, errorCode: null, state: "deploying" });
+    for (const name of names)
+      expect(await store.renewals.get(`${name}-1`)).toMatchObject({ attempts: 0, errorCode: null, state: "deploying" });
   });
 
   it.each([
@@ -116,7 +119,11 @@ describe("an order's request", () => {
     ["the old key where it is kept", { reuseKey: true }, { privateKey: expect.any(Secret) }],
     ["a new key where its type changed", { reuseKey: true, keyType: "rsa-2048" }, { privateKey: null }],
     ["nothing to replace at another CA", { issuer: "other" }, { replaces: null }],
-    ["nothing to replace without a name in common", { identifiers: [{ type: "dns", value: "new.example.org" }] }, { replaces: null }],
+    [
+      "nothing to replace without a name in common",
+      { identifiers: [{ type: "dns", value: "new.example.org" }] },
+      { replaces: null },
+    ],
     ["profile and chain", { profile: "short", preferredChain: "Root" }, { profile: "short", preferredChain: "Root" }],
   ])("asks for %s", async (_name, patch, expected) => {
     await store.versions.insert(existing, new Secret("old key"));
@@ -133,7 +140,14 @@ describe("an order's request", () => {
     ] as const) {
       await store.versions.insert(version({ generation }), new Secret(`key ${generation}`));
       const detail = { generation, reason };
-      const event = { at: NOW, type: "version.revoked", certificate: "www", renewalId: null, target: null, detail } as const;
+      const event = {
+        at: NOW,
+        type: "version.revoked",
+        certificate: "www",
+        renewalId: null,
+        target: null,
+        detail,
+      } as const;
       if (reason !== null) await store.events.append(event);
     }
     const world = await planned([certificate()]);

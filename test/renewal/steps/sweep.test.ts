@@ -17,7 +17,9 @@ async function swept(bench: Workbench, context: Context, sweeps: number): Promis
     bench.now += context.settings.requeueMs;
     await sweep(small, NO_SIGNAL);
   }
-  const names = new Map((await bench.store.renewals.list({ limit: 100 })).map(({ id, certificate }) => [id, certificate]));
+  const names = new Map(
+    (await bench.store.renewals.list({ limit: 100 })).map(({ id, certificate }) => [id, certificate]),
+  );
   return new Set(bench.jobs.map(({ renewalId }) => names.get(renewalId) ?? ""));
 }
 
@@ -31,7 +33,9 @@ it("takes the most urgent at each sweep all the same", async () => {
   const urgent = modelCertificate("urgent");
   await using bench = await Workbench.open([...NAMES.map((name) => modelCertificate(name)), urgent]);
   const [id, digest] = ["22222222-2222-4222-8222-222222222222", urgent.digest];
-  await bench.store.renewals.insert(renewal({ id, digest, certificate: urgent.name, priority: 0, nextActionAt: bench.now }));
+  await bench.store.renewals.insert(
+    renewal({ id, digest, certificate: urgent.name, priority: 0, nextActionAt: bench.now }),
+  );
   await bench.begin();
   for (let round = 0; round < 3; round++) expect(await swept(bench, bench.context, 1)).toContain(urgent.name);
 });
@@ -44,6 +48,9 @@ it("reaches what is due behind any number of renewals that cannot be advanced", 
   const broken = (): never => {
     throw new Error("planted");
   };
-  const damaged = { ...services, certificate: (name: string) => (name === sound ? services.certificate(name) : broken()) };
+  const damaged = {
+    ...services,
+    certificate: (name: string) => (name === sound ? services.certificate(name) : broken()),
+  };
   expect(await swept(bench, { ...bench.context, services: damaged }, 3)).toEqual(new Set([sound]));
 });

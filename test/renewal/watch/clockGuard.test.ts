@@ -13,7 +13,14 @@ function machine(): {
   changes: (string | null)[];
   check: () => Promise<void>;
 } {
-  const state = { wall: Date.UTC(2026, 0, 1), monotonic: 0, trueTime: Date.UTC(2026, 0, 1), reachable: true, asked: 0, changes: [] as (string | null)[] };
+  const state = {
+    wall: Date.UTC(2026, 0, 1),
+    monotonic: 0,
+    trueTime: Date.UTC(2026, 0, 1),
+    reachable: true,
+    asked: 0,
+    changes: [] as (string | null)[],
+  };
   const guard = createClockGuard({
     clock: { now: () => state.wall, monotonic: () => state.monotonic, sleep: async () => {} },
     async references() {
@@ -44,15 +51,21 @@ describe("the clock guard", () => {
   it.each([
     ["40 days ahead", 40 * DAY_MS, "40 d ahead of the CA's"],
     ["2 days behind", -2 * DAY_MS, "2 d behind the CA's"],
-  ])("refuses a clock that is %s from the start, says so once, and recovers when it is set", async (_name, skewMs, message) => {
-    const here = machine();
-    here.wall += skewMs;
-    await expect(here.check()).rejects.toMatchObject({ code: "clock.skewed", message: expect.stringContaining(message) });
-    await expect(here.check()).rejects.toMatchObject({ code: "clock.skewed" });
-    here.wall -= skewMs;
-    await here.check();
-    expect(here.changes).toEqual([expect.stringContaining(message), null]);
-  });
+  ])(
+    "refuses a clock that is %s from the start, says so once, and recovers when it is set",
+    async (_name, skewMs, message) => {
+      const here = machine();
+      here.wall += skewMs;
+      await expect(here.check()).rejects.toMatchObject({
+        code: "clock.skewed",
+        message: expect.stringContaining(message),
+      });
+      await expect(here.check()).rejects.toMatchObject({ code: "clock.skewed" });
+      here.wall -= skewMs;
+      await here.check();
+      expect(here.changes).toEqual([expect.stringContaining(message), null]);
+    },
+  );
 
   it("notices a step at once, without waiting for the next measurement", async () => {
     const here = machine();
@@ -83,7 +96,10 @@ describe("the clock guard", () => {
       references: async () => [{ problem: 'by this machine\'s clock the certificate of CA "ca" is outside its dates' }],
       onChange: async () => {},
     });
-    await expect(guard.check(NO_SIGNAL)).rejects.toMatchObject({ code: "clock.skewed", message: expect.stringContaining("outside its dates") });
+    await expect(guard.check(NO_SIGNAL)).rejects.toMatchObject({
+      code: "clock.skewed",
+      message: expect.stringContaining("outside its dates"),
+    });
   });
 
   it("trusts the clock it started with when nobody can be asked: an offline start is no outage", async () => {

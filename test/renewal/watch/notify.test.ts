@@ -24,7 +24,10 @@ beforeEach(async () => {
   [ops, pager] = await Promise.all([startHook(), startHook()]);
   const at = (name: string): string => join(installation.directory, name);
   await Promise.all([writeFile(at("ops.url"), ops.url), writeFile(at("pager.url"), `${pager.url}\n`)]);
-  const notifications = { ops: { type: "webhook", url: "file:ops.url" }, pager: { type: "webhook", from: "page", url: "file:pager.url" } };
+  const notifications = {
+    ops: { type: "webhook", url: "file:ops.url" },
+    pager: { type: "webhook", from: "page", url: "file:pager.url" },
+  };
   await writeFile(installation.configFile, JSON.stringify({ ...JSON.parse(configText(["www"])), notifications }));
   app = await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) });
   await app.store.cursors.retain([]);
@@ -37,7 +40,8 @@ afterEach(async () => {
 
 const happens = (type: EventType, detail: EventDetail, at = Date.now()): Promise<void> =>
   app.store.events.append({ at, type, certificate: "www", renewalId: "r-1", target: null, detail });
-const failed = (detail: EventDetail): Promise<void> => happens("renewal.failed", { code: "deploy.unreachable", message: "no socket", failures: 1, ...detail });
+const failed = (detail: EventDetail): Promise<void> =>
+  happens("renewal.failed", { code: "deploy.unreachable", message: "no socket", failures: 1, ...detail });
 const told = ({ taken }: Hook): unknown[] => taken.map(({ severity, message }) => [severity, message]);
 
 describe("telling people", () => {
@@ -126,6 +130,9 @@ describe("renewd notify", () => {
     expect(all.stdout).toMatch(/pager +told/);
     expect((await installation.run("notify", "pager")).code).toBe(0);
     expect(pager.taken.at(-1)).toMatchObject({ event: "test", message: "renewd: a test message by channel pager" });
-    expect(await installation.run("notify", "nobody")).toMatchObject({ code: 2, stderr: expect.stringContaining('channel "nobody" is not configured') });
+    expect(await installation.run("notify", "nobody")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('channel "nobody" is not configured'),
+    });
   });
 });

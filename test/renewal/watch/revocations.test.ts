@@ -30,7 +30,11 @@ beforeEach(async () => {
   app = await openContext(estate.configFile, { log: silentLog });
   aheadMs = 0;
   const { clock } = app;
-  context = { ...withoutQueue(app.context), clock: { ...clock, now: () => clock.now() + aheadMs }, clockGuard: { check: async () => {} } };
+  context = {
+    ...withoutQueue(app.context),
+    clock: { ...clock, now: () => clock.now() + aheadMs },
+    clockGuard: { check: async () => {} },
+  };
   for (const certificate of NAMES) {
     const { certPem } = await root.issue({ names: [`${certificate}.example.org`], crlUrls: [`${server.url}/all.crl`] });
     await estate.issue(version({ certificate, leaf: readLeaf(certPem), leafPem: certPem, chainPem: [root.certPem] }));
@@ -44,7 +48,9 @@ afterEach(async () => {
 });
 
 async function publish(...certificates: readonly string[]): Promise<void> {
-  const serials = await Promise.all(certificates.map(async (name) => (await estate.store.versions.latest(name))?.leaf.serial ?? ""));
+  const serials = await Promise.all(
+    certificates.map(async (name) => (await estate.store.versions.latest(name))?.leaf.serial ?? ""),
+  );
   const list = await makeCrl(root, { revoked: Object.fromEntries(serials.map((serial) => [serial, "keyCompromise"])) });
   server.answer = (_request, response) => response.end(list);
 }
@@ -55,7 +61,9 @@ it("what the CA's list revokes is replaced at once, and history says who said so
   expect(await estate.store.versions.latest("shop")).toMatchObject({ revokedAt: REVOKED_AT });
   expect(await estate.store.versions.latest("www")).toMatchObject({ revokedAt: null });
   const events = await estate.store.events.list({ types: ["version.revoked"], limit: 9 });
-  expect(events).toMatchObject([{ certificate: "shop", detail: { generation: 1, reason: "keyCompromise", source: `${server.url}/all.crl` } }]);
+  expect(events).toMatchObject([
+    { certificate: "shop", detail: { generation: 1, reason: "keyCompromise", source: `${server.url}/all.crl` } },
+  ]);
   expect((await estate.run("history", "shop")).stdout).not.toContain("undefined");
   expect(await planDue(context, signal)).toMatchObject([{ certificate: "shop", reason: "revoked" }]);
 
@@ -81,7 +89,10 @@ it("a list that cannot be had changes nothing and is asked for again some hours 
 it("nothing is asked about what has expired, is known to be revoked or left the configuration", async () => {
   await publish("api");
   await estate.store.versions.markRevoked("api", 1, Date.now());
-  const others = { ...context.services, certificate: (name: string) => (name === "www" ? null : context.services.certificate(name)) };
+  const others = {
+    ...context.services,
+    certificate: (name: string) => (name === "www" ? null : context.services.certificate(name)),
+  };
   const asked: string[] = [];
   const watching: RevocationLists = {
     ...lists,

@@ -16,7 +16,11 @@ it("a deployer and a verifier whose clock is wrong take nothing", async () => {
   for (const kind of ["deploy", "verify"] as const) {
     const [job] = bench.jobs;
     expect(job?.kind).toBe(kind);
-    const rows = async () => [await bench.renewal("www"), await bench.store.deployments.list("www"), await bench.store.events.list({ limit: 100 })];
+    const rows = async () => [
+      await bench.renewal("www"),
+      await bench.store.deployments.list("www"),
+      await bench.store.events.list({ limit: 100 }),
+    ];
     const before = await rows();
     bench.skewed = true;
     bench.now += 40 * DAY_MS;
@@ -62,25 +66,28 @@ it("a planner whose clock is wrong applies no configuration: what is new is plan
   expect(await bench.renewal("www")).toMatchObject({ reason: "missing", state: "planned" });
 });
 
-it.each(["notify.failed", "notify.refused"] as const)("a channel that says %s to a clock that is wrong is told everything once it is mended", async (code) => {
-  await using bench = await Workbench.open([]);
-  const told: Notification["event"][] = [];
-  const send = async ({ event }: Notification): Promise<void> => {
-    if (bench.skewed) throw new RenewalError(code, "certificate has expired");
-    told.push(event);
-  };
-  bench.channels.set("pager", { from: "info", send });
-  const happens = (type: "store.restored" | "clock.skewed", detail = {}) =>
-    bench.store.events.append({ at: bench.now, type, certificate: null, renewalId: null, target: null, detail });
-  await deliverNotifications(bench.context, NO_SIGNAL);
-  await happens("store.restored");
-  bench.skewed = true;
-  bench.now += 40 * DAY_MS;
-  await happens("clock.skewed", { message: "40 d ahead" });
-  await deliverNotifications(bench.context, NO_SIGNAL);
-  bench.now -= 40 * DAY_MS;
-  bench.skewed = false;
-  expect(told).toEqual([]);
-  await deliverNotifications(bench.context, NO_SIGNAL);
-  expect(told).toEqual(["store.restored", "clock.skewed"]);
-});
+it.each(["notify.failed", "notify.refused"] as const)(
+  "a channel that says %s to a clock that is wrong is told everything once it is mended",
+  async (code) => {
+    await using bench = await Workbench.open([]);
+    const told: Notification["event"][] = [];
+    const send = async ({ event }: Notification): Promise<void> => {
+      if (bench.skewed) throw new RenewalError(code, "certificate has expired");
+      told.push(event);
+    };
+    bench.channels.set("pager", { from: "info", send });
+    const happens = (type: "store.restored" | "clock.skewed", detail = {}) =>
+      bench.store.events.append({ at: bench.now, type, certificate: null, renewalId: null, target: null, detail });
+    await deliverNotifications(bench.context, NO_SIGNAL);
+    await happens("store.restored");
+    bench.skewed = true;
+    bench.now += 40 * DAY_MS;
+    await happens("clock.skewed", { message: "40 d ahead" });
+    await deliverNotifications(bench.context, NO_SIGNAL);
+    bench.now -= 40 * DAY_MS;
+    bench.skewed = false;
+    expect(told).toEqual([]);
+    await deliverNotifications(bench.context, NO_SIGNAL);
+    expect(told).toEqual(["store.restored", "clock.skewed"]);
+  },
+);

@@ -25,7 +25,10 @@ export interface ProxyAnswer {
  * Answers in the CA's place, forwards and perhaps changes the answer, or returns `reset` to cut the connection. null:
  * forwarded as it is.
  */
-export type Interceptor = (request: ProxiedRequest, forward: () => Promise<ProxyAnswer>) => Promise<ProxyAnswer | "reset" | null>;
+export type Interceptor = (
+  request: ProxiedRequest,
+  forward: () => Promise<ProxyAnswer>,
+) => Promise<ProxyAnswer | "reset" | null>;
 
 export interface AcmeProxy extends AsyncDisposable {
   readonly directory: string;
@@ -61,7 +64,13 @@ export async function startAcmeProxy(upstream: Upstream): Promise<AcmeProxy> {
   const handle = async (incoming: IncomingMessage): Promise<ProxyAnswer | "reset"> => {
     const body = await readAll(incoming);
     const path = incoming.url ?? "/";
-    const request = { method: incoming.method ?? "", path, headers: incoming.headers, resource: resources.get(path) ?? null, payload: payloadOf(body) };
+    const request = {
+      method: incoming.method ?? "",
+      path,
+      headers: incoming.headers,
+      resource: resources.get(path) ?? null,
+      payload: payloadOf(body),
+    };
     requests.push(request);
     // One at a time: Pebble 2.4 deadlocks with many requests in flight.
     const forward = (): Promise<ProxyAnswer> => {
@@ -114,7 +123,12 @@ export async function startAcmeProxy(upstream: Upstream): Promise<AcmeProxy> {
 
 async function learn(upstream: Upstream, resources: Map<string, string>): Promise<void> {
   const url = new URL(upstream.directory);
-  const answer = await exchange(upstream, new Agent(), { method: "GET", path: url.pathname, headers: { host: url.host, "user-agent": "renewd-tests" } }, "");
+  const answer = await exchange(
+    upstream,
+    new Agent(),
+    { method: "GET", path: url.pathname, headers: { host: url.host, "user-agent": "renewd-tests" } },
+    "",
+  );
   const directory: unknown = JSON.parse(answer.body);
   for (const [name, value] of Object.entries(directory ?? {})) {
     if (typeof value === "string" && URL.canParse(value)) resources.set(new URL(value).pathname, name);
@@ -138,10 +152,13 @@ interface Outgoing {
 function exchange(upstream: Upstream, agent: Agent, outgoing: Outgoing, body: string): Promise<ProxyAnswer> {
   const { hostname, port } = new URL(upstream.directory);
   return new Promise((resolve, reject) => {
-    const request = httpsRequest({ ...outgoing, hostname, port, ca: upstream.trustPem, servername: "localhost", agent }, (response) => {
-      const { connection: _connection, "transfer-encoding": _encoding, ...headers } = response.headers;
-      readAll(response).then((text) => resolve({ status: response.statusCode ?? 0, headers, body: text }), reject);
-    });
+    const request = httpsRequest(
+      { ...outgoing, hostname, port, ca: upstream.trustPem, servername: "localhost", agent },
+      (response) => {
+        const { connection: _connection, "transfer-encoding": _encoding, ...headers } = response.headers;
+        readAll(response).then((text) => resolve({ status: response.statusCode ?? 0, headers, body: text }), reject);
+      },
+    );
     request.on("error", reject);
     request.end(body === "" ? undefined : body);
   });
@@ -150,7 +167,8 @@ function exchange(upstream: Upstream, agent: Agent, outgoing: Outgoing, body: st
 function payloadOf(body: string): unknown {
   if (body === "") return null;
   const jws: unknown = JSON.parse(body);
-  const payload = typeof jws === "object" && jws !== null && "payload" in jws && typeof jws.payload === "string" ? jws.payload : "";
+  const payload =
+    typeof jws === "object" && jws !== null && "payload" in jws && typeof jws.payload === "string" ? jws.payload : "";
   return payload === "" ? null : JSON.parse(Buffer.from(payload, "base64url").toString());
 }
 

@@ -35,7 +35,9 @@ export async function startCaddyCa({ httpPort, names }: CaddyCaOptions): Promise
   await writeFile(config, JSON.stringify(configuration(home, acmeSocket, challengeSocket)));
   const challenges = await forward({ path: challengeSocket }, { port: httpPort });
   const acme = await forward({ port: 0 }, { path: acmeSocket });
-  const child = spawn("unshare", ["--net", "--mount", "bash", "-c", INSIDE, "bash", hosts, config], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("unshare", ["--net", "--mount", "bash", "-c", INSIDE, "bash", hosts, config], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   const keep = (chunk: Buffer | Error): void => {
     output = (output + chunk.toString()).slice(-4000);
@@ -60,14 +62,22 @@ export async function startCaddyCa({ httpPort, names }: CaddyCaOptions): Promise
     const trustPem = await until(
       "Caddy's root, its own certificate and its socket",
       async () => {
-        if (child.pid === undefined || child.exitCode !== null) throw new Error(`Caddy ended at once; scripts/bootstrap.sh test installs it: ${output}`);
+        if (child.pid === undefined || child.exitCode !== null)
+          throw new Error(`Caddy ended at once; scripts/bootstrap.sh test installs it: ${output}`);
         const accepts = await reachable(acmeSocket);
-        const [root, own] = await Promise.all([rootFile, ownCertificate].map((file) => readFile(file, "utf8").catch(() => null)));
+        const [root, own] = await Promise.all(
+          [rootFile, ownCertificate].map((file) => readFile(file, "utf8").catch(() => null)),
+        );
         return accepts && own && root ? root : null;
       },
       READY_TIMEOUT_MS,
     );
-    return { directory: `https://localhost:${acme.port}/acme/local/directory`, trustPem, stop, [Symbol.asyncDispose]: stop };
+    return {
+      directory: `https://localhost:${acme.port}/acme/local/directory`,
+      trustPem,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -86,11 +96,21 @@ function configuration(home: string, acmeSocket: string, challengeSocket: string
     storage: { module: "file_system", root: join(home, "data") },
     apps: {
       pki: { certificate_authorities: { local: { install_trust: false } } },
-      tls: { certificates: { automate: ["localhost"] }, automation: { policies: [{ subjects: ["localhost"], issuers: [{ module: "internal" }] }] } },
+      tls: {
+        certificates: { automate: ["localhost"] },
+        automation: { policies: [{ subjects: ["localhost"], issuers: [{ module: "internal" }] }] },
+      },
       http: {
         servers: {
-          acme: server(`unix/${acmeSocket}`, { handler: "acme_server", ca: "local" }, { tls_connection_policies: [{}] }),
-          http01: server("127.0.0.1:80", { handler: "reverse_proxy", upstreams: [{ dial: `unix/${challengeSocket}` }] }),
+          acme: server(
+            `unix/${acmeSocket}`,
+            { handler: "acme_server", ca: "local" },
+            { tls_connection_policies: [{}] },
+          ),
+          http01: server("127.0.0.1:80", {
+            handler: "reverse_proxy",
+            upstreams: [{ dial: `unix/${challengeSocket}` }],
+          }),
         },
       },
     },

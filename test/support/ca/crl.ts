@@ -19,12 +19,16 @@ export interface CrlOptions {
 export const REVOKED_AT = Date.UTC(2026, 0, 5, 6, 7, 8);
 
 /** DER, signed by `issuer`. */
-export async function makeCrl(issuer: IssuedPair, { revoked, extensions = [], digest = "sha256" }: CrlOptions): Promise<Buffer> {
+export async function makeCrl(
+  issuer: IssuedPair,
+  { revoked, extensions = [], digest = "sha256" }: CrlOptions,
+): Promise<Buffer> {
   const home = await mkdtemp(join(tmpdir(), "renewd-crl-"));
   const at = (name: string): string => join(home, name);
   try {
     const rows = Object.entries(revoked).map(
-      ([serial, reason]) => `R\t300101000000Z\t260105060708Z${reason === null ? "" : `,${reason}`}\t${serial}\tunknown\t/CN=revoked\n`,
+      ([serial, reason]) =>
+        `R\t300101000000Z\t260105060708Z${reason === null ? "" : `,${reason}`}\t${serial}\tunknown\t/CN=revoked\n`,
     );
     await writeFile(at("index.txt"), rows.join(""));
     await writeFile(at("index.txt.attr"), "unique_subject = no\n");
@@ -32,13 +36,31 @@ export async function makeCrl(issuer: IssuedPair, { revoked, extensions = [], di
     await writeFile(at("issuer.pem"), issuer.certPem);
     await writeFile(at("issuer.key"), issuer.keyPem, { mode: 0o600 });
     const configuration = [
-      ...["[ca]", "default_ca = own", "[own]", `database = ${at("index.txt")}`, `crlnumber = ${at("crlnumber")}`, "default_crl_days = 7"],
+      ...[
+        "[ca]",
+        "default_ca = own",
+        "[own]",
+        `database = ${at("index.txt")}`,
+        `crlnumber = ${at("crlnumber")}`,
+        "default_crl_days = 7",
+      ],
       ...["crl_extensions = more", "[more]", "authorityKeyIdentifier = issuer:always", ...extensions],
     ];
     await writeFile(at("openssl.cnf"), configuration.join("\n"));
-    const files = ["-config", at("openssl.cnf"), "-keyfile", at("issuer.key"), "-cert", at("issuer.pem"), "-out", at("list.pem")];
+    const files = [
+      "-config",
+      at("openssl.cnf"),
+      "-keyfile",
+      at("issuer.key"),
+      "-cert",
+      at("issuer.pem"),
+      "-out",
+      at("list.pem"),
+    ];
     await promisify(execFile)("openssl", ["ca", "-gencrl", "-md", digest, ...files]);
-    const { stdout } = await promisify(execFile)("openssl", ["crl", "-in", at("list.pem"), "-outform", "DER"], { encoding: "buffer" });
+    const { stdout } = await promisify(execFile)("openssl", ["crl", "-in", at("list.pem"), "-outform", "DER"], {
+      encoding: "buffer",
+    });
     return stdout;
   } finally {
     await rm(home, { recursive: true });

@@ -27,12 +27,19 @@ export interface Issuing extends AsyncDisposable {
 }
 
 /** A renewal of `certificate` is planned; `issuers` by name. */
-export async function startIssuing(certificate: Certificate, issuers: Readonly<Record<string, Issuer>>, solver: Solver): Promise<Issuing> {
+export async function startIssuing(
+  certificate: Certificate,
+  issuers: Readonly<Record<string, Issuer>>,
+  solver: Solver,
+): Promise<Issuing> {
   await using starting = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "renewd-issuing-"));
   starting.defer(() => rm(directory, { recursive: true }));
   const vault = await openVault({ key: new Secret(Buffer.alloc(32, 7).toString("base64")) });
-  const store = starting.adopt(await openStore({ kind: "sqlite", file: join(directory, "store.sqlite") }, vault, "test"), (opened) => opened.close());
+  const store = starting.adopt(
+    await openStore({ kind: "sqlite", file: join(directory, "store.sqlite") }, vault, "test"),
+    (opened) => opened.close(),
+  );
   const time = { now: NOW };
   const planned = renewal({ certificate: certificate.name, createdAt: NOW });
   await store.certificates.sync([certificate], NOW);

@@ -25,12 +25,21 @@ export interface MadeCsr {
   readonly keyPem: string;
 }
 
-export async function makeCsr({ names, commonName, keyType = "ecdsa-p256", keyPem = newKeyPem(keyType), mustStaple, digest }: OwnCsrOptions): Promise<MadeCsr> {
+export async function makeCsr({
+  names,
+  commonName,
+  keyType = "ecdsa-p256",
+  keyPem = newKeyPem(keyType),
+  mustStaple,
+  digest,
+}: OwnCsrOptions): Promise<MadeCsr> {
   const directory = await mkdtemp(join(tmpdir(), "renewd-csr-"));
   try {
     const [keyFile, csrFile] = [join(directory, "www.key"), join(directory, "www.csr")];
     await writeFile(keyFile, keyPem);
-    const written = names.map((name) => (name.includes(":") && isIP(name) === 0 ? name : `${isIP(name) === 0 ? "DNS" : "IP"}:${name}`));
+    const written = names.map((name) =>
+      name.includes(":") && isIP(name) === 0 ? name : `${isIP(name) === 0 ? "DNS" : "IP"}:${name}`,
+    );
     const extensions = [
       ...(written.length > 0 ? ["-addext", `subjectAltName=${written.join(",")}`] : []),
       ...(mustStaple ? ["-addext", "tlsfeature=status_request"] : []),

@@ -52,7 +52,10 @@ const ISSUE_MAX_MS = 5_000;
 export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> {
   const newer = options.version === undefined ? null : join(import.meta.dirname, "../../../.peers/pebble/usr/bin");
   const program = newer === null ? findProgram("RENEWD_PEBBLE", "pebble") : findNewer(newer, "pebble");
-  const dnsProgram = newer === null ? findProgram("RENEWD_PEBBLE_CHALLTESTSRV", "pebble-challtestsrv") : findNewer(newer, "pebble-challtestsrv");
+  const dnsProgram =
+    newer === null
+      ? findProgram("RENEWD_PEBBLE_CHALLTESTSRV", "pebble-challtestsrv")
+      : findNewer(newer, "pebble-challtestsrv");
   return onFreePorts(() => start(program, dnsProgram, options));
 }
 
@@ -137,7 +140,11 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
     managementUrl,
     rootPem: (index = 0) => get(`${managementUrl}/roots/${index}`, root.certPem),
     setRenewalInfo: async (leafPem, answer) => {
-      await ask(`${managementUrl}/set-renewal-info/`, root.certPem, JSON.stringify({ certificate: leafPem, ariResponse: answer }));
+      await ask(
+        `${managementUrl}/set-renewal-info/`,
+        root.certPem,
+        JSON.stringify({ certificate: leafPem, ariResponse: answer }),
+      );
     },
     issued: (finalizePath) => issued.wait(finalizePath.split("/").at(-1) ?? ""),
     stop,
@@ -171,9 +178,20 @@ class Orders {
 
 // Mock DNS only: renewd's own responder answers the challenges. No AAAA, or Pebble would dial ::1 first.
 function dnsArguments(program: Program, port: number, managementPort: number): string[] {
-  const listen = program.usage.includes("-dnsserver") ? ["-dnsserver", `127.0.0.1:${port}`, "-doh", ""] : ["-dns01", `127.0.0.1:${port}`];
+  const listen = program.usage.includes("-dnsserver")
+    ? ["-dnsserver", `127.0.0.1:${port}`, "-doh", ""]
+    : ["-dns01", `127.0.0.1:${port}`];
   const silent = ["-http01", "", "-https01", "", "-tlsalpn01", ""];
-  return [...listen, ...silent, "-management", `127.0.0.1:${managementPort}`, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""];
+  return [
+    ...listen,
+    ...silent,
+    "-management",
+    `127.0.0.1:${managementPort}`,
+    "-defaultIPv4",
+    "127.0.0.1",
+    "-defaultIPv6",
+    "",
+  ];
 }
 
 interface Running {
@@ -212,14 +230,18 @@ async function ready(processes: readonly Running[], probe: () => Promise<unknown
   const deadline = performance.now() + READY_TIMEOUT_MS;
   for (;;) {
     for (const { child, output } of processes) {
-      if (child.exitCode !== null || child.pid === undefined) throw new Error(`${child.spawnfile} ended at once: ${output()}`);
+      if (child.exitCode !== null || child.pid === undefined)
+        throw new Error(`${child.spawnfile} ended at once: ${output()}`);
     }
     try {
       await probe();
       return;
     } catch (error) {
       if (performance.now() > deadline)
-        throw new Error(`Pebble did not answer within ${READY_TIMEOUT_MS} ms: ${processes.map((p) => p.output()).join("\n")}`, { cause: error });
+        throw new Error(
+          `Pebble did not answer within ${READY_TIMEOUT_MS} ms: ${processes.map((p) => p.output()).join("\n")}`,
+          { cause: error },
+        );
       await delay(20);
     }
   }
@@ -242,15 +264,21 @@ function get(url: string, trustPem: string): Promise<string> {
 function ask(url: string, trustPem: string, sent: string | null): Promise<string> {
   return new Promise((resolve, reject) => {
     const method = sent === null ? "GET" : "POST";
-    const outgoing = request(url, { method, ca: trustPem, agent: false, timeout: 5000, headers: { "user-agent": "renewd-tests" } }, (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        body += chunk;
-      });
-      response.on("end", () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`${url} answered ${response.statusCode}`))));
-      response.on("error", reject);
-    });
+    const outgoing = request(
+      url,
+      { method, ca: trustPem, agent: false, timeout: 5000, headers: { "user-agent": "renewd-tests" } },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => {
+          body += chunk;
+        });
+        response.on("end", () =>
+          response.statusCode === 200 ? resolve(body) : reject(new Error(`${url} answered ${response.statusCode}`)),
+        );
+        response.on("error", reject);
+      },
+    );
     outgoing.on("timeout", () => outgoing.destroy(new Error(`${url} did not answer`)));
     outgoing.on("error", reject);
     outgoing.end(sent ?? undefined);

@@ -58,7 +58,15 @@ export interface Authority extends IssuedPair {
 export async function createRoot(options: AuthorityOptions = {}): Promise<Authority> {
   const name = options.name ?? `Test Root ${randomBytes(4).toString("hex")}`;
   const keyPem = newKeyPem(options.keyType ?? "ecdsa-p256");
-  const certPem = await certify({ subject: name, issuer: name, keyPem, signerPem: keyPem, dates: options, days: 3650, extensions: CA_EXTENSIONS });
+  const certPem = await certify({
+    subject: name,
+    issuer: name,
+    keyPem,
+    signerPem: keyPem,
+    dates: options,
+    days: 3650,
+    extensions: CA_EXTENSIONS,
+  });
   return authority(name, certPem, keyPem);
 }
 
@@ -72,12 +80,36 @@ function authority(name: string, certPem: string, signerPem: string): Authority 
       const extensions = leafExtensions(options);
       const subject = options.names[0] ?? "nameless";
       const serial = options.serial === undefined ? {} : { serial: options.serial };
-      return { certPem: await certify({ subject, issuer: name, keyPem, signerPem, dates: options, days: 90, extensions, ...serial }), keyPem };
+      return {
+        certPem: await certify({
+          subject,
+          issuer: name,
+          keyPem,
+          signerPem,
+          dates: options,
+          days: 90,
+          extensions,
+          ...serial,
+        }),
+        keyPem,
+      };
     },
     async intermediate(options = {}) {
       const subject = options.name ?? `Test Intermediate ${randomBytes(4).toString("hex")}`;
       const keyPem = newKeyPem(options.keyType ?? "ecdsa-p256");
-      return authority(subject, await certify({ subject, issuer: name, keyPem, signerPem, dates: options, days: 1825, extensions: CA_EXTENSIONS }), keyPem);
+      return authority(
+        subject,
+        await certify({
+          subject,
+          issuer: name,
+          keyPem,
+          signerPem,
+          dates: options,
+          days: 1825,
+          extensions: CA_EXTENSIONS,
+        }),
+        keyPem,
+      );
     },
   };
 }
@@ -88,7 +120,10 @@ const CA_EXTENSIONS: Extension[] = [
 ];
 
 function leafExtensions({ names, keyUsage, extendedKeyUsage, crlUrls }: LeafOptions): Extension[] {
-  const usages: Extension[] = [new BasicConstraintsExtension(false), new ExtendedKeyUsageExtension([...(extendedKeyUsage ?? [ExtendedKeyUsage.serverAuth])])];
+  const usages: Extension[] = [
+    new BasicConstraintsExtension(false),
+    new ExtendedKeyUsageExtension([...(extendedKeyUsage ?? [ExtendedKeyUsage.serverAuth])]),
+  ];
   if (keyUsage !== undefined)
     usages.push(
       new KeyUsagesExtension(
@@ -98,7 +133,10 @@ function leafExtensions({ names, keyUsage, extendedKeyUsage, crlUrls }: LeafOpti
     );
   if (crlUrls !== undefined) usages.push(new CRLDistributionPointsExtension([...crlUrls]));
   if (names.length === 0) return usages;
-  return [...usages, new SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? "ip" : "dns", value })))];
+  return [
+    ...usages,
+    new SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? "ip" : "dns", value }))),
+  ];
 }
 
 interface Certification {
@@ -121,7 +159,9 @@ async function certify(request: Certification): Promise<string> {
     serialNumber: request.serial ?? `7f${randomBytes(15).toString("hex")}`,
     notBefore: request.dates.notBefore ?? new Date(Date.now() - 3600_000),
     notAfter: request.dates.notAfter ?? new Date(Date.now() + request.days * 86_400_000),
-    publicKey: createPublicKey(request.keyPem).toCryptoKey(algorithmOf(createPrivateKey(request.keyPem)), true, ["verify"]),
+    publicKey: createPublicKey(request.keyPem).toCryptoKey(algorithmOf(createPrivateKey(request.keyPem)), true, [
+      "verify",
+    ]),
     signingKey: signer.toCryptoKey(algorithmOf(signer), true, ["sign"]),
     signingAlgorithm: algorithmOf(signer),
     extensions: request.extensions,

@@ -9,7 +9,11 @@ export interface StopAtCa {
 }
 
 /** Holds the first request that matches, before the CA hears of it (`asked`) or with its answer in hand (`answered`). */
-export function stopAtCa(system: System, matches: (request: ProxiedRequest) => boolean, when: "asked" | "answered"): StopAtCa {
+export function stopAtCa(
+  system: System,
+  matches: (request: ProxiedRequest) => boolean,
+  when: "asked" | "answered",
+): StopAtCa {
   const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let done = false;
   system.intercept(async (request, forward) => {

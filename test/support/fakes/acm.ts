@@ -22,7 +22,12 @@ export interface AcmFake extends AwsServiceFake {
   /** Port of the load balancer: serves every imported certificate by server name, from the moment of its import. */
   readonly tlsPort: number;
   /** What is imported under each ARN, in all regions. */
-  certificates(): readonly { readonly arn: string; readonly certPem: string; readonly keyPem: string; readonly tags: Readonly<Record<string, string>> }[];
+  certificates(): readonly {
+    readonly arn: string;
+    readonly certPem: string;
+    readonly keyPem: string;
+    readonly tags: Readonly<Record<string, string>>;
+  }[];
 }
 
 interface Entry extends ImportedMaterial {
@@ -48,7 +53,8 @@ export async function startAcmFake(options: AcmFakeOptions = {}): Promise<AcmFak
     operate(request) {
       const entries = byRegion.get(request.region);
       const operation = OPERATIONS[request.action];
-      if (entries === undefined || operation === undefined) throw new AwsFault("UnknownOperationException", `no ${request.action}`);
+      if (entries === undefined || operation === undefined)
+        throw new AwsFault("UnknownOperationException", `no ${request.action}`);
       return operation({ entries, region: request.region, options }, JSON.parse(request.body));
     },
   });
@@ -77,7 +83,12 @@ export async function startAcmFake(options: AcmFakeOptions = {}): Promise<AcmFak
     region,
     tlsPort,
     certificates: () =>
-      all().map(({ arn, certPem, keyPem, tags }) => ({ arn, certPem, keyPem, tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value ?? ""])) })),
+      all().map(({ arn, certPem, keyPem, tags }) => ({
+        arn,
+        certPem,
+        keyPem,
+        tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value ?? ""])),
+      })),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -126,10 +137,17 @@ const OPERATIONS: Readonly<Record<string, (region: Region, input: Input) => unkn
 
 function importCertificate({ entries, region, options }: Region, input: Input): unknown {
   const text = (blob: string | undefined): string => Buffer.from(blob ?? "", "base64").toString("utf8");
-  const material = checkImport(text(input.Certificate), text(input.PrivateKey), input.CertificateChain === undefined ? null : text(input.CertificateChain));
+  const material = checkImport(
+    text(input.Certificate),
+    text(input.PrivateKey),
+    input.CertificateChain === undefined ? null : text(input.CertificateChain),
+  );
   const held = input.CertificateArn === undefined ? null : existing(entries, input);
   if (held === null && entries.size >= (options.quota ?? 2500))
-    throw new AwsFault("LimitExceededException", "Cannot import more certificates: the limit of the account is reached.");
+    throw new AwsFault(
+      "LimitExceededException",
+      "Cannot import more certificates: the limit of the account is reached.",
+    );
   if (held !== null) {
     if (input.Tags !== undefined) throw new AwsFault("ValidationException", "Tagging is not permitted on re-import.");
     checkReimport(held, material);
@@ -142,7 +160,8 @@ function importCertificate({ entries, region, options }: Region, input: Input): 
 }
 
 function existing(entries: Entries, { CertificateArn: arn = "" }: Input): Entry {
-  if (!/^arn:[^:]+:acm:[^:]+:\d{12}:certificate\/.+$/.test(arn)) throw new AwsFault("InvalidArnException", `${arn} is no ARN`);
+  if (!/^arn:[^:]+:acm:[^:]+:\d{12}:certificate\/.+$/.test(arn))
+    throw new AwsFault("InvalidArnException", `${arn} is no ARN`);
   const entry = entries.get(arn);
   if (entry === undefined) throw new AwsFault("ResourceNotFoundException", `Could not find certificate ${arn}.`);
   return entry;
@@ -165,7 +184,10 @@ function describe({ arn, certPem, importedAt }: Entry): unknown {
     NotAfter: certificate.validToDate.getTime() / 1000,
     ImportedAt: importedAt / 1000,
     KeyUsages: (usages.keyUsage ?? []).map((name) => ({ Name: KEY_USAGE[name] ?? "CUSTOM" })),
-    ExtendedKeyUsages: (usages.extendedKeyUsage ?? []).map((OID) => ({ Name: EXTENDED_KEY_USAGE[OID] ?? "CUSTOM", OID })),
+    ExtendedKeyUsages: (usages.extendedKeyUsage ?? []).map((OID) => ({
+      Name: EXTENDED_KEY_USAGE[OID] ?? "CUSTOM",
+      OID,
+    })),
     InUseBy: [],
   };
 }

@@ -54,10 +54,14 @@ interface Rule {
   readonly always: boolean;
 }
 
-export async function startApiFake(answer: (request: ApiRequest) => ApiReply | Promise<ApiReply>, options: ApiFakeOptions = {}): Promise<ApiFake> {
+export async function startApiFake(
+  answer: (request: ApiRequest) => ApiReply | Promise<ApiReply>,
+  options: ApiFakeOptions = {},
+): Promise<ApiFake> {
   const requests: string[] = [];
   let rules: Rule[] = [];
-  const matches = (line: string, which: string | RegExp): boolean => (typeof which === "string" ? line.startsWith(which) : which.test(line));
+  const matches = (line: string, which: string | RegExp): boolean =>
+    typeof which === "string" ? line.startsWith(which) : which.test(line);
   const calm = (): void => {
     rules = [];
   };
@@ -77,7 +81,9 @@ export async function startApiFake(answer: (request: ApiRequest) => ApiReply | P
     else send(response, reply);
   };
   const handle = (incoming: IncomingMessage, response: ServerResponse): void => {
-    void listener(incoming, response).catch((error: unknown) => send(response, { status: 500, body: `the fake failed: ${String(error)}` }));
+    void listener(incoming, response).catch((error: unknown) =>
+      send(response, { status: 500, body: `the fake failed: ${String(error)}` }),
+    );
   };
   const { server, ca } = await serverFor(options, handle);
   const port = await listen(server);
@@ -116,7 +122,9 @@ async function serverFor(
 }
 
 /** An HTTP proxy whose every tunnel (CONNECT) ends at one port, so that a client may dial the vendor's real host names. */
-export async function startTunnel(port: number): Promise<{ readonly url: string; readonly asked: readonly string[] } & AsyncDisposable> {
+export async function startTunnel(
+  port: number,
+): Promise<{ readonly url: string; readonly asked: readonly string[] } & AsyncDisposable> {
   const asked: string[] = [];
   const proxy = createServer((_request, response) => response.writeHead(405).end());
   const sockets = new Set<{ destroy(): void }>();
@@ -175,7 +183,10 @@ async function read(incoming: IncomingMessage): Promise<ApiRequest> {
 function send(response: ServerResponse, { status, body, headers = {} }: ApiReply): void {
   if (response.headersSent || response.destroyed) return;
   const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
-  response.writeHead(status, { ...(text !== "" && { "content-type": typeof body === "string" ? "text/plain" : "application/json" }), ...headers });
+  response.writeHead(status, {
+    ...(text !== "" && { "content-type": typeof body === "string" ? "text/plain" : "application/json" }),
+    ...headers,
+  });
   response.end(text);
 }
 

@@ -70,12 +70,19 @@ export interface AwsServiceFake extends AsyncDisposable {
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
-export async function startAwsService({ service, regions, protocol, operate }: AwsServiceOptions): Promise<AwsServiceFake> {
+export async function startAwsService({
+  service,
+  regions,
+  protocol,
+  operate,
+}: AwsServiceOptions): Promise<AwsServiceFake> {
   const actions: string[] = [];
   const disturbances = new Map<string, Disturbance[]>();
 
   const server = createServer((request, response) => {
-    void answer(request, response).catch((error: unknown) => send(response, 500, protocol.fault(new AwsFault("InternalFailure", String(error)))));
+    void answer(request, response).catch((error: unknown) =>
+      send(response, 500, protocol.fault(new AwsFault("InternalFailure", String(error)))),
+    );
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -123,7 +130,10 @@ export async function startAwsService({ service, regions, protocol, operate }: A
 
 /** AWS JSON 1.1: the action is in a header, `prefix.Action`. */
 export function jsonProtocol(prefix: string): AwsProtocol {
-  const encoded = (value: unknown): Encoded => ({ contentType: "application/x-amz-json-1.1", body: JSON.stringify(value) });
+  const encoded = (value: unknown): Encoded => ({
+    contentType: "application/x-amz-json-1.1",
+    body: JSON.stringify(value),
+  });
   return {
     action: (request) => String(request.headers["x-amz-target"] ?? "").replace(`${prefix}.`, ""),
     signedHeader: "x-amz-target",
@@ -134,30 +144,45 @@ export function jsonProtocol(prefix: string): AwsProtocol {
 
 /** AWS Query: a form in, XML out. Arrays become `member` elements; undefined members are left out. */
 export function queryProtocol(namespace: string): AwsProtocol {
-  const encoded = (root: string, content: string): Encoded => ({ contentType: "text/xml", body: `<${root} xmlns="${namespace}">${content}</${root}>` });
+  const encoded = (root: string, content: string): Encoded => ({
+    contentType: "text/xml",
+    body: `<${root} xmlns="${namespace}">${content}</${root}>`,
+  });
   const requestId = (): string => `<RequestId>${randomUUID()}</RequestId>`;
   return {
     action: (_request, body) => new URLSearchParams(body).get("Action") ?? "",
     signedHeader: "host",
     answer: (action, output) =>
-      encoded(`${action}Response`, `<${action}Result>${toXml(output)}</${action}Result><ResponseMetadata>${requestId()}</ResponseMetadata>`),
+      encoded(
+        `${action}Response`,
+        `<${action}Result>${toXml(output)}</${action}Result><ResponseMetadata>${requestId()}</ResponseMetadata>`,
+      ),
     fault: ({ type, message, status }) =>
-      encoded("ErrorResponse", `<Error>${toXml({ Type: status >= 500 ? "Receiver" : "Sender", Code: type, Message: message })}</Error>${requestId()}`),
+      encoded(
+        "ErrorResponse",
+        `<Error>${toXml({ Type: status >= 500 ? "Receiver" : "Sender", Code: type, Message: message })}</Error>${requestId()}`,
+      ),
   };
 }
 
 function toXml(value: unknown): string {
   if (Array.isArray(value)) return value.map((one) => `<member>${toXml(one)}</member>`).join("");
-  if (typeof value !== "object" || value === null) return String(value).replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`);
+  if (typeof value !== "object" || value === null)
+    return String(value).replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`);
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return members.map(([name, member]) => `<${name}>${toXml(member)}</${name}>`).join("");
 }
 
 /** A real service would verify the signature; here it must at least be one, for this service and a region of it. Returns the region. */
-function signedFor(request: IncomingMessage, wanted: { readonly service: string; readonly regions: readonly string[]; readonly signedHeader: string }): string {
-  const scope = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([a-z0-9-]+)\/([a-z]+)\/aws4_request, SignedHeaders=([^,]*), Signature=[0-9a-f]{64}$/;
+function signedFor(
+  request: IncomingMessage,
+  wanted: { readonly service: string; readonly regions: readonly string[]; readonly signedHeader: string },
+): string {
+  const scope =
+    /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([a-z0-9-]+)\/([a-z]+)\/aws4_request, SignedHeaders=([^,]*), Signature=[0-9a-f]{64}$/;
   const [, region = "", service, headers = ""] = scope.exec(request.headers.authorization ?? "") ?? [];
-  if (service === wanted.service && wanted.regions.includes(region) && headers.split(";").includes(wanted.signedHeader)) return region;
+  if (service === wanted.service && wanted.regions.includes(region) && headers.split(";").includes(wanted.signedHeader))
+    return region;
   throw new AwsFault("IncompleteSignature", "The request is not signed with SigV4 for this region and service.");
 }
 
@@ -170,7 +195,12 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return body;
 }
 
-function send(response: ServerResponse, status: number, { contentType, body }: Encoded, headers: Readonly<Record<string, string>> = {}): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  { contentType, body }: Encoded,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   response.writeHead(status, { "content-type": contentType, "x-amzn-requestid": randomUUID(), ...headers });
   response.end(body);
 }

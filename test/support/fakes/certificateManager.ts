@@ -60,11 +60,13 @@ export async function startCertificateManagerFake(): Promise<CertificateManagerF
   }
 
   function create(parent: string, id: string, sent: Sent): unknown {
-    if (!/^[a-z][a-z0-9_-]{0,62}$/.test(id)) throw new GoogleFault(400, "INVALID_ARGUMENT", `Invalid resource id ${id}.`);
+    if (!/^[a-z][a-z0-9_-]{0,62}$/.test(id))
+      throw new GoogleFault(400, "INVALID_ARGUMENT", `Invalid resource id ${id}.`);
     const name = `${parent}/certificates/${id}`;
     if (certificates.has(name)) throw new GoogleFault(409, "ALREADY_EXISTS", `Resource '${name}' already exists`);
     const { selfManaged } = sent;
-    if (selfManaged === undefined) throw new GoogleFault(400, "INVALID_ARGUMENT", "self_managed or managed must be set.");
+    if (selfManaged === undefined)
+      throw new GoogleFault(400, "INVALID_ARGUMENT", "self_managed or managed must be set.");
     const labels = checkLabels(sent.labels ?? {});
     return operation(parent, () => {
       check(selfManaged);
@@ -77,12 +79,15 @@ export async function startCertificateManagerFake(): Promise<CertificateManagerF
     if (held === undefined) throw new GoogleFault(404, "NOT_FOUND", `Resource '${name}' was not found`);
     const paths = mask.split(",");
     const unknown = paths.filter((path) => !["selfManaged", "self_managed", "labels", "description"].includes(path));
-    if (mask === "" || unknown.length > 0) throw new GoogleFault(400, "INVALID_ARGUMENT", `Invalid update mask: ${mask}`);
+    if (mask === "" || unknown.length > 0)
+      throw new GoogleFault(400, "INVALID_ARGUMENT", `Invalid update mask: ${mask}`);
     const withPair = paths.some((path) => path.startsWith("self"));
-    if (withPair && held.managed) throw new GoogleFault(400, "FAILED_PRECONDITION", "A managed certificate cannot become a self-managed one.");
+    if (withPair && held.managed)
+      throw new GoogleFault(400, "FAILED_PRECONDITION", "A managed certificate cannot become a self-managed one.");
     const labels = paths.includes("labels") ? checkLabels(sent.labels ?? {}) : held.labels;
     const { selfManaged } = sent;
-    if (withPair && selfManaged === undefined) throw new GoogleFault(400, "INVALID_ARGUMENT", "self_managed must be set.");
+    if (withPair && selfManaged === undefined)
+      throw new GoogleFault(400, "INVALID_ARGUMENT", "self_managed must be set.");
     return operation(name.replace(/\/certificates\/.*/, ""), () => {
       if (withPair && selfManaged !== undefined) check(selfManaged);
       certificates.set(name, { ...held, labels, ...(withPair && selfManaged) });
@@ -94,7 +99,11 @@ export async function startCertificateManagerFake(): Promise<CertificateManagerF
     if (name.includes("/operations/")) return poll(name);
     if (method === "POST" && name.endsWith("/certificates")) {
       permit("certificatemanager.certs.create");
-      return create(name.replace(/\/certificates$/, ""), query.get("certificateId") ?? "", certificate.parse(JSON.parse(body)));
+      return create(
+        name.replace(/\/certificates$/, ""),
+        query.get("certificateId") ?? "",
+        certificate.parse(JSON.parse(body)),
+      );
     }
     if (method === "PATCH") {
       permit("certificatemanager.certs.update");
@@ -111,12 +120,20 @@ export async function startCertificateManagerFake(): Promise<CertificateManagerF
   return Object.assign(state, { ...google, certificates });
 }
 
-function check({ pemCertificate, pemPrivateKey }: { readonly pemCertificate: string; readonly pemPrivateKey: string }): void {
+function check({
+  pemCertificate,
+  pemPrivateKey,
+}: {
+  readonly pemCertificate: string;
+  readonly pemPrivateKey: string;
+}): void {
   const [leafPem] = splitPem(pemCertificate);
   if (leafPem === undefined) throw new GoogleFault(400, "INVALID_ARGUMENT", "The certificate data is invalid.");
   const leaf = new X509Certificate(leafPem);
-  if (!leaf.checkPrivateKey(createPrivateKey(pemPrivateKey))) throw new GoogleFault(400, "INVALID_ARGUMENT", "The private key does not match the certificate.");
-  if (leaf.validToDate.getTime() < Date.now()) throw new GoogleFault(400, "INVALID_ARGUMENT", "The certificate has expired.");
+  if (!leaf.checkPrivateKey(createPrivateKey(pemPrivateKey)))
+    throw new GoogleFault(400, "INVALID_ARGUMENT", "The private key does not match the certificate.");
+  if (leaf.validToDate.getTime() < Date.now())
+    throw new GoogleFault(400, "INVALID_ARGUMENT", "The certificate has expired.");
 }
 
 function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -38,7 +38,9 @@ const upload = z.strictObject({
   type: z.enum(["sni_custom", "legacy_custom"]).optional(),
   geo_restrictions: z.strictObject({ label: z.enum(["us", "eu", "highest_security"]) }).optional(),
 });
-const priorities = z.strictObject({ certificates: z.array(z.strictObject({ id: z.string(), priority: z.number().int() })) });
+const priorities = z.strictObject({
+  certificates: z.array(z.strictObject({ id: z.string(), priority: z.number().int() })),
+});
 
 class Fault extends Error {
   readonly status: number;
@@ -56,19 +58,30 @@ export async function startCloudflareFake({ zoneName = "test", pageSize = 50 } =
   const entries = new Map<string, CloudflareEntry>();
   const state = { quota: 10 };
 
-  function check({ certificate, private_key: privateKey, ...rest }: z.infer<typeof upload>, replaced: CloudflareEntry | null): CloudflareEntry {
+  function check(
+    { certificate, private_key: privateKey, ...rest }: z.infer<typeof upload>,
+    replaced: CloudflareEntry | null,
+  ): CloudflareEntry {
     const [leafPem] = splitPem(certificate);
     const leaf = parse(leafPem ?? "");
-    if (!leaf.checkPrivateKey(key(privateKey))) throw new Fault(400, 1009, "The key you provided does not match the certificate.");
-    if (leaf.validToDate.getTime() - Date.now() < 14 * DAY_MS) throw new Fault(400, 1217, "The certificate is expiring in less than 14 days.");
+    if (!leaf.checkPrivateKey(key(privateKey)))
+      throw new Fault(400, 1009, "The key you provided does not match the certificate.");
+    if (leaf.validToDate.getTime() - Date.now() < 14 * DAY_MS)
+      throw new Fault(400, 1217, "The certificate is expiring in less than 14 days.");
     const { asymmetricKeyType, asymmetricKeyDetails } = leaf.publicKey;
-    if (asymmetricKeyType === "rsa" && (asymmetricKeyDetails?.modulusLength ?? 0) < 2048) throw new Fault(400, 1211, "The private key is too short.");
+    if (asymmetricKeyType === "rsa" && (asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
+      throw new Fault(400, 1211, "The private key is too short.");
     const hosts = readLeaf(leafPem ?? "").identifiers.map(({ value }) => value);
     if (!hosts.some((host) => host === zoneName || host.endsWith(`.${zoneName}`))) {
-      throw new Fault(400, 1214, "The certificate has no subject alternative name that matches a hostname of the zone.");
+      throw new Fault(
+        400,
+        1214,
+        "The certificate has no subject alternative name that matches a hostname of the zone.",
+      );
     }
     // A private CA is trusted by no browser.
-    if (rest.bundle_method !== "force") throw new Fault(400, 1215, "The certificate chain is not publicly trusted; use the user defined bundle method.");
+    if (rest.bundle_method !== "force")
+      throw new Fault(400, 1215, "The certificate chain is not publicly trusted; use the user defined bundle method.");
     return {
       id: replaced !== null && replaced.type === "legacy_custom" ? replaced.id : randomBytes(16).toString("hex"),
       hosts,
@@ -106,7 +119,8 @@ export async function startCloudflareFake({ zoneName = "test", pageSize = 50 } =
     if (id !== undefined && held === null) throw new Fault(404, 1005, "Invalid certificate ID.");
     if (method === "GET" && held !== null) return view(held);
     if (method === "POST" && id === undefined) {
-      if (entries.size >= state.quota) throw new Fault(400, 1212, "You have reached the maximum number of custom certificates.");
+      if (entries.size >= state.quota)
+        throw new Fault(400, 1212, "You have reached the maximum number of custom certificates.");
       return store(check(parseUpload(body), null), null);
     }
     if (method === "PATCH" && held !== null) {
@@ -117,7 +131,10 @@ export async function startCloudflareFake({ zoneName = "test", pageSize = 50 } =
     if (method === "GET") {
       const size = Math.min(Number(query.get("per_page") ?? 20), pageSize);
       const from = (Number(query.get("page") ?? 1) - 1) * size;
-      return { page: [...entries.values()].slice(from, from + size).map(view), pages: Math.max(1, Math.ceil(entries.size / size)) };
+      return {
+        page: [...entries.values()].slice(from, from + size).map(view),
+        pages: Math.max(1, Math.ceil(entries.size / size)),
+      };
     }
     throw new Fault(405, 1001, "Method not allowed");
   }
@@ -133,11 +150,16 @@ export async function startCloudflareFake({ zoneName = "test", pageSize = 50 } =
     try {
       const made = route(request);
       const listed = z.object({ page: z.array(z.unknown()), pages: z.number() }).safeParse(made);
-      const result = listed.success ? { result: listed.data.page, result_info: { page: 1, total_pages: listed.data.pages } } : { result: made };
+      const result = listed.success
+        ? { result: listed.data.page, result_info: { page: 1, total_pages: listed.data.pages } }
+        : { result: made };
       return { status: 200, body: { success: true, errors: [], messages: [], ...result } };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      return { status: error.status, body: { success: false, errors: [{ code: error.code, message: error.message }], messages: [], result: null } };
+      return {
+        status: error.status,
+        body: { success: false, errors: [{ code: error.code, message: error.message }], messages: [], result: null },
+      };
     }
   });
   return Object.assign(state, {

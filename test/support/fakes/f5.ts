@@ -52,8 +52,16 @@ class Fault extends Error {
 const TOKENS_MAX = 100;
 const DOWNLOADS = "/var/config/rest/downloads/";
 const loginBody = z.object({ username: z.string(), password: z.string(), loginProviderName: z.string() });
-const objectBody = z.object({ name: z.string(), partition: z.string(), sourcePath: z.string().startsWith(`file:${DOWNLOADS}`) });
-const profileBody = z.object({ certKeyChain: z.array(z.object({ name: z.string(), cert: z.string(), key: z.string(), chain: z.string().optional() })) });
+const objectBody = z.object({
+  name: z.string(),
+  partition: z.string(),
+  sourcePath: z.string().startsWith(`file:${DOWNLOADS}`),
+});
+const profileBody = z.object({
+  certKeyChain: z.array(
+    z.object({ name: z.string(), cert: z.string(), key: z.string(), chain: z.string().optional() }),
+  ),
+});
 
 export async function startF5Fake(): Promise<F5Fake> {
   const [user, password] = ["renewd", `pw-${randomBytes(12).toString("hex")}`];
@@ -98,20 +106,26 @@ export async function startF5Fake(): Promise<F5Fake> {
       const content = uploads.get(made.sourcePath.slice("file:".length));
       if (content === undefined) throw new Fault(400, `Failed! exit_code (37). ${made.sourcePath}: no such file`);
       return (next) => {
-        if (next.objects.has(full)) throw new Fault(409, `01020066:3: The requested object (${full}) already exists in partition ${made.partition}.`);
+        if (next.objects.has(full))
+          throw new Fault(
+            409,
+            `01020066:3: The requested object (${full}) already exists in partition ${made.partition}.`,
+          );
         next.objects.set(full, content);
       };
     }
     if (method === "PATCH" && profile !== undefined) {
       const { certKeyChain } = profileBody.parse(JSON.parse(body));
       return (next) => {
-        if (!next.profiles.has(plain(profile))) throw new Fault(404, `01020036:3: The requested profile (${plain(profile)}) was not found.`);
+        if (!next.profiles.has(plain(profile)))
+          throw new Fault(404, `01020036:3: The requested profile (${plain(profile)}) was not found.`);
         next.profiles.set(plain(profile), certKeyChain);
       };
     }
     if (method === "DELETE" && name !== undefined) {
       return (next) => {
-        if (!next.objects.delete(plain(name))) throw new Fault(404, `01020036:3: The requested object (${plain(name)}) was not found.`);
+        if (!next.objects.delete(plain(name)))
+          throw new Fault(404, `01020036:3: The requested object (${plain(name)}) was not found.`);
         for (const entry of [...next.profiles.values()].flat()) {
           if (entry.cert === plain(name) || entry.key === plain(name) || entry.chain === plain(name))
             throw new Fault(400, `01071349:3: File object by name (${plain(name)}) is in use.`);
@@ -143,12 +157,15 @@ export async function startF5Fake(): Promise<F5Fake> {
       return { status: 200, body: { items: all.map((fullPath) => ({ fullPath })) } };
     }
     const object = name === undefined ? undefined : running.objects.get(plain(name));
-    if (name !== undefined && object === undefined) throw new Fault(404, `01020036:3: The requested object (${plain(name)}) was not found.`);
-    if (kind === "cert" && object !== undefined) return { status: 200, body: { fullPath: plain(name ?? ""), keyType: `${kindOf(object)}-public` } };
+    if (name !== undefined && object === undefined)
+      throw new Fault(404, `01020036:3: The requested object (${plain(name)}) was not found.`);
+    if (kind === "cert" && object !== undefined)
+      return { status: 200, body: { fullPath: plain(name ?? ""), keyType: `${kindOf(object)}-public` } };
     if (object !== undefined) return { status: 200, body: { fullPath: plain(name ?? "") } };
     const profile = plain(/^\/mgmt\/tm\/ltm\/profile\/client-ssl\/(.+)$/.exec(path)?.[1] ?? "");
     const certKeyChain = running.profiles.get(profile);
-    if (certKeyChain === undefined) throw new Fault(404, `01020036:3: The requested profile (${profile}) was not found.`);
+    if (certKeyChain === undefined)
+      throw new Fault(404, `01020036:3: The requested profile (${profile}) was not found.`);
     return { status: 200, body: { fullPath: profile, certKeyChain } };
   }
 
@@ -157,7 +174,8 @@ export async function startF5Fake(): Promise<F5Fake> {
     if (path === "/mgmt/shared/authn/login" && method === "POST") return logIn(body);
     const token = String(headers["x-f5-auth-token"] ?? "");
     if (!openTokens.has(token)) throw new Fault(401, "X-F5-Auth-Token does not exist.");
-    if (path === `/mgmt/shared/authz/tokens/${token}` && method === "DELETE") return openTokens.delete(token) ? { status: 200, body: {} } : { status: 404 };
+    if (path === `/mgmt/shared/authz/tokens/${token}` && method === "DELETE")
+      return openTokens.delete(token) ? { status: 200, body: {} } : { status: 404 };
     const [, file] = /^\/mgmt\/shared\/file-transfer\/uploads\/([^/]+)$/.exec(path) ?? [];
     if (file !== undefined && method === "POST") return upload(file, request);
     const transacted = transact(request);
@@ -167,7 +185,9 @@ export async function startF5Fake(): Promise<F5Fake> {
       return { status: 200, body: {} };
     }
     if (path === "/mgmt/tm/util/unix-rm")
-      return uploads.delete(JSON.parse(body).utilCmdArgs) ? { status: 200, body: {} } : { status: 200, body: { commandResult: "No such file" } };
+      return uploads.delete(JSON.parse(body).utilCmdArgs)
+        ? { status: 200, body: {} }
+        : { status: 200, body: { commandResult: "No such file" } };
     if (path === "/mgmt/tm/cm") {
       synchronised.push(JSON.parse(body).utilCmdArgs);
       return { status: 200, body: {} };
@@ -222,7 +242,11 @@ export async function startF5Fake(): Promise<F5Fake> {
           }
           next.profiles.set(
             name,
-            pairs.map((_, index) => ({ name: `old${index}`, cert: `/Common/old${index}.crt`, key: `/Common/old${index}.key` })),
+            pairs.map((_, index) => ({
+              name: `old${index}`,
+              cert: `/Common/old${index}.crt`,
+              key: `/Common/old${index}.key`,
+            })),
           );
         },
       ]);
@@ -247,7 +271,11 @@ function validate({ objects, profiles }: Draft): void {
       if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey)))
         throw new Fault(400, `01070317:3: profile ${profile}'s key and certificate do not match`);
       const kind = kindOf(certificate);
-      if (kinds.has(kind)) throw new Fault(400, `01071ac9:3: Unable to add more than one certificate of the same key type (${kind}) to profile ${profile}.`);
+      if (kinds.has(kind))
+        throw new Fault(
+          400,
+          `01071ac9:3: Unable to add more than one certificate of the same key type (${kind}) to profile ${profile}.`,
+        );
       kinds.add(kind);
     }
   }

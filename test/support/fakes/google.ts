@@ -27,11 +27,18 @@ export interface GoogleFake extends ApiFake {
   forbid(permission: string): void;
 }
 
-export async function startGoogleFake(route: (request: ApiRequest, permit: (permission: string) => void) => unknown): Promise<GoogleFake> {
+export async function startGoogleFake(
+  route: (request: ApiRequest, permit: (permission: string) => void) => unknown,
+): Promise<GoogleFake> {
   const [own, other] = [newAccount(), newAccount()];
   const forbidden = new Set<string>();
   const permit = (permission: string): void => {
-    if (forbidden.has(permission)) throw new GoogleFault(403, "PERMISSION_DENIED", `Permission '${permission}' denied on resource (or it may not exist).`);
+    if (forbidden.has(permission))
+      throw new GoogleFault(
+        403,
+        "PERMISSION_DENIED",
+        `Permission '${permission}' denied on resource (or it may not exist).`,
+      );
   };
   const api = await startApiFake(
     (request): ApiReply => {
@@ -40,7 +47,10 @@ export async function startGoogleFake(route: (request: ApiRequest, permit: (perm
         return { status: 200, body: route(request, permit) };
       } catch (error) {
         if (!(error instanceof GoogleFault)) throw error;
-        return { status: error.code, body: { error: { code: error.code, status: error.status, message: error.message } } };
+        return {
+          status: error.code,
+          body: { error: { code: error.code, status: error.status, message: error.message } },
+        };
       }
     },
     { tls: ["google.test"] },
@@ -76,8 +86,15 @@ const claims = z.object({ iss: z.string(), exp: z.number(), scope: z.string().op
 
 function checkToken(authorization: string, publicPem: string): void {
   const [head = "", payload = "", signature = ""] = authorization.replace(/^Bearer /, "").split(".");
-  const signed = createVerify("RSA-SHA256").update(`${head}.${payload}`).verify(createPublicKey(publicPem), signature, "base64url");
-  const parsed = signed ? claims.safeParse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8"))).data : undefined;
-  const fits = parsed !== undefined && parsed.exp * 1000 > Date.now() && `${parsed.scope} ${parsed.aud}`.includes("googleapis.com");
+  const signed = createVerify("RSA-SHA256")
+    .update(`${head}.${payload}`)
+    .verify(createPublicKey(publicPem), signature, "base64url");
+  const parsed = signed
+    ? claims.safeParse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8"))).data
+    : undefined;
+  const fits =
+    parsed !== undefined &&
+    parsed.exp * 1000 > Date.now() &&
+    `${parsed.scope} ${parsed.aud}`.includes("googleapis.com");
   if (!fits) throw new GoogleFault(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.");
 }

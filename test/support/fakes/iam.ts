@@ -46,7 +46,14 @@ export async function startIamFake(options: IamFakeOptions = {}): Promise<IamFak
     GetServerCertificate(form) {
       const one = existing(held, form);
       const tags = Object.entries(one.tags).map(([Key, Value]) => ({ Key, Value }));
-      return { ServerCertificate: { ServerCertificateMetadata: metadata(one), CertificateBody: one.certPem, CertificateChain: one.chainPem, Tags: tags } };
+      return {
+        ServerCertificate: {
+          ServerCertificateMetadata: metadata(one),
+          CertificateBody: one.certPem,
+          CertificateChain: one.chainPem,
+          Tags: tags,
+        },
+      };
     },
     ListServerCertificates: (form) =>
       list(
@@ -57,7 +64,11 @@ export async function startIamFake(options: IamFakeOptions = {}): Promise<IamFak
     DeleteServerCertificate(form) {
       const { name } = existing(held, form);
       if (name === attached)
-        throw new AwsFault("DeleteConflict", `Certificate: ${name} is currently in use by arn:aws:elasticloadbalancing. Please remove it first.`, 409);
+        throw new AwsFault(
+          "DeleteConflict",
+          `Certificate: ${name} is currently in use by arn:aws:elasticloadbalancing. Please remove it first.`,
+          409,
+        );
       held.delete(name);
       return {};
     },
@@ -69,7 +80,8 @@ export async function startIamFake(options: IamFakeOptions = {}): Promise<IamFak
     operate({ action, body }) {
       const form = new URLSearchParams(body);
       const operation = operations[action];
-      if (operation === undefined || form.get("Version") !== "2010-05-08") throw new AwsFault("InvalidAction", `no ${action} in this version`);
+      if (operation === undefined || form.get("Version") !== "2010-05-08")
+        throw new AwsFault("InvalidAction", `no ${action} in this version`);
       return operation(form);
     },
   });
@@ -81,7 +93,8 @@ export async function startIamFake(options: IamFakeOptions = {}): Promise<IamFak
     },
     removeTag(name, key) {
       const one = held.get(name);
-      if (one !== undefined) held.set(name, { ...one, tags: Object.fromEntries(Object.entries(one.tags).filter(([tag]) => tag !== key)) });
+      if (one !== undefined)
+        held.set(name, { ...one, tags: Object.fromEntries(Object.entries(one.tags).filter(([tag]) => tag !== key)) });
     },
     listLate(late) {
       listed = late ? new Set(held.keys()) : null;
@@ -95,13 +108,28 @@ function upload(held: Map<string, UploadedCertificate>, form: URLSearchParams, q
   if (!/^[\w+=,.@-]{1,128}$/.test(name)) throw invalid("serverCertificateName");
   if (path.length > 512 || !/^\/$|^\/[!-\x7f]+\/$/.test(path)) throw invalid("path");
   for (const [parameter, max] of Object.entries(CHARS_MAX)) {
-    if ((form.get(parameter)?.length ?? 0) > max) throw invalid(parameter, `Member must have length less than or equal to ${max}`);
+    if ((form.get(parameter)?.length ?? 0) > max)
+      throw invalid(parameter, `Member must have length less than or equal to ${max}`);
   }
-  const [certPem, keyPem, chainPem] = [form.get("CertificateBody") ?? "", form.get("PrivateKey") ?? "", form.get("CertificateChain") ?? ""];
+  const [certPem, keyPem, chainPem] = [
+    form.get("CertificateBody") ?? "",
+    form.get("PrivateKey") ?? "",
+    form.get("CertificateChain") ?? "",
+  ];
   checkMaterial(certPem, keyPem, chainPem);
-  if (held.has(name)) throw new AwsFault("EntityAlreadyExists", `The Server Certificate with name ${name} already exists.`, 409);
-  if (held.size >= quota) throw new AwsFault("LimitExceeded", `Cannot exceed quota for ServerCertificatesPerAccount: ${quota}`, 409);
-  const one = { name, path, arn: `arn:aws:iam::${ACCOUNT}:server-certificate${path}${name}`, certPem, keyPem, chainPem, tags: tagsOf(form) };
+  if (held.has(name))
+    throw new AwsFault("EntityAlreadyExists", `The Server Certificate with name ${name} already exists.`, 409);
+  if (held.size >= quota)
+    throw new AwsFault("LimitExceeded", `Cannot exceed quota for ServerCertificatesPerAccount: ${quota}`, 409);
+  const one = {
+    name,
+    path,
+    arn: `arn:aws:iam::${ACCOUNT}:server-certificate${path}${name}`,
+    certPem,
+    keyPem,
+    chainPem,
+    tags: tagsOf(form),
+  };
   held.set(name, one);
   return { ServerCertificateMetadata: metadata(one) };
 }
@@ -109,12 +137,16 @@ function upload(held: Map<string, UploadedCertificate>, form: URLSearchParams, q
 /** "Manage server certificates": PEM, one certificate in the body, its own unencrypted key, valid now, the chain in order. */
 function checkMaterial(certPem: string, keyPem: string, chainPem: string): void {
   if (splitPem(certPem).length !== 1)
-    throw new AwsFault("MalformedCertificate", "Unable to parse certificate. Please ensure the certificate is in PEM format.");
+    throw new AwsFault(
+      "MalformedCertificate",
+      "Unable to parse certificate. Please ensure the certificate is in PEM format.",
+    );
   const leaf = new X509Certificate(certPem);
   const now = Date.now();
   if (leaf.validFromDate.getTime() > now || leaf.validToDate.getTime() <= now)
     throw new AwsFault("MalformedCertificate", "Certificate is not valid at this time.");
-  if (!leaf.checkPrivateKey(parsedKey(keyPem))) throw new AwsFault("KeyPairMismatch", "The private key does not match the public key of the certificate.");
+  if (!leaf.checkPrivateKey(parsedKey(keyPem)))
+    throw new AwsFault("KeyPairMismatch", "The private key does not match the public key of the certificate.");
   let child = leaf;
   for (const pem of splitPem(chainPem)) {
     const parent = new X509Certificate(pem);
@@ -131,7 +163,10 @@ function parsedKey(pem: string): ReturnType<typeof createPrivateKey> {
   try {
     return createPrivateKey(pem);
   } catch {
-    throw new AwsFault("MalformedCertificate", "Unable to parse key. Please ensure the key is in PEM format and unencrypted.");
+    throw new AwsFault(
+      "MalformedCertificate",
+      "Unable to parse key. Please ensure the key is in PEM format and unencrypted.",
+    );
   }
 }
 
@@ -140,11 +175,13 @@ function tagsOf(form: URLSearchParams): Record<string, string> {
   const tags: Record<string, string> = {};
   for (let index = 1; form.has(`Tags.member.${index}.Key`); index++) {
     const [key, value] = [form.get(`Tags.member.${index}.Key`) ?? "", form.get(`Tags.member.${index}.Value`) ?? ""];
-    if (!/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u.test(key) || !/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u.test(value)) throw invalid("tags");
+    if (!/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u.test(key) || !/^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u.test(value))
+      throw invalid("tags");
     if (/^aws:/i.test(key)) throw new AwsFault("InvalidInput", "Tag keys must not begin with aws:");
     tags[key] = value;
   }
-  if (Object.keys(tags).length > 50) throw new AwsFault("LimitExceeded", "The number of tags has reached the maximum limit.", 409);
+  if (Object.keys(tags).length > 50)
+    throw new AwsFault("LimitExceeded", "The number of tags has reached the maximum limit.", 409);
   return tags;
 }
 
@@ -158,21 +195,35 @@ function list(all: readonly UploadedCertificate[], form: URLSearchParams, pageSi
   const from = Number(form.get("Marker") ?? 0);
   const to = from + Math.min(asked, pageSize);
   const truncated = to < below.length;
-  return { ServerCertificateMetadataList: below.slice(from, to).map(metadata), IsTruncated: truncated, Marker: truncated ? to : undefined };
+  return {
+    ServerCertificateMetadataList: below.slice(from, to).map(metadata),
+    IsTruncated: truncated,
+    Marker: truncated ? to : undefined,
+  };
 }
 
 function existing(held: ReadonlyMap<string, UploadedCertificate>, form: URLSearchParams): UploadedCertificate {
   const name = form.get("ServerCertificateName") ?? "";
   const one = held.get(name);
-  if (one === undefined) throw new AwsFault("NoSuchEntity", `The Server Certificate with name ${name} cannot be found.`, 404);
+  if (one === undefined)
+    throw new AwsFault("NoSuchEntity", `The Server Certificate with name ${name} cannot be found.`, 404);
   return one;
 }
 
 function metadata({ name, path, arn, certPem }: UploadedCertificate): unknown {
   const expiration = new X509Certificate(certPem).validToDate.toISOString();
-  return { ServerCertificateName: name, Path: path, Arn: arn, ServerCertificateId: `ASCA${name.toUpperCase()}`, Expiration: expiration };
+  return {
+    ServerCertificateName: name,
+    Path: path,
+    Arn: arn,
+    ServerCertificateId: `ASCA${name.toUpperCase()}`,
+    Expiration: expiration,
+  };
 }
 
 function invalid(parameter: string, why = "Member must satisfy the pattern"): AwsFault {
-  return new AwsFault("ValidationError", `1 validation error detected: Value at '${parameter}' failed to satisfy constraint: ${why}`);
+  return new AwsFault(
+    "ValidationError",
+    `1 validation error detected: Value at '${parameter}' failed to satisfy constraint: ${why}`,
+  );
 }

@@ -82,16 +82,28 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
       const tenant_discovery_endpoint = `https://${LOGIN}/${tenantId}/v2.0/.well-known/openid-configuration`;
       return {
         status: 200,
-        body: { tenant_discovery_endpoint, "api-version": "1.1", metadata: [{ preferred_network: LOGIN, preferred_cache: LOGIN, aliases: [LOGIN] }] },
+        body: {
+          tenant_discovery_endpoint,
+          "api-version": "1.1",
+          metadata: [{ preferred_network: LOGIN, preferred_cache: LOGIN, aliases: [LOGIN] }],
+        },
       };
     }
     const sent = new URLSearchParams(body);
     if (path !== `/${tenantId}/oauth2/v2.0/token` || sent.get("grant_type") !== "client_credentials")
       return { status: 404, body: { error: "invalid_request" } };
     if (sent.get("client_id") !== clientId || sent.get("client_secret") !== clientSecret) {
-      return { status: 401, body: { error: "invalid_client", error_description: "AADSTS7000215: Invalid client secret provided.", error_codes: [7000215] } };
+      return {
+        status: 401,
+        body: {
+          error: "invalid_client",
+          error_description: "AADSTS7000215: Invalid client secret provided.",
+          error_codes: [7000215],
+        },
+      };
     }
-    if (sent.get("scope")?.includes("https://vault.azure.net/.default") !== true) return { status: 400, body: { error: "invalid_scope" } };
+    if (sent.get("scope")?.includes("https://vault.azure.net/.default") !== true)
+      return { status: 400, body: { error: "invalid_scope" } };
     const token = randomBytes(24).toString("base64url");
     accessTokens.add(token);
     return { status: 200, body: { token_type: "Bearer", expires_in: 3599, ext_expires_in: 3599, access_token: token } };
@@ -100,7 +112,12 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
   function bundle(name: string, { version, der, tags }: KeyVaultVersion): ApiReply {
     const { issuer, contentType } = existing(name);
     const id = `https://${HOST}/certificates/${name}`;
-    const policy = { id: `${id}/policy`, secret_props: { contentType }, issuer: { name: issuer }, key_props: { exportable: true } };
+    const policy = {
+      id: `${id}/policy`,
+      secret_props: { contentType },
+      issuer: { name: issuer },
+      key_props: { exportable: true },
+    };
     return {
       status: 200,
       body: {
@@ -117,13 +134,18 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
   function existing(name: string): Entry {
     const entry = entries.get(name.toLowerCase());
     if (entry === undefined || deleted.has(name.toLowerCase())) {
-      throw new Fault(404, "CertificateNotFound", `A certificate with (name/id) ${name} was not found in this key vault.`);
+      throw new Fault(
+        404,
+        "CertificateNotFound",
+        `A certificate with (name/id) ${name} was not found in this key vault.`,
+      );
     }
     return entry;
   }
 
   function importCertificate(name: string, body: string): ApiReply {
-    if (!/^[0-9a-zA-Z-]{1,127}$/.test(name)) throw new Fault(400, "BadParameter", "The request URI contains an invalid name");
+    if (!/^[0-9a-zA-Z-]{1,127}$/.test(name))
+      throw new Fault(400, "BadParameter", "The request URI contains an invalid name");
     if (deleted.has(name.toLowerCase())) {
       throw new Fault(
         409,
@@ -135,7 +157,8 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
     if (!parsed.success) throw new Fault(400, "BadParameter", parsed.error.message);
     const { value, policy, tags = {} } = parsed.data;
     if (Object.keys(tags).length > 15) throw new Fault(400, "BadParameter", "A maximum of 15 tags is allowed.");
-    if (policy?.secret_props?.contentType !== PEM) throw new Fault(400, "BadParameter", "The specified PKCS#12 X.509 certificate content can not be read.");
+    if (policy?.secret_props?.contentType !== PEM)
+      throw new Fault(400, "BadParameter", "The specified PKCS#12 X.509 certificate content can not be read.");
     const der = checkPem(value);
     const made = { version: randomBytes(16).toString("hex"), pem: value, der, tags };
     const entry = entries.get(name.toLowerCase()) ?? { versions: [], issuer: "Unknown", contentType: PEM };
@@ -158,15 +181,22 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
         body: { error: { code: "Unauthorized", message: "AKV10000: Request is missing a Bearer or PoP token." } },
       };
     }
-    if (request.query.get("api-version") === null) throw new Fault(400, "BadParameter", "api-version must be specified");
-    const [, kind = "", name = "", rest = ""] = /^\/(certificates|deletedcertificates)\/([^/]+)(?:\/([^/]*))?$/.exec(path) ?? [];
+    if (request.query.get("api-version") === null)
+      throw new Fault(400, "BadParameter", "api-version must be specified");
+    const [, kind = "", name = "", rest = ""] =
+      /^\/(certificates|deletedcertificates)\/([^/]+)(?:\/([^/]*))?$/.exec(path) ?? [];
     const permit = (permission: string): void => {
       if (forbidden.has(permission))
-        throw new Fault(403, "Forbidden", `The user, group or application does not have certificates ${permission} permission on key vault '${HOST}'.`);
+        throw new Fault(
+          403,
+          "Forbidden",
+          `The user, group or application does not have certificates ${permission} permission on key vault '${HOST}'.`,
+        );
     };
     if (kind === "deletedcertificates") {
       permit("get");
-      if (!deleted.has(name.toLowerCase())) throw new Fault(404, "CertificateNotFound", `Deleted Certificate not found: ${name}`);
+      if (!deleted.has(name.toLowerCase()))
+        throw new Fault(404, "CertificateNotFound", `Deleted Certificate not found: ${name}`);
       const last = entries.get(name.toLowerCase())?.versions.at(-1);
       return {
         status: 200,
@@ -187,7 +217,12 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
       return existing(name);
     })();
     const held = rest === "" ? entry.versions.at(-1) : entry.versions.find(({ version }) => version === rest);
-    if (held === undefined) throw new Fault(404, "CertificateNotFound", `A certificate with (name/id) ${name}/${rest} was not found in this key vault.`);
+    if (held === undefined)
+      throw new Fault(
+        404,
+        "CertificateNotFound",
+        `A certificate with (name/id) ${name}/${rest} was not found in this key vault.`,
+      );
     if (method === "PATCH") held.tags = tagsBody.parse(JSON.parse(request.body)).tags;
     return bundle(name, held);
   }
@@ -230,9 +265,11 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
 /** What Key Vault demands of a PEM file; returns the leaf. */
 function checkPem(value: string): Buffer {
   const keyPem = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----/.exec(value)?.[0];
-  if (keyPem === undefined) throw new Fault(400, "BadParameter", "The PEM certificate file doesn't contain the private key in PKCS#8 format.");
+  if (keyPem === undefined)
+    throw new Fault(400, "BadParameter", "The PEM certificate file doesn't contain the private key in PKCS#8 format.");
   const [leafPem] = splitPem(value);
-  if (leafPem === undefined) throw new Fault(400, "BadParameter", "The specified PEM X.509 certificate content is in an unexpected format.");
+  if (leafPem === undefined)
+    throw new Fault(400, "BadParameter", "The specified PEM X.509 certificate content is in an unexpected format.");
   const leaf = new X509Certificate(leafPem);
   if (!leaf.checkPrivateKey(createPrivateKey(keyPem)))
     throw new Fault(400, "BadParameter", "Private key of X.509 certificate content is not valid for the certificate.");

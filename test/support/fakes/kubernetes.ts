@@ -6,7 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { type ApiFake, type ApiReply, type ApiRequest, startApiFake } from "./api.ts";
-import { applyPatch, KubernetesFault, type Manager, ownedByUpdate, type SecretObject, secretBody, validate } from "./kubernetesRules.ts";
+import {
+  applyPatch,
+  KubernetesFault,
+  type Manager,
+  ownedByUpdate,
+  type SecretObject,
+  secretBody,
+  validate,
+} from "./kubernetesRules.ts";
 
 export interface KubernetesFake extends ApiFake {
   /** A kubeconfig file for it: context `edge`, and `nowhere` without a cluster. */
@@ -27,7 +35,11 @@ interface Stored {
   version: number;
 }
 
-const review = z.object({ spec: z.object({ resourceAttributes: z.object({ verb: z.string(), resource: z.literal("secrets"), namespace: z.string() }) }) });
+const review = z.object({
+  spec: z.object({
+    resourceAttributes: z.object({ verb: z.string(), resource: z.literal("secrets"), namespace: z.string() }),
+  }),
+});
 
 export async function startKubernetesFake(): Promise<KubernetesFake> {
   const token = `token-${randomUUID()}`;
@@ -60,7 +72,8 @@ export async function startKubernetesFake(): Promise<KubernetesFake> {
   function create({ body, query }: ApiRequest, namespace: string): ApiReply {
     const object = secretBody(body, namespace);
     check("create", namespace, object.metadata.name);
-    if (stored.has(at(namespace, object.metadata.name))) throw new KubernetesFault(409, "AlreadyExists", `secrets "${object.metadata.name}" already exists`);
+    if (stored.has(at(namespace, object.metadata.name)))
+      throw new KubernetesFault(409, "AlreadyExists", `secrets "${object.metadata.name}" already exists`);
     if (object.metadata.resourceVersion !== undefined) {
       throw new KubernetesFault(400, "BadRequest", "resourceVersion should not be set on objects to be created");
     }
@@ -71,9 +84,14 @@ export async function startKubernetesFake(): Promise<KubernetesFake> {
   function apply(request: ApiRequest, namespace: string, name: string): ApiReply {
     check("patch", namespace, name);
     const manager = request.query.get("fieldManager");
-    if (request.headers["content-type"] !== "application/apply-patch+yaml") throw new KubernetesFault(415, "UnsupportedMediaType", "the fake knows apply only");
+    if (request.headers["content-type"] !== "application/apply-patch+yaml")
+      throw new KubernetesFault(415, "UnsupportedMediaType", "the fake knows apply only");
     if (manager === null)
-      throw new KubernetesFault(422, "Invalid", "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch");
+      throw new KubernetesFault(
+        422,
+        "Invalid",
+        "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch",
+      );
     const held = stored.get(at(namespace, name)) ?? null;
     const patch = secretBody(request.body, namespace);
     const { resourceVersion } = patch.metadata;
@@ -87,7 +105,8 @@ export async function startKubernetesFake(): Promise<KubernetesFake> {
   }
 
   function route(request: ApiRequest): ApiReply {
-    if (request.headers.authorization !== `Bearer ${token}`) throw new KubernetesFault(401, "Unauthorized", "Unauthorized");
+    if (request.headers.authorization !== `Bearer ${token}`)
+      throw new KubernetesFault(401, "Unauthorized", "Unauthorized");
     if (request.path === "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" && request.method === "POST") {
       const { spec } = review.parse(JSON.parse(request.body));
       return {
@@ -101,13 +120,16 @@ export async function startKubernetesFake(): Promise<KubernetesFake> {
       };
     }
     const [, namespace = "", name] = /^\/api\/v1\/namespaces\/([^/]+)\/secrets(?:\/([^/]+))?$/.exec(request.path) ?? [];
-    if (namespace === "") throw new KubernetesFault(404, "NotFound", "the server could not find the requested resource");
+    if (namespace === "")
+      throw new KubernetesFault(404, "NotFound", "the server could not find the requested resource");
     if (request.method === "POST" && name === undefined) return create(request, namespace);
     if (request.method === "PATCH" && name !== undefined) return apply(request, namespace, name);
-    if (request.method !== "GET" || name === undefined) throw new KubernetesFault(405, "MethodNotAllowed", "the fake knows no such method");
+    if (request.method !== "GET" || name === undefined)
+      throw new KubernetesFault(405, "MethodNotAllowed", "the fake knows no such method");
     check("get", namespace, name);
     const held = stored.get(at(namespace, name));
-    const reply = held === undefined ? new KubernetesFault(404, "NotFound", `secrets "${name}" not found`).reply() : view(held);
+    const reply =
+      held === undefined ? new KubernetesFault(404, "NotFound", `secrets "${name}" not found`).reply() : view(held);
     const act = afterRead;
     afterRead = null;
     act?.();

@@ -45,7 +45,12 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
     if (entry === undefined) throw new GoogleFault(404, "NOT_FOUND", `Secret [${name}] not found.`);
     return entry;
   };
-  const view = (name: string, { etag, annotations }: Entry): unknown => ({ name, etag, annotations, replication: { automatic: {} } });
+  const view = (name: string, { etag, annotations }: Entry): unknown => ({
+    name,
+    etag,
+    annotations,
+    replication: { automatic: {} },
+  });
 
   function parse(body: string): z.infer<typeof secretBody> {
     const parsed = secretBody.safeParse(JSON.parse(body));
@@ -63,7 +68,8 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
       if (!/^[A-Za-z0-9_-]{1,255}$/.test(id)) throw new GoogleFault(400, "INVALID_ARGUMENT", `Invalid secret id ${id}`);
       const { annotations = {}, replication } = parse(body);
       if (replication === undefined) throw new GoogleFault(400, "INVALID_ARGUMENT", "replication is required");
-      if (entries.has(`${name}/${id}`)) throw new GoogleFault(409, "ALREADY_EXISTS", `Secret [${name}/${id}] already exists.`);
+      if (entries.has(`${name}/${id}`))
+        throw new GoogleFault(409, "ALREADY_EXISTS", `Secret [${name}/${id}] already exists.`);
       const entry = { etag: newEtag(), annotations, versions: [] };
       entries.set(`${name}/${id}`, entry);
       return view(`${name}/${id}`, entry);
@@ -71,7 +77,8 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
     if (method === "POST" && rest === ":addVersion") {
       permit("secretmanager.versions.add");
       const data = Buffer.from(versionBody.parse(JSON.parse(body)).payload.data, "base64");
-      if (data.length > PAYLOAD_BYTES_MAX) throw new GoogleFault(400, "INVALID_ARGUMENT", "The payload exceeds 65536 bytes.");
+      if (data.length > PAYLOAD_BYTES_MAX)
+        throw new GoogleFault(400, "INVALID_ARGUMENT", "The payload exceeds 65536 bytes.");
       const number = existing(name).versions.push(data.toString("utf8"));
       return { name: `${name}/versions/${number}`, state: "ENABLED" };
     }
@@ -79,9 +86,14 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
       permit("secretmanager.secrets.update");
       const entry = existing(name);
       const sent = parse(body);
-      if (query.get("updateMask") !== "annotations") throw new GoogleFault(400, "INVALID_ARGUMENT", `Invalid update mask: ${query.get("updateMask")}`);
+      if (query.get("updateMask") !== "annotations")
+        throw new GoogleFault(400, "INVALID_ARGUMENT", `Invalid update mask: ${query.get("updateMask")}`);
       if (sent.etag !== undefined && sent.etag !== entry.etag) {
-        throw new GoogleFault(400, "FAILED_PRECONDITION", `The etag provided for the resource [${name}] does not match the etag on the server.`);
+        throw new GoogleFault(
+          400,
+          "FAILED_PRECONDITION",
+          `The etag provided for the resource [${name}] does not match the etag on the server.`,
+        );
       }
       entry.annotations = sent.annotations ?? {};
       entry.etag = newEtag();
@@ -90,7 +102,8 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
     if (rest === "/versions/latest") {
       permit("secretmanager.versions.get");
       const { versions } = existing(name);
-      if (versions.length === 0) throw new GoogleFault(404, "NOT_FOUND", `Secret Version [${name}/versions/latest] not found.`);
+      if (versions.length === 0)
+        throw new GoogleFault(404, "NOT_FOUND", `Secret Version [${name}/versions/latest] not found.`);
       return { name: `${name}/versions/${versions.length}`, state: "ENABLED" };
     }
     permit("secretmanager.secrets.get");

@@ -80,8 +80,10 @@ export async function startSecretsManagerFake(options: SecretsManagerFakeOptions
   return {
     ...service,
     region: REGION,
-    value: (name, stage = CURRENT) => [...(entries.get(name)?.versions.values() ?? [])].find(({ stages }) => stages.has(stage))?.text ?? null,
-    versions: (name) => Object.fromEntries([...named(name).versions].map(([id, { stages }]) => [id, [...stages].sort()])),
+    value: (name, stage = CURRENT) =>
+      [...(entries.get(name)?.versions.values() ?? [])].find(({ stages }) => stages.has(stage))?.text ?? null,
+    versions: (name) =>
+      Object.fromEntries([...named(name).versions].map(([id, { stages }]) => [id, [...stages].sort()])),
     tags: (name) => Object.fromEntries(named(name).tags),
     kmsKey: (name) => named(name).kmsKey,
     put(name, text) {
@@ -118,7 +120,8 @@ interface Input {
 
 function existing(entries: ReadonlyMap<string, Entry>, { SecretId: id = "" }: Input): [string, Entry] {
   const found = [...entries].find(([name, { arn }]) => name === id || arn === id);
-  if (found === undefined) throw new AwsFault("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
+  if (found === undefined)
+    throw new AwsFault("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
   return found;
 }
 
@@ -127,8 +130,12 @@ function usable(entries: ReadonlyMap<string, Entry>, input: Input): [string, Ent
   const found = existing(entries, input);
   const { state } = found[1];
   if (state.DeletedDate !== undefined)
-    throw new AwsFault("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion.");
-  if (state.OwningService !== undefined) throw new AwsFault("InvalidRequestException", `The secret is managed by ${state.OwningService}.`);
+    throw new AwsFault(
+      "InvalidRequestException",
+      "You can't perform this operation on the secret because it was marked for deletion.",
+    );
+  if (state.OwningService !== undefined)
+    throw new AwsFault("InvalidRequestException", `The secret is managed by ${state.OwningService}.`);
   if (state.PrimaryRegion !== undefined && state.PrimaryRegion !== REGION)
     throw new AwsFault("InvalidRequestException", "Operation not permitted on a replica secret.");
   return found;
@@ -137,12 +144,17 @@ function usable(entries: ReadonlyMap<string, Entry>, input: Input): [string, Ent
 function create(entries: Map<string, Entry>, input: Input, quota: number): unknown {
   const { Name: name = "" } = input;
   if (!/^[A-Za-z0-9/_+=.@-]{1,512}$/.test(name))
-    throw new AwsFault("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!");
+    throw new AwsFault(
+      "ValidationException",
+      "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+    );
   const held = entries.get(name);
   // The same request again is ignored.
   const same = held?.versions.get(input.ClientRequestToken ?? "")?.text === input.SecretString;
-  if (held !== undefined && !same) throw new AwsFault("ResourceExistsException", `The operation failed because the secret ${name} already exists.`);
-  if (held === undefined && entries.size >= quota) throw new AwsFault("LimitExceededException", "You have exceeded the quota of secrets.");
+  if (held !== undefined && !same)
+    throw new AwsFault("ResourceExistsException", `The operation failed because the secret ${name} already exists.`);
+  if (held === undefined && entries.size >= quota)
+    throw new AwsFault("LimitExceededException", "You have exceeded the quota of secrets.");
   const arn = `arn:aws:secretsmanager:${REGION}:123456789012:secret:${name}-${randomBytes(3).toString("hex")}`;
   const entry: Entry = held ?? { arn, kmsKey: input.KmsKeyId ?? null, tags: new Map(), versions: new Map(), state: {} };
   tag(entry.tags, input.Tags ?? []);
@@ -151,22 +163,37 @@ function create(entries: Map<string, Entry>, input: Input, quota: number): unkno
   return { ARN: entry.arn, Name: name, VersionId: id };
 }
 
-function put(entry: Entry, { ClientRequestToken: id = "", SecretString: text = "", VersionStages: asked }: Input): string {
+function put(
+  entry: Entry,
+  { ClientRequestToken: id = "", SecretString: text = "", VersionStages: asked }: Input,
+): string {
   if (id.length < 32 || id.length > 64)
-    throw new AwsFault("ValidationException", "'clientRequestToken' failed to satisfy constraint: Member must have length between 32 and 64");
+    throw new AwsFault(
+      "ValidationException",
+      "'clientRequestToken' failed to satisfy constraint: Member must have length between 32 and 64",
+    );
   if (Buffer.byteLength(text) < 1 || Buffer.byteLength(text) > 65_536) {
     throw new AwsFault(
       "ValidationException",
       `Value '${text}' at 'secretString' failed to satisfy constraint: Member must have length less than or equal to 65536`,
     );
   }
-  if (asked !== undefined && (asked.length < 1 || asked.length > 20 || asked.some((stage) => stage.length < 1 || stage.length > 256))) {
-    throw new AwsFault("ValidationException", "'versionStages' failed to satisfy constraint: 1 to 20 members of 1 to 256 characters");
+  if (
+    asked !== undefined &&
+    (asked.length < 1 || asked.length > 20 || asked.some((stage) => stage.length < 1 || stage.length > 256))
+  ) {
+    throw new AwsFault(
+      "ValidationException",
+      "'versionStages' failed to satisfy constraint: 1 to 20 members of 1 to 256 characters",
+    );
   }
   const known = entry.versions.get(id);
   if (known !== undefined) {
     if (known.text === text) return id;
-    throw new AwsFault("ResourceExistsException", `You can't use ClientRequestToken ${id} because that value is already in use for a version.`);
+    throw new AwsFault(
+      "ResourceExistsException",
+      `You can't use ClientRequestToken ${id} because that value is already in use for a version.`,
+    );
   }
   const first = holderOf(entry, CURRENT) === null;
   entry.versions.set(id, { text, stages: new Set() });
@@ -175,13 +202,23 @@ function put(entry: Entry, { ClientRequestToken: id = "", SecretString: text = "
   return id;
 }
 
-function moveStage(name: string, entry: Entry, { VersionStage: stage = "", RemoveFromVersionId: from, MoveToVersionId: to = "" }: Input): unknown {
+function moveStage(
+  name: string,
+  entry: Entry,
+  { VersionStage: stage = "", RemoveFromVersionId: from, MoveToVersionId: to = "" }: Input,
+): unknown {
   const holder = holderOf(entry, stage);
-  if (!entry.versions.has(to)) throw new AwsFault("ResourceNotFoundException", "Secrets Manager can't find the specified secret version.");
+  if (!entry.versions.has(to))
+    throw new AwsFault("ResourceNotFoundException", "Secrets Manager can't find the specified secret version.");
   if (holder !== null && holder !== to && from !== holder) {
     const said =
-      from === undefined ? `is currently attached to version ${holder}, so you must explicitly reference it` : "must be removed from the version that has it";
-    throw new AwsFault("InvalidParameterException", `The parameter RemoveFromVersionId: staging label ${stage} ${said}.`);
+      from === undefined
+        ? `is currently attached to version ${holder}, so you must explicitly reference it`
+        : "must be removed from the version that has it";
+    throw new AwsFault(
+      "InvalidParameterException",
+      `The parameter RemoveFromVersionId: staging label ${stage} ${said}.`,
+    );
   }
   attach(entry, stage, to);
   return { ARN: entry.arn, Name: name };
@@ -207,7 +244,8 @@ function stagesOf(entry: Entry, id: string): Set<string> {
 
 function tag(tags: Map<string, string>, added: Input["Tags"] = []): void {
   for (const { Key, Value } of added) {
-    if (Key.length < 1 || Key.length > 128 || Value.length > 256) throw new AwsFault("ValidationException", "a tag fails to satisfy constraint");
+    if (Key.length < 1 || Key.length > 128 || Value.length > 256)
+      throw new AwsFault("ValidationException", "a tag fails to satisfy constraint");
     if (/^aws:/i.test(Key)) throw new AwsFault("InvalidParameterException", "Tag keys must not begin with aws:");
   }
   const merged = new Map([...tags, ...added.map(({ Key, Value }) => [Key, Value] as const)]);
@@ -216,7 +254,9 @@ function tag(tags: Map<string, string>, added: Input["Tags"] = []): void {
 }
 
 function describe(name: string, { arn, tags, versions, kmsKey, state }: Entry): unknown {
-  const labelled = [...versions].filter(([, { stages }]) => stages.size > 0).map(([id, { stages }]) => [id, [...stages]]);
+  const labelled = [...versions]
+    .filter(([, { stages }]) => stages.size > 0)
+    .map(([id, { stages }]) => [id, [...stages]]);
   return {
     ARN: arn,
     Name: name,

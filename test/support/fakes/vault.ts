@@ -42,7 +42,10 @@ export interface VaultFake extends ApiFake {
 }
 
 const CUSTOM_METADATA_KEYS_MAX = 64;
-const writeBody = z.object({ data: z.record(z.string(), z.unknown()), options: z.object({ cas: z.number().int().nonnegative().optional() }).optional() });
+const writeBody = z.object({
+  data: z.record(z.string(), z.unknown()),
+  options: z.object({ cas: z.number().int().nonnegative().optional() }).optional(),
+});
 const metadataBody = z.object({ custom_metadata: z.record(z.string().max(128), z.string().max(512)) });
 
 export async function startVaultFake(options: VaultFakeOptions = {}): Promise<VaultFake> {
@@ -66,8 +69,14 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
     afterReads.delete(path);
     const reply = ((): ApiReply => {
       if (entry === undefined || last === undefined) return failed(404);
-      const metadata = { version: entry.versions.length, destroyed: false, deletion_time: last.deleted ? new Date().toISOString() : "" };
-      return last.deleted ? { status: 404, body: { data: { data: null, metadata } } } : { status: 200, body: { data: { data: last.data, metadata } } };
+      const metadata = {
+        version: entry.versions.length,
+        destroyed: false,
+        deletion_time: last.deleted ? new Date().toISOString() : "",
+      };
+      return last.deleted
+        ? { status: 404, body: { data: { data: null, metadata } } }
+        : { status: 200, body: { data: { data: last.data, metadata } } };
     })();
     act?.();
     return reply;
@@ -81,17 +90,22 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
       return failed(400, "check-and-set parameter did not match the current version");
     }
     const version = put(path, parsed.data.data);
-    return { status: 200, body: { data: { version, created_time: new Date().toISOString(), deletion_time: "", destroyed: false } } };
+    return {
+      status: 200,
+      body: { data: { version, created_time: new Date().toISOString(), deletion_time: "", destroyed: false } },
+    };
   }
 
   function patchMetadata(path: string, { headers, body }: ApiRequest): ApiReply {
-    if (headers["content-type"] !== "application/merge-patch+json") return failed(415, "PATCH requires Content-Type of application/merge-patch+json");
+    if (headers["content-type"] !== "application/merge-patch+json")
+      return failed(415, "PATCH requires Content-Type of application/merge-patch+json");
     const entry = entries.get(path);
     if (entry === undefined) return failed(404);
     const parsed = metadataBody.safeParse(json(body));
     if (!parsed.success) return failed(400, "custom_metadata validation failed");
     const merged = { ...entry.customMetadata, ...parsed.data.custom_metadata };
-    if (Object.keys(merged).length > CUSTOM_METADATA_KEYS_MAX) return failed(400, "custom_metadata validation failed: too many keys");
+    if (Object.keys(merged).length > CUSTOM_METADATA_KEYS_MAX)
+      return failed(400, "custom_metadata validation failed: too many keys");
     entry.customMetadata = merged;
     return { status: 204 };
   }
@@ -100,8 +114,14 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
     const sent = z.record(z.string(), z.string()).safeParse(json(body)).data ?? {};
     const { appRole, kubernetes } = options;
     const right =
-      (path === "/v1/auth/approle/login" && appRole !== undefined && sent.role_id === appRole.roleId && sent.secret_id === appRole.secretId) ||
-      (path === "/v1/auth/kubernetes/login" && kubernetes !== undefined && sent.role === kubernetes.role && sent.jwt === kubernetes.jwt);
+      (path === "/v1/auth/approle/login" &&
+        appRole !== undefined &&
+        sent.role_id === appRole.roleId &&
+        sent.secret_id === appRole.secretId) ||
+      (path === "/v1/auth/kubernetes/login" &&
+        kubernetes !== undefined &&
+        sent.role === kubernetes.role &&
+        sent.jwt === kubernetes.jwt);
     if (!path.endsWith("/login")) return null;
     if (!right) return failed(path.includes("approle") ? 400 : 403, "invalid role or secret ID");
     const token = `hvs.${randomUUID()}`;
@@ -119,12 +139,20 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
     if (login !== null) return login;
     const token = String(headers["x-vault-token"] ?? "");
     if (token !== rootToken && !openTokens.has(token)) return failed(403, "permission denied");
-    if (method === "POST" && path === "/v1/auth/token/revoke-self") return openTokens.delete(token) ? { status: 204 } : failed(400, "not revoked");
+    if (method === "POST" && path === "/v1/auth/token/revoke-self")
+      return openTokens.delete(token) ? { status: 204 } : failed(400, "not revoked");
     const mount = /^\/v1\/sys\/internal\/ui\/mounts\/(.+)$/.exec(path)?.[1];
     // For a mount that does not exist the answer is the same as for one the token may not see.
     if (mount !== undefined) {
-      if (mount !== "secret") return failed(403, "preflight capability check returned 403, please ensure client's policies grant access to path");
-      return { status: 200, body: { data: { path: "secret/", type: "kv", options: { version: options.kvVersion ?? "2" } } } };
+      if (mount !== "secret")
+        return failed(
+          403,
+          "preflight capability check returned 403, please ensure client's policies grant access to path",
+        );
+      return {
+        status: 200,
+        body: { data: { path: "secret/", type: "kv", options: { version: options.kvVersion ?? "2" } } },
+      };
     }
     const [, kind = "", name = ""] = /^\/v1\/secret\/(data|metadata)\/(.+)$/.exec(path) ?? [];
     if (options.kvVersion === "1") return method === "GET" ? failed(404) : { status: 204 };

@@ -51,7 +51,11 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const server = createServer({ cert: own.certPem, key: own.keyPem }, async (request, response) => {
     methods.push(request.method ?? "");
     const body = await text(request);
-    const { status, text: said, headers } = request.method === "POST" ? post(request.headers, body) : { status: 405, text: "", headers: {} };
+    const {
+      status,
+      text: said,
+      headers,
+    } = request.method === "POST" ? post(request.headers, body) : { status: 405, text: "", headers: {} };
     response.writeHead(status, headers).end(said);
   });
   const post = (headers: IncomingHttpHeaders, body: string): ReceiverAnswer => {
@@ -74,7 +78,8 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
       const pair = held.get(certificate);
       if (pair === undefined) return null;
       const leaf = new X509Certificate(pair.cert);
-      if (pair.privateKey !== undefined && !leaf.checkPrivateKey(createPrivateKey(pair.privateKey))) throw new Error("the receiver holds a torn pair");
+      if (pair.privateKey !== undefined && !leaf.checkPrivateKey(createPrivateKey(pair.privateKey)))
+        throw new Error("the receiver holds a torn pair");
       return createHash("sha256").update(leaf.raw).digest("hex");
     },
     answer: null,
@@ -91,7 +96,9 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
 
 /** Standard Webhooks 1.0.0, "Verifying signatures"; null: not signed by ours, or not just now. */
 function verifiedId(headers: IncomingHttpHeaders, body: string): string | null {
-  const [id, timestamp, signatures] = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) => String(headers[name] ?? ""));
+  const [id, timestamp, signatures] = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) =>
+    String(headers[name] ?? ""),
+  );
   if (id === undefined || Math.abs(Date.now() / 1_000 - Number(timestamp)) > TOLERANCE_S) return null;
   const expected = createHmac("sha256", KEY).update(`${id}.${timestamp}.${body}`).digest();
   const good = signatures?.split(" ").some((signature) => {

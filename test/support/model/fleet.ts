@@ -94,8 +94,19 @@ export class Fleet implements AsyncDisposable {
   readonly #issuer: Issuer = {
     issue: async ({ identifiers }) => {
       const serial = `${this.now}-${Math.random()}`;
-      const leaf = { serial, fingerprint: `fingerprint ${serial}`, identifiers, notBefore: this.now, notAfter: this.now + 90 * DAY_MS };
-      return { leaf: { ...leaf, keyType: "ecdsa-p256", issuerName: "CA" }, leafPem: "leaf", chainPem: [], privateKey: new Secret("key") };
+      const leaf = {
+        serial,
+        fingerprint: `fingerprint ${serial}`,
+        identifiers,
+        notBefore: this.now,
+        notAfter: this.now + 90 * DAY_MS,
+      };
+      return {
+        leaf: { ...leaf, keyType: "ecdsa-p256", issuerName: "CA" },
+        leafPem: "leaf",
+        chainPem: [],
+        privateKey: new Secret("key"),
+      };
     },
   };
 

@@ -1,6 +1,13 @@
 // The ports an issuer needs, in memory. Progress keeps its state over attempts, so a test can end one attempt and start
 // the next as after a crash.
-import type { Account, Accounts, ChallengeResponses, OrderEvent, OrderProgress, OrderState } from "../../../src/domain/issuer.ts";
+import type {
+  Account,
+  Accounts,
+  ChallengeResponses,
+  OrderEvent,
+  OrderProgress,
+  OrderState,
+} from "../../../src/domain/issuer.ts";
 
 export interface MemoryAccounts extends Accounts {
   readonly stored: Map<string, Account>;
@@ -18,14 +25,22 @@ export function memoryAccounts(): MemoryAccounts {
     stored,
     get: async (issuer, directory) => stored.get(key(issuer, directory)) ?? null,
     async create(issuer, directory, privateKey) {
-      const account = stored.get(key(issuer, directory)) ?? { url: null, privateKey, pendingKey: null, contactDigest: null };
+      const account = stored.get(key(issuer, directory)) ?? {
+        url: null,
+        privateKey,
+        pendingKey: null,
+        contactDigest: null,
+      };
       stored.set(key(issuer, directory), account);
       return account;
     },
     setUrl: async (issuer, directory, url) => change(issuer, directory, () => ({ url })),
     setPendingKey: async (issuer, directory, pendingKey) => change(issuer, directory, () => ({ pendingKey })),
     promotePendingKey: async (issuer, directory) =>
-      change(issuer, directory, ({ privateKey, pendingKey }) => ({ privateKey: pendingKey ?? privateKey, pendingKey: null })),
+      change(issuer, directory, ({ privateKey, pendingKey }) => ({
+        privateKey: pendingKey ?? privateKey,
+        pendingKey: null,
+      })),
     setContactDigest: async (issuer, directory, contactDigest) => change(issuer, directory, () => ({ contactDigest })),
     async remove(issuer, directory) {
       stored.delete(key(issuer, directory));

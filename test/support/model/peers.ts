@@ -70,7 +70,12 @@ export class ModelCa {
           await progress.save({}, { type: "order.finalized", detail: { order: orderUrl } });
         }
         step();
-        return { leaf: this.#leaf(order.key, identifiers), leafPem: `leaf of ${order.key}`, chainPem: ["chain"], privateKey: key };
+        return {
+          leaf: this.#leaf(order.key, identifiers),
+          leafPem: `leaf of ${order.key}`,
+          chainPem: ["chain"],
+          privateKey: key,
+        };
       },
     };
   }
@@ -78,7 +83,15 @@ export class ModelCa {
   #leaf(key: string, identifiers: Leaf["identifiers"]): Leaf {
     const fingerprint = key.replace("key-", "fingerprint-");
     const notBefore = this.#now();
-    return { serial: key, fingerprint, identifiers, notBefore, notAfter: notBefore + 90 * DAY_MS, keyType: "ecdsa-p256", issuerName: "Model CA" };
+    return {
+      serial: key,
+      fingerprint,
+      identifiers,
+      notBefore,
+      notAfter: notBefore + 90 * DAY_MS,
+      keyType: "ecdsa-p256",
+      issuerName: "Model CA",
+    };
   }
 }
 
@@ -101,7 +114,8 @@ export class ModelTarget {
     return {
       deploy: async ({ pair }) => {
         crash.step();
-        if (this.failing && this.#random.chance(0.7)) throw new RenewalError("deploy.unreachable", "the model target is down");
+        if (this.failing && this.#random.chance(0.7))
+          throw new RenewalError("deploy.unreachable", "the model target is down");
         await this.onDeploy(pair.generation);
         if (pair.generation < this.#generation) this.wentBack = true;
         this.#generation = pair.generation;

@@ -26,7 +26,14 @@ const TARGETS = ["a", "b"];
 /** A certificate at the model targets, behind an endpoint of each. */
 export function modelCertificate(name: string, patch: Partial<Certificate> = {}): Certificate {
   const endpoints = TARGETS.map((target) => ({ host: target, port: 443, sni: `${name}.example.org`, target }));
-  return certificate({ name, targets: TARGETS, endpoints, identifiers: [{ type: "dns", value: `${name}.example.org` }], digest: `digest-${name}`, ...patch });
+  return certificate({
+    name,
+    targets: TARGETS,
+    endpoints,
+    identifiers: [{ type: "dns", value: `${name}.example.org` }],
+    digest: `digest-${name}`,
+    ...patch,
+  });
 }
 
 export class Workbench implements AsyncDisposable {

@@ -32,5 +32,8 @@ main "$@"
 export async function createAcmeShHome(path: string): Promise<AcmeShHome> {
   await mkdir(join(path, "deploy"), { recursive: true });
   await writeFile(join(path, "acme.sh"), SCRIPT, { mode: 0o755 });
-  return { path, hook: (name, body) => writeFile(join(path, "deploy", `${name}.sh`), `${name}_deploy() {\n${body}\n}\n`) };
+  return {
+    path,
+    hook: (name, body) => writeFile(join(path, "deploy", `${name}.sh`), `${name}_deploy() {\n${body}\n}\n`),
+  };
 }

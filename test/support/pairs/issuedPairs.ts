@@ -21,7 +21,11 @@ export async function createPairIssuer(keyType: KeyType = "ecdsa-p256"): Promise
   return {
     intermediate,
     async issue(options) {
-      const { certPem, keyPem } = await intermediate.issue({ names: [`${options.certificate}.test`], keyType, ...options });
+      const { certPem, keyPem } = await intermediate.issue({
+        names: [`${options.certificate}.test`],
+        keyType,
+        ...options,
+      });
       return {
         certificate: options.certificate,
         generation: options.generation,

@@ -26,6 +26,10 @@ export function pairPaths(
   layout: Layout,
 ): { readonly options: Readonly<Record<string, string>>; readonly files: readonly [string, string] } {
   const at = (name: string): string => join(directory, name);
-  if (layout === "bundle") return { options: { bundle: at("bundle.pem") }, files: [at("bundle.pem"), at("bundle.pem")] };
-  return { options: { fullchain: at("fullchain.pem"), privkey: at("privkey.pem") }, files: [at("fullchain.pem"), at("privkey.pem")] };
+  if (layout === "bundle")
+    return { options: { bundle: at("bundle.pem") }, files: [at("bundle.pem"), at("bundle.pem")] };
+  return {
+    options: { fullchain: at("fullchain.pem"), privkey: at("privkey.pem") },
+    files: [at("fullchain.pem"), at("privkey.pem")],
+  };
 }

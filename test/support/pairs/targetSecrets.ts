@@ -8,7 +8,11 @@ export function dependencies(target: string, secrets: Readonly<Record<string, st
     target,
     async secret({ at }) {
       const text = secrets[at];
-      if (text === undefined) throw new RenewalError("config.secret", `the environment variable ${at} is not set: set it where renewd starts`);
+      if (text === undefined)
+        throw new RenewalError(
+          "config.secret",
+          `the environment variable ${at} is not set: set it where renewd starts`,
+        );
       return new Secret(text);
     },
   };

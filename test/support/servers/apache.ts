@@ -49,7 +49,12 @@ async function start({ certificates, layout }: ApacheOptions, port: number): Pro
   }
   await writeFile(configFile, configuration(serverRoot, port) + hosts.join(""));
   const argv = ["apache2", "-d", serverRoot, "-f", configFile, "-D", "FOREGROUND"] as const;
-  const { pid, output, stop } = await runServer({ argv, port, home: serverRoot, logFile: join(serverRoot, "error.log") });
+  const { pid, output, stop } = await runServer({
+    argv,
+    port,
+    home: serverRoot,
+    logFile: join(serverRoot, "error.log"),
+  });
   return { port, directory, configFile, serverRoot, pid, output, stop, [Symbol.asyncDispose]: stop };
 }
 

@@ -41,7 +41,8 @@ async function start({ certificates, origins, tcp }: CaddyOptions): Promise<Cadd
   const [port, adminPort] = [await freePort(), await freePort()];
   const admin = tcp ? `127.0.0.1:${adminPort}` : join(home, "admin.sock");
   await mkdir(directory);
-  for (const [name, pair] of Object.entries(certificates)) await writeFile(join(directory, `${name}.pem`), pair.keyPem + pair.certPem, { mode: 0o600 });
+  for (const [name, pair] of Object.entries(certificates))
+    await writeFile(join(directory, `${name}.pem`), pair.keyPem + pair.certPem, { mode: 0o600 });
   const files = Object.keys(certificates).map((name) => join(directory, `${name}.pem`));
   const config = {
     admin: { listen: tcp ? admin : `unix/${admin}`, ...(origins && { origins }) },
@@ -58,7 +59,9 @@ async function start({ certificates, origins, tcp }: CaddyOptions): Promise<Cadd
           },
         },
       },
-      ...(files.length > 0 && { tls: { certificates: { load_files: files.map((file) => ({ certificate: file, key: file })) } } }),
+      ...(files.length > 0 && {
+        tls: { certificates: { load_files: files.map((file) => ({ certificate: file, key: file })) } },
+      }),
     },
   };
   await writeFile(join(home, "caddy.json"), JSON.stringify(config));
@@ -80,8 +83,16 @@ async function start({ certificates, origins, tcp }: CaddyOptions): Promise<Cadd
 }
 
 async function run(home: string, ask: () => Promise<string>): Promise<ChildProcess> {
-  const env = { PATH: process.env.PATH, HOME: home, XDG_CONFIG_HOME: join(home, "config"), XDG_DATA_HOME: join(home, "data") };
-  const child = spawn("caddy", ["run", "--config", join(home, "caddy.json")], { stdio: ["ignore", "ignore", "pipe"], env });
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    XDG_CONFIG_HOME: join(home, "config"),
+    XDG_DATA_HOME: join(home, "data"),
+  };
+  const child = spawn("caddy", ["run", "--config", join(home, "caddy.json")], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env,
+  });
   let output = "";
   child.stderr.on("data", (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-4096);
@@ -107,7 +118,9 @@ async function run(home: string, ask: () => Promise<string>): Promise<ChildProce
 
 async function get(admin: string, host: string | undefined): Promise<string> {
   const [name, port] = admin.split(":");
-  const at = admin.startsWith("/") ? { socketPath: admin, setHost: false, headers: { host: "" } } : { host: name, port, headers: host ? { host } : {} };
+  const at = admin.startsWith("/")
+    ? { socketPath: admin, setHost: false, headers: { host: "" } }
+    : { host: name, port, headers: host ? { host } : {} };
   const call = request({ ...at, path: "/config/", agent: false }).end();
   const [answer] = await once(call, "response");
   return await text(answer);

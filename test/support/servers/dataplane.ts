@@ -68,7 +68,8 @@ export async function startDataplane(user: string, password: string): Promise<Da
     const done = fresh ? 201 : 200;
     const body = { storage_name: name, description: "managed SSL file", file: `/etc/haproxy/ssl/${name}` };
     if (query.get("skip_reload") === "true") return { status: done, body };
-    if (query.get("force_reload") === "true") return reload() ? { status: done, body } : error(500, "Reload failed: exit status 1");
+    if (query.get("force_reload") === "true")
+      return reload() ? { status: done, body } : error(500, "Reload failed: exit status 1");
     if (faults.pushFails !== true && fresh) return { status: done, body };
     const pushed = faults.pushFails !== true && loaded.has(name) && load(new Map([...loaded, [name, pem]]));
     return pushed ? { status: done, body } : { status: 202, headers: requestReload(), body };
@@ -79,21 +80,28 @@ export async function startDataplane(user: string, password: string): Promise<Da
     if (request.headers.authorization !== `Basic ${btoa(`${user}:${password}`)}`) return error(401, "unauthorized");
     const reloadId = /^\/v3\/services\/haproxy\/reloads\/(.+)$/.exec(url.pathname)?.[1];
     if (reloadId !== undefined)
-      return reloads.has(reloadId) ? { status: 200, body: { id: reloadId, status: reloads.get(reloadId), response: "exit status 1" } } : error(404, "");
+      return reloads.has(reloadId)
+        ? { status: 200, body: { id: reloadId, status: reloads.get(reloadId), response: "exit status 1" } }
+        : error(404, "");
     const [kind = "", given] = url.pathname.startsWith(STORAGE) ? url.pathname.slice(STORAGE.length).split("/") : [];
     const files = kind === "ssl_certificates" ? certificates : kind === "general" ? general : null;
     if (files === null) return error(404, "no such path");
-    if (given === undefined && request.method === "GET") return { status: 200, body: [...files.keys()].map((name) => ({ storage_name: name })) };
+    if (given === undefined && request.method === "GET")
+      return { status: 200, body: [...files.keys()].map((name) => ({ storage_name: name })) };
     const data = request.method === "POST" || kind === "general" ? await uploaded(request) : await text(request);
     if (data === null) return error(415, "unsupported media type");
     const name = sanitized(given ?? data.name);
     if (request.method === "GET") {
       if (!files.has(name)) return error(404, `file ${name} doesn't exist`);
-      return { status: 200, body: kind === "general" ? files.get(name) : { storage_name: name, description: "managed SSL file" } };
+      return {
+        status: 200,
+        body: kind === "general" ? files.get(name) : { storage_name: name, description: "managed SSL file" },
+      };
     }
     if (request.method === "POST" && files.has(name)) return error(409, `file ${name} already exists`);
     if (request.method === "PUT" && !files.has(name)) return error(404, `file ${name} doesn't exist`);
-    if (files === certificates) return storeCertificate(name, data.content, url.searchParams, request.method === "POST");
+    if (files === certificates)
+      return storeCertificate(name, data.content, url.searchParams, request.method === "POST");
     general.set(name, data.content);
     if (request.method === "POST") return { status: 201, body: { storage_name: name } };
     return url.searchParams.get("skip_reload") === "true" ? { status: 204 } : { status: 202, headers: requestReload() };
@@ -101,9 +109,13 @@ export async function startDataplane(user: string, password: string): Promise<Da
 
   const server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     const url = new URL(request.url ?? "/", "http://fake");
-    const { status, headers, body } = await handle(request, url).catch((thrown: unknown): Answer => error(500, String(thrown)));
+    const { status, headers, body } = await handle(request, url).catch(
+      (thrown: unknown): Answer => error(500, String(thrown)),
+    );
     calls.push(`${request.method} ${url.pathname}${url.search} ${status}`);
-    response.writeHead(status, headers).end(typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body));
+    response
+      .writeHead(status, headers)
+      .end(typeof body === "string" ? body : body === undefined ? undefined : JSON.stringify(body));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   // Boundary: a TCP server has such an address.
@@ -127,7 +139,9 @@ async function uploaded(request: IncomingMessage): Promise<{ name: string; conte
   if (request.method === "GET") return { name: "", content: "" };
   const type = request.headers["content-type"] ?? "";
   if (!type.startsWith("multipart/form-data")) return null;
-  const form = await new Response(new Uint8Array(await buffer(request)), { headers: { "content-type": type } }).formData();
+  const form = await new Response(new Uint8Array(await buffer(request)), {
+    headers: { "content-type": type },
+  }).formData();
   const file = form.get("file_upload");
   return file instanceof File ? { name: file.name, content: await file.text() } : null;
 }
@@ -140,7 +154,10 @@ function sanitized(name: string): string {
 }
 
 function pairOf(pem: string): Pair {
-  return { certPem: pem.slice(pem.indexOf("-----BEGIN CERTIFICATE")), keyPem: pem.slice(0, pem.indexOf("-----BEGIN CERTIFICATE")) };
+  return {
+    certPem: pem.slice(pem.indexOf("-----BEGIN CERTIFICATE")),
+    keyPem: pem.slice(0, pem.indexOf("-----BEGIN CERTIFICATE")),
+  };
 }
 
 function isWhole(pem: string): boolean {

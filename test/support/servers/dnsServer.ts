@@ -16,7 +16,9 @@ export interface CaaProperty {
 }
 
 /** By name; `broken` answers SERVFAIL, a name that is missing has no records. */
-export async function startDnsServer(records: Readonly<Record<string, readonly CaaProperty[] | "broken">>): Promise<DnsServer> {
+export async function startDnsServer(
+  records: Readonly<Record<string, readonly CaaProperty[] | "broken">>,
+): Promise<DnsServer> {
   const socket = createSocket("udp4");
   socket.on("message", (query, { port, address }) => {
     const { name, end } = readName(query, 12);

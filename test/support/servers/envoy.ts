@@ -28,7 +28,13 @@ export interface Envoy extends AsyncDisposable {
 }
 
 /** One listener with the secret `secretName` from the SDS file at `path`. */
-export async function startEnvoy({ path, secretName }: { readonly path: string; readonly secretName: string }): Promise<Envoy> {
+export async function startEnvoy({
+  path,
+  secretName,
+}: {
+  readonly path: string;
+  readonly secretName: string;
+}): Promise<Envoy> {
   const tls = await startSwappableTls();
   let version: string | null = null;
   let rejected = 0;

@@ -74,7 +74,17 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
     throw error;
   }
   const runtime = (command: string): Promise<string> => ask(socket, command);
-  return { port, socket, userSocket, directory, pid: child.pid ?? 0, runtime, reload: () => reload(child, socket), stop, [Symbol.asyncDispose]: stop };
+  return {
+    port,
+    socket,
+    userSocket,
+    directory,
+    pid: child.pid ?? 0,
+    runtime,
+    reload: () => reload(child, socket),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
 }
 
 function configuration(at: { port: number; socket: string; userSocket: string; source: string }): string {
@@ -101,7 +111,11 @@ async function started(child: ChildProcess, output: () => string, socket: string
   });
   const aborted = new AbortController();
   try {
-    await Promise.race([failed, exited, until(() => workerPid(socket).then((pid) => pid !== null), "haproxy to start", aborted.signal)]);
+    await Promise.race([
+      failed,
+      exited,
+      until(() => workerPid(socket).then((pid) => pid !== null), "haproxy to start", aborted.signal),
+    ]);
   } finally {
     aborted.abort();
     failed.catch(() => undefined);

@@ -58,7 +58,9 @@ async function start(options: NginxOptions, port: number): Promise<Nginx> {
 }
 
 function configuration(prefix: string, blocks: readonly string[]): string {
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_temp_path ${prefix}/${kind};\n`);
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (kind) => `  ${kind}_temp_path ${prefix}/${kind};\n`,
+  );
   return `daemon off;
 ${process.getuid?.() === 0 ? "user root;\n" : ""}worker_processes 1;
 pid ${prefix}/nginx.pid;

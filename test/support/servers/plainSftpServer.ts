@@ -15,13 +15,17 @@ export interface PlainSftpServer extends AsyncDisposable {
 
 const DIRECTORY_MODE = 0o040755;
 
-export async function startPlainSftpServer(account: { readonly user: string; readonly password: string }): Promise<PlainSftpServer> {
+export async function startPlainSftpServer(account: {
+  readonly user: string;
+  readonly password: string;
+}): Promise<PlainSftpServer> {
   const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
   let logins = 0;
   const server = new Server({ hostKeys: [privateKey] }, (client) => {
     client.on("error", () => client.end());
     client.on("authentication", (context) => {
-      if (context.method === "password" && context.username === account.user && context.password === account.password) return context.accept();
+      if (context.method === "password" && context.username === account.user && context.password === account.password)
+        return context.accept();
       return context.reject(["password"]);
     });
     client.on("ready", () => {
@@ -51,5 +55,7 @@ export async function startPlainSftpServer(account: { readonly user: string; rea
 function serveSftp(sftp: ssh2.SFTPWrapper): void {
   const attributes = { mode: DIRECTORY_MODE, uid: 0, gid: 0, size: 0, atime: 0, mtime: 0 };
   sftp.on("REALPATH", (id, path) => sftp.name(id, [{ filename: path, longname: path, attrs: attributes }]));
-  sftp.on("LSTAT", (id, path) => (path.endsWith(".pem") ? sftp.status(id, utils.sftp.STATUS_CODE.NO_SUCH_FILE) : sftp.attrs(id, attributes)));
+  sftp.on("LSTAT", (id, path) =>
+    path.endsWith(".pem") ? sftp.status(id, utils.sftp.STATUS_CODE.NO_SUCH_FILE) : sftp.attrs(id, attributes),
+  );
 }

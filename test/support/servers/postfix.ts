@@ -31,7 +31,12 @@ async function start(pair: IssuedPair, port: number): Promise<Postfix> {
   const home = await mkdtemp(join(tmpdir(), "renewd-postfix-"));
   // Its processes give up root and must still reach their sockets.
   await chmod(home, 0o755);
-  const [configDirectory, queue, data, directory] = [join(home, "conf"), join(home, "queue"), join(home, "data"), join(home, "certs")];
+  const [configDirectory, queue, data, directory] = [
+    join(home, "conf"),
+    join(home, "queue"),
+    join(home, "data"),
+    join(home, "certs"),
+  ];
   for (const made of [configDirectory, queue, data]) await mkdir(made);
   await chown(data, owner.uid, owner.gid);
   await writePair(directory, pair);

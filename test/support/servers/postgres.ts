@@ -52,11 +52,22 @@ export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Post
     if (tls !== undefined) {
       await writePair(tlsDirectory, tls.pair, owner ?? undefined);
       const [certificate, key] = pairPaths(tlsDirectory, tls.layout).files;
-      await appendFile(join(dataDirectory, "postgresql.conf"), `ssl = on\nssl_cert_file = '${certificate}'\nssl_key_file = '${key}'\n`);
+      await appendFile(
+        join(dataDirectory, "postgresql.conf"),
+        `ssl = on\nssl_cert_file = '${certificate}'\nssl_key_file = '${key}'\n`,
+      );
     }
     const port = await freePort();
     server = await serve(binaries, directory, port, owner);
-    return { port, dataDirectory, tlsDirectory, password: PASSWORD, createDatabase: createDatabases(port), stop, [Symbol.asyncDispose]: dispose };
+    return {
+      port,
+      dataDirectory,
+      tlsDirectory,
+      password: PASSWORD,
+      createDatabase: createDatabases(port),
+      stop,
+      [Symbol.asyncDispose]: dispose,
+    };
   } catch (thrown) {
     await dispose();
     throw thrown;
@@ -64,8 +75,11 @@ export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Post
 }
 
 async function findBinaries(): Promise<string> {
-  const newestLast = globSync("/usr/lib/postgresql/*/bin/initdb").sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  const initdb = newestLast.at(-1) ?? process.env.PATH?.split(":").flatMap((folder) => globSync(join(folder, "initdb")))[0];
+  const newestLast = globSync("/usr/lib/postgresql/*/bin/initdb").sort((a, b) =>
+    a.localeCompare(b, "en", { numeric: true }),
+  );
+  const initdb =
+    newestLast.at(-1) ?? process.env.PATH?.split(":").flatMap((folder) => globSync(join(folder, "initdb")))[0];
   if (initdb === undefined) throw new Error("PostgreSQL is not installed: run scripts/bootstrap.sh test");
   return initdb.slice(0, -"/initdb".length);
 }
@@ -79,17 +93,44 @@ async function initialise(binaries: string, directory: string, owner: SystemUser
   const passwordFile = join(directory, "password");
   await writeFile(passwordFile, `${PASSWORD}\n`, { mode: 0o644 });
   // Data that lives as long as a test needs no fsync.
-  const args = ["-D", join(directory, "data"), "--username=renewd", "--auth=scram-sha-256", `--pwfile=${passwordFile}`, "--encoding=UTF8", "--no-sync"];
-  const initdb = spawn(join(binaries, "initdb"), args, { ...owner, cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
+  const args = [
+    "-D",
+    join(directory, "data"),
+    "--username=renewd",
+    "--auth=scram-sha-256",
+    `--pwfile=${passwordFile}`,
+    "--encoding=UTF8",
+    "--no-sync",
+  ];
+  const initdb = spawn(join(binaries, "initdb"), args, {
+    ...owner,
+    cwd: directory,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const output = collect(initdb);
   const [code] = await once(initdb, "exit");
   if (code !== 0) throw new Error(`initdb failed: ${output.text}`);
 }
 
-async function serve(binaries: string, directory: string, port: number, owner: SystemUser | null): Promise<ChildProcess> {
-  const settings = ["listen_addresses=127.0.0.1", `port=${port}`, `unix_socket_directories=${directory}`, "fsync=off", "max_connections=60"];
+async function serve(
+  binaries: string,
+  directory: string,
+  port: number,
+  owner: SystemUser | null,
+): Promise<ChildProcess> {
+  const settings = [
+    "listen_addresses=127.0.0.1",
+    `port=${port}`,
+    `unix_socket_directories=${directory}`,
+    "fsync=off",
+    "max_connections=60",
+  ];
   const args = ["-D", join(directory, "data"), ...settings.flatMap((setting) => ["-c", setting])];
-  const server = spawn(join(binaries, "postgres"), args, { ...owner, cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
+  const server = spawn(join(binaries, "postgres"), args, {
+    ...owner,
+    cwd: directory,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   // A test run that is cut short must not leave a server behind.
   const killed = (): void => void server.kill("SIGQUIT");
   process.once("exit", killed);

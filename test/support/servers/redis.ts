@@ -57,24 +57,44 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const command = async (...args: string[]): Promise<string> => {
     // REDISCLI_AUTH keeps the password off the process list and silences redis-cli's warning about it.
     const env = { ...process.env, ...(options.password !== undefined && { REDISCLI_AUTH: options.password }) };
-    const { stdout } = await execute("redis-cli", [...address, ...args], { env, timeout: STOP_TIMEOUT_MS, maxBuffer: 64 * 1024 * 1024 });
+    const { stdout } = await execute("redis-cli", [...address, ...args], {
+      env,
+      timeout: STOP_TIMEOUT_MS,
+      maxBuffer: 64 * 1024 * 1024,
+    });
     return stdout.trim();
   };
 
   async function start(): Promise<void> {
-    const args = ["--dir", directory, "--logfile", log, "--save", "", "--appendonly", options.appendonly === true ? "yes" : "no"];
-    args.push(...(path === null ? ["--bind", "127.0.0.1", "--port", String(port)] : ["--port", "0", "--unixsocket", path]));
+    const args = [
+      "--dir",
+      directory,
+      "--logfile",
+      log,
+      "--save",
+      "",
+      "--appendonly",
+      options.appendonly === true ? "yes" : "no",
+    ];
+    args.push(
+      ...(path === null ? ["--bind", "127.0.0.1", "--port", String(port)] : ["--port", "0", "--unixsocket", path]),
+    );
     args.push("--maxmemory-policy", options.policy ?? "noeviction");
     if (options.maxmemory !== undefined) args.push("--maxmemory", options.maxmemory);
     if (options.password !== undefined) args.push("--requirepass", options.password);
     const child = spawn("redis-server", [...args, ...(options.args ?? [])], { stdio: "ignore" });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
-      child.once("error", (cause) => reject(new Error("redis-server is not installed: run scripts/bootstrap.sh", { cause })));
+      child.once("error", (cause) =>
+        reject(new Error("redis-server is not installed: run scripts/bootstrap.sh", { cause })),
+      );
     });
     server = child;
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (!(await accepts(path === null ? { port: port ?? 0, host: "127.0.0.1" } : { path })) || (await command("PING").catch(() => "")) !== "PONG") {
+    while (
+      !(await accepts(path === null ? { port: port ?? 0, host: "127.0.0.1" } : { path })) ||
+      (await command("PING").catch(() => "")) !== "PONG"
+    ) {
       if (child.exitCode !== null || performance.now() > deadline) {
         throw new Error(`redis-server did not start: ${await readFile(log, "utf8").catch(() => "it left no log")}`);
       }

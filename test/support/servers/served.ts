@@ -48,7 +48,8 @@ export async function storedFingerprint(certificateFile: string, keyFile = certi
   if (certificate === null && key === null) return null;
   if (certificate === null || key === null) throw new Error("only one file of the pair exists");
   const leaf = new X509Certificate(certificate.slice(certificate.indexOf("-----BEGIN CERTIFICATE")));
-  if (!leaf.checkPrivateKey(createPrivateKey(key))) throw new Error(`${certificateFile} and ${keyFile} are torn: the key does not match`);
+  if (!leaf.checkPrivateKey(createPrivateKey(key)))
+    throw new Error(`${certificateFile} and ${keyFile} are torn: the key does not match`);
   return fingerprintOf(leaf);
 }
 

@@ -39,7 +39,9 @@ export async function runServer({ argv, port, home, logFile }: ServerProgram): P
   // A group of its own: some servers signal their whole group when they end, and a killed one must not leave workers behind.
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const printed = collect(child);
-  const output = (): string => printed() + (logFile !== undefined && existsSync(logFile) ? readFileSync(logFile, "utf8").slice(-OUTPUT_CHARS_MAX) : "");
+  const output = (): string =>
+    printed() +
+    (logFile !== undefined && existsSync(logFile) ? readFileSync(logFile, "utf8").slice(-OUTPUT_CHARS_MAX) : "");
   const killed = (): void => signalGroup(child, "SIGKILL");
   process.once("exit", killed);
   child.once("exit", () => process.off("exit", killed));

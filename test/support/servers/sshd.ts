@@ -38,9 +38,14 @@ async function start(program: string): Promise<Sshd> {
   await using starting = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), "renewd-sshd-"));
   starting.defer(() => rm(home, { recursive: true, force: true }));
-  for (const name of ["host", "login", "sftpOnly", "stranger"]) await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", join(home, name)]);
+  for (const name of ["host", "login", "sftpOnly", "stranger"])
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", join(home, name)]);
   const read = (name: string): Promise<string> => readFile(join(home, name), "utf8");
-  await writeFile(join(home, "authorized_keys"), `${await read("login.pub")}restrict,command="internal-sftp" ${await read("sftpOnly.pub")}`, { mode: 0o600 });
+  await writeFile(
+    join(home, "authorized_keys"),
+    `${await read("login.pub")}restrict,command="internal-sftp" ${await read("sftpOnly.pub")}`,
+    { mode: 0o600 },
+  );
   const port = await freePort();
   const config = join(home, "sshd_config");
   await writeFile(config, configuration(home, port));
@@ -59,7 +64,12 @@ async function start(program: string): Promise<Sshd> {
     },
     READY_TIMEOUT_MS,
   );
-  const [hostKey, login, sftpOnly, stranger] = await Promise.all([read("host.pub"), read("login"), read("sftpOnly"), read("stranger")]);
+  const [hostKey, login, sftpOnly, stranger] = await Promise.all([
+    read("host.pub"),
+    read("login"),
+    read("sftpOnly"),
+    read("stranger"),
+  ]);
   const { stdout } = await run("ssh-keygen", ["-l", "-f", join(home, "host.pub")]);
   const stack = starting.move();
   return {

@@ -41,7 +41,10 @@ export async function startSwappableTls(): Promise<SwappableTls> {
     port: typeof bound === "object" && bound !== null ? bound.port : 0,
     serve(pairs) {
       // OpenSSL compares key and certificate here.
-      served = pairs.map(({ certPem, keyPem }) => ({ leaf: new X509Certificate(certPem), context: createSecureContext({ cert: certPem, key: keyPem }) }));
+      served = pairs.map(({ certPem, keyPem }) => ({
+        leaf: new X509Certificate(certPem),
+        context: createSecureContext({ cert: certPem, key: keyPem }),
+      }));
     },
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy();

@@ -40,7 +40,10 @@ export interface RunningTlsServer extends RunningServer {
 export async function startTlsServer(options: TlsServerOptions): Promise<RunningTlsServer> {
   const seen: Handshake[] = [];
   const server = createServer(contextOf(options), (socket) => {
-    seen.push({ serverName: typeof socket.servername === "string" ? socket.servername : null, resumed: socket.isSessionReused() });
+    seen.push({
+      serverName: typeof socket.servername === "string" ? socket.servername : null,
+      resumed: socket.isSessionReused(),
+    });
     socket.on("error", () => socket.destroy());
     socket.resume();
   });

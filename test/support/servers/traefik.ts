@@ -68,7 +68,10 @@ async function read(directory: string, errors: string[]): Promise<Pair[] | null>
       return null;
     }
     for (const { certFile, keyFile } of parsed.data.tls.certificates) {
-      pairs.push({ certPem: blocks(await readFile(certFile, "utf8"), /CERTIFICATE/), keyPem: blocks(await readFile(keyFile, "utf8"), /PRIVATE KEY/) });
+      pairs.push({
+        certPem: blocks(await readFile(certFile, "utf8"), /CERTIFICATE/),
+        keyPem: blocks(await readFile(keyFile, "utf8"), /PRIVATE KEY/),
+      });
     }
   }
   return pairs;

@@ -9,7 +9,10 @@ import { configText, createInstallation } from "./installation.ts";
 export interface Estate extends AsyncDisposable {
   readonly store: Store;
   /** A certificate that is issued, deployed and proved, then as the options say. */
-  live(name: string, options?: { readonly record?: Partial<CertificateRecord>; readonly notAfter?: number }): Promise<Certificate>;
+  live(
+    name: string,
+    options?: { readonly record?: Partial<CertificateRecord>; readonly notAfter?: number },
+  ): Promise<Certificate>;
   /** What `report` changes in a certificate's record once the planner's sync has made it. */
   patch(certificate: Certificate, record: Partial<CertificateRecord>): void;
   /** A further generation, issued and nothing more. */
@@ -24,11 +27,13 @@ export async function createEstate(): Promise<Estate> {
   const installation = await createInstallation(configText([]), { planned: false });
   const { store } = installation;
   const patches = new Map<string, Partial<CertificateRecord>>();
-  const issue: Estate["issue"] = (name, generation, notAfter) => installation.issue(version({ certificate: name, generation, leaf: leafUntil(notAfter) }));
+  const issue: Estate["issue"] = (name, generation, notAfter) =>
+    installation.issue(version({ certificate: name, generation, leaf: leafUntil(notAfter) }));
   const patch: Estate["patch"] = ({ name }, record) => void patches.set(name, { nextCheckAt: NOW + DAY_MS, ...record });
   const setDeployment: Estate["setDeployment"] = async (name, change) => {
     const fence = (await store.deployments.get(name, "lb"))?.fence ?? 0;
-    if (!(await store.deployments.update(name, "lb", fence, change))) throw new Error(`${name} has no deployment to lb`);
+    if (!(await store.deployments.update(name, "lb", fence, change)))
+      throw new Error(`${name} has no deployment to lb`);
   };
   return {
     store,

@@ -21,7 +21,8 @@ export async function startHook(): Promise<Hook> {
     for await (const chunk of request) chunks.push(Buffer.from(chunk));
     requests += 1;
     if (hook.answer === 0) return void request.socket.destroy();
-    if (hook.answer < 300) taken.push({ ...JSON.parse(Buffer.concat(chunks).toString()), key: request.headers["idempotency-key"] });
+    if (hook.answer < 300)
+      taken.push({ ...JSON.parse(Buffer.concat(chunks).toString()), key: request.headers["idempotency-key"] });
     response.writeHead(hook.answer, hook.answer === 302 ? { location: "/elsewhere" } : {}).end("said so");
   });
   server.listen(0, "127.0.0.1");

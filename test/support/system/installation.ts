@@ -27,7 +27,10 @@ export const NO_REDIS = "redis://127.0.0.1:1";
 
 export function configText(names: readonly string[], redisUrl = NO_REDIS): string {
   const certificates = Object.fromEntries(
-    names.map((name) => [name, { names: [`${name}.example.org`], endpoints: [{ host: "192.0.2.1", port: 443, sni: `${name}.example.org` }] }]),
+    names.map((name) => [
+      name,
+      { names: [`${name}.example.org`], endpoints: [{ host: "192.0.2.1", port: 443, sni: `${name}.example.org` }] },
+    ]),
   );
   // JSON is YAML.
   return JSON.stringify({
@@ -45,7 +48,10 @@ export function configText(names: readonly string[], redisUrl = NO_REDIS): strin
   });
 }
 
-export async function createInstallation(text: string, options: { readonly planned?: boolean } = {}): Promise<Installation> {
+export async function createInstallation(
+  text: string,
+  options: { readonly planned?: boolean } = {},
+): Promise<Installation> {
   const directory = await mkdtemp(join(tmpdir(), "renewd-cli-"));
   const configFile = join(directory, "renewd.yaml");
   await writeFile(configFile, text);
@@ -75,6 +81,9 @@ export async function createInstallation(text: string, options: { readonly plann
 /** Runs a command line with its output caught; neither stream is a terminal. */
 export async function runCaptured(args: readonly string[]): Promise<CommandResult> {
   const [stdout, stderr] = [[] as string[], [] as string[]];
-  const code = await runCommandLine(args, { stdout: { write: (text) => stdout.push(text) }, stderr: { write: (text) => stderr.push(text) } });
+  const code = await runCommandLine(args, {
+    stdout: { write: (text) => stdout.push(text) },
+    stderr: { write: (text) => stderr.push(text) },
+  });
   return { code, stdout: stdout.join(""), stderr: stderr.join("") };
 }

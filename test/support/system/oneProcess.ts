@@ -25,7 +25,10 @@ export async function oneProcess(system: System): Promise<OneProcess> {
   const context = withoutQueue(app.context);
   await configure(context, NO_SIGNAL);
   const { store } = app;
-  stack.adopt(await startHttp01Responder({ host: "127.0.0.1", port: system.pebble.httpPort, challenges: store.challenges }), (responder) => responder.close());
+  stack.adopt(
+    await startHttp01Responder({ host: "127.0.0.1", port: system.pebble.httpPort, challenges: store.challenges }),
+    (responder) => responder.close(),
+  );
   const kept = stack.move();
   return {
     app,

@@ -52,7 +52,8 @@ export function startRenewd(
   const loggedAgain = (text: string): Promise<string> => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const tell = (line: string | null): void => {
-      if (line === null) reject(new Error(`renewd ${args.join(" ")} ended before it logged "${text}":\n${log.slice(-30).join("\n")}`));
+      if (line === null)
+        reject(new Error(`renewd ${args.join(" ")} ended before it logged "${text}":\n${log.slice(-30).join("\n")}`));
       else if (line.includes(text)) resolve(line);
       else return;
       waiting.delete(tell);
@@ -94,7 +95,10 @@ export interface CommandResult {
 }
 
 /** Runs one command to its end, as in a shell. */
-export async function renewd(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
+export async function renewd(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
   const child = spawn(process.execPath, [`${ROOT}/src/cli/main.ts`, ...args], {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -45,17 +45,30 @@ export interface StagesOptions extends Partial<Omit<SystemOptions, "targets" | "
 /** Quick enough that a test sees a target given up, slow enough that a failed renewal is seen before the next. */
 const SECTIONS = { retry: { deployAttempts: 2, backoff: ["300ms", "5s"] }, observation: { every: "1s" } };
 
-export async function startStages({ edges: names, certificates, sections, ...options }: StagesOptions): Promise<Stages> {
+export async function startStages({
+  edges: names,
+  certificates,
+  sections,
+  ...options
+}: StagesOptions): Promise<Stages> {
   await using starting = new AsyncDisposableStack();
   const edges = new Map<string, Edge>();
   for (const name of names) edges.set(name, starting.use(await startEdge(name)));
   const edge = (name: string): Edge => edges.get(name) ?? raise(`the test has no edge ${name}`);
   const targets = Object.fromEntries([...edges.values()].map(({ name, target }) => [name, target]));
-  const system = starting.use(await startSystem({ ...options, targets, certificates: certificates(edge), sections: { ...SECTIONS, ...sections } }));
+  const system = starting.use(
+    await startSystem({
+      ...options,
+      targets,
+      certificates: certificates(edge),
+      sections: { ...SECTIONS, ...sections },
+    }),
+  );
   const stack = starting.move();
   const { store } = system;
   const run: Stages["run"] = (...args) => runCaptured(["-c", system.configFile, ...args]);
-  const latest = async (certificate: string): Promise<Renewal | null> => (await store.renewals.list({ certificate, limit: 1 }))[0] ?? null;
+  const latest = async (certificate: string): Promise<Renewal | null> =>
+    (await store.renewals.list({ certificate, limit: 1 }))[0] ?? null;
   return {
     system,
     edge,
@@ -89,14 +102,19 @@ export async function startStages({ edges: names, certificates, sections, ...opt
         `the end of another renewal of ${certificate}`,
         async () => {
           const renewal = await latest(certificate);
-          return renewal !== null && renewal.id !== id && (renewal.finishedAt !== null || renewal.state === "held") ? renewal : null;
+          return renewal !== null && renewal.id !== id && (renewal.finishedAt !== null || renewal.state === "held")
+            ? renewal
+            : null;
         },
         timeoutMs,
       ),
-    version: async (certificate, generation) => (await store.versions.get(certificate, generation)) ?? raise(`${certificate} has no generation ${generation}`),
+    version: async (certificate, generation) =>
+      (await store.versions.get(certificate, generation)) ?? raise(`${certificate} has no generation ${generation}`),
     events: (certificate, ...types) => store.events.list({ certificate, types, limit: 1_000 }),
     async trouble(certificate) {
-      const report: { readonly problems: readonly (Trouble & { readonly certificate: string })[] } = JSON.parse((await run("status", "--json")).stdout);
+      const report: { readonly problems: readonly (Trouble & { readonly certificate: string })[] } = JSON.parse(
+        (await run("status", "--json")).stdout,
+      );
       return report.problems.find((each) => each.certificate === certificate);
     },
     async reconfigure(parts) {
@@ -111,9 +129,20 @@ export async function startStages({ edges: names, certificates, sections, ...opt
 }
 
 /** A certificate in waves of these edges, each with its endpoint. */
-export function staged(edge: (name: string) => Edge, certificate: string, waves: readonly Section[], more: Section = {}): Section {
+export function staged(
+  edge: (name: string) => Edge,
+  certificate: string,
+  waves: readonly Section[],
+  more: Section = {},
+): Section {
   const names = waves.flatMap(({ targets }) => (Array.isArray(targets) ? targets.map(String) : []));
-  return { names: [nameOf(certificate)], waves, endpoints: names.map((name) => edge(name).endpoint(certificate)), verifyTimeout: "2s", ...more };
+  return {
+    names: [nameOf(certificate)],
+    waves,
+    endpoints: names.map((name) => edge(name).endpoint(certificate)),
+    verifyTimeout: "2s",
+    ...more,
+  };
 }
 
 /** A pair of somebody else for a certificate's name. */

@@ -37,7 +37,9 @@ export interface System extends AsyncDisposable {
   readonly app: App;
   readonly store: Store;
   /** Writes the configuration anew, with these parts replaced. */
-  configure(parts: Pick<SystemOptions, "sections"> & Partial<Pick<SystemOptions, "targets" | "certificates">>): Promise<void>;
+  configure(
+    parts: Pick<SystemOptions, "sections"> & Partial<Pick<SystemOptions, "targets" | "certificates">>,
+  ): Promise<void>;
   /** Starts a worker process; it is stopped with the system at the latest. */
   worker(role: WorkerRole): RenewdProcess;
   /** Every worker process started so far. */
@@ -60,7 +62,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   await using starting = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), "renewd-system-"));
   starting.defer(() => rm(home, { recursive: true, force: true }));
-  const [pebble, redis] = await Promise.all([startPebble(options.pebble), startRedis({ listen: "tcp", ...options.redis })]);
+  const [pebble, redis] = await Promise.all([
+    startPebble(options.pebble),
+    startRedis({ listen: "tcp", ...options.redis }),
+  ]);
   starting.use(pebble);
   starting.use(redis);
   const ca = starting.adopt(await startAcmeProxy(pebble), (proxy) => proxy.close());
@@ -82,7 +87,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const configure: System["configure"] = async (parts) => {
     current = { ...current, ...parts };
     const { targets, certificates, sections } = current;
-    await writeFile(configFile, stringify({ ...baseConfig(pebble, ca, redis, dataDir), targets, certificates, ...sections }));
+    await writeFile(
+      configFile,
+      stringify({ ...baseConfig(pebble, ca, redis, dataDir), targets, certificates, ...sections }),
+    );
   };
   await configure(options);
   const app = starting.use(await openContext(configFile, { log: createLog({ level: "error", pretty: false }) }));
@@ -115,12 +123,20 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       running: () => workers,
     },
     async workers() {
-      const [planner, acme, deployer, verifier] = [worker("planner"), worker("acme"), worker("deployer"), worker("verifier")];
+      const [planner, acme, deployer, verifier] = [
+        worker("planner"),
+        worker("acme"),
+        worker("deployer"),
+        worker("verifier"),
+      ];
       await Promise.all([planner, acme, deployer, verifier].map((process) => process.logged("renewd is running")));
       return { planner, acme, deployer, verifier };
     },
     event: (type, certificate) =>
-      until(`${type} of ${certificate}`, async () => (await store.events.list({ certificate, types: [type], limit: 1 }))[0] ?? null),
+      until(
+        `${type} of ${certificate}`,
+        async () => (await store.events.list({ certificate, types: [type], limit: 1 }))[0] ?? null,
+      ),
     ended: (certificate, timeoutMs) =>
       until(
         `the end of ${certificate}'s renewal`,
@@ -142,7 +158,9 @@ function baseConfig(pebble: Pebble, ca: AcmeProxy, redis: RedisServer, dataDir: 
     http01: { host: "127.0.0.1", port: pebble.httpPort },
     planner: { tick: "1s", sweep: "500ms" },
     retry: { backoff: ["500ms", "1s", "2s"] },
-    issuers: { ca: { directory: ca.directory, trust: "ca.pem", contact: ["ops@example.org"], termsOfServiceAgreed: true } },
+    issuers: {
+      ca: { directory: ca.directory, trust: "ca.pem", contact: ["ops@example.org"], termsOfServiceAgreed: true },
+    },
     solvers: { http: { type: "http-01" } },
     defaults: { issuer: "ca", solver: "http", verifyTimeout: "20s" },
   };
