@@ -175,7 +175,8 @@ describe("the checker", () => {
     ["src/acme/utils.ts", "", "'utils.ts' is a drawer"],
     ["test/helpers/a.ts", "", "'helpers' is a drawer"],
     ["src/queue/queueTypes/types.ts", "", "'types.ts' is a drawer"],
-    ["test/x.test.ts", "\n".repeat(301), "301 lines, more than 300"],
+    ["src/queue/x.ts", "\n".repeat(301), "301 lines, more than 300"],
+    ["test/x.test.ts", "\n".repeat(401), "401 lines, more than 400"],
   ])("finds the breach in %s: %s", (path, source, message) => {
     const found = judge(path, source);
     expect(found).toEqual([expect.stringContaining(message)]);

@@ -1,9 +1,10 @@
 import { RenewalError } from "../domain/errors.ts";
 import type { Account, Accounts } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
+import { sanitize } from "../domain/text.ts";
 import { generateKey } from "../x509/key.ts";
 import { contactDigest, syncContact } from "./contact.ts";
-import { hasProblemType, sanitize } from "./problem.ts";
+import { hasProblemType, TEXT_CHARACTERS_MAX } from "./problem.ts";
 import { settleRollover } from "./rollover.ts";
 import { type CertificateAuthority, openSession } from "./session.ts";
 
@@ -69,7 +70,7 @@ async function register(
   const { meta } = await ca.directory(signal);
   if (meta?.termsOfService !== undefined && !options.termsOfServiceAgreed) {
     refuse(
-      `CA "${ca.issuer}" needs agreement to its terms of service: read ${sanitize(meta.termsOfService)} and set \`termsOfServiceAgreed: true\`.`,
+      `CA "${ca.issuer}" needs agreement to its terms of service: read ${sanitize(meta.termsOfService, TEXT_CHARACTERS_MAX)} and set \`termsOfServiceAgreed: true\`.`,
     );
   }
   if (meta?.externalAccountRequired && ca.externalAccount === null) {

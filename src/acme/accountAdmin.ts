@@ -2,10 +2,10 @@ import { z } from "zod";
 import type { AccountAdmin, AccountFacts } from "../domain/account.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Account } from "../domain/issuer.ts";
+import { sanitize } from "../domain/text.ts";
 import { contactDigest } from "./contact.ts";
 import { certificateAuthority, type IssuerDependencies, type IssuerOptions } from "./issuer.ts";
 import { thumbprint } from "./jws.ts";
-import { sanitize } from "./problem.ts";
 import { rollOver, settleRollover } from "./rollover.ts";
 import { openSession, type Reply } from "./session.ts";
 

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { raceAbort } from "../domain/abort.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
+import { sanitize } from "../domain/text.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
-import { problemOf, sanitize, validationError } from "./problem.ts";
+import { problemOf, validationError } from "./problem.ts";
 import type { Reply, Session } from "./session.ts";
 
 /** Clean-up has its own time: it also runs when the attempt's signal is already aborted. */
@@ -271,12 +273,8 @@ async function cleanUp(
  * solver does not listen to it.
  */
 async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
   try {
-    signal.throwIfAborted();
-    await Promise.race([work(), aborted.promise]);
+    await raceAbort(signal, work);
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RenewalError) throw error;
@@ -285,8 +283,6 @@ async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<
       `The solver failed: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     );
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

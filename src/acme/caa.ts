@@ -1,6 +1,7 @@
 import { Resolver } from "node:dns/promises";
+import { addAbortListener } from "node:events";
 import type { Identifier } from "../domain/identifier.ts";
-import { sanitize } from "./problem.ts";
+import { sanitize } from "../domain/text.ts";
 
 /** RFC 8659 §4.1 */
 export interface CaaRecord {
@@ -41,8 +42,7 @@ export function createCaaLookup(servers?: readonly string[]): CaaLookup {
   return async (name, signal) => {
     const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
     if (servers !== undefined) resolver.setServers(servers);
-    const cancel = (): void => resolver.cancel();
-    signal.addEventListener("abort", cancel, { once: true });
+    using _cancelling = addAbortListener(signal, () => resolver.cancel());
     try {
       // Each has its flags, the member `type` that declarations do not know of, and one that goes by its tag.
       return (await resolver.resolveCaa(name)).flatMap(({ critical, ...property }) =>
@@ -59,8 +59,6 @@ export function createCaaLookup(servers?: readonly string[]): CaaLookup {
       const code = error instanceof Error && "code" in error ? error.code : "";
       if (code === "ENODATA" || code === "ENOTFOUND") return [];
       throw error;
-    } finally {
-      signal.removeEventListener("abort", cancel);
     }
   };
 }

@@ -1,8 +1,8 @@
 import { RenewalError } from "../domain/errors.ts";
 import type { IssueRequest, OrderProgress } from "../domain/issuer.ts";
+import { sanitize } from "../domain/text.ts";
 import { leadsTo, topIssuerName } from "../x509/chain.ts";
 import { splitPem } from "../x509/pem.ts";
-import { sanitize } from "./problem.ts";
 import type { CertificateAuthority, Reply, Session } from "./session.ts";
 
 /** Let's Encrypt has offered three at most. */

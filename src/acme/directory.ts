@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
+import { sanitize } from "../domain/text.ts";
 import { isOutsideItsDates } from "./connection.ts";
-import { refusalError, sanitize } from "./problem.ts";
+import { refusalError, TEXT_CHARACTERS_MAX } from "./problem.ts";
 import type { Transport } from "./transport.ts";
 
 const url = z.url().max(2000);
@@ -87,7 +88,7 @@ async function read({ issuer, directory, transport, now }: DirectoryOptions, sig
   const seen = answer.status === 200 ? "something else" : `status ${answer.status}`;
   throw new RenewalError(
     "acme.directory",
-    `${sanitize(directory)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ${seen}: correct \`directory\` of issuer "${issuer}".`,
+    `${sanitize(directory, TEXT_CHARACTERS_MAX)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ${seen}: correct \`directory\` of issuer "${issuer}".`,
   );
 }
 

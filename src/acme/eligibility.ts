@@ -1,8 +1,8 @@
 import type { KeyType } from "../domain/certificate.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Eligibility, IssueRequest } from "../domain/issuer.ts";
+import { sanitize } from "../domain/text.ts";
 import { type CaaLookup, checkCaa, type Subscriber } from "./caa.ts";
-import { sanitize } from "./problem.ts";
 import type { CertificateAuthority } from "./session.ts";
 
 export interface Capabilities {

@@ -2,9 +2,10 @@ import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { IssueRequest, OrderProgress, OrderState } from "../domain/issuer.ts";
+import { sanitize } from "../domain/text.ts";
 import { certId } from "../x509/certId.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
-import { hasProblemType, problemOf, sanitize, validationError } from "./problem.ts";
+import { hasProblemType, problemOf, validationError } from "./problem.ts";
 import type { CertificateAuthority, Reply, Session } from "./session.ts";
 
 const orderSchema = z.object({

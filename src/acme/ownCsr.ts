@@ -3,11 +3,11 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { IssueRequest, OrderProgress, OwnCsr } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
+import { sanitize } from "../domain/text.ts";
 import { type CertificateRequest, readCertificateRequest } from "../x509/certificateRequest.ts";
 import { asPkcs8, isKeyOf, isPrivateKey, keyTypeOfObject } from "../x509/key.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
 import { isSignedBy } from "../x509/signature.ts";
-import { sanitize } from "./problem.ts";
 
 const LISTED_MAX = 5;
 

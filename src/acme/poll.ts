@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RenewalError } from "../domain/errors.ts";
-import { retryAtOf } from "./retryAfter.ts";
+import { retryAfterInstant } from "../domain/time.ts";
+import { RETRY_AFTER_MAX_MS } from "./problem.ts";
 import type { Reply } from "./session.ts";
 
 /** First wait and the ceiling of its doubling, for CAs that name none. Boulder names 3 s; what answers at once is not waited for. */
@@ -31,7 +32,10 @@ export async function pollUntil<T>(
   for (let current = reply; ; current = await again()) {
     const found = read(current);
     if (found !== null) return found;
-    const retryAt = retryAtOf(current.headers["retry-after"], deadline.now());
+    const retryAt = retryAfterInstant(current.headers["retry-after"], {
+      now: deadline.now(),
+      maxMs: RETRY_AFTER_MAX_MS,
+    });
     const waitMs = retryAt === null ? interval : Math.max(retryAt - deadline.now(), INTERVAL_MIN_MS);
     if (performance.now() + waitMs > deadline.at) {
       throw new RenewalError("acme.timeout", `The CA was still busy with ${what} when the order's time was up.`, {

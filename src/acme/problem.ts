@@ -1,9 +1,14 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
-import { type ErrorCode, RenewalError } from "../domain/errors.ts";
-import { retryAtOf } from "./retryAfter.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { ErrorCode } from "../domain/errorTable.ts";
+import { sanitize } from "../domain/text.ts";
+import { DAY_MS, retryAfterInstant } from "../domain/time.ts";
 
-const TEXT_CHARACTERS_MAX = 500;
+/** No limit of a public CA lasts longer than its week; a stranger's header must not silence us for years. */
+export const RETRY_AFTER_MAX_MS = 7 * DAY_MS;
+
+export const TEXT_CHARACTERS_MAX = 500;
 const SUBPROBLEMS_SHOWN_MAX = 5;
 
 const identifier = z.object({ type: z.string(), value: z.string() });
@@ -82,7 +87,7 @@ interface Refusal {
 export function refusalError({ what, status, headers, body, now }: Refusal): RenewalError {
   const parsed = problemSchema.safeParse(body);
   const problem: Problem = parsed.success ? parsed.data : { type: "about:blank", detail: `HTTP status ${status}` };
-  const retryAt = retryAtOf(headers["retry-after"], now);
+  const retryAt = retryAfterInstant(headers["retry-after"], { now: now, maxMs: RETRY_AFTER_MAX_MS });
   return new RenewalError(codeOfAnswer(problem, status), `${what}: ${describeProblem(problem)}`, {
     cause: { ...problem, status },
     ...(retryAt !== null && { retryAt }),
@@ -138,17 +143,5 @@ export function describeProblem(problem: Problem): string {
   const list = parts.length === 0 ? "" : ` [${parts.join("; ")}${more > 0 ? `; and ${more} more` : ""}]`;
   const type = problem.type === "about:blank" ? "" : ` (${sanitize(problem.type.replace(PREFIX, ""), 100)})`;
   const text = sanitize(problem.detail ?? problem.title ?? "no reason given", parts.length === 0 ? 390 : 150);
-  return sanitize(`${text}${type}${list}`);
-}
-
-/**
- * Text of a stranger made safe for logs, terminals and pages: control, format (bidirectional overrides) and line
- * separator characters become spaces, and the length is bounded.
- */
-export function sanitize(text: string, charactersMax: number = TEXT_CHARACTERS_MAX): string {
-  const line = text
-    .slice(0, charactersMax * 4)
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\s]+/gu, " ")
-    .trim();
-  return line.length > charactersMax ? `${line.slice(0, charactersMax - 1)}…` : line;
+  return sanitize(`${text}${type}${list}`, TEXT_CHARACTERS_MAX);
 }

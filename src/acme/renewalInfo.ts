@@ -1,16 +1,16 @@
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { RenewalInfo } from "../domain/renewalInfo.ts";
+import { DAY_MS, HOUR_MS, retryAfterInstant } from "../domain/time.ts";
 import { certId } from "../x509/certId.ts";
 import { parseJson } from "./directory.ts";
-import { refusalError } from "./problem.ts";
-import { retryAtOf } from "./retryAfter.ts";
+import { RETRY_AFTER_MAX_MS, refusalError } from "./problem.ts";
 import type { CertificateAuthority } from "./session.ts";
 
 /** RFC 9773 §4.3.2: a client limits what it is told, as a mistaken CA could silence it or make it hammer. */
 const POLL_MIN_MS = 60_000;
-const POLL_MAX_MS = 86_400_000;
-const POLL_DEFAULT_MS = 6 * 3_600_000;
+const POLL_MAX_MS = DAY_MS;
+const POLL_DEFAULT_MS = 6 * HOUR_MS;
 
 /** It is shown to people: nothing but printable ASCII, and no more than a line or two. */
 const EXPLANATION_URL = /^https:\/\/[\x21-\x7e]{1,1990}$/;
@@ -39,7 +39,8 @@ export async function fetchRenewalInfo(
   const now = ca.now();
   if (status !== 200)
     throw refusalError({ what: `CA "${ca.issuer}" refused renewalInfo`, status, headers, body: parseJson(body), now });
-  const retryAt = retryAtOf(headers["retry-after"], now) ?? now + POLL_DEFAULT_MS;
+  const retryAt =
+    retryAfterInstant(headers["retry-after"], { now: now, maxMs: RETRY_AFTER_MAX_MS }) ?? now + POLL_DEFAULT_MS;
   const pollAt = Math.min(Math.max(retryAt, now + POLL_MIN_MS), now + POLL_MAX_MS);
   const refuse = (why: string, cause?: unknown): never => {
     throw new RenewalError("acme.renewalInfo", `CA "${ca.issuer}" answered renewalInfo with ${why}; it is ignored.`, {

@@ -1,4 +1,5 @@
-import type { ErrorCode, RenewalError } from "../domain/errors.ts";
+import type { RenewalError } from "../domain/errors.ts";
+import type { ErrorCode } from "../domain/errorTable.ts";
 
 /** The one table of exit codes; docs/cli.md and `renewd --help` are made from it. */
 export const EXIT = {

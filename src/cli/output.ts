@@ -1,7 +1,8 @@
 import type { RenewalError } from "../domain/errors.ts";
+import { inert } from "../domain/text.ts";
 import type { Screen } from "./terminal/style.ts";
 import { paint } from "./terminal/style.ts";
-import { inert, inertJson } from "./terminal/text.ts";
+import { inertJson } from "./terminal/text.ts";
 
 /** stdout or stderr, as far as we use it. */
 export interface Stream {

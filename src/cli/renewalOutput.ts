@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { App } from "../compose/index.ts";
 import type { Renewal } from "../domain/renewal.ts";
+import { inert } from "../domain/text.ts";
 import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
-import { inert } from "./terminal/text.ts";
 import { durationOption } from "./timeOptions.ts";
 import { watch } from "./watch.ts";
 

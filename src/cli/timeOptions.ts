@@ -1,13 +1,13 @@
 import { RenewalError } from "../domain/errors.ts";
+import { parseDuration } from "../domain/time.ts";
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-const DURATION = /^(\d{1,6})(s|m|h|d|w)$/;
+const UNITS = ["s", "m", "h", "d", "w"] as const;
 /** A date, or the instants that renewd itself prints; without a zone they are UTC, as everything renewd prints. */
 const INSTANT = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)(Z|[+-]\d{2}:\d{2})?)?$/;
 
 /** `10m` in milliseconds. Throws `request.invalid` naming the option. */
 export function durationOption(option: string, text: string): number {
-  const durationMs = parseDuration(text);
+  const durationMs = parseDuration(text, UNITS);
   if (durationMs === null || durationMs === 0)
     throw new RenewalError("request.invalid", `${option}: "${text}" is not a duration such as 30s, 10m or 2h`);
   return durationMs;
@@ -15,21 +15,16 @@ export function durationOption(option: string, text: string): number {
 
 /** `7d` (that long ago) or a date, as ms since epoch. Throws `request.invalid` naming the option. */
 export function pastOption(option: string, text: string, now: number): number {
-  const durationMs = parseDuration(text);
+  const durationMs = parseDuration(text, UNITS);
   return durationMs === null ? instant(option, text) : now - durationMs;
 }
 
 /** `2d` (from now) or a date, as ms since epoch. Throws `request.invalid` naming the option, also when it has passed. */
 export function futureOption(option: string, text: string, now: number): number {
-  const durationMs = parseDuration(text);
+  const durationMs = parseDuration(text, UNITS);
   const at = durationMs === null ? instant(option, text) : now + durationMs;
   if (at <= now) throw new RenewalError("request.invalid", `${option}: "${text}" is not in the future`);
   return at;
-}
-
-function parseDuration(text: string): number | null {
-  const [, amount, unit] = DURATION.exec(text) ?? [];
-  return amount === undefined ? null : Number(amount) * (UNIT_MS[unit ?? ""] ?? Number.NaN);
 }
 
 function instant(option: string, text: string): number {

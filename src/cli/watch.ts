@@ -1,7 +1,9 @@
 import { setMaxListeners } from "node:events";
 import type { App } from "../compose/index.ts";
-import { ERRORS, isErrorCode, toRenewalError } from "../domain/errors.ts";
+import { toRenewalError } from "../domain/errors.ts";
+import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
 import { isActive, type Renewal, type RenewalState } from "../domain/renewal.ts";
+import { inert } from "../domain/text.ts";
 import { formatDuration } from "../domain/time.ts";
 import { follow } from "../renewal/operator/streamEvents.ts";
 import { eventError, eventSentence } from "../reports/eventSentence.ts";
@@ -10,7 +12,6 @@ import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
 import type { Started } from "./requestRenewals.ts";
 import { paint } from "./terminal/style.ts";
-import { inert } from "./terminal/text.ts";
 
 /** How a renewal stood when waiting for it ended. */
 export interface Ended {

@@ -1,18 +1,45 @@
-const UNITS = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["min", 60_000],
-  ["s", 1_000],
+export const SECOND_MS = 1_000;
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 86_400_000;
+
+/** Units of durations as people write them: `500ms`, `30s`, `10m`, `2h`, `1d`, `1w`. */
+const WRITTEN_UNITS = {
+  ms: 1,
+  s: SECOND_MS,
+  m: MINUTE_MS,
+  h: HOUR_MS,
+  d: DAY_MS,
+  w: 7 * DAY_MS,
+} as const;
+export type DurationUnit = keyof typeof WRITTEN_UNITS;
+
+/** Nothing that renewd is told to wait for lasts longer, and instants far beyond it are no dates any more. */
+const DURATION_MAX_MS = 36_500 * DAY_MS;
+
+/** `10m` in milliseconds; null: not a whole number with one of these units, or more than a century. */
+export function parseDuration(text: string, units: readonly DurationUnit[]): number | null {
+  const [, amount, written] = /^(\d{1,9})([a-z]{1,2})$/.exec(text) ?? [];
+  const unit = units.find((each) => each === written);
+  const durationMs = unit === undefined ? Number.NaN : Number(amount) * WRITTEN_UNITS[unit];
+  return durationMs <= DURATION_MAX_MS ? durationMs : null;
+}
+
+const SPOKEN_UNITS = [
+  ["d", DAY_MS],
+  ["h", HOUR_MS],
+  ["min", MINUTE_MS],
+  ["s", SECOND_MS],
 ] as const;
 
 /** "3 d 4 h", "12 min 5 s", "0.4 s": the two largest units, for people. */
 export function formatDuration(durationMs: number): string {
   const ms = Math.abs(durationMs);
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
-  const largest = UNITS.findIndex(([, size]) => ms >= size);
+  if (ms < 10_000) return `${(ms / SECOND_MS).toFixed(1)} s`;
+  const largest = SPOKEN_UNITS.findIndex(([, size]) => ms >= size);
   const parts: string[] = [];
   let rest = ms;
-  for (const [unit, size] of UNITS.slice(largest, largest + 2)) {
+  for (const [unit, size] of SPOKEN_UNITS.slice(largest, largest + 2)) {
     const count = Math.floor(rest / size);
     rest -= count * size;
     if (count > 0) parts.push(`${count} ${unit}`);
@@ -26,4 +53,17 @@ export function formatInstant(at: number): string {
     .toISOString()
     .replace("T", " ")
     .replace(/\.\d+Z$/, "Z");
+}
+
+/**
+ * The instant (ms since epoch) that a Retry-After header names, in seconds or as a date (RFC 9110 §10.2.3), never later than
+ * `maxMs` from now: a stranger's header must not silence renewd for years. null: none, or none that makes sense.
+ */
+export function retryAfterInstant(
+  header: string | undefined,
+  { now, maxMs }: { now: number; maxMs: number },
+): number | null {
+  if (header === undefined) return null;
+  const at = /^\s*\d+\s*$/.test(header) ? now + Number(header) * SECOND_MS : Date.parse(header);
+  return Number.isNaN(at) ? null : Math.min(Math.max(at, now), now + maxMs);
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { Notification } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
+import { sanitize } from "../domain/text.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -71,10 +72,7 @@ function problem(
   if (error.code === "ENOENT") return "is not found";
   if (error.code === "EACCES") return "may not be executed";
   if (error.killed) return `did not end within ${TIMEOUT_MS / 1_000} s`;
-  const said = stderr
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, " ")
-    .trim()
-    .slice(-OUTPUT_CHARS_MAX);
+  const said = sanitize(stderr, OUTPUT_CHARS_MAX, "end");
   return `ended with exit code ${error.code ?? "unknown"}${said === "" ? "" : `: ${said}`}`;
 }
 

@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { type RedisOptions as AllClientOptions, Cluster, Redis } from "ioredis";
+import { raceAbort } from "../domain/abort.ts";
 import { isReply, unavailable } from "./failure.ts";
 import { addressOf, type RedisNode, type RedisOptions } from "./options.ts";
 
@@ -72,7 +73,7 @@ function connect(redis: RedisOptions, role: ClientOptions): RedisConnection {
       stop.throwIfAborted();
       try {
         await untilReady(client, stop);
-        return await Promise.race([work(), untilAborted(stop)]);
+        return await raceAbort(stop, work);
       } catch (error) {
         signal?.throwIfAborted();
         const silent = new Error(`no answer within ${timeoutMs} ms`);
@@ -88,20 +89,9 @@ function connect(redis: RedisOptions, role: ClientOptions): RedisConnection {
 
 function untilReady(client: Redis | Cluster, signal: AbortSignal): Promise<void> {
   if (client.status === "ready") return Promise.resolve();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = (): void => reject(signal.reason);
+  const { promise, resolve } = Promise.withResolvers<void>();
   client.once("ready", resolve);
-  signal.addEventListener("abort", abort);
-  return promise.finally(() => {
-    client.off("ready", resolve);
-    signal.removeEventListener("abort", abort);
-  });
-}
-
-function untilAborted(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  return promise;
+  return raceAbort(signal, () => promise).finally(() => client.off("ready", resolve));
 }
 
 function createClient(redis: RedisOptions, role: ClientOptions): Redis | Cluster {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { isErrorCode, RenewalError } from "../domain/errors.ts";
+import { RenewalError } from "../domain/errors.ts";
+import { isErrorCode } from "../domain/errorTable.ts";
 import { connectProducer } from "./connection.ts";
 import { QUEUES } from "./names.ts";
 import { describeRedis, type RedisOptions } from "./options.ts";

@@ -3,9 +3,10 @@ import { endpointKey, type Observation } from "../domain/endpoint.ts";
 import type { Store } from "../domain/store.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
+import { stoppedBy } from "./failures.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { isQuarantined, stoppedBy } from "./problems.ts";
+import { isQuarantined } from "./problems.ts";
 
 /** `renewd certificates --json`. Instants are ISO 8601. */
 export interface CertificatesReport {

@@ -1,13 +1,13 @@
 import { QUARANTINED } from "../domain/certificate.ts";
 import { endpointKey } from "../domain/endpoint.ts";
-import { ERRORS, type ErrorClass, isErrorCode } from "../domain/errors.ts";
+import { ERRORS, type ErrorClass, isErrorCode } from "../domain/errorTable.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import { formatDuration } from "../domain/time.ts";
-import { wavesOf } from "../domain/waves.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
 import { expiryWarningAt, renewalWindow } from "../renewal/rules/window.ts";
+import { type Failure, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type Member, progressOf } from "./fleet.ts";
 
 /** Worst first: the first one is the headline. */
@@ -30,18 +30,6 @@ export interface Problem {
   readonly kind: ProblemKind;
   /** A sentence without the certificate's name. */
   readonly what: string;
-}
-
-/** Something renewd tried and could not do. Text may come from a CA or a target. */
-export interface Failure {
-  /** `issuing`, `wave`, `target NAME`, `endpoint KEY` or `last renewal`. */
-  readonly where: string;
-  readonly code: string;
-  readonly message: string;
-  readonly action: string;
-  readonly attempts: number;
-  /** ms since epoch. */
-  readonly nextAttemptAt: number | null;
 }
 
 /** What the rules below look at, for one certificate. */
@@ -172,70 +160,6 @@ export function needsPerson(problems: readonly Problem[], complaints: readonly F
   );
 }
 
-/** Every error that has not been overcome yet, the one that stops most first. */
-export function failuresOf(member: Member): Failure[] {
-  const { record } = member;
-  const found = stoppedBy(member);
-  for (const status of unprovedEndpoints(member)) {
-    if (status.errorCode !== null)
-      found.push(failure(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
-  }
-  if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
-    found.push(failure("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
-  }
-  return found;
-}
-
-/** What keeps a renewal from going on, or kept the last one. */
-export function stoppedBy({ certificate, active, deployments }: Member): Failure[] {
-  const found: Failure[] = [];
-  if (active !== null && active.errorCode !== null)
-    found.push(
-      failure(
-        active.state === "held" ? "wave" : "issuing",
-        active.errorCode,
-        active.errorMessage,
-        active.attempts,
-        active.retryAt,
-      ),
-    );
-  for (const row of deployments) {
-    if (
-      row.errorCode === null ||
-      row.deployedGeneration >= row.wantedGeneration ||
-      !certificate.targets.includes(row.target)
-    )
-      continue;
-    found.push(
-      failure(
-        `target ${row.target}`,
-        row.errorCode,
-        row.errorMessage,
-        row.attempts,
-        row.exhausted ? null : row.nextAttemptAt,
-      ),
-    );
-  }
-  return found;
-}
-
-/** Back-off or bake that a renewal in flight is sitting out, ms since epoch; null: it should be moving. */
-export function waitsUntil({ active, certificate, deployments }: Member, now: number): number | null {
-  if (active === null) return null;
-  if (active.retryAt !== null && active.retryAt > now) return active.retryAt;
-  // Later waves are due as far as their rows say, but get nothing before the first that is not done.
-  for (const { targets, bakeMs } of wavesOf(certificate)) {
-    const rows = deployments.filter(({ target }) => targets.includes(target));
-    const waiting = rows
-      .filter((row) => row.deployedGeneration < row.wantedGeneration && !row.exhausted)
-      .map((row) => row.nextAttemptAt ?? 0);
-    if (waiting.length > 0) return waiting.every((at) => at > now) ? Math.min(...waiting) : null;
-    const bakedAt = bakeMs === 0 ? 0 : Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + bakeMs;
-    if (bakedAt > now) return bakedAt;
-  }
-  return null;
-}
-
 export function isQuarantined(record: Member["record"]): boolean {
   // A person may have paused it since, for reasons of their own.
   return (
@@ -243,28 +167,6 @@ export function isQuarantined(record: Member["record"]): boolean {
     record.lastErrorCode === "internal.crashLoop" &&
     (record.pausedReason?.startsWith(QUARANTINED) ?? false)
   );
-}
-
-function unprovedEndpoints({
-  certificate,
-  endpoints,
-  version,
-}: Pick<Member, "certificate" | "endpoints" | "version">): Member["endpoints"] {
-  const keys = certificate.endpoints.map(endpointKey);
-  return endpoints.filter(
-    (status) => keys.includes(status.endpoint) && status.generation === version?.generation && !status.proved,
-  );
-}
-
-function failure(
-  where: string,
-  code: string,
-  message: string | null,
-  attempts: number,
-  nextAttemptAt: number | null,
-): Failure {
-  const action = isErrorCode(code) ? ERRORS[code].action : ERRORS["internal.bug"].action;
-  return { where, code, message: message ?? "no message was recorded", action, attempts, nextAttemptAt };
 }
 
 function shown(names: readonly string[]): string {

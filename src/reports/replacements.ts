@@ -2,10 +2,10 @@ import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
 import type { Store } from "../domain/store.ts";
+import { waitsUntil } from "./failures.ts";
 import { type BudgetOf, loadFleet, type Member, planDecisionOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { exhaustedLimits } from "./limits.ts";
-import { waitsUntil } from "./problems.ts";
 
 /** `renewd replace status --json`. */
 export interface ReplacementReport {

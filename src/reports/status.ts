@@ -2,20 +2,11 @@ import type { Certificate } from "../domain/certificate.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
+import { failuresOf, stoppedBy, waitsUntil } from "./failures.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { type Notice, noticesOf, silentChannels } from "./notices.ts";
-import {
-  type Case,
-  earliestExpiry,
-  failuresOf,
-  isQuarantined,
-  needsPerson,
-  type Problem,
-  problemsOf,
-  stoppedBy,
-  waitsUntil,
-} from "./problems.ts";
+import { type Case, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
 
 /** `renewd status --json`. Instants are ISO 8601. */
 export interface StatusReport {

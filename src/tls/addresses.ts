@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { reasonOf } from "./reasons.ts";
 
@@ -15,7 +16,8 @@ export const systemResolve: Resolve = async (host) =>
 /** Each address once, in the resolver's order. Throws `verify.unreachable` when there is none, or the signal's reason. */
 export async function addressesOf(host: string, resolve: Resolve, signal: AbortSignal): Promise<string[]> {
   if (isIP(host)) return [host];
-  const addresses = await unlessAborted(resolve(host), signal).catch((error: unknown) => {
+  // The system's lookup cannot be cancelled; its late answer is dropped.
+  const addresses = await raceAbort(signal, () => resolve(host)).catch((error: unknown) => {
     signal.throwIfAborted();
     throw new RenewalError("verify.unreachable", `${host}: ${reasonOf(error)}`, { cause: error });
   });
@@ -28,14 +30,4 @@ export async function addressesOf(host: string, resolve: Resolve, signal: AbortS
     );
   }
   return unique;
-}
-
-/** The system's lookup cannot be cancelled; its late answer is dropped. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => reject(signal.reason);
-    if (signal.aborted) aborted();
-    signal.addEventListener("abort", aborted, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
-  });
 }

@@ -1,5 +1,5 @@
 import type { ObservationProblem, ServedCertificate } from "../domain/endpoint.ts";
-import type { ErrorCode } from "../domain/errors.ts";
+import type { ErrorCode } from "../domain/errorTable.ts";
 
 /** What the checks need of the version that should be live; `chain` are SHA-256 fingerprints after the leaf, in order. */
 export interface ExpectedCertificate {

@@ -1,4 +1,4 @@
-import { oneLine } from "./text.ts";
+import { sanitize } from "../domain/text.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused: nothing listens there",
@@ -32,6 +32,6 @@ export function reasonOf(error: unknown): string {
   const alert = /ALERT_([A-Z_]+)$/.exec(code)?.[1];
   if (alert) return `it refuses the handshake (TLS alert ${alert.toLowerCase().replaceAll("_", " ")})`;
   if (code.startsWith("ERR_SSL_"))
-    return `the handshake failed (${oneLine(code.slice("ERR_SSL_".length).toLowerCase().replaceAll("_", " "), 80)})`;
-  return oneLine(error instanceof Error ? error.message : String(error), 200) || "unknown reason";
+    return `the handshake failed (${sanitize(code.slice("ERR_SSL_".length).toLowerCase().replaceAll("_", " "), 80)})`;
+  return sanitize(error instanceof Error ? error.message : String(error), 200) || "unknown reason";
 }

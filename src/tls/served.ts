@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import type { ServedCertificate } from "../domain/endpoint.ts";
+import { sanitize } from "../domain/text.ts";
 import { readSubjectAltNames } from "./subjectAltNames.ts";
-import { oneLine } from "./text.ts";
 
 /** Longest chain recorded. Real ones have one to three; OpenSSL already refuses more than 100 kB of certificates. */
 export const SERVED_CHAIN_MAX = 16;
@@ -15,8 +15,8 @@ export function describeServed(leaf: X509Certificate): ServedCertificate {
     serial: leaf.serialNumber.toUpperCase(),
     subjectAltNames: readSubjectAltNames(leaf.subjectAltName)
       .slice(0, NAMES_MAX)
-      .map((name) => oneLine(name, NAME_LENGTH_MAX)),
-    issuer: oneLine(leaf.issuer, NAME_LENGTH_MAX),
+      .map((name) => sanitize(name, NAME_LENGTH_MAX)),
+    issuer: sanitize(leaf.issuer, NAME_LENGTH_MAX),
     notBefore: leaf.validFromDate.getTime(),
     notAfter: leaf.validToDate.getTime(),
     chain: restInWireOrder(leaf).map(fingerprintOf),

@@ -185,7 +185,8 @@ export const DRAWERS: ReadonlySet<string> = new Set([
   "types",
 ]);
 
-export const LINES_MAX = 300;
+/** A file that makes a reader scroll is split by idea; tables of cases in tests may be longer. */
+export const LINES_MAX = { product: 300, tests: 400 } as const;
 
 const names = (list: readonly string[] | undefined, note: string): string[] =>
   (list ?? []).map((name) => `${name}${note}`);

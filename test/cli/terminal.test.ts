@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { createOutput } from "../../src/cli/output.ts";
 import { paint } from "../../src/cli/terminal/style.ts";
 import { renderTable } from "../../src/cli/terminal/table.ts";
-import { displayWidth, inert, inertJson, truncate, wrap } from "../../src/cli/terminal/text.ts";
+import { displayWidth, inertJson, truncate, wrap } from "../../src/cli/terminal/text.ts";
+import { inert } from "../../src/domain/text.ts";
 
 const HOSTILE = [
   ["a window title", "\u001b]0;owned\u0007", "\\x1b]0;owned\\x07"],

@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { accountAdmin, openReader } from "../../compose/index.ts";
 import type { AccountAdmin, AccountFacts } from "../../domain/account.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
-import { inert } from "../terminal/text.ts";
 
 /** `renewd account … --json`. */
 export interface AccountReport {

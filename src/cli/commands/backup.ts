@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { backupConfigured } from "../../compose/index.ts";
+import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
 import { rowsSentence } from "../render/rows.ts";
-import { inert } from "../terminal/text.ts";
 
 /** `renewd backup --json`. */
 export interface BackupDocument {

@@ -3,8 +3,8 @@ import { loadConfig } from "../../config/load.ts";
 import type { ConfigProblem } from "../../config/read/problems.ts";
 import { configJsonSchema } from "../../config/schema/jsonSchema.ts";
 import { REGISTRIES } from "../../config/schema/registries.ts";
+import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
-import { inert } from "../terminal/text.ts";
 
 /** `renewd config check --json`. */
 export interface ConfigCheckReport {

@@ -2,12 +2,12 @@ import { open } from "node:fs/promises";
 import type { Command } from "commander";
 import { openContext, readForeignPair } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { inert } from "../../domain/text.ts";
 import { importPair } from "../../renewal/operator/importPair.ts";
 import { iso, spoken } from "../../reports/instant.ts";
 import { planReport } from "../../reports/plan.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
 import { silentLog } from "../silentLog.ts";
-import { inert } from "../terminal/text.ts";
 
 /** `renewd import --json`. */
 export interface ImportReport {

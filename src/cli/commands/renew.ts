@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import { inert } from "../../domain/text.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
 import { type Exit, exitOf } from "../exit.ts";
 import type { Output } from "../output.ts";
 import { type RequestOutcome, requestRenewals, type Started } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
-import { inert } from "../terminal/text.ts";
 import { durationOption } from "../timeOptions.ts";
 import { type Ended, watch } from "../watch.ts";
 

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { openReader } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { inert } from "../../domain/text.ts";
 import { canonicalSerial } from "../../domain/version.ts";
 import { draftReplacement, startReplacement } from "../../renewal/plan/replacement.ts";
 import type { Selection } from "../../renewal/rules/replacement.ts";
@@ -9,7 +10,6 @@ import { iso, spoken } from "../../reports/instant.ts";
 import { replacementReport } from "../../reports/replacements.ts";
 import { type Cli, perform } from "../command.ts";
 import { renderReplacements } from "../render/replacements.ts";
-import { inert } from "../terminal/text.ts";
 import { futureOption } from "../timeOptions.ts";
 
 /** `renewd replace --json`. */

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { restoreConfigured } from "../../compose/index.ts";
+import { inert } from "../../domain/text.ts";
 import { iso, spoken } from "../../reports/instant.ts";
 import { type Cli, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
 import { rowsSentence } from "../render/rows.ts";
-import { inert } from "../terminal/text.ts";
 
 /** `renewd restore --json`. */
 export interface RestoreDocument {

@@ -2,13 +2,13 @@ import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../../domain/issuer.ts";
+import { inert } from "../../domain/text.ts";
 import { revoke, versionToRevoke } from "../../renewal/operator/revoke.ts";
 import { type Cli, perform } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { exitOf } from "../exit.ts";
 import { requestedBy, requestRenewals } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
-import { inert } from "../terminal/text.ts";
 
 /** `renewd revoke --json`. */
 export interface RevokeReport {

@@ -1,6 +1,6 @@
+import { inert } from "../../domain/text.ts";
 import { type AuditReport, isWhole } from "../../reports/audit.ts";
 import { paint, type Screen } from "../terminal/style.ts";
-import { inert } from "../terminal/text.ts";
 
 const SHOWN_MAX = 50;
 

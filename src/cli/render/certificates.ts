@@ -1,3 +1,4 @@
+import { inert } from "../../domain/text.ts";
 import type {
   CertificateEntry,
   CertificateState,
@@ -7,7 +8,7 @@ import type {
 import { fromNow, spoken } from "../../reports/instant.ts";
 import { paint, type Screen, type Style } from "../terminal/style.ts";
 import { type Cell, type Column, renderTable } from "../terminal/table.ts";
-import { inert, wrap } from "../terminal/text.ts";
+import { wrap } from "../terminal/text.ts";
 
 const STATE: Readonly<Record<CertificateState, { readonly text: string; readonly style: Style }>> = {
   expired: { text: "EXPIRED", style: "wrong" },

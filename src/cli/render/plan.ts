@@ -1,8 +1,8 @@
+import { inert } from "../../domain/text.ts";
 import { fromNow } from "../../reports/instant.ts";
 import type { PlanEntry, PlanReport } from "../../reports/plan.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
-import { inert } from "../terminal/text.ts";
 
 const HOLD = {
   inFlight: "in flight",

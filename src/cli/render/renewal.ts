@@ -1,8 +1,9 @@
+import { inert } from "../../domain/text.ts";
 import { formatDuration } from "../../domain/time.ts";
 import { spoken } from "../../reports/instant.ts";
 import type { ShownEvent, ShowReport } from "../../reports/renewal.ts";
 import { paint, type Screen } from "../terminal/style.ts";
-import { inert, wrap } from "../terminal/text.ts";
+import { wrap } from "../terminal/text.ts";
 import { outcomeCell } from "./history.ts";
 
 const TIME_WIDTH = 33;

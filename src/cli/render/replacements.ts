@@ -1,7 +1,7 @@
+import { inert } from "../../domain/text.ts";
 import { fromNow, spoken } from "../../reports/instant.ts";
 import type { ReplacementEntry, ReplacementReport } from "../../reports/replacements.ts";
 import type { Screen } from "../terminal/style.ts";
-import { inert } from "../terminal/text.ts";
 
 export function renderReplacements({ replacements, at }: ReplacementReport, _screen: Screen): string {
   if (replacements.length === 0) return "no replacement was started";

@@ -1,9 +1,10 @@
+import { inert } from "../../domain/text.ts";
 import { formatDuration } from "../../domain/time.ts";
 import { fromNow, spoken } from "../../reports/instant.ts";
 import type { InFlight, StatusReport, Trouble } from "../../reports/status.ts";
 import { paint, type Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
-import { inert, wrap } from "../terminal/text.ts";
+import { wrap } from "../terminal/text.ts";
 
 /** So that it stays one screen: the first problems in full, some more in a line each, the rest by their kind. */
 const FULL_MAX = 4;

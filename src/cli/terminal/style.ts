@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { inert } from "./text.ts";
+import { inert } from "../../domain/text.ts";
 
 /** What a reader's eye should do with a piece of text. `proved` is kept for what a handshake proved. */
 export type Style = "proved" | "wrong" | "caution" | "faint" | "strong";

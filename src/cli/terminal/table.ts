@@ -1,5 +1,6 @@
+import { inert } from "../../domain/text.ts";
 import { paint, type Screen, type Style } from "./style.ts";
-import { displayWidth, inert, truncate } from "./text.ts";
+import { displayWidth, truncate } from "./text.ts";
 
 export interface Column {
   readonly title: string;

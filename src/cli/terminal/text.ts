@@ -1,15 +1,5 @@
-/** Control and format characters: escape sequences, line breaks, and marks that make text read in another order than it was written. */
-const ACTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-/** The same characters, less what JSON.stringify escapes by itself; a lone surrogate it escapes too. */
+/** The characters that `inert` spells out, less what JSON.stringify escapes by itself; a lone surrogate it escapes too. */
 const ACTIVE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-/** Text of CAs, endpoints and targets may be hostile: in a terminal it must be something to read and nothing more. */
-export function inert(text: string): string {
-  return text.replace(ACTIVE, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
-  });
-}
 
 /** JSON that is as inert in a terminal as `inert` text: such characters occur inside strings only, where JSON can spell them. */
 export function inertJson(value: unknown): string {

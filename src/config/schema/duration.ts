@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { parseDuration } from "../../domain/time.ts";
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS = ["ms", "s", "m", "h", "d"] as const;
 export const DURATION = /^([1-9]\d{0,8})(ms|s|m|h|d)$/;
 const ADVICE = "must be a whole number with its unit, such as 500ms, 60s, 5m, 2h or 1d";
 
@@ -15,6 +16,5 @@ export function duration({ min, max }: { readonly min: string; readonly max: str
 }
 
 function toMs(text: string): number {
-  const [, amount, unit] = DURATION.exec(text) ?? [];
-  return Number(amount) * (UNIT_MS[unit ?? ""] ?? Number.NaN);
+  return parseDuration(text, UNITS) ?? Number.NaN;
 }

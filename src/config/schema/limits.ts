@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type CaBudget, LIMIT_KINDS, type Limit, type LimitKind, type Limits } from "../../domain/budget.ts";
+import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { duration } from "./duration.ts";
 
 const limit = (what: string) =>
@@ -27,9 +28,6 @@ export const limitsSchema = z.strictObject({
     .optional()
     .describe("Ordering names that were certified before counts only against the limits per set and per failure."),
 });
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 
 interface KnownCa {
   readonly limits: Limits;

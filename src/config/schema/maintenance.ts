@@ -1,12 +1,12 @@
 import { Cron } from "croner";
 import { z } from "zod";
 import type { Freeze } from "../../domain/maintenance.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import { duration } from "./duration.ts";
 
 const CRON_ADVICE =
   "must be five cron fields (minute, hour, day of month, month, day of week) such as `0 2 * * mon-fri`";
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
-const DAY_MS = 86_400_000;
 
 const timeZone = z
   .string()

@@ -1,6 +1,9 @@
-import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { retryAfterInstant } from "../../domain/time.ts";
+import { RETRY_AFTER_MAX_MS } from "../base/httpApi.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 /** A service of AWS, as its errors are told. */
 export interface AwsService {
@@ -68,7 +71,7 @@ interface SdkFailure {
 /** Translates by error name and status, never by text. The SDK's error is not the cause: it may repeat the request. */
 export function awsError(thrown: unknown, call: AwsFailedCall, now: number): RenewalError {
   const failure = read(thrown);
-  const said = sanitize(failure.message, call.hidden);
+  const said = sanitizeAnswer(failure.message, call.hidden);
   const code = codeOf(failure);
   const message = `${call.where}: ${call.action}: ${said === "" ? failure.name : said}${hint(code, call, failure)}`;
   const retryAt = code === "deploy.rateLimited" ? retryAtOf(failure, now) : null;
@@ -93,10 +96,7 @@ function hint(code: ErrorCode, { service, action }: AwsFailedCall, { name }: Sdk
 }
 
 function retryAtOf({ retryAfter }: SdkFailure, now: number): number | null {
-  if (retryAfter === null) return null;
-  if (/^\d{1,6}$/.test(retryAfter)) return now + Number(retryAfter) * 1000;
-  const date = Date.parse(retryAfter);
-  return Number.isNaN(date) ? null : date;
+  return retryAfterInstant(retryAfter ?? undefined, { now, maxMs: RETRY_AFTER_MAX_MS });
 }
 
 function read(thrown: unknown): SdkFailure {

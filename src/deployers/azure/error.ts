@@ -3,7 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { answerError } from "../base/httpApi.ts";
 import { networkProblem } from "../base/networkProblem.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { memberOf, retryAfterOf } from "../base/sdkHeaders.ts";
 
 /** Names of what @azure/identity throws when no token is to be had. */
@@ -34,12 +34,12 @@ export function azureError(thrown: unknown, { what, action, secrets }: AzureCall
   if (thrown instanceof Error && CREDENTIAL_ERRORS.has(thrown.name)) {
     return new RenewalError(
       "deploy.forbidden",
-      `${what}: Microsoft Entra gave no token: ${sanitize(message, ...secrets)}`,
+      `${what}: Microsoft Entra gave no token: ${sanitizeAnswer(message, ...secrets)}`,
     );
   }
   const status = statusOf(thrown);
   if (status === null)
-    return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
+    return new RenewalError("deploy.unreachable", `${what}: ${sanitizeAnswer(networkProblem(thrown), ...secrets)}`);
   return answerError(
     `${what}${hint(status, action)}`,
     { status, headers: retryAfterOf(memberOf(memberOf(thrown, "response"), "headers")), text: message },

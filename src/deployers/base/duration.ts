@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { parseDuration } from "../../domain/time.ts";
 
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
+const UNITS = ["ms", "s", "m"] as const;
 const DURATION = /^([1-9]\d{0,5})(ms|s|m)$/;
 
 /** Upper bound of every wait a deployer's options may ask for: a worker must not hang on one target. */
@@ -17,6 +18,5 @@ export function durationOption(byDefault: string): z.ZodType<number> {
 }
 
 function toMs(text: string): number {
-  const [, amount, unit] = DURATION.exec(text) ?? [];
-  return unit === "ms" || unit === "s" || unit === "m" ? Number(amount) * UNIT_MS[unit] : 0;
+  return parseDuration(text, UNITS) ?? Number.NaN;
 }

@@ -1,9 +1,14 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
-import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { DAY_MS, retryAfterInstant } from "../../domain/time.ts";
 import { networkProblem } from "./networkProblem.ts";
-import { sanitize } from "./sanitize.ts";
+import { sanitizeAnswer } from "./sanitizeAnswer.ts";
+
+/** A vendor's quota lasts for a month at most. */
+export const RETRY_AFTER_MAX_MS = 31 * DAY_MS;
 
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -52,7 +57,7 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
     if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${api.timeoutMs} ms`);
     throw new RenewalError(
       "deploy.unreachable",
-      `${what}: ${sanitize(networkProblem(error), ...(call.secrets ?? []))}`,
+      `${what}: ${sanitizeAnswer(networkProblem(error), ...(call.secrets ?? []))}`,
       { cause: error },
     );
   }
@@ -63,7 +68,7 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
 
 /** What an answer that is no success means, by its status alone (RFC 9110 §15). `what` names the target and the request. */
 export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
-  const said = sanitize(answer.text, ...secrets);
+  const said = sanitizeAnswer(answer.text, ...secrets);
   const retryAt = retryAfter(answer, Date.now());
   return new RenewalError(
     codeOf(answer.status),
@@ -79,11 +84,8 @@ function codeOf(status: number): ErrorCode {
 }
 
 function retryAfter({ status, headers }: HttpAnswer, now: number): number | null {
-  const text = headers["retry-after"];
-  if (text === undefined || (status !== 429 && status !== 503)) return null;
-  if (/^\d{1,6}$/.test(text)) return now + Number(text) * 1_000;
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? null : date;
+  if (status !== 429 && status !== 503) return null;
+  return retryAfterInstant(headers["retry-after"], { now, maxMs: RETRY_AFTER_MAX_MS });
 }
 
 function send(

@@ -1,3 +1,4 @@
+import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
 
 export interface SdkCall<Result> {
@@ -19,16 +20,11 @@ export async function callSdk<Result>(
   signal.throwIfAborted();
   const timeout = AbortSignal.timeout(timeoutMs);
   const both = AbortSignal.any([signal, timeout]);
-  const { promise: given, reject: giveUp } = Promise.withResolvers<never>();
-  const stop = (): void => giveUp(both.reason);
-  both.addEventListener("abort", stop, { once: true });
   try {
-    return await Promise.race([run(both), given]);
+    return await raceAbort(both, () => run(both));
   } catch (error) {
     signal.throwIfAborted();
     if (timeout.aborted) throw new RenewalError("deploy.timeout", `${what} did not answer within ${timeoutMs} ms`);
     throw error instanceof RenewalError ? error : translate(error);
-  } finally {
-    both.removeEventListener("abort", stop);
   }
 }

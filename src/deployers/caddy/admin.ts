@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 /** Where Caddy's JSON configuration names certificate files (module tls.certificates.load_files). */
 const LOAD_FILES = "/config/apps/tls/certificates/load_files";
@@ -66,7 +66,7 @@ export async function reloadFile(
   const answer = await call(admin, { ...change, etag: found.etag, expected: [400, 412, 500] }, signal);
   if (answer.status === 200) return;
   const said =
-    answer.status === 412 ? "somebody else changed its configuration at the same moment" : sanitize(answer.text);
+    answer.status === 412 ? "somebody else changed its configuration at the same moment" : sanitizeAnswer(answer.text);
   throw new RenewalError(
     "deploy.commandFailed",
     `${nameOf(admin)} did not take its configuration with ${add.file}: ${said}`,

@@ -5,7 +5,7 @@ import type { SecretReference } from "../../domain/secretReference.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { answerError, callHttp, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
 import { answerBody, jsonOrNull } from "../base/jsonAnswer.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 // https://developers.cloudflare.com/api/resources/custom_certificates/
 
@@ -128,7 +128,7 @@ export function createCloudflare(
 function refusal(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
   const { data } = failure.safeParse(jsonOrNull(answer.text));
   if (data === undefined) return answerError(what, answer, secrets);
-  const said = sanitize(data.errors.map(({ code, message }) => `${message} (${code})`).join("; "), ...secrets);
+  const said = sanitizeAnswer(data.errors.map(({ code, message }) => `${message} (${code})`).join("; "), ...secrets);
   const forbidden = answer.status === 403 || data.errors.some(({ code }) => CREDENTIAL_CODES.has(code));
   if (forbidden)
     return new RenewalError(

@@ -4,6 +4,7 @@ import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import type { IssuedCertificate, Leaf } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
@@ -11,7 +12,6 @@ import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { type Cloudflare, type CustomCertificate, createCloudflare, type Upload } from "./client.ts";
 
-const DAY_MS = 86_400_000;
 const ID = /^[0-9a-f]{32}$/;
 
 const optionsSchema = z.strictObject({

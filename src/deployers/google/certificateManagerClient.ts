@@ -4,7 +4,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { callGoogle, clientOptions, type GoogleAccess, googleStatus, ONCE } from "./client.ts";
 
 /** What Certificate Manager shows of a certificate. */
@@ -141,6 +141,6 @@ async function finish(
   if (error === null || error === undefined) return;
   throw new RenewalError(
     "deploy.refused",
-    `Google Certificate Manager did not change ${name}: ${sanitize(error.message ?? "no reason given", ...secrets)}`,
+    `Google Certificate Manager did not change ${name}: ${sanitizeAnswer(error.message ?? "no reason given", ...secrets)}`,
   );
 }

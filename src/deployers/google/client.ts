@@ -6,7 +6,7 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { answerError } from "../base/httpApi.ts";
 import { jsonOrNull } from "../base/jsonAnswer.ts";
 import { networkProblem } from "../base/networkProblem.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { callSdk } from "../base/sdkCall.ts";
 import { retryAfterOf } from "../base/sdkHeaders.ts";
 import { secretOption } from "../base/secretOption.ts";
@@ -109,14 +109,14 @@ function googleError(
   const parsed = thrown instanceof Error ? failure.safeParse({ ...thrown }) : null;
   const message = thrown instanceof Error ? thrown.message : "";
   if (parsed?.success !== true)
-    return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
+    return new RenewalError("deploy.unreachable", `${what}: ${sanitizeAnswer(networkProblem(thrown), ...secrets)}`);
   const { status, response, config } = parsed.data;
   const text = body.safeParse(jsonOrNull(message)).data?.error.message ?? message;
   if (fromTokenService(config?.url))
-    return new RenewalError("deploy.forbidden", `${what}: Google gave no token: ${sanitize(text, ...secrets)}`);
+    return new RenewalError("deploy.forbidden", `${what}: Google gave no token: ${sanitizeAnswer(text, ...secrets)}`);
   // ABORTED and ALREADY_EXISTS: somebody else is at the same resource right now.
   if (status === 409)
-    return new RenewalError("deploy.unreachable", `${what} met another change: ${sanitize(text, ...secrets)}`);
+    return new RenewalError("deploy.unreachable", `${what} met another change: ${sanitizeAnswer(text, ...secrets)}`);
   const hint = status === 403 ? ` (it needs the permission ${permission})` : "";
   return answerError(`${what}${hint}`, { status, headers: retryAfterOf(response?.headers), text }, secrets);
 }

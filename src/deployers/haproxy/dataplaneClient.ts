@@ -3,7 +3,7 @@ import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 const STORAGE = "/v3/services/haproxy/storage";
 const RELOADS = "/v3/services/haproxy/reloads";
@@ -108,7 +108,7 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
       if (status === "failed")
         throw new RenewalError(
           "deploy.commandFailed",
-          `${api.name}: HAProxy did not reload: ${sanitize(response ?? "", address.password)}`,
+          `${api.name}: HAProxy did not reload: ${sanitizeAnswer(response ?? "", address.password)}`,
         );
       if (performance.now() > deadline)
         throw new RenewalError(

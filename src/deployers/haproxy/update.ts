@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
 import { haproxyCommand, type RuntimeAddress, showCertificate } from "./runtime.ts";
@@ -118,5 +118,5 @@ function explain(error: unknown, name: string, bundle: string): unknown {
 
 // HAProxy repeats a command it does not know, and a payload it read as one must not show.
 export function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
-  return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${sanitize(answer, secret)}`);
+  return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${sanitizeAnswer(answer, secret)}`);
 }

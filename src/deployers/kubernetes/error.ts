@@ -4,7 +4,7 @@ import type { Secret } from "../../domain/secret.ts";
 import { answerError } from "../base/httpApi.ts";
 import { jsonOrNull } from "../base/jsonAnswer.ts";
 import { networkProblem } from "../base/networkProblem.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 /** What an API server answered instead of what was asked for. */
 export interface KubernetesFailure {
@@ -60,9 +60,9 @@ export function kubernetesError(
 ): RenewalError {
   const failure = readFailure(thrown);
   if (failure === null)
-    return new RenewalError("deploy.unreachable", `${what}: ${sanitize(networkProblem(thrown), ...secrets)}`);
+    return new RenewalError("deploy.unreachable", `${what}: ${sanitizeAnswer(networkProblem(thrown), ...secrets)}`);
   if (failure.owners.length > 0) {
-    const owners = sanitize(failure.owners.join(", "), ...secrets);
+    const owners = sanitizeAnswer(failure.owners.join(", "), ...secrets);
     return new RenewalError(
       "deploy.refused",
       `${what}: others own what renewd wants to write: ${owners}; if they no longer need it, set \`takeOver: true\``,

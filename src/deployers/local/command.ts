@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { type ErrorCode, RenewalError } from "../../domain/errors.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 export interface Command {
   /** Program and arguments; never through a shell. */
@@ -43,7 +44,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
     throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
   if (ended.code === 0) return ended.stdout;
   const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
-  const said = sanitize(
+  const said = sanitizeAnswer(
     ended.stderr.trim() === "" ? ended.stdout : ended.stderr,
     command.secret ?? null,
     command.stdin ?? null,

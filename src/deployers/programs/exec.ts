@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
-import type { ErrorCode } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";

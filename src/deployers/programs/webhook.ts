@@ -10,7 +10,7 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { callHttp, type HttpAnswer, type HttpApi } from "../base/httpApi.ts";
 import { pairPem } from "../base/pairPem.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { signingKey, signWebhook } from "./webhookSignature.ts";
@@ -141,7 +141,7 @@ function conflict(
         "if renewd's database was lost, let the receiver forget it",
     );
   }
-  const said = sanitize(answer.text, ...hidden);
+  const said = sanitizeAnswer(answer.text, ...hidden);
   return new RenewalError(
     "deploy.refused",
     `the receiver at ${origin} answered 409 but names no newer generation${said === "" ? "" : `: ${said}`}`,
@@ -160,7 +160,7 @@ function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string
   );
   const kept = facts.flatMap(([name, value]): [string, string | number][] => {
     if (typeof value === "number" && Number.isFinite(value)) return [[name, value]];
-    return typeof value === "string" ? [[name, sanitize(value, ...hidden).slice(0, FACT_CHARS_MAX)]] : [];
+    return typeof value === "string" ? [[name, sanitizeAnswer(value, ...hidden).slice(0, FACT_CHARS_MAX)]] : [];
   });
   return Object.fromEntries(kept.slice(0, RECEIPT_FACTS_MAX));
 }

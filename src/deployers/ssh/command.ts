@@ -1,7 +1,7 @@
 import type { ClientChannel } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { collect } from "../local/command.ts";
 import type { SshConnection } from "./connection.ts";
 
@@ -59,7 +59,7 @@ export async function runRemote(
   if (ended.code === 0) return;
   const how =
     ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
-  const said = sanitize(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, secret);
+  const said = sanitizeAnswer(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, secret);
   throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}${said === "" ? "" : `: ${said}`}`);
 }
 

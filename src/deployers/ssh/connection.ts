@@ -1,9 +1,10 @@
 import { connect as connectSocket } from "node:net";
 import type { Client, ConnectConfig, ParsedKey } from "ssh2";
+import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
-import { sanitize } from "../base/sanitize.ts";
+import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { hostKeyAlgorithms, isPinned, type OfferedKey, offeredKey } from "./hostKey.ts";
 
 export interface SshLogin {
@@ -119,12 +120,11 @@ async function bounded<T>(
   lost.throwIfAborted();
   const timeout = AbortSignal.timeout(timeoutMs);
   const stop = AbortSignal.any([signal, lost, timeout]);
-  let giveUp = (): void => undefined;
   try {
-    return await new Promise<T>((resolve, reject) => {
-      giveUp = () => reject(stop.reason);
-      stop.addEventListener("abort", giveUp, { once: true });
+    return await raceAbort(stop, () => {
+      const { promise, resolve, reject } = Promise.withResolvers<T>();
       start((error, value) => (error ? reject(error) : resolve(value)));
+      return promise;
     });
   } catch (error) {
     signal.throwIfAborted();
@@ -132,8 +132,6 @@ async function bounded<T>(
     lost.throwIfAborted();
     if (timeout.aborted) throw new RenewalError("deploy.timeout", `${name} did not ${what} within ${timeoutMs} ms`);
     throw error;
-  } finally {
-    stop.removeEventListener("abort", giveUp);
   }
 }
 
@@ -141,7 +139,10 @@ function checkKey(parsed: ParsedKey | Error, name: string): void {
   const problem = parsed instanceof Error ? parsed.message : parsed.isPrivateKey() ? null : "it is a public key";
   // ssh2 says what is wrong with a key, never the key.
   if (problem !== null)
-    throw new RenewalError("config.secret", `the \`privateKey\` for ${name} cannot be used: ${sanitize(problem)}`);
+    throw new RenewalError(
+      "config.secret",
+      `the \`privateKey\` for ${name} cannot be used: ${sanitizeAnswer(problem)}`,
+    );
 }
 
 function translate(
@@ -169,5 +170,7 @@ function translate(
       { cause: error },
     );
   }
-  return new RenewalError("deploy.unreachable", `${name}: ${sanitize(error.message) || "no answer"}`, { cause: error });
+  return new RenewalError("deploy.unreachable", `${name}: ${sanitizeAnswer(error.message) || "no answer"}`, {
+    cause: error,
+  });
 }

@@ -2,12 +2,13 @@ import { randomBytes } from "node:crypto";
 import { posix } from "node:path";
 import type { Stats } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
+import { HOUR_MS } from "../../domain/time.ts";
 import { type FileToWrite, type StagedFiles, wantedAttributes } from "../local/atomicFiles.ts";
 import type { Sftp } from "./sftp.ts";
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
 /** What a crashed attempt left goes after this; a younger one may belong to an attempt that still runs. */
-const STRAY_AGE_MS = 3_600_000;
+const STRAY_AGE_MS = HOUR_MS;
 /** A worker that is told to stop must not hang on tidying up. */
 const TIDY_MAX_MS = 5_000;
 /** Once swapping has begun an abort no longer counts; each request has its own time limit. */

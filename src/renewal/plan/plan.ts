@@ -1,6 +1,7 @@
 import type { Bucket } from "../../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import type { Reason, Renewal, Trigger } from "../../domain/renewal.ts";
+import { HOUR_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { type Buckets, byKey, keyOf, spend } from "../rules/budget.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
@@ -17,7 +18,7 @@ const REPLACEMENT_PRIORITY = 60;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
 /** While an operator's window or freeze holds a certificate, the planner looks again this often. */
-const MAINTENANCE_LOOK_MS = 3_600_000;
+const MAINTENANCE_LOOK_MS = HOUR_MS;
 /** A planner that has yet to be reloaded leaves a certificate to the others for this long. */
 const OUTDATED_LOOK_MS = 60_000;
 

@@ -1,16 +1,17 @@
-import { type ErrorCode, RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Issuer } from "../../domain/issuer.ts";
 import type { RenewalInfo, RenewalInfoRecord } from "../../domain/renewalInfo.ts";
+import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { chooseInstant } from "../rules/suggestion.ts";
 
-const DAY_MS = 86_400_000;
 /** Planning waits for a poll round, so it is short; what it leaves is due at the next tick. */
 const ROUND_MS = 20_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** After failure 1, 2, 3 …; the last repeats. A CA wants to be asked twice a day at least (RFC 9773 §4.3.3). */
-const BACKOFF_MS = [60_000, 600_000, 3_600_000, 6 * 3_600_000];
+const BACKOFF_MS = [60_000, 600_000, HOUR_MS, 6 * HOUR_MS];
 /** Polls of a fleet issued together drift apart by up to this fraction of their interval. */
 const SPREAD_FRACTION = 0.05;
 

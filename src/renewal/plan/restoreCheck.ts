@@ -2,6 +2,7 @@ import type { Certificate } from "../../domain/certificate.ts";
 import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
 import { ACTIVE_STATES } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
+import { MINUTE_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
@@ -12,7 +13,6 @@ import { isNewer, isUnconfirmed, type Live, type NewerLive, type RestoredFacts }
  * a minute is more than any certificate is renewed, so a later restore of the same backup clears an earlier one's as well.
  */
 const FLOOR_RAISE = 1_000;
-const MINUTE_MS = 60_000;
 
 /** Part of the transaction that restores: nothing of the old state is acted upon before the endpoints were seen. Returns how many renewals it ended. */
 export async function markRestored(tx: Store, backupMadeAt: number, now: number): Promise<number> {

@@ -1,9 +1,10 @@
 import type { Certificate, WaveFailure } from "../../domain/certificate.ts";
 import { type Deployment, deploymentId, type EndpointStatus } from "../../domain/deployment.ts";
 import { type Endpoint, endpointKey } from "../../domain/endpoint.ts";
-import { type ErrorCode, isErrorCode } from "../../domain/errors.ts";
+import { type ErrorCode, isErrorCode } from "../../domain/errorTable.ts";
 import { isLeaseHeld, pausedUntil } from "../../domain/lease.ts";
 import { isActive, type Renewal } from "../../domain/renewal.ts";
+import { HOUR_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { type StagedWave, wavesOf } from "../../domain/waves.ts";
 import { renewalWindow } from "./window.ts";
@@ -44,7 +45,7 @@ export type Action =
 
 const CRASH_LOOP = "internal.crashLoop" satisfies ErrorCode;
 /** A held renewal is looked at this often: the pair it keeps in use grows older. */
-const HELD_LOOK_MS = 3_600_000;
+const HELD_LOOK_MS = HOUR_MS;
 /** A deployer that runs takes what is due much sooner: after this long there is none for the target, such as an agent that is down. */
 const UNATTENDED_MS = 15_000;
 /** A process that has yet to be reloaded leaves what is due for this long to those that were. */

@@ -1,9 +1,9 @@
 import type { RenewalError } from "../../domain/errors.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { RenewalSettings } from "./settings.ts";
 import { renewalWindow } from "./window.ts";
 
-const DAY_MS = 86_400_000;
 /** An expired certificate waits at most this long for its next renewal, whatever failed and however often. */
 export const EXPIRED_BACKOFF_MAX_MS = 900_000;
 

@@ -1,12 +1,12 @@
 import type { RenewalError } from "../../domain/errors.ts";
-import { formatDuration } from "../../domain/time.ts";
+import { formatDuration, HOUR_MS } from "../../domain/time.ts";
 import { asksToWait } from "./backoff.ts";
 
 /** Failed attempts at one CA after which a passing trouble is taken for an outage. */
 const FAILURES_MAX = 2;
 
 /** A CA that wants us to wait longer, at once or altogether, is passed over. */
-export const WAIT_MAX_MS = 3_600_000;
+export const WAIT_MAX_MS = HOUR_MS;
 
 /** What the present issuer has cost so far. */
 export interface IssuerAttempts {

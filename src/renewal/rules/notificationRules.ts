@@ -1,12 +1,12 @@
-import { ERRORS, isErrorCode } from "../../domain/errors.ts";
+import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../../domain/event.ts";
 import type { Notification, Severity } from "../../domain/notification.ts";
-import { formatDuration, formatInstant } from "../../domain/time.ts";
+import { DAY_MS, formatDuration, formatInstant } from "../../domain/time.ts";
 
 /** A renewal that has failed this often in a row does not heal by itself. */
 const FAILURES_PAGE = 3;
 /** A certificate this close to its end is a page, whatever failed. */
-const RUNWAY_PAGE_MS = 3 * 86_400_000;
+const RUNWAY_PAGE_MS = 3 * DAY_MS;
 
 export interface NotificationFacts {
   /** When the latest version expires, ms since epoch; null: there is none. */

@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../domain/time.ts";
 export interface RenewalSettings {
   /** How long a claim holds without renewal; also the longest takeover delay after a crash. */
   readonly leaseMs: number;
@@ -27,7 +28,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   batch: 200,
   issueAttemptsMax: 5,
   deployAttemptsMax: 4,
-  backoffMs: [60_000, 600_000, 6_000_000, 86_400_000],
+  backoffMs: [60_000, 600_000, 6_000_000, DAY_MS],
   handshakesToProve: 10,
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,

@@ -1,10 +1,11 @@
 import type { RenewalPolicy } from "../../domain/certificate.ts";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { renewalWindow } from "./window.ts";
 
 /** A CA that cannot be asked for this long no longer keeps the certificate's own window from applying. */
-const STALE_MS = 3 * 86_400_000;
+const STALE_MS = 3 * DAY_MS;
 
 /** A CA's window for one version, with the instant chosen in it (RFC 9773 §4.2). */
 export interface Suggestion {

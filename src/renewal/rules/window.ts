@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { RenewalPolicy } from "../../domain/certificate.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import type { Leaf, Version } from "../../domain/version.ts";
 
-const SHORT_LIFETIME_MS = 10 * 86_400_000;
+const SHORT_LIFETIME_MS = 10 * DAY_MS;
 /** Below this fraction of the lifetime left, nothing delays a renewal any more. */
 const EMERGENCY_FRACTION_LEFT = 1 / 20;
 

@@ -1,3 +1,5 @@
+import { addAbortListener } from "node:events";
+import { raceAbort } from "../../domain/abort.ts";
 import type { Deployment, DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
@@ -89,8 +91,7 @@ async function attemptDeploy(
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
     const signal = lease.within(ATTEMPT_TIMEOUT_MS);
-    const receipt = await stopping(
-      signal,
+    const receipt = await withStopGrace(signal, () =>
       services.deployer(target).deploy({ pair, previous: deployment.receipt }, signal),
     );
     return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
@@ -105,20 +106,16 @@ async function attemptDeploy(
 }
 
 /** What it may still do is what any overtaken worker may do: its target refuses what is older, and what it records is fenced. */
-async function stopping<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise: abandoned, reject } = Promise.withResolvers<never>();
+async function withStopGrace<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const abandoned = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  const stop = (): void => {
-    timer = setTimeout(() => reject(signal.reason), STOP_GRACE_MS);
-  };
-  if (signal.aborted) stop();
-  else signal.addEventListener("abort", stop, { once: true });
+  using _stopping = addAbortListener(signal, () => {
+    timer = setTimeout(() => abandoned.abort(signal.reason), STOP_GRACE_MS);
+  });
   try {
-    return await Promise.race([work, abandoned]);
+    return await raceAbort(abandoned.signal, work);
   } finally {
-    signal.removeEventListener("abort", stop);
     clearTimeout(timer);
-    work.catch(() => {});
   }
 }
 

@@ -1,7 +1,8 @@
 import { QUARANTINED } from "../../domain/certificate.ts";
-import { ERRORS } from "../../domain/errors.ts";
+import { ERRORS } from "../../domain/errorTable.ts";
 import type { Reason, Renewal, RenewalState } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { type Action, type Facts, holdsUntil } from "../rules/advance.ts";
@@ -10,7 +11,6 @@ import { failedToIssue } from "../rules/decide.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 import { refundLimits } from "./rateLimits.ts";
 
-const DAY_MS = 86_400_000;
 type Ending = Extract<Action, { kind: "succeed" | "fail" | "cancel" }>;
 
 const PUTS_OLD_PAIRS: readonly Reason[] = ["rollback", "drift", "redeploy"];

@@ -1,5 +1,5 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import { ERRORS } from "../../domain/errors.ts";
+import { ERRORS } from "../../domain/errorTable.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import { renewalEvent } from "../history.ts";

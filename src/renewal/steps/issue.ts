@@ -1,43 +1,23 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import { endpointKey } from "../../domain/endpoint.ts";
 import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
-import type { IssueResult, OrderProgress } from "../../domain/issuer.ts";
+import type { OrderProgress } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
-import { errorDetail, renewalEvent } from "../history.ts";
+import { renewalEvent } from "../history.ts";
 import { advance } from "../rules/advance.ts";
-import { asksToWait, retryAt } from "../rules/backoff.ts";
-import { deadEndpoints, namesToOrder, proposal } from "../rules/deadNames.ts";
+import { retryAt } from "../rules/backoff.ts";
+import { namesToOrder } from "../rules/deadNames.ts";
 import { whySwitch } from "../rules/issuerChoice.ts";
 import { orderScope } from "../rules/order.ts";
-import { isReplacementPending } from "../rules/replacement.ts";
-import { isInsideWindow } from "../rules/suggestion.ts";
 import { loadDeadNames } from "./deadNames.ts";
+import { attemptsAfter, type Outcome, recordIssued, recordIssueFailed } from "./issueOutcome.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
+import { issuerOf, orderProgress } from "./orderProgress.ts";
 import { orderRequest } from "./orderRequest.ts";
-import { commitLimits, countFailedValidation, refundLimits, reserveLimits } from "./rateLimits.ts";
-import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
+import { loadFacts, reconcile } from "./reconcile.ts";
 import { type IssuerSwitch, switchIssuer, waitedMs } from "./switchIssuer.ts";
 
 const CLEAR_TIMEOUT_MS = 15_000;
-
-type Outcome =
-  | {
-      readonly kind: "issued";
-      readonly certificate: Certificate;
-      readonly dropped: readonly string[];
-      readonly result: IssueResult;
-    }
-  /** `next`: when issuing is tried again; null: not in this renewal. */
-  | {
-      readonly kind: "failed";
-      readonly error: RenewalError;
-      readonly turned: IssuerSwitch;
-      readonly next: number | null;
-    }
-  /** Another renewal has an order for the same names in flight. */
-  | { readonly kind: "waits"; readonly for: string }
-  | { readonly kind: "notNeeded" | "interrupted" };
 
 /** Brings a renewal its new version. Any number of workers may be told to; the one that claims it does it. */
 export async function issue(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
@@ -151,14 +131,6 @@ async function giveUpOrder(
   }
 }
 
-function attemptsAfter({ attempts }: Renewal, error: RenewalError): number {
-  return attempts + (asksToWait(error) ? 0 : 1);
-}
-
-function issuerOf(renewal: Renewal, certificate: Certificate): string {
-  return renewal.issuer ?? certificate.issuer;
-}
-
 /** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
 async function certificateStillToIssue(context: Context, claimed: Renewal): Promise<Certificate | null> {
   const facts = await loadFacts(context, context.store, claimed);
@@ -189,151 +161,4 @@ async function waitForOtherOrder(context: Context, renewal: Renewal, other: stri
     retryAt,
   });
   await reconcile(context, renewal.id);
-}
-
-function orderProgress(context: Context, renewal: Renewal, certificate: Certificate, lease: Lease): OrderProgress {
-  const { store, clock, services } = context;
-  const budget = services.budget(issuerOf(renewal, certificate));
-  return {
-    load: () => store.renewals.orderState(renewal.id),
-    async save(state, event) {
-      lease.assertHeld();
-      await store.transaction(async (tx) => {
-        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
-        if (!event) return;
-        await tx.events.append(renewalEvent(renewal, clock.now(), event.type, event.detail));
-        if (event.type === "challenge.failed")
-          await countFailedValidation(tx, budget, String(event.detail.identifier), clock.now());
-      });
-    },
-    async reserve({ exempt }) {
-      lease.assertHeld();
-      const version = await store.versions.latest(certificate.name);
-      // Let's Encrypt exempts an order that says what it replaces only inside the window it suggested itself.
-      const inWindow =
-        version !== null && isInsideWindow(version, await store.renewalInfos.get(certificate.name), clock.now());
-      if (exempt && (renewal.reason === "renewalInfo" || inWindow)) return;
-      const urgent = isReplacementPending(await store.replacements.of(certificate.name), version);
-      await store.transaction(async (tx) => {
-        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
-        await reserveLimits(tx, { renewalId: renewal.id, certificate, budget, version, urgent }, clock.now());
-      });
-    },
-    unreserve: () =>
-      store.transaction(async (tx) => {
-        // What whoever has taken over has taken for its order is not ours to give back.
-        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
-        await refundLimits(tx, renewal.id);
-      }),
-    async abandon(why) {
-      await store.transaction(async (tx) => {
-        await refundLimits(tx, renewal.id);
-        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null }));
-        await tx.events.append(renewalEvent(renewal, clock.now(), "order.abandoned", { why }));
-      });
-    },
-  };
-}
-
-async function recordIssued(
-  context: Context,
-  renewal: Renewal,
-  { certificate, dropped, result }: Extract<Outcome, { kind: "issued" }>,
-): Promise<void> {
-  const now = context.clock.now();
-  const { generation } = renewal;
-  const { leaf, leafPem, chainPem, privateKey } = result;
-  const { name, keyType, targets } = certificate;
-  const issuer = issuerOf(renewal, certificate);
-  const recorded = await recordOutcome(context, renewal.id, async (tx) => {
-    // The pending key moves into the version in one transaction: there is never none and never two.
-    if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null })))
-      return false;
-    await tx.renewals.update(renewal.id, renewal.fence, {
-      leaseUntil: null,
-      openClaims: 0,
-      retryAt: null,
-      errorCode: null,
-      errorMessage: null,
-    });
-    await commitLimits(tx, renewal.id, context.services.budget(issuer), certificate, now);
-    await tx.versions.insert(
-      {
-        certificate: name,
-        generation,
-        issuer,
-        leaf,
-        leafPem,
-        chainPem,
-        keyType,
-        createdAt: now,
-        verifiedAt: null,
-        revokedAt: null,
-        droppedNames: dropped,
-      },
-      privateKey,
-    );
-    await tx.deployments.want(name, targets, generation);
-    await tx.renewalInfos.watch(name, generation, now);
-    const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
-    await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
-    for (const endpoint of deadEndpoints(certificate, { leaf, droppedNames: dropped })) {
-      const skipped = {
-        endpoint: endpointKey(endpoint),
-        generation,
-        why: `${endpoint.sni} was left out of the certificate`,
-      };
-      await tx.events.append(renewalEvent(renewal, now, "verify.skipped", skipped));
-    }
-    return true;
-  });
-  if (!recorded)
-    context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");
-}
-
-async function recordIssueFailed(
-  context: Context,
-  renewal: Renewal,
-  { error, turned, next }: Extract<Outcome, { kind: "failed" }>,
-): Promise<void> {
-  const { clock, log } = context;
-  const now = clock.now();
-  const attempts = attemptsAfter(renewal, error);
-  const dead =
-    error.facts.class === "validation" ? proposal(await loadDeadNames(context.store, renewal.certificate)) : "";
-  const message = dead === "" ? error.message : `${error.message} What would help: ${dead}.`;
-  log.warn(
-    { certificate: renewal.certificate, renewalId: renewal.id, code: error.code, err: error, retryAt: next },
-    "issuing failed",
-  );
-  const recorded = await recordOutcome(context, renewal.id, async (tx) => {
-    const moved = turned.to === null ? { attempts } : { attempts: 0, issuer: turned.to };
-    const patch = {
-      leaseUntil: null,
-      openClaims: 0,
-      ...moved,
-      retryAt: next,
-      errorCode: error.code,
-      errorMessage: message,
-    };
-    if (!(await tx.renewals.update(renewal.id, renewal.fence, patch))) return false;
-    await tx.events.append(
-      renewalEvent(renewal, now, "issue.failed", {
-        ...errorDetail(error),
-        message,
-        attempt: renewal.attempts + 1,
-        retryAt: next,
-      }),
-    );
-    for (const event of turned.events) await tx.events.append(event);
-    if (turned.to === null) return true;
-    await refundLimits(tx, renewal.id);
-    await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null });
-    return true;
-  });
-  if (!recorded)
-    log.warn(
-      { certificate: renewal.certificate, renewalId: renewal.id },
-      "late write refused: another worker has taken over",
-    );
 }

@@ -1,12 +1,11 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Renewal, Trigger } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
-import { formatDuration } from "../../domain/time.ts";
+import { DAY_MS, formatDuration } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { renewalEvent } from "../history.ts";
 import { insertRenewal } from "../plan/newRenewal.ts";
 
-const DAY_MS = 86_400_000;
 const QUARTER_HOUR_MS = 900_000;
 /** A new pair is tried after a day, but at least this many times before the one gone back to expires. */
 const ATTEMPTS_LEFT_MIN = 4;

@@ -1,6 +1,7 @@
 import { toRenewalError } from "../../domain/errors.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import { type Channel, type ChannelCursor, type Notification, SEVERITIES } from "../../domain/notification.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
 
@@ -10,7 +11,7 @@ const BATCH = 10;
 const RETRY_FIRST_MS = 5_000;
 const RETRY_MAX_MS = 600_000;
 /** What could not be told for a day is in `renewd status` for long. */
-const GIVE_UP_MS = 86_400_000;
+const GIVE_UP_MS = DAY_MS;
 
 /**
  * Tells each channel what has happened since it was told last. The history is the outbox: a channel's cursor moves past an event

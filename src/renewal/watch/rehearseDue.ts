@@ -1,10 +1,10 @@
+import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { isPassing, rehearse } from "./rehearse.ts";
 
-const DAY_MS = 86_400_000;
 /** While it is being rehearsed, and until another planner takes it up if this one dies at it. */
-const CLAIM_MS = 3_600_000;
+const CLAIM_MS = HOUR_MS;
 const REHEARSAL_TIMEOUT_MS = 900_000;
 /** Certificates configured together drift apart. */
 const JITTER = 0.1;

@@ -1,12 +1,12 @@
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Revocation, RevocationLists } from "../../domain/revocation.ts";
+import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { wakePlanner } from "../steps/hold.ts";
 
-const DAY_MS = 86_400_000;
 /** A list that could not be had is asked for again sooner. */
-const RETRY_MS = 6 * 3_600_000;
+const RETRY_MS = 6 * HOUR_MS;
 const FORGET_MS = 30 * DAY_MS;
 /** Lists fetched by one run: what is left is due at the next. */
 const LISTS_MAX = 200;

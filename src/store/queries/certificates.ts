@@ -1,6 +1,6 @@
 import type { ExpressionBuilder } from "kysely";
 import { type Certificate, type CertificateRecord, QUARANTINED } from "../../domain/certificate.ts";
-import type { ErrorCode } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { CertificateStore } from "../../domain/store.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 

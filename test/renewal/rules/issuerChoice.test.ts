@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
-import { type ErrorCode, RenewalError } from "../../../src/domain/errors.ts";
+import { RenewalError } from "../../../src/domain/errors.ts";
+import type { ErrorCode } from "../../../src/domain/errorTable.ts";
 import { decide } from "../../../src/renewal/rules/decide.ts";
 import { whySwitch } from "../../../src/renewal/rules/issuerChoice.ts";
 import { certificate, deployment, endpointStatus, NOW, record, version } from "../../support/model/facts.ts";

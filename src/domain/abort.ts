@@ -1,0 +1,15 @@
+/**
+ * Resolves or rejects as the work does, or rejects with the signal's reason as soon as it aborts, even when the work does not
+ * listen to it. The work is not started under an aborted signal. What it does later, also if it fails, is dropped and never
+ * becomes an unhandled rejection.
+ */
+export async function raceAbort<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  return await new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    Promise.try(work)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,139 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import { endpointKey } from "../../domain/endpoint.ts";
+import type { RenewalError } from "../../domain/errors.ts";
+import type { IssueResult } from "../../domain/issuer.ts";
+import type { Renewal } from "../../domain/renewal.ts";
+import type { Context } from "../context.ts";
+import { errorDetail, renewalEvent } from "../history.ts";
+import { asksToWait } from "../rules/backoff.ts";
+import { deadEndpoints, proposal } from "../rules/deadNames.ts";
+import { loadDeadNames } from "./deadNames.ts";
+import { issuerOf } from "./orderProgress.ts";
+import { commitLimits, refundLimits } from "./rateLimits.ts";
+import { recordOutcome } from "./reconcile.ts";
+import type { IssuerSwitch } from "./switchIssuer.ts";
+
+export type Outcome =
+  | {
+      readonly kind: "issued";
+      readonly certificate: Certificate;
+      readonly dropped: readonly string[];
+      readonly result: IssueResult;
+    }
+  /** `next`: when issuing is tried again; null: not in this renewal. */
+  | {
+      readonly kind: "failed";
+      readonly error: RenewalError;
+      readonly turned: IssuerSwitch;
+      readonly next: number | null;
+    }
+  /** Another renewal has an order for the same names in flight. */
+  | { readonly kind: "waits"; readonly for: string }
+  | { readonly kind: "notNeeded" | "interrupted" };
+
+export function attemptsAfter({ attempts }: Renewal, error: RenewalError): number {
+  return attempts + (asksToWait(error) ? 0 : 1);
+}
+
+export async function recordIssued(
+  context: Context,
+  renewal: Renewal,
+  { certificate, dropped, result }: Extract<Outcome, { kind: "issued" }>,
+): Promise<void> {
+  const now = context.clock.now();
+  const { generation } = renewal;
+  const { leaf, leafPem, chainPem, privateKey } = result;
+  const { name, keyType, targets } = certificate;
+  const issuer = issuerOf(renewal, certificate);
+  const recorded = await recordOutcome(context, renewal.id, async (tx) => {
+    // The pending key moves into the version in one transaction: there is never none and never two.
+    if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null })))
+      return false;
+    await tx.renewals.update(renewal.id, renewal.fence, {
+      leaseUntil: null,
+      openClaims: 0,
+      retryAt: null,
+      errorCode: null,
+      errorMessage: null,
+    });
+    await commitLimits(tx, renewal.id, context.services.budget(issuer), certificate, now);
+    await tx.versions.insert(
+      {
+        certificate: name,
+        generation,
+        issuer,
+        leaf,
+        leafPem,
+        chainPem,
+        keyType,
+        createdAt: now,
+        verifiedAt: null,
+        revokedAt: null,
+        droppedNames: dropped,
+      },
+      privateKey,
+    );
+    await tx.deployments.want(name, targets, generation);
+    await tx.renewalInfos.watch(name, generation, now);
+    const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
+    await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
+    for (const endpoint of deadEndpoints(certificate, { leaf, droppedNames: dropped })) {
+      const skipped = {
+        endpoint: endpointKey(endpoint),
+        generation,
+        why: `${endpoint.sni} was left out of the certificate`,
+      };
+      await tx.events.append(renewalEvent(renewal, now, "verify.skipped", skipped));
+    }
+    return true;
+  });
+  if (!recorded)
+    context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");
+}
+
+export async function recordIssueFailed(
+  context: Context,
+  renewal: Renewal,
+  { error, turned, next }: Extract<Outcome, { kind: "failed" }>,
+): Promise<void> {
+  const { clock, log } = context;
+  const now = clock.now();
+  const attempts = attemptsAfter(renewal, error);
+  const dead =
+    error.facts.class === "validation" ? proposal(await loadDeadNames(context.store, renewal.certificate)) : "";
+  const message = dead === "" ? error.message : `${error.message} What would help: ${dead}.`;
+  log.warn(
+    { certificate: renewal.certificate, renewalId: renewal.id, code: error.code, err: error, retryAt: next },
+    "issuing failed",
+  );
+  const recorded = await recordOutcome(context, renewal.id, async (tx) => {
+    const moved = turned.to === null ? { attempts } : { attempts: 0, issuer: turned.to };
+    const patch = {
+      leaseUntil: null,
+      openClaims: 0,
+      ...moved,
+      retryAt: next,
+      errorCode: error.code,
+      errorMessage: message,
+    };
+    if (!(await tx.renewals.update(renewal.id, renewal.fence, patch))) return false;
+    await tx.events.append(
+      renewalEvent(renewal, now, "issue.failed", {
+        ...errorDetail(error),
+        message,
+        attempt: renewal.attempts + 1,
+        retryAt: next,
+      }),
+    );
+    for (const event of turned.events) await tx.events.append(event);
+    if (turned.to === null) return true;
+    await refundLimits(tx, renewal.id);
+    await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null });
+    return true;
+  });
+  if (!recorded)
+    log.warn(
+      { certificate: renewal.certificate, renewalId: renewal.id },
+      "late write refused: another worker has taken over",
+    );
+}

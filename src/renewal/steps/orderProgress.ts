@@ -1,0 +1,62 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import type { OrderProgress } from "../../domain/issuer.ts";
+import type { Renewal } from "../../domain/renewal.ts";
+import type { Context } from "../context.ts";
+import { renewalEvent } from "../history.ts";
+import { isReplacementPending } from "../rules/replacement.ts";
+import { isInsideWindow } from "../rules/suggestion.ts";
+import { assertNotOvertaken, type Lease } from "./lease.ts";
+import { countFailedValidation, refundLimits, reserveLimits } from "./rateLimits.ts";
+
+export function issuerOf(renewal: Renewal, certificate: Certificate): string {
+  return renewal.issuer ?? certificate.issuer;
+}
+
+export function orderProgress(
+  context: Context,
+  renewal: Renewal,
+  certificate: Certificate,
+  lease: Lease,
+): OrderProgress {
+  const { store, clock, services } = context;
+  const budget = services.budget(issuerOf(renewal, certificate));
+  return {
+    load: () => store.renewals.orderState(renewal.id),
+    async save(state, event) {
+      lease.assertHeld();
+      await store.transaction(async (tx) => {
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, state));
+        if (!event) return;
+        await tx.events.append(renewalEvent(renewal, clock.now(), event.type, event.detail));
+        if (event.type === "challenge.failed")
+          await countFailedValidation(tx, budget, String(event.detail.identifier), clock.now());
+      });
+    },
+    async reserve({ exempt }) {
+      lease.assertHeld();
+      const version = await store.versions.latest(certificate.name);
+      // Let's Encrypt exempts an order that says what it replaces only inside the window it suggested itself.
+      const inWindow =
+        version !== null && isInsideWindow(version, await store.renewalInfos.get(certificate.name), clock.now());
+      if (exempt && (renewal.reason === "renewalInfo" || inWindow)) return;
+      const urgent = isReplacementPending(await store.replacements.of(certificate.name), version);
+      await store.transaction(async (tx) => {
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
+        await reserveLimits(tx, { renewalId: renewal.id, certificate, budget, version, urgent }, clock.now());
+      });
+    },
+    unreserve: () =>
+      store.transaction(async (tx) => {
+        // What whoever has taken over has taken for its order is not ours to give back.
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
+        await refundLimits(tx, renewal.id);
+      }),
+    async abandon(why) {
+      await store.transaction(async (tx) => {
+        await refundLimits(tx, renewal.id);
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null }));
+        await tx.events.append(renewalEvent(renewal, clock.now(), "order.abandoned", { why }));
+      });
+    },
+  };
+}
