@@ -149,6 +149,11 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     typesOnly: ["src/domain"],
     why: "Everything from outside is parsed into a type before it is used; also makes the JSON Schema.",
   },
+  "p-limit": {
+    owners: ["src/renewal"],
+    why: "So many at once and no more, where one slow piece of work must not hold up the others.",
+  },
+  "string-width": { owners: ["src/cli/terminal"], why: "How many terminal cells a text takes (Unicode UAX #11)." },
   commander: { owners: ["src/cli"], why: "Command line parsing and help." },
   tldts: { owners: ["src/config"], why: "The public suffix list: CAs count certificates per registered domain." },
   croner: {

@@ -1,3 +1,5 @@
+import stringWidth from "string-width";
+
 /** The characters that `inert` spells out, less what JSON.stringify escapes by itself; a lone surrogate it escapes too. */
 const ACTIVE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
@@ -12,32 +14,22 @@ export function inertJson(value: unknown): string {
   );
 }
 
-const NO_WIDTH = /\p{M}/u;
-/** East Asian Wide and Fullwidth (Unicode UAX #11), by block: exact enough to keep columns straight. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
-function characterWidth(character: string): number {
-  if (NO_WIDTH.test(character)) return 0;
-  return WIDE.test(character) ? 2 : 1;
-}
-
-/** Columns that inert text takes in a terminal. */
+/** Terminal cells that inert text takes. */
 export function displayWidth(text: string): number {
-  let width = 0;
-  for (const character of text) width += characterWidth(character);
-  return width;
+  return stringWidth(text);
 }
 
-/** Cuts inert text to at most `width` columns; … says that something is missing. */
+/** Cuts inert text to at most `width` cells; … says that something is missing. */
 export function truncate(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   let kept = "";
   let used = 0;
-  for (const character of text) {
-    used += characterWidth(character);
+  for (const { segment } of GRAPHEMES.segment(text)) {
+    used += stringWidth(segment);
     if (used > width - 1) break;
-    kept += character;
+    kept += segment;
   }
   return `${kept.trimEnd()}…`;
 }
