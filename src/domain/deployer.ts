@@ -20,6 +20,22 @@ export interface TargetLimits {
   readonly lifetimeMinMs?: number;
 }
 
+/** What a target holds now for one certificate, read without changing anything. */
+export interface InstalledPair {
+  /** SHA-256 of the DER leaf, lower-case hex; null: the place holds no certificate. */
+  readonly fingerprint: string | null;
+  /** Whether the private key beside it belongs to it; null: nobody can tell, as with an API that never returns keys. */
+  readonly keyMatches: boolean | null;
+  /** What keeps the server from using it at its next start, one sentence each: owner, mode, a missing file. */
+  readonly problems: readonly string[];
+}
+
+export interface InspectRequest {
+  readonly certificate: string;
+  /** What the last successful deploy of this certificate to this target returned; null: none. */
+  readonly previous: DeployReceipt | null;
+}
+
 /** Puts a pair into one target. One instance serves every certificate of the target. */
 export interface Deployer {
   /**
@@ -29,4 +45,6 @@ export interface Deployer {
   deploy(request: DeployRequest, signal: AbortSignal): Promise<DeployReceipt>;
   /** Throws what would make deploy impossible, touching nothing. `leaf` is null before the first issue. */
   preflight?(certificate: string, leaf: Leaf | null, signal: AbortSignal): Promise<void>;
+  /** What the target holds now; null: it cannot tell. Changes nothing. Throws `deploy.*` when the target cannot be asked. */
+  inspect?(request: InspectRequest, signal: AbortSignal): Promise<InstalledPair | null>;
 }
