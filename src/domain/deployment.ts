@@ -1,38 +1,38 @@
-/** (certificate, target): level-triggered, driven until deployed equals wanted. Instants are ms since epoch. */
+/** One certificate at one target. Work goes on until deployed equals wanted. Instants are ms since epoch. */
 export interface Deployment {
   readonly certificate: string;
   readonly target: string;
   /** Generation the target should hold. */
   readonly wantedGeneration: number;
-  /** Generation the target was last seen to accept; 0: none yet. */
+  /** Last generation that the target accepted; 0: none, or renewd no longer trusts what the target holds. */
   readonly deployedGeneration: number;
   readonly deployedAt: number | null;
-  /** Raised on each claim; a writer holding an older fence is refused. */
+  /** Raised on each claim. A write with an older fence is refused. */
   readonly fence: number;
   readonly leaseUntil: number | null;
-  /** Claims since the last recorded outcome: counts crashes in a row. */
+  /** Claims since the last recorded outcome, so the number of crashes in a row. */
   readonly openClaims: number;
   /** Failed attempts for the wanted generation. */
   readonly attempts: number;
-  /** Back-off; once it is past, since when the target waits for a deployer. */
+  /** End of the back-off. In the past: the target has waited for a deployer since then. */
   readonly nextAttemptAt: number | null;
-  /** No further attempt in this renewal: the error cannot heal by itself or attempts are used up. */
+  /** No further attempt in this renewal: retrying cannot help, or all attempts are used. */
   readonly exhausted: boolean;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
-  /** What the target answered last time, handed back to the deployer (for example an ARN). */
+  /** What the deployer returned last time, such as an ARN. It is passed to the deployer again. */
   readonly receipt: DeployReceipt | null;
 }
 
-/** A deployment's name among all. */
+/** Unique among all deployments. */
 export function deploymentId({ certificate, target }: Pick<Deployment, "certificate" | "target">): string {
   return `${certificate} ${target}`;
 }
 
-/** Facts about the target a deployer wants back next time. Never secret: it is shown in history. */
+/** Facts about the target that a deployer needs next time. Never secret: history shows them. */
 export type DeployReceipt = Readonly<Record<string, string | number>>;
 
-/** Verification state of one endpoint for one generation, derived from what its addresses served. */
+/** Verification state of one endpoint for one generation, from what its addresses served. */
 export interface EndpointStatus {
   readonly certificate: string;
   /** `endpointKey()` of the endpoint. */

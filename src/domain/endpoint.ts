@@ -1,10 +1,10 @@
-/** A place where clients meet the certificate. Every address its host resolves to is dialled. */
+/** A host and port where clients get the certificate. renewd connects to every address of the host. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-  /** Server name sent in the handshake; explicit because one address may serve many certificates. */
+  /** Server name sent in the handshake. It is explicit because one address may serve many certificates. */
   readonly sni: string;
-  /** The target behind this endpoint; null: any of the certificate's targets. */
+  /** The target that this endpoint serves from; null: any of the certificate's targets. */
   readonly target: string | null;
 }
 
@@ -12,7 +12,7 @@ export function endpointKey(endpoint: Endpoint): string {
   return `${endpoint.sni}@${endpoint.host}:${endpoint.port}`;
 }
 
-/** What one fresh handshake with one address of an endpoint saw. */
+/** The result of one fresh handshake with one address of an endpoint. */
 export interface Observation {
   readonly address: string;
   readonly port: number;
@@ -20,9 +20,9 @@ export interface Observation {
   /** ms since epoch. */
   readonly at: number;
   readonly durationMs: number;
-  /** null when no handshake completed; `problem` says why. */
+  /** null: no handshake completed, and `problem` says why. */
   readonly served: ServedCertificate | null;
-  /** Code and message of what is wrong, null when the expected pair was served whole. */
+  /** Code and message of what is wrong; null: the address served the expected certificate with its full chain. */
   readonly problem: ObservationProblem | null;
 }
 

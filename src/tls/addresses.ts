@@ -4,19 +4,19 @@ import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { reasonOf } from "./reasons.ts";
 
-/** More than any load balancer publishes; each would be dialled. */
+/** More than any load balancer publishes. Every address is dialled, so the number is bounded. */
 const ADDRESSES_MAX = 64;
 
-/** Resolves a host to its addresses, as the system does for a client. */
+/** Resolves a host to its addresses the way the system does for a client. */
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
 export const systemResolve: Resolve = async (host) =>
   (await lookup(host, { all: true, order: "verbatim" })).map((found) => found.address);
 
-/** Each address once, in the resolver's order. Throws `verify.unreachable` when there is none, or the signal's reason. */
+/** Each address once, in the resolver's order. Throws `verify.unreachable` if there is none, or the signal's reason. */
 export async function addressesOf(host: string, resolve: Resolve, signal: AbortSignal): Promise<string[]> {
   if (isIP(host)) return [host];
-  // The system's lookup cannot be cancelled; its late answer is dropped.
+  // The system's lookup cannot be cancelled. A late answer is dropped.
   const addresses = await raceAbort(signal, () => resolve(host)).catch((error: unknown) => {
     signal.throwIfAborted();
     throw new RenewalError("verify.unreachable", `${host}: ${reasonOf(error)}`, { cause: error });
@@ -26,7 +26,7 @@ export async function addressesOf(host: string, resolve: Resolve, signal: AbortS
   if (unique.length > ADDRESSES_MAX) {
     throw new RenewalError(
       "verify.unreachable",
-      `${host}: the name has ${unique.length} addresses, more than the ${ADDRESSES_MAX} that renewd would dial`,
+      `${host}: the name has ${unique.length} addresses, and renewd dials at most ${ADDRESSES_MAX}`,
     );
   }
   return unique;

@@ -1,7 +1,7 @@
 import type { ObservationProblem, ServedCertificate } from "../domain/endpoint.ts";
 import type { ErrorCode } from "../domain/errorTable.ts";
 
-/** What the checks need of the version that should be live; `chain` are SHA-256 fingerprints after the leaf, in order. */
+/** The version that should be live. `chain` holds the SHA-256 fingerprints after the leaf, in order. */
 export interface ExpectedCertificate {
   readonly fingerprint: string;
   readonly serial: string;
@@ -10,10 +10,10 @@ export interface ExpectedCertificate {
 
 export interface CheckInput {
   readonly served: ServedCertificate;
-  /** null: nothing is expected yet; only names and dates are checked. */
+  /** null: no version is expected yet, so only names and dates are checked. */
   readonly expected: ExpectedCertificate | null;
   readonly serverName: string;
-  /** The served names answer to `serverName`. */
+  /** Whether the served names cover `serverName`. */
   readonly covered: boolean;
   /** ms since epoch. */
   readonly now: number;
@@ -21,10 +21,10 @@ export interface CheckInput {
 
 type Check = (input: CheckInput) => ObservationProblem | null;
 
-/** In this order, first match wins: the most telling problem comes first. */
+/** The first match wins, so the most useful problem comes first. */
 const CHECKS: readonly Check[] = [wrongCertificate, stale, notValid, badChain];
 
-/** What is wrong with what an address served; null: nothing. */
+/** What is wrong with the certificate that an address served; null: nothing. */
 export function checkServed(input: CheckInput): ObservationProblem | null {
   for (const check of CHECKS) {
     const problem = check(input);
@@ -38,7 +38,8 @@ function wrongCertificate({ served, serverName, covered }: CheckInput): Observat
   const names = served.subjectAltNames.length === 0 ? "no names" : `only ${listed(served.subjectAltNames)}`;
   return problem(
     "verify.wrongCertificate",
-    `asked for ${serverName}, it serves ${describe(served)} for ${names}: probably the default certificate of another server block`,
+    `asked for ${serverName}, it serves ${describe(served)} for ${names}: ` +
+      "probably the default certificate of another server block",
   );
 }
 
@@ -62,7 +63,7 @@ function notValid({ served, now }: CheckInput): ObservationProblem | null {
   return null;
 }
 
-/** Certificates after the issued chain, such as the root, are tolerated: clients ignore them (RFC 8446 §4.4.2). */
+/** Extra certificates after the issued chain, such as the root, are allowed: clients ignore them (RFC 8446 §4.4.2). */
 function badChain({ served, expected }: CheckInput): ObservationProblem | null {
   if (!expected || expected.chain.every((fingerprint, i) => served.chain[i] === fingerprint)) return null;
   const missing = expected.chain.filter((fingerprint) => !served.chain.includes(fingerprint)).length;

@@ -2,7 +2,10 @@ import type { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { type ConnectionOptions, connect } from "node:tls";
 
-/** Signature schemes (RFC 8446 §4.2.3, OpenSSL spelling) that make a server with two certificates show the one of that kind. */
+/**
+ * Signature schemes (RFC 8446 §4.2.3, OpenSSL spelling). A server that holds an RSA and an ECDSA certificate shows the
+ * one that fits them.
+ */
 const SIGNATURES = {
   rsa: "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:rsa_pkcs1_sha256:rsa_pkcs1_sha384:rsa_pkcs1_sha512",
   ec: "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384:ecdsa_secp521r1_sha512",
@@ -14,22 +17,23 @@ export interface HandshakeRequest {
   readonly address: string;
   readonly port: number;
   readonly serverName: string;
-  /** Accept only a leaf of this kind; null: whatever the server prefers. */
+  /** Accept only a leaf of this kind; null: the server chooses. */
   readonly keyKind: KeyKind | null;
 }
 
-const FAREWELL_MS = 1_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
- * One handshake on a new socket, closed as soon as it is done; its leaf links to the rest of the certificate message.
- * Rejects with the socket's error or the signal's reason. Sessions are never resumed: Node does so only when handed one.
+ * One handshake on a new socket, which is then closed. The leaf links to the rest of the served chain. Rejects with the
+ * socket's error or the signal's reason. No session is resumed: Node resumes only a session that the caller passes in.
  */
 export function shakeHands(request: HandshakeRequest, signal: AbortSignal): Promise<X509Certificate> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const socket = connect(connectionOptions(request));
     let leaf: X509Certificate | undefined;
-    // Read once: the first call takes the chain out of OpenSSL's session. Keys exist only after the server has proved its own.
+    // Read once: the first call removes the chain from OpenSSL's session. `keylog` comes only after the server has
+    // proved that it holds the private key.
     const capture = (): void => {
       leaf ??= socket.getPeerX509Certificate();
     };
@@ -39,7 +43,7 @@ export function shakeHands(request: HandshakeRequest, signal: AbortSignal): Prom
     };
     const failed = (error: Error): void => {
       socket.destroy();
-      // A TLS 1.2 server that demands a client certificate refuses us, but has shown what it serves.
+      // A TLS 1.2 server that requires a client certificate refuses renewd, but has already shown its own.
       if (leaf && isAlert(error)) resolve(leaf);
       else reject(error);
     };
@@ -54,8 +58,8 @@ export function shakeHands(request: HandshakeRequest, signal: AbortSignal): Prom
       capture();
       if (leaf) resolve(leaf);
       else reject(new Error("no certificate"));
-      // close_notify, so that the probe is no error in the server's log; the peer cannot hold the socket open.
-      socket.setTimeout(FAREWELL_MS, () => socket.destroy());
+      // Send close_notify, so that the server logs no error. The timeout keeps a silent peer from holding the socket.
+      socket.setTimeout(CLOSE_TIMEOUT_MS, () => socket.destroy());
       socket.destroySoon();
     });
   });
@@ -65,9 +69,9 @@ function connectionOptions({ address, port, serverName, keyKind }: HandshakeRequ
   return {
     host: address,
     port,
-    // RFC 6066 §3: an IP address is no server name; then none is sent.
+    // RFC 6066 §3: an IP address is not a server name, so none is sent.
     servername: isIP(serverName) ? "" : serverName,
-    // The only place in renewd that does not reject: it records what is served, right or wrong, and judges it itself.
+    // The only place in renewd that accepts any certificate: it records what is served and checks it afterwards.
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
     ...(keyKind && { sigalgs: SIGNATURES[keyKind] }),

@@ -11,7 +11,7 @@ import { reasonOf } from "./reasons.ts";
 import { describeServed, fingerprintOfPem } from "./served.ts";
 
 export interface ProbeOptions {
-  /** Bounds one look-up and one observation, however slowly the peer talks. */
+  /** Upper bound for one name lookup and for one observation, even if the peer sends slowly. */
   readonly timeoutMs: number;
   readonly resolve?: Resolve;
   /** ms since epoch. */
@@ -64,7 +64,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
           }),
         );
       } catch (error) {
-        // Our own shutdown says nothing about the peer.
+        // renewd is shutting down. That says nothing about the peer.
         signal.throwIfAborted();
         const reason = deadline.aborted ? `no handshake within ${timeoutMs} ms` : reasonOf(error);
         return observed(null, { code: "verify.unreachable", message: reason });
@@ -87,8 +87,9 @@ function wantedOf({ leaf, keyType, chainPem }: Version): Wanted {
 }
 
 /**
- * A server may hold an RSA and an ECDSA certificate for one name and choose by what the client offers. When it shows the
- * kind we did not issue, a second handshake offers only ours; a server that has none refuses, and the first one counts.
+ * A server may hold an RSA and an ECDSA certificate for one name and choose by what the client offers. If it shows the
+ * kind that renewd did not issue, a second handshake offers only the issued kind. A server without one refuses; then
+ * the first handshake counts.
  */
 async function serveWanted(
   endpoint: Endpoint,

@@ -7,7 +7,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ETIMEDOUT: "the connection timed out",
   EHOSTUNREACH: "no route to the host",
   ENETUNREACH: "the network is unreachable",
-  EADDRNOTAVAIL: "the address cannot be dialled from here",
+  EADDRNOTAVAIL: "this machine cannot connect to the address",
   EACCES: "a local firewall forbids the connection",
   EPERM: "a local firewall forbids the connection",
   ENOTFOUND: "the name does not resolve",
@@ -17,14 +17,14 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_SSL_RECORD_LAYER_FAILURE: "the port answers, but not with TLS",
   ERR_SSL_HTTP_REQUEST: "the port answers with plain HTTP",
   ERR_SSL_EXCESSIVE_MESSAGE_SIZE: "it sends more than 100 kB of certificates",
-  ERR_SSL_UNSUPPORTED_PROTOCOL: "it speaks no TLS version newer than 1.1",
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "it speaks no TLS version of 1.2 and 1.3",
+  ERR_SSL_UNSUPPORTED_PROTOCOL: "it supports no TLS version newer than 1.1",
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "it supports neither TLS 1.2 nor TLS 1.3",
   ERR_SSL_TLSV1_UNRECOGNIZED_NAME: "it refuses this server name: no certificate is bound to it",
   ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR:
     "it ends the handshake with an internal error, often a missing certificate for this server name",
 };
 
-/** Why no handshake completed, in words; never empty, never more than one line. */
+/** Why no handshake completed, in one line that is never empty. */
 export function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const known = REASONS[code];

@@ -3,12 +3,12 @@ import type { ServedCertificate } from "../domain/endpoint.ts";
 import { sanitize } from "../domain/text.ts";
 import { readSubjectAltNames } from "./subjectAltNames.ts";
 
-/** Longest chain recorded. Real ones have one to three; OpenSSL already refuses more than 100 kB of certificates. */
+/** Longest chain recorded. Real chains have one to three; OpenSSL refuses more than 100 kB of certificates. */
 export const SERVED_CHAIN_MAX = 16;
 const NAMES_MAX = 1_000;
 const NAME_LENGTH_MAX = 255;
 
-/** `leaf` is what `getPeerX509Certificate()` returned: its issuers are read as the rest of the certificate message. */
+/** `leaf` is the result of `getPeerX509Certificate()`. Its issuers are the rest of the certificate message. */
 export function describeServed(leaf: X509Certificate): ServedCertificate {
   return {
     fingerprint: fingerprintOf(leaf),
@@ -33,9 +33,10 @@ export function fingerprintOfPem(pem: string): string {
 }
 
 /**
- * On a client socket, Node links `issuerCertificate` from one certificate of the message to the next without looking at
- * who signed whom (measured on Node 24 with reversed, foreign, doubled and missing intermediates), unlike
- * `getPeerCertificate(true)`, which sorts and completes the chain from its root store. A test holds Node to that.
+ * On a client socket, Node links `issuerCertificate` to the next certificate of the message and does not check who
+ * signed it (measured on Node 24 with reversed, foreign, repeated and missing intermediates).
+ * `getPeerCertificate(true)` cannot be used: it sorts the chain and completes it from its root store. A test fails if
+ * Node changes this.
  */
 function restInWireOrder(leaf: X509Certificate): X509Certificate[] {
   const rest: X509Certificate[] = [];

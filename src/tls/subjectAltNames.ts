@@ -1,13 +1,13 @@
 import { canonicalAddress } from "../domain/identifier.ts";
 
 /**
- * Reads Node's textual subjectAltName (`DNS:a.example, IP Address:192.0.2.1`). Entries that could be mistaken for more
- * than one are quoted as JSON strings since CVE-2021-44532: a quoted entry therefore never splits at its commas.
- * Only DNS names and IP addresses are kept: nothing else can match a server name (RFC 9525 §6).
+ * Reads Node's textual subjectAltName (`DNS:a.example, IP Address:192.0.2.1`). Since CVE-2021-44532 Node quotes an
+ * entry that contains commas as a JSON string, so a quoted entry is never split at a comma. Only DNS names and IP
+ * addresses are kept: nothing else can match a server name (RFC 9525 §6).
  */
 export function readSubjectAltNames(text = ""): string[] {
   const names: string[] = [];
-  // Sticky: each entry begins where the last one ended, so that nothing inside a quoted entry is taken for one.
+  // Sticky: each entry begins where the last one ended, so text inside a quoted entry is never read as an entry.
   const entry = /([^:,]+):(?:("(?:[^"\\]|\\.)*")|([^,]*))(?:, |$)/y;
   for (let match = entry.exec(text); match !== null; match = entry.exec(text)) {
     const [, kind, quoted, plain = ""] = match;

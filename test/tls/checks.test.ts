@@ -56,13 +56,15 @@ describe("what an address served", () => {
         { covered: false },
       ),
       "verify.wrongCertificate",
-      "asked for a.example, it serves serial 0B issued by CN=CA for only x.example, y.example, z.example and 1 more: probably the default certificate of another server block",
+      "asked for a.example, it serves serial 0B issued by CN=CA for only x.example, y.example, z.example and 1 more: " +
+        "probably the default certificate of another server block",
     ],
     [
       "a certificate without names",
       served({ fingerprint: "bb", subjectAltNames: [], issuer: "" }, { covered: false }),
       "verify.wrongCertificate",
-      "asked for a.example, it serves serial 0A issued by an unnamed issuer for no names: probably the default certificate of another server block",
+      "asked for a.example, it serves serial 0A issued by an unnamed issuer for no names: " +
+        "probably the default certificate of another server block",
     ],
     [
       "the leaf before its time",

@@ -98,7 +98,7 @@ describe("observing an address", () => {
     expect((await server.handshakes(3)).map((handshake) => handshake.resumed)).toEqual([false, false, false]);
   });
 
-  test("tells the one stale address of several", async () => {
+  test("names the one stale address of several", async () => {
     await using fresh = await startTlsServer({ pairs: [whole(current)] });
     await using stale = await startTlsServer({ pairs: [whole(older)], address: "127.0.0.2", port: fresh.port });
     const prober = probe({ resolve: async () => ["127.0.0.1", "127.0.0.2", "127.0.0.1"] });
@@ -164,7 +164,7 @@ describe("observing an address", () => {
     expect(seen.served).not.toBeNull();
   });
 
-  // Holds Node to what served.ts relies on: the chain as sent, neither sorted nor completed nor deduplicated.
+  // served.ts relies on this: Node reports the chain as sent, not sorted, completed or deduplicated.
   test.each(["TLSv1.2", "TLSv1.3"] as const)(
     "records the chain in wire order whatever it is (%s)",
     async (maxVersion) => {
@@ -177,7 +177,7 @@ describe("observing an address", () => {
     },
   );
 
-  test("tells a missing intermediate", async () => {
+  test("reports a missing intermediate", async () => {
     await using server = await startTlsServer({ pairs: [{ certPem: current.certPem, keyPem: current.keyPem }] });
     const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(current), SIGNAL);
     expect(seen.problem?.code).toBe("verify.badChain");
@@ -197,7 +197,7 @@ describe("observing an address", () => {
     },
   );
 
-  test("calls a server stale that still has only the other kind of key", async () => {
+  test("reports a server as stale if it still has only the other kind of key", async () => {
     const rsa = await inner.issue({ names: [NAME], keyType: "rsa-2048" });
     await using server = await startTlsServer({ pairs: [whole(rsa)] });
     const seen = await probe().observe(at(server.port), "127.0.0.1", versionOf(current), SIGNAL);
@@ -234,13 +234,13 @@ describe("addresses that do not serve", () => {
     });
   });
 
-  test("a port that speaks something else", async () => {
+  test("a port that does not speak TLS", async () => {
     await using server = await startTcpServer((socket) => socket.end("220 mail.renewd.test ESMTP ready\r\n"));
     const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
     expect(seen.problem).toEqual({ code: "verify.unreachable", message: "the port answers, but not with TLS" });
   });
 
-  test("a peer that hangs up", async () => {
+  test("a peer that closes the connection", async () => {
     await using server = await startTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
     const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
     expect(seen.problem).toEqual({
@@ -259,7 +259,7 @@ describe("addresses that do not serve", () => {
     expect(seen.problem?.message).toContain("refuses this server name");
   });
 
-  test("a peer that says nothing, and one that drips bytes, end at the time limit", async () => {
+  test("a silent peer and a slow peer end at the time limit", async () => {
     await using silent = await startTcpServer(() => {});
     await using dripping = await startTcpServer((socket) => {
       const header = Buffer.from("1603033fff", "hex");
@@ -280,7 +280,7 @@ describe("addresses that do not serve", () => {
     }
   });
 
-  test("our own shutdown is not blamed on the peer", async () => {
+  test("a shutdown of renewd is not reported as a fault of the peer", async () => {
     await using silent = await startTcpServer(() => {});
     const controller = new AbortController();
     const seen = probe().observe(at(silent.port), "127.0.0.1", null, controller.signal);
@@ -322,13 +322,13 @@ describe("hostile endpoints", () => {
 });
 
 describe("finding addresses", () => {
-  test("a literal address is itself", async () => {
+  test("a literal address is used as it is", async () => {
     const prober = probe({ resolve: () => Promise.reject(new Error("not asked")) });
     expect(await prober.addresses(at(443, { host: "192.0.2.7" }), SIGNAL)).toEqual(["192.0.2.7"]);
     expect(await prober.addresses(at(443, { host: "2001:db8::1" }), SIGNAL)).toEqual(["2001:db8::1"]);
   });
 
-  test("the system resolver is asked for all", async () => {
+  test("the system resolver returns all addresses", async () => {
     expect(await probe().addresses(at(443, { host: "localhost" }), SIGNAL)).toContain("127.0.0.1");
   });
 
@@ -358,7 +358,7 @@ describe("finding addresses", () => {
     await expect(found).rejects.toThrow(message);
   });
 
-  test("a look-up ends with the caller's signal", async () => {
+  test("the caller's signal ends a lookup", async () => {
     const controller = new AbortController();
     const found = probe({ resolve: () => new Promise(() => {}) }).addresses(at(443), controller.signal);
     controller.abort(new Error("stopping"));

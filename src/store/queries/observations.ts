@@ -39,7 +39,7 @@ export function observationStore(db: Db): ObservationStore {
 async function record(trx: Db, status: EndpointStatus, observations: readonly Observation[]): Promise<void> {
   const { certificate, endpoint, generation, roundEndedAt, errorCode, errorMessage } = status;
   const facts = { generation, proved: status.proved ? 1 : 0, roundEndedAt, errorCode, errorMessage };
-  // First, since it locks the row: two verifiers of one endpoint then replace the observations one after the other.
+  // The status comes first because this locks its row: two verifiers of one endpoint then write one after the other.
   await trx
     .insertInto("endpointStatuses")
     .values({ certificate, endpoint, ...facts })
