@@ -1,4 +1,5 @@
-import { defineConfig } from "vitest/config";
+import { availableParallelism } from "node:os";
+import { configDefaults, defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** What drives whole systems waits most: begun first, it does not run alone at the end. */
@@ -14,14 +15,34 @@ class SlowFirst extends BaseSequencer {
   }
 }
 
+/**
+ * Two speeds. `npm test`: what a newcomer runs, with the servers of the demo. `npm run test:all` adds `*.full.test.ts`:
+ * further servers, whole systems and drills. `RENEWD_TESTS=full` runs those alone.
+ */
+const FULL = "test/**/*.full.test.ts";
+const speed = process.env.RENEWD_TESTS ?? "fast";
+const include = speed === "full" ? [FULL] : ["test/**/*.test.ts"];
+const exclude = [...configDefaults.exclude, ...(speed === "fast" ? [FULL] : [])];
+
+/** Rules and parsers without servers, files or timers: they share a worker and its loaded modules. */
+const PURE = ["test/domain/**/*.test.ts", "test/renewal/rules/**/*.test.ts", "test/x509/**/*.test.ts"];
+
+const shared = {
+  // End-to-end tests drive real servers; the bound only stops a hang, it measures nothing.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  pool: "forks",
+} as const;
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    // End-to-end tests drive real servers; the bound only stops a hang, it measures nothing.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: availableParallelism(),
     sequence: { sequencer: SlowFirst },
+    globalSetup: ["test/support/leavesNothing.ts"],
+    coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
+    projects: [
+      { test: { ...shared, name: "pure", include: speed === "full" ? [] : PURE, exclude, isolate: false } },
+      { test: { ...shared, name: "real", include, exclude: [...exclude, ...PURE] } },
+    ],
   },
 });

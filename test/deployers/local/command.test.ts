@@ -39,7 +39,7 @@ describe("runCommand", () => {
   it("shows exit code and the end of stderr in one clean line", async () => {
     await expect(shell("printf 'first\\n\\033[31mred\\tline\\n' >&2; exit 7")).rejects.toMatchObject({
       code: "deploy.commandFailed",
-      message: expect.stringMatching(/ended with exit code 7: first \[31mred line$/),
+      message: expect.stringMatching(/ended with exit code 7: first \uFFFD\[31mred line$/),
     });
   });
 
