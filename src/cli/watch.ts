@@ -5,7 +5,7 @@ import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
 import { isActive, type Renewal, type RenewalState } from "../domain/renewal.ts";
 import { inert } from "../domain/text.ts";
 import { formatDuration } from "../domain/time.ts";
-import { follow } from "../renewal/operator/streamEvents.ts";
+import { streamEvents } from "../renewal/operator/streamEvents.ts";
 import { eventError, eventSentence } from "../reports/eventSentence.ts";
 import { iso, spoken } from "../reports/instant.ts";
 import type { Exit } from "./exit.ts";
@@ -56,7 +56,7 @@ async function watchOne(
   signal: AbortSignal,
   output: Output,
 ): Promise<Renewal | null> {
-  const events = follow(app, renewalId, signal);
+  const events = streamEvents(app, renewalId, signal);
   for (;;) {
     const next = await events.next();
     if (next.done) return next.value;

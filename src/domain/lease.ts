@@ -42,6 +42,11 @@ export function isClaimable(row: Claims, id: string, now: number, leaseMs: numbe
   return !isLeaseHeld(row.leaseUntil, now, leaseMs) && pausedUntil(row, id, now, leaseMs) <= now;
 }
 
+/** The claim given back without an outcome: no lease, and one claim fewer that has none. */
+export function withoutClaim({ openClaims }: Pick<Claims, "openClaims">): Claims {
+  return { leaseUntil: null, openClaims: openClaims - 1 };
+}
+
 /** In [0, 1), the same in every process. */
 function unitHash(seed: string): number {
   return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;

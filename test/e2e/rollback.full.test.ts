@@ -149,7 +149,7 @@ describe("renewd rollback", () => {
       /goes back to every target at once: leave `--target` out/,
     );
     await refused(["deploy", "asked", "--generation", "x1"], /--generation: must be a number/);
-    await refused(["deploy", "asked", "--target", "c"], /target "c" is none of asked's: canary, b/);
+    await refused(["deploy", "asked", "--target", "c"], /target "c" is not a target of asked: canary, b/);
     const [first] = (await system.store.renewals.list({ certificate: "asked", limit: 100 })).slice(-1);
     await refused(["rollback", first?.id ?? ""], /is succeeded and generation 1 has been replaced since/);
     const { id } = await held("asked");

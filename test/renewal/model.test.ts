@@ -12,7 +12,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Version } from "../../src/domain/version.ts";
 import type { Context } from "../../src/renewal/context.ts";
-import { resumeRenewal } from "../../src/renewal/operator/redeploy.ts";
+import { resumeRenewal } from "../../src/renewal/operator/resume.ts";
 import { configure } from "../../src/renewal/plan/configure.ts";
 import { planDue } from "../../src/renewal/plan/plan.ts";
 import { DEFAULT_SETTINGS } from "../../src/renewal/rules/settings.ts";

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { inert } from "../../domain/text.ts";
 import { resume } from "../../renewal/operator/pause.ts";
-import { heldRenewal, resumeRenewal } from "../../renewal/operator/redeploy.ts";
+import { heldRenewal, resumeRenewal } from "../../renewal/operator/resume.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
 import { requestedBy } from "../requestRenewals.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
-import { rollBackRenewal } from "../../renewal/operator/redeploy.ts";
+import { rollBackRenewal } from "../../renewal/operator/rollBack.ts";
 import { type Cli, perform } from "../command.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
 import { requestedBy } from "../requestRenewals.ts";

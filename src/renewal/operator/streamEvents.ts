@@ -5,15 +5,18 @@ import type { Context } from "../context.ts";
 const POLL_MS = 200;
 const PAGE = 500;
 
-/** Yields a renewal's events as they are written, from its first one, and returns the renewal once it has ended or waits for a person. */
-export async function* follow(
+/**
+ * Yields a renewal's events as they are written, from its first one. Returns the renewal once it has ended or waits for a
+ * person.
+ */
+export async function* streamEvents(
   { store, clock }: Pick<Context, "store" | "clock">,
   renewalId: string,
   signal: AbortSignal,
 ): AsyncGenerator<HistoryEvent, Renewal | null> {
   let afterSeq = 0;
   for (;;) {
-    // The state is read first: events written before it ended are then all in the page that follows.
+    // The state is read first: the page that follows then contains all events written before the renewal ended.
     const renewal = await store.renewals.get(renewalId);
     const events = await store.events.list({ renewalId, afterSeq, limit: PAGE });
     for (const event of events) {

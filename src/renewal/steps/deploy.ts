@@ -2,12 +2,14 @@ import { addAbortListener } from "node:events";
 import { raceAbort } from "../../domain/abort.ts";
 import type { Deployment, DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { advance } from "../rules/advance.ts";
 import { retryAt } from "../rules/backoff.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
+import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
 
 /**
@@ -28,8 +30,8 @@ export async function deploy(context: Context, renewalId: string, target: string
   const { store, clock, settings } = context;
   await context.clockGuard.check(signal);
   const renewal = await store.renewals.get(renewalId);
-  // A job may outlive what it was for: a renewal that was cancelled or held, or a wave that is not reached yet, puts nothing anywhere.
-  if (renewal === null || !(await isNext(context, renewalId, target))) return;
+  // A job may be older than a cancellation or a hold, or come before its wave: then nothing may be deployed.
+  if (renewal === null || !(await isNext(context, renewal, target))) return;
   const { certificate } = renewal;
   const claimedAt = clock.monotonic();
   const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
@@ -45,23 +47,21 @@ export async function deploy(context: Context, renewalId: string, target: string
     case "failed":
       return recordDeployFailed(context, renewal, deployment, outcome.error);
     default:
-      await store.deployments.update(certificate, target, deployment.fence, {
-        leaseUntil: null,
-        openClaims: deployment.openClaims - 1,
-      });
+      await store.deployments.update(certificate, target, deployment.fence, withoutClaim(deployment));
       return reconcile(context, renewalId);
   }
 }
 
-/** `claimed`: our own claim, which is left out of account. */
-async function isNext(context: Context, renewalId: string, target: string, claimed?: Deployment): Promise<boolean> {
+async function isNext(context: Context, renewal: Renewal, target: string): Promise<boolean> {
+  const action = advance(renewal, await loadFacts(context, context.store, renewal), context.clock.now());
+  return action.kind === "deploy" && action.targets.includes(target);
+}
+
+async function isStillNext(context: Context, renewalId: string, deployment: Deployment): Promise<boolean> {
   const renewal = await context.store.renewals.get(renewalId);
   if (renewal === null) return false;
-  const facts = await loadFacts(context, context.store, renewal);
-  const beforeClaim = claimed && { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
-  const deployments = facts.deployments.map((row) => (beforeClaim && row.target === target ? beforeClaim : row));
-  const action = advance(renewal, { ...facts, deployments }, context.clock.now());
-  return action.kind === "deploy" && action.targets.includes(target);
+  const { action } = await nextActionIgnoringMyClaim(context, { renewal, deployment });
+  return action.kind === "deploy" && action.targets.includes(deployment.target);
 }
 
 async function attemptDeploy(
@@ -72,8 +72,8 @@ async function attemptDeploy(
 ): Promise<Outcome> {
   const { store, clock, services, log } = context;
   const { certificate, target, wantedGeneration: generation } = deployment;
-  // After waiting for the claim, ask again: in the meantime another renewal may want a newer pair here, in a wave that is not reached yet.
-  if (generation !== renewal.generation || !(await isNext(context, renewal.id, target, deployment)))
+  // Asked again after the claim: another renewal may want a newer pair here by now, in a wave that is not reached yet.
+  if (generation !== renewal.generation || !(await isStillNext(context, renewal.id, deployment)))
     return { kind: "notNeeded" };
   const startedAt = clock.monotonic();
   try {

@@ -1,10 +1,10 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { OrderProgress } from "../../domain/issuer.ts";
+import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
-import { advance } from "../rules/advance.ts";
 import { retryAt } from "../rules/backoff.ts";
 import { namesToOrder } from "../rules/deadNames.ts";
 import { whySwitch } from "../rules/issuerChoice.ts";
@@ -12,9 +12,10 @@ import { orderScope } from "../rules/order.ts";
 import { loadDeadNames } from "./deadNames.ts";
 import { attemptsAfter, type Outcome, recordIssued, recordIssueFailed } from "./issueOutcome.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
+import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { issuerOf, orderProgress } from "./orderProgress.ts";
 import { orderRequest } from "./orderRequest.ts";
-import { loadFacts, reconcile } from "./reconcile.ts";
+import { reconcile } from "./reconcile.ts";
 import { type IssuerSwitch, switchIssuer, waitedMs } from "./switchIssuer.ts";
 
 const CLEAR_TIMEOUT_MS = 15_000;
@@ -133,17 +134,13 @@ async function giveUpOrder(
 
 /** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
 async function certificateStillToIssue(context: Context, claimed: Renewal): Promise<Certificate | null> {
-  const facts = await loadFacts(context, context.store, claimed);
-  const beforeClaim = { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
-  return advance(beforeClaim, facts, context.clock.now()).kind === "issue" ? facts.certificate : null;
+  const { action, facts } = await nextActionIgnoringMyClaim(context, { renewal: claimed, deployment: null });
+  return action.kind === "issue" ? facts.certificate : null;
 }
 
 /** Gives the lease back without an outcome, so that the next worker need not wait for it to run out. */
 async function releaseClaim(context: Context, renewal: Renewal): Promise<void> {
-  await context.store.renewals.update(renewal.id, renewal.fence, {
-    leaseUntil: null,
-    openClaims: renewal.openClaims - 1,
-  });
+  await context.store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
   await reconcile(context, renewal.id);
 }
 
@@ -155,10 +152,6 @@ async function waitForOtherOrder(context: Context, renewal: Renewal, other: stri
     "waits: another renewal has an order for the same names",
   );
   const retryAt = clock.now() + settings.requeueMs;
-  await store.renewals.update(renewal.id, renewal.fence, {
-    leaseUntil: null,
-    openClaims: renewal.openClaims - 1,
-    retryAt,
-  });
+  await store.renewals.update(renewal.id, renewal.fence, { ...withoutClaim(renewal), retryAt });
   await reconcile(context, renewal.id);
 }

@@ -2,14 +2,15 @@ import type { Certificate } from "../../domain/certificate.ts";
 import type { EndpointStatus } from "../../domain/deployment.ts";
 import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import { formatDuration } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
-import { advance } from "../rules/advance.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
-import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
+import { nextActionIgnoringMyClaim } from "./nextAction.ts";
+import { reconcile, recordOutcome } from "./reconcile.ts";
 
 /** Between two looks at an address that does not serve the new certificate yet. */
 const POLL_FIRST_MS = 100;
@@ -41,7 +42,7 @@ export async function verify(context: Context, renewalId: string, signal: AbortS
     attemptVerify(context, renewal, lease),
   );
   if (rounds !== null) return recordRounds(context, renewal, rounds);
-  await store.renewals.update(renewal.id, renewal.fence, { leaseUntil: null, openClaims: renewal.openClaims - 1 });
+  await store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
   return reconcile(context, renewalId);
 }
 
@@ -66,9 +67,7 @@ async function attemptVerify(context: Context, renewal: Renewal, lease: Lease): 
 }
 
 async function endpointsToVerify(context: Context, claimed: Renewal): Promise<Needed | null> {
-  const facts = await loadFacts(context, context.store, claimed);
-  const beforeClaim = { ...claimed, leaseUntil: null, openClaims: claimed.openClaims - 1 };
-  const action = advance(beforeClaim, facts, context.clock.now());
+  const { action, facts } = await nextActionIgnoringMyClaim(context, { renewal: claimed, deployment: null });
   const { certificate, version } = facts;
   return action.kind === "verify" && certificate !== null && version !== null
     ? { certificate, version, endpoints: action.endpoints }

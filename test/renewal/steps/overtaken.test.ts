@@ -5,7 +5,7 @@ import { Secret } from "../../../src/domain/secret.ts";
 import type { Store } from "../../../src/domain/store.ts";
 import { createLog } from "../../../src/log.ts";
 import type { Context } from "../../../src/renewal/context.ts";
-import { rollBackRenewal } from "../../../src/renewal/operator/redeploy.ts";
+import { rollBackRenewal } from "../../../src/renewal/operator/rollBack.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { observeDue } from "../../../src/renewal/watch/observe.ts";
 import { readLeaf } from "../../../src/x509/leaf.ts";

@@ -1,7 +1,9 @@
 import type { Certificate } from "../../../src/domain/certificate.ts";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import type { Context } from "../../../src/renewal/context.ts";
-import { redeploy, resumeRenewal, rollBackRenewal } from "../../../src/renewal/operator/redeploy.ts";
+import { redeploy } from "../../../src/renewal/operator/redeploy.ts";
+import { resumeRenewal } from "../../../src/renewal/operator/resume.ts";
+import { rollBackRenewal } from "../../../src/renewal/operator/rollBack.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
 import type { Random } from "./random.ts";
 
