@@ -1,12 +1,16 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { Notification } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { sanitize } from "../domain/text.ts";
+import { childStdin } from "../process/stdin.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 
 const TIMEOUT_MS = 30_000;
+const CLOSE_AFTER_EXIT_MS = 500;
 const OUTPUT_CHARS_MAX = 300;
 
 const optionsSchema = z.strictObject({
@@ -30,7 +34,7 @@ export const command: Plugin<CommandOptions, ChannelDependencies, Send> = {
       run(options, channel, notification, signal),
 };
 
-function run(
+async function run(
   { command: [program, ...args] }: CommandOptions,
   channel: string,
   notification: Notification,
@@ -48,32 +52,63 @@ function run(
     RENEWD_MESSAGE: message,
     RENEWD_ACTION: action ?? "",
   };
-  return new Promise((resolve, reject) => {
-    const child = execFile(
-      program,
-      args,
-      { env, signal, timeout: TIMEOUT_MS, maxBuffer: 1024 * 1024, shell: false },
-      (error, _stdout, stderr) => {
-        if (error === null) resolve();
-        else if (signal.aborted) reject(signal.reason);
-        else reject(new RenewalError("notify.failed", `channel ${channel}: \`${program}\` ${problem(error, stderr)}`));
-      },
-    );
-    // A program that does not read its input has ended before it was written.
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(`${message}\n${action === null ? "" : `What to do: ${action}\n`}`);
-  });
+  const text = `${message}\n${action === null ? "" : `What to do: ${action}\n`}`;
+  const problem = await runProgram({ program, args, env, text }, signal);
+  signal.throwIfAborted();
+  if (problem !== null) throw new RenewalError("notify.failed", `channel ${channel}: \`${program}\` ${problem}`);
 }
 
-function problem(
-  error: Error & { readonly code?: string | number | null; readonly killed?: boolean },
-  stderr: string,
-): string {
-  if (error.code === "ENOENT") return "is not found";
-  if (error.code === "EACCES") return "may not be executed";
-  if (error.killed) return `did not end within ${TIMEOUT_MS / 1_000} s`;
+interface Program {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Its standard input. */
+  readonly text: string;
+}
+
+/** What went wrong; null: nothing. */
+async function runProgram({ program, args, env, text }: Program, signal: AbortSignal): Promise<string | null> {
+  // A full or read-only disk is no reason to page nobody: then Node's own pipe, which is a socket, must do.
+  using stdin = await childStdin(text).catch(() => null);
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const child = spawn(program, args, {
+    env,
+    signal: AbortSignal.any([signal, timeout]),
+    stdio: [stdin?.stdio ?? "pipe", "ignore", "pipe"],
+  });
+  stdin?.started();
+  // A program that does not read its input has ended before it was written.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(text);
+  let stderr = "";
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr = (stderr + chunk).slice(-OUTPUT_CHARS_MAX);
+  });
+  try {
+    const [code] = await once(child, "exit");
+    if (child.stderr !== null) await ended(child.stderr);
+    return code === 0 ? null : exitProblem(code, stderr);
+  } catch (error) {
+    return timeout.aborted ? `did not end within ${TIMEOUT_MS / 1_000} s` : startProblem(error);
+  }
+}
+
+/** A daemon that the program left behind keeps the pipe open. */
+async function ended(output: Readable): Promise<void> {
+  if (output.closed) return;
+  await once(output, "close", { signal: AbortSignal.timeout(CLOSE_AFTER_EXIT_MS) }).catch(() => output.destroy());
+}
+
+function exitProblem(code: unknown, stderr: string): string {
   const said = sanitize(stderr, OUTPUT_CHARS_MAX, "end");
-  return `ended with exit code ${error.code ?? "unknown"}${said === "" ? "" : `: ${said}`}`;
+  return `ended with exit code ${code ?? "unknown"}${said === "" ? "" : `: ${said}`}`;
+}
+
+function startProblem(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") return "is not found";
+  if (code === "EACCES") return "may not be executed";
+  return "could not be started";
 }
 
 /** The worker's own environment may hold secrets and is not passed on. */

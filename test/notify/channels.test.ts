@@ -1,8 +1,8 @@
 // Each kind of channel by itself, against a real receiver.
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -119,6 +119,17 @@ describe("a command", () => {
       code: "notify.failed",
       message: expect.stringContaining(said),
     });
+  });
+
+  test("that is a bash does not run the user's ~/.bashrc, which it runs for a socket on stdin", async () => {
+    const own = join(home, "own");
+    await mkdir(own);
+    await writeFile(join(own, ".bashrc"), "touch $HOME/marker\n");
+    vi.stubEnv("HOME", own);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await sendBy("bash", "-c", "cat >$HOME/message")(NOTE, NEVER);
+    expect((await readdir(own)).sort()).toEqual([".bashrc", "message"]);
+    expect(await readFile(join(own, "message"), "utf8")).toContain("wave 1 of 2");
   });
 
   test("is ended when renewd stops", async () => {

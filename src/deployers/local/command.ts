@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import type { Readable } from "node:stream";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { childStdin } from "../../process/stdin.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 export interface Command {
@@ -36,20 +38,20 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   signal.throwIfAborted();
   const shown = command.name ?? command.argv.join(" ").slice(0, 200);
   const timeout = AbortSignal.timeout(command.timeoutMs);
-  const ended = await run(command, AbortSignal.any([signal, timeout])).catch((cause) => {
+  const end = await run(command, AbortSignal.any([signal, timeout])).catch((cause) => {
     throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}\`: ${startProblem(cause)}`, { cause });
   });
   signal.throwIfAborted();
-  if (timeout.aborted && ended.code !== 0)
+  if (timeout.aborted && end.code !== 0)
     throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
-  if (ended.code === 0) return ended.stdout;
-  const how = ended.code === null ? `was ended by ${ended.killedBy}` : `ended with exit code ${ended.code}`;
+  if (end.code === 0) return end.stdout;
+  const how = end.code === null ? `was ended by ${end.killedBy}` : `ended with exit code ${end.code}`;
   const said = sanitizeAnswer(
-    ended.stderr.trim() === "" ? ended.stdout : ended.stderr,
+    end.stderr.trim() === "" ? end.stdout : end.stderr,
     command.secret ?? null,
     command.stdin ?? null,
   );
-  const code = command.exitCodes?.[ended.code ?? -1] ?? "deploy.commandFailed";
+  const code = command.exitCodes?.[end.code ?? -1] ?? "deploy.commandFailed";
   throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
@@ -75,29 +77,40 @@ interface Ended {
   readonly stderr: string;
 }
 
-function run(command: Command, signal: AbortSignal): Promise<Ended> {
+async function run(command: Command, signal: AbortSignal): Promise<Ended> {
   const [program = "", ...args] = command.argv;
-  // `detached` makes it leader of a group of its own: a script's children are ended with it.
+  using stdin = await childStdin(command.stdin?.reveal() ?? null);
+  // `detached` makes it leader of its own process group: a script's children end with it.
   const child = spawn(program, args, {
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: [stdin.stdio, "pipe", "pipe"],
     detached: true,
     shell: false,
     env: { ...inheritedEnv(), ...command.env },
   });
-  // A command that does not read it all is judged by its exit code.
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(command.stdin?.reveal() ?? "");
-  const stdout = collect(child.stdout);
-  const stderr = collect(child.stderr);
+  stdin.started();
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new TypeError("spawn made no pipe");
+  return await ended(child, { stdout, stderr }, signal);
+}
+
+interface Output {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+}
+
+function ended(child: ChildProcess, output: Output, signal: AbortSignal): Promise<Ended> {
+  const stdout = collect(output.stdout);
+  const stderr = collect(output.stderr);
   const stop = (): void => endGroup(child);
+  if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   return new Promise<Ended>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, killedBy) => {
       const finish = (): void => resolve({ code, killedBy, stdout: stdout(), stderr: stderr() });
       const lingering = setTimeout(() => {
-        child.stdout.destroy();
-        child.stderr.destroy();
+        output.stdout.destroy();
+        output.stderr.destroy();
         finish();
       }, CLOSE_AFTER_EXIT_MS);
       child.once("close", () => {

@@ -1,5 +1,6 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -34,6 +35,38 @@ describe("runCommand", () => {
     } finally {
       delete process.env.RENEWD_TEST_PLANTED;
     }
+  });
+
+  it.each([
+    ["nothing", undefined],
+    ["a text", new Secret("read me")],
+  ])(
+    "keeps a bash with %s to read from the user's ~/.bashrc, which it reads for a socket on stdin",
+    async (_what, stdin) => {
+      const home = await mkdtemp(join(tmpdir(), "renewd-command-"));
+      onTestFinished(() => rm(home, { recursive: true }));
+      await writeFile(join(home, ".bashrc"), "touch $HOME/marker\n");
+      const command = { argv: ["bash", "-c", "cat"], env: { HOME: home }, timeoutMs: 20_000 };
+      expect(await runCommand(stdin === undefined ? command : { ...command, stdin }, NEVER)).toBe(
+        stdin?.reveal() ?? "",
+      );
+      expect(await readdir(home)).toEqual([".bashrc"]);
+    },
+  );
+
+  it("writes more than a pipe holds to the command's stdin, and leaves nothing in the temporary directory", async () => {
+    const mine = async (): Promise<string[]> =>
+      (await readdir(tmpdir())).filter((name) => name.startsWith("renewd-stdin-"));
+    const text = "line of a long text\n".repeat(20_000);
+    const before = await mine();
+    const command = { argv: ["sha256sum"], stdin: new Secret(text), timeoutMs: 20_000 };
+    expect(await runCommand(command, NEVER)).toContain(createHash("sha256").update(text).digest("hex"));
+    expect((await mine()).filter((name) => !before.includes(name))).toEqual([]);
+  });
+
+  it("does not wait for a command that leaves its stdin unread", async () => {
+    const command = { argv: ["sh", "-c", "echo done"], stdin: new Secret("x".repeat(300_000)), timeoutMs: 20_000 };
+    expect(await runCommand(command, NEVER)).toBe("done\n");
   });
 
   it("shows exit code and the end of stderr in one clean line", async () => {
