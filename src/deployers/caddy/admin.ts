@@ -3,7 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
-/** Where Caddy's JSON configuration names certificate files (module tls.certificates.load_files). */
+/** The part of Caddy's JSON configuration that names certificate files (module tls.certificates.load_files). */
 const LOAD_FILES = "/config/apps/tls/certificates/load_files";
 
 export interface CaddyAdmin {
@@ -15,16 +15,16 @@ export interface CaddyAdmin {
 const entry = z.looseObject({ certificate: z.string(), key: z.string() });
 type Entry = z.infer<typeof entry>;
 
-/** What Caddy's configuration says of certificate files. */
+/** The certificate files that Caddy's configuration names. */
 export interface LoadedFiles {
   readonly entries: readonly Entry[] | null;
-  /** Changes when they do; null: this Caddy, older than 2.5.2, tells none. */
+  /** Changes when the entries change; null: Caddy older than 2.5.2 sends none. */
   readonly etag: string | null;
 }
 
 /** Throws `deploy.unreachable`, `deploy.timeout` or `deploy.forbidden`. */
 export async function loadedFiles(admin: CaddyAdmin, signal: AbortSignal): Promise<LoadedFiles> {
-  // 400: one of the objects on the way there does not exist.
+  // 400: an object on this path does not exist.
   const answer = await call(admin, { method: "GET", path: LOAD_FILES, expected: [400] }, signal);
   if (answer.status === 400) return { entries: null, etag: null };
   return { entries: parseEntries(admin, answer.text), etag: answer.headers.etag ?? null };
@@ -43,10 +43,11 @@ export function names({ entries }: LoadedFiles, file: string): boolean {
 }
 
 /**
- * Has Caddy read `file` anew. It does not watch certificate files, and takes a configuration equal to the one it has for
- * no change, so the entry that names the file is replaced by itself with a forced reload, and nothing else is touched; where there
- * is none, one is added. Caddy loads all of it before it lets go of the old configuration, which goes on serving if that fails:
- * then `deploy.commandFailed` is thrown. `If-Match` keeps us from overwriting what somebody else changed meanwhile.
+ * Makes Caddy read `file` again. Caddy does not watch certificate files, and ignores a configuration that equals its
+ * own. So this replaces the entry that names the file with itself, with a forced reload, and changes nothing else. If
+ * no entry names the file, this adds one. Caddy loads everything before it drops the old configuration; if that fails,
+ * the old one keeps serving and this throws `deploy.commandFailed`. `If-Match` prevents overwriting a change made by
+ * somebody else.
  */
 export async function reloadFile(
   admin: CaddyAdmin,
@@ -66,10 +67,10 @@ export async function reloadFile(
   const answer = await call(admin, { ...change, etag: found.etag, expected: [400, 412, 500] }, signal);
   if (answer.status === 200) return;
   const said =
-    answer.status === 412 ? "somebody else changed its configuration at the same moment" : sanitizeAnswer(answer.text);
+    answer.status === 412 ? "something else changed its configuration at the same time" : sanitizeAnswer(answer.text);
   throw new RenewalError(
     "deploy.commandFailed",
-    `${nameOf(admin)} did not take its configuration with ${add.file}: ${said}`,
+    `${nameOf(admin)} refused its configuration with ${add.file}: ${said}`,
   );
 }
 

@@ -17,22 +17,25 @@ const optionsSchema = z.strictObject({
     .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
     .default("localhost:2019")
     .describe(
-      "Caddy's admin API: host:port, or the path of its UNIX socket. Its reloads keep connections, but on Linux reset a few that are just being opened, unless `net.ipv4.tcp_migrate_req` is 1.",
+      "Caddy's admin API: host:port, or the path of its UNIX socket. A reload keeps open connections. On Linux it " +
+        "resets a few that are just being opened, unless `net.ipv4.tcp_migrate_req` is 1.",
     ),
   file: absolutePath.describe(
-    "PEM file for key, certificate and chain. Caddy's configuration names it twice, as `tls FILE FILE` in a Caddyfile does. `{certificate}` stands for the certificate's name.",
+    "PEM file for key, certificate and chain. Caddy's configuration names it twice, as `tls FILE FILE` in a " +
+      "Caddyfile. `{certificate}` stands for the certificate's name.",
   ),
   knownAs: absolutePath
     .optional()
-    .describe("The same file as Caddy names it, when that differs (container). `{certificate}` as above."),
+    .describe("Caddy's own name for the file, if it differs (container). `{certificate}` as above."),
   addEntry: z
     .boolean()
     .default(false)
     .describe(
-      "Add the file to Caddy's running configuration (`apps.tls.certificates.load_files`) if nothing names it there. Such an entry outlasts a restart of Caddy only under `caddy run --resume`.",
+      "Add the file to Caddy's running configuration (`apps.tls.certificates.load_files`) if no entry names it. A " +
+        "restart of Caddy keeps such an entry only under `caddy run --resume`.",
     ),
   timeout: durationOption("30s").describe(
-    "Time one answer of the admin API, a reload included, may take: 500ms, 30s, 2m.",
+    "Longest time for one answer of the admin API, including a reload: 500ms, 30s, 2m.",
   ),
 });
 
@@ -40,7 +43,7 @@ type CaddyOptions = z.infer<typeof optionsSchema>;
 
 export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
   type: "caddy",
-  description: "Writes the PEM file Caddy's configuration names, and has Caddy read it through the admin API.",
+  description: "Writes the PEM file that Caddy's configuration names, and makes Caddy read it through the admin API.",
   options: optionsSchema,
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
@@ -53,9 +56,10 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
 };
 
 /**
- * A file rather than `load_pem`, so that the key is in no configuration that the admin API shows and Caddy writes to its autosave
- * file, and a restart from the Caddyfile serves the new pair. One file for both, so that no read can ever be torn. What Caddy says it cannot
- * load goes back. When it says nothing (abort, time limit) the new pair, which is a matching one, stays for the next attempt.
+ * A file rather than `load_pem`: the admin API shows the configuration and Caddy saves it, so it must not hold the key,
+ * and a restart from the Caddyfile must serve the new pair. One file for both, so no reader gets a key and a
+ * certificate that do not match. If Caddy says that it cannot load the pair, the old file comes back. If Caddy says
+ * nothing (abort, time limit), the new pair stays for the next attempt: its key and certificate match.
  */
 async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const { bundle } = pairPem(pair);
@@ -78,8 +82,8 @@ async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: Ab
 function notNamed({ admin }: CaddyOptions, known: string): RenewalError {
   return new RenewalError(
     "deploy.refused",
-    `the configuration of Caddy at ${admin} does not name ${known}. The file is in place: write \`tls ${known} ${known}\` into the site's block and reload ` +
-      "Caddy once, or set `addEntry: true` if Caddy runs with --resume",
+    `the configuration of Caddy at ${admin} does not name ${known}. The file is in place: write \`tls ${known} ` +
+      `${known}\` into the site's block and reload Caddy once, or set \`addEntry: true\` if Caddy runs with --resume`,
   );
 }
 

@@ -19,7 +19,8 @@ const optionsSchema = z.strictObject({
       "give scheme, host and port only, such as https://lb.example:5555",
     )
     .describe(
-      "The Data Plane API's address, without /v3. http:// carries private keys and password unencrypted and belongs on loopback only.",
+      "The Data Plane API's address, without /v3. http:// sends private keys and the password unencrypted: use it on " +
+        "loopback only.",
     ),
   username: z
     .string()
@@ -27,17 +28,18 @@ const optionsSchema = z.strictObject({
     .max(255)
     .regex(/^[^:\p{Cc}]+$/u, "must not contain a colon")
     .describe("User of the Data Plane API."),
-  password: secretOption.describe("Where its password is found, `env:NAME` or `file:/path`. Read at each deploy."),
+  password: secretOption.describe("Where to read its password: `env:NAME` or `file:/path`. Read at each deploy."),
   trust: trustOption,
   certificate: z
     .string()
     .regex(/^([A-Za-z0-9_.-]|\{certificate\})+\.pem$/, "must be a file name that ends in .pem, without a slash")
     .default("{certificate}.pem")
     .describe(
-      "Name in the API's certificate storage, the directory a bind's `crt` names. The API writes dots before the last one as `_`. `{certificate}` stands for the certificate's name.",
+      "Name in the API's certificate storage, the directory that a bind's `crt` names. The API replaces every dot " +
+        "but the last with `_`. `{certificate}` stands for the certificate's name.",
     ),
   timeout: durationOption("30s").describe(
-    "Time one answer, and a reload of HAProxy, may take each: 500ms, 30s, 2m. The API waits 5s before it reloads.",
+    "Longest time for one answer, and for one reload of HAProxy: 500ms, 30s, 2m. The API waits 5s before it reloads.",
   ),
 });
 
@@ -46,7 +48,8 @@ type DataplaneOptions = z.infer<typeof optionsSchema>;
 export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, Deployer> = {
   type: "haproxy-dataplane",
   description:
-    "Puts the pair into HAProxy's certificate storage through the Data Plane API (version 3), without a reload where that can be.",
+    "Puts the pair into HAProxy's certificate storage through the Data Plane API (version 3), without a reload where " +
+    "that is possible.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -58,9 +61,9 @@ export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, De
 };
 
 /**
- * The API tells no key and of a certificate only what it says of itself, so the generation lies beside it in the storage of
- * general files. It is raised first: should we die in between, an older pair is refused from then on, and the next attempt
- * stores the pair. The API offers no compare-and-set here; two writers are kept apart by the deployment's fence.
+ * The API shows no key, and of a certificate only what the certificate itself says. So the generation is in a file of
+ * the general storage. It is written first: if this process dies after it, an older pair is refused, and the next
+ * attempt stores the pair. The API has no compare-and-set here; the deployment's fence keeps two writers apart.
  */
 async function deploy(
   options: DataplaneOptions,

@@ -23,9 +23,12 @@ export interface DataplaneAddress {
   readonly trust: string | undefined;
 }
 
-/** What a deployer needs of HAProxy's Data Plane API (its specification: client-native, specification/paths/storage). */
+/**
+ * The part of HAProxy's Data Plane API that a deployer needs. Its specification: client-native,
+ * specification/paths/storage.
+ */
 export interface Dataplane {
-  /** Throws what would make a deploy impossible. */
+  /** Throws the reason if a deploy is impossible. */
   check(signal: AbortSignal): Promise<void>;
   /** A file of the general storage; null: there is none. */
   readFile(name: string, signal: AbortSignal): Promise<string | null>;
@@ -33,11 +36,17 @@ export interface Dataplane {
     file: { readonly name: string; readonly content: string; readonly exists: boolean },
     signal: AbortSignal,
   ): Promise<void>;
-  /** Returns once HAProxy has it: pushed into its memory, or reloaded. Throws `deploy.commandFailed` when the reload failed. */
+  /**
+   * Returns once HAProxy has it in memory, by a push or by a reload. Throws `deploy.commandFailed` when the reload
+   * failed.
+   */
   writeCertificate(certificate: { readonly name: string; readonly bundle: string }, signal: AbortSignal): Promise<void>;
 }
 
-/** The API keeps of a name letters, digits, # _ - and the last dot, and so do we, or two names could meet unseen. */
+/**
+ * The API keeps letters, digits, # _ - and the last dot of a name. This does the same, so that two certificates whose
+ * names become equal are found before they overwrite each other.
+ */
 export function storageName(name: string): string {
   const dot = name.lastIndexOf(".");
   const plain = (text: string): string => text.replace(/[^a-zA-Z0-9#_-]+/g, "_");
@@ -68,21 +77,21 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
       return answer.status === 404 ? null : answer.text;
     },
     async writeFile({ name, content, exists }, signal) {
-      const form = await upload(name, content);
-      // It is no part of HAProxy's configuration, so nothing needs to be reloaded for it.
+      const form = await upload({ name, content });
+      // HAProxy does not read this file, so it needs no reload.
       if (exists) await call({ method: "PUT", path: `${STORAGE}/general/${name}?skip_reload=true`, ...form }, signal);
       else await call({ method: "POST", path: `${STORAGE}/general`, ...form }, signal);
     },
     async writeCertificate({ name, bundle }, signal) {
       const secrets = [new Secret(bundle)];
       const held = await get(`${STORAGE}/ssl_certificates/${name}`, signal);
-      // What HAProxy serves already is pushed into its memory. A new file is read by a reload only, as the bind's `crt` directory is.
+      // The API pushes a known certificate into HAProxy's memory. HAProxy reads a new file only at a reload.
       const request: Parameters<typeof call>[0] =
         held.status === 404
           ? {
               method: "POST",
               path: `${STORAGE}/ssl_certificates?force_reload=true`,
-              ...(await upload(name, bundle)),
+              ...(await upload({ name, content: bundle })),
               secrets,
             }
           : {
@@ -98,7 +107,7 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
     },
   };
 
-  /** Where the push was not possible, the API reloads a little later and tells how it went only when asked. */
+  /** When a push is not possible, the API reloads a little later; its result must be asked for. */
   async function reloaded(id: string, signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + address.timeoutMs;
     for (;;) {
@@ -123,7 +132,7 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
     try {
       return reload.parse(JSON.parse(text));
     } catch (cause) {
-      throw new RenewalError("deploy.refused", `${api.name} does not tell the state of a reload as version 3 does`, {
+      throw new RenewalError("deploy.refused", `${api.name} does not report a reload as version 3 of the API does`, {
         cause,
       });
     }
@@ -131,10 +140,13 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
 }
 
 /** multipart/form-data with the one part `file_upload`, as the API takes new files. */
-async function upload(
-  name: string,
-  content: string,
-): Promise<{ readonly headers: Record<string, string>; readonly body: Uint8Array }> {
+async function upload({
+  name,
+  content,
+}: {
+  readonly name: string;
+  readonly content: string;
+}): Promise<{ readonly headers: Record<string, string>; readonly body: Uint8Array }> {
   const form = new FormData();
   form.append("file_upload", new Blob([content]), name);
   const encoded = new Response(form);

@@ -11,7 +11,7 @@ import { listCertificate } from "./list.ts";
 import { type RuntimeAddress, requireAdmin } from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
-/** HAProxy's CLI splits at spaces and reads `;`, `\` and `*` in its own way. */
+/** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
 const commandSafe = absolutePath.regex(/^[^\s;\\*#]+$/, "must not contain spaces or any of ; \\ * #");
 
 const optionsSchema = z
@@ -21,7 +21,8 @@ const optionsSchema = z
       .max(255)
       .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
       .describe(
-        "HAProxy's `stats socket` at level admin: a path, or host:port, which carries private keys unencrypted and belongs on loopback only.",
+        "HAProxy's `stats socket` at level admin: a path, or host:port. host:port sends private keys unencrypted: " +
+          "use it on loopback only.",
       ),
     file: commandSafe.describe(
       "PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name.",
@@ -29,12 +30,14 @@ const optionsSchema = z
     knownAs: commandSafe
       .optional()
       .describe(
-        "The same file as HAProxy names it, when that differs (container, chroot, relative `crt-base`). `{certificate}` as above.",
+        "HAProxy's own name for the file, if it differs (container, chroot, relative `crt-base`). `{certificate}` " +
+          "as above.",
       ),
     crtList: commandSafe
       .optional()
       .describe(
-        "crt-list file, or directory named by a bind's `crt`, that takes certificates HAProxy does not know yet. Default: the file's own directory.",
+        "crt-list file, or directory that a bind's `crt` names, to which certificates new to HAProxy are added. " +
+          "Default: the file's own directory.",
       ),
     crtListEntry: z
       .string()
@@ -45,19 +48,22 @@ const optionsSchema = z
       )
       .optional()
       .describe(
-        "What follows the file on its line in `crtList`: options in brackets, then server names. Default: nothing, which means the certificate's own names.",
+        "What follows the file on its line in `crtList`: options in brackets, then server names. Default: nothing, " +
+          "which means the certificate's own names.",
       ),
-    timeout: durationOption("10s").describe("Time one answer of the socket may take: 500ms, 30s, 2m."),
+    timeout: durationOption("10s").describe("Longest time for one answer of the socket: 500ms, 30s, 2m."),
   })
   .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, {
-    message: "`crtListEntry` is part of a line in `crtList`: give that too",
+    message: "`crtListEntry` is part of a line in `crtList`: set that too",
   });
 
 type HaproxyOptions = z.infer<typeof optionsSchema>;
 
 export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
   type: "haproxy",
-  description: "Swaps the certificate in a running HAProxy without a reload, and in its file for the next one.",
+  description:
+    "Swaps the certificate in a running HAProxy without a reload, and in the file that HAProxy reads at its next " +
+    "start.",
   options: optionsSchema,
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
@@ -70,10 +76,10 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
 };
 
 /**
- * Memory first, file second. The file is what HAProxy's next reload or start reads, and a file it cannot load stops the whole
- * load balancer: so nothing gets there that HAProxy has not accepted. By then the file is staged, so that only a rename is left
- * that could fail. Should we die before it, memory has the new pair and the file the old one, both good; the next attempt sees
- * the new pair in memory and renames.
+ * Memory first, file second. HAProxy reads the file at its next reload or start, and a file that it cannot load stops
+ * the whole load balancer. So only a pair that HAProxy has accepted is written there. The file is staged before, so
+ * only a rename can still fail. If this process dies before the rename, memory has the new pair and the file the old
+ * one; both are good. The next attempt finds the new pair in memory and renames.
  */
 async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);

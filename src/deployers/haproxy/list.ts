@@ -8,22 +8,23 @@ import { haproxyCommand, type RuntimeAddress } from "./runtime.ts";
 import { refused } from "./update.ts";
 
 export interface Listing {
-  /** The certificate's file as HAProxy names it. */
+  /** HAProxy's own name for the certificate's file. */
   readonly name: string;
-  /** The crt-list or `crt` directory that takes it; null: the file's own directory. */
+  /** The crt-list or `crt` directory to add it to; null: the file's own directory. */
   readonly list: string | null;
   /** What follows the file on its line. */
   readonly entry: string | undefined;
-  /** Whether some bind serves it already. */
+  /** Whether a bind serves it already. */
   readonly used: boolean;
   /** Directory whose lock the caller holds. */
   readonly root: string;
 }
 
 /**
- * A certificate new to HAProxy is served once a crt-list or `crt` directory of some bind names it. First in memory, where HAProxy
- * judges the line, then in the list's file, or the next reload would forget it; a line HAProxy cannot read would stop that reload.
- * Should we die in between, the next attempt finds the line in memory and writes the file.
+ * HAProxy serves a new certificate once the crt-list or `crt` directory of a bind names it. The line goes into memory
+ * first, where HAProxy checks it, and then into the list's file, or the next reload would forget it. A bad line in the
+ * file would make that reload fail. If this process dies in between, the next attempt finds the line in memory and
+ * writes the file.
  */
 export async function listCertificate(address: RuntimeAddress, listing: Listing, signal: AbortSignal): Promise<void> {
   const { name, list, used } = listing;
@@ -31,7 +32,7 @@ export async function listCertificate(address: RuntimeAddress, listing: Listing,
     await requireList(address, listing, signal);
     await addToList(address, listing, signal);
   }
-  if (list === null || (used && !(await holds(address, list, name, signal)))) return;
+  if (list === null || (used && !(await lists(address, { list, name }, signal)))) return;
   await appendToFile(list, listing, signal);
 }
 
@@ -41,28 +42,33 @@ function lineFor({ name, entry }: Listing): string {
 
 async function requireList(address: RuntimeAddress, { name, list }: Listing, signal: AbortSignal): Promise<void> {
   const wanted = list ?? dirname(name);
-  const lists = (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n");
-  if (lists.includes(wanted)) return;
+  const known = (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n");
+  if (known.includes(wanted)) return;
   throw new RenewalError(
     "deploy.refused",
-    `HAProxy does not serve ${name} yet. The file is in place: let a bind's \`crt\` name the directory ${dirname(name)} (or the file) and reload HAProxy once` +
+    `HAProxy does not serve ${name} yet. The file is in place: let a bind's \`crt\` name the directory ` +
+      `${dirname(name)} (or the file) and reload HAProxy once` +
       (list === null ? ", or set `crtList` to the crt-list a bind uses" : `; no bind uses the crtList ${list}`),
   );
 }
 
 async function addToList(address: RuntimeAddress, listing: Listing, signal: AbortSignal): Promise<void> {
   const list = listing.list ?? dirname(listing.name);
-  // Options and filters go as a payload only (management guide §9.3), which ends at the blank line.
+  // HAProxy takes options and filters only as a payload, which ends at a blank line (management guide §9.3).
   const command =
     listing.list === null
       ? `add ssl crt-list ${list} ${listing.name}\n`
       : `add ssl crt-list ${list} <<\n${lineFor(listing)}\n\n`;
   const answer = await haproxyCommand(address, command, signal);
-  if (!/^Success!$/m.test(answer)) throw refused(listing.name, answer);
+  if (!/^Success!$/m.test(answer)) throw refused({ name: listing.name, answer });
 }
 
-/** Whether the list in memory names the file; a bind may serve it for another reason. */
-async function holds(address: RuntimeAddress, list: string, name: string, signal: AbortSignal): Promise<boolean> {
+/** Whether the list in memory names the file. A bind may serve the file although this list does not name it. */
+async function lists(
+  address: RuntimeAddress,
+  { list, name }: { readonly list: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<boolean> {
   return (await haproxyCommand(address, `show ssl crt-list ${list}\n`, signal))
     .split("\n")
     .some((line) => fileOf(line) === name);
@@ -70,10 +76,10 @@ async function holds(address: RuntimeAddress, list: string, name: string, signal
 
 async function appendToFile(list: string, listing: Listing, signal: AbortSignal): Promise<void> {
   const kind = await stat(list).catch(() => null);
-  // A directory lists itself; a list we cannot see is another container's.
+  // A directory needs no line. A list that is not here belongs to another container.
   if (kind === null || !kind.isFile()) return;
   await using directory = await openDirectory(dirname(list), dirname(list));
-  // Other targets may write to the same list; one lock is never taken twice.
+  // Other targets may write to the same list. The lock of `root` is held already and must not be taken twice.
   using _lock = directory.path === (await realpath(listing.root)) ? null : await lockDirectory(directory, signal);
   const content = await readFile(directory.at(basename(list)), "utf8");
   if (content.split("\n").some((line) => fileOf(line) === listing.name)) return;

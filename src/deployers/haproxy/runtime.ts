@@ -5,22 +5,23 @@ import { RenewalError } from "../../domain/errors.ts";
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface RuntimeAddress {
-  /** As configured, for people. */
+  /** As configured. */
   readonly socket: string;
   readonly timeoutMs: number;
 }
 
-/** What HAProxy holds in memory for one certificate file. */
+/** What HAProxy has in memory for one certificate file. */
 export interface LoadedCertificate {
-  /** Whether some bind serves it. */
+  /** Whether a bind serves it. */
   readonly used: boolean;
-  /** SHA-1 of the DER leaf, upper-case hex: the only fingerprint HAProxy 2.6 tells. null: the entry is still empty. */
+  /** SHA-1 of the DER leaf, upper-case hex: HAProxy 2.6 shows no other fingerprint. null: the entry is still empty. */
   readonly sha1: string | null;
 }
 
 /**
- * Sends commands to HAProxy's runtime API and returns all answers (management guide §9.3). Without a prompt HAProxy closes
- * the connection after the last one. Throws `deploy.unreachable`, `deploy.timeout`, or `deploy.forbidden` below level admin.
+ * Sends commands to HAProxy's runtime API and returns all answers (management guide §9.3). Without a prompt, HAProxy
+ * closes the connection after the last answer. Throws `deploy.unreachable`, `deploy.timeout`, or `deploy.forbidden`
+ * below level admin.
  */
 export async function haproxyCommand(address: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
@@ -39,17 +40,21 @@ export async function haproxyCommand(address: RuntimeAddress, commands: string, 
       { cause },
     );
   });
-  // The runtime API answers in words only; these are fixed in HAProxy's source.
+  // The runtime API has no error codes; this text is fixed in HAProxy's source.
   if (answer.startsWith("Permission denied")) {
     throw new RenewalError(
       "deploy.forbidden",
-      `HAProxy's socket ${address.socket} refuses certificate commands; its \`stats socket\` line needs \`level admin\``,
+      `HAProxy's socket ${address.socket} refuses certificate commands: its \`stats socket\` line needs ` +
+        "`level admin`",
     );
   }
   return answer;
 }
 
-/** Throws `deploy.forbidden` when the socket may only look. Aborting a transaction nobody can have begun does nothing, but needs the right to. */
+/**
+ * Throws `deploy.forbidden` when the socket is read-only. The command aborts a transaction that cannot exist, so it
+ * changes nothing, but it needs level admin.
+ */
 export async function requireAdmin(address: RuntimeAddress, signal: AbortSignal): Promise<void> {
   await haproxyCommand(address, "abort ssl cert renewd-preflight\n", signal);
 }

@@ -7,26 +7,26 @@ import { openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
 import { haproxyCommand, type RuntimeAddress, showCertificate } from "./runtime.ts";
 
-/** HAProxy drops a connection whose command does not fit its buffer, `tune.bufsize`, of which it keeps about 1 KiB for itself. */
+/** HAProxy drops a connection whose command does not fit into `tune.bufsize`. HAProxy uses about 1 KiB of it itself. */
 const DEFAULT_BUFFER_BYTES = 15 * 1024;
 
-/** As HAProxy prints it. */
+/** In the form that HAProxy prints. */
 export function sha1Of(certPem: string): string {
   const base64 = certPem.replace(/-----[A-Z ]+-----/g, "");
   return createHash("sha1").update(Buffer.from(base64, "base64")).digest("hex").toUpperCase();
 }
 
 export interface RuntimeUpdate {
-  /** The file as HAProxy names it. */
+  /** HAProxy's own name for the file. */
   readonly name: string;
   readonly sha1: string;
-  /** PEM without blank lines: the payload ends at the first one. */
+  /** PEM without blank lines: HAProxy ends the payload at the first blank line. */
   readonly bundle: string;
 }
 
 /**
- * Brings the pair into HAProxy's memory and proves it by reading back. HAProxy checks the pair at commit: a pair it refuses
- * never serves. Connections stay open, and new handshakes get the new pair at once. Returns whether a bind serves it.
+ * Puts the pair into HAProxy's memory and reads it back. HAProxy checks the pair at commit and never serves a pair that
+ * it refuses. Connections stay open, and new handshakes get the new pair at once. Returns whether a bind serves it.
  */
 export async function updateMemory(
   address: RuntimeAddress,
@@ -43,13 +43,13 @@ export async function updateMemory(
   if (after?.sha1 === update.sha1) return after;
   throw new RenewalError(
     "deploy.commandFailed",
-    `HAProxy holds another certificate than the one just committed as ${update.name}; is something else updating it?`,
+    `HAProxy has another certificate as ${update.name} than the one just committed: does another program update it?`,
   );
 }
 
 /**
- * Targets that write to different directories may share one HAProxy. Where renewd may not create files beside the socket there
- * is no lock: the directory's own keeps apart all who write to the same one.
+ * Targets that write to different directories may share one HAProxy. If renewd may not create files beside the socket,
+ * there is no such lock; the directory's own lock still keeps apart all that write to the same directory.
  */
 async function lockRuntime({ socket }: RuntimeAddress, signal: AbortSignal): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
@@ -66,12 +66,13 @@ async function lockRuntime({ socket }: RuntimeAddress, signal: AbortSignal): Pro
 
 async function create(address: RuntimeAddress, name: string, signal: AbortSignal): Promise<void> {
   const answer = await haproxyCommand(address, `new ssl cert ${name}\n`, signal);
-  if (!answer.startsWith("New empty certificate store")) throw refused(name, answer);
+  if (!answer.startsWith("New empty certificate store")) throw refused({ name, answer });
 }
 
 /**
- * HAProxy has one transaction for all certificates, and 2.6 lets `set ssl cert B` overwrite the content of a transaction
- * begun for A, which then commits B's pair as A. We hold the socket's lock, so one that is open now was left by a crash.
+ * HAProxy has one transaction for all certificates. HAProxy 2.6 lets `set ssl cert B` overwrite the content of a
+ * transaction that was begun for A, which then commits B's pair as A. The caller holds the socket's lock, so a crash
+ * left any transaction that is open now.
  */
 async function abandonTransaction(address: RuntimeAddress, signal: AbortSignal): Promise<void> {
   const list = await haproxyCommand(address, "show ssl cert\n", signal);
@@ -82,41 +83,50 @@ async function abandonTransaction(address: RuntimeAddress, signal: AbortSignal):
 async function commit(address: RuntimeAddress, { name, bundle }: RuntimeUpdate, signal: AbortSignal): Promise<void> {
   let mine = name;
   try {
-    // One connection for both, so that as little as possible can come between them; a commit of a failed `set` does nothing.
+    // One connection for both, so that little can come between them. A commit after a failed `set` does nothing.
     const answer = await haproxyCommand(
       address,
       `set ssl cert ${name} <<\n${bundle}\ncommit ssl cert ${name}\n`,
       signal,
     );
     if (/^Success!$/m.test(answer)) return;
-    // A connection HAProxy drops is mostly reset, and now and then closed as if all were well.
+    // HAProxy mostly resets a connection that it drops; sometimes it closes it normally.
     if (answer.trim() === "")
       throw new RenewalError("deploy.unreachable", `HAProxy's socket ${address.socket} was closed without an answer`);
     mine = /^Transaction updated for certificate (.+)!$/m.exec(answer)?.[1] ?? name;
     if (mine === name && !answer.includes("The ongoing transaction is about"))
-      throw refused(name, answer, new Secret(bundle));
+      throw refused({ name, answer, secret: new Secret(bundle) });
     throw new RenewalError(
       "deploy.commandFailed",
-      `HAProxy was in the middle of another certificate update when ${name} was set`,
+      `another certificate update was open in HAProxy when ${name} was set`,
     );
   } catch (error) {
-    // Also after an abort: a fresh signal of its own, bounded by the socket's time limit. The first error tells more than a second.
-    await haproxyCommand(address, `abort ssl cert ${mine}\n`, AbortSignal.timeout(address.timeoutMs)).catch(
-      () => undefined,
-    );
-    throw explain(error, name, bundle);
+    // Also after an abort, so it has a signal of its own. The first error says more than an error of this command.
+    const limit = AbortSignal.timeout(address.timeoutMs);
+    await haproxyCommand(address, `abort ssl cert ${mine}\n`, limit).catch(() => undefined);
+    throw explain(error, { name, bundle });
   }
 }
 
-function explain(error: unknown, name: string, bundle: string): unknown {
+function explain(error: unknown, { name, bundle }: Pick<RuntimeUpdate, "name" | "bundle">): unknown {
   const dropped =
     error instanceof RenewalError && error.code === "deploy.unreachable" && bundle.length > DEFAULT_BUFFER_BYTES;
   if (!dropped) return error;
-  const message = `HAProxy dropped the update of ${name}: its ${bundle.length} bytes are too many for the default buffer; raise \`tune.bufsize\` or shorten the chain`;
+  const message =
+    `HAProxy dropped the update of ${name}: its ${bundle.length} bytes are too many for the default buffer; ` +
+    "raise `tune.bufsize` or shorten the chain";
   return new RenewalError("deploy.refused", message, { cause: error });
 }
 
-// HAProxy repeats a command it does not know, and a payload it read as one must not show.
-export function refused(name: string, answer: string, secret: Secret | null = null): RenewalError {
+/** `secret`: a payload that HAProxy may repeat in its answer as an unknown command. */
+export function refused({
+  name,
+  answer,
+  secret = null,
+}: {
+  readonly name: string;
+  readonly answer: string;
+  readonly secret?: Secret | null;
+}): RenewalError {
   return new RenewalError("deploy.refused", `HAProxy refused ${name}: ${sanitizeAnswer(answer, secret)}`);
 }

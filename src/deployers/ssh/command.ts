@@ -8,11 +8,11 @@ import type { SshConnection } from "./connection.ts";
 export interface RemoteCommand {
   readonly argv: readonly string[];
   readonly timeoutMs: number;
-  /** Never shown, should the command print it. */
+  /** Removed from the command's output before anything of it is shown. */
   readonly secret: Secret;
 }
 
-/** SSH hands the far shell one line (RFC 4254 §6.5): each word quoted so that a POSIX shell reads it as it is. */
+/** SSH passes one line to the remote shell (RFC 4254 §6.5), so each word is quoted for a POSIX shell. */
 export function quoteForShell(argv: readonly string[]): string {
   return argv
     .map((word) => (/^[A-Za-z0-9_@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
@@ -27,8 +27,8 @@ interface Ended {
 }
 
 /**
- * Throws `deploy.commandFailed` with the end of its output, or `deploy.timeout`. On timeout and abort the far side is asked to
- * end it (RFC 4254 §6.9), which OpenSSH does for every user but root; root's command goes on by itself, unheard.
+ * Throws `deploy.commandFailed` with the end of the output, or `deploy.timeout`. On timeout and abort the server is
+ * asked to end the command (RFC 4254 §6.9). OpenSSH does so for every user but root; a command of root keeps running.
  */
 export async function runRemote(
   connection: SshConnection,
@@ -54,7 +54,7 @@ export async function runRemote(
       channel?.signal("TERM");
       channel?.close();
       if (!(error instanceof Error) || error instanceof RenewalError || signal.aborted) throw error;
-      throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}: the server refused to`, { cause: error });
+      throw new RenewalError("deploy.commandFailed", `cannot run \`${shown}: the server refused`, { cause: error });
     });
   if (ended.code === 0) return;
   const how =
@@ -72,7 +72,7 @@ function watch(channel: ClientChannel, done: (error: null, ended: Ended) => void
   channel.once("exit", (code: number | null, killedBy?: string) => {
     how = { code, killedBy: killedBy ?? null };
   });
-  // Nothing comes on its standard input.
+  // Its standard input is empty.
   channel.end();
   channel.once("close", () => done(null, { ...how, stdout: stdout(), stderr: stderr() }));
 }

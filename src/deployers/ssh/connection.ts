@@ -18,38 +18,41 @@ export interface SshLogin {
   readonly password: Secret | null;
   /** Path of an agent's socket. */
   readonly agent: string | null;
-  /** Bounds the login and every single request after it. */
+  /** Longest time for the login, and for each request after it. */
   readonly timeoutMs: number;
 }
 
 export interface SshConnection extends AsyncDisposable {
-  /** For people: user@host:port. */
+  /** user@host:port, for messages. */
   readonly name: string;
   readonly client: Client;
   /**
-   * One request and its answer, bounded by the login's time limit unless `timeoutMs` is given. Throws `deploy.timeout`,
-   * `deploy.unreachable` once the connection is gone, or what the server answered, untranslated.
+   * One request and its answer, within the login's time limit unless `timeoutMs` is given. Throws `deploy.timeout`,
+   * `deploy.unreachable` once the connection is lost, or the server's own error, untranslated.
    */
   ask<T>(what: string, start: (done: Done<T>) => void, signal: AbortSignal, timeoutMs?: number): Promise<T>;
 }
 
-/** ssh2 leaves the error out, or passes null, when there is none. */
+/** Without an error, ssh2 passes undefined or null. */
 export type Done<T> = (error: Error | null | undefined, value: T) => void;
 
 const GOODBYE_MAX_MS = 2_000;
 
-/** Throws `deploy.unreachable`, `deploy.timeout`, `deploy.forbidden`, `deploy.refused` for another host key, `config.secret`. */
+/**
+ * Throws `deploy.unreachable`, `deploy.timeout`, `deploy.forbidden`, `deploy.refused` for another host key, or
+ * `config.secret`.
+ */
 export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<SshConnection> {
   signal.throwIfAborted();
   const { Client, utils } = (await optionalPackage("ssh2", () => import("ssh2"))).default;
   const name = `${login.user}@${login.host}:${login.port}`;
   if (login.privateKey !== null) checkKey(utils.parseKey(login.privateKey.reveal(), login.passphrase?.reveal()), name);
   const client = new Client();
-  // Requests are small and each waits for the one before: Nagle would add 40 ms to every one.
+  // Requests are small and each waits for the one before, so Nagle's algorithm would add 40 ms to each.
   const socket = connectSocket({ host: login.host, port: login.port, noDelay: true });
   const lost = new AbortController();
   const seen: { refused: OfferedKey | null } = { refused: null };
-  // For as long as it lives: an "error" nobody listens for would end the process.
+  // This listener stays: an "error" event without a listener ends the process.
   client.on("error", (error: Error & { level?: string }) => lost.abort(translate(error, login, name, seen.refused)));
   client.on("close", () => lost.abort(new RenewalError("deploy.unreachable", `${name} closed the connection`)));
   const ask: SshConnection["ask"] = (what, start, stop, timeoutMs = login.timeoutMs) =>
@@ -63,7 +66,7 @@ export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<
       if (!pinned) seen.refused = offered;
       return pinned;
     },
-    // Ours bounds the connection to the socket too.
+    // The limit of `ask` includes the TCP connection, so ssh2's own is off.
     readyTimeout: 0,
     ...(login.privateKey !== null && { privateKey: login.privateKey.reveal() }),
     ...(login.passphrase !== null && { passphrase: login.passphrase.reveal() }),
@@ -99,7 +102,9 @@ export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<
   };
 }
 
-/** Boundary: ssh2's types list every algorithm's name; ours come out of a pattern that knows only some of them. */
+/**
+ * Boundary: ssh2's types list all algorithm names; the names here come from a pattern that matches only some of them.
+ */
 function withAlgorithms(config: ConnectConfig, algorithms: readonly string[] | null): ConnectConfig {
   return algorithms === null ? config : ({ ...config, algorithms: { serverHostKey: algorithms } } as ConnectConfig);
 }
@@ -128,7 +133,7 @@ async function bounded<T>(
     });
   } catch (error) {
     signal.throwIfAborted();
-    // Requests under way fail with a text of ssh2's own when the connection ends; the reason is known better.
+    // When the connection ends, ssh2 rejects open requests with its own text; `lost` knows the real reason.
     lost.throwIfAborted();
     if (timeout.aborted) throw new RenewalError("deploy.timeout", `${name} did not ${what} within ${timeoutMs} ms`);
     throw error;
@@ -137,7 +142,7 @@ async function bounded<T>(
 
 function checkKey(parsed: ParsedKey | Error, name: string): void {
   const problem = parsed instanceof Error ? parsed.message : parsed.isPrivateKey() ? null : "it is a public key";
-  // ssh2 says what is wrong with a key, never the key.
+  // ssh2's message says what is wrong and never contains the key.
   if (problem !== null)
     throw new RenewalError(
       "config.secret",
@@ -153,8 +158,9 @@ function translate(
 ): RenewalError {
   if (refused !== null) {
     const message =
-      `${name} shows another host key than the pinned one: ${refused.type} ${refused.fingerprint}; if it is the host's own ` +
-      "(there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, or another type's), set `hostKey` to it; if not, somebody is in between";
+      `${name} shows another host key than the pinned one: ${refused.type} ${refused.fingerprint}; if it is the ` +
+      "host's own (on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, or of another type), set " +
+      "`hostKey` to it; if not, somebody intercepts the connection";
     return new RenewalError("deploy.refused", message, { cause: error });
   }
   if (error.level === "client-authentication" || error.level === "agent") {

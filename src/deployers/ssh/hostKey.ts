@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
-/** As in /etc/ssh/ssh_host_*_key.pub: type, base64, perhaps a comment. */
+/** As in /etc/ssh/ssh_host_*_key.pub: type, base64, optional comment. */
 const PUBLIC_KEY = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]{40,}={0,2})(?: .{0,200})?$/;
 
 const one = z
@@ -10,14 +10,15 @@ const one = z
   .max(4096)
   .refine((text) => FINGERPRINT.test(text) || PUBLIC_KEY.test(text), {
     message:
-      "give the host key's SHA256:… fingerprint or its public key line; on the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+      "give the host key's SHA256:… fingerprint or its public key line; on the host: " +
+      "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
   });
 
 export const hostKeyOption = z
   .union([one, z.array(one).min(1).max(8)])
   .describe(
-    "The server's host key, so that nobody else is handed the pair: its SHA256:… fingerprint or its public key line; a list while it is being changed. " +
-      "On the host: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.",
+    "The server's host key, so that no other machine gets the pair: its SHA256:… fingerprint or its public key " +
+      "line; a list while the key changes. On the host: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.",
   )
   .transform((given) => (typeof given === "string" ? [given] : given));
 
@@ -28,7 +29,7 @@ export interface OfferedKey {
   readonly fingerprint: string;
 }
 
-/** `blob` is the key as it travels (RFC 4253 §6.6): a string with its type, then the rest. */
+/** `blob` is the key in its wire format (RFC 4253 §6.6): a string with its type, then the rest. */
 export function offeredKey(blob: Buffer): OfferedKey {
   const length = blob.length < 4 ? 0 : blob.readUInt32BE(0);
   return {
@@ -48,8 +49,8 @@ export function isPinned(pinned: readonly string[], { fingerprint }: OfferedKey)
 }
 
 /**
- * Signature algorithms to ask the server for, so that one with several host keys shows the pinned one; null: any, as a
- * fingerprint does not tell its key's type. An ssh-rsa key signs with SHA-2 (RFC 8332); SHA-1 is not asked for.
+ * Signature algorithms to offer, so that a server with several host keys shows the pinned one. null: any, because a
+ * fingerprint does not contain the key's type. An ssh-rsa key signs with SHA-2 (RFC 8332); SHA-1 is not offered.
  */
 export function hostKeyAlgorithms(pinned: readonly string[]): string[] | null {
   const types = pinned.map((text) => PUBLIC_KEY.exec(text)?.[1]);

@@ -7,11 +7,11 @@ import { type FileToWrite, type StagedFiles, wantedAttributes } from "../local/a
 import type { Sftp } from "./sftp.ts";
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
-/** What a crashed attempt left goes after this; a younger one may belong to an attempt that still runs. */
+/** A leftover older than this is from a crashed attempt. A younger one may belong to an attempt that still runs. */
 const STRAY_AGE_MS = HOUR_MS;
-/** A worker that is told to stop must not hang on tidying up. */
+/** A worker that must stop does not wait longer than this for the clean-up. */
 const TIDY_MAX_MS = 5_000;
-/** Once swapping has begun an abort no longer counts; each request has its own time limit. */
+/** After the swap has begun, an abort has no effect; each request has its own time limit. */
 const NEVER = new AbortController().signal;
 
 interface Staged {
@@ -22,8 +22,8 @@ interface Staged {
 }
 
 /**
- * As `stageFiles`, on another machine. SFTP has no lock and no way to hold a directory open, so a link may be slipped in
- * after the check: whoever can do that on the target owns the directory anyway.
+ * As `stageFiles`, on another machine. SFTP has no lock and cannot keep a directory open, so somebody could create a
+ * link after the check. Only a user who owns the directory on the target can do that.
  */
 export async function stageRemoteFiles(
   sftp: Sftp,
@@ -36,7 +36,7 @@ export async function stageRemoteFiles(
   const leftovers: string[] = [];
   undo.defer(() => tidy(sftp, leftovers));
   for (const file of files) {
-    const directory = await openRemoteDirectory(sftp, posix.dirname(file.path), file.root, signal);
+    const directory = await openRemoteDirectory(sftp, { path: posix.dirname(file.path), root: file.root }, signal);
     directories.add(directory);
     const one = await stage(sftp, file, directory, leftovers, signal);
     if (one !== null) staged.push(one);
@@ -60,8 +60,12 @@ export async function stageRemoteFiles(
   };
 }
 
-/** The real path of `path`, made where it is missing below `root`. */
-async function openRemoteDirectory(sftp: Sftp, path: string, root: string, signal: AbortSignal): Promise<string> {
+/** The real path of `path`. Creates the directories that are missing below `root`. */
+async function openRemoteDirectory(
+  sftp: Sftp,
+  { path, root }: { readonly path: string; readonly root: string },
+  signal: AbortSignal,
+): Promise<string> {
   const top = await existingDirectory(sftp, root, signal);
   let current = top;
   for (const segment of posix.relative(root, path).split("/")) {
@@ -69,12 +73,12 @@ async function openRemoteDirectory(sftp: Sftp, path: string, root: string, signa
     const next = posix.join(current, segment);
     if ((await sftp.lstat(next, signal)) === null) await sftp.makeDirectory(next, signal);
     current = await existingDirectory(sftp, next, signal);
-    requireInside(current, top, path);
+    requireInside({ path: current, top, asked: path });
   }
   return current;
 }
 
-/** Throws what would make writing these paths fail, as far as can be seen without touching anything. */
+/** Throws the reason if these paths cannot be written, as far as it shows without a change. */
 export async function checkRemote(
   sftp: Sftp,
   files: readonly { readonly path: string; readonly root: string }[],
@@ -83,15 +87,15 @@ export async function checkRemote(
   for (const { path, root } of files) {
     const top = await existingDirectory(sftp, root, signal);
     const parent = await sftp.realpath(posix.dirname(path), signal);
-    if (parent !== null) requireInside(parent, top, path);
+    if (parent !== null) requireInside({ path: parent, top, asked: path });
     const existing = await sftp.lstat(path, signal).catch(() => null);
     if (existing?.isDirectory()) throw new RenewalError("deploy.refused", `${path} is a directory`);
   }
   const [first] = files;
   if (first === undefined) return;
-  // There is nothing of this name: only whether the server knows the request shows.
+  // No file has this name, so the answer only shows whether the server knows the request.
   const nothing = posix.join(first.root, `.renewd-${randomBytes(6).toString("hex")}`);
-  await sftp.replace(nothing, nothing, signal).catch((error) => {
+  await sftp.replace({ from: nothing, to: nothing }, signal).catch((error) => {
     if (!(error instanceof RenewalError && error.code === "deploy.io")) throw error;
   });
 }
@@ -101,7 +105,7 @@ async function existingDirectory(sftp: Sftp, path: string, signal: AbortSignal):
   const found = real === null ? null : await sftp.lstat(real, signal);
   if (real === null || found === null)
     throw new RenewalError("deploy.io", `directory ${path}: no such file or directory on the target`);
-  if (!found.isDirectory()) throw new RenewalError("deploy.refused", `${path} is no directory on the target`);
+  if (!found.isDirectory()) throw new RenewalError("deploy.refused", `${path} is not a directory on the target`);
   return real;
 }
 
@@ -114,7 +118,7 @@ async function stage(
 ): Promise<Staged | null> {
   const name = posix.basename(file.path);
   const final = posix.join(directory, name);
-  const existing = await currentFile(sftp, file, final, directory, signal);
+  const existing = await currentFile(sftp, { file, final, directory }, signal);
   const wanted = wantedAttributes(file, existing);
   if (
     existing !== null &&
@@ -128,11 +132,11 @@ async function stage(
   const temporary = posix.join(directory, `${strayPrefix(name)}${suffix}.new`);
   leftovers.push(temporary);
   const now = await sftp.create(temporary, file.content, wanted, signal);
-  await removeStrays(sftp, directory, name, now, signal);
+  await removeStrays(sftp, { directory, name, now }, signal);
   if (existing === null) return { final, temporary, backup: null };
   const backup = posix.join(directory, `${strayPrefix(name)}${suffix}.old`);
   leftovers.push(backup);
-  await keep(sftp, final, backup, existing, signal);
+  await keep(sftp, { final, backup, existing }, signal);
   return { final, temporary, backup };
 }
 
@@ -141,10 +145,10 @@ async function holds(sftp: Sftp, path: string, { content }: FileToWrite, signal:
   return held?.equals(Buffer.from(content)) === true;
 }
 
-/** All requests leave together and are served in order, so that key and certificate lie apart for as short as can be. */
+/** Sends all requests together; the server runs them in order. So key and certificate differ only for a short time. */
 async function swapAll(sftp: Sftp, staged: readonly Staged[]): Promise<void> {
   const outcomes = await Promise.allSettled(
-    staged.map(({ temporary, final }) => sftp.replace(temporary, final, NEVER)),
+    staged.map(({ temporary, final }) => sftp.replace({ from: temporary, to: final }, NEVER)),
   );
   const failed = outcomes.find((outcome) => outcome.status === "rejected");
   if (failed === undefined) return;
@@ -155,15 +159,15 @@ async function swapAll(sftp: Sftp, staged: readonly Staged[]): Promise<void> {
 
 async function putBack(sftp: Sftp, { final, backup }: Staged): Promise<void> {
   if (backup === null) await sftp.remove(final, NEVER);
-  else await sftp.replace(backup, final, NEVER);
+  else await sftp.replace({ from: backup, to: final }, NEVER);
 }
 
-/** A link inside the directory is replaced by the file; one that leads elsewhere is somebody's layout we would break. */
+/**
+ * The file replaces a link inside the directory. A link out of it is refused: it is part of the operator's own layout.
+ */
 async function currentFile(
   sftp: Sftp,
-  file: FileToWrite,
-  final: string,
-  directory: string,
+  { file, final, directory }: { readonly file: FileToWrite; readonly final: string; readonly directory: string },
   signal: AbortSignal,
 ): Promise<Stats | null> {
   const existing = await sftp.lstat(final, signal);
@@ -180,9 +184,13 @@ async function currentFile(
   return sftp.lstat(target, signal);
 }
 
-async function keep(sftp: Sftp, final: string, backup: string, existing: Stats, signal: AbortSignal): Promise<void> {
+async function keep(
+  sftp: Sftp,
+  { final, backup, existing }: { readonly final: string; readonly backup: string; readonly existing: Stats },
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    await sftp.link(final, backup, signal);
+    await sftp.link({ path: final, name: backup }, signal);
   } catch (error) {
     signal.throwIfAborted();
     // Some servers and file systems have no hard links.
@@ -194,9 +202,7 @@ async function keep(sftp: Sftp, final: string, backup: string, existing: Stats, 
 
 async function removeStrays(
   sftp: Sftp,
-  directory: string,
-  name: string,
-  now: number,
+  { directory, name, now }: { readonly directory: string; readonly name: string; readonly now: number },
   signal: AbortSignal,
 ): Promise<void> {
   const entries = await sftp.list(directory, signal);
@@ -208,7 +214,7 @@ async function removeStrays(
 
 async function tidy(sftp: Sftp, paths: readonly string[]): Promise<void> {
   const soon = AbortSignal.timeout(TIDY_MAX_MS);
-  // Over a lost connection nothing can be tidied; a later attempt does it.
+  // Without a connection nothing can be removed; a later attempt does it.
   await Promise.all(paths.map((path) => sftp.remove(path, soon).catch(() => undefined)));
 }
 
@@ -216,7 +222,15 @@ function strayPrefix(name: string): string {
   return `.${name}.renewd-`;
 }
 
-function requireInside(path: string, top: string, asked: string): void {
+function requireInside({
+  path,
+  top,
+  asked,
+}: {
+  readonly path: string;
+  readonly top: string;
+  readonly asked: string;
+}): void {
   if (path === top || path.startsWith(top === "/" ? top : `${top}/`)) return;
   throw new RenewalError(
     "deploy.refused",

@@ -8,9 +8,9 @@ export interface RemoteAttributes {
   readonly gid: number | null;
 }
 
-/** Files on the other side of an SSH connection. Throws `deploy.io` with the path and the server's reason. */
+/** Files on another machine, through SSH. Throws `deploy.io` with the path and the server's reason. */
 export interface Sftp {
-  /** null: there is nothing of this name. */
+  /** null: nothing has this name. */
   lstat(path: string, signal: AbortSignal): Promise<Stats | null>;
   realpath(path: string, signal: AbortSignal): Promise<string | null>;
   list(
@@ -20,19 +20,22 @@ export interface Sftp {
   makeDirectory(path: string, signal: AbortSignal): Promise<void>;
   /** null: there is no such file, or it is longer than `bytesMax`. */
   read(path: string, bytesMax: number, signal: AbortSignal): Promise<Buffer | null>;
-  /** A new file, 0600 until it is complete; synced where the server offers that. Returns the instant the server gave it, ms. */
+  /**
+   * Creates a file, 0600 until it is complete, and syncs it if the server can. Returns the time of the change by the
+   * server's clock, in ms.
+   */
   create(
     path: string,
     content: string | Uint8Array,
     attributes: RemoteAttributes,
     signal: AbortSignal,
   ): Promise<number>;
-  /** A second name. Throws when the server has none of that. */
-  link(path: string, name: string, signal: AbortSignal): Promise<void>;
-  /** rename(2): replaces what is there at once, which SFTP's own rename refuses. */
-  replace(from: string, to: string, signal: AbortSignal): Promise<void>;
+  /** Gives the file `path` the second name `name`. Throws if the server cannot. */
+  link(file: { readonly path: string; readonly name: string }, signal: AbortSignal): Promise<void>;
+  /** rename(2): replaces an existing file atomically. SFTP's own rename refuses that. */
+  replace(file: { readonly from: string; readonly to: string }, signal: AbortSignal): Promise<void>;
   remove(path: string, signal: AbortSignal): Promise<void>;
-  /** Makes renames in it durable, where the server lets a directory be opened. */
+  /** Makes renames in it durable, if the server can open a directory. */
   syncDirectory(path: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -70,7 +73,7 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
     const handle = await ask<Buffer>(path, (done) => raw.open(path, flags, 0o600, done), stop);
     const close = (): Promise<void> => plain(path, (done) => raw.close(handle, done), stop);
     const result = await use(handle).catch((error) => {
-      // Whoever is told of the failure need not wait for this.
+      // The caller gets the first error at once.
       close().catch(() => undefined);
       throw error;
     });
@@ -92,7 +95,7 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
       );
       return entries.map(({ filename, attrs }) => ({ name: filename, changedAt: attrs.mtime * 1_000 }));
     },
-    // Readable by all: the files in it protect themselves, and public ones must be reachable.
+    // All may read it: each file has its own mode, and public files must be reachable.
     makeDirectory: (path, stop) => plain(path, (done) => raw.mkdir(path, { mode: 0o755 }, done), stop),
     async read(path, bytesMax, stop) {
       const found = await ask<Stats>(path, (done) => raw.stat(path, done), stop).catch(ignoreMissing);
@@ -103,20 +106,20 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
       withHandle(path, "wx", stop, async (handle) => {
         const bytes = Buffer.from(content);
         await plain(path, (done) => raw.write(handle, bytes, 0, bytes.length, 0, (error) => done(error)), stop);
-        // Only root may give files away; keeping the owner is a courtesy.
+        // Only root may change the owner. Without that right the file keeps the user of the login.
         if (uid !== null && gid !== null)
           await plain(path, (done) => raw.fchown(handle, uid, gid, done), stop).catch(ignoreInability);
         await plain(path, (done) => raw.fchmod(handle, mode, done), stop);
         await sync(path, handle, stop);
         return (await ask<Stats>(path, (done) => raw.fstat(handle, done), stop)).mtime * 1_000;
       }),
-    link: (path, name, stop) =>
+    link: ({ path, name }, stop) =>
       plain(
         name,
         (done) => extension("hardlink@openssh.com", done, () => raw.ext_openssh_hardlink(path, name, done)),
         stop,
       ),
-    replace: (from, to, stop) =>
+    replace: ({ from, to }, stop) =>
       plain(
         to,
         (done) => extension("posix-rename@openssh.com", done, () => raw.ext_openssh_rename(from, to, done)),
@@ -131,7 +134,7 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
   };
 }
 
-/** ssh2 throws at once when the server has not announced an extension. */
+/** ssh2 throws synchronously if the server has not announced an extension. */
 function extension(name: string, done: (error: Error) => void, start: () => void): void {
   try {
     start();
@@ -139,7 +142,7 @@ function extension(name: string, done: (error: Error) => void, start: () => void
     done(
       new RenewalError(
         "deploy.refused",
-        `the server's SFTP does not offer ${name}, without which no file can be replaced at once; use OpenSSH's`,
+        `the server's SFTP does not offer ${name}, which is needed to replace a file atomically: use OpenSSH's`,
         { cause },
       ),
     );
@@ -171,7 +174,7 @@ function ignoreMissing(error: unknown): null {
   throw error;
 }
 
-/** For what a server need not be able to do; a lost connection and an abort still count. */
+/** For requests that a server may not support; a lost connection and an abort still throw. */
 function ignoreInability(error: unknown): void {
   if (!(error instanceof RenewalError && (error.code === "deploy.io" || error.code === "deploy.refused"))) throw error;
 }

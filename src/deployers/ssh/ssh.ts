@@ -28,28 +28,31 @@ const optionsSchema = checkedLayout(
     user: z
       .string()
       .regex(/^[^\p{Cc}\s]{1,64}$/u, "give a user name")
-      .describe("User to log in as. The directories must be writable for it."),
+      .describe("User to log in as. This user must be able to write to the directories."),
     hostKey: hostKeyOption,
     privateKey: secretOption.optional().describe("Private key to log in with (OpenSSH or PEM)."),
     passphrase: secretOption.optional().describe("Passphrase of `privateKey`, if it has one."),
-    password: secretOption.optional().describe("Password to log in with, in place of a key."),
+    password: secretOption.optional().describe("Password to log in with, instead of a key."),
     agent: z
       .string()
       .startsWith("/", "must be absolute")
       .max(1024)
       .optional()
-      .describe("Socket of an ssh-agent that holds the key, in place of `privateKey`."),
+      .describe("Socket of an ssh-agent that holds the key, instead of `privateKey`."),
     ...pemLayoutOptions,
     mode: ownerOptions.mode,
     command: z
       .tuple([word(1)], word(0))
       .optional()
       .describe(
-        "Program and arguments run on the machine after the files are in place, for example to reload a server. Each word is quoted for a POSIX shell. " +
-          "If it fails, the files it was run for are taken back. Left out: SFTP alone, which an account without a shell can do.",
+        "Program and arguments to run on the machine after the files are in place, for example to reload a server. " +
+          "Each word is quoted for a POSIX shell. If it fails, the previous files come back. Without it, SFTP is " +
+          "enough, and the account needs no shell.",
       ),
-    commandTimeout: durationOption("1m").describe("Time the command may take before it is ended: 500ms, 30s, 2m."),
-    timeout: durationOption("30s").describe("Time the login and each request after it may take: 500ms, 30s, 2m."),
+    commandTimeout: durationOption("1m").describe("Longest time for the command, which is ended then: 500ms, 30s, 2m."),
+    timeout: durationOption("30s").describe(
+      "Longest time for the login, and for each request after it: 500ms, 30s, 2m.",
+    ),
   }),
   PEM_LAYOUT,
 )
@@ -72,7 +75,7 @@ type SshOptions = z.infer<typeof optionsSchema>;
 
 export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
   type: "ssh",
-  description: "Writes PEM files on another machine by SFTP, atomically, then runs a command there if one is given.",
+  description: "Writes PEM files to another machine by SFTP, atomically, then runs a command there if one is set.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -86,9 +89,9 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
 };
 
 /**
- * The record of the generation is swapped first, as on this machine. Nothing can be locked by SFTP: two writers are kept
- * apart by the deployment's fence, and the record is read once more right before the swap. From then on nothing is given up
- * half-way: an abort is heeded again once key and certificate are both in place.
+ * The record of the generation is swapped first, as on this machine. SFTP has no locks: the deployment's fence keeps
+ * two writers apart, and the record is read again right before the swap. An abort has no effect during the swap, so key
+ * and certificate are always swapped together.
  */
 async function deploy(
   options: SshOptions,
@@ -116,14 +119,15 @@ async function deploy(
   await using staged = await stageRemoteFiles(sftp, [recordFile(files[0], pair), ...files], signal);
   await refuseIfBehind();
   await staged.swap();
-  // Also when nothing changed: the attempt that swapped may have died before this.
+  // Also when nothing changed: an earlier attempt may have died between its swap and the command.
   if (options.command !== undefined) {
     await runRemote(
       connection,
       { argv: options.command, timeoutMs: options.commandTimeout, secret: pair.privateKey },
       signal,
     ).catch(async (error: unknown) => {
-      // An abort is no verdict on the pair, and over a lost connection nothing goes back: the next attempt runs it again.
+      // An abort does not mean that the pair is bad, and without a connection nothing can be restored: the next attempt
+      // runs the command again.
       if (!signal.aborted) await staged.restore().catch(() => undefined);
       throw error;
     });

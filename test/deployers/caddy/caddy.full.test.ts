@@ -86,8 +86,9 @@ describe("caddy", () => {
     }
     swapping = false;
     await client;
-    // A reload opens a second listening socket (SO_REUSEPORT) and closes the first: unless the kernel is told to move them, connections
-    // still in the first one's queue are reset (Linux, ip-sysctl: tcp_migrate_req). Nobody but the operator can help that.
+    // A reload opens a second listening socket (SO_REUSEPORT) and closes the first: unless the kernel is told to move
+    // them, connections still in the first one's queue are reset (Linux, ip-sysctl: tcp_migrate_req). Nobody but the
+    // operator can help that.
     const migrates = (await readFile("/proc/sys/net/ipv4/tcp_migrate_req", "utf8").catch(() => "0")).trim() === "1";
     const excused = (failure: unknown): boolean =>
       !migrates && failure instanceof Error && "code" in failure && failure.code === "ECONNRESET";
@@ -95,7 +96,7 @@ describe("caddy", () => {
     expect(handshakes - failures.length).toBeGreaterThan(14);
   });
 
-  it("changes nothing in Caddy's configuration when the file is named there, and a restart serves the new pair", async () => {
+  it("leaves a configuration that names the file unchanged, and a restart serves the new pair", async () => {
     const before = await server.config();
     const pair = await deploy("www", 1);
     expect(await server.config()).toEqual(before);
@@ -169,7 +170,7 @@ describe("caddy", () => {
     try {
       await expect(deploy("www", 7, { admin: `127.0.0.1:${port}` })).rejects.toMatchObject({
         code: "deploy.commandFailed",
-        message: expect.stringContaining("somebody else"),
+        message: expect.stringContaining("something else"),
       });
     } finally {
       await new Promise((resolve) => changed.close(resolve));

@@ -104,7 +104,7 @@ describe("haproxy-dataplane", () => {
     });
   });
 
-  it("names files as the API does, so that two certificates cannot meet in one unseen", async () => {
+  it("names files as the API does, so that two certificates never share one unnoticed", async () => {
     const pair = await deploy("a.b", 1);
     expect([...fake.certificates.keys()]).toEqual(["a_b.pem"]);
     expect(await served("a.b")).toBe(pair.leaf.fingerprint);
@@ -132,7 +132,7 @@ describe("haproxy-dataplane", () => {
     expect(fake.certificates.size).toBe(0);
   });
 
-  it("tells a wrong password, a missing one, nobody there and no answer apart", async () => {
+  it("distinguishes a wrong password, a missing one, no server and no answer", async () => {
     const hanging = createServer(() => {}).listen(0, "127.0.0.1");
     await new Promise((resolve) => hanging.once("listening", resolve));
     // Boundary: a TCP server has such an address.
@@ -148,7 +148,7 @@ describe("haproxy-dataplane", () => {
     await expect(deploy("www", 1, {}, silent)).rejects.toMatchObject({ code: "deploy.unreachable" });
   });
 
-  it("says where the generation is kept that an older pair would go under", async () => {
+  it("says which file holds the newer generation when it refuses an older pair", async () => {
     await deploy("www", 7);
     await expect(deploy("www", 6)).rejects.toMatchObject({
       code: "deploy.newerGeneration",

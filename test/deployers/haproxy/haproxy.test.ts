@@ -65,7 +65,7 @@ describe("haproxy", () => {
     expect(await served("busy")).toBe(last.leaf.fingerprint);
   });
 
-  it("brings a certificate HAProxy never heard of into the bind's directory without a reload", async () => {
+  it("adds a certificate that is new to HAProxy to the bind's directory without a reload", async () => {
     const pair = await deploy("newcomer", 1);
     expect(await served("newcomer")).toBe(pair.leaf.fingerprint);
     await server.reload();
@@ -83,7 +83,7 @@ describe("haproxy", () => {
     expect(await storedFingerprint(join(other.directory, "stranger.pem"))).toBe(pair.leaf.fingerprint);
   });
 
-  it("deploys several certificates at once into their own files, though HAProxy has one transaction for all", async () => {
+  it("deploys several certificates at once, although HAProxy has one transaction for all", async () => {
     const names = ["alpha", "beta", "gamma", "delta", "epsilon"];
     for (let generation = 1; generation <= 3; generation++) {
       const pairs = await Promise.all(names.map((certificate) => deploy(certificate, generation)));
@@ -91,7 +91,7 @@ describe("haproxy", () => {
     }
   });
 
-  it("does so through targets that keep their files in different directories, too", async () => {
+  it("deploys several at once through targets that keep their files in different directories", async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), "renewd-elsewhere-"));
     onTestFinished(() => rm(elsewhere, { recursive: true }));
     const names = ["one", "two", "three", "four", "five", "six"];
@@ -109,7 +109,8 @@ describe("haproxy", () => {
     const [left, right] = [await deploy("left", 1), await deploy("right", 1)];
     const stray = await issuer.issue({ certificate: "left", generation: 2 });
     await server.runtime(
-      `set ssl cert ${server.directory}/left.pem <<\n${(stray.privateKey.reveal() + stray.leafPem).replace(/\n+/g, "\n")}\n`,
+      `set ssl cert ${server.directory}/left.pem ` +
+        `<<\n${(stray.privateKey.reveal() + stray.leafPem).replace(/\n+/g, "\n")}\n`,
     );
     const next = await deploy("right", 2);
     expect(await served("left")).toBe(left.leaf.fingerprint);
@@ -117,7 +118,7 @@ describe("haproxy", () => {
     expect(next.leaf.fingerprint).not.toBe(right.leaf.fingerprint);
   });
 
-  it("repeats the memory when HAProxy was restarted from an older file, and the file when only memory is new", async () => {
+  it("updates memory after a restart from an older file, and the file when only memory is new", async () => {
     const [old, pair] = [await deploy("twice", 1), await issuer.issue({ certificate: "twice", generation: 2 })];
     const path = join(server.directory, "twice.pem");
     const oldFile = await readFile(path, "utf8");
@@ -149,7 +150,7 @@ describe("haproxy", () => {
     expect(list.split("\n").filter((line) => line.endsWith("listed.pem"))).toHaveLength(1);
   });
 
-  it("gives the line of a crt-list its options and names, and writes into the file only what HAProxy accepted", async () => {
+  it("writes options and names into a crt-list's line, and only what HAProxy accepted", async () => {
     await using listed = await startHaproxy({ crtList: true });
     const list = join(listed.directory, ".list");
     const listing = (more: Record<string, unknown>) =>
@@ -174,7 +175,7 @@ describe("haproxy", () => {
     );
   });
 
-  it("writes the crt-list's line after all when an attempt died before it", async () => {
+  it("writes the crt-list's line in the next attempt when one died before it", async () => {
     await using listed = await startHaproxy({ crtList: true });
     const list = join(listed.directory, ".list");
     const before = await readFile(list, "utf8");
@@ -204,7 +205,8 @@ describe("haproxy", () => {
           file: `${directory}/{certificate}.pem`,
           crtList: `${listed.directory}/.list`,
         });
-        // They have no lock in common, and HAProxy one transaction for all: whoever met another one's comes again, as the deployer worker does.
+        // They share no lock, and HAProxy has one transaction for all: one that meets a foreign one retries, as a
+        // worker does.
         await expect
           .poll(
             () =>
@@ -235,7 +237,7 @@ describe("haproxy", () => {
     expect(await served("fragile")).toBe(serving.leaf.fingerprint);
   });
 
-  it("tells a chain larger than HAProxy's buffer from other trouble and changes nothing", async () => {
+  it("says when a chain is larger than HAProxy's buffer, and changes nothing", async () => {
     const serving = await deploy("bulky", 1);
     const pair = await issuer.issue({ certificate: "bulky", generation: 2 });
     const bulky = { ...pair, chainPem: Array.from({ length: 60 }, () => pair.chainPem[0] ?? "") };
@@ -248,7 +250,7 @@ describe("haproxy", () => {
     expect(await served("bulky")).toBe(serving.leaf.fingerprint);
   });
 
-  it("leaves only files HAProxy's directory may hold: everything of ours beside them starts with a dot", async () => {
+  it("names its own files in HAProxy's directory with a dot in front", async () => {
     await deploy("tidy", 1);
     const strange = (await readdir(server.directory)).filter((name) => !name.startsWith(".") && !name.endsWith(".pem"));
     expect(strange).toEqual([]);
@@ -272,7 +274,7 @@ describe("haproxy", () => {
     expect(await readdir(server.directory)).not.toContain("absent.pem");
   });
 
-  it("gives up on a socket that never answers", async () => {
+  it("stops waiting for a socket that never answers", async () => {
     const held: Socket[] = [];
     const hanging = createServer((socket) => held.push(socket));
     const path = join(server.directory, ".hanging.sock");

@@ -43,7 +43,7 @@ describe("logging in by ssh", () => {
       signal,
     );
 
-  it("takes the host key as fingerprint, as public key, or as one of several", async () => {
+  it("accepts the host key as fingerprint, as public key, or as one of several", async () => {
     for (const [index, hostKey] of [sshd.fingerprint, sshd.hostKey, [OTHER_KEY, sshd.fingerprint]].entries()) {
       await expect(deploy({ hostKey, cert: "c.pem" }, await issue(index + 1))).resolves.toMatchObject({
         generation: index + 1,
@@ -51,7 +51,7 @@ describe("logging in by ssh", () => {
     }
   });
 
-  it("hands nothing to a host with another key, and shows the one it offered and what to do", async () => {
+  it("sends nothing to a host with another key, and shows the offered key and what to do", async () => {
     const error = await deploy({ hostKey: OTHER_KEY, cert: "c.pem" }, await issue(1)).catch(
       (thrown: unknown) => thrown,
     );
@@ -107,7 +107,7 @@ describe("logging in by ssh", () => {
     }
   });
 
-  it("logs in with a password, and says so when it is refused", async () => {
+  it("logs in with a password, and says when the server refuses it", async () => {
     await using server = await startPlainSftpServer({ user: "deploy", password: "correct horse" });
     const options = {
       host: "127.0.0.1",
@@ -131,7 +131,7 @@ describe("logging in by ssh", () => {
     expect(server.logins).toBe(1);
   });
 
-  it("refuses a server that cannot replace a file at once", async () => {
+  it("refuses a server that cannot replace a file atomically", async () => {
     await using server = await startPlainSftpServer({ user: "deploy", password: "correct horse" });
     const options = {
       host: "127.0.0.1",

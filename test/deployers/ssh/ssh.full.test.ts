@@ -120,7 +120,7 @@ describe("ssh", () => {
     expect(await storedFingerprint(join(root, "f.pem"), join(root, "k.pem"))).toBe(pair.leaf.fingerprint);
   });
 
-  it("hands each word of the command to the program as it is", async () => {
+  it("passes each word of the command to the program unchanged", async () => {
     const hostile = ["$(id)", "a;b", "`id`", "*", "-n", "new\nline", "'\"", "~", "", "A=b", "!!", "#"];
     const script = "require('node:fs').writeFileSync(process.argv[1], JSON.stringify(process.argv.slice(2)))";
     await deploy(
@@ -132,7 +132,7 @@ describe("ssh", () => {
     expect(quoteForShell(["A=b", "it's"])).toBe(`'A=b' 'it'\\''s'`);
   });
 
-  it("takes back what a failing command was run for, and shows the end of what it said without the key", async () => {
+  it("restores the files when the command fails, and shows the end of its output without the key", async () => {
     const [old, pair] = [await issue(1), await issue(2)];
     await deploy(pairFiles, old);
     const command = ["sh", "-c", `cat ${root}/k.pem; echo syntax error; exit 4`];
@@ -147,7 +147,7 @@ describe("ssh", () => {
     expect((await readdir(root)).sort()).toEqual([".k.pem.renewd.json", "f.pem", "k.pem"]);
   });
 
-  it("gives up on a command that takes too long, and takes back what it was run for", async () => {
+  it("ends a command that takes too long, and restores the files", async () => {
     await deploy(pairFiles, await issue(1));
     const before = await read("f.pem");
     try {
@@ -163,7 +163,7 @@ describe("ssh", () => {
     }
   });
 
-  it("leaves the new pair whole when it is cancelled while the command runs", async () => {
+  it("leaves the new pair complete when it is cancelled while the command runs", async () => {
     const [old, pair] = [await issue(1), await issue(2)];
     await deploy(pairFiles, old);
     const controller = new AbortController();
@@ -180,7 +180,7 @@ describe("ssh", () => {
     }
   });
 
-  it("gives the command nothing to read", async () => {
+  it("gives the command an empty standard input", async () => {
     await expect(
       deploy({ cert: "c.pem", command: ["cat"], commandTimeout: "20s" }, await issue(1)),
     ).resolves.toMatchObject({ generation: 1 });
@@ -202,7 +202,7 @@ describe("ssh", () => {
     }
   });
 
-  it("says which directory is missing, in preflight too, and creates only what lies below the first placeholder", async () => {
+  it("says which directory is missing, and creates only what is below the first placeholder", async () => {
     const missing = { directory: join(root, "missing"), cert: "c.pem" };
     const message = expect.stringContaining(`${join(root, "missing")}: no such file or directory`);
     await expect(deploy(missing, await issue(1))).rejects.toMatchObject({ code: "deploy.io", message });
@@ -212,7 +212,7 @@ describe("ssh", () => {
     expect(await readdir(join(root, "www", "deep"))).toContain("c.pem");
   });
 
-  it("touches nothing in preflight", async () => {
+  it("changes nothing in preflight", async () => {
     await mkdir(join(root, "d"));
     const deployer = sshTarget(
       { ...loginTo(sshd), directory: root, cert: "{certificate}/c.pem", command: ["touch", join(root, "ran")] },
@@ -222,7 +222,7 @@ describe("ssh", () => {
     expect(await readdir(root)).toEqual(["d"]);
   });
 
-  it("removes what an attempt that crashed long ago left, and nothing a running one may still need", async () => {
+  it("removes the leftovers of an old crashed attempt, and no file of a running one", async () => {
     const [old, young] = [join(root, ".k.pem.renewd-0011.new"), join(root, ".k.pem.renewd-2233.new")];
     for (const path of [old, young]) await writeFile(path, "half a key");
     const hoursAgo = new Date(Date.now() - 2 * 3_600_000);
