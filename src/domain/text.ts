@@ -1,15 +1,17 @@
 /**
- * Text that comes from CAs, endpoints, targets and people. Every edge where foreign text enters makes it one bounded line;
- * every edge where it leaves escapes it by the rules of that place.
+ * Text that comes from CAs, endpoints, targets and people. Every edge where foreign text enters makes it one bounded
+ * line; every edge where it leaves escapes it by the rules of that place.
  */
 
-/** Control, format (bidirectional overrides), surrogate and line separator characters: they act instead of being read. */
+/**
+ * Control, format (bidirectional overrides), surrogate and line separator characters: they act instead of being read.
+ */
 const ACTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 const WHITE_SPACE = /\s+/gu;
 
 /**
- * One line of at most `charactersMax` characters. White space becomes one space, active characters become U+FFFD. `keep` says
- * which part stays when the text is too long: programs say last why they stopped.
+ * One line of at most `charactersMax` characters. White space becomes one space, active characters become U+FFFD.
+ * `keep` says which part stays when the text is too long: programs say last why they stopped.
  */
 export function sanitize(text: string, charactersMax: number, keep: "start" | "end" = "start"): string {
   // Bounded first: replacing takes time that grows with what a stranger sent.
@@ -19,7 +21,10 @@ export function sanitize(text: string, charactersMax: number, keep: "start" | "e
   return keep === "start" ? `${line.slice(0, charactersMax - 1)}…` : `…${line.slice(-(charactersMax - 1))}`;
 }
 
-/** The same text with its active characters spelled out, such as `\x1b`: something to read in a terminal and nothing more. */
+/**
+ * The same text with its active characters spelled out, such as `\x1b`: something to read in a terminal and nothing
+ * more.
+ */
 export function inert(text: string): string {
   return text.replace(ACTIVE, (character) => {
     const code = character.codePointAt(0) ?? 0;

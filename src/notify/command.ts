@@ -17,8 +17,10 @@ const optionsSchema = z.strictObject({
   command: z
     .tuple([z.string().min(1).max(4096)], z.string().max(4096))
     .describe(
-      "Program and arguments, run without a shell, for example sendmail or a pager's own client. The message is its standard input. Its environment: PATH, HOME, LANG, TZ, " +
-        "RENEWD_NOTIFICATION_ID, RENEWD_SEVERITY, RENEWD_EVENT, RENEWD_CERTIFICATE, RENEWD_RENEWAL, RENEWD_MESSAGE, RENEWD_ACTION.",
+      "Program and arguments, run without a shell, for example sendmail or a pager's own client. The message is " +
+        "its standard input. Its environment: PATH, HOME, LANG, TZ, " +
+        "RENEWD_NOTIFICATION_ID, RENEWD_SEVERITY, RENEWD_EVENT, RENEWD_CERTIFICATE, RENEWD_RENEWAL, " +
+        "RENEWD_MESSAGE, RENEWD_ACTION.",
     ),
 });
 

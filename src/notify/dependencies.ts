@@ -6,7 +6,7 @@ import type { SecretReference } from "../domain/secretReference.ts";
 export interface ChannelDependencies {
   /** The channel's name in configuration, for messages. */
   readonly channel: string;
-  /** Reads what a secret option points to, anew each time. Throws `config.secret`. */
+  /** Reads what a secret option points to, each time it is called. Throws `config.secret`. */
   readonly secret: (reference: SecretReference) => Promise<Secret>;
 }
 

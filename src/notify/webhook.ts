@@ -38,7 +38,7 @@ async function post(
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   let status: number;
   try {
-    // A redirect could carry it to anybody.
+    // A redirect could send the message anywhere.
     const answer = await fetch(address, { method: "POST", headers, body, redirect: "manual", signal: limited });
     await answer.body?.cancel();
     ({ status } = answer);
@@ -51,7 +51,7 @@ async function post(
     );
   }
   if (status >= 200 && status < 300) return;
-  // 404 and 410 come back to life when somebody mends the URL's secret; 400 and 422 are about this very message.
+  // 404 and 410 end when a person corrects the URL's secret. 400, 413 and 422 are about this one message.
   throw new RenewalError(
     status === 400 || status === 413 || status === 422 ? "notify.refused" : "notify.failed",
     `channel ${channel}: ${address.host} answered ${status}`,

@@ -3,7 +3,7 @@ import type { ChallengeResponses, Solver } from "../domain/issuer.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { checkToken } from "./token.ts";
 
-/** Longer than any CA validates; an answer left behind by a crash expires by itself. */
+/** Longer than any CA validates. An answer that a crash left behind expires by itself. */
 const EXPIRES_AFTER_MS = 3600_000;
 
 export interface SolverDependencies {

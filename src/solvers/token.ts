@@ -1,13 +1,14 @@
 import { RenewalError } from "../domain/errors.ts";
 
 /**
- * Returns the token if it is one (base64url, RFC 8555 §8.3). The bound and the alphabet are also what keeps a hostile CA
- * from naming a file or key of its choice.
+ * Returns the token if it is valid (base64url, RFC 8555 §8.3). Its length and alphabet also stop a hostile CA from
+ * naming a file or key.
  */
 export function checkToken(token: string): string {
   if (/^[A-Za-z0-9_-]{1,256}$/.test(token)) return token;
   throw new RenewalError(
     "solver.failed",
-    "The CA sent a challenge token that is not base64url of at most 256 characters (RFC 8555 §8.3); it was not published.",
+    "The CA sent a challenge token that is not base64url of at most 256 characters (RFC 8555 §8.3); it was not " +
+      "published.",
   );
 }

@@ -77,7 +77,7 @@ async function withdraw(
     if (found.isFile() && found.size < ANSWER_BYTES_MAX && (await readFile(path, "utf8")) === keyAuthorization)
       await rm(path, { force: true });
   } catch (error) {
-    // Nothing is there, or nothing that we can have put there.
+    // Nothing is there, or something that renewd cannot have written.
     if (!["ENOENT", "ENOTDIR", "ELOOP"].includes(codeOf(error))) throw error;
   }
 }
@@ -88,8 +88,8 @@ interface Folder extends AsyncDisposable {
 }
 
 /**
- * Below the root each step opens a real directory and goes on from its handle: whoever may write in the web server's
- * tree cannot redirect us with a symlink, not even one put there between a check and its use.
+ * Below the root each step opens a real directory and continues from its handle: a user who may write in the web
+ * server's tree cannot redirect us with a symlink, not even one created between a check and its use.
  */
 async function openFolder(root: string, create: boolean): Promise<Folder> {
   let folder = await openDirectory(root, 0);
@@ -138,7 +138,7 @@ async function atPath(directory: string, work: () => Promise<void>): Promise<voi
     await work();
   } catch (cause) {
     const code = codeOf(cause);
-    // An abort's reason is the caller's, whatever it is; only the file system's own errors are ours to translate.
+    // An abort's reason belongs to the caller. Only errors of the file system are translated here.
     if (!/^E[A-Z]+$/.test(code)) throw cause;
     throw new RenewalError(
       "solver.failed",

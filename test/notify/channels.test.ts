@@ -20,23 +20,23 @@ const NOTE: Notification = {
   renewalId: "r-1",
   target: null,
   message: "www: renewal held: wave 1 of 2",
-  action: "Mend it.",
+  action: "Fix it.",
 };
 
 describe("a webhook", () => {
   const sendTo = (url: string) =>
     webhook.create(webhook.options.parse({ url: "env:HOOK" }), { channel: "ops", secret: async () => new Secret(url) });
 
-  test("gets the facts, a text for people, and an id that stays the same when it is told twice", async () => {
+  test("gets the facts, a text for people, and an id that stays the same when it is sent twice", async () => {
     await using hook = await startHook();
     const send = sendTo(hook.url);
     await send(NOTE, NEVER);
     await send(NOTE, NEVER);
     expect(hook.taken[0]).toEqual({
-      text: "[page] www: renewal held: wave 1 of 2\nWhat to do: Mend it.",
+      text: "[page] www: renewal held: wave 1 of 2\nWhat to do: Fix it.",
       severity: "page",
       message: NOTE.message,
-      action: "Mend it.",
+      action: "Fix it.",
       at: "2026-01-02T00:00:00.000Z",
       id: "42",
       event: "renewal.held",
@@ -95,7 +95,7 @@ describe("a command", () => {
     const file = await script("tell", `cat >"$1"; env >>"$1"`);
     await sendBy(file, join(home, "said"))(NOTE, NEVER);
     const said = await readFile(join(home, "said"), "utf8");
-    expect(said).toMatch(/^www: renewal held: wave 1 of 2\nWhat to do: Mend it\.\n/);
+    expect(said).toMatch(/^www: renewal held: wave 1 of 2\nWhat to do: Fix it\.\n/);
     expect(said.split("\n")).toEqual(
       expect.arrayContaining([
         "RENEWD_SEVERITY=page",
@@ -114,7 +114,7 @@ describe("a command", () => {
       "ended with exit code 3: no pager",
     ],
     ["is not there", async () => [join(home, "nowhere")] as [string], "is not found"],
-  ])("that %s is told with what it said", async (_what, argv, said) => {
+  ])("that %s is an error", async (_what, argv, said) => {
     await expect(sendBy(...(await argv()))(NOTE, NEVER)).rejects.toMatchObject({
       code: "notify.failed",
       message: expect.stringContaining(said),

@@ -20,21 +20,24 @@ const optionsSchema = z
       .refine((regions) => new Set(regions).size === regions.length, "names a region twice")
       .optional()
       .describe(
-        "Several regions instead of one: the certificate is imported into each. One that fails stops no other and is tried again.",
+        "Several regions instead of one: the certificate is imported into each. One that fails stops no other " +
+          "and is tried again.",
       ),
     arn: z
       .string()
       .regex(/^arn:[a-z-]+:acm:[a-z0-9-]+:\d{12}:certificate\/[A-Za-z0-9-]+$/, "give the ARN of an ACM certificate")
       .optional()
       .describe(
-        "Imported certificate of `region` to take over. Default: renewd imports a new one and finds it again by its tags.",
+        "Imported certificate of `region` to take over. Default: renewd imports a new one and finds it again by " +
+          "its tags.",
       ),
     newArnOnKeyChange: z
       .boolean()
       .default(false)
       .describe(
-        "ACM keeps key type and size of an ARN. Whether a certificate with another key is imported under a new ARN rather than refused: " +
-          "the receipt tells both (`arn`, `previousArn`), and you associate your load balancers with the new one.",
+        "ACM keeps key type and size of an ARN. Whether a certificate with another key is imported under a new " +
+          "ARN rather than refused: " +
+          "the receipt holds both (`arn`, `previousArn`), and you associate your load balancers with the new one.",
       ),
     tags: tagsOption.describe("Further tags of the certificate. renewd sets renewd:certificate and renewd:generation."),
     ...accessOptions,
@@ -52,7 +55,8 @@ type AcmOptions = z.infer<typeof optionsSchema>;
 export const awsAcm: Plugin<AcmOptions, DeployerDependencies, Deployer> = {
   type: "aws-acm",
   description:
-    "Imports the certificate into AWS Certificate Manager and keeps its ARN, so that load balancers follow by themselves.",
+    "Imports the certificate into AWS Certificate Manager and keeps its ARN, so that load balancers follow by " +
+    "themselves.",
   options: optionsSchema,
   create(options) {
     const regions = options.regions ?? (options.region === undefined ? [] : [options.region]);

@@ -16,7 +16,7 @@ export interface ImportRequest {
   readonly tags: AwsTags | null;
 }
 
-/** The calls renewd makes, with every failure a RenewalError. Nothing here tries again: that is decided in one place only. */
+/** The calls renewd makes. Every failure is a RenewalError. No call is retried here: only `renewal/` decides that. */
 export interface Acm {
   /** Such as `ACM in eu-central-1`. */
   readonly where: string;
@@ -37,7 +37,8 @@ const ACM: AwsService = {
   permissions: "acm",
   // ACM user guide, "Quotas".
   quotaAdvice:
-    "raise the quota in Service Quotas, or delete certificates nothing uses; by default a region takes 2,500 imported certificates and 5,000 imports within 365 days",
+    "raise the quota in Service Quotas, or delete certificates nothing uses; by default a region takes 2,500 " +
+    "imported certificates and 5,000 imports within 365 days",
 };
 
 interface Loaded {

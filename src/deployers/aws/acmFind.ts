@@ -39,7 +39,7 @@ export async function findHeld(acm: Acm, wanted: Wanted, signal: AbortSignal): P
 /** Those with our tag, the newest generation first. */
 export async function findTagged(acm: Acm, { certificate, leaf }: Wanted, signal: AbortSignal): Promise<Held[]> {
   const candidates = (await acm.listImported(signal)).filter((summary) => sharesName(summary, leaf));
-  // Ours may be among those that would not be looked at: importing it once more under another ARN would serve nobody.
+  // Our certificate may be among those beyond the limit. A second import under another ARN would not be served.
   if (candidates.length > CANDIDATES_MAX)
     throw new RenewalError(
       "deploy.refused",

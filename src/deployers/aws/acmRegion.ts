@@ -33,9 +33,9 @@ export interface Placed {
 }
 
 /**
- * The generation is a tag, raised after the import: should we die in between, the serial tells the next attempt that the
- * import is done. A first import carries its tags with it, so that an import nobody recorded is found again and no second
- * ARN made. ACM offers no compare-and-set; two writers are kept apart by the deployment's fence.
+ * The generation is a tag, raised after the import. After a crash in between, the next attempt sees by the serial that
+ * the import is done. A first import carries its tags, so an import that was not recorded is found again and no second
+ * ARN is created. ACM offers no compare-and-set; the deployment's fence separates two writers.
  */
 export async function deployToRegion(
   place: AcmPlace,
@@ -123,7 +123,8 @@ function refuseNewer({ arn, tags }: Held, pair: IssuedCertificate): void {
   if (generation === null || generation <= pair.generation) return;
   throw new RenewalError(
     "deploy.newerGeneration",
-    `${arn} holds generation ${generation} of ${pair.certificate} (its tag ${GENERATION_TAG}), so generation ${pair.generation} was not imported; ` +
+    `${arn} holds generation ${generation} of ${pair.certificate} (its tag ${GENERATION_TAG}), so generation ` +
+      `${pair.generation} was not imported; ` +
       "if renewd's database was lost, remove that tag",
   );
 }

@@ -5,7 +5,8 @@ import type { TargetLimits } from "../../domain/deployer.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { readUsages } from "../../x509/keyUsage.ts";
 
-// What ACM refuses, said before it is asked: ACM user guide, "Prerequisites for importing" and "Reimport a certificate".
+// ACM refuses these, so they are checked before the call: ACM user guide, "Prerequisites for importing" and "Reimport a
+// certificate".
 
 /** In ACM's spelling. */
 export type AcmKeyAlgorithm = (typeof IMPORTABLE)[number];
@@ -37,7 +38,7 @@ export function algorithmOfKeyType(keyType: KeyType): AcmKeyAlgorithm {
   return BY_KEY_TYPE[keyType];
 }
 
-/** Throws `deploy.refused` for a key ACM imports in no case. */
+/** Throws `deploy.refused` for a key that ACM never imports. */
 export function algorithmOf(leafPem: string): AcmKeyAlgorithm {
   const { asymmetricKeyType: family, asymmetricKeyDetails: details } = new X509Certificate(leafPem).publicKey;
   const name = family === "rsa" ? `RSA_${details?.modulusLength}` : `EC_${details?.namedCurve}`;
@@ -74,8 +75,10 @@ export function checkKeyAlgorithm(held: CertificateDetail, algorithm: AcmKeyAlgo
   if (keepsKeyAlgorithm(held, algorithm)) return;
   throw new RenewalError(
     "deploy.refused",
-    `ACM keeps key type and size of an ARN: ${held.CertificateArn} has ${algorithmOfHeld(held)}, the new certificate ${algorithm}; ` +
-      "set `keyType` back, or let renewd import under a new ARN (`newArnOnKeyChange: true`) and associate your load balancers with that",
+    `ACM keeps key type and size of an ARN: ${held.CertificateArn} has ${algorithmOfHeld(held)}, the new ` +
+      `certificate ${algorithm}; ` +
+      "set `keyType` back, or let renewd import under a new ARN (`newArnOnKeyChange: true`) and associate your " +
+      "load balancers with that",
   );
 }
 
@@ -94,8 +97,8 @@ const KEY_USAGE: Readonly<Record<string, string>> = {
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
 /**
- * Throws `deploy.refused` when the new certificate lacks a usage the held one has. Excepted since public CAs dropped them:
- * clientAuth, and keyEncipherment with ECDSA keys, where it never meant anything.
+ * Throws `deploy.refused` when the new certificate lacks a usage the held one has. Excepted since public CAs dropped
+ * them: clientAuth, and keyEncipherment with ECDSA keys, where it never meant anything.
  */
 export function checkUsages(held: CertificateDetail, leafPem: string, algorithm: AcmKeyAlgorithm): void {
   const usages = readUsages(leafPem);
@@ -112,6 +115,7 @@ export function checkUsages(held: CertificateDetail, leafPem: string, algorithm:
   throw new RenewalError(
     "deploy.refused",
     `ACM lets an ARN lose no key usage: ${held.CertificateArn} has ${lost.join(", ")}, the new certificate has not; ` +
-      "import under a new ARN (remove `arn`, or the tag renewd:certificate from the old one) and associate your load balancers with it",
+      "import under a new ARN (remove `arn`, or the tag renewd:certificate from the old one) and associate your " +
+      "load balancers with it",
   );
 }

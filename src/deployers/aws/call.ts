@@ -11,7 +11,7 @@ export interface AwsAccess {
   readonly timeoutMs: number;
 }
 
-/** What every client of the SDK is made with. One attempt: trying again is decided in one place only, and not here. */
+/** What every client of the SDK is made with. One attempt: only `renewal/` decides about retries. */
 export interface AwsClientConfig {
   readonly region: string;
   readonly maxAttempts: 1;
@@ -19,7 +19,7 @@ export interface AwsClientConfig {
   readonly profile?: string;
 }
 
-/** One request, with every failure a RenewalError; `hidden` is never shown, should AWS quote it. */
+/** One request, with every failure a RenewalError; `hidden` is never shown when AWS quotes it. */
 export type CallAws<Loaded> = <T>(
   call: { readonly action: string; readonly hidden?: Secret },
   send: (loaded: Loaded, options: { readonly abortSignal: AbortSignal }) => Promise<T>,

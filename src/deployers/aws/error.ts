@@ -5,7 +5,7 @@ import { retryAfterInstant } from "../../domain/time.ts";
 import { RETRY_AFTER_MAX_MS } from "../base/httpApi.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
-/** A service of AWS, as its errors are told. */
+/** A service of AWS, as error messages name it. */
 export interface AwsService {
   /** What people call it, such as `ACM`. */
   readonly name: string;

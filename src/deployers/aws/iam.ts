@@ -30,7 +30,8 @@ const optionsSchema = z.strictObject({
     .max(20)
     .default(3)
     .describe(
-      "Generations that stay, the new one included. Older ones are deleted, unless something still uses them. An account holds 20 by default.",
+      "Number of generations to keep, the new one included. Older ones are deleted unless they are still in " +
+        "use. An account holds 20 by default.",
     ),
   tags: tagsOption.describe("Further tags of the server certificates. renewd sets renewd:certificate."),
   ...accessOptions,
@@ -41,7 +42,8 @@ type IamOptions = z.infer<typeof optionsSchema>;
 export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
   type: "aws-iam",
   description:
-    "Uploads each generation as an IAM server certificate `NAME-GENERATION-FINGERPRINT`. They cannot be changed, so refer your load balancer or " +
+    "Uploads each generation as an IAM server certificate `NAME-GENERATION-FINGERPRINT`. They cannot be " +
+    "changed, so refer your load balancer or " +
     "distribution to the ARN of the receipt after each renewal; where ACM is to be had, `aws-acm` saves that.",
   options: optionsSchema,
   create(options) {
@@ -53,14 +55,15 @@ export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
       },
     };
   },
-  // CloudFront takes RSA up to 4096 bit and P-256 (ACM user guide, "Prerequisites for importing"; CloudFront, "Requirements for using SSL/TLS certificates").
+  // CloudFront takes RSA up to 4096 bit and P-256 (ACM user guide, "Prerequisites for importing"; CloudFront,
+  // "Requirements for using SSL/TLS certificates").
   limits: ({ path }) =>
     path.startsWith("/cloudfront/") ? { keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256"] } : {},
 };
 
 /**
- * The generation is part of the immutable name, so nothing that serves is ever touched. Old ones go first: the quota is small
- * enough for them to be in the way of the new one.
+ * The generation is part of the immutable name, so no certificate in use is ever touched. Old ones are deleted first,
+ * because the quota is small.
  */
 async function deploy(
   iam: Iam,
@@ -92,7 +95,7 @@ async function deploy(
   return { arn, name, generation: pair.generation, fingerprint: pair.leaf.fingerprint, ...left };
 }
 
-/** What has our name already: IAM lists late what was uploaded, so an attempt that died may have done it. */
+/** The certificate that already has our name: IAM lists uploads late, so a crashed attempt may have uploaded it. */
 async function readOurs(
   iam: Iam,
   name: string,
@@ -103,7 +106,7 @@ async function readOurs(
   if (held === null)
     throw new RenewalError(
       "deploy.unreachable",
-      `IAM says that the name ${name} is taken and shows nothing there yet; the next attempt looks again`,
+      `IAM says that the name ${name} is taken but shows no certificate yet; the next attempt reads it again`,
     );
   const what = `IAM: the server certificate ${name}`;
   refuseOtherOwner(what, held.tags, pair.certificate);
@@ -113,7 +116,7 @@ async function readOurs(
   return held;
 }
 
-/** Two pairs of one generation exist only after the database was lost or restored: then the one issued later wins. */
+/** Two pairs of one generation exist only after a lost or restored database. Then the one issued later wins. */
 async function refuseNewer(
   iam: Iam,
   named: readonly NamedGeneration[],
@@ -129,7 +132,8 @@ async function refuseNewer(
     if (generation === pair.generation && (notBeforeOf(held) ?? 0) < pair.leaf.notBefore) continue;
     throw new RenewalError(
       "deploy.newerGeneration",
-      `IAM holds generation ${generation} of ${pair.certificate} (${name}), so generation ${pair.generation} was not uploaded; ` +
+      `IAM holds generation ${generation} of ${pair.certificate} (${name}), so generation ${pair.generation} ` +
+        "was not uploaded; " +
         `if renewd's database was lost, delete that one or its tag ${CERTIFICATE_TAG}`,
     );
   }

@@ -25,11 +25,11 @@ export interface HeldServerCertificate extends ListedServerCertificate {
   readonly tags: AwsTags;
 }
 
-/** The calls renewd makes, with every failure a RenewalError. */
+/** The calls renewd makes. Every failure is a RenewalError. */
 export interface Iam {
   /** All of the account below a path. */
   list(path: string, signal: AbortSignal): Promise<ListedServerCertificate[]>;
-  /** null: there is none of this name. */
+  /** null: no certificate has this name. */
   get(name: string, signal: AbortSignal): Promise<HeldServerCertificate | null>;
   /** Returns the ARN; null: the name is taken. */
   upload(upload: ServerCertificateUpload, signal: AbortSignal): Promise<string | null>;
@@ -42,7 +42,8 @@ const IAM: AwsService = {
   permissions: "iam",
   // IAM user guide, "IAM and AWS STS quotas".
   quotaAdvice:
-    "raise the quota of server certificates, 20 by default, in Service Quotas, or delete some that nothing uses; `keep` says how many renewd leaves",
+    "raise the quota of server certificates, 20 by default, in Service Quotas, or delete some that nothing " +
+    "uses; `keep` says how many renewd leaves",
 };
 
 interface Loaded {
@@ -80,7 +81,8 @@ export function createIam(access: AwsAccess): Iam {
       }
       throw new RenewalError(
         "deploy.refused",
-        `IAM holds more than ${PAGE_SIZE * PAGES_MAX} server certificates below ${path}; give renewd a \`path\` of its own`,
+        `IAM holds more than ${PAGE_SIZE * PAGES_MAX} server certificates below ${path}; give renewd a \`path\` ` +
+          "of its own",
       );
     },
     async get(name, signal) {

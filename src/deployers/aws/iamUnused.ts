@@ -3,20 +3,20 @@ import type { Iam } from "./iamClient.ts";
 import type { NamedGeneration } from "./iamNames.ts";
 import { CERTIFICATE_TAG } from "./tags.ts";
 
-/** Deletions one deploy may cost; what is left goes with the next. */
+/** Deletions per deploy; the next deploy deletes the rest. */
 const DELETIONS_MAX = 20;
 
-/** What stayed, as members of the receipt. */
+/** The certificates that were not deleted, as members of the receipt. */
 export interface Unused {
-  /** Names of old ones that a load balancer or distribution still serves: they wait for people to refer it to a newer one. */
+  /** Names of old ones that a load balancer or distribution still serves, until a person refers it to a newer one. */
   readonly inUse?: string;
   /** Why old ones could not be deleted. */
   readonly notDeleted?: string;
 }
 
 /**
- * Deletes old server certificates that carry our tag and nothing uses. A failure is told and no more: the pair matters, and
- * credentials that may not delete are a choice. Throws only when cancelled.
+ * Deletes old server certificates that carry our tag and are not in use. A failure is only reported: the pair matters
+ * more, and credentials without the right to delete are a valid choice. Throws only when cancelled.
  */
 export async function deleteUnused(
   iam: Iam,

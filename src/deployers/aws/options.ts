@@ -25,7 +25,8 @@ export const accessOptions = {
     .max(128)
     .optional()
     .describe(
-      "Profile of the AWS configuration files. Default: the SDK's credential chain (environment, web identity, instance role …).",
+      "Profile of the AWS configuration files. Default: the SDK's credential chain (environment, web identity, " +
+        "instance role …).",
     ),
   endpoint: z
     .url({ protocol: /^https?$/ })

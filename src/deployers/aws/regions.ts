@@ -6,8 +6,9 @@ interface Failure {
 }
 
 /**
- * Acts in every region at once: one that fails stops no other. Throws after all have ended, naming those that failed, so that
- * the next attempt finishes there; `act` MUST be idempotent for it finds the others done.
+ * Acts in every region at the same time; a failed region stops no other. Throws after all have ended and names the
+ * failed ones, so that the next attempt finishes there. `act` MUST be idempotent, because the other regions are done
+ * already.
  */
 export async function inEveryRegion<Place, Done>(
   places: ReadonlyMap<string, Place>,
@@ -23,7 +24,7 @@ export async function inEveryRegion<Place, Done>(
       (thrown: unknown) => ({ region, error: toRenewalError(thrown) }),
     ),
   );
-  // In the order of configuration, whichever ended first: a receipt must not change by chance.
+  // In the order of configuration, so that a receipt does not change by chance.
   for (const outcome of await Promise.all(tried)) {
     if ("error" in outcome) failures.push(outcome);
     else done.set(outcome.region, outcome.result);
@@ -33,7 +34,7 @@ export async function inEveryRegion<Place, Done>(
   throw joined(failures, [...done.keys()]);
 }
 
-/** What can still be finished by trying again is tried again, not before the region that asks for the longest wait. */
+/** If any region can succeed later, the whole is retried, after the longest wait that a region asks for. */
 function joined(failures: readonly Failure[], done: readonly string[]): RenewalError {
   const [only, ...others] = failures;
   if (only !== undefined && others.length === 0 && done.length === 0) return only.error;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IssuedCertificate } from "../../domain/version.ts";
 
-/** What a version id of ours says. */
+/** The contents of a version id that renewd created. */
 export interface HeldVersion {
   readonly generation: number;
   /** s since epoch. */
@@ -11,9 +11,9 @@ export interface HeldVersion {
 const VERSION = /^renewd-(\d{1,9})-(\d{1,12})-[0-9a-f]{32}$/;
 
 /**
- * The id of a version (AWS: 32 to 64 characters) holds the generation, so it changes with the value in one step, can be read
- * without reading the value, and the same deployment makes the same version. A public digest, of nothing secret, tells apart
- * pairs and layouts: AWS refuses another value under an id it knows.
+ * The id of a version (AWS: 32 to 64 characters) holds the generation. So it changes with the value in one step, it can
+ * be read without the value, and the same deployment always has the same version. A digest of public facts
+ * distinguishes pairs and layouts, because AWS refuses another value under an id it knows.
  */
 export function versionId(pair: IssuedCertificate, layout: unknown): string {
   const digest = createHash("sha256")
@@ -23,7 +23,7 @@ export function versionId(pair: IssuedCertificate, layout: unknown): string {
   return `renewd-${pair.generation}-${Math.floor(pair.leaf.notBefore / 1000)}-${digest}`;
 }
 
-/** null: nobody's, or not one of ours; then nothing is known that could be newer. */
+/** null: no version, or one that renewd did not create. Then nothing newer is known. */
 export function readVersionId(id: string | null): HeldVersion | null {
   const [, generation, notBeforeS] = VERSION.exec(id ?? "") ?? [];
   return generation === undefined || notBeforeS === undefined
@@ -31,7 +31,7 @@ export function readVersionId(id: string | null): HeldVersion | null {
     : { generation: Number(generation), notBeforeS: Number(notBeforeS) };
 }
 
-/** Two pairs of one generation exist only after the database was lost or restored: then the one issued later wins. */
+/** Two pairs of one generation exist only after a lost or restored database. Then the one issued later wins. */
 export function isNewer(held: HeldVersion, pair: IssuedCertificate): boolean {
   if (held.generation !== pair.generation) return held.generation > pair.generation;
   return held.notBeforeS > Math.floor(pair.leaf.notBefore / 1000);

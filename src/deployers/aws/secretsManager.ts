@@ -19,7 +19,7 @@ import { CERTIFICATE_TAG, missingTags, refuseOtherOwner } from "./tags.ts";
 
 const PLACEHOLDER = "{certificate}";
 
-/** Label of the version renewd made last; AWSCURRENT follows in a second step. */
+/** Label of the version renewd created last. AWSCURRENT follows in a second step. */
 const STAGE = "renewd";
 
 const optionsSchema = z
@@ -34,7 +34,7 @@ const optionsSchema = z
         `letters, digits and /_+=.@- and the placeholder ${PLACEHOLDER} only`,
       )
       .describe(
-        "Name of the secret. `{certificate}` stands for the certificate's name. It is created if there is none.",
+        "Name of the secret. `{certificate}` stands for the certificate's name. It is created if it is missing.",
       ),
     ...layoutOptions,
     kmsKeyId: z
@@ -62,7 +62,8 @@ type SecretOptions = z.infer<typeof optionsSchema>;
 export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Deployer> = {
   type: "aws-secrets-manager",
   description:
-    "Keeps certificate and private key as a secret in AWS Secrets Manager; readers of AWSCURRENT get the new pair at once.",
+    "Keeps certificate and private key as a secret in AWS Secrets Manager; readers of AWSCURRENT get the new " +
+    "pair at once.",
   options: optionsSchema,
   create(options) {
     const manager = createSecretsManager(accessOf(options, options.region));
@@ -84,8 +85,8 @@ function nameOf({ secret }: SecretOptions, certificate: string): string {
 }
 
 /**
- * A version is made first and becomes AWSCURRENT in a second step, which AWS refuses when AWSCURRENT is no longer where it was
- * seen: so a late writer cannot undo a newer generation, and readers never get half of anything.
+ * A version is created first and becomes AWSCURRENT in a second step. AWS refuses that step when AWSCURRENT has moved
+ * since it was read, so a late writer cannot undo a newer generation, and readers never get half a pair.
  */
 async function deploy(
   manager: SecretsManager,
@@ -150,21 +151,23 @@ function checkUsable(
 }
 
 function refuseOlder(manager: SecretsManager, held: SecretDescription, pair: IssuedCertificate, secret: string): void {
-  // Without the tag it is being taken over, and what it holds is nobody's count: also the way out after a lost database.
+  // Without the tag it is being taken over and its generation does not count. This also helps after a lost database.
   if (held.tags[CERTIFICATE_TAG] === undefined) return;
   const version = readVersionId(held.currentVersion);
   if (version === null || !isNewer(version, pair)) return;
   throw new RenewalError(
     "deploy.newerGeneration",
-    `${manager.where}: the secret ${secret} holds generation ${version.generation} of ${pair.certificate} (version ${held.currentVersion}), so generation ` +
-      `${pair.generation} was not put there; if renewd's database was lost, remove the secret's tag ${CERTIFICATE_TAG} and set \`adopt: true\``,
+    `${manager.where}: the secret ${secret} holds generation ${version.generation} of ${pair.certificate} ` +
+      `(version ${held.currentVersion}), so generation ` +
+      `${pair.generation} was not put there; if renewd's database was lost, remove the secret's tag ` +
+      `${CERTIFICATE_TAG} and set \`adopt: true\``,
   );
 }
 
-/** Trying again looks anew. */
+/** The next attempt reads the secret again. */
 function changedMeanwhile(manager: SecretsManager, secret: string): RenewalError {
   return new RenewalError(
     "deploy.unreachable",
-    `${manager.where}: somebody else changed the secret ${secret} at the same time; the next attempt looks at it again`,
+    `${manager.where}: something else changed the secret ${secret} at the same time; the next attempt reads it again`,
   );
 }

@@ -19,10 +19,10 @@ export interface SecretDescription {
 export interface SecretValue {
   /** The secret's name or ARN. */
   readonly secret: string;
-  /** Id of the version to make. The same id with the same text is made once. */
+  /** Id of the version to create. The same id with the same text is created once. */
   readonly version: string;
   readonly text: Secret;
-  /** Never shown, should AWS quote the value. */
+  /** Never shown when AWS quotes the value. */
   readonly privateKey: Secret;
 }
 
@@ -31,7 +31,7 @@ export interface NewSecret extends SecretValue {
   readonly kmsKeyId: string | undefined;
 }
 
-/** The calls renewd makes, with every failure a RenewalError. */
+/** The calls renewd makes. Every failure is a RenewalError. */
 export interface SecretsManager {
   /** Such as `Secrets Manager in eu-central-1`. */
   readonly where: string;
@@ -51,9 +51,10 @@ export const CURRENT = "AWSCURRENT";
 const SECRETS_MANAGER: AwsService = {
   name: "Secrets Manager",
   permissions: "secretsmanager",
-  // Secrets Manager user guide, "Quotas": unlabelled versions beyond 100 go away a day after they were made.
+  // Secrets Manager user guide, "Quotas": unlabelled versions beyond 100 go away a day after they were created.
   quotaAdvice:
-    "raise the quota in Service Quotas, or delete secrets nothing uses; AWS removes a secret's old versions by itself, a day after they were made",
+    "raise the quota in Service Quotas, or delete unused secrets; AWS removes a secret's old versions by " +
+    "itself, a day after they were created",
 };
 
 interface Loaded {
@@ -156,10 +157,16 @@ function description(answer: DescribeSecretResponse, secret: string, region: str
 
 function obstacleOf(answer: DescribeSecretResponse, secret: string, region: string): string | null {
   if (answer.DeletedDate !== undefined)
-    return `is scheduled for deletion: restore it (aws secretsmanager restore-secret --secret-id ${secret}) or name another`;
+    return (
+      `is scheduled for deletion: restore it (aws secretsmanager restore-secret --secret-id ${secret}) or ` +
+      "name another"
+    );
   if (answer.OwningService !== undefined) return `is managed by ${answer.OwningService}: name another`;
   if (answer.RotationEnabled === true)
-    return "is rotated by a Lambda function, which would replace what renewd puts there: turn rotation off or name another";
+    return (
+      "is rotated by a Lambda function, which would replace what renewd puts there: turn rotation off or " +
+      "name another"
+    );
   if (answer.PrimaryRegion !== undefined && answer.PrimaryRegion !== region)
     return `is a read-only replica: set \`region\` to its primary, ${answer.PrimaryRegion}`;
   return null;

@@ -2,7 +2,7 @@ import { RenewalError } from "../../domain/errors.ts";
 
 export type AwsTags = Readonly<Record<string, string>>;
 
-/** Says whose a thing in AWS is: the name of the certificate renewd keeps there. */
+/** Tag that names the owner of a resource in AWS: the certificate renewd keeps there. */
 export const CERTIFICATE_TAG = "renewd:certificate";
 
 export function tagList(tags: AwsTags): { Key: string; Value: string }[] {

@@ -28,7 +28,7 @@ export interface AzureCall {
   readonly secrets: readonly Secret[];
 }
 
-/** The SDK's error is not the cause: it holds the request with the key. */
+/** The SDK's error must not become the cause: it holds the request with the key. */
 export function azureError(thrown: unknown, { what, action, secrets }: AzureCall): RenewalError {
   const message = thrown instanceof Error ? thrown.message : "";
   if (thrown instanceof Error && CREDENTIAL_ERRORS.has(thrown.name)) {

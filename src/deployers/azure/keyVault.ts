@@ -25,7 +25,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const optionsSchema = z.strictObject({
   vault: z.url({ protocol: /^https$/ }).describe("URL of the vault, such as https://edge.vault.azure.net."),
   name: nameOption(NAME_RULE, "{certificate}").describe(
-    "Name of the certificate in the vault. `{certificate}` stands for the certificate's name, with hyphens for what Key Vault does not know.",
+    "Name of the certificate in the vault. `{certificate}` stands for the certificate's name, with hyphens for " +
+      "characters Key Vault does not allow.",
   ),
   tags: z
     .record(z.string().min(1).max(256), z.string().max(256))
@@ -58,7 +59,8 @@ type KeyVaultOptions = z.infer<typeof optionsSchema>;
 export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deployer> = {
   type: "azure-key-vault",
   description:
-    "Imports the pair as a new version of a certificate in Azure Key Vault, which Azure's services follow by themselves.",
+    "Imports the pair as a new version of a certificate in Azure Key Vault, which Azure's services follow by " +
+    "themselves.",
   options: optionsSchema,
   create(options, dependencies) {
     const api = createKeyVault(
@@ -78,14 +80,14 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
   occupies: (options, certificate) => [
     `${new URL(options.vault).origin}/certificates/${nameOf(options, certificate).toLowerCase()}`,
   ],
-  // https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#supported-key-types: RSA of 2048, 3072 or 4096
-  // bits, EC on P-256, P-384, P-521 and P-256K.
+  // https://learn.microsoft.com/azure/key-vault/certificates/about-certificates#supported-key-types: RSA of 2048, 3072
+  // or 4096 bits, EC on P-256, P-384, P-521 and P-256K.
   limits: () => ({ keyTypes: ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] }),
 };
 
 /**
- * An import makes a version that carries its tags from the first moment, and the versions before stay. Key Vault offers no
- * compare-and-set; two writers are kept apart by the deployment's fence.
+ * An import creates a version that has its tags from the start. Earlier versions stay. Key Vault offers no
+ * compare-and-set; the deployment's fence separates two writers.
  */
 async function deploy(
   api: KeyVault,
@@ -138,7 +140,8 @@ function refuseOthers({ adopt }: KeyVaultOptions, name: string, held: HeldCertif
   if (readTags(held.tags, tagOf) === null && !adopt)
     throw new RenewalError(
       "deploy.refused",
-      `certificate ${name} was not imported by renewd (it has no tag ${tagOf("generation")}): name another, or set \`adopt: true\``,
+      `certificate ${name} was not imported by renewd (it has no tag ${tagOf("generation")}): name another, or ` +
+        `set \`adopt: true\``,
     );
 }
 

@@ -36,7 +36,7 @@ export interface KeyVaultImport {
   readonly secret: Secret;
 }
 
-/** The calls renewd makes, with every failure a RenewalError. Nothing here tries again: that is decided in one place only. */
+/** The calls renewd makes. Every failure is a RenewalError. No call is retried here: only `renewal/` decides that. */
 export interface KeyVault {
   /** null: there is no such certificate. */
   read(name: string, signal: AbortSignal): Promise<HeldCertificate | null>;
@@ -50,7 +50,10 @@ export interface KeyVault {
   requireNotDeleted(name: string, signal: AbortSignal): Promise<void>;
 }
 
-/** Microsoft Entra's host for each cloud's vaults (https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers). */
+/**
+ * Microsoft Entra's host for each cloud's vaults
+ * (https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates#dns-suffixes-for-object-identifiers).
+ */
 const AUTHORITIES: Readonly<Record<string, string>> = {
   "vault.azure.cn": "https://login.chinacloudapi.cn",
   "vault.usgovcloudapi.net": "https://login.microsoftonline.us",
@@ -100,13 +103,14 @@ export function createKeyVault(access: KeyVaultAccess, dependencies: DeployerDep
       if (deleted === null) return;
       throw new RenewalError(
         "deploy.refused",
-        `Key Vault ${host} keeps the name ${name} for a deleted certificate: recover or purge it, or choose another \`name\``,
+        `Key Vault ${host} keeps the name ${name} for a deleted certificate: recover or purge it, or choose ` +
+          `another \`name\``,
       );
     },
   };
 }
 
-/** Made anew each time, so that a rotated client secret is found. The SDKs load at first use: they are large. */
+/** Created for each call, so that a rotated client secret is used. The SDKs load at first use: they are large. */
 async function connect(
   { vault, credential }: KeyVaultAccess,
   { secret }: DeployerDependencies,
@@ -133,8 +137,9 @@ async function connect(
 }
 
 /**
- * `policy` tells the client how to encode the bytes, but it sends none (seen in 4.10: its serializer reads `certificatePolicy`,
- * in the service's own shape), and Key Vault reads a PEM file only when the policy says that it is one.
+ * `policy` tells the client how to encode the bytes, but it sends none (seen in 4.10: its serializer reads
+ * `certificatePolicy`, in the service's own shape), and Key Vault reads a PEM file only when the policy says that it is
+ * one.
  */
 function importOptions(tags: Record<string, string>, abortSignal: AbortSignal) {
   const certificatePolicy = {

@@ -38,7 +38,7 @@ export interface Cloudflare {
   /** null: there is no such certificate. */
   read(id: string, signal: AbortSignal): Promise<CustomCertificate | null>;
   list(signal: AbortSignal): Promise<CustomCertificate[]>;
-  /** Replaces `id`, or makes a new one when it is null. */
+  /** Replaces `id`, or creates a new one when it is null. */
   upload(id: string | null, upload: Upload, signal: AbortSignal): Promise<CustomCertificate>;
   prioritize(id: string, priority: number, signal: AbortSignal): Promise<void>;
   /** Throws unless Cloudflare answers and lets us look. */
@@ -52,7 +52,10 @@ const many = z.object({
 });
 const failure = z.object({ errors: z.array(z.object({ code: z.number(), message: z.string() })).min(1) });
 
-/** https://developers.cloudflare.com/fundamentals/api/troubleshooting/: a token it cannot read is a 400, like a wrong certificate. */
+/**
+ * https://developers.cloudflare.com/fundamentals/api/troubleshooting/: a token it cannot read is a 400, like a wrong
+ * certificate.
+ */
 const CREDENTIAL_CODES = new Set([6003, 6111, 9106, 9107, 9109, 10000]);
 const PAGE_SIZE = 50;
 const PAGES_MAX = 40;
@@ -124,7 +127,7 @@ export function createCloudflare(
   };
 }
 
-/** Cloudflare's own words and codes, one line instead of its envelope. */
+/** Cloudflare's messages and codes in one line, without its envelope. */
 function refusal(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
   const { data } = failure.safeParse(jsonOrNull(answer.text));
   if (data === undefined) return answerError(what, answer, secrets);

@@ -27,13 +27,15 @@ const optionsSchema = z.strictObject({
     .regex(ID, "give the ID of a custom certificate, 32 hexadecimal digits")
     .optional()
     .describe(
-      "Custom certificate to replace at first. Default: the one for the very same hosts and kind of signature, else a new one.",
+      "Custom certificate to replace at first. Default: the one for the very same hosts and kind of signature, " +
+        "else a new one.",
     ),
   bundleMethod: z
     .enum(["ubiquitous", "optimal", "force"])
     .default("force")
     .describe(
-      "How Cloudflare completes the chain: force serves the one that was issued, also from a private CA. Default: force.",
+      "How Cloudflare completes the chain: force serves the one that was issued, also from a private CA. " +
+        "Default: force.",
     ),
   clients: z
     .enum(["sni_custom", "legacy_custom"])
@@ -71,15 +73,16 @@ export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deploye
     };
   },
   occupies: (options) => (options.certificateId === undefined ? [] : [`cloudflare ${options.certificateId}`]),
-  // https://developers.cloudflare.com/ssl/edge-certificates/custom-certificates/uploading/#certificate-requirements: not
-  // expiring within 14 days of its upload; RSA of 2048 bits, ECDSA of 225 bits or more; a host of the zone among its names.
+  // https://developers.cloudflare.com/ssl/edge-certificates/custom-certificates/uploading/#certificate-requirements:
+  // not expiring within 14 days of its upload; RSA of 2048 bits, ECDSA of 225 bits or more; a host of the zone among
+  // its names.
   limits: () => ({ lifetimeMinMs: 14 * DAY_MS, identifierTypes: ["dns"] }),
 };
 
 /**
- * Cloudflare shows neither the certificate nor any mark of ours, so the generation is in the receipt only. One PATCH replaces
- * key and certificate together; for `sni_custom` it answers with a new ID and the old one is gone, so should we die before the
- * receipt is recorded, the next attempt finds it by its hosts and uploads once more.
+ * Cloudflare shows neither the certificate nor a mark of renewd, so only the receipt holds the generation. One PATCH
+ * replaces key and certificate together. For `sni_custom` it answers with a new ID and removes the old one. After a
+ * crash before the receipt is recorded, the next attempt finds the certificate by its hosts and uploads again.
  */
 async function deploy(
   api: Cloudflare,
@@ -119,7 +122,8 @@ async function preflight(
   ) {
     throw new RenewalError(
       "deploy.refused",
-      `zone ${options.zone} has no custom certificate ${options.certificateId}; correct \`certificateId\` or leave it out`,
+      `zone ${options.zone} has no custom certificate ${options.certificateId}; correct \`certificateId\` or ` +
+        "leave it out",
     );
   }
 }
@@ -128,7 +132,8 @@ function refuseOlder(pair: IssuedCertificate, previous: DeployReceipt | null): v
   if (previous === null || typeof previous.generation !== "number" || previous.generation <= pair.generation) return;
   throw new RenewalError(
     "deploy.newerGeneration",
-    `Cloudflare was given generation ${previous.generation} of ${pair.certificate} as ${previous.id}, so generation ${pair.generation} was not uploaded`,
+    `Cloudflare was given generation ${previous.generation} of ${pair.certificate} as ${previous.id}, so ` +
+      `generation ${pair.generation} was not uploaded`,
   );
 }
 
@@ -150,7 +155,7 @@ async function find(
   return same.find(({ signature }) => isEcdsa(signature) === isEcdsa(signatureOf(pair))) ?? null;
 }
 
-/** Whether what was uploaded last still is there, as far as can be seen. */
+/** Whether the last upload is still there, as far as Cloudflare shows it. */
 function isCurrent(held: CustomCertificate, pair: IssuedCertificate, previous: DeployReceipt | null): boolean {
   const expiresAt = Date.parse(held.expires_on);
   return (

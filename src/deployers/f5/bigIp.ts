@@ -47,7 +47,8 @@ const optionsSchema = z.strictObject({
     .default("tmos")
     .describe("Where the user is known. Default: tmos, the BIG-IP itself and what it is set up to ask."),
   profile: nameOption(PROFILE_RULE).describe(
-    "Client SSL profile that serves the pair, with its partition: /Common/www-clientssl. `{certificate}` stands for the certificate's name.",
+    "Client SSL profile that serves the pair, with its partition: /Common/www-clientssl. `{certificate}` stands " +
+      "for the certificate's name.",
   ),
   deviceGroup: z
     .string()
@@ -80,10 +81,10 @@ export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
 };
 
 /**
- * New objects are made beside the old ones, named by generation and fingerprint, and the profile turns to them in the same
- * transaction: either all of it happens or nothing. What runs is lost at the next boot unless it is saved too, so it is saved
- * even if nothing changed: the attempt before may have died in between. iControl REST offers no compare-and-set; two writers
- * are kept apart by the deployment's fence.
+ * New objects are created beside the old ones, named by generation and fingerprint. The profile switches to them in the
+ * same transaction, so all of it happens or nothing. The running configuration is lost at the next boot unless it is
+ * saved, so it is saved even if nothing changed: an earlier attempt may have crashed before saving. iControl REST
+ * offers no compare-and-set; the deployment's fence separates two writers.
  */
 async function deploy(
   options: F5Options,
@@ -118,7 +119,10 @@ async function deploy(
   return { profile: path, certificate: names.cert, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
-/** The entry the pair takes the place of: this certificate's own, else the one of its kind of key, of which a profile has one. */
+/**
+ * The entry that the pair replaces: this certificate's own, else the one with its kind of key (a profile has one of
+ * each).
+ */
 function replacedEntry({ path, entries, kinds }: ProfileState, pair: IssuedCertificate): CertKeyEntry | null {
   const kind = pair.leaf.keyType?.startsWith("ecdsa") === true ? "ecdsa" : "rsa";
   for (const entry of entries) {
@@ -135,7 +139,7 @@ function replacedEntry({ path, entries, kinds }: ProfileState, pair: IssuedCerti
   return entries.find((entry) => kinds.get(entry.cert) === kind) ?? null;
 }
 
-/** Of the generations before, the last stays for a way back. BIG-IP itself refuses to delete what some profile still uses. */
+/** The previous generation stays for a rollback. BIG-IP itself refuses to delete what a profile still uses. */
 async function tidy(session: F5Session, pair: IssuedCertificate, names: F5Names, signal: AbortSignal): Promise<void> {
   const own = (await listObjects(session, names.partition, signal)).flatMap((name) => {
     const held = parseName(name);

@@ -5,7 +5,8 @@ import { answerBody } from "../base/jsonAnswer.ts";
 import type { F5Names } from "./names.ts";
 import type { F5Session } from "./session.ts";
 
-// iControl REST User Guide (clouddocs.f5.com/api/icontrol-rest): file transfer, transactions, sys file ssl-cert and ssl-key.
+// iControl REST User Guide (clouddocs.f5.com/api/icontrol-rest): file transfer, transactions, sys file ssl-cert and
+// ssl-key.
 
 export interface CertKeyEntry {
   readonly name: string;
@@ -55,7 +56,7 @@ export async function readProfile({ api, call }: F5Session, path: string, signal
   if (answer.status === 404)
     throw new RenewalError(
       "deploy.refused",
-      `${api.name} has no client SSL profile ${path}; make it, or correct \`profile\``,
+      `${api.name} has no client SSL profile ${path}; create it, or correct \`profile\``,
     );
   const entries = answerBody(api, answer, profileBody).certKeyChain.map((one) => ({
     ...one,
@@ -71,7 +72,7 @@ export async function readProfile({ api, call }: F5Session, path: string, signal
   return { path, entries, kinds };
 }
 
-/** Uploads what is missing, then makes the objects and turns the profile to them in one transaction. */
+/** Uploads what is missing, then creates the objects and switches the profile to them in one transaction. */
 export async function install(session: F5Session, request: Install, signal: AbortSignal): Promise<void> {
   const { names, privateKey } = request;
   const objects = [
@@ -97,7 +98,7 @@ export async function install(session: F5Session, request: Install, signal: Abor
     }
     await commit(session, request, missing, signal);
   } finally {
-    // The key must not lie there for longer than it is needed.
+    // The key must not stay there longer than necessary.
     for (const { file } of missing) {
       await session.cleanUp({
         method: "POST",
@@ -158,7 +159,7 @@ async function commit(
     );
 }
 
-/** What runs is gone at the next boot unless it is saved. */
+/** The running configuration is lost at the next boot unless it is saved. */
 export async function save({ call }: F5Session, signal: AbortSignal): Promise<void> {
   await call({ method: "POST", path: "tm/sys/config", json: { command: "save" } }, signal);
 }

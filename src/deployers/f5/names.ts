@@ -17,7 +17,7 @@ export function namesOf({ certificate, generation, leaf }: IssuedCertificate, pa
   return { partition, cert: `${base}.crt`, key: `${base}.key`, chain: `${base}.chain.crt` };
 }
 
-/** null: not one of ours. `fingerprint` is its beginning only. */
+/** null: renewd did not create it. `fingerprint` is only the first 16 digits. */
 export function parseName(
   name: string,
 ): { readonly certificate: string; readonly generation: number; readonly fingerprint: string } | null {

@@ -20,18 +20,18 @@ export interface F5Request {
   /** Below `/mgmt/`. */
   readonly path: string;
   readonly json?: unknown;
-  /** A file's content, to be taken as it is. */
+  /** A file's content, sent as it is. */
   readonly file?: string;
   readonly transaction?: number;
   readonly secrets?: readonly Secret[];
   readonly expected?: readonly number[];
 }
 
-/** Logged in; disposing ends the token, of which a user has a hundred at most. */
+/** A logged-in session. Disposing ends the token: a user has at most a hundred. */
 export interface F5Session extends AsyncDisposable {
   readonly api: HttpApi;
   call(request: F5Request, signal: AbortSignal): Promise<HttpAnswer>;
-  /** For what must be cleaned up even when our own signal is why we stop: bounded, and failing quietly. */
+  /** For clean-up that must also happen after our own signal aborted. It is bounded and its failure is ignored. */
   cleanUp(request: F5Request): Promise<void>;
 }
 

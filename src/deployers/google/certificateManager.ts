@@ -33,12 +33,13 @@ const optionsSchema = z.strictObject({
     .default("global")
     .describe("Location of the certificate: global, or a region for regional load balancers. Default: global."),
   name: nameOption(ID_RULE, "{certificate}").describe(
-    "ID of the certificate. `{certificate}` stands for the certificate's name, with hyphens for what Google does not know. Default: `{certificate}`.",
+    "ID of the certificate. `{certificate}` stands for the certificate's name, with hyphens for characters " +
+      "Google does not allow. Default: `{certificate}`.",
   ),
   scope: z
     .enum(["DEFAULT", "EDGE_CACHE", "ALL_REGIONS"])
     .default("DEFAULT")
-    .describe("Scope of a certificate that renewd makes; it cannot be changed later. Default: DEFAULT."),
+    .describe("Scope of a certificate that renewd creates; it cannot be changed later. Default: DEFAULT."),
   labels: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "is not a valid label key"),
@@ -53,7 +54,7 @@ const optionsSchema = z.strictObject({
   adopt: z
     .boolean()
     .default(false)
-    .describe("Whether a certificate that renewd did not make is taken over. Default: it is refused."),
+    .describe("Whether a certificate that renewd did not create is taken over. Default: it is refused."),
   timeout: durationOption("60s").describe(
     "Time one change may take, with the operation that follows it: 500ms, 30s, 2m.",
   ),
@@ -64,7 +65,8 @@ type CertificateManagerOptions = z.infer<typeof optionsSchema>;
 export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDependencies, Deployer> = {
   type: "gcp-certificate-manager",
   description:
-    "Keeps the pair as a self-managed certificate in Google Cloud's Certificate Manager, changed in place, so that load balancers follow by themselves.",
+    "Keeps the pair as a self-managed certificate in Google Cloud's Certificate Manager, changed in place, so " +
+    "that load balancers follow by themselves.",
   options: optionsSchema,
   create(options, dependencies) {
     const api = createCertificateManager({ ...options, timeoutMs: options.timeout }, dependencies);
@@ -80,8 +82,8 @@ export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDe
 };
 
 /**
- * One update changes key, chain and labels together. Certificate Manager offers no compare-and-set; two writers are kept
- * apart by the deployment's fence.
+ * One update changes key, chain and labels together. Certificate Manager offers no compare-and-set; two writers are
+ * kept apart by the deployment's fence.
  */
 async function deploy(
   api: CertificateManager,
@@ -118,7 +120,8 @@ function refuseOthers({ adopt }: CertificateManagerOptions, name: string, held: 
   if (held.labels[`${MARK_PREFIX}generation`] === undefined && !adopt)
     throw new RenewalError(
       "deploy.refused",
-      `certificate ${name} was not made by renewd (it has no label ${MARK_PREFIX}generation): name another, or set \`adopt: true\``,
+      `certificate ${name} was not created by renewd (it has no label ${MARK_PREFIX}generation): name another, ` +
+        `or set \`adopt: true\``,
     );
 }
 
@@ -126,7 +129,7 @@ function holds({ certificatePem }: ManagedCertificate, pair: IssuedCertificate):
   try {
     return new X509Certificate(certificatePem).fingerprint256 === new X509Certificate(pair.leafPem).fingerprint256;
   } catch {
-    // What cannot be read is written anew.
+    // An unreadable certificate is written again.
     return false;
   }
 }

@@ -24,7 +24,7 @@ export interface CertificateWrite {
   readonly privateKey: Secret;
 }
 
-/** The calls renewd makes, with every failure a RenewalError. Nothing here tries again: that is decided in one place only. */
+/** The calls renewd makes. Every failure is a RenewalError. No call is retried here: only `renewal/` decides that. */
 export interface CertificateManager {
   /** null: there is no such certificate. */
   read(name: string, signal: AbortSignal): Promise<ManagedCertificate | null>;
@@ -125,7 +125,7 @@ interface Operation {
   };
 }
 
-/** A change is accepted first and made afterwards: only the end of its operation says whether it was. */
+/** A change is accepted first and applied later: only the end of its operation says whether it was applied. */
 async function finish(
   client: CertificateManagerClient,
   started: Operation,
@@ -141,6 +141,7 @@ async function finish(
   if (error === null || error === undefined) return;
   throw new RenewalError(
     "deploy.refused",
-    `Google Certificate Manager did not change ${name}: ${sanitizeAnswer(error.message ?? "no reason given", ...secrets)}`,
+    `Google Certificate Manager did not change ${name}: ` +
+      `${sanitizeAnswer(error.message ?? "no reason given", ...secrets)}`,
   );
 }

@@ -21,7 +21,8 @@ export const googleOptions = {
   credentials: secretOption
     .optional()
     .describe(
-      "Service account key (JSON): env:NAME or file:/path. Default: Google's own chain (environment, workload identity, metadata server, gcloud).",
+      "Service account key (JSON): env:NAME or file:/path. Default: Google's own chain (environment, workload " +
+        "identity, metadata server, gcloud).",
     ),
   endpoint: z
     .string()
@@ -42,7 +43,9 @@ const serviceAccount = z.object({
   private_key: z.string(),
 });
 
-/** REST over HTTP/1.1: no gRPC, and so the same proxies and the same errors as everything else. Read anew each time. */
+/**
+ * REST over HTTP/1.1 instead of gRPC, so proxies and errors are the same as everywhere. Credentials are read each time.
+ */
 export async function clientOptions(
   { project, credentials, endpoint }: GoogleAccess,
   { secret }: DeployerDependencies,
@@ -61,7 +64,7 @@ export async function clientOptions(
   return { ...common, credentials: { client_email, private_key } };
 }
 
-/** The clients would try again by themselves for a minute. */
+/** Without this the clients retry for a minute by themselves. */
 export const ONCE = {
   retry: {
     retryCodes: [],
@@ -101,7 +104,7 @@ export function googleStatus(thrown: unknown): number | null {
   return thrown instanceof Error ? (failure.safeParse({ ...thrown }).data?.status ?? null) : null;
 }
 
-/** The client's error is not the cause: it holds the request with the key. */
+/** The client's error must not become the cause: it holds the request with the key. */
 function googleError(
   thrown: unknown,
   { what, permission, secrets }: Omit<Required<GoogleCall<unknown>>, "run" | "timeoutMs">,
@@ -114,7 +117,7 @@ function googleError(
   const text = body.safeParse(jsonOrNull(message)).data?.error.message ?? message;
   if (fromTokenService(config?.url))
     return new RenewalError("deploy.forbidden", `${what}: Google gave no token: ${sanitizeAnswer(text, ...secrets)}`);
-  // ABORTED and ALREADY_EXISTS: somebody else is at the same resource right now.
+  // ABORTED and ALREADY_EXISTS: something else is changing the same resource now.
   if (status === 409)
     return new RenewalError("deploy.unreachable", `${what} met another change: ${sanitizeAnswer(text, ...secrets)}`);
   const hint = status === 403 ? ` (it needs the permission ${permission})` : "";

@@ -25,7 +25,8 @@ const optionsSchema = z
   .strictObject({
     ...googleOptions,
     secret: nameOption(ID_RULE, "{certificate}").describe(
-      "ID of the secret, which is made if it is missing. `{certificate}` stands for the certificate's name, with hyphens for what Google does not know.",
+      "ID of the secret, which is created if it is missing. `{certificate}` stands for the certificate's name; " +
+        "a hyphen replaces each character Google does not allow.",
     ),
     ...layoutOptions,
     timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
@@ -56,9 +57,9 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
 };
 
 /**
- * Adding a version has no precondition, so the generation is claimed first, in the secret's annotations, on the etag that was
- * read: a late worker with an older pair fails there. The version's number is recorded last: should we die in between, the
- * next attempt sees none and adds the pair, at worst once more.
+ * Adding a version has no precondition, so the generation is claimed first, in the secret's annotations, on the etag
+ * that was read: a late worker with an older pair fails there. The version's number is recorded last: should we die in
+ * between, the next attempt sees none and adds the pair, at worst once more.
  */
 async function deploy(
   api: SecretManager,
@@ -115,7 +116,7 @@ async function annotate(
   const now = await api.read(name, signal);
   if (now?.etag === held.etag) throw outcome.refusal;
   if (now !== null) refuse(name, pair, now);
-  throw new RenewalError("deploy.unreachable", `secret ${name} was changed by somebody else while it was written`);
+  throw new RenewalError("deploy.unreachable", `secret ${name} was changed by something else while it was written`);
 }
 
 function refuse(name: string, pair: IssuedCertificate, held: HeldSecret): void {
@@ -125,7 +126,7 @@ function refuse(name: string, pair: IssuedCertificate, held: HeldSecret): void {
   });
 }
 
-/** An empty secret, as infrastructure code makes it beforehand, is ours to fill; one with versions is somebody's. */
+/** renewd fills an empty secret, which infrastructure code may have created. One with versions belongs to others. */
 async function refuseOthers(api: SecretManager, name: string, signal: AbortSignal): Promise<void> {
   if ((await api.latest(name, signal)) === null) return;
   throw new RenewalError(

@@ -10,11 +10,11 @@ export interface HeldSecret {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** The calls renewd makes, with every failure a RenewalError. Nothing here tries again: that is decided in one place only. */
+/** The calls renewd makes. Every failure is a RenewalError. No call is retried here: only `renewal/` decides that. */
 export interface SecretManager {
   /** null: there is no such secret. */
   read(name: string, signal: AbortSignal): Promise<HeldSecret | null>;
-  /** Number of the version made last; null: there is none, or it is not enabled. */
+  /** Number of the newest version; null: the secret has none, or it is not enabled. */
   latest(name: string, signal: AbortSignal): Promise<string | null>;
   /** Returns the etag. */
   create(
@@ -80,33 +80,34 @@ export function createSecretManager(
     async create({ name, annotations }, signal) {
       const [parent = "", secretId = ""] = name.split("/secrets/");
       return await call({ permission: "secrets.create", name }, signal, async (client) => {
-        const [made] = await client.createSecret(
+        const [created] = await client.createSecret(
           { parent, secretId, secret: { replication: { automatic: {} }, annotations } },
           ONCE,
         );
-        return made.etag ?? "";
+        return created.etag ?? "";
       });
     },
     async add({ name, payload, privateKey }, signal) {
       return await call({ permission: "versions.add", name, secrets: [privateKey] }, signal, async (client) => {
-        const [made] = await client.addSecretVersion(
+        const [created] = await client.addSecretVersion(
           { parent: name, payload: { data: Buffer.from(payload.reveal()) } },
           ONCE,
         );
-        return numberOf(made.name);
+        return numberOf(created.name);
       });
     },
     async annotate({ name, etag, annotations }, signal) {
       try {
         return await call({ permission: "secrets.update", name }, signal, async (client) => {
-          const [made] = await client.updateSecret(
+          const [created] = await client.updateSecret(
             { secret: { name, annotations, etag }, updateMask: { paths: ["annotations"] } },
             ONCE,
           );
-          return { etag: made.etag ?? "" };
+          return { etag: created.etag ?? "" };
         });
       } catch (error) {
-        // A stale etag is FAILED_PRECONDITION here and ABORTED by Google's own rule (google.aip.dev/154): whoever asked looks again.
+        // A stale etag is FAILED_PRECONDITION here and ABORTED by Google's own rule (google.aip.dev/154): the caller
+        // reads again.
         if (error instanceof RenewalError && (error.code === "deploy.refused" || error.code === "deploy.unreachable"))
           return { refusal: error };
         throw error;

@@ -19,7 +19,7 @@ export interface Place {
 
 export interface SecretWrite {
   readonly secret: V1Secret;
-  /** Never shown, should the server quote them. */
+  /** Never shown when the server quotes them. */
   readonly secrets: readonly Secret[];
 }
 
@@ -30,13 +30,16 @@ export interface SecretApply extends SecretWrite {
   readonly force: boolean;
 }
 
-/** The calls renewd makes, with every failure a RenewalError. Nothing here tries again: that is decided in one place only. */
+/** The calls renewd makes. Every failure is a RenewalError. No call is retried here: only `renewal/` decides that. */
 export interface Kubernetes {
   /** null: there is no such secret. */
   read(place: Place, signal: AbortSignal): Promise<V1Secret | null>;
-  /** False: somebody else has made it in the meantime. */
+  /** False: something else has created it in the meantime. */
   create(write: SecretWrite, signal: AbortSignal): Promise<boolean>;
-  /** False: somebody else has changed it in the meantime. Throws `deploy.refused` when others own what we want to write. */
+  /**
+   * False: something else has changed it in the meantime. Throws `deploy.refused` when others own what we want to
+   * write.
+   */
   apply(write: SecretApply, signal: AbortSignal): Promise<boolean>;
   /** Throws `deploy.forbidden` unless we may. */
   require(verb: "create" | "patch", place: Place, signal: AbortSignal): Promise<void>;

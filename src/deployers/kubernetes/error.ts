@@ -9,7 +9,7 @@ import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 /** What an API server answered instead of what was asked for. */
 export interface KubernetesFailure {
   readonly status: number;
-  /** Such as `AlreadyExists`, by which answers of one status are told apart. */
+  /** Such as `AlreadyExists`: it distinguishes answers with the same status. */
   readonly reason: string | null;
   readonly message: string;
   /** Who owns fields we want to write, in the server's words. */
@@ -43,7 +43,7 @@ export function readFailure(thrown: unknown): KubernetesFailure | null {
   const seconds = status.details?.retryAfterSeconds;
   const owners = (status.details?.causes ?? [])
     .filter(({ reason }) => reason === "FieldManagerConflict")
-    .map(({ message = "somebody" }) => message);
+    .map(({ message = "an unnamed manager" }) => message);
   return {
     status: code,
     reason: status.reason ?? null,
@@ -53,7 +53,7 @@ export function readFailure(thrown: unknown): KubernetesFailure | null {
   };
 }
 
-/** The client's own error is not the cause: its message holds the whole answer. */
+/** The client's own error must not become the cause: its message holds the whole answer. */
 export function kubernetesError(
   thrown: unknown,
   { what, secrets }: { readonly what: string; readonly secrets: readonly Secret[] },

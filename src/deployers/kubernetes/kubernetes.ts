@@ -42,7 +42,8 @@ const optionsSchema = z.strictObject({
     .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "give a namespace: a-z, 0-9 and hyphen")
     .describe("Namespace of the secret."),
   secret: nameOption(NAME_RULE, "{certificate}-tls").describe(
-    "Name of the secret, which is made if it is missing. `{certificate}` stands for the certificate's name. Default: `{certificate}-tls`.",
+    "Name of the secret, which is created if it is missing. `{certificate}` stands for the certificate's name. " +
+      "Default: `{certificate}-tls`.",
   ),
   labels: z
     .record(key, z.string().regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/, "is not a valid label value"))
@@ -53,7 +54,8 @@ const optionsSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Take over a TLS secret that others (kubectl, Helm) wrote. Secrets of cert-manager and other controllers are never taken over.",
+      "Take over a TLS secret that others (kubectl, Helm) wrote. Secrets of cert-manager and other controllers " +
+        "are never taken over.",
     ),
   timeout: durationOption("15s").describe("Time one call may take: 500ms, 30s, 2m."),
 });
@@ -63,7 +65,8 @@ type KubernetesOptions = z.infer<typeof optionsSchema>;
 export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deployer> = {
   type: "kubernetes",
   description:
-    "Applies the pair as a kubernetes.io/tls secret, which Ingress controllers, gateways and pods follow by themselves.",
+    "Applies the pair as a kubernetes.io/tls secret, which Ingress controllers, gateways and pods follow by " +
+    "themselves.",
   options: optionsSchema,
   create(options) {
     const api = createKubernetes({
@@ -82,14 +85,15 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
     };
   },
   occupies: (options, certificate) => [
-    `kubernetes ${options.kubeconfig ?? ""} ${options.context ?? ""} ${options.namespace}/${nameOf(options, certificate)}`,
+    `kubernetes ${options.kubeconfig ?? ""} ${options.context ?? ""} ` +
+      `${options.namespace}/${nameOf(options, certificate)}`,
   ],
 };
 
 /**
- * One write changes key, chain and generation together. It carries the resourceVersion that was read, so that whoever comes
- * in between makes it fail (409); a first one is created, not applied, so that of two only one succeeds. Fields others have
- * changed in a secret of ours are taken back: that is how drift is healed.
+ * One write changes key, chain and generation together. It carries the resourceVersion that was read, so a change in
+ * between makes it fail (409). The first secret is created, not applied, so only one of two writers succeeds. Fields
+ * that others changed in our secret are written back: this fixes drift.
  */
 async function deploy(
   api: Kubernetes,
@@ -138,7 +142,7 @@ async function deploy(
   if (now !== null) refuse(options, pair, now);
   throw new RenewalError(
     "deploy.unreachable",
-    `${shown(options, name)} was changed by somebody else while it was written`,
+    `${shown(options, name)} was changed by something else while it was written`,
   );
 }
 

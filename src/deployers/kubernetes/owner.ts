@@ -4,9 +4,10 @@ import type { V1Secret } from "@kubernetes/client-node";
 export const TLS = "kubernetes.io/tls";
 
 /**
- * Which other controller keeps this secret, so that writing to it would only start a fight; null: none known.
- * cert-manager marks its secrets by `cert-manager.io/certificate-name` and `controller.cert-manager.io/fao`
- * (https://cert-manager.io/docs/reference/annotations/), External Secrets by its label, most others by an owner reference.
+ * The other controller that keeps this secret and would overwrite our writes; null: none known. cert-manager marks its
+ * secrets by `cert-manager.io/certificate-name` and `controller.cert-manager.io/fao`
+ * (https://cert-manager.io/docs/reference/annotations/), External Secrets by its label, most others by an owner
+ * reference.
  */
 export function ownerOf({ metadata = {} }: V1Secret): string | null {
   const keys = Object.keys({ ...metadata.labels, ...metadata.annotations });

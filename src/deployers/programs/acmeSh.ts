@@ -13,19 +13,21 @@ import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import { runCommand } from "../local/command.ts";
 import { checkWritable } from "../local/pairFiles.ts";
 import { checkSecrets, environmentOptions, programEnvironment } from "./programEnvironment.ts";
-import { type HandedOver, handOver } from "./programFiles.ts";
+import { type ProgramFiles, withProgramFiles } from "./programFiles.ts";
 
 const optionsSchema = z.strictObject({
   home: absolutePath.describe(
-    "Directory of your own acme.sh: the one with `acme.sh` and `deploy/` in it. renewd brings none along.",
+    "Directory of your own acme.sh: the one with `acme.sh` and `deploy/` in it. renewd does not include acme.sh.",
   ),
   hook: z
     .string()
     .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, "give the hook's name without .sh")
     .describe("Name of the deploy hook: `synology_dsm` for `deploy/synology_dsm.sh`."),
   record: absolutePath.describe(
-    "File that remembers the generation handed over last, so that an older one never follows; keep it from one run to the next. " +
-      "`{certificate}` stands for the certificate's name. The hook's private directory lies beside it meanwhile.",
+    "File that remembers the last generation given to the program, so that an older one never follows; keep it " +
+      "between runs. " +
+      "`{certificate}` stands for the certificate's name. The hook's private directory is beside it while the " +
+      "hook runs.",
   ),
   ...environmentOptions,
   timeout: durationOption("5m").describe("Time the hook may take before it is ended: 500ms, 30s, 2m."),
@@ -36,7 +38,8 @@ type AcmeShOptions = z.infer<typeof optionsSchema>;
 export const acmeSh: Plugin<AcmeShOptions, DeployerDependencies, Deployer> = {
   type: "acme.sh",
   description:
-    "Runs a deploy hook of your own acme.sh. What acme.sh itself would have saved, give in `environment` and `secretEnvironment`.",
+    "Runs a deploy hook of your own acme.sh. Give the values that acme.sh would have saved in `environment` and " +
+    "`secretEnvironment`.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -50,9 +53,10 @@ export const acmeSh: Plugin<AcmeShOptions, DeployerDependencies, Deployer> = {
 };
 
 /**
- * As acme.sh's own `_deploy` does it: acme.sh is sourced for the functions hooks build on (with no arguments it prints its
- * help), then the hook, whose function gets DOMAIN KEYFILE CERTFILE CAFILE FULLCHAINFILE (acme.sh wiki, "deployhooks") and, as
- * of 3.1.3, PFXFILE. Everything comes in through the environment, so that no value is ever read as shell code.
+ * As acme.sh's own `_deploy` does it: acme.sh is sourced for the functions hooks build on (with no arguments it prints
+ * its help), then the hook, whose function gets DOMAIN KEYFILE CERTFILE CAFILE FULLCHAINFILE (acme.sh wiki,
+ * "deployhooks") and, as of 3.1.3, PFXFILE. Everything comes in through the environment, so that no value is ever read
+ * as shell code.
  */
 const DRIVER = `. "$_SCRIPT_HOME/acme.sh" >/dev/null || exit 1
 _initpath "$Le_Domain" "$Le_Keylength" >/dev/null || exit 1
@@ -69,7 +73,7 @@ async function deploy(
   await checkHook(options);
   const { env, secret } = await programEnvironment(options, dependencies, pair);
   const record = recordPlace(options, pair.certificate);
-  await handOver({ pair, record }, signal, async (handed) => {
+  await withProgramFiles({ pair, record }, signal, async (handed) => {
     const all = { HOME: handed.directory, ...env, ...acmeShEnvironment(options, handed, pair) };
     const name = `acme.sh deploy hook ${options.hook}`;
     await runCommand({ argv: ["sh", "-c", DRIVER], name, timeoutMs: options.timeout, env: all, secret }, signal);
@@ -77,10 +81,12 @@ async function deploy(
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, hook: options.hook };
 }
 
-/** Hooks save what they were given, passwords too, in files below LE_CONFIG_HOME: here they go with the private directory. */
+/**
+ * Hooks save their values, passwords too, below LE_CONFIG_HOME: here that is the private directory, which is removed.
+ */
 function acmeShEnvironment(
   { home, hook }: AcmeShOptions,
-  { directory, files }: HandedOver,
+  { directory, files }: ProgramFiles,
   { leaf }: IssuedCertificate,
 ): Record<string, string> {
   const [domain = "", ...others] = leaf.identifiers.map(({ value }) => value);

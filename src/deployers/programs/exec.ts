@@ -9,9 +9,11 @@ import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import { checkCommand, runCommand } from "../local/command.ts";
 import { checkWritable } from "../local/pairFiles.ts";
 import { checkSecrets, environmentOptions, programEnvironment } from "./programEnvironment.ts";
-import { handOver } from "./programFiles.ts";
+import { withProgramFiles } from "./programFiles.ts";
 
-/** Three of sysexits.h, which shells and mail servers have spoken for decades; any other code but 0 is a failure to be tried again. */
+/**
+ * Three codes of sysexits.h, which shells and mail servers use. Any other code except 0 is a failure that is retried.
+ */
 const EXIT_CODES: Readonly<Record<number, ErrorCode>> = {
   // EX_TEMPFAIL: not now. It uses up no attempt.
   75: "deploy.rateLimited",
@@ -25,14 +27,19 @@ const optionsSchema = z.strictObject({
   command: z
     .tuple([z.string().min(1).max(4096)], z.string().max(4096))
     .describe(
-      "Program and arguments that install the pair, without a shell. Its environment: PATH, HOME, LANG, TZ, RENEWD_TARGET, RENEWD_CERTIFICATE, RENEWD_NAMES " +
-        "(separated by spaces), RENEWD_GENERATION, RENEWD_FINGERPRINT, and the paths of PEM files that are removed afterwards: RENEWD_CERT, RENEWD_CHAIN, " +
-        "RENEWD_FULLCHAIN, RENEWD_PRIVKEY. It may be run twice for one pair. Exit code 0: done; 75: not now; 77: not permitted; 78: refused, do not try again; " +
+      "Program and arguments that install the pair, without a shell. Its environment: PATH, HOME, LANG, TZ, " +
+        "RENEWD_TARGET, RENEWD_CERTIFICATE, RENEWD_NAMES " +
+        "(separated by spaces), RENEWD_GENERATION, RENEWD_FINGERPRINT, and the paths of PEM files that are " +
+        "removed afterwards: RENEWD_CERT, RENEWD_CHAIN, " +
+        "RENEWD_FULLCHAIN, RENEWD_PRIVKEY. It may be run twice for one pair. Exit code 0: done; 75: not now; " +
+        "77: not permitted; 78: refused, do not try again; " +
         "any other: failed, try again. Whatever it prints last is shown, without the key.",
     ),
   record: absolutePath.describe(
-    "File that remembers the generation handed over last, so that an older one never follows; keep it from one run to the next. " +
-      "`{certificate}` stands for the certificate's name. The pair's files lie beside it meanwhile, for renewd's user only.",
+    "File that remembers the last generation given to the program, so that an older one never follows; keep it " +
+      "between runs. " +
+      "`{certificate}` stands for the certificate's name. The pair's files are beside it while the program " +
+      "runs, readable by renewd's user only.",
   ),
   ...environmentOptions,
   timeout: durationOption("1m").describe("Time the program may take before it is ended: 500ms, 30s, 2m."),
@@ -42,7 +49,7 @@ type ExecOptions = z.infer<typeof optionsSchema>;
 
 export const exec: Plugin<ExecOptions, DeployerDependencies, Deployer> = {
   type: "exec",
-  description: "Hands the pair to a program of yours.",
+  description: "Gives the pair to your own program.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -63,7 +70,7 @@ async function deploy(
 ): Promise<DeployReceipt> {
   const { env, secret } = await programEnvironment(options, dependencies, pair);
   const record = recordPlace(options, pair.certificate);
-  await handOver({ pair, record }, signal, async ({ files }) => {
+  await withProgramFiles({ pair, record }, signal, async ({ files }) => {
     const paths = {
       RENEWD_CERT: files.cert,
       RENEWD_CHAIN: files.chain,

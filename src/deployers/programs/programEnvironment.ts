@@ -9,7 +9,7 @@ const variable = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "must be the name of an environment variable")
   .refine((name) => !name.startsWith("RENEWD_"), "names beginning with RENEWD_ are renewd's");
 
-/** What a program is given beside renewd's own variables: nothing of the worker's environment is passed on by itself. */
+/** The program's variables beside renewd's own. Nothing of the worker's environment is passed on by itself. */
 export const environmentOptions = {
   environment: z
     .record(variable, z.string().max(4096))
@@ -19,7 +19,8 @@ export const environmentOptions = {
     .record(variable, secretOption)
     .default({})
     .describe(
-      "Environment variables whose values are secrets: each is `env:NAME` or `file:/path`, read when the program is run.",
+      "Environment variables whose values are secrets: each is `env:NAME` or `file:/path`, read when the " +
+        "program is run.",
     ),
 };
 
@@ -27,7 +28,7 @@ type EnvironmentOptions = z.infer<z.ZodObject<typeof environmentOptions>>;
 
 export interface ProgramEnvironment {
   readonly env: Readonly<Record<string, string>>;
-  /** All that must never be shown: the private key and every secret variable. */
+  /** Must never be shown: the private key and every secret variable. */
   readonly secret: Secret;
 }
 

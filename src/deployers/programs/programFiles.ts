@@ -9,32 +9,32 @@ import { stageFiles } from "../local/atomicFiles.ts";
 import { type Directory, openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
 
-/** Files in a directory of their own that only renewd's user can enter, for as long as a program needs them. */
-export interface HandedOver {
-  /** Absolute; 0700. The program may leave things in it: they go with it. */
+/** Files in a private directory that only renewd's user can enter, while a program needs them. */
+export interface ProgramFiles {
+  /** Absolute; 0700. Files that the program leaves in it are removed with it. */
   readonly directory: string;
   /** Absolute; 0600. */
-  readonly files: Readonly<Record<(typeof HANDED)[number], string>>;
+  readonly files: Readonly<Record<(typeof FILE_KINDS)[number], string>>;
 }
 
-const HANDED = ["cert", "chain", "fullchain", "privkey"] as const satisfies readonly (keyof PairPem)[];
+const FILE_KINDS = ["cert", "chain", "fullchain", "privkey"] as const satisfies readonly (keyof PairPem)[];
 
-export interface HandOver {
+export interface ProgramInput {
   readonly pair: IssuedCertificate;
   /** Where the generation is remembered, as the program's target cannot be asked. */
   readonly record: { readonly path: string; readonly root: string };
 }
 
 /**
- * Hands a pair to a program that installs it where renewd itself cannot look. The generation is recorded before the program
- * runs: should we die meanwhile, nobody knows how far it came, so an older pair is refused from then on and this one is
- * handed over again. A program that says itself that it failed takes the record back. The lock is the record's own and held
- * throughout, so that two generations never run at once.
+ * Gives a pair to a program that installs it where renewd cannot read it back. The generation is recorded before the
+ * program runs: after a crash it is unknown how far the program came, so an older pair is refused from then on and this
+ * pair is given again. When the program reports a failure, the old record is restored. The record's own lock is held
+ * throughout, so two generations never run at the same time.
  */
-export async function handOver(
-  { pair, record }: HandOver,
+export async function withProgramFiles(
+  { pair, record }: ProgramInput,
   signal: AbortSignal,
-  run: (handed: HandedOver) => Promise<void>,
+  run: (handed: ProgramFiles) => Promise<void>,
 ): Promise<void> {
   const pem = pairPem(pair);
   signal.throwIfAborted();
@@ -54,8 +54,8 @@ export async function handOver(
   }
 }
 
-/** Under the lock nobody else uses the name: what is there was left by a crash, and this is when it goes. */
-async function privateFiles(parent: Directory, name: string, pem: PairPem): Promise<HandedOver & AsyncDisposable> {
+/** The lock makes the name exclusive: files found there were left by a crash and are removed now. */
+async function privateFiles(parent: Directory, name: string, pem: PairPem): Promise<ProgramFiles & AsyncDisposable> {
   const directory = join(parent.path, name);
   const remove = (): Promise<void> => rm(parent.at(name), { recursive: true, force: true });
   try {
@@ -63,13 +63,13 @@ async function privateFiles(parent: Directory, name: string, pem: PairPem): Prom
     await mkdir(parent.at(name), { mode: 0o700 });
     // The umask may have taken from the mode what the owner needs.
     await chmod(parent.at(name), 0o700);
-    for (const kind of HANDED)
+    for (const kind of FILE_KINDS)
       await writeFile(join(parent.at(name), `${kind}.pem`), pem[kind], { mode: 0o600, flag: "wx" });
   } catch (error) {
     await remove().catch(() => undefined);
     throw fileError(error, directory);
   }
-  const path = (kind: (typeof HANDED)[number]): string => join(directory, `${kind}.pem`);
+  const path = (kind: (typeof FILE_KINDS)[number]): string => join(directory, `${kind}.pem`);
   return {
     directory,
     files: { cert: path("cert"), chain: path("chain"), fullchain: path("fullchain"), privkey: path("privkey") },

@@ -17,7 +17,7 @@ import { signingKey, signWebhook } from "./webhookSignature.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
-/** Whatever is answered shows that somebody is there. */
+/** Any answer shows that the receiver is reachable. */
 const ANY_STATUS = Array.from({ length: 500 }, (_, index) => 100 + index);
 
 const optionsSchema = z
@@ -29,7 +29,7 @@ const optionsSchema = z
         (text) => new URL(text).username === "" && new URL(text).password === "",
         "must not hold a password: the signature proves who is calling",
       )
-      .describe("Where the pair is posted to; docs/webhook.md tells what arrives there and what to answer."),
+      .describe("Where the pair is posted to; docs/webhook.md describes what arrives there and what to answer."),
     secret: secretOption.describe(
       "Signing secret: `whsec_` and 24 to 64 random bytes in base64, which the receiver has too.",
     ),
@@ -37,7 +37,8 @@ const optionsSchema = z
       .boolean()
       .default(true)
       .describe(
-        "Send the private key as well. It needs https, except to this machine itself. `false`: certificate and chain only.",
+        "Send the private key as well. It needs https, except to this machine itself. `false`: certificate and " +
+          "chain only.",
       ),
     trust: trustOption,
     timeout: durationOption("30s").describe("Time the receiver may take to answer: 500ms, 30s, 2m."),
@@ -51,7 +52,7 @@ type WebhookOptions = z.infer<typeof optionsSchema>;
 
 export const webhook: Plugin<WebhookOptions, DeployerDependencies, Deployer> = {
   type: "webhook",
-  description: "Posts the pair as JSON, signed (Standard Webhooks), to a receiver of yours.",
+  description: "Posts the pair as JSON, signed (Standard Webhooks), to your own receiver.",
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
@@ -63,7 +64,7 @@ export const webhook: Plugin<WebhookOptions, DeployerDependencies, Deployer> = {
   }),
 };
 
-/** The receiver compares generations: it is the one who knows what it holds (409). Twice the same pair has the same id. */
+/** The receiver compares generations, because it knows what it holds (409). The same pair always has the same id. */
 async function deploy(
   options: WebhookOptions,
   dependencies: DeployerDependencies,
@@ -112,7 +113,10 @@ function body({ includeKey }: WebhookOptions, target: string, pair: IssuedCertif
   return JSON.stringify({ type: "certificate.deploy", timestamp: new Date().toISOString(), data });
 }
 
-/** Without a dot, which separates the signed parts (Standard Webhooks, "Signature scheme"); names of certificates have dots. */
+/**
+ * Without a dot, which separates the signed parts (Standard Webhooks, "Signature scheme"); names of certificates have
+ * dots.
+ */
 function messageId(target: string, { certificate, generation, leaf }: IssuedCertificate): string {
   return `renewd_${createHash("sha256")
     .update(JSON.stringify([target, certificate, generation, leaf.fingerprint]))
@@ -137,7 +141,8 @@ function conflict(
   if (held !== undefined && held > pair.generation) {
     return new RenewalError(
       "deploy.newerGeneration",
-      `the receiver at ${origin} holds generation ${held} of ${pair.certificate}, so generation ${pair.generation} was not taken; ` +
+      `the receiver at ${origin} holds generation ${held} of ${pair.certificate}, so generation ` +
+        `${pair.generation} was not taken; ` +
         "if renewd's database was lost, let the receiver forget it",
     );
   }

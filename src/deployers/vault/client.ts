@@ -11,7 +11,10 @@ import type { VaultOptions } from "./options.ts";
 
 // https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2, …/api-docs/auth/approle, …/api-docs/auth/kubernetes
 
-/** The current version of a secret. Version 0: there never was one. `data` null: none, or its current version is deleted. */
+/**
+ * The current version of a secret. Version 0: there never was one. `data` null: none, or its current version is
+ * deleted.
+ */
 export interface KvSecret {
   readonly version: number;
   readonly data: Readonly<Record<string, unknown>> | null;
@@ -24,7 +27,7 @@ export interface KvWrite {
   readonly secrets: readonly Secret[];
 }
 
-/** Logged in; disposing ends a token that was made for it. */
+/** A logged-in session. Disposing ends the token that was created for it. */
 export interface VaultSession extends AsyncDisposable {
   read(path: string, signal: AbortSignal): Promise<KvSecret>;
   write(
@@ -33,7 +36,10 @@ export interface VaultSession extends AsyncDisposable {
     signal: AbortSignal,
   ): Promise<{ readonly version: number } | { readonly refusal: RenewalError }>;
   describe(path: string, metadata: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void>;
-  /** Throws `deploy.refused` unless the mount is a KV engine of version 2: version 1 would take our request as the secret itself. */
+  /**
+   * Throws `deploy.refused` unless the mount is a KV engine of version 2: version 1 would take our request as the
+   * secret itself.
+   */
   requireVersion2(signal: AbortSignal): Promise<void>;
 }
 
@@ -103,7 +109,7 @@ export async function openVault(
       );
     },
     async requireVersion2(until) {
-      // What the `vault kv` command asks, too: any token that may do something in the mount may read it.
+      // The `vault kv` command asks the same: any token with some right in the mount may read it.
       const { data: mount } = answerBody(
         api,
         await call({ method: "GET", path: `sys/internal/ui/mounts/${options.mount}` }, until),
@@ -118,7 +124,7 @@ export async function openVault(
     },
     async [Symbol.asyncDispose]() {
       if (!own) return;
-      // A courtesy: left alone, the token ends with its time to live.
+      // Only a courtesy: the token also ends with its time to live.
       await call({ method: "POST", path: "auth/token/revoke-self" }, AbortSignal.timeout(LOGOUT_TIMEOUT_MS)).catch(
         () => undefined,
       );
@@ -149,7 +155,7 @@ async function logIn(
     expected: [400],
   } as const;
   const answer = await callHttp(api, request, signal);
-  // AppRole says 400 to a wrong or used up secret ID, which somebody can mend.
+  // AppRole answers 400 to a wrong or used-up secret ID, which a person can fix.
   if (answer.status === 400)
     throw new RenewalError(
       "deploy.forbidden",
@@ -177,7 +183,8 @@ function headersOf(
 ): Record<string, string> {
   return {
     "content-type": "application/json",
-    // Without it an agent or proxy in between may refuse the request (Vault API documentation, "The X-Vault-Request header").
+    // Without it an agent or proxy in between may refuse the request (Vault API documentation, "The X-Vault-Request
+    // header").
     "x-vault-request": "true",
     ...(token !== null && { "x-vault-token": token.reveal() }),
     ...(options.namespace !== undefined && { "x-vault-namespace": options.namespace }),

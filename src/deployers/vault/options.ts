@@ -55,7 +55,8 @@ export const vaultOptions = z.strictObject({
       "fields beginning with renewd_ are reserved",
     )
     .describe(
-      "Which PEM goes into which field. Default: certificate: certificate, chain: ca_chain, fullchain: fullchain, privateKey: private_key.",
+      "Which PEM goes into which field. Default: certificate: certificate, chain: ca_chain, fullchain: " +
+        "fullchain, privateKey: private_key.",
     ),
   auth: z
     .union([
@@ -80,13 +81,15 @@ export const vaultOptions = z.strictObject({
       }),
     ])
     .describe(
-      "How to log in: `token: env:NAME`, `appRole: {roleId, secretId: env:NAME, mount}`, or `kubernetes: {role, mount, tokenFile}` with the pod's token.",
+      "How to log in: `token: env:NAME`, `appRole: {roleId, secretId: env:NAME, mount}`, or `kubernetes: {role, " +
+        "mount, tokenFile}` with the pod's token.",
     ),
   customMetadata: z
     .boolean()
     .default(false)
     .describe(
-      "Also show certificate and generation in the secret's custom metadata, for those who may list but not read. It needs `patch` on the metadata path.",
+      "Also show certificate and generation in the secret's custom metadata, for those who may list but not " +
+        "read. It needs `patch` on the metadata path.",
     ),
   trust: trustOption,
   timeout: durationOption("15s").describe("Time one call may take: 500ms, 30s, 2m."),

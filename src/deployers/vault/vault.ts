@@ -23,15 +23,15 @@ export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
       if ((await session.read(path, signal)).version === 0) await session.requireVersion2(signal);
     },
   }),
-  // Names of one Vault's secrets; that two addresses may be one Vault cannot be known here.
+  // Names of one Vault's secrets. Two addresses may be the same Vault, which is not visible here.
   occupies: (options, certificate) => [
     `${new URL(options.address).origin} ${options.namespace ?? ""} ${options.mount}/${pathOf(options, certificate)}`,
   ],
 };
 
 /**
- * One write puts the whole pair and the generation with it, and only on the version that was read (`cas`): whoever comes in
- * between makes it fail, so no older pair gets over a newer one, and a reader sees the old secret or the new.
+ * One write holds the whole pair and its generation, and only follows the version that was read (`cas`). A write in
+ * between makes it fail, so an older pair never replaces a newer one, and a reader sees the old secret or the new one.
  */
 async function deploy(
   options: VaultOptions,
@@ -73,13 +73,13 @@ async function write(
   const path = pathOf(options, pair.certificate);
   const outcome = await session.write(path, { data, cas, secrets: [pair.privateKey] }, signal);
   if ("version" in outcome) return outcome.version;
-  // A refused check-and-set and a malformed request are both 400, told apart by whether somebody was faster.
+  // A refused check-and-set and a malformed request are both 400. A newer version shows which of the two it was.
   const now = await session.read(path, signal);
   if (now.version === cas) throw outcome.refusal;
   refuse(options, pair, now);
   throw new RenewalError(
     "deploy.unreachable",
-    `${nameOf(options, path)} was changed by somebody else while it was written`,
+    `${nameOf(options, path)} was changed by something else while it was written`,
   );
 }
 
@@ -93,7 +93,7 @@ function refuse(options: VaultOptions, pair: IssuedCertificate, held: KvSecret):
   if (marks !== null || others === 0) return;
   throw new RenewalError(
     "deploy.refused",
-    `${name} is somebody else's: it has ${others} fields that renewd does not write; choose another \`path\``,
+    `${name} belongs to others: it has ${others} fields that renewd does not write; choose another \`path\``,
   );
 }
 

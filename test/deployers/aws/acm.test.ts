@@ -88,7 +88,7 @@ describe("aws-acm", () => {
     expect(fake.certificates()).toHaveLength(1);
   });
 
-  it("finds the ARN of an import that nobody recorded, on whatever page it is", async () => {
+  it("finds the ARN of an import that was not recorded, on any page", async () => {
     const other = await issuer.issue({ certificate: "other", generation: 1 });
     await deploy(other);
     fake.disturb("ImportCertificate", "reset");
@@ -99,7 +99,7 @@ describe("aws-acm", () => {
     expect(fake.certificates()).toHaveLength(2);
   });
 
-  it("asks for the tags of no certificate that shares no name", async () => {
+  it("does not read tags of a certificate that shares no name", async () => {
     await deploy(await issuer.issue({ certificate: "other", generation: 1 }));
     const before = fake.actions.length;
     await deploy(await issue(1));
@@ -127,7 +127,7 @@ describe("aws-acm", () => {
     expect(fake.certificates()).toHaveLength(1);
   });
 
-  it("imports anew when the recorded ARN was deleted", async () => {
+  it("imports again when the recorded ARN was deleted", async () => {
     const gone = { arn: "arn:aws:acm:eu-central-1:123456789012:certificate/gone", generation: 1 };
     const receipt = await deploy(await issue(2), gone);
     expect(receipt.arn).not.toBe(gone.arn);
@@ -162,7 +162,7 @@ describe("aws-acm", () => {
     expect(tagsOf(receipt.arn)).toMatchObject({ "renewd:generation": "3" });
   });
 
-  it("passes on what ACM alone can know: the quota, and a leaf signed by a CA of another algorithm", async () => {
+  it("reports what only ACM knows: the quota, and a leaf signed by a CA of another algorithm", async () => {
     for (const certificate of ["a", "b", "c"]) await deploy(await issuer.issue({ certificate, generation: 1 }));
     await expect(deploy(await issue(1))).rejects.toMatchObject({
       code: "deploy.refused",

@@ -70,7 +70,7 @@ describe("aws-acm", () => {
   const count = (action: string) => fake.actions.filter((asked) => asked === action).length;
 
   describe("in several regions", () => {
-    it("imports into each and tells each ARN", async () => {
+    it("imports into each and reports each ARN", async () => {
       const pair = await issue(1);
       const receipt = await deploy(pair);
       expect(receipt).toEqual({
@@ -87,7 +87,7 @@ describe("aws-acm", () => {
       expect(fake.certificates()).toHaveLength(2);
     });
 
-    it("lets no failing region stop another, names it, and finishes it the next time", async () => {
+    it("continues when a region fails, names it, and finishes it at the next attempt", async () => {
       const receipt = await deploy(await issue(1));
       const pair = await issue(2);
       fake.disturb(`${HERE}/ImportCertificate`, { fault: "InternalFailure", status: 500 });
@@ -104,7 +104,7 @@ describe("aws-acm", () => {
       expect(count("ImportCertificate")).toBe(before + 1);
     });
 
-    it("makes no second ARN of a first import whose receipt was lost with another region's failure", async () => {
+    it("creates no second ARN for a first import whose receipt was lost with another region's failure", async () => {
       const pair = await issue(1);
       fake.disturb(`${HERE}/ImportCertificate`, { fault: "InternalFailure", status: 500 });
       await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.unreachable" });
@@ -112,7 +112,7 @@ describe("aws-acm", () => {
       expect(fake.certificates()).toHaveLength(2);
     });
 
-    it("tries again what can still be finished, not before the region that asks for the longest wait", async () => {
+    it("retries when a region can still succeed, after the longest wait that a region asks for", async () => {
       fake.disturb(`${HERE}/ListCertificates`, { fault: "LimitExceededException" });
       fake.disturb(`${THERE}/ListCertificates`, { fault: "ThrottlingException", retryAfter: 300 });
       const error: unknown = await deploy(await issue(1)).catch((thrown: unknown) => thrown);
@@ -126,7 +126,7 @@ describe("aws-acm", () => {
       expect(wait).toBeLessThanOrEqual(300_000);
     });
 
-    it("is refused for good when that is all there is to say", async () => {
+    it("is refused for good when no region can succeed later", async () => {
       fake.disturb(`${THERE}/ListCertificates`, { fault: "LimitExceededException" });
       await expect(deploy(await issue(1))).rejects.toMatchObject({
         code: "deploy.refused",
@@ -153,7 +153,7 @@ describe("aws-acm", () => {
       });
     });
 
-    it("tells a used-up quota with what to do", async () => {
+    it("reports a used-up quota with the action to take", async () => {
       await fake.stop();
       fake = await startAcmFake({ regions: [HERE, THERE], quota: 1 });
       await deploy(await issuer.issue({ certificate: "other", generation: 1 }), null, one);
@@ -167,7 +167,7 @@ describe("aws-acm", () => {
   describe("with newArnOnKeyChange", () => {
     const anew = { ...one, newArnOnKeyChange: true };
 
-    it("imports another key under a new ARN, tells both, and keeps the new one from then on", async () => {
+    it("imports another key under a new ARN, reports both, and keeps the new one from then on", async () => {
       const first = await deploy(await issue(1), null, anew);
       const pair = await issue(2, rsa);
       await expect(make(fake, anew).preflight?.("www", pair.leaf, NEVER)).resolves.toBeUndefined();
@@ -190,7 +190,7 @@ describe("aws-acm", () => {
       expect(fake.certificates()).toHaveLength(2);
     });
 
-    it("leaves what the old ARN serves untouched", async () => {
+    it("does not touch the certificate of the old ARN", async () => {
       const old = await issue(1);
       const { arn } = await deploy(old, null, anew);
       await deploy(await issue(2, rsa), null, anew);
@@ -198,7 +198,7 @@ describe("aws-acm", () => {
       expect(readLeaf(before?.certPem ?? "").fingerprint).toBe(old.leaf.fingerprint);
     });
 
-    it("finds the new ARN that an attempt imported and never recorded", async () => {
+    it("finds the new ARN that an attempt imported but did not record", async () => {
       const first = await deploy(await issue(1), null, anew);
       const pair = await issue(2, rsa);
       fake.disturb("ImportCertificate", "reset");

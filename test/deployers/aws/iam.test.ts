@@ -77,7 +77,7 @@ describe("aws-iam", () => {
   const names = () => fake.certificates().map(({ name }) => name);
   const count = (action: string) => fake.actions.filter((asked) => asked === action).length;
 
-  it("uploads each generation under a name of its own, with path and tags, and tells its ARN", async () => {
+  it("uploads each generation under its own name, with path and tags, and reports its ARN", async () => {
     const pair = await issue(12);
     const name = `www-12-${pair.leaf.fingerprint.slice(0, 8)}`;
     const receipt = await deploy(pair, { path: "/cloudfront/edge/", tags: { team: "edge" } });
@@ -100,7 +100,7 @@ describe("aws-iam", () => {
     expect(names()).toHaveLength(2);
   });
 
-  it("leaves what something uses, says so, and deletes it once it is free", async () => {
+  it("keeps certificates in use, says so, and deletes them once they are free", async () => {
     const { name } = await deploy(await issue(1));
     fake.attach(String(name));
     await deploy(await issue(2), { keep: 2 });
@@ -123,7 +123,7 @@ describe("aws-iam", () => {
     expect(names()).toHaveLength(3);
   });
 
-  it("deletes and minds nothing of another certificate, nor of anybody else, whatever its name", async () => {
+  it("ignores certificates of others, even with a similar name", async () => {
     await deploy(await issuer.issue({ certificate: "www-1", generation: 9 }));
     const { name } = await deploy(await issue(1));
     fake.removeTag(String(name), "renewd:certificate");
@@ -144,7 +144,7 @@ describe("aws-iam", () => {
     });
   });
 
-  it("takes what an attempt uploaded when its answer was lost, listed already or not yet", async () => {
+  it("finds an upload whose answer was lost, listed already or not yet", async () => {
     for (const [generation, late] of [
       [1, false],
       [2, true],
@@ -158,7 +158,7 @@ describe("aws-iam", () => {
     }
   });
 
-  it("does not take for ours what somebody else named so", async () => {
+  it("does not take over a certificate that others gave this name", async () => {
     const pair = await issue(1);
     const { name } = await deploy(pair);
     fake.removeTag(String(name), "renewd:certificate");
@@ -182,7 +182,7 @@ describe("aws-iam", () => {
     });
   });
 
-  it("uploads nothing twice and deletes nothing when all is done", async () => {
+  it("uploads nothing twice and deletes nothing when everything is done", async () => {
     const pair = await issue(1);
     await deploy(pair);
     const before = fake.actions.length;
@@ -190,7 +190,7 @@ describe("aws-iam", () => {
     expect(fake.actions.slice(before)).toEqual(["ListServerCertificates", "GetServerCertificate"]);
   });
 
-  it("tries again later what IAM is busy with", async () => {
+  it("retries later when IAM is busy with the name", async () => {
     fake.disturb("UploadServerCertificate", { fault: "ConcurrentModification", status: 409 });
     await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable" });
   });

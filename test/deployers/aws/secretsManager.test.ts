@@ -122,7 +122,7 @@ describe("aws-secrets-manager", () => {
     expect(fake.actions.slice(before)).toEqual(["DescribeSecret"]);
   });
 
-  it("finds what an attempt created, or made and did not make current, when its answer was lost", async () => {
+  it("finds a version whose answer was lost, current already or not yet", async () => {
     fake.disturb("CreateSecret", "reset");
     const first = await issue(1);
     await expect(deploy(first)).rejects.toMatchObject({ code: "deploy.unreachable" });
@@ -138,7 +138,7 @@ describe("aws-secrets-manager", () => {
     expect(Object.keys(fake.versions(SECRET))).toHaveLength(2);
   });
 
-  it("heals a value that somebody replaced or rolled back", async () => {
+  it("restores a value that was replaced or rolled back", async () => {
     await deploy(await issue(1));
     const pair = await issue(2);
     await deploy(pair);
@@ -166,7 +166,7 @@ describe("aws-secrets-manager", () => {
     expect(JSON.parse(fake.value(SECRET) ?? "").fingerprint).toBe(later.leaf.fingerprint);
   });
 
-  it("does not undo what somebody else made current in between, and looks again", async () => {
+  it("does not undo a version that became current in between, and reads again", async () => {
     await deploy(await issue(1));
     const pair = await issue(2);
     fake.disturb("UpdateSecretVersionStage", { meanwhile: () => fake.put(SECRET, "another writer's") });
@@ -226,7 +226,7 @@ describe("aws-secrets-manager", () => {
     }
   });
 
-  it("starts to count anew where the tag was removed after the database was lost", async () => {
+  it("starts to count again where the tag was removed after the database was lost", async () => {
     await deploy(await issue(7));
     fake.removeTag(SECRET, "renewd:certificate");
     await deploy(await issue(1), { adopt: true });
@@ -255,7 +255,7 @@ describe("aws-secrets-manager", () => {
     expect(fake.tags(SECRET)).toEqual({ team: "edge", "renewd:certificate": "www" });
   });
 
-  it("tells quotas and keys with what to do", async () => {
+  it("reports quotas and KMS keys with the action to take", async () => {
     await fake.stop();
     fake = await startSecretsManagerFake({ quota: 0 });
     const pair = await issue(1);
@@ -270,7 +270,7 @@ describe("aws-secrets-manager", () => {
     });
   });
 
-  it("looks again when the secret appears while it creates it", async () => {
+  it("reads again when the secret appears while it creates it", async () => {
     fake.disturb("DescribeSecret", { fault: "ResourceNotFoundException" });
     fake.put(SECRET, "just now");
     await expect(deploy(await issue(1))).rejects.toMatchObject({

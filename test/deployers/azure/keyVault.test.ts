@@ -97,7 +97,7 @@ describe("azure-key-vault", () => {
     expect(fake.versions("www")[0]?.tags).toMatchObject({ team: "edge", "renewd-generation": "1" });
   });
 
-  it("names a certificate in characters Key Vault knows", async () => {
+  it("names a certificate with characters that Key Vault allows", async () => {
     expect(await deploy(await issue(1, "shop.eu_west"))).toMatchObject({ name: "shop-eu-west" });
     const parsed = azureKeyVault.options.parse({ vault: fake.vault });
     expect(azureKeyVault.occupies?.(parsed, "a.b")).toEqual(azureKeyVault.occupies?.(parsed, "a_b"));
@@ -112,7 +112,7 @@ describe("azure-key-vault", () => {
     });
   });
 
-  it("takes over a certificate that somebody else imported only when told to", async () => {
+  it("takes over a foreign certificate only with `adopt: true`", async () => {
     await deploy(await issue(1));
     const [held] = fake.versions("www");
     if (held !== undefined) held.tags = {};
@@ -184,7 +184,7 @@ describe("azure-key-vault", () => {
     expect(fake.requests.filter((line) => IMPORT.test(line))).toHaveLength(1);
   });
 
-  it("tells a vault that does not answer from one that is not there", async () => {
+  it("distinguishes a vault that does not answer from one that is not there", async () => {
     fake.disturbAlways("GET /certificates", "hang");
     await expect(deploy(await issue(1), { timeout: "500ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     fake.calm();

@@ -90,7 +90,7 @@ describe("cloudflare", () => {
     expect(fake.certificates()).toHaveLength(1);
   });
 
-  it("finds an upload that nobody recorded by its hosts, on whatever page it is", async () => {
+  it("finds an upload that was not recorded by its hosts, on any page", async () => {
     await deploy(await issuer.issue({ certificate: "other", generation: 1 }));
     fake.disturb("POST", "reset");
     await expect(deploy(await issue(1))).rejects.toMatchObject({ code: "deploy.unreachable" });
@@ -117,7 +117,7 @@ describe("cloudflare", () => {
     expect(fake.certificates()).toHaveLength(1);
   });
 
-  it("replaces the configured certificate at first, and says in preflight when there is none", async () => {
+  it("first replaces the configured certificate, and says in preflight when there is none", async () => {
     const { id } = await deploy(await issue(1));
     const names = ["www.test", "api.test"];
     await expect(make(fake, { certificateId: id }).preflight?.("www", null, NEVER)).resolves.toBeUndefined();
@@ -130,7 +130,7 @@ describe("cloudflare", () => {
     });
   });
 
-  it("sets the kind of clients, key region and priority it is told", async () => {
+  it("sets the configured kind of clients, key region and priority", async () => {
     const more = { clients: "legacy_custom", keyRegion: "eu", priority: 7 };
     const first = await deploy(await issue(1), null, more);
     expect(fake.certificates()).toMatchObject([{ type: "legacy_custom", region: "eu", priority: 7 }]);
@@ -139,7 +139,7 @@ describe("cloudflare", () => {
     expect(fake.requests.filter((line) => line.includes("prioritize"))).toHaveLength(1);
   });
 
-  it("passes on what Cloudflare refuses, with its code", async () => {
+  it("reports what Cloudflare refuses, with its code", async () => {
     const soon = await issue(1, { notAfter: new Date(Date.now() + 13 * DAY_MS) });
     await expect(deploy(soon)).rejects.toMatchObject({
       code: "deploy.refused",
@@ -161,7 +161,7 @@ describe("cloudflare", () => {
     expect(fake.certificates()).toEqual([]);
   });
 
-  it("tells beforehand what it cannot take", () => {
+  it("says before an order what it cannot take", () => {
     const limits = cloudflare.limits?.(cloudflare.options.parse({ zone: "0".repeat(32), token: "env:T" }));
     expect(limits).toEqual({ lifetimeMinMs: 14 * DAY_MS, identifierTypes: ["dns"] });
   });
@@ -197,7 +197,7 @@ describe("cloudflare", () => {
     expect(fake.requests).toHaveLength(1);
   });
 
-  it("tells an API that does not answer from one that is not there or speaks something else", async () => {
+  it("distinguishes an API that does not answer from one that is not there or speaks something else", async () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), null, { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     fake.disturb("GET", { status: 200, body: "<html>captive portal</html>" });

@@ -86,7 +86,7 @@ describe("f5-bigip", () => {
   const deploy = async (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
     await (await make(fake, more)).deploy({ pair, previous: null }, NEVER);
 
-  it("takes the place of the profile's certificate with the same kind of key, with its chain, and saves", async () => {
+  it("replaces the profile's certificate with the same kind of key, chain included, and saves", async () => {
     const pair = await issue(1);
     const name = `/Common/renewd_www_g1_${pair.leaf.fingerprint.slice(0, 16)}`;
     expect(await deploy(pair)).toEqual({
@@ -119,7 +119,7 @@ describe("f5-bigip", () => {
     expect(fake.entries(PROFILE)).toHaveLength(1);
   });
 
-  it("leaves neither keys in the upload directory nor tokens behind, whatever happens", async () => {
+  it("leaves neither keys in the upload directory nor tokens, also after a failure", async () => {
     await deploy(await issue(1));
     fake.disturb("PATCH /mgmt/tm/transaction", { status: 500, body: "" });
     await expect(deploy(await issue(2))).rejects.toMatchObject({ code: "deploy.unreachable" });
@@ -127,7 +127,7 @@ describe("f5-bigip", () => {
     expect([...fake.openTokens]).toEqual([]);
   });
 
-  it("makes no objects when the transaction fails, and none twice", async () => {
+  it("creates no objects when the transaction fails, and none twice", async () => {
     const before = fake.objects();
     fake.disturb("PATCH /mgmt/tm/transaction", {
       status: 400,
@@ -145,7 +145,7 @@ describe("f5-bigip", () => {
     expect(fake.objects().filter((name) => name.includes("_g1_"))).toHaveLength(3);
   });
 
-  it("saves again what an attempt before it may have left unsaved", async () => {
+  it("saves again after an attempt that may not have saved", async () => {
     const pair = await issue(1);
     fake.disturb("POST /mgmt/tm/sys/config", { status: 500, body: "" });
     await expect(deploy(pair)).rejects.toMatchObject({ code: "deploy.unreachable" });
@@ -173,7 +173,7 @@ describe("f5-bigip", () => {
     });
   });
 
-  it("synchronises the device group when told to", async () => {
+  it("synchronises the configured device group", async () => {
     await deploy(await issue(1), { deviceGroup: "pair-a" });
     expect(fake.synchronised).toEqual(["config-sync to-group pair-a"]);
   });
@@ -202,7 +202,7 @@ describe("f5-bigip", () => {
     expect(fake.requests).toEqual([]);
   });
 
-  it("obeys a Retry-After, and tells an interface that does not answer from one that is not there", async () => {
+  it("obeys a Retry-After, and distinguishes an interface that does not answer from one that is not there", async () => {
     fake.disturb("POST /mgmt/shared/authn", { status: 503, body: "", headers: { "retry-after": "60" } });
     const error = toRenewalError(await deploy(await issue(1)).catch((thrown: unknown) => thrown));
     expect((error.retryAt ?? 0) - Date.now()).toBeGreaterThan(50_000);

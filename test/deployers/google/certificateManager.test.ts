@@ -66,7 +66,7 @@ describe("gcp-certificate-manager", () => {
   const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
     make(fake, more).deploy({ pair, previous: null }, NEVER);
 
-  it("makes a certificate with its labels and changes it in place", async () => {
+  it("creates a certificate with its labels and changes it in place", async () => {
     const [first, second] = [await issue(1), await issue(2)];
     await deploy(first, { labels: { team: "edge" }, scope: "ALL_REGIONS" });
     const receipt = await deploy(second, { labels: { team: "edge" } });
@@ -121,7 +121,7 @@ describe("gcp-certificate-manager", () => {
     await expect(running).rejects.toBe(stop);
   });
 
-  it("tells certificates apart whose names become one label or one ID", async () => {
+  it("distinguishes certificates whose names become one label or one ID", async () => {
     await deploy(await issue(5, "a.b"), { name: "shared" });
     await expect(deploy(await issue(9, "a-b"), { name: "shared" })).rejects.toMatchObject({
       code: "deploy.refused",
@@ -139,7 +139,7 @@ describe("gcp-certificate-manager", () => {
     });
   });
 
-  it("takes over a certificate that somebody else made only when told to", async () => {
+  it("takes over a foreign certificate only with `adopt: true`", async () => {
     await deploy(await issue(1));
     const held = fake.certificates.get(`${PARENT}/www`);
     if (held !== undefined) fake.certificates.set(`${PARENT}/www`, { ...held, labels: { team: "edge" } });
@@ -205,7 +205,7 @@ describe("gcp-certificate-manager", () => {
     });
   });
 
-  it("tells an API that does not answer from one that is not there", async () => {
+  it("distinguishes an API that does not answer from one that is not there", async () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), { timeout: "300ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     await fake.stop();

@@ -65,7 +65,7 @@ describe("gcp-secret-manager", () => {
   const deploy = (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
     make(fake, more).deploy({ pair, previous: null }, NEVER);
 
-  it("makes the secret, adds a version for each generation, and records which", async () => {
+  it("creates the secret, adds a version for each generation, and records it", async () => {
     await deploy(await issue(1));
     const pair = await issue(2);
     expect(await deploy(pair)).toEqual({
@@ -82,7 +82,7 @@ describe("gcp-secret-manager", () => {
     expect(fake.latest(SECRET)).toBe(`${pair.privateKey.reveal()}${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`);
   });
 
-  it("writes JSON when told to", async () => {
+  it("writes JSON with `layout: json`", async () => {
     const pair = await issue(1);
     await deploy(pair, { layout: "json", keys: { fullchain: "crt", privateKey: "key" } });
     expect(JSON.parse(fake.latest(SECRET) ?? "")).toEqual({
@@ -91,7 +91,7 @@ describe("gcp-secret-manager", () => {
     });
   });
 
-  it("adds nothing that is there already, unless somebody has put another version on top", async () => {
+  it("adds nothing that is there already, unless another version follows it", async () => {
     const pair = await issue(1);
     await deploy(pair);
     await deploy(pair);
@@ -110,7 +110,7 @@ describe("gcp-secret-manager", () => {
     expect(await deploy(pair)).toMatchObject({ version: "1" });
   });
 
-  it("fills an empty secret that was made beforehand, but not one with versions of somebody else", async () => {
+  it("fills an empty secret that was created before, but not one with foreign versions", async () => {
     fake.makeEmpty(SECRET);
     fake.annotate(SECRET, { owner: "team-edge" });
     await deploy(await issue(1));
@@ -132,7 +132,7 @@ describe("gcp-secret-manager", () => {
     fake.afterNextRead(() => fake.annotate(SECRET, { owner: "x" }));
     await expect(deploy(await issue(4))).rejects.toMatchObject({
       code: "deploy.unreachable",
-      message: expect.stringContaining("changed by somebody else"),
+      message: expect.stringContaining("changed by something else"),
     });
     expect(fake.versions(SECRET)).toBe(1);
   });

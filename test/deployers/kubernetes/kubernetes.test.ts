@@ -74,7 +74,7 @@ describe("kubernetes", () => {
       metadata: { name: "www-tls", namespace: "web", ...metadata },
     });
 
-  it("makes a TLS secret with the full chain and marks it", async () => {
+  it("creates a TLS secret with the full chain and marks it", async () => {
     const pair = await issue(3);
     const receipt = await deploy(pair, { labels: { team: "edge" }, annotations: { "reflector.test/allowed": "true" } });
     expect(receipt).toEqual({ namespace: "web", secret: "www-tls", generation: 3, fingerprint: pair.leaf.fingerprint });
@@ -134,7 +134,7 @@ describe("kubernetes", () => {
     expect(fake.requests.filter((line) => !line.startsWith("GET"))).toEqual([`POST ${SECRETS}`]);
   });
 
-  it("heals a secret of its own that somebody edited", async () => {
+  it("restores its own secret after an edit", async () => {
     const pair = await issue(1);
     await deploy(pair);
     const before = fake.secret("web", "www-tls");
@@ -144,7 +144,7 @@ describe("kubernetes", () => {
     expect(heldIn(fake, "www-tls")).toBe(pair.leaf.fingerprint);
   });
 
-  it("takes over what kubectl wrote only when told to, and says who owns it", async () => {
+  it("takes over a secret of kubectl only with `takeOver: true`, and says who owns it", async () => {
     fake.put("kubectl-create", secretOf());
     await expect(deploy(await issue(1))).rejects.toMatchObject({
       code: "deploy.refused",
@@ -213,16 +213,16 @@ describe("kubernetes", () => {
     expect(fake.secret("web", "www-tls")?.metadata.annotations["renewd/generation"]).toBe("3");
   });
 
-  it("does not write over a secret that was made between its read and its write", async () => {
+  it("does not write over a secret that was created between its read and its write", async () => {
     fake.afterNextRead(() => fake.put("kubectl-create", secretOf()));
     await expect(deploy(await issue(1))).rejects.toMatchObject({
       code: "deploy.unreachable",
-      message: expect.stringContaining("changed by somebody else"),
+      message: expect.stringContaining("changed by something else"),
     });
     expect(fake.secret("web", "www-tls")?.data["tls.crt"]).toBe("b2xk");
   });
 
-  it("names the secret of a certificate with characters Kubernetes does not know, or says that it cannot", async () => {
+  it("names the secret of a certificate with characters Kubernetes does not allow, or says that it cannot", async () => {
     expect(await deploy(await issue(1, "a_b.c"))).toMatchObject({ secret: "a-b.c-tls" });
     await expect(deploy(await issue(1, "a."), { secret: "{certificate}" })).rejects.toMatchObject({
       code: "deploy.refused",
@@ -268,7 +268,7 @@ describe("kubernetes", () => {
     expect(fake.requests).toHaveLength(1);
   });
 
-  it("tells a server that does not answer from one that is not there", async () => {
+  it("distinguishes a server that does not answer from one that is not there", async () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), { timeout: "300ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     const pair = await issue(1);

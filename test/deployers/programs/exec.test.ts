@@ -50,7 +50,7 @@ describe("exec", () => {
   const deploy = (deployer: Deployer, pair: IssuedCertificate, signal = NEVER) =>
     deployer.deploy({ pair, previous: null }, signal);
 
-  it("tells the program all it needs, and nothing of the worker's environment", async () => {
+  it("gives the program what it needs, and nothing of the worker's environment", async () => {
     process.env.RENEWD_TEST_PLANTED = "planted";
     try {
       const pair = await issue(7);
@@ -86,7 +86,7 @@ describe("exec", () => {
     }
   });
 
-  it("lets nobody else read the files, and removes them whatever the program did", async () => {
+  it("lets no other user read the files, and removes them also when the program failed", async () => {
     const look = `stat -c %a "$(dirname "$RENEWD_CERT")" "$RENEWD_CERT" "$RENEWD_PRIVKEY" > ${root}/modes; touch "$(dirname "$RENEWD_CERT")/mess"`;
     await deploy(shell(look), await issue(1));
     expect(await readFile(join(root, "modes"), "utf8")).toBe("700\n600\n600\n");
@@ -131,7 +131,7 @@ describe("exec", () => {
     await expect(deploy(shell("exit 0"), old)).resolves.toMatchObject({ generation: 1 });
   });
 
-  it("remembers a generation whose program was ended half-way, for nobody knows how far it came", async () => {
+  it("remembers a generation whose program was ended half-way, because it may have installed the pair", async () => {
     const pair = await issue(2);
     await expect(deploy(shell("sleep 300", { timeout: "300ms" }), pair)).rejects.toMatchObject({
       code: "deploy.timeout",
@@ -140,7 +140,7 @@ describe("exec", () => {
     await expect(deploy(shell("exit 0"), pair)).resolves.toMatchObject({ generation: 2 });
   });
 
-  it("never runs two generations of one certificate at once, but two certificates of one target", async () => {
+  it("runs two generations of one certificate one after the other, but two certificates at the same time", async () => {
     const meet = (mine: string, other: string): Deployer =>
       make({
         command: ["sh", "-c", `touch ${root}/${mine}; while ! [ -e ${root}/${other} ]; do sleep 0.05; done`],
@@ -161,7 +161,7 @@ describe("exec", () => {
     expect(JSON.parse(await readFile(join(root, "www.json"), "utf8"))).toMatchObject({ generation: 3 });
   });
 
-  it("ends the program with the caller's reason when cancelled, and takes its files away", async () => {
+  it("ends the program with the caller's reason when cancelled, and removes its files", async () => {
     const controller = new AbortController();
     const stop = new Error("stop");
     const running = deploy(shell(`touch ${root}/running; sleep 300`), await issue(1), controller.signal);
@@ -172,7 +172,7 @@ describe("exec", () => {
     expect(await readdir(root)).not.toContain(".www.json.files");
   });
 
-  it("finds out beforehand what would make it impossible", async () => {
+  it("reports in preflight what would make it impossible", async () => {
     const preflight = (options: Record<string, unknown>) =>
       make({ command: ["true"], record: join(root, "r.json"), ...options }).preflight?.("www", null, NEVER);
     await expect(preflight({})).resolves.toBeUndefined();

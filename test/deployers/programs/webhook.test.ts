@@ -138,7 +138,7 @@ describe("webhook", () => {
     },
   );
 
-  it("keeps the private key to itself when told so", async () => {
+  it("does not send the private key with `includeKey: false`", async () => {
     const pair = await issue(1);
     await deployer({ includeKey: false }).deploy({ pair, previous: null }, NEVER);
     expect(JSON.parse(receiver.last().body).data).not.toHaveProperty("privateKey");
@@ -212,7 +212,7 @@ describe("webhook", () => {
     expect(error).toMatchObject({ code, retryAt: soon });
   });
 
-  it("tells a receiver that is down from one that hangs", async () => {
+  it("distinguishes a receiver that is down from one that hangs", async () => {
     const request = { pair: await issue(1), previous: null };
     await expect(
       deployer({ url: `https://127.0.0.1:${await freePort()}/` }).deploy(request, NEVER),
@@ -222,7 +222,7 @@ describe("webhook", () => {
     await expect(hanging.deploy(request, NEVER)).rejects.toMatchObject({ code: "deploy.timeout" });
   });
 
-  it("asks in preflight only whether somebody is there", async () => {
+  it("asks in preflight only whether the receiver is reachable", async () => {
     const before = receiver.ids.length;
     await expect(deployer().preflight?.("www", null, NEVER)).resolves.toBeUndefined();
     expect(receiver.ids.length).toBe(before);

@@ -81,14 +81,14 @@ describe("vault", () => {
     });
   });
 
-  it("makes no new version of what the secret already holds", async () => {
+  it("creates no new version of what the secret already holds", async () => {
     const pair = await issue(1);
     await deploy(pair);
     expect(await deploy(pair)).toMatchObject({ version: 1 });
     expect(fake.version(PATH)).toBe(1);
   });
 
-  it("takes the fields, the path and the mount it is told", async () => {
+  it("uses the configured fields, path and mount", async () => {
     const pair = await issue(1);
     await deploy(pair, { path: "tls/{certificate}/pair", fields: { bundle: "pem" } });
     expect(heldFingerprint(fake.current("tls/www/pair")?.pem, fake.current("tls/www/pair")?.pem)).toBe(
@@ -103,11 +103,11 @@ describe("vault", () => {
     expect(fake.current(PATH)).toMatchObject({ note: "for the edge", renewd_generation: "2" });
   });
 
-  it("refuses a secret of somebody else's, but takes over a pair that was put there by hand", async () => {
+  it("refuses a foreign secret, but takes over a pair that was put there by hand", async () => {
     fake.put(PATH, { password: "not ours" });
     await expect(deploy(await issue(1))).rejects.toMatchObject({
       code: "deploy.refused",
-      message: expect.stringContaining("somebody else's"),
+      message: expect.stringContaining("belongs to others"),
     });
     expect(fake.current(PATH)).toEqual({ password: "not ours" });
     fake.put(PATH, { certificate: "by hand", private_key: "by hand" });
@@ -138,18 +138,18 @@ describe("vault", () => {
     expect(fake.current(PATH)).toMatchObject(marks);
   });
 
-  it("tries later when somebody else wrote between its read and its write", async () => {
+  it("tries later when something else wrote between its read and its write", async () => {
     await deploy(await issue(1));
     fake.afterNextRead(PATH, () => fake.put(PATH, { ...fake.current(PATH), note: "x" }));
     await expect(deploy(await issue(2))).rejects.toMatchObject({
       code: "deploy.unreachable",
-      message: expect.stringContaining("changed by somebody else"),
+      message: expect.stringContaining("changed by something else"),
     });
     await deploy(await issue(2));
     expect(fake.current(PATH)).toMatchObject({ note: "x", renewd_generation: "2" });
   });
 
-  it("says of an invalid write what Vault says", async () => {
+  it("reports what Vault says about an invalid write", async () => {
     fake.disturb("POST /v1/secret/data", { status: 400, body: { errors: ["the secret is too large"] } });
     await expect(deploy(await issue(1))).rejects.toMatchObject({
       code: "deploy.refused",
@@ -182,7 +182,7 @@ describe("vault", () => {
     expect(inspect(error, { depth: 10 })).not.toContain("wrong-secret-id");
   });
 
-  it("logs in with the pod's token, read anew each time", async () => {
+  it("logs in with the pod's token, read each time", async () => {
     const directory = await mkdtemp(join(tmpdir(), "renewd-vault-"));
     try {
       await start({ kubernetes: { role: "renewd", jwt: "eyJ.fresh.token" } });
@@ -251,7 +251,7 @@ describe("vault", () => {
     expect(fake.requests).toHaveLength(1);
   });
 
-  it("tells a Vault that does not answer from one that is not there", async () => {
+  it("distinguishes a Vault that does not answer from one that is not there", async () => {
     fake.disturb("GET", "hang");
     await expect(deploy(await issue(1), { timeout: "200ms" })).rejects.toMatchObject({ code: "deploy.timeout" });
     await fake.stop();

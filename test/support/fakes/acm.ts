@@ -1,6 +1,6 @@
-// AWS Certificate Manager cannot run here, so this fake speaks its protocol (AWS JSON 1.1) to the real SDK, enforces its
-// documented rules (acmRules.ts), and serves what it holds like an associated load balancer. No test framework in here: the
-// demo uses it too.
+// AWS Certificate Manager cannot run here, so this fake speaks its protocol (AWS JSON 1.1) to the real SDK, enforces
+// its documented rules (acmRules.ts), and serves what it holds like an associated load balancer. No test framework in
+// here: the demo uses it too.
 import { randomUUID, X509Certificate } from "node:crypto";
 import { createSecureContext, createServer as createTlsServer, type SecureContext } from "node:tls";
 import { readUsages } from "../../../src/x509/keyUsage.ts";

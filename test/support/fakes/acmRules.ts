@@ -1,5 +1,6 @@
 // The rules AWS documents for ImportCertificate and tags, as the fake enforces them. Sources: ACM API reference
-// (ImportCertificate, AddTagsToCertificate), ACM user guide ("Prerequisites for importing", "Reimport a certificate", "Quotas").
+// (ImportCertificate, AddTagsToCertificate), ACM user guide ("Prerequisites for importing", "Reimport a certificate",
+// "Quotas").
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readUsages } from "../../../src/x509/keyUsage.ts";
 import { splitPem } from "../../../src/x509/pem.ts";

@@ -1,4 +1,5 @@
-// What the contract fakes of HTTP APIs share: one server that answers with what the vendor's rules say, or is disturbed.
+// What the contract fakes of HTTP APIs share: one server that answers with what the vendor's rules say, or is
+// disturbed.
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -31,7 +32,10 @@ export interface ApiFake extends AsyncDisposable {
   readonly ca: string | null;
   /** `METHOD /path` of every request so far, in order. */
   readonly requests: readonly string[];
-  /** What the next requests get whose `METHOD /path` begins so (or matches), one each, or the same for all of them by `disturbAlways`. */
+  /**
+   * What the next requests get whose `METHOD /path` begins so (or matches), one each, or the same for all of them by
+   * `disturbAlways`.
+   */
   disturb(which: string | RegExp, ...disturbances: readonly ApiDisturbance[]): void;
   disturbAlways(which: string | RegExp, disturbance: ApiDisturbance): void;
   /** No longer disturbs anything. */
@@ -121,7 +125,9 @@ async function serverFor(
   return { server: createTlsServer({ cert: certPem, key: keyPem }, handle), ca: root.certPem };
 }
 
-/** An HTTP proxy whose every tunnel (CONNECT) ends at one port, so that a client may dial the vendor's real host names. */
+/**
+ * An HTTP proxy whose every tunnel (CONNECT) ends at one port, so that a client may dial the vendor's real host names.
+ */
 export async function startTunnel(
   port: number,
 ): Promise<{ readonly url: string; readonly asked: readonly string[] } & AsyncDisposable> {

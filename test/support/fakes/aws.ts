@@ -1,5 +1,5 @@
-// What the fakes of AWS's services share: the two protocols as the real SDK speaks them, signatures, and trouble on demand.
-// No test framework in here: the demo uses it too.
+// What the fakes of AWS's services share: the two protocols as the real SDK speaks them, signatures, and trouble on
+// demand. No test framework in here: the demo uses it too.
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -23,7 +23,10 @@ interface Answered {
   readonly status?: number;
 }
 
-/** `hang` never answers, `reset` cuts the connection after acting, `meanwhile` lets something happen right before it acts. */
+/**
+ * `hang` never answers, `reset` cuts the connection after acting, `meanwhile` lets something happen right before it
+ * acts.
+ */
 export type Disturbance = Answered | { readonly meanwhile: () => void } | "hang" | "reset";
 
 export interface AwsRequest {
@@ -173,7 +176,10 @@ function toXml(value: unknown): string {
   return members.map(([name, member]) => `<${name}>${toXml(member)}</${name}>`).join("");
 }
 
-/** A real service would verify the signature; here it must at least be one, for this service and a region of it. Returns the region. */
+/**
+ * A real service would verify the signature; here it must at least be one, for this service and a region of it. Returns
+ * the region.
+ */
 function signedFor(
   request: IncomingMessage,
   wanted: { readonly service: string; readonly regions: readonly string[]; readonly signedHeader: string },

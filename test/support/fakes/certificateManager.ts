@@ -1,7 +1,7 @@
 // Google's Certificate Manager cannot be used here, so this fake enforces what Google documents of it:
-// cloud.google.com/certificate-manager/docs/reference/certificate-manager/rest/v1/projects.locations.certificates (create, get,
-// patch with updateMask, output-only pemCertificate, the key is never shown), …/resource-manager/docs/labels-overview, and
-// long-running operations (google.aip.dev/151).
+// cloud.google.com/certificate-manager/docs/reference/certificate-manager/rest/v1/projects.locations.certificates
+// (create, get, patch with updateMask, output-only pemCertificate, the key is never shown),
+// …/resource-manager/docs/labels-overview, and long-running operations (google.aip.dev/151).
 import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
 import { z } from "zod";
 import { splitPem } from "../../../src/x509/pem.ts";

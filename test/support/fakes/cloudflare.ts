@@ -1,8 +1,9 @@
 // Cloudflare's API cannot be used here, so this fake enforces what it documents of custom certificates:
-// developers.cloudflare.com/api/resources/custom_certificates (methods, answers, "PATCHing a configuration for sni_custom
-// certificates will result in a new resource id"), …/ssl/edge-certificates/custom-certificates/uploading (requirements, packs of
-// one certificate per kind of signature for the same hosts), …/fundamentals/api/reference/limits (429 with Retry-After). Its own error codes are examples:
-// Cloudflare lists none for these requirements.
+// developers.cloudflare.com/api/resources/custom_certificates (methods, answers, "PATCHing a configuration for
+// sni_custom certificates will result in a new resource id"), …/ssl/edge-certificates/custom-certificates/uploading
+// (requirements, packs of one certificate per kind of signature for the same hosts),
+// …/fundamentals/api/reference/limits (429 with Retry-After). Its own error codes are examples: Cloudflare lists none
+// for these requirements.
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { z } from "zod";
 import { readLeaf } from "../../../src/x509/leaf.ts";

@@ -1,7 +1,8 @@
-// An F5 BIG-IP cannot run here, so this fake enforces what F5 documents of iControl REST (clouddocs.f5.com/api/icontrol-rest,
-// iControl REST User Guide): tokens (a hundred a user), file transfer with Content-Range, objects made from uploaded files,
-// transactions that happen as a whole or not, client SSL profiles with one certificate per kind of key whose key must match
-// (01070317, 01070313), objects in use that cannot be deleted, and a running configuration that is lost unless it is saved.
+// An F5 BIG-IP cannot run here, so this fake enforces what F5 documents of iControl REST
+// (clouddocs.f5.com/api/icontrol-rest, iControl REST User Guide): tokens (a hundred a user), file transfer with
+// Content-Range, objects made from uploaded files, transactions that happen as a whole or not, client SSL profiles with
+// one certificate per kind of key whose key must match (01070317, 01070313), objects in use that cannot be deleted, and
+// a running configuration that is lost unless it is saved.
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { z } from "zod";
 import { type ApiFake, type ApiReply, type ApiRequest, startApiFake } from "./api.ts";

@@ -1,6 +1,6 @@
 // AWS IAM cannot run here, so this fake speaks its Query protocol to the real SDK and enforces the rules for server
-// certificates: IAM API reference (UploadServerCertificate, ListServerCertificates, DeleteServerCertificate …), IAM user guide
-// ("Manage server certificates", "IAM and AWS STS quotas").
+// certificates: IAM API reference (UploadServerCertificate, ListServerCertificates, DeleteServerCertificate …), IAM
+// user guide ("Manage server certificates", "IAM and AWS STS quotas").
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { splitPem } from "../../../src/x509/pem.ts";
 import { AwsFault, type AwsServiceFake, queryProtocol, startAwsService } from "./aws.ts";
@@ -134,7 +134,10 @@ function upload(held: Map<string, UploadedCertificate>, form: URLSearchParams, q
   return { ServerCertificateMetadata: metadata(one) };
 }
 
-/** "Manage server certificates": PEM, one certificate in the body, its own unencrypted key, valid now, the chain in order. */
+/**
+ * "Manage server certificates": PEM, one certificate in the body, its own unencrypted key, valid now, the chain in
+ * order.
+ */
 function checkMaterial(certPem: string, keyPem: string, chainPem: string): void {
   if (splitPem(certPem).length !== 1)
     throw new AwsFault(
@@ -153,7 +156,8 @@ function checkMaterial(certPem: string, keyPem: string, chainPem: string): void 
     if (!child.checkIssued(parent))
       throw new AwsFault(
         "MalformedCertificate",
-        "Unable to validate certificate chain. The certificate chain must start with the immediate signing certificate.",
+        "Unable to validate certificate chain. The certificate chain must start with the immediate signing " +
+          "certificate.",
       );
     child = parent;
   }

@@ -1,7 +1,8 @@
-// Azure Key Vault cannot be used here, so this fake stands in for it and for Microsoft Entra under their real host names, and
-// enforces what Microsoft documents: learn.microsoft.com/rest/api/keyvault/certificates (import, get, update, deleted; PEM only
-// with its content type and a PKCS#8 key; versions), …/key-vault/general/authentication-requests-and-responses (challenge with
-// authorization and resource), …/general/soft-delete-overview (a deleted name conflicts), …/general/service-limits (tags),
+// Azure Key Vault cannot be used here, so this fake stands in for it and for Microsoft Entra under their real host
+// names, and enforces what Microsoft documents: learn.microsoft.com/rest/api/keyvault/certificates (import, get,
+// update, deleted; PEM only with its content type and a PKCS#8 key; versions),
+// …/key-vault/general/authentication-requests-and-responses (challenge with authorization and resource),
+// …/general/soft-delete-overview (a deleted name conflicts), …/general/service-limits (tags),
 // …/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
 import { createPrivateKey, randomBytes, randomUUID, X509Certificate } from "node:crypto";
 import { z } from "zod";
@@ -150,7 +151,8 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
       throw new Fault(
         409,
         "Conflict",
-        `Certificate ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the certificate can only be recovered or purged.`,
+        `Certificate ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in ` +
+          "this state, the certificate can only be recovered or purged.",
       );
     }
     const parsed = importBody.safeParse(JSON.parse(body));

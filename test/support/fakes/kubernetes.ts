@@ -1,5 +1,5 @@
-// A Kubernetes API server cannot run here, so this fake serves secrets over HTTPS with the documented rules (kubernetesRules.ts)
-// to the real client: bearer tokens, RBAC, Status errors, optimistic locking, Server-Side Apply.
+// A Kubernetes API server cannot run here, so this fake serves secrets over HTTPS with the documented rules
+// (kubernetesRules.ts) to the real client: bearer tokens, RBAC, Status errors, optimistic locking, Server-Side Apply.
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,7 +1,8 @@
 // The rules Kubernetes documents for secrets and Server-Side Apply, as the fake enforces them. Sources:
-// kubernetes.io/docs/concepts/configuration/secret (TLS secrets, immutable secrets, size), …/reference/using-api/server-side-apply
-// (field management, conflicts, ownership), …/concepts/overview/working-with-objects (names, labels, annotations),
-// …/reference/using-api/api-concepts (resourceVersion), …/common-definitions/status (errors).
+// kubernetes.io/docs/concepts/configuration/secret (TLS secrets, immutable secrets, size),
+// …/reference/using-api/server-side-apply (field management, conflicts, ownership),
+// …/concepts/overview/working-with-objects (names, labels, annotations), …/reference/using-api/api-concepts
+// (resourceVersion), …/common-definitions/status (errors).
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { ApiReply } from "./api.ts";

@@ -1,5 +1,6 @@
-// AWS Secrets Manager cannot run here, so this fake speaks its protocol (AWS JSON 1.1) to the real SDK and enforces the rules
-// of its API reference (CreateSecret, PutSecretValue, UpdateSecretVersionStage, DescribeSecret, TagResource) and "Quotas".
+// AWS Secrets Manager cannot run here, so this fake speaks its protocol (AWS JSON 1.1) to the real SDK and enforces the
+// rules of its API reference (CreateSecret, PutSecretValue, UpdateSecretVersionStage, DescribeSecret, TagResource) and
+// "Quotas".
 import { randomBytes } from "node:crypto";
 import { AwsFault, type AwsServiceFake, jsonProtocol, startAwsService } from "./aws.ts";
 
@@ -175,7 +176,8 @@ function put(
   if (Buffer.byteLength(text) < 1 || Buffer.byteLength(text) > 65_536) {
     throw new AwsFault(
       "ValidationException",
-      `Value '${text}' at 'secretString' failed to satisfy constraint: Member must have length less than or equal to 65536`,
+      `Value '${text}' at 'secretString' failed to satisfy constraint: Member must have length less than or ` +
+        "equal to 65536",
     );
   }
   if (
@@ -224,7 +226,10 @@ function moveStage(
   return { ARN: entry.arn, Name: name };
 }
 
-/** A label is on one version; AWSPREVIOUS goes where AWSCURRENT came from. Versions without any can go at any time: here at once. */
+/**
+ * A label is on one version; AWSPREVIOUS goes where AWSCURRENT came from. Versions without any can go at any time: here
+ * at once.
+ */
 function attach(entry: Entry, stage: string, id: string): void {
   const before = holderOf(entry, stage);
   if (before === id) return;

@@ -1,6 +1,6 @@
 // Vault cannot be had here, so this fake enforces what its API documentation says of the KV engine, version 2
-// (developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2), of tokens, AppRole and Kubernetes logins, of namespaces, and of
-// errors (…/api-docs#http-status-codes: 400 invalid, 403 no token or policy, 404 nothing there, 503 sealed).
+// (developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2), of tokens, AppRole and Kubernetes logins, of namespaces,
+// and of errors (…/api-docs#http-status-codes: 400 invalid, 403 no token or policy, 404 nothing there, 503 sealed).
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { type ApiFake, type ApiReply, type ApiRequest, startApiFake } from "./api.ts";

@@ -1,5 +1,6 @@
-// Vendors' SDKs insist on their own host names and on verified TLS. So that a fake is reached just like the real service, every
-// connection goes through a proxy that ends at the fake, and the fake's CA is trusted, both only in this process.
+// Vendors' SDKs insist on their own host names and on verified TLS. So that a fake is reached just like the real
+// service, every connection goes through a proxy that ends at the fake, and the fake's CA is trusted, both only in this
+// process.
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { type ApiFake, startTunnel } from "./api.ts";
 

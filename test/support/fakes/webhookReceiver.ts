@@ -1,5 +1,5 @@
-// A receiver as docs/webhook.md asks for one: a real https server that checks the signature of every POST and keeps the newest
-// pair of each certificate.
+// A receiver as docs/webhook.md asks for one: a real https server that checks the signature of every POST and keeps the
+// newest pair of each certificate.
 import { createHash, createHmac, createPrivateKey, timingSafeEqual, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
