@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { type LoadOptions, loadConfig } from "../config/load.ts";
-import type { ConfigProblem } from "../config/read/problems.ts";
+import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
@@ -28,10 +28,7 @@ const PROBLEMS = new WeakMap<RenewalError, readonly ConfigProblem[]>();
 export async function loadConfigOrExplain(file: string, options: Pick<LoadOptions, "issues"> = {}): Promise<Config> {
   const result = await loadConfig(file, options);
   if (result.ok) return result.config;
-  const lines = result.problems.map(({ file: where, line, column, message }) =>
-    line === 0 ? `${where}: ${message}` : `${where}:${line}:${column}: ${message}`,
-  );
-  const error = new RenewalError("config.invalid", lines.join("\n"));
+  const error = new RenewalError("config.invalid", describeProblems(result.problems));
   PROBLEMS.set(error, result.problems);
   throw error;
 }

@@ -4,6 +4,7 @@ import type { TargetLimits } from "../domain/deployer.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Severity } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { ConfigProblem } from "./read/problems.ts";
 import type { HostAndPort } from "./schema/endpoints.ts";
 import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "./schema/registries.ts";
 
@@ -38,6 +39,8 @@ export interface Config {
   readonly notifications: ReadonlyMap<string, ChannelConfig>;
   /** In the order of the file. */
   readonly certificates: readonly Certificate[];
+  /** What still works but should be written in another way. */
+  readonly notes: readonly ConfigProblem[];
 }
 
 interface RedisAccess {
@@ -72,7 +75,7 @@ export interface IssuerConfig {
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
   readonly budget: CaBudget;
   readonly staging: string | null;
-  readonly quarantined: boolean;
+  readonly distrusted: boolean;
   /** null: whatever we can make. */
   readonly keyTypes: readonly KeyType[] | null;
   readonly identifierTypes: readonly Identifier["type"][] | null;

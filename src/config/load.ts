@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
 import { type Draft, draftCertificates } from "./check/certificates.ts";
+import { checkOldNames } from "./check/oldNames.ts";
 import { checkReferences } from "./check/references.ts";
 import { checkRules } from "./check/rules.ts";
 import {
@@ -62,6 +63,7 @@ async function build(
 ): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems);
   checkTopLevelKeys(raw, problems);
+  checkOldNames(raw, problems);
   section("version", raw, problems);
   const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
   const storeSection = section("store", raw, problems);
@@ -82,8 +84,8 @@ async function build(
   const notifications = channelEntries(registries.channels, raw, problems);
   const defaults = section("defaults", raw, problems);
   const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems);
-  const quarantined = new Set([...issuerEntries].filter(([, { value }]) => value.quarantined).map(([name]) => name));
-  const drafts = draftCertificates(certificateEntries, defaults ?? {}, quarantined, problems);
+  const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
+  const drafts = draftCertificates(certificateEntries, defaults ?? {}, distrusted, problems);
   checkReferences(raw, problems);
   checkRules({ certificates: drafts, solvers, targets }, problems);
 
@@ -124,6 +126,7 @@ async function build(
     targets: valuesOf(targets),
     notifications: valuesOf(notifications),
     certificates: drafts.map((draft): Certificate => ({ ...draft, digest: digest(draft) })),
+    notes: problems.notes(),
   };
 }
 

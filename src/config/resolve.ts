@@ -31,7 +31,7 @@ export async function resolveIssuer(
     externalAccount: account && hmacKey ? { keyId: account.keyId, hmacKey } : null,
     budget: budgetOf(name, issuer.directory, issuer.limits),
     staging: issuer.staging ?? stagingOf(issuer.directory),
-    quarantined: issuer.quarantined,
+    distrusted: issuer.distrusted,
     keyTypes: issuer.keyTypes ?? null,
     identifierTypes: issuer.identifierTypes ?? null,
     requestTimeoutMs: issuer.requestTimeout,

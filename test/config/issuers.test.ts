@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { configFile } from "./configFile.ts";
 
-const file = (certificate: string, quarantined = "", defaults = "") => `version: 1
+const file = (certificate: string, distrusted = "", defaults = "") => `version: 1
 issuers:
-  le: { directory: "https://le.example/dir", termsOfServiceAgreed: true ${quarantined} }
+  le: { directory: "https://le.example/dir", termsOfServiceAgreed: true ${distrusted} }
   zero: { directory: "https://zero.example/dir", termsOfServiceAgreed: true }
 solvers: { http: { type: http-01 } }
 targets: { disk: { type: files, directory: /srv/tls, bundle: "{certificate}.pem" } }
@@ -20,17 +20,34 @@ const problems = async (text: string): Promise<string[]> => {
 it.each([
   ["issuer: le", "", "", "le", []],
   ["issuers: [le, zero]", "", "", "le", ["zero"]],
-  ["issuers: [le, zero]", ", quarantined: true", "", "zero", []],
+  ["issuers: [le, zero]", ", distrusted: true", "", "zero", []],
   ["keyType: rsa-2048", "", ", issuers: [zero, le]", "zero", ["le"]],
   ["issuer: le", "", ", issuers: [zero, le]", "le", []],
-])("%s%s%s means issuer %s, then %j", async (certificate, quarantined, defaults, issuer, fallbacks) => {
-  await using config = await configFile(file(certificate, quarantined, defaults));
+])("%s%s%s means issuer %s, then %j", async (certificate, distrusted, defaults, issuer, fallbacks) => {
+  await using config = await configFile(file(certificate, distrusted, defaults));
   expect((await config.config()).certificates[0]).toMatchObject({ issuer, fallbacks });
 });
 
-it("a certificate left with quarantined issuers only, both spellings, or an unknown or doubled one are mistakes", async () => {
-  expect(await problems(file("issuer: le", ", quarantined: true"))).toEqual([
-    expect.stringContaining('has only issuers that are quarantined ("le"): name another'),
+it("the old name of `distrusted` is still read, with a note that says the new name; both are a mistake", async () => {
+  await using config = await configFile(file("issuers: [le, zero]", ", quarantined: true"));
+  const { certificates, issuers, notes } = await config.config();
+  expect(certificates[0]?.issuer).toBe("zero");
+  expect(issuers.get("le")).toMatchObject({ distrusted: true });
+  expect(issuers.get("le")).not.toHaveProperty("quarantined");
+  expect(notes).toEqual([
+    expect.objectContaining({
+      line: 3,
+      message: "issuers.le.quarantined: is called `distrusted` now: rename it; the old name still works",
+    }),
+  ]);
+  expect(await problems(file("issuer: zero", ", quarantined: true, distrusted: false"))).toEqual([
+    expect.stringMatching(/^3:\d+ issuers\.le\.quarantined: is the old name of `distrusted`, which is set as well/),
+  ]);
+});
+
+it("a certificate left with distrusted issuers only, both spellings, or an unknown or doubled one are mistakes", async () => {
+  expect(await problems(file("issuer: le", ", distrusted: true"))).toEqual([
+    expect.stringContaining('has only issuers that are distrusted ("le"): name another'),
   ]);
   expect(await problems(file("issuer: le, issuers: [zero]"))).toEqual([
     expect.stringContaining("cannot be used beside `issuer`"),

@@ -12,6 +12,8 @@ export interface ConfigCheckReport {
   readonly file: string;
   readonly valid: boolean;
   readonly problems: readonly ConfigProblem[];
+  /** What still works but should be written in another way. */
+  readonly notes: readonly ConfigProblem[];
   readonly certificates: number;
 }
 
@@ -29,8 +31,10 @@ function addCheck(config: Command, cli: Cli): void {
     const result = await loadConfig(configFile);
     const problems = result.ok ? [] : result.problems;
     const certificates = result.ok ? result.config.certificates.length : 0;
-    const report: ConfigCheckReport = { version: 1, file: configFile, valid: result.ok, problems, certificates };
+    const notes = result.ok ? result.config.notes : [];
+    const report: ConfigCheckReport = { version: 1, file: configFile, valid: result.ok, problems, notes, certificates };
     output.report(report, renderCheck);
+    for (const note of notes) output.note(lineOf(note));
     return result.ok ? "ok" : "usage";
   });
 }
@@ -51,9 +55,9 @@ function addSchema(config: Command, cli: Cli): void {
 function renderCheck({ file, problems, certificates }: ConfigCheckReport): string {
   if (problems.length === 0)
     return `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
-  return problems
-    .map(({ file: where, line, column, message }) =>
-      inert(`${where}${line === 0 ? "" : `:${line}:${column}`}: ${message}`),
-    )
-    .join("\n");
+  return problems.map(lineOf).join("\n");
+}
+
+function lineOf({ file, line, column, message }: ConfigProblem): string {
+  return inert(`${file}${line === 0 ? "" : `:${line}:${column}`}: ${message}`);
 }

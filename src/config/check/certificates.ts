@@ -20,7 +20,7 @@ export type WrittenCertificate = Partial<CertificateEntry>;
 export function draftCertificates(
   entries: ReadonlyMap<string, Entry<WrittenCertificate>>,
   defaults: DefaultsEntry,
-  quarantined: ReadonlySet<string>,
+  distrusted: ReadonlySet<string>,
   problems: Problems,
 ): Draft[] {
   const drafts: Draft[] = [];
@@ -28,7 +28,7 @@ export function draftCertificates(
     const [issuer, ...fallbacks] = usableIssuers(
       name,
       issuersOf(entry) ?? issuersOf(defaults) ?? [],
-      quarantined,
+      distrusted,
       problems,
     );
     const solver = entry.solver ?? defaults.solver;
@@ -82,18 +82,18 @@ function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers"
   return issuers ?? (issuer === undefined ? undefined : [issuer]);
 }
 
-/** A quarantined issuer is as good as not named; that it issued the latest version is then the reason to replace it. */
+/** A distrusted issuer is as good as not named; that it issued the latest version is then the reason to replace it. */
 function usableIssuers(
   name: string,
   named: readonly string[],
-  quarantined: ReadonlySet<string>,
+  distrusted: ReadonlySet<string>,
   problems: Problems,
 ): readonly string[] {
-  const usable = named.filter((issuer) => !quarantined.has(issuer));
+  const usable = named.filter((issuer) => !distrusted.has(issuer));
   if (named.length > 0 && usable.length === 0) {
     problems.add(
       ["certificates", name],
-      () => `has only issuers that are quarantined (${named.map(quote).join(", ")}): name another`,
+      () => `has only issuers that are distrusted (${named.map(quote).join(", ")}): name another`,
       "key",
     );
   }

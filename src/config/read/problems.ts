@@ -1,4 +1,3 @@
-import { RenewalError } from "../../domain/errors.ts";
 import type { Path, Position, Positions } from "./positions.ts";
 import { quote } from "./suggestions.ts";
 
@@ -18,6 +17,7 @@ const PROBLEMS_MAX = 200;
 export class Problems {
   readonly #places: Positions;
   readonly #found: ConfigProblem[] = [];
+  readonly #notes: ConfigProblem[] = [];
   constructor(places: Positions) {
     this.#places = places;
   }
@@ -36,6 +36,12 @@ export class Problems {
       message: where === "" ? message : `${where}: ${message}`,
     });
   }
+  /** Something that works, at the name of the entry. */
+  note(path: Path, message: string): void {
+    const { line, column } = this.#places.of(path, "key");
+    if (this.#notes.length < PROBLEMS_MAX)
+      this.#notes.push({ file: this.#places.file, line, column, message: `${pathText(path)}: ${message}` });
+  }
   /** For telling people that two places disagree. */
   lineOf(path: Path): number {
     return this.#places.of(path, "key").line;
@@ -43,14 +49,20 @@ export class Problems {
   get any(): boolean {
     return this.#found.length > 0;
   }
-  /** In the order of the file. */
   list(): readonly ConfigProblem[] {
-    return this.#found.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    return inFileOrder(this.#found);
+  }
+  notes(): readonly ConfigProblem[] {
+    return inFileOrder(this.#notes);
   }
 }
 
+function inFileOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
 /** `certificates.www.names[2]` */
-export function pathText(path: Path): string {
+function pathText(path: Path): string {
   return path
     .map((part, i) => (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${plain(part)}`))
     .join("");
@@ -68,9 +80,4 @@ export function describeProblems(problems: readonly ConfigProblem[]): string {
       line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`,
     )
     .join("\n");
-}
-
-/** All problems as one error, for callers that can only throw. */
-export function invalidConfiguration(problems: readonly ConfigProblem[]): RenewalError {
-  return new RenewalError("config.invalid", describeProblems(problems));
 }

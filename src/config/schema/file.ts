@@ -123,7 +123,7 @@ const log = z.strictObject({
   level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least important level that is written."),
 });
 
-/** renewd.yaml as written. Each section is checked by itself, so that one mistake hides no other: see validate.ts. */
+/** renewd.yaml as written. Each section is checked by itself, so that one mistake hides no other: see check/sections.ts. */
 export const fileSchema = z.strictObject({
   version: z
     .literal(1, {

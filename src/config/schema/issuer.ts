@@ -22,7 +22,7 @@ const proxyUrl = z
   })
   .refine(isHostAndPort, "must be host and port only, such as http://proxy.example.org:3128");
 
-export const issuerSchema = z.strictObject({
+const issuerFields = z.strictObject({
   directory: directoryUrl.describe("URL of the CA's ACME directory; https only."),
   contact: z
     .array(z.string().regex(/^[^\s@,;:<>?&]+@[^\s@,;:<>?&]+$/, "must be a mail address such as ops@example.org"))
@@ -59,10 +59,11 @@ export const issuerSchema = z.strictObject({
     .describe(
       "Directory URL of the CA's staging system, for `renewd rehearse`. Default: known for Let's Encrypt, else none.",
     ),
-  quarantined: z
+  distrusted: z
     .boolean()
     .default(false)
     .describe("Never order from this CA again, and replace every certificate it has issued."),
+  quarantined: z.boolean().optional().meta({ deprecated: true }).describe("Old name of `distrusted`; still read."),
   keyTypes: z
     .array(z.enum(KEY_TYPES))
     .min(1)
@@ -78,6 +79,12 @@ export const issuerSchema = z.strictObject({
     .prefault("10m")
     .describe("Limit of one attempt at an order, validation included."),
 });
+
+/** oldNames.ts refuses a file with both names. */
+export const issuerSchema = issuerFields.transform(({ quarantined, ...issuer }) => ({
+  ...issuer,
+  distrusted: issuer.distrusted || quarantined === true,
+}));
 
 function isPlainHttps(text: string): boolean {
   if (!URL.canParse(text)) return false;
