@@ -1,9 +1,8 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile, rm } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { RenewalError } from "../domain/errors.ts";
 
 const START_TIMEOUT_MS = 15_000;
@@ -84,51 +83,52 @@ async function end(child: ReturnType<typeof spawn>, exited: Promise<unknown>): P
   clearTimeout(forced);
 }
 
-/** `silent`: somebody holds the socket but does not answer (stopped, or not Redis): starting a second one would spoil its data. */
+/** `silent`: the socket is open but nothing answers (stopped, or not Redis). A second server would damage its data. */
 export async function probeRedis(path: string): Promise<"alive" | "silent" | "absent"> {
-  const socket = connect(path);
-  const timer = setTimeout(() => socket.destroy(), PROBE_TIMEOUT_MS);
+  const client = clientOf(path);
+  const { promise: alive, resolve } = Promise.withResolvers<"alive">();
+  let connected = false;
+  client.once("connect", () => {
+    connected = true;
+  });
+  // ioredis is ready when Redis has loaded its AOF.
+  client.once("ready", () => resolve("alive"));
+  const ended = closed(client).then((): "silent" | "absent" => (connected ? "silent" : "absent"));
+  const timer = setTimeout(() => client.disconnect(), PROBE_TIMEOUT_MS);
   try {
-    await once(socket, "connect");
-  } catch {
-    clearTimeout(timer);
-    return "absent";
-  }
-  try {
-    socket.write("PING\r\n");
-    for await (const reply of socket) {
-      // While it loads its AOF it answers -LOADING.
-      if (String(reply).startsWith("+PONG")) return "alive";
-      await delay(POLL_MS);
-      socket.write("PING\r\n");
-    }
-    return "silent";
-  } catch {
-    return "silent";
+    return await Promise.race([alive, ended]);
   } finally {
     clearTimeout(timer);
-    socket.destroy();
+    client.disconnect();
   }
 }
 
-/** Resolves when the Redis at the socket ends: for one that is not our child, its closing of an idle connection is the only word. */
+/** Resolves when the Redis at the socket ends. For one that is not our child, only its closed connection shows that. */
 export async function redisGone(path: string): Promise<string> {
-  await closed(connect(path));
+  await closed(clientOf(path));
   return "its socket closed";
 }
 
 /** Stops a Redis that is not our child, AOF flushed. Bounded: it may hang or be gone. */
 export async function shutDownRedis(path: string): Promise<void> {
-  const socket = connect(path);
-  socket.setTimeout(STOP_TIMEOUT_MS, () => socket.destroy());
-  socket.write("SHUTDOWN NOSAVE\r\n");
-  await closed(socket);
+  const client = clientOf(path);
+  const ended = closed(client);
+  const timer = setTimeout(() => client.disconnect(), STOP_TIMEOUT_MS);
+  // Redis answers by closing the connection, which ioredis reports as an error.
+  await client.shutdown("NOSAVE").catch(() => {});
+  await ended;
+  clearTimeout(timer);
 }
 
-function closed(socket: Socket): Promise<void> {
+/** One connection that is not made a second time. */
+function clientOf(path: string): Redis {
+  const client = new Redis({ path, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  client.on("error", () => {}); // "end" follows
+  return client;
+}
+
+function closed(client: Redis): Promise<void> {
   return new Promise((resolve) => {
-    socket.on("error", () => {}); // "close" follows
-    socket.once("close", () => resolve());
-    socket.resume();
+    client.once("end", () => resolve());
   });
 }
