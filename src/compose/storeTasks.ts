@@ -39,14 +39,19 @@ export interface Copied {
   readonly rows: RowsByTable;
 }
 
-/** Copies one configuration's store into another's empty one. `evenIfUsed`: also while workers have the source open. */
+export interface CopyRequest {
+  readonly fromConfigFile: string;
+  readonly toConfigFile: string;
+  /** Also while workers have the source open. */
+  readonly evenIfUsed: boolean;
+}
+
+/** Copies one configuration's store into another's empty one. */
 export async function copyConfigured(
-  configFile: string,
-  toConfigFile: string,
-  evenIfUsed: boolean,
+  { fromConfigFile, toConfigFile, evenIfUsed }: CopyRequest,
   signal: AbortSignal,
 ): Promise<Copied> {
-  const [from, to] = [await loadConfigOrExplain(configFile), await loadConfigOrExplain(toConfigFile)];
+  const [from, to] = [await loadConfigOrExplain(fromConfigFile), await loadConfigOrExplain(toConfigFile)];
   if (placeOf(from) === placeOf(to))
     throw new RenewalError("request.invalid", `--to-config: ${to.file} configures the same database as ${from.file}`);
   const vault = await existing(from);
@@ -77,9 +82,15 @@ export interface BackedUp extends BackupReport {
   readonly keyId: string;
 }
 
+/** `file`: the backup. */
+interface BackupPlace {
+  readonly configFile: string;
+  readonly file: string;
+}
+
+/** `replace`: also if the file exists. */
 export async function backupConfigured(
-  configFile: string,
-  file: string,
+  { configFile, file }: BackupPlace,
   replace: boolean,
   signal: AbortSignal,
 ): Promise<BackedUp> {
@@ -107,7 +118,7 @@ export interface Restored {
 }
 
 /** Fills the configured, empty database from a backup. */
-export async function restoreConfigured(configFile: string, file: string, signal: AbortSignal): Promise<Restored> {
+export async function restoreConfigured({ configFile, file }: BackupPlace, signal: AbortSignal): Promise<Restored> {
   const config = await loadConfigOrExplain(configFile);
   const vault = await vaultOf(
     config,

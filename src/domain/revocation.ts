@@ -21,7 +21,7 @@ export interface RevocationLists {
 /** When each list is asked for next, over all processes. */
 export interface CrlStore {
   /** True: it is due, and this caller's alone until `nextAt`. One never heard of is due. */
-  claim(url: string, now: number, nextAt: number): Promise<boolean>;
+  claim(url: string, terms: { readonly now: number; readonly nextAt: number }): Promise<boolean>;
   postpone(url: string, nextAt: number): Promise<void>;
   /** Lists that were due before this instant and never claimed again: no certificate names them any more. */
   forget(before: number): Promise<void>;

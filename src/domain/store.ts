@@ -34,6 +34,13 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Takes at most `limit` of what is due at `now`, which is due again at `nextAt`. */
+export interface DueClaim {
+  readonly now: number;
+  readonly nextAt: number;
+  readonly limit: number;
+}
+
 export interface CertificateStore {
   /**
    * Makes the records match the configuration: new and changed ones are due at once with their back-off and quarantine cleared,
@@ -51,13 +58,13 @@ export interface CertificateStore {
   /** Sets when the next check is unless that, or the configuration, is another than in the record that was `seen`. False: nothing was written. */
   moveCheck(seen: Pick<CertificateRecord, "name" | "digest" | "nextCheckAt">, to: number | null): Promise<boolean>;
   /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */
-  claimObservations(now: number, nextAt: number, limit: number): Promise<string[]>;
+  claimObservations(terms: DueClaim): Promise<string[]>;
   /** Those of whose expiry people are to be told by now. */
   expiring(now: number, limit: number): Promise<CertificateRecord[]>;
   /** Compare-and-set on the instant. False: it is another by now, nothing was written. */
   moveExpiryWarning(name: string, from: number | null, to: number | null): Promise<boolean>;
   /** As `claimObservations`, for rehearsals. */
-  claimRehearsals(now: number, nextAt: number, limit: number): Promise<string[]>;
+  claimRehearsals(terms: DueClaim): Promise<string[]>;
 }
 
 export interface VersionStore {

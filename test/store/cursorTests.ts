@@ -75,31 +75,33 @@ export function cursorTests(bench: () => StoreBench): void {
     test("are claimed like looks, apart from them, and begin anew when the configuration changed", async () => {
       const { certificates } = bench().store;
       await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
-      const claims = await Promise.all([1, 2, 3].map(() => certificates.claimRehearsals(NOW, NOW + 10, 1)));
+      const claims = await Promise.all(
+        [1, 2, 3].map(() => certificates.claimRehearsals({ now: NOW, nextAt: NOW + 10, limit: 1 })),
+      );
       expect(new Set(claims.flat()).size).toBe(claims.flat().length);
-      await certificates.claimRehearsals(NOW, NOW + 10, 9);
-      expect(await certificates.claimRehearsals(NOW + 9, NOW + 20, 9)).toEqual([]);
-      expect(await certificates.claimObservations(NOW, NOW + 10, 9)).toHaveLength(2);
+      await certificates.claimRehearsals({ now: NOW, nextAt: NOW + 10, limit: 9 });
+      expect(await certificates.claimRehearsals({ now: NOW + 9, nextAt: NOW + 20, limit: 9 })).toEqual([]);
+      expect(await certificates.claimObservations({ now: NOW, nextAt: NOW + 10, limit: 9 })).toHaveLength(2);
       await certificates.update("a", { rehearsalProblem: "no" });
       await certificates.sync([certificate({ name: "a", digest: "changed" }), certificate({ name: "b" })], NOW);
       expect(await certificates.get("a")).toMatchObject({ rehearsalProblem: null, nextRehearsalAt: null });
-      expect(await certificates.claimRehearsals(NOW + 9, NOW + 20, 9)).toEqual(["a"]);
+      expect(await certificates.claimRehearsals({ now: NOW + 9, nextAt: NOW + 20, limit: 9 })).toEqual(["a"]);
     });
   });
 
   describe("revocation lists", () => {
     test("are one caller's until their time has come again, and forgotten when nobody asks any more", async () => {
       const { crls } = bench().store;
-      const claims = await Promise.all([1, 2, 3].map(() => crls.claim("http://a", NOW, NOW + 10)));
+      const claims = await Promise.all([1, 2, 3].map(() => crls.claim("http://a", { now: NOW, nextAt: NOW + 10 })));
       expect(claims.filter((each) => each)).toHaveLength(1);
-      expect(await crls.claim("http://b", NOW, NOW + 10)).toBe(true);
-      expect(await crls.claim("http://a", NOW + 9, NOW + 19)).toBe(false);
-      expect(await crls.claim("http://a", NOW + 10, NOW + 20)).toBe(true);
+      expect(await crls.claim("http://b", { now: NOW, nextAt: NOW + 10 })).toBe(true);
+      expect(await crls.claim("http://a", { now: NOW + 9, nextAt: NOW + 19 })).toBe(false);
+      expect(await crls.claim("http://a", { now: NOW + 10, nextAt: NOW + 20 })).toBe(true);
       await crls.postpone("http://a", NOW + 12);
-      expect(await crls.claim("http://a", NOW + 12, NOW + 30)).toBe(true);
+      expect(await crls.claim("http://a", { now: NOW + 12, nextAt: NOW + 30 })).toBe(true);
       await crls.forget(NOW + 11);
-      expect(await crls.claim("http://b", NOW, NOW + 10)).toBe(true);
-      expect(await crls.claim("http://a", NOW + 29, NOW + 40)).toBe(false);
+      expect(await crls.claim("http://b", { now: NOW, nextAt: NOW + 10 })).toBe(true);
+      expect(await crls.claim("http://a", { now: NOW + 29, nextAt: NOW + 40 })).toBe(false);
     });
   });
 
@@ -107,9 +109,14 @@ export function cursorTests(bench: () => StoreBench): void {
     test("are claimed once each, most overdue first, and again when their time has come", async () => {
       const { certificates } = bench().store;
       await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
-      expect((await certificates.claimObservations(NOW, NOW + 10, 10)).toSorted()).toEqual(["a", "b"]);
-      expect(await certificates.claimObservations(NOW + 9, NOW + 20, 10)).toEqual([]);
-      const claims = await Promise.all([1, 2, 3].map(() => certificates.claimObservations(NOW + 10, NOW + 30, 10)));
+      expect((await certificates.claimObservations({ now: NOW, nextAt: NOW + 10, limit: 10 })).toSorted()).toEqual([
+        "a",
+        "b",
+      ]);
+      expect(await certificates.claimObservations({ now: NOW + 9, nextAt: NOW + 20, limit: 10 })).toEqual([]);
+      const claims = await Promise.all(
+        [1, 2, 3].map(() => certificates.claimObservations({ now: NOW + 10, nextAt: NOW + 30, limit: 10 })),
+      );
       expect(claims.flat().toSorted()).toEqual(["a", "b"]);
     });
   });

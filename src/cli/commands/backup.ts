@@ -26,7 +26,7 @@ export function addBackup(program: Command, cli: Cli): void {
     .option("--force", "replace the file");
   perform<{ readonly force?: boolean }>(command, cli, ({ args: [file = ""], options, output, configFile }) =>
     interruptible(async (signal) => {
-      const { keyId, ...backup } = await backupConfigured(configFile, file, options.force ?? false, signal);
+      const { keyId, ...backup } = await backupConfigured({ configFile, file }, options.force ?? false, signal);
       const report: BackupDocument = { version: 1, ...backup, masterKeyId: keyId };
       output.report(report, () => `${inert(backup.file)}: ${backup.bytes} bytes with ${rowsSentence(backup.rows)}`);
       output.note(`it opens only with the master key with id ${keyId}: keep a copy of that key somewhere else`);

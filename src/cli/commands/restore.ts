@@ -25,7 +25,7 @@ export function addRestore(program: Command, cli: Cli): void {
     .argument("<FILE>", "made by `renewd backup`");
   perform(command, cli, ({ args: [file = ""], output, configFile }) =>
     interruptible(async (signal) => {
-      const { backupMadeAt, ...restored } = await restoreConfigured(configFile, file, signal);
+      const { backupMadeAt, ...restored } = await restoreConfigured({ configFile, file }, signal);
       const report: RestoreDocument = { version: 1, ...restored, backupMadeAt: iso(backupMadeAt) };
       output.report(
         report,

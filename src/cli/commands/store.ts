@@ -61,7 +61,10 @@ function addCopy(store: Command, cli: Cli): void {
     interruptible(async (signal) => {
       const report: StoreCopyReport = {
         version: 1,
-        ...(await copyConfigured(configFile, options.toConfig, options.force ?? false, signal)),
+        ...(await copyConfigured(
+          { fromConfigFile: configFile, toConfigFile: options.toConfig, evenIfUsed: options.force ?? false },
+          signal,
+        )),
       };
       output.report(report, () => `${inert(report.from)} → ${inert(report.to)}: ${rowsSentence(report.rows)}`);
       output.note(

@@ -40,11 +40,11 @@ async function observeSome(context: Context, signal: AbortSignal): Promise<numbe
   // By a wrong clock a good certificate looks expired.
   await context.clockGuard.check(signal);
   const spread = 1 + JITTER * (2 * Math.random() - 1);
-  const names = await store.certificates.claimObservations(
-    clock.now(),
-    clock.now() + settings.observeMs * spread,
-    AT_ONCE,
-  );
+  const names = await store.certificates.claimObservations({
+    now: clock.now(),
+    nextAt: clock.now() + settings.observeMs * spread,
+    limit: AT_ONCE,
+  });
   await Promise.all(
     names.map(async (name) => {
       try {

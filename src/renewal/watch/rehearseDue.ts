@@ -18,7 +18,11 @@ export async function rehearseDue(context: Context, signal: AbortSignal): Promis
   const { rehearseMs } = settings;
   if (rehearseMs === REHEARSAL_OFF) return null;
   await context.clockGuard.check(signal);
-  const [name] = await store.certificates.claimRehearsals(clock.now(), clock.now() + CLAIM_MS, 1);
+  const [name] = await store.certificates.claimRehearsals({
+    now: clock.now(),
+    nextAt: clock.now() + CLAIM_MS,
+    limit: 1,
+  });
   const certificate = name === undefined ? null : services.certificate(name);
   if (certificate === null) return null;
   let nextMs = rehearseMs;

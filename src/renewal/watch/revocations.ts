@@ -34,7 +34,7 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
   for (const [url, versions] of byUrl) {
     signal.throwIfAborted();
     if (fetched >= LISTS_MAX) break;
-    if (!(await store.crls.claim(url, clock.now(), clock.now() + DAY_MS))) continue;
+    if (!(await store.crls.claim(url, { now: clock.now(), nextAt: clock.now() + DAY_MS }))) continue;
     fetched += 1;
     try {
       for (const [version, revocation] of await lists.fetch(url, versions, signal))

@@ -34,7 +34,7 @@ export async function backupStore(
     const rows = await copyStore(from, { kind: "sqlite", file: snapshot }, vault, { snapshot: true }, signal);
     const sealed = join(directory, "sealed");
     return fileStep(destination, async () => {
-      const bytes = await sealFile(snapshot, sealed, { createdAt: now, schemaVersion }, vault, signal);
+      const bytes = await sealFile({ from: snapshot, to: sealed }, { createdAt: now, schemaVersion }, vault, signal);
       await (replace ? rename(sealed, destination) : publish(sealed, destination));
       await syncDirectory(dirname(destination));
       return { file: destination, bytes, rows };

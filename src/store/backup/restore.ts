@@ -43,7 +43,7 @@ export async function restoreStore(
   await fileStep(options.workDirectory, () => mkdir(options.workDirectory, { recursive: true, mode: 0o700 }));
   return withWorkDirectory(options.workDirectory, async (directory) => {
     const opened = join(directory, "opened.db");
-    const header = await fileStep(source, () => unsealFile(source, opened, vault, signal));
+    const header = await fileStep(source, () => unsealFile({ from: source, to: opened }, vault, signal));
     if (header.schemaVersion > schemaVersion) {
       throw new RenewalError(
         "store.unavailable",

@@ -29,10 +29,16 @@ const headerJson = z.object({
   key: z.string(),
 });
 
-/** Writes `to`, which must not exist, readable by its owner alone and synced. Returns its size in bytes. */
+/** Reads `from`, writes `to`. */
+interface SealedCopy {
+  readonly from: string;
+  /** Must not exist yet. */
+  readonly to: string;
+}
+
+/** Writes `to`, readable by its owner alone and synced. Returns its size in bytes. */
 export async function sealFile(
-  from: string,
-  to: string,
+  { from, to }: SealedCopy,
   header: SealedHeader,
   vault: Vault,
   signal: AbortSignal,
@@ -53,10 +59,10 @@ export async function sealFile(
 }
 
 /**
- * Writes the contents to `to`, which must not exist. They are whole and unaltered only once this has resolved: remove `to`
- * otherwise. Throws `backup.damaged`, or `store.sealed` when another master key sealed the file.
+ * Writes the contents to `to`. They are whole and unaltered only once this has resolved: remove `to` otherwise.
+ * Throws `backup.damaged`, or `store.sealed` when another master key sealed the file.
  */
-export async function unsealFile(from: string, to: string, vault: Vault, signal: AbortSignal): Promise<SealedHeader> {
+export async function unsealFile({ from, to }: SealedCopy, vault: Vault, signal: AbortSignal): Promise<SealedHeader> {
   await using source = await open(from);
   const { size } = await source.stat();
   const { line, header, dataKey } = await readHeader(source, from, vault);

@@ -1,7 +1,7 @@
 import type { ExpressionBuilder } from "kysely";
 import { type Certificate, type CertificateRecord, QUARANTINED } from "../../domain/certificate.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
-import type { CertificateStore } from "../../domain/store.ts";
+import type { CertificateStore, DueClaim } from "../../domain/store.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 
 /** New or changed: due at once, its past failures no longer count. */
@@ -78,17 +78,15 @@ export function certificateStore(db: Db): CertificateStore {
         .executeTakeFirst();
       return numUpdatedRows === 1n;
     },
-    claimObservations: (now, nextAt, limit) => claim(db, "nextObservationAt", now, nextAt, limit),
-    claimRehearsals: (now, nextAt, limit) => claim(db, "nextRehearsalAt", now, nextAt, limit),
+    claimObservations: (terms) => claim(db, "nextObservationAt", terms),
+    claimRehearsals: (terms) => claim(db, "nextRehearsalAt", terms),
   };
 }
 
 async function claim(
   db: Db,
   column: "nextObservationAt" | "nextRehearsalAt",
-  now: number,
-  nextAt: number,
-  limit: number,
+  { now, nextAt, limit }: DueClaim,
 ): Promise<string[]> {
   const due = await db
     .selectFrom("certificates")

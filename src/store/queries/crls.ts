@@ -3,7 +3,7 @@ import type { Db } from "../schema.ts";
 
 export function crlStore(db: Db): CrlStore {
   return {
-    async claim(url, now, nextAt) {
+    async claim(url, { now, nextAt }) {
       // One statement, so that of several planners one fetches it.
       const result = await db
         .insertInto("crls")
