@@ -1,7 +1,7 @@
 // One contender of bench/acme.ts: orders certificates at the given directory and prints what it took as JSON.
 import { Client, crypto } from "acme-client";
 import { createIssuer } from "../src/acme/issuer.ts";
-import { identifierOf } from "../src/domain/identifier.ts";
+import { identifierOf } from "../test/support/identifier.ts";
 import { memoryAccounts, memoryProgress } from "../test/support/model/orderMemory.ts";
 
 export interface Measured {

@@ -8,7 +8,7 @@ const jwkSchema = z.object({ crv: z.string(), kty: z.string(), x: z.string(), y:
 type Jwk = z.infer<typeof jwkSchema>;
 
 /** The public half; members in the order of RFC 7638 §3.2. */
-export function publicJwk(key: Secret): Jwk {
+function publicJwk(key: Secret): Jwk {
   const { crv, kty, x, y } = jwkSchema.parse(createPublicKey(privateKeyOf(key)).export({ format: "jwk" }));
   return { crv, kty, x, y };
 }

@@ -18,7 +18,7 @@ const flat = z.object({
   detail: z.string().optional(),
   status: z.number().optional(),
 });
-export const problemSchema = flat.extend({
+const problemSchema = flat.extend({
   subproblems: z
     .array(flat.extend({ identifier: identifier.optional() }))
     .max(1000)

@@ -88,7 +88,6 @@ export const ERRORS = {
     action:
       "Put right what the message names of the certificate's `csr`. renewd looks again daily; `renewd renew NAME` does so at once.",
   },
-  "acme.orderGone": { class: "transient", retry: "backoff", action: "Nothing: renewd opens a new order." },
   "acme.orderInvalid": {
     class: "validation",
     retry: "backoff",

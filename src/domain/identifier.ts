@@ -6,10 +6,6 @@ export interface Identifier {
   readonly value: string;
 }
 
-export function identifierOf(value: string): Identifier {
-  return isIP(value) ? { type: "ip", value: canonicalAddress(value) } : { type: "dns", value: value.toLowerCase() };
-}
-
 /** Order does not matter to a CA: two sets are equal when they name the same things. */
 export function sameIdentifiers(a: readonly Identifier[], b: readonly Identifier[]): boolean {
   const key = (set: readonly Identifier[]): string =>

@@ -8,7 +8,7 @@ import { addressOf, type RedisNode, type RedisOptions } from "./options.ts";
 type ClientOptions = Omit<AllClientOptions, "replyMapping">;
 
 /** Producers answer within 2 s, Redis or no Redis; the rest is for a busy machine. */
-export const PRODUCER_TIMEOUT_MS = 1_500;
+const PRODUCER_TIMEOUT_MS = 1_500;
 
 export interface RedisConnection {
   readonly client: Redis | Cluster;

@@ -39,7 +39,7 @@ export type RedisOptions =
     })
   | (RedisAccess & { readonly kind: "cluster"; readonly nodes: readonly RedisNode[] });
 
-export const DEFAULT_PREFIX = "{renewd}";
+const DEFAULT_PREFIX = "{renewd}";
 
 export function prefixOf(redis: RedisOptions): string {
   return redis.prefix ?? DEFAULT_PREFIX;

@@ -22,7 +22,7 @@ const deployPayload = z.strictObject({ ...base, target: plainText(200).min(1) })
 export type JobPayload = z.infer<typeof issuePayload> | z.infer<typeof deployPayload>;
 
 /** A request for a renewal, version 1, as documented in docs/queue.md. */
-export const renewalRequest = z.strictObject({
+const renewalRequest = z.strictObject({
   version: z.literal(1),
   /** Name of a certificate in the configuration. */
   certificate: plainText(253).min(1),

@@ -16,7 +16,7 @@ export interface CertificatesReport {
 }
 
 /** `provedLive` only when handshakes with every endpoint showed the latest version. */
-export const STATES = [
+const STATES = [
   "expired",
   "notIssued",
   "quarantined",

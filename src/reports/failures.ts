@@ -90,7 +90,7 @@ export function unprovedEndpoints({
   );
 }
 
-export function failure(
+function failure(
   where: string,
   code: string,
   message: string | null,

@@ -31,7 +31,7 @@ export interface HistoryEntry {
 }
 
 /** Ended without the new certificate proved live. */
-export const FAILED_STATES = ["failed", "held", "rolledBack"] as const satisfies readonly RenewalState[];
+const FAILED_STATES = ["failed", "held", "rolledBack"] as const satisfies readonly RenewalState[];
 
 export interface HistoryQuery {
   readonly certificate: string | null;

@@ -11,7 +11,7 @@ import { type Failure, stoppedBy, unprovedEndpoints, waitsUntil } from "./failur
 import { type Member, progressOf } from "./fleet.ts";
 
 /** Worst first: the first one is the headline. */
-export const PROBLEM_KINDS = [
+const PROBLEM_KINDS = [
   "expired",
   "revoked",
   "quarantined",

@@ -4,7 +4,7 @@ import { sanitize } from "../domain/text.ts";
 import { readSubjectAltNames } from "./subjectAltNames.ts";
 
 /** Longest chain recorded. Real chains have one to three; OpenSSL refuses more than 100 kB of certificates. */
-export const SERVED_CHAIN_MAX = 16;
+const SERVED_CHAIN_MAX = 16;
 const NAMES_MAX = 1_000;
 const NAME_LENGTH_MAX = 255;
 
@@ -24,7 +24,7 @@ export function describeServed(leaf: X509Certificate): ServedCertificate {
 }
 
 /** SHA-256 of the DER, lower-case hex without separators. */
-export function fingerprintOf(certificate: X509Certificate): string {
+function fingerprintOf(certificate: X509Certificate): string {
   return createHash("sha256").update(certificate.raw).digest("hex");
 }
 

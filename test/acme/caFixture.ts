@@ -1,11 +1,11 @@
 import { createIssuer, type IssuerOptions } from "../../src/acme/issuer.ts";
 import type { KeyType } from "../../src/domain/certificate.ts";
-import { identifierOf } from "../../src/domain/identifier.ts";
 import type { IssueRequest, Issuer, Solver } from "../../src/domain/issuer.ts";
 import { http01 } from "../../src/solvers/http01.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
 import { type AcmeProxy, startAcmeProxy } from "../support/ca/acmeProxy.ts";
 import { type Pebble, type PebbleOptions, startPebble } from "../support/ca/pebble.ts";
+import { identifierOf } from "../support/identifier.ts";
 import {
   type MemoryAccounts,
   type MemoryChallenges,

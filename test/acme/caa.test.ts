@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { checkCaa, createCaaLookup } from "../../src/acme/caa.ts";
-import { identifierOf } from "../../src/domain/identifier.ts";
+import { identifierOf } from "../support/identifier.ts";
 import { startDnsServer } from "../support/servers/dnsServer.ts";
 
 const RECORDS = {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { identifierOf, namesCover, sameIdentifiers } from "../../src/domain/identifier.ts";
+import { namesCover, sameIdentifiers } from "../../src/domain/identifier.ts";
+import { identifierOf } from "../support/identifier.ts";
 
 describe("an identifier", () => {
   // Else a certificate for 2001:DB8::1 would look as if its names had changed, and be renewed again and again.

@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { KEY_TYPES } from "../../src/domain/certificate.ts";
-import { identifierOf } from "../../src/domain/identifier.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { readCertificateRequest } from "../../src/x509/certificateRequest.ts";
 import { createCsr } from "../../src/x509/csr.ts";
@@ -9,6 +8,7 @@ import { asPkcs8, generateKey, isKeyOf, isPrivateKey, keyTypeOfObject } from "..
 import { isSignedBy } from "../../src/x509/signature.ts";
 import { makeCsr, type OwnCsrOptions } from "../support/ca/ownCsr.ts";
 import { createRoot, newKeyPem } from "../support/ca/pki.ts";
+import { identifierOf } from "../support/identifier.ts";
 
 describe("a certificate signing request made by openssl", () => {
   it.each(KEY_TYPES)("for a %s key is read, and signed by that key alone", async (keyType) => {

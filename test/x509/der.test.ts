@@ -7,7 +7,6 @@ import {
   SubjectAlternativeNameExtension,
 } from "@peculiar/x509";
 import { describe, expect, it } from "vitest";
-import { identifierOf } from "../../src/domain/identifier.ts";
 import { certId } from "../../src/x509/certId.ts";
 import { createCsr } from "../../src/x509/csr.ts";
 import { elementsOf, oidContent, readElement, TAG, writeElement } from "../../src/x509/der.ts";
@@ -16,6 +15,7 @@ import { generateKey } from "../../src/x509/key.ts";
 import { readUsages } from "../../src/x509/keyUsage.ts";
 import { readSubjectAltName, writeSubjectAltName } from "../../src/x509/subjectAltName.ts";
 import { createRoot } from "../support/ca/pki.ts";
+import { identifierOf } from "../support/identifier.ts";
 
 describe("DER", () => {
   it.each([0, 1, 127, 128, 255, 256, 65_535, 65_536, 20_000_000])(

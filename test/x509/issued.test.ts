@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Identifier, identifierOf } from "../../src/domain/identifier.ts";
+import type { Identifier } from "../../src/domain/identifier.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { checkIssued, type Issued, withoutRoot } from "../../src/x509/issued.ts";
 import { type Authority, createRoot, type IssuedPair, newKeyPem } from "../support/ca/pki.ts";
+import { identifierOf } from "../support/identifier.ts";
 
 const NOW = Date.parse("2026-11-22T12:00:00Z");
 const MINUTE_MS = 60_000;

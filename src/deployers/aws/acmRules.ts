@@ -51,7 +51,7 @@ export function algorithmOf(leafPem: string): AcmKeyAlgorithm {
 }
 
 /** null: ACM does not say. */
-export function algorithmOfHeld(held: CertificateDetail): string | null {
+function algorithmOfHeld(held: CertificateDetail): string | null {
   // Describe writes RSA-2048 where List and the import rules write RSA_2048.
   return held.KeyAlgorithm?.replace("-", "_") ?? null;
 }

@@ -32,7 +32,7 @@ export function selects(selection: Selection, version: Version, certificate: Pic
 }
 
 /** Pieces between stars are searched in turn: linear, whatever the pattern. */
-export function fits(pattern: string, name: string): boolean {
+function fits(pattern: string, name: string): boolean {
   const [first = "", ...rest] = pattern.toLowerCase().split("*");
   if (rest.length === 0) return first === name;
   const last = rest.pop() ?? "";
@@ -46,7 +46,7 @@ export function fits(pattern: string, name: string): boolean {
   return true;
 }
 
-export function fingerprintOf(pem: string): string | null {
+function fingerprintOf(pem: string): string | null {
   try {
     return createHash("sha256").update(new X509Certificate(pem).raw).digest("hex");
   } catch {

@@ -53,7 +53,7 @@ function unitHash(seed: string): number {
 }
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
-export const PRIORITY_MAX = 2_000_000;
+const PRIORITY_MAX = 2_000_000;
 
 /** Minutes left before expiry: what expires first goes first. Without a certificate nothing is served: most urgent. */
 export function runwayPriority(version: Version | null, now: number): number {

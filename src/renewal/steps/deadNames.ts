@@ -1,7 +1,7 @@
 import type { Store } from "../../domain/store.ts";
 import { type DeadName, deadNames } from "../rules/deadNames.ts";
 
-export const EVENTS_MAX = 500;
+const EVENTS_MAX = 500;
 
 export async function loadDeadNames(store: Store, certificate: string): Promise<DeadName[]> {
   return deadNames(

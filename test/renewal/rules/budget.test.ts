@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { registeredDomain } from "../../../src/config/check/registeredDomain.ts";
 import { budgetOf } from "../../../src/config/schema/limits.ts";
 import type { Bucket } from "../../../src/domain/budget.ts";
-import { identifierOf } from "../../../src/domain/identifier.ts";
 import { type Charge, chargesOf, keyOf, left, shortage, spend } from "../../../src/renewal/rules/budget.ts";
 import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
+import { identifierOf } from "../../support/identifier.ts";
 import {
   certificate,
   DAY_MS,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { HistoryEvent } from "../../../src/domain/event.ts";
-import { identifierOf } from "../../../src/domain/identifier.ts";
 import { deadNames, namesToOrder, proposal, withoutDeadEndpoints } from "../../../src/renewal/rules/deadNames.ts";
 import { firstReason } from "../../../src/renewal/rules/reasons.ts";
+import { identifierOf } from "../../support/identifier.ts";
 import { certificate, deployment, endpointStatus, NOW, version } from "../../support/model/facts.ts";
 
 const event = (type: HistoryEvent["type"], detail: HistoryEvent["detail"]): HistoryEvent => {
