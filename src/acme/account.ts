@@ -20,8 +20,8 @@ export interface OpenAccount {
 }
 
 /**
- * The issuer's one account. Its key is stored before the CA hears of it: newAccount with a known key returns the account
- * that exists (RFC 8555 §7.3), so neither a crash in between nor two workers at once make a second one.
+ * The issuer's one account. Its key is stored before the first request to the CA: newAccount with a known key returns
+ * the existing account (RFC 8555 §7.3). So a crash in between, or two workers at once, never create a second account.
  */
 export async function ensureAccount(
   ca: CertificateAuthority,
@@ -46,7 +46,7 @@ export async function ensureAccount(
     } catch (error) {
       if (!isAccountGone(error)) throw error;
       await forgetAccount(ca, accounts, stored.url);
-      // Read again: another worker may have registered it anew meanwhile.
+      // Read again: another worker may have registered a new account meanwhile.
       return ensureAccount(ca, accounts, options, signal);
     }
   }
@@ -56,7 +56,7 @@ export async function ensureAccount(
 /** The CA no longer knows the account URL: the same key gets a new account. */
 export async function forgetAccount(ca: CertificateAuthority, accounts: Accounts, url: string): Promise<void> {
   const stored = await accounts.get(ca.issuer, ca.directoryUrl);
-  // Another worker may have registered it anew while we waited for the CA.
+  // Another worker may have registered a new account while this one waited for the CA.
   if (stored?.url === url) await accounts.setUrl(ca.issuer, ca.directoryUrl, null);
 }
 
@@ -69,13 +69,16 @@ async function register(
 ): Promise<OpenAccount> {
   const { meta } = await ca.directory(signal);
   if (meta?.termsOfService !== undefined && !options.termsOfServiceAgreed) {
+    const terms = sanitize(meta.termsOfService, TEXT_CHARACTERS_MAX);
     refuse(
-      `CA "${ca.issuer}" needs agreement to its terms of service: read ${sanitize(meta.termsOfService, TEXT_CHARACTERS_MAX)} and set \`termsOfServiceAgreed: true\`.`,
+      `CA "${ca.issuer}" needs agreement to its terms of service: ` +
+        `read ${terms} and set \`termsOfServiceAgreed: true\`.`,
     );
   }
   if (meta?.externalAccountRequired && ca.externalAccount === null) {
     refuse(
-      `CA "${ca.issuer}" opens accounts only with an external account binding: set \`externalAccount\` to the key id and HMAC key it gave you.`,
+      `CA "${ca.issuer}" opens accounts only with an external account binding: ` +
+        "set `externalAccount` to the key id and HMAC key that the CA gave you.",
     );
   }
   const payload = {
@@ -95,7 +98,7 @@ async function register(
   return { url, privateKey: stored.privateKey };
 }
 
-/** Whatever the CA finds malformed about a newAccount request is what the operator configured for it. */
+/** If the CA calls a newAccount request malformed, the cause is the issuer's configuration. */
 function accountFailure(error: unknown): never {
   if (error instanceof RenewalError && error.code === "acme.refused")
     throw new RenewalError("acme.account", error.message, { cause: error.cause });
@@ -106,7 +109,7 @@ function refuse(message: string): never {
   throw new RenewalError("acme.account", message);
 }
 
-/** The account got another key while this one was in use: by a rollover in another process, finished or not. */
+/** Another process started or finished a key rollover while this key was in use. */
 export async function isKeyOutdated(ca: CertificateAuthority, accounts: Accounts, used: OpenAccount): Promise<boolean> {
   const stored = await accounts.get(ca.issuer, ca.directoryUrl);
   return (

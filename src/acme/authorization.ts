@@ -31,8 +31,8 @@ interface Pending {
   readonly name: string;
   readonly response: ChallengeResponse;
   readonly url: string;
-  /** The CA was told by an earlier attempt. */
-  readonly told: boolean;
+  /** An earlier attempt already asked the CA to validate. */
+  readonly validating: boolean;
 }
 
 export interface Challenges {
@@ -45,10 +45,10 @@ export interface Challenges {
 }
 
 /**
- * Answers every challenge the order still needs and returns once the CA has accepted them all: first all are presented,
- * then the CA is told, then polled. What was presented is cleaned up unless the order goes on without us: another worker
- * took over, or the CA could not be reached or would not be asked, and may be validating right now. Whoever resumes the
- * order cleans up then.
+ * Answers every challenge the order still needs and returns when the CA has accepted them all. First it presents all
+ * answers, then it asks the CA to validate, then it polls. Afterwards it removes the answers, unless the order may
+ * continue without this worker: another worker has the lease, or the CA is unreachable or busy and may be validating
+ * right now. The attempt that resumes the order removes them then.
  */
 export async function answerChallenges(challenges: Challenges): Promise<void> {
   const pending = await findPending(challenges);
@@ -71,8 +71,8 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
 }
 
 /**
- * A worker that died between presenting and cleaning up left its answers standing; whoever takes up its order, or gives it
- * up, removes them. `signal` ends that early.
+ * Removes the answers of a worker that died between presenting and cleaning up. Called when its order is resumed or
+ * given up. `signal` ends it early.
  */
 export async function clearEarlierAnswers(
   challenges: Omit<Challenges, "deadline">,
@@ -89,7 +89,7 @@ export async function clearEarlierAnswers(
   await cleanUp(challenges, left, signal);
 }
 
-/** RFC 8555 §7.5.2. A CA that will not is none the worse for it: it goes on reusing them. */
+/** RFC 8555 §7.5.2. A refusal does no harm: the CA goes on reusing the authorizations. */
 export async function deactivateAuthorizations(session: Session, authorizations: readonly string[]): Promise<void> {
   for (const url of authorizations) {
     try {
@@ -102,7 +102,7 @@ export async function deactivateAuthorizations(session: Session, authorizations:
 
 async function findPending({ session, authorizations, solver, progress }: Challenges): Promise<Pending[]> {
   const pending: Pending[] = [];
-  // One after another: a hundred names at once would be a burst no CA likes.
+  // One after another: a hundred requests at once would be a burst.
   for (const url of authorizations) {
     const reply = await session.post("return an authorization", url, null);
     const parsed = authorizationSchema.safeParse(reply.data);
@@ -115,9 +115,9 @@ async function findPending({ session, authorizations, solver, progress }: Challe
     if (status === "valid") continue;
     if (status !== "pending") {
       const reason = challenges.find((challenge) => challenge.status === "invalid")?.error;
-      // Of the other names too: nobody takes this order up again.
+      // Of the other names too: nobody resumes this order.
       await clearEarlierAnswers({ session, authorizations, solver, progress });
-      // The order cannot become valid any more, whatever its own status still says (RFC 8555 §7.1.6).
+      // The order can no longer become valid, even if its own status does not say so yet (RFC 8555 §7.1.6).
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
     }
@@ -138,7 +138,7 @@ async function findPending({ session, authorizations, solver, progress }: Challe
       name: `${wildcard ? "*." : ""}${identifier.value}`,
       response,
       url: challenge.url,
-      told: challenge.status !== "pending",
+      validating: challenge.status !== "pending",
     });
   }
   return pending;
@@ -152,7 +152,7 @@ async function present(
   const { signal } = deadline;
   for (const { response } of pending) {
     signal.throwIfAborted();
-    // Noted before: what failed half-way may need cleaning up too.
+    // Noted before: an answer that was half presented may need cleaning up too.
     presented.push(response);
     await solving(signal, () => solver.present(response, signal));
     await progress.save(
@@ -173,12 +173,13 @@ async function validate(
   const first = new Map<Pending, Reply>();
   for (const item of pending) {
     const what = `validate ${item.response.identifier.value}`;
-    // Telling twice is refused by some CAs; an empty object starts the validation (RFC 8555 §7.5.1).
-    first.set(item, await session.post(what, item.url, item.told ? null : {}));
+    // Some CAs refuse to start a validation twice; an empty object starts it (RFC 8555 §7.5.1).
+    first.set(item, await session.post(what, item.url, item.validating ? null : {}));
   }
-  // All are waited for: which names fail while others are fine tells a dead name from a broken responder.
+  // Wait for all: the names that fail while others succeed separate a dead name from a broken responder.
   const failed = new Map<string, RenewalError>();
-  // Names that need no challenge any more were accepted earlier; one that is out of time was neither accepted nor refused.
+  // Names without a pending challenge were accepted earlier. A name that ran out of time was neither accepted nor
+  // refused.
   let accepted = authorizations.length - pending.length;
   let late: RenewalError | null = null;
   try {
@@ -205,8 +206,8 @@ async function validate(
 type Outcome = "accepted" | RenewalError;
 
 /**
- * A CA that tries again by itself says in the challenge what was wrong so far (RFC 8555 §8.2). smallstep's never gives up,
- * so at the end of our time that is the outcome; without such a word it is the timeout.
+ * A CA that retries by itself reports in the challenge what was wrong so far (RFC 8555 §8.2). smallstep's CA never
+ * gives up, so at the order's deadline that report is the outcome. Without a report the outcome is the timeout.
  */
 async function outcomeInTime(
   name: string,
@@ -225,7 +226,7 @@ async function outcomeInTime(
   }
 }
 
-/** What no retry mends speaks for all; the other names follow in the message. */
+/** A failure that no retry can fix decides the code; the other names follow in the message. */
 function throwFirst(failed: readonly RenewalError[]): void {
   const gravest = failed.find(({ facts }) => facts.retry === "never") ?? failed[0];
   if (gravest === undefined) return;
@@ -269,8 +270,8 @@ async function cleanUp(
 }
 
 /**
- * A solver's foreign error is its own failure, not a bug of the order; an abort stays the signal's reason, also when the
- * solver does not listen to it.
+ * A foreign error from a solver becomes `solver.failed`, not a bug of the order. An abort stays the signal's reason,
+ * even when the solver ignores the signal.
  */
 async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
   try {

@@ -11,7 +11,7 @@ export interface CaaRecord {
   readonly value: string;
 }
 
-/** Who would ask for a certificate, and how. */
+/** The account that would order the certificate, and how it would prove control. */
 export interface Subscriber {
   /** The domains a CA goes by: its directory's `caaIdentities`. */
   readonly identities: readonly string[];
@@ -20,11 +20,11 @@ export interface Subscriber {
   readonly challengeType: string;
 }
 
-/** Records at one name: empty when there are none; throws when no server could tell. */
+/** Records at one name: empty when there are none; throws when no server answers. */
 export type CaaLookup = (name: string, signal: AbortSignal) => Promise<readonly CaaRecord[]>;
 
 const CRITICAL = 128;
-/** Registered tags; those about mail and contacts say nothing of ours. */
+/** Registered tags; those about mail and contacts do not restrict server certificates. */
 const KNOWN_TAGS: readonly string[] = [
   "issue",
   "issuewild",
@@ -44,7 +44,7 @@ export function createCaaLookup(servers?: readonly string[]): CaaLookup {
     if (servers !== undefined) resolver.setServers(servers);
     using _cancelling = addAbortListener(signal, () => resolver.cancel());
     try {
-      // Each has its flags, the member `type` that declarations do not know of, and one that goes by its tag.
+      // Each record has its flags, a member `type` that the declarations lack, and one member named after its tag.
       return (await resolver.resolveCaa(name)).flatMap(({ critical, ...property }) =>
         Object.entries(property)
           .filter(([member]) => member !== "type")
@@ -69,8 +69,8 @@ export interface CaaVerdict {
 }
 
 /**
- * Whether the names' CAA records let the CA issue to this subscriber. The first name that forbids it ends the search; what
- * cannot be looked up is unknown, not forbidden: the CA looks again anyway.
+ * Whether the names' CAA records let the CA issue to this subscriber. The first name that forbids it ends the search. A
+ * record that cannot be looked up is unknown, not forbidden: the CA checks again anyway.
  */
 export async function checkCaa(
   identifiers: readonly Identifier[],
@@ -117,7 +117,7 @@ async function relevant(
 
 function obstacleIn(records: readonly CaaRecord[], subscriber: Subscriber, wildcard: boolean): string | null {
   const strange = records.find(({ critical, tag }) => critical && !KNOWN_TAGS.includes(tag));
-  // RFC 8659 §4.1: no CA may issue over what it does not understand.
+  // RFC 8659 §4.1: no CA may issue if it does not understand a critical property.
   if (strange !== undefined) return `forbids all that do not know its critical property ${sanitize(strange.tag, 50)}`;
   const tagged = (wanted: string): string[] => records.filter(({ tag }) => tag === wanted).map(({ value }) => value);
   const issuewild = wildcard ? tagged("issuewild") : [];
@@ -136,7 +136,7 @@ type Parameter = readonly [tag: string, value: string];
 
 interface Rule {
   readonly domain: string;
-  /** null: not as RFC 8659 §4.2 wants them. */
+  /** null: not in the form of RFC 8659 §4.2. */
   readonly parameters: readonly Parameter[] | null;
 }
 
@@ -154,12 +154,12 @@ function parseRule(rule: string): Rule {
   };
 }
 
-/** What a rule for this CA demands of its subscribers that ours is not (RFC 8657); null: nothing. */
+/** A condition of the rule that this subscriber does not meet (RFC 8657); null: it meets all. */
 function restriction(parameters: Rule["parameters"], { accountUrl, challengeType }: Subscriber): string | null {
   const values = (wanted: string): string[] =>
     (parameters ?? []).filter(([tag]) => tag === wanted).map(([, value]) => value);
   const [accounts, methods] = [values("accounturi"), values("validationmethods")];
-  // Said twice, or unreadable: nobody fulfils it.
+  // Given twice, or unreadable: nobody can meet it.
   if (parameters === null || accounts.length > 1 || methods.length > 1)
     return "with parameters that cannot be fulfilled";
   const [account] = accounts;

@@ -21,8 +21,8 @@ export interface ChainChoice {
 }
 
 /**
- * The chain to the root the operator prefers, among those the CA links as alternates (RFC 8555 §7.4.2). When there is
- * none it is the CA's first: a certificate with another chain is better than none, and history says so.
+ * The chain to the root the operator prefers, among those the CA links as alternates (RFC 8555 §7.4.2). Without a match
+ * it returns the CA's first chain: a certificate with another chain is better than none, and the history says so.
  */
 export async function preferredChain({
   ca,

@@ -55,11 +55,8 @@ export function isOutsideItsDates(error: unknown): boolean {
 
 export function untrustedError(issuer: string, origin: string, cause: unknown): RenewalError {
   const why = DISTRUST[codeOf(cause)];
-  return new RenewalError(
-    "acme.untrusted",
-    `CA "${issuer}" at ${origin} is not trusted: ${why}. Set \`trust\` of issuer "${issuer}" to a PEM file with the CA that signs it.`,
-    { cause },
-  );
+  const fix = `Set \`trust\` of issuer "${issuer}" to a PEM file with the CA that signs it.`;
+  return new RenewalError("acme.untrusted", `CA "${issuer}" at ${origin} is not trusted: ${why}. ${fix}`, { cause });
 }
 
 export interface Route {
@@ -79,7 +76,7 @@ export function connectionError({ issuer, origin, proxy }: Route, cause: unknown
     });
   }
   const why = known ?? (cause instanceof Error ? cause.message : "unknown reason");
-  // Nothing but the proxy is connected to.
+  // renewd connects to the proxy only.
   if (proxy !== null && CONNECTING.includes(code))
     return new RenewalError("acme.connection", `Cannot reach proxy ${proxy} to ${ca}: ${why}.`, { cause });
   return new RenewalError(
@@ -95,7 +92,7 @@ function tunnelRefusal(cause: unknown): string {
   return typeof status === "number" ? `refuses to connect to it (status ${status})` : "opened no tunnel to it";
 }
 
-/** A host with several addresses fails with one error per address (RFC 8305): the first speaks for all. */
+/** A host with several addresses fails with one error per address (RFC 8305): the first is reported. */
 function codeOf(error: unknown): string {
   const one: unknown = error instanceof AggregateError ? error.errors[0] : error;
   return one instanceof Error && "code" in one ? String(one.code) : "";

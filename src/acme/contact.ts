@@ -10,8 +10,8 @@ export function contactDigest(contact: readonly string[]): string {
 }
 
 /**
- * Tells the CA of a contact that changed in the configuration, once. A CA that refuses it is not asked again until it
- * changes, and a mail address stops no renewal: `renewd account contact` shows the refusal.
+ * Sends the CA a contact that changed in the configuration, once. After a refusal the CA is not asked again until the
+ * contact changes. A mail address stops no renewal: `renewd account contact` shows the refusal.
  */
 export async function syncContact(
   ca: CertificateAuthority,

@@ -11,7 +11,7 @@ const directorySchema = z.object({
   newAccount: url,
   newOrder: url,
   revokeCert: url.optional(),
-  // What is optional and wrong is as good as absent: a CA's slip there must not stop every order.
+  // An optional member that is wrong counts as absent: such a mistake of the CA must not stop every order.
   renewalInfo: url.optional().catch(undefined),
   keyChange: url.optional().catch(undefined),
   meta: z
@@ -37,7 +37,7 @@ export interface DirectoryOptions {
   readonly now: () => number;
 }
 
-/** Not cached, as the point is the time now. A directory out of an HTTP cache carries its Age (RFC 9111 §5.1). */
+/** Never from our cache: the question is the time now. An HTTP cache in between adds its Age (RFC 9111 §5.1). */
 export async function clockAheadMs(
   { issuer, directory, transport, now }: DirectoryOptions,
   signal: AbortSignal,
@@ -49,11 +49,15 @@ export async function clockAheadMs(
   return Number.isNaN(date) || Number.isNaN(ageMs) ? null : date + ageMs - (startedAt + now()) / 2;
 }
 
-/** A clock far enough off lets every CA's certificate look expired or not yet valid, so that none can be asked for the time. */
+/**
+ * If our clock is far off, every CA's certificate seems expired or not yet valid, and no CA can be asked for the time.
+ */
 function throwSkewed(issuer: string): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof RenewalError && isOutsideItsDates(error.cause))) throw error;
-    const message = `by this machine's clock the certificate of CA "${issuer}" is outside its dates: the clock is wrong, or the CA's certificate`;
+    const message =
+      `by this machine's clock the certificate of CA "${issuer}" is outside its dates: ` +
+      "the clock is wrong, or the certificate";
     throw new RenewalError("clock.skewed", message, { cause: error });
   };
 }
@@ -73,7 +77,7 @@ export function createDirectory(options: DirectoryOptions): (signal: AbortSignal
 async function read({ issuer, directory, transport, now }: DirectoryOptions, signal: AbortSignal): Promise<Directory> {
   const answer = await transport.send("GET", directory, null, signal);
   const body = parseJson(answer.body);
-  // A CA in maintenance or at its limit is still an ACME CA: only a definite other answer says the URL is wrong.
+  // A CA in maintenance or at its limit is still an ACME CA.
   if (answer.status >= 500 || answer.status === 429) {
     throw refusalError({
       what: `CA "${issuer}" did not return its directory`,
@@ -88,7 +92,8 @@ async function read({ issuer, directory, transport, now }: DirectoryOptions, sig
   const seen = answer.status === 200 ? "something else" : `status ${answer.status}`;
   throw new RenewalError(
     "acme.directory",
-    `${sanitize(directory, TEXT_CHARACTERS_MAX)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ${seen}: correct \`directory\` of issuer "${issuer}".`,
+    `${sanitize(directory, TEXT_CHARACTERS_MAX)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ` +
+      `${seen}: correct \`directory\` of issuer "${issuer}".`,
   );
 }
 

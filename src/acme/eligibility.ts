@@ -11,7 +11,7 @@ export interface Capabilities {
   readonly identifierTypes: readonly Identifier["type"][] | null;
 }
 
-/** What can be told of a CA without opening an order, cheapest first. */
+/** What is known about a CA without opening an order, cheapest check first. */
 export async function eligibilityOf(
   ca: CertificateAuthority,
   { keyTypes, identifierTypes }: Capabilities,

@@ -127,7 +127,7 @@ export function createIssuer(
   };
 }
 
-/** What all that is said to one CA shares. Throws `acme.directory` when the directory is no https URL. */
+/** What all requests to one CA share. Throws `acme.directory` when the directory is no https URL. */
 export function certificateAuthority(
   options: IssuerOptions,
   now: () => number,
@@ -151,7 +151,7 @@ interface Attempt {
   readonly ca: CertificateAuthority;
   readonly session: Session;
   readonly request: IssueRequest;
-  /** null: made here. */
+  /** null: renewd creates the request itself. */
   readonly own: CheckedCsr | null;
   readonly progress: OrderProgress;
   readonly solver: Solver;
@@ -176,7 +176,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
     if (request.disposable) await deactivateAuthorizations(session, order.authorizations);
     return result;
   } catch (error) {
-    // Delivered twice and bad twice: fetching it a third time would not mend it, so the next attempt starts anew.
+    // Downloaded twice and bad twice: a third download would not help, so the next attempt opens a new order.
     if (opened.resumed && opened.order.status === "valid" && isBadCertificate(error))
       await progress.abandon("the CA's certificate is not usable");
     throw error;
@@ -189,7 +189,7 @@ async function ensureKey({ request, own, progress }: Attempt): Promise<Secret> {
     own === null ? keyTypeOf(key) === request.keyType : key.reveal() === own.privateKey.reveal();
   if (saved !== null && fits(saved)) return saved;
   const privateKey = own?.privateKey ?? request.privateKey ?? (await generateKey(request.keyType));
-  // A stored CSR belongs to the key that is lost: without it an order already finalized is recognised as useless.
+  // A stored CSR belongs to the lost key. Without it, `openOrder` knows that a finalized order is useless.
   await progress.save({ privateKey, csr: null });
   return privateKey;
 }
@@ -200,7 +200,10 @@ async function makeCsr({ request, own, progress }: Attempt, privateKey: Secret):
   return csr;
 }
 
-/** All its authorizations are valid, which makes it ready (RFC 8555 §7.1.6): asking whether it is would be one request more for each certificate. */
+/**
+ * All authorizations are valid, so the order is ready (RFC 8555 §7.1.6). Asking first would cost one more request per
+ * order.
+ */
 async function finalize(attempt: Attempt, order: Order, csr: string): Promise<Order> {
   const { session, progress } = attempt;
   const ask = (): ReturnType<Session["post"]> => session.post("finalize the order", order.finalize, { csr });

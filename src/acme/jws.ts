@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Secret } from "../domain/secret.ts";
 import { privateKeyOf } from "../x509/key.ts";
 
-/** Account keys are ours and always P-256. */
+/** renewd creates all account keys, always P-256. */
 const jwkSchema = z.object({ crv: z.string(), kty: z.string(), x: z.string(), y: z.string() });
 type Jwk = z.infer<typeof jwkSchema>;
 

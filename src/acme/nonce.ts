@@ -1,9 +1,9 @@
-/** Each CA answer brings one; more than a few idle ones only grow stale. */
+/** Each answer of the CA brings one; idle nonces only grow stale. */
 const NONCES_MAX = 32;
 
 /**
- * Replay nonces left over from earlier answers (RFC 8555 §6.5), freshest first. Asking for one per request instead would
- * double the requests and hit Let's Encrypt's newNonce limit first.
+ * Replay nonces of earlier answers (RFC 8555 §6.5), newest first. One newNonce request per request instead would double
+ * the requests and reach Let's Encrypt's newNonce limit first.
  */
 export class NoncePool {
   readonly #nonces: string[] = [];

@@ -47,7 +47,9 @@ export interface OpenedOrder {
   readonly earlier: Order | null;
 }
 
-/** The stored order if it can still lead to the certificate, else a new one whose URL is durable before anything else. */
+/**
+ * The stored order if it can still lead to the certificate, else a new one. Its URL is durable before the next step.
+ */
 export async function openOrder(
   ca: CertificateAuthority,
   session: Session,
@@ -83,11 +85,11 @@ export async function openOrder(
 interface CreatedOrder {
   readonly reply: Reply;
   readonly replaces: string | null;
-  /** The CA would not have `replaces`. */
+  /** The CA refused `replaces`. */
   readonly refused: { readonly replaces: string; readonly why: string } | null;
 }
 
-/** A CA that will not have `replaces` is asked again without: losing the exemption from limits is better than no certificate. */
+/** If the CA refuses `replaces`, asks again without it: better no exemption from limits than no certificate. */
 async function createOrder(
   ca: CertificateAuthority,
   session: Session,
@@ -106,21 +108,23 @@ async function createOrder(
     return { reply: await order({ ...payload, replaces }), replaces, refused: null };
   } catch (error) {
     if (!(error instanceof RenewalError) || !isPerhapsOfReplaces(error)) throw error;
-    // What is refused without as well was about something else: then that is the error, and `replaces` is not blamed.
+    // If the CA refuses this order too, the cause was not `replaces`, and this error is the one to report.
     return { reply: await order(payload), replaces: null, refused: { replaces, why: error.message } };
   }
 }
 
 /**
- * RFC 9773 §5: 409 alreadyReplaced; malformed or unauthorized where the CA does not know the certificate as ours. With a
- * subproblem that says what else is wrong (RFC 8555 §6.7.1) the code is another one.
+ * RFC 9773 §5: 409 alreadyReplaced; malformed or unauthorized where the CA does not know the certificate as this
+ * account's. A subproblem that names another cause (RFC 8555 §6.7.1) gives another code.
  */
 function isPerhapsOfReplaces(error: RenewalError): boolean {
   if (error.code !== "acme.refused" && error.code !== "acme.account") return false;
   return ["alreadyReplaced", "malformed", "unauthorized"].some((type) => hasProblemType(error, type));
 }
 
-/** The directory is an hour old at most; a profile may be withdrawn meanwhile, or not be for this account or these names. */
+/**
+ * Our directory is up to an hour old: the CA may have withdrawn the profile, or not offer it to this account or names.
+ */
 function throwNamingProfile(error: unknown, { profile }: IssueRequest): never {
   if (!(error instanceof RenewalError) || error.code !== "acme.profile" || profile == null) throw error;
   const { cause, retryAt, message } = error;
@@ -130,7 +134,7 @@ function throwNamingProfile(error: unknown, { profile }: IssueRequest): never {
   });
 }
 
-/** What the CA counts an order against is taken from the budget first: nothing is sent that would exceed it. */
+/** Reserves the order in the CA's limits first, so that no request is sent that would exceed them. */
 async function newOrder(
   session: Session,
   payload: { readonly identifiers: readonly object[]; readonly replaces?: string },
@@ -140,13 +144,13 @@ async function newOrder(
   try {
     return await session.createOrder(payload);
   } catch (error) {
-    // Only an answer that no order was opened gives anything back; without an answer there may be one.
+    // Only a refusal gives the reservation back; without an answer the order may exist.
     if (problemOf(error) !== null) await progress.unreserve();
     throw error;
   }
 }
 
-/** Asked before ordering: a CA's refusal would name neither the certificate's option nor what there is instead. */
+/** Checked before the order: the CA's refusal would name neither the option nor the profiles on offer. */
 async function profileOf(
   ca: CertificateAuthority,
   session: Session,
@@ -162,20 +166,20 @@ async function profileOf(
   );
 }
 
-/** Only a CA that offers renewalInfo knows `replaces`; others may refuse what they do not know. */
+/** Only a CA that offers renewalInfo knows `replaces`; others may refuse an unknown member. */
 async function replacedId(session: Session, { replaces }: IssueRequest): Promise<string | null> {
   if (replaces == null || (await session.directory()).renewalInfo === undefined) return null;
   return certId(replaces);
 }
 
-/** The order, or why it is gone for good; anything passing is thrown. */
+/** The order, or why it is gone for good; throws a passing trouble. */
 async function findStored(ca: CertificateAuthority, session: Session, url: string): Promise<Order | string> {
   if (!ca.transport.owns(url)) return "the order belongs to another CA's directory";
   try {
     return await fetchOrder(session, url);
   } catch (error) {
     const problem = problemOf(error);
-    // 404 by Boulder; Pebble and others say unauthorized of an order that belongs to an account forgotten meanwhile.
+    // Boulder answers 404; Pebble and others say unauthorized if the order's account was forgotten meanwhile.
     if (problem?.status === 404 || problem?.status === 410 || problem?.type.endsWith(":unauthorized"))
       return "the CA no longer knows the order";
     throw error;

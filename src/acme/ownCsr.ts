@@ -11,7 +11,7 @@ import { isSignedBy } from "../x509/signature.ts";
 
 const LISTED_MAX = 5;
 
-/** A request that is right for the order, and its key, in the form in which both are saved. */
+/** A request that fits the order, and its key, in the form in which both are saved. */
 export interface CheckedCsr {
   /** DER in base64url. */
   readonly csr: string;
@@ -19,8 +19,9 @@ export interface CheckedCsr {
 }
 
 /**
- * The request that somebody else made for this certificate; null: none, it is made here. What an earlier attempt saved goes
- * before what lies there now, as its order may be finalized already. Throws `acme.ownCsr` with what is wrong and what to do.
+ * The request that an operator provides for this certificate; null: none, renewd creates it. A request that an earlier
+ * attempt saved comes before the file, as its order may be finalized already. Throws `acme.ownCsr`, which says what is
+ * wrong and what to do.
  */
 export async function ownCsr(request: IssueRequest, progress: OrderProgress): Promise<CheckedCsr | null> {
   if (request.ownCsr == null) return null;
@@ -70,7 +71,8 @@ function parse({ request }: OwnCsr, wanted: IssueRequest): CertificateRequest {
     return readCertificateRequest(request);
   } catch (cause) {
     const message =
-      "holds no certificate signing request, or more than one; it must be one PKCS#10 request in PEM or DER, as `openssl req -new` makes it";
+      "holds no certificate signing request, or more than one; " +
+      "it must be one PKCS#10 request in PEM or DER, as `openssl req -new` writes it";
     throw refusal(wanted, { at: "file", message }, cause);
   }
 }
@@ -81,24 +83,26 @@ function keyTypeDiffers({ publicKey }: CertificateRequest, _own: OwnCsr, { keyTy
   if (found === null)
     return {
       at: "file",
-      message: `the request's key is none of ${KEY_TYPES.join(", ")}: make it anew with a key of type ${keyType}`,
+      message: `the request's key is none of ${KEY_TYPES.join(", ")}: create a new request with a ${keyType} key`,
     };
   return {
     at: "file",
-    message: `the request's key is ${found}, but \`keyType\` is ${keyType}: set \`keyType: ${found}\` or make it anew with such a key`,
+    message:
+      `the request's key is ${found}, but \`keyType\` is ${keyType}: ` +
+      `set \`keyType: ${found}\` or create a new request with such a key`,
   };
 }
 
-/** RFC 2986 §4.2: only who has the private key can sign the request. CAs refuse SHA-1. */
+/** RFC 2986 §4.2: only the holder of the private key can sign the request. CAs refuse SHA-1. */
 function isUnproved({ signed, publicKey }: CertificateRequest): Wrong | null {
-  const anew =
-    "so nothing proves that whoever made it has the key; make it anew, signed with SHA-256, SHA-384 or SHA-512";
+  const fix =
+    "so nothing proves that its author has the key; create a new request, signed with SHA-256, SHA-384 or SHA-512";
   try {
     return isSignedBy(signed, publicKey)
       ? null
-      : { at: "file", message: `the request's signature is not by its own key, ${anew}` };
+      : { at: "file", message: `the request's signature is not by its own key, ${fix}` };
   } catch {
-    return { at: "file", message: `the request's signature cannot be verified, ${anew}` };
+    return { at: "file", message: `the request's signature cannot be verified, ${fix}` };
   }
 }
 
@@ -118,7 +122,9 @@ function namesDiffer(found: CertificateRequest, _own: OwnCsr, { identifiers }: I
   if (differences.length === 0) return null;
   return {
     at: "file",
-    message: `the request is not for the certificate's \`names\`: it ${differences.join("; it ")}. Make it anew, or change \`names\``,
+    message:
+      `the request is not for the certificate's \`names\`: it ${differences.join("; it ")}. ` +
+      "Create a new request, or change `names`",
   };
 }
 
@@ -141,7 +147,8 @@ function asksForStapling({ mustStaple }: CertificateRequest): Wrong | null {
   return {
     at: "file",
     message:
-      "the request asks for must-staple (TLS feature, RFC 7633), but CAs ended OCSP, so nothing could be stapled: make it anew without",
+      "the request asks for must-staple (TLS feature, RFC 7633), but CAs ended OCSP, so nothing could be stapled: " +
+      "create a new request without it",
   };
 }
 
@@ -150,14 +157,14 @@ function keyIsUnreadable(_found: CertificateRequest, { privateKey }: OwnCsr): Wr
     ? null
     : {
         at: "privateKey",
-        message: "is not a private key in PEM without passphrase: give the one the request was made with",
+        message: "is not a private key in PEM without passphrase: give the key that signed the request",
       };
 }
 
 function keyIsAnother({ publicKey }: CertificateRequest, { privateKey }: OwnCsr): Wrong | null {
   return isKeyOf(publicKey, privateKey)
     ? null
-    : { at: "privateKey", message: "does not belong to the request in `csr.file`: give the one it was made with" };
+    : { at: "privateKey", message: "does not belong to the request in `csr.file`: give the key that signed it" };
 }
 
 function keyIsCompromised(
@@ -169,6 +176,7 @@ function keyIsCompromised(
   return {
     at: "file",
     message:
-      "the request's key was revoked for keyCompromise, so it is not certified again: make a new key and a request with it",
+      "the request's key was revoked for keyCompromise, so it is not certified again: " +
+      "create a new key and a request with it",
   };
 }

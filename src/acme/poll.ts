@@ -4,7 +4,7 @@ import { retryAfterInstant } from "../domain/time.ts";
 import { RETRY_AFTER_MAX_MS } from "./problem.ts";
 import type { Reply } from "./session.ts";
 
-/** First wait and the ceiling of its doubling, for CAs that name none. Boulder names 3 s; what answers at once is not waited for. */
+/** First wait and the limit of its doubling, for CAs that name none. Boulder names 3 s; Pebble answers at once. */
 const INTERVAL_MS = 3;
 const INTERVAL_MAX_MS = 5000;
 /** A CA that says "at once" again and again is still asked no more often than this. */

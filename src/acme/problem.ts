@@ -25,18 +25,21 @@ const problemSchema = flat.extend({
     .optional(),
 });
 
-/** An ACME problem document (RFC 8555 §6.7, RFC 7807). Its text comes from the CA: show it only through `describeProblem`. */
+/**
+ * An ACME problem document (RFC 8555 §6.7, RFC 7807). Its text comes from the CA: show it only through
+ * `describeProblem`.
+ */
 export type Problem = z.infer<typeof problemSchema>;
 
 const PREFIX = "urn:ietf:params:acme:error:";
 
-/** Every type of RFC 8555 §6.7, and those of later documents that a CA may answer us with. */
+/** Every type of RFC 8555 §6.7, and the types of later documents that a CA may use. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   accountDoesNotExist: "acme.account",
   alreadyRevoked: "acme.refused",
   badCSR: "acme.badCsr",
   badNonce: "acme.server",
-  // Boulder says so of certificate keys it finds weak; account keys are always ours, P-256.
+  // Boulder's answer to a weak certificate key; account keys are always P-256.
   badPublicKey: "acme.badCsr",
   badRevocationReason: "acme.refused",
   badSignatureAlgorithm: "acme.account",
@@ -47,7 +50,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   incorrectResponse: "acme.unauthorized",
   invalidContact: "acme.account",
   malformed: "acme.refused",
-  // We asked too early or twice: the next attempt starts from what the order's state is then.
+  // The request came too early or twice: the next attempt starts from the order's state then.
   orderNotReady: "acme.server",
   rateLimited: "acme.rateLimited",
   rejectedIdentifier: "acme.rejectedIdentifier",
@@ -63,7 +66,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   invalidProfile: "acme.profile",
 };
 
-/** Worst first: what a compound problem amounts to is its gravest part. */
+/** Worst first: a compound problem counts as its gravest part. */
 const GRAVITY: readonly ErrorCode[] = [
   "acme.rejectedIdentifier",
   "acme.caa",
@@ -83,7 +86,7 @@ interface Refusal {
   readonly now: number;
 }
 
-/** What an HTTP answer that is no success means. The problem is the error's `cause`, for `problemOf`. */
+/** The error of an HTTP answer that is no success. The problem is the error's `cause`, for `problemOf`. */
 export function refusalError({ what, status, headers, body, now }: Refusal): RenewalError {
   const parsed = problemSchema.safeParse(body);
   const problem: Problem = parsed.success ? parsed.data : { type: "about:blank", detail: `HTTP status ${status}` };
@@ -94,7 +97,7 @@ export function refusalError({ what, status, headers, body, now }: Refusal): Ren
   });
 }
 
-/** What a problem inside an order, authorization or challenge means (RFC 8555 §7.1.3, §7.1.6). */
+/** The error of a problem inside an order, authorization or challenge (RFC 8555 §7.1.3, §7.1.6). */
 export function validationError(what: string, error: unknown, fallback: ErrorCode): RenewalError {
   const parsed = problemSchema.safeParse(error);
   if (!parsed.success) return new RenewalError(fallback, `${what}; the CA gave no reason.`);
@@ -115,10 +118,10 @@ export function hasProblemType(error: unknown, type: string): boolean {
 
 function codeOfAnswer(problem: Problem, status: number): ErrorCode {
   if (status === 429) return "acme.rateLimited";
-  // Overload and maintenance are the CA's own trouble, also where it calls them a limit and says until when, as Boulder does.
+  // Overload and maintenance are the CA's own trouble, even if it calls them a limit, as Boulder does.
   if (status === 503) return "acme.server";
   const code = codeOfProblem(problem);
-  // As the answer to a request, and not the outcome of a validation, it is the account that lacks the right (§7.3.6).
+  // In the answer to a request, unlike the outcome of a validation, the account lacks the right (§7.3.6).
   if (code === "acme.unauthorized") return "acme.account";
   if (code !== null) return code;
   return status >= 500 ? "acme.server" : "acme.refused";
@@ -132,7 +135,7 @@ function codeOfProblem(problem: Problem): ErrorCode | null {
   return GRAVITY.find((code) => parts.includes(code)) ?? parts[0] ?? own ?? null;
 }
 
-/** One line for people, of at most 500 characters: text, type and the names that are to blame. */
+/** One line for people, of at most 500 characters: text, type and the names it is about. */
 export function describeProblem(problem: Problem): string {
   const subproblems = problem.subproblems ?? [];
   const parts = subproblems.slice(0, SUBPROBLEMS_SHOWN_MAX).map((part) => {

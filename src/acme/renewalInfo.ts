@@ -7,12 +7,12 @@ import { parseJson } from "./directory.ts";
 import { RETRY_AFTER_MAX_MS, refusalError } from "./problem.ts";
 import type { CertificateAuthority } from "./session.ts";
 
-/** RFC 9773 §4.3.2: a client limits what it is told, as a mistaken CA could silence it or make it hammer. */
+/** RFC 9773 §4.3.2: a client limits Retry-After, as a mistaken CA could silence it or make it hammer. */
 const POLL_MIN_MS = 60_000;
 const POLL_MAX_MS = DAY_MS;
 const POLL_DEFAULT_MS = 6 * HOUR_MS;
 
-/** It is shown to people: nothing but printable ASCII, and no more than a line or two. */
+/** Shown to people: printable ASCII only, one or two lines at most. */
 const EXPLANATION_URL = /^https:\/\/[\x21-\x7e]{1,1990}$/;
 
 const instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
@@ -21,7 +21,9 @@ const answerSchema = z.object({
   explanationURL: z.unknown().optional(),
 });
 
-/** Asks when this certificate should be renewed (RFC 9773 §4.1). null: the CA does not say so of any, or cannot of this one. */
+/**
+ * Asks when to renew this certificate (RFC 9773 §4.1). null: the CA offers no renewalInfo, or the leaf has no CertID.
+ */
 export async function fetchRenewalInfo(
   ca: CertificateAuthority,
   leafPem: string,
@@ -55,7 +57,7 @@ export async function fetchRenewalInfo(
   return { start, end, explanationUrl: explanationOf(parsed.data.explanationURL), pollAt };
 }
 
-/** Shown as text, never fetched. Anything but a plain https URL is dropped: whoever reads it may well click. */
+/** Shown as text, never fetched. Only a plain https URL is kept, because readers may click it. */
 function explanationOf(url: unknown): string | null {
   if (typeof url !== "string" || !EXPLANATION_URL.test(url) || !URL.canParse(url)) return null;
   const { username, password, href } = new URL(url);

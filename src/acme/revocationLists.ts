@@ -11,9 +11,9 @@ const LIST_BYTES_MAX = 32 * 1024 * 1024;
 const FETCH_TIMEOUT_MS = 60_000;
 
 /**
- * What CAs publish as revoked, by plain GET as every client of theirs does (RFC 5280 §4.2.1.13). The URL comes out of a
- * certificate that a configured CA has issued to us or that a person has imported; no redirect leads on from it, nothing
- * of ours is sent there, and nothing of the answer is shown to anybody but what its issuer has signed.
+ * What CAs publish as revoked, by plain GET as every client does (RFC 5280 §4.2.1.13). The URL comes from a certificate
+ * that a configured CA has issued or that a person has imported. No redirect is followed, no data of renewd is sent,
+ * and only what the list's issuer has signed is shown.
  */
 export function createRevocationLists(): RevocationLists {
   return {
@@ -27,7 +27,7 @@ export function createRevocationLists(): RevocationLists {
     async fetch(url, versions, signal) {
       const list = await download(url, signal);
       const found = new Map<Version, Revocation>();
-      // Nearly always one issuer; two CA certificates may share a list.
+      // Nearly always one issuer, but two CA certificates may share a list.
       for (const [issuerPem = "", issued] of Map.groupBy(versions, ({ chainPem }) => chainPem[0])) {
         const revoked = read(url, () =>
           revokedIn(

@@ -6,8 +6,9 @@ import { hasProblemType } from "./problem.ts";
 import { type CertificateAuthority, openSession, type Session } from "./session.ts";
 
 /**
- * RFC 8555 §7.6: signed by the account that ordered it, or, where there is none that we may use, by the certificate's own
- * key: terms or a binding the CA refuses must not keep a compromised key valid. Returns which one did it. Already revoked is as good.
+ * RFC 8555 §7.6: signed by the account that ordered it. Without a usable account the certificate's own key signs:
+ * refused terms or a refused binding must not keep a compromised key valid. Returns whose key signed. Already revoked
+ * is success.
  */
 export async function revokeCertificate(
   ca: CertificateAuthority,
@@ -27,7 +28,7 @@ export async function revokeCertificate(
     await ask(openSession(ca, account.privateKey, account.url, signal), revokeCert, payload);
     return "account";
   } catch (error) {
-    // Of a request, the CA's `unauthorized` is about the account as well; a limit may be one on new accounts.
+    // `unauthorized` in a request's answer means the account too; a limit may be the one on new accounts.
     if (!(error instanceof RenewalError) || (error.code !== "acme.account" && error.code !== "acme.rateLimited"))
       throw error;
   }

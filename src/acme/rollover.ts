@@ -6,8 +6,8 @@ import { hasProblemType } from "./problem.ts";
 import { type CertificateAuthority, openSession } from "./session.ts";
 
 /**
- * Gives the account a new key (RFC 8555 §7.3.5): durable first, then told to the CA, then the only one. After a crash
- * nobody knows which key the CA holds; `settleRollover` asks.
+ * Gives the account a new key (RFC 8555 §7.3.5): renewd first stores it, then sends it to the CA, then drops the old
+ * one. After a crash it is unknown which key the CA holds; `settleRollover` asks.
  */
 export async function rollOver(ca: CertificateAuthority, accounts: Accounts, signal: AbortSignal): Promise<void> {
   const stored = await accounts.get(ca.issuer, ca.directoryUrl);
@@ -26,7 +26,9 @@ export async function rollOver(ca: CertificateAuthority, accounts: Accounts, sig
   await accounts.promotePendingKey(ca.issuer, ca.directoryUrl);
 }
 
-/** A rollover was begun and its end not recorded: if the CA knows the new key it is the account's, else the old one still is. */
+/**
+ * A rollover was begun, its end was not recorded: the new key is the account's if the CA knows it, else the old one.
+ */
 export async function settleRollover(
   ca: CertificateAuthority,
   accounts: Accounts,
@@ -37,7 +39,7 @@ export async function settleRollover(
   try {
     await openSession(ca, stored.pendingKey, null, signal).createAccount({ onlyReturnExisting: true });
   } catch (error) {
-    // The rollover may also be under way in another process: its key is kept.
+    // The rollover may be under way in another process, so the pending key stays.
     if (hasProblemType(error, "accountDoesNotExist")) return stored;
     throw error;
   }

@@ -22,7 +22,7 @@ export interface TransportOptions {
   readonly directory: string;
   /** The only roots trusted, as PEM; null: those that Node ships. */
   readonly trustPem: string | null;
-  /** http URL of a proxy that is asked to CONNECT, without credentials; null: none. The environment's are never used. */
+  /** http URL of a CONNECT proxy, without credentials; null: none. Proxies of the environment are never used. */
   readonly proxy: string | null;
   /** For one request from connect to the last byte of its answer. */
   readonly requestTimeoutMs: number;
@@ -35,16 +35,19 @@ export interface Answer {
 }
 
 export interface Transport {
-  /** Resolves for any status but a redirect. Throws `acme.connection|timeout|untrusted|directory` or the signal's reason. */
+  /**
+   * Resolves for any status but a redirect. Throws `acme.connection|timeout|untrusted|directory` or the signal's
+   * reason.
+   */
   send(method: "GET" | "HEAD" | "POST", url: string, body: string | null, signal: AbortSignal): Promise<Answer>;
-  /** Whether the URL is one we may talk to: of the very origin of the directory. */
+  /** Whether renewd may send requests to this URL: only to the directory's own origin. */
   owns(url: string): boolean;
 }
 
 /**
  * HTTPS to one CA. It replaces acme-client's axios, which has no timeout, no AbortSignal, no trust of its own, opens a
- * connection per request and sleeps in-process on 429. It never follows a CA to another origin: the signed requests and
- * whatever a hostile answer makes us fetch stay with the server the operator named.
+ * connection per request and sleeps in-process on 429. It never follows a CA to another origin: all requests, also
+ * those that a hostile answer causes, go to the server that the operator named.
  */
 export function createTransport(options: TransportOptions): Transport {
   const origin = originOf(options);

@@ -11,7 +11,8 @@ export function certId(leafPem: string): string | null {
   const authority = extensionOf(certificate.raw, EXTENSION.authorityKeyIdentifier);
   const keyIdentifier = authority && childWith(contextTag(0, "primitive"), readElement(authority).content);
   if (!keyIdentifier) return null;
-  return `${Buffer.from(keyIdentifier.content).toString("base64url")}.${derInteger(certificate.serialNumber).toString("base64url")}`;
+  const serial = derInteger(certificate.serialNumber);
+  return `${Buffer.from(keyIdentifier.content).toString("base64url")}.${serial.toString("base64url")}`;
 }
 
 /** The content bytes of a positive DER INTEGER: shortest form, with a zero byte before a set sign bit (X.690 §8.3). */

@@ -11,10 +11,10 @@ const BMP_STRING = 0x1e;
 const BLOCK = /-----BEGIN (NEW )?CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END \1CERTIFICATE REQUEST-----/g;
 const NO_REQUEST = "it is not a certificate signing request";
 
-/** What somebody asks a CA for (RFC 2986 §4.1). */
+/** A certificate signing request (RFC 2986 §4.1). */
 export interface CertificateRequest {
   readonly der: Uint8Array;
-  /** Whoever made it has the private key only if this is signed by it (`isSignedBy`). */
+  /** The author has the private key only if that key signed this (`isSignedBy`). */
   readonly signed: Signed;
   readonly publicKey: KeyObject;
   /** Subject alternative names. */
@@ -59,7 +59,7 @@ function derOf(file: Uint8Array): Uint8Array {
   return block === undefined ? file : Buffer.from(block[2] ?? "", "base64");
 }
 
-/** The Extensions of every extension request: there should be one, and CAs read them all. */
+/** The Extensions of every extension request: one is usual, but CAs read them all. */
 function requestedExtensions(attributes: DerElement): Uint8Array[] {
   return elementsOf(attributes.content)
     .flatMap(({ content }): Uint8Array[] => {

@@ -17,7 +17,9 @@ export function leadsTo(chainPem: readonly string[], wanted: string): boolean {
   return top !== undefined && root !== undefined && top.checkIssued(root) && top.verify(root.publicKey);
 }
 
-/** The common name of who signed the last certificate: the root's. Without one, its whole distinguished name on one line. */
+/**
+ * The common name of the last certificate's issuer, the root. Without one, its whole distinguished name on one line.
+ */
 export function topIssuerName(chainPem: readonly string[]): string {
   const lines = new X509Certificate(chainPem.at(-1) ?? "").issuer.split("\n");
   return lines.find((line) => line.startsWith("CN="))?.slice("CN=".length) ?? lines.join(", ");

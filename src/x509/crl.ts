@@ -5,7 +5,7 @@ import { EXTENSION, extensionOf, findExtension, isCritical } from "./extension.t
 import { readKeyUsage } from "./keyUsage.ts";
 import { isSignedBy, readSigned, type Signed } from "./signature.ts";
 
-/** One distribution point for each of several reasons is the most anybody issues. */
+/** CAs issue one distribution point for each of several reasons at most. */
 const POINTS_MAX = 4;
 const PLAIN_URL = /^https?:\/\/[\x21-\x7e]{1,2000}$/;
 
@@ -33,7 +33,10 @@ export interface CrlEntry {
   readonly reason: string;
 }
 
-/** The http and https URLs of the lists that its own issuer signs, one for each distribution point (RFC 5280 §4.2.1.13). `certificate` in DER. */
+/**
+ * The http and https URLs of the lists that the certificate's own issuer signs, one for each distribution point (RFC
+ * 5280 §4.2.1.13). `certificate` in DER.
+ */
 export function crlUrls(certificate: Uint8Array): string[] {
   const value = extensionOf(certificate, EXTENSION.crlDistributionPoints);
   if (value === null) return [];
@@ -43,7 +46,7 @@ export function crlUrls(certificate: Uint8Array): string[] {
 
 function urlOf(point: Uint8Array): string | null {
   const parts = [...elementsOf(point)];
-  // `cRLIssuer`: somebody else signs it, whose certificate is not at hand.
+  // `cRLIssuer`: another party signs the list, whose certificate is not available here.
   if (parts.some(({ tag }) => tag === contextTag(2, "constructed"))) return null;
   const name = parts.find(({ tag }) => tag === contextTag(0, "constructed"));
   const fullName = name && [...elementsOf(name.content)].find(({ tag }) => tag === contextTag(0, "constructed"));
@@ -56,9 +59,9 @@ function urlOf(point: Uint8Array): string | null {
 }
 
 /**
- * Which of these serials (upper-case hex) the list revokes. Throws a TypeError when the list is none, is of another issuer,
- * is not signed by it, or needs rules that are not known here (RFC 5280 §6.3.3). That it is out of date is no reason to
- * disbelieve what it says was revoked.
+ * Which of these serials (upper-case hex) the list revokes. Throws a TypeError when this is no list, is another
+ * issuer's, is not signed by its issuer, or needs rules that are not implemented here (RFC 5280 §6.3.3). A list that is
+ * out of date is still right about what it revokes.
  */
 export function revokedIn(list: Uint8Array, issuerPem: string, serials: readonly string[]): Map<string, CrlEntry> {
   const signed = readSigned(readElement(list));
@@ -73,7 +76,7 @@ export function revokedIn(list: Uint8Array, issuerPem: string, serials: readonly
   const found = new Map<string, CrlEntry>();
   if (revoked === null) return found;
   const wanted = new Map(serials.map((serial) => [canonicalSerial(serial), serial]));
-  // Most lists name none of ours, and searching bytes is a hundred times faster than reading a million entries.
+  // Most lists name none of the serials, and a byte search is a hundred times faster than reading a million entries.
   const bytes = Buffer.from(revoked.buffer, revoked.byteOffset, revoked.byteLength);
   if (![...wanted.keys()].some((serial) => bytes.includes(serial, 0, "hex"))) return found;
   for (const { content } of elementsOf(revoked)) {
@@ -119,7 +122,7 @@ function checkSignature(issuer: X509Certificate, signed: Signed): void {
   if (!isSignedBy(signed, issuer.publicKey)) throw new TypeError("its signature is not its issuer's");
 }
 
-/** A list about changes only, about others' certificates, or under rules we do not know, is not used. */
+/** Refuses a list about changes only, about others' certificates, or under unknown rules. */
 function checkScope(extensions: Uint8Array | null): void {
   for (const { content } of extensions === null ? [] : elementsOf(readElement(extensions).content)) {
     const point = hex(readElement(content).content) === hex(oidContent(EXTENSION.issuingDistributionPoint));

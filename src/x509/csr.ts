@@ -18,7 +18,7 @@ const ALGORITHMS: Readonly<Record<KeyType, { readonly hash: string; readonly ide
   "ecdsa-p384": { hash: "sha384", identifier: sequence(oid("1.2.840.10045.4.3.3")) },
 };
 
-/** In libuv's thread pool: a signature by RSA-4096 takes milliseconds in which other orders go on. */
+/** In libuv's thread pool: an RSA-4096 signature takes milliseconds, and other orders continue meanwhile. */
 const signing: (hash: string, data: Uint8Array, key: KeyObject) => Promise<Buffer> = promisify(sign);
 
 /**

@@ -15,7 +15,10 @@ export const EXTENSION = {
 /** Attribute of a certificate signing request that holds Extensions (RFC 2985 §5.4.2). */
 export const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
 
-/** The DER inside a certificate's extension; null: it has no such extension. Throws a TypeError when `certificate` is no DER of one. */
+/**
+ * The DER inside a certificate's extension; null: there is none. Throws a TypeError when `certificate` is no DER of
+ * one.
+ */
 export function extensionOf(certificate: Uint8Array, oid: string): Uint8Array | null {
   const tbsCertificate = readElement(readElement(certificate).content);
   return findExtension(childWith(contextTag(3, "constructed"), tbsCertificate.content)?.content ?? null, oid);

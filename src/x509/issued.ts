@@ -21,8 +21,8 @@ export interface Issued {
 }
 
 /**
- * Throws `acme.badCertificate` saying exactly what is wrong with what a CA delivered, or returns the leaf's facts.
- * A chain that lacks only its last intermediate cannot be told from a whole one without knowing the root.
+ * Throws `acme.badCertificate`, which says exactly what is wrong with the CA's certificate, or returns the leaf's
+ * facts. Without the root, a chain that lacks only its last intermediate cannot be distinguished from a whole one.
  */
 export function checkIssued(issued: Issued): Leaf {
   const certificate = parse("certificate", () => new X509Certificate(issued.leafPem));
@@ -49,7 +49,8 @@ function nameKey(identifier: Identifier): string {
 
 function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 5).map((name) => name.slice(0, 100));
-  return `${names.length === 1 ? "name" : "names"} ${shown.join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
+  return `${names.length === 1 ? "name" : "names"} ${shown.join(", ")}${more}`;
 }
 
 function checkChain(leaf: X509Certificate, issued: Issued): void {
@@ -62,7 +63,8 @@ function checkChain(leaf: X509Certificate, issued: Issued): void {
     const parent = parse(place, () => new X509Certificate(pem));
     if (!child.checkIssued(parent))
       refuse(
-        `the chain is not in order: ${place} (${nameOf(parent.subject)}) is not the issuer of the one before it, ${nameOf(child.issuer)}`,
+        `the chain is not in order: ${place} (${nameOf(parent.subject)}) is not the issuer of the one before it, ` +
+          nameOf(child.issuer),
       );
     if (!parent.ca) refuse(`${place} (${nameOf(parent.subject)}) is no CA certificate`);
     if (!child.verify(parent.publicKey)) refuse(`${place} (${nameOf(parent.subject)}) did not sign the one before it`);

@@ -5,7 +5,9 @@ import { Secret } from "../domain/secret.ts";
 
 const generate = promisify(generateKeyPair);
 
-/** Parsing costs more than signing, and one order needs its keys several times. As long-lived as the secret itself. */
+/**
+ * Parsing costs more than signing, and one order needs its keys several times. An entry lives as long as its secret.
+ */
 const PARSED = new WeakMap<Secret, KeyObject>();
 
 /** A fresh private key as PKCS#8 PEM. */
@@ -38,7 +40,7 @@ export function privateKeyOf(key: Secret): KeyObject {
   return parsed;
 }
 
-/** The key as targets get it, whatever PEM it came in. Throws OpenSSL's error when it is none. */
+/** The key in the form that targets get, from any PEM form. Throws OpenSSL's error when it is no key. */
 export function asPkcs8(key: Secret): Secret {
   const parsed = privateKeyOf(key);
   const secret = new Secret(parsed.export({ type: "pkcs8", format: "pem" }).toString());
@@ -46,7 +48,7 @@ export function asPkcs8(key: Secret): Secret {
   return secret;
 }
 
-/** null: not a key we make (another curve or size, or not a private key at all). */
+/** null: not a key type that renewd creates (another curve or size, or not a private key at all). */
 export function keyTypeOf(key: Secret): KeyType | null {
   try {
     return keyTypeOfObject(privateKeyOf(key));

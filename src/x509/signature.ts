@@ -1,7 +1,9 @@
 import { type KeyObject, verify } from "node:crypto";
 import { type DerElement, elementsOf, oidContent, readElement, TAG } from "./der.ts";
 
-/** The hash each signature algorithm goes with (RFC 4055, RFC 5758); the key says which algorithm it is. SHA-1 is none to rely on. */
+/**
+ * The hash of each signature algorithm (RFC 4055, RFC 5758); the key says which algorithm it is. SHA-1 is not accepted.
+ */
 const HASHES = new Map(
   Object.entries({
     "1.2.840.113549.1.1.11": "sha256",
@@ -13,14 +15,14 @@ const HASHES = new Map(
   }).map(([oid, hash]) => [Buffer.from(oidContent(oid)).toString("hex"), hash]),
 );
 
-/** What certificates, lists and requests have in common (RFC 5280 §4.1.1): something signed, by which algorithm, and the signature. */
+/** The common form of certificates, lists and requests (RFC 5280 §4.1.1): signed content, algorithm, signature. */
 export interface Signed {
   readonly content: DerElement;
   readonly algorithm: DerElement;
   readonly signature: DerElement;
 }
 
-/** Takes a structure of these three apart. Null: it is none. */
+/** Reads a structure of these three parts. Null: it is none. */
 export function readSigned({ tag, content }: DerElement): Signed | null {
   const [signed, algorithm, signature] = tag === TAG.sequence ? elementsOf(content).toArray() : [];
   if (signed === undefined || algorithm === undefined || signature?.tag !== TAG.bitString) return null;

@@ -69,7 +69,7 @@ describe("the ACME account", () => {
 
   it.each([
     ["", {}, "the CA no longer knows the account"],
-    [" and is told of a changed contact", { contact: ["mailto:new@example.com"] }, "the CA no longer knows the order"],
+    [" and gets a changed contact", { contact: ["mailto:new@example.com"] }, "the CA no longer knows the order"],
   ])(
     "is opened anew with the same key when the CA has forgotten everything%s, and the old order is abandoned",
     async (_case, change, why) => {

@@ -88,7 +88,7 @@ describe("the account of an issuer", () => {
     expect(rolled).toBe(true);
   });
 
-  it("is told of a changed contact once", async () => {
+  it("gets a changed contact once", async () => {
     await order({ name: "moved" });
     const contact = ["mailto:tls@example.com"];
     const updates = (): number =>

@@ -106,7 +106,7 @@ describe("Caddy's acme_server", () => {
       expect(await issuer.revoke?.({ leafPem, privateKey, reason: "superseded" }, running())).toBe("account");
   });
 
-  it("never gives a challenge up, so what it found wrong so far is told when the order's time is up, and the order is kept", async () => {
+  it("never gives a challenge up: its report so far is the outcome at the deadline, and the order is kept", async () => {
     const progress = memoryProgress();
     const attempt = newIssuer({ orderTimeoutMs: 1_500 }).issue(
       request(["nowhere.renewd.test"]),

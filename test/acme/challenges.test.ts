@@ -11,7 +11,10 @@ afterAll(() => ca[Symbol.asyncDispose]());
 
 const DEAD = JSON.stringify({ type: "urn:ietf:params:acme:error:dns", detail: "NXDOMAIN" });
 
-/** The CA says of names that begin with `dead` that they failed, and of those that begin with `slow` that it is still at work. */
+/**
+ * The CA says of names that begin with `dead` that they failed, and of those that begin with `slow` that it is still at
+ * work.
+ */
 function answerByName(): void {
   const names = new Map<string, string>();
   ca.proxy.intercept = async ({ path }, forward) => {
@@ -47,7 +50,7 @@ describe("a name that fails", () => {
       ["dead-2.example.org", "slow-2.example.org", "slow-3.example.org"],
       0,
     ],
-  ])("%s is told with how many the CA really accepted", async (_case, names, othersValid) => {
+  ])("%s is recorded with how many the CA accepted", async (_case, names, othersValid) => {
     answerByName();
     const progress = memoryProgress();
     const attempt = ca.issuer().issue(request(names), progress, ca.solver, running());

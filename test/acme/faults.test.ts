@@ -139,7 +139,7 @@ describe("a CA that limits or fails", () => {
 });
 
 describe("a CA that takes its time", () => {
-  it("to see that its own validations made the order ready is asked until it does, and nothing is ordered twice", async () => {
+  it("to mark an authorized order ready is asked until it does, and nothing is ordered twice", async () => {
     let early = true;
     let pending = 2;
     ca.proxy.intercept = async (incoming, forward) => {

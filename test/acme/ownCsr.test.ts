@@ -29,7 +29,8 @@ function order(wanted: IssueRequest, progress: MemoryProgress = memoryProgress()
 
 /** The requests that finalized an order, as the CA got them. */
 function finalized(since = 0): unknown[] {
-  const csrs = ca.proxy.requests.slice(since).map(({ payload }) => (payload as { csr?: unknown } | null)?.csr); // Any payload of ours is an object.
+  // renewd sends objects only.
+  const csrs = ca.proxy.requests.slice(since).map(({ payload }) => (payload as { csr?: unknown } | null)?.csr);
   return [...new Set(csrs.filter((csr) => csr !== undefined))];
 }
 
@@ -197,7 +198,7 @@ describe("a request made elsewhere is refused before anything is sent to the CA"
     [
       "for fewer names",
       async () => found(await csr({ names: ["other.own.example"] })),
-      `it lacks ${NAME}; it also asks for other.own.example. Make it anew`,
+      `it lacks ${NAME}; it also asks for other.own.example. Create a new request`,
     ],
     [
       "for more names",

@@ -69,7 +69,8 @@ describe("a CA behind a proxy", () => {
 
   it("cannot be reached when that is down, and the message names it", async () => {
     const proxy = `http://127.0.0.1:${await freePort()}`;
-    const message = `Cannot reach proxy ${proxy} to CA "pebble" at ${new URL(ca.proxy.directory).origin}: connection refused.`;
+    const { origin } = new URL(ca.proxy.directory);
+    const message = `Cannot reach proxy ${proxy} to CA "pebble" at ${origin}: connection refused.`;
     await expect(attempt({ proxy })).rejects.toMatchObject({ code: "acme.connection", message });
   });
 });

@@ -70,7 +70,7 @@ describe("an attempt that ends", () => {
     const progress = memoryProgress();
     const wanted = request();
     const dying = new AbortController();
-    // As a killed process: nothing runs after the CA has been told, not even the clean-up.
+    // As a killed process: nothing runs after the request to validate, not even the clean-up.
     const solver = { ...ca.solver, cleanUp: async () => {} };
     progress.beforeSave = (save) => {
       if (save === 4) dying.abort(new Crash());
@@ -82,7 +82,7 @@ describe("an attempt that ends", () => {
     expect(ca.challenges.stored.size).toBe(0);
   });
 
-  it("when the CA could not be told leaves answers that are removed also when one of them turns out to have failed", async () => {
+  it("when the CA was unreachable leaves answers, which are removed even if one has failed meanwhile", async () => {
     const progress = memoryProgress();
     const wanted = request(["one.example.org", "two.example.org"]);
     ca.proxy.intercept = async ({ path }) =>

@@ -49,7 +49,7 @@ describe("the list a certificate names", () => {
     ["missing", 404],
     ["elsewhere", 302],
     ["out of order", 500],
-  ])("that is %s is told with its status, and nothing else is asked", async (_what, status) => {
+  ])("that is %s is reported with its status, and nothing else is requested", async (_what, status) => {
     server.answer = (_request, response) =>
       response.writeHead(status, { location: `${server.url}/other` }).end("<html>");
     const before = server.asked.length;
@@ -86,7 +86,7 @@ describe("the list a certificate names", () => {
     });
   });
 
-  it("that cannot be reached is told so, and waiting ends with the signal", async () => {
+  it("that cannot be reached is reported as such, and waiting ends with the signal", async () => {
     await expect(lists.fetch("http://127.0.0.1:1/1.crl", [fine], running())).rejects.toMatchObject({
       code: "acme.connection",
     });

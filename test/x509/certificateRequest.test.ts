@@ -119,7 +119,8 @@ describe("a private key that comes from elsewhere", () => {
   it.each([
     [
       "SEC 1, behind its curve",
-      `-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n${privateKey.export({ type: "sec1", format: "pem" })}`,
+      "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" +
+        privateKey.export({ type: "sec1", format: "pem" }),
       pkcs8,
     ],
     [

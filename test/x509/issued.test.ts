@@ -59,7 +59,7 @@ describe("what a CA delivered", () => {
     expect(refusal({ privateKey: new Secret(newKeyPem("ecdsa-p256")) })).toContain("issued for another key");
   });
 
-  it("is refused when a requested name is missing, and the name is told", () => {
+  it("is refused when a requested name is missing, and the message names it", () => {
     expect(refusal({ identifiers: names("a.example", "b.example", "c.example") })).toContain(
       "lacks the requested name c.example",
     );

@@ -7,7 +7,7 @@ import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { chooseInstant } from "../rules/suggestion.ts";
 
-/** Planning waits for a poll round, so it is short; what it leaves is due at the next tick. */
+/** Planning waits for a poll round, so a round is short; the rest is due at the next tick. */
 const ROUND_MS = 20_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** After failure 1, 2, 3 …; the last repeats. A CA wants to be asked twice a day at least (RFC 9773 §4.3.3). */
@@ -15,7 +15,7 @@ const BACKOFF_MS = [60_000, 600_000, HOUR_MS, 6 * HOUR_MS];
 /** Polls of a fleet issued together drift apart by up to this fraction of their interval. */
 const SPREAD_FRACTION = 0.05;
 
-/** These are about the CA and not about one certificate: nothing else is asked of it in this round. */
+/** Troubles of the CA, not of one certificate: it gets no more requests in this round. */
 const CA_TROUBLE: ReadonlySet<ErrorCode> = new Set([
   "acme.connection",
   "acme.timeout",
@@ -85,12 +85,15 @@ function isTimeout(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === "TimeoutError";
 }
 
-/** Nothing is asked for a certificate that is replaced or has expired (RFC 9773 §4.3.3), . */
+/** A certificate that is replaced or has expired is not asked about any more (RFC 9773 §4.3.3). */
 function isWorthAsking(version: Version, row: RenewalInfoRecord, now: number): boolean {
   return version.generation === row.generation && version.leaf.notAfter > now;
 }
 
-/** Who issued an imported one nobody has said: most likely the CA that is configured for it. Null: it left the configuration. */
+/**
+ * The issuer of an imported pair is unknown: most likely the configured CA. Null: the certificate left the
+ * configuration.
+ */
 function issuerToAsk({ services }: Context, { certificate, issuer }: Version): string | null {
   const configured = services.certificate(certificate);
   if (configured === null) return null;
@@ -120,7 +123,7 @@ async function noSuggestion({ store, clock }: Context, row: RenewalInfoRecord): 
   return false;
 }
 
-/** A window already known keeps its instant: choosing again at every poll would shift renewals to the window's beginning. */
+/** A known window keeps its instant: a new choice at every poll would shift renewals towards the window's start. */
 async function recordSuggested({ store, clock }: Context, row: RenewalInfoRecord, info: RenewalInfo): Promise<boolean> {
   const now = clock.now();
   const { start, end, explanationUrl, pollAt } = info;
@@ -166,7 +169,7 @@ async function recordSuggested({ store, clock }: Context, row: RenewalInfoRecord
   });
 }
 
-/** What was suggested before stays in force. An answer that makes no sense is told once, not at every poll. */
+/** The last suggestion stays in force. An answer that makes no sense is recorded once, not at every poll. */
 async function recordPollFailed(
   { store, clock, log }: Context,
   row: RenewalInfoRecord,

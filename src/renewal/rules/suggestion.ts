@@ -4,7 +4,7 @@ import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { renewalWindow } from "./window.ts";
 
-/** A CA that cannot be asked for this long no longer keeps the certificate's own window from applying. */
+/** After this long without an answer from the CA, the certificate's own window applies again. */
 const STALE_MS = 3 * DAY_MS;
 
 /** A CA's window for one version, with the instant chosen in it (RFC 9773 §4.2). */
@@ -22,13 +22,13 @@ export function suggestionFor(version: Version, info: RenewalInfoRecord | null):
   return start === null || end === null || renewAt === null ? null : { start, end, renewAt, explanationUrl };
 }
 
-/** The CA's window for this version is open: an order that says it replaces it counts against no limit (RFC 9773 §5), for whatever reason it is made. */
+/** The CA's window for this version is open: an order that `replaces` it counts against no limit (RFC 9773 §5). */
 export function isInsideWindow(version: Version, info: RenewalInfoRecord | null, now: number): boolean {
   const suggestion = suggestionFor(version, info);
   return suggestion !== null && suggestion.start <= now && now < suggestion.end;
 }
 
-/** Uniform over the window (RFC 9773 §4.2), so that all who were told the same window do not come at once. `random` is in [0, 1). */
+/** Uniform over the window (RFC 9773 §4.2), so that clients with the same window spread out. `random` is in [0, 1). */
 export function chooseInstant(
   { start, end }: { readonly start: number; readonly end: number },
   random: number,
@@ -42,7 +42,9 @@ export function ownWindowAt(version: Version, policy: RenewalPolicy, info: Renew
   return suggestionFor(version, info) === null ? dueAt : Math.max(dueAt, (info?.polledAt ?? 0) + STALE_MS);
 }
 
-/** When time alone makes the certificate due: by the CA's suggestion, its own window or as an emergency, whichever comes first. */
+/**
+ * When time alone makes the certificate due: the CA's suggestion, its own window or the emergency, whichever is first.
+ */
 export function nextDueAt(version: Version, policy: RenewalPolicy, info: RenewalInfoRecord | null): number {
   const { emergencyAt } = renewalWindow(version.leaf, policy);
   const suggested = suggestionFor(version, info)?.renewAt ?? Number.POSITIVE_INFINITY;

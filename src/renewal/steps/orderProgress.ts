@@ -47,7 +47,7 @@ export function orderProgress(
     },
     unreserve: () =>
       store.transaction(async (tx) => {
-        // What whoever has taken over has taken for its order is not ours to give back.
+        // If another worker has the lease now, its reservation must stay.
         assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
         await refundLimits(tx, renewal.id);
       }),

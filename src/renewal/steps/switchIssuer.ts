@@ -11,7 +11,7 @@ import { incompatibilities } from "../rules/compatibility.ts";
 const LOOK_TIMEOUT_MS = 30_000;
 const EVENTS_MAX = 500;
 
-/** How long the renewal's present issuer has told it to wait so far. */
+/** How long the renewal's present issuer has made it wait so far. */
 export async function waitedMs(store: Store, { id }: Renewal): Promise<number> {
   const events = await store.events.list({
     renewalId: id,
@@ -31,7 +31,7 @@ export interface IssuerSwitch {
   readonly events: readonly NewEvent[];
 }
 
-/** The first issuer after the present one that nothing speaks against. An order is opened there by the next attempt. */
+/** The first issuer after the present one without an obstacle. The next attempt opens an order there. */
 export async function switchIssuer(
   context: Context,
   renewal: Renewal,

@@ -1,5 +1,5 @@
-// A counting, scriptable TLS proxy in front of an ACME CA: sees what a client asks, and answers in the CA's place where a
-// test says so. It passes the Host header on, because Pebble builds its URLs from it and checks JWS `url` against it.
+// A counting, scriptable TLS proxy in front of an ACME CA: sees what a client asks, and answers in the CA's place where
+// a test says so. It passes the Host header on, because Pebble builds its URLs from it and checks JWS `url` against it.
 import { once } from "node:events";
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { Agent, createServer, request as httpsRequest } from "node:https";

@@ -1,6 +1,6 @@
 // Starts Caddy's `acme_server` (smallstep's ACME): a CA that is not Pebble. It dials real port 80 of what the system's
-// resolver says, so it gets a network of its own and an /etc/hosts of its own. Sockets in the file system lead in and out:
-// they are the only thing both sides see.
+// resolver says, so it gets a network of its own and an /etc/hosts of its own. Sockets in the file system lead in and
+// out: they are the only thing both sides see.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";

@@ -9,7 +9,9 @@ import type { KeyType } from "../../../src/domain/certificate.ts";
 import { newKeyPem } from "./pki.ts";
 
 export interface OwnCsrOptions {
-  /** Subject alternative names, DNS names and IP addresses; others as openssl writes them, such as `email:a@b.example`. */
+  /**
+   * Subject alternative names, DNS names and IP addresses; others as openssl writes them, such as `email:a@b.example`.
+   */
   readonly names: readonly string[];
   readonly commonName?: string;
   readonly keyType?: KeyType;

@@ -23,7 +23,9 @@ export interface PebbleOptions {
   readonly externalAccountKeys?: Readonly<Record<string, string>>;
   /** From 2.10 on: profile → validity in seconds, beside `default`. */
   readonly profiles?: Readonly<Record<string, number>>;
-  /** Knobs such as PEBBLE_VA_NOSLEEP (default 1), PEBBLE_WFE_NONCEREJECT (default 5), PEBBLE_AUTHZREUSE (default 50). */
+  /**
+   * Knobs such as PEBBLE_VA_NOSLEEP (default 1), PEBBLE_WFE_NONCEREJECT (default 5), PEBBLE_AUTHZREUSE (default 50).
+   */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -33,14 +35,16 @@ export interface Pebble extends AsyncDisposable {
   readonly trustPem: string;
   readonly httpPort: number;
   readonly managementUrl: string;
-  /** PEM of the root below which Pebble issues; new at each start. The alternates (PEBBLE_ALTERNATE_ROOTS) count from 1. */
+  /**
+   * PEM of the root below which Pebble issues; new at each start. The alternates (PEBBLE_ALTERNATE_ROOTS) count from 1.
+   */
   rootPem(index?: number): Promise<string>;
   /** From 2.10 on: what renewalInfo answers for this certificate from now on, as JSON text. */
   setRenewalInfo(leafPem: string, answer: string): Promise<void>;
   /**
-   * Resolves when the certificate of a finalized order is made, which goes on after finalize was answered. Whoever asks for
-   * the order at the very moment it ends can stop Pebble for ever: its handler takes the order's read lock twice, and
-   * the writer that sets the certificate may come in between (Order and orderForDisplay in wfe.go, 2.4 and 2.10).
+   * Resolves when the certificate of a finalized order is made, which goes on after finalize was answered. Whoever asks
+   * for the order at the very moment it ends can stop Pebble for ever: its handler takes the order's read lock twice,
+   * and the writer that sets the certificate may come in between (Order and orderForDisplay in wfe.go, 2.4 and 2.10).
    */
   issued(finalizePath: string): Promise<void>;
   stop(): Promise<void>;

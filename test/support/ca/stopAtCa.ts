@@ -8,7 +8,9 @@ export interface StopAtCa {
   release(): void;
 }
 
-/** Holds the first request that matches, before the CA hears of it (`asked`) or with its answer in hand (`answered`). */
+/**
+ * Holds the first request that matches, before the CA hears of it (`asked`) or with its answer in hand (`answered`).
+ */
 export function stopAtCa(
   system: System,
   matches: (request: ProxiedRequest) => boolean,
