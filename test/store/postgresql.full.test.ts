@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => postgres[Symbol.asyncDispose]());
 
 async function createBackend(): Promise<StoreBackend> {
-  const url = await postgres.createDatabase();
+  const url = await postgres.createMigratedDatabase();
   const query = async (sql: string): Promise<string> => {
     const client = new Client({ connectionString: url.reveal() });
     await client.connect();
@@ -69,18 +69,18 @@ describe("a PostgreSQL database", () => {
       "postgresql://",
     ],
     ["the URL is broken", (url: string) => url.replace("@127.0.0.1", "@[::"), "config.invalid", "postgresql://"],
-  ])("when %s, the message says where and what, without the password", async (_, change, code, told) => {
+  ])("when %s, the message says where and what, without the password", async (_, change, code, message) => {
     const url = (await postgres.createDatabase()).reveal();
     const error = await openStore({ kind: "postgresql", url: new Secret(change(url)) }, vault, "test/1").then(
       () => new Error("it opened"),
       (thrown: unknown) => toRenewalError(thrown),
     );
-    expect(error).toMatchObject({ code, message: expect.stringContaining(told) });
+    expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
     expect(everythingOf(error)).not.toContain("database-password");
   });
 
-  test("numbers events in the order of their commits, whoever began first", async () => {
-    const options = { kind: "postgresql", url: await postgres.createDatabase() } as const;
+  test("numbers events in the order of their commits, whichever began first", async () => {
+    const options = { kind: "postgresql", url: await postgres.createMigratedDatabase() } as const;
     const store = await openStore(options, vault, "test/1");
     try {
       const event = (renewalId: string) =>
@@ -106,12 +106,12 @@ describe("a PostgreSQL database", () => {
   });
 
   test("that goes away is an error that names it, and the store works again once it is back", async () => {
-    const url = await postgres.createDatabase();
+    const url = await postgres.createMigratedDatabase();
     const store = await openStore({ kind: "postgresql", url, poolMax: 2 }, vault, "test/1");
     const killer = new Client({ connectionString: url.reveal() });
     await killer.connect();
-    const endSessions =
-      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    const endSessions = `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`;
     try {
       const lost = store.transaction(async (tx) => {
         await tx.certificates.list();
@@ -130,7 +130,8 @@ describe("a PostgreSQL database", () => {
   });
 
   test("a statement that failed inside a transaction cannot be swallowed and committed over", async () => {
-    const store = await openStore({ kind: "postgresql", url: await postgres.createDatabase() }, vault, "test/1");
+    const url = await postgres.createMigratedDatabase();
+    const store = await openStore({ kind: "postgresql", url }, vault, "test/1");
     try {
       const swallowed = store.transaction(async (tx) => {
         await tx.renewals.list({ limit: -1 }).catch(() => {});

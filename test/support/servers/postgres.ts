@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { Secret } from "../../../src/domain/secret.ts";
+import { openStore, openVault } from "../../../src/store/index.ts";
 import type { IssuedPair } from "../ca/pki.ts";
 import { freePort } from "../freePort.ts";
 import { type Layout, pairPaths, type SystemUser, writePair } from "../pairs/pairDirectory.ts";
@@ -27,11 +28,13 @@ export interface Postgres extends AsyncDisposable {
   readonly password: string;
   /** A new, empty database; its URL goes over TCP. */
   createDatabase(): Promise<Secret>;
+  /** A new database with renewd's tables and no row: a copy of one that was migrated once, so it costs a file copy. */
+  createMigratedDatabase(): Promise<Secret>;
   /** As clients see a server that goes away: its connections end with an error. */
   stop(): Promise<void>;
 }
 
-/** A real PostgreSQL in a temporary directory, on a free port of 127.0.0.1. One per test file is enough: see createDatabase. */
+/** A real PostgreSQL in a temporary directory, on a free port of 127.0.0.1. One per test file is enough. */
 export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Postgres> {
   const binaries = await findBinaries();
   const owner = await serverUser();
@@ -64,7 +67,7 @@ export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Post
       dataDirectory,
       tlsDirectory,
       password: PASSWORD,
-      createDatabase: createDatabases(port),
+      ...databasesOf(port),
       stop,
       [Symbol.asyncDispose]: dispose,
     };
@@ -122,7 +125,12 @@ async function serve(
     "listen_addresses=127.0.0.1",
     `port=${port}`,
     `unix_socket_directories=${directory}`,
+    // Data that lives as long as a test needs no log to recover from and no cleaning.
     "fsync=off",
+    "full_page_writes=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "autovacuum=off",
     "max_connections=60",
   ];
   const args = ["-D", join(directory, "data"), ...settings.flatMap((setting) => ["-c", setting])];
@@ -161,19 +169,44 @@ async function end(server: ChildProcess): Promise<void> {
   clearTimeout(forced);
 }
 
-function createDatabases(port: number): () => Promise<Secret> {
-  let made = 0;
+type Databases = Pick<Postgres, "createDatabase" | "createMigratedDatabase">;
+
+const EMPTY = "template0";
+const MIGRATED = "migrated";
+
+function databasesOf(port: number): Databases {
+  let created = 0;
+  let template: Promise<void> | null = null;
   const url = (database: string): string => `postgresql://renewd:${PASSWORD}@127.0.0.1:${port}/${database}`;
-  return async () => {
-    made += 1;
-    const name = `test_${made}`;
-    const client = new Client({ connectionString: url("postgres") });
-    await client.connect();
-    try {
-      await client.query(`create database ${name}`);
-    } finally {
-      await client.end();
-    }
+  const create = async (name: string, from: string): Promise<Secret> => {
+    await query(url("postgres"), `create database ${name} template ${from}`);
     return new Secret(url(name));
   };
+  const next = (): string => `test_${++created}`;
+  return {
+    createDatabase: () => create(next(), EMPTY),
+    async createMigratedDatabase() {
+      template ??= create(MIGRATED, EMPTY).then(migrate);
+      await template;
+      return create(next(), MIGRATED);
+    },
+  };
+}
+
+/** The row that ties a database to its master key goes: each copy meets a key of its own. */
+async function migrate(url: Secret): Promise<void> {
+  const vault = await openVault({ key: new Secret(Buffer.alloc(32).toString("base64")) });
+  const store = await openStore({ kind: "postgresql", url, poolMax: 1 }, vault, "test/template");
+  await store.close();
+  await query(url.reveal(), "delete from meta");
+}
+
+async function query(url: string, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
 }
