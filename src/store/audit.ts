@@ -27,7 +27,7 @@ export interface HistoryAudit {
 const PAGE_ROWS = 1_000;
 
 /**
- * Reads the whole history as it is at one instant and checks every event against its seal and its number. Finds what was
+ * Reads the history as it is at one instant; checks every event against its seal and its number. Finds what was
  * edited, deleted or added behind renewd's back by anyone without the master key. It cannot see that the whole
  * database was put back to an earlier state: that is a history without a fault.
  */

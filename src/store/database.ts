@@ -43,7 +43,7 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
 
 const CHECK = "masterKeyCheck";
 
-/** The first start leaves a sealed word; whoever cannot open it is refused now and not at the first renewal. */
+/** The first start leaves a sealed word. A process that cannot open it is refused now, not at its first renewal. */
 async function checkMasterKey(db: Db, vault: Vault): Promise<void> {
   const identity = recordIdentity("meta", CHECK);
   const sealed =

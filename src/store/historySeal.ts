@@ -7,7 +7,7 @@ export type HistoryHead = Schema["historyHead"];
 
 const HEAD_ID = 1;
 
-/** Over what the database gives back, its number included: no row can stand for another, and none be made without the master key. */
+/** Over the stored columns and the number: no row can replace another, and none can be created without the key. */
 export function sealOf(
   vault: Vault,
   { seq, at, type, certificate, renewalId, target, worker, detail }: Omit<EventRow, "seal">,
@@ -26,8 +26,8 @@ export async function readHead(db: Db): Promise<HistoryHead | null> {
 }
 
 /**
- * Takes the numbers of the next `count` events and returns the first. The caller holds what keeps every other writer out
- * until its transaction ends. A database from before sealing begins here, behind the events it has.
+ * Takes the numbers of the next `count` events and returns the first. The caller holds the lock that keeps
+ * other writers out until its transaction ends. A database from before sealing starts sealing after its last event.
  */
 export async function takeNumbers(trx: Db, vault: Vault, count: number): Promise<number> {
   const head = await readHead(trx);

@@ -20,7 +20,7 @@ export async function openStore(options: StoreOptions, vault: Vault, worker: str
   return storeRepositories(await openDatabase(options, vault), vault, worker);
 }
 
-/** What opening does anyway, told: the schema version before and after. */
+/** Migrates, as every opening does, and reports the schema version before. */
 export async function migrateStore(
   options: StoreOptions,
   vault: Vault,
@@ -30,7 +30,7 @@ export async function migrateStore(
   return { where, before: versionBefore };
 }
 
-/** Whether the history is as renewd wrote it. */
+/** Checks that the history is as renewd wrote it. */
 export async function auditStore(options: StoreOptions, vault: Vault, signal: AbortSignal): Promise<HistoryAudit> {
   const database = await openDatabase(options, vault);
   try {

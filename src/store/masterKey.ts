@@ -7,7 +7,7 @@ export const MASTER_KEY_BYTES = 32;
 /** base64 of 32 bytes is 44 characters; anything much longer is some other file. */
 const FILE_BYTES_MAX = 256;
 
-/** Reads the master key, making the file on first use. Processes that start at once all get the same key. */
+/** Reads the master key; creates the file on first use. Processes that start at once all get the same key. */
 export async function masterKeyFromFile(path: string): Promise<Buffer> {
   const file = resolve(path);
   try {
@@ -56,8 +56,8 @@ async function readKey(file: string): Promise<Buffer | null> {
 }
 
 /**
- * A key is written whole and synced under a name of its own, then linked: `link` fails when the name exists, so the first
- * process wins, nobody reads half a key, and a key is on disk before anything is sealed with it.
+ * The key is written and synced under a draft name, then linked. `link` fails when the name exists: the first process
+ * wins, no process reads half a key, and the key is on disk before anything is sealed with it.
  */
 async function createKey(file: string): Promise<Buffer> {
   const directory = dirname(file);
@@ -76,7 +76,7 @@ async function createKey(file: string): Promise<Buffer> {
   }
   await syncDirectory(directory);
   const key = await readKey(file);
-  if (key === null) throw new RenewalError("config.secret", `master key ${file} vanished while it was made`);
+  if (key === null) throw new RenewalError("config.secret", `master key ${file} vanished while it was created`);
   return key;
 }
 

@@ -50,7 +50,7 @@ export async function transactionRepositories<T>(
   const result = await database.scope
     .run(scope, () => work(tx))
     .finally(() => {
-      // What the work left running behind its back is outside again.
+      // Calls that the work left running are outside the transaction from here on.
       scope.open = false;
     });
   await outbox.flush();

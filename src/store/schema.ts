@@ -11,7 +11,7 @@ import type { Version } from "../domain/version.ts";
 
 export type Dialect = "sqlite" | "postgresql";
 
-/** Truth values are kept as 0 and 1: SQLite has no boolean. */
+/** 0 or 1: SQLite has no boolean. */
 type Flag = number;
 /** JSON as text: the same in both dialects, read back through `json.ts`. */
 type Json = string;
@@ -36,7 +36,7 @@ export interface Schema {
   renewalInfos: RenewalInfoRecord;
   /** `seal` is null in rows older than sealing. */
   events: Omit<HistoryEvent, "detail"> & { detail: Json; seal: string | null };
-  /** One row: events are numbered without gaps from `firstSealed` to `last`. Its seal is over both, so that whoever deletes the newest cannot adjust them. */
+  /** One row: events have every number from `firstSealed` to `last`. The seal covers both. */
   historyHead: { id: number; firstSealed: number; last: number; seal: string };
   /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
   orderScopes: { scope: string; renewalId: string };
@@ -58,7 +58,7 @@ export interface Schema {
   meta: { name: string; value: string };
 }
 
-/** A connection pool or one transaction of it: every port works over either. */
+/** A connection pool or one of its transactions: every port works with both. */
 export type Db = Kysely<Schema>;
 
 /** Runs `work` in the transaction `db` already is, or in a new one. */

@@ -4,16 +4,16 @@ import { Secret } from "../domain/secret.ts";
 import { MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./masterKey.ts";
 
 /**
- * Seals values for the database. `identity` says which record and column a value belongs to and is authenticated with it:
- * a ciphertext copied to another row, or an older one put back under another identity, does not open.
+ * Seals values for the database. `identity` names the record and column of a value and is authenticated with it: a
+ * ciphertext that was copied to another row does not open.
  */
 export interface Vault {
-  /** Tells master keys apart without telling anything about them. */
+  /** Distinguishes master keys and reveals nothing about them. */
   readonly keyId: string;
   seal(identity: string, secret: Secret): string;
   /** Throws `store.sealed` when the master key does not fit or the value was altered or moved. */
   open(identity: string, sealed: string): Secret;
-  /** HMAC-SHA256 in base64url: only who has the master key can make one, and nobody can turn one into another. */
+  /** HMAC-SHA256 in base64url: creating one needs the master key. */
   authenticate(text: string): string;
 }
 
@@ -49,7 +49,7 @@ function vaultOver(masterKey: Buffer): Vault {
   return {
     keyId,
     seal(identity, secret) {
-      // A key of its own for each value: the master key encrypts random keys only, never data, however many records there are.
+      // One data key per value: the master key encrypts only random keys, never data.
       const dataKey = randomBytes(MASTER_KEY_BYTES);
       const wrapped = encrypt(wrappingKey, `${header}:key:${identity}`, dataKey);
       const data = encrypt(dataKey, `${header}:data:${identity}`, Buffer.from(secret.reveal(), "utf8"));

@@ -110,7 +110,7 @@ describe("a backup file", () => {
     await bench.backUp(from);
   });
 
-  test("is its owner's alone, tells nothing of what is in it, and nothing is left beside it", async () => {
+  test("is readable by its owner only, reveals no content, and leaves nothing beside it", async () => {
     expect(((await stat(bench.path())).mode & 0o777).toString(8)).toBe("600");
     const content = await readFile(bench.path(), "latin1");
     for (const planted of [NAME, "www.example.org", "ca.example", "renewal.planned", "SQLite format"])
@@ -121,7 +121,7 @@ describe("a backup file", () => {
     ).toEqual([]);
   });
 
-  test("is not overwritten unless told, and then replaced whole", async () => {
+  test("is overwritten only with --force, and then replaced whole", async () => {
     const before = await readFile(bench.path());
     await expect(bench.backUp(from)).rejects.toMatchObject({
       code: "backup.file",
@@ -133,7 +133,7 @@ describe("a backup file", () => {
     await bench.restore(bench.sqlite("restored.db"));
   });
 
-  test("of two made at once under one name one is there, whole, and the other is refused", async () => {
+  test("of two created at once under one name one exists, whole, and the other is refused", async () => {
     const results = await Promise.allSettled([
       bench.backUp(from, "race"),
       bench.backUp(from, "race"),

@@ -119,7 +119,7 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       expect((await certificates.due(NOW, 1)).map(({ name }) => name)).toEqual(["b"]);
     });
 
-    test("the next check is moved only by whoever saw the last word about it", async () => {
+    test("the next check is moved only by a process that saw the current instant", async () => {
       const { certificates } = bench().store;
       await certificates.sync([www], NOW);
       const seen = record({ name: "www", digest: "1" });
@@ -203,7 +203,7 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
   });
 
   describe("accounts and challenges", () => {
-    test("an account is made once however many ask, and remembers its URL", async () => {
+    test("an account is created once when several ask, and keeps its URL", async () => {
       const { store, another } = bench();
       const other = await another();
       const [one, two] = await Promise.all([

@@ -72,7 +72,7 @@ export function cursorTests(bench: () => StoreBench): void {
   });
 
   describe("rehearsals", () => {
-    test("are claimed like looks, apart from them, and begin anew when the configuration changed", async () => {
+    test("are claimed like observations, apart from them, and start again when the configuration changed", async () => {
       const { certificates } = bench().store;
       await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
       const claims = await Promise.all(
@@ -105,7 +105,7 @@ export function cursorTests(bench: () => StoreBench): void {
     });
   });
 
-  describe("looks at endpoints", () => {
+  describe("endpoint observations", () => {
     test("are claimed once each, most overdue first, and again when their time has come", async () => {
       const { certificates } = bench().store;
       await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);

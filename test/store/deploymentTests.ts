@@ -21,7 +21,7 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       expect(await deployments.get("www", "lb")).toBeNull();
     });
 
-    test("wanting a newer generation starts afresh but keeps what is deployed and its receipt", async () => {
+    test("wanting a newer generation clears attempts but keeps what is deployed and its receipt", async () => {
       const { deployments } = bench().store;
       await deployments.want("www", ["lb"], 1);
       const done = { deployedGeneration: 1, deployedAt: NOW, receipt: { arn: "arn:aws:acm:x", files: 2 } };
@@ -87,7 +87,7 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       expect(await deployments.get("www", "lb")).toEqual(deployment({ receipt: { arn: "arn" }, fence: 1 }));
     });
 
-    test("whoever deploys to a target while it is forgotten writes nothing", async () => {
+    test("a deployment that runs while its target is forgotten writes nothing", async () => {
       const { deployments } = bench().store;
       await deployments.want("www", ["lb"], 1);
       const claimed = await deployments.claim("www", "lb", NOW, LEASE_MS);

@@ -53,7 +53,7 @@ export function historyTests(bench: () => StoreBench): void {
       },
     );
 
-    test("a transaction may tell of ten thousand things", async () => {
+    test("a transaction may write ten thousand events", async () => {
       const { store } = bench();
       await store.transaction(async (tx) => {
         for (let n = 0; n < 10_000; n += 1) await tx.events.append(event({ detail: { n } }));
@@ -153,7 +153,7 @@ export function historyTests(bench: () => StoreBench): void {
       expect([await store.renewals.get("r"), await store.events.list({ limit: 9 })]).toEqual([null, []]);
     });
 
-    test("refuses the outer store inside it instead of waiting for itself for ever", async () => {
+    test("refuses the outer store inside it instead of blocking itself", async () => {
       const { store } = bench();
       const misuse = "used inside its own transaction";
       await expect(store.transaction(() => store.certificates.list())).rejects.toThrow(misuse);

@@ -17,7 +17,7 @@ export function processTests(bench: () => StoreBench): void {
     test("that start at once on an empty database agree on its tables and master key", async () => {
       const { masterKeyFile, backend } = bench();
       const { options } = backend;
-      // A file of its own: the bench's store has already made the tables of this one's database.
+      // Another file: the bench's store has already created the tables of its own.
       const fresh =
         options.kind === "sqlite" ? { ...options, file: join(`${options.file}-fresh`, "renewd.db") } : options;
       if (options.kind === "postgresql") await backend.run("drop schema public cascade; create schema public");

@@ -41,7 +41,7 @@ export function renewalTests(bench: () => StoreBench): void {
       expect(await store.renewals.insert(renewal({ id: "c" }))).toBe(true);
     });
 
-    test("of several for the same names one orders at a time, and one that ended or backs off does not keep the others waiting", async () => {
+    test("one renewal at a time orders for a set of names; one that ended or backs off does not block it", async () => {
       const { store, another } = bench();
       const other = await another();
       for (const id of ["a", "b"]) await store.renewals.insert(renewal({ id, certificate: id, state: "issuing" }));
@@ -83,7 +83,7 @@ export function renewalTests(bench: () => StoreBench): void {
       expect(await renewals.claim("unknown", NOW, LEASE_MS)).toBeNull();
     });
 
-    test("what killed its worker three times in a row waits before it is claimed again, and what died with it for another time", async () => {
+    test("a renewal whose worker died three times in a row waits before it is claimed again", async () => {
       const { renewals } = bench().store;
       const ids = ["a", "b"];
       for (const id of ids) await renewals.insert(renewal({ id, certificate: id }));

@@ -15,7 +15,7 @@ export function replacementTests(bench: () => StoreBench): void {
       ...patch,
     });
 
-    test("have members until they are cancelled; of several the one that replaces the latest generation counts", async () => {
+    test("have members until cancelled; the one that replaces the latest generation counts", async () => {
       const { replacements } = bench().store;
       const many = Array.from({ length: 2_500 }, (_, index) => ({
         replacement: "a",
@@ -48,7 +48,7 @@ export function replacementTests(bench: () => StoreBench): void {
       expect(await replacements.memberships()).toHaveLength(2_500);
     });
 
-    test("tell each member how many of the waves before are not done; who left the configuration is waited for by nobody", async () => {
+    test("count the members of earlier waves that are not done, without those removed from configuration", async () => {
       const { replacements, certificates, versions } = bench().store;
       const names = ["a", "b", "c", "d"];
       await certificates.sync(

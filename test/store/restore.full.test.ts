@@ -81,7 +81,7 @@ describe("a backup", () => {
     });
   });
 
-  test("of a certificate the backup never knew, configured again, begins above what may have been deployed", async () => {
+  test("a certificate that the backup does not know starts above what may have been deployed", async () => {
     const to = bench.sqlite("unknown.db");
     await bench.restore(to);
     await bench.withStore(to, async (store) => {

@@ -56,7 +56,7 @@ describe("an SQLite file", () => {
     expect(await mode(file)).toBe("600");
   });
 
-  test("keeps its lock when its own process opens the file a second time, or the last of the others to end would delete the journal under it", async () => {
+  test("keeps its lock when its own process opens the file again: no other process deletes the journal", async () => {
     const file = join(directory, "twice.db");
     const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
     const { ino } = await stat(file);
@@ -134,7 +134,7 @@ describe("an SQLite file", () => {
     }
   });
 
-  test("kept locked by a process that hangs is an error that says so, not a wait for ever", async () => {
+  test("kept locked by a process that hangs is an error that says so, not an endless wait", async () => {
     const file = join(directory, "locked.db");
     const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
     using writer = new DatabaseSync(file);

@@ -26,7 +26,7 @@ describe("a sealed value", () => {
     expect(thrownBy(() => vault.open("version:www:4:key", sealed))).toMatchObject(refusal);
   });
 
-  test("is different each time, tells its format and key, and never its content", async () => {
+  test("is different each time, shows its format and key id, and never its content", async () => {
     const vault = await openVault({ key: keyOf(1) });
     const [one, two] = [vault.seal("a", new Secret("content")), vault.seal("a", new Secret("content"))];
     expect(one).toMatch(/^renewd-sealed:1:[0-9a-f]{16}:[\w-]+:[\w-]+$/);
@@ -74,7 +74,7 @@ describe("the master key", () => {
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  test("is made once, for its owner only, whoever starts at the same time", async () => {
+  test("is created once, for its owner only, when several start at the same time", async () => {
     const folder = join(directory, "first", "run");
     const file = join(folder, "master.key");
     const vaults = await Promise.all(Array.from({ length: 8 }, () => openVault({ file })));

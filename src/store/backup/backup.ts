@@ -15,8 +15,8 @@ export interface BackupReport {
 }
 
 /**
- * Writes the whole store as it is at one instant into `file`, sealed under the master key. Workers go on meanwhile. The file
- * appears whole or not at all. Throws `backup.file` when it exists, unless `replace`.
+ * Writes the store as it is at one instant into `file`, sealed under the master key. Workers continue meanwhile. The
+ * file appears complete or not at all. Throws `backup.file` when it exists, unless `replace`.
  */
 export async function backupStore(
   from: StoreOptions,

@@ -37,17 +37,20 @@ type Row = Readonly<Record<string, unknown>>;
 export type RowsByTable = Readonly<Record<string, number>>;
 
 export interface CopyOptions {
-  /** Let others write to the source meanwhile and copy it as it was at one instant. Without it the source stands still. */
+  /** Copy the source as it was at one instant while others write. Without it nobody can write meanwhile. */
   readonly snapshot?: boolean;
-  /** Refuse a source that other renewd processes use; `now` in ms since epoch. Only for moving: two installations would go on from one state. */
+  /**
+   * Refuse a source that other renewd processes use; `now` in ms since epoch. For moving: otherwise two installations
+   * would continue from one state.
+   */
   readonly unused?: { readonly now: number };
   /** Part of the transaction that fills the destination. */
   readonly afterwards?: (destination: Database, writer: Db) => Promise<void>;
 }
 
 /**
- * Copies an installation into an empty database of either dialect: all of it or nothing, history with its numbers, sealed
- * values as they are, so both need the same master key.
+ * Copies an installation into an empty database of either dialect: everything or nothing. History keeps its numbers.
+ * Sealed values stay as they are, so both databases need the same master key.
  */
 export async function copyStore(
   from: StoreOptions,
@@ -56,7 +59,7 @@ export async function copyStore(
   options: CopyOptions = {},
   signal?: AbortSignal,
 ): Promise<RowsByTable> {
-  // One connection: whoever else is connected is somebody else.
+  // One connection only: every other session is then another process.
   const source = await openDatabase(from.kind === "postgresql" ? { ...from, poolMax: 1 } : from, vault);
   try {
     if (options.unused !== undefined) await refuseUsed(source, options.unused.now);
@@ -119,10 +122,9 @@ async function copyTable(
     signal?.throwIfAborted();
     const after =
       last === undefined ? sql`1 = 1` : sql`(${columns}) > (${sql.join(key.map((column) => last?.[column]))})`;
-    const { rows } =
-      await sql<Row>`select * from ${sql.table(table)} where ${after} order by ${columns} limit ${sql.lit(PAGE_ROWS)}`.execute(
-        reader,
-      );
+    const page = sql<Row>`select * from ${sql.table(table)} where ${after}
+      order by ${columns} limit ${sql.lit(PAGE_ROWS)}`;
+    const { rows } = await page.execute(reader);
     if (rows.length === 0) return copied;
     await insertRows(writer, table, rows);
     copied += rows.length;
@@ -133,9 +135,9 @@ async function copyTable(
 async function insertRows(writer: Db, table: string, rows: readonly Row[]): Promise<void> {
   const columns = Object.keys(rows[0] ?? {});
   const values = rows.map((row) => sql`(${sql.join(columns.map((column) => row[column]))})`);
-  // Opening the destination has already left its own check of the same master key in "meta".
+  // Opening the destination has already written its own check of the same master key to "meta".
   const known = table === "meta" ? sql`on conflict do nothing` : sql``;
-  await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(values)} ${known}`.execute(
-    writer,
-  );
+  const insert = sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))})
+    values ${sql.join(values)} ${known}`;
+  await insert.execute(writer);
 }

@@ -3,8 +3,8 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { Database } from "../database.ts";
 
 /**
- * Throws `request.invalid` while other renewd processes have the database open or a worker holds a lease: workers are quiet
- * for days between renewals, so leases alone would not tell that they run. `now` in ms since epoch.
+ * Throws `request.invalid` while other renewd processes have the database open or a worker holds a lease. Workers are
+ * quiet for days between renewals, so leases alone do not show that they run. `now` in ms since epoch.
  */
 export async function refuseUsed(database: Database, now: number): Promise<void> {
   const users = database.dialect === "sqlite" ? await isOpenElsewhere(database) : await hasOtherSessions(database);
@@ -19,7 +19,7 @@ export async function refuseUsed(database: Database, now: number): Promise<void>
   );
 }
 
-/** Leaving WAL mode needs the file alone (sqlite.org/wal.html), so it fails while any other connection exists, however idle. */
+/** Leaving WAL mode fails while any other connection exists, even an idle one (sqlite.org/wal.html). */
 async function isOpenElsewhere({ db }: Database): Promise<boolean> {
   try {
     await sql`pragma journal_mode = delete`.execute(db);
@@ -33,9 +33,10 @@ async function isOpenElsewhere({ db }: Database): Promise<boolean> {
 
 /** Sessions of our name, or of the name the connection URL gives them. */
 async function hasOtherSessions({ db }: Database): Promise<boolean> {
-  const { rows } =
-    await sql<object>`select 1 as found from pg_stat_activity where datname = current_database() and usename = current_user
-    and application_name = current_setting('application_name') and pid <> pg_backend_pid() limit 1`.execute(db);
+  const { rows } = await sql<object>`select 1 as found from pg_stat_activity where datname = current_database()
+    and usename = current_user and application_name = current_setting('application_name') and pid <> pg_backend_pid() limit 1`.execute(
+    db,
+  );
   return rows.length > 0;
 }
 

@@ -13,7 +13,7 @@ import { type SealedHeader, unsealFile } from "./sealedFile.ts";
 import { fileStep, withWorkDirectory } from "./workDirectory.ts";
 
 export interface RestoreOptions {
-  /** Where the opened backup lies meanwhile; made when missing. */
+  /** Holds the opened backup meanwhile; created when missing. */
   readonly workDirectory: string;
   /** Names this process in the events `mark` writes. */
   readonly worker: string;
@@ -47,7 +47,7 @@ export async function restoreStore(
     if (header.schemaVersion > schemaVersion) {
       throw new RenewalError(
         "store.unavailable",
-        `${source}: was made by a newer renewd (schema ${header.schemaVersion}, this one knows ${schemaVersion})`,
+        `${source}: was written by a newer renewd (schema ${header.schemaVersion}, this one knows ${schemaVersion})`,
       );
     }
     const rows = await copyStore(

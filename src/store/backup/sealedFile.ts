@@ -6,8 +6,8 @@ import { Secret } from "../../domain/secret.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 
 /**
- * A file under a key of its own, which the vault wraps: one line `renewd-backup:1 {header}`, then IV, ciphertext and tag of
- * AES-256-GCM with that line as additional data. The header holds what must be known before opening; nothing of the contents.
+ * A file encrypted under its own key, which the vault wraps: a line `renewd-backup:1 {header}`, then IV, ciphertext and
+ * tag of AES-256-GCM with that line as additional data. The header says what opening needs; nothing about the contents.
  */
 const MAGIC = "renewd-backup:1 ";
 const HEADER_BYTES_MAX = 4_096;

@@ -45,7 +45,7 @@ export class StoreDriver implements Driver {
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<WireConnection> {
-    // On SQLite this would wait for itself for ever, on PostgreSQL it would silently be outside the transaction.
+    // On SQLite this would wait for itself and never end; on PostgreSQL it would silently be outside the transaction.
     if (this.#scope.getStore()?.open) {
       throw new RenewalError(
         "internal.bug",
@@ -100,13 +100,13 @@ class WireConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const { rows, written } = await this.statement(query.sql, query.parameters);
-    // Boundary: Kysely derives R from `schema.ts`; that the tables match it is what the migrations and their tests are for.
+    // Boundary: Kysely derives R from `schema.ts`; migrations and their tests make the tables match it.
     // The copy makes plain objects of node:sqlite's rows, which have no prototype.
     const plain = rows.map((row) => ({ ...row })) as R[];
     return written === null ? { rows: plain } : { rows: plain, numAffectedRows: BigInt(written) };
   }
 
-  // biome-ignore lint/correctness/useYield: the interface wants a generator; lists are bounded, so nothing here streams.
+  // biome-ignore lint/correctness/useYield: the interface wants a generator; nothing here streams.
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
     throw new RenewalError("internal.bug", "the store does not stream queries");
   }
@@ -122,11 +122,11 @@ function wireOf(connection: DatabaseConnection): WireConnection {
 }
 
 /**
- * Makes both dialects agree where they would not. Jittered instants may be fractions: SQLite would keep them, PostgreSQL
+ * Makes both dialects store the same. Jittered instants may be fractions: SQLite would keep them, PostgreSQL would
  * refuse them; rounding up never acts early. PostgreSQL text holds no NUL, which a hostile peer's message may contain.
  */
 export function toStorable(value: unknown): Storable {
-  // Booleans come from Kysely's own look at the schema; our columns hold 0 and 1.
+  // Booleans come from Kysely's own queries of the schema; our columns hold 0 and 1.
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "string") return value.replaceAll("\0", "\uFFFD");
   if (typeof value === "number" && Number.isFinite(value)) return Math.ceil(value);

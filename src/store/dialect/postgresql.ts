@@ -12,11 +12,11 @@ import { type Source, StoreDriver, type TransactionScope, type Wire } from "./dr
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** Nothing but statements happens inside a transaction: one that idles belongs to a stopped process and holds its rows from others. */
+/** Transactions run only statements: an idle one belongs to a stopped process and blocks its rows for others. */
 const IDLE_TRANSACTION_TIMEOUT_MS = 10_000;
 const POOL_MAX = 10;
 
-/** SQLSTATE classes (PostgreSQL documentation, appendix A) that are a mistake in our statements rather than the database's state. */
+/** SQLSTATE classes that mean a mistake in our statements (PostgreSQL documentation, appendix A). */
 const OUR_MISTAKES = ["0A", "22", "23", "42", "P0"];
 
 export function postgresDialect(source: Source, scope: TransactionScope): KyselyDialect {
@@ -79,7 +79,7 @@ function wireOver(client: PoolClient): Wire {
           throw new RenewalError("internal.bug", "a transaction went on after a failed statement");
         return { rows: result.rows, written: result.command === "SELECT" ? null : result.rowCount };
       } catch (thrown) {
-        // Not an answer of the server, or its last one: the connection's state is unknown and must not return to the pool.
+        // No answer of the server, or its last one: the connection's state is unknown, so it leaves the pool.
         broken ||= thrown instanceof DatabaseError ? thrown.severity === "FATAL" : !(thrown instanceof RenewalError);
         throw thrown;
       }

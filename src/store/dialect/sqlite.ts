@@ -14,12 +14,12 @@ import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 
 /**
  * How long a statement waits for another process's write. The wait is ours, not SQLite's own busy handler: that one
- * blocks the thread, which stops timers and handshakes, and two stores of one process would wait for each other in vain.
+ * blocks the thread, which stops timers and handshakes, and two stores of one process would block each other.
  */
 const BUSY_TIMEOUT_MS = 5_000;
 const BUSY_POLL_MAX_MS = 10;
 
-/** Primary result codes (sqlite.org/rescode.html) that are a mistake in our statements rather than the database's state. */
+/** Primary result codes that mean a mistake in our statements (sqlite.org/rescode.html). */
 const OUR_MISTAKES: readonly number[] = [1, 19, 20, 21, 25]; // ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE
 const SQLITE_BUSY = 5;
 
@@ -32,7 +32,7 @@ export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDi
   };
 }
 
-/** Kysely asks for inheritance here: SQLite's DDL is transactional, which is what makes two first starts at once safe. */
+/** Kysely asks for inheritance here. SQLite's DDL is transactional: two first starts at once are safe. */
 class TransactionalSqliteAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
@@ -57,8 +57,8 @@ export async function sqliteSource(path: string): Promise<Source> {
 }
 
 /**
- * SQLite gives its -wal and -shm files the mode of the database file, so that one is made first. One that exists is never opened
- * here: closing it would drop the locks that another connection of this process holds on it (POSIX fcntl;
+ * SQLite gives its -wal and -shm files the mode of the database file, so this file is created first. An existing one is
+ * never opened here: closing it would drop the locks that another connection of this process holds on it (POSIX fcntl;
  * sqlite.org/howtocorrupt.html §2.2), and the next process to end would delete the journal from under us.
  */
 async function prepareFile(file: string): Promise<void> {
@@ -97,7 +97,7 @@ function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> 
     return giveUp;
   };
   return {
-    // A transaction that reads first and writes later cannot fail with SQLITE_BUSY_SNAPSHOT when it is a writer from the start.
+    // A transaction that is a writer from its start cannot fail with SQLITE_BUSY_SNAPSHOT later.
     begin: "begin immediate",
     // Reading in WAL mode keeps the state of its first statement while others write (sqlite.org/isolation.html).
     beginSnapshot: "begin deferred",

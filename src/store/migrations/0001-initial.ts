@@ -3,16 +3,16 @@ import type { Migration } from "kysely/migration";
 import type { Dialect } from "../schema.ts";
 
 type Column = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder;
-/** A migration outlives the schema it made, so it is written against no table type. */
+/** A migration outlives the schema it created, so it uses no table type. */
 type Tables = Kysely<unknown>;
 
 const required: Column = (column) => column.notNull();
 const zero: Column = (column) => column.notNull().defaultTo(0);
-/** As `ACTIVE_STATES` was when this migration was written; queries must name the same list to use the partial indexes. */
+/** `ACTIVE_STATES` when this migration was written. Queries must name the same list to use the partial indexes. */
 const ACTIVE = sql<boolean>`state in ('planned', 'issuing', 'deploying', 'verifying')`;
 
 export function initial(dialect: Dialect): Migration {
-  // Names sort by bytes in SQLite; in PostgreSQL by the server's language unless told.
+  // Names sort by bytes in SQLite; PostgreSQL uses the server's language by default.
   const name = dialect === "sqlite" ? "text" : sql`text collate "C"`;
   return {
     async up(db: Tables) {

@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 
-/** What a restored database must not forget: that the live endpoints may be ahead of it, and which generations they may hold. */
+/** After a restore: live endpoints may be ahead of the database, up to which generation. */
 export function restored(): Migration {
   return {
     async up(db: Kysely<unknown>) {

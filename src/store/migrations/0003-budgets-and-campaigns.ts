@@ -5,7 +5,7 @@ import type { Dialect } from "../schema.ts";
 type Column = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder;
 const required: Column = (column) => column.notNull();
 
-/** What is used of the CAs' limits, fallback issuers, revocations, and replacements of many certificates at once. */
+/** Use of the CAs' limits, fallback issuers, revocations, and replacements of many certificates at once. */
 export function budgetsAndCampaigns(dialect: Dialect): Migration {
   const name = dialect === "sqlite" ? "text" : sql`text collate "C"`;
   return {

@@ -22,9 +22,8 @@ export function renewalInfos(dialect: Dialect): Migration {
         .addColumn("error_message", "text")
         .execute();
       await db.schema.createIndex("renewal_infos_next_poll_at").on("renewal_infos").column("next_poll_at").execute();
-      await sql`insert into renewal_infos (certificate, generation, next_poll_at) select certificate, max(generation), 0 from versions group by certificate`.execute(
-        db,
-      );
+      await sql`insert into renewal_infos (certificate, generation, next_poll_at)
+        select certificate, max(generation), 0 from versions group by certificate`.execute(db);
     },
   };
 }

@@ -2,10 +2,10 @@ import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 import type { Dialect } from "../schema.ts";
 
-/** As `ACTIVE_STATES` was when this migration was written: a held renewal has not ended. */
+/** `ACTIVE_STATES` when this migration was written: a held renewal has not ended. */
 const ACTIVE = sql<boolean>`state in ('planned', 'issuing', 'deploying', 'verifying', 'held')`;
 
-/** Renewals that are held, endpoints that are dialled between renewals, and how far each channel was told. */
+/** Held renewals, endpoints that are dialled between renewals, and the last event each channel received. */
 export function wavesAndTelling(dialect: Dialect): Migration {
   const name = dialect === "sqlite" ? "text" : sql`text collate "C"`;
   return {

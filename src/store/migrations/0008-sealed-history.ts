@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 
-/** Each event with its seal, and which events there must be: an edited or missing one is found (`renewd audit verify`). */
+/** A seal on each event, and a record of which events must exist: `renewd audit verify` finds edits and gaps. */
 export function sealedHistory(): Migration {
   return {
     async up(db: Kysely<unknown>) {

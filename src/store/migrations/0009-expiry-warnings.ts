@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 
-/** When people are told that a certificate nears its end and nothing has taken its place. */
+/** When to warn that a certificate expires soon and has no replacement. */
 export function expiryWarnings(): Migration {
   return {
     async up(db: Kysely<unknown>) {

@@ -32,15 +32,15 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
 /** How many migrations this release knows. */
 export const schemaVersion = Object.keys(MIGRATIONS).length;
 
-/** Brings the tables to this release's schema and returns the version they had. Any number of processes may call it at once. */
+/** Brings the tables to this release's schema; returns the version they had. Several processes may call it at once. */
 export async function migrate(db: Db, dialect: Dialect): Promise<number> {
-  // Looking first takes no lock: a command that only reads starts while another process writes.
+  // This check takes no lock: a command that only reads can start while another process writes.
   const known = await migratorFor(db, dialect).getMigrations();
   const before = known.filter(({ executedAt }) => executedAt !== undefined).length;
   if (before > 0) await refuseNewer(db);
   if (before === known.length) return before;
-  // SQLite: the whole run is one immediate transaction. PostgreSQL: Kysely takes an advisory lock around a transaction of its own;
-  // it may not be given one, since creating its own tables may fail and be looked at again when two processes start at once.
+  // SQLite: the whole run is one immediate transaction. PostgreSQL: Kysely takes an advisory lock and its own
+  // transaction. It must not get ours: when two processes start at once, creating its tables may fail and is retried.
   await (dialect === "sqlite" ? db.transaction().execute((trx) => run(trx, dialect)) : run(db, dialect));
   return before;
 }

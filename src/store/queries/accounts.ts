@@ -32,7 +32,7 @@ export function accountStore(db: Db, vault: Vault): Accounts {
         .execute();
       const account = await get(db, issuer, directory);
       if (account === null)
-        throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was made`);
+        throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was created`);
       return account;
     },
     async setUrl(issuer, directory, url) {
@@ -42,7 +42,7 @@ export function accountStore(db: Db, vault: Vault): Accounts {
       const sealedPendingKey = vault.seal(pendingKeyOf(issuer, directory), key);
       await update(db, issuer, directory).set({ sealedPendingKey }).execute();
     },
-    // Sealed anew: what is sealed as one record's cannot be opened as another's.
+    // Sealed again: a value sealed for one record cannot be opened as another's.
     promotePendingKey: (issuer, directory) =>
       atomically(db, async (trx) => {
         const pendingKey = (await get(trx, issuer, directory))?.pendingKey ?? null;

@@ -4,8 +4,8 @@ import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { CertificateStore, DueClaim } from "../../domain/store.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 
-/** New or changed: due at once, its past failures no longer count. */
-const afresh = (now: number) =>
+/** New or changed: due now, earlier failures no longer count. */
+const resetState = (now: number) =>
   ({
     ...{
       nextCheckAt: now,
@@ -20,7 +20,7 @@ const afresh = (now: number) =>
 
 const CRASH_LOOP: ErrorCode = "internal.crashLoop";
 
-/** As `afresh`, for one that is there already: what was changed may be what killed its workers. A pause is a person's decision and stays. */
+/** For a known certificate: a quarantine ends, as the change may remove its cause. A person's pause stays. */
 function changedTo(digest: string, now: number) {
   return (row: ExpressionBuilder<Schema, "certificates">) => {
     const quarantined = row.and([
@@ -31,7 +31,7 @@ function changedTo(digest: string, now: number) {
       row.case().when(quarantined).then(null).else(row.ref(column)).end();
     return {
       digest,
-      ...afresh(now),
+      ...resetState(now),
       pausedAt: kept("pausedAt"),
       pausedUntil: kept("pausedUntil"),
       pausedReason: kept("pausedReason"),
@@ -39,7 +39,7 @@ function changedTo(digest: string, now: number) {
   };
 }
 
-/** A large installation's first configuration in few statements; SQLite takes 32,766 parameters in each. */
+/** SQLite takes 32,766 parameters in one statement. */
 const INSERT_ROWS_MAX = 1_000;
 
 export function certificateStore(db: Db): CertificateStore {
@@ -102,14 +102,14 @@ async function claim(
       .updateTable("certificates")
       .set({ [column]: nextAt })
       .where("name", "=", name);
-    // Compare-and-set: of two that saw the same instant, one gets it.
+    // Compare-and-set: of two processes that saw the same instant, one gets it.
     const result = await update.where(column, seen === null ? "is" : "=", seen).executeTakeFirst();
     if (result.numUpdatedRows === 1n) claimed.push(name);
   }
   return claimed;
 }
 
-/** Apart so that a test can ask the database how it would find them. */
+/** Exported so that a test can check its query plan. */
 export function dueCertificates(db: Db, now: number, limit: number) {
   return db
     .selectFrom("certificates")
@@ -121,8 +121,8 @@ export function dueCertificates(db: Db, now: number, limit: number) {
 }
 
 /**
- * Every write repeats what it assumes in its WHERE, so that of several processes that load the same configuration at once
- * one reports each change. Names are taken in order: two of them cannot lock rows crosswise.
+ * Several processes may load the same configuration at once. Every write repeats its assumption in WHERE: exactly one
+ * process reports each change. Names are locked in order, so they cannot deadlock.
  */
 async function sync(
   trx: Db,
@@ -162,7 +162,7 @@ function difference(
   return known.digest === digest ? null : "changed";
 }
 
-/** Returns the names that were not there. */
+/** Returns the names that were new. */
 async function insert(
   trx: Db,
   names: readonly string[],
@@ -173,7 +173,7 @@ async function insert(
     .selectFrom("certificates")
     .select((column) => column.fn.max("generationFloor").as("floor"))
     .executeTakeFirstOrThrow();
-  // What a restored backup never knew may have been issued and deployed since it was made.
+  // A certificate that the restored backup does not know may have been issued and deployed since the backup.
   const fresh = {
     pausedAt: null,
     pausedUntil: null,
@@ -186,7 +186,7 @@ async function insert(
   for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
     const rows = names
       .slice(from, from + INSERT_ROWS_MAX)
-      .map((name) => ({ name, digest: wanted.get(name) ?? "", ...afresh(now), ...fresh, ...never }));
+      .map((name) => ({ name, digest: wanted.get(name) ?? "", ...resetState(now), ...fresh, ...never }));
     const returned = await trx
       .insertInto("certificates")
       .values(rows)

@@ -1,11 +1,11 @@
 import type { ChallengeResponses } from "../../domain/issuer.ts";
 import type { Db } from "../schema.ts";
 
-/** The only instants the store takes from the clock itself: the port has no `now`, and an expired answer must not be served. */
+/** The port has no `now`, so the store reads the clock here: an expired answer must not be served. */
 export function challengeStore(db: Db): ChallengeResponses {
   return {
     async put(token, keyAuthorization, expiresAt) {
-      // Answers that a dead worker never removed go here, so the table stays as small as what is in flight.
+      // Removes what dead workers left: the table holds only answers in use.
       await db.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
       await db
         .insertInto("challenges")

@@ -23,7 +23,7 @@ export function cursorStore(db: Db): CursorStore {
 }
 
 async function claim(trx: Db, channel: string, now: number, { leaseMs, retryMaxMs }: ClaimTerms) {
-  // A channel that is new is not told the whole history.
+  // A new channel starts at the newest event, not at the beginning of history.
   const newest = await trx
     .selectFrom("events")
     .select((column) => column.fn.max("seq").as("seq"))

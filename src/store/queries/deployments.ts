@@ -24,11 +24,11 @@ export function deploymentStore(db: Db): DeploymentStore {
     },
     get: (certificate, target) => get(db, certificate, target),
     want: (certificate, targets, generation) => atomically(db, (trx) => want(trx, certificate, targets, generation)),
-    /** The receipt stays: it tells the deployer what it made there, such as an ARN. */
+    /** The receipt stays: it names what the deployer created there, such as an ARN. */
     async forget(certificate, target) {
       await db
         .updateTable("deployments")
-        // Whoever deploys there just now must not write that it is done: what it was told, and to which place, is no longer what is wanted.
+        // A deployment that runs now must not record success: its target or pair is no longer the wanted one.
         .set((current) => ({ deployedGeneration: 0, deployedAt: null, fence: current("fence", "+", 1), openClaims: 0 }))
         .where("certificate", "=", certificate)
         .where("target", "=", target)
@@ -79,29 +79,36 @@ async function get(db: Db, certificate: string, target: string): Promise<Deploym
 }
 
 async function want(trx: Db, certificate: string, targets: readonly string[], generation: number): Promise<void> {
-  // In order, so that two processes cannot lock rows crosswise.
+  // In order, so that two processes cannot deadlock.
   const names = [...new Set(targets)].sort();
   const drop = trx.deleteFrom("deployments").where("certificate", "=", certificate);
   await (names.length > 0 ? drop.where("target", "not in", names) : drop).execute();
-  const afresh = { openClaims: 0, attempts: 0, nextAttemptAt: null, exhausted: 0, errorCode: null, errorMessage: null };
+  const cleared = {
+    openClaims: 0,
+    attempts: 0,
+    nextAttemptAt: null,
+    exhausted: 0,
+    errorCode: null,
+    errorMessage: null,
+  };
   const untouched = { deployedGeneration: 0, deployedAt: null, fence: 0, leaseUntil: null, receipt: null };
   for (const target of names) {
     await trx
       .insertInto("deployments")
-      .values({ certificate, target, wantedGeneration: generation, ...untouched, ...afresh })
+      .values({ certificate, target, wantedGeneration: generation, ...untouched, ...cleared })
       .onConflict((conflict) =>
         conflict.columns(["certificate", "target"]).doUpdateSet((row) => {
           const isNewer = row("deployments.wantedGeneration", "<", generation);
           return {
-            ...afresh,
-            // Wishes never go back: an older renewal that wakes up late must not undo a newer one.
+            ...cleared,
+            // Never lowered: an older renewal that wakes up late must not undo a newer one.
             wantedGeneration: row
               .case()
               .when(isNewer)
               .then(generation)
               .else(row.ref("deployments.wantedGeneration"))
               .end(),
-            // Whoever still deploys the older generation must not write its failure, such as `exhausted`, to the new one.
+            // A worker that still deploys the older generation must not write its failure to the newer one.
             fence: row
               .case()
               .when(isNewer)

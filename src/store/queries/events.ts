@@ -6,19 +6,19 @@ import { atomically, type Db, type Dialect } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { detailJson, readJson } from "./json.ts";
 
-/** Any constant of ours: the advisory lock that puts appends in one row. */
+/** An arbitrary constant: the advisory lock that makes appends wait for each other. */
 const APPEND_LOCK = 7_236_883;
-/** SQLite takes 32,766 parameters in one statement; a first configuration tells of every certificate at once. */
+/** SQLite takes 32,766 parameters in one statement; a first configuration writes one event per certificate. */
 const INSERT_ROWS_MAX = 1_000;
 
-/** Events of a transaction that wait for its end. */
+/** Events of a transaction, written at its end. */
 export interface EventOutbox {
   readonly waiting: NewEvent[];
   /** Called as the transaction's last act. */
   flush(): Promise<void>;
 }
 
-/** What a writer of history needs besides a connection. */
+/** What the writer of history needs besides a connection. */
 export interface EventWriter {
   readonly dialect: Dialect;
   readonly vault: Vault;
@@ -34,8 +34,8 @@ export function eventStore(db: Db, writer: EventWriter): EventStore {
 }
 
 /**
- * Inside a transaction events are kept and written together at its end. They are numbered under a lock that lasts until
- * commit, and a lock taken last, for one statement, neither deadlocks with row locks nor is held for long.
+ * Inside a transaction, events are collected and written together at its end. Numbering needs a lock that lasts until
+ * commit: taken last, it cannot deadlock with row locks and is held for a short time.
  */
 export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventStore; outbox: EventOutbox } {
   const waiting: NewEvent[] = [];
@@ -55,9 +55,8 @@ export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventS
 }
 
 /**
- * Numbers are taken under a lock that lasts until commit: otherwise a reader could see 7, go on after it, and never see 6,
- * which committed later; and a number that was taken and rolled back would look like a missing event. SQLite has one writer
- * at a time anyway.
+ * Numbers are taken under a lock that lasts until commit. Without it, a reader could see 7, continue after it, and miss
+ * 6, which committed later; and a number that was rolled back would look like a missing event. SQLite has one writer.
  */
 async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;

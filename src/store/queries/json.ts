@@ -6,7 +6,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { EventDetail } from "../../domain/event.ts";
 import type { Leaf } from "../../domain/version.ts";
 
-/** What the JSON columns hold. A row edited by hand is refused here rather than half understood later. */
+/** What the JSON columns hold. A row that was edited by hand is refused here. */
 export const leafJson: z.ZodType<Leaf> = z.object({
   serial: z.string(),
   fingerprint: z.string(),

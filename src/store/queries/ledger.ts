@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Bucket, Ledger } from "../../domain/budget.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 
-/** Any constant of ours: the advisory lock that puts withdrawals in one row. */
+/** An arbitrary constant: the advisory lock that makes withdrawals wait for each other. */
 const LEDGER_LOCK = 7_236_884;
 /** SQLite takes 32,766 parameters in one statement. */
 const KEYS_MAX = 1_000;
@@ -10,7 +10,7 @@ const KEYS_MAX = 1_000;
 export function ledgerStore(db: Db, dialect: Dialect): Ledger {
   return {
     async lock() {
-      // An SQLite transaction holds the whole database for writing from its begin. A row lock would not do: a bucket may have no row yet.
+      // SQLite has one writer. A row lock is not enough: a bucket may have no row yet.
       if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(LEDGER_LOCK)})`.execute(db);
     },
     list: (now) => db.selectFrom("ledger").selectAll().where("fullAt", ">", now).execute(),

@@ -31,7 +31,6 @@ export function renewalInfoStore(db: Db): RenewalInfoStore {
   };
 }
 
-/** Apart so that a test can ask the database how it would find them. */
 function dueRenewalInfos(db: Db, now: number, limit: number) {
   return db.selectFrom("renewalInfos").selectAll().where("nextPollAt", "<=", now).orderBy("nextPollAt").limit(limit);
 }

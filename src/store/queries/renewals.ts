@@ -6,7 +6,7 @@ import type { DuePage, RenewalFilter, RenewalStore } from "../../domain/store.ts
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 
-/** All but the order's state. */
+/** All columns but the order's state. */
 const COLUMNS = [
   "id",
   "certificate",
@@ -30,7 +30,7 @@ const COLUMNS = [
   "errorMessage",
 ] as const;
 
-/** Literals, not parameters: a database uses a partial index only when it can see that the query implies its condition. */
+/** Literals, not parameters: a partial index is used only if the query text implies its condition. */
 const IS_ACTIVE = sql<SqlBool>`state in (${sql.join(ACTIVE_STATES.map((state) => sql.lit(state)))})`;
 
 export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalStore {
@@ -48,7 +48,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
       return (await byId(id).executeTakeFirst()) ?? null;
     },
     async lock(id) {
-      // An SQLite transaction holds the whole database for writing from its begin.
+      // An SQLite transaction is the only writer from its start.
       const query = dialect === "postgresql" ? byId(id).forUpdate() : byId(id);
       return (await query.executeTakeFirst()) ?? null;
     },
@@ -87,8 +87,8 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
 }
 
 /**
- * Apart so that a test can ask the database how it would find them. A claim sets both instants, so what a wrong clock took stands
- * at the far end of the same index; two searches, as SQLite uses no partial index for an OR.
+ * Exported so that a test can check its query plan. A claim sets both instants, so a lease taken under a wrong clock is
+ * at the far end of the same index. Two searches, because SQLite uses no partial index for an OR.
  */
 export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DuePage) {
   const farAhead = leaseUntilMax(now, leaseMs);
@@ -122,7 +122,7 @@ function list(db: Db, filter: RenewalFilter) {
     .execute();
 }
 
-/** Compare-and-set, so that of any number of claimants one gets the row. The sweep looks again when the lease ends: the claimant may die. */
+/** Compare-and-set: one claimant gets the row. The sweep returns when the lease ends, as the claimant may die. */
 async function claim(db: Db, id: string, now: number, leaseMs: number) {
   const leaseUntil = now + leaseMs;
   const seen = await db
@@ -149,7 +149,7 @@ async function claim(db: Db, id: string, now: number, leaseMs: number) {
   return row ?? null;
 }
 
-/** Nothing gives a scope back: its holder's own state says whether it still needs it. */
+/** A scope is never released: the state of its holder says whether it is still in use. */
 async function occupy(trx: Db, scope: string, id: string, now: number): Promise<string | null> {
   const mine = { scope, renewalId: id };
   const taken = await trx
@@ -161,7 +161,7 @@ async function occupy(trx: Db, scope: string, id: string, now: number): Promise<
   const row = await trx.selectFrom("orderScopes").select("renewalId").where("scope", "=", scope).executeTakeFirst();
   if (row === undefined || row.renewalId === id) return null;
   if (await isOrdering(trx, row.renewalId, now)) return row.renewalId;
-  // Compare-and-set: of two that find the holder done, one gets it.
+  // Compare-and-set: of two that find it free, one gets it.
   const won = await trx
     .updateTable("orderScopes")
     .set({ renewalId: id })
@@ -171,7 +171,7 @@ async function occupy(trx: Db, scope: string, id: string, now: number): Promise<
   return won.numUpdatedRows === 1n ? null : row.renewalId;
 }
 
-/** One that waits out a back-off must not keep the other key type from being renewed meanwhile. */
+/** A renewal that waits for its back-off must not block the renewal of the other key type. */
 async function isOrdering(trx: Db, id: string, now: number): Promise<boolean> {
   const holder = await trx
     .selectFrom("renewals")

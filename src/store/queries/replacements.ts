@@ -54,7 +54,7 @@ function open(db: Db) {
     .orderBy("deadline");
 }
 
-/** As `ReplacementMember` is done; one that left the configuration is waited for by nobody. */
+/** Members of earlier waves that are not done. A member that left the configuration does not count. */
 function earlierLeft(row: ExpressionBuilder<Schema & { member: Schema["replacementMembers"] }, "member">) {
   return row
     .selectFrom("replacementMembers as earlier")

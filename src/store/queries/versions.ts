@@ -6,7 +6,7 @@ import type { Db, Schema } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { chainJson, leafJson, namesJson, readJson } from "./json.ts";
 
-/** All but the sealed key, which is read only to be opened. */
+/** All columns but the sealed key, which is read only to be opened. */
 const COLUMNS = [
   "certificate",
   "generation",
@@ -97,7 +97,7 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
       return vault.open(keyIdentity(certificate, generation), row.sealedKey);
     },
     async bySerial(serial) {
-      // Serials are inside the leaf's JSON; this is asked by a person, about once a year.
+      // Asked at every observation of a certificate that renewd did not issue; the serial is inside the leaf's JSON.
       const row = await select(db)
         .where("leaf", "like", `%"serial":"${serial}"%`)
         .orderBy("createdAt", "desc")
