@@ -5,6 +5,6 @@ import type { SecretReference } from "../../domain/secretReference.ts";
 export interface DeployerDependencies {
   /** The target's name in configuration, for messages. */
   readonly target: string;
-  /** Reads what a `secretOption` points to, anew each time. Throws `config.secret`. */
+  /** Reads what a `secretOption` points to, again at each call. Throws `config.secret`. */
   readonly secret: (reference: SecretReference) => Promise<Secret>;
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 
-/** What the target holds, beside it, so that a late or restored worker can see that it is behind. */
+/** Is kept beside the pair, so that a late or restored worker sees that it is behind. */
 const generationRecord = z.object({
   certificate: z.string(),
   generation: z.number().int(),
@@ -24,7 +24,7 @@ export function recordText(pair: IssuedCertificate): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/** null: not one of ours. */
+/** null: renewd did not write it. */
 export function parseRecord(text: string): GenerationRecord | null {
   if (text.length > RECORD_BYTES_MAX) return null;
   try {
@@ -35,8 +35,8 @@ export function parseRecord(text: string): GenerationRecord | null {
 }
 
 /**
- * Whether the target is ahead of `pair`. Two different pairs of one generation exist only after the database was lost or
- * restored: then the one issued later wins. A record of another certificate is another count.
+ * Whether the target is ahead of `pair`. Two pairs of one generation exist only after the database was lost or
+ * restored: then the one issued later wins. Another certificate counts its own generations.
  */
 export function isAhead(held: GenerationRecord | null, pair: IssuedCertificate): held is GenerationRecord {
   if (held === null || held.certificate !== pair.certificate || held.generation < pair.generation) return false;
@@ -51,7 +51,8 @@ export function refuseOlder(pair: IssuedCertificate, held: GenerationRecord | nu
   if (!isAhead(held, pair)) return;
   throw new RenewalError(
     "deploy.newerGeneration",
-    `${where} says the target holds generation ${held.generation} of ${pair.certificate}, so generation ${pair.generation} was not written; ` +
+    `${where} says the target holds generation ${held.generation} of ${pair.certificate}, ` +
+      `so generation ${pair.generation} was not written; ` +
       "if renewd's database was lost, remove that file",
   );
 }

@@ -5,7 +5,7 @@ import { type GenerationRecord, isAhead } from "./generationRecord.ts";
 /** The generation record as a remote target keeps it beside the pair: annotations, tags or fields, all of them text. */
 export type GenerationTag = keyof GenerationRecord;
 
-/** The marks of `pair` under the names the target gives them. */
+/** The marks of `pair` under the names that the target uses. */
 export function tagsOf(pair: IssuedCertificate, nameOf: (mark: GenerationTag) => string): Record<string, string> {
   return {
     [nameOf("certificate")]: pair.certificate,
@@ -15,7 +15,7 @@ export function tagsOf(pair: IssuedCertificate, nameOf: (mark: GenerationTag) =>
   };
 }
 
-/** null: renewd has not marked it, or somebody has unmarked it so that any generation may be written. */
+/** null: renewd has not marked it, or a person removed the mark so that any generation may be written. */
 export function readTags(
   texts: Readonly<Record<string, unknown>>,
   nameOf: (mark: GenerationTag) => string,
@@ -34,11 +34,13 @@ export function readTags(
 export interface Holder {
   /** What holds the pair, such as `secret web/www-tls`. */
   readonly name: string;
-  /** Where its generation is to be read and removed, such as `its annotation renewd/generation`. */
+  /** Where a person reads and removes its generation, such as `its annotation renewd/generation`. */
   readonly mark: string;
 }
 
-/** Throws `deploy.refused` for a place marked as another certificate's, `deploy.newerGeneration` when it is ahead of `pair`. */
+/**
+ * Throws `deploy.refused` when another certificate has the place, `deploy.newerGeneration` when it is ahead of `pair`.
+ */
 export function refuseForeignOrOlder(pair: IssuedCertificate, held: GenerationRecord | null, holder: Holder): void {
   if (held === null) return;
   if (held.certificate !== pair.certificate) {
@@ -50,7 +52,8 @@ export function refuseForeignOrOlder(pair: IssuedCertificate, held: GenerationRe
   if (!isAhead(held, pair)) return;
   throw new RenewalError(
     "deploy.newerGeneration",
-    `${holder.name} holds generation ${held.generation} of ${pair.certificate} (${holder.mark}), so generation ${pair.generation} was not written; ` +
+    `${holder.name} holds generation ${held.generation} of ${pair.certificate} (${holder.mark}), ` +
+      `so generation ${pair.generation} was not written; ` +
       "if renewd's database was lost, remove that mark",
   );
 }

@@ -13,7 +13,7 @@ export const RETRY_AFTER_MAX_MS = 31 * DAY_MS;
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface HttpApi {
-  /** What people call it, such as `Vault at https://vault.example:8200`. */
+  /** Its name for people, such as `Vault at https://vault.example:8200`. */
   readonly name: string;
   readonly timeoutMs: number;
   /** CAs trusted instead of the system's, PEM. */
@@ -29,7 +29,7 @@ export interface HttpCall {
   readonly secrets?: readonly Secret[];
   /** A UNIX socket to dial instead of the URL's host. */
   readonly socketPath?: string;
-  /** Statuses besides 2xx that the caller makes sense of itself. */
+  /** Statuses besides 2xx that the caller handles itself. */
   readonly expected?: readonly number[];
 }
 
@@ -42,8 +42,8 @@ export interface HttpAnswer {
 
 /**
  * One bounded request to a target's API, never repeated and never redirected: a redirect could carry the key elsewhere.
- * Throws `deploy.unreachable`, `deploy.timeout`, `deploy.rateLimited` (with Retry-After, RFC 9110 §10.2.3), `deploy.forbidden`
- * or `deploy.refused`.
+ * Throws `deploy.unreachable`, `deploy.timeout`, `deploy.rateLimited` (with Retry-After, RFC 9110 §10.2.3),
+ * `deploy.forbidden` or `deploy.refused`.
  */
 export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
   signal.throwIfAborted();
@@ -66,7 +66,9 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
   throw answerError(what, answer, call.secrets ?? []);
 }
 
-/** What an answer that is no success means, by its status alone (RFC 9110 §15). `what` names the target and the request. */
+/**
+ * The error for an answer without success, by its status alone (RFC 9110 §15). `what` names the target and the request.
+ */
 export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
   const said = sanitizeAnswer(answer.text, ...secrets);
   const retryAt = retryAfter(answer, Date.now());

@@ -2,17 +2,16 @@ import type { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import type { HttpAnswer, HttpApi } from "./httpApi.ts";
 
-/** The body of an answer, or `deploy.unreachable`: what speaks another language is not the API we were told to find there. */
+/**
+ * The body of an answer. Throws `deploy.unreachable` for any other shape: then something else answers at this address.
+ */
 export function answerBody<Body>(api: HttpApi, answer: HttpAnswer, schema: z.ZodType<Body>): Body {
   const parsed = schema.safeParse(jsonOrNull(answer.text));
   if (parsed.success) return parsed.data;
-  throw new RenewalError(
-    "deploy.unreachable",
-    `${api.name} answered ${answer.status} with a body that makes no sense here`,
-  );
+  throw new RenewalError("deploy.unreachable", `${api.name} answered ${answer.status} with an unexpected body`);
 }
 
-/** null: no JSON. */
+/** null: not JSON. */
 export function jsonOrNull(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,8 @@
 import { RenewalError } from "../../domain/errors.ts";
 
-/** A vendor's SDK is large and most installations need none of them: it is loaded at first use, and told about when missing. */
+/**
+ * A vendor's SDK is large and most installations need none: it is loaded at first use. Throws `deploy.missingPackage`.
+ */
 export async function optionalPackage<Module>(name: string, load: () => Promise<Module>): Promise<Module> {
   try {
     return await load();

@@ -8,7 +8,10 @@ export interface NameRule {
   /** The whole name. */
   readonly valid: RegExp;
   readonly advice: string;
-  /** Characters of a certificate's name (a-z, 0-9, dot, underscore, hyphen) the target does not know: a hyphen stands for them. */
+  /**
+   * Characters of a certificate's name (a-z, 0-9, dot, underscore, hyphen) that the target refuses: a hyphen replaces
+   * them.
+   */
   readonly unknown: RegExp;
 }
 

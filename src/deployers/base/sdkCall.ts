@@ -10,7 +10,7 @@ export interface SdkCall<Result> {
 }
 
 /**
- * One call of a vendor's SDK, bounded in time and given up at once when cancelled, whether the SDK obeys its signal or not.
+ * One call of a vendor's SDK, bounded in time. Cancelling ends the wait at once, even if the SDK ignores its signal.
  * Throws what `translate` makes of the SDK's error, or `deploy.timeout`.
  */
 export async function callSdk<Result>(

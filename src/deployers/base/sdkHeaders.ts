@@ -1,4 +1,4 @@
-/** The Retry-After of an SDK's own header collection, of whatever class, in the shape of an `HttpAnswer`'s headers. */
+/** The Retry-After from an SDK's header collection of any class, in the shape of an `HttpAnswer`'s headers. */
 export function retryAfterOf(headers: unknown): Readonly<Record<string, string>> {
   const get = memberOf(headers, "get");
   const value: unknown = typeof get === "function" ? get.call(headers, "retry-after") : undefined;

@@ -16,7 +16,8 @@ export const layoutOptions = {
     .enum(["json", "pem"])
     .default("json")
     .describe(
-      "`json`: an object of PEM texts. `pem`: one text with private key, certificate and chain, as HAProxy and nginx read it.",
+      "`json`: an object of PEM texts. `pem`: one text with private key, certificate and chain, as HAProxy and nginx " +
+        "read it.",
     ),
   keys: z
     .strictObject({
@@ -29,7 +30,8 @@ export const layoutOptions = {
     })
     .optional()
     .describe(
-      "Names of the members with `layout: json`; parts without a name are left out. Default: every part by its own name.",
+      "Names of the members with `layout: json`; parts without a name are left out. Default: every part under its " +
+        "own name.",
     ),
 };
 

@@ -6,7 +6,7 @@ import {
   type SecretReference,
 } from "../../domain/secretReference.ts";
 
-/** An option that points to a secret; `DeployerDependencies.secret` reads it when it is needed, so a rotated one is found. */
+/** An option that points to a secret. `DeployerDependencies.secret` reads it at each use, so it finds a rotated one. */
 export const secretOption: z.ZodType<SecretReference, string> = z
   .string({ error: (issue) => (issue.input === undefined ? undefined : SECRET_REFERENCE_ADVICE) })
   .regex(SECRET_REFERENCE, { error: SECRET_REFERENCE_ADVICE, abort: true })

@@ -20,9 +20,12 @@ export const absolutePath = pathPattern.refine((path) => path.startsWith("/"), "
 /** As `absolutePath`, or relative to a directory option. */
 export const relativePath = pathPattern;
 
-/** The one place that turns a path option into a path. Throws `deploy.refused` for a name that would leave its directory. */
+/**
+ * The one place that turns a path option into a path. Throws `deploy.refused` for a certificate name that would lead
+ * out of the directory.
+ */
 export function resolveTargetPath(pattern: string, certificate: string): string {
-  // Configuration allows no such name; this guards the file system should one ever come another way.
+  // Configuration allows no such name; this protects the file system if one arrives another way.
   if (!/^[^\p{Cc}/\\]{1,255}$/u.test(certificate) || certificate === "." || certificate === "..") {
     throw new RenewalError(
       "deploy.refused",
@@ -32,7 +35,7 @@ export function resolveTargetPath(pattern: string, certificate: string): string 
   return join("/", pattern.replaceAll(PLACEHOLDER, certificate));
 }
 
-/** The directory below which everything of this pattern lies: its part before the first placeholder. It must exist. */
+/** The directory that contains every file of this pattern: its part before the first placeholder. It must exist. */
 export function rootOf(pattern: string): string {
   const [fixed = ""] = pattern.split(PLACEHOLDER, 1);
   return fixed.length === pattern.length ? dirname(pattern) : dirname(`${fixed}x`);

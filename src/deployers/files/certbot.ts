@@ -37,7 +37,8 @@ type CertbotOptions = z.infer<typeof optionsSchema>;
 export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
   type: "certbot",
   description:
-    "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a command if one is given.",
+    "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a command " +
+    "if one is given.",
   options: optionsSchema,
   create: (options, { target }) => ({
     deploy: (request, signal) => deploy(options, target, request, signal),
@@ -58,15 +59,15 @@ interface Places {
   readonly root: string;
   readonly live: string;
   readonly archive: string;
-  /** Where certbot would keep its configuration of this lineage. */
+  /** Where certbot keeps its configuration of this lineage. */
   readonly renewal: string;
 }
 
 /**
- * As certbot does: the four files under the next number in the archive, then each link swapped to it. Whoever reads the links
- * in between sees key and certificate of two generations for that moment; this layout cannot do better, `bundle` of `files` can.
- * Should we die in between, the record refuses an older pair from then on, and the next attempt finds its files under the
- * highest number and swaps the links that are left.
+ * As certbot does: write the four files under the next number in the archive, then swap each link to it. A reader in
+ * between sees key and certificate of two generations; this layout cannot avoid that, `bundle` of `files` can. If the
+ * process dies in between, the record refuses an older pair from then on, and the next attempt finds its files under
+ * the highest number and swaps the remaining links.
  */
 async function deploy(
   options: CertbotOptions,
@@ -123,13 +124,14 @@ async function write(
   await pruneArchive(archive, number);
 }
 
-/** Two renewers of one lineage would undo each other; certbot's file is the sign that it has not been told to stop. */
+/** Two programs that renew one lineage undo each other. Certbot's file shows that certbot still renews it. */
 async function refuseManaged({ renewal, live }: Places): Promise<void> {
   const found = await lstat(renewal).catch(() => null);
   if (found === null) return;
   throw new RenewalError(
     "deploy.refused",
-    `certbot renews ${live} itself: ${renewal} exists. Take that file away (or choose another \`lineage\`), so that only renewd does`,
+    `certbot renews ${live} itself: ${renewal} exists. Remove that file or choose another \`lineage\`, ` +
+      "so that only renewd renews it",
   );
 }
 

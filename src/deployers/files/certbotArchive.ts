@@ -2,32 +2,32 @@ import { readdir, readFile, unlink } from "node:fs/promises";
 import { fileError } from "../base/fileError.ts";
 import type { Directory } from "../local/directory.ts";
 
-/** The key first, so that whoever watches a certificate finds its key already there. */
+/** The key first, so that a watcher of the certificate finds the key in place. */
 export const LINEAGE = ["privkey", "chain", "cert", "fullchain"] as const;
 type Kind = (typeof LINEAGE)[number];
 
 export type LineageContents = Readonly<Record<Kind, string>>;
 
-/** As many as certbot keeps (since 2.3.0): the current one and five before it. */
+/** As certbot keeps (since 2.3.0): the current one and five before it. */
 const EARLIER_KEPT = 5;
 
 export function fileName(kind: Kind, number: number): string {
   return `${kind}${number}.pem`;
 }
 
-/** The number to write under: the highest one if all that is there under it is ours already, else the next. Numbers only rise. */
+/** The number for this pair: the highest one if its files already hold this pair, else the next. Numbers only rise. */
 export async function chooseNumber(archive: Directory, contents: LineageContents): Promise<number> {
   const highest = Math.max(0, ...(await numbersIn(archive)));
   if (highest === 0) return 1;
   for (const kind of LINEAGE) {
     const held = await readFile(archive.at(fileName(kind, highest)), "utf8").catch(() => null);
-    // What is missing was not yet written when an attempt of ours died.
+    // An earlier attempt died before it wrote a file that is missing.
     if (held !== null && held !== contents[kind]) return highest + 1;
   }
   return highest;
 }
 
-/** Takes away what is more than five numbers behind, and nothing but the four kinds of files. */
+/** Removes files more than five numbers behind, and only the four kinds of files. */
 export async function pruneArchive(archive: Directory, current: number): Promise<void> {
   const old = new Set((await numbersIn(archive)).filter((number) => number < current - EARLIER_KEPT));
   for (const number of old) {

@@ -12,17 +12,17 @@ export interface Link {
 }
 
 interface Staged extends Link {
-  /** Where it points today; null: there is none yet. */
+  /** Where it points now; null: there is none yet. */
   readonly before: string | null;
 }
 
-/** Links beside their final place. Disposing removes what is left of them. */
+/** Links beside their final place. Disposing removes those that are not swapped. */
 export interface StagedLinks extends AsyncDisposable {
   /** Lets every link point to its new target, each in one rename; on failure those already swapped go back. */
   swap(): Promise<void>;
 }
 
-/** The caller holds the directory's lock. Throws `deploy.io`, or `deploy.refused` where something other than a link is in the way. */
+/** The caller holds the directory's lock. Throws `deploy.io`, or `deploy.refused` for a name that is not a link. */
 export async function stageLinks(directory: Directory, links: readonly Link[]): Promise<StagedLinks> {
   const staged: Staged[] = [];
   for (const link of links) {
@@ -45,7 +45,7 @@ export async function stageLinks(directory: Directory, links: readonly Link[]): 
 async function swapAll(directory: Directory, staged: readonly Staged[]): Promise<void> {
   const done: Staged[] = [];
   try {
-    // One synchronous stretch, so that readers see two generations for as short as can be.
+    // Synchronous, so that readers see two generations for the shortest time.
     for (const one of staged) {
       renameSync(directory.at(temporary(one.name)), directory.at(one.name));
       done.push(one);
@@ -66,7 +66,7 @@ async function current(directory: Directory, name: string): Promise<string | nul
   if (!found.isSymbolicLink()) {
     throw new RenewalError(
       "deploy.refused",
-      `${directory.path}/${name} is not a link as in certbot's layout; take it away, or use the kind \`files\``,
+      `${directory.path}/${name} is not a link as in certbot's layout; remove it, or use the kind \`files\``,
     );
   }
   return await readlink(at);
@@ -74,7 +74,7 @@ async function current(directory: Directory, name: string): Promise<string | nul
 
 async function stage(directory: Directory, name: string, target: string): Promise<void> {
   const at = directory.at(temporary(name));
-  // Under the lock nobody else is writing, so what is found was left behind by a crash.
+  // Under the lock there is no other writer, so a crash left what is found.
   await unlink(at).catch(() => undefined);
   await symlink(target, at).catch((error) => {
     throw fileError(error, `${directory.path}/${name}`);

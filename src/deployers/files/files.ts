@@ -19,11 +19,13 @@ const optionsSchema = checkedLayout(
     pkcs12: relativePath
       .optional()
       .describe(
-        "PKCS#12 file (.p12, .pfx) for key, certificate and chain, under the certificate's name. Made by `openssl`.",
+        "PKCS#12 file (.p12, .pfx) for key, certificate and chain, under the certificate's name. Created by `openssl`.",
       ),
     jks: relativePath
       .optional()
-      .describe("Java keystore (JKS) for the same. Made by `openssl` and `keytool`, which come with a Java runtime."),
+      .describe(
+        "Java keystore (JKS) for the same. Created by `openssl` and `keytool`, which come with a Java runtime.",
+      ),
     password: secretOption
       .optional()
       .describe("Where the password of `pkcs12` and `jks` is found, `env:NAME` or `file:/path`. Read at each deploy."),

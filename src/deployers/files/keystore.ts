@@ -8,22 +8,22 @@ import { fileError } from "../base/fileError.ts";
 import type { PairPem } from "../base/pairPem.ts";
 import { checkCommand, runCommand } from "../local/command.ts";
 
-/** A JVM on a busy machine takes its time. */
+/** A JVM starts slowly on a busy machine. */
 const TOOL_TIMEOUT_MS = 60_000;
 
 /** Debian's package of each tool. */
 const PACKAGES = { openssl: "openssl", keytool: "default-jre-headless" } as const;
 
-/** keytool takes no shorter one, and says so only in its own words. */
+/** keytool refuses a shorter one, with a text that says too little. */
 const JKS_PASSWORD_CHARS_MIN = 6;
 
 export interface KeystoreOptions {
   readonly password: Secret;
-  /** RC2, 3DES and SHA-1, for readers that know nothing newer. */
+  /** RC2, 3DES and SHA-1, for old readers. */
   readonly legacy: boolean;
 }
 
-/** What a pair looks like as a PKCS#12 file (RFC 7292) and as a Java keystore. */
+/** A pair as a PKCS#12 file (RFC 7292) and as a Java keystore. */
 export interface Keystores {
   readonly pkcs12: Uint8Array;
   /** null: not asked for. */
@@ -31,9 +31,9 @@ export interface Keystores {
 }
 
 /**
- * Has OpenSSL make the PKCS#12 file and, if wanted, keytool the Java keystore from it. Both have the certificate's name as
- * alias and the password for store and key alike. The private key goes to OpenSSL through a pipe; what lies on disk
- * meanwhile, in a directory of our own, is encrypted by the password already. Their salts differ from run to run.
+ * OpenSSL creates the PKCS#12 file and, if wanted, keytool creates the Java keystore from it. Both have the
+ * certificate's name as alias and one password for store and key. OpenSSL reads the private key from a pipe. Meanwhile
+ * a private directory holds only files that the password encrypts already. Their salts differ from run to run.
  */
 export async function makeKeystores(
   pair: IssuedCertificate,
@@ -85,7 +85,7 @@ function importKeystore(source: string, target: string): string[] {
   return ["keytool", "-importkeystore", "-noprompt", ...from, ...to];
 }
 
-/** Throws `deploy.commandFailed` with the line that installs what is missing. */
+/** Throws `deploy.commandFailed` with the command that installs the missing tool. */
 export async function checkTool(tool: keyof typeof PACKAGES): Promise<void> {
   await checkCommand(tool).catch((cause) => {
     throw new RenewalError(

@@ -26,10 +26,10 @@ const COMPARE_BYTES_MAX = 1024 * 1024;
 export interface FileToWrite {
   /** Absolute. */
   readonly path: string;
-  /** Existing directory that the file must stay below, whatever links there are. */
+  /** Existing directory that must contain the file after all links are followed. */
   readonly root: string;
   readonly content: string | Uint8Array;
-  /** Renamed into place even if it is as wanted already: for readers that act on the rename, and may have missed the last. */
+  /** Rename it even if it is as wanted already: for readers that act on the rename and may have missed the last one. */
   readonly always?: boolean;
   /** Holds the private key: 0600 by default, and what others may do with the file today is not carried over. */
   readonly secret: boolean;
@@ -40,9 +40,9 @@ export interface FileToWrite {
   readonly gid?: number;
 }
 
-/** Files written beside their final place and durable, but not yet in it. Disposing removes what is left of them. */
+/** Files that are written and durable beside their final place. Disposing removes those that are not swapped. */
 export interface StagedFiles extends AsyncDisposable {
-  /** False when every file already is as wanted. */
+  /** False when every file is as wanted already. */
   readonly changed: boolean;
   /** Puts all in place, in the order given, or none: on failure those already swapped go back. */
   swap(): Promise<void>;
@@ -61,9 +61,9 @@ interface Staged {
 }
 
 /**
- * Writes every file to a temporary name in its own directory (0600 from the start, owner and mode set, fsynced). Everything
- * that can fail for want of space or permission fails here, before anything is touched.
- * The caller holds the lock of the first file's root. Throws `deploy.io`, or `deploy.refused` for a path that leads out of its root.
+ * Writes every file to a temporary name in its own directory (0600 from the start, owner and mode set, fsynced). A lack
+ * of space or permission shows here, before any file is replaced. The caller holds the lock of the first file's root.
+ * Throws `deploy.io`, or `deploy.refused` for a path that leads out of its root.
  */
 export async function stageFiles(files: readonly FileToWrite[], signal: AbortSignal): Promise<StagedFiles> {
   await using undo = new AsyncDisposableStack();
@@ -121,7 +121,7 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   return { file, directory, final, temporary, backup };
 }
 
-// One synchronous stretch: no await lets anything of ours come between the first rename and the last.
+// Synchronous, so that no other code of this process runs between the first rename and the last.
 function swapAll(staged: readonly Staged[]): void {
   const done: Staged[] = [];
   for (const one of staged) {
@@ -146,7 +146,7 @@ function putBack({ file, temporary, backup, final }: Staged): void {
   }
 }
 
-/** A link inside the directory is replaced by the file; one that leads elsewhere is somebody's layout we would break. */
+/** The file replaces a link inside the directory; a link to elsewhere is part of another layout and must stay. */
 async function currentFile(file: FileToWrite, directory: Directory): Promise<Stats | null> {
   const final = directory.at(basename(file.path));
   const existing = await lstat(final).catch(ignoreMissing);
@@ -216,7 +216,7 @@ function strayPrefix(name: string): string {
   return `.${name}.renewd-`;
 }
 
-/** Under the lock nobody else is writing, so what is found was left behind by a crash. */
+/** Under the lock there is no other writer, so a crash left what is found. */
 async function removeStrays(directory: Directory, name: string): Promise<void> {
   const strays = (await readdir(directory.at("."))).filter((entry) => entry.startsWith(strayPrefix(name)));
   for (const stray of strays) await removeIfThere(directory.at(stray));

@@ -16,23 +16,24 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
   /** Never shown, should the command print it. */
   readonly secret?: Secret;
-  /** What the command reads on stdin, such as a private key that must not lie on disk; never shown either. Default: nothing. */
+  /** What the command reads on stdin, such as a private key that must not be on disk. Never shown. Default: nothing. */
   readonly stdin?: Secret;
   /** What people are shown instead of program and arguments. */
   readonly name?: string;
-  /** Exit codes that say more than that the command failed. */
+  /** Exit codes with a meaning of their own. */
   readonly exitCodes?: Readonly<Record<number, ErrorCode>>;
 }
 
-/** Enough to show what went wrong; the rest is read and dropped, so that no command blocks on a full pipe. */
+/** Enough to show what went wrong. The rest is read and dropped, so that no command blocks on a full pipe. */
 const OUTPUT_BYTES_MAX = 16 * 1024;
 const KILL_AFTER_MS = 2_000;
 /** A command that leaves a daemon behind keeps its pipes open. */
 const CLOSE_AFTER_EXIT_MS = 500;
 
 /**
- * Runs a command to its end and returns what it wrote to stdout (its last 16 KiB). Throws `deploy.commandFailed` with the
- * end of its output (or with what `exitCodes` says), or `deploy.timeout`; on timeout and abort its whole process group is ended.
+ * Runs a command to its end and returns the last 16 KiB of its stdout. Throws the code that `exitCodes` gives, else
+ * `deploy.commandFailed`, both with the end of its output, or `deploy.timeout`. Timeout and abort end its whole process
+ * group.
  */
 export async function runCommand(command: Command, signal: AbortSignal): Promise<string> {
   signal.throwIfAborted();
@@ -55,7 +56,7 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
-/** Throws `deploy.commandFailed` when the program is not to be found, for preflight. */
+/** For preflight. Throws `deploy.commandFailed` when the program cannot be found. */
 export async function checkCommand(program: string): Promise<void> {
   const places = program.includes("/")
     ? [program]
@@ -131,11 +132,11 @@ export function collect(stream: NodeJS.ReadableStream): () => string {
     cut ||= all.length > OUTPUT_BYTES_MAX;
     tail = all.slice(-OUTPUT_BYTES_MAX);
   });
-  // A first line that was cut could be a piece of the secret that no longer looks like it.
+  // A first line that was cut may be a part of the secret that masking no longer recognises.
   return () => (cut ? tail.slice(tail.indexOf("\n") + 1) : tail);
 }
 
-/** A script may end at once and leave children that ignore SIGTERM: nothing of the group outlives its leader. */
+/** A script may end at once and leave children that ignore SIGTERM: no member of the group outlives its leader. */
 function endGroup(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const group = -child.pid;

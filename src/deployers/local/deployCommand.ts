@@ -3,14 +3,15 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import { durationOption } from "../base/duration.ts";
 import { checkCommand, runCommand } from "./command.ts";
 
-/** Options of targets that let the operator say what follows once the files are in place. */
+/** Options of targets that run a command of the operator once the files are in place. */
 export const commandOptions = {
   command: z
     .tuple([z.string().min(1).max(4096)], z.string().max(4096))
     .optional()
     .describe(
-      "Program and arguments run after the files are in place, without a shell, for example to reload a server. Also run when they were in place already. " +
-        "Its environment: PATH, HOME, LANG, TZ, RENEWD_TARGET, RENEWD_CERTIFICATE, RENEWD_GENERATION, RENEWD_FINGERPRINT, RENEWD_FILES (one path per line).",
+      "Program and arguments to run after the files are in place, without a shell, for example to reload a server. " +
+        "Also run when they were in place already. Its environment: PATH, HOME, LANG, TZ, RENEWD_TARGET, " +
+        "RENEWD_CERTIFICATE, RENEWD_GENERATION, RENEWD_FINGERPRINT, RENEWD_FILES (one path per line).",
     ),
   commandTimeout: durationOption("1m").describe("Time the command may take before it is ended: 500ms, 30s, 2m."),
 };
@@ -26,7 +27,7 @@ export interface Deployed {
   readonly paths: readonly string[];
 }
 
-/** Also to be called when nothing changed: the attempt that swapped the files may have died before this. */
+/** Call it also when nothing changed: the attempt that swapped the files may have died before this. */
 export async function runDeployCommand(
   { command, commandTimeout }: CommandOptions,
   { target, pair, paths }: Deployed,

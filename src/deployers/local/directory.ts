@@ -6,10 +6,13 @@ import { fileError } from "../base/fileError.ts";
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
 
-/** Linux offers no openat() to Node, but a path through an open directory's descriptor means the same. */
+/** Node has no openat(), but a path through an open directory's descriptor means the same. */
 const DESCRIPTORS = existsSync("/proc/self/fd") ? "/proc/self/fd" : null;
 
-/** An open directory: its files are reached through the descriptor, so that nobody can swap the directory for a link meanwhile. */
+/**
+ * An open directory. Its files are reached through the descriptor, so that a link cannot replace the directory
+ * meanwhile.
+ */
 export interface Directory extends AsyncDisposable {
   /** For people. */
   readonly path: string;
@@ -20,7 +23,7 @@ export interface Directory extends AsyncDisposable {
 
 /**
  * Opens `path`, creating what is missing below `root`. Throws `deploy.refused` when a link leads out of `root`;
- * `root` itself must exist and may be reached through links, it is what the operator configured.
+ * `root` itself must exist. It may contain links: the operator configured it.
  */
 export async function openDirectory(path: string, root: string): Promise<Directory> {
   const top = await realpath(root).catch((error) => fail(error, `directory ${root}`));
@@ -39,7 +42,7 @@ export async function openDirectory(path: string, root: string): Promise<Directo
     fail(error, `directory ${current}`),
   );
   try {
-    // Between realpath and open someone may have moved things: what is open now is what counts.
+    // The path may have changed between realpath and open: only the open directory counts.
     if (DESCRIPTORS !== null) requireInside(await readlink(`${DESCRIPTORS}/${handle.fd}`), top, path);
   } catch (error) {
     await handle.close();

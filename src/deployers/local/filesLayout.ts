@@ -4,7 +4,7 @@ import { relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { FileToWrite } from "./atomicFiles.ts";
 import type { Ownership } from "./owner.ts";
 
-/** In the order they are swapped: the key first, so that whoever watches a certificate file finds its key already there. */
+/** In the order of the swap: the key first, so that a watcher of the certificate file finds the key in place. */
 export const PEM_LAYOUT = ["privkey", "chain", "cert", "fullchain", "bundle"] as const;
 export const LAYOUT = [...PEM_LAYOUT, "pkcs12", "jks"] as const;
 export type Kind = (typeof LAYOUT)[number];
@@ -28,7 +28,7 @@ export const pemLayoutOptions = {
     .describe("File for key, certificate and chain together. The only PEM layout no reader can ever see torn."),
 };
 
-/** What must hold between the options of a layout; for the object they are part of, which has these kinds of file. */
+/** Adds the rules between the options of a layout to the object that contains them and has these kinds of file. */
 export function checkedLayout<Options extends z.ZodType<LayoutOptions>>(
   object: Options,
   kinds: readonly Kind[],
@@ -65,7 +65,7 @@ export function places(options: LayoutOptions, certificate: string): Place[] {
   }));
 }
 
-/** The files in the order they are to be swapped. */
+/** The files in the order of the swap. */
 export function layoutFiles(
   options: LayoutOptions,
   certificate: string,

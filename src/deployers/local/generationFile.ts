@@ -13,7 +13,7 @@ export function recordFile(first: Pick<FileToWrite, "path" | "root">, pair: Issu
   return { path: recordPath(first.path), root: first.root, content: recordText(pair), secret: false };
 }
 
-/** null: none, or not one of ours; then nothing is known that could be newer. */
+/** null: there is none, or renewd did not write it; then nothing newer is known. */
 export async function readRecord(firstFile: string): Promise<GenerationRecord | null> {
   const text = await readFile(recordPath(firstFile), "utf8").catch(() => null);
   return text === null ? null : parseRecord(text);

@@ -15,7 +15,8 @@ export const ownerOptions = {
     .regex(/^0?[0-7]{2}0$/, "give octal digits such as 0640; others may have no access to a private key")
     .optional()
     .describe(
-      "Mode of the files that hold the private key, such as 0640. Default: as today, else 0600. Files without it are 0644.",
+      "Mode of the files that hold the private key, such as 0640. Default: as today, else 0600. Files without it are " +
+        "0644.",
     ),
 };
 

@@ -12,14 +12,14 @@ import { readRecord, recordFile, recordPath } from "./generationFile.ts";
 
 export interface PairFiles {
   readonly pair: IssuedCertificate;
-  /** In the order they are swapped: what a watcher looks at comes last. */
+  /** In the order of the swap: the file that a server watches comes last. */
   readonly files: readonly [FileToWrite, ...FileToWrite[]];
 }
 
 /**
- * Stages a pair's files under the directory's lock, after refusing to go back, and lets `use` swap them at its moment.
- * The record of the generation is swapped first: should we die between two renames, an older pair is refused from then
- * on, and the next attempt compares contents and finishes.
+ * Refuses an older pair, stages the files under the directory's lock, and lets `use` choose the moment of the swap.
+ * The record of the generation is swapped first: if the process dies between two renames, an older pair is refused from
+ * then on, and the next attempt compares contents and finishes.
  */
 export async function withStagedPair<T>(
   { pair, files }: PairFiles,
@@ -33,7 +33,10 @@ export async function withStagedPair<T>(
   });
 }
 
-/** The lock and the refusal alone, for layouts whose files are known only under the lock. The record beside `first` is the caller's to write. */
+/**
+ * The lock and the refusal alone, for layouts whose files are known only under the lock. The caller writes the record
+ * beside `first`.
+ */
 export async function withPairLock<T>(
   pair: IssuedCertificate,
   first: { readonly path: string; readonly root: string },

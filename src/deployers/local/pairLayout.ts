@@ -25,7 +25,8 @@ export function layoutOptions({ certificate, key }: Settings) {
     bundle: absolutePath
       .optional()
       .describe(
-        `One file that both \`${certificate}\` and \`${key}\` name, in place of the two above: a single rename swaps key and certificate together.`,
+        `One file that both \`${certificate}\` and \`${key}\` name, in place of the two above: a single rename swaps ` +
+          "key and certificate together.",
       ),
   };
 }
@@ -43,11 +44,11 @@ export function oneLayout({ fullchain, privkey, bundle }: PairLayout, context: z
 export interface Place {
   readonly kind: keyof PairPem & keyof PairLayout;
   readonly path: string;
-  /** The directory below which everything of this option lies. */
+  /** The directory that contains every file of this option. */
   readonly root: string;
 }
 
-/** In the order they are swapped: the key first, so that whoever watches a certificate file finds its key already there. */
+/** In the order of the swap: the key first, so that a watcher of the certificate file finds the key in place. */
 const ORDER = ["privkey", "fullchain", "bundle"] as const satisfies readonly Place["kind"][];
 
 export function placesOf(options: PairLayout, certificate: string): Place[] {

@@ -19,7 +19,8 @@ const options = z
     binary: programName
       .default("apachectl")
       .describe(
-        "Program that passes its arguments to Apache: a path, or a name looked up in PATH. On Red Hat's systems, where apachectl does not, `httpd`.",
+        "Program that passes its arguments to Apache: a path, or a name looked up in PATH. On Red Hat's systems, where " +
+          "apachectl does not, `httpd`.",
       ),
     configFile: absolutePath.optional().describe("Apache's `-f`, when the running Apache was started with one."),
     serverRoot: z
@@ -38,17 +39,17 @@ type ApacheOptions = z.infer<typeof options>;
 
 export const apache = fileServer({
   type: "apache",
-  // Seen with 2.4.71: the test says "Syntax OK" to a key that is not the certificate's, and the reload then ends Apache.
+  // Seen with 2.4.71: the test says "Syntax OK" for a key that does not match, and the reload then ends Apache.
   description:
-    "Writes the pair Apache httpd reads, lets its configuration test judge the configuration, and reloads gracefully. " +
-    "Prefer `bundle`: an Apache that reloads between the writing of two files finds a pair that does not match, and ends.",
+    "Writes the pair Apache httpd reads, runs its configuration test, and reloads gracefully. " +
+    "Prefer `bundle`: an Apache that reloads between the swap of two files finds a pair that does not match, and ends.",
   options,
   control,
 });
 
 /**
- * `-k graceful` starts an Apache that does not run (httpd's "Stopping and Restarting"), and one that was stopped on purpose,
- * such as a standby, is not ours to start: so we look for it first, by the pid file that Apache itself says it writes.
+ * `-k graceful` starts an Apache that does not run (httpd's "Stopping and Restarting"). renewd must not start one that
+ * was stopped on purpose, such as a standby: so it first checks the process in the pid file that Apache itself names.
  */
 function control({ binary, configFile, serverRoot, timeout }: ApacheOptions): ServerControl {
   const instance = [
@@ -90,8 +91,8 @@ function control({ binary, configFile, serverRoot, timeout }: ApacheOptions): Se
 }
 
 /**
- * Apache writes its pid file anew once it has read everything. Until then it takes no other reload, and a pair swapped between
- * its reading a certificate and the key would end it. Throws `deploy.commandFailed` when the reload ended it.
+ * Apache writes its pid file again once it has read everything. Until then it takes no other reload, and a swap between
+ * its reading of certificate and key would end it. Throws `deploy.commandFailed` when the reload ended it.
  */
 async function reloaded(pidFile: PidFile, before: string, timeoutMs: number, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + timeoutMs;
@@ -100,7 +101,7 @@ async function reloaded(pidFile: PidFile, before: string, timeoutMs: number, sig
       signal.throwIfAborted();
       throw new RenewalError(
         "deploy.commandFailed",
-        "Apache ended at its graceful reload: its error log says why; mend that and start it",
+        "Apache ended at its graceful reload: its error log says why; fix that and start it",
         { cause },
       );
     });

@@ -17,7 +17,7 @@ const options = z
 
 export const dovecot = fileServer({
   type: "dovecot",
-  description: "Writes the pair Dovecot reads, lets `dovecot -n` judge the configuration, and reloads.",
+  description: "Writes the pair Dovecot reads, checks the configuration by `dovecot -n`, and reloads.",
   options,
   control: ({ binary, configFile, timeout }) => {
     const instance = configFile === undefined ? [] : ["-c", configFile];

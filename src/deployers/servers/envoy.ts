@@ -14,7 +14,8 @@ const optionsSchema = z.strictObject({
   file: absolutePath
     .regex(/\.(json|ya?ml)$/, "must end in .json, .yaml or .yml, by which Envoy knows the format")
     .describe(
-      "SDS file, which `sds_config.path_config_source.path` names; it holds key, certificate and chain, and must exist when Envoy starts. `{certificate}` stands for the certificate's name.",
+      "SDS file, which `sds_config.path_config_source.path` names; it holds key, certificate and chain, and must exist " +
+        "when Envoy starts. `{certificate}` stands for the certificate's name.",
     ),
   secretName: z
     .string()
@@ -39,10 +40,10 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
 };
 
 /**
- * Envoy watches the path of an SDS file for moves (core.v3.PathConfigSource), which our rename is, and takes a pair from
- * inside it as from files it names (core.v3.DataSource, `inline_string`). Files of their own, swapped by a symbolic link
- * to their directory, were seen torn in 1.6 % of hammered reads; one file cannot be. The renames are always done anew: one
- * may have come while Envoy was not yet watching, and the same content again changes nothing there.
+ * Envoy watches the path of an SDS file for moves (core.v3.PathConfigSource), such as this rename, and reads the pair
+ * from inside the file (core.v3.DataSource, `inline_string`). Two files, swapped by a symbolic link to their directory,
+ * were torn in 1.6 % of reads in a stress test; one file cannot be. The rename is done each time: an earlier one may
+ * have come before Envoy watched, and the same content changes nothing in Envoy.
  */
 async function deploy(options: EnvoyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const content = discoveryResponse(options, pair);
@@ -51,7 +52,9 @@ async function deploy(options: EnvoyOptions, { pair }: DeployRequest, signal: Ab
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: file.path };
 }
 
-/** service.discovery.v3.DiscoveryResponse. JSON is YAML too. Envoy shows the version in its statistics and `/config_dump`. */
+/**
+ * service.discovery.v3.DiscoveryResponse; JSON is YAML too. Envoy shows the version in statistics and `/config_dump`.
+ */
 function discoveryResponse(options: EnvoyOptions, pair: IssuedCertificate): string {
   const { fullchain, privkey } = pairPem(pair);
   const secret = {

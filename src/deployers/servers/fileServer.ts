@@ -11,19 +11,19 @@ import type { Ownership } from "../local/owner.ts";
 import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
 import { type PairLayout, type Place, placesOf } from "../local/pairLayout.ts";
 
-/** How a server is told that its files are new. `secret` is the new private key, never to be shown. */
+/** How a server is checked and reloaded. `secret` is the new private key, which is never shown. */
 export interface ServerControl {
-  /** Throws what would keep us from telling it whatever state it is in, touching nothing. */
+  /** Throws what would make a reload impossible in any state of the server. Changes nothing. */
   check?(signal: AbortSignal): Promise<void>;
-  /** Throws when it does not run. Asked only once it has had a pair: many cannot start without one. */
+  /** Throws when it does not run. Called only once it has a pair: many servers cannot start without one. */
   running?(signal: AbortSignal): Promise<void>;
-  /** Throws what the server's own check has against the files now in place. Left out: it has no check. */
+  /** Throws what the server's own check says against the files now in place. Left out: it has no check. */
   judge?(secret: Secret, signal: AbortSignal): Promise<void>;
-  /** If it can tell when the server has read the files, it resolves then. */
+  /** Resolves when the server has read the files, where that can be known. */
   reload(secret: Secret, signal: AbortSignal): Promise<void>;
 }
 
-/** A kind of server that reads its pair from files, at its start and when told to reload. */
+/** A kind of server that reads its pair from files, at its start and at each reload. */
 export interface FileServer<Options extends PairLayout> {
   readonly type: string;
   readonly description: string;
@@ -59,14 +59,15 @@ async function preflight<Options extends PairLayout>(
   await server.ownership?.(options, signal);
   await checkWritable(places);
   await control.check?.(signal);
-  // Not `judge`: before the first deploy it fails for want of the very files we are to write.
+  // Not `judge`: before the first deploy it fails because the files do not exist yet.
   if (await isThere(places)) await control.running?.(signal);
 }
 
 /**
- * A server's check reads the real paths, so it can judge only after the swap; what it refuses goes back before anyone reloads.
- * The running server reads the files at a reload only. Should we die in between, the new pair, which is a matching one, stays,
- * and the next attempt judges and reloads again. That a reload was taken says little: the verifier has the word.
+ * A server's check reads the real paths, so it runs after the swap; what it refuses goes back before the reload. The
+ * running server reads the files at a reload only. If the process dies in between, the new pair stays, which is a
+ * matching one, and the next attempt checks and reloads again. A reload without error proves little: the verifier
+ * decides.
  */
 async function deploy<Options extends PairLayout>(
   server: FileServer<Options>,
@@ -90,7 +91,8 @@ async function deploy<Options extends PairLayout>(
       await staged.restore();
       throw error;
     }
-    // Still under the lock: a server that opens certificate and key one after the other must not do so while the next pair is swapped.
+    // Still under the lock: a server that opens certificate and key one after the other must not do so during the next
+    // swap.
     await control.reload(pair.privateKey, signal);
   });
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: first.path };

@@ -7,9 +7,9 @@ import { fileServer } from "./fileServer.ts";
 import { type PidFile, signalServer } from "./pidFile.ts";
 
 /**
- * Mosquitto forgets a SIGHUP that comes while it is reloading (it clears its flag afterwards), and a pair swapped in the middle
- * of that reload left its listener without a key. It tells nobody when it is done. A reload takes milliseconds: so after this
- * long a second SIGHUP either is heard, or is lost to a reload that began after the swap.
+ * Mosquitto loses a SIGHUP that arrives during a reload (it clears its flag afterwards), and a pair swapped in the
+ * middle of that reload left its listener without a key. It does not report the end of a reload. A reload takes
+ * milliseconds: so after this time it either obeys a second SIGHUP, or loses it to a reload that began after the swap.
  */
 const RELOAD_MS = 250;
 
@@ -24,8 +24,7 @@ const options = z
 
 export const mosquitto = fileServer({
   type: "mosquitto",
-  description:
-    "Writes the pair Mosquitto reads and lets it reload by SIGHUP. Set `owner` to the user Mosquitto runs as.",
+  description: "Writes the pair Mosquitto reads and reloads it by SIGHUP. Set `owner` to the user Mosquitto runs as.",
   options,
   control: ({ pidFile }) => {
     const broker: PidFile = { path: pidFile, programs: ["mosquitto"] };

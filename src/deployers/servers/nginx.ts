@@ -22,7 +22,7 @@ const options = z
 
 export const nginx = fileServer({
   type: "nginx",
-  description: "Writes the pair nginx reads, lets `nginx -t` judge it, and reloads.",
+  description: "Writes the pair nginx reads, checks it by `nginx -t`, and reloads.",
   options,
   control: ({ binary, configFile, prefix, timeout }) => {
     const instance = [

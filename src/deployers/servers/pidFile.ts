@@ -9,12 +9,12 @@ export interface PidFile {
   readonly programs?: readonly string[];
 }
 
-/** The first line is the number; PostgreSQL's file goes on. None is negative: kill() would take that for a group. */
+/** The first line is the number; PostgreSQL's file has more. It is never negative: for kill() that would be a group. */
 const FIRST_LINE = /^\s*([1-9]\d{0,9})\s*(?:\n|$)/;
 
 /**
- * Sends a signal to the process whose pid file this is; 0 only asks whether it is there. Throws `deploy.unreachable` when the
- * server does not run, `deploy.forbidden` when its user does not let us.
+ * Sends a signal to the process in this pid file; 0 only checks that it runs. Throws `deploy.unreachable` when the
+ * server does not run, `deploy.forbidden` when renewd may not send it signals.
  */
 export async function signalServer(
   { path, programs }: PidFile,
@@ -50,14 +50,15 @@ async function readPid(path: string, signal: AbortSignal): Promise<number> {
   return Number(pid);
 }
 
-/** A server that crashed leaves its file, and its number goes to some other process. Without /proc there is no telling. */
+/** A crashed server leaves its file, and another process may get the number. Without /proc this cannot be checked. */
 async function requireProgram(pid: number, path: string, programs: readonly string[] | undefined): Promise<void> {
   if (programs === undefined) return;
   const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => null);
   if (name === null || programs.includes(name.trim())) return;
   throw new RenewalError(
     "deploy.unreachable",
-    `pid file ${path} names process ${pid}, which is ${JSON.stringify(name.trim())} and not ${programs.join(" or ")}: it is left over, start the server`,
+    `pid file ${path} names process ${pid}, which is ${JSON.stringify(name.trim())} and not ${programs.join(" or ")}: ` +
+      "it is left over, start the server",
   );
 }
 

@@ -6,11 +6,13 @@ import { runCommand } from "../local/command.ts";
 import { fileServer, type ServerControl } from "./fileServer.ts";
 import { programControl, programName } from "./programControl.ts";
 
-// One file only: Postfix starts an smtpd whenever clients come, and each reads the pair for itself; between the renames of two
-// files one would read a torn pair and go on without TLS (postconf(5), smtpd_tls_chain_files, which also wants the key first).
+// One file only: Postfix starts an smtpd whenever clients come, and each reads the pair itself. Between the renames of
+// two files one would read a torn pair and continue without TLS (postconf(5), smtpd_tls_chain_files; it wants the key
+// first).
 const options = z.strictObject({
   bundle: absolutePath.describe(
-    "File that `smtpd_tls_chain_files` (Postfix 3.4 or later) names: key, certificate and chain. `{certificate}` stands for the certificate's name.",
+    "File that `smtpd_tls_chain_files` (Postfix 3.4 or later) names: key, certificate and chain. `{certificate}` stands " +
+      "for the certificate's name.",
   ),
   binary: programName.default("postfix").describe("postfix program: a path, or a name looked up in PATH."),
   configDirectory: absolutePath
@@ -22,7 +24,7 @@ const options = z.strictObject({
 export const postfix = fileServer({
   type: "postfix",
   description:
-    "Writes key and chain to the one file Postfix reads, lets `postfix check` judge the configuration, and reloads.",
+    "Writes key and chain to the one file Postfix reads, checks the configuration by `postfix check`, and reloads.",
   options,
   control,
 });
@@ -44,7 +46,7 @@ function control({ binary, configDirectory, timeout }: z.infer<typeof options>):
   };
 }
 
-/** Only a terminal is told why; into a pipe `postfix` says nothing. With a configuration it accepts, this is the one reason left. */
+/** `postfix` explains itself only on a terminal. With a configuration that it accepts, this is the one reason left. */
 function notRunning(cause: unknown): never {
   if (!(cause instanceof RenewalError) || cause.code !== "deploy.commandFailed") throw cause;
   throw new RenewalError(

@@ -22,8 +22,9 @@ export const postgresql = fileServer({
   description: "Writes the pair PostgreSQL reads, with the key as it demands it, and reloads by SIGHUP.",
   options,
   /**
-   * SIGHUP to the postmaster is what `pg_ctl reload` does, but pg_ctl refuses to run as root. PostgreSQL has no check of a pair;
-   * one it cannot load leaves the old one serving, with a line in its log (manual, "Secure TCP/IP Connections with SSL").
+   * `pg_ctl reload` sends SIGHUP to the postmaster, but pg_ctl refuses to run as root. PostgreSQL has no check of a
+   * pair. If it cannot load one, the old one serves on, with a line in its log (manual, "Secure TCP/IP Connections with
+   * SSL").
    */
   control: ({ dataDirectory }) => {
     const postmaster: PidFile = { path: join(dataDirectory, "postmaster.pid"), programs: ["postgres", "postmaster"] };
@@ -36,8 +37,8 @@ export const postgresql = fileServer({
 });
 
 /**
- * A key that others than its owner may read is refused, and a key of another user's but root's too (same chapter). The server
- * runs as the owner of its data directory, or it does not run; PG_VERSION tells that this is one.
+ * PostgreSQL refuses a key that others than its owner may read, and a key that neither it nor root owns (same chapter).
+ * It runs only as the owner of its data directory; PG_VERSION shows that this is one.
  */
 async function serverUser(dataDirectory: string): Promise<Ownership> {
   const version = join(dataDirectory, "PG_VERSION");

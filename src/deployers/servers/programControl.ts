@@ -5,15 +5,15 @@ import type { ServerControl } from "./fileServer.ts";
 export interface ControlProgram {
   /** A path, or a name looked up in PATH. */
   readonly binary: string;
-  /** Arguments with which it checks the configuration and everything that names, touching nothing. */
+  /** Arguments that check the configuration and every file it names, and change nothing. */
   readonly test: readonly string[];
-  /** Arguments with which it tells the running server to reload. */
+  /** Arguments that reload the running server. */
   readonly reload: readonly string[];
   /** For each of the two. */
   readonly timeoutMs: number;
 }
 
-/** A server that is checked and reloaded by a program of its own. */
+/** A server with its own program for check and reload. */
 export function programControl({ binary, test, reload, timeoutMs }: ControlProgram): ServerControl {
   return {
     check: () => checkCommand(binary),

@@ -11,12 +11,13 @@ import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts"
 import type { FileToWrite } from "../local/atomicFiles.ts";
 import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
 
-/** How the files of ours begin, so that nobody else's is overwritten. */
+/** The first line of renewd's files, so that it overwrites no other. */
 const MARK = "# Written by renewd";
 
 const optionsSchema = z.strictObject({
   file: absolutePath.describe(
-    "PEM file for key, certificate and chain; not in the directory Traefik watches. `{certificate}` stands for the certificate's name.",
+    "PEM file for key, certificate and chain; not in the directory Traefik watches. `{certificate}` stands for the " +
+      "certificate's name.",
   ),
   knownAs: absolutePath
     .optional()
@@ -24,7 +25,8 @@ const optionsSchema = z.strictObject({
   dynamicFile: absolutePath
     .regex(/\.ya?ml$/, "must end in .yml or .yaml, or Traefik does not read it")
     .describe(
-      "YAML file of the certificate's own, written by renewd, in the directory that Traefik's file provider watches (`providers.file.directory`). `{certificate}` as above.",
+      "YAML file for this certificate alone, written by renewd, in the directory that Traefik's file provider watches " +
+        "(`providers.file.directory`). `{certificate}` as above.",
     ),
 });
 
@@ -46,10 +48,10 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
 };
 
 /**
- * Traefik reads certificate files only when it reads the dynamic configuration that names them, and that only when a file
- * there changes (https://doc.traefik.io/traefik/providers/file/#watch). So the PEM file comes first and the YAML last, and
- * the YAML is always renamed anew: the attempt that changed the PEM file may have died before it. A configuration that is
- * the same in content, files included, is ignored by Traefik. One PEM file for both, so that no read can ever be torn.
+ * Traefik reads certificate files only with the dynamic configuration that names them, and reads that only when a file
+ * changes there (https://doc.traefik.io/traefik/providers/file/#watch). So the PEM file comes first and the YAML last.
+ * The YAML is renamed each time: the attempt that changed the PEM file may have died before it. Traefik ignores a
+ * configuration with the same content, files included. One PEM file for both, so that no read can be torn.
  */
 async function deploy(options: TraefikOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
@@ -65,7 +67,8 @@ async function deploy(options: TraefikOptions, { pair }: DeployRequest, signal: 
 /** A JSON string is a YAML string too. `{{` would be a Go template, but paths hold no braces. */
 function dynamicConfiguration({ certificate, generation, leaf }: IssuedCertificate, known: string): string {
   const file = JSON.stringify(known);
-  return `${MARK}, which will overwrite it: certificate ${certificate}, generation ${generation}, fingerprint ${leaf.fingerprint}
+  const held = `certificate ${certificate}, generation ${generation}, fingerprint ${leaf.fingerprint}`;
+  return `${MARK}, which will overwrite it: ${held}
 tls:
   certificates:
     - certFile: ${file}
@@ -78,6 +81,6 @@ async function refuseForeign(path: string): Promise<void> {
   if (text === null || text.startsWith(MARK)) return;
   throw new RenewalError(
     "deploy.refused",
-    `${path} was not written by renewd and is left alone; let \`dynamicFile\` name a file of renewd's own`,
+    `${path} was not written by renewd, so it stays; let \`dynamicFile\` name a file of renewd's own`,
   );
 }
