@@ -37,8 +37,8 @@ type CertbotOptions = z.infer<typeof optionsSchema>;
 export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
   type: "certbot",
   description:
-    "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a command " +
-    "if one is given.",
+    "Writes certbot's layout, live/NAME/fullchain.pem and its siblings as links into archive/NAME, then runs a " +
+    "command if one is given.",
   options: optionsSchema,
   create: (options, { target }) => ({
     deploy: (request, signal) => deploy(options, target, request, signal),

@@ -23,9 +23,7 @@ const optionsSchema = checkedLayout(
       ),
     jks: relativePath
       .optional()
-      .describe(
-        "Java keystore (JKS) for the same. Created by `openssl` and `keytool`, which come with a Java runtime.",
-      ),
+      .describe("Java keystore (JKS) for the same. Created by `openssl` and `keytool`, part of a Java runtime."),
     password: secretOption
       .optional()
       .describe("Where the password of `pkcs12` and `jks` is found, `env:NAME` or `file:/path`. Read at each deploy."),

@@ -19,8 +19,8 @@ const options = z
     binary: programName
       .default("apachectl")
       .describe(
-        "Program that passes its arguments to Apache: a path, or a name looked up in PATH. On Red Hat's systems, where " +
-          "apachectl does not, `httpd`.",
+        "Program that passes its arguments to Apache: a path, or a name looked up in PATH. On Red Hat's systems, " +
+          "where apachectl does not, `httpd`.",
       ),
     configFile: absolutePath.optional().describe("Apache's `-f`, when the running Apache was started with one."),
     serverRoot: z

@@ -14,8 +14,8 @@ const optionsSchema = z.strictObject({
   file: absolutePath
     .regex(/\.(json|ya?ml)$/, "must end in .json, .yaml or .yml, by which Envoy knows the format")
     .describe(
-      "SDS file, which `sds_config.path_config_source.path` names; it holds key, certificate and chain, and must exist " +
-        "when Envoy starts. `{certificate}` stands for the certificate's name.",
+      "SDS file, which `sds_config.path_config_source.path` names; it holds key, certificate and chain, and must " +
+        "exist when Envoy starts. `{certificate}` stands for the certificate's name.",
     ),
   secretName: z
     .string()

@@ -57,8 +57,8 @@ async function requireProgram(pid: number, path: string, programs: readonly stri
   if (name === null || programs.includes(name.trim())) return;
   throw new RenewalError(
     "deploy.unreachable",
-    `pid file ${path} names process ${pid}, which is ${JSON.stringify(name.trim())} and not ${programs.join(" or ")}: ` +
-      "it is left over, start the server",
+    `pid file ${path} names process ${pid}, which is ${JSON.stringify(name.trim())} and not ` +
+      `${programs.join(" or ")}: it is left over, start the server`,
   );
 }
 

@@ -11,8 +11,8 @@ import { programControl, programName } from "./programControl.ts";
 // first).
 const options = z.strictObject({
   bundle: absolutePath.describe(
-    "File that `smtpd_tls_chain_files` (Postfix 3.4 or later) names: key, certificate and chain. `{certificate}` stands " +
-      "for the certificate's name.",
+    "File that `smtpd_tls_chain_files` (Postfix 3.4 or later) names: key, certificate and chain. `{certificate}` " +
+      "stands for the certificate's name.",
   ),
   binary: programName.default("postfix").describe("postfix program: a path, or a name looked up in PATH."),
   configDirectory: absolutePath

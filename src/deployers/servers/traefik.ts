@@ -25,8 +25,8 @@ const optionsSchema = z.strictObject({
   dynamicFile: absolutePath
     .regex(/\.ya?ml$/, "must end in .yml or .yaml, or Traefik does not read it")
     .describe(
-      "YAML file for this certificate alone, written by renewd, in the directory that Traefik's file provider watches " +
-        "(`providers.file.directory`). `{certificate}` as above.",
+      "YAML file for this certificate alone, written by renewd, in the directory that Traefik's file provider " +
+        "watches (`providers.file.directory`). `{certificate}` as above.",
     ),
 });
 

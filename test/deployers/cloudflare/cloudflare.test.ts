@@ -203,7 +203,7 @@ describe("cloudflare", () => {
     fake.disturb("GET", { status: 200, body: "<html>captive portal</html>" });
     await expect(deploy(await issue(1))).rejects.toMatchObject({
       code: "deploy.unreachable",
-      message: expect.stringContaining("makes no sense"),
+      message: expect.stringContaining("unexpected body"),
     });
     await fake.stop();
     await expect(deploy(await issue(1))).rejects.toMatchObject({
