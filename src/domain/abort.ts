@@ -1,7 +1,7 @@
 /**
- * Resolves or rejects as the work does, or rejects with the signal's reason as soon as it aborts, even when the work does not
- * listen to it. The work is not started under an aborted signal. What it does later, also if it fails, is dropped and never
- * becomes an unhandled rejection.
+ * Resolves or rejects as the work does, or rejects with the signal's reason as soon as it aborts, even if the work
+ * ignores the signal. Under an aborted signal the work is not started. A later result or failure of the work is dropped
+ * and never becomes an unhandled rejection.
  */
 export async function raceAbort<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();

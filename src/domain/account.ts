@@ -1,4 +1,4 @@
-/** An ACME account as the CA describes it (RFC 8555 §7.1.2). Texts are the CA's, made harmless. */
+/** An ACME account as the CA describes it (RFC 8555 §7.1.2). The CA's texts are sanitized. */
 export interface AccountFacts {
   readonly url: string;
   readonly status: string;
@@ -11,10 +11,13 @@ export interface AccountFacts {
 export interface AccountAdmin {
   /** null: none was registered yet. */
   show(signal: AbortSignal): Promise<AccountFacts | null>;
-  /** A new key for the same account (RFC 8555 §7.3.5). A crash loses neither: the new one is durable before the CA hears of it. */
+  /**
+   * A new key for the same account (RFC 8555 §7.3.5). A crash loses neither: the new one is durable before the CA hears
+   * of it.
+   */
   rollover(signal: AbortSignal): Promise<AccountFacts>;
   /** Sends the configured contact whether or not it changed. */
   updateContact(signal: AbortSignal): Promise<AccountFacts>;
-  /** For ever (RFC 8555 §7.3.6): its key is forgotten, and the next order registers a new account. */
+  /** Cannot be undone (RFC 8555 §7.3.6): its key is deleted, and the next order registers a new account. */
   deactivate(signal: AbortSignal): Promise<void>;
 }

@@ -19,10 +19,12 @@ export type Limits = Readonly<Partial<Record<LimitKind, Limit>>>;
 export interface CaBudget {
   /** Name of the issuer in configuration; with the directory it names the account. */
   readonly issuer: string;
-  /** Limits per domain or set of names hold for a CA whatever account asks. */
+  /** A CA's limits per domain or set of names are the same for all accounts. */
   readonly directory: string;
   readonly limits: Limits;
-  /** Ordering the very set of names of an earlier certificate counts as a renewal, which only the limits per set and per failure concern. */
+  /**
+   * An order for exactly the names of an earlier certificate is a renewal: only limits per set and per failure apply.
+   */
   readonly renewalsExempt: boolean;
 }
 
@@ -47,11 +49,11 @@ export interface Bucket extends BucketKey {
 
 /** What an order has taken of a bucket for a certificate that was not received yet. */
 export interface Reservation extends BucketKey {
-  /** What it moved `fullAt` by. */
+  /** By how much it moved `fullAt`. */
   readonly tokenMs: number;
 }
 
-/** renewd's own account of what it has used of its CAs' limits. */
+/** renewd's own record of how much it has used of each CA's limits. */
 export interface Ledger {
   /** Holds all buckets until the transaction ends, so that two workers never take the same last token. */
   lock(): Promise<void>;
@@ -59,7 +61,7 @@ export interface Ledger {
   list(now: number): Promise<Bucket[]>;
   read(keys: readonly BucketKey[]): Promise<Bucket[]>;
   write(buckets: readonly Bucket[]): Promise<void>;
-  /** Forgets buckets that are full; returns how many. */
+  /** Deletes buckets that are full; returns how many. */
   prune(now: number): Promise<number>;
   /** What a renewal has taken for a certificate it has not received yet. */
   reserved(renewalId: string): Promise<Reservation[]>;

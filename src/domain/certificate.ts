@@ -6,11 +6,14 @@ import type { SecretReference } from "./secretReference.ts";
 export const KEY_TYPES = ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] as const;
 export type KeyType = (typeof KEY_TYPES)[number];
 
-/** When a certificate's renewal window opens, by fraction so that 6-day and 398-day lifetimes work alike. */
+/** When a certificate's renewal window opens; by fraction, so that 6-day and 398-day lifetimes work alike. */
 export interface RenewalPolicy {
   /** Fraction of the lifetime left when the window opens (0–1); null: ⅓, or ½ for lifetimes below 10 days. */
   readonly renewAtFractionLeft: number | null;
-  /** Fraction of the window over which renewals are spread (0–1), so that a fleet issued together does not renew together. */
+  /**
+   * Fraction of the window over which renewals are spread (0–1), so that a fleet issued together does not renew
+   * together.
+   */
   readonly jitterFraction: number;
 }
 
@@ -24,13 +27,14 @@ export interface Wave {
 }
 
 /**
- * What becomes of a renewal when a wave fails beyond its budget. `fail`: it ends, and the planner comes back to what lags behind.
- * `hold`: the targets not yet reached keep the old pair until a person decides. `rollBack`: the last proved pair goes back everywhere.
+ * What happens when more of a wave fails than its budget allows. `fail`: the renewal ends, and the planner returns to
+ * the targets that are behind. `hold`: later waves keep the old pair until a person decides. `rollBack`: the last
+ * proved pair goes back everywhere.
  */
 export const WAVE_FAILURES = ["fail", "hold", "rollBack"] as const;
 export type WaveFailure = (typeof WAVE_FAILURES)[number];
 
-/** Where a certificate signing request made elsewhere lies, and its key: read only when ordering, so that other machines need neither. */
+/** The files of an own signing request and its key. Read only when ordering, so that other machines need neither. */
 export interface CsrSource {
   /** Absolute. */
   readonly file: string;
@@ -45,10 +49,10 @@ export interface Certificate {
   readonly registeredDomains: readonly string[];
   /** Name of the issuer in configuration. */
   readonly issuer: string;
-  /** Issuers to turn to, in this order, when `issuer` cannot do it. */
+  /** Issuers to order from, in this order, when `issuer` cannot issue. */
   readonly fallbacks: readonly string[];
   readonly keyType: KeyType;
-  /** Issue without names that are found dead rather than fail for all. */
+  /** Issue without dead names instead of failing for all names. */
   readonly dropDeadNames: boolean;
   /** Name of the solver in configuration. */
   readonly solver: string;
@@ -66,22 +70,24 @@ export interface Certificate {
   readonly preferredChain: string | null;
   /** Keep the key of the version before, as long as its type fits. */
   readonly reuseKey: boolean;
-  /** Order with this request instead of one made here; null: renewd makes key and request. */
+  /** Order with this request; null: renewd makes key and request. */
   readonly csr: CsrSource | null;
-  /** Time an endpoint may take from deployed to served before verification gives up. */
+  /** How long an endpoint may take to serve a deployed pair before verification fails. */
   readonly verifyTimeoutMs: number;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */
   readonly digest: string;
 }
 
-/** Begins the reason of a pause that renewd itself made after a crash loop: it ends with a change of the configuration, a person's does not. */
+/**
+ * Starts the reason of a pause after a crash loop. A change of the configuration ends such a pause, but not a person's.
+ */
 export const QUARANTINED = "quarantined: ";
 
 /** What the database remembers about a certificate apart from its versions. */
 export interface CertificateRecord {
   readonly name: string;
   readonly digest: string;
-  /** When the planner looks again; null while a renewal is in flight or the certificate left the configuration. */
+  /** When the planner checks again; null while a renewal is in flight or the certificate left the configuration. */
   readonly nextCheckAt: number | null;
   /** Renewals that failed in a row. */
   readonly failures: number;
@@ -94,16 +100,16 @@ export interface CertificateRecord {
   readonly pausedUntil: number | null;
   readonly pausedReason: string | null;
   readonly removedAt: number | null;
-  /** A backup was restored then, and no endpoint has confirmed since that nothing newer is live. */
+  /** A backup was restored then, and no endpoint has shown since that nothing newer is live. */
   readonly restoredAt: number | null;
-  /** New generations are above it: it is raised by a restore past whatever targets were given after the backup was made. */
+  /** New generations are above it. A restore raises it above all generations that were deployed after the backup. */
   readonly generationFloor: number;
   /** When its endpoints are dialled next between renewals; null: at once. */
   readonly nextObservationAt: number | null;
-  /** When it is rehearsed next by itself; null: at once, if that is configured at all. */
+  /** When the next automatic rehearsal is due; null: at once, if rehearsals are configured. */
   readonly nextRehearsalAt: number | null;
-  /** When people are told that its proved version nears its end; null: they were, or there is none. */
+  /** When people are warned that its proved version expires; null: they were, or there is none. */
   readonly expiryWarningAt: number | null;
-  /** What kept its last rehearsal from passing; null: nothing that a person has to mend. */
+  /** Why its last rehearsal failed; null: nothing that a person has to fix. */
   readonly rehearsalProblem: string | null;
 }

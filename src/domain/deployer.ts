@@ -45,6 +45,9 @@ export interface Deployer {
   deploy(request: DeployRequest, signal: AbortSignal): Promise<DeployReceipt>;
   /** Throws what would make deploy impossible, touching nothing. `leaf` is null before the first issue. */
   preflight?(certificate: string, leaf: Leaf | null, signal: AbortSignal): Promise<void>;
-  /** What the target holds now; null: it cannot tell. Changes nothing. Throws `deploy.*` when the target cannot be asked. */
+  /**
+   * What the target holds now; null: it cannot tell. Changes nothing. Throws `deploy.*` when the target cannot be
+   * asked.
+   */
   inspect?(request: InspectRequest, signal: AbortSignal): Promise<InstalledPair | null>;
 }

@@ -1,9 +1,11 @@
-/** Who has to act, and whether trying again can help: drives back-off and what people are told. */
+/** Who has to act, and whether another attempt can help: decides back-off and notifications. */
 export type ErrorClass = "transient" | "rateLimited" | "validation" | "caa" | "target" | "configuration" | "internal";
 
 export interface ErrorFacts {
   readonly class: ErrorClass;
-  /** `backoff`: try again later in the same renewal; `never`: end the renewal, the planner comes back much later. */
+  /**
+   * `backoff`: try again later in the same renewal. `never`: end the renewal; the planner starts another much later.
+   */
   readonly retry: "backoff" | "never";
   /** What the reader should do, one imperative sentence. */
   readonly action: string;
@@ -35,7 +37,7 @@ export const ERRORS = {
     class: "rateLimited",
     retry: "backoff",
     action:
-      "Nothing: renewd waits rather than run into the CA's limit. If the CA allows you more, set the issuer's `limits`.",
+      "Nothing: renewd waits so that it stays below the CA's limit. If the CA allows more, set the issuer's `limits`.",
   },
   "acme.untrusted": {
     class: "configuration",
@@ -86,7 +88,7 @@ export const ERRORS = {
     class: "configuration",
     retry: "never",
     action:
-      "Put right what the message names of the certificate's `csr`. renewd looks again daily; `renewd renew NAME` does so at once.",
+      "Correct what the message names in the certificate's `csr`. renewd tries daily; `renewd renew NAME` does at once.",
   },
   "acme.orderInvalid": {
     class: "validation",
@@ -151,7 +153,7 @@ export const ERRORS = {
   "deploy.commandFailed": {
     class: "target",
     retry: "backoff",
-    action: "Run the command by hand on the target and mend what it reports.",
+    action: "Run the command by hand on the target and fix what it reports.",
   },
   "deploy.refused": {
     class: "target",
@@ -172,7 +174,7 @@ export const ERRORS = {
     class: "target",
     retry: "backoff",
     action:
-      "Start a deployer for the target: `renewd worker deployer`, with `--targets NAME` on its own machine if it says `agent: true`.",
+      "Start a deployer for the target: `renewd worker deployer`; with `agent: true` on its own machine, `--targets NAME`.",
   },
   "deploy.rolledBack": {
     class: "target",
@@ -208,12 +210,12 @@ export const ERRORS = {
   "notify.failed": {
     class: "transient",
     retry: "backoff",
-    action: "Check the channel's receiver; renewd tells it again and again until it answers, for a day.",
+    action: "Check the channel's receiver; renewd tries again for a day.",
   },
   "notify.refused": {
     class: "configuration",
     retry: "never",
-    action: "Correct the channel: its receiver refuses what it is told.",
+    action: "Correct the channel: its receiver refuses the notification.",
   },
   "config.invalid": { class: "configuration", retry: "never", action: "Correct the configuration at the named place." },
   "config.removed": {
@@ -258,7 +260,7 @@ export const ERRORS = {
     class: "configuration",
     retry: "backoff",
     action:
-      "Set this machine's clock (NTP): nothing is planned, issued, deployed or verified by a clock more than 5 minutes off.",
+      "Set this machine's clock (NTP): renewd plans, issues, deploys and verifies nothing while it is over 5 minutes off.",
   },
   "internal.crashLoop": {
     class: "internal",

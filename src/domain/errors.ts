@@ -21,7 +21,7 @@ export class RenewalError extends Error {
   }
 }
 
-/** At the edge of a step: whatever was thrown becomes a RenewalError, a foreign one is our bug. */
+/** Used where a step ends: makes a RenewalError of anything thrown. A foreign error is a bug in renewd. */
 export function toRenewalError(thrown: unknown): RenewalError {
   if (thrown instanceof RenewalError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);

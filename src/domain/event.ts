@@ -51,7 +51,7 @@ export type EventType = (typeof EVENT_TYPES)[number];
 
 export type EventDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 
-/** One line of append-only history, written in the transaction that changed the state it tells of. */
+/** One line of append-only history, written in the transaction that makes the change it describes. */
 export interface HistoryEvent {
   /** Assigned by the store, ascending. */
   readonly seq: number;

@@ -13,13 +13,19 @@ export function sameIdentifiers(a: readonly Identifier[], b: readonly Identifier
   return key(a) === key(b);
 }
 
-/** IPv6 addresses have many spellings; comparing needs one (RFC 5952, as the URL parser writes it). Anything else comes back as it is. */
+/**
+ * IPv6 addresses have many spellings; comparing needs one (RFC 5952, as the URL parser writes it). Anything else comes
+ * back as it is.
+ */
 export function canonicalAddress(value: string): string {
   if (isIP(value) !== 6 || value.includes("%")) return value;
   return new URL(`http://[${value}]`).hostname.slice(1, -1);
 }
 
-/** True when a client that asks for `serverName` accepts one of `names` (RFC 9525 §6.3: a wildcard stands for one whole first label). */
+/**
+ * True when a client that asks for `serverName` accepts one of `names`. A wildcard is one whole first label (RFC 9525
+ * §6.3).
+ */
 export function namesCover(names: readonly string[], serverName: string): boolean {
   if (isIP(serverName)) return names.includes(canonicalAddress(serverName));
   const wanted = serverName.toLowerCase();

@@ -16,7 +16,7 @@ export interface IssueRequest {
   readonly preferredChain?: string | null;
   /** Certify this key of the right type instead of a new one. */
   readonly privateKey?: Secret | null;
-  /** Nobody will use what is issued: what the CA validated for it is forgotten afterwards, so that the next order is validated anew. */
+  /** A rehearsal: the authorizations are deactivated afterwards, so that the CA validates the next order again. */
   readonly disposable?: boolean;
   /**
    * Reads the request to finalize with, where renewd does not make it. Throws `acme.ownCsr`. The issuer checks what it
@@ -34,7 +34,7 @@ export interface OwnCsr {
   readonly privateKey: Secret;
 }
 
-/** What a crashed attempt left behind, each durable before the next was begun. */
+/** What a crashed attempt left behind; each was durable before the next step began. */
 export interface OrderState {
   /** PKCS#8 PEM of the certificate's new key. */
   readonly privateKey: Secret | null;
@@ -55,10 +55,11 @@ export interface OrderProgress {
   abandon(why: string): Promise<void>;
   /**
    * MUST be called right before each newOrder. Takes what the order draws on the CA's limits; throws `acme.budget` when
-   * there is too little left, and then nothing may be sent. `exempt`: the CA counts this order against none (ARI `replaces`).
+   * there is too little left, and then nothing may be sent. `exempt`: the CA counts this order against none (ARI
+   * `replaces`).
    */
   reserve(order: { readonly exempt: boolean }): Promise<void>;
-  /** The CA refused newOrder: what was taken for the certificate is given back. */
+  /** The CA refused newOrder: the reservation for the certificate is refunded. */
   unreserve(): Promise<void>;
 }
 
@@ -113,15 +114,18 @@ export interface Issuer {
   /** Idempotent over `progress`: resumes the stored order and never opens a second one while the first can be used. */
   issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
   /**
-   * The stored order is given up for good: takes down what an attempt left standing because its order might have gone on.
-   * Idempotent; orders and registers nothing. Throws what kept it from doing so.
+   * The stored order is abandoned: removes the answers that an attempt left because its order might have gone
+   * on. Idempotent; orders and registers nothing. Throws what kept it from doing so.
    */
   clearAnswers?(progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<void>;
   /** Idempotent. Returns whose key the CA accepted. */
   revoke?(request: RevocationRequest, signal: AbortSignal): Promise<"account" | "certificate">;
   /** What keeps this CA from fulfilling the request, as far as can be known without an order. */
   eligibility?(request: IssueRequest, solver: Pick<Solver, "challengeType">, signal: AbortSignal): Promise<Eligibility>;
-  /** How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it sends none. */
+  /**
+   * How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it
+   * sends none.
+   */
   clockAheadMs?(signal: AbortSignal): Promise<number | null>;
   /**
    * When the CA wants this certificate renewed (RFC 9773); null: it offers no renewalInfo. Throws `acme.renewalInfo`
@@ -162,11 +166,13 @@ export interface Account {
   readonly privateKey: Secret;
   /** The key of a rollover whose end was not recorded: the CA may know it or not. */
   readonly pendingKey: Secret | null;
-  /** What the CA was told last, by digest; null: unknown. */
+  /** Digest of the contact that the CA has; null: unknown. */
   readonly contactDigest: string | null;
 }
 
-/** Keyed by issuer name and directory URL. `create` is atomic over processes: the first writer wins, all get its key. */
+/**
+ * Keyed by issuer name and directory URL. `create` is atomic over processes: the first writer wins, all get its key.
+ */
 export interface Accounts {
   get(issuer: string, directory: string): Promise<Account | null>;
   create(issuer: string, directory: string, privateKey: Secret): Promise<Account>;

@@ -1,22 +1,28 @@
 import { createHash } from "node:crypto";
 
-/** A clock further than this from CA's and database's decides and writes nothing: certificates are backdated, less does no harm. */
+/**
+ * A process whose clock is further off than this decides and writes nothing. Certificates are backdated, so less is
+ * harmless.
+ */
 export const CLOCK_SKEW_MAX_MS = 5 * 60_000;
 
-/** No lease ends later than this, whoever took it, unless its clock was wrong. */
+/** No lease ends later than this, unless the clock of the process that took it was wrong. */
 export function leaseUntilMax(now: number, leaseMs: number): number {
   return now + leaseMs + CLOCK_SKEW_MAX_MS;
 }
 
 /**
- * Whether somebody may still be at work under this lease. One that ends later than any can was taken, or extended, by a wrong
- * clock and counts as run out: or a worker 40 days ahead that died would lock its work for 40 days. Fences make a mistake harmless.
+ * Whether somebody may still work under this lease. A lease that ends later than possible was taken, or extended, by a
+ * wrong clock and counts as over: otherwise a dead worker with a clock 40 days ahead would lock its work for 40 days.
+ * Fences make a mistake harmless.
  */
 export function isLeaseHeld(leaseUntil: number | null, now: number, leaseMs: number): leaseUntil is number {
   return leaseUntil !== null && leaseUntil > now && leaseUntil <= leaseUntilMax(now, leaseMs);
 }
 
-/** A worker that is killed once or twice is taken over at once; a third death in a row makes the work itself suspect. */
+/**
+ * A worker that is killed once or twice is taken over at once; a third death in a row makes the work itself suspect.
+ */
 const SUSPECT_CLAIMS = 3;
 const PAUSE_MAX_MS = 60_000;
 
@@ -27,8 +33,9 @@ export interface Claims {
 }
 
 /**
- * Until when work is not offered again after its workers died; 0: it need not wait. One certificate that kills its worker takes
- * whatever that has in hand with it, so what died together comes back apart: the innocent get through, the guilty one meets ever fewer.
+ * Until when work is not offered again after its workers died; 0: it need not wait. A certificate that kills its worker
+ * also stops the other work of that worker. So work that died together comes back at different times: the others get
+ * through.
  */
 export function pausedUntil({ leaseUntil, openClaims }: Claims, id: string, now: number, leaseMs: number): number {
   if (leaseUntil === null || openClaims < SUSPECT_CLAIMS || leaseUntil > leaseUntilMax(now, leaseMs)) return 0;

@@ -4,7 +4,7 @@ import type { EventType } from "./event.ts";
 export const SEVERITIES = ["info", "warning", "page"] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** What people are told of one event of the history. */
+/** A message to people about one event of the history. */
 export interface Notification {
   /** The event's sequence number: a channel may get one twice, under the same id. */
   readonly id: string;
@@ -29,10 +29,10 @@ export interface Channel {
   send(notification: Notification, signal: AbortSignal): Promise<void>;
 }
 
-/** How far a channel has been told. Instants are ms since epoch. */
+/** Up to which event a channel has been notified. Instants are ms since epoch. */
 export interface ChannelCursor {
   readonly channel: string;
-  /** Sequence number of the last event it was told of, or that was not for it. */
+  /** Sequence number of the last event that was sent to it or was not for it. */
   readonly seq: number;
   readonly leaseUntil: number | null;
   readonly failures: number;
@@ -48,14 +48,14 @@ export interface ClaimTerms {
 
 export interface CursorStore {
   list(): Promise<ChannelCursor[]>;
-  /** Forgets all other channels: one that comes back later begins anew. */
+  /** Forgets all other channels: one that comes back later starts after the newest event. */
   retain(channels: readonly string[]): Promise<void>;
   /**
-   * Takes the channel for `leaseMs`; a new one begins after the newest event. Null: somebody else has it, or it backs off.
-   * A lease or back-off longer than there can be was written by a wrong clock and counts as over.
+   * Takes the channel for `leaseMs`; a new one starts after the newest event. Null: another process has it, or it backs
+   * off. A lease or back-off that is longer than possible was written by a wrong clock and counts as over.
    */
   claim(channel: string, now: number, terms: ClaimTerms): Promise<ChannelCursor | null>;
-  /** Gives the channel back. False: the lease ran out and another has taken it, nothing was written. */
+  /** Releases the channel. False: the lease ran out and another process has it; nothing was written. */
   release(
     claimed: ChannelCursor,
     patch: Pick<ChannelCursor, "seq" | "failures" | "nextAttemptAt" | "lastErrorMessage">,

@@ -11,7 +11,9 @@ export const RENEWAL_STATES = [
 ] as const;
 export type RenewalState = (typeof RENEWAL_STATES)[number];
 
-/** States in which a renewal has not ended; a held one waits for a person. At most one such renewal exists per certificate. */
+/**
+ * States in which a renewal has not ended; a held one waits for a person. A certificate has at most one such renewal.
+ */
 export const ACTIVE_STATES = [
   "planned",
   "issuing",
@@ -50,22 +52,24 @@ export interface Renewal {
   readonly reasonDetail: string;
   readonly trigger: Trigger;
   readonly state: RenewalState;
-  /** The fallback issuer it has turned to; null: the certificate's first. */
+  /** The fallback issuer that it orders from; null: the certificate's first issuer. */
   readonly issuer: string | null;
   /** Raised on each claim; a writer holding an older fence is refused. */
   readonly fence: number;
   readonly leaseUntil: number | null;
-  /** Renewal attempts left before expiry at planning time: orders the queue. Smaller is more urgent. */
+  /**
+   * Minutes left before expiry when it was planned (see `runwayPriority`): orders the queue. Smaller is more urgent.
+   */
   readonly priority: number;
   /** Digest of the certificate's configuration this renewal works to. */
   readonly digest: string;
-  /** Claims since the last recorded outcome: a worker that dies writes none, so this counts crashes in a row. */
+  /** Claims since the last recorded outcome: a worker that dies records none, so this counts crashes in a row. */
   readonly openClaims: number;
   /** Failed issue attempts so far. */
   readonly attempts: number;
   /** Back-off: issuing is not tried again before this instant. */
   readonly retryAt: number | null;
-  /** When the sweep looks at this renewal again; null once it has ended. */
+  /** When the sweep decides about this renewal again; null once it has ended. */
   readonly nextActionAt: number | null;
   readonly createdAt: number;
   readonly finishedAt: number | null;

@@ -2,7 +2,10 @@
 export interface RenewalInfo {
   readonly start: number;
   readonly end: number;
-  /** A page that says why; an https URL of printable ASCII, at most 2,000 characters. null: none, or none that can be shown. */
+  /**
+   * A page that says why; an https URL of printable ASCII, at most 2,000 characters. null: none, or none that can be
+   * shown.
+   */
   readonly explanationUrl: string | null;
   /** When the CA wants to be asked again, 1 minute to 1 day from now. */
   readonly pollAt: number;

@@ -1,4 +1,4 @@
-/** The replacement of many certificates at once, worked off by the planner. Instants are ms since epoch. */
+/** The replacement of many certificates by a deadline; the planner works on it. Instants are ms since epoch. */
 export interface Replacement {
   readonly id: string;
   /** What was asked for, such as `--issuer le`, for people. */
@@ -17,7 +17,7 @@ export interface ReplacementMember {
   readonly certificate: string;
   /** The generation to be replaced. */
   readonly generation: number;
-  /** From 0: its turn comes when the members of all waves before are done. */
+  /** From 0: it waits until the members of all earlier waves are done. */
   readonly wave: number;
 }
 

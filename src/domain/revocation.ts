@@ -9,7 +9,7 @@ export interface Revocation {
 }
 
 export interface RevocationLists {
-  /** Where the version's CA publishes what it has revoked (RFC 5280 §4.2.1.13): http and https URLs; empty: it does not, or not so that we can check it. */
+  /** http and https URLs of the lists that cover the version (RFC 5280 §4.2.1.13); empty: none that can be checked. */
   urlsOf(version: Version): readonly string[];
   /**
    * Fetches one list and returns those of these versions that it revokes, each checked against the issuer's signature.
@@ -23,6 +23,6 @@ export interface CrlStore {
   /** True: it is due, and this caller's alone until `nextAt`. One never heard of is due. */
   claim(url: string, terms: { readonly now: number; readonly nextAt: number }): Promise<boolean>;
   postpone(url: string, nextAt: number): Promise<void>;
-  /** Lists that were due before this instant and never claimed again: no certificate names them any more. */
+  /** Deletes lists that were due before this instant and not claimed since: no certificate names them any more. */
   forget(before: number): Promise<void>;
 }

@@ -7,7 +7,7 @@ export interface SecretReference {
 
 /** `env:NAME` or `file:/path`. */
 export const SECRET_REFERENCE = /^(?:env:([A-Za-z_][A-Za-z0-9_]*)|file:(.+))$/;
-// Says nothing of the value: whoever pasted a secret here must not find it in a log.
+// The message leaves the value out: a secret that was pasted here must not reach a log.
 export const SECRET_REFERENCE_ADVICE = "must refer to a secret, not hold it: write env:NAME or file:/path";
 
 /** `text` must match SECRET_REFERENCE. */

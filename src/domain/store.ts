@@ -43,8 +43,8 @@ export interface DueClaim {
 
 export interface CertificateStore {
   /**
-   * Makes the records match the configuration: new and changed ones are due at once with their back-off and quarantine cleared,
-   * vanished ones are marked removed. Returns the names of each.
+   * Makes the records match the configuration: new and changed ones are due at once, with back-off and quarantine
+   * cleared; missing ones are marked removed. Returns the names of each.
    */
   sync(
     certificates: readonly Certificate[],
@@ -55,13 +55,13 @@ export interface CertificateStore {
   /** Those whose next check has come and that were not removed, most overdue first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
-  /** Sets when the next check is unless that, or the configuration, is another than in the record that was `seen`. False: nothing was written. */
+  /** Compare-and-set on the `seen` check and configuration. False: one of them changed, nothing was written. */
   moveCheck(seen: Pick<CertificateRecord, "name" | "digest" | "nextCheckAt">, to: number | null): Promise<boolean>;
   /** Takes those whose endpoints are to be dialled, setting when that is next; of several verifiers one gets each. */
   claimObservations(terms: DueClaim): Promise<string[]>;
-  /** Those of whose expiry people are to be told by now. */
+  /** Those whose expiry warning is due. */
   expiring(now: number, limit: number): Promise<CertificateRecord[]>;
-  /** Compare-and-set on the instant. False: it is another by now, nothing was written. */
+  /** Compare-and-set on the instant. False: it has changed, nothing was written. */
   moveExpiryWarning(name: string, from: number | null, to: number | null): Promise<boolean>;
   /** As `claimObservations`, for rehearsals. */
   claimRehearsals(terms: DueClaim): Promise<string[]>;
@@ -97,7 +97,7 @@ export interface DuePage {
   readonly limit: number;
   /** The longest lease. */
   readonly leaseMs: number;
-  /** What comes first: what is most urgent, or what has been due for longest. */
+  /** Which come first: the most urgent, or those that have been due for longest. */
   readonly first: "urgent" | "overdue";
 }
 
@@ -110,7 +110,7 @@ export interface RenewalStore {
   active(certificate: string): Promise<Renewal | null>;
   /** Newest first. */
   list(filter: RenewalFilter): Promise<Renewal[]>;
-  /** Active renewals whose next action has come, or whose lease a wrong clock took. */
+  /** Active renewals whose next action is due, or whose lease was taken by a wrong clock. */
   due(now: number, page: DuePage): Promise<Renewal[]>;
   /** Raises the fence and openClaims and takes the lease if it `isClaimable` and the renewal is active; else null. */
   claim(id: string, now: number, leaseMs: number): Promise<Renewal | null>;
@@ -144,9 +144,15 @@ export interface DeploymentStore {
   list(certificate: string): Promise<Deployment[]>;
   listAll(): Promise<Deployment[]>;
   get(certificate: string, target: string): Promise<Deployment | null>;
-  /** Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops targets not named. */
+  /**
+   * Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops
+   * targets not named.
+   */
   want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
-  /** The target is no longer trusted to hold what it was given: deployedGeneration becomes 0, and whoever deploys to it has lost its claim. */
+  /**
+   * The target may not hold its pair any more: deployedGeneration becomes 0, and a worker deploying to it loses its
+   * claim.
+   */
   forget(certificate: string, target: string): Promise<void>;
   /** Raises the fence and openClaims and takes the lease if it `isClaimable`; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
@@ -172,7 +178,7 @@ export type DeploymentPatch = Partial<
 export interface ObservationStore {
   /** Replaces the endpoint's status and its addresses' last observations. */
   record(status: EndpointStatus, observations: readonly Observation[]): Promise<void>;
-  /** Endpoints that were not proved for this generation are to be verified once more. */
+  /** Endpoints that were not proved for this generation will be verified again. */
   retry(certificate: string, generation: number): Promise<void>;
   statuses(certificate: string): Promise<EndpointStatus[]>;
   allStatuses(): Promise<EndpointStatus[]>;
@@ -181,13 +187,13 @@ export interface ObservationStore {
 }
 
 export interface RenewalInfoStore {
-  /** Begins to ask about a new version, at once; what was known of the one before is forgotten. */
+  /** Starts to poll for a new version, at once; what was known about the version before is forgotten. */
   watch(certificate: string, generation: number, now: number): Promise<void>;
   get(certificate: string): Promise<RenewalInfoRecord | null>;
   list(): Promise<RenewalInfoRecord[]>;
   /** Those whose next poll has come, most overdue first. */
   due(now: number, limit: number): Promise<RenewalInfoRecord[]>;
-  /** False: another version has taken its place, nothing was written. */
+  /** False: it is about another version by now, nothing was written. */
   update(
     certificate: string,
     generation: number,

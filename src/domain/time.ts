@@ -14,7 +14,7 @@ const WRITTEN_UNITS = {
 } as const;
 export type DurationUnit = keyof typeof WRITTEN_UNITS;
 
-/** Nothing that renewd is told to wait for lasts longer, and instants far beyond it are no dates any more. */
+/** No configured duration is longer: instants far beyond a century are no valid dates any more. */
 const DURATION_MAX_MS = 36_500 * DAY_MS;
 
 /** `10m` in milliseconds; null: not a whole number with one of these units, or more than a century. */
@@ -56,8 +56,8 @@ export function formatInstant(at: number): string {
 }
 
 /**
- * The instant (ms since epoch) that a Retry-After header names, in seconds or as a date (RFC 9110 §10.2.3), never later than
- * `maxMs` from now: a stranger's header must not silence renewd for years. null: none, or none that makes sense.
+ * The instant (ms since epoch) that a Retry-After header names, in seconds or as a date (RFC 9110 §10.2.3), never later
+ * than `maxMs` from now: a stranger's header must not silence renewd for years. null: none, or none that makes sense.
  */
 export function retryAfterInstant(
   header: string | undefined,

@@ -27,7 +27,7 @@ export interface IssuedCertificate {
   readonly privateKey: Secret;
 }
 
-/** One issued pair of a certificate as the database lists it; its key is opened apart. */
+/** One issued pair of a certificate as the database lists it; its key is read separately. */
 export interface Version {
   readonly certificate: string;
   readonly generation: number;
@@ -42,11 +42,11 @@ export interface Version {
   readonly verifiedAt: number | null;
   /** When renewd had it revoked, or learned that it is; null: not known to be. */
   readonly revokedAt: number | null;
-  /** Configured names it was issued without, as their validation kept failing. */
+  /** Configured names that were left out because their validation kept failing. */
   readonly droppedNames: readonly string[];
 }
 
-/** A serial number as `Leaf.serial` has it, however a person or a tool wrote it: colons, case and zeros in front do not matter. */
+/** A serial number in the form of `Leaf.serial`; colons, case and leading zeros do not matter. */
 export function canonicalSerial(text: string): string {
   const digits = text
     .replaceAll(":", "")

@@ -9,8 +9,8 @@ export interface StagedWave extends Wave {
 }
 
 /**
- * The waves in order; without any configured all targets are one. An endpoint belongs to the wave of its target; one that any
- * target may be behind can be proved only when all hold the pair, so it belongs to the last.
+ * The waves in order; without configured waves all targets are one. An endpoint belongs to the wave of its target. An
+ * endpoint that names no target can be proved only when all targets hold the pair, so it belongs to the last wave.
  */
 export function wavesOf({
   targets,

@@ -11,24 +11,26 @@ import type { Store } from "../domain/store.ts";
 import type { RenewalSettings } from "./rules/settings.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
 
-/** What configuration says should exist and who serves it. Looked up at each step, so a reload takes effect at the next one. */
+/**
+ * What the configuration says should exist, and who serves it. Each step asks again, so a reload takes effect at once.
+ */
 export interface ConfiguredServices {
   certificates(): readonly Certificate[];
   certificate(name: string): Certificate | null;
   issuer(name: string): Issuer;
-  /** What the issuer's CA allows; nothing limited when it left the configuration. */
+  /** What the issuer's CA allows; unlimited when the issuer left the configuration. */
   budget(issuer: string): CaBudget;
-  /** Reads the request the certificate brings along, when it is called; null: it brings none. */
+  /** Reads the certificate's own signing request when called; null: it has none. */
   ownCsr(certificate: Certificate): (() => Promise<OwnCsr>) | null;
   solver(name: string): Solver;
   deployer(target: string): Deployer;
   /** Ways to reach people, by name. */
   channels(): ReadonlyMap<string, Channel>;
-  /** What the target can take at all. */
+  /** Which certificates the target accepts. */
   limits(target: string): TargetLimits;
-  /** The issuer as it is rehearsed with. */
+  /** The issuer to rehearse with. */
   rehearsal(issuer: string): RehearsalOffice;
-  /** The target is deployed to only by a worker that was started for it, on the machine that owns it. */
+  /** Only a worker that was started for the target, on the target's own machine, deploys to it. */
   hasAgent(target: string): boolean;
 }
 

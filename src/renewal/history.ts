@@ -2,7 +2,7 @@ import type { RenewalError } from "../domain/errors.ts";
 import type { EventDetail, EventType, NewEvent } from "../domain/event.ts";
 import type { Renewal } from "../domain/renewal.ts";
 
-/** An event of a renewal's timeline; append it in the transaction that writes what it tells of. */
+/** An event of a renewal's timeline. Append it in the transaction that writes the change it describes. */
 export function renewalEvent(
   renewal: Pick<Renewal, "id" | "certificate">,
   at: number,
@@ -13,7 +13,7 @@ export function renewalEvent(
   return { at, type, certificate: renewal.certificate, renewalId: renewal.id, target, detail };
 }
 
-/** What history keeps of an error: code for machines, message and what to do for people. */
+/** What history keeps of an error: the code for machines; the message and what to do for people. */
 export function errorDetail(error: RenewalError): { code: string; message: string; action: string } {
   return { code: error.code, message: error.message, action: error.facts.action };
 }

@@ -144,9 +144,7 @@ test("goes wave by wave: the next begins when all before are proved live", async
   const planned = async (): Promise<string[]> =>
     (await planDue(context, new AbortController().signal)).map(({ certificate, reason }) => `${certificate} ${reason}`);
   expect(await planned()).toEqual(["api requested"]);
-  expect((await estate.run("replace", "status")).stdout).toContain(
-    "its turn comes when 1 certificate of earlier waves",
-  );
+  expect((await estate.run("replace", "status")).stdout).toContain("waits for 1 certificate of earlier waves");
   const renewal = await store.renewals.active("api");
   await store.renewals.update(renewal?.id ?? "", renewal?.fence ?? 0, {
     state: "succeeded",

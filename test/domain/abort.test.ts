@@ -41,7 +41,7 @@ describe("a race against an abort signal", () => {
     expect(started).toBe(false);
   });
 
-  it("leaves no rejection behind when the check itself aborts the signal, as a lease past its deadline does", async () => {
+  it("leaves no rejection when the check itself aborts the signal, as a lease past its deadline does", async () => {
     const unhandled = watchUnhandled();
     const controller = new AbortController();
     const signal = Object.assign(controller.signal, {

@@ -190,7 +190,7 @@ describe("onWaveFailure: rollBack", () => {
     await stages.reconfigure({ certificates: { ...(await current()), ...certificates } });
     const renewal = await stages.reaches("fresh", "held");
     expect(renewal.errorMessage).toMatch(
-      /^wave 1 of 2: target canary: .*; there is no earlier pair to go back to that was proved live and is still valid$/,
+      /^wave 1 of 2: target canary: .*; there is no earlier pair that was proved live and is still valid$/,
     );
     expect(await run("rollback", "fresh")).toMatchObject({
       code: 2,

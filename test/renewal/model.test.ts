@@ -30,9 +30,10 @@ import { changedSomehow, decideSomething } from "../support/model/people.ts";
 import { type Random, seeded } from "../support/model/random.ts";
 
 /**
- * The real verbs over the real store, in a world where time is ours and workers die at any call: random interleavings of
- * crashes, doubled, lost and late jobs, failing targets and a failing CA; most certificates go in waves, people steer, strangers
- * write over what is served, endpoints are looked at, and of a changed configuration some processes have yet to hear. RENEWD_MODEL_SEED replays one, RENEWD_MODEL_RUNS sets how many.
+ * The real verbs over the real store, in a world where time is ours and workers die at any call: random interleavings
+ * of crashes, doubled, lost and late jobs, failing targets and a failing CA; most certificates go in waves, people
+ * steer, strangers write over what is served, endpoints are looked at, and of a changed configuration some processes
+ * have yet to hear. RENEWD_MODEL_SEED replays one, RENEWD_MODEL_RUNS sets how many.
  */
 const RUNS = Number(process.env.RENEWD_MODEL_RUNS ?? 40);
 const FIRST_SEED = Number(process.env.RENEWD_MODEL_SEED ?? 1);
@@ -88,7 +89,9 @@ class World {
   verified: Version | null = null;
   /** Generations that the second wave got although the first had not been proved with them. */
   readonly premature: number[] = [];
-  /** What went wrong that nobody intended: `deploy` and others hand it to the queue's worker or the log, which go on. */
+  /**
+   * What went wrong that nobody intended: `deploy` and others hand it to the queue's worker or the log, which go on.
+   */
   readonly bugs: unknown[] = [];
 
   constructor(seed: number) {
@@ -123,7 +126,10 @@ class World {
     };
   }
 
-  /** The second wave may get what was proved at the first, or everywhere before, and anything once an old pair is near its end. */
+  /**
+   * The second wave may get what was proved at the first, or everywhere before, and anything once an old pair is near
+   * its end.
+   */
   async mayFollow(generation: number): Promise<boolean> {
     const { name, endpoints, policy } = this.certificate;
     const [first] = endpoints.map(endpointKey);

@@ -16,7 +16,10 @@ const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;
 /** A certificate as written, maybe without the parts that are wrong. */
 export type WrittenCertificate = Partial<CertificateEntry>;
 
-/** Completes each certificate by the defaults. One that names no issuer, solver or target is left out: references.ts has said so. */
+/**
+ * Completes each certificate by the defaults. Leaves out those without issuer, solver or targets: references.ts reports
+ * them.
+ */
 export function draftCertificates(
   entries: ReadonlyMap<string, Entry<WrittenCertificate>>,
   defaults: DefaultsEntry,
@@ -101,8 +104,8 @@ function usableIssuers(
 }
 
 /**
- * A host of the certificate is its own server name; a load balancer's internal name or address is not, so then the first
- * name is asked for. Asking for what the certificate will not hold could never be verified.
+ * A host that the certificate covers is its own server name. A load balancer's internal name or address is not, so the
+ * first name is used. A server name that the certificate does not cover could never be verified.
  */
 function completeEndpoint(
   { host, port, sni, target }: EndpointEntry,

@@ -5,7 +5,7 @@ import { IMPORTED, type Leaf } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 
-/** A pair that was obtained elsewhere, already read and checked to belong together. */
+/** A pair that other tooling obtained, already read; key and certificate were checked to belong together. */
 export interface ForeignPair {
   readonly leaf: Leaf;
   readonly leafPem: string;

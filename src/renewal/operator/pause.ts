@@ -8,10 +8,12 @@ interface Pause {
   readonly until: number | null;
 }
 
-/** No new renewal is planned until resumed; one in flight goes on, and an expired certificate is renewed all the same. */
+/**
+ * Plans no new renewal until resumed. A renewal in flight goes on, and an expired certificate is renewed all the same.
+ */
 export async function pause(store: Store, { certificate, reason, until }: Pause, now: number): Promise<void> {
   await store.transaction(async (tx) => {
-    await known(tx, certificate);
+    await assertKnown(tx, certificate);
     await tx.certificates.update(certificate, { pausedAt: now, pausedUntil: until, pausedReason: reason });
     await tx.events.append({
       at: now,
@@ -24,10 +26,10 @@ export async function pause(store: Store, { certificate, reason, until }: Pause,
   });
 }
 
-/** Ends a pause or quarantine and clears the back-off: whoever resumes has mended the cause. */
+/** Ends a pause or quarantine and clears the back-off: the person who resumes has fixed the cause. */
 export async function resume(store: Store, certificate: string, now: number): Promise<void> {
   await store.transaction(async (tx) => {
-    await known(tx, certificate);
+    await assertKnown(tx, certificate);
     await tx.certificates.update(certificate, {
       pausedAt: null,
       pausedUntil: null,
@@ -47,7 +49,7 @@ export async function resume(store: Store, certificate: string, now: number): Pr
   });
 }
 
-async function known(store: Store, certificate: string): Promise<void> {
+async function assertKnown(store: Store, certificate: string): Promise<void> {
   if ((await store.certificates.get(certificate)) === null) {
     throw new RenewalError(
       "request.invalid",

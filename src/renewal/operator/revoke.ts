@@ -25,8 +25,8 @@ export async function versionToRevoke({ store }: Pick<Context, "store">, nameOrS
 }
 
 /**
- * Revokes at the CA, then records it; the planner then replaces it for the reason `revoked`. Repeating is harmless: a CA
- * that says it is revoked already has done what was asked, so a crash in between loses nothing.
+ * Revokes at the CA, then records it; the planner then replaces the certificate for the reason `revoked`. Repeating is
+ * harmless, so a crash in between loses nothing: a CA that answers "already revoked" has done what was asked.
  */
 export async function revoke(
   { store, services, clock }: Pick<Context, "store" | "services" | "clock">,

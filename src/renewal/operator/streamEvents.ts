@@ -6,8 +6,8 @@ const POLL_MS = 200;
 const PAGE = 500;
 
 /**
- * Yields a renewal's events as they are written, from its first one. Returns the renewal once it has ended or waits for a
- * person.
+ * Yields a renewal's events as they are written, from its first one. Returns the renewal once it has ended or waits for
+ * a person.
  */
 export async function* streamEvents(
   { store, clock }: Pick<Context, "store" | "clock">,

@@ -2,8 +2,9 @@ import type { Context } from "../context.ts";
 import { reconcile } from "../steps/reconcile.ts";
 
 /**
- * Makes the database's records match the configuration, with an event for every difference. Run by planners at start and reload.
- * Throws `clock.skewed` before anything is written: what is new is due now, and a clock 40 days ahead would hide it for so long.
+ * Makes the database's records match the configuration, with an event for every difference. Planners run it at start
+ * and reload. Throws `clock.skewed` before anything is written: a new certificate is due now, and a clock 40 days ahead
+ * would hide it for 40 days.
  */
 export async function configure(context: Context, signal: AbortSignal): Promise<void> {
   const { store, services, clock, log } = context;
@@ -25,7 +26,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     return found;
   });
   const { added, changed, removed } = difference;
-  // What is in flight is decided anew: a mended target need not wait for the end of its back-off.
+  // Active renewals are decided again: a fixed target need not wait for the end of its back-off.
   for (const certificate of [...changed, ...removed]) {
     const active = await store.renewals.active(certificate);
     if (active !== null) await reconcile(context, active.id);

@@ -7,8 +7,9 @@ import { loadPlanFacts } from "./plan.ts";
 const BATCH = 100;
 
 /**
- * Whatever keeps a certificate from being replaced (a pause, a budget, a CA that says "later", a hold, a bug of ours), people are
- * told before its end, and once more at it. Asks only for those whose instant has come. Returns how many were told of.
+ * Warns people before a certificate expires, and again when it does, for any reason that kept it from being replaced: a
+ * pause, a budget, a CA that says "later", a hold, a bug in renewd. Reads only certificates whose warning is due.
+ * Returns how many warnings it recorded.
  */
 export async function warnOfExpiry(context: Context, signal: AbortSignal): Promise<number> {
   await context.clockGuard.check(signal);
@@ -24,26 +25,30 @@ async function warn(context: Context, record: CertificateRecord): Promise<boolea
   const { store, clock, services } = context;
   const { name, expiryWarningAt: seen } = record;
   const certificate = services.certificate(name);
-  // This planner has yet to be reloaded: another one tells.
+  // This planner has yet to be reloaded: another one warns.
   if (certificate === null && record.removedAt === null) return false;
-  // An imported one is in use before a handshake has proved it.
+  // An imported pair is in use before a handshake has proved it.
   const inUse = (await store.versions.list(name)).findLast(
     ({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED,
   );
   const now = clock.now();
   const expired = inUse !== undefined && inUse.leaf.notAfter <= now;
-  const told = certificate !== null && inUse !== undefined ? { certificate, inUse } : null;
+  const warned = certificate !== null && inUse !== undefined ? { certificate, inUse } : null;
   const why =
-    told &&
-    whyNot(decide(await loadPlanFacts(context, told.certificate, record), now), await store.renewals.active(name));
+    warned &&
+    whyNot(decide(await loadPlanFacts(context, warned.certificate, record), now), await store.renewals.active(name));
   return store.transaction(async (tx) => {
-    // Of several planners one tells; a renewal that was proved meanwhile has set another instant.
+    // One of several planners warns; a renewal that was proved meanwhile has set another instant.
     if (
-      !(await tx.certificates.moveExpiryWarning(name, seen, expired || told === null ? null : told.inUse.leaf.notAfter))
+      !(await tx.certificates.moveExpiryWarning(
+        name,
+        seen,
+        expired || warned === null ? null : warned.inUse.leaf.notAfter,
+      ))
     )
       return false;
-    if (told === null) return false;
-    const { generation, leaf } = told.inUse;
+    if (warned === null) return false;
+    const { generation, leaf } = warned.inUse;
     const detail = { generation, expiresAt: leaf.notAfter, expired, why };
     await tx.events.append({
       at: now,

@@ -9,7 +9,7 @@ export interface RenewalPlan {
   readonly reason: Reason;
   readonly detail: string;
   readonly trigger: Trigger;
-  /** null: a fresh one. */
+  /** null: a new one. */
   readonly id: string | null;
   /** null: the certificate's first. */
   readonly issuer: string | null;
@@ -17,7 +17,7 @@ export interface RenewalPlan {
   readonly priority: number;
 }
 
-/** Inserts a renewal with its event; part of the caller's transaction. Null: the certificate has one already. */
+/** Inserts a renewal with its event, in the caller's transaction. Null: the certificate has an active one already. */
 export async function insertRenewal(tx: Store, plan: RenewalPlan, now: number): Promise<Renewal | null> {
   const { certificate, generation, reason, detail, trigger, issuer, priority } = plan;
   const renewal: Renewal = {

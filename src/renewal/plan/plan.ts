@@ -17,12 +17,12 @@ import { probeAfterRestore } from "./restoreCheck.ts";
 const REPLACEMENT_PRIORITY = 60;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
-/** While an operator's window or freeze holds a certificate, the planner looks again this often. */
+/** While an operator's window or freeze blocks a certificate, the planner checks again this often. */
 const MAINTENANCE_LOOK_MS = HOUR_MS;
 /** A planner that has yet to be reloaded leaves a certificate to the others for this long. */
 const OUTDATED_LOOK_MS = 60_000;
 
-/** Without `buckets` nothing is held for a budget: it is asked again right before the order in any case. */
+/** Without `buckets` no budget blocks the certificate; it is checked again right before the order in any case. */
 export async function loadPlanFacts(
   { store, services }: Pick<Context, "store" | "services">,
   certificate: Certificate,
@@ -45,16 +45,18 @@ export async function loadPlanFacts(
   };
 }
 
-/** One planner tick: looks only at certificates whose check is due, so its cost grows with what is due and not with the fleet. */
+/**
+ * One planner tick. Reads only certificates whose check is due: its cost grows with what is due, not with the fleet.
+ */
 export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
   await context.clockGuard.check(signal);
   const planned: Renewal[] = [];
   const due = await context.store.certificates.due(context.clock.now(), context.settings.batch);
   if (due.length === 0) return planned;
   await context.store.ledger.prune(context.clock.now());
-  // Read once: what this tick plans is added by itself, before a worker may have opened the orders.
+  // Read once: this tick adds what it plans itself, because the workers open the orders later.
   const buckets = byKey(await context.store.ledger.list(context.clock.now()));
-  // After a restore endpoints are dialled first: several at once, and nobody else waits for those that do not answer.
+  // After a restore the endpoints are dialled first: several at once, and last, because some may not answer.
   const [restored = [], others = []] = [true, false].map((wanted) =>
     due.filter(({ restoredAt }) => (restoredAt !== null) === wanted),
   );
@@ -94,7 +96,7 @@ async function planOne(
   const facts = loaded.active === null ? await probeAfterRestore(context, loaded, signal) : loaded;
   const decision = decide(facts, now);
   if (!decision.due) {
-    // Whoever has something new to decide about asks for a look at once, which this must not put off.
+    // If somebody asked for a check at once meanwhile, this must not put it off.
     await store.certificates.moveCheck(record, nextLook(decision, facts, now));
     log.debug(
       { certificate: record.name, why: decision.blockedBy ?? "notDue", detail: decision.detail },
@@ -130,16 +132,19 @@ export interface RenewalStart {
   readonly reason: Reason;
   readonly detail: string;
   readonly trigger: Trigger;
-  /** null: a fresh one. */
+  /** null: a new one. */
   readonly id: string | null;
 }
 
-/** Inserts the renewal with its event and enqueues its first step. Null: another planner was faster, or what it was to replace was replaced meanwhile. */
+/**
+ * Inserts the renewal with its event and enqueues its first step. Null: another planner was faster, or the version to
+ * be replaced was replaced meanwhile.
+ */
 export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
   const { store, clock, log } = context;
   const now = clock.now();
   const renewal = await store.transaction(async (tx) => {
-    // A whole renewal may have come and gone since the facts were loaded; one for the generation before it would never end.
+    // A whole renewal may have ended since the facts were loaded; a renewal for an older generation would never end.
     if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
     if (inserted !== null && start.reason === "drift")

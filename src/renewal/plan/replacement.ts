@@ -18,13 +18,13 @@ export interface ReplacementRequest {
 
 export interface ReplacementDraft {
   readonly members: readonly { readonly certificate: Certificate; readonly version: Version }[];
-  /** Selected, but not to be had from the wanted issuer. */
+  /** Selected, but the wanted issuer is not configured for them. */
   readonly refused: readonly { readonly certificate: string; readonly why: string }[];
   /** Serials of the selection that no certificate in use has: replaced already, or not renewd's. */
   readonly unknownSerials: readonly string[];
 }
 
-/** Whom it would concern; records nothing. */
+/** Which certificates it would replace; records nothing. */
 export async function draftReplacement(
   { store, services }: Pick<Context, "store" | "services">,
   { selection, issuer }: ReplacementRequest,
@@ -35,7 +35,7 @@ export async function draftReplacement(
   for (const version of latest) {
     const certificate = services.certificate(version.certificate);
     if (certificate === null || !selects(selection, version, certificate)) continue;
-    // Ordered elsewhere, it would at once be replaced again for having the wrong issuer.
+    // A certificate from an issuer that is not configured would be replaced again at once.
     if (issuer !== null && ![certificate.issuer, ...certificate.fallbacks].includes(issuer)) {
       refused.push({ certificate: certificate.name, why: `its configuration does not name issuer "${issuer}"` });
     } else members.push({ certificate, version });
@@ -44,7 +44,7 @@ export async function draftReplacement(
   return { members, refused, unknownSerials: [...(selection.serials ?? [])].filter((serial) => !inUse.has(serial)) };
 }
 
-/** Records the replacement; every planner works it off from then on. Returns its id. */
+/** Records the replacement; from then on every planner works on it. */
 export async function startReplacement(
   { store, clock }: Pick<Context, "store" | "clock">,
   request: ReplacementRequest,

@@ -7,14 +7,17 @@ import { firstReason } from "../rules/reasons.ts";
 import { isUnconfirmed } from "../rules/restored.ts";
 import { loadPlanFacts, startRenewal } from "./plan.ts";
 
-/** A person or program asks for a renewal now. Back-off and pause do not hold it: asking is the decision. */
+/** A person or program asks for a renewal now. Neither back-off nor pause stops it: asking is the decision. */
 export interface RenewalRequest {
   readonly certificate: string;
-  /** Also when nothing asks for a renewal: issues a new version of a healthy certificate. */
+  /** Issue a new version even of a healthy certificate. */
   readonly force: boolean;
   readonly reason: string | null;
   readonly requestedBy: string | null;
-  /** A UUID given by whoever asks, becomes the renewal's id: asked twice under one id, it is one renewal. Left out: a fresh one. */
+  /**
+   * A UUID from the caller that becomes the renewal's id: two requests with one id are one renewal. Left out: a new
+   * one.
+   */
   readonly id?: string | null;
 }
 
@@ -49,9 +52,10 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
       `certificate: "${certificate.name}" is not due (${decision.detail}); use force to renew it all the same`,
     );
   }
-  // Forcing means a new version, even where only a deployment lags behind; so does asking before a restored state is confirmed.
-  const afresh = request.force || isUnconfirmed(facts);
-  const reason: Reason = found === null || (afresh && found.reason === "drift") ? "requested" : found.reason;
+  // Force means a new version even where only a deployment is behind. So does a request before a restored state is
+  // confirmed.
+  const issuesNew = request.force || isUnconfirmed(facts);
+  const reason: Reason = found === null || (issuesNew && found.reason === "drift") ? "requested" : found.reason;
   const detail = describe(request, found?.detail ?? null);
   const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
   if (renewal !== null) return { renewalId: renewal.id, joined: false };

@@ -9,12 +9,16 @@ import { renewalEvent } from "../history.ts";
 import { isNewer, isUnconfirmed, type Live, type NewerLive, type RestoredFacts } from "../rules/restored.ts";
 
 /**
- * A generation number given after the backup was made may be at a target already, which then refuses it and all below. One
- * a minute is more than any certificate is renewed, so a later restore of the same backup clears an earlier one's as well.
+ * A target may already hold a generation that was issued after the backup, and then refuses all generations up to it.
+ * One per minute is more than any certificate is renewed, so a second restore of the same backup is above the first one
+ * too.
  */
 const FLOOR_RAISE = 1_000;
 
-/** Part of the transaction that restores: nothing of the old state is acted upon before the endpoints were seen. Returns how many renewals it ended. */
+/**
+ * In the transaction that restores: nobody acts on the old state before the endpoints were dialled. Returns how many
+ * renewals it ended.
+ */
 export async function markRestored(tx: Store, backupMadeAt: number, now: number): Promise<number> {
   const records = await tx.certificates.list();
   const latest = new Map(
@@ -22,7 +26,7 @@ export async function markRestored(tx: Store, backupMadeAt: number, now: number)
   );
   const running = await tx.renewals.list({ states: ACTIVE_STATES, limit: Math.max(1, records.length) });
   for (const renewal of running) {
-    // Its order may have been finished, its pair deployed, and another renewal run since.
+    // Since the backup its order may have been finished, its pair deployed, and another renewal run.
     const ended = { state: "cancelled", finishedAt: now, nextActionAt: null, leaseUntil: null } as const;
     await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
     await tx.renewals.update(renewal.id, renewal.fence, ended);
@@ -43,8 +47,8 @@ export async function markRestored(tx: Store, backupMadeAt: number, now: number)
 }
 
 /**
- * An endpoint serves what the CA that issued the latest version has issued later, and the database has never heard of: an older
- * state of it was put back without `renewd restore`, such as a machine's snapshot. From now on it counts as restored.
+ * An endpoint serves a newer certificate of the same CA that the database does not know: an older state of the database
+ * was put back without `renewd restore`, such as a machine's snapshot. From now on the certificate counts as restored.
  */
 export async function markOvertaken(tx: Store, version: Version, live: NewerLive, now: number): Promise<void> {
   const { certificate: name, generation, createdAt } = version;
@@ -67,7 +71,10 @@ export async function markOvertaken(tx: Store, version: Version, live: NewerLive
   });
 }
 
-/** Looks at the endpoints of a restored certificate; once any has answered with nothing newer, the restored state is trusted again. */
+/**
+ * Dials the endpoints of a restored certificate. Once any answers with nothing newer, the restored state is trusted
+ * again.
+ */
 export async function probeAfterRestore<Facts extends RestoredFacts>(
   context: Context,
   facts: Facts,
@@ -76,7 +83,7 @@ export async function probeAfterRestore<Facts extends RestoredFacts>(
   const { record, version, certificate } = facts;
   if (record.restoredAt === null || version === null) return facts;
   if (!isUnconfirmed(facts))
-    return confirmRestored(context, facts, `generation ${version.generation} was made after it`);
+    return confirmRestored(context, facts, `generation ${version.generation} was issued after it`);
   if (certificate.endpoints.length === 0) return facts;
   const live = await probeEndpoints(context, certificate, version, signal);
   const seen = { ...facts, live };
@@ -84,7 +91,8 @@ export async function probeAfterRestore<Facts extends RestoredFacts>(
   return confirmRestored(
     context,
     seen,
-    `${live.answered} address${live.answered === 1 ? "" : "es"} answered, nothing newer than generation ${version.generation} is live`,
+    `${live.answered} address${live.answered === 1 ? "" : "es"} answered, ` +
+      `nothing newer than generation ${version.generation} is live`,
   );
 }
 
@@ -143,7 +151,7 @@ async function probeEndpoint(
     signal.throwIfAborted();
     return [];
   });
-  // With the version expected, a server that holds both key types is asked for ours.
+  // With the version given, a server that holds both key types is asked for this version's type.
   return Promise.all(
     addresses.map(async (address) => ({
       endpoint,

@@ -13,16 +13,16 @@ import { renewalWindow } from "./window.ts";
 export interface Facts {
   /** From configuration; null: it left the configuration. */
   readonly certificate: Certificate | null;
-  /** The database knows another configuration of it than this process, which has yet to be reloaded. */
+  /** The database has another configuration of the certificate: this process has yet to be reloaded. */
   readonly outdated: boolean;
   /** The version at the renewal's generation; null: not issued yet. */
   readonly version: Version | null;
-  /** What targets keep that are not reached yet; null: there is no such pair. */
+  /** The pair that targets of later waves still hold; null: there is none. */
   readonly previous: Version | null;
   readonly deployments: readonly Deployment[];
   readonly endpoints: readonly EndpointStatus[];
   readonly leaseMs: number;
-  /** Claims without an outcome after which work is given up as a crash loop. */
+  /** After this many claims without an outcome, the work counts as a crash loop. */
   readonly crashesMax: number;
 }
 
@@ -39,17 +39,17 @@ export type Action =
   | { readonly kind: "wait"; readonly until: number }
   | { readonly kind: "succeed" }
   | ({ readonly kind: "fail" } & Failure)
-  /** A wave failed: the targets behind it keep the old pair, until a person decides or the last proved pair is back. */
+  /** A wave failed: targets of later waves keep the old pair until a person decides or the last proved pair is back. */
   | ({ readonly kind: "hold" | "rollBack"; readonly wave: number } & Failure)
   | { readonly kind: "cancel"; readonly why: string };
 
 const CRASH_LOOP = "internal.crashLoop" satisfies ErrorCode;
-/** A held renewal is looked at this often: the pair it keeps in use grows older. */
-const HELD_LOOK_MS = HOUR_MS;
-/** A deployer that runs takes what is due much sooner: after this long there is none for the target, such as an agent that is down. */
+/** A held renewal is checked this often: the pair that stays in use gets older. */
+const HELD_CHECK_MS = HOUR_MS;
+/** If nobody claims a due deployment within this time, no deployer serves the target; its agent may be down. */
 const UNATTENDED_MS = 15_000;
-/** A process that has yet to be reloaded leaves what is due for this long to those that were. */
-const OUTDATED_LOOK_MS = 60_000;
+/** A process with an outdated configuration leaves due work to the others for this long. */
+const OUTDATED_WAIT_MS = 60_000;
 
 /**
  * What comes next for a renewal: the one state machine of renewd. Pure and level-triggered: it reads what is true,
@@ -61,25 +61,26 @@ export function advance(renewal: Renewal, facts: Facts, now: number): Action {
   const pause = pausedUntil(renewal, renewal.id, now, facts.leaseMs);
   if (pause > now && renewal.openClaims < facts.crashesMax) return { kind: "wait", until: pause };
   const { certificate, version } = facts;
-  // It would cancel what it has never heard of, and deploy to places that are wanted no more.
+  // It would cancel certificates it does not know yet, and deploy to targets that were removed.
   if (facts.outdated) return { kind: "wait", until: untilReloaded(renewal, now) };
   if (certificate === null) return { kind: "cancel", why: "the certificate left the configuration" };
   if (version === null) return advanceIssue(renewal, certificate, facts, now);
-  // The planner replaces it: nobody wants it anywhere any more.
+  // The planner replaces it: a revoked pair must not be deployed.
   if (version.revokedAt !== null) return { kind: "cancel", why: `generation ${version.generation} was revoked` };
   const safeUntil = holdsUntil(certificate, facts);
   if (renewal.state === "held" && now < safeUntil)
-    return { kind: "wait", until: Math.min(safeUntil, now + HELD_LOOK_MS) };
+    return { kind: "wait", until: Math.min(safeUntil, now + HELD_CHECK_MS) };
   return advanceWaves(renewal, certificate, facts, now);
 }
 
-/** Those that were reloaded may have asked to be back sooner. */
+/** A process that was reloaded may have set an earlier instant. */
 function untilReloaded({ nextActionAt }: Renewal, now: number): number {
-  return nextActionAt !== null && nextActionAt > now ? nextActionAt : now + OUTDATED_LOOK_MS;
+  return nextActionAt !== null && nextActionAt > now ? nextActionAt : now + OUTDATED_WAIT_MS;
 }
 
 function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
-  // An order for names nobody wants any more must not be finished; the planner starts afresh with the new configuration.
+  // An order for names that nobody wants any more must not be finished; the planner starts again with the new
+  // configuration.
   if (renewal.digest !== certificate.digest)
     return { kind: "cancel", why: "the certificate's configuration changed before it was issued" };
   if (renewal.openClaims >= facts.crashesMax)
@@ -90,7 +91,7 @@ function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, 
   return { kind: "issue" };
 }
 
-/** A hold is worth it while the pair it keeps in use is good: one that is about to expire, or revoked, is the worse fault. */
+/** A hold makes sense while the pair it keeps in use is good: an expiring or revoked pair is the worse fault. */
 export function holdsUntil(certificate: Certificate, { previous }: Facts): number {
   if (previous === null) return Number.POSITIVE_INFINITY;
   return Math.min(
@@ -99,7 +100,7 @@ export function holdsUntil(certificate: Certificate, { previous }: Facts): numbe
   );
 }
 
-/** Wave after wave; the first that is not done says what comes next. */
+/** Wave after wave: the first that is not done decides what comes next. */
 function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
   const waves = wavesFor(renewal, certificate, facts);
   const isSafe = now < holdsUntil(certificate, facts);
@@ -108,7 +109,7 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
   let unattended: Action | null = null;
   for (const wave of waves) {
     const next = advanceWave(wave, renewal, facts, now);
-    // Verifying takes the renewal itself, and every outcome counts its claims from none again.
+    // Verifying claims the renewal itself, and every recorded outcome resets its count of claims.
     if (next?.kind === "verify" && renewal.openClaims >= facts.crashesMax) {
       const loop = crashLoop(`${renewal.openClaims} workers in a row died while verifying`);
       if (isSafe) return loop;
@@ -122,16 +123,16 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
     const failures = failuresOf(wave, renewal, facts);
     failed.push(...failures);
     const [first] = failures;
-    // Once the old pair is no good, whatever can take the new one gets it.
+    // Once the old pair is bad, every target that can take the new one gets it.
     if (first === undefined || failures.length <= wave.failureBudget || !isSafe) continue;
     const policy = policyFor(renewal, certificate, facts);
     if (policy === "fail") break;
     const which = waves.length === 1 ? "" : `wave ${wave.number} of ${waves.length}: `;
     return { kind: policy, wave: wave.number, code: first.code, message: `${which}${first.message}` };
   }
-  // Waiting for a deployer costs nothing, until it would keep the next pair from coming.
+  // Waiting for a deployer costs nothing until it would delay the next pair.
   if (unattended !== null && !isDueAgain) return unattended;
-  // That one waits for a person: tried again for the others' sake, it would go on killing workers.
+  // A crash loop waits for a person: trying again would go on killing workers.
   const first = failed.find(({ code }) => code === CRASH_LOOP) ?? failed[0];
   return first === undefined
     ? { kind: "succeed" }
@@ -139,8 +140,8 @@ function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, 
 }
 
 /**
- * Waves guard against a new pair. One that was proved live before goes everywhere at once: a target that fails then is the
- * fault itself, is tried again without a person, and must not keep the others from being mended.
+ * Waves protect against a bad new pair. A pair that was proved live before goes everywhere at once: if a target fails
+ * then, the target is at fault; it is tried again without a person and must not delay the others.
  */
 function wavesFor(renewal: Renewal, certificate: Certificate, facts: Facts): readonly StagedWave[] {
   return wavesOf(isTrusted(renewal, facts) ? { ...certificate, waves: [] } : certificate);
@@ -154,7 +155,7 @@ function isTrusted({ reason }: Renewal, { version }: Facts): boolean {
   return reason === "rollback" || (version !== null && version.verifiedAt !== null);
 }
 
-/** Null: nothing is left to do for this wave, well or badly. */
+/** Null: nothing is left to do for this wave, whether it succeeded or failed. */
 function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: number): Action | null {
   const rows = facts.deployments.filter(({ target }) => wave.targets.includes(target));
   const pending = rows.filter((row) => isPending(row, renewal.generation, facts, now));
@@ -167,7 +168,7 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   if (due.length > 0 && !isUnattended(offer, facts, now)) return offer;
   if (leased.length > 0) return { kind: "wait", until: Math.min(...leased.map((row) => row.leaseUntil ?? now)) };
 
-  // One failing target does not keep the others from being proved: what is deployed is verified, what is behind is waited for.
+  // A failing target must not delay the proof of the others: deployed targets are verified before waiting for it.
   const unverified = wave.endpoints.filter((endpoint) => needsRound(endpoint, renewal, facts, 0));
   if (unverified.length > 0) return { kind: "verify", endpoints: unverified };
   if (due.length > 0) return offer;
@@ -180,7 +181,7 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
   return unbaked.length > 0 ? { kind: "verify", endpoints: unbaked } : null;
 }
 
-/** Nobody takes what is offered, or all that is left is backing off: a target that is down, or says it wants to be left alone. */
+/** Nobody claims the offered work, or the rest backs off: a target is down or asked to wait. */
 function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: number): boolean {
   if (action.kind !== "wait") return isUnattended(action, facts, now);
   return facts.deployments.every(
@@ -188,7 +189,7 @@ function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: nu
   );
 }
 
-/** Everything due has been offered for a while, and nobody took it. */
+/** All due deployments have been offered for a while, and nobody claimed one. */
 function isUnattended(action: Action, { deployments }: Facts, now: number): boolean {
   if (action.kind !== "deploy") return false;
   const rows = deployments.filter(({ target }) => action.targets.includes(target));
@@ -205,7 +206,7 @@ function crashed(row: Deployment, facts: Facts): boolean {
   return row.openClaims >= facts.crashesMax;
 }
 
-/** Targets of the wave that do not hold the pair, and endpoints before the others that do not serve it. */
+/** Targets of the wave that lack the pair, and endpoints of the other targets that do not serve it. */
 function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Failure[] {
   const behind = facts.deployments.filter(
     (row) => wave.targets.includes(row.target) && row.deployedGeneration < generation,
@@ -238,7 +239,10 @@ function summary(certificate: Certificate, { generation }: Renewal, facts: Facts
   return behind.length === 0 ? "" : `${rows.length - behind.length} of ${rows.length} targets deployed; `;
 }
 
-/** A handshake counts only if it came after this renewal began, after the pair was last put behind the endpoint, and after `since`. */
+/**
+ * A handshake counts only after the start of this renewal, after the last deployment behind the endpoint, and after
+ * `since`.
+ */
 function needsRound(endpoint: Endpoint, renewal: Renewal, facts: Facts, since: number): boolean {
   const behind = facts.deployments.filter((row) => isBehind(endpoint, row, facts));
   const deployed = behind.filter((row) => row.deployedGeneration >= renewal.generation);

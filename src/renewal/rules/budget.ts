@@ -9,7 +9,7 @@ import { renewalWindow } from "./window.ts";
 /** One bucket an order draws on. */
 export interface Charge extends BucketKey {
   readonly limit: Limit;
-  /** Whether opening an order takes a token; failures are only looked at, and taken when one happens. */
+  /** Whether opening an order takes a token. A failure bucket is only checked then; a failure takes its token. */
   readonly spends: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface Shortage {
   readonly detail: string;
 }
 
-/** Routine work leaves a tenth of a larger budget to emergencies, so that these go first whenever they come. */
+/** Routine work leaves a tenth of a larger budget to emergencies, so that an emergency always finds room. */
 const SPARE_FRACTION = 1 / 10;
 
 const NOUN: Readonly<Record<LimitKind, string>> = {
@@ -42,7 +42,7 @@ const NOUN: Readonly<Record<LimitKind, string>> = {
   consecutiveFailuresPerIdentifier: "consecutive failed validations per name",
 };
 
-/** Every bucket a new order draws on, in the order in which people want to hear of them. */
+/** Every bucket a new order draws on, in the order in which they are reported. */
 export function chargesOf(budget: CaBudget, { identifiers, registeredDomains, renewal }: OrderScope): Charge[] {
   const names = identifiers.map(({ value }) => value);
   const counted = !(renewal && budget.renewalsExempt);
@@ -166,12 +166,12 @@ export function isRenewal(
   );
 }
 
-/** Nothing served, or soon nothing valid: this may use what routine work has to leave. */
+/** Nothing is served, or soon nothing valid: such an order may use the reserved part too. */
 export function isUrgent(certificate: Pick<Certificate, "policy">, version: Version | null, now: number): boolean {
   return version === null || now >= renewalWindow(version.leaf, certificate.policy).emergencyAt;
 }
 
-/** An emergency may use more than routine work: it is asked again the moment it has become one. */
+/** An emergency may use more than routine work, so the check comes no later than its start. */
 export function wakeAt(
   until: number,
   certificate: Pick<Certificate, "policy">,

@@ -24,17 +24,18 @@ const CHECKS: readonly Check[] = [
     profiles === undefined || profile === null || profiles.includes(profile)
       ? null
       : `takes no certificate of profile ${profile}, only of ${profiles.join(", ")}`,
-  // How long the CA's certificates live is known once it has issued one.
+  // How long the CA's certificates are valid is known once it has issued one.
   (_certificate, { lifetimeMinMs }, version) => {
     if (lifetimeMinMs === undefined || version === null) return null;
     const lifetimeMs = version.leaf.notAfter - version.leaf.notBefore;
     return lifetimeMs >= lifetimeMinMs
       ? null
-      : `takes no certificate valid for less than ${formatDuration(lifetimeMinMs)}; the last one lived ${formatDuration(lifetimeMs)}`;
+      : `takes no certificate valid for less than ${formatDuration(lifetimeMinMs)}; ` +
+          `the last one was valid for ${formatDuration(lifetimeMs)}`;
   },
 ];
 
-/** What is known of a kind of target, narrowed by what its operator knows of this one. */
+/** The limits of a kind of target, narrowed by what the operator has configured for this target. */
 export function narrowed(kind: TargetLimits, own: TargetLimits): TargetLimits {
   const keyTypes = own.keyTypes?.filter((keyType) => kind.keyTypes?.includes(keyType) ?? true);
   const namesMax = Math.min(kind.namesMax ?? Number.POSITIVE_INFINITY, own.namesMax ?? Number.POSITIVE_INFINITY);
@@ -46,7 +47,9 @@ export function narrowed(kind: TargetLimits, own: TargetLimits): TargetLimits {
   };
 }
 
-/** What a certificate's targets cannot take of it, one sentence each: known without asking them, so it is said before issuing. */
+/**
+ * Why targets cannot take the certificate, one sentence each. Known without asking them, so reported before issuing.
+ */
 export function incompatibilities(
   certificate: Certificate,
   version: Version | null,

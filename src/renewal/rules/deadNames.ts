@@ -4,7 +4,7 @@ import type { HistoryEvent } from "../../domain/event.ts";
 import { type Identifier, namesCover } from "../../domain/identifier.ts";
 import type { Version } from "../../domain/version.ts";
 
-/** A name that goes on failing while others of the same order succeed is gone; a broken solver fails for all. */
+/** A name that keeps failing while others of the same order succeed is dead; a broken solver fails for all names. */
 const FAILURES_MIN = 3;
 const PROPOSED_MAX = 5;
 
@@ -15,7 +15,7 @@ export interface DeadName {
   readonly othersValid: number;
 }
 
-/** Names that failed again and again since the certificate was last issued, while others did not. `events`: oldest first. */
+/** Names that kept failing since the certificate was last issued, while others succeeded. `events`: oldest first. */
 export function deadNames(events: readonly HistoryEvent[]): DeadName[] {
   const issuedAt = events.findLastIndex(({ type }) => type === "version.issued");
   const found = new Map<string, DeadName>();
@@ -32,14 +32,15 @@ export function proposal(dead: readonly DeadName[]): string {
   return dead
     .slice(0, PROPOSED_MAX)
     .map(({ name, failures, othersValid }) => {
-      return `remove ${name}: its validation failed ${failures} times while ${othersValid} other${othersValid === 1 ? "" : "s"} succeeded`;
+      const others = `${othersValid} other${othersValid === 1 ? "" : "s"}`;
+      return `remove ${name}: its validation failed ${failures} times while ${others} succeeded`;
     })
     .join("; ");
 }
 
 /**
- * The certificate with those endpoints that can serve this version: a server name it was issued without has no server of
- * ours behind it, and dialling it would fail the renewal that saved the others. Never without any: success is a handshake.
+ * The certificate without the endpoints whose server name was dropped from this version: dialling them would fail the
+ * renewal that saved the other names. At least one endpoint always stays, because success is a handshake.
  */
 export function withoutDeadEndpoints(certificate: Certificate, version: Version | null): Certificate {
   const skipped = deadEndpoints(certificate, version);
@@ -63,7 +64,7 @@ export interface NamesToOrder {
   readonly dropped: readonly string[];
 }
 
-/** Without what is dead if that is wanted, but never without the first name, by which people know the certificate. */
+/** Drops dead names if configured, but never the first name, by which people know the certificate. */
 export function namesToOrder(
   { identifiers, dropDeadNames }: Pick<Certificate, "identifiers" | "dropDeadNames">,
   dead: readonly DeadName[],

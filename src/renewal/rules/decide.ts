@@ -35,7 +35,7 @@ export type Blocker =
 
 export type PlanDecision =
   | { readonly due: true; readonly reason: Reason; readonly detail: string }
-  /** There is a reason, but something holds it back. `until` null: until somebody or something acts. */
+  /** There is a reason, but something blocks it. `until` null: until somebody acts. */
   | {
       readonly due: false;
       readonly blockedBy: Blocker;
@@ -91,12 +91,12 @@ export function decide(facts: PlanFacts, now: number): PlanDecision {
   );
 }
 
-/** What keeps a new pair from being issued does not keep the one that exists from where it is missing. Null: nothing is missing. */
+/** While issuing is blocked, still deploy the existing pair to targets that lack it. Null: nothing is missing. */
 function driftMeanwhile(facts: PlanFacts, blocked: PlanDecision, now: number): PlanDecision | null {
   const { version, record } = facts;
   if (blocked.due || blocked.blockedBy === null || !WAITS_TO_ISSUE.includes(blocked.blockedBy)) return null;
   if (version === null || version.revokedAt !== null || isExpired(facts, now) || isUnconfirmed(facts)) return null;
-  // Then it is deploying that backs off.
+  // Otherwise deploying itself backs off.
   if (blocked.blockedBy === "backedOff" && !failedToIssue(record.lastErrorCode)) return null;
   const detail = drift({ ...facts, version });
   return detail === null ? null : { due: true, reason: "drift", detail };
@@ -104,7 +104,7 @@ function driftMeanwhile(facts: PlanFacts, blocked: PlanDecision, now: number): P
 
 const WAITS_TO_ISSUE: readonly Blocker[] = ["backedOff", "frozen", "outsideWindow", "budget"];
 
-/** A certificate's last failure was that no new pair came, or that one was taken back, rather than that a pair could not be put in place. */
+/** The last failure was about getting a new pair, or the pair was taken back; deploying did not fail. */
 export function failedToIssue(lastErrorCode: string | null): boolean {
   return (
     lastErrorCode !== null &&
@@ -114,7 +114,7 @@ export function failedToIssue(lastErrorCode: string | null): boolean {
 
 type BlockerCheck = (facts: PlanFacts, reason: Reason, now: number) => PlanDecision | null;
 
-/** What holds a certificate back although there is a reason to renew it: the first that applies is told. */
+/** What blocks a certificate although there is a reason to renew it: the first that applies is reported. */
 const BLOCKERS: readonly BlockerCheck[] = [
   blockedByPause,
   blockedByBackoff,
@@ -156,7 +156,10 @@ function blockedByBackoff(facts: PlanFacts, reason: Reason, now: number): PlanDe
   return { due: false, blockedBy: "backedOff", reason, detail, until: nextAttemptAt };
 }
 
-/** Drift is mended with the version that exists, and a CA counts a renewal that it asked for, or that comes in the window it suggested, against no limit (RFC 9773 §5). */
+/**
+ * Drift is fixed with the existing version. A CA counts a renewal in the window it suggested against no limit (RFC 9773
+ * §5).
+ */
 export function isFreeOfBudget(
   {
     certificate,
@@ -187,7 +190,7 @@ function blockedByBudget(facts: PlanFacts, reason: Reason, now: number): PlanDec
     isReplacementPending(replacement, version) || isUrgent(certificate, version, now),
     now,
   );
-  // Issuing turns to the next issuer then.
+  // Then issuing goes to the next issuer.
   if (short === null || (certificate.fallbacks.length > 0 && short.until - now > WAIT_MAX_MS)) return null;
   return {
     due: false,
@@ -208,27 +211,27 @@ function blockedByMaintenance(
   reason: Reason,
   now: number,
 ): PlanDecision | null {
-  // A mass replacement was asked for by a person, with a deadline.
+  // A person asked for the replacement, with a deadline.
   if (version === null || isReplacementPending(replacement, version)) return null;
-  // The end of the CA's window counts as well: what it revokes is revoked then.
+  // The end of the CA's window counts as well: the CA may revoke the certificate then.
   const { emergencyAt } = renewalWindow(version.leaf, certificate.policy);
   const safeUntil = Math.min(emergencyAt, suggestionFor(version, renewalInfo)?.end ?? emergencyAt);
   const held = maintenanceBlocker(certificate.maintenance, reason, safeUntil, now);
   return held && { due: false, reason, ...held };
 }
 
-/** A replacement that others have to pass first. Nobody says when they have: it is looked at again and again. */
+/** Members of earlier waves come first. Nobody reports when they are done, so the planner checks again and again. */
 function blockedByEarlierWave({ replacement, version }: PlanFacts, now: number): PlanDecision | null {
   if (!isReplacementPending(replacement, version) || replacement.waitsFor === 0) return null;
   const others = `${replacement.waitsFor} certificate${replacement.waitsFor === 1 ? "" : "s"}`;
-  const detail = `replacement ${replacement.replacement.slice(0, 8)}: its turn comes when ${others} of earlier waves are proved live`;
+  const detail = `replacement ${replacement.replacement.slice(0, 8)}: waits for ${others} of earlier waves`;
   return { due: false, blockedBy: "earlierWave", reason: "requested", detail, until: now + WAVE_LOOK_MS };
 }
 
 function blockedByRestore(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {
   const detail = blockedAfterRestore(facts, reason);
   if (detail === null) return null;
-  // Whoever has not looked says when the planner will.
+  // If the endpoints were not dialled yet, the planner does so at its next check.
   return {
     due: false,
     blockedBy: "restored",

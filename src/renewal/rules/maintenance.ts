@@ -4,8 +4,8 @@ import type { Reason } from "../../domain/renewal.ts";
 import { formatInstant } from "../../domain/time.ts";
 
 /**
- * What can wait for an operator's window. Not among them: what is missing, revoked or about to expire, and drift, which
- * finishes a change already begun. A request by hand is a person's decision and is not asked about at all.
+ * Reasons that can wait for an operator's window. Missing, revoked and expiring certificates cannot wait, nor can
+ * drift: it finishes a change that has begun. A request by hand is a person's decision and is never blocked.
  */
 const ROUTINE: ReadonlySet<Reason> = new Set([
   "renewalWindow",
@@ -15,7 +15,7 @@ const ROUTINE: ReadonlySet<Reason> = new Set([
   "keyChanged",
 ]);
 
-/** Freezes and windows may follow each other; more than this many in a row is a hold without end. */
+/** Freezes and windows may follow each other; more than this many in a row count as endless. */
 const STEPS_MAX = 100;
 
 export interface MaintenanceBlocker {
@@ -26,9 +26,9 @@ export interface MaintenanceBlocker {
 }
 
 /**
- * Why a routine renewal waits for its operator, or null: it need not. `safeUntil` is when waiting ends being safe. A
- * hold that would last beyond it is no hold at all: the change comes during the freeze either way, and early there is
- * still time to try again. So certificates that live shorter than a freeze renew through it as ever.
+ * Why a routine renewal waits for a window or the end of a freeze; null: it need not. Waiting is safe until
+ * `safeUntil`. If the wait would last longer, there is no wait at all: the change happens during the freeze either way,
+ * and early there is still time to try again. So certificates that live shorter than a freeze renew during it.
  */
 export function maintenanceBlocker(
   { windows, freezes }: Maintenance,
@@ -56,13 +56,13 @@ export function maintenanceBlocker(
       };
 }
 
-/** The first instant from `at` on that lies in a window: `at` itself inside one. */
+/** The first instant from `at` on that is in a window: `at` itself inside one. */
 function opening(windows: readonly MaintenanceWindow[], at: number): number {
   if (windows.length === 0) return at;
   return Math.min(...windows.map((window) => Math.max(at, startAfter(window, at - window.durationMs))));
 }
 
-/** Parsing costs more than asking, and the planner asks for every certificate that is due. Configuration makes the keys. */
+/** Parsing costs more than evaluating, and the planner evaluates windows for every due certificate. */
 const PARSED = new WeakMap<MaintenanceWindow, Cron>();
 
 function startAfter(window: MaintenanceWindow, at: number): number {

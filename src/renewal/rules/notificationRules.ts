@@ -5,7 +5,7 @@ import { DAY_MS, formatDuration, formatInstant } from "../../domain/time.ts";
 
 /** A renewal that has failed this often in a row does not heal by itself. */
 const FAILURES_PAGE = 3;
-/** A certificate this close to its end is a page, whatever failed. */
+/** Any failure of a certificate this close to its end is a page. */
 const RUNWAY_PAGE_MS = 3 * DAY_MS;
 
 export interface NotificationFacts {
@@ -19,7 +19,7 @@ interface RuleResult {
 }
 type Rule = (text: (name: string) => string, event: HistoryEvent, facts: NotificationFacts) => RuleResult | null;
 
-/** What people are told of, and how urgently. Everything else is in the history. */
+/** Which events notify people, and how urgently. All others are in the history only. */
 const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   "renewal.failed": (text, event, facts) => ({
     severity: needsPerson(event, facts) ? "page" : "warning",
@@ -44,7 +44,9 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   }),
   "certificate.overtaken": (text) => ({
     severity: "warning",
-    message: `${text("endpoint")} serves a newer certificate of the same CA than the database knows (serial ${text("serial")}): was an older database put back? A new one is issued`,
+    message:
+      `${text("endpoint")} serves a newer certificate of the same CA than the database knows ` +
+      `(serial ${text("serial")}): was an older database put back? A new one is issued`,
   }),
   "certificate.expiring": (text, { at, detail }) => ({
     severity: "page",
@@ -52,7 +54,7 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   }),
   "certificate.rehearsed": (text, { detail }) =>
     detail.passed === false ? { severity: "warning", message: `rehearsal failed: ${text("failed")}` } : null,
-  // Inside a renewal its own end tells.
+  // Inside a renewal, the renewal's own end notifies.
   "verify.stale": (text, { renewalId }) =>
     renewalId === null
       ? { severity: "warning", message: `${text("endpoint")} does not serve it: ${text("message")}` }
@@ -66,17 +68,17 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   "store.restored": () => ({ severity: "info", message: "the database was restored from a backup" }),
 };
 
-/** The kinds of events that anybody is ever told of. */
+/** The kinds of events that can notify anybody. */
 export const NOTIFIED_EVENTS = Object.keys(RULES) as EventType[]; // Object.keys forgets the type of keys.
 
-/** What to tell of an event; null: nothing. Pure. */
+/** The notification for an event; null: none. Pure. */
 export function notificationOf(event: HistoryEvent, facts: NotificationFacts): Notification | null {
   const { seq, at, type, certificate, renewalId, target, detail } = event;
   const text = (name: string): string =>
     detail[name] === undefined || detail[name] === null ? "" : String(detail[name]);
-  const telling = RULES[type]?.(text, event, facts) ?? null;
-  if (telling === null) return null;
-  const { severity, message } = telling;
+  const result = RULES[type]?.(text, event, facts) ?? null;
+  if (result === null) return null;
+  const { severity, message } = result;
   const action = typeof detail.action === "string" ? detail.action : actionOf(event);
   return {
     id: String(seq),
@@ -95,12 +97,12 @@ function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string
   if (type === "renewal.rolledBack")
     return `See \`renewd history ${certificate}\`; while a new pair is due, it is tried again after a day.`;
   if (type === "certificate.expiring")
-    return `See \`renewd status\` and mend what it says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
+    return `Fix what \`renewd status\` says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
   return typeof code === "string" && isErrorCode(code) ? ERRORS[code].action : null;
 }
 
-/** Quarantine, what only a person can mend, what fails again and again, and what expires soon. */
+/** Quarantine, errors that only a person can fix, repeated failures, and certificates that expire soon. */
 function needsPerson({ at, detail: { code, failures } }: HistoryEvent, { expiresAt }: NotificationFacts): boolean {
   const errorClass = typeof code === "string" && isErrorCode(code) ? ERRORS[code].class : "internal";
   if (errorClass === "internal" || errorClass === "configuration" || errorClass === "caa") return true;
@@ -110,7 +112,8 @@ function needsPerson({ at, detail: { code, failures } }: HistoryEvent, { expires
 
 function expiry(at: number, { expiresAt }: HistoryEvent["detail"]): string {
   if (typeof expiresAt !== "number") return "nears its end";
-  return `${expiresAt <= at ? "has expired" : `expires in ${formatDuration(expiresAt - at)}`} (${formatInstant(expiresAt)})`;
+  const expires = expiresAt <= at ? "has expired" : `expires in ${formatDuration(expiresAt - at)}`;
+  return `${expires} (${formatInstant(expiresAt)})`;
 }
 
 function optional(text: string, before: string): string {

@@ -26,7 +26,7 @@ interface Check {
   readonly applies: (facts: ReasonFacts & { readonly version: Version }, now: number) => string | null;
 }
 
-/** Why a certificate renews: in this order, the first that applies wins. `missing` comes before all, as nothing else can be asked then. */
+/** Why a certificate renews: the first that applies wins. `missing` comes before all of them. */
 const CHECKS: readonly Check[] = [
   {
     reason: "revoked",
@@ -38,7 +38,7 @@ const CHECKS: readonly Check[] = [
   {
     reason: "identifiersChanged",
     applies({ certificate, version }) {
-      // Names it was issued without are missing by decision; the next regular renewal tries them again.
+      // Names that were dropped on purpose do not count; the next regular renewal tries them again.
       const dropped = certificate.dropDeadNames ? version.droppedNames : [];
       const wanted = certificate.identifiers.filter(({ value }) => !dropped.includes(value));
       return sameIdentifiers(wanted, version.leaf.identifiers)
@@ -74,7 +74,8 @@ const CHECKS: readonly Check[] = [
       const suggestion = suggestionFor(version, renewalInfo);
       if (suggestion === null || now < suggestion.renewAt) return null;
       const why = suggestion.explanationUrl === null ? "" : `, see ${suggestion.explanationUrl}`;
-      return `the CA asks for renewal between ${formatInstant(suggestion.start)} and ${formatInstant(suggestion.end)}${why}`;
+      const { start, end } = suggestion;
+      return `the CA asks for renewal between ${formatInstant(start)} and ${formatInstant(end)}${why}`;
     },
   },
   {
@@ -112,7 +113,7 @@ function namesDifference(wanted: readonly Identifier[], held: readonly Identifie
   return `names changed: ${[...added, ...dropped].join(" ")}`;
 }
 
-/** Observed is not wanted: mended by deploying and verifying the version that exists, never by issuing another. */
+/** What is observed is not what is wanted: fixed by deploying and verifying the existing version, never by issuing. */
 export function drift({
   certificate,
   version,
@@ -121,7 +122,7 @@ export function drift({
 }: ReasonFacts & { version: Version }): string | null {
   const behind = behindTargets(certificate, version.generation, deployments);
   if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
-  // A pair taken over from elsewhere may never have been in place: until it was seen, what is served is not ours to replace.
+  // An imported pair may never have been in place: until it was seen live, renewd must not replace what is served.
   if (version.issuer === IMPORTED && version.verifiedAt === null) return null;
   const stale = staleEndpoints(certificate, version.generation, endpoints);
   if (stale.length > 0) return `not served at ${stale.join(", ")}`;
@@ -145,7 +146,7 @@ export function behindTargets(
   });
 }
 
-/** Configured endpoints seen to serve something else than the generation. One that does not answer is not mended by deploying: it is dialled again. */
+/** Configured endpoints that serve another certificate. Deploying does not help an endpoint that does not answer. */
 export function staleEndpoints(
   certificate: Certificate,
   generation: number,

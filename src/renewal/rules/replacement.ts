@@ -17,7 +17,7 @@ export interface Selection {
   readonly san?: string;
   /** SHA-256 of a certificate in the chain, lower-case hex. */
   readonly intermediate?: string;
-  /** As the configuration asks for it: what a version was ordered by is not remembered. */
+  /** As in the configuration: the database does not record which profile a version was ordered with. */
   readonly profile?: string;
 }
 
@@ -31,7 +31,7 @@ export function selects(selection: Selection, version: Version, certificate: Pic
   return intermediate === undefined || version.chainPem.some((pem) => fingerprintOf(pem) === intermediate);
 }
 
-/** Pieces between stars are searched in turn: linear, whatever the pattern. */
+/** The pieces between the stars are searched in turn: linear time for every pattern. */
 function fits(pattern: string, name: string): boolean {
   const [first = "", ...rest] = pattern.toLowerCase().split("*");
   if (rest.length === 0) return first === name;
@@ -67,7 +67,7 @@ export function isReplacementPending(
   return membership !== null && version !== null && version.generation <= membership.generation;
 }
 
-/** Only what is graver goes before: the others come to the same new certificate. */
+/** Only more serious reasons come first: with the others the same new certificate results. */
 export function reasonInReplacement(
   membership: ReplacementMembership | null,
   version: Version | null,

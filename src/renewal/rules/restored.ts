@@ -4,7 +4,7 @@ import type { Reason } from "../../domain/renewal.ts";
 import type { Version } from "../../domain/version.ts";
 import type { ReasonFacts, ReasonFound } from "./reasons.ts";
 
-/** Between two looks at endpoints that do not answer. */
+/** Between two attempts to dial endpoints that do not answer. */
 export const RESTORED_RETRY_MS = 60_000;
 
 export interface NewerLive {
@@ -17,13 +17,13 @@ export interface NewerLive {
 export interface Live {
   /** Addresses that completed a handshake. */
   readonly answered: number;
-  /** The first that serves something issued later than all the database knows; null: none. */
+  /** The first that serves a certificate issued later than every version in the database; null: none. */
   readonly newer: NewerLive | null;
 }
 
 export interface RestoredFacts extends ReasonFacts {
   readonly record: CertificateRecord;
-  /** Only after a restore; absent: nobody has looked yet. */
+  /** Only after a restore; absent: the endpoints were not dialled yet. */
   readonly live?: Live | null;
 }
 
@@ -41,12 +41,14 @@ export function overtaking(
     : { endpoint: found.endpoint, address: found.address, serial: found.served?.serial ?? "" };
 }
 
-/** True while the latest version the database knows may be older than what is live: it must not be deployed anywhere. */
+/**
+ * True while the latest version in the database may be older than what is live: then it must not be deployed anywhere.
+ */
 export function isUnconfirmed({ record, version }: Pick<RestoredFacts, "record" | "version">): boolean {
   return record.restoredAt !== null && version !== null && version.generation <= record.generationFloor;
 }
 
-/** Replaces the reason found by one that brings a new version, where mending with the old one could go back in time. */
+/** Replaces the reason by one that issues a new version, where deploying the known one could go back in time. */
 export function reasonAfterRestore(facts: RestoredFacts, found: ReasonFound | null): ReasonFound | null {
   if (!isUnconfirmed(facts)) return found;
   const newer = facts.live?.newer ?? null;
@@ -54,19 +56,23 @@ export function reasonAfterRestore(facts: RestoredFacts, found: ReasonFound | nu
     const { endpoint, address, serial } = newer;
     return {
       reason: "restored",
-      detail: `endpoint ${endpoint} at ${address} serves a newer certificate (serial ${serial}) than the restored database knows`,
+      detail:
+        `endpoint ${endpoint} at ${address} serves a newer certificate (serial ${serial}) ` +
+        "than the restored database knows",
     };
   }
   if (found?.reason === "drift" && facts.certificate.endpoints.length === 0) {
     return {
       reason: "restored",
-      detail: `${found.detail}; restored from a backup, and no endpoint tells whether the targets hold something newer`,
+      detail: `${found.detail}; restored from a backup, and no endpoint shows whether the targets hold something newer`,
     };
   }
   return found;
 }
 
-/** Why a restored certificate waits, or null: it need not. What is missing or about to expire does not wait for anybody. */
+/**
+ * Why a restored certificate waits; null: it need not. A certificate that is missing or about to expire never waits.
+ */
 export function blockedAfterRestore(facts: RestoredFacts, reason: Reason | null): string | null {
   const answered = facts.live?.answered ?? 0;
   if (!isUnconfirmed(facts) || answered > 0 || facts.certificate.endpoints.length === 0) return null;
@@ -74,7 +80,10 @@ export function blockedAfterRestore(facts: RestoredFacts, reason: Reason | null)
   return "restored from a backup: nothing is deployed or issued until one of its endpoints has shown what is live";
 }
 
-/** Another name's certificate says nothing about ours. Of two from the same second neither is known to be older: better one too many issued. */
+/**
+ * A certificate for other names says nothing about this one. Of two from the same second neither is known to be older:
+ * issuing one too many is the smaller harm.
+ */
 export function isNewer({ served, problem }: Observation, { leaf }: Version, known: ReadonlySet<string>): boolean {
   if (served === null || known.has(served.fingerprint) || problem?.code === "verify.wrongCertificate") return false;
   return !(served.notBefore < leaf.notBefore);

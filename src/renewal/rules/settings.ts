@@ -1,8 +1,8 @@
 import { DAY_MS } from "../../domain/time.ts";
 export interface RenewalSettings {
-  /** How long a claim holds without renewal; also the longest takeover delay after a crash. */
+  /** How long a claim lasts without extension; also the longest delay until another worker takes over after a crash. */
   readonly leaseMs: number;
-  /** The sweep enqueues work again that was not claimed for this long. */
+  /** The sweep enqueues work again if nobody claimed it for this long. */
   readonly requeueMs: number;
   /** Certificates planned, and renewals swept, per tick. */
   readonly batch: number;
@@ -10,11 +10,11 @@ export interface RenewalSettings {
   readonly deployAttemptsMax: number;
   /** Delay before attempt 2, 3, …; the last one repeats. */
   readonly backoffMs: readonly number[];
-  /** Good handshakes in a row that prove one address: old workers of a reloading server answer a few of them. */
+  /** Good handshakes in a row that prove one address: old workers of a reloading server answer some of them. */
   readonly handshakesToProve: number;
-  /** Between two looks at the endpoints of a certificate that is not being renewed. */
+  /** Between two observations of the endpoints of a certificate that is not being renewed. */
   readonly observeMs: number;
-  /** Between two rehearsals of a certificate; REHEARSAL_OFF: none by themselves. */
+  /** Between two rehearsals of a certificate; REHEARSAL_OFF: no automatic rehearsals. */
   readonly rehearseMs: number;
   /** Claims without an outcome after which a certificate is quarantined. */
   readonly crashesMax: number;

@@ -10,7 +10,7 @@ const EMERGENCY_FRACTION_LEFT = 1 / 20;
 export interface RenewalWindow {
   /** First instant at which renewing is sensible. */
   readonly opensAt: number;
-  /** This certificate's own instant inside the window, spread so that a fleet issued together does not renew together. */
+  /** This certificate's own instant in the window, spread so that a fleet issued together does not renew together. */
   readonly dueAt: number;
   readonly emergencyAt: number;
   readonly expiresAt: number;
@@ -39,15 +39,15 @@ export function renewalWindow(
 }
 
 /**
- * When people are told that nothing has taken its place: the emergency has lasted for a tenth of itself, so what the
- * emergency itself brings about is not waited for in vain.
+ * When people are warned that no newer version is in use: after a tenth of the emergency, so that the emergency renewal
+ * itself has had time to succeed.
  */
 export function expiryWarningAt(leaf: Pick<Leaf, "notBefore" | "notAfter">): number {
   const emergencyMs = Math.max(0, leaf.notAfter - leaf.notBefore) * EMERGENCY_FRACTION_LEFT;
   return Math.ceil(leaf.notAfter - emergencyMs * 0.9);
 }
 
-/** A number in [0, 1) that every process derives alike: nothing to persist, and no re-rolling at each tick. */
+/** A number in [0, 1), the same in every process: nothing to store, and no new number at each tick. */
 function unitHash(seed: string): number {
   return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;
 }
@@ -55,7 +55,7 @@ function unitHash(seed: string): number {
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */
 const PRIORITY_MAX = 2_000_000;
 
-/** Minutes left before expiry: what expires first goes first. Without a certificate nothing is served: most urgent. */
+/** Minutes left before expiry: the certificate that expires first goes first. Most urgent: there is none yet. */
 export function runwayPriority(version: Version | null, now: number): number {
   if (version === null) return 1;
   return Math.min(PRIORITY_MAX, Math.max(1, Math.floor((version.leaf.notAfter - now) / 60_000)));

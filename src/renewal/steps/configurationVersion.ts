@@ -2,8 +2,9 @@ import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 
 /**
- * The database's record says which configuration of a certificate is the newest: the planners' last one. A process with
- * another, or with none, has yet to be reloaded and must decide nothing about it. Only what was removed there is gone.
+ * The database holds the digest of a certificate's newest configuration, which the planners wrote. A process with
+ * another one, or without the certificate, has yet to be reloaded and must not decide anything about it. A certificate
+ * is gone only when the database says removed.
  */
 export async function isConfigurationOutdated(
   { services, log }: Pick<Context, "services" | "log">,

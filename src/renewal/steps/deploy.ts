@@ -13,11 +13,13 @@ import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
 
 /**
- * A target that hangs must not hold a worker for ever. Deployers bound each of their own waits by what the configuration says, half an
- * hour at most: this is for what they forget.
+ * A target that hangs must not occupy a worker without end. Deployers bound each of their own waits by the
+ * configuration, half an hour at most; this bound is for waits they forget.
  */
 const ATTEMPT_TIMEOUT_MS = 2_400_000;
-/** A deployer that was told to stop may clean up; one that does not stop, say for a dead file system, is left to itself. */
+/**
+ * A deployer may clean up after it was asked to stop. If it does not stop, say on a dead file system, it is abandoned.
+ */
 const STOP_GRACE_MS = 10_000;
 
 type Outcome =
@@ -105,7 +107,10 @@ async function attemptDeploy(
   }
 }
 
-/** What it may still do is what any overtaken worker may do: its target refuses what is older, and what it records is fenced. */
+/**
+ * An abandoned deployer can do no more harm than an overtaken worker: targets refuse older pairs, and its writes are
+ * fenced.
+ */
 async function withStopGrace<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   const abandoned = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -123,7 +128,7 @@ function asDeployError(thrown: unknown): RenewalError {
   if (thrown instanceof Error && thrown.name === "TimeoutError") {
     return new RenewalError(
       "deploy.timeout",
-      `the deployer did not come to an end within ${ATTEMPT_TIMEOUT_MS / 60_000} minutes`,
+      `the deployer did not finish within ${ATTEMPT_TIMEOUT_MS / 60_000} minutes`,
       { cause: thrown },
     );
   }

@@ -20,7 +20,7 @@ const STATE = { succeed: "succeeded", fail: "failed", cancel: "cancelled" } as c
   RenewalState
 >;
 
-/** Ends a renewal and says when the planner looks at its certificate again. Part of the caller's transaction. */
+/** Ends a renewal and sets when the planner checks its certificate again. Part of the caller's transaction. */
 export async function finish(
   tx: Store,
   context: Context,
@@ -37,12 +37,12 @@ export async function finish(
     ...(ending.kind === "fail" ? { errorCode: ending.code, errorMessage: ending.message } : {}),
   });
   await refundLimits(tx, renewal.id);
-  // The key of an order that will not be finished is of no use to anyone.
+  // The key of an order that will not be finished is useless.
   await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
   if (ending.kind === "succeed") await recordSucceeded(tx, renewal, facts, now);
   if (ending.kind === "fail") await recordFailed(tx, context, renewal, ending, facts, now);
   if (ending.kind === "cancel") {
-    // One that was removed is looked at no more, unless it has come back just now.
+    // A removed certificate is not checked any more, unless it has come back just now.
     if (facts.certificate !== null) await tx.certificates.update(renewal.certificate, { nextCheckAt: now });
     await tx.events.append(renewalEvent(renewal, now, "renewal.cancelled", { why: ending.why }));
   }
@@ -54,10 +54,10 @@ async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: n
   if (version !== null)
     await tx.certificates.update(renewal.certificate, { expiryWarningAt: expiryWarningAt(version.leaf) });
   const record = await tx.certificates.get(renewal.certificate);
-  // An old pair in place heals nothing: a new one is wanted still, and why the last one failed stays as it was.
+  // Deploying an old pair fixes nothing about issuing: a new pair is still wanted, and the last error stays.
   const heals = !(PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null));
   const healed = { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null };
-  // When it is due next is for the planner to say: names may have been added, or a replacement begun, while it was deployed.
+  // The planner decides when it is due next: names may have been added, or a replacement started, meanwhile.
   await tx.certificates.update(renewal.certificate, { ...(heals ? healed : {}), nextCheckAt: now });
   await tx.events.append(
     renewalEvent(renewal, now, "renewal.succeeded", {
@@ -81,7 +81,7 @@ async function recordFailed(
   const record = await tx.certificates.get(renewal.certificate);
   const failures = (record?.failures ?? 0) + 1;
   const { class: errorClass, action } = ERRORS[ending.code];
-  // What only a person can mend is asked again daily; everything else by the ladder.
+  // Errors that only a person can fix are tried again daily; all others by the back-off ladder.
   const delayMs =
     errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
   const latest = await tx.versions.latest(renewal.certificate);
@@ -92,9 +92,9 @@ async function recordFailed(
     !quarantined && PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null);
   await tx.certificates.update(renewal.certificate, {
     failures,
-    // Back-off must not outlast the certificate: when it expires the planner looks again.
+    // Back-off must not outlast the certificate: the planner checks again when it expires.
     nextCheckAt: latest !== null && !expired ? Math.min(attemptAt, latest.leaf.notAfter) : attemptAt,
-    // An old pair that cannot be put in place is tried again, but brings no new one any earlier.
+    // If an old pair cannot be deployed, it is tried again, but the next issue attempt comes no earlier.
     ...(keepsWaiting ? {} : { nextAttemptAt: attemptAt, lastErrorCode: ending.code, lastErrorMessage: ending.message }),
     ...(quarantined ? { pausedAt: now, pausedUntil: null, pausedReason: `${QUARANTINED}${ending.message}` } : {}),
   });
@@ -110,7 +110,7 @@ async function recordFailed(
   );
 }
 
-/** A target that keeps an older pair is tried once more when that one's emergency begins. */
+/** A target that still holds an older pair is tried again when that pair's emergency begins. */
 function whileKept(facts: Facts, now: number): number {
   const until = facts.certificate === null ? now : holdsUntil(facts.certificate, facts);
   return until > now ? until : Number.POSITIVE_INFINITY;

@@ -9,14 +9,17 @@ import { redeployDrifted } from "./redeployDrifted.ts";
 /** What `advance` says of a wave that failed. */
 export type WaveFailed = Extract<Action, { kind: "hold" | "rollBack" }>;
 
-/** Stops a renewal after a failed wave: targets it has not reached keep the pair they have until a person decides. Part of the caller's transaction. */
+/**
+ * Stops a renewal after a failed wave: targets of later waves keep their pair until a person decides. Part of the
+ * caller's transaction.
+ */
 export async function holdRenewal(
   tx: Store,
   renewal: Renewal,
   { wave, code, message }: WaveFailed,
   now: number,
 ): Promise<void> {
-  // Looked at again at once: that tells how long the old pair stays good.
+  // Decided again at once: that says how long the old pair stays good.
   await tx.renewals.update(renewal.id, renewal.fence, {
     state: "held",
     errorCode: code,
@@ -30,8 +33,8 @@ export async function holdRenewal(
 }
 
 /**
- * Tries what failed once more: failed targets, and what is behind unproved endpoints (somebody may have written over it),
- * then the waves behind them. Returns the renewal as it is then.
+ * Tries again what failed: failed targets, and targets behind unproved endpoints (somebody may have overwritten the
+ * pair), then the later waves. Returns the changed renewal.
  */
 export async function resumeHeld(
   tx: Store,
@@ -49,7 +52,9 @@ export async function resumeHeld(
   return { ...renewal, ...patch };
 }
 
-/** Something is known of a certificate that whoever decides about it must not learn an hour later: the planner, or its held renewal. */
+/**
+ * Makes the planner, or the certificate's held renewal, decide again now: something new is known about the certificate.
+ */
 export async function wakePlanner(tx: Store, certificate: string, now: number): Promise<void> {
   const active = await tx.renewals.active(certificate);
   if (active === null) await tx.certificates.update(certificate, { nextCheckAt: now });

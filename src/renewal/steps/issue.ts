@@ -20,7 +20,7 @@ import { type IssuerSwitch, switchIssuer, waitedMs } from "./switchIssuer.ts";
 
 const CLEAR_TIMEOUT_MS = 15_000;
 
-/** Brings a renewal its new version. Any number of workers may be told to; the one that claims it does it. */
+/** Gets a renewal its new version. Any number of workers may get the job; the one that claims the renewal does it. */
 export async function issue(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
   const { store, clock, settings } = context;
   await context.clockGuard.check(signal);
@@ -81,7 +81,8 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
         turned.to !== null
           ? now
           : retryAt(error, attemptsAfter(renewal, error), settings.issueAttemptsMax, settings, now);
-      if (turned.to !== null || next === null) await giveUpOrder(context, renewal, certificate, progress, lease);
+      if (turned.to !== null || next === null)
+        await clearAbandonedOrder(context, renewal, certificate, progress, lease);
       return { kind: "failed", error, turned, next };
     }
     context.log.info(
@@ -92,7 +93,7 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
   }
 }
 
-/** Asking other CAs takes time, so it is done while the lease is held. Null: interrupted. */
+/** Asking other CAs takes time, so it happens under the lease. Null: interrupted. */
 async function switchFrom(
   context: Context,
   renewal: Renewal,
@@ -100,8 +101,8 @@ async function switchFrom(
   error: RenewalError,
   lease: Lease,
 ): Promise<IssuerSwitch | null> {
-  const patience = { attempts: attemptsAfter(renewal, error), waitedMs: await waitedMs(context.store, renewal) };
-  const why = whySwitch(error, patience, context.clock.now());
+  const attempts = { attempts: attemptsAfter(renewal, error), waitedMs: await waitedMs(context.store, renewal) };
+  const why = whySwitch(error, attempts, context.clock.now());
   if (why === null) return { to: null, events: [] };
   try {
     return await switchIssuer(context, renewal, certificate, why, lease.signal);
@@ -111,8 +112,8 @@ async function switchFrom(
   }
 }
 
-/** Answers that were left for the CA to read would stand for ever. Best effort: nothing may keep the outcome from being recorded. */
-async function giveUpOrder(
+/** Removes challenge answers that were left for the CA. Best effort: the outcome is recorded in any case. */
+async function clearAbandonedOrder(
   { services, log }: Context,
   renewal: Renewal,
   certificate: Certificate,
@@ -127,24 +128,24 @@ async function giveUpOrder(
   } catch (thrown) {
     log.warn(
       { certificate: renewal.certificate, renewalId: renewal.id, err: toRenewalError(thrown) },
-      "challenge answers of an order given up may be left standing",
+      "challenge answers of an abandoned order may be left behind",
     );
   }
 }
 
-/** After waiting for the job and the claim, ask again: the work may be done, cancelled or not due. */
+/** Asked again after the claim: the work may be done, cancelled or not due by now. */
 async function certificateStillToIssue(context: Context, claimed: Renewal): Promise<Certificate | null> {
   const { action, facts } = await nextActionIgnoringMyClaim(context, { renewal: claimed, deployment: null });
   return action.kind === "issue" ? facts.certificate : null;
 }
 
-/** Gives the lease back without an outcome, so that the next worker need not wait for it to run out. */
+/** Releases the lease without an outcome, so that the next worker need not wait until it runs out. */
 async function releaseClaim(context: Context, renewal: Renewal): Promise<void> {
   await context.store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
   await reconcile(context, renewal.id);
 }
 
-/** Not a failure: it comes back when the other order may be done. */
+/** Not a failure: the renewal is tried again when the other order may be done. */
 async function waitForOtherOrder(context: Context, renewal: Renewal, other: string): Promise<void> {
   const { store, clock, settings, log } = context;
   log.info(

@@ -3,8 +3,9 @@ import type { Context } from "../context.ts";
 
 export interface Lease {
   /**
-   * Aborts when the lease is lost, its deadline passes without renewal, or the worker shuts down. Its `throwIfAborted` looks at
-   * the deadline itself: in a process that was stopped and continued, answers may be handled before the timer that would abort.
+   * Aborts when the lease is lost, its deadline passes without extension, or the worker shuts down. Its
+   * `throwIfAborted` checks the deadline itself: in a process that was stopped and continued, answers may be handled
+   * before the timer that would abort.
    */
   readonly signal: AbortSignal;
   /** As `signal`, aborting with a TimeoutError after `timeoutMs` at the latest. */
@@ -21,9 +22,9 @@ export interface LeaseTerms {
 }
 
 /**
- * Runs `work` while renewing the lease. The deadline is kept locally on the monotonic clock: a worker cut off from the
- * database, or stopped and continued, is told nothing by anybody and must end its side effects by itself.
- * The caller records the outcome after this returns; the fence protects that write.
+ * Runs `work` while extending the lease. The deadline is kept locally on the monotonic clock: a worker that cannot
+ * reach the database, or that was stopped and continued, must end its side effects by itself. The caller records the
+ * outcome after this returns; the fence protects that write.
  */
 export async function withLease<T>(
   context: Context,
@@ -51,7 +52,7 @@ export async function withLease<T>(
   };
   let renewing: Promise<void> | null = null;
   const heartbeat = setInterval(() => {
-    // While the database is slow there is one extension under way, which is the one that is waited for at the end.
+    // One extension at a time, even if the database is slow: it is the one awaited at the end.
     renewing ??= renew().finally(() => {
       renewing = null;
     });
@@ -80,17 +81,17 @@ export async function withLease<T>(
   } finally {
     clearInterval(heartbeat);
     clearInterval(watchdog);
-    // A late extension must not take the lease again after the caller has given it back.
+    // A late extension must not take the lease again after the caller has released it.
     await renewing;
   }
 }
 
-/** The worker stops or was overtaken: nothing failed, so no attempt is counted and no error recorded. */
+/** The worker stops, or another has taken over: nothing failed, so no attempt is counted and no error recorded. */
 export function isInterruption(thrown: unknown, lease: Lease): boolean {
   return lease.signal.aborted || (thrown instanceof RenewalError && thrown.code === "lease.lost");
 }
 
-/** For the result of a compare-and-set on the fence: refused, the fence has been raised since. */
+/** Takes the result of a compare-and-set on the fence. False: another worker has raised the fence. */
 export function assertNotOvertaken(written: boolean): void {
   if (!written) throw new RenewalError("lease.lost", "another worker has taken over");
 }

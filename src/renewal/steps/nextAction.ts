@@ -12,8 +12,8 @@ export interface MyClaim {
 }
 
 /**
- * What comes next for a renewal, as if the caller's own claim did not exist: `advance` makes everybody wait for a claim. A
- * worker asks this after it has claimed, because the work may have been done or cancelled before its claim.
+ * What comes next for a renewal, as if the caller's own claim did not exist: `advance` makes everybody wait for a
+ * claim. A worker asks this after it has claimed, because the work may have been done or cancelled before its claim.
  */
 export async function nextActionIgnoringMyClaim(
   context: Context,

@@ -9,7 +9,7 @@ import { isReplacementPending } from "../rules/replacement.ts";
 
 const REVOCATIONS_MAX = 100;
 
-/** What is asked of `issuer` for a renewal. */
+/** The order for a renewal at `issuer`. */
 export async function orderRequest(
   context: Context,
   renewal: Renewal,
@@ -38,7 +38,7 @@ export async function orderRequest(
   };
 }
 
-/** What a request that the certificate brings along adds to an order. */
+/** What a certificate's own signing request adds to an order. */
 export async function ownRequest(
   { store, services }: Pick<Context, "store" | "services">,
   certificate: Certificate,
@@ -47,7 +47,10 @@ export async function ownRequest(
   return ownCsr === null ? {} : { ownCsr, compromisedKeys: await loadCompromisedKeys(store, certificate.name) };
 }
 
-/** An own request stays the same until somebody brings another: nothing else keeps its key from being certified once more. */
+/**
+ * An own request stays the same until somebody replaces it: only this check stops its compromised key from being
+ * reused.
+ */
 async function loadCompromisedKeys(store: Store, certificate: string): Promise<Secret[]> {
   const events = await store.events.list({ certificate, types: ["version.revoked"], limit: REVOCATIONS_MAX });
   const generations = new Set(

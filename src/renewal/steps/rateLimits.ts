@@ -25,11 +25,14 @@ export interface OrderReservation {
   readonly budget: CaBudget;
   /** The latest version; null: none yet. */
   readonly version: Version | null;
-  /** Belongs to a mass replacement, which may use what routine work has to leave. */
+  /** Part of a replacement, which may use the part of the budget that routine work leaves. */
   readonly urgent?: boolean;
 }
 
-/** Takes what the order draws on its CA's limits, or throws `acme.budget` and takes nothing. Part of the caller's transaction. */
+/**
+ * Takes what the order draws on its CA's limits, or throws `acme.budget` and takes nothing. Part of the caller's
+ * transaction.
+ */
 export async function reserveLimits(
   tx: Store,
   { renewalId, certificate, budget, version, urgent = false }: OrderReservation,
@@ -40,7 +43,7 @@ export async function reserveLimits(
   await tx.ledger.lock();
   const buckets = byKey(await tx.ledger.read(charges));
   const held = new Set((await tx.ledger.reserved(renewalId)).map(keyOf));
-  // A crash between reserving and newOrder leaves its certificate paid for; the order itself may have been opened.
+  // After a crash between reserving and newOrder the certificate is already reserved; the order may have been opened.
   const open = charges.filter((each) => !held.has(keyOf(each)));
   const short = shortage(open, buckets, urgent || isUrgent(certificate, version, now), now);
   if (short !== null)
@@ -55,7 +58,7 @@ export async function reserveLimits(
   );
 }
 
-/** The renewal's order will bring no certificate: what was taken for it is given back. Part of the caller's transaction. */
+/** The renewal's order will give no certificate: its reservation is refunded. Part of the caller's transaction. */
 export async function refundLimits(tx: Store, renewalId: string): Promise<void> {
   const taken = await tx.ledger.reserved(renewalId);
   if (taken.length === 0) return;
@@ -67,7 +70,7 @@ export async function refundLimits(tx: Store, renewalId: string): Promise<void> 
   await tx.ledger.release(renewalId);
 }
 
-/** A validation failed: it counts whatever else becomes of the order. Part of the caller's transaction. */
+/** A validation failed: it counts even if the order succeeds later. Part of the caller's transaction. */
 export async function countFailedValidation(
   tx: Store,
   budget: CaBudget,
@@ -80,7 +83,7 @@ export async function countFailedValidation(
   await tx.ledger.write(spend(charges, byKey(await tx.ledger.read(charges)), now));
 }
 
-/** The certificate was issued: what was taken for it stays taken, and its names' failures in a row are over. */
+/** The certificate was issued: its reservation becomes final, and its names have no failures in a row any more. */
 export async function commitLimits(
   tx: Store,
   renewalId: string,

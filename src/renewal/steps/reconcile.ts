@@ -12,7 +12,9 @@ import { finish } from "./finish.ts";
 import { holdRenewal, recordResumed, resumeHeld, type WaveFailed } from "./hold.ts";
 import { pairBefore, rollBack } from "./rollBack.ts";
 
-/** Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time, by anyone. */
+/**
+ * Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time from anywhere.
+ */
 export async function reconcile(context: Context, renewalId: string): Promise<void> {
   const jobs = await context.store.transaction((tx) => decideAndRecord(context, tx, renewalId));
   await enqueueHint(context, jobs);
@@ -28,7 +30,7 @@ export async function recordOutcome(
   outcome: (tx: Store) => Promise<boolean>,
 ): Promise<boolean> {
   const jobs = await context.store.transaction(async (tx) => {
-    // The renewal before its deployments, as everywhere: who locks them crosswise with another is stopped by PostgreSQL.
+    // The renewal before its deployments, as everywhere: PostgreSQL aborts transactions that lock them crosswise.
     await tx.renewals.lock(renewalId);
     return (await outcome(tx)) ? decideAndRecord(context, tx, renewalId) : null;
   });
@@ -106,7 +108,7 @@ async function offerTargets(tx: Store, targets: readonly string[], { deployments
   }
 }
 
-/** Policy asks for the last proved pair; where there is none, a person has to decide. */
+/** The policy wants the last proved pair; if there is none, a person has to decide. */
 async function rollBackAutomatically(
   context: Context,
   tx: Store,
@@ -127,7 +129,7 @@ async function rollBackAutomatically(
     renewal,
     {
       ...failed,
-      message: `${failed.message}; there is no earlier pair to go back to that was proved live and is still valid`,
+      message: `${failed.message}; there is no earlier pair that was proved live and is still valid`,
     },
     now,
   );
@@ -135,20 +137,20 @@ async function rollBackAutomatically(
 }
 
 /**
- * Once issued, a renewal takes up a changed configuration: new targets belong to it, and a mended one is tried at once
- * rather than when its back-off ends. Before that, `advance` cancels it.
+ * After issuing, a renewal follows a changed configuration: new targets belong to it, and a fixed target is tried at
+ * once, without waiting for its back-off. Before issuing, `advance` cancels the renewal instead.
  */
 async function followConfiguration(context: Context, tx: Store, renewal: Renewal, now: number): Promise<Renewal> {
   const certificate = context.services.certificate(renewal.certificate);
   if (certificate === null || certificate.digest === renewal.digest || !isActive(renewal.state)) return renewal;
   if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return renewal;
-  // Only towards what the database holds: this process may not have been reloaded yet.
+  // Only if the database has the same: this process may not have been reloaded yet.
   if ((await tx.certificates.get(renewal.certificate))?.digest !== certificate.digest) return renewal;
   await tx.deployments.want(certificate.name, certificate.targets, renewal.generation);
   const { digest } = certificate;
   await tx.renewals.update(renewal.id, renewal.fence, { digest });
   const followed = { ...renewal, digest };
-  // The change may be what mends it.
+  // The change may be the fix.
   return renewal.state === "held" ? resumeHeld(tx, followed, certificate, "the configuration changed", now) : followed;
 }
 
@@ -164,7 +166,7 @@ export async function loadFacts(context: Context, store: Store, renewal: Renewal
   return { certificate, outdated, version, previous, deployments, endpoints, leaseMs, crashesMax };
 }
 
-/** The newest pair that a target not reached yet still holds. Where none is known to hold any: the version before. */
+/** The newest pair that a target of a later wave still holds. If none is known to hold one: the version before. */
 async function pairKept(
   store: Store,
   { certificate, generation }: Renewal,

@@ -3,7 +3,10 @@ import { endpointKey } from "../../domain/endpoint.ts";
 import type { Store } from "../../domain/store.ts";
 import { behindTargets, staleEndpoints } from "../rules/reasons.ts";
 
-/** Has a generation deployed to whatever is behind, and once more behind each endpoint that serves something else. Part of the caller's transaction. */
+/**
+ * Marks for deployment: targets that lack the generation, and targets behind endpoints that serve another certificate.
+ * Part of the caller's transaction.
+ */
 export async function redeployDrifted(tx: Store, certificate: Certificate, generation: number): Promise<void> {
   const { name, targets } = certificate;
   const behind = behindTargets(certificate, generation, await tx.deployments.list(name));
@@ -12,7 +15,10 @@ export async function redeployDrifted(tx: Store, certificate: Certificate, gener
   for (const target of targetsServing(certificate, stale, behind)) await tx.deployments.forget(name, target);
 }
 
-/** The targets behind these endpoints. One that any may be behind means all, unless a target that is behind explains what it serves. */
+/**
+ * The targets behind these endpoints. An endpoint that names no target means all of them, unless a target that lacks
+ * the generation explains what it serves.
+ */
 function targetsServing(
   { targets, endpoints }: Certificate,
   stale: readonly string[],

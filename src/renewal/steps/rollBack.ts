@@ -7,19 +7,19 @@ import { renewalEvent } from "../history.ts";
 import { insertRenewal } from "../plan/newRenewal.ts";
 
 const QUARTER_HOUR_MS = 900_000;
-/** A new pair is tried after a day, but at least this many times before the one gone back to expires. */
+/** A new pair is tried after a day, but at least this many times before the reinstated one expires. */
 const ATTEMPTS_LEFT_MIN = 4;
 
 export interface Rollback {
   readonly certificate: Certificate;
   readonly to: Version;
-  /** The renewal whose pair is taken back; null: it succeeded, and a person was not content. */
+  /** The renewal whose pair is taken back; null: it had succeeded, and a person decided. */
   readonly ended: Renewal | null;
   readonly why: string;
   readonly trigger: Trigger;
 }
 
-/** The newest pair before `generation` that was proved live and is still good; null: there is none. */
+/** The newest pair before `generation` that was proved live and is still usable; null: there is none. */
 export async function pairBefore(
   store: Store,
   certificate: string,
@@ -28,7 +28,7 @@ export async function pairBefore(
 ): Promise<Version | null> {
   const versions = await store.versions.list(certificate);
   const bad = versions.find((version) => version.generation === generation)?.leaf.fingerprint;
-  // A pair that was gone back to already stands where it was first: what came after it then was taken back, and stays so.
+  // A reinstated pair counts where it was first issued: pairs issued after that were taken back and stay so.
   const first = versions.find(({ leaf }) => leaf.fingerprint === bad)?.generation ?? generation;
   const good = versions.filter(
     (version) =>
@@ -37,7 +37,7 @@ export async function pairBefore(
   return good.at(-1) ?? null;
 }
 
-/** Why a pair must not be put back into use; null: it may. Of `versions` of its certificate some may be the same pair under another number. */
+/** Why a pair must not be used again; null: it may. `versions` may contain the same pair under another generation. */
 export function unfitness({ leaf }: Version, versions: readonly Version[], now: number): string | null {
   const revokedAt =
     versions.find((version) => version.revokedAt !== null && version.leaf.fingerprint === leaf.fingerprint)
@@ -47,9 +47,9 @@ export function unfitness({ leaf }: Version, versions: readonly Version[], now: 
 }
 
 /**
- * Goes back to an earlier pair: it becomes the next generation, because generations never fall. So targets need not be told to
- * accept an older one, and whoever still deploys the bad pair is refused. Part of the caller's transaction; returns the
- * renewal that deploys and proves it.
+ * Reinstates an earlier pair as the next generation, because generations never decrease. So targets need no exception
+ * to accept it, and a worker that still deploys the bad pair is refused. Part of the caller's transaction; returns the
+ * renewal that deploys and proves the pair.
  */
 export async function rollBack(
   tx: Store,
@@ -66,7 +66,7 @@ export async function rollBack(
   await tx.deployments.want(name, targets, generation);
   await tx.renewalInfos.watch(name, generation, now);
   const detail = `generation ${to.generation} again: ${why}`;
-  // As if it expired now: what is in use is known to be bad.
+  // Most urgent: the pair in use is known to be bad.
   const renewal = await insertRenewal(
     tx,
     { certificate, generation, reason: "rollback", detail, trigger, id: null, issuer: null, priority: 1 },

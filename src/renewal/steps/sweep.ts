@@ -3,14 +3,15 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { reconcile } from "./reconcile.ts";
 
-/** A mass replacement waits in the queue; looking at all of it at each tick would cost more than it brings. */
+/** A large replacement waits in the queue; sweeping all of it at each tick would cost too much. */
 const PAGES_MAX = 5;
 
 /**
- * Derives all outstanding work from the database again: whatever is due and was not claimed is enqueued once more.
- * This alone makes the queue disposable (lost Redis, FLUSHALL, a crash between commit and enqueue). Returns how many it looked at.
- * The most urgent come first, then those that have been due for longest: as whatever was swept is due later again, each is reached,
- * however many more urgent ones nobody takes, such as the work of an agent that is down.
+ * Derives all outstanding work from the database again: enqueues all work that is due and unclaimed. This alone makes
+ * the queue disposable (lost Redis, FLUSHALL, a crash between commit and enqueue). Returns how many renewals it swept.
+ * The first page is the most urgent work, the others the work that has been due for longest. Swept work becomes due
+ * again later, so every renewal is reached even if nobody takes the more urgent ones, such as the work of an agent that
+ * is down.
  */
 export async function sweep(context: Context, signal: AbortSignal): Promise<number> {
   const { store, clock, settings } = context;
@@ -33,7 +34,7 @@ async function sweepOne(context: Context, { id, certificate, fence }: Renewal, s
   try {
     await reconcile(context, id);
   } catch (thrown) {
-    // One renewal that cannot be advanced must not keep the others waiting: it goes to the end of the queue.
+    // A renewal that cannot be advanced must not delay the others: it goes to the end of the queue.
     log.error({ certificate, renewalId: id, err: toRenewalError(thrown) }, "renewal not swept");
     await store.renewals.update(id, fence, { nextActionAt: clock.now() + settings.requeueMs });
   }

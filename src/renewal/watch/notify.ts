@@ -10,18 +10,19 @@ const LEASE_MS = 120_000;
 const BATCH = 10;
 const RETRY_FIRST_MS = 5_000;
 const RETRY_MAX_MS = 600_000;
-/** What could not be told for a day is in `renewd status` for long. */
+/** After a day without success, `renewd status` has shown the event for long. */
 const GIVE_UP_MS = DAY_MS;
 
 /**
- * Tells each channel what has happened since it was told last. The history is the outbox: a channel's cursor moves past an event
- * when its receiver has it, so nothing is lost by a crash, and an event may arrive twice, under one id. Returns how many were told.
+ * Sends each channel the events since its last notification. The history is the outbox: a channel's cursor moves past
+ * an event once its receiver has it. So a crash loses nothing, and an event may arrive twice under one id. Returns how
+ * many notifications were sent.
  */
 export async function deliverNotifications(context: Context, signal: AbortSignal): Promise<number> {
-  const told = await Promise.all(
+  const sent = await Promise.all(
     [...context.services.channels()].map(([name, channel]) => deliverTo(context, name, channel, signal)),
   );
-  return told.reduce((sum, each) => sum + each, 0);
+  return sent.reduce((sum, each) => sum + each, 0);
 }
 
 async function deliverTo(context: Context, name: string, channel: Channel, signal: AbortSignal): Promise<number> {
@@ -30,22 +31,22 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   if (claimed === null) return 0;
   const events = await store.events.list({ types: NOTIFIED_EVENTS, afterSeq: claimed.seq, limit: BATCH });
   let { seq } = claimed;
-  let told = 0;
+  let sent = 0;
   try {
     for (const event of events) {
-      told += (await deliverEvent(context, channel, event, signal)) ? 1 : 0;
+      sent += (await deliverEvent(context, channel, event, signal)) ? 1 : 0;
       seq = event.seq;
     }
     await store.cursors.release(claimed, { seq, failures: 0, nextAttemptAt: null, lastErrorMessage: null });
   } catch (thrown) {
     const error = toRenewalError(thrown);
-    if (!signal.aborted) log.warn({ channel: name, err: error }, "nobody was told; it is tried again");
+    if (!signal.aborted) log.warn({ channel: name, err: error }, "notification not sent; it is tried again");
     await store.cursors.release(
       claimed,
       signal.aborted ? { ...claimed, seq } : deliveryFailed(claimed, seq, error.message, clock.now()),
     );
   }
-  return told;
+  return sent;
 }
 
 async function deliverEvent(
@@ -66,13 +67,16 @@ async function deliverEvent(
     if (signal.aborted) throw thrown;
     const isHopeless = error.facts.retry === "never" || clock.now() - event.at > GIVE_UP_MS;
     if (!isHopeless || !(await isClockRight(context, signal))) throw thrown;
-    // One notification that is never taken must not keep the others from being told.
+    // A notification that the receiver never accepts must not block those behind it.
     log.error({ err: error, certificate: event.certificate ?? "" }, "a notification was given up");
     return false;
   }
 }
 
-/** By a clock 40 days ahead all that was not told yet is too old, and receivers that look at a signature's time refuse it. */
+/**
+ * With a clock 40 days ahead, every unsent event looks too old, and receivers that check the signature's time refuse
+ * it.
+ */
 function isClockRight({ clockGuard }: Context, signal: AbortSignal): Promise<boolean> {
   return clockGuard.check(signal).then(
     () => true,

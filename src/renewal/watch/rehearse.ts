@@ -7,7 +7,7 @@ import type { Context, RehearsalOffice } from "../context.ts";
 import { ownRequest } from "../steps/orderRequest.ts";
 import { refundLimits, reserveLimits } from "../steps/rateLimits.ts";
 
-/** One thing a renewal would do, tried without touching production. */
+/** One part of a renewal, tried without touching production. */
 export interface RehearsalStep {
   /** `order` or `target NAME`. */
   readonly step: string;
@@ -20,8 +20,8 @@ const PREFLIGHT_TIMEOUT_MS = 30_000;
 const PROBLEM_CHARACTERS_MAX = 1_000;
 
 /**
- * All of a renewal but its effects: an order at the staging CA, validated by the same solver, and each target's preflight.
- * What staging issues is thrown away; nothing is stored as a version and nothing deployed.
+ * A renewal without its effects: an order at the staging CA, validated by the same solver, and each target's preflight.
+ * The staging certificate is thrown away: nothing is stored as a version and nothing is deployed.
  */
 export async function rehearse(
   context: Context,
@@ -48,9 +48,9 @@ export async function rehearse(
     );
   }
   const failed = steps.filter((each) => !isPassing(each));
-  const told = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
+  const describe = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
   const problem = failed.find(needsPersonToFix);
-  const detail = { passed: failed.length === 0, failed: failed.map(told) };
+  const detail = { passed: failed.length === 0, failed: failed.map(describe) };
   await store.transaction(async (tx) => {
     await tx.events.append({
       at: clock.now(),
@@ -60,10 +60,10 @@ export async function rehearse(
       target: null,
       detail,
     });
-    // A staging CA that is down or busy says nothing of the certificate, neither that it is well nor that it is mended.
+    // A staging CA that is down or busy proves nothing about the certificate, so an earlier problem stays.
     if (problem !== undefined || failed.length === 0) {
       await tx.certificates.update(certificate.name, {
-        rehearsalProblem: problem === undefined ? null : told(problem).slice(0, PROBLEM_CHARACTERS_MAX),
+        rehearsalProblem: problem === undefined ? null : describe(problem).slice(0, PROBLEM_CHARACTERS_MAX),
       });
     }
   });
@@ -100,13 +100,11 @@ function tryOrder(
     const { leaf } = await issuer.issue(request, progress, context.services.solver(solver), signal);
     const remembered = identifiers.length - presented();
     if (remembered > 0) {
-      const why = `the CA remembers having validated ${remembered} of ${identifiers.length} names, so their challenges were not tried`;
-      return { result: "notChecked", message: `${why}; rehearse once more` };
+      const why = `the CA still trusts an earlier validation of ${remembered} of ${identifiers.length} names`;
+      return { result: "notChecked", message: `${why}, so their challenges were not tried; rehearse once more` };
     }
-    return {
-      result: "passed",
-      message: `validated ${identifiers.length} name${identifiers.length === 1 ? "" : "s"}; issued by ${leaf.issuerName}`,
-    };
+    const names = `${identifiers.length} name${identifiers.length === 1 ? "" : "s"}`;
+    return { result: "passed", message: `validated ${names}; issued by ${leaf.issuerName}` };
   });
 }
 
@@ -130,7 +128,7 @@ async function attemptStep(
   }
 }
 
-/** In memory only: a rehearsal is begun anew rather than resumed. The staging CA has limits as well. */
+/** In memory only: a rehearsal is not resumed but repeated. The staging CA's limits are counted too. */
 function forgetful(
   { store, clock }: Context,
   certificate: Certificate,

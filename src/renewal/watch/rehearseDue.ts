@@ -3,15 +3,15 @@ import type { Context } from "../context.ts";
 import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { isPassing, rehearse } from "./rehearse.ts";
 
-/** While it is being rehearsed, and until another planner takes it up if this one dies at it. */
+/** How long a planner has a rehearsal to itself; if it dies, another planner takes over after that. */
 const CLAIM_MS = HOUR_MS;
 const REHEARSAL_TIMEOUT_MS = 900_000;
-/** Certificates configured together drift apart. */
+/** Certificates configured together are then rehearsed at different times. */
 const JITTER = 0.1;
 
 /**
- * Rehearses the certificate that has waited longest, if one is due: one at a time, as a staging CA is not there for load.
- * One in whose renewal something is under way is not rehearsed: that tells more. Returns its name.
+ * Rehearses the certificate that has waited longest, if one is due. One at a time: a staging CA is not built for load.
+ * A certificate with an active renewal is left out, because that renewal shows more. Returns its name.
  */
 export async function rehearseDue(context: Context, signal: AbortSignal): Promise<string | null> {
   const { store, clock, settings, services } = context;
@@ -27,11 +27,11 @@ export async function rehearseDue(context: Context, signal: AbortSignal): Promis
   if (certificate === null) return null;
   let nextMs = rehearseMs;
   if ((await store.renewals.active(certificate.name)) === null) {
-    // What only an agent may deploy to can be asked only from its machine.
+    // A target with an agent can be checked only from the agent's machine.
     const targets = certificate.targets.filter((target) => !services.hasAgent(target));
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(REHEARSAL_TIMEOUT_MS)]);
     const steps = await rehearse(context, { ...certificate, targets }, services.rehearsal(certificate.issuer), bounded);
-    // What failed is tried again soon: it may have been the staging CA, or somebody has mended it.
+    // A failed rehearsal is repeated soon: the staging CA may have been at fault, or somebody has fixed the cause.
     if (!steps.every(isPassing)) nextMs = Math.min(rehearseMs, DAY_MS);
   }
   const spread = 1 + JITTER * (2 * Math.random() - 1);

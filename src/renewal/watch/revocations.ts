@@ -5,16 +5,16 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { wakePlanner } from "../steps/hold.ts";
 
-/** A list that could not be had is asked for again sooner. */
+/** A list that could not be read is fetched again sooner. */
 const RETRY_MS = 6 * HOUR_MS;
 const FORGET_MS = 30 * DAY_MS;
-/** Lists fetched by one run: what is left is due at the next. */
+/** Lists fetched by one run; the others are due at the next run. */
 const LISTS_MAX = 200;
 
 /**
- * Asks the lists that CAs publish whether a certificate in use was revoked, each list at most once a day whatever names it.
- * CAs with renewalInfo move its window, which is noticed sooner; for the others, and for certificates taken over from
- * elsewhere, this is how it comes out before clients notice. Returns how many were found revoked.
+ * Checks the CAs' revocation lists for certificates in use. Each list is fetched at most once a day, however many
+ * certificates name it. A CA with renewalInfo moves the certificate's window, which is noticed sooner. For other CAs,
+ * and for imported certificates, this finds a revocation before clients do. Returns how many were found revoked.
  */
 export async function checkRevocations(context: Context, lists: RevocationLists, signal: AbortSignal): Promise<number> {
   const { store, clock, services, log } = context;

@@ -91,7 +91,7 @@ it("is content with a newer version that was proved, and warns of that one's end
   expect(await events()).toMatchObject([{ detail: { generation: 2, expiresAt: leaf.notAfter } }]);
 });
 
-it("warns of the proved version while a newer one is not proved, and of an imported one before anybody has proved it", async () => {
+it("warns of the proved version while a newer one is unproved, and of an imported one before it is proved", async () => {
   await estate.issue(
     version({ generation: 2, verifiedAt: null, leaf: { ...version().leaf, notAfter: expiresAt + 90 * DAY_MS } }),
   );

@@ -185,7 +185,7 @@ describe("polling renewalInfo", () => {
     expect(await store.renewalInfos.get("www")).toMatchObject({ nextPollAt: NOW + DAY_MS, renewAt: null });
   });
 
-  it("asks the configured CA for a pair from elsewhere as well, and leaves one it does not know to its own window", async () => {
+  it("asks the configured CA for an imported pair too; a pair it does not know keeps its own window", async () => {
     await live(["www"], { issuer: "imported" });
     await poll();
     expect(await store.renewalInfos.get("www")).toMatchObject({ windowStart: SUGGESTED.start, errorCode: null });

@@ -234,7 +234,7 @@ describe("a planner on a restored database", () => {
     await store.versions.insert({ ...latest, generation: 1_003 }, new Secret("key"));
     await store.certificates.update("newer", { nextCheckAt: Date.now() });
     await planDue(withoutQueue(app.context), never);
-    expect(await confirmed("newer")).toBe("generation 1003 was made after it");
+    expect(await confirmed("newer")).toBe("generation 1003 was issued after it");
     expect(await active("newer")).toMatchObject({ reason: "drift", generation: 1_003 });
   });
 

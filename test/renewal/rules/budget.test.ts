@@ -167,7 +167,7 @@ describe("the planner", () => {
     expect(decide(drifted, early)).toMatchObject({ due: true, reason: "drift" });
   });
 
-  it("holds nothing that replaces a certificate of the same CA inside the window it suggested, whatever the reason", () => {
+  it("blocks no replacement of a certificate of the same CA inside its suggested window, for any reason", () => {
     const window = { windowStart: NOW - DAY_MS, windowEnd: NOW + DAY_MS, renewAt: NOW + 1 };
     const changed = (patch: Partial<PlanFacts> = {}) =>
       facts({

@@ -34,7 +34,7 @@ describe("what a target cannot take", () => {
       "a short life",
       certificate(),
       { lifetimeMinMs: 100 * DAY_MS },
-      "target lb takes no certificate valid for less than 100 d; the last one lived 90 d",
+      "target lb takes no certificate valid for less than 100 d; the last one was valid for 90 d",
     ],
   ] as const)("is said of %s", (_what, wanted, limits, sentence) => {
     expect(incompatibilities(wanted, version(), () => limits)).toEqual([sentence]);

@@ -91,7 +91,7 @@ describe("the planner, for a member of a replacement", () => {
     const later = { replacement: { ...replacement, wave: 2, waitsFor: 3 } };
     expect(decide(facts(later), NOW)).toMatchObject({
       ...{ due: false, blockedBy: "earlierWave", reason: "requested", until: NOW + 60_000 },
-      detail: "replacement 12345678: its turn comes when 3 certificates of earlier waves are proved live",
+      detail: "replacement 12345678: waits for 3 certificates of earlier waves",
     });
     expect(decide(facts(later), ISSUED_AT + 61 * DAY_MS)).toMatchObject({ due: true, reason: "renewalWindow" });
     expect(decide(facts({ ...later, version: version({ revokedAt: NOW }) }), NOW)).toMatchObject({

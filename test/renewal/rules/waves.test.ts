@@ -217,7 +217,7 @@ describe("a renewal in waves", () => {
     });
   });
 
-  it("guards against new pairs only: one that was proved live before goes everywhere at once, and is tried again without a person", () => {
+  it("protects against new pairs only: a pair that was proved live goes everywhere at once, without a person", () => {
     const facts = { version: version({ generation: 2, verifiedAt: NOW - 1 }) };
     expect(next({ ...CANARY_STALE, facts })).toEqual({ kind: "deploy", targets: ["a", "b"] });
     const deployments = [givenUp("canary"), on2("a"), on2("b")];
@@ -228,7 +228,7 @@ describe("a renewal in waves", () => {
     });
   });
 
-  it("ends when verifying kills its workers, unless the old pair is no good: then whatever can take the new one gets it first", () => {
+  it("ends when verifying kills its workers, unless the old pair is bad: then all that can take the new one get it", () => {
     const dying = { renewal: { openClaims: 5 }, deployments: [on2("canary"), ...UNTOUCHED] };
     const facts = { previous: version({ revokedAt: NOW }) };
     expect(next(dying)).toMatchObject({ kind: "fail", code: "internal.crashLoop" });

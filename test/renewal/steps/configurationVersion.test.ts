@@ -62,7 +62,7 @@ describe.each([
   });
 });
 
-it("what left the configuration is cancelled by whoever knows, and by nobody who still has it gone on with", async () => {
+it("a removed certificate is cancelled by a reloaded process, and not continued by one that still has it", async () => {
   const { id } = await active();
   await fleet.store.certificates.sync([], fleet.now);
   await fleet.work(reloaded);

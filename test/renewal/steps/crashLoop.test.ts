@@ -54,7 +54,7 @@ it("workers that died before one that came to an outcome do not count", async ()
   expect(await fleet.store.renewals.get(id)).toMatchObject({ state: "succeeded", openClaims: 0 });
 });
 
-it("a target that kills its workers behind another that fails ends in quarantine too, until the configuration changes", async () => {
+it("a target that kills its workers behind a failing one is quarantined too, until the configuration changes", async () => {
   await fleet.work(worker, "deploy");
   fleet.failing.add("a");
   for (let deaths = 1; deaths <= crashesMax; deaths++)

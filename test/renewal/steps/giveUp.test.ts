@@ -18,7 +18,9 @@ afterEach(() => {
   ca.challenges.stored.clear();
 });
 
-/** One attempt was made, and the CA could not be asked how its validation went: its answer is left for the CA to read. */
+/**
+ * One attempt was made, and the CA could not be asked how its validation went: its answer is left for the CA to read.
+ */
 async function interrupted(fallbacks: readonly string[]): Promise<Issuing> {
   const other: Issuer = {
     issue: async () => expect.unreachable(),

@@ -1,4 +1,5 @@
-// An older state of the database was put back by something that is not `renewd restore`: a machine's snapshot, a copied file.
+// An older state of the database was put back by something that is not `renewd restore`: a machine's snapshot, a copied
+// file.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type App, openContext, withoutQueue } from "../../../src/compose/index.ts";
 import { Secret } from "../../../src/domain/secret.ts";
@@ -94,7 +95,7 @@ describe("an endpoint that serves what the database does not know", () => {
   });
   afterAll(() => cleanUp.disposeAsync());
 
-  it("newer and from the same CA: a new one is issued above all generations there may be, and the older pair goes nowhere", async () => {
+  it("newer and from the same CA: a new one is issued above all possible generations; the older is not deployed", async () => {
     expect(await store.renewals.active("snapshot")).toMatchObject({ reason: "restored" });
     expect((await store.renewals.active("snapshot"))?.generation).toBeGreaterThan(1_000 + 10 * 24 * 60);
     const [event] = await store.events.list({ certificate: "snapshot", types: ["certificate.overtaken"], limit: 9 });

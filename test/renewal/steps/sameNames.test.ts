@@ -87,7 +87,7 @@ async function planned(certificates: readonly Certificate[]): Promise<Context> {
 }
 
 describe("certificates for the same names", () => {
-  it("of two key types never have orders in flight at the same time, and both are issued without an attempt lost", async () => {
+  it("of two key types never have open orders at the same time, and both are issued without a failed attempt", async () => {
     const names = ["rsa", "ecdsa"];
     const certificates = [certificate({ name: "rsa", keyType: "rsa-2048" }), certificate({ name: "ecdsa" })];
     const world = await planned(certificates);

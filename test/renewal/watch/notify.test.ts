@@ -93,7 +93,7 @@ describe("telling people", () => {
     expect((await installation.run("status")).stdout).not.toContain("channel pager has failed");
   });
 
-  test("lets one notification that is refused, or could not be told for a day, keep no other from being told", async () => {
+  test("a notification that is refused, or could not be sent for a day, does not block the others", async () => {
     pager.answer = 400;
     await failed({ code: "internal.crashLoop", message: "first" });
     await deliverNotifications(app.context, NEVER);

@@ -55,7 +55,7 @@ async function publish(...certificates: readonly string[]): Promise<void> {
   server.answer = (_request, response) => response.end(list);
 }
 
-it("what the CA's list revokes is replaced at once, and history says who said so; one list is fetched once a day for all", async () => {
+it("replaces at once what a CA's list revokes, and history names the list; each is fetched once a day for all", async () => {
   await publish("shop");
   expect(await checkRevocations(context, lists, signal)).toBe(1);
   expect(await estate.store.versions.latest("shop")).toMatchObject({ revokedAt: REVOKED_AT });

@@ -53,7 +53,7 @@ it.each(["issue", "verify"] as const)("a lease that a wrong clock took to %s hol
   expect(await bench.renewal("www")).toMatchObject({ state: "succeeded" });
 });
 
-it("a planner whose clock is wrong applies no configuration: what is new is planned once the clock is mended", async () => {
+it("a planner with a wrong clock applies no configuration: a new certificate is planned once the clock is right", async () => {
   await using bench = await Workbench.open([modelCertificate("www")]);
   bench.skewed = true;
   bench.now += 40 * DAY_MS;

@@ -19,7 +19,10 @@ export class Crash {
   }
 }
 
-/** The store as a mortal process sees it: a call after its death neither reads nor writes; a transaction open at its death is rolled back. */
+/**
+ * The store as a mortal process sees it: a call after its death neither reads nor writes; a transaction open at its
+ * death is rolled back.
+ */
 export function crashing(store: Store, crash: Crash): Store {
   return new Proxy(store, {
     get(target, key) {

@@ -18,7 +18,9 @@ import { certificate, DAY_MS, NOW } from "./facts.ts";
 
 const NO_SIGNAL = new AbortController().signal;
 
-/** Several processes over one real database and one queue, each with a configuration of its own, in a time that is ours. */
+/**
+ * Several processes over one real database and one queue, each with a configuration of its own, in a time that is ours.
+ */
 export class Fleet implements AsyncDisposable {
   now = NOW;
   jobs: Job[] = [];
@@ -81,7 +83,10 @@ export class Fleet implements AsyncDisposable {
     };
   }
 
-  /** The process takes one job after another from the queue, and what follows from them; it stops before the first of kind `before`. */
+  /**
+   * The process takes one job after another from the queue, and what follows from them; it stops before the first of
+   * kind `before`.
+   */
   async work(context: Context, before?: Job["kind"]): Promise<void> {
     for (let job = this.jobs[0]; job !== undefined && job.kind !== before; job = this.jobs[0]) {
       this.jobs.shift();

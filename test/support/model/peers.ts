@@ -63,7 +63,8 @@ export class ModelCa {
         if (!order.finalized) {
           await progress.save({ csr: "csr" });
           step();
-          // One key is certified once: a second certificate of one generation would show as a second order for the same key.
+          // One key is certified once: a second certificate of one generation would show as a second order for the same
+          // key.
           if (this.#issued.has(order.key)) this.issuedTwice = true;
           this.#issued.add(order.key);
           order.finalized = true;
@@ -95,7 +96,10 @@ export class ModelCa {
   }
 }
 
-/** A target that holds one pair and remembers whether it was ever sent back. Like a real one it may accept a pair and go on serving the old. */
+/**
+ * A target that holds one pair and remembers whether it was ever sent back. Like a real one it may accept a pair and go
+ * on serving the old.
+ */
 export class ModelTarget {
   failing = false;
   lying = false;
