@@ -110,6 +110,8 @@ function checkPackage(path: string, one: Import): string[] {
   const rule = PACKAGES[name];
   if (rule === undefined)
     return name.startsWith("node:") ? [] : [`package '${name}' has no owner in test/architecture/rules.ts`];
+  if (rule.lazy && !one.typesOnly && !one.dynamic)
+    return [`'${name}' is loaded at every start: import it where it is used`];
   const within = (owner: string): boolean => path === owner || path.startsWith(`${owner}/`);
   if (rule.owners.some(within) || (one.typesOnly && rule.typesOnly?.some(within))) return [];
   return [`'${name}' belongs to ${rule.owners.join(", ")}`];

@@ -7,6 +7,8 @@ export interface Import {
   readonly specifier: string;
   /** Erased when run: `import type`, or every name marked `type`. */
   readonly typesOnly: boolean;
+  /** `import(…)`: loaded when that line runs. */
+  readonly dynamic: boolean;
   readonly line: number;
 }
 
@@ -110,6 +112,7 @@ export function readImports(source: string): FileImports {
     imports.push({
       specifier,
       typesOnly: typeKeyword !== undefined || everyNameIsType(clause),
+      dynamic: false,
       line: lineAt(match.index),
     });
   }
@@ -122,7 +125,7 @@ export function readImports(source: string): FileImports {
     const end = match.index + match[0].length - 1;
     const before = masked.slice(0, match.index);
     const typesOnly = /(?:\btypeof|[:<|&])\s*$/.test(before);
-    imports.push({ specifier: source.slice(end - match[2].length, end), typesOnly, line });
+    imports.push({ specifier: source.slice(end - match[2].length, end), typesOnly, dynamic: true, line });
   }
   return { imports, computed };
 }

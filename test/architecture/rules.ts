@@ -76,6 +76,8 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
     mayImport: ["reports", "renewal", "renewal/rules", "domain", "config", "config/schema", "config/read", "log"],
     typesOnly: ["queue"],
   },
+  // The package's own door: interfaces, and requests through the queue.
+  index: { mayImport: ["compose", "domain"] },
   cli: ENTRY,
   workers: ENTRY,
 };
@@ -85,6 +87,8 @@ export interface PackageRule {
   readonly owners: readonly string[];
   /** Folders that may import its types only. */
   readonly typesOnly?: readonly string[];
+  /** Large and needed by few: loaded when its target is first used, so never by a static import. */
+  readonly lazy?: true;
   /** Why we depend on it, one sentence. */
   readonly why: string;
 }
@@ -102,38 +106,47 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   },
   "@aws-sdk/client-acm": {
     owners: ["src/deployers/aws"],
+    lazy: true,
     why: "AWS's own client for ACM: credentials, signing and retries as AWS defines them.",
   },
   "@aws-sdk/client-secrets-manager": {
     owners: ["src/deployers/aws"],
+    lazy: true,
     why: "AWS's own client for Secrets Manager; optional, loaded at first use.",
   },
   "@aws-sdk/client-iam": {
     owners: ["src/deployers/aws"],
+    lazy: true,
     why: "AWS's own client for IAM server certificates; optional, loaded at first use.",
   },
   "@kubernetes/client-node": {
     owners: ["src/deployers/kubernetes"],
+    lazy: true,
     why: "Kubernetes' own client: kubeconfig, service accounts, exec plugins; optional, loaded at first use.",
   },
   "@azure/keyvault-certificates": {
     owners: ["src/deployers/azure"],
+    lazy: true,
     why: "Azure's own client for Key Vault certificates; optional, loaded at first use.",
   },
   "@azure/identity": {
     owners: ["src/deployers/azure"],
+    lazy: true,
     why: "Azure's credential chain, which its clients need; optional, loaded at first use.",
   },
   "@google-cloud/certificate-manager": {
     owners: ["src/deployers/google"],
+    lazy: true,
     why: "Google's own client for Certificate Manager; optional, loaded at first use.",
   },
   "@google-cloud/secret-manager": {
     owners: ["src/deployers/google"],
+    lazy: true,
     why: "Google's own client for Secret Manager; optional, loaded at first use.",
   },
   ssh2: {
     owners: ["src/deployers/ssh"],
+    lazy: true,
     why: "SSH and SFTP without a shell in between; optional, loaded at first use.",
   },
   zod: {

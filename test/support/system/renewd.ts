@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { within } from "../until.ts";
@@ -33,7 +34,7 @@ export function startRenewd(
   entry = "src/cli/main.ts",
   wrapper: readonly string[] = [],
 ): RenewdProcess {
-  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, `${ROOT}/${entry}`, ...args];
+  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, resolve(ROOT, entry), ...args];
   const child = spawn(program, rest, {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "ignore", "pipe"],

@@ -1,0 +1,96 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../support/freePort.ts";
+import { startRenewd } from "../support/system/renewd.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const run = promisify(execFile);
+/** npm and the package's own `#!/usr/bin/env node` find the Node that runs these tests. */
+const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
+const QUIET = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts", "--loglevel=error"];
+const INSTALL_MAX_MS = 300_000;
+
+let directory: string;
+const renewd = (...args: string[]) => run(join(directory, "node_modules/.bin/renewd"), args, { env, cwd: directory });
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "package-"));
+  await run("npm", ["pack", "--silent", "--pack-destination", directory], { env, cwd: ROOT });
+  const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as { version: string }; // our own file
+  await writeFile(join(directory, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
+  await run("npm", ["install", ...QUIET, join(directory, `renewd-${version}.tgz`)], { env, cwd: directory });
+}, INSTALL_MAX_MS);
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const ENDPOINT = { host: "127.0.0.1", port: 1, sni: "www.example.org" };
+const config = (port: number) => ({
+  version: 1,
+  dataDir: "data",
+  issuers: { ca: { directory: "https://127.0.0.1:1/directory", termsOfServiceAgreed: true } },
+  solvers: { web: { type: "http-01" } },
+  http01: { port },
+  targets: { copy: { type: "files", directory: "/nonexistent", bundle: "{certificate}.pem" } },
+  defaults: { issuer: "ca", solver: "web", targets: ["copy"] },
+  certificates: { www: { names: ["www.example.org"], endpoints: [ENDPOINT] } },
+});
+
+describe("the package, installed into an empty directory", () => {
+  it("shows its help", async () => {
+    const { stdout } = await renewd("--help");
+    expect(stdout).toContain("Usage: renewd");
+  });
+
+  it("checks a configuration", async () => {
+    await writeFile(join(directory, "renewd.yaml"), JSON.stringify(config(await freePort())));
+    const { stdout } = await renewd("config", "check");
+    expect(stdout).toContain("renewd.yaml");
+  });
+
+  it("runs all roles until it is told to stop", async () => {
+    await writeFile(join(directory, "renewd.yaml"), JSON.stringify(config(await freePort())));
+    const entry = join(directory, "node_modules/renewd/dist/src/cli/main.js");
+    await using running = startRenewd(["run", "-c", join(directory, "renewd.yaml")], env, entry);
+    await running.logged("renewd is running");
+    expect(await running.stop()).toBe(0);
+  });
+
+  it("offers its interfaces and requests through the queue to programs, with types", async () => {
+    const script = 'import * as renewd from "renewd"; console.log(Object.keys(renewd).sort().join(" "));';
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { env, cwd: directory });
+    expect(stdout.trim().split(" ")).toEqual(expect.arrayContaining(["RenewalError", "addRequest", "definePlugin"]));
+    const types = await readFile(join(directory, "node_modules/renewd/dist/src/index.d.ts"), "utf8");
+    expect(types).toContain("Deployer");
+  });
+
+  it("brings no vendor's optional SDK, and says how to install one", async () => {
+    await expect(readFile(join(directory, "node_modules/ssh2/package.json"), "utf8")).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("the image", () => {
+  it("keeps every optional SDK, which nobody could install into it later", { timeout: INSTALL_MAX_MS }, async () => {
+    const image = await mkdtemp(join(tmpdir(), "image-"));
+    try {
+      for (const name of ["package.json", "package-lock.json", ".npmrc"]) await cp(join(ROOT, name), join(image, name));
+      await mkdir(join(image, "deploy"));
+      await cp(join(ROOT, "deploy/keepOptionalPackages.mjs"), join(image, "deploy/keepOptionalPackages.mjs"));
+      // The very commands of deploy/Dockerfile that decide what is in it.
+      await run("npm", ["install", "--no-save", ...QUIET], { env, cwd: image });
+      await run(process.execPath, ["deploy/keepOptionalPackages.mjs"], { env, cwd: image });
+      await run("npm", ["prune", "--omit=dev", "--no-save", "--no-package-lock", ...QUIET], { env, cwd: image });
+      const { peerDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
+        peerDependencies: Record<string, string>;
+      }; // our own file
+      for (const name of Object.keys(peerDependencies)) {
+        expect(await readFile(join(image, "node_modules", name, "package.json"), "utf8")).toContain(`"${name}"`);
+      }
+      await expect(readFile(join(image, "node_modules/vitest/package.json"), "utf8")).rejects.toThrow("ENOENT");
+    } finally {
+      await rm(image, { recursive: true, force: true });
+    }
+  });
+});
