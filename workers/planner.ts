@@ -1,3 +1,7 @@
-import { startWorkerProcess } from "../src/compose/index.ts";
+import { holdReloads } from "../src/compose/reloads.ts";
 
-await startWorkerProcess("planner");
+const reloads = holdReloads();
+// Loaded only now: until then, which takes half a second, SIGHUP would end the process.
+const { startWorkerProcess } = await import("../src/compose/index.ts");
+
+await startWorkerProcess("planner", reloads);

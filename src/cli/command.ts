@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Reloads } from "../compose/reloads.ts";
 import { processEnvironment } from "../config/read/environment.ts";
 import { suggestion } from "../config/read/suggestions.ts";
 import type { Certificate } from "../domain/certificate.ts";
@@ -10,6 +11,8 @@ import { createOutput, type Output, type Stream } from "./output.ts";
 export interface Cli {
   readonly stdout: Stream;
   readonly stderr: Stream;
+  /** For the commands that run roles; absent in tests that call a command as a function. */
+  readonly reloads?: Reloads;
   /** Set by the command that ran. */
   exitCode: number;
 }

@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-import { runCommandLine } from "./program.ts";
+import { holdReloads } from "../compose/reloads.ts";
+
+const reloads = holdReloads();
+// Loaded only now: until then, which takes half a second, SIGHUP would end a `renewd run`.
+const { runCommandLine } = await import("./program.ts");
 
 // `renewd history | head` closes the pipe early: that is no failure of ours.
 process.stdout.on("error", (error) => {
@@ -7,6 +11,10 @@ process.stdout.on("error", (error) => {
   throw error;
 });
 
-const exitCode = await runCommandLine(process.argv.slice(2), process);
+const exitCode = await runCommandLine(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  reloads,
+});
 // What is written may still be on its way into a pipe; whatever else is open must not keep a finished command alive.
 process.stdout.write("", () => process.exit(exitCode));

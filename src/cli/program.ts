@@ -28,7 +28,6 @@ import { addShow } from "./commands/show.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStore } from "./commands/store.ts";
 import { EXIT, exitOf } from "./exit.ts";
-import type { Stream } from "./output.ts";
 
 /** In the order of `renewd --help`: what is looked at most comes first. */
 const COMMANDS = [
@@ -54,6 +53,9 @@ const COMMANDS = [
   ["Configure:", [addConfig, addTargets, addSolvers, addChannels]],
 ] as const;
 
+/** They reload on SIGHUP; any other command ends. */
+const RUNNING_COMMANDS = ["run", "worker"];
+
 export function createProgram(cli: Cli): Command {
   const program = new Command("renewd")
     .description(
@@ -67,6 +69,9 @@ export function createProgram(cli: Cli): Command {
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({ writeOut: (text) => cli.stdout.write(text), writeErr: (text) => cli.stderr.write(text) });
+  program.hook("preAction", async (_program, command) => {
+    if (!RUNNING_COMMANDS.includes(command.name())) await cli.reloads?.letGo();
+  });
   for (const [heading, adders] of COMMANDS) {
     program.commandsGroup(heading);
     for (const add of adders) add(program, cli);
@@ -75,10 +80,7 @@ export function createProgram(cli: Cli): Command {
 }
 
 /** Runs one command line (without node and script) and returns the exit code. Never throws. */
-export async function runCommandLine(
-  argv: readonly string[],
-  streams: { readonly stdout: Stream; readonly stderr: Stream },
-): Promise<number> {
+export async function runCommandLine(argv: readonly string[], streams: Omit<Cli, "exitCode">): Promise<number> {
   const cli: Cli = { ...streams, exitCode: EXIT.ok.code };
   const program = createProgram(cli);
   try {

@@ -8,52 +8,74 @@ import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
 import { type App, appOf, loadConfigOrExplain, privateRedisDirectory, readerOf, redisOf } from "./app.ts";
 import { systemClock } from "./clock.ts";
-import { ROLES, type Role, type RoleSettings, type RunningRole, startRole } from "./roles.ts";
+import { catchFaults } from "./faults.ts";
+import { holdReloads, type Reloads } from "./reloads.ts";
+import { ROLES, type Role, type RoleSettings, startRole } from "./roles.ts";
+import { createSupervisor, type Supervisor } from "./supervisor.ts";
 
 const REDIS_RETRY_MS = 1_000;
-/** Whatever hangs, the process ends: everything it was doing is resumed by another or by its next start. */
+/** If anything hangs, the process ends all the same: another process, or the next start, resumes its work. */
 const STOP_TIMEOUT_MS = 10_000;
+
+/** What an entry point adds to its configuration file. */
+export interface RunOptions {
+  readonly roles: readonly Role[];
+  /** Deploy to these targets alone. */
+  readonly agentOf?: readonly string[];
+  /** Held since before this module was loaded. */
+  readonly reloads?: Reloads;
+}
 
 /**
  * Runs roles until SIGTERM or SIGINT; SIGHUP reloads the configuration. Throws what makes starting impossible.
- * Resolves with the exit code: 0 for an orderly stop.
+ * Resolves with the exit code: 0 for an orderly stop, 1 when faults went on and a new process should take over.
  */
 export async function runRoles(
   configFile: string,
-  roles: readonly Role[],
-  agentOf: readonly string[] = [],
+  { roles, agentOf = [], reloads = holdReloads() }: RunOptions,
 ): Promise<number> {
+  const stop = stopSignals();
   const issues = roles.includes("planner") || roles.includes("acme");
   const config = await loadConfigOrExplain(configFile, { issues });
   checkAgent(config, agentOf);
   const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
-  const stop = stopSignals();
+  logNotes(config, log);
   let privateRedis: PrivateRedis | null = null;
-  const running: RunningRole[] = [];
+  let supervisor: Supervisor | null = null;
   let app: App | null = null;
+  let exitCode = 0;
+  const faults = catchFaults((fault) => {
+    if (supervisor !== null) return supervisor.fault(fault);
+    log.error({ err: fault.thrown }, "internal fault while starting: the process ends");
+    process.exit(1);
+  });
   try {
     const reader = await readerOf(config);
     privateRedis = await privateRedisFor(config, roles, log);
     app = appOf(reader, redisOf(config), log, issues);
     await redisReady(app.redis, log, stop.signal);
-    for (const role of roles)
-      running.push(await startRole(role, app.context, app.redis, { ...settingsOf(config), agentOf }));
-    onReload(app, running, log, issues);
-    log.info({ roles: [...roles], redis: describeRedis(app.redis) }, "renewd is running");
-    await stop.asked;
+    const { context, redis } = app;
+    const settings = { ...settingsOf(config), agentOf };
+    const supervised = createSupervisor({ ...context, start: (role) => startRole(role, context, redis, settings) });
+    supervisor = supervised;
+    for (const role of roles) await supervised.start(role);
+    reloads.serve(reloader(app, supervised, issues));
+    log.info({ roles: [...roles], redis: describeRedis(redis) }, "renewd is running");
+    await Promise.race([stop.asked, supervised.gaveUp.then(() => (exitCode = 1))]);
     log.info({}, "stopping: finishing what is running");
   } catch (thrown) {
     if (!stop.signal.aborted) throw thrown;
   } finally {
-    const closing = closeAll(running, app, privateRedis);
+    const closing = closeAll(supervisor, app, privateRedis);
     const timeout = setTimeout(() => {
       log.warn({}, "not everything finished in time; it is resumed at the next start");
-      process.exit(0);
+      process.exit(exitCode);
     }, STOP_TIMEOUT_MS).unref();
     await closing;
     clearTimeout(timeout);
+    faults.close();
   }
-  return 0;
+  return exitCode;
 }
 
 /** Without `agent: true` its jobs would go to other deployers as well. */
@@ -76,11 +98,11 @@ function checkAgent(config: Config, agentOf: readonly string[]): void {
 }
 
 async function closeAll(
-  running: readonly RunningRole[],
+  supervisor: Supervisor | null,
   app: App | null,
   privateRedis: PrivateRedis | null,
 ): Promise<void> {
-  await Promise.allSettled(running.map((role) => role.close()));
+  await supervisor?.close();
   await app?.close();
   await privateRedis?.stop();
 }
@@ -134,23 +156,30 @@ function stopSignals(): { readonly asked: Promise<void>; readonly signal: AbortS
   return { asked, signal: controller.signal };
 }
 
-function onReload(app: App, running: readonly RunningRole[], log: Log, issues: boolean): void {
-  let config = app.config;
+/** Loads and applies the configuration again, one reload after another. */
+function reloader(app: App, supervisor: Supervisor, issues: boolean): () => void {
+  const { log } = app.context;
+  let { config } = app;
   const reload = async (): Promise<void> => {
     try {
       const next = await loadConfigOrExplain(config.file, { issues });
+      logNotes(next, log);
       log.info({ ...diffConfig(config, next) }, "configuration reloaded");
       config = next;
       app.services.replace(next);
-      for (const role of running) await role.reloaded?.();
+      await supervisor.reloaded();
     } catch (thrown) {
       log.error({ err: toRenewalError(thrown) }, "configuration not reloaded; the old one stays in force");
     }
   };
   let reloading = Promise.resolve();
-  process.on("SIGHUP", () => {
+  return () => {
     reloading = reloading.then(reload);
-  });
+  };
+}
+
+function logNotes({ notes }: Config, log: Log): void {
+  for (const { file, line, message } of notes) log.warn({ at: `${file}:${line}` }, message);
 }
 
 function settingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf"> {

@@ -7,7 +7,7 @@ export function repeat(
   const stopped = new AbortController();
   let running: Promise<unknown> | null = null;
   const timer = setInterval(() => {
-    running ??= work(stopped.signal)
+    running ??= Promise.try(work, stopped.signal)
       .catch((thrown: unknown) => {
         if (!stopped.signal.aborted) onError(thrown);
       })

@@ -2,14 +2,15 @@ import { parseArgs } from "node:util";
 import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { runRoles } from "./process.ts";
+import type { Reloads } from "./reloads.ts";
 import type { Role } from "./roles.ts";
 
 /** Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml; a deployer also `--targets`. Never throws; the exit code tells. */
-export async function startWorkerProcess(role: Role): Promise<never> {
+export async function startWorkerProcess(role: Role, reloads: Reloads): Promise<never> {
   try {
     // Everything of ours is closed; libraries may still hold timers for seconds.
     const { config, targets } = options(role);
-    process.exit(await runRoles(config, [role], targets));
+    process.exit(await runRoles(config, { roles: [role], agentOf: targets, reloads }));
   } catch (thrown) {
     const { code, message, facts } = toRenewalError(thrown);
     process.stderr.write(`renewd ${role}: ${code}: ${message}\n${facts.action}\n`);

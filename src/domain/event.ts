@@ -46,6 +46,7 @@ export const EVENT_TYPES = [
   "store.restored",
   "clock.skewed",
   "clock.recovered",
+  "process.fault",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -1,5 +1,6 @@
 import { chmod, lstat, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { RenewalError } from "../domain/errors.ts";
 import { probeRedis, redisGone, type ServerProcess, shutDownRedis, spawnRedis } from "./serverProcess.ts";
 import { locationFile, privateRedisSocket } from "./socketPath.ts";
@@ -67,7 +68,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
     let restartInMs = firstInMs;
     while (!stopping) {
       onExit?.({ reason, restartInMs });
-      await pause(restartInMs, wake.signal);
+      await delay(restartInMs, undefined, { signal: wake.signal }).catch(() => {});
       restartInMs = Math.min(restartInMs * 2, RESTART_MAX_MS);
       if (stopping) break;
       try {
@@ -117,14 +118,4 @@ async function prepareDirectories(directory: string): Promise<string> {
     }
   }
   return path;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

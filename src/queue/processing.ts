@@ -78,8 +78,8 @@ export function startProcessing(options: ProcessingOptions): Processing {
   worker.on("error", (error) => {
     report(error);
     if (!isReply(error) || worker.isPaused() || closing !== null) return;
-    void worker.pause(true);
-    pausing = setTimeout(() => void worker.resume(), REFUSED_PAUSE_MS);
+    worker.pause(true).catch(report);
+    pausing = setTimeout(() => void Promise.try(() => worker.resume()).catch(report), REFUSED_PAUSE_MS);
   });
   // Losing the lock does not stop the handler by itself.
   worker.on("lockRenewalFailed", (jobIds: string[]) => {

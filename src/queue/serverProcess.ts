@@ -45,7 +45,7 @@ export async function spawnRedis({ binary, directory, path }: SpawnOptions): Pro
   const child = spawn(binary, args, { stdio: "ignore", detached: true });
   const exited = new Promise<string>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
-    child.once("error", (error) => resolve(error.message));
+    child.on("error", (error) => resolve(error.message));
   });
   const spawned = await new Promise<Error | null>((resolve) => {
     child.once("spawn", () => resolve(null));

@@ -24,6 +24,7 @@ test.each(units)("%s stops renewd gently, restarts it after a crash and lets it 
     "KillMode=mixed",
     "TimeoutStopSec=30s",
     "Restart=on-failure",
+    "RestartForceExitStatus=SIGHUP",
     "ProtectSystem=strict",
     "UMask=0077",
     "NoNewPrivileges=true",

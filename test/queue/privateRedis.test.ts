@@ -78,7 +78,8 @@ test("when it dies it comes back, each time a little later", async () => {
   }
   expect(exits).toEqual([
     { reason: "signal SIGKILL", restartInMs: 100 },
-    { reason: "signal SIGKILL", restartInMs: 200 },
+    // The second may have been killed before its starter saw it answer, and says so then.
+    { reason: expect.stringContaining("signal SIGKILL"), restartInMs: 200 },
   ]);
 });
 

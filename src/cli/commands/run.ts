@@ -9,7 +9,7 @@ export function addRun(program: Command, cli: Cli): void {
     .description(
       "Run every role in one process until SIGTERM; SIGHUP reloads the configuration. Without `redis` in it a private Redis is started.",
     );
-  perform(command, cli, ({ configFile }) => run(configFile, ROLES));
+  perform(command, cli, ({ configFile }) => run(configFile, cli, ROLES));
 }
 
 export function addWorker(program: Command, cli: Cli): void {
@@ -26,14 +26,15 @@ export function addWorker(program: Command, cli: Cli): void {
     if (agentOf.length > 0 && args[0] !== "deployer")
       throw new RenewalError("request.invalid", "--targets: only a deployer deploys to targets");
     // commander has checked the argument against ROLES.
-    return run(configFile, args as readonly Role[], agentOf);
+    return run(configFile, cli, args as readonly Role[], agentOf);
   });
 }
 
 async function run(
   configFile: string,
+  { reloads }: Cli,
   roles: readonly Role[],
   agentOf: readonly string[] = [],
 ): Promise<"ok" | "wrong"> {
-  return (await runRoles(configFile, roles, agentOf)) === 0 ? "ok" : "wrong";
+  return (await runRoles(configFile, { roles, agentOf, ...(reloads && { reloads }) })) === 0 ? "ok" : "wrong";
 }

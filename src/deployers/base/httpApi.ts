@@ -107,7 +107,7 @@ function send(
       ...(socketPath !== undefined && { socketPath, setHost: false, headers: { host: "", ...headers } }),
     };
     const request = start(url, options, (response) => read(response).then(resolve, reject));
-    request.once("error", reject);
+    request.on("error", reject);
     request.end(body);
   });
 }

@@ -86,7 +86,7 @@ function exchange({ socket: path }: RuntimeAddress, commands: string, signal: Ab
       if (answer.length > ANSWER_BYTES_MAX) socket.destroy(new Error("the answer is too long"));
     });
     socket.once("end", () => resolve(answer));
-    socket.once("error", reject);
+    socket.on("error", reject);
     socket.once("close", () => {
       signal.removeEventListener("abort", onAbort);
       reject(new Error("closed without an answer"));

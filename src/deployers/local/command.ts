@@ -106,7 +106,7 @@ function ended(child: ChildProcess, output: Output, signal: AbortSignal): Promis
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   return new Promise<Ended>((resolve, reject) => {
-    child.once("error", reject);
+    child.on("error", reject);
     child.once("exit", (code, killedBy) => {
       const finish = (): void => resolve({ code, killedBy, stdout: stdout(), stderr: stderr() });
       const lingering = setTimeout(() => {
@@ -127,6 +127,8 @@ export function collect(stream: NodeJS.ReadableStream): () => string {
   let tail = "";
   let cut = false;
   stream.setEncoding("utf8");
+  // What came before the error is what there is. Without a listener the error would end the process.
+  stream.on("error", () => {});
   stream.on("data", (chunk: string) => {
     const all = tail + chunk;
     cut ||= all.length > OUTPUT_BYTES_MAX;

@@ -1,0 +1,139 @@
+import type { Clock } from "../domain/clock.ts";
+import { toRenewalError } from "../domain/errors.ts";
+import type { Log } from "../domain/log.ts";
+import type { Store } from "../domain/store.ts";
+import { asRole, describeFault, type Fault } from "./faults.ts";
+import type { Role, RunningRole } from "./roles.ts";
+
+/** More faults than this within the window are not chance: a new process starts clean. */
+const FAULTS_MAX = 4;
+const FAULT_WINDOW_MS = 300_000;
+const RESTART_FIRST_MS = 500;
+/** Each part of a role bounds its own end; one that does not end cannot be started a second time beside itself. */
+const DRAIN_MAX_MS = 20_000;
+
+export interface SupervisorOptions {
+  readonly start: (role: Role) => Promise<RunningRole>;
+  readonly store: Pick<Store, "events">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Supervisor {
+  start(role: Role): Promise<void>;
+  reloaded(): Promise<void>;
+  /** Records the fault, drains the role it came from (or all) and starts it again after a pause. */
+  fault(fault: Fault): void;
+  close(): Promise<void>;
+  /** Resolves when restarting does not help: this process should end with an error. */
+  readonly gaveUp: Promise<void>;
+}
+
+/**
+ * Runs roles. One forgotten rejection must not end a process that also plans, deploys and verifies: whatever the role was
+ * doing is idempotent, and is resumed by its next start, as after a crash.
+ */
+export function createSupervisor({ start, store, clock, log }: SupervisorOptions): Supervisor {
+  const running = new Map<Role, RunningRole>();
+  const restarts = new Map<Role, Promise<void>>();
+  const stopped = new AbortController();
+  const { promise: gaveUp, resolve: giveUp } = Promise.withResolvers<void>();
+  let faultTimes: number[] = [];
+
+  const started = async (role: Role): Promise<void> => {
+    running.set(role, await asRole(role, () => start(role)));
+  };
+
+  /** How long to wait before the next start; null: too many faults. */
+  const pauseMs = (): number | null => {
+    const now = clock.monotonic();
+    faultTimes = [...faultTimes.filter((at) => now - at < FAULT_WINDOW_MS), now];
+    return faultTimes.length > FAULTS_MAX ? null : RESTART_FIRST_MS * 2 ** (faultTimes.length - 1);
+  };
+
+  const record = (thrown: unknown, role: Role | null): void => {
+    const detail = { role: role ?? "all", error: describeFault(thrown) };
+    const event = {
+      at: clock.now(),
+      type: "process.fault",
+      certificate: null,
+      renewalId: null,
+      target: null,
+      detail,
+    } as const;
+    // The database may be what failed.
+    store.events
+      .append(event)
+      .catch((cause: unknown) => log.error({ err: toRenewalError(cause) }, "event not written"));
+  };
+
+  const drained = async (role: Role): Promise<boolean> => {
+    const limit = AbortSignal.any([stopped.signal, AbortSignal.timeout(DRAIN_MAX_MS)]);
+    const overtime = clock.sleep(DRAIN_MAX_MS, limit).then(
+      () => false,
+      () => false,
+    );
+    const closed = (running.get(role)?.close() ?? Promise.resolve()).then(
+      () => true,
+      (thrown: unknown) => {
+        log.error({ role, err: toRenewalError(thrown) }, "role did not end in order");
+        return true;
+      },
+    );
+    return await Promise.race([closed, overtime]);
+  };
+
+  const restart = async (role: Role, firstPauseMs: number): Promise<void> => {
+    if (!(await drained(role))) {
+      if (!stopped.signal.aborted) giveUp();
+      return;
+    }
+    running.delete(role);
+    let wait: number | null = firstPauseMs;
+    while (wait !== null) {
+      await clock.sleep(wait, stopped.signal);
+      try {
+        await started(role);
+        log.info({ role }, "role runs again");
+        return;
+      } catch (thrown) {
+        log.error({ role, err: toRenewalError(thrown) }, "role not started again");
+        wait = pauseMs();
+      }
+    }
+    giveUp();
+  };
+
+  return {
+    gaveUp,
+    start: started,
+    async reloaded() {
+      for (const role of running.values()) await role.reloaded?.();
+    },
+    fault({ thrown, role }) {
+      const roles = (role === null ? [...running.keys()] : [role]).filter((each) => !restarts.has(each));
+      // Of one mishap several promises may reject: while the role is being restarted they are part of it.
+      const wait = roles.length === 0 || stopped.signal.aborted ? 0 : pauseMs();
+      log.error(
+        { role: role ?? "all", err: thrown, restartInMs: wait },
+        wait === null
+          ? "internal fault, too many of them: the process ends"
+          : "internal fault: the role is started again",
+      );
+      record(thrown, role);
+      if (wait === null) giveUp();
+      if (wait === null || stopped.signal.aborted) return;
+      for (const each of roles) {
+        const restarting = restart(each, wait)
+          .catch(() => {}) // Stopped meanwhile.
+          .finally(() => restarts.delete(each));
+        restarts.set(each, restarting);
+      }
+    },
+    async close() {
+      stopped.abort(new Error("stopping"));
+      await Promise.allSettled(restarts.values());
+      await Promise.allSettled([...running.values()].map((role) => role.close()));
+    },
+  };
+}
