@@ -92,7 +92,7 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
     await staged.swap();
     await listCertificate(
       addressOf(options),
-      { name, list: listFor(options, pair.certificate), entry: options.crtListEntry, used, root: file.root },
+      { name, list: listFor(options, pair.certificate), entry: options.crtListEntry, used },
       signal,
     );
   });

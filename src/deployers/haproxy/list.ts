@@ -1,4 +1,4 @@
-import { readFile, realpath, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { stageFiles } from "../local/atomicFiles.ts";
@@ -16,8 +16,6 @@ export interface Listing {
   readonly entry: string | undefined;
   /** Whether a bind serves it already. */
   readonly used: boolean;
-  /** Directory whose lock the caller holds. */
-  readonly root: string;
 }
 
 /**
@@ -79,8 +77,9 @@ async function appendToFile(list: string, listing: Listing, signal: AbortSignal)
   // A directory needs no line. A list that is not here belongs to another container.
   if (kind === null || !kind.isFile()) return;
   await using directory = await openDirectory(dirname(list), dirname(list));
-  // Other targets may write to the same list. The lock of `root` is held already and must not be taken twice.
-  using _lock = directory.path === (await realpath(listing.root)) ? null : await lockDirectory(directory, signal);
+  // Other targets may write to the same list. The lock is the list's own: a caller holds the lock of its own directory, and
+  // two callers that each waited for the other's directory would wait without end.
+  using _lock = await lockDirectory(directory, signal, `.${basename(list)}.renewd.lock`);
   const content = await readFile(directory.at(basename(list)), "utf8");
   if (content.split("\n").some((line) => fileOf(line) === listing.name)) return;
   const appended = `${content}${content === "" || content.endsWith("\n") ? "" : "\n"}${lineFor(listing)}\n`;

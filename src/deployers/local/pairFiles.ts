@@ -16,21 +16,34 @@ export interface PairFiles {
   readonly files: readonly [FileToWrite, ...FileToWrite[]];
 }
 
-/**
- * Refuses an older pair, stages the files under the directory's lock, and lets `use` choose the moment of the swap.
- * The record of the generation is swapped first: if the process dies between two renames, an older pair is refused from
- * then on, and the next attempt compares contents and finishes.
- */
+/** Stages a pair's files under the directory's lock, and lets `use` swap them. */
 export async function withStagedPair<T>(
   { pair, files }: PairFiles,
   signal: AbortSignal,
   use: (staged: StagedFiles) => Promise<T>,
 ): Promise<T> {
-  const [first] = files;
-  return await withPairLock(pair, first, signal, async () => {
-    await using staged = await stageFiles([recordFile(first, pair), ...files], signal);
+  return await withDirectoryLock(files[0].root, signal, async () => {
+    await using staged = await stagePair({ pair, files }, signal);
     return await use(staged);
   });
+}
+
+/** Waits for the directory's lock and holds it while `use` runs. */
+export async function withDirectoryLock<T>(root: string, signal: AbortSignal, use: () => Promise<T>): Promise<T> {
+  await using directory = await openDirectory(root, root);
+  using _lock = await lockDirectory(directory, signal);
+  return await use();
+}
+
+/**
+ * For holders of the lock of the first file's root. Refuses a pair that is older than the one in place. The record of
+ * the generation is swapped first: if this process dies between two renames, an older pair is refused from then on, and
+ * the next attempt compares contents and finishes.
+ */
+export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
+  const [first] = files;
+  refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
+  return await stageFiles([recordFile(first, pair), ...files], signal);
 }
 
 /**
@@ -43,10 +56,10 @@ export async function withPairLock<T>(
   signal: AbortSignal,
   use: () => Promise<T>,
 ): Promise<T> {
-  await using directory = await openDirectory(first.root, first.root);
-  using _lock = await lockDirectory(directory, signal);
-  refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
-  return await use();
+  return await withDirectoryLock(first.root, signal, async () => {
+    refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
+    return await use();
+  });
 }
 
 /** Throws what would make writing these paths fail, creating nothing. Directories below a root may still be missing. */

@@ -7,9 +7,10 @@ import { fileError } from "../base/fileError.ts";
 import { absolutePath } from "../base/targetPath.ts";
 import { runCommand } from "../local/command.ts";
 import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
-import { fileServer, type ServerControl } from "./fileServer.ts";
+import { fileServer } from "./fileServer.ts";
 import { type PidFile, signalServer } from "./pidFile.ts";
 import { programControl, programName } from "./programControl.ts";
+import type { ServerControl } from "./serverControl.ts";
 
 const POLL_MS = 25;
 

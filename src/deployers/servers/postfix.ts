@@ -3,8 +3,9 @@ import { RenewalError } from "../../domain/errors.ts";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath } from "../base/targetPath.ts";
 import { runCommand } from "../local/command.ts";
-import { fileServer, type ServerControl } from "./fileServer.ts";
+import { fileServer } from "./fileServer.ts";
 import { programControl, programName } from "./programControl.ts";
+import type { ServerControl } from "./serverControl.ts";
 
 // One file only: Postfix starts an smtpd whenever clients come, and each reads the pair itself. Between the renames of
 // two files one would read a torn pair and continue without TLS (postconf(5), smtpd_tls_chain_files; it wants the key

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { checkCommand, runCommand } from "../local/command.ts";
-import type { ServerControl } from "./fileServer.ts";
+import type { ServerControl } from "./serverControl.ts";
 
 export interface ControlProgram {
   /** A path, or a name looked up in PATH. */

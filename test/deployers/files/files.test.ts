@@ -201,7 +201,7 @@ describe("files", () => {
       await symlink(join(outside, "made"), join(root, ".renewd.lock"));
       await expect(deploy({ directory: root, privkey: "k.pem" }, await issue(1))).rejects.toMatchObject({
         code: "deploy.refused",
-        message: expect.stringContaining(".renewd.lock is no regular file"),
+        message: expect.stringContaining(".renewd.lock is not a regular file"),
       });
       expect(await readdir(outside)).toEqual([]);
       expect(await readdir(root)).toEqual([".renewd.lock"]);

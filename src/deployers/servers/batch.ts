@@ -1,0 +1,175 @@
+import { addAbortListener } from "node:events";
+import { RenewalError } from "../../domain/errors.ts";
+import { Secret } from "../../domain/secret.ts";
+import type { StagedFiles } from "../local/atomicFiles.ts";
+import { type PairFiles, stagePair, withDirectoryLock } from "../local/pairFiles.ts";
+import type { ServerControl } from "./serverControl.ts";
+
+/** Resolves once the server has checked the pair's files and was reloaded. Throws as a deployer does. */
+export type DeployInBatch = (files: PairFiles, signal: AbortSignal) => Promise<void>;
+
+/** A pair on its way to the server. */
+interface Member {
+  readonly files: PairFiles;
+  readonly signal: AbortSignal;
+  readonly outcome: PromiseWithResolvers<void>;
+}
+
+/**
+ * Pairs for one server share one check and one reload: those that arrive while another batch has the directory's lock
+ * wait and go together. Otherwise the last of ten pairs would wait for nine checks of the same configuration.
+ */
+export function createBatches(control: ServerControl): DeployInBatch {
+  let open: Batch | null = null;
+  return async (files, signal) => {
+    signal.throwIfAborted();
+    let batch = open;
+    // Two generations of one certificate go one after the other.
+    if (batch === null || batch.has(files)) {
+      const started = new Batch(control, () => {
+        if (open === started) open = null;
+      });
+      open = batch = started;
+    }
+    await batch.join(files, signal);
+  };
+}
+
+class Batch {
+  readonly #control: ServerControl;
+  readonly #onClose: () => void;
+  readonly #members = new Set<Member>();
+  readonly #stop = new AbortController();
+  #running: Promise<void> | null = null;
+
+  constructor(control: ServerControl, onClose: () => void) {
+    this.#control = control;
+    this.#onClose = onClose;
+  }
+
+  has({ pair }: PairFiles): boolean {
+    return [...this.#members].some(({ files }) => files.pair.certificate === pair.certificate);
+  }
+
+  async join(files: PairFiles, signal: AbortSignal): Promise<void> {
+    const member: Member = { files, signal, outcome: Promise.withResolvers() };
+    this.#members.add(member);
+    this.#running ??= this.#run(files.files[0].root);
+    using _leaving = addAbortListener(signal, () => this.#leave(member));
+    try {
+      await member.outcome.promise;
+    } finally {
+      this.#members.delete(member);
+    }
+  }
+
+  /** The others go on. The last one stops the work, and waits until its files are cleaned up. */
+  #leave(member: Member): void {
+    if (this.#members.size === 1) {
+      this.#onClose();
+      this.#stop.abort(member.signal.reason);
+    } else {
+      this.#members.delete(member);
+      member.outcome.reject(member.signal.reason);
+    }
+  }
+
+  async #run(root: string): Promise<void> {
+    try {
+      await withDirectoryLock(root, this.#stop.signal, async () => {
+        this.#onClose();
+        await deployTogether(this.#control, [...this.#members], this.#stop.signal);
+      });
+    } catch (error) {
+      this.#onClose();
+      for (const { outcome } of this.#members) outcome.reject(error);
+    }
+  }
+}
+
+/**
+ * The running server reads the files at a reload only. If this process dies before it, the new pairs stay, whose keys
+ * match, and the next attempt checks and reloads again. A reload that was accepted proves little: the verifier decides.
+ */
+async function deployTogether(control: ServerControl, members: readonly Member[], signal: AbortSignal): Promise<void> {
+  const accepted = await putInPlace(control, members, signal);
+  if (accepted.length === 0) return;
+  try {
+    // Still under the lock: a server that opens certificate and key one after the other must not do so during a swap.
+    await control.reload(keysOf(accepted), signal);
+    for (const { outcome } of accepted) outcome.resolve();
+  } catch (error) {
+    for (const { outcome } of accepted) outcome.reject(error);
+  }
+}
+
+/** Returns the members whose files are in place and checked; the others have their outcome. */
+async function putInPlace(
+  control: ServerControl,
+  members: readonly Member[],
+  signal: AbortSignal,
+): Promise<readonly Member[]> {
+  const { accepted, suspects } = await tryTogether(control, members, signal);
+  if (suspects.length === 0) return accepted;
+  // A refused pair must not fail the others: halves find it in few checks.
+  const half = Math.ceil(suspects.length / 2);
+  const first = await putInPlace(control, suspects.slice(0, half), signal);
+  return [...first, ...(await putInPlace(control, suspects.slice(half), signal))];
+}
+
+interface Verdict {
+  readonly accepted: readonly Member[];
+  /** The server's check refused these together, and their previous files are back. */
+  readonly suspects: readonly Member[];
+}
+
+const NONE: Verdict = { accepted: [], suspects: [] };
+
+/**
+ * A server's check reads the real paths, so it runs after the swap. Files that it refuses go back before any reload.
+ */
+async function tryTogether(control: ServerControl, members: readonly Member[], signal: AbortSignal): Promise<Verdict> {
+  await using stack = new AsyncDisposableStack();
+  const staged: (readonly [Member, StagedFiles])[] = [];
+  for (const member of members)
+    await attempt(member, async () => {
+      member.signal.throwIfAborted();
+      staged.push([member, stack.use(await stagePair(member.files, signal))]);
+    });
+  const swapped: (readonly [Member, StagedFiles])[] = [];
+  for (const [member, files] of staged)
+    await attempt(member, async () => {
+      member.signal.throwIfAborted();
+      await files.swap();
+      swapped.push([member, files]);
+    });
+  if (swapped.length === 0) return NONE;
+  const inPlace = swapped.map(([member]) => member);
+  try {
+    await control.judge?.(keysOf(inPlace), signal);
+    return { accepted: inPlace, suspects: [] };
+  } catch (error) {
+    const restored: Member[] = [];
+    for (const [member, files] of swapped)
+      await attempt(member, async () => {
+        await files.restore();
+        restored.push(member);
+      });
+    const refused = error instanceof RenewalError && error.code === "deploy.commandFailed" && !signal.aborted;
+    if (refused && restored.length > 1) return { accepted: [], suspects: restored };
+    for (const { outcome } of restored) outcome.reject(error);
+    return NONE;
+  }
+}
+
+async function attempt({ outcome }: Member, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    outcome.reject(error);
+  }
+}
+
+function keysOf(members: readonly Member[]): Secret {
+  return new Secret(members.map(({ files }) => files.pair.privateKey.reveal()).join("\n"));
+}

@@ -1,0 +1,118 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Directory, openDirectory } from "../../../src/deployers/local/directory.ts";
+import { lockDirectory } from "../../../src/deployers/local/directoryLock.ts";
+import { until } from "../../support/until.ts";
+
+const NEVER = new AbortController().signal;
+const SCRIPT = fileURLToPath(new URL("./holdLock.ts", import.meta.url));
+/** Longer than the 10 s after which the lock was once given up. */
+const LONG_MS = 11_000;
+
+describe("the directory's lock", () => {
+  let root: string;
+  let directory: Directory;
+  let children: AsyncDisposableStack;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), "renewd-lock-"));
+    directory = await openDirectory(root, root);
+    children = new AsyncDisposableStack();
+  });
+  afterEach(async () => {
+    await children.disposeAsync();
+    await directory[Symbol.asyncDispose]();
+    await rm(root, { recursive: true });
+  });
+
+  /** Another process that takes the lock and keeps it until `end`. */
+  function holder() {
+    const child = spawn(process.execPath, [SCRIPT, root], { stdio: ["pipe", "pipe", "inherit"] });
+    let said = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    const ended = once(child, "exit");
+    const end = async (): Promise<void> => {
+      child.stdin.end();
+      await ended;
+    };
+    children.defer(end);
+    return { end, says: (word: string) => until(word, async () => (said.includes(word) ? true : null)), child };
+  }
+
+  it("is waited for as long as it takes", async () => {
+    const other = holder();
+    await other.says("held");
+    let locked = false;
+    const waiting = lockDirectory(directory, NEVER).then((lock) => {
+      locked = true;
+      return lock;
+    });
+    await delay(LONG_MS);
+    expect(locked).toBe(false);
+    await other.end();
+    using _lock = await waiting;
+  });
+
+  it("is no longer waited for once the caller stops, and those behind still get their turn", async () => {
+    const first = await lockDirectory(directory, NEVER);
+    const controller = new AbortController();
+    const stop = new Error("stop");
+    const stopped = lockDirectory(directory, controller.signal);
+    const behind = lockDirectory(directory, NEVER);
+    controller.abort(stop);
+    await expect(stopped).rejects.toBe(stop);
+    first[Symbol.dispose]();
+    using _lock = await behind;
+  });
+
+  it("names the lock when a time limit ends the wait, in this process or another", async () => {
+    const timeout = { code: "deploy.timeout", message: expect.stringContaining(join(root, ".renewd.lock")) };
+    const other = holder();
+    await other.says("held");
+    const limited = [1, 2].map(() => lockDirectory(directory, AbortSignal.timeout(100)));
+    for (const outcome of await Promise.allSettled(limited)) expect(outcome).toMatchObject({ reason: timeout });
+  });
+
+  it("goes to waiters of this process in the order they asked", async () => {
+    const first = await lockDirectory(directory, NEVER);
+    const order: number[] = [];
+    const waiters = [1, 2, 3, 4, 5].map(async (number) => {
+      using _lock = await lockDirectory(directory, NEVER);
+      order.push(number);
+    });
+    first[Symbol.dispose]();
+    await Promise.all(waiters);
+    expect(order).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("goes to another process before this one has served all of its own waiters", async () => {
+    const first = await lockDirectory(directory, NEVER);
+    const other = holder();
+    await other.says("waiting");
+    let served = 0;
+    const waiters = Array.from({ length: 60 }, async () => {
+      using _lock = await lockDirectory(directory, NEVER);
+      served += 1;
+      await delay(100);
+    });
+    first[Symbol.dispose]();
+    await other.says("held");
+    expect(served).toBeLessThan(60);
+    await other.end();
+    await Promise.all(waiters);
+  });
+
+  it("ends with a process that is killed", async () => {
+    const other = holder();
+    await other.says("held");
+    other.child.kill("SIGKILL");
+    using _lock = await lockDirectory(directory, AbortSignal.timeout(30_000));
+  });
+});
