@@ -106,7 +106,7 @@ export function privateRedisDirectory({ dataDir }: Config): string {
   return join(dataDir, "redis");
 }
 
-function settingsOf({ planner, observation, rehearsal, retry }: Config): RenewalSettings {
+function settingsOf({ planner, observation, verification, rehearsal, retry }: Config): RenewalSettings {
   return {
     ...DEFAULT_SETTINGS,
     batch: planner.batch,
@@ -114,6 +114,7 @@ function settingsOf({ planner, observation, rehearsal, retry }: Config): Renewal
     deployAttemptsMax: retry.deployAttempts,
     backoffMs: retry.backoffMs,
     requeueMs: planner.sweepMs,
+    proof: verification,
     observeMs: observation.everyMs,
     rehearseMs: rehearsal.everyMs ?? REHEARSAL_OFF,
   };

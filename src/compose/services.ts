@@ -36,6 +36,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
     solver: (name) => made.solver(name),
     deployer: (name) => made.deployer(name),
     channels: () => made.channels,
+    visibility: (name) => config.targets.get(name)?.plugin.visibility ?? "unknown",
     limits(name) {
       const target = config.targets.get(name);
       return target === undefined ? {} : narrowed(target.plugin.limits?.(target.options) ?? {}, target.takes);

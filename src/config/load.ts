@@ -71,6 +71,7 @@ async function build(
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
   const observation = section("observation", raw, problems);
+  const verification = section("verification", raw, problems);
   const rehearsal = section("rehearsal", raw, problems);
   const retry = section("retry", raw, problems);
   const log = section("log", raw, problems);
@@ -102,6 +103,7 @@ async function build(
     !planner ||
     !workers ||
     !observation ||
+    !verification ||
     !rehearsal ||
     !retry ||
     !log
@@ -118,6 +120,7 @@ async function build(
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
     observation: { everyMs: observation.every },
+    verification: { connections: verification.connections, spreadMs: verification.spread },
     rehearsal: { everyMs: rehearsal.every ?? null },
     retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },
     log,

@@ -26,6 +26,24 @@ export interface Observation {
   readonly problem: ObservationProblem | null;
 }
 
+/**
+ * What fresh connections to one address have shown of one generation, from one look to the next. Instants are ms since
+ * epoch.
+ */
+export interface Evidence {
+  readonly generation: number;
+  /** Connections in a row that served the generation. */
+  readonly good: number;
+  /** First connection of that row; null: the row is empty. */
+  readonly goodSince: number | null;
+  readonly lastGoodAt: number | null;
+  /** Rows that another certificate ended. Each one raises the number of connections that proof takes. */
+  readonly relapses: number;
+  readonly lastWrongAt: number | null;
+  /** What the last connections served, oldest first; "": the generation with its full chain. */
+  readonly recent: readonly string[];
+}
+
 export interface ServedCertificate {
   /** SHA-256 of the DER leaf, lower-case hex without separators. */
   readonly fingerprint: string;

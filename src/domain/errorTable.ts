@@ -191,6 +191,12 @@ export const ERRORS = {
     retry: "never",
     action: "Reload or repair the server at the named address: it does not serve the new certificate.",
   },
+  "verify.mixed": {
+    class: "target",
+    retry: "never",
+    action:
+      "Find which process or node behind the named address still uses the other certificate, then reload or replace it.",
+  },
   "verify.unreachable": {
     class: "target",
     retry: "never",

@@ -2,6 +2,13 @@ import type { z } from "zod";
 import type { TargetLimits } from "./deployer.ts";
 
 /**
+ * How a swap becomes visible at the server behind a target. `atOnce`: one process answers, and every connection after
+ * the swap gets the new pair. `draining`: old workers may still answer for some time. `unknown`: for example an API in
+ * front of many machines.
+ */
+export type Visibility = "atOnce" | "draining" | "unknown";
+
+/**
  * A solver or deployer kind: one file that exports this, plus one line in its folder's registry.
  * Validation, JSON Schema, `renewd` listings and the conformance suite follow from it.
  */
@@ -20,6 +27,8 @@ export interface Plugin<Options, Dependencies, Made> {
    * Two certificates that occupy the same thing are a configuration error.
    */
   readonly occupies?: (options: Options, certificate: string) => readonly string[];
+  /** Targets: how a swap becomes visible. Default: `unknown`. Only `atOnce` lets fewer connections prove an endpoint. */
+  readonly visibility?: Visibility;
   /** Targets: what they can take, so that `renewd plan` says before issuing what could not be deployed. */
   readonly limits?: (options: Options) => TargetLimits;
 }

@@ -1,7 +1,7 @@
 import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
-import type { Observation } from "./endpoint.ts";
+import type { Evidence, Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, NewEvent } from "./event.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { CursorStore } from "./notification.ts";
@@ -176,14 +176,20 @@ export type DeploymentPatch = Partial<
 > & { readonly receipt?: DeployReceipt };
 
 export interface ObservationStore {
-  /** Replaces the endpoint's status and its addresses' last observations. */
-  record(status: EndpointStatus, observations: readonly Observation[]): Promise<void>;
+  /** Replaces the endpoint's status, its addresses' last observations and, by address, what is known of each. */
+  record(
+    status: EndpointStatus,
+    observations: readonly Observation[],
+    evidence?: ReadonlyMap<string, Evidence>,
+  ): Promise<void>;
   /** Endpoints that were not proved for this generation will be verified again. */
   retry(certificate: string, generation: number): Promise<void>;
   statuses(certificate: string): Promise<EndpointStatus[]>;
   allStatuses(): Promise<EndpointStatus[]>;
-  /** The last observation of each address, by endpoint key. */
-  observations(certificate: string): Promise<{ endpoint: string; observation: Observation }[]>;
+  /** The last observation of each address, by endpoint key. `evidence` null: none was gathered there. */
+  observations(
+    certificate: string,
+  ): Promise<{ endpoint: string; observation: Observation; evidence: Evidence | null }[]>;
 }
 
 export interface RenewalInfoStore {

@@ -5,6 +5,7 @@ import type { Deployer, TargetLimits } from "../domain/deployer.ts";
 import type { Issuer, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
+import type { Visibility } from "../domain/plugin.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
@@ -26,6 +27,8 @@ export interface ConfiguredServices {
   deployer(target: string): Deployer;
   /** Ways to reach people, by name. */
   channels(): ReadonlyMap<string, Channel>;
+  /** How a swap becomes visible behind the target; unknown when it left the configuration. */
+  visibility(target: string): Visibility;
   /** Which certificates the target accepts. */
   limits(target: string): TargetLimits;
   /** The issuer to rehearse with. */

@@ -1,6 +1,7 @@
 import type { Certificate } from "../domain/certificate.ts";
-import { endpointKey, type Observation } from "../domain/endpoint.ts";
+import { type Evidence, endpointKey, type Observation } from "../domain/endpoint.ts";
 import type { Store } from "../domain/store.ts";
+import { isMixed, type Share, sharesOf } from "../renewal/rules/proof.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
 import { stoppedBy } from "./failures.ts";
@@ -64,7 +65,7 @@ export interface TargetEntry {
 
 export interface EndpointEntry {
   readonly endpoint: string;
-  /** The last handshakes with every address served the latest version. */
+  /** Enough fresh connections to every address got the latest version, and none got another one. */
   readonly proved: boolean;
   readonly checkedAt: string | null;
   readonly errorCode: string | null;
@@ -79,6 +80,10 @@ export interface AddressEntry {
   readonly serial: string | null;
   readonly expiresAt: string | null;
   readonly problem: string | null;
+  /** Fresh connections in a row that got the latest version. */
+  readonly connections: number;
+  /** The address serves several certificates: those other than the latest version, the most frequent first. */
+  readonly mixedWith: readonly Share[];
 }
 
 export async function certificatesReport(
@@ -96,7 +101,11 @@ export async function certificatesReport(
   return { version: 1, at: iso(now), certificates: entries };
 }
 
-type Observed = readonly { readonly endpoint: string; readonly observation: Observation }[];
+type Observed = readonly {
+  readonly endpoint: string;
+  readonly observation: Observation;
+  readonly evidence: Evidence | null;
+}[];
 
 function entryOf(member: Member, observations: Observed, now: number): CertificateEntry {
   const { certificate, version } = member;
@@ -167,12 +176,20 @@ function endpointOf({ endpoints, version }: Member, endpoint: string, observatio
     checkedAt: iso(status?.roundEndedAt ?? null),
     errorCode: status?.errorCode ?? null,
     errorMessage: status?.errorMessage ?? null,
-    addresses: seen.map(({ observation: { address, port, at, served, problem } }) => ({
+    addresses: seen.map(({ observation: { address, port, at, served, problem }, evidence }) => ({
       address: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,
       at: iso(at),
       serial: served?.serial ?? null,
       expiresAt: iso(served?.notAfter ?? null),
       problem: problem?.message ?? null,
+      ...countsOf(evidence?.generation === version?.generation ? evidence : null),
     })),
+  };
+}
+
+function countsOf(evidence: Evidence | null): Pick<AddressEntry, "connections" | "mixedWith"> {
+  return {
+    connections: evidence?.good ?? 0,
+    mixedWith: evidence !== null && isMixed(evidence) ? sharesOf(evidence) : [],
   };
 }

@@ -52,7 +52,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `dialling ${Array.isArray(endpoints) ? endpoints.join(", ") : "endpoints"}`,
   "verify.addressServed": (detail, { detail: { problem } }) =>
     `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}${problem === null ? "" : `: ${detail("problem")}`}`,
-  "verify.converged": (detail) => `${detail("endpoint")} proved live on ${detail("addresses")} address(es)`,
+  "verify.converged": (detail) =>
+    `${detail("endpoint")} proved live on ${detail("addresses")} address(es)` +
+    optional(detail, "connections", ", connections in a row: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
   "verify.skipped": (detail) => `${detail("endpoint")} is not dialled: ${detail("why")}`,
   "renewalInfo.suggested": (detail, { detail: all }) =>

@@ -103,9 +103,11 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     // Until its renewal ends, an endpoint that serves the old certificate is work in progress.
     if (version === null || active !== null) return null;
     const unproved = unprovedEndpoints(member).length;
-    return unproved === 0
-      ? null
-      : `${count(unproved, "endpoint")} of ${member.certificate.endpoints.length} not serving generation ${version.generation}`;
+    if (unproved === 0) return null;
+    const mixed = unprovedEndpoints(member).filter(({ errorCode }) => errorCode === "verify.mixed").length;
+    const also = mixed === 0 ? "" : ` (${count(mixed, "endpoint")} with several certificates)`;
+    const all = member.certificate.endpoints.length;
+    return `${count(unproved, "endpoint")} of ${all} not serving generation ${version.generation}${also}`;
   },
   notDeployed({ member, now }) {
     const { version, active } = member;

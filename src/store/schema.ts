@@ -32,7 +32,7 @@ export interface Schema {
   renewals: Renewal & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
   deployments: Omit<Deployment, "exhausted" | "receipt"> & { exhausted: Flag; receipt: Json | null };
   endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag };
-  observations: { certificate: string; endpoint: string; address: string; body: Json };
+  observations: { certificate: string; endpoint: string; address: string; body: Json; evidence: Json | null };
   renewalInfos: RenewalInfoRecord;
   /** `seal` is null in rows older than sealing. */
   events: Omit<HistoryEvent, "detail"> & { detail: Json; seal: string | null };

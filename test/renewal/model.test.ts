@@ -193,6 +193,7 @@ class World {
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(crash),
         limits: () => ({}),
+        visibility: () => "unknown",
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         hasAgent: () => false,
         ownCsr: () => null,
@@ -207,7 +208,7 @@ class World {
       },
       clockGuard: { check: async () => {} },
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: ({ err }) => this.notice(err) },
-      settings: { ...DEFAULT_SETTINGS, handshakesToProve: 2 },
+      settings: { ...DEFAULT_SETTINGS, proof: { connections: 2, spreadMs: 0 } },
     };
   }
 

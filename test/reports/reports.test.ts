@@ -98,6 +98,27 @@ describe("certificates", () => {
     expect(text).not.toContain("proved live");
   });
 
+  test("an address with several certificates is shown with the share of the others", async () => {
+    await halfDeployed();
+    const evidence = {
+      ...{ generation: 1, good: 1, goodSince: NOW, lastGoodAt: NOW, relapses: 1, lastWrongAt: NOW },
+      recent: ["", "", "generation 6", ""],
+    };
+    const problem = { code: "verify.mixed", message: "serves 2 certificates: 25 % generation 6" };
+    await installation.store.observations.record(
+      endpointStatus({ endpoint: KEY, proved: false, errorCode: problem.code, errorMessage: problem.message }),
+      [{ ...seen, problem }],
+      new Map([[seen.address, evidence]]),
+    );
+    const [entry] = (await certificatesReport(installation.store, [WWW], NOW)).certificates;
+    expect(entry?.endpoints[0]?.addresses).toMatchObject([
+      { connections: 1, mixedWith: [{ certificate: "generation 6", percent: 25 }] },
+    ]);
+    const text = entry === undefined ? "" : renderCertificate(entry, new Date(NOW).toISOString(), SCREEN);
+    expect(text).toMatch(/192\.0\.2\.1:443 .*mixed, 25 % old/);
+    expect(text).toContain("serves 2 certificates: 25 % generation 6");
+  });
+
   test("errors of targets and endpoints are told in full below their tables", async () => {
     await halfDeployed();
     const { store } = installation;

@@ -137,9 +137,21 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       await observations.record(endpointStatus({ endpoint: "e", generation: 2 }), second);
       expect(await observations.statuses("www")).toEqual([endpointStatus({ endpoint: "e", generation: 2 })]);
       expect(await observations.observations("www")).toEqual(
-        second.map((observation) => ({ endpoint: "e", observation })),
+        second.map((observation) => ({ endpoint: "e", observation, evidence: null })),
       );
       expect((await observations.allStatuses()).map(({ certificate }) => certificate)).toEqual(["api", "www"]);
+    });
+
+    test("the evidence of each address is kept with its observation", async () => {
+      const { observations } = bench().store;
+      const evidence = {
+        ...{ generation: 1, good: 40, goodSince: NOW, lastGoodAt: NOW + 4_000, relapses: 2, lastWrongAt: NOW - 1 },
+        recent: ["", "generation 6", `serial "'); drop table events; --`, ""],
+      };
+      const found = [seen("10.0.0.1"), seen("10.0.0.2")];
+      await observations.record(endpointStatus({ endpoint: "e" }), found, new Map([["10.0.0.2", evidence]]));
+      const stored = await observations.observations("www");
+      expect(stored.map((row) => row.evidence)).toEqual([null, evidence]);
     });
 
     test("what a hostile endpoint says is stored as harmless text", async () => {

@@ -1,5 +1,6 @@
 import { inert } from "../../domain/text.ts";
 import type {
+  AddressEntry,
   CertificateEntry,
   CertificateState,
   CertificatesReport,
@@ -153,12 +154,14 @@ function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntr
     each.address,
     each.serial ?? "-",
     fromNow(each.at, at),
-    verdict(each.problem, proved),
+    verdict(each, proved),
   ]);
 }
 
 /** An address may have served what was expected of an older generation: good then, no proof now. */
-function verdict(problem: string | null, proved: boolean): Cell {
+function verdict({ problem, mixedWith }: AddressEntry, proved: boolean): Cell {
+  const otherPercent = mixedWith.reduce((sum, { percent }) => sum + percent, 0);
+  if (otherPercent > 0) return { text: `mixed, ${otherPercent} % old`, style: "wrong" };
   if (problem !== null) return { text: "wrong", style: "wrong" };
   return proved
     ? { text: "proved live", style: "proved" }

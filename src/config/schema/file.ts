@@ -100,6 +100,22 @@ const observation = z.strictObject({
     ),
 });
 
+const verification = z.strictObject({
+  connections: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(40)
+    .describe(
+      "Fresh connections in a row to each address that must get the new certificate before it is proved live. With 40, " +
+        "an address that serves the old pair on 1 of 8 connections is found in 99 of 100 cases. A target whose swap " +
+        "is visible at once takes three, as long as none of them gets another certificate.",
+    ),
+  spread: duration({ min: "1ms", max: "10m" })
+    .prefault("4s")
+    .describe("Time over which they are spread. Old workers of a reloading server must have ended by then."),
+});
+
 const rehearsal = z.strictObject({
   every: duration({ min: "1h", max: "365d" })
     .optional()
@@ -140,6 +156,7 @@ export const fileSchema = z.strictObject({
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
+  verification: verification.prefault({}).describe("How much it takes to prove that an endpoint is live."),
   rehearsal: rehearsal
     .prefault({})
     .describe(

@@ -29,6 +29,8 @@ export function fileServer<Options extends PairLayout>(
   return {
     type: server.type,
     description: server.description,
+    // Workers that read the old files may answer until their last connection ends.
+    visibility: "draining",
     options: server.options,
     create: (options) => ({
       deploy: deployTo(server, options),

@@ -1,4 +1,6 @@
 import { DAY_MS } from "../../domain/time.ts";
+import type { ProofSettings } from "./proof.ts";
+
 export interface RenewalSettings {
   /** How long a claim lasts without extension; also the longest delay until another worker takes over after a crash. */
   readonly leaseMs: number;
@@ -10,8 +12,8 @@ export interface RenewalSettings {
   readonly deployAttemptsMax: number;
   /** Delay before attempt 2, 3, …; the last one repeats. */
   readonly backoffMs: readonly number[];
-  /** Good handshakes in a row that prove one address: old workers of a reloading server answer some of them. */
-  readonly handshakesToProve: number;
+  /** What proves one address. */
+  readonly proof: ProofSettings;
   /** Between two observations of the endpoints of a certificate that is not being renewed. */
   readonly observeMs: number;
   /** Between two rehearsals of a certificate; REHEARSAL_OFF: no automatic rehearsals. */
@@ -29,7 +31,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   issueAttemptsMax: 5,
   deployAttemptsMax: 4,
   backoffMs: [60_000, 600_000, 6_000_000, DAY_MS],
-  handshakesToProve: 10,
+  proof: { connections: 40, spreadMs: 4_000 },
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,
   crashesMax: 5,

@@ -1,27 +1,20 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import type { EndpointStatus } from "../../domain/deployment.ts";
-import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
-import { toRenewalError } from "../../domain/errors.ts";
+import type { Clock } from "../../domain/clock.ts";
+import { type Endpoint, endpointKey } from "../../domain/endpoint.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import { formatDuration } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
+import { MIXED_LOOK_MS, restartEvidence } from "../rules/proof.ts";
+import { type Approach, type EndpointRound, examineEndpoints, fewestConnections } from "./examineEndpoint.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { reconcile, recordOutcome } from "./reconcile.ts";
 
-/** Between two looks at an address that does not serve the new certificate yet. */
-const POLL_FIRST_MS = 100;
-const POLL_MAX_MS = 2_000;
-/** Between two good handshakes: old workers of a reloaded nginx answered for up to 1.5 s, now and then. */
-const CONFIRM_MS = 100;
-
-interface EndpointRound {
-  readonly status: EndpointStatus;
-  readonly observations: readonly Observation[];
-}
+/** Between two connections to an address that does not serve the new certificate yet. */
+const PAUSE = { firstMs: 100, maxMs: 2_000 } as const;
 
 interface Needed {
   readonly certificate: Certificate;
@@ -29,7 +22,7 @@ interface Needed {
   readonly endpoints: readonly Endpoint[];
 }
 
-/** Dials every address of every endpoint that is not proved yet, until all serve the new certificate or time is up. */
+/** Connects to every address of each endpoint that is not proved yet, until all are proved or time is up. */
 export async function verify(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
   const { store, clock, settings } = context;
   await context.clockGuard.check(signal);
@@ -50,16 +43,13 @@ export async function verify(context: Context, renewalId: string, signal: AbortS
 async function attemptVerify(context: Context, renewal: Renewal, lease: Lease): Promise<EndpointRound[] | null> {
   const needed = await endpointsToVerify(context, renewal);
   if (needed === null) return null;
-  const { certificate, version, endpoints } = needed;
-  const started = { generation: renewal.generation, endpoints: endpoints.map(endpointKey) };
+  const started = { generation: renewal.generation, endpoints: needed.endpoints.map(endpointKey) };
   try {
     await context.store.transaction(async (tx) => {
       assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, {}));
       await tx.events.append(renewalEvent(renewal, context.clock.now(), "verify.started", started));
     });
-    return await Promise.all(
-      endpoints.map((endpoint) => verifyEndpoint(context, certificate, version, endpoint, lease.signal)),
-    );
+    return await examineUntilDeadline(context, needed, lease.signal);
   } catch (thrown) {
     if (isInterruption(thrown, lease)) return null;
     throw thrown;
@@ -74,81 +64,35 @@ async function endpointsToVerify(context: Context, claimed: Renewal): Promise<Ne
     : null;
 }
 
-async function verifyEndpoint(
-  context: Context,
-  certificate: Certificate,
-  version: Version,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<EndpointRound> {
-  const { clock, probe } = context;
-  const deadline = clock.monotonic() + certificate.verifyTimeoutMs;
-  const status = { certificate: certificate.name, endpoint: endpointKey(endpoint), generation: version.generation };
-  let addresses: string[];
-  try {
-    addresses = await probe.addresses(endpoint, signal);
-  } catch (thrown) {
-    signal.throwIfAborted();
-    const error = toRenewalError(thrown);
-    return {
-      status: {
-        ...status,
-        proved: false,
-        roundEndedAt: clock.now(),
-        errorCode: error.code,
-        errorMessage: error.message,
-      },
-      observations: [],
-    };
-  }
-  const observations = await Promise.all(
-    addresses.map((address) => converge(context, { endpoint, address, version, deadline }, signal)),
+async function examineUntilDeadline(context: Context, needed: Needed, signal: AbortSignal): Promise<EndpointRound[]> {
+  const { verifyTimeoutMs } = needed.certificate;
+  const rounds = await examineEndpoints(
+    context,
+    needed,
+    untilDeadline(needed.version, context.clock, verifyTimeoutMs),
+    signal,
   );
-  const wrong = observations.find(({ problem }) => problem !== null);
-  return {
-    status: {
-      ...status,
-      proved: wrong === undefined,
-      roundEndedAt: clock.now(),
-      errorCode: wrong?.problem?.code ?? null,
-      errorMessage: wrong?.problem
-        ? `${wrong.address}: ${wrong.problem.message} (after ${formatDuration(certificate.verifyTimeoutMs)})`
-        : null,
-    },
-    observations,
-  };
+  const after = ` (after ${formatDuration(verifyTimeoutMs)})`;
+  return rounds.map((round) => withSuffix(round, round.observations.length === 0 ? "" : after));
 }
 
-interface Convergence {
-  readonly endpoint: Endpoint;
-  readonly address: string;
-  readonly version: Version;
-  /** On the monotonic clock. */
-  readonly deadline: number;
+/** From now on, until the address is proved or time is up. */
+export function untilDeadline({ generation }: Version, clock: Clock, timeoutMs: number): Approach {
+  const deadline = clock.monotonic() + timeoutMs;
+  return (known) => ({
+    evidence: restartEvidence(known, generation),
+    connectionsMin: 1,
+    pause: PAUSE,
+    mayProve: () => true,
+    // A row that is still growing may finish: it is bounded by the connections that it takes.
+    stop: ({ lastGroupGood }) => !lastGroupGood && clock.monotonic() >= deadline,
+  });
 }
 
-/** Polls one address until enough handshakes in a row, spread over a second, are good: a reloading server's old workers answer a few with the old pair. */
-async function converge(
-  { clock, probe, settings }: Context,
-  aim: Convergence,
-  signal: AbortSignal,
-): Promise<Observation> {
-  const { endpoint, address, version, deadline } = aim;
-  let pollMs = POLL_FIRST_MS;
-  let good = 0;
-  for (;;) {
-    const observation = await probe.observe(endpoint, address, version, signal);
-    signal.throwIfAborted();
-    good = observation.problem === null ? good + 1 : 0;
-    if (good >= settings.handshakesToProve) return observation;
-    if (good > 0) {
-      await clock.sleep(CONFIRM_MS, signal);
-      continue;
-    }
-    if (clock.monotonic() >= deadline) return observation;
-    await clock.sleep(pollMs, signal);
-    pollMs = Math.min(pollMs * 2, POLL_MAX_MS);
-  }
+function withSuffix(round: EndpointRound, suffix: string): EndpointRound {
+  const { errorMessage } = round.status;
+  if (errorMessage === null) return round;
+  return { ...round, status: { ...round.status, errorMessage: `${errorMessage}${suffix}` } };
 }
 
 async function recordRounds(context: Context, renewal: Renewal, rounds: readonly EndpointRound[]): Promise<void> {
@@ -157,8 +101,8 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
   const { certificate, id: renewalId } = renewal;
   const recorded = await recordOutcome(context, renewalId, async (tx) => {
     if (!(await tx.renewals.update(renewalId, renewal.fence, { leaseUntil: null, openClaims: 0 }))) return false;
-    for (const { status, observations } of rounds) {
-      await tx.observations.record(status, observations);
+    for (const { status, observations, evidence } of rounds) {
+      await tx.observations.record(status, observations, evidence);
       for (const { address, port, served, problem } of observations) {
         const detail = {
           endpoint: status.endpoint,
@@ -172,13 +116,18 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
       const { endpoint, generation, errorCode, errorMessage } = status;
       if (status.proved)
         await tx.events.append(
-          renewalEvent(renewal, now, "verify.converged", { endpoint, generation, addresses: observations.length }),
+          renewalEvent(renewal, now, "verify.converged", {
+            ...{ endpoint, generation, addresses: observations.length },
+            connections: fewestConnections(evidence),
+          }),
         );
       else
         await tx.events.append(
           renewalEvent(renewal, now, "verify.stale", { endpoint, generation, code: errorCode, message: errorMessage }),
         );
     }
+    if (rounds.some(({ status }) => status.errorCode === "verify.mixed"))
+      await tx.certificates.update(certificate, { nextObservationAt: now + MIXED_LOOK_MS });
     return true;
   });
   if (!recorded) log.warn({ certificate, renewalId }, "late write refused: another worker has taken over");

@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { EndpointStatus } from "../../domain/deployment.ts";
-import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import type { Evidence } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
@@ -8,36 +8,43 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { markOvertaken } from "../plan/restoreCheck.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
+import { isProved, MIXED_LOOK_MS, noEvidence } from "../rules/proof.ts";
 import { behindTargets } from "../rules/reasons.ts";
 import { overtaking } from "../rules/restored.ts";
+import { type Approach, type EndpointRound, examineEndpoints, fewestConnections } from "../steps/examineEndpoint.ts";
 
-/** A bad look is repeated, as a server may be restarting just then; what is still bad at the last one counts. */
-const LOOKS = 3;
-const BETWEEN_LOOKS_MS = 2_000;
-/** Verifiers that started together do not look together for ever. */
+/** Groups of connections that may fail in one look: a server may be restarting. */
+const BAD_GROUPS_MAX = 3;
+const PAUSE = { firstMs: 2_000, maxMs: 2_000 } as const;
+/** Connections of one look at a proved address. Each look adds them to the evidence. */
+const LOOK_CONNECTIONS = 3;
+/** Connections that show whether a proved address now serves another certificate always or sometimes. */
+const REOPENED_CONNECTIONS = 10;
+/** Verifiers that started together must not stay in step. */
 const JITTER = 0.1;
-/** Certificates looked at by one process at once. */
+/** Certificates that one process observes at once. */
 const AT_ONCE = 16;
 
 /**
- * Dials the endpoints of certificates that no renewal is working on, so that what people see stays true between renewals:
- * somebody replaced a file, a node was rebuilt, a pair taken over from elsewhere is in place. What no longer serves the
- * certificate makes it due for `drift`. Returns how many certificates were looked at.
+ * Connects to the endpoints of certificates that have no active renewal, so that what people see stays true: somebody
+ * replaced a file, a node was rebuilt, an imported pair is in place. A certificate that an endpoint no longer serves
+ * becomes due for `drift`. An endpoint that failed is proved again only by the rule that the verifier uses. Returns how
+ * many certificates were observed.
  */
 export async function observeDue(context: Context, signal: AbortSignal): Promise<number> {
-  let looked = 0;
+  let observed = 0;
   let more = true;
   while (more && !signal.aborted) {
     const taken = await observeSome(context, signal);
-    looked += taken;
+    observed += taken;
     more = taken === AT_ONCE;
   }
-  return looked;
+  return observed;
 }
 
 async function observeSome(context: Context, signal: AbortSignal): Promise<number> {
   const { store, clock, settings, log } = context;
-  // By a wrong clock a good certificate looks expired.
+  // With a wrong clock a good certificate looks expired.
   await context.clockGuard.check(signal);
   const spread = 1 + JITTER * (2 * Math.random() - 1);
   const names = await store.certificates.claimObservations({
@@ -50,7 +57,7 @@ async function observeSome(context: Context, signal: AbortSignal): Promise<numbe
       try {
         await observeOne(context, name, signal);
       } catch (thrown) {
-        // The next look comes by itself, and one that fails must not keep the others from being looked at.
+        // One failure must not stop the others. The next look comes by itself.
         if (!signal.aborted) log.warn({ certificate: name, err: toRenewalError(thrown) }, "endpoints not observed");
       }
     }),
@@ -63,71 +70,36 @@ async function observeOne(context: Context, name: string, signal: AbortSignal): 
   const configured = services.certificate(name);
   const version = await store.versions.latest(name);
   const certificate = configured && withoutDeadEndpoints(configured, version);
-  // A renewal's own verification says more, and says it about the pair it has just deployed.
+  // An active renewal verifies the pair that it has just deployed, and that says more.
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;
-  const found = await Promise.all(
-    certificate.endpoints.map((endpoint) => observeEndpoint(context, version, endpoint, signal)),
-  );
+  const { endpoints } = certificate;
+  const found = await examineEndpoints(context, { certificate, version, endpoints }, lookAt(version), signal);
   await store.transaction((tx) => recordObservations(tx, certificate, version, found, context.clock.now()));
 }
 
-interface Found {
-  readonly status: EndpointStatus;
-  readonly observations: readonly Observation[];
-}
-
-async function observeEndpoint(
-  context: Context,
-  version: Version,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<Found> {
-  let found = await dialEndpoint(context, version, endpoint, signal);
-  for (let looks = 1; looks < LOOKS && !found.status.proved; looks += 1) {
-    await context.clock.sleep(BETWEEN_LOOKS_MS, signal);
-    found = await dialEndpoint(context, version, endpoint, signal);
-  }
-  return found;
-}
-
-async function dialEndpoint(
-  { probe, clock }: Context,
-  version: Version,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<Found> {
-  const { certificate, generation } = version;
-  const base = { certificate, endpoint: endpointKey(endpoint), generation };
-  try {
-    const addresses = await probe.addresses(endpoint, signal);
-    const observations = await Promise.all(
-      addresses.map((address) => probe.observe(endpoint, address, version, signal)),
-    );
-    signal.throwIfAborted();
-    const wrong = observations.find(({ problem }) => problem !== null);
-    const [errorCode, errorMessage] = wrong?.problem
-      ? [wrong.problem.code, `${wrong.address}: ${wrong.problem.message}`]
-      : [null, null];
+/** One look: a few connections if the address is proved, else as many as proof takes. */
+export function lookAt({ generation }: Version): Approach {
+  return (known, terms) => {
+    const evidence = known?.generation === generation ? known : noEvidence(generation);
+    const wasProved = isProved(evidence, terms);
     return {
-      status: { ...base, proved: wrong === undefined, roundEndedAt: clock.now(), errorCode, errorMessage },
-      observations,
+      evidence,
+      connectionsMin: terms.atOnce ? 1 : Math.min(LOOK_CONNECTIONS, terms.connections),
+      pause: PAUSE,
+      // A wrong certificate reopens the case, and the history says so, even if a new row has already begun.
+      mayProve: ({ wrong }) => !wasProved || wrong === 0,
+      stop: ({ badGroups, wrong, answered }) =>
+        badGroups >= BAD_GROUPS_MAX || (wasProved && wrong > 0 && answered >= REOPENED_CONNECTIONS),
     };
-  } catch (thrown) {
-    signal.throwIfAborted();
-    const { code, message } = toRenewalError(thrown);
-    return {
-      status: { ...base, proved: false, roundEndedAt: clock.now(), errorCode: code, errorMessage: message },
-      observations: [],
-    };
-  }
+  };
 }
 
-/** History tells of changes only; the observations themselves are replaced each time. */
+/** The history gets changes only. The observations themselves are replaced each time. */
 async function recordObservations(
   tx: Store,
   certificate: Certificate,
   version: Version,
-  found: readonly Found[],
+  found: readonly EndpointRound[],
   now: number,
 ): Promise<void> {
   const { name } = certificate;
@@ -135,8 +107,8 @@ async function recordObservations(
   if (latest?.generation !== version.generation || (await tx.renewals.active(name)) !== null) return;
   const before = new Map((await tx.observations.statuses(name)).map((status) => [status.endpoint, status]));
   let changed = false;
-  for (const { status, observations } of found) {
-    await tx.observations.record(status, observations);
+  for (const { status, observations, evidence } of found) {
+    await tx.observations.record(status, observations, evidence);
     const known = before.get(status.endpoint);
     if (
       known?.generation === status.generation &&
@@ -145,33 +117,46 @@ async function recordObservations(
     )
       continue;
     changed = true;
-    await tx.events.append(changeEvent(status, observations.length, now));
+    await tx.events.append(changeEvent(status, evidence, now));
   }
   const known = new Set((await tx.versions.list(name)).map(({ leaf }) => leaf.fingerprint));
   const seen = found.flatMap(({ status, observations }) =>
     observations.map((each) => ({ ...each, endpoint: status.endpoint })),
   );
   const newer = overtaking(seen, version, known);
-  // Another certificate of ours for the same names, of another key type say, is no stranger.
+  // It may be another certificate of renewd for the same names, for example with another key type.
   if (newer !== null && (await tx.versions.bySerial(newer.serial)) === null)
     await markOvertaken(tx, version, newer, now);
+  if (found.some(({ status }) => status.errorCode === "verify.mixed"))
+    await observeWithin(tx, name, now + MIXED_LOOK_MS);
   if (!changed) return;
   if (found.every(({ status }) => status.proved)) await confirmVersion(tx, certificate, version, now);
-  // What is due now, or held back before, is decided anew.
+  // The planner decides again: something may be due now, or no longer blocked.
   await tx.certificates.update(name, { nextCheckAt: now });
+}
+
+async function observeWithin(tx: Store, name: string, at: number): Promise<void> {
+  const record = await tx.certificates.get(name);
+  const nextObservationAt = Math.min(record?.nextObservationAt ?? at, at);
+  await tx.certificates.update(name, { nextObservationAt });
 }
 
 function changeEvent(
   { certificate, endpoint, generation, proved, errorCode, errorMessage }: EndpointStatus,
-  addresses: number,
+  evidence: ReadonlyMap<string, Evidence>,
   now: number,
 ): NewEvent {
   const base = { at: now, certificate, renewalId: null, target: null };
-  if (proved) return { ...base, type: "verify.converged", detail: { endpoint, generation, addresses } };
+  if (proved)
+    return {
+      ...base,
+      type: "verify.converged",
+      detail: { endpoint, generation, addresses: evidence.size, connections: fewestConnections(evidence) },
+    };
   return { ...base, type: "verify.stale", detail: { endpoint, generation, code: errorCode, message: errorMessage } };
 }
 
-/** All endpoints serve it and all targets hold it: a renewal that failed for want of that proof has it now. */
+/** All endpoints are proved and all targets hold the version: a renewal that failed for want of that has succeeded now. */
 async function confirmVersion(
   tx: Store,
   certificate: Certificate,

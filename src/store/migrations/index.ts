@@ -13,6 +13,7 @@ import { sealedHistory } from "./0008-sealed-history.ts";
 import { expiryWarnings } from "./0009-expiry-warnings.ts";
 import { replacementWaves } from "./0010-replacement-waves.ts";
 import { replacementNames } from "./0011-replacement-names.ts";
+import { evidence } from "./0012-evidence.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
@@ -27,6 +28,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0009-expiry-warnings": expiryWarnings,
   "0010-replacement-waves": replacementWaves,
   "0011-replacement-names": replacementNames,
+  "0012-evidence": evidence,
 };
 
 /** How many migrations this release knows. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { KEY_TYPES } from "../../domain/certificate.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
-import type { Observation } from "../../domain/endpoint.ts";
+import type { Evidence, Observation } from "../../domain/endpoint.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { EventDetail } from "../../domain/event.ts";
 import type { Leaf } from "../../domain/version.ts";
@@ -46,6 +46,16 @@ export const observationJson: z.ZodType<Observation> = z.object({
     })
     .nullable(),
   problem: z.object({ code: z.string(), message: z.string() }).nullable(),
+});
+
+export const evidenceJson: z.ZodType<Evidence> = z.object({
+  generation: z.number(),
+  good: z.number(),
+  goodSince: z.number().nullable(),
+  lastGoodAt: z.number().nullable(),
+  relapses: z.number(),
+  lastWrongAt: z.number().nullable(),
+  recent: z.array(z.string()),
 });
 
 /** `where` names the record for people. */

@@ -67,6 +67,7 @@ function context(batch = 200): Context {
       solver: () => expect.unreachable(),
       deployer: () => expect.unreachable(),
       limits: () => ({}),
+      visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
       ownCsr: () => null,

@@ -65,6 +65,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       hasAgent: () => false,
       ownCsr: () => null,
       limits: () => ({}),
+      visibility: () => "unknown",
       rehearsal: unused,
       channels: () => new Map(),
       deployer: (target) => ({

@@ -63,6 +63,7 @@ function context(certificates: readonly Certificate[]): Context {
       solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
       deployer: () => expect.unreachable(),
       limits: () => ({}),
+      visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
       ownCsr: () => null,

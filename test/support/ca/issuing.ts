@@ -56,6 +56,7 @@ export async function startIssuing(
       solver: () => solver,
       deployer: () => expect.unreachable(),
       limits: () => ({}),
+      visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       ownCsr: () => null,
       hasAgent: () => false,

@@ -66,6 +66,7 @@ export class Fleet implements AsyncDisposable {
         solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
         deployer: (target) => this.#deployer(target),
         limits: () => ({}),
+        visibility: () => "unknown",
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,
         hasAgent: () => false,
@@ -79,7 +80,7 @@ export class Fleet implements AsyncDisposable {
         warn: (_fields: LogFields, message) => void this.warnings.push(message),
         error: ({ err }) => expect.fail(String(err)),
       },
-      settings: { ...DEFAULT_SETTINGS, handshakesToProve: 1 },
+      settings: { ...DEFAULT_SETTINGS, proof: { connections: 1, spreadMs: 0 } },
     };
   }
 

@@ -130,6 +130,7 @@ export class Workbench implements AsyncDisposable {
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(new Crash(null)),
         limits: () => ({}),
+        visibility: () => "unknown",
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,
         hasAgent: () => false,
@@ -142,7 +143,7 @@ export class Workbench implements AsyncDisposable {
         },
       },
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-      settings: { ...DEFAULT_SETTINGS, handshakesToProve: 1 },
+      settings: { ...DEFAULT_SETTINGS, proof: { connections: 1, spreadMs: 0 } },
     };
   }
 }

@@ -1,0 +1,89 @@
+import pLimit from "p-limit";
+import type { Certificate } from "../../domain/certificate.ts";
+import type { EndpointStatus } from "../../domain/deployment.ts";
+import { type Endpoint, type Evidence, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import { toRenewalError } from "../../domain/errors.ts";
+import type { Version } from "../../domain/version.ts";
+import type { Context } from "../context.ts";
+import { type ProofTerms, proofTerms } from "../rules/proof.ts";
+import { certificateNames, type Gathered, type Gathering, gatherEvidence, knownEvidence } from "./gatherEvidence.ts";
+
+/** Connections at the same time to all addresses of one endpoint. */
+const CONNECTIONS_MAX = 32;
+
+export interface EndpointRound {
+  readonly status: EndpointStatus;
+  readonly observations: readonly Observation[];
+  /** By address. */
+  readonly evidence: ReadonlyMap<string, Evidence>;
+}
+
+/** How far to go at one address, given what is known of it. */
+export type Approach = (
+  known: Evidence | null,
+  terms: ProofTerms,
+) => Pick<Gathering, "evidence" | "connectionsMin" | "pause" | "mayProve" | "stop">;
+
+/** Opens connections to every address of each endpoint and says of each endpoint whether it is proved. */
+export async function examineEndpoints(
+  context: Context,
+  { certificate, version, endpoints }: { certificate: Certificate; version: Version; endpoints: readonly Endpoint[] },
+  approach: Approach,
+  signal: AbortSignal,
+): Promise<EndpointRound[]> {
+  const nameOf = await certificateNames(context.store, version);
+  const known = await knownEvidence(context.store, certificate.name);
+  return Promise.all(
+    endpoints.map((endpoint) => {
+      const terms = proofTerms(endpoint, certificate, context.services.visibility, context.settings.proof);
+      const limited = withConnectionLimit(context);
+      return examineEndpoint(context, endpoint, version, signal, (address) => {
+        const how = approach(known(endpoint, address), terms);
+        return gatherEvidence(limited, { endpoint, address, version, terms, nameOf, ...how }, signal);
+      });
+    }),
+  );
+}
+
+async function examineEndpoint(
+  { probe, clock }: Context,
+  endpoint: Endpoint,
+  { certificate, generation }: Version,
+  signal: AbortSignal,
+  gather: (address: string) => Promise<Gathered>,
+): Promise<EndpointRound> {
+  const base = { certificate, endpoint: endpointKey(endpoint), generation };
+  let addresses: string[];
+  try {
+    addresses = await probe.addresses(endpoint, signal);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { code, message } = toRenewalError(thrown);
+    const status = { ...base, proved: false, roundEndedAt: clock.now(), errorCode: code, errorMessage: message };
+    return { status, observations: [], evidence: new Map() };
+  }
+  const found = await Promise.all(addresses.map(gather));
+  const wrong = found.find(({ proved }) => !proved)?.observation;
+  return {
+    status: {
+      ...base,
+      proved: found.every(({ proved }) => proved),
+      roundEndedAt: clock.now(),
+      errorCode: wrong?.problem?.code ?? null,
+      errorMessage: wrong?.problem ? `${wrong.address}: ${wrong.problem.message}` : null,
+    },
+    observations: found.map(({ observation }) => observation),
+    evidence: new Map(found.map(({ observation, evidence }) => [observation.address, evidence])),
+  };
+}
+
+function withConnectionLimit(context: Context): Context {
+  const { probe } = context;
+  const limit = pLimit(CONNECTIONS_MAX);
+  return { ...context, probe: { ...probe, observe: (...request) => limit(() => probe.observe(...request)) } };
+}
+
+/** Good connections in a row at the address that has the fewest: what the proof rests on. */
+export function fewestConnections(evidence: ReadonlyMap<string, Evidence>): number {
+  return Math.min(...[...evidence.values()].map(({ good }) => good));
+}

@@ -1,0 +1,165 @@
+import { type Endpoint, type Evidence, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
+import type { Context } from "../context.ts";
+import { addOutcome, endRow, isProved, neededFor, type Outcome, type ProofTerms, problemOf } from "../rules/proof.ts";
+
+/** Connections to one address at the same time. More would look like an attack to servers that limit connections. */
+const PARALLEL_MAX = 4;
+
+/** What to ask of one address, and when to stop. */
+export interface Gathering {
+  readonly endpoint: Endpoint;
+  readonly address: string;
+  readonly version: Version;
+  readonly terms: ProofTerms;
+  /** What is known already. */
+  readonly evidence: Evidence;
+  /** A short name for what a connection served. */
+  readonly nameOf: (observation: Observation) => string;
+  /** Connections that must answer now, even if the evidence is enough already. */
+  readonly connectionsMin: number;
+  /** Pause after a group in which a connection did not get the certificate; it doubles up to the maximum. */
+  readonly pause: { readonly firstMs: number; readonly maxMs: number };
+  /** Whether this look may prove the address at all. */
+  readonly mayProve: (progress: Progress) => boolean;
+  /** Asked after each group of connections. */
+  readonly stop: (progress: Progress) => boolean;
+}
+
+export interface Progress {
+  /** Every connection of the last group got the certificate. */
+  readonly lastGroupGood: boolean;
+  /** Groups so far in which a connection did not. */
+  readonly badGroups: number;
+  /** Connections so far that completed a handshake. */
+  readonly answered: number;
+  /** Of these, connections that got another certificate. */
+  readonly wrong: number;
+}
+
+export interface Gathered {
+  /** The last one with a problem; if the address is proved, the last one. */
+  readonly observation: Observation;
+  readonly evidence: Evidence;
+  readonly proved: boolean;
+}
+
+/** Opens fresh connections to one address, in small groups with pauses, until it is proved or `stop` says so. */
+export async function gatherEvidence(
+  context: Pick<Context, "clock" | "probe">,
+  aim: Gathering,
+  signal: AbortSignal,
+): Promise<Gathered> {
+  const { clock } = context;
+  const { terms, pause } = aim;
+  let { evidence } = aim;
+  let progress: Progress = { lastGroupGood: true, badGroups: 0, answered: 0, wrong: 0 };
+  let pauseMs = pause.firstMs;
+  let problem: Observation | null = null;
+  for (;;) {
+    const startedAt = clock.monotonic();
+    const group = await openGroup(
+      context,
+      aim,
+      groupSize(evidence, terms, aim.connectionsMin - progress.answered),
+      signal,
+    );
+    for (const observation of group) {
+      evidence = addOutcome(evidence, outcomeOf(observation, aim.nameOf), observation.at);
+      if (observation.problem !== null) problem = observation;
+    }
+    progress = progressAfter(progress, group);
+    const asked = progress.answered >= aim.connectionsMin;
+    const proved = asked && isProved(evidence, terms) && aim.mayProve(progress);
+    const last = group.at(-1);
+    if (last !== undefined && (proved || aim.stop(progress))) {
+      if (proved) return { observation: last, evidence, proved };
+      const seen = problem ?? last;
+      const observation = { ...seen, problem: problemOf(evidence, seen) };
+      // Another process may answer next.
+      return { observation, evidence: isUnanswered(seen) ? endRow(evidence) : evidence, proved };
+    }
+    if (progress.lastGroupGood) pauseMs = pause.firstMs;
+    const nextInMs = progress.lastGroupGood ? gapMs(evidence, terms) : pauseMs;
+    if (!progress.lastGroupGood) pauseMs = Math.min(pauseMs * 2, pause.maxMs);
+    await clock.sleep(Math.max(0, startedAt + nextInMs - clock.monotonic()), signal);
+  }
+}
+
+/** One connection while the address does not serve the certificate: asking faster would not help. */
+function groupSize(evidence: Evidence, terms: ProofTerms, wanted: number): number {
+  if (evidence.good === 0) return 1;
+  const missing = neededFor(evidence, terms).connections - evidence.good;
+  return Math.max(1, Math.min(PARALLEL_MAX, Math.max(missing, wanted)));
+}
+
+/** Spreads the groups that a row takes over the time that it must last. */
+function gapMs(evidence: Evidence, terms: ProofTerms): number {
+  const { spreadMs } = neededFor(evidence, terms);
+  return spreadMs / Math.max(1, Math.ceil((terms.connections - 1) / PARALLEL_MAX));
+}
+
+/** Good ones first: a wrong one in a group ends the row, so a row never begins in the middle of a mixed group. */
+async function openGroup(
+  { probe }: Pick<Context, "probe">,
+  { endpoint, address, version }: Gathering,
+  size: number,
+  signal: AbortSignal,
+): Promise<Observation[]> {
+  const group = await Promise.all(
+    Array.from({ length: size }, () => probe.observe(endpoint, address, version, signal)),
+  );
+  signal.throwIfAborted();
+  const rank = ({ problem }: Observation): number => (problem === null ? 0 : 1);
+  return group.sort((a, b) => rank(a) - rank(b));
+}
+
+function outcomeOf(observation: Observation, nameOf: Gathering["nameOf"]): Outcome {
+  if (observation.problem === null) return { kind: "good" };
+  if (isUnanswered(observation)) return { kind: "unanswered" };
+  return { kind: "wrong", certificate: nameOf(observation) };
+}
+
+function isUnanswered({ problem }: Pick<Observation, "problem">): boolean {
+  return problem?.code === "verify.unreachable";
+}
+
+function progressAfter(before: Progress, group: readonly Observation[]): Progress {
+  const answered = group.filter((observation) => !isUnanswered(observation));
+  const wrong = answered.filter(({ problem }) => problem !== null).length;
+  const lastGroupGood = group.every(({ problem }) => problem === null);
+  return {
+    lastGroupGood,
+    badGroups: before.badGroups + (lastGroupGood ? 0 : 1),
+    answered: before.answered + answered.length,
+    wrong: before.wrong + wrong,
+  };
+}
+
+/** Names what a connection served by its generation, if renewd issued it. */
+export async function certificateNames(
+  store: Store,
+  { certificate, generation }: Version,
+): Promise<Gathering["nameOf"]> {
+  const versions = await store.versions.list(certificate);
+  const known = new Map(versions.map((each) => [each.leaf.fingerprint, each.generation]));
+  return ({ served, problem }) => {
+    if (served === null) return "another certificate";
+    const found = known.get(served.fingerprint);
+    if (found === undefined) return `serial ${served.serial}`;
+    if (found !== generation) return `generation ${found}`;
+    return problem?.code === "verify.badChain" ? `generation ${found} with a wrong chain` : `generation ${found}`;
+  };
+}
+
+/** What earlier looks found at each address of an endpoint. */
+export async function knownEvidence(
+  store: Store,
+  certificate: string,
+): Promise<(endpoint: Endpoint, address: string) => Evidence | null> {
+  const rows = await store.observations.observations(certificate);
+  const key = (endpoint: string, address: string): string => `${endpoint} ${address}`;
+  const found = new Map(rows.map((row) => [key(row.endpoint, row.observation.address), row.evidence]));
+  return (endpoint, address) => found.get(key(endpointKey(endpoint), address)) ?? null;
+}

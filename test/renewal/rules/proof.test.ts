@@ -1,0 +1,141 @@
+import { describe, expect, it } from "vitest";
+import type { Evidence, Observation } from "../../../src/domain/endpoint.ts";
+import type { Visibility } from "../../../src/domain/plugin.ts";
+import {
+  addOutcome,
+  endRow,
+  isMixed,
+  isProved,
+  neededFor,
+  noEvidence,
+  type Outcome,
+  type ProofTerms,
+  problemOf,
+  proofTerms,
+  restartEvidence,
+  sharesOf,
+} from "../../../src/renewal/rules/proof.ts";
+import { NOW } from "../../support/model/facts.ts";
+
+const FULL: ProofTerms = { connections: 40, spreadMs: 4_000, atOnce: false };
+const OLD = "generation 6";
+
+/** One connection per letter, 100 ms apart: `+` good, `-` old, `.` unanswered. */
+function connected(letters: string, evidence: Evidence = noEvidence(7)): Evidence {
+  const outcomes: Readonly<Record<string, Outcome>> = {
+    "+": { kind: "good" },
+    "-": { kind: "wrong", certificate: OLD },
+    ".": { kind: "unanswered" },
+  };
+  return [...letters].reduce(
+    (known, letter, index) => addOutcome(known, outcomes[letter] ?? expect.unreachable(), NOW + index * 100),
+    evidence,
+  );
+}
+
+describe("proof", () => {
+  it("takes the full count of connections in a row, spread over time", () => {
+    expect(isProved(connected("+".repeat(41)), FULL)).toBe(true);
+    expect(isProved(connected("+".repeat(39)), FULL)).toBe(false);
+    expect(isProved(connected("+".repeat(41)), { ...FULL, spreadMs: 4_001 })).toBe(false);
+  });
+
+  it("begins again after one old certificate", () => {
+    expect(isProved(connected(`${"+".repeat(39)}-${"+".repeat(40)}`), FULL)).toBe(false);
+  });
+
+  it("does not begin again after a connection that was not answered", () => {
+    expect(isProved(connected(`${"+".repeat(20)}...${"+".repeat(20)}`), FULL)).toBe(true);
+  });
+
+  it("takes a longer row each time one has ended, so that many attempts do not add up to a chance", () => {
+    const needed = [0, 1, 2, 10, 100].map((relapses) => neededFor({ ...noEvidence(7), relapses }, FULL).connections);
+    expect(needed).toEqual([40, 51, 57, 76, 110]);
+    const chance = Array.from(
+      { length: 10_000 },
+      (_, relapses) => (7 / 8) ** neededFor({ ...noEvidence(7), relapses }, FULL).connections,
+    ).reduce((sum, each) => sum + each);
+    expect(chance, "of a false proof where 1 of 8 connections is old, over any number of rows").toBeLessThan(0.01);
+  });
+
+  it("takes three connections where the swap is visible at once, until one of them refutes that", () => {
+    const atOnce = { ...FULL, atOnce: true };
+    expect(isProved(connected("+++"), atOnce)).toBe(true);
+    expect(isProved(connected("++"), atOnce)).toBe(false);
+    expect(isProved(connected("-+++"), atOnce), "an old one right after the swap").toBe(false);
+    expect(isProved(connected("++-+++"), atOnce)).toBe(false);
+  });
+
+  it("ends no row that a clock which was set back would keep from ending", () => {
+    let evidence = addOutcome(noEvidence(7), { kind: "good" }, NOW + 3_600_000);
+    evidence = connected("+".repeat(41), evidence);
+    expect(isProved(evidence, FULL)).toBe(true);
+  });
+
+  it("counts from zero after a deployment and after an outage, and remembers how often a row has ended", () => {
+    const known = connected(`${"+".repeat(10)}-${"+".repeat(60)}`);
+    expect(isProved(known, FULL)).toBe(true);
+    expect(restartEvidence(known, 7)).toMatchObject({ good: 0, relapses: 1, recent: [] });
+    expect(restartEvidence(known, 8)).toEqual(noEvidence(8));
+    expect(isProved(endRow(known), FULL)).toBe(false);
+  });
+});
+
+describe("a mixed address", () => {
+  it.each([
+    ["an old pair now and then", "++-+++", true],
+    ["a new pair now and then", "--+---", true],
+    ["before the swap", "----", false],
+    ["after the swap", "---+++", false],
+    ["written over", "+++---", false],
+    ["clean", "+++", false],
+    ["not asked", "", false],
+  ])("is told from one that is not: %s", (_, letters, mixed) => {
+    expect(isMixed(connected(letters))).toBe(mixed);
+  });
+
+  it("is clean again when the window of recent connections is", () => {
+    expect(isMixed(connected(`++-${"+".repeat(38)}`))).toBe(true);
+    expect(isMixed(connected(`++-${"+".repeat(39)}`))).toBe(false);
+  });
+
+  it("is described with the share of each certificate, since the new one was first served", () => {
+    const evidence = addOutcome(connected("----++-++-++"), { kind: "wrong", certificate: "serial 0B" }, NOW);
+    expect(sharesOf(evidence)).toEqual([
+      { certificate: OLD, percent: 22 },
+      { certificate: "serial 0B", percent: 11 },
+    ]);
+    const seen: Observation = {
+      ...{ address: "192.0.2.1", port: 443, sni: "www", at: NOW, durationMs: 1, served: null },
+      problem: { code: "verify.stale", message: "serves serial 06" },
+    };
+    expect(problemOf(evidence, seen)).toEqual({
+      code: "verify.mixed",
+      message: "serves 3 certificates: 22 % generation 6, 11 % serial 0B",
+    });
+    expect(problemOf(connected("---"), seen)).toBe(seen.problem);
+  });
+});
+
+describe("what an endpoint takes", () => {
+  const visibility: Readonly<Record<string, Visibility>> = { haproxy: "atOnce", other: "atOnce", nginx: "draining" };
+  const terms = (target: string | null, ...targets: string[]): boolean =>
+    proofTerms(
+      { host: "www", port: 443, sni: "www", target },
+      { targets },
+      (name) => visibility[name] ?? "unknown",
+      FULL,
+    ).atOnce;
+
+  it("follows the target behind it, or the only one", () => {
+    expect(terms("haproxy", "haproxy", "nginx")).toBe(true);
+    expect(terms(null, "haproxy")).toBe(true);
+    expect(terms("nginx", "haproxy", "nginx")).toBe(false);
+    expect(terms(null, "nginx")).toBe(false);
+    expect(terms(null, "bucket")).toBe(false);
+  });
+
+  it("is the full count where any of several targets may answer, since those are several processes", () => {
+    expect(terms(null, "haproxy", "other")).toBe(false);
+  });
+});

@@ -1,0 +1,211 @@
+// Addresses that serve the new pair on some connections and the old one on others, in simulated time.
+import { describe, expect, it } from "vitest";
+import type { Clock } from "../../../src/domain/clock.ts";
+import type { Evidence, Observation } from "../../../src/domain/endpoint.ts";
+import type { Probe } from "../../../src/domain/probe.ts";
+import { isMixed, isProved, type ProofTerms } from "../../../src/renewal/rules/proof.ts";
+import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
+import { type Gathered, gatherEvidence } from "../../../src/renewal/steps/gatherEvidence.ts";
+import { untilDeadline } from "../../../src/renewal/steps/verify.ts";
+import { lookAt } from "../../../src/renewal/watch/observe.ts";
+import { NOW, version } from "../../support/model/facts.ts";
+import { type Random, seeded } from "../../support/model/random.ts";
+
+const SIGNAL = new AbortController().signal;
+const TIMEOUT_MS = 60_000;
+const TERMS: ProofTerms = { ...DEFAULT_SETTINGS.proof, atOnce: false };
+const AT_ONCE: ProofTerms = { ...TERMS, atOnce: true };
+const VERSION = version({ generation: 7 });
+
+type Answer = "new" | "old" | "none";
+
+/** One address in a time of its own. */
+class Address {
+  now = NOW;
+  connections = 0;
+  readonly openedAt: number[] = [];
+  evidence: Evidence | null = null;
+  readonly clock: Clock;
+  readonly #answer: (connection: number) => Answer;
+
+  constructor(answer: (connection: number) => Answer) {
+    this.#answer = answer;
+    this.clock = {
+      now: () => this.now,
+      monotonic: () => this.now,
+      sleep: async (durationMs) => {
+        this.now += durationMs;
+      },
+    };
+  }
+
+  readonly #probe: Probe = {
+    addresses: async ({ host }) => [host],
+    observe: async ({ port, sni }, address) => {
+      this.connections += 1;
+      this.openedAt.push(this.now);
+      const answer = this.#answer(this.connections);
+      const problems = {
+        new: null,
+        old: { code: "verify.stale", message: "serves serial 06" },
+        none: { code: "verify.unreachable", message: "the peer closed the connection" },
+      };
+      return { address, port, sni, at: this.now, durationMs: 1, served: null, problem: problems[answer] };
+    },
+  };
+
+  async verify(terms = TERMS): Promise<Gathered> {
+    return this.#gather(untilDeadline(VERSION, this.clock, TIMEOUT_MS)(this.evidence, terms), terms);
+  }
+
+  async look(terms = TERMS): Promise<Gathered> {
+    return this.#gather(lookAt(VERSION)(this.evidence, terms), terms);
+  }
+
+  async #gather(how: ReturnType<ReturnType<typeof lookAt>>, terms: ProofTerms): Promise<Gathered> {
+    const endpoint = { host: "192.0.2.1", port: 443, sni: "www.example.org", target: null };
+    const nameOf = (_: Observation): string => "generation 6";
+    const aim = { endpoint, address: endpoint.host, version: VERSION, terms, nameOf, ...how };
+    const gathered = await gatherEvidence({ clock: this.clock, probe: this.#probe }, aim, SIGNAL);
+    this.evidence = gathered.evidence;
+    return gathered;
+  }
+}
+
+const every = (nth: number) => (connection: number) => (connection % nth === 0 ? "old" : "new");
+const share = (part: number, random: Random) => () => (random.chance(part) ? "old" : "new");
+
+describe("a mixed address", () => {
+  it("is proved falsely in at most 1 of 100 cases, by verifier and observer together", async () => {
+    const random = seeded(10);
+    let falseProofs = 0;
+    for (let mixture = 0; mixture < 1_000; mixture += 1) {
+      // From the smallest share that is promised to be found up to half of all.
+      const address = new Address(share(mixture % 2 === 0 ? 1 / 8 : 1 / 8 + random.next() * (3 / 8), random));
+      let proved = (await address.verify()).proved;
+      for (let look = 0; look < 20 && !proved; look += 1) {
+        address.now += 60_000;
+        proved = (await address.look()).proved;
+      }
+      falseProofs += proved ? 1 : 0;
+    }
+    expect(falseProofs).toBeLessThanOrEqual(10);
+  }, 60_000);
+
+  it.each([2, 3, 4, 8])("is found where every %ith connection gets the old pair, and is never proved", async (nth) => {
+    const address = new Address(every(nth));
+    const { proved, observation } = await address.verify();
+    expect(proved).toBe(false);
+    expect(observation.problem?.code).toBe("verify.mixed");
+    expect(observation.problem?.message).toMatch(/^serves 2 certificates: \d+ % generation 6$/);
+    for (let look = 0; look < 30; look += 1) {
+      address.now += 60_000;
+      expect((await address.look()).proved).toBe(false);
+    }
+    expect(address.evidence && isMixed(address.evidence)).toBe(true);
+  });
+
+  it("is proved by the observer only with what the verifier would need, added up over looks", async () => {
+    let clean = false;
+    const address = new Address((connection) => (clean || connection % 2 === 0 ? "new" : "old"));
+    await address.verify();
+    clean = true;
+    const before = address.connections;
+    let looks = 0;
+    for (let proved = false; !proved; looks += 1) {
+      address.now += 60_000;
+      ({ proved } = await address.look());
+    }
+    const { evidence } = address;
+    expect(evidence && isProved(evidence, TERMS)).toBe(true);
+    expect(address.connections - before).toBeGreaterThan(40);
+    expect(looks).toBeLessThan(5);
+  });
+
+  it("that was proved by chance is reopened by its first old certificate, and stays open for that look", async () => {
+    let isOld = (_: number): boolean => false;
+    const address = new Address((connection) => (isOld(connection) ? "old" : "new"));
+    expect((await address.verify()).proved).toBe(true);
+    const oldAt = address.connections + 2;
+    isOld = (connection) => connection === oldAt;
+    const reopened = await address.look();
+    expect(reopened.proved).toBe(false);
+    expect(reopened.observation.problem?.code).toBe("verify.mixed");
+    expect(reopened.evidence.relapses).toBe(1);
+  });
+
+  it("is told from an address that somebody has written over", async () => {
+    let written = false;
+    const address = new Address(() => (written ? "old" : "new"));
+    await address.verify();
+    written = true;
+    expect((await address.look()).observation.problem?.code).toBe("verify.stale");
+  });
+});
+
+describe("a healthy address", () => {
+  it("is proved by 40 connections in about four seconds, at most four of them at a time", async () => {
+    const address = new Address(() => "new");
+    expect((await address.verify()).proved).toBe(true);
+    expect(address.connections).toBeGreaterThanOrEqual(40);
+    expect(address.connections).toBeLessThanOrEqual(44);
+    expect(address.now - NOW).toBeGreaterThanOrEqual(4_000);
+    expect(address.now - NOW).toBeLessThan(5_000);
+    const groups = Map.groupBy(address.openedAt, (at) => at);
+    expect(Math.max(...[...groups.values()].map(({ length }) => length))).toBeLessThanOrEqual(4);
+  });
+
+  it("is proved by three connections without waiting where the swap is visible at once", async () => {
+    const address = new Address(() => "new");
+    expect((await address.verify(AT_ONCE)).proved).toBe(true);
+    expect(address.connections).toBe(3);
+    expect(address.now).toBe(NOW);
+  });
+
+  it("loses no evidence to a connection that is reset, and is asked more slowly then", async () => {
+    const address = new Address((connection) => (connection % 5 === 0 ? "none" : "new"));
+    const { proved, evidence } = await address.verify();
+    expect(proved).toBe(true);
+    expect(evidence).toMatchObject({ good: expect.any(Number), relapses: 0 });
+    expect(address.connections).toBeLessThan(60);
+  });
+
+  it("is proved while old workers of a reload still answer for a second and a half", async () => {
+    const address: Address = new Address((connection) =>
+      address.now - NOW < 1_500 && connection % 3 === 0 ? "old" : "new",
+    );
+    expect((await address.verify()).proved).toBe(true);
+    expect(address.now - NOW).toBeLessThan(10_000);
+  });
+
+  it("costs one look a few connections once it is proved", async () => {
+    const address = new Address(() => "new");
+    await address.verify();
+    const before = address.connections;
+    expect((await address.look()).proved).toBe(true);
+    expect(address.connections - before).toBe(3);
+  });
+});
+
+describe("an address that stops answering", () => {
+  it("fails by the deadline, and takes the full count when it answers again", async () => {
+    let down = true;
+    const address = new Address(() => (down ? "none" : "new"));
+    const failed = await address.verify();
+    expect(failed).toMatchObject({ proved: false, observation: { problem: { code: "verify.unreachable" } } });
+    expect(address.now - NOW).toBeGreaterThanOrEqual(TIMEOUT_MS);
+    down = false;
+    const before = address.connections;
+    expect((await address.look()).proved).toBe(true);
+    expect(address.connections - before).toBeGreaterThanOrEqual(40);
+  });
+
+  it("ends its row when a whole look was not answered: another process may answer next", async () => {
+    let down = false;
+    const address = new Address(() => (down ? "none" : "new"));
+    await address.verify();
+    down = true;
+    expect((await address.look()).proved).toBe(false);
+    expect(address.evidence).toMatchObject({ good: 0 });
+  });
+});

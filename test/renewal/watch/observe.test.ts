@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Probe } from "../../../src/domain/probe.ts";
+import type { Context } from "../../../src/renewal/context.ts";
+import { configure } from "../../../src/renewal/plan/configure.ts";
+import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
+import { deploy } from "../../../src/renewal/steps/deploy.ts";
+import { issue } from "../../../src/renewal/steps/issue.ts";
+import { verify } from "../../../src/renewal/steps/verify.ts";
+import { observeDue } from "../../../src/renewal/watch/observe.ts";
+import { modelCertificate, NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
+
+const MINUTE_MS = 60_000;
+const ENDPOINT = { host: "a", port: 443, sni: "www.example.org", target: "a" };
+const WWW = modelCertificate("www", { targets: ["a"], endpoints: [ENDPOINT], verifyTimeoutMs: 5_000 });
+
+let bench: Workbench;
+let context: Context;
+/** What the address answers to its n-th connection. */
+let isOld: (connection: number) => boolean;
+let connections: number;
+
+beforeEach(async () => {
+  bench = await Workbench.open([WWW]);
+  isOld = () => false;
+  connections = 0;
+  const observe: Probe["observe"] = async ({ port, sni }, address) => {
+    connections += 1;
+    const problem = isOld(connections) ? { code: "verify.stale", message: "serves serial 00" } : null;
+    return { address, port, sni, at: bench.now, durationMs: 1, served: null, problem };
+  };
+  const settings = { ...bench.context.settings, proof: DEFAULT_SETTINGS.proof };
+  context = { ...bench.context, settings, probe: { addresses: async ({ host }) => [host], observe } };
+});
+afterEach(() => bench[Symbol.asyncDispose]());
+
+async function renew(): Promise<void> {
+  await configure(context, NO_SIGNAL);
+  await planDue(context, NO_SIGNAL);
+  for (let job = bench.jobs.shift(); job !== undefined; job = bench.jobs.shift()) {
+    if (job.kind === "issue") await issue(context, job.renewalId, NO_SIGNAL);
+    if (job.kind === "deploy") await deploy(context, job.renewalId, job.target, NO_SIGNAL);
+    if (job.kind === "verify") await verify(context, job.renewalId, NO_SIGNAL);
+  }
+}
+
+async function look(): Promise<void> {
+  const at = (await bench.store.certificates.get("www"))?.nextObservationAt ?? bench.now;
+  bench.now = Math.max(bench.now, at);
+  await observeDue(context, NO_SIGNAL);
+}
+
+async function facts() {
+  const { store } = bench;
+  const [status] = await store.observations.statuses("www");
+  return {
+    state: (await bench.renewal("www")).state,
+    status,
+    record: await store.certificates.get("www"),
+    version: await store.versions.latest("www"),
+    events: await store.events.list({
+      certificate: "www",
+      types: ["verify.stale", "verify.converged", "certificate.expiring"],
+      limit: 100,
+    }),
+  };
+}
+
+describe("observing after a failed verification", () => {
+  it("does not take lucky handshakes for success, and looks every minute while the address is mixed", async () => {
+    isOld = (connection) => connection % 8 === 0;
+    await renew();
+    expect(await facts()).toMatchObject({
+      state: "failed",
+      record: { failures: 1, lastErrorCode: "verify.mixed" },
+      status: {
+        proved: false,
+        errorCode: "verify.mixed",
+        errorMessage: expect.stringMatching(/serves 2 certificates: 1\d % another certificate/),
+      },
+    });
+    for (let looks = 0; looks < 20; looks += 1) {
+      const before = bench.now;
+      await look();
+      expect(bench.now - before).toBeLessThan(2 * MINUTE_MS);
+      const found = await facts();
+      expect(found.status).toMatchObject({ proved: false, errorCode: "verify.mixed" });
+      expect(found.version?.verifiedAt).toBeNull();
+      expect(found.record?.failures).toBe(1);
+    }
+  });
+
+  it("proves the version and clears the failure once the rule is met", async () => {
+    isOld = (connection) => connection % 2 === 0;
+    await renew();
+    isOld = () => false;
+    for (let looks = 0; looks < 5 && (await facts()).version?.verifiedAt === null; looks += 1) await look();
+    expect(await facts()).toMatchObject({
+      status: { proved: true, errorCode: null },
+      record: { failures: 0, lastErrorCode: null },
+      version: { verifiedAt: expect.any(Number) },
+    });
+  });
+});
+
+describe("observing a proved address", () => {
+  it("reopens the case at one late old certificate: an event, a status, and drift", async () => {
+    await renew();
+    expect(await facts()).toMatchObject({ state: "succeeded", status: { proved: true } });
+    const late = connections + 2;
+    isOld = (connection) => connection === late;
+    await look();
+    const { status, events } = await facts();
+    expect(status).toMatchObject({ proved: false, errorCode: "verify.mixed" });
+    expect(events.map(({ type }) => type)).toEqual(["verify.converged", "verify.stale"]);
+    expect(events.at(-1)?.detail).toMatchObject({ code: "verify.mixed" });
+    await planDue(context, NO_SIGNAL);
+    expect(await bench.renewal("www")).toMatchObject({ reason: "drift", generation: 1 });
+  });
+
+  it("adds to the evidence look by look, and keeps it in the database", async () => {
+    await renew();
+    const good = async () => (await bench.store.observations.observations("www"))[0]?.evidence?.good ?? 0;
+    const before = await good();
+    expect(before).toBeGreaterThanOrEqual(40);
+    await look();
+    await look();
+    expect(await good()).toBe(before + 6);
+  });
+});
