@@ -4,6 +4,7 @@ import { DATABASE_DRILLS } from "./databaseDrills.ts";
 import { DISK_DRILLS } from "./diskDrills.ts";
 import type { Drill } from "./drill.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
+import { MIXTURE_DRILLS } from "./mixtureDrills.ts";
 import { NETWORK_DRILLS } from "./networkDrills.ts";
 import { REDIS_DRILLS } from "./redisDrills.ts";
 import { SWAP_DRILLS } from "./swapDrills.ts";
@@ -17,5 +18,6 @@ export const DRILLS: readonly Drill[] = [
   ...NETWORK_DRILLS,
   ...DATABASE_DRILLS,
   ...CLOCK_DRILLS,
+  ...MIXTURE_DRILLS,
   ...SWAP_DRILLS,
 ];

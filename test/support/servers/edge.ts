@@ -24,6 +24,8 @@ export interface Edge extends AsyncDisposable {
   overwrite(certificate: string, pair: ServedPair): Promise<void>;
   /** By certificate: what the server shows in the file's place, as one that was never reloaded does. */
   readonly stuck: Map<string, ServedPair>;
+  /** By certificate: what every n-th connection gets in the file's place, as from one node of several. */
+  readonly mixed: Map<string, { readonly pair: ServedPair; readonly every: number }>;
   /** Certificates whose handshakes are cut off. */
   readonly down: Set<string>;
   /** Nothing can be written there for this certificate, until `unblock`. What is served goes on. */
@@ -45,12 +47,19 @@ export async function startEdge(name: string): Promise<Edge> {
     return (await read(folder(certificate))) ?? read(`${folder(certificate)}.away`);
   };
   const stuck = new Map<string, ServedPair>();
+  const mixed = new Map<string, { readonly pair: ServedPair; readonly every: number }>();
+  const connections = new Map<string, number>();
   const down = new Set<string>();
   const contextFor = async (serverName: string): Promise<SecureContext> => {
     const [certificate = ""] = serverName.split(".");
     if (down.has(certificate)) throw new Error(`${certificate} is down`);
     const instead = stuck.get(certificate);
     if (instead !== undefined) return createSecureContext({ cert: instead.certPem, key: instead.keyPem });
+    const connection = (connections.get(certificate) ?? 0) + 1;
+    connections.set(certificate, connection);
+    const other = mixed.get(certificate);
+    if (other !== undefined && connection % other.every === 0)
+      return createSecureContext({ cert: other.pair.certPem, key: other.pair.keyPem });
     const pem = await fileOf(certificate);
     if (pem === null) throw new Error(`no file for ${certificate}`);
     return createSecureContext({ cert: pem, key: pem });
@@ -89,6 +98,7 @@ export async function startEdge(name: string): Promise<Edge> {
       await writeFile(join(folder(certificate), "pair.pem"), keyPem + certPem);
     },
     stuck,
+    mixed,
     down,
     async block(certificate) {
       await rename(folder(certificate), `${folder(certificate)}.away`).catch(() => {});
