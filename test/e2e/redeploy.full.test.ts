@@ -69,37 +69,6 @@ describe("renewd deploy", () => {
 });
 
 describe("what endpoints serve between renewals", () => {
-  it("is looked at, and a file that somebody wrote over is mended with no order and only where it was", async () => {
-    const { system, edge } = stages;
-    const orders = system.orders();
-    const before = await stages.reaches("drift", "succeeded");
-    await edge("b").overwrite("drift", await foreignPair("drift"));
-    expect(await stages.after("drift", before)).toMatchObject({
-      ...{ state: "succeeded", reason: "drift", generation: 1, trigger: "planner" },
-      reasonDetail: expect.stringMatching(/^not served at drift\.example\.org@127\.0\.0\.1:\d+$/),
-    });
-    await expectServed("drift", 1, ["a", "b"]);
-    expect((await deploys("drift")).toSorted()).toEqual(["a", "b", "b"]);
-    expect(system.orders()).toBe(orders);
-  });
-
-  it("is mended as well while another target of the certificate is down", async () => {
-    const { edge } = stages;
-    await edge("a").block("drift");
-    expect(await stages.ended(await stages.force("drift"))).toMatchObject({ state: "failed" });
-    await expectServed("drift", 2, ["b"]);
-    await edge("b").overwrite("drift", await foreignPair("drift"));
-    const { leaf } = await stages.version("drift", 2);
-    await until("b to serve generation 2 again", async () =>
-      (await edge("b").serves("drift")) === leaf.fingerprint ? true : null,
-    );
-    await expectServed("drift", 1, ["a"]);
-    await edge("a").unblock("drift");
-    await until("a to serve generation 2", async () =>
-      (await edge("a").serves("drift")) === leaf.fingerprint ? true : null,
-    );
-  });
-
   it("is no reason to deploy where nothing answers, and is green again when it does", async () => {
     const { edge, system } = stages;
     edge("a").down.add("down");
@@ -152,16 +121,6 @@ describe("what endpoints serve between renewals", () => {
 });
 
 describe("targets are independent", () => {
-  it("one added later gets the pair that exists at once", async () => {
-    const { system } = stages;
-    const orders = system.orders();
-    const before = await stages.reaches("grows", "succeeded");
-    await stages.reconfigure({ certificates: certificates({ grows: on("grows", ["a", "b"]) }) });
-    expect(await stages.after("grows", before)).toMatchObject({ state: "succeeded", reason: "drift", generation: 1 });
-    await expectServed("grows", 1, ["a", "b"]);
-    expect(system.orders()).toBe(orders);
-  });
-
   it("one that is down never stops another; status says partial, who and since when, and each is tried again by itself", async () => {
     const { edge, run } = stages;
     await edge("a").block("partial");

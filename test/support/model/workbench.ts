@@ -94,6 +94,12 @@ export class Workbench implements AsyncDisposable {
     }
   }
 
+  target(name: string): ModelTarget {
+    const found = this.targets.get(name);
+    if (found === undefined) throw new Error(`there is no target ${name}`);
+    return found;
+  }
+
   async renewal(name: string): Promise<Renewal> {
     const [newest] = await this.store.renewals.list({ certificate: name, limit: 1 });
     if (newest === undefined) throw new Error(`nothing was planned for ${name}`);
@@ -105,11 +111,7 @@ export class Workbench implements AsyncDisposable {
       this.now += durationMs;
     };
     const clock = { now: () => this.now, monotonic: () => this.now, sleep };
-    const target = (name: string): ModelTarget => {
-      const found = this.targets.get(name);
-      if (found === undefined) throw new Error(`there is no target ${name}`);
-      return found;
-    };
+    const target = (name: string): ModelTarget => this.target(name);
     const ca = new ModelCa(clock.now, seeded(1), async () => "any");
     return {
       store: this.store,
