@@ -251,6 +251,12 @@ export const ERRORS = {
     retry: "never",
     action: "Provide the master key this database was created with.",
   },
+  "store.altered": {
+    class: "configuration",
+    retry: "never",
+    action:
+      "Run `renewd audit verify`: it names each row that was changed behind renewd's back. Restore a backup, and find out who can write to the database.",
+  },
   "backup.file": {
     class: "configuration",
     retry: "never",

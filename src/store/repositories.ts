@@ -73,7 +73,7 @@ function ports(
   events: EventStore,
 ): Omit<Store, "transaction" | "serverTime" | "close"> {
   return {
-    certificates: certificateStore(db),
+    certificates: certificateStore(db, vault),
     versions: versionStore(db, vault),
     renewals: renewalStore(db, database.dialect, vault),
     deployments: deploymentStore(db),
@@ -81,9 +81,9 @@ function ports(
     renewalInfos: renewalInfoStore(db),
     crls: crlStore(db),
     events,
-    challenges: challengeStore(db),
+    challenges: challengeStore(db, vault),
     accounts: accountStore(db, vault),
-    replacements: replacementStore(db),
+    replacements: replacementStore(db, vault),
     cursors: cursorStore(db),
     ledger: ledgerStore(db, database.dialect),
   };

@@ -15,21 +15,25 @@ export type Dialect = "sqlite" | "postgresql";
 type Flag = number;
 /** JSON as text: the same in both dialects, read back through `json.ts`. */
 type Json = string;
+/** See `rowSeal.ts`. Null only where somebody else wrote the row, or in challenges of an older release. */
+interface Sealed {
+  seal: string | null;
+}
 
 /**
  * The tables as queries see them. Columns are snake_case in SQL and camelCase here (Kysely's CamelCasePlugin), so a
  * row without JSON or sealed columns is the domain's record itself.
  */
 export interface Schema {
-  certificates: CertificateRecord;
+  certificates: CertificateRecord & Sealed;
   versions: Omit<Version, "leaf" | "chainPem" | "droppedNames"> & {
     leaf: Json;
     chainPem: Json;
     droppedNames: Json | null;
     sealedKey: string;
-  };
+  } & Sealed;
   /** The order's state lives on the renewal's row so that one statement can compare the fence and write it. */
-  renewals: Renewal & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
+  renewals: Renewal & Sealed & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
   deployments: Omit<Deployment, "exhausted" | "receipt"> & { exhausted: Flag; receipt: Json | null };
   endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag };
   observations: { certificate: string; endpoint: string; address: string; body: Json; evidence: Json | null };
@@ -40,7 +44,7 @@ export interface Schema {
   historyHead: { id: number; firstSealed: number; last: number; seal: string };
   /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
   orderScopes: { scope: string; renewalId: string };
-  challenges: { token: string; keyAuthorization: string; expiresAt: number };
+  challenges: { token: string; keyAuthorization: string; expiresAt: number } & Sealed;
   accounts: {
     issuer: string;
     directory: string;
@@ -48,11 +52,11 @@ export interface Schema {
     sealedKey: string;
     sealedPendingKey: string | null;
     contactDigest: string | null;
-  };
+  } & Sealed;
   ledger: Bucket;
   reservations: Reservation & { renewalId: string };
-  replacements: Replacement;
-  replacementMembers: ReplacementMember;
+  replacements: Replacement & Sealed;
+  replacementMembers: ReplacementMember & Sealed;
   crls: { url: string; nextFetchAt: number };
   channelCursors: ChannelCursor;
   meta: { name: string; value: string };

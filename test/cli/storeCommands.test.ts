@@ -2,6 +2,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { backToFirstSchema } from "../store/olderSchema.ts";
 import { DAY_MS, renewal, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation, runCaptured } from "../support/system/installation.ts";
 import { startRenewd } from "../support/system/renewd.ts";
@@ -52,34 +53,7 @@ describe("renewd store migrate", () => {
   });
 
   test("brings an older database up to date with all it holds", async () => {
-    using database = new DatabaseSync(at("data/renewd.db"));
-    database.exec(
-      "delete from kysely_migration where name <> '0001-initial'; alter table certificates drop column restored_at",
-    );
-    database.exec("alter table certificates drop column generation_floor; alter table renewals drop column issuer");
-    database.exec(
-      "drop index certificates_next_observation_at; alter table certificates drop column next_observation_at",
-    );
-    database.exec("drop index certificates_next_rehearsal_at; alter table certificates drop column next_rehearsal_at");
-    database.exec(
-      "alter table certificates drop column rehearsal_problem; drop index certificates_expiry_warning_at; alter table certificates drop column expiry_warning_at; alter table events drop column seal",
-    );
-    database.exec("alter table versions drop column revoked_at; alter table versions drop column dropped_names");
-    database.exec(
-      "alter table accounts drop column sealed_pending_key; alter table accounts drop column contact_digest",
-    );
-    for (const table of [
-      "ledger",
-      "reservations",
-      "replacements",
-      "replacement_members",
-      "renewal_infos",
-      "order_scopes",
-      "channel_cursors",
-      "crls",
-      "history_head",
-    ])
-      database.exec(`drop table ${table}`);
+    await backToFirstSchema(at("data/renewd.db"), at("scratch.db"));
     expect(await installation.run("store", "migrate")).toMatchObject({
       code: 0,
       stdout: expect.stringContaining("schema version 1 → "),

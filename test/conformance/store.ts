@@ -14,6 +14,7 @@ import { processTests } from "../store/processTests.ts";
 import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 import { replacementTests } from "../store/replacementTests.ts";
+import { sealTests } from "../store/sealTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
 export interface StoreBackend {
@@ -77,6 +78,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     ledgerTests(bench);
     replacementTests(bench);
     cursorTests(bench);
+    sealTests(bench);
     processTests(bench);
   });
 }

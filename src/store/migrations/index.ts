@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Db, Dialect } from "../schema.ts";
+import type { Vault } from "../vault.ts";
 import { initial } from "./0001-initial.ts";
 import { restored } from "./0002-restored.ts";
 import { budgetsAndCampaigns } from "./0003-budgets-and-campaigns.ts";
@@ -14,9 +15,10 @@ import { expiryWarnings } from "./0009-expiry-warnings.ts";
 import { replacementWaves } from "./0010-replacement-waves.ts";
 import { replacementNames } from "./0011-replacement-names.ts";
 import { evidence } from "./0012-evidence.ts";
+import { rowSeals } from "./0014-sealed-rows.ts";
 
 /** In order; a released migration never changes. */
-const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
+const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
   "0001-initial": initial,
   "0002-restored": restored,
   "0003-budgets-and-campaigns": budgetsAndCampaigns,
@@ -29,33 +31,34 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect) => Migration>> = {
   "0010-replacement-waves": replacementWaves,
   "0011-replacement-names": replacementNames,
   "0012-evidence": evidence,
+  "0014-sealed-rows": (_, vault) => rowSeals(vault),
 };
 
 /** How many migrations this release knows. */
 export const schemaVersion = Object.keys(MIGRATIONS).length;
 
 /** Brings the tables to this release's schema; returns the version they had. Several processes may call it at once. */
-export async function migrate(db: Db, dialect: Dialect): Promise<number> {
+export async function migrate(db: Db, dialect: Dialect, vault: Vault): Promise<number> {
   // This check takes no lock: a command that only reads can start while another process writes.
-  const known = await migratorFor(db, dialect).getMigrations();
+  const known = await migratorFor(db, dialect, vault).getMigrations();
   const before = known.filter(({ executedAt }) => executedAt !== undefined).length;
   if (before > 0) await refuseNewer(db);
   if (before === known.length) return before;
   // SQLite: the whole run is one immediate transaction. PostgreSQL: Kysely takes an advisory lock and its own
   // transaction. It must not get ours: when two processes start at once, creating its tables may fail and is retried.
-  await (dialect === "sqlite" ? db.transaction().execute((trx) => run(trx, dialect)) : run(db, dialect));
+  await (dialect === "sqlite" ? db.transaction().execute((trx) => run(trx, dialect, vault)) : run(db, dialect, vault));
   return before;
 }
 
-function migratorFor(db: Db, dialect: Dialect): Migrator {
+function migratorFor(db: Db, dialect: Dialect, vault: Vault): Migrator {
   const migrations = Object.fromEntries(
-    Object.entries(MIGRATIONS).map(([name, migration]) => [name, migration(dialect)]),
+    Object.entries(MIGRATIONS).map(([name, migration]) => [name, migration(dialect, vault)]),
   );
   return new Migrator({ db, provider: { getMigrations: async () => migrations } });
 }
 
-async function run(db: Db, dialect: Dialect): Promise<void> {
-  const { error } = await migratorFor(db, dialect).migrateToLatest();
+async function run(db: Db, dialect: Dialect, vault: Vault): Promise<void> {
+  const { error } = await migratorFor(db, dialect, vault).migrateToLatest();
   if (error !== undefined) throw toRenewalError(error);
 }
 

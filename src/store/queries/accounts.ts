@@ -1,5 +1,6 @@
 import { RenewalError } from "../../domain/errors.ts";
 import type { Account, Accounts } from "../../domain/issuer.ts";
+import { isIntact, sealStored, withSeal } from "../rowSeal.ts";
 import { atomically, type Db } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 
@@ -15,7 +16,9 @@ export function accountStore(db: Db, vault: Vault): Accounts {
       .where("directory", "=", directory)
       .executeTakeFirst();
     if (row === undefined) return null;
-    const { url, contactDigest, sealedKey, sealedPendingKey } = row;
+    const { contactDigest, sealedKey, sealedPendingKey } = row;
+    // The CA says the URL again when asked with the account's key.
+    const url = isIntact(vault, "accounts", row) ? row.url : null;
     const pendingKey = sealedPendingKey === null ? null : vault.open(pendingKeyOf(issuer, directory), sealedPendingKey);
     return { url, privateKey: vault.open(keyOf(issuer, directory), sealedKey), pendingKey, contactDigest };
   };
@@ -25,9 +28,10 @@ export function accountStore(db: Db, vault: Vault): Accounts {
     get: (issuer, directory) => get(db, issuer, directory),
     async create(issuer, directory, privateKey) {
       const sealedKey = vault.seal(keyOf(issuer, directory), privateKey);
+      const row = { issuer, directory, url: null, sealedKey, sealedPendingKey: null, contactDigest: null };
       await db
         .insertInto("accounts")
-        .values({ issuer, directory, url: null, sealedKey, sealedPendingKey: null, contactDigest: null })
+        .values(withSeal(vault, "accounts", row))
         .onConflict((conflict) => conflict.doNothing())
         .execute();
       const account = await get(db, issuer, directory);
@@ -35,9 +39,11 @@ export function accountStore(db: Db, vault: Vault): Accounts {
         throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was created`);
       return account;
     },
-    async setUrl(issuer, directory, url) {
-      await update(db, issuer, directory).set({ url }).execute();
-    },
+    setUrl: (issuer, directory, url) =>
+      atomically(db, async (trx) => {
+        await update(trx, issuer, directory).set({ url }).execute();
+        await sealStored(trx, vault, "accounts", { issuer, directory });
+      }),
     async setPendingKey(issuer, directory, key) {
       const sealedPendingKey = vault.seal(pendingKeyOf(issuer, directory), key);
       await update(db, issuer, directory).set({ sealedPendingKey }).execute();

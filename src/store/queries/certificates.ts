@@ -2,7 +2,9 @@ import type { ExpressionBuilder } from "kysely";
 import { type Certificate, type CertificateRecord, QUARANTINED } from "../../domain/certificate.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { CertificateStore, DueClaim } from "../../domain/store.ts";
+import { changeSealed, isIntact, SEALED, sealStored, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
+import type { Vault } from "../vault.ts";
 
 /** New or changed: due now, earlier failures no longer count. */
 const resetState = (now: number) =>
@@ -39,20 +41,49 @@ function changedTo(digest: string, now: number) {
   };
 }
 
+const PAUSE = SEALED.certificates.columns;
+
+interface Writer {
+  readonly trx: Db;
+  readonly vault: Vault;
+}
+
+/** A pause that nobody with the master key asked for keeps nothing from being renewed. */
+function toRecord(vault: Vault, row: Schema["certificates"]): CertificateRecord {
+  const { seal: _, ...record } = row;
+  if (row.pausedAt === null || isIntact(vault, "certificates", row)) return record;
+  return { ...record, pausedAt: null, pausedUntil: null, pausedReason: null };
+}
+
+function all(vault: Vault, rows: readonly Schema["certificates"][]): CertificateRecord[] {
+  return rows.map((row) => toRecord(vault, row));
+}
+
 /** SQLite takes 32,766 parameters in one statement. */
 const INSERT_ROWS_MAX = 1_000;
 
-export function certificateStore(db: Db): CertificateStore {
+export function certificateStore(db: Db, vault: Vault): CertificateStore {
   return {
-    sync: (certificates, now) => atomically(db, (trx) => sync(trx, certificates, now)),
+    sync: (certificates, now) => atomically(db, (trx) => sync({ trx, vault }, certificates, now)),
     async get(name) {
-      return (await db.selectFrom("certificates").selectAll().where("name", "=", name).executeTakeFirst()) ?? null;
+      const row = await db.selectFrom("certificates").selectAll().where("name", "=", name).executeTakeFirst();
+      return row === undefined ? null : toRecord(vault, row);
     },
-    list: () => db.selectFrom("certificates").selectAll().orderBy("name").execute(),
-    due: (now, limit) => dueCertificates(db, now, limit).execute(),
+    list: async () => all(vault, await db.selectFrom("certificates").selectAll().orderBy("name").execute()),
+    due: async (now, limit) => all(vault, await dueCertificates(db, now, limit).execute()),
     async update(name, patch) {
       if (Object.values(patch).every((value) => value === undefined)) return;
-      await db.updateTable("certificates").set(patch).where("name", "=", name).execute();
+      const write = async (to: Db): Promise<void> => {
+        await to.updateTable("certificates").set(patch).where("name", "=", name).execute();
+      };
+      if (PAUSE.every((column) => patch[column] === undefined)) return write(db);
+      // A pause is written whole, whatever was there before.
+      if (PAUSE.some((column) => patch[column] === undefined))
+        return changeSealed(db, vault, { table: "certificates", key: { name } }, write);
+      await atomically(db, async (trx) => {
+        await write(trx);
+        await sealStored(trx, vault, "certificates", { name });
+      });
     },
     async moveCheck({ name, digest, nextCheckAt: from }, to) {
       const update = db
@@ -63,14 +94,10 @@ export function certificateStore(db: Db): CertificateStore {
       const { numUpdatedRows } = await update.where("nextCheckAt", from === null ? "is" : "=", from).executeTakeFirst();
       return numUpdatedRows === 1n;
     },
-    expiring: (now, limit) =>
-      db
-        .selectFrom("certificates")
-        .selectAll()
-        .where("expiryWarningAt", "<=", now)
-        .orderBy("expiryWarningAt")
-        .limit(limit)
-        .execute(),
+    async expiring(now, limit) {
+      const nearing = db.selectFrom("certificates").selectAll().where("expiryWarningAt", "<=", now);
+      return all(vault, await nearing.orderBy("expiryWarningAt").limit(limit).execute());
+    },
     async moveExpiryWarning(name, from, to) {
       const update = db.updateTable("certificates").set({ expiryWarningAt: to }).where("name", "=", name);
       const { numUpdatedRows } = await update
@@ -125,7 +152,7 @@ export function dueCertificates(db: Db, now: number, limit: number) {
  * process reports each change. Names are locked in order, so they cannot deadlock.
  */
 async function sync(
-  trx: Db,
+  { trx, vault }: Writer,
   certificates: readonly Certificate[],
   now: number,
 ): Promise<{ added: string[]; changed: string[]; removed: string[] }> {
@@ -139,14 +166,14 @@ async function sync(
   const wanted = new Map(certificates.map(({ name, digest }) => [name, digest]));
   const names = [...new Set([...known.keys(), ...wanted.keys()])].sort();
   const unknown = names.filter((name) => !known.has(name));
-  const added: string[] = await insert(trx, unknown, wanted, now);
+  const added: string[] = await insert({ trx, vault }, unknown, wanted, now);
   const changed: string[] = [];
   const removed: string[] = [];
   for (const name of names) {
     const change = difference(known.get(name), wanted.get(name));
     const digest = wanted.get(name) ?? "";
-    if (change === "returned" && (await comeBack(trx, name, digest, now))) added.push(name);
-    if (change === "changed" && (await renew(trx, name, digest, now))) changed.push(name);
+    if (change === "returned" && (await comeBack({ trx, vault }, name, digest, now))) added.push(name);
+    if (change === "changed" && (await renew({ trx, vault }, name, digest, now))) changed.push(name);
     if (change === "removed" && (await remove(trx, name, now))) removed.push(name);
   }
   return { added: added.sort(), changed, removed };
@@ -164,7 +191,7 @@ function difference(
 
 /** Returns the names that were new. */
 async function insert(
-  trx: Db,
+  { trx, vault }: Writer,
   names: readonly string[],
   wanted: ReadonlyMap<string, string>,
   now: number,
@@ -186,7 +213,8 @@ async function insert(
   for (let from = 0; from < names.length; from += INSERT_ROWS_MAX) {
     const rows = names
       .slice(from, from + INSERT_ROWS_MAX)
-      .map((name) => ({ name, digest: wanted.get(name) ?? "", ...resetState(now), ...fresh, ...never }));
+      .map((name) => ({ name, digest: wanted.get(name) ?? "", ...resetState(now), ...fresh, ...never }))
+      .map((row) => withSeal(vault, "certificates", row));
     const returned = await trx
       .insertInto("certificates")
       .values(rows)
@@ -198,25 +226,29 @@ async function insert(
   return inserted;
 }
 
-async function comeBack(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
-  const result = await trx
-    .updateTable("certificates")
-    .set(changedTo(digest, now))
-    .where("name", "=", name)
-    .where("removedAt", "is not", null)
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
+function comeBack({ trx, vault }: Writer, name: string, digest: string, now: number): Promise<boolean> {
+  return changeSealed(trx, vault, { table: "certificates", key: { name } }, async () => {
+    const result = await trx
+      .updateTable("certificates")
+      .set(changedTo(digest, now))
+      .where("name", "=", name)
+      .where("removedAt", "is not", null)
+      .executeTakeFirst();
+    return result.numUpdatedRows === 1n;
+  });
 }
 
-async function renew(trx: Db, name: string, digest: string, now: number): Promise<boolean> {
-  const result = await trx
-    .updateTable("certificates")
-    .set(changedTo(digest, now))
-    .where("name", "=", name)
-    .where("removedAt", "is", null)
-    .where("digest", "!=", digest)
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
+function renew({ trx, vault }: Writer, name: string, digest: string, now: number): Promise<boolean> {
+  return changeSealed(trx, vault, { table: "certificates", key: { name } }, async () => {
+    const result = await trx
+      .updateTable("certificates")
+      .set(changedTo(digest, now))
+      .where("name", "=", name)
+      .where("removedAt", "is", null)
+      .where("digest", "!=", digest)
+      .executeTakeFirst();
+    return result.numUpdatedRows === 1n;
+  });
 }
 
 async function remove(trx: Db, name: string, now: number): Promise<boolean> {

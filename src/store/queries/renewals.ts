@@ -1,8 +1,12 @@
 import { type SqlBool, sql } from "kysely";
+import { RenewalError } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { OrderState } from "../../domain/issuer.ts";
 import { isClaimable, leaseUntilMax } from "../../domain/lease.ts";
 import { ACTIVE_STATES } from "../../domain/renewal.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { DuePage, RenewalFilter, RenewalStore } from "../../domain/store.ts";
+import { changeSealed, isIntact, SEALED, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 
@@ -33,13 +37,15 @@ const COLUMNS = [
 /** Literals, not parameters: a partial index is used only if the query text implies its condition. */
 const IS_ACTIVE = sql<SqlBool>`state in (${sql.join(ACTIVE_STATES.map((state) => sql.lit(state)))})`;
 
+const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
+
 export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalStore {
   const byId = (id: string) => db.selectFrom("renewals").select(COLUMNS).where("id", "=", id);
   return {
     async insert(renewal) {
       const result = await db
         .insertInto("renewals")
-        .values({ ...renewal, sealedKey: null, orderUrl: null, csr: null })
+        .values({ ...withSeal(vault, "renewals", { ...renewal }), sealedKey: null, orderUrl: null, csr: null })
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirst();
       return result.numInsertedOrUpdatedRows === 1n;
@@ -58,15 +64,19 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
     },
     list: (filter) => list(db, filter),
     due: (now, page) => dueRenewals(db, now, page).execute(),
-    claim: (id, now, leaseMs) => claim(db, id, now, leaseMs),
-    async update(id, fence, patch) {
-      const result = await db
-        .updateTable("renewals")
-        .set({ ...patch, fence })
-        .where("id", "=", id)
-        .where("fence", "=", fence)
-        .executeTakeFirst();
-      return result.numUpdatedRows === 1n;
+    claim: (id, now, leaseMs) => claim({ db, vault }, id, now, leaseMs),
+    update(id, fence, patch) {
+      const write = async (to: Db): Promise<boolean> => {
+        const result = await to
+          .updateTable("renewals")
+          .set({ ...patch, fence })
+          .where("id", "=", id)
+          .where("fence", "=", fence)
+          .executeTakeFirst();
+        return result.numUpdatedRows === 1n;
+      };
+      const sealed = Object.keys(patch).some((column) => SEALED_COLUMNS.has(column));
+      return sealed ? changeSealed(db, vault, { table: "renewals", key: { id } }, write) : write(db);
     },
     occupy: (scope, id, now) => atomically(db, (trx) => occupy(trx, scope, id, now)),
     async orderState(id) {
@@ -76,10 +86,13 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
         .where("id", "=", id)
         .executeTakeFirst();
       const sealed = row?.sealedKey ?? null;
+      const hasUrl = (row?.orderUrl ?? null) !== null;
+      const orderUrl = unseal(vault, orderIdentity(id, "url"), row?.orderUrl ?? null);
       return {
         privateKey: sealed === null ? null : vault.open(keyIdentity(id), sealed),
-        orderUrl: row?.orderUrl ?? null,
-        csr: row?.csr ?? null,
+        orderUrl,
+        // Both belong to one order.
+        csr: (orderUrl === null) === hasUrl ? null : unseal(vault, orderIdentity(id, "csr"), row?.csr ?? null),
       };
     },
     saveOrderState: (id, fence, state) => saveOrderState(db, vault, id, fence, state),
@@ -123,15 +136,19 @@ function list(db: Db, filter: RenewalFilter) {
 }
 
 /** Compare-and-set: one claimant gets the row. The sweep returns when the lease ends, as the claimant may die. */
-async function claim(db: Db, id: string, now: number, leaseMs: number) {
+async function claim(
+  { db, vault }: { readonly db: Db; readonly vault: Vault },
+  id: string,
+  now: number,
+  leaseMs: number,
+) {
   const leaseUntil = now + leaseMs;
-  const seen = await db
-    .selectFrom("renewals")
-    .select(["fence", "leaseUntil", "openClaims"])
-    .where("id", "=", id)
-    .where(IS_ACTIVE)
-    .executeTakeFirst();
+  const seen = await db.selectFrom("renewals").selectAll().where("id", "=", id).where(IS_ACTIVE).executeTakeFirst();
   if (seen === undefined || !isClaimable(seen, id, now, leaseMs)) return null;
+  if (!isIntact(vault, "renewals", seen)) {
+    await cancelAltered(db, seen, now);
+    return null;
+  }
   const row = await db
     .updateTable("renewals")
     .set((current) => ({
@@ -196,12 +213,49 @@ async function saveOrderState(
     .$if(privateKey !== undefined, (query) =>
       query.set({ sealedKey: privateKey ? vault.seal(keyIdentity(id), privateKey) : null }),
     )
-    .$if(orderUrl !== undefined, (query) => query.set({ orderUrl: orderUrl ?? null }))
-    .$if(csr !== undefined, (query) => query.set({ csr: csr ?? null }))
+    .$if(orderUrl !== undefined, (query) =>
+      query.set({ orderUrl: orderUrl ? vault.seal(orderIdentity(id, "url"), new Secret(orderUrl)) : null }),
+    )
+    .$if(csr !== undefined, (query) =>
+      query.set({ csr: csr ? vault.seal(orderIdentity(id, "csr"), new Secret(csr)) : null }),
+    )
     .where("id", "=", id)
     .where("fence", "=", fence)
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
+}
+
+/** Nobody with the master key planned this. It ends without a seal, so that the planner decides again and audits name it. */
+function cancelAltered(db: Db, { id, certificate }: { id: string; certificate: string }, now: number): Promise<void> {
+  return atomically(db, async (trx) => {
+    await trx
+      .updateTable("renewals")
+      .set((row) => ({
+        ...{ state: "cancelled", finishedAt: now, nextActionAt: null, leaseUntil: null },
+        ...{ errorCode: ALTERED, errorMessage: "the renewal in the database is not as renewd wrote it" },
+        fence: row("fence", "+", 1),
+      }))
+      .where("id", "=", id)
+      .execute();
+    await trx.updateTable("certificates").set({ nextCheckAt: now }).where("name", "=", certificate).execute();
+  });
+}
+
+const ALTERED: ErrorCode = "store.altered";
+
+/** Null where it does not open: a stored order that somebody else wrote, or an older release, is replaced by a new one. */
+function unseal(vault: Vault, identity: string, sealed: string | null): string | null {
+  if (sealed === null) return null;
+  try {
+    return vault.open(identity, sealed).reveal();
+  } catch (thrown) {
+    if (thrown instanceof RenewalError && thrown.code === "store.sealed") return null;
+    throw thrown;
+  }
+}
+
+function orderIdentity(id: string, part: "url" | "csr"): string {
+  return recordIdentity("renewal", id, "order", part);
 }
 
 function keyIdentity(id: string): string {

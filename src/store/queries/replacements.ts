@@ -1,45 +1,60 @@
 import type { ExpressionBuilder } from "kysely";
 import type { ReplacementMembership, ReplacementStore } from "../../domain/replacement.ts";
+import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
+import type { Vault } from "../vault.ts";
 
 /** SQLite takes 32,766 parameters in one statement. */
 const INSERT_ROWS_MAX = 1_000;
 
-export function replacementStore(db: Db): ReplacementStore {
+export function replacementStore(db: Db, vault: Vault): ReplacementStore {
   return {
     create: (replacement, members) =>
       atomically(db, async (trx) => {
-        await trx.insertInto("replacements").values(replacement).execute();
+        await trx
+          .insertInto("replacements")
+          .values(withSeal(vault, "replacements", replacement))
+          .execute();
         for (let from = 0; from < members.length; from += INSERT_ROWS_MAX) {
           await trx
             .insertInto("replacementMembers")
-            .values(members.slice(from, from + INSERT_ROWS_MAX))
+            .values(
+              members
+                .slice(from, from + INSERT_ROWS_MAX)
+                .map((member) => withSeal(vault, "replacementMembers", member)),
+            )
             .execute();
         }
       }),
-    list: () => db.selectFrom("replacements").selectAll().orderBy("createdAt", "desc").orderBy("id").execute(),
+    list: () =>
+      db
+        .selectFrom("replacements")
+        .select(["id", "selection", "issuer", "deadline", "createdAt", "endedAt"])
+        .orderBy("createdAt", "desc")
+        .orderBy("id")
+        .execute(),
     members: (replacement) =>
       db
         .selectFrom("replacementMembers")
-        .selectAll()
+        .select(["replacement", "certificate", "generation", "wave"])
         .where("replacement", "=", replacement)
         .orderBy("certificate")
         .execute(),
     async of(certificate) {
-      const found = await open(db).where("certificate", "=", certificate).limit(1).executeTakeFirst();
-      return found === undefined ? null : membership(found);
+      return intact(vault, await open(db).where("certificate", "=", certificate).execute())[0] ?? null;
     },
     async memberships() {
-      return (await open(db).execute()).map(membership);
+      return intact(vault, await open(db).execute());
     },
-    async end(replacement, at) {
-      await db
-        .updateTable("replacements")
-        .set({ endedAt: at })
-        .where("id", "=", replacement)
-        .where("endedAt", "is", null)
-        .execute();
-    },
+    end: (replacement, at) =>
+      changeSealed(db, vault, { table: "replacements", key: { id: replacement } }, async (trx) => {
+        await trx
+          .updateTable("replacements")
+          .set({ endedAt: at })
+          .where("id", "=", replacement)
+          .where("endedAt", "is", null)
+          .execute();
+      }),
   };
 }
 
@@ -48,6 +63,7 @@ function open(db: Db) {
     .selectFrom("replacementMembers as member")
     .innerJoin("replacements", "replacements.id", "member.replacement")
     .select(["replacement", "certificate", "generation", "wave", "issuer", "deadline"])
+    .select(["selection", "createdAt", "endedAt", "replacements.seal", "member.seal as memberSeal"])
     .select((row) => earlierLeft(row).as("waitsFor"))
     .where("endedAt", "is", null)
     .orderBy("generation", "desc")
@@ -76,8 +92,19 @@ function earlierLeft(row: ExpressionBuilder<Schema & { member: Schema["replaceme
     );
 }
 
-function membership(
-  row: Omit<ReplacementMembership, "waitsFor"> & { readonly waitsFor: number | null },
-): ReplacementMembership {
-  return { ...row, waitsFor: Number(row.waitsFor ?? 0) };
+type OpenMember = Awaited<ReturnType<ReturnType<typeof open>["execute"]>>[number];
+
+/** Without the seals that `create` wrote nobody asked for the replacement. */
+function intact(vault: Vault, rows: readonly OpenMember[]): ReplacementMembership[] {
+  const asked = rows.filter((row) => {
+    const [replacement, member] = [
+      { ...row, id: row.replacement },
+      { ...row, seal: row.memberSeal },
+    ];
+    return isIntact(vault, "replacements", replacement) && isIntact(vault, "replacementMembers", member);
+  });
+  return asked.map(({ replacement, certificate, generation, wave, issuer, deadline, waitsFor }) => ({
+    ...{ replacement, certificate, generation, wave, issuer, deadline },
+    waitsFor: Number(waitsFor ?? 0),
+  }));
 }

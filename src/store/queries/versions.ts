@@ -2,6 +2,8 @@ import type { Selectable } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import type { VersionStore } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
+import { readLeaf } from "../../x509/leaf.ts";
+import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
 import type { Db, Schema } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { chainJson, leafJson, namesJson, readJson } from "./json.ts";
@@ -19,9 +21,21 @@ const COLUMNS = [
   "verifiedAt",
   "revokedAt",
   "droppedNames",
+  "seal",
 ] as const;
 
 export function versionStore(db: Db, vault: Vault): VersionStore {
+  /** Only the first instant is kept. */
+  const mark = (column: "revokedAt" | "verifiedAt", certificate: string, generation: number, at: number) =>
+    changeSealed(db, vault, { table: "versions", key: { certificate, generation } }, async (trx) => {
+      await trx
+        .updateTable("versions")
+        .set({ [column]: at })
+        .where("certificate", "=", certificate)
+        .where("generation", "=", generation)
+        .where(column, "is", null)
+        .execute();
+    });
   return {
     async latest(certificate) {
       const row = await select(db)
@@ -29,23 +43,23 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         .orderBy("generation", "desc")
         .limit(1)
         .executeTakeFirst();
-      return row === undefined ? null : toVersion(row);
+      return row === undefined ? null : toVersion(vault, row);
     },
     async get(certificate, generation) {
       const row = await select(db)
         .where("certificate", "=", certificate)
         .where("generation", "=", generation)
         .executeTakeFirst();
-      return row === undefined ? null : toVersion(row);
+      return row === undefined ? null : toVersion(vault, row);
     },
     async before(certificate, generation) {
       const older = select(db).where("certificate", "=", certificate).where("generation", "<", generation);
       const row = await older.orderBy("generation", "desc").limit(1).executeTakeFirst();
-      return row === undefined ? null : toVersion(row);
+      return row === undefined ? null : toVersion(vault, row);
     },
     /** Oldest generation first. */
     async list(certificate) {
-      return (await select(db).where("certificate", "=", certificate).orderBy("generation").execute()).map(toVersion);
+      return intact(vault, await select(db).where("certificate", "=", certificate).orderBy("generation").execute());
     },
     async listLatest() {
       const rows = await select(db)
@@ -59,7 +73,7 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         )
         .orderBy("certificate")
         .execute();
-      return rows.map(toVersion);
+      return intact(vault, rows);
     },
     async insert(version, privateKey) {
       const { certificate, generation, issuer, leafPem, keyType, createdAt, verifiedAt, revokedAt } = version;
@@ -67,22 +81,13 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
       const chainPem = JSON.stringify(version.chainPem);
       const droppedNames = version.droppedNames.length === 0 ? null : JSON.stringify(version.droppedNames);
       const sealedKey = vault.seal(keyIdentity(certificate, generation), privateKey);
+      const columns = {
+        ...{ certificate, generation, issuer, leaf, leafPem, chainPem },
+        ...{ keyType, createdAt, verifiedAt, revokedAt, droppedNames },
+      };
       await db
         .insertInto("versions")
-        .values({
-          certificate,
-          generation,
-          issuer,
-          leaf,
-          leafPem,
-          chainPem,
-          keyType,
-          createdAt,
-          verifiedAt,
-          revokedAt,
-          droppedNames,
-          sealedKey,
-        })
+        .values({ ...withSeal(vault, "versions", columns), sealedKey })
         .execute();
     },
     async privateKey(certificate, generation) {
@@ -103,27 +108,11 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         .orderBy("createdAt", "desc")
         .limit(1)
         .executeTakeFirst();
-      return row === undefined ? null : toVersion(row);
+      return row === undefined ? null : toVersion(vault, row);
     },
-    async markRevoked(certificate, generation, at) {
-      await db
-        .updateTable("versions")
-        .set({ revokedAt: at })
-        .where("certificate", "=", certificate)
-        .where("generation", "=", generation)
-        .where("revokedAt", "is", null)
-        .execute();
-    },
+    markRevoked: (certificate, generation, at) => mark("revokedAt", certificate, generation, at),
     /** The first proof stays: history measures from it. */
-    async markVerified(certificate, generation, at) {
-      await db
-        .updateTable("versions")
-        .set({ verifiedAt: at })
-        .where("certificate", "=", certificate)
-        .where("generation", "=", generation)
-        .where("verifiedAt", "is", null)
-        .execute();
-    },
+    markVerified: (certificate, generation, at) => mark("verifiedAt", certificate, generation, at),
   };
 }
 
@@ -135,7 +124,43 @@ function keyIdentity(certificate: string, generation: number): string {
   return recordIdentity("version", certificate, generation, "key");
 }
 
-function toVersion(row: Omit<Selectable<Schema["versions"]>, "sealedKey">): Version {
+type Row = Omit<Selectable<Schema["versions"]>, "sealedKey">;
+
+/**
+ * What the leaf says decides when a certificate is renewed, so it must be what was stored at issuance. A changed leaf is
+ * read again from its PEM; any other change is refused.
+ */
+function toVersion(vault: Vault, row: Row): Version {
+  const unaltered = withStoredLeaf(vault, row);
+  if (unaltered !== null) return unaltered;
+  throw new RenewalError(
+    "store.altered",
+    `version ${row.generation} of ${row.certificate} in the database is not as renewd wrote it`,
+  );
+}
+
+/** One altered row must not hide the others from a list. A person finds it with `renewd audit verify`. */
+function intact(vault: Vault, rows: readonly Row[]): Version[] {
+  return rows.map((row) => withStoredLeaf(vault, row)).filter((version) => version !== null);
+}
+
+/** Null: the row was altered, and not only its leaf. */
+function withStoredLeaf(vault: Vault, row: Row): Version | null {
+  if (isIntact(vault, "versions", row)) return parse(row);
+  const leaf = leafOfPem(row.leafPem);
+  const repaired = { ...row, leaf: leaf ?? row.leaf };
+  return leaf !== null && isIntact(vault, "versions", repaired) ? parse(repaired) : null;
+}
+
+function leafOfPem(pem: string): string | null {
+  try {
+    return JSON.stringify(readLeaf(pem));
+  } catch {
+    return null;
+  }
+}
+
+function parse({ seal: _, ...row }: Row): Version {
   const where = `version ${row.generation} of ${row.certificate}`;
   return {
     ...row,

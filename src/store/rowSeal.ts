@@ -1,0 +1,100 @@
+import { sql } from "kysely";
+import { toStorable } from "./dialect/driver.ts";
+import { atomically, type Db } from "./schema.ts";
+import type { Vault } from "./vault.ts";
+
+/**
+ * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal:
+ * a challenge answer is not served, an account URL is asked for again, a version is refused, a renewal is cancelled,
+ * a replacement and a pause are ignored. `renewd audit verify` names every such row.
+ */
+export const SEALED = {
+  challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
+  accounts: { key: ["issuer", "directory"], columns: ["url"] },
+  versions: {
+    key: ["certificate", "generation"],
+    columns: [
+      ...(["issuer", "leaf", "leafPem", "chainPem", "keyType", "createdAt"] as const),
+      ...(["verifiedAt", "revokedAt", "droppedNames"] as const),
+    ],
+  },
+  renewals: {
+    key: ["id"],
+    columns: [
+      ...(["certificate", "generation", "reason", "reasonDetail", "trigger", "issuer", "digest"] as const),
+      ...(["state", "createdAt", "finishedAt", "errorCode", "errorMessage"] as const),
+    ],
+  },
+  replacements: { key: ["id"], columns: ["selection", "issuer", "deadline", "createdAt", "endedAt"] },
+  replacementMembers: { key: ["replacement", "certificate"], columns: ["generation", "wave"] },
+  certificates: { key: ["name"], columns: ["pausedAt", "pausedUntil", "pausedReason"] },
+} as const;
+export type SealedTable = keyof typeof SEALED;
+
+export type SealedRow = Readonly<Record<string, unknown>> & { readonly seal: unknown };
+type Key = Readonly<Record<string, string | number>>;
+
+/** Over the row as the database gives it back: a row cannot replace another, nor one table's row another table's. */
+export function sealOfRow(vault: Vault, table: SealedTable, row: object): string {
+  const stored: Readonly<Record<string, unknown>> = { ...row };
+  const { key, columns } = SEALED[table];
+  const values = [...key, ...columns].map((column) => {
+    const value = toStorable(stored[column]);
+    return typeof value === "string" ? value.toWellFormed() : value;
+  });
+  return vault.authenticate(`row ${JSON.stringify([table, ...values])}`);
+}
+
+/** For a row that is inserted. */
+export function withSeal<Row extends object>(vault: Vault, table: SealedTable, row: Row): Row & { seal: string } {
+  return { ...row, seal: sealOfRow(vault, table, row) };
+}
+
+export function isIntact(vault: Vault, table: SealedTable, row: object & { readonly seal: unknown }): boolean {
+  return row.seal === sealOfRow(vault, table, row);
+}
+
+/**
+ * Runs `change` on one row and seals it again. A row that was altered before stays without a valid seal: a change must
+ * not legitimate what somebody else wrote.
+ */
+export function changeSealed<T>(
+  db: Db,
+  vault: Vault,
+  { table, key }: { readonly table: SealedTable; readonly key: Key },
+  change: (trx: Db) => Promise<T>,
+): Promise<T> {
+  return atomically(db, async (trx) => {
+    const before = await readRow(trx, table, key);
+    const result = await change(trx);
+    if (before === null || isIntact(vault, table, before)) await sealStored(trx, vault, table, key);
+    return result;
+  });
+}
+
+/** Seals the row as it is. */
+export async function sealStored(db: Db, vault: Vault, table: SealedTable, key: Key): Promise<void> {
+  const row = await readRow(db, table, key);
+  if (row === null) return;
+  const seal = sealOfRow(vault, table, row);
+  await sql`update ${sql.table(table)} set seal = ${seal} where ${matching(key)}`.execute(db);
+}
+
+/** Null: there is no such row. */
+async function readRow(db: Db, table: SealedTable, key: Key): Promise<SealedRow | null> {
+  const { rows } = await sql<SealedRow>`select ${columnsOf(table)} from ${sql.table(table)}
+    where ${matching(key)}`.execute(db);
+  return rows[0] ?? null;
+}
+
+export function columnsOf(table: SealedTable) {
+  const { key, columns } = SEALED[table];
+  return sql.join([...key, ...columns, "seal"].map((column) => sql.ref(column)));
+}
+
+function matching(key: Key) {
+  return sql.join(
+    Object.entries(key).map(([column, value]) => sql`${sql.ref(column)} = ${value}`),
+    sql` and `,
+  );
+}

@@ -1,0 +1,33 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { DatabaseSync } from "node:sqlite";
+import { CamelCasePlugin, Kysely } from "kysely";
+import { sqliteDialect, sqliteSource } from "../../src/store/dialect/sqlite.ts";
+import { initial } from "../../src/store/migrations/0001-initial.ts";
+
+/** Takes everything from an SQLite database that later migrations than the first have added. `scratch`: an unused path. */
+export async function backToFirstSchema(file: string, scratch: string): Promise<void> {
+  const dialect = sqliteDialect(await sqliteSource(scratch), new AsyncLocalStorage());
+  const first = new Kysely<unknown>({ dialect, plugins: [new CamelCasePlugin()] });
+  await initial("sqlite").up(first);
+  await first.destroy();
+  using database = new DatabaseSync(file);
+  using old = new DatabaseSync(scratch);
+  const names = (from: DatabaseSync, sql: string): string[] =>
+    from
+      .prepare(sql)
+      .all()
+      .map(({ name }) => String(name));
+  const added = (sql: string): string[] => {
+    const known = new Set(names(old, sql));
+    return names(database, sql).filter((name) => !known.has(name) && !/^kysely_|^sqlite_/.test(name));
+  };
+  for (const table of added("select name from sqlite_schema where type = 'table'"))
+    database.exec(`drop table ${table}`);
+  for (const index of added("select name from sqlite_schema where type = 'index'"))
+    database.exec(`drop index ${index}`);
+  for (const table of names(old, "select name from sqlite_schema where type = 'table' and name not like 'sqlite%'")) {
+    for (const column of added(`select name from pragma_table_info('${table}')`))
+      database.exec(`alter table ${table} drop column ${column}`);
+  }
+  database.exec("delete from kysely_migration where name <> '0001-initial'");
+}
