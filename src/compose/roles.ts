@@ -9,10 +9,10 @@ import { startScheduler } from "../queue/scheduler.ts";
 import { startWorker } from "../queue/worker.ts";
 import type { Context } from "../renewal/context.ts";
 import { configure } from "../renewal/plan/configure.ts";
-import { warnOfExpiry } from "../renewal/plan/expiry.ts";
+import { createParts } from "../renewal/plan/parts.ts";
 import { planDue } from "../renewal/plan/plan.ts";
-import { pollRenewalInfo } from "../renewal/plan/renewalInfo.ts";
 import { requestRenewal } from "../renewal/plan/request.ts";
+import { planTick } from "../renewal/plan/tick.ts";
 import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { sweep } from "../renewal/steps/sweep.ts";
@@ -177,6 +177,7 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
   const quietMaxMs = { plan: Math.max(2 * tickMs, TICK_QUIET_MIN_MS), sweep: Math.max(2 * sweepMs, TICK_QUIET_MIN_MS) };
   const last = { plan: clock.monotonic(), sweep: clock.monotonic() };
   const stopped = new AbortController();
+  const parts = createParts(context);
   let running = Promise.resolve();
   let configured = false;
   const applied = async (signal: AbortSignal): Promise<void> => {
@@ -187,7 +188,7 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
   const run: Ticks["run"] = async (what, signal) => {
     last[what] = clock.monotonic();
     await applied(signal);
-    await (what === "plan" ? planTick(context, signal) : sweep(context, signal));
+    await (what === "plan" ? planTick(context, parts, signal) : sweep(context, signal));
   };
   const catchUp = async (): Promise<void> => {
     for (const what of ["plan", "sweep"] as const) {
@@ -236,13 +237,6 @@ function jobWorker(
     onError: report(context, kind),
     ...(agentOf !== undefined && { agentOf }),
   });
-}
-
-/** What is due comes before what a CA may still say; what it says takes effect at once. */
-async function planTick(context: Context, signal: AbortSignal): Promise<void> {
-  await planDue(context, signal);
-  await warnOfExpiry(context, signal);
-  if ((await pollRenewalInfo(context, signal)) > 0) await planDue(context, signal);
 }
 
 function report({ log }: Context, role: string): (error: unknown) => void {

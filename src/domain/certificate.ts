@@ -112,4 +112,8 @@ export interface CertificateRecord {
   readonly expiryWarningAt: number | null;
   /** Why its last rehearsal failed; null: nothing that a person has to fix. */
   readonly rehearsalProblem: string | null;
+  /** How often in a row the planner could not decide about it: a damaged row, a bug. */
+  readonly planFailures: number;
+  readonly planErrorCode: string | null;
+  readonly planErrorMessage: string | null;
 }

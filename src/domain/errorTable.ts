@@ -246,6 +246,11 @@ export const ERRORS = {
     action: "Set Redis `maxmemory-policy noeviction`: an evicting Redis loses jobs.",
   },
   "store.unavailable": { class: "transient", retry: "backoff", action: "Check the database named in the message." },
+  "store.unreadable": {
+    class: "internal",
+    retry: "backoff",
+    action: "Upgrade renewd if a newer release has written the database; otherwise restore a backup: `renewd restore`.",
+  },
   "store.sealed": {
     class: "configuration",
     retry: "never",

@@ -43,10 +43,14 @@ export const EVENT_TYPES = [
   "certificate.resumed",
   "certificate.restoreConfirmed",
   "certificate.overtaken",
+  "certificate.unplannable",
+  "certificate.plannable",
   "store.restored",
   "clock.skewed",
   "clock.recovered",
   "process.fault",
+  "planner.partFailed",
+  "planner.partRecovered",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

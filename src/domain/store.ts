@@ -10,7 +10,7 @@ import type { RenewalInfoRecord } from "./renewalInfo.ts";
 import type { ReplacementStore } from "./replacement.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
-import type { Version } from "./version.ts";
+import type { UnreadableVersion, Version } from "./version.ts";
 
 /** Everything durable. The database is the truth; every instant is ms since epoch, given by the caller. */
 export interface Store {
@@ -70,11 +70,12 @@ export interface CertificateStore {
 export interface VersionStore {
   latest(certificate: string): Promise<Version | null>;
   get(certificate: string, generation: number): Promise<Version | null>;
+  /** Oldest first; a row that cannot be read is left out. The methods that return one version throw `store.unreadable`. */
   list(certificate: string): Promise<Version[]>;
   /** The newest version below this generation. */
   before(certificate: string, generation: number): Promise<Version | null>;
-  /** The latest version of every certificate that has one. */
-  listLatest(): Promise<Version[]>;
+  /** The latest version of every certificate that has one. A row that cannot be read is reported instead. */
+  listLatest(onUnreadable?: (version: UnreadableVersion) => void): Promise<Version[]>;
   /** Seals the key. Rejects a second version of the same generation. */
   insert(version: Version, privateKey: Secret): Promise<void>;
   /** Opens the sealed key; throws `store.sealed` when the master key does not fit. */
@@ -141,9 +142,11 @@ export type RenewalPatch = Partial<
 >;
 
 export interface DeploymentStore {
+  /** In lists and claims a receipt that cannot be read is null; `receipt` throws `store.unreadable`. */
   list(certificate: string): Promise<Deployment[]>;
   listAll(): Promise<Deployment[]>;
   get(certificate: string, target: string): Promise<Deployment | null>;
+  receipt(certificate: string, target: string): Promise<DeployReceipt | null>;
   /**
    * Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops
    * targets not named.

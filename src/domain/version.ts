@@ -46,6 +46,11 @@ export interface Version {
   readonly droppedNames: readonly string[];
 }
 
+/** A version whose row in the database is damaged, or was written by a newer release. */
+export interface UnreadableVersion extends Pick<Version, "certificate" | "generation"> {
+  readonly message: string;
+}
+
 /** A serial number in the form of `Leaf.serial`; colons, case and leading zeros do not matter. */
 export function canonicalSerial(text: string): string {
   const digits = text

@@ -1,5 +1,6 @@
 import type { EventDetail, EventType, HistoryEvent } from "../domain/event.ts";
 import { formatDuration } from "../domain/time.ts";
+import { partName } from "../renewal/rules/plannerParts.ts";
 import { iso, spoken } from "./instant.ts";
 
 type Describe = (detail: (name: string) => string, event: HistoryEvent) => string;
@@ -65,6 +66,10 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.paused": (detail) => `paused: ${detail("reason")}`,
   "certificate.resumed": () => "resumed",
   "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
+  "certificate.unplannable": (detail) => `cannot be planned: ${detail("message")}`,
+  "certificate.plannable": () => "is planned again",
+  "planner.partFailed": (detail) => `${partName(detail("part"))} failed: ${detail("message")}`,
+  "planner.partRecovered": (detail) => `${partName(detail("part"))} works again`,
   "store.restored": (_detail, { detail: all }) =>
     `the database was restored from a backup made ${instant(all, "backupMadeAt")}`,
   "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,

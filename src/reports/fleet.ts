@@ -19,6 +19,8 @@ export interface Member {
   readonly record: CertificateRecord | null;
   /** The latest version; null: none was issued yet. */
   readonly version: Version | null;
+  /** Why the latest version cannot be read; null: it can, or there is none. */
+  readonly unreadable: string | null;
   readonly renewalInfo: RenewalInfoRecord | null;
   readonly active: Renewal | null;
   readonly deployments: readonly Deployment[];
@@ -46,7 +48,9 @@ export async function loadFleet(
   );
   const buckets = byKey(await store.ledger.list(now));
   const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
-  const versions = new Map((await store.versions.listLatest()).map((version) => [version.certificate, version]));
+  const unreadable = new Map<string, string>();
+  const latest = await store.versions.listLatest(({ certificate, message }) => unreadable.set(certificate, message));
+  const versions = new Map(latest.map((version) => [version.certificate, version]));
   const renewalInfos = new Map((await store.renewalInfos.list()).map((info) => [info.certificate, info]));
   const running = await store.renewals.list({ states: ACTIVE_STATES, limit: certificates.length + ACTIVE_SPARE });
   const active = new Map(running.map((renewal) => [renewal.certificate, renewal]));
@@ -58,6 +62,7 @@ export async function loadFleet(
       certificate: withoutDeadEndpoints(certificate, versions.get(certificate.name) ?? null),
       record: records.get(certificate.name) ?? null,
       version: versions.get(certificate.name) ?? null,
+      unreadable: unreadable.get(certificate.name) ?? null,
       renewalInfo: renewalInfos.get(certificate.name) ?? null,
       active: active.get(certificate.name) ?? null,
       deployments: deployments.get(certificate.name) ?? [],

@@ -1,5 +1,7 @@
+import type { EventType, HistoryEvent } from "../domain/event.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import { formatDuration } from "../domain/time.ts";
+import { partName } from "../renewal/rules/plannerParts.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import type { Member } from "./fleet.ts";
 
@@ -55,6 +57,21 @@ export function silentChannels(cursors: readonly ChannelCursor[]): Notice[] {
     .map(({ channel, failures, lastErrorMessage }) => ({
       what: `channel ${channel} has failed ${failures} time${failures === 1 ? "" : "s"} in a row: ${lastErrorMessage ?? "unknown"}`,
       action: `Mend it and try it: \`renewd notify ${channel}\`.`,
+      needsPerson: true,
+      certificates: [],
+    }));
+}
+
+export const PART_EVENTS = ["planner.partFailed", "planner.partRecovered"] as const satisfies readonly EventType[];
+
+/** Parts of the planner whose last event says that they fail. `events`: oldest first. */
+export function failingParts(events: readonly HistoryEvent[]): Notice[] {
+  const newest = new Map(events.map((event) => [event.detail.part, event]));
+  return [...newest.values()]
+    .filter(({ type }) => type === "planner.partFailed")
+    .map(({ detail: { part, message, action } }) => ({
+      what: `the planner is not ${partName(String(part))}: ${message}`,
+      action: String(action),
       needsPerson: true,
       certificates: [],
     }));

@@ -6,6 +6,7 @@ import type { Store } from "../domain/store.ts";
 import { formatDuration } from "../domain/time.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
+import { isUnplannable } from "../renewal/rules/unplannable.ts";
 import { expiryWarningAt, renewalWindow } from "../renewal/rules/window.ts";
 import { type Failure, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type Member, progressOf } from "./fleet.ts";
@@ -14,6 +15,7 @@ import { type Member, progressOf } from "./fleet.ts";
 const PROBLEM_KINDS = [
   "expired",
   "revoked",
+  "unplannable",
   "quarantined",
   "held",
   "expiring",
@@ -64,6 +66,10 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     version === null || version.revokedAt === null
       ? null
       : `generation ${version.generation} was revoked ${formatDuration(now - version.revokedAt)} ago`,
+  unplannable({ member: { record, unreadable } }) {
+    const why = record !== null && isUnplannable(record) ? record.planErrorMessage : unreadable;
+    return why === null ? null : `cannot be planned, so nothing renews it: ${why}`;
+  },
   quarantined: ({ member: { record } }) =>
     isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null,
   held({ member, member: { active }, now, lastEventAt }) {
@@ -186,15 +192,10 @@ export async function earliestExpiry(store: Store, member: Member): Promise<numb
   const { provedLive, targets, targetsDeployed } = progressOf(member);
   const instants = [version.leaf.notAfter];
   if (targetsDeployed < targets) {
-    for (const row of deployments) {
-      if (
-        !certificate.targets.includes(row.target) ||
-        row.deployedGeneration === 0 ||
-        row.deployedGeneration >= version.generation
-      )
-        continue;
-      const held = await store.versions.get(certificate.name, row.deployedGeneration);
-      if (held !== null) instants.push(held.leaf.notAfter);
+    const held = deployments.filter(({ target }) => certificate.targets.includes(target));
+    for (const { generation, leaf } of await store.versions.list(certificate.name)) {
+      const isHeld = held.some(({ deployedGeneration }) => deployedGeneration === generation);
+      if (isHeld && generation < version.generation) instants.push(leaf.notAfter);
     }
   }
   if (!provedLive && certificate.endpoints.length > 0) {

@@ -1,11 +1,13 @@
 import type { Certificate } from "../domain/certificate.ts";
+import { ERRORS, type ErrorCode, isErrorCode } from "../domain/errorTable.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
+import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
 import { failuresOf, stoppedBy, waitsUntil } from "./failures.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { type Notice, noticesOf, silentChannels } from "./notices.ts";
+import { failingParts, type Notice, noticesOf, PART_EVENTS, silentChannels } from "./notices.ts";
 import { type Case, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
 
 /** `renewd status --json`. Instants are ISO 8601. */
@@ -75,6 +77,8 @@ interface Summary {
   readonly nextExpiry: { readonly certificate: string; readonly at: string } | null;
 }
 
+const PART_EVENTS_MAX = 100;
+
 interface Examined extends Case {
   readonly problems: readonly Problem[];
 }
@@ -91,7 +95,8 @@ export async function statusReport(
   for (const member of fleet) examined.push(await examine(store, member, now));
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);
   const problems = troubled.map(troubleOf);
-  const notices = [...noticesOf(fleet, now), ...silentChannels(await store.cursors.list())];
+  const parts = await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX });
+  const notices = [...noticesOf(fleet, now), ...failingParts(parts), ...silentChannels(await store.cursors.list())];
   return {
     version: 1,
     at: iso(now),
@@ -106,7 +111,7 @@ export async function statusReport(
 }
 
 async function examine(store: Store, member: Member, now: number): Promise<Examined> {
-  const decision = planDecisionOf(member, now);
+  const decision = attemptDecision(member, now);
   // Only a certificate with a renewal to speak of costs queries of its own.
   const eventful = member.active !== null || (member.record?.failures ?? 0) > 0;
   const [last] = eventful ? await store.renewals.list({ certificate: member.certificate.name, limit: 1 }) : [];
@@ -121,6 +126,15 @@ async function examine(store: Store, member: Member, now: number): Promise<Exami
     now,
   };
   return { ...facts, problems: problemsOf(facts) };
+}
+
+/** null: no planner has seen it yet, or it cannot be planned, which its record says. */
+function attemptDecision(member: Member, now: number): PlanDecision | null {
+  try {
+    return planDecisionOf(member, now);
+  } catch {
+    return null;
+  }
 }
 
 /** Nothing issued means nothing valid to serve: as urgent as expired just now. */
@@ -183,6 +197,7 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
   const kinds = problems.map(({ kind }) => kind);
   if (kinds.includes("quarantined") || kinds.includes("paused"))
     actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
+  if (kinds.includes("unplannable")) actions.add(ERRORS[planErrorCode(member)].action);
   if (kinds.includes("held"))
     actions.add(
       `Mend what failed, then \`renewd resume ${name}\`; or put the pair before back: \`renewd rollback ${name}\`.`,
@@ -196,6 +211,11 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
   else if (decision?.due) actions.add("Nothing: the planner takes it up at its next tick.");
   else actions.add(`Ask for it by hand: \`renewd renew ${name} --wait\`.`);
   return [...actions];
+}
+
+function planErrorCode({ record }: Member): ErrorCode {
+  const code = record?.planErrorCode ?? null;
+  return code !== null && isErrorCode(code) ? code : "store.unreadable";
 }
 
 function workerFor({ active, certificate, deployments }: Member): string {

@@ -1,5 +1,5 @@
 import type { Context } from "../context.ts";
-import { reconcile } from "../steps/reconcile.ts";
+import { attemptReconcile } from "../steps/sweep.ts";
 
 /**
  * Makes the database's records match the configuration, with an event for every difference. Planners run it at start
@@ -29,7 +29,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   // Active renewals are decided again: a fixed target need not wait for the end of its back-off.
   for (const certificate of [...changed, ...removed]) {
     const active = await store.renewals.active(certificate);
-    if (active !== null) await reconcile(context, active.id);
+    if (active !== null) await attemptReconcile(context, active);
   }
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
 }

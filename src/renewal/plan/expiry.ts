@@ -1,10 +1,15 @@
 import type { CertificateRecord } from "../../domain/certificate.ts";
+import { toRenewalError } from "../../domain/errors.ts";
+import { MINUTE_MS } from "../../domain/time.ts";
 import { IMPORTED } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { decide } from "../rules/decide.ts";
 import { loadPlanFacts } from "./plan.ts";
+import { askPlanner, attemptWrite } from "./unplannable.ts";
 
 const BATCH = 100;
+/** A certificate that cannot be judged must not stay at the head of the list. */
+const RETRY_MS = 10 * MINUTE_MS;
 
 /**
  * Warns people before a certificate expires, and again when it does, for any reason that kept it from being replaced: a
@@ -16,9 +21,25 @@ export async function warnOfExpiry(context: Context, signal: AbortSignal): Promi
   let warned = 0;
   for (const record of await context.store.certificates.expiring(context.clock.now(), BATCH)) {
     signal.throwIfAborted();
-    if (await warn(context, record)) warned += 1;
+    if (await attemptWarning(context, record)) warned += 1;
   }
   return warned;
+}
+
+/** One certificate that cannot be judged must not keep the others from being warned of. The planner records why. */
+async function attemptWarning(context: Context, record: CertificateRecord): Promise<boolean> {
+  try {
+    return await warn(context, record);
+  } catch (thrown) {
+    const { clock, log } = context;
+    const { name, expiryWarningAt: seen } = record;
+    log.error({ certificate: name, err: toRenewalError(thrown) }, "expiry not judged; it is tried again");
+    await attemptWrite(context, name, async (tx) => {
+      await tx.certificates.moveExpiryWarning(name, seen, clock.now() + RETRY_MS);
+      await askPlanner(tx, name, clock.now());
+    });
+    return false;
+  }
 }
 
 async function warn(context: Context, record: CertificateRecord): Promise<boolean> {
@@ -27,6 +48,8 @@ async function warn(context: Context, record: CertificateRecord): Promise<boolea
   const certificate = services.certificate(name);
   // This planner has yet to be reloaded: another one warns.
   if (certificate === null && record.removedAt === null) return false;
+  // Throws when the latest cannot be read: an older one in the list must not be warned of instead.
+  await store.versions.latest(name);
   // An imported pair is in use before a handshake has proved it.
   const inUse = (await store.versions.list(name)).findLast(
     ({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED,

@@ -1,5 +1,6 @@
 import type { Bucket } from "../../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
+import { toRenewalError } from "../../domain/errors.ts";
 import type { Reason, Renewal, Trigger } from "../../domain/renewal.ts";
 import { HOUR_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
@@ -12,6 +13,7 @@ import { reconcile } from "../steps/reconcile.ts";
 import { redeployDrifted } from "../steps/redeployDrifted.ts";
 import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
 import { probeAfterRestore } from "./restoreCheck.ts";
+import { recordPlannable, recordUnplannable } from "./unplannable.ts";
 
 /** The emergency lane: as if it expired within the hour. */
 const REPLACEMENT_PRIORITY = 60;
@@ -46,26 +48,68 @@ export async function loadPlanFacts(
 }
 
 /**
- * One planner tick. Reads only certificates whose check is due: its cost grows with what is due, not with the fleet.
+ * Plans the certificates whose check is due, the most urgent first, until none is left or the time budget is used up. Its
+ * cost grows with what is due, not with the fleet.
  */
 export async function planDue(context: Context, signal: AbortSignal): Promise<Renewal[]> {
   await context.clockGuard.check(signal);
+  const { store, clock, settings } = context;
+  const startedAt = clock.monotonic();
   const planned: Renewal[] = [];
-  const due = await context.store.certificates.due(context.clock.now(), context.settings.batch);
-  if (due.length === 0) return planned;
-  await context.store.ledger.prune(context.clock.now());
-  // Read once: this tick adds what it plans itself, because the workers open the orders later.
-  const buckets = byKey(await context.store.ledger.list(context.clock.now()));
-  // After a restore the endpoints are dialled first: several at once, and last, because some may not answer.
+  const seen = new Set<string>();
+  let buckets: Map<string, Bucket> | null = null;
+  for (;;) {
+    // Those that are still due were seen: each is planned once in a tick.
+    const page = await store.certificates.due(clock.now(), settings.batch + seen.size);
+    const due = page.filter(({ name }) => !seen.has(name));
+    if (due.length === 0) return planned;
+    // Read once: this tick adds what it plans itself, because the workers open the orders later.
+    buckets ??= await loadBuckets(context);
+    for (const group of groupsToPlan(due)) {
+      signal.throwIfAborted();
+      if (clock.monotonic() - startedAt >= settings.planBudgetMs) return planned;
+      for (const { name } of group) seen.add(name);
+      const known = buckets;
+      const renewals = await Promise.all(group.map((record) => attemptPlan(context, record, known, signal)));
+      planned.push(...renewals.filter((renewal) => renewal !== null));
+    }
+  }
+}
+
+/** The limits are checked again right before each order: planning goes on without them. */
+async function loadBuckets({ store, clock, log }: Context): Promise<Map<string, Bucket>> {
+  try {
+    return byKey(await store.ledger.list(clock.now()));
+  } catch (thrown) {
+    log.warn({ err: toRenewalError(thrown) }, "the use of the CAs' limits cannot be read; planned without it");
+    return new Map();
+  }
+}
+
+/** After a restore the endpoints are dialled first: several at once, and last, because some may not answer. */
+function groupsToPlan(due: readonly CertificateRecord[]): CertificateRecord[][] {
   const [restored = [], others = []] = [true, false].map((wanted) =>
     due.filter(({ restoredAt }) => (restoredAt !== null) === wanted),
   );
-  for (const group of [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)]) {
+  return [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)];
+}
+
+/** One certificate that cannot be planned must not stop the others. */
+async function attemptPlan(
+  context: Context,
+  record: CertificateRecord,
+  buckets: Map<string, Bucket>,
+  signal: AbortSignal,
+): Promise<Renewal | null> {
+  try {
+    const renewal = await planOne(context, record, buckets, signal);
+    await recordPlannable(context, record);
+    return renewal;
+  } catch (thrown) {
     signal.throwIfAborted();
-    const renewals = await Promise.all(group.map((record) => planOne(context, record, buckets, signal)));
-    planned.push(...renewals.filter((renewal) => renewal !== null));
+    await recordUnplannable(context, record.name, thrown);
+    return null;
   }
-  return planned;
 }
 
 function groupsOf<T>(list: readonly T[], size: number): T[][] {

@@ -6,6 +6,7 @@ import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { chooseInstant } from "../rules/suggestion.ts";
+import { askPlanner, attemptWrite } from "./unplannable.ts";
 
 /** Planning waits for a poll round, so a round is short; the rest is due at the next tick. */
 const ROUND_MS = 20_000;
@@ -40,9 +41,33 @@ export async function pollRenewalInfo(context: Context, signal: AbortSignal): Pr
   for (const row of await store.renewalInfos.due(clock.now(), settings.batch)) {
     signal.throwIfAborted();
     if (clock.monotonic() - startedAt > ROUND_MS) break;
-    if (await pollOne(context, row, troubled, signal)) moved += 1;
+    if (await attemptPoll(context, row, troubled, signal)) moved += 1;
   }
   return moved;
+}
+
+/** One certificate that cannot be read must not stop the polling of the others. The planner records why. */
+async function attemptPoll(
+  context: Context,
+  row: RenewalInfoRecord,
+  troubled: Map<string, RenewalError>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return await pollOne(context, row, troubled, signal);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { clock, log } = context;
+    log.error(
+      { certificate: row.certificate, err: toRenewalError(thrown) },
+      "renewalInfo not polled; it is tried again",
+    );
+    await attemptWrite(context, row.certificate, async (tx) => {
+      await tx.renewalInfos.update(row.certificate, row.generation, { nextPollAt: clock.now() + HOUR_MS });
+      await askPlanner(tx, row.certificate, clock.now());
+    });
+    return false;
+  }
 }
 
 async function pollOne(

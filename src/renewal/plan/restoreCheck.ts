@@ -21,9 +21,13 @@ const FLOOR_RAISE = 1_000;
  */
 export async function markRestored(tx: Store, backupMadeAt: number, now: number): Promise<number> {
   const records = await tx.certificates.list();
+  const unreadable: [string, number][] = [];
   const latest = new Map(
-    (await tx.versions.listLatest()).map(({ certificate, generation }) => [certificate, generation]),
+    (await tx.versions.listLatest(({ certificate, generation }) => unreadable.push([certificate, generation]))).map(
+      ({ certificate, generation }) => [certificate, generation],
+    ),
   );
+  for (const [certificate, generation] of unreadable) latest.set(certificate, generation);
   const running = await tx.renewals.list({ states: ACTIVE_STATES, limit: Math.max(1, records.length) });
   for (const renewal of running) {
     // Since the backup its order may have been finished, its pair deployed, and another renewal run.

@@ -2,6 +2,7 @@ import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../../domain/event.ts";
 import type { Notification, Severity } from "../../domain/notification.ts";
 import { DAY_MS, formatDuration, formatInstant } from "../../domain/time.ts";
+import { partName } from "./plannerParts.ts";
 
 /** A renewal that has failed this often in a row does not heal by itself. */
 const FAILURES_PAGE = 3;
@@ -48,6 +49,11 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
       `${text("endpoint")} serves a newer certificate of the same CA than the database knows ` +
       `(serial ${text("serial")}): was an older database put back? A new one is issued`,
   }),
+  "certificate.unplannable": (text) => ({
+    severity: "page",
+    message: `cannot be planned, so nothing renews it: ${text("message")}`,
+  }),
+  "certificate.plannable": () => ({ severity: "info", message: "is planned again" }),
   "certificate.expiring": (text, { at, detail }) => ({
     severity: "page",
     message: `${expiry(at, detail)} and nothing newer is proved live: ${text("why")}`,
@@ -69,6 +75,11 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     severity: "warning",
     message: `internal fault in ${text("role")}, which was started again: ${text("error")}`,
   }),
+  "planner.partFailed": (text) => ({
+    severity: "page",
+    message: `${partName(text("part"))} failed: ${text("message")}`,
+  }),
+  "planner.partRecovered": (text) => ({ severity: "info", message: `${partName(text("part"))} works again` }),
   "store.restored": () => ({ severity: "info", message: "the database was restored from a backup" }),
 };
 

@@ -6,7 +6,9 @@ export interface RenewalSettings {
   readonly leaseMs: number;
   /** The sweep enqueues work again if nobody claimed it for this long. */
   readonly requeueMs: number;
-  /** Certificates planned, and renewals swept, per tick. */
+  /** How long one planning run may take; certificates that are left are due at the next one. */
+  readonly planBudgetMs: number;
+  /** Certificates read, and renewals swept, at a time. */
   readonly batch: number;
   readonly issueAttemptsMax: number;
   readonly deployAttemptsMax: number;
@@ -27,6 +29,7 @@ export const REHEARSAL_OFF = Number.POSITIVE_INFINITY;
 export const DEFAULT_SETTINGS: RenewalSettings = {
   leaseMs: 9_000,
   requeueMs: 5_000,
+  planBudgetMs: 5_000,
   batch: 200,
   issueAttemptsMax: 5,
   deployAttemptsMax: 4,

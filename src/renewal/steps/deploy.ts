@@ -83,6 +83,8 @@ async function attemptDeploy(
     if (version === null)
       throw new RenewalError("internal.bug", `${certificate} has no version of generation ${generation} to deploy`);
     const privateKey = await store.versions.privateKey(certificate, generation);
+    // Read again: it may be damaged, and a deployer must not take a target for a new one.
+    const previous = await store.deployments.receipt(certificate, target);
     await store.transaction(async (tx) => {
       assertNotOvertaken(await tx.deployments.update(certificate, target, deployment.fence, {}));
       await tx.events.append(
@@ -93,9 +95,7 @@ async function attemptDeploy(
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
     const signal = lease.within(ATTEMPT_TIMEOUT_MS);
-    const receipt = await withStopGrace(signal, () =>
-      services.deployer(target).deploy({ pair, previous: deployment.receipt }, signal),
-    );
+    const receipt = await withStopGrace(signal, () => services.deployer(target).deploy({ pair, previous }, signal));
     return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };

@@ -1,6 +1,7 @@
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
+import { attemptWrite, recordUnplannable } from "../plan/unplannable.ts";
 import { reconcile } from "./reconcile.ts";
 
 /** A large replacement waits in the queue; sweeping all of it at each tick would cost too much. */
@@ -21,21 +22,26 @@ export async function sweep(context: Context, signal: AbortSignal): Promise<numb
   let swept = 0;
   for (let page = 0; page < PAGES_MAX; page++) {
     const due = await store.renewals.due(now, { limit, leaseMs, first: page === 0 ? "urgent" : "overdue" });
-    for (const renewal of due) await sweepOne(context, renewal, signal);
+    for (const renewal of due) {
+      signal.throwIfAborted();
+      await attemptReconcile(context, renewal);
+    }
     swept += due.length;
     if (due.length < limit) break;
   }
   return swept;
 }
 
-async function sweepOne(context: Context, { id, certificate, fence }: Renewal, signal: AbortSignal): Promise<void> {
-  const { store, clock, settings, log } = context;
-  signal.throwIfAborted();
+/** As `reconcile`, but a renewal that cannot be advanced is recorded and moved on instead of stopping the others. */
+export async function attemptReconcile(context: Context, { id, certificate, fence }: Renewal): Promise<void> {
+  const { clock, settings, log } = context;
   try {
     await reconcile(context, id);
   } catch (thrown) {
     // A renewal that cannot be advanced must not delay the others: it goes to the end of the queue.
-    log.error({ certificate, renewalId: id, err: toRenewalError(thrown) }, "renewal not swept");
-    await store.renewals.update(id, fence, { nextActionAt: clock.now() + settings.requeueMs });
+    log.error({ certificate, renewalId: id, err: toRenewalError(thrown) }, "renewal cannot be advanced");
+    const nextActionAt = clock.now() + settings.requeueMs;
+    await attemptWrite(context, certificate, (tx) => tx.renewals.update(id, fence, { nextActionAt }));
+    await recordUnplannable(context, certificate, thrown);
   }
 }

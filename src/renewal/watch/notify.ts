@@ -55,9 +55,8 @@ async function deliverEvent(
   event: HistoryEvent,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { store, clock, log } = context;
-  const version = event.certificate === null ? null : await store.versions.latest(event.certificate);
-  const notification = notificationOf(event, { expiresAt: version?.leaf.notAfter ?? null });
+  const { clock, log } = context;
+  const notification = notificationOf(event, { expiresAt: await expiryOf(context, event) });
   if (notification === null || !isWanted(channel, notification)) return false;
   try {
     await channel.send(notification, signal);
@@ -70,6 +69,16 @@ async function deliverEvent(
     // A notification that the receiver never accepts must not block those behind it.
     log.error({ err: error, certificate: event.certificate ?? "" }, "a notification was given up");
     return false;
+  }
+}
+
+/** null: not known. A certificate whose version cannot be read must not block the events behind this one. */
+async function expiryOf({ store, log }: Context, { certificate }: HistoryEvent): Promise<number | null> {
+  try {
+    return certificate === null ? null : ((await store.versions.latest(certificate))?.leaf.notAfter ?? null);
+  } catch (thrown) {
+    log.warn({ certificate: certificate ?? "", err: toRenewalError(thrown) }, "notified without its expiry");
+    return null;
   }
 }
 

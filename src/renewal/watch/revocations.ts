@@ -27,7 +27,7 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
       services.certificate(version.certificate) === null
     )
       continue;
-    for (const url of lists.urlsOf(version)) byUrl.set(url, [...(byUrl.get(url) ?? []), version]);
+    for (const url of urlsOf(context, lists, version)) byUrl.set(url, [...(byUrl.get(url) ?? []), version]);
   }
   let found = 0;
   let fetched = 0;
@@ -48,6 +48,16 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
   }
   await store.crls.forget(clock.now() - FORGET_MS);
   return found;
+}
+
+/** A certificate that cannot be read must not stop the check of the others. */
+function urlsOf({ log }: Context, lists: RevocationLists, version: Version): readonly string[] {
+  try {
+    return lists.urlsOf(version);
+  } catch (thrown) {
+    log.warn({ certificate: version.certificate, err: toRenewalError(thrown) }, "its revocation lists cannot be read");
+    return [];
+  }
 }
 
 async function recordRevocation(

@@ -17,7 +17,7 @@ const resetState = (now: number) =>
       lastErrorMessage: null,
       removedAt: null,
     },
-    ...{ nextRehearsalAt: null, rehearsalProblem: null },
+    ...{ nextRehearsalAt: null, rehearsalProblem: null, planFailures: 0, planErrorCode: null, planErrorMessage: null },
   }) as const;
 
 const CRASH_LOOP: ErrorCode = "internal.crashLoop";

@@ -1,8 +1,9 @@
 import type { Selectable } from "kysely";
-import { type Deployment, deploymentId } from "../../domain/deployment.ts";
+import { type Deployment, type DeployReceipt, deploymentId } from "../../domain/deployment.ts";
 import { isClaimable } from "../../domain/lease.ts";
 import type { DeploymentStore } from "../../domain/store.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
+import { readEach } from "./eachRow.ts";
 import { readJson, receiptJson } from "./json.ts";
 
 export function deploymentStore(db: Db): DeploymentStore {
@@ -23,6 +24,10 @@ export function deploymentStore(db: Db): DeploymentStore {
       );
     },
     get: (certificate, target) => get(db, certificate, target),
+    async receipt(certificate, target) {
+      const row = await find(db, certificate, target);
+      return row === undefined ? null : receiptOf(row);
+    },
     want: (certificate, targets, generation) => atomically(db, (trx) => want(trx, certificate, targets, generation)),
     /** The receipt stays: it names what the deployer created there, such as an ARN. */
     async forget(certificate, target) {
@@ -68,13 +73,17 @@ export function deploymentStore(db: Db): DeploymentStore {
   };
 }
 
-async function get(db: Db, certificate: string, target: string): Promise<Deployment | null> {
-  const row = await db
+function find(db: Db, certificate: string, target: string): Promise<Row | undefined> {
+  return db
     .selectFrom("deployments")
     .selectAll()
     .where("certificate", "=", certificate)
     .where("target", "=", target)
     .executeTakeFirst();
+}
+
+async function get(db: Db, certificate: string, target: string): Promise<Deployment | null> {
+  const row = await find(db, certificate, target);
   return row === undefined ? null : toDeployment(row);
 }
 
@@ -122,8 +131,14 @@ async function want(trx: Db, certificate: string, targets: readonly string[], ge
   }
 }
 
-function toDeployment(row: Selectable<Schema["deployments"]>): Deployment {
-  const receipt =
-    row.receipt === null ? null : readJson(receiptJson, row.receipt, `receipt of ${row.certificate} at ${row.target}`);
+type Row = Selectable<Schema["deployments"]>;
+
+function receiptOf({ certificate, target, receipt }: Row): DeployReceipt | null {
+  return receipt === null ? null : readJson(receiptJson, receipt, `receipt of ${certificate} at ${target}`);
+}
+
+/** Only deploying needs the receipt: a damaged one must not stop planning and reports. */
+function toDeployment(row: Row): Deployment {
+  const [receipt = null] = readEach([row], receiptOf);
   return { ...row, exhausted: row.exhausted !== 0, receipt };
 }

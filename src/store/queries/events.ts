@@ -1,9 +1,10 @@
 import { sql } from "kysely";
-import type { HistoryEvent, NewEvent } from "../../domain/event.ts";
+import type { EventDetail, HistoryEvent, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { sealOf, takeNumbers } from "../historySeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import type { Vault } from "../vault.ts";
+import { readEach } from "./eachRow.ts";
 import { detailJson, readJson } from "./json.ts";
 
 /** An arbitrary constant: the advisory lock that makes appends wait for each other. */
@@ -83,6 +84,12 @@ async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: r
   }
 }
 
+/** A damaged event stays in the list: a reader that waits for the events behind it must come past it. */
+function detailOf({ seq, detail }: { readonly seq: number; readonly detail: string }): EventDetail {
+  const [read = { unreadable: true }] = readEach([detail], (text) => readJson(detailJson, text, `event ${seq}`));
+  return read;
+}
+
 async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
   const { certificate, renewalId, types, since, afterSeq, limit } = filter;
   if (types?.length === 0) return [];
@@ -95,5 +102,5 @@ async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
     afterSeq === undefined
       ? (await query.orderBy("seq", "desc").execute()).reverse()
       : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
-  return rows.map(({ seal: _, ...row }) => ({ ...row, detail: readJson(detailJson, row.detail, `event ${row.seq}`) }));
+  return rows.map(({ seal: _, ...row }) => ({ ...row, detail: detailOf(row) }));
 }

@@ -63,8 +63,10 @@ export function readJson<T>(schema: z.ZodType<T>, text: string, where: string): 
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new RenewalError("internal.bug", `the database's ${where} cannot be read: it was not written by renewd`, {
-      cause,
-    });
+    throw new RenewalError(
+      "store.unreadable",
+      `the database's ${where} cannot be read: it is damaged, or a newer renewd wrote it`,
+      { cause },
+    );
   }
 }

@@ -2,6 +2,7 @@ import type { EndpointStatus } from "../../domain/deployment.ts";
 import type { Evidence, Observation } from "../../domain/endpoint.ts";
 import type { ObservationStore } from "../../domain/store.ts";
 import { atomically, type Db } from "../schema.ts";
+import { readEach } from "./eachRow.ts";
 import { evidenceJson, observationJson, readJson } from "./json.ts";
 
 export function observationStore(db: Db): ObservationStore {
@@ -29,7 +30,8 @@ export function observationStore(db: Db): ObservationStore {
         .selectFrom("observations")
         .select(["endpoint", "address", "body", "evidence"])
         .where("certificate", "=", certificate);
-      return (await query.orderBy("endpoint").orderBy("address").execute()).map(
+      return readEach(
+        await query.orderBy("endpoint").orderBy("address").execute(),
         ({ endpoint, address, body, evidence }) => ({
           endpoint,
           observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),

@@ -6,6 +6,7 @@ import { readLeaf } from "../../x509/leaf.ts";
 import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
 import type { Db, Schema } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
+import { readEach } from "./eachRow.ts";
 import { chainJson, leafJson, namesJson, readJson } from "./json.ts";
 
 /** All columns but the sealed key, which is read only to be opened. */
@@ -59,9 +60,11 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
     },
     /** Oldest generation first. */
     async list(certificate) {
-      return intact(vault, await select(db).where("certificate", "=", certificate).orderBy("generation").execute());
+      return readEach(await select(db).where("certificate", "=", certificate).orderBy("generation").execute(), (row) =>
+        toVersion(vault, row),
+      );
     },
-    async listLatest() {
+    async listLatest(onUnreadable) {
       const rows = await select(db)
         .where((row) =>
           row("generation", "=", (inner) =>
@@ -73,7 +76,11 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         )
         .orderBy("certificate")
         .execute();
-      return intact(vault, rows);
+      return readEach(
+        rows,
+        (row) => toVersion(vault, row),
+        ({ certificate, generation }, { message }) => onUnreadable?.({ certificate, generation, message }),
+      );
     },
     async insert(version, privateKey) {
       const { certificate, generation, issuer, leafPem, keyType, createdAt, verifiedAt, revokedAt } = version;
@@ -137,11 +144,6 @@ function toVersion(vault: Vault, row: Row): Version {
     "store.altered",
     `version ${row.generation} of ${row.certificate} in the database is not as renewd wrote it`,
   );
-}
-
-/** One altered row must not hide the others from a list. A person finds it with `renewd audit verify`. */
-function intact(vault: Vault, rows: readonly Row[]): Version[] {
-  return rows.map((row) => withStoredLeaf(vault, row)).filter((version) => version !== null);
 }
 
 /** Null: the row was altered, and not only its leaf. */

@@ -54,6 +54,9 @@ export function record(patch: Partial<CertificateRecord> = {}): CertificateRecor
     nextObservationAt: null,
     nextRehearsalAt: null,
     rehearsalProblem: null,
+    planFailures: 0,
+    planErrorCode: null,
+    planErrorMessage: null,
     expiryWarningAt: null,
     ...patch,
   };

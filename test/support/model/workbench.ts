@@ -1,4 +1,6 @@
 // The real verbs over a real store, beside a model CA and model targets, in a time that is ours.
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { unlimited } from "../../../src/domain/budget.ts";
 import type { Certificate } from "../../../src/domain/certificate.ts";
 import { RenewalError } from "../../../src/domain/errors.ts";
@@ -14,7 +16,7 @@ import { deploy } from "../../../src/renewal/steps/deploy.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { sweep } from "../../../src/renewal/steps/sweep.ts";
 import { verify } from "../../../src/renewal/steps/verify.ts";
-import { configText, createInstallation } from "../system/installation.ts";
+import { configText, createInstallation, type Installation } from "../system/installation.ts";
 import { Crash } from "./crashing.ts";
 import { certificate } from "./facts.ts";
 import { ModelCa, ModelTarget } from "./peers.ts";
@@ -49,8 +51,15 @@ export class Workbench implements AsyncDisposable {
   readonly context: Context;
   readonly #end: () => PromiseLike<void>;
 
-  private constructor(store: Store, certificates: readonly Certificate[], end: () => PromiseLike<void>) {
+  readonly #databaseFile: string;
+
+  private constructor(
+    { store, directory }: Installation,
+    certificates: readonly Certificate[],
+    end: () => PromiseLike<void>,
+  ) {
     this.store = store;
+    this.#databaseFile = join(directory, "data", "renewd.db");
     this.certificates = certificates;
     this.#end = end;
     this.context = this.#contextOf();
@@ -58,11 +67,17 @@ export class Workbench implements AsyncDisposable {
 
   static async open(certificates: readonly Certificate[]): Promise<Workbench> {
     const installation = await createInstallation(configText(["www"]), { planned: false });
-    return new Workbench(installation.store, certificates, () => installation[Symbol.asyncDispose]());
+    return new Workbench(installation, certificates, () => installation[Symbol.asyncDispose]());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end();
+  }
+
+  /** Another program writes to the database. */
+  sql(statements: string): void {
+    using database = new DatabaseSync(this.#databaseFile);
+    database.exec(statements);
   }
 
   /** Applies the configuration and plans what is due. */

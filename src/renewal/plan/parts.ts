@@ -1,0 +1,68 @@
+import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { HOUR_MS } from "../../domain/time.ts";
+import type { Context } from "../context.ts";
+import { errorDetail } from "../history.ts";
+import type { PlannerPart } from "../rules/plannerParts.ts";
+
+/** A part of the planner that keeps failing is recorded again after this. */
+const REPEAT_MS = 6 * HOUR_MS;
+
+interface Reported {
+  readonly code: string;
+  readonly at: number;
+}
+
+/** The parts of a planner's work. Each runs alone: one that fails must not stop the others. */
+export interface Parts {
+  /** null: the part failed, which is logged and recorded. Rethrows when the process stops or its clock is wrong. */
+  run<T>(part: PlannerPart, work: () => Promise<T>, signal: AbortSignal): Promise<T | null>;
+}
+
+export function createParts(context: Context): Parts {
+  const failing = new Map<string, Reported>();
+  return {
+    async run(part, work, signal) {
+      try {
+        const result = await work();
+        if (failing.delete(part)) await record(context, "planner.partRecovered", { part });
+        return result;
+      } catch (thrown) {
+        const error = toRenewalError(thrown);
+        // The clock guard reports a wrong clock itself, and it stops every part.
+        if (signal.aborted || error.code === "clock.skewed") throw thrown;
+        context.log.error({ part, code: error.code, err: error }, "a part of the planner failed; the others go on");
+        await recordFailing(context, failing, part, error);
+        return null;
+      }
+    },
+  };
+}
+
+async function recordFailing(
+  context: Context,
+  failing: Map<string, Reported>,
+  part: PlannerPart,
+  error: RenewalError,
+): Promise<void> {
+  const now = context.clock.monotonic();
+  const known = failing.get(part);
+  if (known !== undefined && known.code === error.code && now - known.at < REPEAT_MS) return;
+  // A database that is away is reported once it is back: until then nothing can be recorded.
+  if (!(await record(context, "planner.partFailed", { part, ...errorDetail(error) }))) return;
+  failing.set(part, { code: error.code, at: now });
+}
+
+/** False: not recorded, as the database may be what fails. */
+async function record(
+  { store, clock, log }: Context,
+  type: "planner.partFailed" | "planner.partRecovered",
+  detail: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  try {
+    await store.events.append({ at: clock.now(), type, certificate: null, renewalId: null, target: null, detail });
+    return true;
+  } catch (thrown) {
+    log.warn({ err: toRenewalError(thrown) }, "the failure of a part could not be recorded");
+    return false;
+  }
+}
