@@ -31,6 +31,11 @@ export interface ReplacementStore {
   /** As `of`, for every member. */
   memberships(): Promise<ReplacementMembership[]>;
   end(replacement: string, at: number): Promise<void>;
+  /**
+   * The certificate was proved, or left the configuration: members of the next wave are checked now if none of the waves up
+   * to the certificate's own is left. Call it after the commit: of two that finish a wave together, the later one sees both.
+   */
+  wakeNextWave(certificate: string, now: number): Promise<void>;
 }
 
 export interface ReplacementMembership extends ReplacementMember {

@@ -52,7 +52,7 @@ export interface CertificateStore {
   ): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
   get(name: string): Promise<CertificateRecord | null>;
   list(): Promise<CertificateRecord[]>;
-  /** Those whose next check has come and that were not removed, most overdue first. */
+  /** Those whose next check is due and that were not removed, the most urgent first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
   /** Compare-and-set on the `seen` check and configuration. False: one of them changed, nothing was written. */

@@ -135,7 +135,7 @@ test("goes wave by wave: the next begins when all before are proved live", async
       [],
     );
   await using app = await openContext(estate.configFile, { log: silentLog });
-  let now = Date.now();
+  const now = Date.now();
   const context = {
     ...withoutQueue(app.context),
     clock: { ...app.context.clock, now: () => now },
@@ -155,6 +155,6 @@ test("goes wave by wave: the next begins when all before are proved live", async
     version({ certificate: "api", generation: 2, verifiedAt: now }),
     await store.versions.privateKey("api", 1),
   );
-  now += 61_000;
+  await store.replacements.wakeNextWave("api", now);
   expect(await planned()).toEqual(["shop requested"]);
 });

@@ -99,9 +99,9 @@ describe("an SQLite file", () => {
       const renewals = plan(dueRenewals(db, NOW, { limit: 10, leaseMs: 9_000, first: "overdue" }));
       for (const side of ["<", ">"]) expect(renewals).toContain(`USING INDEX renewals_due (next_action_at${side}?)`);
       expect(renewals).not.toContain("SCAN renewals");
-      expect(plan(dueCertificates(db, NOW, 10))).toBe(
-        "SEARCH certificates USING INDEX certificates_next_check_at (next_check_at<?)",
-      );
+      const due = plan(dueCertificates(db, NOW, 10));
+      expect(due).toContain("SEARCH certificates USING INDEX certificates_next_check_at (next_check_at<?)");
+      expect(due).not.toContain("SCAN");
     } finally {
       await db.destroy();
     }

@@ -31,5 +31,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     const active = await store.renewals.active(certificate);
     if (active !== null) await attemptReconcile(context, active);
   }
+  // Waves of a replacement no longer wait for a removed certificate.
+  for (const certificate of removed) await store.replacements.wakeNextWave(certificate, now);
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
 }

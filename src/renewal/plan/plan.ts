@@ -15,10 +15,16 @@ import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
 import { probeAfterRestore } from "./restoreCheck.ts";
 import { recordPlannable, recordUnplannable } from "./unplannable.ts";
 
-/** The emergency lane: as if it expired within the hour. */
+/** Minutes left, as `runwayPriority`. Nothing valid may be served already. */
+const REVOKED_PRIORITY = 1;
+/** An emergency goes before the members of a replacement, which are many. */
+const EMERGENCY_PRIORITY = 30;
+/** As if it expired within the hour. */
 const REPLACEMENT_PRIORITY = 60;
 /** Restored certificates whose endpoints are dialled at the same time. */
 const LOOKS_AT_ONCE = 20;
+/** How long dialling them may delay the rest of a tick. */
+const RESTORED_BUDGET_MS = 30_000;
 /** While an operator's window or freeze blocks a certificate, the planner checks again this often. */
 const MAINTENANCE_LOOK_MS = HOUR_MS;
 /** A planner that has yet to be reloaded leaves a certificate to the others for this long. */
@@ -55,25 +61,46 @@ export async function planDue(context: Context, signal: AbortSignal): Promise<Re
   await context.clockGuard.check(signal);
   const { store, clock, settings } = context;
   const startedAt = clock.monotonic();
-  const planned: Renewal[] = [];
+  const planned: (Renewal | null)[] = [];
+  const restored: CertificateRecord[] = [];
   const seen = new Set<string>();
   let buckets: Map<string, Bucket> | null = null;
   for (;;) {
     // Those that are still due were seen: each is planned once in a tick.
     const page = await store.certificates.due(clock.now(), settings.batch + seen.size);
     const due = page.filter(({ name }) => !seen.has(name));
-    if (due.length === 0) return planned;
+    if (due.length === 0) break;
     // Read once: this tick adds what it plans itself, because the workers open the orders later.
     buckets ??= await loadBuckets(context);
-    for (const group of groupsToPlan(due)) {
+    for (const record of due) {
       signal.throwIfAborted();
-      if (clock.monotonic() - startedAt >= settings.planBudgetMs) return planned;
-      for (const { name } of group) seen.add(name);
-      const known = buckets;
-      const renewals = await Promise.all(group.map((record) => attemptPlan(context, record, known, signal)));
-      planned.push(...renewals.filter((renewal) => renewal !== null));
+      if (clock.monotonic() - startedAt >= settings.planBudgetMs) break;
+      seen.add(record.name);
+      if (record.restoredAt !== null) restored.push(record);
+      else planned.push(await attemptPlan(context, record, buckets, signal));
     }
+    if (clock.monotonic() - startedAt >= settings.planBudgetMs) break;
   }
+  planned.push(...(await planRestored(context, restored, buckets ?? new Map(), signal)));
+  return planned.filter((renewal) => renewal !== null);
+}
+
+/** After a restore the endpoints are dialled first: several at once, and last, because some may not answer. */
+async function planRestored(
+  context: Context,
+  restored: readonly CertificateRecord[],
+  buckets: Map<string, Bucket>,
+  signal: AbortSignal,
+): Promise<(Renewal | null)[]> {
+  const { clock } = context;
+  const startedAt = clock.monotonic();
+  const planned: (Renewal | null)[] = [];
+  for (const group of groupsOf(restored, LOOKS_AT_ONCE)) {
+    signal.throwIfAborted();
+    if (clock.monotonic() - startedAt >= RESTORED_BUDGET_MS) break;
+    planned.push(...(await Promise.all(group.map((record) => attemptPlan(context, record, buckets, signal)))));
+  }
+  return planned;
 }
 
 /** The limits are checked again right before each order: planning goes on without them. */
@@ -84,14 +111,6 @@ async function loadBuckets({ store, clock, log }: Context): Promise<Map<string, 
     log.warn({ err: toRenewalError(thrown) }, "the use of the CAs' limits cannot be read; planned without it");
     return new Map();
   }
-}
-
-/** After a restore the endpoints are dialled first: several at once, and last, because some may not answer. */
-function groupsToPlan(due: readonly CertificateRecord[]): CertificateRecord[][] {
-  const [restored = [], others = []] = [true, false].map((wanted) =>
-    due.filter(({ restoredAt }) => (restoredAt !== null) === wanted),
-  );
-  return [...others.map((record) => [record]), ...groupsOf(restored, LOOKS_AT_ONCE)];
 }
 
 /** One certificate that cannot be planned must not stop the others. */
@@ -208,12 +227,19 @@ function planFor(
 ): RenewalPlan {
   const current = version?.generation ?? 0;
   const replaces = isReplacementPending(replacement, version);
-  const priority = runwayPriority(version, now);
+  const runway = runwayPriority(version, now);
+  const lane = laneOf(start.reason, replaces);
   return {
     ...start,
     certificate,
     generation: start.reason === "drift" ? current : Math.max(current, record.generationFloor) + 1,
     issuer: start.reason !== "drift" && replaces ? replacement.issuer : null,
-    priority: replaces ? Math.min(REPLACEMENT_PRIORITY, priority) : priority,
+    priority: lane === null ? runway : Math.min(lane, runway),
   };
+}
+
+function laneOf(reason: Reason, replaces: boolean): number | null {
+  if (reason === "revoked") return REVOKED_PRIORITY;
+  if (reason === "emergency") return EMERGENCY_PRIORITY;
+  return replaces ? REPLACEMENT_PRIORITY : null;
 }

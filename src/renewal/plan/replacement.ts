@@ -60,8 +60,10 @@ export async function startReplacement(
   });
   await store.transaction(async (tx) => {
     await tx.replacements.create(replacement, rows);
-    for (const { certificate } of rows) {
-      if ((await tx.renewals.active(certificate)) === null)
+    const first = Math.min(...rows.map(({ wave }) => wave));
+    for (const { certificate, wave } of rows) {
+      // The end of the wave before wakes the others.
+      if (wave === first && (await tx.renewals.active(certificate)) === null)
         await tx.certificates.update(certificate, { nextCheckAt: now });
       await tx.events.append({
         at: now,

@@ -2,7 +2,7 @@ import type { CaBudget } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Reason, Renewal } from "../../domain/renewal.ts";
 import type { ReplacementMembership } from "../../domain/replacement.ts";
-import { formatInstant } from "../../domain/time.ts";
+import { formatInstant, HOUR_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
 import { type Buckets, type Charge, chargesOf, isRenewal, isUrgent, shortage, wakeAt } from "./budget.ts";
@@ -21,7 +21,8 @@ import {
 import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 
-const WAVE_LOOK_MS = 60_000;
+/** The end of the wave before wakes its members. This check is for a wake-up that a crash has swallowed. */
+const WAVE_CHECK_MS = HOUR_MS;
 
 export type Blocker =
   | "earlierWave"
@@ -220,12 +221,18 @@ function blockedByMaintenance(
   return held && { due: false, reason, ...held };
 }
 
-/** Members of earlier waves come first. Nobody reports when they are done, so the planner checks again and again. */
-function blockedByEarlierWave({ replacement, version }: PlanFacts, now: number): PlanDecision | null {
+/** Members of earlier waves come first. */
+function blockedByEarlierWave(
+  { replacement, version, certificate, renewalInfo }: PlanFacts,
+  now: number,
+): PlanDecision | null {
   if (!isReplacementPending(replacement, version) || replacement.waitsFor === 0) return null;
   const others = `${replacement.waitsFor} certificate${replacement.waitsFor === 1 ? "" : "s"}`;
   const detail = `replacement ${replacement.replacement.slice(0, 8)}: waits for ${others} of earlier waves`;
-  return { due: false, blockedBy: "earlierWave", reason: "requested", detail, until: now + WAVE_LOOK_MS };
+  // It may become due by itself meanwhile.
+  const dueAt = version === null ? now : nextDueAt(version, certificate.policy, renewalInfo);
+  const until = Math.min(now + WAVE_CHECK_MS, dueAt);
+  return { due: false, blockedBy: "earlierWave", reason: "requested", detail, until };
 }
 
 function blockedByRestore(facts: PlanFacts, reason: Reason | null, now: number): PlanDecision | null {

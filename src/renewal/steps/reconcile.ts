@@ -16,9 +16,26 @@ import { pairBefore, rollBack } from "./rollBack.ts";
  * Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time from anywhere.
  */
 export async function reconcile(context: Context, renewalId: string): Promise<void> {
-  const jobs = await context.store.transaction((tx) => decideAndRecord(context, tx, renewalId));
-  await enqueueHint(context, jobs);
+  await actOn(context, await context.store.transaction((tx) => decideAndRecord(context, tx, renewalId)));
 }
+
+/** What to do after the commit. */
+interface Decided {
+  readonly jobs: readonly Job[];
+  /** The certificate whose new version is proved; null: none. */
+  readonly proved: string | null;
+}
+
+async function actOn(context: Context, { jobs, proved }: Decided): Promise<void> {
+  await enqueueHint(context, jobs);
+  if (proved !== null) await context.store.replacements.wakeNextWave(proved, context.clock.now());
+}
+
+function enqueues(jobs: readonly Job[]): Decided {
+  return { jobs, proved: null };
+}
+
+const NOTHING: Decided = enqueues([]);
 
 /**
  * Records an outcome and what follows from it in one transaction, then enqueues. `outcome` returns false when its
@@ -29,13 +46,13 @@ export async function recordOutcome(
   renewalId: string,
   outcome: (tx: Store) => Promise<boolean>,
 ): Promise<boolean> {
-  const jobs = await context.store.transaction(async (tx) => {
+  const decided = await context.store.transaction(async (tx) => {
     // The renewal before its deployments, as everywhere: PostgreSQL aborts transactions that lock them crosswise.
     await tx.renewals.lock(renewalId);
     return (await outcome(tx)) ? decideAndRecord(context, tx, renewalId) : null;
   });
-  if (jobs === null) return false;
-  await enqueueHint(context, jobs);
+  if (decided === null) return false;
+  await actOn(context, decided);
   return true;
 }
 
@@ -53,9 +70,9 @@ async function enqueueHint(context: Context, jobs: readonly Job[]): Promise<void
   }
 }
 
-async function decideAndRecord(context: Context, tx: Store, renewalId: string): Promise<Job[]> {
+async function decideAndRecord(context: Context, tx: Store, renewalId: string): Promise<Decided> {
   const locked = await tx.renewals.lock(renewalId);
-  if (locked === null) return [];
+  if (locked === null) return NOTHING;
   const now = context.clock.now();
   const renewal = await followConfiguration(context, tx, locked, now);
   const facts = await loadFacts(context, tx, renewal);
@@ -64,13 +81,13 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
     await recordResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
   switch (action.kind) {
     case "none":
-      return [];
+      return NOTHING;
     case "wait":
       await tx.renewals.update(renewal.id, renewal.fence, { nextActionAt: action.until });
-      return [];
+      return NOTHING;
     case "hold":
       await holdRenewal(tx, renewal, action, now);
-      return [];
+      return NOTHING;
     case "rollBack":
       return rollBackAutomatically(context, tx, renewal, action, now);
     case "issue":
@@ -86,7 +103,7 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
         nextActionAt: now + context.settings.requeueMs,
       });
       if (action.kind === "deploy") await offerTargets(tx, action.targets, facts, now);
-      return jobsFor(context, action, renewal, facts);
+      return enqueues(jobsFor(context, action, renewal, facts));
     }
     case "succeed":
     case "fail":
@@ -96,7 +113,7 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
         "renewal ended",
       );
       await finish(tx, context, renewal, action, facts, now);
-      return [];
+      return { jobs: [], proved: action.kind === "succeed" ? renewal.certificate : null };
   }
 }
 
@@ -115,7 +132,7 @@ async function rollBackAutomatically(
   renewal: Renewal,
   failed: WaveFailed,
   now: number,
-): Promise<Job[]> {
+): Promise<Decided> {
   const certificate = context.services.certificate(renewal.certificate);
   const to = certificate && (await pairBefore(tx, renewal.certificate, renewal.generation, now));
   if (certificate && to)
@@ -133,7 +150,7 @@ async function rollBackAutomatically(
     },
     now,
   );
-  return [];
+  return NOTHING;
 }
 
 /**

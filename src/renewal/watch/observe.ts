@@ -75,6 +75,7 @@ async function observeOne(context: Context, name: string, signal: AbortSignal): 
   const { endpoints } = certificate;
   const found = await examineEndpoints(context, { certificate, version, endpoints }, lookAt(version), signal);
   await store.transaction((tx) => recordObservations(tx, certificate, version, found, context.clock.now()));
+  if (found.every(({ status }) => status.proved)) await store.replacements.wakeNextWave(name, context.clock.now());
 }
 
 /** One look: a few connections if the address is proved, else as many as proof takes. */

@@ -143,15 +143,40 @@ async function claim(
   return claimed;
 }
 
-/** Exported so that a test can check its query plan. */
+/**
+ * The most urgent first: revoked, then nothing valid in use, then by the time left of what is in use. Exported so that a
+ * test can check its query plan.
+ */
 export function dueCertificates(db: Db, now: number, limit: number) {
   return db
     .selectFrom("certificates")
     .selectAll()
     .where("nextCheckAt", "<=", now)
     .where("removedAt", "is", null)
+    .orderBy((row) => row.case().when(isRevoked(row)).then(0).else(1).end())
+    .orderBy((row) => row.fn.coalesce("expiryWarningAt", row.lit(0)))
     .orderBy("nextCheckAt")
+    .orderBy("name")
     .limit(limit);
+}
+
+/** Clients may refuse its latest version already. */
+function isRevoked(row: ExpressionBuilder<Schema, "certificates">) {
+  return row.exists(
+    row
+      .selectFrom("versions")
+      .select("versions.generation")
+      .whereRef("versions.certificate", "=", "certificates.name")
+      .where("versions.revokedAt", "is not", null)
+      .where((version) =>
+        version("versions.generation", "=", (inner) =>
+          inner
+            .selectFrom("versions as other")
+            .select((other) => other.fn.max("other.generation").as("generation"))
+            .whereRef("other.certificate", "=", "certificates.name"),
+        ),
+      ),
+  );
 }
 
 /**

@@ -55,7 +55,42 @@ export function replacementStore(db: Db, vault: Vault): ReplacementStore {
           .where("endedAt", "is", null)
           .execute();
       }),
+    async wakeNextWave(certificate, now) {
+      const members = db
+        .selectFrom("replacementMembers")
+        .innerJoin("replacements", "replacements.id", "replacementMembers.replacement")
+        .select(["replacement", "wave"])
+        .where("endedAt", "is", null)
+        .where("certificate", "=", certificate);
+      for (const member of await members.execute()) await wakeAfter(db, member, now);
+    },
   };
+}
+
+async function wakeAfter(db: Db, { replacement, wave }: { replacement: string; wave: number }, now: number) {
+  const left = db
+    .selectFrom("replacementMembers as earlier")
+    .innerJoin("certificates", "certificates.name", "earlier.certificate")
+    .where("earlier.replacement", "=", replacement)
+    .where("certificates.removedAt", "is", null)
+    .where(isLeft);
+  const behind = await left.select("wave").where("wave", "<=", wave).limit(1).executeTakeFirst();
+  if (behind !== undefined) return;
+  const next = await left.select("wave").orderBy("wave").limit(1).executeTakeFirst();
+  if (next === undefined) return;
+  const members = db
+    .selectFrom("replacementMembers")
+    .select("certificate")
+    .where("replacement", "=", replacement)
+    .where("wave", "=", next.wave);
+  // One in flight has no next check: its end sets one.
+  await db
+    .updateTable("certificates")
+    .set({ nextCheckAt: now })
+    .where("nextCheckAt", ">", now)
+    .where("removedAt", "is", null)
+    .where("name", "in", members)
+    .execute();
 }
 
 function open(db: Db) {
@@ -79,17 +114,24 @@ function earlierLeft(row: ExpressionBuilder<Schema & { member: Schema["replaceme
     .whereRef("earlier.replacement", "=", "member.replacement")
     .whereRef("earlier.wave", "<", "member.wave")
     .where("certificates.removedAt", "is", null)
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom("versions")
-            .select("versions.generation")
-            .whereRef("versions.certificate", "=", "earlier.certificate")
-            .whereRef("versions.generation", ">", "earlier.generation")
-            .where("versions.verifiedAt", "is not", null),
-        ),
-      ),
-    );
+    .where(isLeft);
+}
+
+/** No newer version is proved. */
+function isLeft({
+  not,
+  exists,
+  selectFrom,
+}: ExpressionBuilder<Schema & { earlier: Schema["replacementMembers"] }, "earlier">) {
+  return not(
+    exists(
+      selectFrom("versions")
+        .select("versions.generation")
+        .whereRef("versions.certificate", "=", "earlier.certificate")
+        .whereRef("versions.generation", ">", "earlier.generation")
+        .where("versions.verifiedAt", "is not", null),
+    ),
+  );
 }
 
 type OpenMember = Awaited<ReturnType<ReturnType<typeof open>["execute"]>>[number];

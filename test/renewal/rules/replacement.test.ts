@@ -90,7 +90,7 @@ describe("the planner, for a member of a replacement", () => {
   it("waits for its wave, and meanwhile renews for reasons of its own", () => {
     const later = { replacement: { ...replacement, wave: 2, waitsFor: 3 } };
     expect(decide(facts(later), NOW)).toMatchObject({
-      ...{ due: false, blockedBy: "earlierWave", reason: "requested", until: NOW + 60_000 },
+      ...{ due: false, blockedBy: "earlierWave", reason: "requested", until: NOW + 3_600_000 },
       detail: "replacement 12345678: waits for 3 certificates of earlier waves",
     });
     expect(decide(facts(later), ISSUED_AT + 61 * DAY_MS)).toMatchObject({ due: true, reason: "renewalWindow" });
