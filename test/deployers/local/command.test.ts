@@ -105,11 +105,13 @@ describe("runCommand", () => {
     const directory = await mkdtemp(join(tmpdir(), "renewd-command-"));
     onTestFinished(() => rm(directory, { recursive: true }));
     const pid = join(directory, "pid");
-    const script = `(trap '' TERM; echo $BASHPID > ${pid}; while :; do sleep 0.1; done) & wait`;
-    await expect(runCommand({ argv: ["bash", "-c", script], timeoutMs: 500 }, NEVER)).rejects.toMatchObject({
-      code: "deploy.timeout",
-    });
-    const child = Number(await readFile(pid, "utf8"));
+    const script = `(trap '' TERM; echo $BASHPID > ${pid}.new; mv ${pid}.new ${pid}; while :; do sleep 0.1; done) & wait`;
+    const controller = new AbortController();
+    const running = runCommand({ argv: ["bash", "-c", script], timeoutMs: 60_000 }, controller.signal);
+    const ended = expect(running).rejects.toThrow("stopped");
+    const child = Number(await until("the child to run", async () => readFile(pid, "utf8").catch(() => null)));
+    controller.abort(new Error("stopped"));
+    await ended;
     expect(child).toBeGreaterThan(1);
     await until("the child to be gone", async () => (existsSync(`/proc/${child}`) ? null : true), 5_000);
   });

@@ -77,7 +77,9 @@ describe("ssh", () => {
   ];
   /** A root sshd passes no signal on, so what a test started there it ends itself. */
   const endEndless = async (): Promise<void> => {
-    process.kill(Number(await read("pid")), "SIGKILL");
+    // It may have been asked to start just when the test gave up on it.
+    const pid = await until("the command to run", async () => read("pid").catch(() => null));
+    process.kill(Number(pid), "SIGKILL");
   };
 
   it("writes each layout, hides what holds the key, and leaves nothing else behind but the generation", async () => {
