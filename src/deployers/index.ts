@@ -1,10 +1,11 @@
 import type { Deployer } from "../domain/deployer.ts";
-import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
+import { definePlugin, type Plugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { awsAcm } from "./aws/acm.ts";
 import { awsIam } from "./aws/iam.ts";
 import { awsSecretsManager } from "./aws/secretsManager.ts";
 import { azureKeyVault } from "./azure/keyVault.ts";
 import type { DeployerDependencies } from "./base/dependencies.ts";
+import { guardKey } from "./base/guardKey.ts";
 import { caddy } from "./caddy/caddy.ts";
 import { cloudflare } from "./cloudflare/cloudflare.ts";
 import { f5BigIp } from "./f5/bigIp.ts";
@@ -33,31 +34,37 @@ export type { DeployerDependencies } from "./base/dependencies.ts";
 
 /** Every kind of target. A new one is a file in this folder and a line here. */
 export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer>[] = [
-  definePlugin(files),
-  definePlugin(certbot),
-  definePlugin(haproxy),
-  definePlugin(haproxyDataplane),
-  definePlugin(nginx),
-  definePlugin(caddy),
-  definePlugin(traefik),
-  definePlugin(envoy),
-  definePlugin(apache),
-  definePlugin(postfix),
-  definePlugin(dovecot),
-  definePlugin(postgresql),
-  definePlugin(mosquitto),
-  definePlugin(awsAcm),
-  definePlugin(awsSecretsManager),
-  definePlugin(awsIam),
-  definePlugin(ssh),
-  definePlugin(exec),
-  definePlugin(acmeSh),
-  definePlugin(webhook),
-  definePlugin(vault),
-  definePlugin(kubernetes),
-  definePlugin(cloudflare),
-  definePlugin(azureKeyVault),
-  definePlugin(gcpCertificateManager),
-  definePlugin(gcpSecretManager),
-  definePlugin(f5BigIp),
+  guarded(files),
+  guarded(certbot),
+  guarded(haproxy),
+  guarded(haproxyDataplane),
+  guarded(nginx),
+  guarded(caddy),
+  guarded(traefik),
+  guarded(envoy),
+  guarded(apache),
+  guarded(postfix),
+  guarded(dovecot),
+  guarded(postgresql),
+  guarded(mosquitto),
+  guarded(awsAcm),
+  guarded(awsSecretsManager),
+  guarded(awsIam),
+  guarded(ssh),
+  guarded(exec),
+  guarded(acmeSh),
+  guarded(webhook),
+  guarded(vault),
+  guarded(kubernetes),
+  guarded(cloudflare),
+  guarded(azureKeyVault),
+  guarded(gcpCertificateManager),
+  guarded(gcpSecretManager),
+  guarded(f5BigIp),
 ];
+
+function guarded<Options>(
+  plugin: Plugin<Options, DeployerDependencies, Deployer>,
+): RegisteredPlugin<DeployerDependencies, Deployer> {
+  return definePlugin(guardKey(plugin));
+}

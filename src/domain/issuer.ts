@@ -124,7 +124,7 @@ export interface Issuer {
   eligibility?(request: IssueRequest, solver: Pick<Solver, "challengeType">, signal: AbortSignal): Promise<Eligibility>;
   /**
    * How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it
-   * sends none, or one from a cache.
+   * sends none.
    */
   clockAheadMs?(signal: AbortSignal): Promise<number | null>;
   /**

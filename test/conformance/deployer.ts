@@ -7,6 +7,7 @@ import { RenewalError } from "../../src/domain/errors.ts";
 import type { ErrorCode } from "../../src/domain/errorTable.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
 import { createPairIssuer, mismatched, type PairIssuer } from "../support/pairs/issuedPairs.ts";
+import { KEY_SPELLINGS, pieceFinder } from "../support/pairs/keySpellings.ts";
 import { until, within } from "../support/until.ts";
 
 export interface DeployerPeer extends AsyncDisposable {
@@ -19,6 +20,11 @@ export interface DeployerPeer extends AsyncDisposable {
   stored(certificate: string): Promise<string | null>;
   /** Lets every deploy fail from now on, as late as this target can fail; returns how to mend it. */
   breakDown(): Promise<{ readonly mend: () => Promise<void>; readonly code: ErrorCode }>;
+  /**
+   * For targets that answer or print: from now on a deploy fails with this text in all that they say. `inErrorText`: where
+   * the vendor documents an error text; otherwise it is the whole answer. Returns how to stop it.
+   */
+  repeats?(text: string, inErrorText: boolean): Promise<() => Promise<void>> | (() => void);
   /** For targets behind a network API: the call that changes it is never answered from now on. */
   fallSilent?(): { readonly asked: () => boolean; readonly mend: () => void };
 }
@@ -28,6 +34,16 @@ const NEVER = new AbortController().signal;
 const CANCEL_MAX_MS = 5_000;
 /** The peer serves this certificate; each test brings it to its own generations, always rising. */
 const NAME = "conform";
+
+/** Every spelling once: test/deployers/base/sanitizeAnswer.test.ts has each with 300 keys. */
+const REPEATED_CASES = Object.keys(KEY_SPELLINGS).length;
+
+function shownOf(one: unknown): string {
+  const all = { depth: 10, showHidden: true, maxStringLength: null, maxArrayLength: null } as const;
+  const message = one instanceof Error ? one.message : "";
+  // Stack traces hold long paths, and pieces of them look like base64.
+  return message + inspect(one, all).replace(/^ +at .*$/gm, "") + JSON.stringify(one);
+}
 
 export function deployerConformance(
   type: string,
@@ -189,13 +205,29 @@ export function deployerConformance(
       await holds(pair);
     });
 
+    it("shows no piece of a key that its target repeats, however it writes it", async () => {
+      const serving = await next();
+      await deploy(serving);
+      const pairs = await Promise.all([next(), next(), next()]);
+      const finders = pairs.map(({ privateKey }) => pieceFinder(privateKey.reveal()));
+      const spellings = Object.entries(KEY_SPELLINGS);
+      for (let seed = 0; peer.repeats !== undefined && seed < REPEATED_CASES; seed++) {
+        const [name, spell] = spellings[seed % spellings.length] ?? expect.unreachable();
+        const pair = pairs[seed % pairs.length] ?? expect.unreachable();
+        const stop = await peer.repeats(`cannot take ${spell(pair.privateKey.reveal(), seed)}`, seed % 3 > 0);
+        const error = await deploy(pair).catch((thrown: unknown) => thrown);
+        await stop();
+        expect(error, name).toBeInstanceOf(RenewalError);
+        expect(finders[seed % pairs.length]?.(shownOf(error)), name).toEqual([]);
+      }
+      await deploy(pairs[2] ?? expect.unreachable());
+    });
+
     it("showed no private key in any receipt or error of the tests above", () => {
       const bodies = keys.flatMap((key) =>
         key.split("\n").filter((line) => line.length > 8 && !line.startsWith("-----")),
       );
-      const text = shown
-        .map((one) => inspect(one, { depth: 10, showHidden: true, maxStringLength: null }) + JSON.stringify(one))
-        .join("\n");
+      const text = shown.map(shownOf).join("\n");
       expect(bodies.length).toBeGreaterThan(10);
       expect(shown.some((one) => one instanceof RenewalError)).toBe(true);
       expect(bodies.filter((body) => text.includes(body))).toEqual([]);

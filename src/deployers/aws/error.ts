@@ -3,7 +3,7 @@ import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { retryAfterInstant } from "../../domain/time.ts";
 import { RETRY_AFTER_MAX_MS } from "../base/httpApi.ts";
-import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
+import { HIDDEN, sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 /** A service of AWS, as error messages name it. */
 export interface AwsService {
@@ -71,11 +71,13 @@ interface SdkFailure {
 /** Translates by error name and status, never by text. The SDK's error is not the cause: it may repeat the request. */
 export function awsError(thrown: unknown, call: AwsFailedCall, now: number): RenewalError {
   const failure = read(thrown);
-  const said = sanitizeAnswer(failure.message, call.hidden);
+  // The name is foreign text too: it is the answer's `__type` or `Code`.
+  const [name, said] = [failure.name, failure.message].map((text) => sanitizeAnswer(text, call.hidden));
+  const shown = said === "" ? name : said === HIDDEN ? `${name} ${said}` : said;
   const code = codeOf(failure);
-  const message = `${call.where}: ${call.action}: ${said === "" ? failure.name : said}${hint(code, call, failure)}`;
+  const message = `${call.where}: ${call.action}: ${shown}${hint(code, call, failure)}`;
   const retryAt = code === "deploy.rateLimited" ? retryAtOf(failure, now) : null;
-  const cause = Object.assign(new Error(said), { name: failure.name });
+  const cause = Object.assign(new Error(said), { name });
   return new RenewalError(code, message, retryAt === null ? { cause } : { cause, retryAt });
 }
 
@@ -107,11 +109,20 @@ function read(thrown: unknown): SdkFailure {
   const retryAfter = member(member(member(thrown, "$response"), "headers"), "retry-after");
   return {
     name: thrown.name,
-    message: thrown.message === "" ? String(member(thrown, "code") ?? "") : thrown.message,
+    message: messageOf(thrown, member(thrown, "$fault") !== undefined),
     status: typeof status === "number" ? status : null,
     retryAfter: typeof retryAfter === "string" ? retryAfter : null,
     clientFault: member(thrown, "$fault") === "client",
   };
+}
+
+/**
+ * A service's own error has a documented message. Any other error about an answer comes from a parser, which quotes the
+ * body it cannot read.
+ */
+function messageOf(thrown: Error, isServiceError: boolean): string {
+  if (!isServiceError && member(thrown, "$response") !== undefined) return "";
+  return thrown.message === "" ? String(member(thrown, "code") ?? "") : thrown.message;
 }
 
 function member(value: unknown, key: string): unknown {

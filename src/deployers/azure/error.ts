@@ -16,6 +16,9 @@ const CREDENTIAL_ERRORS = new Set([
 
 const restError = z.object({ statusCode: z.number().int(), code: z.string().optional() });
 
+/** The part of an answer that Key Vault documents (its REST API reference, KeyVaultError). */
+const documented = z.object({ details: z.object({ error: z.object({ code: z.string(), message: z.string() }) }) });
+
 /** HTTP status of an SDK's error; null: it is not an answer. */
 export function statusOf(thrown: unknown): number | null {
   return restError.safeParse(thrown).data?.statusCode ?? null;
@@ -40,9 +43,15 @@ export function azureError(thrown: unknown, { what, action, secrets }: AzureCall
   const status = statusOf(thrown);
   if (status === null)
     return new RenewalError("deploy.unreachable", `${what}: ${sanitizeAnswer(networkProblem(thrown), ...secrets)}`);
+  const { error } = documented.safeParse(thrown).data?.details ?? {};
   return answerError(
-    `${what}${hint(status, action)}`,
-    { status, headers: retryAfterOf(memberOf(memberOf(thrown, "response"), "headers")), text: message },
+    {
+      what: `${what}${hint(status, action)}`,
+      status,
+      headers: retryAfterOf(memberOf(memberOf(thrown, "response"), "headers")),
+      errorText: error === undefined ? null : `${error.message} (${error.code})`,
+      bytes: null,
+    },
     secrets,
   );
 }

@@ -4,7 +4,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { DAY_MS, retryAfterInstant } from "../../domain/time.ts";
-import { networkProblem } from "./networkProblem.ts";
+import { bareCause, networkProblem } from "./networkProblem.ts";
 import { sanitizeAnswer } from "./sanitizeAnswer.ts";
 
 /** A vendor's quota lasts for a month at most. */
@@ -18,7 +18,15 @@ export interface HttpApi {
   readonly timeoutMs: number;
   /** CAs trusted instead of the system's, PEM. */
   readonly ca?: string | undefined;
+  /** Left out: the vendor documents no error text, so none is quoted. */
+  readonly errorText?: ErrorText;
 }
+
+/**
+ * Reads the vendor's documented error text out of an answer's body; null: there is none. Only this is ever quoted: the rest
+ * of an answer may repeat the request, which holds the key.
+ */
+export type ErrorText = (body: string) => string | null;
 
 export interface HttpCall {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -58,23 +66,42 @@ export async function callHttp(api: HttpApi, call: HttpCall, signal: AbortSignal
     throw new RenewalError(
       "deploy.unreachable",
       `${what}: ${sanitizeAnswer(networkProblem(error), ...(call.secrets ?? []))}`,
-      { cause: error },
+      { cause: bareCause(error) },
     );
   }
   const { status } = answer;
   if ((status >= 200 && status < 300) || call.expected?.includes(status)) return answer;
-  throw answerError(what, answer, call.secrets ?? []);
+  throw answerError(failedAnswer(api, what, answer), call.secrets ?? []);
 }
 
-/**
- * The error for an answer without success, by its status alone (RFC 9110 §15). `what` names the target and the request.
- */
-export function answerError(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
-  const said = sanitizeAnswer(answer.text, ...secrets);
+export interface FailedAnswer {
+  /** Names the target and the request. */
+  readonly what: string;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** null: there is none that may be quoted. */
+  readonly errorText: string | null;
+  /** Of the whole body; null: unknown. */
+  readonly bytes: number | null;
+}
+
+export function failedAnswer(
+  api: Pick<HttpApi, "errorText">,
+  what: string,
+  { status, headers, text }: HttpAnswer,
+): FailedAnswer {
+  return { what, status, headers, errorText: api.errorText?.(text) ?? null, bytes: Buffer.byteLength(text) };
+}
+
+/** What an answer that is no success means, by its status alone (RFC 9110 §15). */
+export function answerError(answer: FailedAnswer, secrets: readonly Secret[]): RenewalError {
+  const { what, status, errorText, bytes } = answer;
+  const said = errorText === null ? "" : sanitizeAnswer(errorText, ...secrets);
+  const length = bytes === null || bytes === 0 ? "" : ` with ${bytes} bytes that are not shown`;
   const retryAt = retryAfter(answer, Date.now());
   return new RenewalError(
-    codeOf(answer.status),
-    `${what} answered ${answer.status}${said === "" ? "" : `: ${said}`}`,
+    codeOf(status),
+    `${what} answered ${status}${said === "" ? length : `: ${said}`}`,
     retryAt === null ? {} : { retryAt },
   );
 }
@@ -85,7 +112,7 @@ function codeOf(status: number): ErrorCode {
   return status >= 500 || status === 408 ? "deploy.unreachable" : "deploy.refused";
 }
 
-function retryAfter({ status, headers }: HttpAnswer, now: number): number | null {
+function retryAfter({ status, headers }: FailedAnswer, now: number): number | null {
   if (status !== 429 && status !== 503) return null;
   return retryAfterInstant(headers["retry-after"], { now, maxMs: RETRY_AFTER_MAX_MS });
 }
@@ -118,7 +145,8 @@ async function read(response: IncomingMessage): Promise<HttpAnswer> {
   for await (const chunk of response) {
     const piece = Buffer.from(chunk);
     bytes += piece.length;
-    if (bytes > ANSWER_BYTES_MAX) throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+    if (bytes > ANSWER_BYTES_MAX)
+      throw Object.assign(new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`), { code: "TOO_LONG" });
     chunks.push(piece);
   }
   const headers = Object.fromEntries(

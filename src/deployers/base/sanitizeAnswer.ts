@@ -1,14 +1,70 @@
+import { decodings, dropKeyRuns } from "../../domain/keyText.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
+import { BASE64_PIECE_CHARACTERS, HEX_PIECE_CHARACTERS, type SecretSpellings, spellingsOf } from "./secretSpellings.ts";
 
 const CHARACTERS_MAX = 400;
-/** Shorter lines of a PEM file or password say nothing, and hiding them would garble the message. */
-const SECRET_CHARACTERS_MIN = 8;
+/** The end says why it stopped; searching all of a long answer takes time that grows with what a stranger sent. */
+const SEARCHED_CHARACTERS_MAX = 64 * 1024;
+/** Replaces a text that repeats a key: the caller may add an error code. */
+export const HIDDEN = "[not shown: it repeats a private key]";
+/** A private use character, so that no secret can be a part of the placeholder. */
+const MASK = "\uE000";
 
-/** What a target said, as one bounded line without any line of the secrets. Its end stays: that says why it stopped. */
+/**
+ * A target's error text as one bounded line. Nothing of it remains when it repeats a private key in any spelling; secrets
+ * of other kinds become `[secret]`, and other long runs of base64 or hex `[…]`. Its end stays.
+ * This is for documented error texts and for programs that were given no key. What was given a key is not quoted at all:
+ * `unquoted`.
+ */
 export function sanitizeAnswer(said: string, ...secrets: readonly (Secret | null)[]): string {
-  const lines = secrets.flatMap((secret) => (secret?.reveal() ?? "").split("\n"));
-  const hidden = new Set(lines.filter((line) => line.length >= SECRET_CHARACTERS_MIN));
-  const text = [...hidden].reduce((rest, piece) => rest.replaceAll(piece, "[secret]"), said);
-  return sanitize(text, CHARACTERS_MAX, "end");
+  const stages = decodings(said.slice(-SEARCHED_CHARACTERS_MAX));
+  const spellings = spellingsOf(secrets);
+  if (stages.some((stage) => holdsKey(stage, spellings))) return HIDDEN;
+  const masked = (text: string): string =>
+    spellings.passwords === null ? text : text.replace(spellings.passwords, MASK);
+  // Between two rounds of decoding, as a password may itself look like an escape.
+  const text = stages.slice(1).reduce((last) => masked(decodings(last)[1] ?? last), masked(stages[0] ?? ""));
+  return sanitize(dropKeyRuns(text), CHARACTERS_MAX, "end").replaceAll(MASK, "[secret]");
+}
+
+/** Whether a text holds one of the secrets in any spelling, a piece of a private key, or any private key in PEM. */
+export function repeatsSecret(text: string, secrets: readonly Secret[]): boolean {
+  const spellings = spellingsOf(secrets);
+  const { passwords } = spellings;
+  return decodings(text).some(
+    (stage) => holdsKey(stage, spellings) || (passwords !== null && stage.search(passwords) >= 0),
+  );
+}
+
+/** Replaces the output of a program that was given the key. The length says whether there is anything to look for. */
+export function unquoted(bytes: number): string {
+  if (bytes === 0) return "it printed nothing";
+  return `it printed ${bytes} bytes, not shown because it could read the private key; run it by hand to see them`;
+}
+
+function holdsKey(text: string, { base64, hex }: SecretSpellings): boolean {
+  if (/BEGIN[A-Z\s]*PRIVATE\s*KEY/.test(text)) return true;
+  const packed64 = text
+    .replaceAll("-", "+")
+    .replaceAll("_", "/")
+    .replace(/[^A-Za-z0-9+/]+/g, "");
+  if (holdsPiece(packed64, BASE64_PIECE_CHARACTERS, base64)) return true;
+  const packedHex = text
+    .toLowerCase()
+    .replace(/(?:0|\\)x/g, "")
+    .replace(/[^0-9a-f]+/g, "");
+  return holdsPiece(packedHex, HEX_PIECE_CHARACTERS, hex) || holdsPiece(bytesListed(text), HEX_PIECE_CHARACTERS, hex);
+}
+
+function holdsPiece(text: string, characters: number, pieces: ReadonlySet<string>): boolean {
+  if (pieces.size === 0) return false;
+  for (let at = 0; at + characters <= text.length; at++) if (pieces.has(text.slice(at, at + characters))) return true;
+  return false;
+}
+
+/** Numbers up to 255 as hex: how JavaScript and Go print bytes. */
+function bytesListed(text: string): string {
+  const numbers = [...text.matchAll(/\d+/g)].map(([digits]) => Number(digits)).filter((number) => number <= 255);
+  return numbers.map((number) => number.toString(16).padStart(2, "0")).join("");
 }

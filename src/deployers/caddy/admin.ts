@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
+import { jsonErrorText } from "../base/jsonAnswer.ts";
+import { bareCause } from "../base/networkProblem.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 /** The part of Caddy's JSON configuration that names certificate files (module tls.certificates.load_files). */
@@ -11,6 +13,9 @@ export interface CaddyAdmin {
   readonly address: string;
   readonly timeoutMs: number;
 }
+
+/** caddy.APIError. */
+const errorText = jsonErrorText(z.object({ error: z.string() }), ({ error }) => error);
 
 const entry = z.looseObject({ certificate: z.string(), key: z.string() });
 type Entry = z.infer<typeof entry>;
@@ -33,8 +38,10 @@ export async function loadedFiles(admin: CaddyAdmin, signal: AbortSignal): Promi
 function parseEntries(admin: CaddyAdmin, text: string): Entry[] | null {
   try {
     return z.array(entry).nullable().parse(JSON.parse(text));
-  } catch (cause) {
-    throw new RenewalError("deploy.refused", `${nameOf(admin)} does not answer as Caddy's admin API does`, { cause });
+  } catch (error) {
+    // The parser's text quotes the configuration, which may hold secrets.
+    const message = `${nameOf(admin)} does not answer as Caddy's admin API does`;
+    throw new RenewalError("deploy.refused", message, { cause: bareCause(error) });
   }
 }
 
@@ -67,7 +74,9 @@ export async function reloadFile(
   const answer = await call(admin, { ...change, etag: found.etag, expected: [400, 412, 500] }, signal);
   if (answer.status === 200) return;
   const said =
-    answer.status === 412 ? "something else changed its configuration at the same time" : sanitizeAnswer(answer.text);
+    answer.status === 412
+      ? "something else changed its configuration at the same time"
+      : sanitizeAnswer(errorText(answer.text) ?? "no reason given");
   throw new RenewalError(
     "deploy.commandFailed",
     `${nameOf(admin)} refused its configuration with ${add.file}: ${said}`,
@@ -107,7 +116,7 @@ async function call(
     ...(socket && { socketPath: admin.address }),
     ...(body !== undefined && { body: JSON.stringify(body) }),
   };
-  return await callHttp({ name: nameOf(admin), timeoutMs: admin.timeoutMs }, request, signal);
+  return await callHttp({ name: nameOf(admin), timeoutMs: admin.timeoutMs, errorText }, request, signal);
 }
 
 function nameOf({ address }: CaddyAdmin): string {

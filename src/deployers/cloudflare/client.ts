@@ -3,8 +3,8 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import type { SecretReference } from "../../domain/secretReference.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
-import { answerError, callHttp, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
-import { answerBody, jsonOrNull } from "../base/jsonAnswer.ts";
+import { answerError, callHttp, failedAnswer, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
+import { answerBody, jsonErrorText, jsonOrNull } from "../base/jsonAnswer.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 // https://developers.cloudflare.com/api/resources/custom_certificates/
@@ -50,6 +50,7 @@ const many = z.object({
   result: z.array(customCertificate),
   result_info: z.object({ total_pages: z.number().int().default(1) }).optional(),
 });
+/** https://developers.cloudflare.com/fundamentals/api/reference/ : `errors` of every answer without success. */
 const failure = z.object({ errors: z.array(z.object({ code: z.number(), message: z.string() })).min(1) });
 
 /**
@@ -64,7 +65,7 @@ export function createCloudflare(
   { endpoint, zone, token: reference, timeoutMs }: CloudflareAccess,
   { secret }: DeployerDependencies,
 ): Cloudflare {
-  const api: HttpApi = { name: "Cloudflare", timeoutMs };
+  const api: HttpApi = { name: "Cloudflare", timeoutMs, errorText: jsonErrorText(failure, textOf) };
   const call = async (
     request: Omit<HttpCall, "url" | "headers"> & { path?: string; query?: string },
     signal: AbortSignal,
@@ -130,8 +131,8 @@ export function createCloudflare(
 /** Cloudflare's messages and codes in one line, without its envelope. */
 function refusal(what: string, answer: HttpAnswer, secrets: readonly Secret[]): RenewalError {
   const { data } = failure.safeParse(jsonOrNull(answer.text));
-  if (data === undefined) return answerError(what, answer, secrets);
-  const said = sanitizeAnswer(data.errors.map(({ code, message }) => `${message} (${code})`).join("; "), ...secrets);
+  if (data === undefined) return answerError(failedAnswer({}, what, answer), secrets);
+  const said = sanitizeAnswer(textOf(data), ...secrets);
   const forbidden = answer.status === 403 || data.errors.some(({ code }) => CREDENTIAL_CODES.has(code));
   if (forbidden)
     return new RenewalError(
@@ -139,4 +140,8 @@ function refusal(what: string, answer: HttpAnswer, secrets: readonly Secret[]): 
       `${what}: ${said}; the token needs Zone › SSL and Certificates › Edit for this zone`,
     );
   return new RenewalError("deploy.refused", `${what}: ${said}`);
+}
+
+function textOf({ errors }: z.infer<typeof failure>): string {
+  return errors.map(({ code, message }) => `${message} (${code})`).join("; ");
 }

@@ -3,7 +3,7 @@ import { Secret } from "../../domain/secret.ts";
 import type { SecretReference } from "../../domain/secretReference.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { callHttp, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
-import { answerBody } from "../base/jsonAnswer.ts";
+import { answerBody, jsonErrorText } from "../base/jsonAnswer.ts";
 import { readTrust } from "../base/trust.ts";
 
 export interface F5Access {
@@ -36,6 +36,11 @@ export interface F5Session extends AsyncDisposable {
 }
 
 const loginBody = z.object({ token: z.object({ token: z.string().min(1) }) });
+/** iControl REST User Guide, "About error responses". */
+const errorText = jsonErrorText(
+  z.object({ code: z.number(), message: z.string() }),
+  ({ code, message }) => `${message} (${code})`,
+);
 const CLEAN_UP_TIMEOUT_MS = 5_000;
 
 /** iControl REST User Guide, "Token-based authentication" (clouddocs.f5.com/api/icontrol-rest). */
@@ -45,7 +50,12 @@ export async function openSession(
   signal: AbortSignal,
 ): Promise<F5Session> {
   const { origin, host } = new URL(access.address);
-  const api: HttpApi = { name: `BIG-IP ${host}`, timeoutMs: access.timeout, ca: await readTrust(access.trust) };
+  const api: HttpApi = {
+    name: `BIG-IP ${host}`,
+    timeoutMs: access.timeout,
+    ca: await readTrust(access.trust),
+    errorText,
+  };
   const password = await secret(access.password);
   const body = JSON.stringify({
     username: access.user,

@@ -51,7 +51,7 @@ export async function makeKeystores(
   const [source, target] = [join(own.path, "pair.p12"), join(own.path, "pair.jks")];
   const run = (argv: readonly string[], stdin: Secret): Promise<string> =>
     runCommand(
-      { argv, stdin, env: { RENEWD_PASSWORD: password.reveal() }, secret: password, timeoutMs: TOOL_TIMEOUT_MS },
+      { argv, stdin, env: { RENEWD_PASSWORD: password.reveal() }, givenKey: true, timeoutMs: TOOL_TIMEOUT_MS },
       signal,
     );
   // The leaf is the certificate that fits the key; the others follow it as its chain.

@@ -114,14 +114,22 @@ function googleError(
   if (parsed?.success !== true)
     return new RenewalError("deploy.unreachable", `${what}: ${sanitizeAnswer(networkProblem(thrown), ...secrets)}`);
   const { status, response, config } = parsed.data;
-  const text = body.safeParse(jsonOrNull(message)).data?.error.message ?? message;
+  const documented = body.safeParse(jsonOrNull(message)).data?.error.message ?? null;
   if (fromTokenService(config?.url))
-    return new RenewalError("deploy.forbidden", `${what}: Google gave no token: ${sanitizeAnswer(text, ...secrets)}`);
+    // This request holds no key, and its errors have no common shape.
+    return new RenewalError(
+      "deploy.forbidden",
+      `${what}: Google gave no token: ${sanitizeAnswer(documented ?? message, ...secrets)}`,
+    );
   // ABORTED and ALREADY_EXISTS: something else is changing the same resource now.
   if (status === 409)
-    return new RenewalError("deploy.unreachable", `${what} met another change: ${sanitizeAnswer(text, ...secrets)}`);
+    return new RenewalError(
+      "deploy.unreachable",
+      `${what} met another change: ${sanitizeAnswer(documented ?? "no reason given", ...secrets)}`,
+    );
   const hint = status === 403 ? ` (it needs the permission ${permission})` : "";
-  return answerError(`${what}${hint}`, { status, headers: retryAfterOf(response?.headers), text }, secrets);
+  const headers = retryAfterOf(response?.headers);
+  return answerError({ what: `${what}${hint}`, status, headers, errorText: documented, bytes: null }, secrets);
 }
 
 function fromTokenService(url: unknown): boolean {

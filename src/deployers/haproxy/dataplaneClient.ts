@@ -3,6 +3,8 @@ import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
+import { jsonErrorText } from "../base/jsonAnswer.ts";
+import { bareCause } from "../base/networkProblem.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
 const STORAGE = "/v3/services/haproxy/storage";
@@ -13,6 +15,12 @@ const reload = z.looseObject({
   status: z.enum(["in_progress", "succeeded", "failed"]),
   response: z.string().optional(),
 });
+
+/** The specification's `error`. */
+const errorText = jsonErrorText(
+  z.object({ code: z.number(), message: z.string() }),
+  ({ code, message }) => `${message} (${code})`,
+);
 
 export interface DataplaneAddress {
   readonly url: string;
@@ -55,7 +63,12 @@ export function storageName(name: string): string {
 
 export function connectDataplane(address: DataplaneAddress): Dataplane {
   const basic = new Secret(Buffer.from(`${address.username}:${address.password.reveal()}`).toString("base64"));
-  const api = { name: `HAProxy's Data Plane API at ${address.url}`, timeoutMs: address.timeoutMs, ca: address.trust };
+  const api = {
+    name: `HAProxy's Data Plane API at ${address.url}`,
+    timeoutMs: address.timeoutMs,
+    ca: address.trust,
+    errorText,
+  };
   const call = (
     request: Omit<HttpCall, "url"> & { readonly path: string },
     signal: AbortSignal,
@@ -131,10 +144,9 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
   function parseReload(text: string): z.infer<typeof reload> {
     try {
       return reload.parse(JSON.parse(text));
-    } catch (cause) {
-      throw new RenewalError("deploy.refused", `${api.name} does not report a reload as version 3 of the API does`, {
-        cause,
-      });
+    } catch (error) {
+      const message = `${api.name} does not report a reload as version 3 of the API does`;
+      throw new RenewalError("deploy.refused", message, { cause: bareCause(error) });
     }
   }
 }

@@ -11,7 +11,8 @@ export interface KubernetesFailure {
   readonly status: number;
   /** Such as `AlreadyExists`: it distinguishes answers with the same status. */
   readonly reason: string | null;
-  readonly message: string;
+  /** The Status object's own text; null: the answer is none. */
+  readonly message: string | null;
   /** Who owns fields we want to write, in the server's words. */
   readonly owners: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
@@ -47,7 +48,7 @@ export function readFailure(thrown: unknown): KubernetesFailure | null {
   return {
     status: code,
     reason: status.reason ?? null,
-    message: status.message ?? (typeof body === "string" ? body : ""),
+    message: status.message ?? null,
     owners: [...new Set(owners)],
     headers: { ...(seconds !== undefined && { "retry-after": String(seconds) }), ...headers },
   };
@@ -68,5 +69,6 @@ export function kubernetesError(
       `${what}: others own what renewd wants to write: ${owners}; if they no longer need it, set \`takeOver: true\``,
     );
   }
-  return answerError(what, { status: failure.status, headers: failure.headers, text: failure.message }, secrets);
+  const { status, headers, message } = failure;
+  return answerError({ what, status, headers, errorText: message, bytes: null }, secrets);
 }

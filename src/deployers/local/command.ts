@@ -6,7 +6,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { childStdin } from "../../process/stdin.ts";
-import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
+import { sanitizeAnswer, unquoted } from "../base/sanitizeAnswer.ts";
 
 export interface Command {
   /** Program and arguments; never through a shell. */
@@ -14,8 +14,10 @@ export interface Command {
   readonly timeoutMs: number;
   /** Beside PATH, HOME, LANG and TZ; the worker's own environment may hold secrets and is not passed on. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Never shown, should the command print it. */
+  /** Masked when the command prints it. */
   readonly secret?: Secret;
+  /** The command can read the private key: its output is only counted, never quoted. */
+  readonly givenKey?: boolean;
   /** What the command reads on stdin, such as a private key that must not be on disk. Never shown. Default: nothing. */
   readonly stdin?: Secret;
   /** What people are shown instead of program and arguments. */
@@ -32,7 +34,7 @@ const CLOSE_AFTER_EXIT_MS = 500;
 
 /**
  * Runs a command to its end and returns the last 16 KiB of its stdout. Throws the code that `exitCodes` gives, else
- * `deploy.commandFailed`, both with the end of its output, or `deploy.timeout`. Timeout and abort end its whole process
+ * `deploy.commandFailed`, both with the end of its output unless it was given the key, or `deploy.timeout`. Timeout and abort end its whole process
  * group.
  */
 export async function runCommand(command: Command, signal: AbortSignal): Promise<string> {
@@ -47,13 +49,14 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
     throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
   if (end.code === 0) return end.stdout;
   const how = end.code === null ? `was ended by ${end.killedBy}` : `ended with exit code ${end.code}`;
-  const said = sanitizeAnswer(
-    end.stderr.trim() === "" ? end.stdout : end.stderr,
-    command.secret ?? null,
-    command.stdin ?? null,
-  );
+  const said = saidBy(command, end);
   const code = command.exitCodes?.[end.code ?? -1] ?? "deploy.commandFailed";
   throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
+}
+
+function saidBy({ givenKey, secret, stdin }: Command, { stdout, stderr, bytes }: Ended): string {
+  if (givenKey === true) return unquoted(bytes);
+  return sanitizeAnswer(stderr.trim() === "" ? stdout : stderr, secret ?? null, stdin ?? null);
 }
 
 /** For preflight. Throws `deploy.commandFailed` when the program cannot be found. */
@@ -76,6 +79,8 @@ interface Ended {
   readonly killedBy: string | null;
   readonly stdout: string;
   readonly stderr: string;
+  /** Length of all output, kept or dropped. */
+  readonly bytes: number;
 }
 
 async function run(command: Command, signal: AbortSignal): Promise<Ended> {
@@ -108,7 +113,14 @@ function ended(child: ChildProcess, output: Output, signal: AbortSignal): Promis
   return new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
     child.once("exit", (code, killedBy) => {
-      const finish = (): void => resolve({ code, killedBy, stdout: stdout(), stderr: stderr() });
+      const finish = (): void =>
+        resolve({
+          code,
+          killedBy,
+          stdout: stdout.text(),
+          stderr: stderr.text(),
+          bytes: stdout.bytes() + stderr.bytes(),
+        });
       const lingering = setTimeout(() => {
         output.stdout.destroy();
         output.stderr.destroy();
@@ -122,20 +134,29 @@ function ended(child: ChildProcess, output: Output, signal: AbortSignal): Promis
   }).finally(() => signal.removeEventListener("abort", stop));
 }
 
-/** The last 16 KiB of what a stream says; the rest is read and dropped. */
-export function collect(stream: NodeJS.ReadableStream): () => string {
+export interface Collected {
+  /** The last 16 KiB without a first line that was cut. */
+  text(): string;
+  /** Length of everything, in UTF-8. */
+  bytes(): number;
+}
+
+/** Keeps the end of what a stream says; the rest is read, counted and dropped. */
+export function collect(stream: NodeJS.ReadableStream): Collected {
   let tail = "";
   let cut = false;
+  let bytes = 0;
   stream.setEncoding("utf8");
   // What came before the error is what there is. Without a listener the error would end the process.
   stream.on("error", () => {});
   stream.on("data", (chunk: string) => {
+    bytes += Buffer.byteLength(chunk);
     const all = tail + chunk;
     cut ||= all.length > OUTPUT_BYTES_MAX;
     tail = all.slice(-OUTPUT_BYTES_MAX);
   });
   // A first line that was cut may be a part of the secret that masking no longer recognises.
-  return () => (cut ? tail.slice(tail.indexOf("\n") + 1) : tail);
+  return { text: () => (cut ? tail.slice(tail.indexOf("\n") + 1) : tail), bytes: () => bytes };
 }
 
 /** A script may end at once and leave children that ignore SIGTERM: no member of the group outlives its leader. */

@@ -41,7 +41,7 @@ export async function runDeployCommand(
     RENEWD_FINGERPRINT: pair.leaf.fingerprint,
     RENEWD_FILES: paths.join("\n"),
   };
-  await runCommand({ argv: command, timeoutMs: commandTimeout, env, secret: pair.privateKey }, signal);
+  await runCommand({ argv: command, timeoutMs: commandTimeout, env, givenKey: true }, signal);
 }
 
 /** For preflight. */

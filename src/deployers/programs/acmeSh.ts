@@ -71,12 +71,15 @@ async function deploy(
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
   await checkHook(options);
-  const { env, secret } = await programEnvironment(options, dependencies, pair);
+  const env = await programEnvironment(options, dependencies, pair);
   const record = recordPlace(options, pair.certificate);
   await withProgramFiles({ pair, record }, signal, async (handed) => {
     const all = { HOME: handed.directory, ...env, ...acmeShEnvironment(options, handed, pair) };
     const name = `acme.sh deploy hook ${options.hook}`;
-    await runCommand({ argv: ["sh", "-c", DRIVER], name, timeoutMs: options.timeout, env: all, secret }, signal);
+    await runCommand(
+      { argv: ["sh", "-c", DRIVER], name, timeoutMs: options.timeout, env: all, givenKey: true },
+      signal,
+    );
   });
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, hook: options.hook };
 }

@@ -33,7 +33,7 @@ const optionsSchema = z.strictObject({
         "removed afterwards: RENEWD_CERT, RENEWD_CHAIN, " +
         "RENEWD_FULLCHAIN, RENEWD_PRIVKEY. It may be run twice for one pair. Exit code 0: done; 75: not now; " +
         "77: not permitted; 78: refused, do not try again; " +
-        "any other: failed, try again. Whatever it prints last is shown, without the key.",
+        "any other: failed, try again. Its output is never shown, as it can read the key: only its length is.",
     ),
   record: absolutePath.describe(
     "File that remembers the last generation given to the program, so that an older one never follows; keep it " +
@@ -68,7 +68,7 @@ async function deploy(
   { pair }: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
-  const { env, secret } = await programEnvironment(options, dependencies, pair);
+  const env = await programEnvironment(options, dependencies, pair);
   const record = recordPlace(options, pair.certificate);
   await withProgramFiles({ pair, record }, signal, async ({ files }) => {
     const paths = {
@@ -78,7 +78,13 @@ async function deploy(
       RENEWD_PRIVKEY: files.privkey,
     };
     await runCommand(
-      { argv: options.command, timeoutMs: options.timeout, env: { ...env, ...paths }, secret, exitCodes: EXIT_CODES },
+      {
+        argv: options.command,
+        timeoutMs: options.timeout,
+        env: { ...env, ...paths },
+        givenKey: true,
+        exitCodes: EXIT_CODES,
+      },
       signal,
     );
   });

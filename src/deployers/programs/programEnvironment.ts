@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { Secret } from "../../domain/secret.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { secretOption } from "../base/secretOption.ts";
@@ -26,22 +25,16 @@ export const environmentOptions = {
 
 type EnvironmentOptions = z.infer<z.ZodObject<typeof environmentOptions>>;
 
-export interface ProgramEnvironment {
-  readonly env: Readonly<Record<string, string>>;
-  /** Must never be shown: the private key and every secret variable. */
-  readonly secret: Secret;
-}
-
-/** Throws `config.secret`. */
+/** The whole environment but what every command gets. Some values are secret. Throws `config.secret`. */
 export async function programEnvironment(
   { environment, secretEnvironment }: EnvironmentOptions,
   { target, secret }: DeployerDependencies,
   pair: IssuedCertificate,
-): Promise<ProgramEnvironment> {
+): Promise<Record<string, string>> {
   const secrets = await Promise.all(
     Object.entries(secretEnvironment).map(async ([name, at]) => [name, (await secret(at)).reveal()] as const),
   );
-  const env = {
+  return {
     ...environment,
     ...Object.fromEntries(secrets),
     RENEWD_TARGET: target,
@@ -50,7 +43,6 @@ export async function programEnvironment(
     RENEWD_FINGERPRINT: pair.leaf.fingerprint,
     RENEWD_NAMES: pair.leaf.identifiers.map(({ value }) => value).join(" "),
   };
-  return { env, secret: new Secret([pair.privateKey.reveal(), ...secrets.map(([, text]) => text)].join("\n")) };
 }
 
 /** For preflight: throws `config.secret` for one that cannot be read. */

@@ -5,12 +5,14 @@ import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { sanitize } from "../../domain/text.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { callHttp, type HttpAnswer, type HttpApi } from "../base/httpApi.ts";
+import { jsonErrorText, jsonOrNull } from "../base/jsonAnswer.ts";
 import { pairPem } from "../base/pairPem.ts";
-import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
+import { repeatsSecret, sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { signingKey, signWebhook } from "./webhookSignature.ts";
@@ -124,8 +126,11 @@ function messageId(target: string, { certificate, generation, leaf }: IssuedCert
     .slice(0, 40)}`;
 }
 
+/** docs/webhook.md, "What to answer". */
+const errorText = jsonErrorText(z.object({ error: z.string() }), ({ error }) => error);
+
 async function api({ url, trust, timeout }: WebhookOptions): Promise<HttpApi> {
-  return { name: `webhook at ${new URL(url).origin}`, timeoutMs: timeout, ca: await readTrust(trust) };
+  return { name: `webhook at ${new URL(url).origin}`, timeoutMs: timeout, ca: await readTrust(trust), errorText };
 }
 
 const newer = z.object({ generation: z.int().positive() });
@@ -136,7 +141,7 @@ function conflict(
   pair: IssuedCertificate,
   hidden: readonly Secret[],
 ): RenewalError {
-  const held = newer.safeParse(json(answer)).data?.generation;
+  const held = newer.safeParse(jsonOrNull(answer.text)).data?.generation;
   const { origin } = new URL(url);
   if (held !== undefined && held > pair.generation) {
     return new RenewalError(
@@ -146,7 +151,7 @@ function conflict(
         "if renewd's database was lost, let the receiver forget it",
     );
   }
-  const said = sanitizeAnswer(answer.text, ...hidden);
+  const said = sanitizeAnswer(errorText(answer.text) ?? "", ...hidden);
   return new RenewalError(
     "deploy.refused",
     `the receiver at ${origin} answered 409 but names no newer generation${said === "" ? "" : `: ${said}`}`,
@@ -160,20 +165,13 @@ const receiptAnswer = z.object({ receipt: z.record(z.string(), z.unknown()) });
 
 /** What the receiver wants remembered: a few short facts. It is shown in history, so nothing secret gets through. */
 function receiptOf(answer: HttpAnswer, hidden: readonly Secret[]): Record<string, string | number> {
-  const facts = Object.entries(receiptAnswer.safeParse(json(answer)).data?.receipt ?? {}).filter(([name]) =>
-    FACT_NAME.test(name),
+  const facts = Object.entries(receiptAnswer.safeParse(jsonOrNull(answer.text)).data?.receipt ?? {}).filter(
+    ([name]) => FACT_NAME.test(name) && !repeatsSecret(name, hidden),
   );
   const kept = facts.flatMap(([name, value]): [string, string | number][] => {
     if (typeof value === "number" && Number.isFinite(value)) return [[name, value]];
-    return typeof value === "string" ? [[name, sanitizeAnswer(value, ...hidden).slice(0, FACT_CHARS_MAX)]] : [];
+    if (typeof value !== "string" || repeatsSecret(value, hidden)) return [];
+    return [[name, sanitize(value, FACT_CHARS_MAX)]];
   });
   return Object.fromEntries(kept.slice(0, RECEIPT_FACTS_MAX));
-}
-
-function json({ text }: HttpAnswer): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -1,15 +1,12 @@
 import type { ClientChannel } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
-import type { Secret } from "../../domain/secret.ts";
-import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
+import { unquoted } from "../base/sanitizeAnswer.ts";
 import { collect } from "../local/command.ts";
 import type { SshConnection } from "./connection.ts";
 
 export interface RemoteCommand {
   readonly argv: readonly string[];
   readonly timeoutMs: number;
-  /** Removed from the command's output before anything of it is shown. */
-  readonly secret: Secret;
 }
 
 /** SSH passes one line to the remote shell (RFC 4254 §6.5), so each word is quoted for a POSIX shell. */
@@ -22,17 +19,18 @@ export function quoteForShell(argv: readonly string[]): string {
 interface Ended {
   readonly code: number | null;
   readonly killedBy: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
+  /** Length of its output. */
+  readonly bytes: number;
 }
 
 /**
- * Throws `deploy.commandFailed` with the end of the output, or `deploy.timeout`. On timeout and abort the server is
+ * The command can read the key that was put in place, so its output is only counted. Throws `deploy.commandFailed` or
+ * `deploy.timeout`. On timeout and abort the server is
  * asked to end the command (RFC 4254 §6.9). OpenSSH does so for every user but root; a command of root keeps running.
  */
 export async function runRemote(
   connection: SshConnection,
-  { argv, timeoutMs, secret }: RemoteCommand,
+  { argv, timeoutMs }: RemoteCommand,
   signal: AbortSignal,
 ): Promise<void> {
   const line = quoteForShell(argv);
@@ -59,11 +57,10 @@ export async function runRemote(
   if (ended.code === 0) return;
   const how =
     ended.code === null ? `was ended by ${ended.killedBy ?? "the server"}` : `ended with exit code ${ended.code}`;
-  const said = sanitizeAnswer(ended.stderr.trim() === "" ? ended.stdout : ended.stderr, secret);
-  throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}${said === "" ? "" : `: ${said}`}`);
+  throw new RenewalError("deploy.commandFailed", `\`${shown} ${how}: ${unquoted(ended.bytes)}`);
 }
 
-const NOT_RUN: Ended = { code: null, killedBy: null, stdout: "", stderr: "" };
+const NOT_RUN: Ended = { code: null, killedBy: null, bytes: 0 };
 
 function watch(channel: ClientChannel, done: (error: null, ended: Ended) => void): void {
   const stdout = collect(channel);
@@ -74,5 +71,5 @@ function watch(channel: ClientChannel, done: (error: null, ended: Ended) => void
   });
   // Its standard input is empty.
   channel.end();
-  channel.once("close", () => done(null, { ...how, stdout: stdout(), stderr: stderr() }));
+  channel.once("close", () => done(null, { ...how, bytes: stdout.bytes() + stderr.bytes() }));
 }

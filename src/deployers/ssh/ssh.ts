@@ -121,16 +121,14 @@ async function deploy(
   await staged.swap();
   // Also when nothing changed: an earlier attempt may have died between its swap and the command.
   if (options.command !== undefined) {
-    await runRemote(
-      connection,
-      { argv: options.command, timeoutMs: options.commandTimeout, secret: pair.privateKey },
-      signal,
-    ).catch(async (error: unknown) => {
-      // An abort does not mean that the pair is bad, and without a connection nothing can be restored: the next attempt
-      // runs the command again.
-      if (!signal.aborted) await staged.restore().catch(() => undefined);
-      throw error;
-    });
+    await runRemote(connection, { argv: options.command, timeoutMs: options.commandTimeout }, signal).catch(
+      async (error: unknown) => {
+        // An abort does not mean that the pair is bad, and without a connection nothing can be restored: the next attempt
+        // runs the command again.
+        if (!signal.aborted) await staged.restore().catch(() => undefined);
+        throw error;
+      },
+    );
   }
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, host: options.host, file: files[0].path };
 }

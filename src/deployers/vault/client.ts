@@ -4,8 +4,8 @@ import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { fileError } from "../base/fileError.ts";
-import { answerError, callHttp, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
-import { answerBody, jsonOrNull } from "../base/jsonAnswer.ts";
+import { answerError, callHttp, failedAnswer, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
+import { answerBody, jsonErrorText, jsonOrNull } from "../base/jsonAnswer.ts";
 import { readTrust } from "../base/trust.ts";
 import type { VaultOptions } from "./options.ts";
 
@@ -55,6 +55,9 @@ const mountAnswer = z.object({
   data: z.object({ type: z.string(), options: z.record(z.string(), z.string()).nullish() }),
 });
 
+/** https://developer.hashicorp.com/vault/api-docs#error-response */
+const errorText = jsonErrorText(z.object({ errors: z.array(z.string()) }), ({ errors }) => errors.join("; "));
+
 const LOGOUT_TIMEOUT_MS = 2_000;
 
 export async function openVault(
@@ -66,6 +69,7 @@ export async function openVault(
     name: `Vault at ${new URL(options.address).origin}`,
     timeoutMs: options.timeout,
     ca: await readTrust(options.trust),
+    errorText,
   };
   const { token, own } = await logIn(options, api, dependencies, signal);
   const call = (request: Omit<HttpCall, "url"> & { path: string }, until: AbortSignal): Promise<HttpAnswer> =>
@@ -93,7 +97,9 @@ export async function openVault(
       const body = JSON.stringify({ options: { cas }, data: fields });
       const answer = await call({ method: "POST", path: data(path), body, secrets, expected: [400] }, until);
       if (answer.status === 400)
-        return { refusal: answerError(`${api.name}: POST /v1/${data(path)}`, answer, [token, ...secrets]) };
+        return {
+          refusal: answerError(failedAnswer(api, `${api.name}: POST /v1/${data(path)}`, answer), [token, ...secrets]),
+        };
       return { version: answerBody(api, answer, writeAnswer).data.version };
     },
     async describe(path, metadata, until) {

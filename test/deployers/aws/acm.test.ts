@@ -40,6 +40,13 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         stored,
         served: (certificate) => servedFingerprint(fake.tlsPort, `${certificate}.test`),
         fallSilent: () => fake.fallSilent("ImportCertificate"),
+        repeats(text, inErrorText) {
+          fake.disturb("ImportCertificate", {
+            fault: inErrorText ? "ValidationException" : text.slice(0, 200),
+            message: text,
+          });
+          return fake.calm;
+        },
         async breakDown() {
           fake.disturb("ImportCertificate", { fault: "InternalFailure", status: 500 });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };

@@ -38,6 +38,13 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         stored,
         served: stored,
         fallSilent: () => fake.fallSilent("UploadServerCertificate"),
+        repeats(text, inErrorText) {
+          fake.disturb("UploadServerCertificate", {
+            fault: inErrorText ? "MalformedCertificate" : text.slice(0, 200),
+            message: text,
+          });
+          return fake.calm;
+        },
         async breakDown() {
           fake.disturb("UploadServerCertificate", { fault: "ServiceFailure", status: 500 });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };

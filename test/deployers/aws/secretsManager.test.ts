@@ -44,6 +44,13 @@ for (const layout of ["json", "pem"] as const) {
       stored,
       served: stored,
       fallSilent: () => fake.fallSilent("UpdateSecretVersionStage"),
+      repeats(text, inErrorText) {
+        fake.disturb("PutSecretValue", {
+          fault: inErrorText ? "InvalidParameterException" : text.slice(0, 200),
+          message: text,
+        });
+        return fake.calm;
+      },
       async breakDown() {
         fake.disturb("UpdateSecretVersionStage", { fault: "InternalServiceError", status: 500 });
         return { code: "deploy.unreachable", mend: async () => fake.calm() };
@@ -284,7 +291,7 @@ describe("aws-secrets-manager", () => {
     const names = Array.from({ length: 1500 }, (_, index) => `host-${index}.www.test`);
     const pair = await issue(1, { names });
     const error: unknown = await deploy(pair).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("65536") });
+    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("repeats a private key") });
     const shown = inspect(error, { depth: 10, showHidden: true, maxStringLength: null });
     for (const line of pair.privateKey
       .reveal()

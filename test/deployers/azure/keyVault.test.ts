@@ -36,6 +36,13 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         stored,
         served: stored,
         fallSilent: () => fake.fallSilent(IMPORT),
+        repeats(text, inErrorText) {
+          fake.disturbAlways(IMPORT, {
+            status: 400,
+            body: inErrorText ? { error: { code: text, message: text } } : text,
+          });
+          return fake.calm;
+        },
         async breakDown() {
           fake.disturbAlways(IMPORT, {
             status: 500,
@@ -199,7 +206,7 @@ describe("azure-key-vault", () => {
       body: { error: { code: "BadParameter", message: `cannot read ${pair.privateKey.reveal()}` } },
     });
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
+    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("repeats a private key") });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 

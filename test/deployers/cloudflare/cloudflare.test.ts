@@ -42,6 +42,13 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         stored,
         served: stored,
         fallSilent: () => fake.fallSilent("PATCH"),
+        repeats(text, inErrorText) {
+          fake.disturbAlways("PATCH", {
+            status: 400,
+            body: inErrorText ? { success: false, errors: [{ code: 1000, message: text }] } : text,
+          });
+          return fake.calm;
+        },
         async breakDown() {
           fake.disturbAlways("PATCH", { status: 502, body: "bad gateway" });
           return { code: "deploy.unreachable", mend: async () => fake.calm() };
@@ -219,7 +226,7 @@ describe("cloudflare", () => {
       body: { success: false, errors: [{ code: 1, message: `bad key ${pair.privateKey.reveal()}` }] },
     });
     const shown = inspect(await deploy(pair).catch((thrown: unknown) => thrown), { depth: 10, showHidden: true });
-    expect(shown).toContain("[secret]");
+    expect(shown).toContain("repeats a private key");
     expect(shown).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 

@@ -57,6 +57,13 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         served: (certificate) => held(certificate, "running"),
         stored: (certificate) => held(certificate, "saved"),
         fallSilent: () => fake.fallSilent("PATCH /mgmt/tm/transaction"),
+        repeats(text, inErrorText) {
+          fake.disturbAlways("POST /mgmt/shared/file-transfer", {
+            status: 400,
+            body: inErrorText ? { code: 400, message: text, errorStack: [text] } : text,
+          });
+          return fake.calm;
+        },
         async breakDown() {
           fake.disturbAlways("PATCH /mgmt/tm/transaction", {
             status: 500,

@@ -28,6 +28,11 @@ deployerConformance("files", async () => {
     }),
     stored,
     served: stored,
+    async repeats(text, onStderr) {
+      await writeFile(join(root, "said"), text);
+      await writeFile(gate, `cat ${root}/said ${onStderr ? ">&2" : ""}; exit 3`);
+      return () => writeFile(gate, "exit 0");
+    },
     async breakDown() {
       await writeFile(gate, fail);
       return { code: "deploy.commandFailed", mend: () => writeFile(gate, "exit 0") };

@@ -40,6 +40,13 @@ deployerConformance("gcp-certificate-manager", async () => {
     stored,
     served: stored,
     fallSilent: () => fake.fallSilent("PATCH"),
+    repeats(text, inErrorText) {
+      fake.disturbAlways("PATCH", {
+        status: 400,
+        body: inErrorText ? { error: { code: 400, status: "INVALID_ARGUMENT", message: text } } : text,
+      });
+      return fake.calm;
+    },
     async breakDown() {
       fake.disturbAlways("PATCH", {
         status: 503,
@@ -222,7 +229,7 @@ describe("gcp-certificate-manager", () => {
       body: { error: { code: 400, message: `cannot parse ${pair.privateKey.reveal()}` } },
     });
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
+    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("repeats a private key") });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 

@@ -39,6 +39,13 @@ deployerConformance("gcp-secret-manager", async () => {
     stored,
     served: stored,
     fallSilent: () => fake.fallSilent(/:addVersion$/),
+    repeats(text, inErrorText) {
+      fake.disturbAlways(/:addVersion$/, {
+        status: 400,
+        body: inErrorText ? { error: { code: 400, status: "INVALID_ARGUMENT", message: text } } : text,
+      });
+      return fake.calm;
+    },
     async breakDown() {
       fake.disturbAlways(/:addVersion$/, {
         status: 503,
@@ -177,7 +184,7 @@ describe("gcp-secret-manager", () => {
       body: { error: { code: 400, message: `cannot store ${pair.privateKey.reveal()}` } },
     });
     const error = await deploy(pair).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("[secret]") });
+    expect(error).toMatchObject({ code: "deploy.refused", message: expect.stringContaining("repeats a private key") });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 

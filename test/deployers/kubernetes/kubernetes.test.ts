@@ -39,6 +39,13 @@ deployerConformance("kubernetes", async () => {
     stored,
     served: stored,
     fallSilent: () => fake.fallSilent(`PATCH ${SECRETS}`),
+    repeats(text, inErrorText) {
+      fake.disturbAlways(`PATCH ${SECRETS}`, {
+        status: 422,
+        body: inErrorText ? { kind: "Status", code: 422, reason: text, message: text } : text,
+      });
+      return fake.calm;
+    },
     async breakDown() {
       fake.disturbAlways(`PATCH ${SECRETS}`, {
         status: 500,
@@ -300,7 +307,7 @@ describe("kubernetes", () => {
       body: { kind: "Status", code: 422, reason: "Invalid", message: `invalid: ${pair.privateKey.reveal()}` },
     });
     const shown = inspect(await deploy(pair).catch((thrown: unknown) => thrown), { depth: 10, showHidden: true });
-    expect(shown).toContain("[secret]");
+    expect(shown).toContain("repeats a private key");
     expect(shown).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 

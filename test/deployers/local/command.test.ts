@@ -91,7 +91,7 @@ describe("runCommand", () => {
     const error = await shell('echo "$KEY" >&2; exit 1', { secret, env: { KEY: secret.reveal() } }).catch(
       (thrown: unknown) => thrown,
     );
-    expect(String(error)).toContain("[secret]");
+    expect(String(error)).toContain("[not shown: it repeats a private key]");
     expect(String(error)).not.toContain("MIGHAgEAMBMG");
     expect(String(error)).not.toContain("ZmFrZWtleWJvZHk");
   });

@@ -27,6 +27,11 @@ deployerConformance("exec", async () => {
     deployer: make({ command: ["sh", program], record: join(root, "{certificate}.json") }),
     stored,
     served: stored,
+    async repeats(text, onStderr) {
+      await writeFile(join(root, "said"), text);
+      await writeFile(program, `cat ${root}/said ${onStderr ? ">&2" : ""}; exit 3`);
+      return () => writeFile(program, install);
+    },
     async breakDown() {
       await writeFile(program, 'cat "$RENEWD_PRIVKEY" >&2; exit 3');
       return { code: "deploy.commandFailed", mend: () => writeFile(program, install) };
@@ -113,13 +118,15 @@ describe("exec", () => {
     [75, "deploy.rateLimited"],
     [77, "deploy.forbidden"],
     [78, "deploy.refused"],
-  ])("takes exit code %i for %s and shows what the program said, without secrets", async (code, expected) => {
+  ])("takes exit code %i for %s and shows how much the program printed, but nothing of it", async (code, expected) => {
     const script = `cat "$RENEWD_PRIVKEY" >&2; echo "token $TOKEN is spent" >&2; exit ${code}`;
     const pair = await issue(1);
     const deployer = shell(script, { secretEnvironment: { TOKEN: "env:API_TOKEN" } }, { API_TOKEN: "hush-hush-hush" });
     const error = await deploy(deployer, pair).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: expected, message: expect.stringContaining(`exit code ${code}`) });
-    expect(String(error)).toContain("token [secret] is spent");
+    const bytes = pair.privateKey.reveal().length + "token hush-hush-hush is spent\n".length;
+    expect(String(error)).toContain(`it printed ${bytes} bytes, not shown`);
+    expect(String(error)).not.toContain("hush");
     expect(String(error)).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });
 

@@ -31,6 +31,13 @@ deployerConformance("webhook", async () => {
     deployer: make({ url: receiver.url, trust: receiver.trustFile }),
     served: held,
     stored: held,
+    repeats(text, inErrorText) {
+      const said = inErrorText ? JSON.stringify({ error: text }) : text;
+      receiver.answer = () => ({ status: 422, text: said });
+      return () => {
+        receiver.answer = null;
+      };
+    },
     async breakDown() {
       receiver.answer = (body) => ({ status: 500, text: `cannot store ${body}` });
       const mend = async () => {

@@ -34,6 +34,11 @@ deployerConformance("ssh", async () => {
     deployer,
     stored,
     served: stored,
+    async repeats(text, onStderr) {
+      await writeFile(join(root, "said"), text);
+      await writeFile(gate, `cat ${root}/said ${onStderr ? ">&2" : ""}; exit 3`);
+      return () => writeFile(gate, "exit 0");
+    },
     async breakDown() {
       await writeFile(gate, `cat ${root}/conform/privkey.pem >&2; exit 3`);
       return { code: "deploy.commandFailed", mend: () => writeFile(gate, "exit 0") };
@@ -134,14 +139,14 @@ describe("ssh", () => {
     expect(quoteForShell(["A=b", "it's"])).toBe(`'A=b' 'it'\\''s'`);
   });
 
-  it("restores the files when the command fails, and shows the end of its output without the key", async () => {
+  it("restores the files when the command fails, and shows how much it printed, but nothing of it", async () => {
     const [old, pair] = [await issue(1), await issue(2)];
     await deploy(pairFiles, old);
     const command = ["sh", "-c", `cat ${root}/k.pem; echo syntax error; exit 4`];
     const error = await deploy({ ...pairFiles, chain: "ch.pem", command }, pair).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: "deploy.commandFailed",
-      message: expect.stringMatching(/ended with exit code 4: .*syntax error$/),
+      message: expect.stringMatching(/ended with exit code 4: it printed \d+ bytes, not shown/),
     });
     expect(String(error)).not.toContain(pair.privateKey.reveal().split("\n")[1]);
     expect(await storedFingerprint(join(root, "f.pem"), join(root, "k.pem"))).toBe(old.leaf.fingerprint);

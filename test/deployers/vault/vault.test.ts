@@ -35,6 +35,10 @@ deployerConformance("vault", async () => {
     stored,
     served: stored,
     fallSilent: () => fake.fallSilent("POST /v1/secret/data"),
+    repeats(text, inErrorText) {
+      fake.disturbAlways("POST /v1/secret/data", { status: 500, body: inErrorText ? { errors: [text] } : text });
+      return fake.calm;
+    },
     async breakDown() {
       fake.disturbAlways("POST /v1/secret/data", { status: 500, body: { errors: ["internal error"] } });
       return { code: "deploy.unreachable", mend: async () => fake.calm() };
@@ -263,12 +267,17 @@ describe("vault", () => {
 
   it("hides keys and tokens that an answer quotes", async () => {
     const pair = await issue(1);
-    fake.disturb("POST /v1/secret/data", {
-      status: 500,
-      body: `cannot store ${pair.privateKey.reveal()} for ${fake.token}`,
-    });
-    const shown = inspect(await deploy(pair).catch((thrown: unknown) => thrown), { depth: 10, showHidden: true });
-    expect(shown).toContain("[secret]");
+    const said = [`cannot store ${pair.privateKey.reveal()}`, `no policy for ${fake.token}`];
+    const answers = [...said.map((text) => ({ errors: [text] })), said.join(" ")];
+    fake.disturb("POST /v1/secret/data", ...answers.map((body) => ({ status: 500, body })));
+    const errors: unknown[] = [];
+    for (const _ of answers) errors.push(await deploy(pair).catch((thrown: unknown) => thrown));
+    expect(errors.map((error) => toRenewalError(error).message)).toEqual([
+      expect.stringMatching(/answered 500: \[not shown: it repeats a private key\]$/),
+      expect.stringMatching(/answered 500: no policy for \[secret\]$/),
+      expect.stringMatching(/answered 500 with \d+ bytes that are not shown$/),
+    ]);
+    const shown = inspect(errors, { depth: 10, showHidden: true });
     expect(shown).not.toContain(fake.token);
     expect(shown).not.toContain(pair.privateKey.reveal().split("\n")[1]);
   });

@@ -1,0 +1,80 @@
+import type { Secret } from "../../domain/secret.ts";
+
+const PRIVATE_KEY = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----([^-]*)-----END \1-----\s*/g;
+/** Any other PEM block, such as a certificate, is public. */
+const PUBLIC_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----\s*/g;
+
+/** What is searched in an answer before anything of it is quoted. */
+export interface SecretSpellings {
+  /** Pieces of private keys: base64 of any alignment, in its standard alphabet, without white space and padding. */
+  readonly base64: ReadonlySet<string>;
+  /** Pieces of private keys in lower-case hex. */
+  readonly hex: ReadonlySet<string>;
+  /** Passwords and tokens as they are and as JSON, URLs, shells and HTML write them; null: there are none. */
+  readonly passwords: RegExp | null;
+}
+
+/** No eight characters of a key are shown. */
+export const BASE64_PIECE_CHARACTERS = 8;
+/** Six bytes: shorter pieces meet by chance. */
+export const HEX_PIECE_CHARACTERS = 12;
+
+export function spellingsOf(secrets: readonly (Secret | null)[]): SecretSpellings {
+  const [base64, hex] = [new Set<string>(), new Set<string>()];
+  const passwords = new Set<string>();
+  for (const secret of secrets) {
+    const text = secret?.reveal() ?? "";
+    for (const [pem, , body = ""] of text.matchAll(PRIVATE_KEY)) addKey(Buffer.from(body, "base64"), pem, base64, hex);
+    const rest = text.replace(PRIVATE_KEY, "").replace(PUBLIC_BLOCK, "");
+    for (const line of rest.split(/\r?\n/)) if (line.trim() !== "") for (const one of written(line)) passwords.add(one);
+  }
+  // The longest first: a shorter spelling may be a part of it.
+  const longestFirst = [...passwords].sort((a, b) => b.length - a.length);
+  return {
+    base64,
+    hex,
+    passwords: longestFirst.length === 0 ? null : new RegExp(longestFirst.map(RegExp.escape).join("|"), "g"),
+  };
+}
+
+/**
+ * The numbers of a JWK and the key inside PKCS#8 begin anywhere, and base64 takes three bytes at a time: so each offset.
+ * Some APIs carry the PEM text itself in base64 or hex.
+ */
+function addKey(der: Buffer, pem: string, base64: Set<string>, hex: Set<string>): void {
+  for (const bytes of [der, Buffer.from(pem)]) {
+    addPieces(bytes.toString("hex"), HEX_PIECE_CHARACTERS, hex);
+    for (const offset of [0, 1, 2])
+      addPieces(bytes.subarray(offset).toString("base64").replace(/=+$/, ""), BASE64_PIECE_CHARACTERS, base64);
+  }
+}
+
+function addPieces(text: string, characters: number, pieces: Set<string>): void {
+  for (let at = 0; at + characters <= text.length; at++) pieces.add(text.slice(at, at + characters));
+}
+
+function written(password: string): string[] {
+  const json = JSON.stringify(password).slice(1, -1);
+  const url = encodeURIComponent(password);
+  const bytes = Buffer.from(password);
+  return [
+    password,
+    json,
+    json.replaceAll("/", "\\/"),
+    url,
+    url.replaceAll("%20", "+"),
+    url.replace(/%[0-9A-F]{2}/g, (one) => one.toLowerCase()),
+    encodeURI(password),
+    new URLSearchParams([["", password]]).toString().slice(1),
+    // Inside quotes of either kind, and without any.
+    password.replaceAll("'", `'\\''`),
+    password.replaceAll("'", `'"'"'`),
+    password.replace(/["\\$`]/g, "\\$&"),
+    password.replace(/[^A-Za-z0-9_@%+:,./-]/g, "\\$&"),
+    password.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`),
+    password.replace(/[&<>"]/g, (one) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[one] ?? one),
+    bytes.toString("base64"),
+    bytes.toString("base64url"),
+    bytes.toString("hex"),
+  ];
+}

@@ -1,0 +1,114 @@
+/**
+ * Text that may repeat a key: decoded from the spellings that programs print in, and without its long runs of base64, hex
+ * or numbers. It knows no key, so it works on text from anywhere.
+ */
+
+/** A PEM line is 64 characters; 24 hold 18 bytes, more than any name or number people need to read. */
+const RUN_CHARACTERS_MIN = 24;
+/** Changes between upper case, lower case and digits in a run of that length: base64 has about 14, words fewer than 5. */
+const CHANGES_MIN = 9;
+const DROPPED = "[…]";
+
+/** Encodings inside encodings: JSON in a URL in HTML is three deep. */
+const DECODINGS_MAX = 4;
+
+const JSON_ESCAPE = /\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([nrtbf"'/\\]))/gi;
+const PERCENT = /%([0-9a-f]{2})/gi;
+const ENTITY = /&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos|sol|plus|equals|NewLine|nbsp));/gi;
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  sol: "/",
+  plus: "+",
+  equals: "=",
+  newline: "\n",
+  nbsp: " ",
+};
+const CONTROLS: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f" };
+
+/** The text as it is, then after each round of decoding until nothing changes: JSON and shell escapes, percent, entities. */
+export function decodings(text: string): readonly string[] {
+  const all = [text];
+  for (let last = text; all.length <= DECODINGS_MAX; ) {
+    const next = decode(last);
+    if (next === last) break;
+    all.push(next);
+    last = next;
+  }
+  return all;
+}
+
+function decode(text: string): string {
+  return text
+    .replace(JSON_ESCAPE, (_all, unicode, hex, plain: string | undefined) =>
+      plain === undefined ? character(unicode ?? hex, 16) : (CONTROLS[plain] ?? plain),
+    )
+    .replace(PERCENT, (_all, hex: string) => character(hex, 16))
+    .replace(ENTITY, (_all, hex, decimal, name: string | undefined) =>
+      name === undefined
+        ? character(hex ?? decimal, hex === undefined ? 10 : 16)
+        : (ENTITIES[name.toLowerCase()] ?? ""),
+    );
+}
+
+function character(digits: string, base: 10 | 16): string {
+  const code = Number.parseInt(digits, base);
+  return code <= 0x10ffff ? String.fromCodePoint(code) : "";
+}
+
+const TOKEN = /[A-Za-z0-9+/_=-]+/g;
+const HEX_PAIRS = /(?:[0-9a-f]{2}[\s:.,-]+){7,}[0-9a-f]{2}/gi;
+const BYTE_LIST = /(?:\d{1,3}\s*[,;\s]\s*){11,}\d{1,3}/g;
+
+/** Without its runs of 24 or more characters that look like a key, also when they are wrapped, quoted or spaced out. */
+export function dropKeyRuns(text: string): string {
+  const plain = text.replace(/\0/g, "").replace(HEX_PAIRS, DROPPED).replace(BYTE_LIST, DROPPED);
+  const dense = denseCharacters(plain);
+  const isRun = (token: string, index: number): boolean =>
+    (token.length >= RUN_CHARACTERS_MIN && isHex(token)) || dense.slice(index, index + token.length).includes(1);
+  return plain
+    .replace(TOKEN, (token, index: number) => (isRun(token, index) ? DROPPED : token))
+    .replace(REPEATED, DROPPED);
+}
+
+/** What is between the pieces of one run. */
+const REPEATED = /\[…\](?:[\s"'`,;.:\\|+()[\]{}<>=]*\[…\])+/g;
+
+/**
+ * Marks each character that is part of 24 letters and digits that change their kind as often as encoded bytes do. All other
+ * characters are skipped: separators of a wrapped run, and those of names and paths.
+ */
+function denseCharacters(text: string): Uint8Array {
+  const marks = new Uint8Array(text.length);
+  const places: number[] = [];
+  const changesUpTo: number[] = [];
+  let last: Kind | null = null;
+  for (let at = 0; at < text.length; at++) {
+    const kind = kindOf(text.charCodeAt(at));
+    if (kind === null) continue;
+    places.push(at);
+    changesUpTo.push((changesUpTo.at(-1) ?? 0) + (last === null || last === kind ? 0 : 1));
+    last = kind;
+    const first = places.length - RUN_CHARACTERS_MIN;
+    if (first < 0) continue;
+    const changes = (changesUpTo.at(-1) ?? 0) - (changesUpTo[first] ?? 0);
+    if (changes >= CHANGES_MIN) for (const place of places.slice(first)) marks[place] = 1;
+  }
+  return marks;
+}
+
+function isHex(token: string): boolean {
+  const digits = token.replace(/[/_=-]/g, "");
+  return /^[0-9a-f]+$/i.test(digits) && /(?:\d.*){3}/.test(digits);
+}
+
+type Kind = "digit" | "lower" | "upper";
+
+function kindOf(code: number): Kind | null {
+  if (code >= 0x30 && code <= 0x39) return "digit";
+  if (code >= 0x61 && code <= 0x7a) return "lower";
+  return code >= 0x41 && code <= 0x5a ? "upper" : null;
+}

@@ -1,0 +1,123 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { guardKey } from "../../../src/deployers/base/guardKey.ts";
+import { sanitizeAnswer, unquoted } from "../../../src/deployers/base/sanitizeAnswer.ts";
+import type { Deployer } from "../../../src/domain/deployer.ts";
+import { RenewalError } from "../../../src/domain/errors.ts";
+import { decodings } from "../../../src/domain/keyText.ts";
+import { Secret } from "../../../src/domain/secret.ts";
+import { createPairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { KEY_SPELLINGS, pieceFinder, thirtyKeys } from "../../support/pairs/keySpellings.ts";
+
+const CASES = 300;
+let keys: string[];
+let finders: ((text: string) => string[])[];
+beforeAll(() => {
+  keys = thirtyKeys();
+  finders = keys.map(pieceFinder);
+});
+
+/** Each key ten times, with words of changing length around it. */
+const casesOf = (spell: (pem: string, seed: number) => string) =>
+  Array.from({ length: CASES }, (_, seed) => {
+    const key = keys[seed % keys.length] ?? "";
+    const text = `error ${"x".repeat(seed % 7)}: cannot read ${spell(key, seed)} in field ${seed}`;
+    return { key, pieces: finders[seed % keys.length] ?? expect.unreachable(), text, seed };
+  });
+
+// Bytes in decimal are neither base64 nor hex, so this finder cannot see them.
+const READABLE = Object.entries(KEY_SPELLINGS).filter(([name]) => name !== "bytes");
+it.each(READABLE)("the finder of these tests sees a key written as %s", (_name, spell) => {
+  for (const { pieces, text, seed } of casesOf(spell).slice(0, 40))
+    expect(decodings(text).flatMap(pieces).length, `case ${seed}`).toBeGreaterThan(8);
+});
+
+describe.each(Object.entries(KEY_SPELLINGS))("a key written as %s", (_name, spell) => {
+  it("leaves nothing of the text when the key is known", () => {
+    for (const { key, text, seed } of casesOf(spell))
+      expect(sanitizeAnswer(text, new Secret(key)), `case ${seed}`).toBe("[not shown: it repeats a private key]");
+  });
+
+  it("leaves no piece of a key that is not known", () => {
+    for (const { pieces, text, seed } of casesOf(spell)) {
+      const shown = sanitizeAnswer(text);
+      expect(pieces(shown), `case ${seed}: ${shown}`).toEqual([]);
+    }
+  });
+});
+
+describe("a password", () => {
+  it.each([
+    ["is short", "a7$"],
+    ["has quotes", `it's "quoted" \\ here`],
+    ["has characters of URLs and HTML", "p&s<w>o=r/d +%41"],
+    ["looks like an escape", "100\\n%20&amp;"],
+    ["has every kind of letter", "pässwörd-€-秘密"],
+  ])("that %s is masked as it is and as JSON, URLs, HTML and shells write it", (_what, password) => {
+    const json = JSON.stringify(password).slice(1, -1);
+    const written = [
+      password,
+      json,
+      json.replaceAll("/", "\\/"),
+      encodeURIComponent(password),
+      new URLSearchParams({ p: password }).toString().slice(2),
+      password.replaceAll("'", `'\\''`),
+      password.replace(/["\\$`]/g, "\\$&"),
+      password.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;"),
+      Buffer.from(password).toString("base64"),
+    ];
+    for (const text of written) expect(sanitizeAnswer(`(${text})`, new Secret(password)), text).toBe("([secret])");
+  });
+
+  it("is masked when it stands beside others in one secret, or inside another one", () => {
+    expect(sanitizeAnswer("user hunter with hunter2", new Secret("hunter2\nhunter"))).toBe(
+      "user [secret] with [secret]",
+    );
+    expect(sanitizeAnswer("secret e", new Secret("e"))).toBe("s[secret]cr[secret]t [secret]");
+  });
+});
+
+describe("what people need to read", () => {
+  it.each([
+    `nginx: [emerg] unknown directive "nonsense" in /etc/nginx/sites-enabled/www.example.org.conf:12`,
+    "Value at secretString failed to satisfy constraint: Member must have length less than or equal to 65536",
+    'secrets "my-very-long-secret-name-tls" is forbidden: cannot patch resource "secrets" in the namespace "web-front"',
+    "profile /Common/www-clientssl's key and certificate do not match (400)",
+    "SSL_CTX_use_PrivateKey failed (SSL: error:05800074:x509 certificate routines::key values mismatch)",
+  ])("stays: %s", async (text) => {
+    const { privateKey } = await (await createPairIssuer()).issue({ certificate: "www", generation: 1 });
+    expect(sanitizeAnswer(text, privateKey)).toBe(text);
+  });
+
+  it("is the length of what a program printed that could read the key", () => {
+    expect(unquoted(0)).toBe("it printed nothing");
+    expect(unquoted(345)).toMatch(/^it printed 345 bytes, not shown .* run it by hand/);
+  });
+});
+
+describe("the last check of every deployer", () => {
+  const guarded = (deploy: Deployer["deploy"]): Deployer =>
+    guardKey({ type: "x", description: "x", options: expect.anything(), create: () => ({ deploy }) }).create({}, {});
+  const never = new AbortController().signal;
+
+  it.each(READABLE)("replaces an error whose cause holds the key as %s", async (_name, spell) => {
+    const pair = await (await createPairIssuer()).issue({ certificate: "www", generation: 1 });
+    const cause = Object.assign(new Error("x"), { rawPacket: spell(pair.privateKey.reveal(), 1) });
+    const deployer = guarded(() => Promise.reject(new RenewalError("deploy.refused", "no", { cause, retryAt: 7 })));
+    const error = await deployer.deploy({ pair, previous: null }, never).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "deploy.refused", retryAt: 7, message: expect.stringContaining("not shown") });
+    expect(error).not.toHaveProperty("cause", cause);
+  });
+
+  it("lets any other error and the caller's reason through, and drops facts of a receipt that hold the key", async () => {
+    const pair = await (await createPairIssuer()).issue({ certificate: "www", generation: 1 });
+    const request = { pair, previous: null };
+    const error = new RenewalError("deploy.timeout", "no answer");
+    await expect(guarded(() => Promise.reject(error)).deploy(request, never)).rejects.toBe(error);
+    const stop = new Error("stop");
+    const failing = guarded(() => Promise.reject(error));
+    await expect(failing.deploy(request, AbortSignal.abort(stop))).rejects.toBe(stop);
+    const receipt = { id: pair.privateKey.reveal().slice(60, 160), version: 3, fingerprint: pair.leaf.fingerprint };
+    const { id: _, ...rest } = receipt;
+    expect(await guarded(async () => receipt).deploy(request, never)).toEqual(rest);
+  });
+});
