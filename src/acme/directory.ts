@@ -30,6 +30,9 @@ export type Directory = z.infer<typeof directorySchema>;
 /** A CA that moves its URLs is followed within the hour. */
 const MAX_AGE_MS = 3600_000;
 
+/** A Date header counts whole seconds: after this long it must have changed. */
+const DATE_STEP_MS = 2_000;
+
 export interface DirectoryOptions {
   readonly issuer: string;
   readonly directory: string;
@@ -37,16 +40,28 @@ export interface DirectoryOptions {
   readonly now: () => number;
 }
 
-/** Never from our cache: the question is the time now. An HTTP cache in between adds its Age (RFC 9111 §5.1). */
-export async function clockAheadMs(
-  { issuer, directory, transport, now }: DirectoryOptions,
-  signal: AbortSignal,
-): Promise<number | null> {
-  const startedAt = now();
-  const { headers } = await transport.send("GET", directory, null, signal).catch(throwSkewed(issuer));
-  const date = Date.parse(headers.date ?? "");
-  const ageMs = Number(headers.age ?? 0) * 1000;
-  return Number.isNaN(date) || Number.isNaN(ageMs) ? null : date + ageMs - (startedAt + now()) / 2;
+/**
+ * How far the CA's clock is ahead of ours by its Date header; never by our own cached directory. null: it sends none, or
+ * the answer comes from a cache, which says nothing of the time now: it has an Age (RFC 9111 §5.1), or its Date stands
+ * still although time has passed since the answer before.
+ */
+export function createClockReader({
+  issuer,
+  directory,
+  transport,
+  now,
+}: DirectoryOptions): (signal: AbortSignal) => Promise<number | null> {
+  let before: { readonly date: number; readonly at: number } | null = null;
+  return async (signal) => {
+    const startedAt = now();
+    const { headers } = await transport.send("GET", directory, null, signal).catch(throwSkewed(issuer));
+    const date = Date.parse(headers.date ?? "");
+    if (Number.isNaN(date) || headers.age !== undefined) return null;
+    const at = performance.now();
+    const standsStill = before !== null && before.date === date && at - before.at > DATE_STEP_MS;
+    if (!standsStill) before = { date, at };
+    return standsStill ? null : date - (startedAt + now()) / 2;
+  };
 }
 
 /**

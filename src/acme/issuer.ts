@@ -12,7 +12,7 @@ import { ensureAccount, forgetAccount, isAccountGone, isKeyOutdated } from "./ac
 import { answerChallenges, clearEarlierAnswers, deactivateAuthorizations } from "./authorization.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
 import { preferredChain } from "./chain.ts";
-import { clockAheadMs, createDirectory, type DirectoryOptions } from "./directory.ts";
+import { createClockReader, createDirectory, type DirectoryOptions } from "./directory.ts";
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
@@ -74,7 +74,7 @@ export function createIssuer(
       const capabilities = { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null };
       return eligibilityOf(ca, capabilities, request, { lookup: caa, accountUrl, challengeType }, signal);
     },
-    clockAheadMs: (signal) => clockAheadMs(directoryOptions, signal),
+    clockAheadMs: createClockReader(directoryOptions),
     renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),
     async issue(request, progress, solver, signal) {
       signal.throwIfAborted();

@@ -8,7 +8,7 @@ import type { Log } from "../domain/log.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
 import { workerName } from "../log.ts";
-import type { RedisOptions } from "../queue/options.ts";
+import { isThisMachine, type RedisOptions } from "../queue/options.ts";
 import { privateRedisSocket } from "../queue/privateRedis.ts";
 import { openJobQueue } from "../queue/producer.ts";
 import type { Context } from "../renewal/context.ts";
@@ -69,9 +69,13 @@ export interface App extends Reader {
   readonly redis: RedisOptions;
 }
 
-export async function openContext(configFile: string, { log }: { readonly log: Log }): Promise<App> {
+/** `asksCa`: see `appOf`; default: no. */
+export async function openContext(
+  configFile: string,
+  { log, asksCa = false }: { readonly log: Log; readonly asksCa?: boolean },
+): Promise<App> {
   const reader = await readerOf(await loadConfigOrExplain(configFile));
-  return appOf(reader, redisOf(reader.config), log, false);
+  return appOf(reader, redisOf(reader.config), log, asksCa);
 }
 
 /**
@@ -82,8 +86,11 @@ export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boo
   const queue = openJobQueue(redis);
   const { config, store, services, clock } = reader;
   const probe = createProbe({ timeoutMs: HANDSHAKE_TIMEOUT_MS, now: clock.now });
-  const clockGuard = guardClock({ store, services, clock, log, asksCa });
-  const context: Context = { store, queue, probe, services, clock, clockGuard, log, settings: settingsOf(config) };
+  const settings = settingsOf(config);
+  const { observeMs } = settings;
+  const databaseHost = databaseHostOf(config);
+  const clockGuard = guardClock({ store, services, clock, log, redis, databaseHost, observeMs, asksCa });
+  const context: Context = { store, queue, probe, services, clock, clockGuard, log, settings };
   const close = async (): Promise<void> => {
     await queue.close();
     await reader.close();
@@ -100,6 +107,13 @@ export function withoutQueue(context: Context): Context {
 /** Without `redis` in the configuration, the private one that `renewd run` starts in `dataDir`. */
 export function redisOf(config: Config): RedisOptions {
   return config.redis ?? { kind: "single", path: privateRedisSocket(privateRedisDirectory(config)) };
+}
+
+/** null: the database shares this machine's clock. */
+function databaseHostOf({ store }: Config): string | null {
+  if (store.kind === "sqlite") return null;
+  const host = URL.parse(store.url.reveal())?.hostname ?? "";
+  return isThisMachine(host) ? null : host;
 }
 
 export function privateRedisDirectory({ dataDir }: Config): string {

@@ -1,66 +1,123 @@
+import { hostname } from "node:os";
 import type { Clock } from "../domain/clock.ts";
 import { toRenewalError } from "../domain/errors.ts";
+import { CLOCK_EVENTS, type EventDetail, type EventType } from "../domain/event.ts";
+import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
 import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
-import type { ConfiguredServices } from "../renewal/context.ts";
-import { type ClockGuard, type ClockReference, createClockGuard } from "../renewal/watch/clockGuard.ts";
+import { redisTime } from "../queue/check.ts";
+import type { RedisOptions } from "../queue/options.ts";
+import { type ClockVerdict, type ClockWitness, openClockProblems } from "../renewal/rules/clock.ts";
+import { type ClockGuard, createClockGuard } from "../renewal/watch/clockGuard.ts";
+import type { ReloadableServices } from "./services.ts";
 
 const ASK_TIMEOUT_MS = 10_000;
+/** A Date header counts seconds: after this long, one that is not from a cache has moved. */
+const ASK_AGAIN_MS = 2_500;
+const CAS_MAX = 8;
+const EVENTS_MAX = 50;
 
 interface GuardedParts {
   readonly store: Store;
-  readonly services: ConfiguredServices;
+  readonly services: ReloadableServices;
   readonly clock: Clock;
   readonly log: Log;
-  /** Whether this process may ask the CA. */
+  readonly redis: RedisOptions;
+  /** Where the database server runs; null: on this machine, so that its clock is ours. */
+  readonly databaseHost: string | null;
+  readonly observeMs: number;
+  /** Whether this process may ask CAs. Deployers often run where no CA can be reached. */
   readonly asksCa: boolean;
 }
 
-/** Compares this machine's clock with the database server's and, where allowed, with the first CA that answers. */
-export function guardClock({ store, services, clock, log, asksCa }: GuardedParts): ClockGuard {
-  const database = async (): Promise<ClockReference | null> => {
-    const time = await store.serverTime();
-    return time === null ? null : { name: "the database server's", aheadMs: time - clock.now() };
-  };
-  const ca = async (signal: AbortSignal): Promise<ClockReference | null> => {
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
-    let suspicion: ClockReference | null = null;
-    for (const name of new Set(services.certificates().map(({ issuer }) => issuer))) {
-      try {
-        const aheadMs = await services.issuer(name).clockAheadMs?.(limited);
-        if (aheadMs != null) return { name: `the CA's (issuer "${name}")`, aheadMs };
-      } catch (thrown) {
-        const { code, message } = toRenewalError(thrown);
-        if (code === "clock.skewed") suspicion = { problem: message };
-      }
-    }
-    return suspicion;
-  };
+/** Compares this machine's clock with those of every CA, of the database server and of Redis. */
+export function guardClock(parts: GuardedParts): ClockGuard {
+  const { store, clock, observeMs, asksCa } = parts;
   return createClockGuard({
     clock,
-    references: async (signal) => {
-      const answers = await Promise.all([database(), asksCa ? ca(signal) : null]);
+    async witnesses(signal) {
+      const asked = [database(parts), redis(parts), ...(asksCa ? cas(parts, signal) : [])];
+      const answers = await Promise.all(asked);
       signal.throwIfAborted();
       return answers.filter((answer) => answer !== null);
     },
-    async onChange(problem) {
-      if (problem === null) log.info({}, "the clock is right again: work goes on");
-      else
-        log.error(
-          { problem },
-          "the clock is wrong: nothing is planned, issued, deployed or verified by it until it is set",
-        );
-      const type = problem === null ? "clock.recovered" : "clock.skewed";
-      await store.events
-        .append({
-          at: clock.now(),
-          type,
-          certificate: null,
-          renewalId: null,
-          target: null,
-          detail: problem === null ? {} : { message: problem },
-        })
-        .catch((thrown: unknown) => log.error({ err: toRenewalError(thrown) }, "event not written"));
+    async lastWriteAt() {
+      const events = await store.events.list({ limit: EVENTS_MAX });
+      // What a wrong clock reported of itself bears its own, wrong instant.
+      const event = events.findLast(({ type }) => !CLOCK_EVENTS.includes(type))?.at ?? null;
+      const next = await store.certificates.lastObservationDue();
+      // The endpoints of each certificate are due again so long after they were taken, give or take the jitter.
+      const observed = next === null ? null : next - 1.5 * observeMs;
+      return event === null && observed === null ? null : Math.max(event ?? 0, observed ?? 0);
     },
+    onChange: (verdict, before) => report(parts, verdict, before),
   });
+}
+
+async function database({ store, clock, databaseHost }: GuardedParts): Promise<ClockWitness | null> {
+  if (databaseHost === null) return null;
+  const time = await store.serverTime();
+  return time === null
+    ? null
+    : { name: "the database server's clock", origin: databaseHost, issuers: [], aheadMs: time - clock.now() };
+}
+
+async function redis({ redis: options, clock }: GuardedParts): Promise<ClockWitness | null> {
+  const answer = await redisTime(options, clock.now).catch(() => null);
+  return answer && { name: "Redis' clock", origin: answer.host, issuers: [], aheadMs: answer.aheadMs };
+}
+
+function cas({ services, clock }: GuardedParts, signal: AbortSignal): Promise<ClockWitness | null>[] {
+  const names = [...new Set(services.certificates().flatMap(({ issuer, fallbacks }) => [issuer, ...fallbacks]))];
+  const byHost = Map.groupBy(names, (name) => services.caHost(name));
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]);
+  return [...byHost].slice(0, CAS_MAX).map(async ([origin, issuers]) => {
+    const [name = ""] = issuers;
+    const witness = { name: `the CA's clock (issuer "${name}")`, origin, issuers };
+    const ask = async (): Promise<number | null> => (await services.issuer(name).clockAheadMs?.(limited)) ?? null;
+    try {
+      let aheadMs = await ask();
+      if (aheadMs !== null && Math.abs(aheadMs) > CLOCK_SKEW_MAX_MS) {
+        await clock.sleep(ASK_AGAIN_MS, limited);
+        aheadMs = await ask();
+      }
+      return aheadMs === null ? null : { ...witness, aheadMs };
+    } catch (thrown) {
+      const { code, message } = toRenewalError(thrown);
+      return code === "clock.skewed" ? { ...witness, aheadMs: null, says: message } : null;
+    }
+  });
+}
+
+/** Also after a first verdict that is good: an earlier process of this host may have left the state behind. */
+async function report(parts: GuardedParts, verdict: ClockVerdict, before: ClockVerdict | null): Promise<void> {
+  const { store, log } = parts;
+  const { problem, dissents } = verdict;
+  const events =
+    before === null && problem === null ? await store.events.list({ types: CLOCK_EVENTS, limit: EVENTS_MAX }) : [];
+  const wasStopped = before?.problem != null || openClockProblems(events).some(({ host }) => host === hostname());
+  if (problem !== null && before?.problem == null) {
+    log.error(
+      { problem },
+      "the clock is wrong: nothing is planned, issued, deployed or verified by it until it is set",
+    );
+    await append(parts, "clock.skewed", { message: problem });
+  }
+  if (problem === null && wasStopped) {
+    log.info({}, "the clock is right again: work goes on");
+    await append(parts, "clock.recovered", {});
+  }
+  const known = new Set(before?.dissents.map(({ witness }) => witness.origin));
+  for (const { witness, message } of dissents) {
+    if (known.has(witness.origin)) continue;
+    log.warn({ issuers: witness.issuers }, message);
+    await append(parts, "clock.dissent", { witness: witness.origin, issuers: witness.issuers, message });
+  }
+}
+
+async function append({ store, clock, log }: GuardedParts, type: EventType, detail: EventDetail): Promise<void> {
+  const event = { at: clock.now(), type, certificate: null, renewalId: null, target: null, detail };
+  await store.events
+    .append(event)
+    .catch((thrown: unknown) => log.error({ err: toRenewalError(thrown) }, "event not written"));
 }

@@ -19,6 +19,8 @@ import { narrowed } from "../renewal/rules/compatibility.ts";
 export interface ReloadableServices extends ConfiguredServices {
   /** From now on this configuration holds; what is running finishes with what it has. */
   replace(config: Config): void;
+  /** Where the issuer's CA answers; the name itself for one that is not configured. */
+  caHost(issuer: string): string;
 }
 
 /** Makes issuers, solvers and deployers when first asked for: a deployer process never builds an ACME client. */
@@ -41,6 +43,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
       const target = config.targets.get(name);
       return target === undefined ? {} : narrowed(target.plugin.limits?.(target.options) ?? {}, target.takes);
     },
+    caHost: (name) => URL.parse(config.issuers.get(name)?.directory ?? "")?.host ?? name,
     hasAgent: (name) => config.targets.get(name)?.agent ?? false,
     replace(next) {
       config = next;

@@ -105,6 +105,12 @@ export const ERRORS = {
     retry: "never",
     action: "See the problem the CA reported; it will not go away by itself.",
   },
+  "acme.clock": {
+    class: "transient",
+    retry: "backoff",
+    action:
+      "Check what answers for this CA: its clock differs from all others, so nothing but an emergency is ordered there.",
+  },
   "acme.badCertificate": {
     class: "transient",
     retry: "backoff",

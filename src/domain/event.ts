@@ -48,11 +48,14 @@ export const EVENT_TYPES = [
   "store.restored",
   "clock.skewed",
   "clock.recovered",
+  "clock.dissent",
   "process.fault",
   "planner.partFailed",
   "planner.partRecovered",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
+
+export const CLOCK_EVENTS: readonly EventType[] = ["clock.skewed", "clock.recovered", "clock.dissent"];
 
 export type EventDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 

@@ -124,7 +124,7 @@ export interface Issuer {
   eligibility?(request: IssueRequest, solver: Pick<Solver, "challengeType">, signal: AbortSignal): Promise<Eligibility>;
   /**
    * How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it
-   * sends none.
+   * sends none, or one from a cache.
    */
   clockAheadMs?(signal: AbortSignal): Promise<number | null>;
   /**

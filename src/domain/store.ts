@@ -63,6 +63,8 @@ export interface CertificateStore {
   expiring(now: number, limit: number): Promise<CertificateRecord[]>;
   /** Compare-and-set on the instant. False: it has changed, nothing was written. */
   moveExpiryWarning(name: string, from: number | null, to: number | null): Promise<boolean>;
+  /** The latest instant at which the endpoints of a certificate are due to be dialled; null: none ever was claimed. */
+  lastObservationDue(): Promise<number | null>;
   /** As `claimObservations`, for rehearsals. */
   claimRehearsals(terms: DueClaim): Promise<string[]>;
 }

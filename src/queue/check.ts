@@ -1,7 +1,7 @@
 import { Cluster, type Redis } from "ioredis";
 import { RenewalError } from "../domain/errors.ts";
 import { connectProducer } from "./connection.ts";
-import { describeRedis, type RedisOptions } from "./options.ts";
+import { describeRedis, type RedisOptions, remoteHostOf } from "./options.ts";
 
 export interface RedisFacts {
   readonly version: string;
@@ -24,6 +24,22 @@ export async function checkRedis(redis: RedisOptions, signal?: AbortSignal): Pro
       for (const each of facts) refuseUnfit(each, describeRedis(redis));
       return facts[0] ?? { version: "unknown", maxmemoryPolicy: null };
     }, signal);
+  } finally {
+    connection.disconnect();
+  }
+}
+
+/** How far the clock of Redis is ahead of `now`; null: Redis is on this machine. Throws `queue.unavailable` within 2 s. */
+export async function redisTime(
+  redis: RedisOptions,
+  now: () => number,
+): Promise<{ readonly host: string; readonly aheadMs: number } | null> {
+  const host = remoteHostOf(redis);
+  if (host === null) return null;
+  const connection = connectProducer(redis);
+  try {
+    const [seconds, micros] = await connection.run(() => connection.client.time());
+    return { host, aheadMs: Number(seconds) * 1_000 + Number(micros) / 1_000 - now() };
   } finally {
     connection.disconnect();
   }

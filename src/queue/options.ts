@@ -88,6 +88,19 @@ export function addressOf(redis: Extract<RedisOptions, { kind: "single" }>): Add
   };
 }
 
+/** By name or address; an empty host is a unix socket. A container beside this one cannot be known. */
+export function isThisMachine(host: string): boolean {
+  return host === "" || host === "localhost" || host === "[::1]" || host === "::1" || host.startsWith("127.");
+}
+
+/** Where the first server of the queue runs; null: on this machine. */
+export function remoteHostOf(redis: RedisOptions): string | null {
+  const nodes =
+    redis.kind === "cluster" ? redis.nodes : redis.kind === "sentinel" ? redis.sentinels : [addressOf(redis)];
+  const host = nodes[0]?.host ?? "";
+  return isThisMachine(host) ? null : host;
+}
+
 /** For messages: never holds user or password. */
 export function describeRedis(redis: RedisOptions): string {
   const list = (nodes: readonly RedisNode[]): string => nodes.map((node) => `${node.host}:${node.port}`).join(", ");

@@ -74,6 +74,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `the database was restored from a backup made ${instant(all, "backupMadeAt")}`,
   "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,
   "clock.recovered": () => "the clock is right again",
+  "clock.dissent": (detail) => `another clock is wrong: ${detail("message")}`,
   "process.fault": (detail) => `internal fault in ${detail("role")}, which was started again: ${detail("error")}`,
 };
 

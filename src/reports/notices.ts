@@ -1,6 +1,8 @@
+import { ERRORS } from "../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../domain/event.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import { formatDuration } from "../domain/time.ts";
+import { openClockProblems } from "../renewal/rules/clock.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import type { Member } from "./fleet.ts";
@@ -48,6 +50,16 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
       false,
     ),
   ].filter((each) => each !== null);
+}
+
+/** First of all: while a machine's clock is wrong, its planner, workers and dates cannot be believed. */
+export function clockNotices(events: readonly HistoryEvent[]): Notice[] {
+  return openClockProblems(events).map(({ host, message }) => ({
+    what: `${host} has stopped all its work: ${message}`,
+    action: ERRORS["clock.skewed"].action,
+    needsPerson: true,
+    certificates: [],
+  }));
 }
 
 /** Whoever is not reached does not know that nobody is told: so this is said where people look. */

@@ -1,5 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { ERRORS, type ErrorCode, isErrorCode } from "../domain/errorTable.ts";
+import { CLOCK_EVENTS } from "../domain/event.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { Store } from "../domain/store.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
@@ -7,8 +8,11 @@ import { behindTargets } from "../renewal/rules/reasons.ts";
 import { failuresOf, stoppedBy, waitsUntil } from "./failures.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { failingParts, type Notice, noticesOf, PART_EVENTS, silentChannels } from "./notices.ts";
+import { clockNotices, failingParts, type Notice, noticesOf, PART_EVENTS, silentChannels } from "./notices.ts";
 import { type Case, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
+
+/** More machines than this do not change their clock's state before a person has looked. */
+const CLOCK_EVENTS_MAX = 200;
 
 /** `renewd status --json`. Instants are ISO 8601. */
 export interface StatusReport {
@@ -96,7 +100,12 @@ export async function statusReport(
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);
   const problems = troubled.map(troubleOf);
   const parts = await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX });
-  const notices = [...noticesOf(fleet, now), ...failingParts(parts), ...silentChannels(await store.cursors.list())];
+  const notices = [
+    ...clockNotices(await store.events.list({ types: CLOCK_EVENTS, limit: CLOCK_EVENTS_MAX })),
+    ...noticesOf(fleet, now),
+    ...failingParts(parts),
+    ...silentChannels(await store.cursors.list()),
+  ];
   return {
     version: 1,
     at: iso(now),

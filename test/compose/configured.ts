@@ -11,7 +11,7 @@ export interface Place {
 }
 
 /** Everything in one process with a Redis of its own; its CA does not answer. */
-export async function configured(): Promise<Place> {
+export async function configured(change: (file: object) => object = (file) => file): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), "renewd-faults-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const configFile = join(directory, "renewd.yaml");
@@ -27,6 +27,6 @@ export async function configured(): Promise<Place> {
     defaults: { issuer: "ca", solver: "http", targets: ["disk"] },
     certificates: { www: { names: ["www.example.org"], endpoints: ["127.0.0.1:1"] } },
   };
-  await writeFile(configFile, JSON.stringify(file));
+  await writeFile(configFile, JSON.stringify(change(file)));
   return { directory, configFile, url: `http://127.0.0.1:${port}` };
 }

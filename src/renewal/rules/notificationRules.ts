@@ -71,6 +71,7 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
       : null,
   "clock.skewed": (text) => ({ severity: "page", message: `planning and issuing have stopped: ${text("message")}` }),
   "clock.recovered": () => ({ severity: "info", message: "the clock is right again: work goes on" }),
+  "clock.dissent": (text) => ({ severity: "warning", message: text("message") }),
   "process.fault": (text) => ({
     severity: "warning",
     message: `internal fault in ${text("role")}, which was started again: ${text("error")}`,
@@ -114,6 +115,7 @@ function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string
   if (type === "certificate.expiring")
     return `Fix what \`renewd status\` says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
   if (type === "process.fault") return "Report this as a bug with the log of that process.";
+  if (type === "clock.dissent") return ERRORS["acme.clock"].action;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
   return typeof code === "string" && isErrorCode(code) ? ERRORS[code].action : null;
 }

@@ -56,6 +56,8 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
   const issuer = issuerOf(renewal, certificate);
   const progress = orderProgress(context, renewal, certificate, lease);
   try {
+    // In an emergency a CA that may only have a wrong clock is better than none.
+    if (renewal.reason !== "emergency") await context.clockGuard.check(lease.signal, issuer);
     const busy = await store.transaction(async (tx) => {
       const other = await tx.renewals.occupy(orderScope(issuer, certificate.identifiers), renewal.id, clock.now());
       if (other !== null) return other;

@@ -1,67 +1,82 @@
 import type { Clock } from "../../domain/clock.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
-import { formatDuration } from "../../domain/time.ts";
+import { type ClockVerdict, type ClockWitness, judgeClock } from "../rules/clock.ts";
 
 const MEASURE_EVERY_MS = 10 * 60_000;
+/** While something is wrong. */
+const MEASURE_AGAIN_MS = 5_000;
 /** The wall clock moved against the monotonic one: somebody stepped it. */
 const STEP_MS = 60_000;
 
 export interface ClockGuard {
-  /** Throws `clock.skewed` while this machine's clock cannot be trusted: nothing must be decided or written by it. */
-  check(signal: AbortSignal): Promise<void>;
+  /**
+   * Throws `clock.skewed` while this machine's clock cannot be trusted: nothing must be decided or written by it. With an
+   * issuer also `acme.clock`, while that issuer's CA is the one whose clock is wrong.
+   */
+  check(signal: AbortSignal, issuer?: string): Promise<void>;
 }
-
-/** How far another clock is ahead of ours in ms, or a sign that ours is wrong by an unknown amount. */
-export type ClockReference = { readonly name: string; readonly aheadMs: number } | { readonly problem: string };
 
 export interface ClockGuardOptions {
   readonly clock: Clock;
-  /** What others' clocks (CA, database) say about ours; empty when none can be asked now. */
-  readonly references: (signal: AbortSignal) => Promise<readonly ClockReference[]>;
-  /** Told once per change; null: the clock is right again. */
-  readonly onChange: (problem: string | null) => Promise<void>;
+  /** What other clocks say about ours; empty when none can be asked now. */
+  readonly witnesses: (signal: AbortSignal) => Promise<readonly ClockWitness[]>;
+  /** When renewd last wrote to the database, about. */
+  readonly lastWriteAt: () => Promise<number | null>;
+  /** Called after the first verdict, and after each that says something new. */
+  readonly onChange: (verdict: ClockVerdict, before: ClockVerdict | null) => Promise<void>;
+}
+
+interface Measured {
+  readonly at: number;
+  readonly offset: number;
+  /** The offset when the clock was last believed. */
+  readonly believedOffset: number;
+  readonly verdict: ClockVerdict;
 }
 
 /**
  * A clock 40 days ahead makes the whole fleet look expired, one behind hides what expires: both would be acted upon at
- * once and everywhere. Asks a reference every ten minutes, and at once when the clock was stepped.
+ * once and everywhere. Asks the witnesses every ten minutes, and at once when the clock was stepped.
  */
-export function createClockGuard({ clock, references, onChange }: ClockGuardOptions): ClockGuard {
-  let problem: string | null = null;
-  let measured: { readonly at: number; readonly offset: number } | null = null;
+export function createClockGuard({ clock, witnesses, lastWriteAt, onChange }: ClockGuardOptions): ClockGuard {
+  let measured: Measured | null = null;
+  const offsetNow = (): number => clock.now() - clock.monotonic();
 
-  async function measure(signal: AbortSignal): Promise<void> {
-    const offset = clock.now() - clock.monotonic();
-    const steppedMs = measured === null ? 0 : offset - measured.offset;
-    const answers = await references(signal);
-    const wrong = answers.map(problemWith).find((found) => found !== null);
-    const before = problem;
-    if (wrong !== undefined) problem = wrong;
-    else if (answers.length > 0) problem = null;
-    // Nobody to ask: a big step is not believed, and a doubt stays until somebody can be asked.
-    else if (Math.abs(steppedMs) > CLOCK_SKEW_MAX_MS)
-      problem = `this machine's clock was stepped by ${formatDuration(steppedMs)} and neither CA nor database can be asked`;
-    measured = { at: clock.monotonic(), offset: answers.length > 0 || measured === null ? offset : measured.offset };
-    if (problem !== before) await onChange(problem);
+  async function measure(signal: AbortSignal): Promise<ClockVerdict> {
+    const offset = offsetNow();
+    const steppedMs = measured === null ? 0 : offset - measured.believedOffset;
+    const own = { now: clock.now(), steppedMs, lastWriteAt: await lastWriteAt() };
+    const before = measured?.verdict ?? null;
+    const judged = judgeClock(await witnesses(signal), own);
+    // While nobody can be asked, what was found before stays.
+    const verdict = judged.asked || judged.problem !== null || before === null ? judged : { ...before, asked: false };
+    const isBelieved = measured === null || (judged.asked && verdict.problem === null);
+    const believedOffset = isBelieved ? offset : (measured?.believedOffset ?? offset);
+    measured = { at: clock.monotonic(), offset, believedOffset, verdict };
+    if (before === null || textOf(verdict) !== textOf(before)) await onChange(verdict, before);
+    return verdict;
   }
 
+  const isStale = ({ at, offset, verdict }: Measured): boolean => {
+    const isInDoubt = verdict.problem !== null || verdict.dissents.length > 0;
+    return (
+      clock.monotonic() - at >= (isInDoubt ? MEASURE_AGAIN_MS : MEASURE_EVERY_MS) ||
+      Math.abs(offsetNow() - offset) > STEP_MS
+    );
+  };
+
   return {
-    async check(signal) {
-      const stale =
-        measured === null ||
-        problem !== null ||
-        clock.monotonic() - measured.at > MEASURE_EVERY_MS ||
-        Math.abs(clock.now() - clock.monotonic() - measured.offset) > STEP_MS;
-      if (stale) await measure(signal);
-      if (problem !== null) throw new RenewalError("clock.skewed", problem);
+    async check(signal, issuer) {
+      const verdict = measured === null || isStale(measured) ? await measure(signal) : measured.verdict;
+      if (verdict.problem !== null) throw new RenewalError("clock.skewed", verdict.problem);
+      const own =
+        issuer === undefined ? undefined : verdict.dissents.find(({ witness }) => witness.issuers.includes(issuer));
+      if (own !== undefined) throw new RenewalError("acme.clock", own.message);
     },
   };
 }
 
-function problemWith(reference: ClockReference): string | null {
-  if ("problem" in reference) return reference.problem;
-  const { name, aheadMs } = reference;
-  if (Math.abs(aheadMs) <= CLOCK_SKEW_MAX_MS) return null;
-  return `this machine's clock is ${formatDuration(aheadMs)} ${aheadMs > 0 ? "behind" : "ahead of"} ${name}`;
+/** Amounts change with every measurement; who says it does not. */
+function textOf({ problem, dissents }: ClockVerdict): string {
+  return JSON.stringify([problem !== null, dissents.map(({ witness }) => witness.origin).sort()]);
 }

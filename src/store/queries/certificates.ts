@@ -106,6 +106,13 @@ export function certificateStore(db: Db, vault: Vault): CertificateStore {
       return numUpdatedRows === 1n;
     },
     claimObservations: (terms) => claim(db, "nextObservationAt", terms),
+    async lastObservationDue() {
+      const { at } = await db
+        .selectFrom("certificates")
+        .select((row) => row.fn.max("nextObservationAt").as("at"))
+        .executeTakeFirstOrThrow();
+      return at === null ? null : Number(at);
+    },
     claimRehearsals: (terms) => claim(db, "nextRehearsalAt", terms),
   };
 }

@@ -14,20 +14,23 @@ function machine(): {
   check: () => Promise<void>;
 } {
   const state = {
-    wall: Date.UTC(2026, 0, 1),
+    wall: Date.UTC(2027, 0, 1),
     monotonic: 0,
-    trueTime: Date.UTC(2026, 0, 1),
+    trueTime: Date.UTC(2027, 0, 1),
     reachable: true,
     asked: 0,
     changes: [] as (string | null)[],
   };
   const guard = createClockGuard({
     clock: { now: () => state.wall, monotonic: () => state.monotonic, sleep: async () => {} },
-    async references() {
+    async witnesses() {
       state.asked += 1;
-      return state.reachable ? [{ name: "the CA's", aheadMs: state.trueTime + state.monotonic - state.wall }] : [];
+      const aheadMs = state.trueTime + state.monotonic - state.wall;
+      const witness = { name: "the CA's clock", origin: "ca.example", issuers: ["ca"], aheadMs };
+      return state.reachable ? [witness] : [];
     },
-    onChange: async (problem) => void state.changes.push(problem),
+    lastWriteAt: async () => state.trueTime - 60_000,
+    onChange: async ({ problem }, before) => void (before?.problem !== problem && state.changes.push(problem)),
   });
   return Object.assign(state, { check: () => guard.check(NO_SIGNAL) });
 }
@@ -86,20 +89,25 @@ describe("the clock guard", () => {
     late.wall -= DAY_MS;
     await late.check().catch(() => {});
     late.reachable = true;
+    late.wall += 5_000;
+    late.monotonic += 5_000;
     await late.check();
     expect(late.changes.at(-1)).toBeNull();
   });
 
-  it("does not trust a clock by which the CA's own certificate is outside its dates", async () => {
+  it("stops one CA's orders alone when only that CA's clock differs", async () => {
+    const differs = { name: "the CA's clock", origin: "zero.example", issuers: ["zero", "zero2"], aheadMs: DAY_MS };
+    const right = { name: "the CA's clock", origin: "le.example", issuers: ["le"], aheadMs: 0 };
     const guard = createClockGuard({
-      clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
-      references: async () => [{ problem: 'by this machine\'s clock the certificate of CA "ca" is outside its dates' }],
+      clock: { now: () => Date.UTC(2027, 0, 1), monotonic: () => 0, sleep: async () => {} },
+      witnesses: async () => [differs, right],
+      lastWriteAt: async () => null,
       onChange: async () => {},
     });
-    await expect(guard.check(NO_SIGNAL)).rejects.toMatchObject({
-      code: "clock.skewed",
-      message: expect.stringContaining("outside its dates"),
-    });
+    await guard.check(NO_SIGNAL);
+    await guard.check(NO_SIGNAL, "le");
+    for (const issuer of ["zero", "zero2"])
+      await expect(guard.check(NO_SIGNAL, issuer)).rejects.toMatchObject({ code: "acme.clock" });
   });
 
   it("trusts the clock it started with when nobody can be asked: an offline start is no outage", async () => {

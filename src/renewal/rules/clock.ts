@@ -1,0 +1,138 @@
+import type { HistoryEvent } from "../../domain/event.ts";
+import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
+import { DAY_MS, formatDuration } from "../../domain/time.ts";
+
+/** This release was written then: no clock that is right shows an earlier date. */
+const RELEASED_AT = Date.UTC(2026, 10, 1);
+/** A fleet that runs writes something every day, if only which endpoint is dialled next. */
+const QUIET_MAX_MS = 2 * DAY_MS;
+
+/** What one clock that is not this machine's says about this machine's. */
+export interface ClockWitness {
+  /** For people: `the CA's clock (issuer "le")`. */
+  readonly name: string;
+  /** Its host: two issuers of one CA are one witness. */
+  readonly origin: string;
+  /** The issuers whose CA it is; empty: a database or Redis server. */
+  readonly issuers: readonly string[];
+  /** How far it is ahead of ours; null: it is sure to differ, by an unknown amount. */
+  readonly aheadMs: number | null;
+  /** What it says, for witnesses with an unknown amount. */
+  readonly says?: string;
+}
+
+/** What this machine itself knows. */
+export interface OwnClock {
+  readonly now: number;
+  /** By how much the wall clock moved against the monotonic one since it was last believed. */
+  readonly steppedMs: number;
+  /** When renewd last wrote to the database, about; null: never. */
+  readonly lastWriteAt: number | null;
+}
+
+export interface Dissent {
+  readonly witness: ClockWitness;
+  readonly message: string;
+}
+
+export interface ClockVerdict {
+  /** Why nothing may be decided by this machine's clock; null: it is believed. */
+  readonly problem: string | null;
+  /** Witnesses whose own clock is wrong. */
+  readonly dissents: readonly Dissent[];
+  /** False: nobody could be asked. */
+  readonly asked: boolean;
+}
+
+/**
+ * Which clock is wrong, ours or theirs. Ours, if more witnesses agree against it than agree with it, two at least; or if
+ * every CA that answers is against it and our clock is implausible by itself. Otherwise a witness that differs is wrong
+ * itself: one CA with a wrong Date header must not stop the orders at all others.
+ */
+export function judgeClock(all: readonly ClockWitness[], own: OwnClock): ClockVerdict {
+  const witnesses = byOrigin(all);
+  const agreeing = witnesses.filter(({ aheadMs }) => isNear(aheadMs, 0));
+  const differing = witnesses.filter(({ aheadMs }) => !isNear(aheadMs, 0));
+  const against = largestAgreement(differing);
+  const [first] = against;
+  if (first === undefined)
+    return { problem: unwitnessedStep(witnesses, own), dissents: [], asked: witnesses.length > 0 };
+  const isOutvoted = against.length >= 2 && against.length > agreeing.length;
+  const noCaAgrees = !agreeing.some(({ issuers }) => issuers.length > 0);
+  if (isOutvoted || (noCaAgrees && against.some(({ aheadMs }) => isImplausible(own, aheadMs))))
+    return { problem: problemWith(against), dissents: [], asked: true };
+  return {
+    problem: null,
+    dissents: differing.map((witness) => ({ witness, message: dissentOf(witness) })),
+    asked: true,
+  };
+}
+
+/** Nobody to ask: a big step is not believed until somebody can be asked. */
+function unwitnessedStep(witnesses: readonly ClockWitness[], { steppedMs }: OwnClock): string | null {
+  return witnesses.length === 0 && Math.abs(steppedMs) > CLOCK_SKEW_MAX_MS
+    ? `this machine's clock was stepped by ${formatDuration(steppedMs)} and neither CA, database nor Redis can be asked`
+    : null;
+}
+
+function byOrigin(witnesses: readonly ClockWitness[]): ClockWitness[] {
+  return [...Map.groupBy(witnesses, ({ origin }) => origin).values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, issuers: [first, ...others].flatMap(({ issuers }) => issuers) }],
+  );
+}
+
+/** The largest group of witnesses that tell the same time. One with an unknown amount contradicts none. */
+function largestAgreement(differing: readonly ClockWitness[]): readonly ClockWitness[] {
+  const groups = differing.map(({ aheadMs }) =>
+    differing.filter((other) => other.aheadMs === null || aheadMs === null || isNear(other.aheadMs, aheadMs)),
+  );
+  return groups.reduce((largest, group) => (group.length > largest.length ? group : largest), []);
+}
+
+function isNear(aheadMs: number | null, center: number): boolean {
+  return aheadMs !== null && Math.abs(aheadMs - center) <= CLOCK_SKEW_MAX_MS;
+}
+
+/** Whether something besides the witness speaks against our clock, in the same direction. */
+function isImplausible({ now, steppedMs, lastWriteAt }: OwnClock, aheadMs: number | null): boolean {
+  const mayBeBehind = aheadMs === null || aheadMs > 0;
+  const mayBeAhead = aheadMs === null || aheadMs < 0;
+  const earliest = Math.max(RELEASED_AT, lastWriteAt ?? 0);
+  if (mayBeBehind && (now < earliest - CLOCK_SKEW_MAX_MS || steppedMs < -CLOCK_SKEW_MAX_MS)) return true;
+  if (!mayBeAhead) return false;
+  if (steppedMs > CLOCK_SKEW_MAX_MS) return true;
+  if (lastWriteAt === null || now - lastWriteAt < QUIET_MAX_MS) return false;
+  // Renewd did not write for days by our clock. By the witness's it did so not long ago.
+  return aheadMs === null || Math.abs(now + aheadMs - lastWriteAt) < (now - lastWriteAt) / 2;
+}
+
+function problemWith(against: readonly ClockWitness[]): string {
+  const known = against.filter(({ aheadMs }) => aheadMs !== null).sort((a, b) => (a.aheadMs ?? 0) - (b.aheadMs ?? 0));
+  const middle = known[Math.floor(known.length / 2)];
+  const names = against.map(({ name }) => name).join(" and ");
+  if (middle?.aheadMs == null) return against.map(({ says, name }) => says ?? name).join("; ");
+  return `this machine's clock is ${formatDuration(middle.aheadMs)} ${middle.aheadMs > 0 ? "behind" : "ahead of"} ${names}`;
+}
+
+function dissentOf({ name, aheadMs, says }: ClockWitness): string {
+  if (aheadMs === null) return says ?? `${name} differs from this machine's`;
+  const direction = aheadMs > 0 ? "ahead of" : "behind";
+  return `${name} is ${formatDuration(aheadMs)} ${direction} this machine's, and not enough other clocks agree with it`;
+}
+
+/** A machine that has stopped because of its clock. */
+export interface ClockProblem {
+  readonly host: string;
+  readonly message: string;
+}
+
+/** Hosts whose newest `clock.skewed` has no `clock.recovered` after it. `events`: of these types, oldest first. */
+export function openClockProblems(events: readonly HistoryEvent[]): ClockProblem[] {
+  const open = new Map<string, ClockProblem>();
+  for (const { type, worker, detail } of events) {
+    const host = worker.split("/", 1)[0] ?? worker;
+    if (type === "clock.skewed") open.set(host, { host, message: String(detail.message ?? "its clock is wrong") });
+    if (type === "clock.recovered") open.delete(host);
+  }
+  return [...open.values()];
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import type { HistoryEvent } from "../../../src/domain/event.ts";
+import { type ClockWitness, judgeClock, type OwnClock, openClockProblems } from "../../../src/renewal/rules/clock.ts";
+
+const DAY = 86_400_000;
+const NOW = Date.UTC(2027, 5, 1);
+
+const ca = (issuer: string, aheadMs: number | null, origin = `${issuer}.example`): ClockWitness => ({
+  name: `the CA's clock (issuer "${issuer}")`,
+  origin,
+  issuers: [issuer],
+  aheadMs,
+  ...(aheadMs === null && { says: `CA "${issuer}" is outside its dates` }),
+});
+const server = (name: string, aheadMs: number): ClockWitness => ({ name, origin: name, issuers: [], aheadMs });
+const own = (facts: Partial<OwnClock> = {}): OwnClock => ({
+  now: NOW,
+  steppedMs: 0,
+  lastWriteAt: NOW - 60_000,
+  ...facts,
+});
+
+/** What is found: "stop", or the issuers (or servers) that are wrong themselves. */
+function found(witnesses: readonly ClockWitness[], facts: Partial<OwnClock> = {}): string {
+  const { problem, dissents } = judgeClock(witnesses, own(facts));
+  if (problem !== null) return "stop";
+  return dissents.map(({ witness }) => witness.issuers.join("+") || witness.name).join(", ") || "fine";
+}
+
+describe("which clock is wrong", () => {
+  it.each<[string, readonly ClockWitness[], Partial<OwnClock>, string]>([
+    ["nobody to ask", [], {}, "fine"],
+    ["nobody to ask after a step", [], { steppedMs: DAY }, "stop"],
+    ["all agree", [ca("le", 0), ca("zero", -4 * 60_000), server("db", 1_000)], {}, "fine"],
+    ["one CA of two is 40 days ahead", [ca("le", 0), ca("zero", 40 * DAY)], {}, "zero"],
+    ["one CA of two is 40 days behind", [ca("le", -40 * DAY), ca("zero", 0)], {}, "le"],
+    ["the only CA differs and nothing else speaks against us", [ca("le", -40 * DAY)], {}, "le"],
+    ["the only CA differs and the database agrees with us", [ca("le", 40 * DAY), server("db", 0)], {}, "le"],
+    ["the only CA's certificate is outside its dates", [ca("le", null)], {}, "le"],
+    ["two CAs agree against us", [ca("le", -40 * DAY), ca("zero", -40 * DAY)], {}, "stop"],
+    ["a CA and the database agree against us", [ca("le", 2 * DAY), server("db", 2 * DAY)], {}, "stop"],
+    ["two against us, two with us", [ca("a", DAY), ca("b", DAY), ca("c", 0), server("db", 0)], {}, "a, b"],
+    ["three against us, two with us", [ca("a", DAY), ca("b", DAY), ca("c", DAY), ca("d", 0), ca("e", 0)], {}, "stop"],
+    ["two differ, each in its own way", [ca("le", 40 * DAY), ca("zero", -3 * DAY)], {}, "le, zero"],
+    ["one differs, one's certificate is outside its dates", [ca("le", 100 * DAY), ca("zero", null)], {}, "stop"],
+    [
+      "two issuers of one CA are one witness",
+      [ca("le", DAY, "ca.example"), ca("old", DAY, "ca.example")],
+      {},
+      "le+old",
+    ],
+    ["the database alone differs", [ca("le", 0), server("db", DAY)], {}, "db"],
+    ["the only CA differs after a step that explains it", [ca("le", -DAY)], { steppedMs: DAY }, "stop"],
+    ["the only CA differs after a step the other way", [ca("le", -DAY)], { steppedMs: -DAY }, "le"],
+    ["we are behind what was written, as the CA says", [ca("le", 2 * DAY)], { lastWriteAt: NOW + 2 * DAY }, "stop"],
+    [
+      "we are behind this release, as the CA says",
+      [ca("le", 500 * DAY)],
+      { now: Date.UTC(2026, 0, 1), lastWriteAt: null },
+      "stop",
+    ],
+    ["nothing was written for 40 days, as the CA says", [ca("le", -40 * DAY)], { lastWriteAt: NOW - 40 * DAY }, "stop"],
+    [
+      "nothing was written for 40 days, and the CA says three years",
+      [ca("le", -1_100 * DAY)],
+      { lastWriteAt: NOW - 40 * DAY },
+      "le",
+    ],
+    [
+      "the same, and our own servers share our clock",
+      [ca("le", -40 * DAY), server("db", 0)],
+      { lastWriteAt: NOW - 40 * DAY },
+      "stop",
+    ],
+    [
+      "the same, and another CA agrees with us",
+      [ca("le", -40 * DAY), ca("zero", 0)],
+      { lastWriteAt: NOW - 40 * DAY },
+      "le",
+    ],
+    ["a new installation, and the only CA differs", [ca("le", -40 * DAY)], { lastWriteAt: null }, "le"],
+  ])("%s", (_name, witnesses, facts, expected) => {
+    expect(found(witnesses, facts)).toBe(expected);
+  });
+
+  it("says how far it is off by whose clock", () => {
+    expect(judgeClock([ca("le", -40 * DAY), ca("zero", -40 * DAY)], own()).problem).toBe(
+      'this machine\'s clock is 40 d ahead of the CA\'s clock (issuer "le") and the CA\'s clock (issuer "zero")',
+    );
+    expect(judgeClock([ca("le", 0), ca("zero", 2 * DAY)], own()).dissents[0]?.message).toBe(
+      "the CA's clock (issuer \"zero\") is 2 d ahead of this machine's, and not enough other clocks agree with it",
+    );
+  });
+});
+
+describe("machines that have stopped", () => {
+  const event = (type: HistoryEvent["type"], worker: string): HistoryEvent => ({
+    seq: 1,
+    at: 0,
+    type,
+    certificate: null,
+    renewalId: null,
+    target: null,
+    worker,
+    detail: { message: "40 d ahead" },
+  });
+
+  it("are those whose last word is that their clock is wrong, whichever process said it", () => {
+    const events = [
+      event("clock.skewed", "a/1"),
+      event("clock.skewed", "b/1"),
+      event("clock.recovered", "a/2"),
+      event("clock.dissent", "b/2"),
+    ];
+    expect(openClockProblems(events)).toEqual([{ host: "b", message: "40 d ahead" }]);
+  });
+});
