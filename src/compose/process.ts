@@ -9,6 +9,7 @@ import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
 import { type App, appOf, loadConfigOrExplain, privateRedisDirectory, readerOf, redisOf } from "./app.ts";
 import { systemClock } from "./clock.ts";
 import { catchFaults } from "./faults.ts";
+import { type LoadWatch, watchLoad } from "./load.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
 import { ROLES, type Role, type RoleSettings, startRole } from "./roles.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
@@ -43,6 +44,7 @@ export async function runRoles(
   let privateRedis: PrivateRedis | null = null;
   let supervisor: Supervisor | null = null;
   let app: App | null = null;
+  let load: LoadWatch | null = null;
   let exitCode = 0;
   const faults = catchFaults((fault) => {
     if (supervisor !== null) return supervisor.fault(fault);
@@ -54,8 +56,26 @@ export async function runRoles(
     privateRedis = await privateRedisFor(config, roles, log);
     app = appOf(reader, redisOf(config), log, issues);
     await redisReady(app.redis, log, stop.signal);
-    const { context, redis } = app;
-    const settings = { ...settingsOf(config), agentOf };
+    const { redis } = app;
+    const { store, clock, settings: renewal } = app.context;
+    load = watchLoad({
+      leaseMs: renewal.leaseMs,
+      log,
+      onChange: ({ kind, jobs, max }) => {
+        const event = {
+          at: clock.now(),
+          certificate: null,
+          renewalId: null,
+          target: null,
+          detail: { kind, jobs, max },
+        };
+        store.events
+          .append({ ...event, type: "worker.concurrency" })
+          .catch((thrown: unknown) => log.error({ err: toRenewalError(thrown) }, "event not written"));
+      },
+    });
+    const context = { ...app.context, leaseRenewed: load.leaseRenewed };
+    const settings = { ...settingsOf(config), agentOf, load };
     const supervised = createSupervisor({ ...context, start: (role) => startRole(role, context, redis, settings) });
     supervisor = supervised;
     for (const role of roles) await supervised.start(role);
@@ -73,6 +93,7 @@ export async function runRoles(
     }, STOP_TIMEOUT_MS).unref();
     await closing;
     clearTimeout(timeout);
+    load?.close();
     faults.close();
   }
   return exitCode;
@@ -182,6 +203,6 @@ function logNotes({ notes }: Config, log: Log): void {
   for (const { file, line, message } of notes) log.warn({ at: `${file}:${line}` }, message);
 }
 
-function settingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf"> {
+function settingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf" | "load"> {
   return { tickMs: planner.tickMs, sweepMs: planner.sweepMs, concurrency: workers, http01 };
 }

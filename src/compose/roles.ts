@@ -22,6 +22,7 @@ import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
 import { startHttp01Responder } from "../web/http01.ts";
+import type { LoadWatch } from "./load.ts";
 import { repeat } from "./repeat.ts";
 
 /** How often a verifier asks whether endpoints are due to be looked at. */
@@ -46,6 +47,7 @@ export interface RoleSettings {
   readonly concurrency: Readonly<Record<Job["kind"], number>>;
   /** Deploy to these targets alone, which have an agent of their own; empty: to all that have none. */
   readonly agentOf: readonly string[];
+  readonly load: LoadWatch;
   readonly http01: { readonly host: string; readonly port: number };
 }
 
@@ -104,11 +106,11 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async acme(context, redis, { concurrency, http01 }) {
+  async acme(context, redis, { concurrency, http01, load }) {
     // Listening before the first order: the CA may ask at once, and any worker's token.
     const responder = await startHttp01Responder({ ...http01, challenges: context.store.challenges });
     context.log.info({ host: http01.host, port: responder.port }, "http-01 responder listening");
-    const worker = jobWorker(context, redis, "issue", concurrency.issue, (job, signal) =>
+    const worker = jobWorker({ context, redis, load }, "issue", concurrency.issue, (job, signal) =>
       issue(context, job.renewalId, signal),
     );
     return {
@@ -119,14 +121,16 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async deployer(context, redis, { concurrency, agentOf }) {
+  async deployer(context, redis, { concurrency, agentOf, load }) {
     const handle: Handle = async (job, signal) => {
       // A job enqueued before the target got its agent, or lost it: the sweep enqueues it where it belongs.
       if (job.kind === "deploy" && context.services.hasAgent(job.target) === job.agent)
         await deploy(context, job.renewalId, job.target, signal);
     };
-    if (agentOf.length === 0) return jobWorker(context, redis, "deploy", concurrency.deploy, handle);
-    const workers = agentOf.map((target) => jobWorker(context, redis, "deploy", concurrency.deploy, handle, target));
+    if (agentOf.length === 0) return jobWorker({ context, redis, load }, "deploy", concurrency.deploy, handle);
+    const workers = agentOf.map((target) =>
+      jobWorker({ context, redis, load }, "deploy", concurrency.deploy, handle, target),
+    );
     return {
       async close() {
         await Promise.all(workers.map((worker) => worker.close()));
@@ -134,8 +138,8 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async verifier(context, redis, { concurrency }) {
-    const worker = jobWorker(context, redis, "verify", concurrency.verify, (job, signal) =>
+  async verifier(context, redis, { concurrency, load }) {
+    const worker = jobWorker({ context, redis, load }, "verify", concurrency.verify, (job, signal) =>
       verify(context, job.renewalId, signal),
     );
     // Needs no queue: the database says which endpoints are due, and gives each to one verifier.
@@ -221,22 +225,34 @@ function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onErr
 
 type Handle = (job: Job, signal: AbortSignal) => Promise<void>;
 
+interface Shared {
+  readonly context: Context;
+  readonly redis: RedisOptions;
+  readonly load: LoadWatch;
+}
+
 function jobWorker(
-  context: Context,
-  redis: RedisOptions,
+  { context, redis, load }: Shared,
   kind: Job["kind"],
-  concurrency: number,
+  max: number,
   handle: Handle,
   agentOf?: string,
-): Processing {
-  return startWorker({
+): Pick<Processing, "close"> {
+  const worker = startWorker({
     redis,
     kind,
-    concurrency,
+    concurrency: max,
     handle,
     onError: report(context, kind),
     ...(agentOf !== undefined && { agentOf }),
   });
+  const unwatch = load.watch({ kind, max, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
+  return {
+    close() {
+      unwatch();
+      return worker.close();
+    },
+  };
 }
 
 function report({ log }: Context, role: string): (error: unknown) => void {

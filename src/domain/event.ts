@@ -50,6 +50,7 @@ export const EVENT_TYPES = [
   "clock.recovered",
   "clock.dissent",
   "process.fault",
+  "worker.concurrency",
   "planner.partFailed",
   "planner.partRecovered",
 ] as const;

@@ -33,6 +33,8 @@ export interface ProcessingOptions {
 export interface Processing {
   /** Resolves once Redis was reached and jobs are being taken. */
   ready(): Promise<void>;
+  /** How many jobs run at a time from now on, at least 1; what runs already goes on. */
+  setConcurrency(jobs: number): void;
   /** Takes no more jobs and lets running ones finish; returns within `drainTimeoutMs` + 3 s whatever Redis or a handler does. */
   close(): Promise<void>;
 }
@@ -89,6 +91,9 @@ export function startProcessing(options: ProcessingOptions): Processing {
   return {
     async ready() {
       await worker.waitUntilReady();
+    },
+    setConcurrency(jobs) {
+      worker.concurrency = jobs;
     },
     close() {
       clearTimeout(pausing);

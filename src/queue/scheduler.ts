@@ -48,6 +48,7 @@ export function startScheduler(options: SchedulerOptions): Processing {
   const stopReasserting = keepScheduled(redis, { plan: tickMs, sweep: sweepMs }, reportTrouble(redis, onError));
   return {
     ready: () => processing.ready(),
+    setConcurrency: (jobs) => processing.setConcurrency(jobs),
     async close() {
       stopReasserting();
       await processing.close();

@@ -53,4 +53,6 @@ export interface Context {
   readonly clockGuard: ClockGuard;
   readonly log: Log;
   readonly settings: RenewalSettings;
+  /** Called with what was left of a lease when its renewal was recorded; 0 when it ran out. */
+  readonly leaseRenewed?: (marginMs: number) => void;
 }

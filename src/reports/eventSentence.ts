@@ -75,6 +75,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,
   "clock.recovered": () => "the clock is right again",
   "clock.dissent": (detail) => `another clock is wrong: ${detail("message")}`,
+  "worker.concurrency": (detail) =>
+    `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases for no more`,
   "process.fault": (detail) => `internal fault in ${detail("role")}, which was started again: ${detail("error")}`,
 };
 

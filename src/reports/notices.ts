@@ -1,7 +1,7 @@
 import { ERRORS } from "../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../domain/event.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
-import { formatDuration } from "../domain/time.ts";
+import { DAY_MS, formatDuration } from "../domain/time.ts";
 import { openClockProblems } from "../renewal/rules/clock.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
@@ -50,6 +50,23 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
       false,
     ),
   ].filter((each) => each !== null);
+}
+
+export const LOAD_EVENTS: readonly EventType[] = ["worker.concurrency"];
+/** Of a process that has ended since, nobody says that it recovered. */
+const SLOWED_SHOWN_MS = DAY_MS;
+
+/** Workers whose latest word is that they take fewer jobs than configured. `events`: oldest first. */
+export function slowedWorkers(events: readonly HistoryEvent[], now: number): Notice[] {
+  const latest = new Map(events.map((event) => [`${event.worker} ${event.detail.kind}`, event]));
+  return [...latest.values()]
+    .filter(({ at, detail }) => Number(detail.jobs) < Number(detail.max) && now - at < SLOWED_SHOWN_MS)
+    .map(({ worker, detail }) => ({
+      what: `${worker} was too busy to renew the leases of ${detail.max} ${detail.kind} jobs and takes fewer at a time`,
+      action: `Lower \`workers.${detail.kind}\`, give it more CPU, or start the worker on another machine as well.`,
+      needsPerson: false,
+      certificates: [],
+    }));
 }
 
 /** First of all: while a machine's clock is wrong, its planner, workers and dates cannot be believed. */

@@ -8,11 +8,21 @@ import { behindTargets } from "../renewal/rules/reasons.ts";
 import { failuresOf, stoppedBy, waitsUntil } from "./failures.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { clockNotices, failingParts, type Notice, noticesOf, PART_EVENTS, silentChannels } from "./notices.ts";
+import {
+  clockNotices,
+  failingParts,
+  LOAD_EVENTS,
+  type Notice,
+  noticesOf,
+  PART_EVENTS,
+  silentChannels,
+  slowedWorkers,
+} from "./notices.ts";
 import { type Case, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
 
 /** More machines than this do not change their clock's state before a person has looked. */
 const CLOCK_EVENTS_MAX = 200;
+const LOAD_EVENTS_MAX = 200;
 
 /** `renewd status --json`. Instants are ISO 8601. */
 export interface StatusReport {
@@ -104,6 +114,7 @@ export async function statusReport(
     ...clockNotices(await store.events.list({ types: CLOCK_EVENTS, limit: CLOCK_EVENTS_MAX })),
     ...noticesOf(fleet, now),
     ...failingParts(parts),
+    ...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now),
     ...silentChannels(await store.cursors.list()),
   ];
   return {

@@ -38,13 +38,17 @@ export async function withLease<T>(
   const lose = (why: string): void => lost.abort(new RenewalError("lease.lost", why));
 
   const expire = (): void => {
-    if (clock.monotonic() >= deadline) lose("the lease ran out before it could be renewed");
+    if (clock.monotonic() < deadline) return;
+    if (!lost.signal.aborted) context.leaseRenewed?.(0);
+    lose("the lease ran out before it could be renewed");
   };
   const renew = async (): Promise<void> => {
     const startedAt = clock.monotonic();
     try {
-      if (await terms.extend(clock.now() + settings.leaseMs)) deadline = startedAt + settings.leaseMs;
-      else lose("another worker has taken over");
+      const isExtended = await terms.extend(clock.now() + settings.leaseMs);
+      if (!isExtended) return lose("another worker has taken over");
+      context.leaseRenewed?.(Math.max(0, deadline - clock.monotonic()));
+      deadline = startedAt + settings.leaseMs;
     } catch (thrown) {
       // Not yet lost: the database may answer again before the deadline.
       context.log.warn({ err: toRenewalError(thrown) }, "lease not renewed");

@@ -1,0 +1,97 @@
+import { expect, it, onTestFinished } from "vitest";
+import { type ConcurrencyChange, watchLoad } from "../../src/compose/load.ts";
+import { openJobQueue } from "../../src/queue/producer.ts";
+import { startWorker } from "../../src/queue/worker.ts";
+import { startRedis } from "../support/servers/redis.ts";
+import { until } from "../support/until.ts";
+
+const LEASE_MS = 1_000;
+const MAX = 12;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Keeps the event loop busy, as JavaScript that computes does. */
+function block(forMs: number): void {
+  const end = performance.now() + forMs;
+  while (performance.now() < end);
+}
+
+it("a worker whose event loop is blocked takes fewer jobs at a time, and all again once it is free", async () => {
+  const server = await startRedis();
+  const redis = { kind: "single", url: server.url } as const;
+  const queue = openJobQueue(redis);
+  let running = 0;
+  const worker = startWorker({
+    redis,
+    kind: "issue",
+    concurrency: MAX,
+    async handle() {
+      running += 1;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      running -= 1;
+    },
+    onError: () => {},
+  });
+  const changes: ConcurrencyChange[] = [];
+  const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 100, log: silent, onChange: (change) => changes.push(change) });
+  onTestFinished(async () => {
+    load.close();
+    await worker.close();
+    await queue.close();
+    await server[Symbol.asyncDispose]();
+  });
+  let allowed = MAX;
+  const setConcurrency = (jobs: number): void => {
+    allowed = jobs;
+    worker.setConcurrency(jobs);
+  };
+  load.watch({ kind: "issue", max: MAX, setConcurrency });
+  let next = 0;
+  const enqueue = async (jobs: number): Promise<void> => {
+    await queue.enqueue(
+      Array.from({ length: jobs }, () => {
+        next += 1;
+        return { kind: "issue" as const, renewalId: `r${next}`, generation: 1, fence: 1, priority: 1 };
+      }),
+    );
+  };
+
+  await until("few jobs at a time", async () => {
+    block(LEASE_MS / 4);
+    return allowed <= 2 ? allowed : null;
+  });
+  expect(changes).toEqual([{ kind: "issue", jobs: 6, max: MAX }]);
+  // What the number says is what BullMQ does.
+  await until("what ran to end", async () => (running === 0 ? true : null));
+  let most = 0;
+  const few = allowed;
+  await enqueue(few + 6);
+  await until("jobs to run", async () => {
+    most = Math.max(most, running);
+    block(LEASE_MS / 4);
+    return most > 0 ? most : null;
+  });
+  expect(most).toBeLessThanOrEqual(few);
+
+  await until("as many as configured", async () => (allowed === MAX ? allowed : null));
+  expect(changes.at(-1)).toEqual({ kind: "issue", jobs: MAX, max: MAX });
+  await enqueue(3 * MAX);
+  await until("more jobs at a time than before", async () => (running > few ? running : null));
+});
+
+it("leases that are renewed late, or run out, lower it as well, although the loop is free", async () => {
+  const load = watchLoad({ leaseMs: LEASE_MS, sampleMs: 50, log: silent, onChange: () => {} });
+  onTestFinished(() => load.close());
+  let allowed = 8;
+  const unwatch = load.watch({
+    kind: "deploy",
+    max: 8,
+    setConcurrency: (jobs) => {
+      allowed = jobs;
+    },
+  });
+  load.leaseRenewed(600);
+  load.leaseRenewed(0);
+  load.leaseRenewed(600);
+  await until("half of the jobs", async () => (allowed === 4 ? allowed : null));
+  unwatch();
+});
