@@ -21,6 +21,7 @@ import { addRenew } from "./commands/renew.ts";
 import { addReplace } from "./commands/replace.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addResume } from "./commands/resume.ts";
+import { addRetry } from "./commands/retry.ts";
 import { addRevoke } from "./commands/revoke.ts";
 import { addRollback } from "./commands/rollback.ts";
 import { addRun, addWorker } from "./commands/run.ts";
@@ -40,6 +41,7 @@ const COMMANDS = [
       addRollback,
       addPause,
       addResume,
+      addRetry,
       addImport,
       addRevoke,
       addReplace,

@@ -15,6 +15,8 @@ export interface Started {
   readonly certificate: string;
   readonly renewalId: string;
   readonly via: "queue" | "database";
+  /** It was in flight and waited: its next attempt starts now. */
+  readonly hurried?: boolean;
 }
 
 export type RequestOutcome =
@@ -83,13 +85,13 @@ async function recordInDatabase(
   wish: RenewOptions,
 ): Promise<RequestOutcome> {
   try {
-    const { renewalId } = await requestRenewal(withoutQueue(app.context), {
+    const { renewalId, hurried } = await requestRenewal(withoutQueue(app.context), {
       certificate,
       ...wish,
       requestedBy: requestedBy(),
       id,
     });
-    return { kind: "started", certificate, renewalId, via: "database" };
+    return { kind: "started", certificate, renewalId, via: "database", hurried };
   } catch (thrown) {
     return { kind: "refused", certificate, error: toRenewalError(thrown) };
   }
@@ -123,13 +125,13 @@ async function answers(app: App, pending: readonly (Sent | RequestOutcome)[]): P
 /** Not recorded in the database as well when nobody answers: a request that Redis keeps would renew a second time. */
 async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: number): Promise<RequestOutcome> {
   try {
-    const { renewalId } = await waitForRequest(
+    const accepted = await waitForRequest(
       redis,
       jobId,
       Math.ceil(timeoutMs / 1_000) * 1_000,
       new AbortController().signal,
     );
-    return { kind: "started", certificate, renewalId, via: "queue" };
+    return { kind: "started", certificate, via: "queue", ...accepted };
   } catch (thrown) {
     return { kind: "refused", certificate, error: toRenewalError(thrown) };
   }

@@ -4,6 +4,7 @@ import { QUEUES } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
 import { parseRequest, type RenewalRequest } from "./payload.ts";
 import { type Processing, startProcessing } from "./processing.ts";
+import type { AcceptedRequest } from "./requests.ts";
 
 /** Producers in any language read results from Redis: this many of each outcome stay. */
 const KEEP = { count: 1_000 };
@@ -19,7 +20,7 @@ export interface RequestWorkerOptions {
    * Records the renewal and returns its id. MUST return the same renewal when the same request is delivered twice.
    * Other producers' job ids start again after data loss: never key history by them.
    */
-  readonly handle: (request: RenewalRequest, jobId: string) => Promise<{ renewalId: string }>;
+  readonly handle: (request: RenewalRequest, jobId: string) => Promise<AcceptedRequest>;
   readonly onError: (error: RenewalError, jobId?: string) => void;
 }
 
@@ -36,7 +37,8 @@ export function startRequestWorker(options: RequestWorkerOptions): Processing {
       const jobId = queued.id ?? "";
       try {
         const request = await parsed(queued);
-        return { renewalId: (await handle(request, jobId)).renewalId };
+        const { renewalId, hurried } = await handle(request, jobId);
+        return { renewalId, ...(hurried === true && { hurried }) };
       } catch (error) {
         onError(toRenewalError(error), jobId);
         throw refusal(error);

@@ -12,6 +12,13 @@ const POLL_MS = 200;
 const JOB_ID_PREFIX = "request-";
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** What a planner answers to a request. */
+export interface AcceptedRequest {
+  readonly renewalId: string;
+  /** A renewal in flight that waited makes its next attempt now. */
+  readonly hurried?: boolean;
+}
+
 /** The id under which a request of ours was made; null: another producer's job id, which may name another request tomorrow. */
 export function requestIdOf(jobId: string): string | null {
   const id = jobId.startsWith(JOB_ID_PREFIX) ? jobId.slice(JOB_ID_PREFIX.length) : "";
@@ -50,7 +57,7 @@ export async function waitForRequest(
   jobId: string,
   timeoutMs: number,
   signal: AbortSignal,
-): Promise<{ renewalId: string }> {
+): Promise<AcceptedRequest> {
   const connection = connectProducer(redis);
   try {
     const queue = openQueue(QUEUES.requests, redis, connection);
@@ -77,14 +84,15 @@ export async function waitForRequest(
   }
 }
 
-function resultOf(jobId: string, returned: unknown, failedReason: string | undefined): { renewalId: string } {
+function resultOf(jobId: string, returned: unknown, failedReason: string | undefined): AcceptedRequest {
   if (
     typeof returned === "object" &&
     returned !== null &&
     "renewalId" in returned &&
     typeof returned.renewalId === "string"
   ) {
-    return { renewalId: returned.renewalId };
+    const hurried = "hurried" in returned && returned.hurried === true;
+    return { renewalId: returned.renewalId, ...(hurried && { hurried }) };
   }
   // As written by requestWorker.ts: `<code>: <message>`.
   const [, code = "", message = ""] = /^([a-z]+\.[A-Za-z]+): (.*)$/s.exec(failedReason ?? "") ?? [];

@@ -25,6 +25,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "order.replacesRefused": (detail) => `ordered again as a new certificate, not a replacement: ${detail("why")}`,
   "order.chainUnavailable": (detail) =>
     `the CA offers no chain to ${detail("preferred")}, only to ${detail("offered")}: its first is used`,
+  "renewal.hurried": (detail) => `makes its next attempt now: ${detail("why")}`,
   "order.resumed": () => "order resumed where it was",
   "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
   "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
@@ -65,6 +66,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.removed": () => "left the configuration",
   "certificate.paused": (detail) => `paused: ${detail("reason")}`,
   "certificate.resumed": () => "resumed",
+  "certificate.retried": (detail) => `its back-off ends now: ${detail("why")}`,
   "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
   "certificate.unplannable": (detail) => `cannot be planned: ${detail("message")}`,
   "certificate.plannable": () => "is planned again",

@@ -69,7 +69,10 @@ export function addRenew(program: Command, cli: Cli): void {
 function announce(asked: readonly RequestOutcome[], output: Output): void {
   for (const each of asked) {
     if (each.kind === "refused") output.failure(each.error);
-    else output.progress(`${inert(each.certificate)}  renewal ${each.renewalId}`);
+    else {
+      const hurried = each.hurried === true ? ", in flight: makes its next attempt now" : "";
+      output.progress(`${inert(each.certificate)}  renewal ${each.renewalId}${hurried}`);
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { inert } from "../../domain/text.ts";
-import { resume } from "../../renewal/operator/pause.ts";
 import { heldRenewal, resumeRenewal } from "../../renewal/operator/resume.ts";
+import { resumeCertificate } from "../../renewal/operator/retry.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
 import { requestedBy } from "../requestRenewals.ts";
@@ -12,6 +12,8 @@ import { silentLog } from "../silentLog.ts";
 export interface ResumeReport {
   readonly version: 1;
   readonly certificate: string;
+  /** The renewal in flight that makes its next attempt now; null: none is in flight. */
+  readonly renewalId: string | null;
 }
 
 export function addResume(program: Command, cli: Cli): void {
@@ -32,9 +34,10 @@ export function addResume(program: Command, cli: Cli): void {
       );
     }
     certificateNamed(app.config.certificates, of);
-    await resume(app.store, of, app.clock.now());
-    const report: ResumeReport = { version: 1, certificate: of };
-    output.report(report, () => `${inert(of)} is resumed; the planner looks at it at its next tick`);
+    const hurried = await resumeCertificate(app.context, { of, why: null, by: requestedBy() });
+    const report: ResumeReport = { version: 1, certificate: of, renewalId: hurried?.id ?? null };
+    const next = hurried === null ? "the planner decides at its next tick" : `renewal ${hurried.id} goes on now`;
+    output.report(report, () => `${inert(of)} is resumed; ${next}`);
     return "ok";
   });
 }

@@ -1,7 +1,8 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import type { Reason } from "../../domain/renewal.ts";
+import type { Reason, Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
+import { hurryRenewal } from "../operator/hurry.ts";
 import { decide } from "../rules/decide.ts";
 import { firstReason } from "../rules/reasons.ts";
 import { isUnconfirmed } from "../rules/restored.ts";
@@ -25,6 +26,8 @@ export interface RequestAnswer {
   readonly renewalId: string;
   /** A renewal of this certificate was already running; this is its id. */
   readonly joined: boolean;
+  /** It was waiting, and makes its next attempt now because of this request. */
+  readonly hurried: boolean;
 }
 
 /** Idempotent while a renewal runs: asking twice gives the same id. Throws `request.invalid` with what to do. */
@@ -32,7 +35,7 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   const { store, services, clock } = context;
   const id = request.id ?? null;
   const known = id === null ? null : await store.renewals.get(id);
-  if (known !== null) return { renewalId: known.id, joined: true };
+  if (known !== null) return { renewalId: known.id, joined: true, hurried: false };
   const certificate = services.certificate(request.certificate);
   const record = certificate === null ? null : await store.certificates.get(certificate.name);
   if (certificate === null) throw unknownCertificate(request.certificate, services.certificates());
@@ -42,7 +45,7 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
       `certificate: "${certificate.name}" is configured but no planner has seen it yet; start or reload one`,
     );
   const facts = await loadPlanFacts(context, certificate, record);
-  if (facts.active !== null) return { renewalId: facts.active.id, joined: true };
+  if (facts.active !== null) return join(context, facts.active, request);
 
   const found = firstReason(facts, clock.now());
   if (found === null && !request.force) {
@@ -58,14 +61,20 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   const reason: Reason = found === null || (issuesNew && found.reason === "drift") ? "requested" : found.reason;
   const detail = describe(request, found?.detail ?? null);
   const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
-  if (renewal !== null) return { renewalId: renewal.id, joined: false };
+  if (renewal !== null) return { renewalId: renewal.id, joined: false, hurried: false };
   const faster = await store.renewals.active(certificate.name);
   if (faster === null)
     throw new RenewalError(
       "request.invalid",
       `certificate: "${certificate.name}" was renewed by another request just now`,
     );
-  return { renewalId: faster.id, joined: true };
+  return { renewalId: faster.id, joined: true, hurried: false };
+}
+
+/** With force, a renewal that waits makes its next attempt now: it brings the new version, and a second order would not. */
+async function join(context: Context, { id }: Renewal, request: RenewalRequest): Promise<RequestAnswer> {
+  const hurried = request.force ? await hurryRenewal(context, id, describe(request, null)) : null;
+  return { renewalId: id, joined: true, hurried: hurried !== null };
 }
 
 function describe({ reason, requestedBy }: RenewalRequest, found: string | null): string {
