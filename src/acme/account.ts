@@ -88,10 +88,7 @@ async function register(
   const reply = await openSession(ca, stored.privateKey, null, signal).createAccount(payload).catch(accountFailure);
   const url = reply.headers.location;
   if (url === undefined || !ca.transport.owns(url)) {
-    throw new RenewalError(
-      "acme.directory",
-      `CA "${ca.issuer}" opened an account without a usable URL (RFC 8555 §7.3).`,
-    );
+    throw new RenewalError("acme.server", `CA "${ca.issuer}" opened an account without a usable URL (RFC 8555 §7.3).`);
   }
   await accounts.setUrl(ca.issuer, ca.directoryUrl, url);
   await accounts.setContactDigest(ca.issuer, ca.directoryUrl, contactDigest(options.contact));

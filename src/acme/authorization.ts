@@ -288,5 +288,7 @@ async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<
 }
 
 function orderMayContinue(error: unknown): boolean {
-  return error instanceof RenewalError && (error.facts.class === "transient" || error.facts.class === "rateLimited");
+  if (!(error instanceof RenewalError)) return false;
+  const { class: errorClass, retry } = error.facts;
+  return retry === "backoff" && ["transient", "rateLimited", "configuration"].includes(errorClass);
 }

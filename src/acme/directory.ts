@@ -3,7 +3,7 @@ import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
 import { isOutsideItsDates } from "./connection.ts";
 import { refusalError, TEXT_CHARACTERS_MAX } from "./problem.ts";
-import type { Transport } from "./transport.ts";
+import type { Answer, Transport } from "./transport.ts";
 
 const url = z.url().max(2000);
 const directorySchema = z.object({
@@ -27,8 +27,9 @@ const directorySchema = z.object({
 /** RFC 8555 §7.1.1 */
 export type Directory = z.infer<typeof directorySchema>;
 
-/** A CA that moves its URLs is followed within the hour. */
+/** A CA that moves its URLs is followed within the hour, and at once when an old URL fails. */
 const MAX_AGE_MS = 3600_000;
+const REDIRECTS = [301, 302, 307, 308];
 
 /** A Date header counts whole seconds: after this long it must have changed. */
 const DATE_STEP_MS = 2_000;
@@ -77,20 +78,42 @@ function throwSkewed(issuer: string): (error: unknown) => never {
   };
 }
 
-/** Reads the directory once an hour, shared by all orders of the issuer. Throws `acme.directory` when it is none. */
-export function createDirectory(options: DirectoryOptions): (signal: AbortSignal) => Promise<Directory> {
+export interface DirectoryCache {
+  /** Throws `acme.directory` when the answer is no directory. */
+  directory(signal: AbortSignal): Promise<Directory>;
+  /** One of its URLs failed: the next caller gets a directory that is read again. */
+  forgetDirectory(): void;
+}
+
+/** Reads the directory once an hour, shared by all orders of the issuer. */
+export function createDirectory(options: DirectoryOptions): DirectoryCache {
   let cached: Directory | null = null;
   let readAt = 0;
-  return async (signal) => {
-    if (cached !== null && performance.now() - readAt < MAX_AGE_MS) return cached;
-    cached = await read(options, signal);
-    readAt = performance.now();
-    return cached;
+  return {
+    async directory(signal) {
+      if (cached !== null && performance.now() - readAt < MAX_AGE_MS) return cached;
+      const found = await read(options, signal);
+      cached = found;
+      readAt = performance.now();
+      return found;
+    },
+    forgetDirectory() {
+      cached = null;
+    },
   };
 }
 
-async function read({ issuer, directory, transport, now }: DirectoryOptions, signal: AbortSignal): Promise<Directory> {
+/** Follows one redirect: `transport` lets it lead to the directory's own origin only. */
+async function fetchDirectory({ directory, transport }: DirectoryOptions, signal: AbortSignal): Promise<Answer> {
   const answer = await transport.send("GET", directory, null, signal);
+  const { location } = answer.headers;
+  if (!REDIRECTS.includes(answer.status) || location === undefined || !URL.canParse(location, directory)) return answer;
+  return transport.send("GET", new URL(location, directory).href, null, signal);
+}
+
+async function read(options: DirectoryOptions, signal: AbortSignal): Promise<Directory> {
+  const { issuer, directory, now } = options;
+  const answer = await fetchDirectory(options, signal);
   const body = parseJson(answer.body);
   // A CA in maintenance or at its limit is still an ACME CA.
   if (answer.status >= 500 || answer.status === 429) {
@@ -108,7 +131,7 @@ async function read({ issuer, directory, transport, now }: DirectoryOptions, sig
   throw new RenewalError(
     "acme.directory",
     `${sanitize(directory, TEXT_CHARACTERS_MAX)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ` +
-      `${seen}: correct \`directory\` of issuer "${issuer}".`,
+      `${seen}: if it repeats, correct \`directory\` of issuer "${issuer}".`,
   );
 }
 

@@ -52,7 +52,7 @@ export interface IssuerDependencies {
   readonly caa?: CaaLookup;
 }
 
-/** Throws `acme.directory` when the directory is no https URL. */
+/** Throws `config.invalid` when the directory is no https URL. */
 export function createIssuer(
   options: IssuerOptions,
   { accounts, now, caa = createCaaLookup() }: IssuerDependencies,
@@ -127,7 +127,7 @@ export function createIssuer(
   };
 }
 
-/** What all requests to one CA share. Throws `acme.directory` when the directory is no https URL. */
+/** What all requests to one CA share. Throws `config.invalid` when the directory is no https URL. */
 export function certificateAuthority(
   options: IssuerOptions,
   now: () => number,
@@ -140,7 +140,8 @@ export function certificateAuthority(
     directoryUrl: directory,
     transport,
     nonces: new NoncePool(),
-    directory: createDirectory(directoryOptions),
+    missingOrders: new Set<string>(),
+    ...createDirectory(directoryOptions),
     externalAccount,
     now,
   };

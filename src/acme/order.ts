@@ -8,6 +8,8 @@ import { canonicalIdentifier } from "../x509/leaf.ts";
 import { hasProblemType, problemOf, validationError } from "./problem.ts";
 import type { CertificateAuthority, Reply, Session } from "./session.ts";
 
+const MISSING_ORDERS_MAX = 1_000;
+
 const orderSchema = z.object({
   status: z.enum(["pending", "ready", "processing", "valid", "invalid"]),
   identifiers: z.array(z.object({ type: z.string(), value: z.string() })).max(1000),
@@ -176,12 +178,21 @@ async function replacedId(session: Session, { replaces }: IssueRequest): Promise
 async function findStored(ca: CertificateAuthority, session: Session, url: string): Promise<Order | string> {
   if (!ca.transport.owns(url)) return "the order belongs to another CA's directory";
   try {
-    return await fetchOrder(session, url);
+    const order = await fetchOrder(session, url);
+    ca.missingOrders.delete(url);
+    return order;
   } catch (error) {
     const problem = problemOf(error);
-    // Boulder answers 404; Pebble and others say unauthorized if the order's account was forgotten meanwhile.
-    if (problem?.status === 404 || problem?.status === 410 || problem?.type.endsWith(":unauthorized"))
-      return "the CA no longer knows the order";
+    const isMissing = problem?.status === 404 || problem?.status === 410;
+    // A bare 404 may come from something in front of the CA, and an order that is finalized must outlive that: it counts
+    // when the next attempt gets it too. Pebble answers so of every order it does not know.
+    if (isMissing && problem.type === "about:blank" && !ca.missingOrders.has(url)) {
+      if (ca.missingOrders.size >= MISSING_ORDERS_MAX) ca.missingOrders.clear();
+      ca.missingOrders.add(url);
+      throw error;
+    }
+    // Boulder answers 404; others say unauthorized if the order's account was forgotten meanwhile.
+    if (isMissing || problem?.type.endsWith(":unauthorized")) return "the CA no longer knows the order";
     throw error;
   }
 }

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RenewalError } from "../domain/errors.ts";
-import { retryAfterInstant } from "../domain/time.ts";
-import { RETRY_AFTER_MAX_MS } from "./problem.ts";
+import { HOUR_MS, retryAfterInstant } from "../domain/time.ts";
 import type { Reply } from "./session.ts";
 
 /** First wait and the limit of its doubling, for CAs that name none. Boulder names 3 s; Pebble answers at once. */
@@ -17,9 +16,16 @@ export interface Deadline {
   readonly signal: AbortSignal;
 }
 
+/** A longer Retry-After is a guess: CAs that name a day were seen to be done in a moment. It is not waited for here. */
+const RETRY_AFTER_OBEYED_MS = 60_000;
+/** An order that the CA expects to take longer is polled this long and then left: it must hold no worker. */
+const LONG_WAIT_POLLED_MS = 60_000;
+/** The order itself is asked for again within the hour, whatever the CA expects. */
+const RETRY_AT_MAX_MS = HOUR_MS;
+
 /**
  * Asks until `read` returns something, politely (RFC 8555 §7.5.1, §8.2). `reply` is the answer already at hand. Throws
- * `acme.timeout`, with retryAt when the CA named an instant beyond the deadline: waiting so long must hold no worker.
+ * `acme.timeout` at the deadline, or sooner when the CA expects to take longer; then `retryAt` is what it named.
  */
 export async function pollUntil<T>(
   what: string,
@@ -28,21 +34,24 @@ export async function pollUntil<T>(
   read: (reply: Reply) => T | null,
   deadline: Deadline,
 ): Promise<T> {
+  const longWaitEndsAt = performance.now() + LONG_WAIT_POLLED_MS;
   let interval = INTERVAL_MS;
   for (let current = reply; ; current = await again()) {
     const found = read(current);
     if (found !== null) return found;
-    const retryAt = retryAfterInstant(current.headers["retry-after"], {
-      now: deadline.now(),
-      maxMs: RETRY_AFTER_MAX_MS,
-    });
-    const waitMs = retryAt === null ? interval : Math.max(retryAt - deadline.now(), INTERVAL_MIN_MS);
-    if (performance.now() + waitMs > deadline.at) {
+    const now = deadline.now();
+    const retryAt = retryAfterInstant(current.headers["retry-after"], { now, maxMs: RETRY_AT_MAX_MS });
+    const askedMs = retryAt === null ? 0 : retryAt - now;
+    const isLong = askedMs > RETRY_AFTER_OBEYED_MS;
+    const waitMs = retryAt === null || isLong ? interval : Math.max(askedMs, INTERVAL_MIN_MS);
+    const leftMs = (isLong ? Math.min(deadline.at, longWaitEndsAt) : deadline.at) - performance.now();
+    if (leftMs <= 0) {
       throw new RenewalError("acme.timeout", `The CA was still busy with ${what} when the order's time was up.`, {
         ...(retryAt !== null && { retryAt }),
       });
     }
-    await pause(waitMs, deadline.signal);
+    // The last poll comes at the deadline itself: what is done by then is not left for the next attempt.
+    await pause(Math.min(waitMs, leftMs), deadline.signal);
     interval = Math.min(interval * 2, INTERVAL_MAX_MS);
   }
 }

@@ -88,10 +88,10 @@ interface Refusal {
 
 /** The error of an HTTP answer that is no success. The problem is the error's `cause`, for `problemOf`. */
 export function refusalError({ what, status, headers, body, now }: Refusal): RenewalError {
-  const parsed = problemSchema.safeParse(body);
-  const problem: Problem = parsed.success ? parsed.data : { type: "about:blank", detail: `HTTP status ${status}` };
+  const document = readProblem(body);
+  const problem: Problem = document ?? { type: "about:blank", detail: `HTTP status ${status}` };
   const retryAt = retryAfterInstant(headers["retry-after"], { now: now, maxMs: RETRY_AFTER_MAX_MS });
-  return new RenewalError(codeOfAnswer(problem, status), `${what}: ${describeProblem(problem)}`, {
+  return new RenewalError(codeOfAnswer(document, status), `${what}: ${describeProblem(problem)}`, {
     cause: { ...problem, status },
     ...(retryAt !== null && { retryAt }),
   });
@@ -116,10 +116,18 @@ export function hasProblemType(error: unknown, type: string): boolean {
   return problemOf(error)?.type === PREFIX + type;
 }
 
-function codeOfAnswer(problem: Problem, status: number): ErrorCode {
+/** A page of a proxy or of a CA in maintenance is no problem document, and neither is an empty object. */
+function readProblem(body: unknown): Problem | null {
+  const { success, data } = problemSchema.safeParse(body);
+  return success && (data.type !== "about:blank" || (data.detail ?? data.title) !== undefined) ? data : null;
+}
+
+function codeOfAnswer(problem: Problem | null, status: number): ErrorCode {
   if (status === 429) return "acme.rateLimited";
   // Overload and maintenance are the CA's own trouble, even if it calls them a limit, as Boulder does.
   if (status === 503) return "acme.server";
+  // Only the CA itself can say that a request is wrong, and it says so in a problem document (RFC 8555 §6.7).
+  if (problem === null) return "acme.server";
   const code = codeOfProblem(problem);
   // In the answer to a request, unlike the outcome of a validation, the account lacks the right (§7.3.6).
   if (code === "acme.unauthorized") return "acme.account";

@@ -39,8 +39,12 @@ export async function fetchRenewalInfo(
     signal,
   );
   const now = ca.now();
-  if (status !== 200)
-    throw refusalError({ what: `CA "${ca.issuer}" refused renewalInfo`, status, headers, body: parseJson(body), now });
+  const what = `CA "${ca.issuer}" refused renewalInfo`;
+  const refusal = status === 200 ? null : refusalError({ what, status, headers, body: parseJson(body), now });
+  const isUrlGone = refusal?.code === "acme.server" && status < 500;
+  // No problem document: the URL may have moved. One certificate that the CA does not know is no trouble of the CA.
+  if (isUrlGone) ca.forgetDirectory();
+  if (refusal !== null && !isUrlGone) throw refusal;
   const retryAt =
     retryAfterInstant(headers["retry-after"], { now: now, maxMs: RETRY_AFTER_MAX_MS }) ?? now + POLL_DEFAULT_MS;
   const pollAt = Math.min(Math.max(retryAt, now + POLL_MIN_MS), now + POLL_MAX_MS);
@@ -50,6 +54,7 @@ export async function fetchRenewalInfo(
       retryAt: pollAt,
     });
   };
+  if (refusal !== null) return refuse(`status ${status} and no problem document`);
   const parsed = answerSchema.safeParse(parseJson(body));
   if (!parsed.success) return refuse("no suggestedWindow of two dates (RFC 9773 §4.2)", parsed.error);
   const { start, end } = parsed.data.suggestedWindow;

@@ -4,9 +4,9 @@ import { Client } from "acme-client";
 import { RenewalError } from "../domain/errors.ts";
 import type { Secret } from "../domain/secret.ts";
 import { privateKeyOf } from "../x509/key.ts";
-import { type Directory, parseJson } from "./directory.ts";
+import { type Directory, type DirectoryCache, parseJson } from "./directory.ts";
 import type { NoncePool } from "./nonce.ts";
-import { refusalError } from "./problem.ts";
+import { problemOf, refusalError } from "./problem.ts";
 import type { Transport } from "./transport.ts";
 
 /** With Pebble refusing every second nonce, twenty retries leave one failure in two million requests. */
@@ -19,7 +19,10 @@ export interface CertificateAuthority {
   readonly directoryUrl: string;
   readonly transport: Transport;
   readonly nonces: NoncePool;
-  readonly directory: (signal: AbortSignal) => Promise<Directory>;
+  /** URLs of orders that were answered once with "not found" by something that may not have been the CA. */
+  readonly missingOrders: Set<string>;
+  readonly directory: DirectoryCache["directory"];
+  readonly forgetDirectory: DirectoryCache["forgetDirectory"];
   readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
   readonly now: () => number;
 }
@@ -84,7 +87,7 @@ export function openSession(
       kid: isNewAccount ? null : accountUrl,
       includeExternalAccountBinding: isNewAccount,
     });
-    if (reply.status >= 200 && reply.status <= 299) return reply;
+    if (reply.status >= 200 && reply.status <= 299) return { ...reply, headers: withAbsoluteLocation(reply, url) };
     throw refusalError({
       what: `CA "${ca.issuer}" refused to ${what}`,
       status: reply.status,
@@ -95,14 +98,54 @@ export function openSession(
   };
   return {
     directory: () => ca.directory(signal),
-    post: (what, url, payload) => post(what, url, payload),
-    createAccount: async (payload) =>
-      post("create the account", (await ca.directory(signal)).newAccount, payload, true),
-    createOrder: async (payload) => post("open an order", (await ca.directory(signal)).newOrder, payload),
+    async post(what, url, payload) {
+      try {
+        return await post(what, url, payload);
+      } catch (error) {
+        if (isUrlGone(error)) ca.forgetDirectory();
+        throw error;
+      }
+    },
+    createAccount: (payload) =>
+      atDirectoryUrl(ca, "newAccount", (url) => post("create the account", url, payload, true), signal),
+    createOrder: (payload) => atDirectoryUrl(ca, "newOrder", (url) => post("open an order", url, payload), signal),
     // For any type: solvers derive what they publish, and for dns-01 acme-client would return the digest already.
     keyAuthorization: (token) =>
       client.getChallengeKeyAuthorization({ type: "http-01", token, url: "", status: "pending" }),
   };
+}
+
+/** A CA may move its URLs at any time: when one fails, the directory is read again and a new URL is tried at once. */
+async function atDirectoryUrl<T>(
+  ca: CertificateAuthority,
+  name: "newNonce" | "newAccount" | "newOrder",
+  send: (url: string) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const url = (await ca.directory(signal))[name];
+  try {
+    return await send(url);
+  } catch (error) {
+    if (!isUrlGone(error)) throw error;
+    ca.forgetDirectory();
+    const current = (await ca.directory(signal))[name];
+    if (current === url) throw error;
+    return send(current);
+  }
+}
+
+/** The URL answers as if nothing were there, redirects, or is of another origin. */
+function isUrlGone(error: unknown): boolean {
+  if (error instanceof RenewalError && error.code === "acme.directory") return true;
+  return [404, 405, 410].includes(problemOf(error)?.status ?? 0);
+}
+
+/** RFC 9110 §10.2.2 allows a relative Location. */
+function withAbsoluteLocation({ headers }: Reply, url: string): IncomingHttpHeaders {
+  const { location } = headers;
+  return location !== undefined && URL.canParse(location, url)
+    ? { ...headers, location: new URL(location, url).href }
+    : headers;
 }
 
 function patchHttpClient(
@@ -124,25 +167,14 @@ function patchHttpClient(
     if (typeof nonce === "string") ca.nonces.put(nonce);
     return { status: answer.status, headers, data: parseJson(answer.body) ?? answer.body };
   };
-  http.getNonce = async () => {
-    const pooled = ca.nonces.take();
-    if (pooled !== null) return pooled;
-    const { newNonce } = await ca.directory(signal);
-    const reply = await http.request(newNonce, "head");
+  const fetchNonce = async (url: string): Promise<string> => {
+    const reply = await http.request(url, "head");
     const fresh = ca.nonces.take();
     if (fresh !== null) return fresh;
-    if (reply.status === 429 || reply.status >= 500) {
-      throw refusalError({
-        what: `CA "${ca.issuer}" gave no nonce`,
-        status: reply.status,
-        headers: reply.headers,
-        body: reply.data,
-        now: ca.now(),
-      });
-    }
-    throw new RenewalError(
-      "acme.directory",
-      `CA "${ca.issuer}" answers its newNonce URL without a nonce (RFC 8555 §7.2).`,
-    );
+    const what = `CA "${ca.issuer}" gave no nonce`;
+    if (reply.status >= 200 && reply.status <= 299)
+      throw new RenewalError("acme.server", `${what} at its newNonce URL (RFC 8555 §7.2).`);
+    throw refusalError({ what, status: reply.status, headers: reply.headers, body: reply.data, now: ca.now() });
   };
+  http.getNonce = async () => ca.nonces.take() ?? (await atDirectoryUrl(ca, "newNonce", fetchNonce, signal));
 }

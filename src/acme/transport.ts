@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { RenewalError } from "../domain/errors.ts";
 import { splitPem } from "../x509/pem.ts";
 import { connectionError, isTlsDistrust, untrustedError } from "./connection.ts";
@@ -11,6 +13,13 @@ const IDLE_TIMEOUT_MS = 4000;
 /** Node's limit for opening a tunnel and for keeping it idle are one; a proxy may have to look the CA up first. */
 const TUNNEL_TIMEOUT_MS = 10_000;
 const SOCKETS_MAX = 16;
+/** Some caches and gateways compress although the request asks for plain text. */
+const DECODERS = new Map([
+  ["gzip", promisify(gunzip)],
+  ["x-gzip", promisify(gunzip)],
+  ["br", promisify(brotliDecompress)],
+  ["deflate", promisify(inflate)],
+]);
 /** Printable ASCII only: the URL parser would silently drop line breaks that a log would show. */
 const URL_TEXT = /^[\x21-\x7e]{1,2000}$/;
 /** RFC 8555 §6.1 wants one; Pebble answers 400 without. */
@@ -36,8 +45,8 @@ export interface Answer {
 
 export interface Transport {
   /**
-   * Resolves for any status but a redirect. Throws `acme.connection|timeout|untrusted|directory` or the signal's
-   * reason.
+   * Resolves for any status, but for redirects of GET only. Throws `acme.connection|timeout|untrusted|directory` or the
+   * signal's reason.
    */
   send(method: "GET" | "HEAD" | "POST", url: string, body: string | null, signal: AbortSignal): Promise<Answer>;
   /** Whether renewd may send requests to this URL: only to the directory's own origin. */
@@ -75,6 +84,7 @@ export function createTransport(options: TransportOptions): Transport {
       const timeout = AbortSignal.timeout(options.requestTimeoutMs);
       const headers = {
         "user-agent": USER_AGENT,
+        "accept-encoding": "identity",
         ...(body !== null && { "content-type": "application/jose+json", "content-length": Buffer.byteLength(body) }),
       };
       try {
@@ -83,7 +93,8 @@ export function createTransport(options: TransportOptions): Transport {
           { method, headers, agent, signal: AbortSignal.any([signal, timeout]) },
           body,
         );
-        if (answer.status < 300 || answer.status > 399) return answer;
+        // A GET may be followed by its caller; a signed request is never sent to another URL (RFC 8555 §6.4).
+        if (method === "GET" || answer.status < 300 || answer.status > 399) return answer;
       } catch (cause) {
         signal.throwIfAborted();
         if (timeout.aborted) {
@@ -101,7 +112,7 @@ export function createTransport(options: TransportOptions): Transport {
       }
       throw new RenewalError(
         "acme.directory",
-        `CA "${options.issuer}" redirected a request; set the issuer's \`directory\` to the final URL.`,
+        `CA "${options.issuer}" redirected a request; if it repeats, set the issuer's \`directory\` to the final URL.`,
       );
     },
   };
@@ -111,7 +122,7 @@ function originOf({ issuer, directory }: TransportOptions): string {
   const url = URL.canParse(directory) ? new URL(directory) : null;
   // RFC 8555 §6.1: HTTPS is required.
   if (url?.protocol !== "https:")
-    throw new RenewalError("acme.directory", `The directory of CA "${issuer}" is not an https:// URL.`);
+    throw new RenewalError("config.invalid", `The directory of CA "${issuer}" is not an https:// URL.`);
   return url.origin;
 }
 
@@ -146,5 +157,10 @@ async function readBody(response: IncomingMessage): Promise<string> {
     if (bytes > RESPONSE_BYTES_MAX) throw new Error(`the answer is longer than ${RESPONSE_BYTES_MAX} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  const body = Buffer.concat(chunks);
+  const encoding = response.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
+  if (encoding === "identity" || body.length === 0) return body.toString("utf8");
+  const decode = DECODERS.get(encoding);
+  if (decode === undefined) throw new Error("the answer is compressed in an unknown way");
+  return (await decode(body, { maxOutputLength: RESPONSE_BYTES_MAX })).toString("utf8");
 }

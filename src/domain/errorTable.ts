@@ -41,13 +41,13 @@ export const ERRORS = {
   },
   "acme.untrusted": {
     class: "configuration",
-    retry: "never",
+    retry: "backoff",
     action: "Set the issuer's `trust` to the CA file that signs its directory's TLS certificate.",
   },
   "acme.directory": {
-    class: "configuration",
-    retry: "never",
-    action: "Correct the issuer's `directory`: the URL does not answer with an ACME directory (RFC 8555 §7.1.1).",
+    class: "transient",
+    retry: "backoff",
+    action: "Nothing, unless it repeats: then correct `directory`: it is no ACME directory (RFC 8555 §7.1.1).",
   },
   "acme.account": {
     class: "configuration",

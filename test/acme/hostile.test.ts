@@ -84,7 +84,7 @@ describe("a directory that cannot be used", () => {
 
   it("without https is refused", () => {
     expect(() => ca.issuer({ directory: "http://127.0.0.1/dir" })).toThrow(
-      expect.objectContaining({ code: "acme.directory" }),
+      expect.objectContaining({ code: "config.invalid" }),
     );
   });
 

@@ -47,7 +47,8 @@ describe("the problem a CA answers a request with", () => {
     [429, "acme.rateLimited"],
     [500, "acme.server"],
     [503, "acme.server"],
-    [404, "acme.refused"],
+    [404, "acme.server"],
+    [403, "acme.server"],
   ])("status %i without a problem document becomes %s", (status, code) => {
     expect(refusal(status, "<html>").code).toBe(code);
   });

@@ -5,14 +5,13 @@ import type { RenewalInfo, RenewalInfoRecord } from "../../domain/renewalInfo.ts
 import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
+import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
 import { chooseInstant } from "../rules/suggestion.ts";
 import { askPlanner, attemptWrite } from "./unplannable.ts";
 
 /** Planning waits for a poll round, so a round is short; the rest is due at the next tick. */
 const ROUND_MS = 20_000;
 const REQUEST_TIMEOUT_MS = 10_000;
-/** After failure 1, 2, 3 …; the last repeats. A CA wants to be asked twice a day at least (RFC 9773 §4.3.3). */
-const BACKOFF_MS = [60_000, 600_000, HOUR_MS, 6 * HOUR_MS];
 /** Polls of a fleet issued together drift apart by up to this fraction of their interval. */
 const SPREAD_FRACTION = 0.05;
 
@@ -203,7 +202,7 @@ async function recordPollFailed(
   const now = clock.now();
   const { certificate, generation } = row;
   const failures = row.failures + 1;
-  const backoffMs = BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1] ?? DAY_MS;
+  const backoffMs = delayOf(LADDERS_MS.renewalInfo, failures);
   const nextPollAt = Math.min(Math.max(error.retryAt ?? 0, now + backoffMs), now + DAY_MS);
   log.debug({ certificate, code: error.code, reason: error.message }, "renewalInfo not read");
   await store.transaction(async (tx) => {

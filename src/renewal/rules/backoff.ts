@@ -1,52 +1,107 @@
 import type { RenewalError } from "../../domain/errors.ts";
-import { DAY_MS } from "../../domain/time.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
-import type { RenewalSettings } from "./settings.ts";
 import { renewalWindow } from "./window.ts";
 
-/** An expired certificate waits at most this long for its next renewal, whatever failed and however often. */
-export const EXPIRED_BACKOFF_MAX_MS = 900_000;
+/**
+ * Every ladder by which renewd tries again what failed, in ms: the delay after failure 1, 2, 3 … in a row; the last one
+ * repeats. Adapters neither retry nor sleep. Reconnecting to Redis (queue, compose) is no renewal and has its own delays.
+ */
+export const LADDERS_MS = {
+  /** A certificate's renewals, and the steps issue and deploy inside one. The configuration's `retry.backoff` replaces it. */
+  renewal: [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS, DAY_MS],
+  /** A renewal that only a person can fix: `retry: never` in the table of errors. */
+  person: [DAY_MS],
+  /** An expired certificate is an outage: its next renewal and its next step wait no longer, whatever failed. */
+  expired: [15 * MINUTE_MS],
+  /** After a restore: the endpoints of a certificate could not be dialled. */
+  restored: [MINUTE_MS],
+  /** A poll of a CA's renewalInfo. A CA wants to be asked twice a day at least (RFC 9773 §4.3.3). */
+  renewalInfo: [MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS],
+  /** Fetching a revocation list, which is otherwise fetched daily. */
+  revocationList: [6 * HOUR_MS],
+  /** A rehearsal, whatever interval is configured for one that passed. */
+  rehearsal: [DAY_MS],
+  /** A channel whose receiver does not answer. */
+  notification: [5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 600_000],
+} as const satisfies Readonly<Record<string, readonly number[]>>;
 
-/** Delay after the `failures`-th failure in a row (1-based): 1 min, 10 min, 100 min, then daily, unless configured. */
-export function backoffMs(failures: number, { backoffMs: delays }: RenewalSettings): number {
-  return delays[Math.min(failures, delays.length) - 1] ?? DAY_MS;
+/** The delay after the `failures`-th failure in a row (1-based). */
+export function delayOf(ladderMs: readonly number[], failures: number): number {
+  return ladderMs[Math.min(Math.max(1, failures), ladderMs.length) - 1] ?? DAY_MS;
 }
 
-/** A target may ask for patience; one that says "in seventy years" is mistaken, and nobody else would ever look at it again. */
-const TARGET_PATIENCE_MS = DAY_MS;
+interface ConfiguredLadder {
+  readonly backoffMs: readonly number[];
+}
 
-/** Being told until when to wait is not a failure and uses up no attempt; a limit that names no instant is one, or it would be tried for ever. */
+/** As `LADDERS_MS.renewal`, unless configured. */
+export function backoffMs(failures: number, settings: ConfiguredLadder): number {
+  return delayOf(settings.backoffMs, failures);
+}
+
+/** A longer Retry-After of a target is a mistake, and nobody else would try the target meanwhile. */
+const TARGET_RETRY_AFTER_MAX_MS = DAY_MS;
+
+/**
+ * A wait that a CA or target asks for, with an instant, is no failure and uses up no attempt. A limit without an instant
+ * counts as a failure: otherwise it would be tried without end.
+ */
 export function asksToWait({ facts, retryAt }: RenewalError): boolean {
   return facts.class === "rateLimited" && retryAt !== null;
 }
 
-/** When to try a step again; null: never in this renewal. A target that is busy is tried as often as it takes. */
-export function retryAt(
-  error: RenewalError,
-  failures: number,
-  attemptsMax: number,
-  settings: RenewalSettings,
-  now: number,
-): number | null {
-  const { class: errorClass, retry } = error.facts;
-  if (retry === "never") return null;
-  const told = errorClass === "target" ? Math.min(error.retryAt ?? 0, now + TARGET_PATIENCE_MS) : (error.retryAt ?? 0);
-  if (asksToWait(error) || error.code === "deploy.rateLimited")
-    return Math.max(told, now + backoffMs(Math.max(1, failures), settings));
-  if (failures >= attemptsMax) return null;
-  return Math.max(told, now + backoffMs(failures, settings));
+export interface FailedAttempt {
+  readonly error: RenewalError;
+  /** Failed attempts in a row, this one included unless it `asksToWait`. */
+  readonly failures: number;
+  readonly attemptsMax: number;
+  /** Code of the attempt before this one in the same renewal and at the same CA; null: there was none. */
+  readonly previousCode: string | null;
+  /** No wait is longer, whatever the ladder or a stranger says: `maxBackoffMs` of what is left. */
+  readonly waitMaxMs: number;
 }
 
-/** In the last twentieth of a certificate's life a quarter of what is left is waited at most, which leaves several attempts. */
-const EMERGENCY_BACKOFF_MIN_MS = 60_000;
+/** When to try a step again; null: not in this renewal. A target that is busy is tried as often as it takes. */
+export function retryAt(
+  { error, failures, attemptsMax, previousCode, waitMaxMs }: FailedAttempt,
+  settings: ConfiguredLadder,
+  now: number,
+): number | null {
+  const ladderMs = backoffMs(failures, settings);
+  if (error.facts.retry === "never")
+    return isPerhapsPassing(error, previousCode) ? now + Math.min(backoffMs(1, settings), waitMaxMs) : null;
+  const isUnlimited = asksToWait(error) || error.code === "deploy.rateLimited";
+  if (!isUnlimited && failures >= attemptsMax) return null;
+  const askedMs = Math.max(0, (error.retryAt ?? now) - now);
+  const boundedMs = error.facts.class === "target" ? Math.min(askedMs, TARGET_RETRY_AFTER_MAX_MS) : askedMs;
+  return now + Math.min(Math.max(boundedMs, ladderMs), waitMaxMs);
+}
 
-/** When the emergency begins is no matter of policy. */
+/**
+ * A CA's answer that only a person can change is believed when the next attempt gets it too: one wrong answer of a CA must
+ * not cost a day. A refusal of the operator's own request comes from a check of renewd, not from the CA.
+ */
+function isPerhapsPassing({ code }: RenewalError, previousCode: string | null): boolean {
+  return code.startsWith("acme.") && code !== "acme.ownCsr" && code !== previousCode;
+}
+
+/** An attempt uses up to this fraction of the time that is left, so that many attempts fit before the certificate expires. */
+const WAIT_FRACTION_LEFT = 1 / 8;
+const WAIT_MIN_MS = MINUTE_MS;
+/** Nothing expires, but nothing is served either. */
+const WAIT_MAX_WITHOUT_CERTIFICATE_MS = DAY_MS;
+
+/** When the emergency begins does not depend on the policy. */
 const ANY_POLICY = { renewAtFractionLeft: null, jitterFraction: 0 };
 
-/** How long the next attempt may be waited for at most, in ms: the less is left of the latest version, the less. */
+/**
+ * How long the next attempt may be waited for at most, in ms: the less is left of the latest version, the less. Neither a
+ * Retry-After nor a ladder is obeyed beyond it, because neither knows when the certificate expires.
+ */
 export function maxBackoffMs(latest: Pick<Version, "leaf"> | null, now: number): number {
-  if (latest === null) return Number.POSITIVE_INFINITY;
-  const { emergencyAt, expiresAt } = renewalWindow(latest.leaf, ANY_POLICY);
-  if (now >= expiresAt) return EXPIRED_BACKOFF_MAX_MS;
-  return now < emergencyAt ? emergencyAt - now : Math.max(EMERGENCY_BACKOFF_MIN_MS, (expiresAt - now) / 4);
+  if (latest === null) return WAIT_MAX_WITHOUT_CERTIFICATE_MS;
+  const { expiresAt } = renewalWindow(latest.leaf, ANY_POLICY);
+  if (now >= expiresAt) return LADDERS_MS.expired[0];
+  return Math.max(WAIT_MIN_MS, (expiresAt - now) * WAIT_FRACTION_LEFT);
 }

@@ -4,20 +4,14 @@ import type { Reason, Renewal } from "../../domain/renewal.ts";
 import type { ReplacementMembership } from "../../domain/replacement.ts";
 import { formatInstant, HOUR_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
-import { EXPIRED_BACKOFF_MAX_MS } from "./backoff.ts";
+import { LADDERS_MS } from "./backoff.ts";
 import { type Buckets, type Charge, chargesOf, isRenewal, isUrgent, shortage, wakeAt } from "./budget.ts";
 import { WAIT_MAX_MS } from "./issuerChoice.ts";
 import { maintenanceBlocker } from "./maintenance.ts";
 import { mayReplace } from "./order.ts";
 import { drift, firstReason } from "./reasons.ts";
 import { isReplacementPending, reasonInReplacement } from "./replacement.ts";
-import {
-  blockedAfterRestore,
-  isUnconfirmed,
-  RESTORED_RETRY_MS,
-  type RestoredFacts,
-  reasonAfterRestore,
-} from "./restored.ts";
+import { blockedAfterRestore, isUnconfirmed, type RestoredFacts, reasonAfterRestore } from "./restored.ts";
 import { isInsideWindow, nextDueAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 
@@ -152,7 +146,7 @@ function blockedByPause(facts: PlanFacts, reason: Reason, now: number): PlanDeci
 function blockedByBackoff(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
   const { nextAttemptAt, failures, lastErrorMessage } = facts.record;
   if (nextAttemptAt === null || nextAttemptAt <= now) return null;
-  if (isExpired(facts, now) && nextAttemptAt - now > EXPIRED_BACKOFF_MAX_MS) return null;
+  if (isExpired(facts, now) && nextAttemptAt - now > LADDERS_MS.expired[0]) return null;
   const detail = `${failures} failure${failures === 1 ? "" : "s"} in a row, last: ${lastErrorMessage ?? "unknown"}`;
   return { due: false, blockedBy: "backedOff", reason, detail, until: nextAttemptAt };
 }
@@ -244,6 +238,6 @@ function blockedByRestore(facts: PlanFacts, reason: Reason | null, now: number):
     blockedBy: "restored",
     reason,
     detail,
-    until: facts.live ? now + RESTORED_RETRY_MS : (facts.record.nextCheckAt ?? now),
+    until: facts.live ? now + LADDERS_MS.restored[0] : (facts.record.nextCheckAt ?? now),
   };
 }

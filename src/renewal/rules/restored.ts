@@ -4,9 +4,6 @@ import type { Reason } from "../../domain/renewal.ts";
 import type { Version } from "../../domain/version.ts";
 import type { ReasonFacts, ReasonFound } from "./reasons.ts";
 
-/** Between two attempts to dial endpoints that do not answer. */
-export const RESTORED_RETRY_MS = 60_000;
-
 export interface NewerLive {
   readonly endpoint: string;
   readonly address: string;

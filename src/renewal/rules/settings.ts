@@ -1,4 +1,4 @@
-import { DAY_MS } from "../../domain/time.ts";
+import { LADDERS_MS } from "./backoff.ts";
 import type { ProofSettings } from "./proof.ts";
 
 export interface RenewalSettings {
@@ -33,7 +33,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   batch: 200,
   issueAttemptsMax: 5,
   deployAttemptsMax: 4,
-  backoffMs: [60_000, 600_000, 6_000_000, DAY_MS],
+  backoffMs: LADDERS_MS.renewal,
   proof: { connections: 40, spreadMs: 4_000 },
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,

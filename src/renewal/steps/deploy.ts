@@ -7,7 +7,7 @@ import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { advance } from "../rules/advance.ts";
-import { retryAt } from "../rules/backoff.ts";
+import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
@@ -174,11 +174,14 @@ async function recordDeployFailed(
   deployment: Deployment,
   error: RenewalError,
 ): Promise<void> {
-  const { settings, clock, log } = context;
+  const { store, settings, clock, log } = context;
   const { certificate, target, fence } = deployment;
   const now = clock.now();
   const attempts = deployment.attempts + 1;
-  const next = retryAt(error, attempts, settings.deployAttemptsMax, settings, now);
+  // What counts is the pair that the target would go on serving.
+  const kept = await store.versions.get(certificate, deployment.deployedGeneration);
+  const attempt = { error, failures: attempts, attemptsMax: settings.deployAttemptsMax, previousCode: null };
+  const next = retryAt({ ...attempt, waitMaxMs: maxBackoffMs(kept, now) }, settings, now);
   log.warn(
     { certificate, renewalId: renewal.id, target, code: error.code, err: error, retryAt: next },
     "deployment failed",

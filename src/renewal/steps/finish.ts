@@ -2,11 +2,10 @@ import { QUARANTINED } from "../../domain/certificate.ts";
 import { ERRORS } from "../../domain/errorTable.ts";
 import type { Reason, Renewal, RenewalState } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
-import { DAY_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { type Action, type Facts, holdsUntil } from "../rules/advance.ts";
-import { backoffMs, maxBackoffMs } from "../rules/backoff.ts";
+import { backoffMs, delayOf, LADDERS_MS, maxBackoffMs } from "../rules/backoff.ts";
 import { failedToIssue } from "../rules/decide.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 import { refundLimits } from "./rateLimits.ts";
@@ -81,9 +80,8 @@ async function recordFailed(
   const record = await tx.certificates.get(renewal.certificate);
   const failures = (record?.failures ?? 0) + 1;
   const { class: errorClass, action } = ERRORS[ending.code];
-  // Errors that only a person can fix are tried again daily; all others by the back-off ladder.
-  const delayMs =
-    errorClass === "configuration" || errorClass === "caa" ? DAY_MS : backoffMs(failures, context.settings);
+  const needsPerson = errorClass === "configuration" || errorClass === "caa";
+  const delayMs = needsPerson ? delayOf(LADDERS_MS.person, failures) : backoffMs(failures, context.settings);
   const latest = await tx.versions.latest(renewal.certificate);
   const expired = latest !== null && latest.leaf.notAfter <= now;
   const attemptAt = Math.min(now + Math.min(delayMs, maxBackoffMs(latest, now)), whileKept(facts, now));

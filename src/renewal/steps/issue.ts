@@ -5,7 +5,7 @@ import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
-import { retryAt } from "../rules/backoff.ts";
+import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
 import { namesToOrder } from "../rules/deadNames.ts";
 import { whySwitch } from "../rules/issuerChoice.ts";
 import { orderScope } from "../rules/order.ts";
@@ -82,7 +82,18 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
       const next =
         turned.to !== null
           ? now
-          : retryAt(error, attemptsAfter(renewal, error), settings.issueAttemptsMax, settings, now);
+          : retryAt(
+              {
+                error,
+                failures: attemptsAfter(renewal, error),
+                attemptsMax: settings.issueAttemptsMax,
+                // A renewal that switched to another CA begins to count there.
+                previousCode: renewal.attempts > 0 ? renewal.errorCode : null,
+                waitMaxMs: maxBackoffMs(await store.versions.latest(certificate.name), now),
+              },
+              settings,
+              now,
+            );
       if (turned.to !== null || next === null)
         await clearAbandonedOrder(context, renewal, certificate, progress, lease);
       return { kind: "failed", error, turned, next };

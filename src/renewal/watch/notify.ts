@@ -3,13 +3,13 @@ import type { HistoryEvent } from "../../domain/event.ts";
 import { type Channel, type ChannelCursor, type Notification, SEVERITIES } from "../../domain/notification.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
+import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
 import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
 
 /** Longer than one batch takes: each send has its own, shorter limit. */
 const LEASE_MS = 120_000;
 const BATCH = 10;
-const RETRY_FIRST_MS = 5_000;
-const RETRY_MAX_MS = 600_000;
+const RETRY_MAX_MS = Math.max(...LADDERS_MS.notification);
 /** After a day without success, `renewd status` has shown the event for long. */
 const GIVE_UP_MS = DAY_MS;
 
@@ -103,6 +103,6 @@ function deliveryFailed(
   lastErrorMessage: string,
   now: number,
 ): Parameters<Context["store"]["cursors"]["release"]>[1] {
-  const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 10));
+  const delayMs = delayOf(LADDERS_MS.notification, failures + 1);
   return { seq, failures: failures + 1, nextAttemptAt: now + delayMs, lastErrorMessage };
 }

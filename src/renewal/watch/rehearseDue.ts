@@ -1,5 +1,6 @@
-import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
+import { HOUR_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
+import { LADDERS_MS } from "../rules/backoff.ts";
 import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { isPassing, rehearse } from "./rehearse.ts";
 
@@ -32,7 +33,7 @@ export async function rehearseDue(context: Context, signal: AbortSignal): Promis
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(REHEARSAL_TIMEOUT_MS)]);
     const steps = await rehearse(context, { ...certificate, targets }, services.rehearsal(certificate.issuer), bounded);
     // A failed rehearsal is repeated soon: the staging CA may have been at fault, or somebody has fixed the cause.
-    if (!steps.every(isPassing)) nextMs = Math.min(rehearseMs, DAY_MS);
+    if (!steps.every(isPassing)) nextMs = Math.min(rehearseMs, LADDERS_MS.rehearsal[0]);
   }
   const spread = 1 + JITTER * (2 * Math.random() - 1);
   await store.certificates.update(certificate.name, { nextRehearsalAt: Math.floor(clock.now() + nextMs * spread) });

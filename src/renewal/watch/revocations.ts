@@ -1,12 +1,11 @@
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Revocation, RevocationLists } from "../../domain/revocation.ts";
-import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
+import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
+import { LADDERS_MS } from "../rules/backoff.ts";
 import { wakePlanner } from "../steps/hold.ts";
 
-/** A list that could not be read is fetched again sooner. */
-const RETRY_MS = 6 * HOUR_MS;
 const FORGET_MS = 30 * DAY_MS;
 /** Lists fetched by one run; the others are due at the next run. */
 const LISTS_MAX = 200;
@@ -43,7 +42,7 @@ export async function checkRevocations(context: Context, lists: RevocationLists,
       signal.throwIfAborted();
       const { code, message } = toRenewalError(thrown);
       log.warn({ code, reason: message, certificates: versions.length }, "revocation list not read");
-      await store.crls.postpone(url, clock.now() + RETRY_MS);
+      await store.crls.postpone(url, clock.now() + LADDERS_MS.revocationList[0]);
     }
   }
   await store.crls.forget(clock.now() - FORGET_MS);

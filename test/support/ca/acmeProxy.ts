@@ -19,6 +19,8 @@ export interface ProxyAnswer {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
   readonly body: string;
+  /** Sent in place of `body`, for what is no text. */
+  readonly bytes?: Buffer;
 }
 
 /**
@@ -84,8 +86,9 @@ export async function startAcmeProxy(upstream: Upstream): Promise<AcmeProxy> {
     handle(incoming).then(
       (answer) => {
         if (answer === "reset") return void incoming.socket.destroy();
-        outgoing.writeHead(answer.status, { ...answer.headers, "content-length": Buffer.byteLength(answer.body) });
-        outgoing.end(incoming.method === "HEAD" ? undefined : answer.body);
+        const sent = answer.bytes ?? Buffer.from(answer.body);
+        outgoing.writeHead(answer.status, { ...answer.headers, "content-length": sent.length });
+        outgoing.end(incoming.method === "HEAD" ? undefined : sent);
       },
       () => void incoming.socket.destroy(),
     );
