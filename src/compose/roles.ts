@@ -17,6 +17,7 @@ import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { sweep } from "../renewal/steps/sweep.ts";
 import { verify } from "../renewal/steps/verify.ts";
+import { inspectDue } from "../renewal/watch/inspect.ts";
 import { deliverNotifications } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
@@ -127,13 +128,20 @@ const START: Readonly<Record<Role, StartRole>> = {
       if (job.kind === "deploy" && context.services.hasAgent(job.target) === job.agent)
         await deploy(context, job.renewalId, job.target, signal);
     };
-    if (agentOf.length === 0) return jobWorker({ context, redis, load }, "deploy", concurrency.deploy, handle);
-    const workers = agentOf.map((target) =>
-      jobWorker({ context, redis, load }, "deploy", concurrency.deploy, handle, target),
+    const own = { context, redis, load };
+    const workers =
+      agentOf.length === 0
+        ? [jobWorker(own, "deploy", concurrency.deploy, handle)]
+        : agentOf.map((target) => jobWorker(own, "deploy", concurrency.deploy, handle, target));
+    // Where the target's deployer runs: an agent owns the files that it inspects.
+    const inspections = repeat(
+      Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
+      (signal) => inspectDue(context, agentOf, signal),
+      report(context, "inspect"),
     );
     return {
       async close() {
-        await Promise.all(workers.map((worker) => worker.close()));
+        await Promise.all([inspections.close(), ...workers.map((worker) => worker.close())]);
       },
     };
   },

@@ -22,6 +22,8 @@ export interface Deployment {
   readonly errorMessage: string | null;
   /** What the deployer returned last time, such as an ARN. It is passed to the deployer again. */
   readonly receipt: DeployReceipt | null;
+  /** What the last inspection found wrong with what the target holds; null: nothing, or it was never inspected. */
+  readonly inspectionProblem: string | null;
 }
 
 /** Unique among all deployments. */

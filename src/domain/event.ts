@@ -36,6 +36,7 @@ export const EVENT_TYPES = [
   "verify.converged",
   "verify.stale",
   "verify.skipped",
+  "target.drifted",
   "renewalInfo.suggested",
   "renewalInfo.ignored",
   "certificate.configured",

@@ -161,8 +161,22 @@ export interface DeploymentStore {
   forget(certificate: string, target: string): Promise<void>;
   /** Raises the fence and openClaims and takes the lease if it `isClaimable`; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
-  /** Compare-and-set on the fence. */
+  /** Compare-and-set on the fence. A pair that was just deployed is due for inspection. */
   update(certificate: string, target: string, fence: number, patch: DeploymentPatch): Promise<boolean>;
+  /**
+   * Takes deployments whose inspection is due, most overdue first, and sets when the next one is. Each goes to one of
+   * several deployers. Only targets that hold the wanted generation, which renewd itself deployed there.
+   */
+  claimInspections(page: InspectionPage): Promise<Deployment[]>;
+  /** The certificate's targets are inspected at this instant, or earlier if that is due already. */
+  inspectBy(certificate: string, at: number): Promise<void>;
+}
+
+export interface InspectionPage {
+  readonly targets: readonly string[];
+  readonly now: number;
+  readonly nextAt: number;
+  readonly limit: number;
 }
 
 export type DeploymentPatch = Partial<
@@ -177,6 +191,7 @@ export type DeploymentPatch = Partial<
     | "exhausted"
     | "errorCode"
     | "errorMessage"
+    | "inspectionProblem"
   >
 > & { readonly receipt?: DeployReceipt };
 

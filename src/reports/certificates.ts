@@ -61,6 +61,8 @@ export interface TargetEntry {
   readonly current: boolean;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
+  /** What the last inspection found wrong with what the target holds. */
+  readonly inspectionProblem: string | null;
 }
 
 export interface EndpointEntry {
@@ -164,6 +166,7 @@ function targetOf({ deployments, version }: Member, target: string): TargetEntry
     current: version !== null && deployedGeneration >= version.generation,
     errorCode: row?.errorCode ?? null,
     errorMessage: row?.errorMessage ?? null,
+    inspectionProblem: row?.inspectionProblem ?? null,
   };
 }
 

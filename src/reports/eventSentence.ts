@@ -58,6 +58,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `${detail("endpoint")} proved live on ${detail("addresses")} address(es)` +
     optional(detail, "connections", ", connections in a row: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
+  "target.drifted": (detail, { target }) =>
+    `target ${target} ${detail("problem")}: generation ${detail("generation")} is deployed again`,
   "verify.skipped": (detail) => `${detail("endpoint")} is not dialled: ${detail("why")}`,
   "renewalInfo.suggested": (detail, { detail: all }) =>
     `the CA ${all.moved === true ? "moved" : "suggests"} the renewal window: ${instant(all, "windowStart")} to ${instant(all, "windowEnd")}, chosen ${instant(all, "renewAt")}${optional(detail, "explanationUrl", ", see ")}`,

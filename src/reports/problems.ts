@@ -21,6 +21,7 @@ const PROBLEM_KINDS = [
   "expiring",
   "failing",
   "stale",
+  "drifted",
   "notDeployed",
   "paused",
   "restored",
@@ -114,6 +115,16 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const also = mixed === 0 ? "" : ` (${count(mixed, "endpoint")} with several certificates)`;
     const all = member.certificate.endpoints.length;
     return `${count(unproved, "endpoint")} of ${all} not serving generation ${version.generation}${also}`;
+  },
+  drifted({ member: { active, certificate, deployments } }) {
+    // An active renewal deploys there and inspects again.
+    if (active !== null) return null;
+    const found = deployments.filter(
+      ({ target, inspectionProblem }) => inspectionProblem !== null && certificate.targets.includes(target),
+    );
+    const [first] = found;
+    const more = found.length > 1 ? ` (and ${count(found.length - 1, "other target")})` : "";
+    return first === undefined ? null : `target ${first.target} ${first.inspectionProblem}${more}`;
   },
   notDeployed({ member, now }) {
     const { version, active } = member;

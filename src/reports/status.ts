@@ -224,6 +224,8 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
     );
   if (kinds.includes("restored"))
     actions.add(`Let the planner reach its endpoints, or issue a new certificate: \`renewd renew ${name} --force\`.`);
+  if (kinds.includes("drifted"))
+    actions.add("Correct what the message names at the target; renewd inspects it again by itself.");
   if (kinds.includes("stuck"))
     actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member)}\`.`);
   if (actions.size > 0) return [...actions];

@@ -34,7 +34,11 @@ export interface Schema {
   } & Sealed;
   /** The order's state lives on the renewal's row so that one statement can compare the fence and write it. */
   renewals: Renewal & Sealed & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
-  deployments: Omit<Deployment, "exhausted" | "receipt"> & { exhausted: Flag; receipt: Json | null };
+  deployments: Omit<Deployment, "exhausted" | "receipt"> & {
+    exhausted: Flag;
+    receipt: Json | null;
+    nextInspectionAt: number | null;
+  };
   endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag };
   observations: { certificate: string; endpoint: string; address: string; body: Json; evidence: Json | null };
   renewalInfos: RenewalInfoRecord;

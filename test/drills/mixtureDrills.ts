@@ -1,7 +1,8 @@
 // Fault 43 behind one address: a server that still has the old pair answers some of the connections.
 import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_SETTINGS } from "../../src/renewal/rules/settings.ts";
-import { staged, startStages } from "../support/system/stages.ts";
+import { nameOf } from "../support/servers/edge.ts";
+import { startStages } from "../support/system/stages.ts";
 import { until } from "../support/until.ts";
 import type { Drill, Injection } from "./drill.ts";
 
@@ -24,7 +25,15 @@ const mixtures: Drill = {
       edges: ["front"],
       certificates: (edge) =>
         Object.fromEntries(
-          NAMES.map((name) => [name, staged(edge, name, [{ targets: ["front"] }], { verifyTimeout: "6s" })]),
+          NAMES.map((name) => [
+            name,
+            {
+              names: [nameOf(name)],
+              targets: ["front"],
+              endpoints: [edge("front").endpoint(name)],
+              verifyTimeout: "6s",
+            },
+          ]),
         ),
       // The proof that people get by default.
       sections: { verification: { connections, spread: `${spreadMs}ms` } },

@@ -102,9 +102,10 @@ function targetLines({ targets, generation }: CertificateEntry, screen: Screen):
         },
     each.deployedAt === null ? "-" : spoken(each.deployedAt),
   ]);
-  const errors = targets.flatMap(({ target, errorMessage }) =>
-    errorMessage === null ? [] : wrong(`${target}: ${errorMessage}`, screen),
-  );
+  const errors = targets.flatMap(({ target, errorMessage, inspectionProblem }) => [
+    ...(errorMessage === null ? [] : wrong(`${target}: ${errorMessage}`, screen)),
+    ...(inspectionProblem === null ? [] : wrong(`${target} ${inspectionProblem}`, screen)),
+  ]);
   return ["", ...renderTable(columns, rows, screen), ...errors];
 }
 

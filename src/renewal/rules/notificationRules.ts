@@ -65,6 +65,10 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     renewalId === null
       ? { severity: "warning", message: `${text("endpoint")} does not serve it: ${text("message")}` }
       : null,
+  "target.drifted": (text, { target }) => ({
+    severity: "warning",
+    message: `target ${target} ${text("problem")}: it is deployed again`,
+  }),
   "renewalInfo.suggested": (text, { detail }) =>
     detail.moved === true
       ? { severity: "warning", message: `the CA moved its renewal window${optional(text("explanationUrl"), ", see ")}` }

@@ -121,7 +121,8 @@ export function drift({
   endpoints,
 }: ReasonFacts & { version: Version }): string | null {
   const behind = behindTargets(certificate, version.generation, deployments);
-  if (behind.length > 0) return `not deployed to ${behind.join(", ")}`;
+  if (behind.length > 0)
+    return `not deployed to ${behind.map((target) => withProblem(target, deployments)).join(", ")}`;
   // An imported pair may never have been in place: until it was seen live, renewd must not replace what is served.
   if (version.issuer === IMPORTED && version.verifiedAt === null) return null;
   const stale = staleEndpoints(certificate, version.generation, endpoints);
@@ -132,6 +133,11 @@ export function drift({
     .map(endpointKey)
     .filter((key) => !current.some((status) => status.endpoint === key));
   return unproved.length > 0 ? `not proved at ${unproved.join(", ")}` : null;
+}
+
+function withProblem(target: string, deployments: readonly Deployment[]): string {
+  const problem = deployments.find((row) => row.target === target)?.inspectionProblem ?? null;
+  return problem === null ? target : `${target} (${problem})`;
 }
 
 /** Configured targets that do not hold the generation. */

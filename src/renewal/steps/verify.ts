@@ -128,6 +128,8 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
     }
     if (rounds.some(({ status }) => status.errorCode === "verify.mixed"))
       await tx.certificates.update(certificate, { nextObservationAt: now + MIXED_LOOK_MS });
+    if (rounds.some(({ status }) => status.errorCode === "verify.unreachable"))
+      await tx.deployments.inspectBy(certificate, now);
     return true;
   });
   if (!recorded) log.warn({ certificate, renewalId }, "late write refused: another worker has taken over");

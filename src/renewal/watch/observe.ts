@@ -130,6 +130,8 @@ async function recordObservations(
     await markOvertaken(tx, version, newer, now);
   if (found.some(({ status }) => status.errorCode === "verify.mixed"))
     await observeWithin(tx, name, now + MIXED_LOOK_MS);
+  // A server that cannot start may have files that do not match.
+  if (found.some(({ status }) => status.errorCode === "verify.unreachable")) await tx.deployments.inspectBy(name, now);
   if (!changed) return;
   if (found.every(({ status }) => status.proved)) await confirmVersion(tx, certificate, version, now);
   // The planner decides again: something may be due now, or no longer blocked.

@@ -17,6 +17,7 @@ import { replacementNames } from "./0011-replacement-names.ts";
 import { evidence } from "./0012-evidence.ts";
 import { planningFailures } from "./0013-planning-failures.ts";
 import { rowSeals } from "./0014-sealed-rows.ts";
+import { inspections } from "./0015-inspections.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -34,6 +35,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0012-evidence": evidence,
   "0013-planning-failures": planningFailures,
   "0014-sealed-rows": (_, vault) => rowSeals(vault),
+  "0015-inspections": inspections,
 };
 
 /** How many migrations this release knows. */

@@ -1,7 +1,7 @@
 import type { Selectable } from "kysely";
 import { type Deployment, type DeployReceipt, deploymentId } from "../../domain/deployment.ts";
 import { isClaimable } from "../../domain/lease.ts";
-import type { DeploymentStore } from "../../domain/store.ts";
+import type { DeploymentStore, InspectionPage } from "../../domain/store.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import { readEach } from "./eachRow.ts";
 import { readJson, receiptJson } from "./json.ts";
@@ -59,18 +59,57 @@ export function deploymentStore(db: Db): DeploymentStore {
     },
     async update(certificate, target, fence, patch) {
       const { exhausted, receipt, ...columns } = patch;
+      const deployed = patch.deployedGeneration !== undefined;
       const result = await db
         .updateTable("deployments")
         .set({ ...columns, fence })
         .$if(exhausted !== undefined, (query) => query.set({ exhausted: exhausted ? 1 : 0 }))
         .$if(receipt !== undefined, (query) => query.set({ receipt: JSON.stringify(receipt) }))
+        .$if(deployed, (query) => query.set({ nextInspectionAt: null }))
         .where("certificate", "=", certificate)
         .where("target", "=", target)
         .where("fence", "=", fence)
         .executeTakeFirst();
       return result.numUpdatedRows === 1n;
     },
+    claimInspections: (page) => claimInspections(db, page),
+    async inspectBy(certificate, at) {
+      await db
+        .updateTable("deployments")
+        .set({ nextInspectionAt: at })
+        .where("certificate", "=", certificate)
+        .where("nextInspectionAt", ">", at)
+        .execute();
+    },
   };
+}
+
+async function claimInspections(db: Db, { targets, now, nextAt, limit }: InspectionPage): Promise<Deployment[]> {
+  if (targets.length === 0) return [];
+  const due = await db
+    .selectFrom("deployments")
+    .selectAll()
+    .where("target", "in", targets)
+    .where("deployedAt", "is not", null)
+    .where("deployedGeneration", ">", 0)
+    .whereRef("deployedGeneration", "=", "wantedGeneration")
+    .where((row) => row.or([row("nextInspectionAt", "is", null), row("nextInspectionAt", "<=", now)]))
+    .orderBy("nextInspectionAt")
+    .limit(limit)
+    .execute();
+  const claimed: Deployment[] = [];
+  for (const row of due) {
+    const { numUpdatedRows } = await db
+      .updateTable("deployments")
+      .set({ nextInspectionAt: nextAt })
+      .where("certificate", "=", row.certificate)
+      .where("target", "=", row.target)
+      // Compare-and-set: of two that saw the same instant, one gets it.
+      .where("nextInspectionAt", row.nextInspectionAt === null ? "is" : "=", row.nextInspectionAt)
+      .executeTakeFirst();
+    if (numUpdatedRows === 1n) claimed.push(toDeployment(row));
+  }
+  return claimed;
 }
 
 function find(db: Db, certificate: string, target: string): Promise<Row | undefined> {
@@ -100,7 +139,10 @@ async function want(trx: Db, certificate: string, targets: readonly string[], ge
     errorCode: null,
     errorMessage: null,
   };
-  const untouched = { deployedGeneration: 0, deployedAt: null, fence: 0, leaseUntil: null, receipt: null };
+  const untouched = {
+    ...{ deployedGeneration: 0, deployedAt: null, fence: 0, leaseUntil: null, receipt: null },
+    ...{ nextInspectionAt: null, inspectionProblem: null },
+  };
   for (const target of names) {
     await trx
       .insertInto("deployments")
@@ -140,5 +182,6 @@ function receiptOf({ certificate, target, receipt }: Row): DeployReceipt | null 
 /** Only deploying needs the receipt: a damaged one must not stop planning and reports. */
 function toDeployment(row: Row): Deployment {
   const [receipt = null] = readEach([row], receiptOf);
-  return { ...row, exhausted: row.exhausted !== 0, receipt };
+  const { nextInspectionAt: _, ...columns } = row;
+  return { ...columns, exhausted: row.exhausted !== 0, receipt };
 }

@@ -129,6 +129,7 @@ export function deployment(patch: Partial<Deployment> = {}): Deployment {
     errorCode: null,
     errorMessage: null,
     receipt: null,
+    inspectionProblem: null,
     ...patch,
   };
 }

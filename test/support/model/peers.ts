@@ -103,7 +103,16 @@ export class ModelCa {
 export class ModelTarget {
   failing = false;
   lying = false;
+  /** What it serves from memory. */
   fingerprint: string | null = null;
+  /** What it would serve after a restart. */
+  readonly file: { fingerprint: string | null; keyMatches: boolean; problems: readonly string[] } = {
+    fingerprint: null,
+    keyMatches: true,
+    problems: [],
+  };
+  /** Every inspection. */
+  inspections = 0;
   wentBack = false;
   /** Asked before each pair is taken. */
   onDeploy: (generation: number) => Promise<void> = async () => {};
@@ -124,8 +133,16 @@ export class ModelTarget {
         if (pair.generation < this.#generation) this.wentBack = true;
         this.#generation = pair.generation;
         if (!this.lying) this.fingerprint = pair.leaf.fingerprint;
+        Object.assign(this.file, { fingerprint: pair.leaf.fingerprint, keyMatches: true });
         crash.step();
         return { generation: pair.generation };
+      },
+      inspect: async () => {
+        crash.step();
+        this.inspections += 1;
+        if (this.failing && this.#random.chance(0.5))
+          throw new RenewalError("deploy.unreachable", "the model target is down");
+        return { ...this.file };
       },
     };
   }

@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import type { InstalledPair } from "../../../src/domain/deployer.ts";
+import { heals, judgeInstalled } from "../../../src/renewal/rules/inspection.ts";
+import { version } from "../../support/model/facts.ts";
+
+const WANTED = version({ generation: 7 });
+const KNOWN = new Map([
+  [WANTED.leaf.fingerprint, 7],
+  ["bb".repeat(32), 6],
+]);
+const GOOD: InstalledPair = { fingerprint: WANTED.leaf.fingerprint, keyMatches: true, problems: [] };
+
+const judge = (patch: Partial<InstalledPair>) => judgeInstalled({ ...GOOD, ...patch }, WANTED, KNOWN);
+
+describe("what a target holds", () => {
+  it.each<[string, Partial<InstalledPair>, string | null]>([
+    ["the deployed pair", {}, null],
+    ["the deployed pair, where nobody can read the key", { keyMatches: null }, null],
+    ["nothing", { fingerprint: null, keyMatches: null }, "holds no certificate"],
+    ["an older generation", { fingerprint: "bb".repeat(32) }, "holds generation 6 instead of generation 7"],
+    [
+      "a stranger's certificate",
+      { fingerprint: "cc".repeat(32) },
+      "holds a certificate that renewd did not issue (SHA-256 cccccccccccccccc…) instead of generation 7",
+    ],
+    ["another key", { keyMatches: false }, "holds a private key that does not belong to its certificate"],
+    [
+      "nothing, with a reason",
+      { fingerprint: null, problems: ["/etc/lb/www.pem is missing"] },
+      "holds no certificate; /etc/lb/www.pem is missing",
+    ],
+  ])("is compared with what was deployed: %s", (_, patch, what) => {
+    expect(judge(patch)).toEqual(what === null ? null : { kind: "different", what });
+  });
+
+  it("is reported when the server could not start with it, in bounded and harmless text", () => {
+    const problems = [
+      "the file is readable by root alone\u001b[31m",
+      ...Array.from({ length: 9 }, () => "x".repeat(999)),
+    ];
+    const found = judge({ problems });
+    expect(found).toMatchObject({ kind: "unusable" });
+    expect(found?.what).toContain("cannot use at its next start: the file is readable by root alone");
+    expect(found?.what).toContain("; and 7 more");
+    expect(found?.what).not.toContain("\u001b");
+    expect(found?.what.length).toBeLessThan(700);
+  });
+
+  it("is deployed again, but not for a problem that the last deployment did not fix", () => {
+    const unusable = { kind: "unusable", what: "mode" } as const;
+    expect(heals(unusable, null)).toBe(true);
+    expect(heals(unusable, "another problem")).toBe(true);
+    expect(heals(unusable, "mode")).toBe(false);
+    expect(heals({ kind: "different", what: "holds no certificate" }, "holds no certificate")).toBe(true);
+  });
+});
