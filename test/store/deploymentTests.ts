@@ -100,6 +100,66 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
     });
   });
 
+  describe("inspections", () => {
+    const page = (now: number, ...targets: string[]) => ({ targets, now, nextAt: now + 100, limit: 10 });
+    const deployed = async (certificate: string, target: string): Promise<void> => {
+      const { deployments } = bench().store;
+      await deployments.want(certificate, [target], 1);
+      await deployments.update(certificate, target, 0, { deployedGeneration: 1, deployedAt: NOW });
+    };
+
+    test("are due after a deployment, at the given targets, and then at the next instant", async () => {
+      const { deployments } = bench().store;
+      await deployed("www", "lb");
+      await deployed("api", "edge");
+      await deployments.want("new", ["lb"], 1);
+      const names = async (now: number, ...targets: string[]) =>
+        (await deployments.claimInspections(page(now, ...targets))).map(({ certificate }) => certificate);
+      expect(await names(NOW)).toEqual([]);
+      expect(await names(NOW, "lb")).toEqual(["www"]);
+      expect(await names(NOW + 99, "lb", "edge")).toEqual(["api"]);
+      expect(await names(NOW + 100, "lb")).toEqual(["www"]);
+      expect(await names(NOW + 100, "lb"), "taken once").toEqual([]);
+      await deployments.inspectBy("www", NOW + 110);
+      expect(await names(NOW + 109, "lb")).toEqual([]);
+      expect(await names(NOW + 110, "lb")).toEqual(["www"]);
+    });
+
+    test("leave out targets that do not hold the wanted pair, and pairs that renewd did not deploy", async () => {
+      const { deployments } = bench().store;
+      await deployed("behind", "lb");
+      await deployments.want("behind", ["lb"], 2);
+      await deployments.want("imported", ["lb"], 1);
+      await deployments.update("imported", "lb", 0, { deployedGeneration: 1 });
+      expect(await deployments.claimInspections(page(NOW, "lb"))).toEqual([]);
+    });
+
+    test("each go to one of several deployers", async () => {
+      const { store, another } = bench();
+      const other = await another();
+      for (const name of ["a", "b", "c"]) await deployed(name, "lb");
+      const claims = await Promise.all(
+        [store, other, store].map(({ deployments }) => deployments.claimInspections(page(NOW, "lb"))),
+      );
+      expect(
+        claims
+          .flat()
+          .map(({ certificate }) => certificate)
+          .sort(),
+      ).toEqual(["a", "b", "c"]);
+    });
+
+    test("keep what they found, for a worker with the current fence", async () => {
+      const { deployments } = bench().store;
+      await deployed("www", "lb");
+      const fence = (await deployments.get("www", "lb"))?.fence ?? -1;
+      expect(await deployments.update("www", "lb", fence, { inspectionProblem: "holds no certificate" })).toBe(true);
+      expect((await deployments.get("www", "lb"))?.inspectionProblem).toBe("holds no certificate");
+      await deployments.forget("www", "lb");
+      expect(await deployments.update("www", "lb", fence, { inspectionProblem: null })).toBe(false);
+    });
+  });
+
   describe("observations", () => {
     const seen = (address: string, patch: Partial<Observation> = {}): Observation => {
       return {
