@@ -199,7 +199,11 @@ export function sealTests(bench: () => StoreBench): void {
     const tables = ["certificates", "versions", "renewals", "accounts", "challenges", "replacements"];
     for (const table of [...tables, "replacement_members"]) await backend.run(`alter table ${table} drop column seal`);
     await backend.run("update renewals set order_url = 'https://ca/1', csr = 'request'");
-    await backend.run("delete from kysely_migration where name = '0014-sealed-rows'");
+    // Later migrations are undone as well: they run in order.
+    await backend.run("drop index deployments_next_inspection_at");
+    for (const column of ["next_inspection_at", "inspection_problem"])
+      await backend.run(`alter table deployments drop column ${column}`);
+    await backend.run("delete from kysely_migration where name >= '0014-sealed-rows'");
 
     const upgraded = await another();
     expect(await upgraded.certificates.get("www")).toMatchObject(pause);
