@@ -2,12 +2,20 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { ChallengeResponses } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
+import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
 
 const PREFIX = "/.well-known/acme-challenge/";
 /** base64url (RFC 8555 §8.3). The bound keeps rubbish away from the database. */
 const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
-const HEADERS_TIMEOUT_MS = 5000;
-const CONNECTIONS_MAX = 256;
+const HEADERS_TIMEOUT_MS = 3_000;
+const LIMITS: ConnectionLimits = {
+  connectionsMax: 1_000,
+  incompletePerAddressMax: 30,
+  headersMaxMs: HEADERS_TIMEOUT_MS,
+  connectionMaxMs: 10_000,
+};
+/** Connections that the kernel keeps while we accept others; it takes no more than net.core.somaxconn. */
+const BACKLOG = 4_096;
 
 export interface Http01ResponderOptions {
   readonly host: string;
@@ -36,18 +44,18 @@ export async function startHttp01Responder(options: Http01ResponderOptions): Pro
       connectionsCheckingInterval: 1000,
     },
     (request, response) => {
-      answer(request, options.challenges).then(
-        (reply) => send(request, response, reply),
-        (err: unknown) => {
+      answer(request, options.challenges)
+        .catch((err: unknown): Reply => {
           options.log?.error({ err }, "http-01 answer could not be read from the store");
-          send(request, response, { status: 503, body: "" });
-        },
-      );
+          return { status: 503, body: "" };
+        })
+        .then((reply) => send(request, response, reply))
+        .catch((err: unknown) => options.log?.error({ err }, "http-01 answer could not be sent"));
     },
   );
-  server.maxConnections = CONNECTIONS_MAX;
+  limitConnections(server, LIMITS);
   // Several ACME workers of one machine share the port; whichever the kernel picks can answer for all.
-  server.listen({ port: options.port, host: options.host, reusePort: true });
+  server.listen({ port: options.port, host: options.host, reusePort: true, backlog: BACKLOG });
   await once(server, "listening");
   server.on("error", (err) => options.log?.error({ err }, "http-01 responder failed"));
   const address = server.address();

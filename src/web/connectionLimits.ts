@@ -1,0 +1,99 @@
+import type { IncomingMessage, Server } from "node:http";
+import { isIPv6, type Socket } from "node:net";
+
+export interface ConnectionLimits {
+  /** Open connections in all. */
+  readonly connectionsMax: number;
+  /** Connections of one address whose request is not complete yet. */
+  readonly incompletePerAddressMax: number;
+  /** From the connection to the end of the request's headers. */
+  readonly headersMaxMs: number;
+  /** From the connection to its end, however slowly the answer is read. */
+  readonly connectionMaxMs: number;
+}
+
+/** A request that has just arrived may still lie unread in the kernel: a burst of a CA is no attack. */
+const GRACE_MS = 250;
+
+interface Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly openedAt: number;
+}
+
+/**
+ * Keeps slow connections from starving quick ones. A CA sends its request at once, so whoever has waited longest with an
+ * incomplete one is the least likely to be a CA: that connection is closed when there are too many, first of the address
+ * that holds most.
+ */
+export function limitConnections(server: Server, limits: ConnectionLimits): void {
+  /** By address; within one, oldest first. */
+  const incomplete = new Map<string, Set<Connection>>();
+  const bySocket = new Map<Socket, Connection>();
+
+  const completed = (connection: Connection): void => {
+    const own = incomplete.get(connection.address);
+    own?.delete(connection);
+    if (own?.size === 0) incomplete.delete(connection.address);
+  };
+  const evict = (connection: Connection | undefined): void => {
+    if (connection === undefined) return;
+    completed(connection);
+    bySocket.delete(connection.socket);
+    connection.socket.destroy();
+  };
+
+  const makeRoom = (address: string): void => {
+    const own = incomplete.get(address);
+    const [oldest] = own ?? [];
+    if (own !== undefined && oldest !== undefined && own.size > limits.incompletePerAddressMax) {
+      if (performance.now() - oldest.openedAt > GRACE_MS) evict(oldest);
+    }
+    if (bySocket.size > limits.connectionsMax) evict(oldestOfLargest(incomplete) ?? bySocket.values().next().value);
+  };
+
+  server.on("connection", (socket: Socket) => {
+    const connection = { socket, address: networkOf(socket.remoteAddress ?? ""), openedAt: performance.now() };
+    bySocket.set(socket, connection);
+    const own = incomplete.get(connection.address) ?? new Set();
+    incomplete.set(connection.address, own.add(connection));
+    const headersTimer = setTimeout(() => {
+      if (incomplete.get(connection.address)?.has(connection)) evict(connection);
+    }, limits.headersMaxMs);
+    const connectionTimer = setTimeout(() => evict(connection), limits.connectionMaxMs);
+    socket.once("close", () => {
+      clearTimeout(headersTimer);
+      clearTimeout(connectionTimer);
+      completed(connection);
+      bySocket.delete(socket);
+    });
+    makeRoom(connection.address);
+  });
+  server.prependListener("request", ({ socket }: IncomingMessage) => {
+    const connection = bySocket.get(socket);
+    if (connection !== undefined) completed(connection);
+  });
+}
+
+/** Of the address with most incomplete requests; of several such, the oldest. */
+function oldestOfLargest(incomplete: ReadonlyMap<string, ReadonlySet<Connection>>): Connection | undefined {
+  let found: Connection | undefined;
+  let size = 0;
+  for (const own of incomplete.values()) {
+    const [oldest] = own;
+    if (oldest === undefined || own.size < size) continue;
+    if (own.size > size || found === undefined || oldest.openedAt < found.openedAt) {
+      found = oldest;
+      size = own.size;
+    }
+  }
+  return found;
+}
+
+/** Whoever has an IPv6 address has a /64 of them. */
+function networkOf(address: string): string {
+  if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
+  const [head = "", tail] = address.split("%", 1)[0]?.split("::") ?? [];
+  const groups = head === "" ? [] : head.split(":");
+  return (tail === undefined ? groups : [...groups, "0", "0", "0", "0"]).slice(0, 4).join(":");
+}
