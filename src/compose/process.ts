@@ -13,6 +13,7 @@ import { type LoadWatch, watchLoad } from "./load.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
 import { ROLES, type Role, type RoleSettings, startRole } from "./roles.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
+import { watchHistory } from "./watchHistory.ts";
 
 const REDIS_RETRY_MS = 1_000;
 /** If anything hangs, the process ends all the same: another process, or the next start, resumes its work. */
@@ -45,6 +46,7 @@ export async function runRoles(
   let supervisor: Supervisor | null = null;
   let app: App | null = null;
   let load: LoadWatch | null = null;
+  let history: { close(): Promise<void> } | null = null;
   let exitCode = 0;
   const faults = catchFaults((fault) => {
     if (supervisor !== null) return supervisor.fault(fault);
@@ -78,6 +80,7 @@ export async function runRoles(
     const settings = { ...settingsOf(config), agentOf, load };
     const supervised = createSupervisor({ ...context, start: (role) => startRole(role, context, redis, settings) });
     supervisor = supervised;
+    history = watchHistory(context, config.dataDir);
     for (const role of roles) await supervised.start(role);
     reloads.serve(reloader(app, supervised, issues));
     log.info({ roles: [...roles], redis: describeRedis(redis) }, "renewd is running");
@@ -86,7 +89,7 @@ export async function runRoles(
   } catch (thrown) {
     if (!stop.signal.aborted) throw thrown;
   } finally {
-    const closing = closeAll(supervisor, app, privateRedis);
+    const closing = closeAll({ supervisor, history, app, privateRedis });
     const timeout = setTimeout(() => {
       log.warn({}, "not everything finished in time; it is resumed at the next start");
       process.exit(exitCode);
@@ -118,12 +121,16 @@ function checkAgent(config: Config, agentOf: readonly string[]): void {
   }
 }
 
-async function closeAll(
-  supervisor: Supervisor | null,
-  app: App | null,
-  privateRedis: PrivateRedis | null,
-): Promise<void> {
+interface Running {
+  readonly supervisor: Supervisor | null;
+  readonly history: { close(): Promise<void> } | null;
+  readonly app: App | null;
+  readonly privateRedis: PrivateRedis | null;
+}
+
+async function closeAll({ supervisor, history, app, privateRedis }: Running): Promise<void> {
   await supervisor?.close();
+  await history?.close();
   await app?.close();
   await privateRedis?.stop();
 }

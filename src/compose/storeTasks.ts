@@ -11,8 +11,10 @@ import {
   type HistoryAudit,
   migrateStore,
   openVault,
+  parseMark,
   type RestoreOptions,
   type RowsByTable,
+  readMark,
   restoreStore,
   schemaVersion,
   type Vault,
@@ -104,9 +106,24 @@ export interface Audited extends HistoryAudit {
   readonly store: string;
 }
 
-export async function auditConfigured(configFile: string, signal: AbortSignal): Promise<Audited> {
+/** `head`: an event that a person noted, such as `42:…`. */
+export async function auditConfigured(
+  configFile: string,
+  head: string | undefined,
+  signal: AbortSignal,
+): Promise<Audited> {
   const config = await loadConfigOrExplain(configFile);
-  return { store: placeOf(config), ...(await auditStore(config.store, await existing(config), signal)) };
+  const vault = await existing(config);
+  const noted = [await readMark(config.dataDir), head === undefined ? null : markOf(head)];
+  const options = { noted: noted.filter((mark) => mark !== null), now: systemClock.now() };
+  return { store: placeOf(config), ...(await auditStore(config.store, vault, options, signal)) };
+}
+
+function markOf(head: string): NonNullable<ReturnType<typeof parseMark>> {
+  const mark = parseMark(head);
+  if (mark === null)
+    throw new RenewalError("request.invalid", "--head: must be number:seal, as `renewd audit verify` prints it");
+  return mark;
 }
 
 export interface Restored {

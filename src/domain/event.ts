@@ -49,6 +49,7 @@ export const EVENT_TYPES = [
   "certificate.unplannable",
   "certificate.plannable",
   "store.restored",
+  "store.rolledBack",
   "clock.skewed",
   "clock.recovered",
   "clock.dissent",
@@ -76,6 +77,14 @@ export interface HistoryEvent {
   /** Host and process that wrote it, such as `web-1/4242`. */
   readonly worker: string;
   readonly detail: EventDetail;
+}
+
+/** What is noted of an event outside the database, to find a history that was put back to an earlier state. */
+export interface HistoryMark {
+  readonly seq: number;
+  /** ms since epoch. */
+  readonly at: number;
+  readonly seal: string;
 }
 
 export type NewEvent = Omit<HistoryEvent, "seq" | "worker">;

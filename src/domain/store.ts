@@ -2,7 +2,7 @@ import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
 import type { Evidence, Observation } from "./endpoint.ts";
-import type { EventType, HistoryEvent, NewEvent } from "./event.ts";
+import type { EventType, HistoryEvent, HistoryMark, NewEvent } from "./event.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
@@ -241,4 +241,6 @@ export interface EventStore {
   append(event: NewEvent): Promise<void>;
   /** Oldest first; with a limit, the newest that fit. With `afterSeq`, the oldest that fit. */
   list(filter: EventFilter): Promise<HistoryEvent[]>;
+  /** Of one event, or of the newest; null: there is none, or it is older than sealing. */
+  mark(seq?: number): Promise<HistoryMark | null>;
 }

@@ -10,6 +10,12 @@ export interface AuditReport {
   readonly last: number | null;
   /** Of the record that says so. */
   readonly headProblem: "absent" | "altered" | null;
+  /** The newest event as `number:seal`, to be kept elsewhere for `--head`. */
+  readonly head: string | null;
+  /** Events that were noted outside the database and are gone. */
+  readonly lostHeads: readonly string[];
+  /** Rows outside the history, such as `versions www 3`. */
+  readonly rows: readonly { readonly row: string; readonly kind: "altered" | "missing" | "contradictory" }[];
   readonly faults: readonly {
     readonly kind: "altered" | "missing" | "foreign";
     readonly from: number;
@@ -17,6 +23,6 @@ export interface AuditReport {
   }[];
 }
 
-export function isWhole({ faults, headProblem }: AuditReport): boolean {
-  return faults.length === 0 && headProblem === null;
+export function isWhole({ faults, headProblem, lostHeads, rows }: AuditReport): boolean {
+  return faults.length === 0 && headProblem === null && lostHeads.length === 0 && rows.length === 0;
 }

@@ -74,6 +74,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.plannable": () => "is planned again",
   "planner.partFailed": (detail) => `${partName(detail("part"))} failed: ${detail("message")}`,
   "planner.partRecovered": (detail) => `${partName(detail("part"))} works again`,
+  "store.rolledBack": (detail) =>
+    `the history was put back or deleted behind renewd's back: event ${detail("number")} is gone`,
   "store.restored": (_detail, { detail: all }) =>
     `the database was restored from a backup made ${instant(all, "backupMadeAt")}`,
   "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,

@@ -1,5 +1,12 @@
+import { sql } from "kysely";
+import type { HistoryMark } from "../domain/event.ts";
+import type { EventStore } from "../domain/store.ts";
+import { auditRows, HistoryClaims, type RowFault } from "./auditRows.ts";
 import type { Database } from "./database.ts";
+import { markText, stillHolds } from "./historyMark.ts";
 import { type HistoryHead, headSealOf, readHead, sealOf } from "./historySeal.ts";
+import { eventStore } from "./queries/events.ts";
+import { SEALED } from "./rowSeal.ts";
 import type { Db, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
@@ -20,23 +27,41 @@ export interface HistoryAudit {
   readonly last: number | null;
   /** Null: what says which events there must be is as renewd wrote it. */
   readonly headProblem: "absent" | "altered" | null;
+  /** The newest event, to be kept elsewhere: see `parseMark`. */
+  readonly head: string | null;
+  /** Events that were noted outside the database and are gone: the history was put back or deleted. */
+  readonly lostHeads: readonly string[];
+  readonly rows: readonly RowFault[];
   /** In order; neighbours of one kind are one fault. */
   readonly faults: readonly HistoryFault[];
+}
+
+export interface AuditOptions {
+  /** Events that were noted outside the database. */
+  readonly noted: readonly (Pick<HistoryMark, "seq" | "seal"> & { readonly at?: number })[];
+  /** ms since epoch. */
+  readonly now: number;
 }
 
 const PAGE_ROWS = 1_000;
 
 /**
  * Reads the history as it is at one instant; checks every event against its seal and its number. Finds what was
- * edited, deleted or added behind renewd's back by anyone without the master key. It cannot see that the whole
- * database was put back to an earlier state: that is a history without a fault.
+ * edited, deleted or added behind renewd's back by anyone without the master key. That the
+ * whole database was put back to an earlier state shows only against `noted`.
  */
-export async function auditHistory({ db }: Database, vault: Vault, signal: AbortSignal): Promise<HistoryAudit> {
+export async function auditHistory(
+  { db, dialect }: Database,
+  vault: Vault,
+  { noted, now }: AuditOptions,
+  signal: AbortSignal,
+): Promise<HistoryAudit> {
   return db
     .transaction()
     .setAccessMode("read only")
     .execute(async (reader) => {
       const head = await readHead(reader);
+      const claims = new HistoryClaims();
       const faults: HistoryFault[] = [];
       let [events, unsealed, seen] = [0, 0, 0];
       for await (const row of everyEvent(reader, signal)) {
@@ -48,19 +73,25 @@ export async function auditHistory({ db }: Database, vault: Vault, signal: Abort
         if (isOlder(row, head)) unsealed += 1;
         else {
           const kind = faultOf(row, head, vault);
-          if (kind !== null) add(faults, { kind, from: row.seq, to: row.seq });
+          if (kind === null) claims.add(row);
+          else add(faults, { kind, from: row.seq, to: row.seq });
         }
         seen = row.seq;
       }
       if (head !== null && head.last > seen)
         add(faults, { kind: "missing", from: Math.max(seen + 1, head.firstSealed), to: head.last });
+      const history = eventStore(reader, { dialect, vault, worker: "audit" });
+      const newest = await history.mark();
       return {
         events,
         unsealed,
         firstSealed: head?.firstSealed ?? null,
         last: head?.last ?? null,
-        headProblem: headProblem(head, events, vault),
+        headProblem: headProblem(head, vault, events > 0 || (await isUsed(reader))),
+        head: newest === null ? null : markText(newest),
+        lostHeads: await lostHeads(history, noted),
         faults,
+        rows: await auditRows(reader, vault, claims, now),
       };
     });
 }
@@ -91,9 +122,24 @@ function faultOf(row: Schema["events"], head: HistoryHead | null, vault: Vault):
   return row.seal === seal ? null : "altered";
 }
 
-function headProblem(head: HistoryHead | null, events: number, vault: Vault): HistoryAudit["headProblem"] {
-  if (head === null) return events === 0 ? null : "absent";
+/** Nothing to prove is no proof: an installation that holds anything has written events. */
+function headProblem(head: HistoryHead | null, vault: Vault, used: boolean): HistoryAudit["headProblem"] {
+  if (head === null) return used ? "absent" : null;
   return head.seal === headSealOf(vault, head) ? null : "altered";
+}
+
+async function isUsed(reader: Db): Promise<boolean> {
+  for (const table of Object.keys(SEALED)) {
+    const { rows } = await sql<object>`select 1 as found from ${sql.table(table)} limit 1`.execute(reader);
+    if (rows.length > 0) return true;
+  }
+  return false;
+}
+
+async function lostHeads(history: EventStore, noted: AuditOptions["noted"]): Promise<string[]> {
+  const lost: string[] = [];
+  for (const mark of noted) if (!(await stillHolds(history, mark))) lost.push(markText(mark));
+  return lost;
 }
 
 function add(faults: HistoryFault[], fault: HistoryFault): void {

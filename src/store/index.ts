@@ -1,14 +1,16 @@
 import type { Store } from "../domain/store.ts";
-import { auditHistory, type HistoryAudit } from "./audit.ts";
+import { type AuditOptions, auditHistory, type HistoryAudit } from "./audit.ts";
 import { openDatabase, type StoreOptions } from "./database.ts";
 import { storeRepositories } from "./repositories.ts";
 import type { Vault } from "./vault.ts";
 
-export type { HistoryAudit, HistoryFault } from "./audit.ts";
+export type { AuditOptions, HistoryAudit, HistoryFault } from "./audit.ts";
+export type { RowFault } from "./auditRows.ts";
 export { type BackupReport, backupStore } from "./backup/backup.ts";
 export { type CopyOptions, copyStore, type RowsByTable } from "./backup/copy.ts";
 export { type RestoreOptions, type RestoreReport, restoreStore } from "./backup/restore.ts";
 export type { StoreOptions } from "./database.ts";
+export { markText, parseMark, readMark, stillHolds, writeMark } from "./historyMark.ts";
 export { schemaVersion } from "./migrations/index.ts";
 export { openVault, type Vault, type VaultOptions } from "./vault.ts";
 
@@ -31,10 +33,15 @@ export async function migrateStore(
 }
 
 /** Checks that the history is as renewd wrote it. */
-export async function auditStore(options: StoreOptions, vault: Vault, signal: AbortSignal): Promise<HistoryAudit> {
+export async function auditStore(
+  options: StoreOptions,
+  vault: Vault,
+  audit: AuditOptions,
+  signal: AbortSignal,
+): Promise<HistoryAudit> {
   const database = await openDatabase(options, vault);
   try {
-    return await auditHistory(database, vault, signal);
+    return await auditHistory(database, vault, audit, signal);
   } finally {
     await database.db.destroy();
   }

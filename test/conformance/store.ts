@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/domain/store.ts";
 import { openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
+import { auditRowTests } from "../store/auditRowTests.ts";
 import { auditTests } from "../store/auditTests.ts";
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { cursorTests } from "../store/cursorTests.ts";
@@ -75,6 +76,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     renewalInfoTests(bench);
     historyTests(bench);
     auditTests(bench, dialect);
+    auditRowTests(bench, dialect);
     ledgerTests(bench);
     replacementTests(bench);
     cursorTests(bench);

@@ -69,6 +69,16 @@ export function cursorTests(bench: () => StoreBench): void {
       await cursors.retain([]);
       expect(await cursors.list()).toEqual([]);
     });
+
+    test("a cursor beyond the history goes back into it: its channel would be silent until numbers reach it", async () => {
+      const { store, backend } = bench();
+      await store.events.append(event);
+      const claimed = await store.cursors.claim("ops", NOW, TERMS);
+      if (claimed === null) throw new Error("the channel is new");
+      await store.cursors.release(claimed, { ...FRESH, seq: claimed.seq });
+      await backend.run("update channel_cursors set seq = 9999");
+      expect((await store.cursors.claim("ops", NOW, TERMS))?.seq).toBe(0);
+    });
   });
 
   describe("rehearsals", () => {

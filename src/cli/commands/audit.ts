@@ -10,11 +10,13 @@ export function addAudit(program: Command, cli: Cli): void {
   const verify = audit
     .command("verify")
     .description(
-      "Check every event of the history against its seal and its number, while workers go on. Names what was altered, removed or added.",
-    );
-  perform(verify, cli, ({ output, configFile }) =>
+      "Check every event and every row that workers obey against its seal, while workers continue. " +
+        "Names what was altered, removed or added.",
+    )
+    .option("--head <number:seal>", "also check that the history still has this event, as an earlier run printed it");
+  perform<{ readonly head?: string }>(verify, cli, ({ output, configFile, options }) =>
     interruptible(async (signal) => {
-      const report: AuditReport = { version: 1, ...(await auditConfigured(configFile, signal)) };
+      const report: AuditReport = { version: 1, ...(await auditConfigured(configFile, options.head, signal)) };
       output.report(report, renderAudit);
       return isWhole(report) ? "ok" : "wrong";
     }),

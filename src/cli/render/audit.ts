@@ -10,29 +10,49 @@ const KINDS = {
   foreign: "not written by renewd",
 } as const satisfies Record<AuditReport["faults"][number]["kind"], string>;
 
-const HEADS = {
-  absent: "no event is sealed: renewd was just upgraded and has written none since, or the seals were removed",
-  altered: "the record of which events there must be was altered",
-} as const satisfies Record<NonNullable<AuditReport["headProblem"]>, string>;
+const ROWS = {
+  altered: "is not as renewd wrote it",
+  missing: "is missing: the history has it",
+  contradictory: "is not what the history says",
+} as const satisfies Record<AuditReport["rows"][number]["kind"], string>;
+
+const ACTION = [
+  "  what to do: compare with a backup (`renewd restore` into an empty scratch database)",
+  "  and find out who can write to the database",
+];
 
 export function renderAudit(report: AuditReport, screen: Screen): string {
-  const { store, events, unsealed, last, headProblem, faults } = report;
+  const { store, events, unsealed, last, head, lostHeads, faults, rows } = report;
   const older = unsealed === 0 ? "" : `; ${unsealed} older than sealing, of which nothing can be said`;
   const counted = `${events} event${events === 1 ? "" : "s"}`;
-  if (isWhole(report))
-    return `${inert(store)}: ${events === 0 ? "no history yet" : `the history is whole: ${counted}, the last is number ${last}${older}`}`;
+  if (isWhole(report)) {
+    const whole = `the history is whole: ${counted}, the last is number ${last}${older}`;
+    const keep = head === null ? "" : `\n  keep this elsewhere, for --head: ${head}`;
+    return `${inert(store)}: ${events === 0 ? "no history yet" : whole}${keep}`;
+  }
   const lines = [
-    ...(headProblem === null ? [] : [HEADS[headProblem]]),
-    ...faults
-      .slice(0, SHOWN_MAX)
-      .map(
-        ({ kind, from, to }) => `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} ${KINDS[kind]}`,
-      ),
-    ...(faults.length > SHOWN_MAX ? [`… and ${faults.length - SHOWN_MAX} more; --json lists them all`] : []),
+    ...headLines(report),
+    ...lostHeads.map((lost) => `event ${lost} was noted and is gone: the history was put back or deleted`),
+    ...listed(faults, ({ kind, from, to }) => {
+      const which = from === to ? `event ${from} is` : `events ${from} to ${to} are`;
+      return `${which} ${KINDS[kind]}`;
+    }),
+    ...listed(rows, ({ row, kind }) => `${inert(row)} ${ROWS[kind]}`),
   ];
-  return [
-    `${inert(store)}: ${paint(screen, "wrong", "the history was changed behind renewd's back")} (${counted}${older})`,
-    ...lines.map((line) => `  ${line}`),
-    "  what to do: compare with a backup (`renewd restore` into an empty scratch database) and find out who can write to the database",
-  ].join("\n");
+  const verdict = paint(screen, "wrong", "the database was changed behind renewd's back");
+  return [`${inert(store)}: ${verdict} (${counted}${older})`, ...lines.map((line) => `  ${line}`), ...ACTION].join(
+    "\n",
+  );
+}
+
+function headLines({ headProblem, events }: AuditReport): string[] {
+  if (headProblem === null) return [];
+  if (headProblem === "altered") return ["the record of which events there must be was altered"];
+  if (events === 0) return ["there is no history, but the database holds certificates or their rows: it was deleted"];
+  return ["no event is sealed: renewd was just upgraded and has written none since, or the seals were removed"];
+}
+
+function listed<Fault>(faults: readonly Fault[], line: (fault: Fault) => string): string[] {
+  const more = faults.length - SHOWN_MAX;
+  return [...faults.slice(0, SHOWN_MAX).map(line), ...(more > 0 ? [`… and ${more} more; --json lists them all`] : [])];
 }

@@ -85,6 +85,10 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     message: `${partName(text("part"))} failed: ${text("message")}`,
   }),
   "planner.partRecovered": (text) => ({ severity: "info", message: `${partName(text("part"))} works again` }),
+  "store.rolledBack": (text) => ({
+    severity: "page",
+    message: `the history was put back or deleted behind renewd's back: event ${text("number")} is gone`,
+  }),
   "store.restored": () => ({ severity: "info", message: "the database was restored from a backup" }),
 };
 

@@ -2,6 +2,9 @@ import { CLOCK_SKEW_MAX_MS, leaseUntilMax } from "../../domain/lease.ts";
 import type { ClaimTerms, CursorStore } from "../../domain/notification.ts";
 import { atomically, type Db } from "../schema.ts";
 
+/** A channel whose cursor is beyond the history receives this many of the newest events again. */
+const REPEATED_EVENTS = 100;
+
 export function cursorStore(db: Db): CursorStore {
   return {
     list: () => db.selectFrom("channelCursors").selectAll().orderBy("channel").execute(),
@@ -39,6 +42,14 @@ async function claim(trx: Db, channel: string, now: number, { leaseMs, retryMaxM
       lastErrorMessage: null,
     })
     .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  // Behind a history that was put back, a cursor would wait in silence for numbers that come much later.
+  const last = Number(newest?.seq ?? 0);
+  await trx
+    .updateTable("channelCursors")
+    .set({ seq: Math.max(0, last - REPEATED_EVENTS) })
+    .where("channel", "=", channel)
+    .where("seq", ">", last)
     .execute();
   const row = await trx
     .updateTable("channelCursors")

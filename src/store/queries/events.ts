@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import type { EventDetail, HistoryEvent, NewEvent } from "../../domain/event.ts";
+import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { sealOf, takeNumbers } from "../historySeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
@@ -31,6 +31,7 @@ export function eventStore(db: Db, writer: EventWriter): EventStore {
   return {
     append: (event) => atomically(db, (trx) => write(trx, writer, [event])),
     list: (filter) => list(db, filter),
+    mark: (seq) => mark(db, seq),
   };
 }
 
@@ -50,6 +51,10 @@ export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventS
     async list(filter) {
       await flush();
       return list(trx, filter);
+    },
+    async mark(seq) {
+      await flush();
+      return mark(trx, seq);
     },
   };
   return { events, outbox: { waiting, flush } };
@@ -88,6 +93,17 @@ async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: r
 function detailOf({ seq, detail }: { readonly seq: number; readonly detail: string }): EventDetail {
   const [read = { unreadable: true }] = readEach([detail], (text) => readJson(detailJson, text, `event ${seq}`));
   return read;
+}
+
+async function mark(db: Db, seq?: number): Promise<HistoryMark | null> {
+  const row = await db
+    .selectFrom("events")
+    .select(["seq", "at", "seal"])
+    .$if(seq !== undefined, (query) => query.where("seq", "=", seq ?? 0))
+    .orderBy("seq", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row === undefined || row.seal === null ? null : { seq: row.seq, at: row.at, seal: row.seal };
 }
 
 async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {

@@ -1,0 +1,150 @@
+import { describe, expect, test } from "vitest";
+import { Secret } from "../../src/domain/secret.ts";
+import { type AuditOptions, auditStore, type HistoryAudit } from "../../src/store/index.ts";
+import type { StoreBench } from "../conformance/store.ts";
+import { certificate, NOW, renewal, version } from "../support/model/facts.ts";
+import { tamper } from "./auditTests.ts";
+
+const SIGNAL = new AbortController().signal;
+const KEY = new Secret("the key");
+
+/** What stays hidden in a history that is whole in itself. */
+export function auditRowTests(bench: () => StoreBench, dialect: string): void {
+  const audit = async (noted: AuditOptions["noted"] = []): Promise<HistoryAudit> =>
+    auditStore(bench().backend.options, bench().vault, { noted, now: NOW }, SIGNAL);
+
+  const of = { at: NOW, certificate: "www", target: null };
+  /** One certificate that was renewed once, and its next renewal. */
+  const fill = async (): Promise<void> => {
+    await bench().store.transaction(async (tx) => {
+      await tx.certificates.sync([certificate()], NOW);
+      await tx.renewals.insert(renewal({ id: "r1" }));
+      await tx.events.append({ ...of, type: "renewal.planned", renewalId: "r1", detail: {} });
+      await tx.versions.insert(version({ verifiedAt: null }), KEY);
+      await tx.events.append({ ...of, type: "version.issued", renewalId: "r1", detail: { generation: 1 } });
+    });
+    await bench().store.transaction(async (tx) => {
+      await tx.versions.markVerified("www", 1, NOW);
+      await tx.renewals.update("r1", 0, { state: "succeeded", finishedAt: NOW, nextActionAt: null });
+      await tx.events.append({ ...of, type: "renewal.succeeded", renewalId: "r1", detail: { generation: 1 } });
+      await tx.renewals.insert(renewal({ id: "r2", generation: 2 }));
+      await tx.events.append({ ...of, type: "renewal.planned", renewalId: "r2", detail: {} });
+      await tx.accounts.create("ca", "https://ca.example/dir", KEY);
+      await tx.challenges.put("token", "token.thumbprint", NOW + 9);
+      const asked = { id: "p", selection: "all", issuer: null, deadline: NOW + 1, createdAt: NOW, endedAt: null };
+      await tx.replacements.create(asked, [{ replacement: "p", certificate: "www", generation: 1, wave: 0 }]);
+    });
+  };
+
+  describe("the audit of rows", () => {
+    test("passes what renewd wrote", async () => {
+      await fill();
+      expect(await audit()).toMatchObject({ headProblem: null, lostHeads: [], faults: [], rows: [] });
+    });
+
+    test.each<[string, string, string, string]>([
+      [
+        "a leaf that expires in 2100",
+        "update versions set leaf = replace(leaf, '1775', '4102')",
+        "versions www 1",
+        "altered",
+      ],
+      ["a proof that nobody made", "update versions set verified_at = 5", "versions www 1", "altered"],
+      ["a version that is gone", "delete from versions", "versions www 1", "missing"],
+      [
+        "another state in the history people see",
+        "update renewals set state = 'failed' where id = 'r1'",
+        "renewals r1",
+        "altered",
+      ],
+      ["another reason", "update renewals set reason = 'revoked' where id = 'r2'", "renewals r2", "altered"],
+      ["another end", "update renewals set finished_at = 5 where id = 'r1'", "renewals r1", "altered"],
+      ["a renewal that is gone", "delete from renewals where id = 'r1'", "renewals r1", "missing"],
+      ["an answer to a challenge", "update challenges set key_authorization = 'other'", "challenges token", "altered"],
+      [
+        "an account's URL",
+        "update accounts set url = 'https://other'",
+        "accounts ca https://ca.example/dir",
+        "altered",
+      ],
+      ["a pause", "update certificates set paused_at = 5", "certificates www", "altered"],
+      ["a replacement that ended", "update replacements set ended_at = 5", "replacements p", "altered"],
+      ["a member", "update replacement_members set wave = 7", "replacementMembers p www", "altered"],
+    ])("names exactly the row of %s", async (_, sql, row, kind) => {
+      await fill();
+      await bench().backend.run(sql);
+      expect(await audit()).toMatchObject({ headProblem: null, faults: [], rows: [{ row, kind }] });
+    });
+
+    test("names a renewal that was put back to an earlier state of its own", async () => {
+      await fill();
+      const { store, backend } = bench();
+      await backend.run("create table kept as select * from renewals where id = 'r2'");
+      await store.renewals.update("r2", 0, { state: "failed", finishedAt: NOW, nextActionAt: null });
+      await store.events.append({ ...of, type: "renewal.failed", renewalId: "r2", detail: {} });
+      await backend.run(
+        "delete from renewals where id = 'r2'; insert into renewals select * from kept; drop table kept",
+      );
+      expect((await audit()).rows).toEqual([{ row: "renewals r2", kind: "contradictory" }]);
+    });
+
+    test("a database without any history is not whole while it holds an installation", async () => {
+      await fill();
+      await bench().backend.run(tamper(dialect, "delete from events; delete from history_head"));
+      expect(await audit()).toMatchObject({ events: 0, headProblem: "absent" });
+    });
+
+    test("a database in which everything was deleted shows against the head that was noted", async () => {
+      await fill();
+      const { head } = await audit();
+      const noted = await mark();
+      const tables = ["events", "history_head", "certificates", "versions", "renewals", "accounts", "challenges"];
+      const deleted = [...tables, "replacements", "replacement_members"].map((table) => `delete from ${table}`);
+      await bench().backend.run(tamper(dialect, deleted.join("; ")));
+      expect(await audit([noted])).toMatchObject({ events: 0, lostHeads: [head] });
+    });
+
+    test("an earlier head that came back without the last event shows against the head that was noted", async () => {
+      await fill();
+      const { store, backend } = bench();
+      await backend.run("create table kept as select * from history_head");
+      await store.events.append({ ...of, type: "renewal.failed", renewalId: "r2", detail: {} });
+      const noted = await mark();
+      await backend.run(
+        tamper(
+          dialect,
+          `delete from events where seq = 5; delete from history_head;
+           insert into history_head select * from kept; drop table kept`,
+        ),
+      );
+      expect(await audit()).toMatchObject({ headProblem: null, faults: [], lostHeads: [] });
+      expect(await audit([noted])).toMatchObject({ lostHeads: [`5:${noted.seal}`] });
+      // Numbers that were used again do not hide it.
+      for (let n = 0; n < 3; n += 1)
+        await store.events.append({ ...of, type: "issue.started", renewalId: "r2", detail: { n } });
+      expect(await audit([noted])).toMatchObject({ faults: [], lostHeads: [`5:${noted.seal}`] });
+    });
+
+    test("a restore by renewd after the noted event explains that it is gone; one before does not", async () => {
+      await fill();
+      const noted = { seq: 99, at: NOW + 5, seal: "x".repeat(43) };
+      const restored = {
+        certificate: null,
+        renewalId: null,
+        target: null,
+        type: "store.restored",
+        detail: {},
+      } as const;
+      await bench().store.events.append({ ...restored, at: NOW });
+      expect((await audit([noted])).lostHeads).toHaveLength(1);
+      await bench().store.events.append({ ...restored, at: NOW + 6 });
+      expect((await audit([noted])).lostHeads).toEqual([]);
+    });
+  });
+
+  const mark = async () => {
+    const found = await bench().store.events.mark();
+    if (found === null) throw new Error("there is no event");
+    return found;
+  };
+}
