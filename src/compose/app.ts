@@ -79,8 +79,8 @@ export async function openContext(
 }
 
 /**
- * Opens no connection yet: it is made when the first job is added, and its failure is that job's. `asksCa`: this process
- * may ask the CA for the time; deployers often run where no CA can be reached.
+ * Opens no connection yet: it is made when the first job is added, and its failure is that job's. `asksCa`: this
+ * process may ask the CA for the time; deployers often run where no CA can be reached.
  */
 export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boolean): App {
   const queue = openJobQueue(redis);

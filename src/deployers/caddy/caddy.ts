@@ -7,7 +7,9 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
-import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { runningReader } from "../local/reader.ts";
 import { type CaddyAdmin, loadedFiles, names, reloadFile } from "./admin.ts";
 
 const optionsSchema = z.strictObject({
@@ -34,6 +36,7 @@ const optionsSchema = z.strictObject({
       "Add the file to Caddy's running configuration (`apps.tls.certificates.load_files`) if no entry names it. A " +
         "restart of Caddy keeps such an entry only under `caddy run --resume`.",
     ),
+  ...ownerOptions,
   timeout: durationOption("30s").describe(
     "Longest time for one answer of the admin API, including a reload: 500ms, 30s, 2m.",
   ),
@@ -49,6 +52,7 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
+      await ownershipOf(options, signal);
       await checkWritable([placeOf(options.file, certificate)]);
       await loadedFiles(adminOf(options), signal);
     },
@@ -64,9 +68,13 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
  */
 async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const { bundle } = pairPem(pair);
-  const file = { ...placeOf(options.file, pair.certificate), content: bundle, secret: true };
+  const file = ownedFile(
+    { ...placeOf(options.file, pair.certificate), content: bundle, secret: true },
+    await ownershipOf(options, signal),
+    await runningReader({ programs: ["caddy"] }, signal),
+  );
   const known = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
-  await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+  return await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
     const found = await loadedFiles(adminOf(options), signal);
     await staged.swap();
     if (!options.addEntry && !names(found, known)) throw notNamed(options, known);
@@ -76,8 +84,8 @@ async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: Ab
       if (error instanceof RenewalError && error.code === "deploy.commandFailed") await staged.restore();
       throw error;
     }
+    return filesReceipt(pair, file.path, staged.notes);
   });
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: file.path };
 }
 
 function notNamed({ admin }: CaddyOptions, known: string): RenewalError {

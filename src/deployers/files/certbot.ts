@@ -13,8 +13,8 @@ import { type FileToWrite, stageFiles } from "../local/atomicFiles.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import { openDirectory } from "../local/directory.ts";
 import { recordFile } from "../local/generationFile.ts";
-import { type Ownership, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, withPairLock } from "../local/pairFiles.ts";
+import { type Ownership, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { checkWritable, filesReceipt, withPairLock } from "../local/pairFiles.ts";
 import { chooseNumber, fileName, LINEAGE, type LineageContents, pruneArchive } from "./certbotArchive.ts";
 import { stageLinks } from "./certbotLinks.ts";
 
@@ -79,34 +79,29 @@ async function deploy(
   const at = placesOf(options, pair.certificate);
   const owned = await ownershipOf(options, signal);
   const first = { path: join(at.live, "privkey.pem"), root: at.root };
-  await withPairLock(pair, first, signal, async () => {
+  const receipt = await withPairLock(pair, first, signal, async () => {
     await refuseManaged(at);
-    await write(at, pair, { cert, chain, fullchain, privkey }, owned, signal);
+    return await write(at, pair, { cert, chain, fullchain, privkey }, owned, signal);
   });
   await runDeployCommand(options, { target, pair, paths: LINEAGE.map((kind) => join(at.live, `${kind}.pem`)) }, signal);
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: join(at.live, "fullchain.pem") };
+  return receipt;
 }
 
 async function write(
   at: Places,
   pair: IssuedCertificate,
   contents: LineageContents,
-  { mode, ...owner }: Ownership,
+  ownership: Ownership,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<DeployReceipt> {
   await using archive = await openDirectory(at.archive, at.root);
   await using live = await openDirectory(at.live, at.root);
   const number = await chooseNumber(archive, contents);
   const files = LINEAGE.map((kind): FileToWrite => {
     const secret = kind === "privkey";
-    return {
-      path: join(at.archive, fileName(kind, number)),
-      root: at.root,
-      content: contents[kind],
-      secret,
-      ...owner,
-      ...(secret && mode !== undefined && { mode }),
-    };
+    const path = join(at.archive, fileName(kind, number));
+    const replaces = join(at.live, `${kind}.pem`);
+    return ownedFile({ path, root: at.root, content: contents[kind], secret, replaces }, ownership);
   });
   await using staged = await stageFiles(
     [recordFile({ path: join(at.live, "privkey.pem"), root: at.root }, pair), ...files],
@@ -122,6 +117,7 @@ async function write(
   await staged.swap();
   await links.swap();
   await pruneArchive(archive, number);
+  return filesReceipt(pair, join(at.live, "fullchain.pem"), staged.notes);
 }
 
 /** Two programs that renew one lineage undo each other. Certbot's file shows that certbot still renews it. */

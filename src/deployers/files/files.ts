@@ -10,7 +10,7 @@ import { relativePath } from "../base/targetPath.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import { checkedLayout, type Kind, LAYOUT, layoutFiles, pemLayoutOptions, places } from "../local/filesLayout.ts";
 import { ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { checkTool, makeKeystores } from "./keystore.ts";
 
 const optionsSchema = checkedLayout(
@@ -71,13 +71,16 @@ async function deploy(
 ): Promise<DeployReceipt> {
   const contents = await contentsOf(options, dependencies, pair, signal);
   const written = layoutFiles(options, pair.certificate, contents, await ownershipOf(options, signal));
-  await withStagedPair({ pair, files: written }, signal, (staged) => staged.swap());
+  const receipt = await withStagedPair({ pair, files: written }, signal, async (staged) => {
+    await staged.swap();
+    return filesReceipt(pair, written[0].path, staged.notes);
+  });
   await runDeployCommand(
     options,
     { target: dependencies.target, pair, paths: written.map(({ path }) => path) },
     signal,
   );
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: written[0].path };
+  return receipt;
 }
 
 /** Throws `deploy.badPair` before anything else. */

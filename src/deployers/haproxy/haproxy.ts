@@ -6,9 +6,12 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
-import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import type { Reader } from "../local/attributes.ts";
+import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { runningReader } from "../local/reader.ts";
 import { listCertificate } from "./list.ts";
-import { type RuntimeAddress, requireAdmin } from "./runtime.ts";
+import { type RuntimeAddress, requireAdmin, showPid } from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
 /** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
@@ -51,6 +54,7 @@ const optionsSchema = z
         "What follows the file on its line in `crtList`: options in brackets, then server names. Default: nothing, " +
           "which means the certificate's own names.",
       ),
+    ...ownerOptions,
     timeout: durationOption("10s").describe("Longest time for one answer of the socket: 500ms, 30s, 2m."),
   })
   .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, {
@@ -69,6 +73,7 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
+      await ownershipOf(options, signal);
       await checkWritable([{ path: resolveTargetPath(options.file, certificate), root: rootOf(options.file) }]);
       await requireAdmin(addressOf(options), signal);
     },
@@ -87,8 +92,12 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
   const path = resolveTargetPath(options.file, pair.certificate);
   const name = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
   const update = { name, sha1: sha1Of(pem.cert), bundle: pem.bundle };
-  const file = { path, root: rootOf(options.file), content: pem.bundle, secret: true };
-  await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+  const file = ownedFile(
+    { path, root: rootOf(options.file), content: pem.bundle, secret: true },
+    await ownershipOf(options, signal),
+    await haproxyReader(options, signal),
+  );
+  return await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();
     await listCertificate(
@@ -96,8 +105,14 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
       { name, list: listFor(options, pair.certificate), entry: options.crtListEntry, used },
       signal,
     );
+    return filesReceipt(pair, path, staged.notes);
   });
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: path };
+}
+
+/** HAProxy may have several processes here; the socket names the right one. */
+async function haproxyReader(options: HaproxyOptions, signal: AbortSignal): Promise<Reader | null> {
+  const pid = await showPid(addressOf(options), signal);
+  return pid === null ? null : await runningReader({ programs: ["haproxy"], pid }, signal);
 }
 
 function listFor({ crtList }: HaproxyOptions, certificate: string): string | null {

@@ -71,6 +71,12 @@ export async function showCertificate(
   return { used: status === "Used", sha1: /^SHA1 FingerPrint: ([0-9A-F]{40})/m.exec(answer)?.[1] ?? null };
 }
 
+/** The process that answers, as its own machine or container counts; null: it does not say. */
+export async function showPid(address: RuntimeAddress, signal: AbortSignal): Promise<number | null> {
+  const pid = /^Pid: (\d+)$/m.exec(await haproxyCommand(address, "show info\n", signal))?.[1];
+  return pid === undefined ? null : Number(pid);
+}
+
 function exchange({ socket: path }: RuntimeAddress, commands: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = open(path);

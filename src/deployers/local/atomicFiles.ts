@@ -1,29 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { renameSync, type Stats, unlinkSync } from "node:fs";
-import {
-  chmod,
-  chown,
-  constants,
-  copyFile,
-  link,
-  lstat,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  stat,
-  unlink,
-} from "node:fs/promises";
+import { constants, copyFile, link, lstat, open, readdir, readFile, realpath, stat, unlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
+import { type AskedAttributes, type Reader, type WantedAttributes, wantedAttributes } from "./attributes.ts";
 import { type Directory, openDirectory } from "./directory.ts";
+import { type Access, giveAccess, type Model } from "./fileAccess.ts";
+import { type Nearby, type NewKey, nearbyAttributes } from "./nearby.ts";
+import { requireReadable } from "./reader.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
 
-export interface FileToWrite {
+export interface FileToWrite extends AskedAttributes {
   /** Absolute. */
   readonly path: string;
   /** Existing directory that must contain the file after all links are followed. */
@@ -31,19 +22,22 @@ export interface FileToWrite {
   readonly content: string | Uint8Array;
   /** Rename it even if it is as wanted already: for readers that act on the rename and may have missed the last one. */
   readonly always?: boolean;
-  /** Holds the private key: 0600 by default, and what others may do with the file today is not carried over. */
-  readonly secret: boolean;
-  /** Left out: as the file has it today, else by `secret`. */
+  /** Left out: as the file has it today; a new key's as the keys beside it or its directory have it. */
   readonly mode?: number;
-  /** Left out: as the file has it today, as far as we may. */
   readonly uid?: number;
   readonly gid?: number;
+  /** For a file with a new name: the path of the file whose attributes it takes over, if that exists. */
+  readonly replaces?: string;
+  /** The user of the running server, who must be able to read a key; null or left out: not known. */
+  readonly reader?: Reader | null;
 }
 
 /** Files that are written and durable beside their final place. Disposing removes those that are not swapped. */
 export interface StagedFiles extends AsyncDisposable {
   /** False when every file is as wanted already. */
   readonly changed: boolean;
+  /** What could not be carried over from the files of today, for people. */
+  readonly notes: readonly string[];
   /** Puts all in place, in the order given, or none: on failure those already swapped go back. */
   swap(): Promise<void>;
   /** Undoes `swap`. */
@@ -58,6 +52,8 @@ interface Staged {
   readonly temporary: string | null;
   /** A second name of the file being replaced; null: there is none. */
   readonly backup: string | null;
+  /** What could not be carried over; null: nothing. */
+  readonly note: string | null;
 }
 
 /**
@@ -81,6 +77,7 @@ export async function stageFiles(files: readonly FileToWrite[], signal: AbortSig
   const kept = undo.move();
   return {
     changed: staged.some(({ temporary }) => temporary !== null),
+    notes: staged.flatMap(({ note }) => (note === null ? [] : [note])),
     async swap() {
       swapAll(staged);
       // Also when nothing changed: the attempt that renamed may have died before this.
@@ -98,27 +95,61 @@ async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposa
   const name = basename(file.path);
   const final = directory.at(name);
   const existing = await currentFile(file, directory);
-  const wanted = wantedAttributes(file, existing);
-  if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted)))
-    return { file, directory, final, temporary: null, backup: null };
+  const replaced = existing === null ? await replacedFile(file) : { at: final, stats: existing };
+  const nearby = replaced === null && file.secret ? await nearbyAttributes(directory, newKey(file)) : null;
+  const wanted = wantedAttributes(file, replaced?.stats ?? null, nearby);
+  if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted))) {
+    await checkReader(file, final);
+    return { file, directory, final, temporary: null, backup: null, note: null };
+  }
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = directory.at(`${strayPrefix(name)}${suffix}.new`);
-  const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   undo.defer(() => removeIfThere(temporary));
-  try {
-    await handle.writeFile(file.content);
-    await takeOwnership(handle, file, wanted);
-    await handle.chmod(wanted.mode);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  if (existing === null) return { file, directory, final, temporary, backup: null };
+  const note = await write(file, temporary, { asked: file, wanted, model: modelOf(replaced, nearby) });
+  await checkReader(file, temporary);
+  if (existing === null) return { file, directory, final, temporary, backup: null, note };
   const backup = directory.at(`${strayPrefix(name)}${suffix}.old`);
   undo.defer(() => removeIfThere(backup));
   await keep(final, backup, existing);
-  return { file, directory, final, temporary, backup };
+  return { file, directory, final, temporary, backup, note };
+}
+
+/** Returns what could not be carried over. The attributes come first: no copied mode may show a key for a moment. */
+async function write(file: FileToWrite, temporary: string, access: Access): Promise<string | null> {
+  const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    const note = await giveAccess({ at: temporary, path: file.path }, access);
+    await handle.writeFile(file.content);
+    await handle.sync();
+    return note;
+  } finally {
+    await handle.close();
+  }
+}
+
+interface Replaced {
+  readonly at: string;
+  readonly stats: Stats;
+}
+
+async function replacedFile({ replaces }: FileToWrite): Promise<Replaced | null> {
+  if (replaces === undefined) return null;
+  const stats = await stat(replaces).catch(ignoreMissing);
+  return stats?.isFile() ? { at: await realpath(replaces), stats } : null;
+}
+
+function newKey({ path, root }: FileToWrite): NewKey {
+  return { name: basename(path), ownDirectory: dirname(path) !== root };
+}
+
+function modelOf(replaced: Replaced | null, nearby: Nearby | null): Model | null {
+  if (replaced !== null) return { at: replaced.at, extendedAttributes: true };
+  return nearby === null || nearby.sibling === null ? null : { at: nearby.sibling, extendedAttributes: false };
+}
+
+async function checkReader({ secret, reader, path }: FileToWrite, at: string): Promise<void> {
+  if (secret && reader != null) await requireReadable(reader, { at, path, attributes: await stat(at) });
 }
 
 // Synchronous, so that no other code of this process runs between the first rename and the last.
@@ -163,41 +194,16 @@ async function currentFile(file: FileToWrite, directory: Directory): Promise<Sta
   return stat(final);
 }
 
-interface Attributes {
-  readonly mode: number;
-  readonly uid: number | null;
-  readonly gid: number | null;
-}
-
-/** A renewal must not change who can read a file, or the server that reads it fails at its next start. */
-export function wantedAttributes(file: FileToWrite, existing: Pick<Stats, "mode" | "uid" | "gid"> | null): Attributes {
-  const inherited = existing === null ? null : file.secret ? existing.mode & 0o770 : existing.mode & 0o777;
-  return {
-    mode: file.mode ?? inherited ?? (file.secret ? 0o600 : 0o644),
-    uid: file.uid ?? existing?.uid ?? null,
-    gid: file.gid ?? existing?.gid ?? null,
-  };
-}
-
-async function isAsWanted(final: string, existing: Stats, file: FileToWrite, wanted: Attributes): Promise<boolean> {
+async function isAsWanted(
+  final: string,
+  existing: Stats,
+  file: FileToWrite,
+  wanted: WantedAttributes,
+): Promise<boolean> {
   if ((existing.mode & 0o7777) !== wanted.mode || existing.uid !== wanted.uid || existing.gid !== wanted.gid)
     return false;
   if (existing.size > COMPARE_BYTES_MAX) return false;
   return (await readFile(final)).equals(Buffer.from(file.content));
-}
-
-type Handle = Awaited<ReturnType<typeof open>>;
-
-async function takeOwnership(handle: Handle, file: FileToWrite, wanted: Attributes): Promise<void> {
-  const own = await handle.stat();
-  const uid = wanted.uid ?? own.uid;
-  const gid = wanted.gid ?? own.gid;
-  if (uid === own.uid && gid === own.gid) return;
-  const asked = file.uid !== undefined || file.gid !== undefined;
-  await handle.chown(uid, gid).catch((error) => {
-    // Only root may give files away. Unasked, keeping the owner is a courtesy; asked, it is a promise.
-    if (asked) throw error;
-  });
 }
 
 async function keep(final: string, backup: string, existing: Stats): Promise<void> {
@@ -207,9 +213,13 @@ async function keep(final: string, backup: string, existing: Stats): Promise<voi
   );
   if (linked) return;
   // Some file systems have no hard links.
-  await copyFile(final, backup, constants.COPYFILE_EXCL);
-  await chmod(backup, existing.mode & 0o7777);
-  await chown(backup, existing.uid, existing.gid).catch(() => undefined);
+  const handle = await open(backup, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  await handle.close();
+  const { uid, gid, mode } = existing;
+  const wanted = { uid, gid, mode: mode & 0o7777 };
+  const model = { at: final, extendedAttributes: true };
+  await giveAccess({ at: backup, path: backup }, { asked: { secret: true }, wanted, model });
+  await copyFile(final, backup);
 }
 
 function strayPrefix(name: string): string {

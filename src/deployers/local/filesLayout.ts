@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { FileToWrite } from "./atomicFiles.ts";
-import type { Ownership } from "./owner.ts";
+import { type Ownership, ownedFile } from "./owner.ts";
 
 /** In the order of the swap: the key first, so that a watcher of the certificate file finds the key in place. */
 export const PEM_LAYOUT = ["privkey", "chain", "cert", "fullchain", "bundle"] as const;
@@ -70,12 +70,12 @@ export function layoutFiles(
   options: LayoutOptions,
   certificate: string,
   contents: Readonly<Partial<Record<Kind, FileToWrite["content"]>>>,
-  { mode, ...owner }: Ownership,
+  ownership: Ownership,
 ): [FileToWrite, ...FileToWrite[]] {
   const [first, ...rest] = places(options, certificate).map(({ kind, path, root, secret }): FileToWrite => {
     const content = contents[kind];
     if (content === undefined) throw new TypeError(`nothing to write as ${kind}`);
-    return { path, root, secret, content, ...owner, ...(secret && mode !== undefined && { mode }) };
+    return ownedFile({ path, root, secret, content }, ownership);
   });
   if (first === undefined) throw new TypeError("the options name no file");
   return [first, ...rest];

@@ -1,26 +1,35 @@
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
+import type { FileToWrite } from "./atomicFiles.ts";
+import type { Reader } from "./attributes.ts";
 import { runCommand } from "./command.ts";
 
 const LOOKUP_TIMEOUT_MS = 5_000;
 
 const name = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, "must be a name or a number");
 
+const DEFAULT = "Default: as the file it replaces has it, else as the keys beside it, else as their directory.";
+
 /** Options for a strict object. */
 export const ownerOptions = {
-  owner: name.optional().describe("User name or id the files belong to. Default: as today, else renewd's own."),
-  group: name.optional().describe("Group name or id the files belong to. Default: as today, else renewd's own."),
+  owner: name
+    .optional()
+    .describe(`User name or id that the files belong to. ${DEFAULT} Only root can give files to another user.`),
+  group: name
+    .optional()
+    .describe(`Group name or id that the files belong to. ${DEFAULT} Other users than root must be members of it.`),
   mode: z
     .string()
     .regex(/^0?[0-7]{2}0$/, "give octal digits such as 0640; others may have no access to a private key")
     .optional()
     .describe(
-      "Mode of the files that hold the private key, such as 0640. Default: as today, else 0600. Files without it are " +
-        "0644.",
+      "Mode of the files that hold the private key, such as 0640. Default: as the file it replaces, with its ACL, else as " +
+        "the keys beside it, else 0640 if `group`, or the group of the directory, is not renewd's own, else 0600. " +
+        "Files without the key are 0644.",
     ),
 };
 
-interface OwnerOptions {
+export interface OwnerOptions {
   readonly owner?: string | undefined;
   readonly group?: string | undefined;
   readonly mode?: string | undefined;
@@ -41,6 +50,15 @@ export async function ownershipOf({ owner, group, mode }: OwnerOptions, signal: 
     ...(group !== undefined && { gid: await numericId("group", group, signal) }),
     ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
   };
+}
+
+/** A file with the attributes that the options ask for. `reader` is the user of the running server; null: not known. */
+export function ownedFile(
+  file: Omit<FileToWrite, "mode" | "uid" | "gid" | "reader">,
+  { mode, ...owner }: Ownership,
+  reader: Reader | null = null,
+): FileToWrite {
+  return { ...file, ...owner, ...(file.secret && mode !== undefined && { mode }), ...(file.secret && { reader }) };
 }
 
 /** The numeric id of a user or group name. `getent` also asks directories such as LDAP; Node knows neither. */

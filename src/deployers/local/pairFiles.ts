@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { access, lstat, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
@@ -60,6 +61,15 @@ export async function withPairLock<T>(
     refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
     return await use();
   });
+}
+
+/** What a deployer of files returns, with what could not be carried over from the files of before. */
+export function filesReceipt(
+  { generation, leaf }: IssuedCertificate,
+  file: string,
+  notes: readonly string[],
+): DeployReceipt {
+  return { generation, fingerprint: leaf.fingerprint, file, ...(notes.length > 0 && { note: notes.join("; ") }) };
 }
 
 /** Throws what would make writing these paths fail, creating nothing. Directories below a root may still be missing. */

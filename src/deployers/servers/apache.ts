@@ -6,7 +6,9 @@ import { durationOption } from "../base/duration.ts";
 import { fileError } from "../base/fileError.ts";
 import { absolutePath } from "../base/targetPath.ts";
 import { runCommand } from "../local/command.ts";
+import { ownerOptions } from "../local/owner.ts";
 import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
+import { runningReader } from "../local/reader.ts";
 import { fileServer } from "./fileServer.ts";
 import { type PidFile, signalServer } from "./pidFile.ts";
 import { programControl, programName } from "./programControl.ts";
@@ -17,6 +19,7 @@ const POLL_MS = 25;
 const options = z
   .strictObject({
     ...layoutOptions({ certificate: "SSLCertificateFile", key: "SSLCertificateKeyFile" }),
+    ...ownerOptions,
     binary: programName
       .default("apachectl")
       .describe(
@@ -77,8 +80,10 @@ function control({ binary, configFile, serverRoot, timeout }: ApacheOptions): Se
     await signalServer({ path }, 0, signal);
     return { path };
   };
+  const words = [serverRoot, configFile].filter((word) => word !== undefined);
   return {
     ...program,
+    reader: (signal) => runningReader({ programs: ["apache2", "httpd"], words }, signal),
     async running(signal) {
       await runningPidFile(signal);
     },

@@ -5,14 +5,18 @@ import type { StagedFiles } from "../local/atomicFiles.ts";
 import { type PairFiles, stagePair, withDirectoryLock } from "../local/pairFiles.ts";
 import type { ServerControl } from "./serverControl.ts";
 
-/** Resolves once the server has checked the pair's files and was reloaded. Throws as a deployer does. */
-export type DeployInBatch = (files: PairFiles, signal: AbortSignal) => Promise<void>;
+/**
+ * Resolves once the server has checked the pair's files and was reloaded, with the notes on these files. Throws as a
+ * deployer does.
+ */
+export type DeployInBatch = (files: PairFiles, signal: AbortSignal) => Promise<readonly string[]>;
 
 /** A pair on its way to the server. */
 interface Member {
   readonly files: PairFiles;
   readonly signal: AbortSignal;
-  readonly outcome: PromiseWithResolvers<void>;
+  readonly outcome: PromiseWithResolvers<readonly string[]>;
+  notes: readonly string[];
 }
 
 /**
@@ -31,7 +35,7 @@ export function createBatches(control: ServerControl): DeployInBatch {
       });
       open = batch = started;
     }
-    await batch.join(files, signal);
+    return await batch.join(files, signal);
   };
 }
 
@@ -51,13 +55,13 @@ class Batch {
     return [...this.#members].some(({ files }) => files.pair.certificate === pair.certificate);
   }
 
-  async join(files: PairFiles, signal: AbortSignal): Promise<void> {
-    const member: Member = { files, signal, outcome: Promise.withResolvers() };
+  async join(files: PairFiles, signal: AbortSignal): Promise<readonly string[]> {
+    const member: Member = { files, signal, outcome: Promise.withResolvers(), notes: [] };
     this.#members.add(member);
     this.#running ??= this.#run(files.files[0].root);
     using _leaving = addAbortListener(signal, () => this.#leave(member));
     try {
-      await member.outcome.promise;
+      return await member.outcome.promise;
     } finally {
       this.#members.delete(member);
     }
@@ -97,7 +101,7 @@ async function deployTogether(control: ServerControl, members: readonly Member[]
   try {
     // Still under the lock: a server that opens certificate and key one after the other must not do so during a swap.
     await control.reload(keysOf(accepted), signal);
-    for (const { outcome } of accepted) outcome.resolve();
+    for (const { outcome, notes } of accepted) outcome.resolve(notes);
   } catch (error) {
     for (const { outcome } of accepted) outcome.reject(error);
   }
@@ -134,7 +138,9 @@ async function tryTogether(control: ServerControl, members: readonly Member[], s
   for (const member of members)
     await attempt(member, async () => {
       member.signal.throwIfAborted();
-      staged.push([member, stack.use(await stagePair(member.files, signal))]);
+      const files = stack.use(await stagePair(member.files, signal));
+      member.notes = files.notes;
+      staged.push([member, files]);
     });
   const swapped: (readonly [Member, StagedFiles])[] = [];
   for (const [member, files] of staged)

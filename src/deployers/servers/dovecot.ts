@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath } from "../base/targetPath.ts";
+import { ownerOptions } from "../local/owner.ts";
 import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
+import { runningReader } from "../local/reader.ts";
 import { fileServer } from "./fileServer.ts";
 import { programControl, programName } from "./programControl.ts";
 
@@ -9,6 +11,7 @@ const options = z
   .strictObject({
     // Dovecot 2.4 calls them ssl_server_cert_file and ssl_server_key_file.
     ...layoutOptions({ certificate: "ssl_cert", key: "ssl_key" }),
+    ...ownerOptions,
     binary: programName.default("dovecot").describe("dovecot program: a path, or a name looked up in PATH."),
     configFile: absolutePath.optional().describe("dovecot's `-c`, when the running dovecot was started with one."),
     timeout: durationOption("30s").describe("Time `dovecot -n` and `dovecot reload` may take each: 500ms, 30s, 2m."),
@@ -21,6 +24,10 @@ export const dovecot = fileServer({
   options,
   control: ({ binary, configFile, timeout }) => {
     const instance = configFile === undefined ? [] : ["-c", configFile];
-    return programControl({ binary, test: [...instance, "-n"], reload: [...instance, "reload"], timeoutMs: timeout });
+    const words = configFile === undefined ? [] : [configFile];
+    return {
+      ...programControl({ binary, test: [...instance, "-n"], reload: [...instance, "reload"], timeoutMs: timeout }),
+      reader: (signal) => runningReader({ programs: ["dovecot"], words }, signal),
+    };
   },
 });

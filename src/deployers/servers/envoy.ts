@@ -6,7 +6,9 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf } from "../base/targetPath.ts";
-import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { runningReader } from "../local/reader.ts";
 
 const SECRET_TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
@@ -24,6 +26,7 @@ const optionsSchema = z.strictObject({
     .regex(/^([A-Za-z0-9_./:-]|\{certificate\})+$/, "letters, digits and _ . / : - only")
     .default("{certificate}")
     .describe("`name` in `tls_certificate_sds_secret_configs`. `{certificate}` as above."),
+  ...ownerOptions,
 });
 
 type EnvoyOptions = z.infer<typeof optionsSchema>;
@@ -35,7 +38,10 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
-    preflight: (certificate, _leaf, _signal) => checkWritable([placeOf(options.file, certificate)]),
+    async preflight(certificate, _leaf, signal) {
+      await ownershipOf(options, signal);
+      await checkWritable([placeOf(options.file, certificate)]);
+    },
   }),
   occupies: (options, certificate) => [placeOf(options.file, certificate).path],
 };
@@ -48,9 +54,15 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
  */
 async function deploy(options: EnvoyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const content = discoveryResponse(options, pair);
-  const file = { ...placeOf(options.file, pair.certificate), content, secret: true, always: true };
-  await withStagedPair({ pair, files: [file] }, signal, (staged) => staged.swap());
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: file.path };
+  const file = ownedFile(
+    { ...placeOf(options.file, pair.certificate), content, secret: true, always: true },
+    await ownershipOf(options, signal),
+    await runningReader({ programs: ["envoy"] }, signal),
+  );
+  return await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+    await staged.swap();
+    return filesReceipt(pair, file.path, staged.notes);
+  });
 }
 
 /**

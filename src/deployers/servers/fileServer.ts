@@ -7,23 +7,23 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
-import type { Ownership } from "../local/owner.ts";
-import { checkWritable, type PairFiles } from "../local/pairFiles.ts";
+import { type OwnerOptions, type Ownership, ownedFile, ownershipOf } from "../local/owner.ts";
+import { checkWritable, filesReceipt, type PairFiles } from "../local/pairFiles.ts";
 import { type PairLayout, type Place, placesOf } from "../local/pairLayout.ts";
 import { createBatches, type DeployInBatch } from "./batch.ts";
 import type { ServerControl } from "./serverControl.ts";
 
 /** A kind of server that reads its pair from files, at its start and at a reload. */
-export interface FileServer<Options extends PairLayout> {
+export interface FileServer<Options extends PairLayout & OwnerOptions> {
   readonly type: string;
   readonly description: string;
   readonly options: z.ZodType<Options>;
   readonly control: (options: Options) => ServerControl;
-  /** Owner of the files. Left out: the owner they have today, else renewd's own user. */
+  /** Left out: as the options `owner`, `group` and `mode` say. */
   readonly ownership?: (options: Options, signal: AbortSignal) => Promise<Ownership>;
 }
 
-export function fileServer<Options extends PairLayout>(
+export function fileServer<Options extends PairLayout & OwnerOptions>(
   server: FileServer<Options>,
 ): Plugin<Options, DeployerDependencies, Deployer> {
   return {
@@ -40,7 +40,7 @@ export function fileServer<Options extends PairLayout>(
   };
 }
 
-async function preflight<Options extends PairLayout>(
+async function preflight<Options extends PairLayout & OwnerOptions>(
   server: FileServer<Options>,
   options: Options,
   certificate: string,
@@ -48,7 +48,7 @@ async function preflight<Options extends PairLayout>(
 ): Promise<void> {
   const places = placesOf(options, certificate);
   const control = server.control(options);
-  await server.ownership?.(options, signal);
+  await ownershipFor(server, options, signal);
   await checkWritable(places);
   await control.check?.(signal);
   // Not `judge`: before the first deploy it fails because the files are missing.
@@ -56,12 +56,15 @@ async function preflight<Options extends PairLayout>(
 }
 
 /** One line of batches for all certificates of the target: they share the server, its check and its reload. */
-function deployTo<Options extends PairLayout>(server: FileServer<Options>, options: Options): Deployer["deploy"] {
+function deployTo<Options extends PairLayout & OwnerOptions>(
+  server: FileServer<Options>,
+  options: Options,
+): Deployer["deploy"] {
   const deployInBatch = createBatches(server.control(options));
   return (request, signal) => deploy({ server, options, deployInBatch }, request, signal);
 }
 
-async function deploy<Options extends PairLayout>(
+async function deploy<Options extends PairLayout & OwnerOptions>(
   {
     server,
     options,
@@ -76,24 +79,32 @@ async function deploy<Options extends PairLayout>(
 ): Promise<DeployReceipt> {
   signal.throwIfAborted();
   const files = await filesOf(server, options, pair, signal);
-  await deployInBatch({ pair, files }, signal);
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: files[0].path };
+  return filesReceipt(pair, files[0].path, await deployInBatch({ pair, files }, signal));
 }
 
-async function filesOf<Options extends PairLayout>(
+async function filesOf<Options extends PairLayout & OwnerOptions>(
   server: FileServer<Options>,
   options: Options,
   pair: IssuedCertificate,
   signal: AbortSignal,
 ): Promise<PairFiles["files"]> {
   const pem = pairPem(pair);
-  const { mode, ...owner } = (await server.ownership?.(options, signal)) ?? {};
+  const ownership = await ownershipFor(server, options, signal);
+  const reader = (await server.control(options).reader?.(signal)) ?? null;
   const [first, ...rest] = placesOf(options, pair.certificate).map(({ kind, path, root }): FileToWrite => {
     const secret = kind !== "fullchain";
-    return { path, root, content: pem[kind], secret, ...owner, ...(secret && mode !== undefined && { mode }) };
+    return ownedFile({ path, root, content: pem[kind], secret }, ownership, reader);
   });
   if (first === undefined) throw new TypeError(`${server.type}: the options name no file`);
   return [first, ...rest];
+}
+
+async function ownershipFor<Options extends PairLayout & OwnerOptions>(
+  server: FileServer<Options>,
+  options: Options,
+  signal: AbortSignal,
+): Promise<Ownership> {
+  return await (server.ownership ?? ownershipOf)(options, signal);
 }
 
 async function isThere([first]: readonly Place[]): Promise<boolean> {

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { absolutePath } from "../base/targetPath.ts";
-import { ownerOptions, ownershipOf } from "../local/owner.ts";
+import { ownerOptions } from "../local/owner.ts";
 import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
+import { runningReader } from "../local/reader.ts";
 import { fileServer } from "./fileServer.ts";
-import { type PidFile, signalServer } from "./pidFile.ts";
+import { type PidFile, readPid, signalServer } from "./pidFile.ts";
 
 /**
  * Mosquitto loses a SIGHUP that arrives during a reload (it clears its flag afterwards), and a pair swapped in the
@@ -27,8 +28,13 @@ export const mosquitto = fileServer({
   description: "Writes the pair Mosquitto reads and reloads it by SIGHUP. Set `owner` to the user Mosquitto runs as.",
   options,
   control: ({ pidFile }) => {
-    const broker: PidFile = { path: pidFile, programs: ["mosquitto"] };
+    const programs = ["mosquitto"];
+    const broker: PidFile = { path: pidFile, programs };
     return {
+      async reader(signal) {
+        const pid = await readPid(pidFile, signal).catch(() => null);
+        return pid === null ? null : await runningReader({ programs, pid, dropsRootFirst: true }, signal);
+      },
       running: (signal) => signalServer(broker, 0, signal),
       // mosquitto(8): SIGHUP reloads the configuration and the certificates. Mosquitto 2.0 has no check of either.
       async reload(_secret, signal) {
@@ -38,5 +44,4 @@ export const mosquitto = fileServer({
       },
     };
   },
-  ownership: ownershipOf,
 });

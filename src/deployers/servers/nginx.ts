@@ -1,13 +1,16 @@
 import { z } from "zod";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath } from "../base/targetPath.ts";
+import { ownerOptions } from "../local/owner.ts";
 import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
+import { runningReader } from "../local/reader.ts";
 import { fileServer } from "./fileServer.ts";
 import { programControl, programName } from "./programControl.ts";
 
 const options = z
   .strictObject({
     ...layoutOptions({ certificate: "ssl_certificate", key: "ssl_certificate_key" }),
+    ...ownerOptions,
     binary: programName.default("nginx").describe("nginx program: a path, or a name looked up in PATH."),
     configFile: absolutePath.optional().describe("nginx's `-c`, when the running nginx was started with one."),
     prefix: z
@@ -29,11 +32,15 @@ export const nginx = fileServer({
       ...(prefix === undefined ? [] : ["-p", prefix]),
       ...(configFile === undefined ? [] : ["-c", configFile]),
     ];
-    return programControl({
-      binary,
-      test: [...instance, "-q", "-t"],
-      reload: [...instance, "-s", "reload"],
-      timeoutMs: timeout,
-    });
+    const words = [prefix, configFile].filter((word) => word !== undefined);
+    return {
+      ...programControl({
+        binary,
+        test: [...instance, "-q", "-t"],
+        reload: [...instance, "-s", "reload"],
+        timeoutMs: timeout,
+      }),
+      reader: (signal) => runningReader({ programs: ["nginx"], words }, signal),
+    };
   },
 });

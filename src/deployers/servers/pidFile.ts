@@ -31,7 +31,7 @@ export async function signalServer(
   }
 }
 
-async function readPid(path: string, signal: AbortSignal): Promise<number> {
+export async function readPid(path: string, signal: AbortSignal): Promise<number> {
   const text = await readFile(path, { encoding: "utf8", signal }).catch((error: NodeJS.ErrnoException) => {
     signal.throwIfAborted();
     if (error.code !== "ENOENT") throw fileError(error, `pid file ${path}`);

@@ -3,6 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath } from "../base/targetPath.ts";
 import { runCommand } from "../local/command.ts";
+import { ownerOptions } from "../local/owner.ts";
 import { fileServer } from "./fileServer.ts";
 import { programControl, programName } from "./programControl.ts";
 import type { ServerControl } from "./serverControl.ts";
@@ -15,6 +16,7 @@ const options = z.strictObject({
     "File that `smtpd_tls_chain_files` (Postfix 3.4 or later) names: key, certificate and chain. `{certificate}` " +
       "stands for the certificate's name.",
   ),
+  ...ownerOptions,
   binary: programName.default("postfix").describe("postfix program: a path, or a name looked up in PATH."),
   configDirectory: absolutePath
     .optional()

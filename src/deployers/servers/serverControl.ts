@@ -1,4 +1,5 @@
 import type { Secret } from "../../domain/secret.ts";
+import type { Reader } from "../local/attributes.ts";
 
 /** Checks and reloads a server. `secret`: the new private keys, which no message may show. */
 export interface ServerControl {
@@ -8,6 +9,8 @@ export interface ServerControl {
   running?(signal: AbortSignal): Promise<void>;
   /** The server's own check of the files that are now in place. Throws what it finds. Left out: it has no check. */
   judge?(secret: Secret, signal: AbortSignal): Promise<void>;
+  /** The user that reads the key when the server starts again; null: not known. Left out: always root. */
+  reader?(signal: AbortSignal): Promise<Reader | null>;
   /** Resolves when the server has read the files, if that can be known. */
   reload(secret: Secret, signal: AbortSignal): Promise<void>;
 }

@@ -9,7 +9,9 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
-import { checkWritable, withStagedPair } from "../local/pairFiles.ts";
+import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { runningReader } from "../local/reader.ts";
 
 /** The first line of renewd's files, so that it overwrites no other. */
 const MARK = "# Written by renewd";
@@ -28,6 +30,7 @@ const optionsSchema = z.strictObject({
       "YAML file for this certificate alone, written by renewd, in the directory that Traefik's file provider " +
         "watches (`providers.file.directory`). `{certificate}` as above.",
     ),
+  ...ownerOptions,
 });
 
 type TraefikOptions = z.infer<typeof optionsSchema>;
@@ -39,7 +42,8 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
-    async preflight(certificate, _leaf, _signal) {
+    async preflight(certificate, _leaf, signal) {
+      await ownershipOf(options, signal);
       await checkWritable([placeOf(options.file, certificate), placeOf(options.dynamicFile, certificate)]);
       await refuseForeign(placeOf(options.dynamicFile, certificate).path);
     },
@@ -59,10 +63,16 @@ async function deploy(options: TraefikOptions, { pair }: DeployRequest, signal: 
   const dynamic = placeOf(options.dynamicFile, pair.certificate);
   await refuseForeign(dynamic.path);
   const known = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
-  const bundle: FileToWrite = { ...placeOf(options.file, pair.certificate), content: pem.bundle, secret: true };
+  const bundle = ownedFile(
+    { ...placeOf(options.file, pair.certificate), content: pem.bundle, secret: true },
+    await ownershipOf(options, signal),
+    await runningReader({ programs: ["traefik"] }, signal),
+  );
   const yaml: FileToWrite = { ...dynamic, content: dynamicConfiguration(pair, known), secret: false, always: true };
-  await withStagedPair({ pair, files: [bundle, yaml] }, signal, (staged) => staged.swap());
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, file: bundle.path };
+  return await withStagedPair({ pair, files: [bundle, yaml] }, signal, async (staged) => {
+    await staged.swap();
+    return filesReceipt(pair, bundle.path, staged.notes);
+  });
 }
 
 /** A JSON string is a YAML string too. `{{` would be a Go template, but paths hold no braces. */

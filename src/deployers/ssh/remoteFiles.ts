@@ -3,7 +3,8 @@ import { posix } from "node:path";
 import type { Stats } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
-import { type FileToWrite, type StagedFiles, wantedAttributes } from "../local/atomicFiles.ts";
+import type { FileToWrite, StagedFiles } from "../local/atomicFiles.ts";
+import { wantedAttributes } from "../local/attributes.ts";
 import type { Sftp } from "./sftp.ts";
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
@@ -48,6 +49,8 @@ export async function stageRemoteFiles(
   const kept = undo.move();
   return {
     changed: staged.length > 0,
+    // SFTP shows no ACL.
+    notes: [],
     async swap() {
       await swapAll(sftp, staged);
       await sync();

@@ -2,19 +2,26 @@
 // here: the demo uses it too.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createRoot } from "../ca/pki.ts";
 import { freePort, onFreePorts } from "../freePort.ts";
+import type { SystemUser } from "../pairs/pairDirectory.ts";
 
 export interface HaproxyOptions {
   /** By file name without `.pem`: what HAProxy serves at its start. More may be deployed into the directory later. */
   readonly certificates?: Readonly<Record<string, { readonly certPem: string; readonly keyPem: string }>>;
   /** The bind names the crt-list `<directory>/.list`, which holds the certificates above, instead of the directory. */
   readonly crtList?: boolean;
+  /** Started by this user, who owns its directory. Left out: by the user of the tests. */
+  readonly user?: SystemUser;
+  /** Lines for its `global` section. */
+  readonly global?: string;
+  /** One process without a master. */
+  readonly alone?: boolean;
 }
 
 export interface Haproxy extends AsyncDisposable {
@@ -60,8 +67,15 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
       .join(""),
   );
   const source = options.crtList ? `crt-list ${list}` : `crt ${directory}`;
-  await writeFile(join(home, "haproxy.cfg"), configuration({ port, socket, userSocket, source }));
-  const child = spawn("haproxy", ["-W", "-f", join(home, "haproxy.cfg")], { stdio: ["ignore", "pipe", "pipe"] });
+  await writeFile(
+    join(home, "haproxy.cfg"),
+    configuration({ port, socket, userSocket, source, global: options.global }),
+  );
+  if (options.user !== undefined) await giveAll(home, options.user);
+  const child = spawn("haproxy", [options.alone ? "-db" : "-W", "-f", join(home, "haproxy.cfg")], {
+    stdio: ["ignore", "pipe", "pipe"],
+    ...options.user,
+  });
   const output = collect(child);
   const stop = async (): Promise<void> => {
     await end(child);
@@ -87,8 +101,22 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
   };
 }
 
-function configuration(at: { port: number; socket: string; userSocket: string; source: string }): string {
+async function giveAll(directory: string, { uid, gid }: SystemUser): Promise<void> {
+  await chown(directory, uid, gid);
+  for (const entry of await readdir(directory, { recursive: true })) await chown(join(directory, entry), uid, gid);
+}
+
+interface Configuration {
+  readonly port: number;
+  readonly socket: string;
+  readonly userSocket: string;
+  readonly source: string;
+  readonly global?: string | undefined;
+}
+
+function configuration(at: Configuration): string {
   return `global
+  ${at.global ?? ""}
   stats socket ${at.socket} mode 600 level admin
   stats socket ${at.userSocket} mode 600 level user
 defaults

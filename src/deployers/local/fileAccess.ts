@@ -1,0 +1,122 @@
+import { execFile } from "node:child_process";
+import type { Stats } from "node:fs";
+import { chmod, chown, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+import { type AskedAttributes, modeText, type WantedAttributes } from "./attributes.ts";
+
+const TOOL_TIMEOUT_MS = 5_000;
+const GROUP_BITS = 0o070;
+
+export interface NewFile {
+  /** As this process reaches it. It is still empty, with mode 0600. */
+  readonly at: string;
+  /** For people. */
+  readonly path: string;
+}
+
+export interface Access {
+  readonly asked: AskedAttributes;
+  readonly wanted: WantedAttributes;
+  /** The file whose ACL the new one takes over; null: none. */
+  readonly model: Model | null;
+}
+
+export interface Model {
+  /** As this process reaches it. */
+  readonly at: string;
+  readonly extendedAttributes: boolean;
+}
+
+/** What the new file does not have from the old one. */
+interface Loss {
+  readonly what: string;
+  /** The mode's group bits would now let somebody read who could not before. */
+  readonly widens: boolean;
+}
+
+/**
+ * Gives a new file its owner, group, ACL and mode, and never lets anybody read it who could not read the old one. Returns
+ * for people what was impossible to keep; null: nothing. Throws where an option asks for something impossible.
+ */
+export async function giveAccess(file: NewFile, { asked, wanted, model }: Access): Promise<string | null> {
+  const losses = [
+    ...(await takeOwnership(file.at, { asked, wanted, own: await stat(file.at) })),
+    ...(model === null ? [] : await carryOver(model, file.at)),
+  ];
+  const narrow = asked.mode === undefined && losses.some(({ widens }) => widens);
+  await chmod(file.at, narrow ? wanted.mode & ~GROUP_BITS : wanted.mode);
+  if (losses.length === 0) return null;
+  const { uid, gid, mode } = await stat(file.at);
+  const what = losses.map((loss) => loss.what).join(" and ");
+  return `${file.path}: ${what} could not be kept; it belongs to ${uid}:${gid} with mode ${modeText(mode)}`;
+}
+
+/** Only root may give a file to another user. Others may give it to a group that they belong to. */
+async function takeOwnership(
+  at: string,
+  { asked, wanted, own }: { readonly asked: AskedAttributes; readonly wanted: WantedAttributes; readonly own: Stats },
+): Promise<Loss[]> {
+  const uid = wanted.uid ?? own.uid;
+  const gid = wanted.gid ?? own.gid;
+  if (uid === own.uid && gid === own.gid) return [];
+  const refused = await attempt(chown(at, uid, gid));
+  if (refused === null) return [];
+  // Unasked, keeping the owner is a courtesy; asked, it is a promise.
+  if (asked.uid !== undefined) throw refused;
+  const groupRefused = gid === own.gid ? null : await attempt(chown(at, own.uid, gid));
+  if (groupRefused !== null && asked.gid !== undefined) throw groupRefused;
+  const owner = uid === own.uid ? [] : [{ what: `owner ${uid}`, widens: false }];
+  return groupRefused === null ? owner : [...owner, { what: `group ${gid}`, widens: true }];
+}
+
+/** null: it worked. */
+async function attempt(work: Promise<void>): Promise<unknown> {
+  return await work.then(
+    () => null,
+    (error: unknown) => error,
+  );
+}
+
+/**
+ * Node knows neither ACLs nor extended attributes: GNU's cp copies both, and its ls marks a file with an ACL. With an ACL
+ * the mode's group bits are a mask for others, so a group that the ACL keeps out would read a file without the ACL. Where
+ * no such cp is installed nobody can say whether there is an ACL, so the group's bits go too.
+ */
+async function carryOver({ at, extendedAttributes }: Model, to: string): Promise<Loss[]> {
+  if (process.platform !== "linux") return [];
+  const copy = (preserve: string): Promise<string | null> =>
+    run("cp", ["--attributes-only", `--preserve=${preserve}`, "--", outside(at), outside(to)]);
+  const all = extendedAttributes ? await copy("mode,xattr") : null;
+  const copied = all ?? (await copy("mode"));
+  const attributes = extendedAttributes && all === null && copied !== null;
+  return [
+    ...(attributes ? [{ what: "extended attributes", widens: false }] : []),
+    ...((await aclIsKept(at, to, copied !== null)) ? [] : [{ what: "its ACL (GNU cp is needed)", widens: true }]),
+  ];
+}
+
+async function aclIsKept(at: string, to: string, copied: boolean): Promise<boolean> {
+  // The mask of an ACL is zero then: it gives nobody anything.
+  if (((await stat(at)).mode & GROUP_BITS) === 0) return true;
+  return copied && (await hasAcl(at)) === (await hasAcl(to));
+}
+
+/** null: `ls` does not run. One that is not GNU's may not show it. */
+export async function hasAcl(at: string): Promise<boolean | null> {
+  const line = await run("ls", ["-dln", "--", outside(at)]);
+  return line === null ? null : line.charAt(10) === "+";
+}
+
+/** A child process has other descriptors, so it needs the path through those of this process. */
+function outside(at: string): string {
+  return at.replace(/^\/proc\/self\//, `/proc/${process.pid}/`);
+}
+
+/** What it printed; null: it failed. */
+async function run(program: string, args: readonly string[]): Promise<string | null> {
+  const options = { timeout: TOOL_TIMEOUT_MS, env: { PATH: process.env.PATH, LC_ALL: "C" } };
+  return await promisify(execFile)(program, args, options).then(
+    ({ stdout }) => stdout,
+    () => null,
+  );
+}

@@ -1,0 +1,195 @@
+// Who may read a key after a renewal, asked of the kernel: each reader is a process of that user.
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { certbot } from "../../../src/deployers/files/certbot.ts";
+import { files } from "../../../src/deployers/files/files.ts";
+import type { DeployReceipt } from "../../../src/domain/deployment.ts";
+import type { IssuedCertificate } from "../../../src/domain/version.ts";
+import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import type { SystemUser } from "../../support/pairs/pairDirectory.ts";
+import { dependencies } from "../../support/pairs/targetSecrets.ts";
+import { systemUser } from "../../support/system/systemUser.ts";
+
+const NEVER = new AbortController().signal;
+const run = promisify(execFile);
+
+describe("who may read a key", () => {
+  let root: string;
+  let issuer: PairIssuer;
+  let service: SystemUser;
+  let web: SystemUser;
+  beforeAll(async () => {
+    issuer = await createPairIssuer();
+    [service, web] = [await systemUser("games"), await systemUser("www-data")];
+  });
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), "renewd-access-"));
+    await chmod(root, 0o755);
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  const issue = (generation: number): Promise<IssuedCertificate> => issuer.issue({ certificate: "www", generation });
+  const deploy = async (options: Record<string, unknown>, generation = 1): Promise<DeployReceipt> => {
+    const deployer = files.create(files.options.parse({ directory: root, ...options }), dependencies("disk"));
+    return await deployer.deploy({ pair: await issue(generation), previous: null }, NEVER);
+  };
+  const reads = (user: SystemUser, path: string): Promise<boolean> =>
+    run("cat", [path], { uid: user.uid, gid: user.gid }).then(
+      () => true,
+      () => false,
+    );
+  const access = async (path: string): Promise<string> => {
+    const { uid, gid, mode } = await stat(path);
+    return `${uid}:${gid} ${(mode & 0o7777).toString(8)}`;
+  };
+  const writeKey = async (path: string, user: SystemUser, mode: number): Promise<void> => {
+    await writeFile(path, (await issue(99)).privateKey.reveal());
+    await chown(path, user.uid, user.gid);
+    await chmod(path, mode);
+  };
+  /** As in issue 10, line 16: the mode says 0640, but the ACL keeps the group out and lets `games` in. */
+  const writeKeyWithAcl = async (path: string): Promise<void> => {
+    await writeKey(path, { uid: 0, gid: web.gid }, 0o600);
+    await run("setfacl", ["-m", "u:games:r,g::---", path]);
+    expect(await access(path)).toBe(`0:${web.gid} 640`);
+    expect([await reads(service, path), await reads(web, path)]).toEqual([true, false]);
+  };
+  /** PATH with these programs only. */
+  const onlyPrograms = async (...names: string[]): Promise<void> => {
+    const directory = join(root, "bin");
+    await mkdir(directory);
+    for (const name of names) await symlink(`/bin/${name}`, join(directory, name));
+    vi.stubEnv("PATH", directory);
+    onTestFinished(() => void vi.unstubAllEnvs());
+  };
+
+  it("stays with the ACL: the service still reads the renewed key, and the group still does not", async () => {
+    const key = join(root, "k.pem");
+    await writeKeyWithAcl(key);
+    const before = (await run("getfacl", ["-cn", "--absolute-names", key])).stdout;
+    expect(await deploy({ privkey: "k.pem" })).not.toHaveProperty("note");
+    expect([await reads(service, key), await reads(web, key)]).toEqual([true, false]);
+    expect((await run("getfacl", ["-cn", "--absolute-names", key])).stdout).toBe(before);
+  });
+
+  it("is never wider where the ACL cannot be carried over, and the receipt says so", async () => {
+    const key = join(root, "k.pem");
+    await writeKeyWithAcl(key);
+    await onlyPrograms("ls");
+    const receipt = await deploy({ privkey: "k.pem" });
+    expect(receipt.note).toMatch(
+      /k\.pem: its ACL \(GNU cp is needed\) could not be kept; it belongs to 0:33 with mode 0600/,
+    );
+    vi.unstubAllEnvs();
+    expect([await reads(service, key), await reads(web, key)]).toEqual([false, false]);
+  });
+
+  it("follows the mode that an option asks for, where the ACL cannot be carried over", async () => {
+    await writeKey(join(root, "k.pem"), { uid: 0, gid: web.gid }, 0o600);
+    await onlyPrograms("ls");
+    await deploy({ privkey: "k.pem", mode: "0640" });
+    expect(await access(join(root, "k.pem"))).toBe(`0:${web.gid} 640`);
+  });
+
+  it("keeps the extended attributes of every file", async () => {
+    for (const name of ["k.pem", "f.pem"]) {
+      await writeFile(join(root, name), "old", { mode: 0o600 });
+      await run("setfattr", ["-n", "user.owner", "-v", "team web", join(root, name)]);
+    }
+    await deploy({ privkey: "k.pem", fullchain: "f.pem" });
+    for (const name of ["k.pem", "f.pem"]) {
+      const { stdout } = await run("getfattr", ["--absolute-names", "-d", join(root, name)]);
+      expect(stdout).toContain('user.owner="team web"');
+    }
+  });
+
+  it("goes with certbot's key from one number to the next", async () => {
+    const options = certbot.options.parse({ directory: root });
+    const deployer = certbot.create(options, dependencies("disk"));
+    await mkdir(join(root, "archive"));
+    await deployer.deploy({ pair: await issue(1), previous: null }, NEVER);
+    const key = (number: number): string => join(root, `archive/www/privkey${number}.pem`);
+    await run("chgrp", ["www-data", key(1)]);
+    await run("setfacl", ["-m", "u:games:r,g::---", key(1)]);
+    await deployer.deploy({ pair: await issue(2), previous: null }, NEVER);
+    expect(await readFile(key(2), "utf8")).not.toBe(await readFile(key(1), "utf8"));
+    expect([await reads(service, key(2)), await reads(web, key(2))]).toEqual([true, false]);
+  });
+
+  it("comes for a new key from the keys beside it", async () => {
+    await writeKey(join(root, "a.pem"), web, 0o440);
+    await writeKey(join(root, "b.pem"), web, 0o440);
+    // Neither a certificate nor another kind of file says who reads keys.
+    await writeFile(join(root, "c.pem"), (await issue(98)).leafPem);
+    await writeFile(join(root, "notes.txt"), "PRIVATE KEY-----");
+    await deploy({ privkey: "k.pem" });
+    expect(await access(join(root, "k.pem"))).toBe(`${web.uid}:${web.gid} 440`);
+  });
+
+  it("comes for a new key with the ACL of the key beside it", async () => {
+    await writeKeyWithAcl(join(root, "a.pem"));
+    await deploy({ privkey: "k.pem" });
+    const key = join(root, "k.pem");
+    expect([await reads(service, key), await reads(web, key)]).toEqual([true, false]);
+  });
+
+  it("comes for a new key from the same file in the directories of other certificates", async () => {
+    await mkdir(join(root, "api"));
+    await writeKey(join(root, "api/privkey.pem"), web, 0o400);
+    await deploy({ privkey: "{certificate}/privkey.pem" });
+    expect(await access(join(root, "www/privkey.pem"))).toBe(`${web.uid}:${web.gid} 400`);
+  });
+
+  it("is renewd's user alone for a new key when the keys beside it disagree", async () => {
+    await writeKey(join(root, "a.pem"), web, 0o440);
+    await writeKey(join(root, "b.pem"), service, 0o440);
+    await deploy({ privkey: "k.pem" });
+    expect(await access(join(root, "k.pem"))).toBe("0:0 600");
+  });
+
+  it.each([
+    ["the group that may enter the directory", 0o750, "640"],
+    ["nobody else where only its owner enters the directory", 0o700, "600"],
+  ])("is for the first key %s", async (_who, mode, expected) => {
+    await chown(root, 0, web.gid);
+    await chmod(root, mode);
+    await deploy({ privkey: "k.pem", fullchain: "f.pem" });
+    expect(await access(join(root, "k.pem"))).toBe(`0:${web.gid} ${expected}`);
+  });
+
+  it("takes nothing from a directory that everybody may write to", async () => {
+    await chown(root, service.uid, service.gid);
+    await chmod(root, 0o1777);
+    await deploy({ privkey: "k.pem" });
+    expect(await access(join(root, "k.pem"))).toBe("0:0 600");
+  });
+
+  it("is the group when only `group` is given", async () => {
+    await deploy({ privkey: "k.pem", group: "www-data" });
+    expect(await access(join(root, "k.pem"))).toBe(`0:${web.gid} 640`);
+  });
+
+  it("never widens where renewd's user may not keep the group", async () => {
+    await chown(root, service.uid, service.gid);
+    const key = join(root, "k.pem");
+    await writeKey(key, { uid: service.uid, gid: web.gid }, 0o640);
+    const { privateKey, ...pair } = await issue(1);
+    const task = { kind: "files", options: { directory: root, privkey: "k.pem" } };
+    const child = spawn(process.execPath, [fileURLToPath(new URL("./deployOnce.ts", import.meta.url))], {
+      stdio: ["pipe", "pipe", "inherit"],
+      uid: service.uid,
+      gid: service.gid,
+    });
+    child.stdin.end(JSON.stringify({ ...task, pair: { ...pair, keyPem: privateKey.reveal() } }));
+    const [said] = await Promise.all([text(child.stdout), once(child, "exit")]);
+    expect(JSON.parse(said).note).toContain(`group ${web.gid} could not be kept`);
+    expect(await access(key)).toBe(`${service.uid}:${service.gid} 600`);
+  });
+});
