@@ -1,8 +1,7 @@
-import { execFile } from "node:child_process";
 import type { Stats } from "node:fs";
 import { chmod, chown, stat } from "node:fs/promises";
-import { promisify } from "node:util";
 import { type AskedAttributes, modeText, type WantedAttributes } from "./attributes.ts";
+import { runCommand } from "./command.ts";
 
 const TOOL_TIMEOUT_MS = 5_000;
 const GROUP_BITS = 0o070;
@@ -112,11 +111,8 @@ function outside(at: string): string {
   return at.replace(/^\/proc\/self\//, `/proc/${process.pid}/`);
 }
 
-/** What it printed; null: it failed. */
+/** What it printed; null: it failed. The swap is near: it ends soon by its own time limit and not by a cancellation. */
 async function run(program: string, args: readonly string[]): Promise<string | null> {
-  const options = { timeout: TOOL_TIMEOUT_MS, env: { PATH: process.env.PATH, LC_ALL: "C" } };
-  return await promisify(execFile)(program, args, options).then(
-    ({ stdout }) => stdout,
-    () => null,
-  );
+  const command = { argv: [program, ...args], timeoutMs: TOOL_TIMEOUT_MS, env: { LC_ALL: "C" } };
+  return await runCommand(command, new AbortController().signal).catch(() => null);
 }
