@@ -100,11 +100,22 @@ export function holdsUntil(certificate: Certificate, { previous }: Facts): numbe
   );
 }
 
+/**
+ * From when on waiting for a deployer would delay the next pair. A pair that no target has yet serves nobody: a second
+ * one would wait for the same deployers and waste an order. So it keeps its place until it is about to expire itself.
+ */
+function nextPairAt({ generation }: Renewal, { targets, policy }: Certificate, facts: Facts): number {
+  if (facts.version === null) return Number.POSITIVE_INFINITY;
+  const { dueAt, emergencyAt } = renewalWindow(facts.version.leaf, policy);
+  const isInUse = facts.deployments.some((row) => targets.includes(row.target) && row.deployedGeneration >= generation);
+  return isInUse ? dueAt : emergencyAt;
+}
+
 /** Wave after wave: the first that is not done decides what comes next. */
 function advanceWaves(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
   const waves = wavesFor(renewal, certificate, facts);
   const isSafe = now < holdsUntil(certificate, facts);
-  const isDueAgain = facts.version !== null && now >= renewalWindow(facts.version.leaf, certificate.policy).dueAt;
+  const isDueAgain = now >= nextPairAt(renewal, certificate, facts);
   const failed: Failure[] = [];
   let unattended: Action | null = null;
   for (const wave of waves) {
@@ -183,10 +194,22 @@ function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: numb
 
 /** Nobody claims the offered work, or the rest backs off: a target is down or asked to wait. */
 function isWaitingInVain(action: Action, wave: StagedWave, facts: Facts, now: number): boolean {
-  if (action.kind !== "wait") return isUnattended(action, facts, now);
+  // A deployer that has just served another target is busy, not absent.
+  const servedAt = Math.max(0, ...facts.deployments.map(({ deployedAt }) => deployedAt ?? 0));
+  if (action.kind !== "wait") return isUnattended(action, facts, now) && now >= servedAt + UNATTENDED_MS;
   return facts.deployments.every(
     ({ target, leaseUntil }) => !wave.targets.includes(target) || leaseUntil === null || leaseUntil <= now,
   );
+}
+
+/** The facts for a deployer that asks for the target's work: it is here, however late, so the target is not unattended. */
+export function askedBy(target: string, facts: Facts, now: number): Facts {
+  const isOffered = (row: Deployment): boolean =>
+    row.target === target && row.nextAttemptAt !== null && row.nextAttemptAt <= now;
+  return {
+    ...facts,
+    deployments: facts.deployments.map((row) => (isOffered(row) ? { ...row, nextAttemptAt: now } : row)),
+  };
 }
 
 /** All due deployments have been offered for a while, and nobody claimed one. */

@@ -6,7 +6,7 @@ import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
-import { advance } from "../rules/advance.ts";
+import { advance, askedBy } from "../rules/advance.ts";
 import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
@@ -55,7 +55,9 @@ export async function deploy(context: Context, renewalId: string, target: string
 }
 
 async function isNext(context: Context, renewal: Renewal, target: string): Promise<boolean> {
-  const action = advance(renewal, await loadFacts(context, context.store, renewal), context.clock.now());
+  const facts = await loadFacts(context, context.store, renewal);
+  const now = context.clock.now();
+  const action = advance(renewal, askedBy(target, facts, now), now);
   return action.kind === "deploy" && action.targets.includes(target);
 }
 

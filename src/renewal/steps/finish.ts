@@ -81,7 +81,9 @@ async function recordFailed(
   const failures = (record?.failures ?? 0) + 1;
   const { class: errorClass, action } = ERRORS[ending.code];
   const needsPerson = errorClass === "configuration" || errorClass === "caa";
-  const delayMs = needsPerson ? delayOf(LADDERS_MS.person, failures) : backoffMs(failures, context.settings);
+  // An absent deployer is no reason to delay the next pair, which the other targets need by now.
+  const step = ending.code === "deploy.unattended" ? 1 : failures;
+  const delayMs = needsPerson ? delayOf(LADDERS_MS.person, failures) : backoffMs(step, context.settings);
   const latest = await tx.versions.latest(renewal.certificate);
   const expired = latest !== null && latest.leaf.notAfter <= now;
   const attemptAt = Math.min(now + Math.min(delayMs, maxBackoffMs(latest, now)), whileKept(facts, now));

@@ -2,7 +2,7 @@ import type { Deployment } from "../../domain/deployment.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
-import { type Action, advance, type Facts } from "../rules/advance.ts";
+import { type Action, advance, askedBy, type Facts } from "../rules/advance.ts";
 import { loadFacts } from "./reconcile.ts";
 
 export interface MyClaim {
@@ -24,5 +24,5 @@ export async function nextActionIgnoringMyClaim(
   if (deployment === null) return { facts, action: advance({ ...renewal, ...withoutClaim(renewal) }, facts, now) };
   const unclaimed = { ...deployment, ...withoutClaim(deployment) };
   const deployments = facts.deployments.map((row) => (row.target === deployment.target ? unclaimed : row));
-  return { facts, action: advance(renewal, { ...facts, deployments }, now) };
+  return { facts, action: advance(renewal, askedBy(deployment.target, { ...facts, deployments }, now), now) };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Certificate } from "../../../src/domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../../src/domain/deployment.ts";
 import type { Renewal } from "../../../src/domain/renewal.ts";
-import { type Action, advance, type Facts } from "../../../src/renewal/rules/advance.ts";
+import { type Action, advance, askedBy, type Facts } from "../../../src/renewal/rules/advance.ts";
 import { certificate, DAY_MS, deployment, endpointStatus, NOW, renewal, version } from "../../support/model/facts.ts";
 
 const endpointOf = (target: string) => ({ host: target, port: 443, sni: "www.example.org", target });
@@ -46,6 +46,8 @@ interface Given {
   readonly deployments: readonly Deployment[];
   readonly endpoints?: readonly EndpointStatus[];
   readonly now?: number;
+  /** A deployer of this target asks. */
+  readonly asked?: string;
 }
 
 function next({
@@ -55,6 +57,7 @@ function next({
   deployments,
   endpoints = [],
   now = NOW,
+  asked,
 }: Given): Action {
   const all: Facts = {
     certificate: wanted,
@@ -67,7 +70,7 @@ function next({
     crashesMax: 5,
     ...facts,
   };
-  return advance(renewal({ generation: 2, ...patch }), all, now);
+  return advance(renewal({ generation: 2, ...patch }), asked === undefined ? all : askedBy(asked, all, now), now);
 }
 
 const UNTOUCHED = [behind("a"), behind("b")];
@@ -286,6 +289,44 @@ describe("a target that no deployer serves", () => {
     const others = ["a", "b", "any"].map((target) => proved(target, emergencyAt));
     const reached = { ...given, deployments: [behind("canary", since(NOW)), on2("a"), on2("b")], endpoints: others };
     expect(next({ ...reached, now: emergencyAt })).toEqual({ kind: "deploy", targets: ["canary"] });
+  });
+
+  it.each(["hold", "fail"] as const)(
+    "keeps a pair that no target has until it is about to expire (%s)",
+    (onWaveFailure) => {
+      const certificate = { ...STAGED, onWaveFailure };
+      const given = {
+        certificate,
+        deployments: [behind("canary", since(NOW)), ...UNTOUCHED],
+        facts: { previous: null },
+      };
+      const offered = { kind: "deploy", targets: ["canary"] };
+      for (const now of [dueAgainAt - 1, dueAgainAt, emergencyAt - 1]) expect(next({ ...given, now })).toEqual(offered);
+      expect(next({ ...given, now: emergencyAt })).toMatchObject({ code: "deploy.unattended" });
+    },
+  );
+
+  it("is given time while a deployer is at work on the certificate's other targets", () => {
+    const given = { certificate: { ...STAGED, waves: [], onWaveFailure: "fail" as const }, now: dueAgainAt };
+    const deployments = (servedAt: number) => [behind("canary", since(NOW)), on2("a", servedAt), on2("b")];
+    const endpoints = ["a", "b", "any"].map((target) => proved(target, dueAgainAt));
+    const offered = { kind: "deploy", targets: ["canary"] };
+    expect(next({ ...given, deployments: deployments(dueAgainAt - 14_999), endpoints })).toEqual(offered);
+    expect(next({ ...given, deployments: deployments(dueAgainAt - 15_000), endpoints })).toMatchObject({
+      kind: "fail",
+    });
+  });
+
+  it("is served at once by a deployer that comes late, before the others are proved", () => {
+    const given = {
+      deployments: [on2("canary"), on2("a"), behind("b", since(NOW - 60_000))],
+      endpoints: [proved("canary")],
+    };
+    expect(next(given)).toMatchObject({ kind: "verify" });
+    expect(next({ ...given, asked: "b" })).toEqual({ kind: "deploy", targets: ["b"] });
+    expect(next({ ...given, asked: "a" })).toMatchObject({ kind: "verify" });
+    const backingOff = { ...given, deployments: [on2("canary"), on2("a"), behind("b", since(NOW + 1))] };
+    expect(next({ ...backingOff, asked: "b" })).toMatchObject({ kind: "verify" });
   });
 
   it("fails the renewal in the end, so that the next pair can come", () => {

@@ -21,6 +21,7 @@ export class ModelCa {
   /** Orders opened although the same renewal had already made one durable. */
   needlessOrders = 0;
   issuedTwice = false;
+  lifetimeMs = 90 * DAY_MS;
   readonly #now: () => number;
   readonly #random: Random;
   readonly #orders = new Map<string, ModelOrder>();
@@ -33,6 +34,11 @@ export class ModelCa {
     this.#now = now;
     this.#random = random;
     this.#activeRenewal = activeRenewal;
+  }
+
+  /** Orders opened until now. */
+  get orders(): number {
+    return this.#orders.size;
   }
 
   issuer(crash: Crash): Issuer {
@@ -89,7 +95,7 @@ export class ModelCa {
       fingerprint,
       identifiers,
       notBefore,
-      notAfter: notBefore + 90 * DAY_MS,
+      notAfter: notBefore + this.lifetimeMs,
       keyType: "ecdsa-p256",
       issuerName: "Model CA",
     };

@@ -47,6 +47,11 @@ export class Workbench implements AsyncDisposable {
   readonly channels = new Map<string, Channel>();
   readonly jobs: Job[] = [];
   readonly targets = new Map(TARGETS.map((name) => [name, new ModelTarget(seeded(1))]));
+  readonly ca = new ModelCa(
+    () => this.now,
+    seeded(1),
+    async () => "any",
+  );
   readonly store: Store;
   readonly context: Context;
   readonly #end: () => PromiseLike<void>;
@@ -127,7 +132,6 @@ export class Workbench implements AsyncDisposable {
     };
     const clock = { now: () => this.now, monotonic: () => this.now, sleep };
     const target = (name: string): ModelTarget => this.target(name);
-    const ca = new ModelCa(clock.now, seeded(1), async () => "any");
     return {
       store: this.store,
       queue: { enqueue: async (jobs) => void this.jobs.push(...jobs) },
@@ -142,7 +146,7 @@ export class Workbench implements AsyncDisposable {
       services: {
         certificates: () => this.certificates,
         certificate: (name) => this.certificates.find((each) => each.name === name) ?? null,
-        issuer: () => ca.issuer(new Crash(null)),
+        issuer: () => this.ca.issuer(new Crash(null)),
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(new Crash(null)),
