@@ -8,6 +8,8 @@ import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { isNewer, isUnconfirmed, type Live, type NewerLive, type RestoredFacts } from "../rules/restored.ts";
 
+/** Connections to one address at the same time. */
+const PARALLEL_MAX = 4;
 /**
  * A target may already hold a generation that was issued after the backup, and then refuses all generations up to it.
  * One per minute is more than any certificate is renewed, so a second restore of the same backup is above the first one
@@ -127,10 +129,13 @@ async function probeEndpoints(
   signal: AbortSignal,
 ): Promise<Live> {
   const known = new Set((await context.store.versions.list(certificate.name)).map(({ leaf }) => leaf.fingerprint));
+  const isNewerLive = (observation: Observation): boolean => isNewer(observation, version, known);
   const seen = (
-    await Promise.all(certificate.endpoints.map((endpoint) => probeEndpoint(context, endpoint, version, signal)))
+    await Promise.all(
+      certificate.endpoints.map((endpoint) => probeEndpoint(context, { endpoint, version, isNewerLive }, signal)),
+    )
   ).flat();
-  const newer = seen.find(({ observation }) => isNewer(observation, version, known));
+  const newer = seen.find(({ observation }) => isNewerLive(observation));
   return {
     answered: seen.filter(({ observation }) => observation.served !== null).length,
     newer:
@@ -144,13 +149,38 @@ async function probeEndpoints(
   };
 }
 
+interface RestoreProbe {
+  readonly endpoint: Endpoint;
+  readonly address: string;
+  readonly version: Version;
+  readonly isNewerLive: (observation: Observation) => boolean;
+}
+
+/** As many connections as proof takes: of several servers at one address only some may serve something newer. */
+async function probeAddress(
+  { probe, settings }: Context,
+  { endpoint, address, version, isNewerLive }: RestoreProbe,
+  signal: AbortSignal,
+): Promise<Observation> {
+  let observation = await probe.observe(endpoint, address, version, signal);
+  let left = settings.proof.connections - 1;
+  while (left > 0 && observation.served !== null && !isNewerLive(observation)) {
+    const size = Math.min(PARALLEL_MAX, left);
+    left -= size;
+    const group = await Promise.all(
+      Array.from({ length: size }, () => probe.observe(endpoint, address, version, signal)),
+    );
+    observation = group.find(isNewerLive) ?? observation;
+  }
+  return observation;
+}
+
 async function probeEndpoint(
-  { probe }: Context,
-  endpoint: Endpoint,
-  version: Version,
+  context: Context,
+  { endpoint, ...aim }: Omit<RestoreProbe, "address">,
   signal: AbortSignal,
 ): Promise<{ endpoint: Endpoint; observation: Observation }[]> {
-  const addresses = await probe.addresses(endpoint, signal).catch(() => {
+  const addresses = await context.probe.addresses(endpoint, signal).catch(() => {
     // A name that does not resolve does not answer either.
     signal.throwIfAborted();
     return [];
@@ -159,7 +189,7 @@ async function probeEndpoint(
   return Promise.all(
     addresses.map(async (address) => ({
       endpoint,
-      observation: await probe.observe(endpoint, address, version, signal),
+      observation: await probeAddress(context, { endpoint, address, ...aim }, signal),
     })),
   );
 }

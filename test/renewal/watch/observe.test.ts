@@ -128,3 +128,31 @@ describe("observing a proved address", () => {
     expect(await good()).toBe(before + 6);
   });
 });
+
+describe("a restored certificate", () => {
+  it("is not trusted because of a lucky handshake: 1 of 8 connections serves something newer", async () => {
+    await renew();
+    await bench.store.certificates.update("www", {
+      ...{ restoredAt: bench.now, generationFloor: 1_000, nextCheckAt: bench.now },
+    });
+    const { leaf } = (await bench.store.versions.latest("www")) ?? expect.unreachable();
+    const served = {
+      ...{ serial: "0B", subjectAltNames: ["www.example.org"], issuer: leaf.issuerName, chain: [] },
+      notAfter: leaf.notAfter,
+    };
+    const observe: Probe["observe"] = async ({ port, sni }, address) => {
+      connections += 1;
+      const isNewer = connections % 8 === 7;
+      return {
+        ...{ address, port, sni, at: bench.now, durationMs: 1 },
+        served: isNewer
+          ? { ...served, fingerprint: "dd".repeat(32), notBefore: leaf.notBefore + 1_000 }
+          : { ...served, fingerprint: leaf.fingerprint, notBefore: leaf.notBefore },
+        problem: isNewer ? { code: "verify.stale", message: "serves serial 0B" } : null,
+      };
+    };
+    connections = 0;
+    await planDue({ ...context, probe: { ...context.probe, observe } }, NO_SIGNAL);
+    expect(await bench.renewal("www")).toMatchObject({ reason: "restored", generation: 1_001 });
+  });
+});
