@@ -17,6 +17,7 @@ import { deploy } from "../../src/renewal/steps/deploy.ts";
 import { issue } from "../../src/renewal/steps/issue.ts";
 import { sweep } from "../../src/renewal/steps/sweep.ts";
 import { verify } from "../../src/renewal/steps/verify.ts";
+import { inspectDue } from "../../src/renewal/watch/inspect.ts";
 import { observeDue } from "../../src/renewal/watch/observe.ts";
 import { Crash, crashing } from "../support/model/crashing.ts";
 import { certificate, DAY_MS } from "../support/model/facts.ts";
@@ -216,8 +217,7 @@ class World {
       if (event === "flush") this.jobs = [];
       if (event === "person") await decideSomething(context, this.random, this.certificate.name);
       if (event === "look") await this.look(context);
-      if (event === "stranger")
-        this.random.pick([...this.targets.values()] as [ModelTarget, ...ModelTarget[]]).fingerprint = STRANGER;
+      if (event === "stranger") this.overwrite();
       if (event === "weather") changeWeather(this.ca, this.targets.values(), this.random);
       if (event === "job") {
         // Two workers at once, each with any job: late, doubled and out of order.
@@ -238,10 +238,20 @@ class World {
     if (!(thrown instanceof Error && thrown.message.includes(Crash.MESSAGE))) this.bugs.push(thrown);
   }
 
-  /** Verifiers look at what is served now, whenever they looked last. */
+  /** A stranger writes over what a target serves, what it would serve after a restart, or both. */
+  overwrite(): void {
+    const target = this.random.pick([...this.targets.values()] as [ModelTarget, ...ModelTarget[]]);
+    const what = this.random.pick(["memory", "file", "both"]);
+    if (what !== "file") target.fingerprint = STRANGER;
+    if (what !== "memory") target.file.fingerprint = STRANGER;
+  }
+
+  /** Verifiers observe endpoints, and deployers inspect targets, whenever they did so last. */
   async look(context: Context): Promise<void> {
     await store.certificates.update(this.certificate.name, { nextObservationAt: this.now });
     await observeDue(context, NO_SIGNAL);
+    await store.deployments.inspectBy(this.certificate.name, this.now);
+    await inspectDue(context, [], NO_SIGNAL);
   }
 
   /** Good weather, no more crashes: everything must come to an end by itself. */
@@ -338,7 +348,8 @@ export function modelTests({ on, open, runs, firstSeed = 1 }: ModelBench): void 
         await world.settle();
         await world.invariants();
         const version = await store.versions.latest(world.certificate.name);
-        for (const target of world.targets.values()) expect(target.fingerprint).toBe(version?.leaf.fingerprint);
+        for (const target of world.targets.values())
+          expect([target.fingerprint, target.file.fingerprint]).toEqual(Array(2).fill(version?.leaf.fingerprint));
         expect(version?.leaf.identifiers, "a change is never forgotten").toEqual(world.certificate.identifiers);
         expect(version?.verifiedAt, "only handshakes make it succeed").not.toBeNull();
         const ended = await store.renewals.list({ certificate: world.certificate.name, limit: 100 });
