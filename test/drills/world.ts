@@ -118,7 +118,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   await system.configure({
     targets: targetsOf(places),
     certificates: certificatesOf(sites),
-    sections: { retry: RETRY, ...store },
+    // Old workers of a reloading server answer for up to 1.5 s.
+    sections: { retry: RETRY, verification: { connections: 20, spread: "2s" }, ...store },
   });
   const ledger = new Ledger(new Map(sites.map(({ certificate, sni }) => [sni, certificate])));
   system.ca.intercept = ledger.intercept;

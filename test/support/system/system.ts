@@ -158,7 +158,7 @@ function baseConfig(pebble: Pebble, ca: AcmeProxy, redis: RedisServer, dataDir: 
     http01: { host: "127.0.0.1", port: pebble.httpPort },
     planner: { tick: "1s", sweep: "500ms" },
     // Fewer than by default: only the tests about proof need to find a rare old pair.
-    verification: { connections: 10, spread: "1s" },
+    verification: { connections: 5, spread: "500ms" },
     retry: { backoff: ["500ms", "1s", "2s"] },
     issuers: {
       ca: { directory: ca.directory, trust: "ca.pem", contact: ["ops@example.org"], termsOfServiceAgreed: true },
