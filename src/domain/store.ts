@@ -213,7 +213,7 @@ export interface ObservationStore {
 }
 
 export interface RenewalInfoStore {
-  /** Starts to poll for a new version, at once; what was known about the version before is forgotten. */
+  /** Starts to poll for a new version, at once; only `overdueInRow` and `orderedAt` outlive the version before. */
   watch(certificate: string, generation: number, now: number): Promise<void>;
   get(certificate: string): Promise<RenewalInfoRecord | null>;
   list(): Promise<RenewalInfoRecord[]>;

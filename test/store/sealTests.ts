@@ -203,6 +203,8 @@ export function sealTests(bench: () => StoreBench): void {
     await backend.run("drop index deployments_next_inspection_at");
     for (const column of ["next_inspection_at", "inspection_problem"])
       await backend.run(`alter table deployments drop column ${column}`);
+    for (const column of ["overdue_in_row", "ordered_at"])
+      await backend.run(`alter table renewal_infos drop column ${column}`);
     await backend.run("delete from kysely_migration where name >= '0014-sealed-rows'");
 
     const upgraded = await another();

@@ -2,11 +2,12 @@ import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Issuer } from "../../domain/issuer.ts";
 import type { RenewalInfo, RenewalInfoRecord } from "../../domain/renewalInfo.ts";
+import type { Store } from "../../domain/store.ts";
 import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
-import { chooseInstant } from "../rules/suggestion.ts";
+import { chooseInstant, countOverdue, isDistrusted, windowFault } from "../rules/suggestion.ts";
 import { askPlanner, attemptWrite } from "./unplannable.ts";
 
 /** Planning waits for a poll round, so a round is short; the rest is due at the next tick. */
@@ -90,7 +91,11 @@ async function pollOne(
   try {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]);
     const info = await issuer.renewalInfo(version.leafPem, limited);
-    return info === null ? await noSuggestion(context, row) : await recordSuggested(context, row, info);
+    if (info === null) return await noSuggestion(context, row);
+    const fault = windowFault(info, version.leaf, clock.now());
+    return fault === null
+      ? await recordSuggested(context, row, version, info)
+      : await recordPollFailed(context, row, windowIgnored(asked, fault, info));
   } catch (thrown) {
     signal.throwIfAborted();
     const error = isTimeout(thrown)
@@ -148,15 +153,22 @@ async function noSuggestion({ store, clock }: Context, row: RenewalInfoRecord): 
 }
 
 /** A known window keeps its instant: a new choice at every poll would shift renewals towards the window's start. */
-async function recordSuggested({ store, clock }: Context, row: RenewalInfoRecord, info: RenewalInfo): Promise<boolean> {
+async function recordSuggested(
+  { store, clock }: Context,
+  row: RenewalInfoRecord,
+  { leaf, issuer }: Version,
+  info: RenewalInfo,
+): Promise<boolean> {
   const now = clock.now();
   const { start, end, explanationUrl, pollAt } = info;
   const isNew = row.windowStart !== start || row.windowEnd !== end || row.renewAt === null;
   const renewAt = isNew || row.renewAt === null ? chooseInstant(info, Math.random()) : row.renewAt;
   const nextPollAt = Math.min(Math.floor(pollAt + (pollAt - now) * SPREAD_FRACTION * Math.random()), now + DAY_MS);
   const { certificate, generation } = row;
+  const overdueInRow = countOverdue(row, info, leaf, now);
   return store.transaction(async (tx) => {
     const patch = {
+      overdueInRow,
       windowStart: start,
       windowEnd: end,
       renewAt,
@@ -185,12 +197,36 @@ async function recordSuggested({ store, clock }: Context, row: RenewalInfoRecord
       target: null,
       detail,
     });
+    if (isDistrusted({ overdueInRow })) {
+      if (!isDistrusted(row) || row.polledAt === null) await recordDistrusted(tx, row, issuer, overdueInRow, now);
+      return false;
+    }
     // Never later than planned: the planner finds out itself that it came too early. None while a renewal is in flight.
     const record = await tx.certificates.get(certificate);
     if (record?.nextCheckAt == null || record.nextCheckAt <= renewAt) return renewAt <= now;
     await tx.certificates.update(certificate, { nextCheckAt: Math.max(renewAt, now) });
     return renewAt <= now;
   });
+}
+
+function windowIgnored(issuer: string, fault: string, { pollAt }: RenewalInfo): RenewalError {
+  const message = `CA "${issuer}" answered renewalInfo with ${fault}; it is ignored.`;
+  return new RenewalError("acme.renewalInfo", message, { retryAt: pollAt });
+}
+
+/** Every version would be replaced at once, without end: people have to know, and the CA has to fix it. */
+async function recordDistrusted(
+  tx: Store,
+  { certificate, generation }: RenewalInfoRecord,
+  issuer: string,
+  overdueInRow: number,
+  at: number,
+): Promise<void> {
+  const message =
+    `CA "${issuer}" asks to replace at once what it has just issued, ${overdueInRow} versions in a row; ` +
+    "its windows are ignored and the certificate's own window applies.";
+  const detail = { generation, code: "acme.renewalInfo", message, distrusted: true };
+  await tx.events.append({ at, type: "renewalInfo.ignored", certificate, renewalId: null, target: null, detail });
 }
 
 /** The last suggestion stays in force. An answer that makes no sense is recorded once, not at every poll. */

@@ -69,6 +69,8 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     severity: "warning",
     message: `target ${target} ${text("problem")}: it is deployed again`,
   }),
+  "renewalInfo.ignored": (text, { detail }) =>
+    detail.distrusted === true ? { severity: "page", message: text("message") } : null,
   "renewalInfo.suggested": (text, { detail }) =>
     detail.moved === true
       ? { severity: "warning", message: `the CA moved its renewal window${optional(text("explanationUrl"), ", see ")}` }

@@ -1,7 +1,7 @@
 import type { RenewalPolicy } from "../../domain/certificate.ts";
-import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
-import { DAY_MS } from "../../domain/time.ts";
-import type { Version } from "../../domain/version.ts";
+import type { RenewalInfo, RenewalInfoRecord } from "../../domain/renewalInfo.ts";
+import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
+import type { Leaf, Version } from "../../domain/version.ts";
 import { renewalWindow } from "./window.ts";
 
 /** After this long without an answer from the CA, the certificate's own window applies again. */
@@ -15,11 +15,57 @@ export interface Suggestion {
   readonly explanationUrl: string | null;
 }
 
-/** null: the CA suggests nothing for this version. */
+/** From here on it is the CA's fault: one replacement was asked for and delivered, and is to be replaced again at once. */
+const OVERDUE_MAX = 2;
+
+/** Fresh versions were to be replaced at once too often: the CA's windows are ignored and the certificate's own applies. */
+export function isDistrusted({ overdueInRow }: Pick<RenewalInfoRecord, "overdueInRow">): boolean {
+  return overdueInRow >= OVERDUE_MAX;
+}
+
+const ORDER_INTERVAL_MIN_MS = HOUR_MS;
+
+/** No version follows another sooner because of the CA's window: a tenth of its life, or an hour for short-lived ones. */
+function orderIntervalMs({ notBefore, notAfter }: Lifetime): number {
+  const lifetimeMs = Math.max(0, notAfter - notBefore);
+  return Math.min(Math.max(ORDER_INTERVAL_MIN_MS, lifetimeMs / 10), lifetimeMs / 4);
+}
+
+type Lifetime = Pick<Leaf, "notBefore" | "notAfter">;
+type Window = Pick<RenewalInfo, "start" | "end">;
+
+/**
+ * What makes a window useless for a certificate; null: nothing. A window that is over is none of these: CAs move windows
+ * into the past to have certificates replaced at once (RFC 9773 §4.2).
+ */
+export function windowFault({ start, end }: Window, { notBefore, notAfter }: Lifetime, now: number): string | null {
+  if (end <= start) return "a window that does not end after its start";
+  if (end > notAfter) return "a window that ends after the certificate expires";
+  if (start < notBefore && end > now) return "a window that begins before the certificate";
+  return null;
+}
+
+/** `overdueInRow` after a poll that returned `window`. */
+export function countOverdue(
+  info: Pick<RenewalInfoRecord, "overdueInRow" | "polledAt">,
+  window: Window,
+  leaf: Lifetime,
+  now: number,
+): number {
+  if (window.start > now) return 0;
+  const isFirstPoll = info.polledAt === null;
+  const isFresh = now - leaf.notBefore < orderIntervalMs(leaf);
+  if (!isFirstPoll) return info.overdueInRow;
+  return isFresh ? info.overdueInRow + 1 : 0;
+}
+
+/** null: the CA suggests nothing for this version, or nothing that is believed. */
 export function suggestionFor(version: Version, info: RenewalInfoRecord | null): Suggestion | null {
-  if (info === null || info.generation !== version.generation) return null;
-  const { windowStart: start, windowEnd: end, renewAt, explanationUrl } = info;
-  return start === null || end === null || renewAt === null ? null : { start, end, renewAt, explanationUrl };
+  if (info === null || info.generation !== version.generation || isDistrusted(info)) return null;
+  const { windowStart: start, windowEnd: end, renewAt, explanationUrl, orderedAt } = info;
+  if (start === null || end === null || renewAt === null) return null;
+  const notBefore = orderedAt === null ? renewAt : orderedAt + orderIntervalMs(version.leaf);
+  return { start, end, renewAt: Math.max(renewAt, notBefore), explanationUrl };
 }
 
 /** The CA's window for this version is open: an order that `replaces` it counts against no limit (RFC 9773 §5). */

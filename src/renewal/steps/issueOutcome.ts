@@ -75,6 +75,7 @@ export async function recordIssued(
     );
     await tx.deployments.want(name, targets, generation);
     await tx.renewalInfos.watch(name, generation, now);
+    if (renewal.reason === "renewalInfo") await tx.renewalInfos.update(name, generation, { orderedAt: now });
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };
     await tx.events.append(renewalEvent(renewal, now, "version.issued", detail));
     for (const endpoint of deadEndpoints(certificate, { leaf, droppedNames: dropped })) {

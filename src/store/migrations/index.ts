@@ -18,6 +18,7 @@ import { evidence } from "./0012-evidence.ts";
 import { planningFailures } from "./0013-planning-failures.ts";
 import { rowSeals } from "./0014-sealed-rows.ts";
 import { inspections } from "./0015-inspections.ts";
+import { renewalInfoDoubts } from "./0016-renewal-info-doubts.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -36,6 +37,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0013-planning-failures": planningFailures,
   "0014-sealed-rows": (_, vault) => rowSeals(vault),
   "0015-inspections": inspections,
+  "0016-renewal-info-doubts": renewalInfoDoubts,
 };
 
 /** How many migrations this release knows. */

@@ -8,7 +8,7 @@ export function renewalInfoStore(db: Db): RenewalInfoStore {
       const row = { generation, ...unknown, nextPollAt: now, failures: 0, errorCode: null, errorMessage: null };
       await db
         .insertInto("renewalInfos")
-        .values({ certificate, ...row })
+        .values({ certificate, overdueInRow: 0, orderedAt: null, ...row })
         .onConflict((conflict) => conflict.column("certificate").doUpdateSet(row))
         .execute();
     },

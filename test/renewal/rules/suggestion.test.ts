@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
 import type { RenewalInfoRecord } from "../../../src/domain/renewalInfo.ts";
 import { decide } from "../../../src/renewal/rules/decide.ts";
-import { chooseInstant, nextDueAt } from "../../../src/renewal/rules/suggestion.ts";
+import { chooseInstant, countOverdue, nextDueAt, windowFault } from "../../../src/renewal/rules/suggestion.ts";
 import {
   certificate,
   DAY_MS,
@@ -65,5 +65,42 @@ describe("a CA's suggestion", () => {
   it("is spread evenly over the window", () => {
     const window = { start: 1_000, end: 2_000 };
     expect([0, 0.5, 0.999].map((random) => chooseInstant(window, random))).toEqual([1_000, 1_500, 1_999]);
+  });
+});
+
+describe("a CA's window", () => {
+  const { leaf } = version();
+  const day = (days: number): number => ISSUED_AT + days * DAY_MS;
+
+  it.each<[string, number, number, string | null]>([
+    ["inside the certificate's life", 50, 60, null],
+    ["in the past, to have it replaced at once", 8, 9, null],
+    ["in the past, before the certificate", -400, -399, null],
+    ["until the certificate expires", 80, 90, null],
+    ["that ends after the certificate", 50, 90.001, "a window that ends after the certificate expires"],
+    ["that begins before the certificate and is open", -1, 60, "a window that begins before the certificate"],
+    ["that ends before its start", 60, 50, "a window that does not end after its start"],
+  ])("%s: %s to %s is refused as %s", (_name, start, end, fault) => {
+    expect(windowFault({ start: day(start), end: day(end) }, leaf, NOW)).toBe(fault);
+  });
+
+  it("that has begun at the first poll of a fresh version counts, until one is in the future", () => {
+    const past = { start: day(-2), end: day(-1) };
+    const fresh = ISSUED_AT + 60_000;
+    const first = { overdueInRow: 1, polledAt: null };
+    expect(countOverdue(first, past, leaf, fresh)).toBe(2);
+    expect(countOverdue({ ...first, polledAt: fresh }, past, leaf, fresh)).toBe(1);
+    expect(countOverdue(first, { start: day(50), end: day(60) }, leaf, fresh)).toBe(0);
+    // An older version, polled for the first time after an upgrade or an import.
+    expect(countOverdue(first, past, leaf, day(30))).toBe(0);
+  });
+
+  it.each<[string, Partial<RenewalInfoRecord>, number]>([
+    ["once in a row is an order", { overdueInRow: 1 }, ISSUED_AT - DAY_MS],
+    ["twice in a row is the CA's fault", { overdueInRow: 2 }, OWN],
+    ["soon after the last order waits a tenth of the life", { orderedAt: ISSUED_AT }, ISSUED_AT + 9 * DAY_MS],
+  ])("in the past %s", (_name, patch, expected) => {
+    const info = renewalInfo({ windowStart: day(-2), windowEnd: day(-1), renewAt: ISSUED_AT - DAY_MS, ...patch });
+    expect(nextDueAt(version(), POLICY, info)).toBe(expected);
   });
 });

@@ -18,6 +18,7 @@ import { NOW, renewal } from "../model/facts.ts";
 
 export interface Issuing extends AsyncDisposable {
   readonly store: Store;
+  readonly context: Context;
   /** ms since epoch; the test moves it. */
   readonly time: { now: number };
   /** Runs one attempt and returns the renewal as it is then. */
@@ -71,6 +72,7 @@ export async function startIssuing(
   const kept = starting.move();
   return {
     store,
+    context,
     time,
     async attempt() {
       await issue(context, planned.id, new AbortController().signal);

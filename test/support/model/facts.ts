@@ -159,6 +159,8 @@ export function renewalInfo(patch: Partial<RenewalInfoRecord> = {}): RenewalInfo
     explanationUrl: null,
     polledAt: NOW,
     nextPollAt: NOW + DAY_MS,
+    overdueInRow: 0,
+    orderedAt: null,
     failures: 0,
     errorCode: null,
     errorMessage: null,
