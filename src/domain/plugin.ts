@@ -27,7 +27,7 @@ export interface Plugin<Options, Dependencies, Made> {
    * Two certificates that occupy the same thing are a configuration error.
    */
   readonly occupies?: (options: Options, certificate: string) => readonly string[];
-  /** Targets: how a swap becomes visible. Default: `unknown`. Only `atOnce` lets fewer connections prove an endpoint. */
+  /** Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` fewer connections prove an endpoint. */
   readonly visibility?: Visibility;
   /** Targets: what they can take, so that `renewd plan` says before issuing what could not be deployed. */
   readonly limits?: (options: Options) => TargetLimits;

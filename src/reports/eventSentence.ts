@@ -5,7 +5,7 @@ import { iso, spoken } from "./instant.ts";
 
 type Describe = (detail: (name: string) => string, event: HistoryEvent) => string;
 
-/** One sentence per kind of event. What it quotes may come from a CA, a target or an endpoint: make it inert before showing. */
+/** One sentence per kind of event. It may quote a CA, a target or an endpoint: make it inert before you show it. */
 const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "renewal.planned": (detail) => `planned (${detail("trigger")}): ${detail("reason")}, ${detail("detail")}`,
   "renewal.succeeded": (detail, event) => `succeeded: generation ${detail("generation")}${took(event)}`,
@@ -38,14 +38,17 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "version.reinstated": (detail) =>
     `generation ${detail("of")} (serial ${detail("serial")}) is in use again as generation ${detail("generation")}`,
   "version.revoked": (detail, { detail: { key } }) =>
-    `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
+    `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ` +
+    `${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
   "certificate.replacing": (detail) => `to be replaced with others (${detail("selection")})`,
   "certificate.rehearsed": (detail, { detail: { passed } }) =>
     passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`,
   "certificate.overtaken": (detail) =>
-    `${detail("endpoint")} at ${detail("address")} serves a newer certificate of the same CA (serial ${detail("serial")}) than the database knows: an older state of it was put back`,
+    `${detail("endpoint")} at ${detail("address")} serves a newer certificate of the same CA ` +
+    `(serial ${detail("serial")}) than the database knows: an older state of it was put back`,
   "certificate.expiring": (detail, { detail: all }) =>
-    `${all.expired === true ? "expired" : "nears its end,"} ${instant(all, "expiresAt")}, and nothing newer is proved live: ${detail("why")}`,
+    `${all.expired === true ? "expired" : "nears its end,"} ${instant(all, "expiresAt")}, ` +
+    `and nothing newer is proved live: ${detail("why")}`,
   "deploy.started": (detail, { target }) => `deploying to ${target} (attempt ${detail("attempt")})`,
   "deploy.succeeded": (_detail, event) => `deployed to ${event.target}${took(event)}`,
   "deploy.failed": (detail, event) =>
@@ -53,7 +56,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "verify.started": (_detail, { detail: { endpoints } }) =>
     `dialling ${Array.isArray(endpoints) ? endpoints.join(", ") : "endpoints"}`,
   "verify.addressServed": (detail, { detail: { problem } }) =>
-    `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}${problem === null ? "" : `: ${detail("problem")}`}`,
+    `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}` +
+    (problem === null ? "" : `: ${detail("problem")}`),
   "verify.converged": (detail) =>
     `${detail("endpoint")} proved live on ${detail("addresses")} address(es)` +
     optional(detail, "connections", ", connections in a row: "),
@@ -62,7 +66,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `target ${target} ${detail("problem")}: generation ${detail("generation")} is deployed again`,
   "verify.skipped": (detail) => `${detail("endpoint")} is not dialled: ${detail("why")}`,
   "renewalInfo.suggested": (detail, { detail: all }) =>
-    `the CA ${all.moved === true ? "moved" : "suggests"} the renewal window: ${instant(all, "windowStart")} to ${instant(all, "windowEnd")}, chosen ${instant(all, "renewAt")}${optional(detail, "explanationUrl", ", see ")}`,
+    `the CA ${all.moved === true ? "moved" : "suggests"} the renewal window: ${instant(all, "windowStart")} to ` +
+    `${instant(all, "windowEnd")}, chosen ${instant(all, "renewAt")}${optional(detail, "explanationUrl", ", see ")}`,
   "renewalInfo.ignored": (detail) => `the CA's renewal window was ignored: ${detail("message")}`,
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
   "certificate.removed": () => "left the configuration",

@@ -48,7 +48,7 @@ export interface Case {
   readonly now: number;
 }
 
-/** Without an event for this long, and not backing off, nobody is working at a renewal. An ACME order may be quiet for minutes. */
+/** A renewal without an event for this long, and without a back-off, is stuck. An ACME order may be quiet for minutes. */
 const STUCK_MS = 600_000;
 /** Target names spelled out. */
 const NAMES_MAX = 5;
@@ -134,7 +134,10 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const behind = behindTargets(member.certificate, generation, member.deployments);
     if (behind.length === 0) return null;
     const partial = behind.length < targets.length ? "partial: " : "";
-    return `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} (${shown(behind)}), which exists since ${formatDuration(now - createdAt)}`;
+    return (
+      `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} ` +
+      `(${shown(behind)}), which exists since ${formatDuration(now - createdAt)}`
+    );
   },
   paused({ member: { record }, decision, expiresAt, now }) {
     if (decision === null || decision.due || decision.blockedBy !== "paused" || isQuarantined(record)) return null;
@@ -196,7 +199,7 @@ function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** When what is out there first expires: a failed deployment leaves the previous certificate in use, and that one's date counts. */
+/** The earliest expiry of what is in use: after a failed deployment the previous certificate still is. */
 export async function earliestExpiry(store: Store, member: Member): Promise<number | null> {
   const { certificate, version, deployments } = member;
   if (version === null) return null;

@@ -5,7 +5,7 @@ import type { Version } from "../../domain/version.ts";
 /** What is wrong with what a target holds. */
 export interface Finding {
   /**
-   * `different`: the pair is not the deployed one. `unusable`: the pair is right, but the server could not start with it.
+   * `different`: it is not the deployed pair. `unusable`: it is, but the server could not start with it.
    */
   readonly kind: "different" | "unusable";
   /** A clause that follows the target's name. */

@@ -1,5 +1,6 @@
 import type { CertificateRecord } from "../../domain/certificate.ts";
 import type { Observation } from "../../domain/endpoint.ts";
+import { namesCover } from "../../domain/identifier.ts";
 import type { Reason } from "../../domain/renewal.ts";
 import type { Version } from "../../domain/version.ts";
 import type { ReasonFacts, ReasonFound } from "./reasons.ts";
@@ -81,7 +82,7 @@ export function blockedAfterRestore(facts: RestoredFacts, reason: Reason | null)
  * A certificate for other names says nothing about this one. Of two from the same second neither is known to be older:
  * issuing one too many is the smaller harm.
  */
-export function isNewer({ served, problem }: Observation, { leaf }: Version, known: ReadonlySet<string>): boolean {
-  if (served === null || known.has(served.fingerprint) || problem?.code === "verify.wrongCertificate") return false;
+export function isNewer({ served, sni }: Observation, { leaf }: Version, known: ReadonlySet<string>): boolean {
+  if (served === null || known.has(served.fingerprint) || !namesCover(served.subjectAltNames, sni)) return false;
   return !(served.notBefore < leaf.notBefore);
 }

@@ -24,9 +24,9 @@ const JITTER = 0.1;
 type Inspector = Required<Pick<Deployer, "inspect">>;
 
 /**
- * Asks targets what they hold now: files that nobody reads until the server's next start go wrong unnoticed otherwise. A
- * target that does not hold what was deployed is drifted: it is no longer trusted, and the planner deploys the existing
- * version again. `agentOf`: the targets of this agent; empty: all targets without an agent. Returns how many were asked.
+ * Asks targets what they hold now. Many servers read their files only when they start, so nobody else would notice a wrong
+ * file before that. A target that does not hold what was deployed is drifted: the planner deploys the existing version
+ * again. `agentOf`: the targets of this agent; empty: all targets without an agent. Returns how many were asked.
  */
 export async function inspectDue(context: Context, agentOf: readonly string[], signal: AbortSignal): Promise<number> {
   const inspectors = inspectorsOf(context, agentOf);
@@ -158,7 +158,9 @@ async function recordInspection(
   return true;
 }
 
-/** After a restore the target may hold something newer than the database knows; an imported pair may never have been there. */
+/**
+ * After a restore the target may hold something newer than the database knows. An imported pair may never have been there.
+ */
 function mayReplace(version: Version, record: Parameters<typeof isUnconfirmed>[0]["record"]): boolean {
   if (isUnconfirmed({ record, version })) return false;
   return version.issuer !== IMPORTED || version.verifiedAt !== null;

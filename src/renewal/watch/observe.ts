@@ -159,7 +159,7 @@ function changeEvent(
   return { ...base, type: "verify.stale", detail: { endpoint, generation, code: errorCode, message: errorMessage } };
 }
 
-/** All endpoints are proved and all targets hold the version: a renewal that failed for want of that has succeeded now. */
+/** All endpoints are proved and all targets hold the version: what a failed verification left open is done now. */
 async function confirmVersion(
   tx: Store,
   certificate: Certificate,

@@ -131,7 +131,7 @@ describe("files of a target", () => {
     },
   );
 
-  it("that take the server down are put back, although an endpoint that does not answer alone is no drift", async () => {
+  it("that take the server down are put back, although an endpoint without an answer is no drift by itself", async () => {
     await writeFile(file(), foreign.keyPem + pair.certPem);
     await store.certificates.update("www", { nextObservationAt: Date.now() });
     expect(await inspectDue(context, [], never), "no inspection is due").toBe(0);
