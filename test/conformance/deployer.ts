@@ -1,13 +1,15 @@
 // What every deployer promises (src/domain/deployer.ts), tried on its real peer.
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Deployer } from "../../src/domain/deployer.ts";
+import type { Deployer, InstalledPair } from "../../src/domain/deployer.ts";
 import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { ErrorCode } from "../../src/domain/errorTable.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
+import type { IssuedPair } from "../support/ca/pki.ts";
 import { createPairIssuer, mismatched, type PairIssuer } from "../support/pairs/issuedPairs.ts";
 import { KEY_SPELLINGS, pieceFinder } from "../support/pairs/keySpellings.ts";
+import type { Planted } from "../support/pairs/plantFiles.ts";
 import { until, within } from "../support/until.ts";
 
 export interface DeployerPeer extends AsyncDisposable {
@@ -18,6 +20,8 @@ export interface DeployerPeer extends AsyncDisposable {
   served(certificate: string): Promise<string | null>;
   /** The same for what it will serve after a restart. MUST throw when key and certificate stored there do not match. */
   stored(certificate: string): Promise<string | null>;
+  /** Changes what the target holds for the conformance certificate, at once and behind renewd's back. */
+  plant?(planted: Planted): Promise<void>;
   /** Lets every deploy fail from now on, as late as this target can fail; returns how to mend it. */
   breakDown(): Promise<{ readonly mend: () => Promise<void>; readonly code: ErrorCode }>;
   /**
@@ -43,6 +47,10 @@ function shownOf(one: unknown): string {
   const message = one instanceof Error ? one.message : "";
   // Stack traces hold long paths, and pieces of them look like base64.
   return message + inspect(one, all).replace(/^ +at .*$/gm, "") + JSON.stringify(one);
+}
+
+function textsOf({ leafPem, chainPem, privateKey }: IssuedCertificate): IssuedPair {
+  return { certPem: leafPem + chainPem.join(""), keyPem: privateKey.reveal() };
 }
 
 export function deployerConformance(
@@ -76,6 +84,11 @@ export function deployerConformance(
         shown.push(error);
         throw error;
       }
+    };
+    const inspected = async (previous: DeployReceipt | null): Promise<InstalledPair | null | undefined> => {
+      const found = await peer.deployer.inspect?.({ certificate: NAME, previous }, NEVER);
+      shown.push(found);
+      return found;
     };
     const holds = async (pair: IssuedCertificate): Promise<void> => {
       await expect.poll(() => peer.served(NAME), { timeout: 15_000 }).toBe(pair.leaf.fingerprint);
@@ -154,6 +167,48 @@ export function deployerConformance(
       await expect.poll(async () => whole.includes(await peer.served(NAME)), { timeout: 15_000 }).toBe(true);
       await deploy(pair);
       await holds(pair);
+    });
+
+    it("says in an inspection what the target holds, and changes nothing", async () => {
+      if (peer.deployer.inspect === undefined) {
+        expect(peer.plant).toBeUndefined();
+        return;
+      }
+      const pair = await next();
+      const receipt = await deploy(pair);
+      await holds(pair);
+      for (const previous of [receipt, null]) {
+        const found = await inspected(previous);
+        expect(found).toMatchObject({ fingerprint: pair.leaf.fingerprint, problems: [] });
+        expect(found?.keyMatches).not.toBe(false);
+      }
+      await holds(pair);
+      expect(await deploy(pair, peer.receiptOnly ? receipt : null)).toEqual(receipt);
+    });
+
+    it("finds an old pair, a foreign key and a removed pair in an inspection, and a deploy heals each", async () => {
+      const [old, pair] = [await next(), await next()];
+      const foreign = await mismatched(issuer, pair);
+      await deploy(old);
+      const receipt = await deploy(pair);
+      await holds(pair);
+      const heals = async (): Promise<void> => {
+        await deploy(pair, receipt);
+        await holds(pair);
+        expect(await inspected(receipt)).toMatchObject({ fingerprint: pair.leaf.fingerprint, problems: [] });
+      };
+      if (peer.plant === undefined) return await holds(pair);
+      await peer.plant(textsOf(old));
+      expect((await inspected(receipt))?.fingerprint).toBe(old.leaf.fingerprint);
+      await heals();
+      await peer.plant(textsOf(foreign));
+      expect(await inspected(receipt)).toMatchObject({ fingerprint: pair.leaf.fingerprint, keyMatches: false });
+      await heals();
+      await peer.plant(null);
+      const removed = await inspected(receipt);
+      expect(removed?.fingerprint).toBeNull();
+      expect(removed?.problems.join()).toContain("missing");
+      await heals();
     });
 
     it("does nothing when it was cancelled before it began", async () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
@@ -7,6 +7,7 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
+import { inspectFiles } from "../local/inspectFiles.ts";
 import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
@@ -56,6 +57,7 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
       await checkWritable([placeOf(options.file, certificate)]);
       await loadedFiles(adminOf(options), signal);
     },
+    inspect: (request, signal) => inspect(options, request, signal),
   }),
   occupies: (options, certificate) => [placeOf(options.file, certificate).path],
 };
@@ -86,6 +88,16 @@ async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: Ab
     }
     return filesReceipt(pair, file.path, staged.notes);
   });
+}
+
+async function inspect(
+  options: CaddyOptions,
+  request: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const { path } = placeOf(options.file, request.certificate);
+  const reader = await runningReader({ programs: ["caddy"] }, signal);
+  return await inspectFiles([{ certificate: path, key: path }], request, reader);
 }
 
 function notNamed({ admin }: CaddyOptions, known: string): RenewalError {

@@ -13,6 +13,7 @@ import { type FileToWrite, stageFiles } from "../local/atomicFiles.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import { openDirectory } from "../local/directory.ts";
 import { recordFile } from "../local/generationFile.ts";
+import { inspectFiles } from "../local/inspectFiles.ts";
 import { type Ownership, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withPairLock } from "../local/pairFiles.ts";
 import { chooseNumber, fileName, LINEAGE, type LineageContents, pruneArchive } from "./certbotArchive.ts";
@@ -50,6 +51,12 @@ export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
         [at.live, at.archive].map((directory) => ({ path: join(directory, "privkey.pem"), root: at.root })),
       );
       await checkDeployCommand(options);
+    },
+    async inspect(request) {
+      const { live } = placesOf(options, request.certificate);
+      const key = join(live, "privkey.pem");
+      const pairs = ["fullchain.pem", "cert.pem"].map((name) => ({ certificate: join(live, name), key }));
+      return await inspectFiles(pairs, request, null);
     },
   }),
   occupies: (options, certificate) => [placesOf(options, certificate).live],

@@ -1,16 +1,19 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
+import { leastHealthy } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { relativePath } from "../base/targetPath.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import { checkedLayout, type Kind, LAYOUT, layoutFiles, pemLayoutOptions, places } from "../local/filesLayout.ts";
+import { inspectFiles } from "../local/inspectFiles.ts";
 import { ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { inspectKeystores } from "./inspectKeystores.ts";
 import { checkTool, makeKeystores } from "./keystore.ts";
 
 const optionsSchema = checkedLayout(
@@ -59,6 +62,7 @@ export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
       if (options.jks !== undefined) await checkTool("keytool");
       await checkDeployCommand(options);
     },
+    inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   occupies: (options, certificate) => places(options, certificate).map(({ path }) => path),
 };
@@ -81,6 +85,28 @@ async function deploy(
     signal,
   );
   return receipt;
+}
+
+/** null: a key alone says nothing. */
+async function inspect(
+  options: FilesOptions,
+  dependencies: DeployerDependencies,
+  request: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const paths = new Map(places(options, request.certificate).map(({ kind, path }) => [kind, path]));
+  const pairs = (["fullchain", "cert", "bundle"] as const).flatMap((kind) => {
+    const certificate = paths.get(kind);
+    const key = kind === "bundle" ? certificate : (paths.get("privkey") ?? paths.get("bundle"));
+    return certificate === undefined ? [] : [{ certificate, key }];
+  });
+  const found = await inspectFiles(pairs, request, null);
+  if (options.password === undefined) return found;
+  const stores = { pkcs12: paths.get("pkcs12"), jks: paths.get("jks") };
+  const { legacy } = options;
+  const password = await dependencies.secret(options.password);
+  const inStores = await inspectKeystores(stores, { password, legacy, alias: request.certificate }, signal);
+  return leastHealthy([...(found === null ? [] : [found]), ...inStores], request.previous?.fingerprint);
 }
 
 /** Throws `deploy.badPair` before anything else. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
@@ -7,6 +7,7 @@ import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { Reader } from "../local/attributes.ts";
+import { inspectFiles } from "../local/inspectFiles.ts";
 import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
@@ -77,6 +78,7 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
       await checkWritable([{ path: resolveTargetPath(options.file, certificate), root: rootOf(options.file) }]);
       await requireAdmin(addressOf(options), signal);
     },
+    inspect: (request, signal) => inspect(options, request, signal),
   }),
   occupies: (options, certificate) => [resolveTargetPath(options.file, certificate)],
 };
@@ -107,6 +109,19 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
     );
     return filesReceipt(pair, path, staged.notes);
   });
+}
+
+/** The file alone: handshakes show what memory holds. */
+async function inspect(
+  options: HaproxyOptions,
+  request: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const path = resolveTargetPath(options.file, request.certificate);
+  // A HAProxy that does not answer may be down because of this very file.
+  const reader = await haproxyReader(options, signal).catch(() => null);
+  signal.throwIfAborted();
+  return await inspectFiles([{ certificate: path, key: path }], request, reader);
 }
 
 /** HAProxy may have several processes here; the socket names the right one. */

@@ -1,11 +1,14 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
+import { installedPair } from "../base/installedPair.ts";
+import { jsonOrNull } from "../base/jsonAnswer.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf } from "../base/targetPath.ts";
+import { accessProblems, readIfThere } from "../local/inspectFiles.ts";
 import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
@@ -42,6 +45,7 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
       await ownershipOf(options, signal);
       await checkWritable([placeOf(options.file, certificate)]);
     },
+    inspect: (request, signal) => inspect(options, request, signal),
   }),
   occupies: (options, certificate) => [placeOf(options.file, certificate).path],
 };
@@ -63,6 +67,40 @@ async function deploy(options: EnvoyOptions, { pair }: DeployRequest, signal: Ab
     await staged.swap();
     return filesReceipt(pair, file.path, staged.notes);
   });
+}
+
+const discovered = z.object({
+  resources: z.array(
+    z.object({
+      name: z.string(),
+      tls_certificate: z.object({
+        certificate_chain: z.object({ inline_string: z.string() }),
+        private_key: z.object({ inline_string: z.string() }),
+      }),
+    }),
+  ),
+});
+
+async function inspect(
+  options: EnvoyOptions,
+  { certificate }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const { path } = placeOf(options.file, certificate);
+  const text = await readIfThere(path);
+  const names = { certificate: path, key: path };
+  const problems = await accessProblems(new Set([path]), await runningReader({ programs: ["envoy"] }, signal));
+  const pair = text === null ? null : pairIn(text, options.secretName.replaceAll("{certificate}", certificate));
+  const held = installedPair({ certificate: pair?.certificate ?? text, key: pair?.key ?? text, names });
+  return { ...held, problems: [...held.problems, ...problems] };
+}
+
+/** null: the file does not have the secret as renewd writes it. */
+function pairIn(text: string, secretName: string): { readonly certificate: string; readonly key: string } | null {
+  const secret = discovered.safeParse(jsonOrNull(text)).data?.resources.find(({ name }) => name === secretName);
+  if (secret === undefined) return null;
+  const { certificate_chain: chain, private_key: key } = secret.tls_certificate;
+  return { certificate: chain.inline_string, key: key.inline_string };
 }
 
 /**

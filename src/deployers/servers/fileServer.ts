@@ -1,12 +1,13 @@
 import { access } from "node:fs/promises";
 import type { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
+import { inspectFiles } from "../local/inspectFiles.ts";
 import { type OwnerOptions, type Ownership, ownedFile, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, type PairFiles } from "../local/pairFiles.ts";
 import { type PairLayout, type Place, placesOf } from "../local/pairLayout.ts";
@@ -35,6 +36,7 @@ export function fileServer<Options extends PairLayout & OwnerOptions>(
     create: (options) => ({
       deploy: deployTo(server, options),
       preflight: (certificate, _leaf, signal) => preflight(server, options, certificate, signal),
+      inspect: (request, signal) => inspect(server, options, request, signal),
     }),
     occupies: (options, certificate) => placesOf(options, certificate).map(({ path }) => path),
   };
@@ -53,6 +55,20 @@ async function preflight<Options extends PairLayout & OwnerOptions>(
   await control.check?.(signal);
   // Not `judge`: before the first deploy it fails because the files are missing.
   if (await isThere(places)) await control.running?.(signal);
+}
+
+async function inspect<Options extends PairLayout & OwnerOptions>(
+  server: FileServer<Options>,
+  options: Options,
+  request: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const reader = (await server.control(options).reader?.(signal)) ?? null;
+  const places = placesOf(options, request.certificate);
+  const key = places.find(({ kind }) => kind !== "fullchain")?.path;
+  const certificate = places.find(({ kind }) => kind !== "privkey")?.path;
+  if (key === undefined || certificate === undefined) return null;
+  return await inspectFiles([{ certificate, key }], request, reader);
 }
 
 /** One line of batches for all certificates of the target: they share the server, its check and its reload. */

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
@@ -9,6 +9,7 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
+import { inspectFiles, readIfThere } from "../local/inspectFiles.ts";
 import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
@@ -47,6 +48,7 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
       await checkWritable([placeOf(options.file, certificate), placeOf(options.dynamicFile, certificate)]);
       await refuseForeign(placeOf(options.dynamicFile, certificate).path);
     },
+    inspect: (request, signal) => inspect(options, request, signal),
   }),
   occupies: (options, certificate) =>
     [options.file, options.dynamicFile].map((pattern) => placeOf(pattern, certificate).path),
@@ -73,6 +75,22 @@ async function deploy(options: TraefikOptions, { pair }: DeployRequest, signal: 
     await staged.swap();
     return filesReceipt(pair, bundle.path, staged.notes);
   });
+}
+
+/** Traefik starts without the pair when the YAML file that names it is missing. */
+async function inspect(
+  options: TraefikOptions,
+  request: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const { path } = placeOf(options.file, request.certificate);
+  const dynamic = placeOf(options.dynamicFile, request.certificate).path;
+  const reader = await runningReader({ programs: ["traefik"] }, signal);
+  const found = await inspectFiles([{ certificate: path, key: path }], request, reader);
+  const known = resolveTargetPath(options.knownAs ?? options.file, request.certificate);
+  const names = (await readIfThere(dynamic))?.includes(JSON.stringify(known)) === true;
+  if (found === null || names) return found;
+  return { ...found, problems: [...found.problems, `${dynamic} is missing or does not name ${known}`] };
 }
 
 /** A JSON string is a YAML string too. `{{` would be a Go template, but paths hold no braces. */

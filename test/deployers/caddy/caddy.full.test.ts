@@ -7,6 +7,7 @@ import { caddy } from "../../../src/deployers/caddy/caddy.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Caddy, startCaddy } from "../../support/servers/caddy.ts";
 import { servedFingerprint, storedFingerprint } from "../../support/servers/served.ts";
@@ -38,6 +39,7 @@ for (const tcp of [false, true]) {
       deployer: make(server),
       served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
       stored: (certificate) => storedFingerprint(join(server.directory, `${certificate}.pem`)),
+      plant: (planted) => plantFiles(planted, join(server.directory, "conform.pem")),
       async breakDown() {
         // Caddy loads everything anew or nothing.
         const good = await readFile(other, "utf8");

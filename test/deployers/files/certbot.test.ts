@@ -7,6 +7,7 @@ import type { Deployer } from "../../../src/domain/deployer.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { storedFingerprint } from "../../support/servers/served.ts";
 
@@ -27,6 +28,8 @@ deployerConformance("certbot", async () => {
     deployer: make({ directory: root, command: ["sh", gate] }),
     stored,
     served: stored,
+    plant: (planted) =>
+      plantFiles(planted, join(root, "live/conform/fullchain.pem"), join(root, "live/conform/privkey.pem")),
     async breakDown() {
       await writeFile(gate, "cat $RENEWD_FILES >&2; exit 3");
       return { code: "deploy.commandFailed", mend: () => writeFile(gate, "exit 0") };

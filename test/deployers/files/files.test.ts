@@ -7,6 +7,7 @@ import type { Deployer } from "../../../src/domain/deployer.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { storedFingerprint } from "../../support/servers/served.ts";
 
@@ -33,6 +34,7 @@ deployerConformance("files", async () => {
       await writeFile(gate, `cat ${root}/said ${onStderr ? ">&2" : ""}; exit 3`);
       return () => writeFile(gate, "exit 0");
     },
+    plant: (planted) => plantFiles(planted, join(root, "conform/fullchain.pem"), join(root, "conform/privkey.pem")),
     async breakDown() {
       await writeFile(gate, fail);
       return { code: "deploy.commandFailed", mend: () => writeFile(gate, "exit 0") };

@@ -83,7 +83,7 @@ describe("a deploy that dies or fails at one system call", () => {
     ["pair", `${RENAME}:error=ENOSPC:when=2`],
     ["pair", `${RENAME}:error=EIO:when=3`],
     ["pair", "fsync:error=EIO:when=2"],
-    ["bundle", "fchmod:error=EPERM:when=1"],
+    ["bundle", "chmod:error=EPERM:when=1"],
   ] as const)("keeps the old %s and its generation when %s", async (layout, inject) => {
     await run(layout, old, null);
     expect(await run(layout, pair, inject)).toEqual({ code: "deploy.io" });

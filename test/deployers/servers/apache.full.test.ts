@@ -6,6 +6,7 @@ import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { type Layout, pairPaths } from "../../support/pairs/pairDirectory.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Apache, startApache } from "../../support/servers/apache.ts";
 import { servedFingerprint, storedFingerprint } from "../../support/servers/served.ts";
@@ -33,6 +34,7 @@ for (const layout of ["pair", "bundle"] as const) {
       deployer: make(server, layout),
       served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
       stored: (certificate) => storedFingerprint(...pairPaths(join(server.directory, certificate), layout).files),
+      plant: (planted) => plantFiles(planted, ...pairPaths(join(server.directory, "conform"), layout).files),
       async breakDown() {
         const good = await readFile(server.configFile, "utf8");
         await writeFile(server.configFile, `${good}\nNonsense on\n`);

@@ -6,6 +6,7 @@ import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { type Layout, pairPaths } from "../../support/pairs/pairDirectory.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Mosquitto, startMosquitto } from "../../support/servers/mosquitto.ts";
 import { servedFingerprint, storedFingerprint } from "../../support/servers/served.ts";
@@ -31,6 +32,7 @@ for (const layout of ["pair", "bundle"] as const) {
       deployer: make(server, layout),
       served: () => servedFingerprint(server.port, "mqtt.test"),
       stored: () => storedFingerprint(...pairPaths(server.directory, layout).files),
+      plant: (planted) => plantFiles(planted, ...pairPaths(server.directory, layout).files),
       async breakDown() {
         const good = await readFile(server.pidFile, "utf8");
         await rm(server.pidFile);

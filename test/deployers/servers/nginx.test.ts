@@ -5,6 +5,7 @@ import { nginx } from "../../../src/deployers/servers/nginx.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Nginx, startNginx } from "../../support/servers/nginx.ts";
 import { servedFingerprint, storedFingerprint } from "../../support/servers/served.ts";
@@ -42,6 +43,10 @@ for (const layout of ["pair", "bundle"] as const) {
         layout === "bundle"
           ? storedFingerprint(at(certificate, "bundle.pem"))
           : storedFingerprint(at(certificate, "fullchain.pem"), at(certificate, "privkey.pem")),
+      plant: (planted) =>
+        layout === "bundle"
+          ? plantFiles(planted, at("conform", "bundle.pem"))
+          : plantFiles(planted, at("conform", "fullchain.pem"), at("conform", "privkey.pem")),
       async breakDown() {
         const good = await readFile(server.configFile, "utf8");
         await writeFile(server.configFile, `${good}\nnonsense;\n`);

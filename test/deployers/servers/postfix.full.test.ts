@@ -5,6 +5,7 @@ import { postfix } from "../../../src/deployers/servers/postfix.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Postfix, startPostfix } from "../../support/servers/postfix.ts";
 import { servedFingerprint, storedFingerprint } from "../../support/servers/served.ts";
@@ -32,6 +33,7 @@ deployerConformance("postfix", async (issuer) => {
     deployer: make(server, { configDirectory: copy }),
     served: () => servedFingerprint(server.port, "mail.test"),
     stored: () => storedFingerprint(join(server.directory, "bundle.pem")),
+    plant: (planted) => plantFiles(planted, join(server.directory, "bundle.pem")),
     async breakDown() {
       const good = await readFile(main, "utf8");
       await writeFile(main, `${good}\nnonsense\n`);

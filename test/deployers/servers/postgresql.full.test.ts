@@ -6,6 +6,7 @@ import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { type Layout, pairPaths } from "../../support/pairs/pairDirectory.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Postgres, startPostgres } from "../../support/servers/postgres.ts";
 import { servedByPostgres, storedFingerprint } from "../../support/servers/served.ts";
@@ -46,6 +47,7 @@ for (const layout of ["pair", "bundle"] as const) {
       deployer: make(server, layout, { dataDirectory: current }),
       served: () => servedByPostgres(server.port, "db.test"),
       stored: () => storedFingerprint(...pairPaths(server.tlsDirectory, layout).files),
+      plant: (planted) => plantFiles(planted, ...pairPaths(server.tlsDirectory, layout).files),
       async breakDown() {
         await point(await stoppedDirectory(server));
         return { code: "deploy.unreachable", mend: () => point(server.dataDirectory) };

@@ -6,6 +6,7 @@ import { traefik } from "../../../src/deployers/servers/traefik.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { servedFingerprint, storedFingerprint } from "../../support/servers/served.ts";
 import { startTraefik, type Traefik } from "../../support/servers/traefik.ts";
@@ -45,6 +46,7 @@ deployerConformance("traefik", async () => {
     // Before its first configuration it resets connections.
     served: (certificate) => servedFingerprint(setup.server.port, `${certificate}.test`).catch(() => null),
     stored: (certificate) => storedFingerprint(join(setup.home, "certs", `${certificate}.pem`)),
+    plant: (planted) => plantFiles(planted, join(setup.home, "certs/conform.pem")),
     async breakDown() {
       await rename(setup.dynamic, away);
       return { code: "deploy.io", mend: () => rename(away, setup.dynamic) };
