@@ -49,12 +49,16 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
   return pino(pinoOptions, transport);
 }
 
-/** The last line of defence: whatever a library put into a message, no key and no URL password leaves the process. */
+/**
+ * The last line of defence: even if a library puts one into a message, no key and no URL password leaves the process.
+ */
 function scrub(line: string): string {
   return line.replace(PEM_PRIVATE_KEY, "[redacted key]").replace(URL_CREDENTIALS, "$1[redacted]@");
 }
 
-/** Our errors need no stack: their code says where they come from. Foreign properties (commands, headers) are dropped. */
+/**
+ * Our errors need no stack: their code says where they come from. Foreign properties (commands, headers) are dropped.
+ */
 function serializeError(thrown: unknown): Record<string, unknown> {
   if (thrown instanceof RenewalError) {
     const cause = thrown.cause instanceof Error ? thrown.cause.message : undefined;

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { RenewalError } from "../domain/errors.ts";
 
-/** Goes on only after `yes`: given as an option, or typed by whoever sits at the terminal. Throws `request.invalid` otherwise. */
+/** Goes on only after `yes`: given as an option, or typed at the terminal. Throws `request.invalid` otherwise. */
 export async function confirm(question: string, yes: boolean): Promise<void> {
   if (yes) return;
   if (process.stdin.isTTY !== true)

@@ -5,7 +5,7 @@ const reloads = holdReloads();
 // Loaded only now: until then, which takes half a second, SIGHUP would end a `renewd run`.
 const { runCommandLine } = await import("./program.ts");
 
-// `renewd history | head` closes the pipe early: that is no failure of ours.
+// `renewd history | head` closes the pipe early: that is no failure.
 process.stdout.on("error", (error) => {
   if ("code" in error && error.code === "EPIPE") process.exit(0);
   throw error;
@@ -16,5 +16,5 @@ const exitCode = await runCommandLine(process.argv.slice(2), {
   stderr: process.stderr,
   reloads,
 });
-// What is written may still be on its way into a pipe; whatever else is open must not keep a finished command alive.
+// Output may still be on its way into a pipe. Nothing else that is open may keep a finished command alive.
 process.stdout.write("", () => process.exit(exitCode));

@@ -24,7 +24,10 @@ export interface Output {
   ): void;
   /** An answer that is JSON by its nature, with or without `--json`. */
   document(document: object): void;
-  /** Data that comes bit by bit. With `--json` the answer is one document, so this goes to stderr then. Made by `paint` or `inert`. */
+  /**
+   * Data that comes bit by bit. With `--json` the answer is one document, so this goes to stderr then. Made by `paint`
+   * or `inert`.
+   */
   progress(line: string): void;
   /** For the person at the keyboard. Foreign text in it is made inert here. */
   note(text: string): void;

@@ -30,7 +30,7 @@ import { addStatus } from "./commands/status.ts";
 import { addStore } from "./commands/store.ts";
 import { EXIT, exitOf } from "./exit.ts";
 
-/** In the order of `renewd --help`: what is looked at most comes first. */
+/** In the order of `renewd --help`: what is used most comes first. */
 const COMMANDS = [
   ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
   [

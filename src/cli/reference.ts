@@ -14,7 +14,8 @@ export function cliReference(): string {
     program.description(),
     "",
     "Data goes to stdout, everything else to stderr. With `--json` stdout holds one JSON document with `version: 1`; a",
-    "document's version is raised when a member changes its meaning or goes away, and not when one is added. Instants are",
+    "document's version is raised when a member changes its meaning or goes away, and not when one is added. " +
+      "Instants are",
     "ISO 8601 in UTC. When a command fails, the document is `{ version, error: { code, message, action, problems } }`.",
     "Text that comes from CAs, targets and endpoints is shown with its control characters spelled out.",
     "",
@@ -63,7 +64,7 @@ function argumentTable(args: readonly Argument[]): string[] {
 
 function optionTable(options: readonly Option[]): string[] {
   const rows = options.map((option) => {
-    // `--no-color` has `true` as its default, which tells a reader nothing.
+    // `--no-color` has `true` as its default, which is of no use to a reader.
     const preset: unknown = option.negate ? undefined : option.defaultValue;
     const value = option.mandatory ? "required" : preset === undefined ? "" : `\`${String(preset)}\``;
     return `| \`${option.flags}\` | ${value} | ${cell(option.description)} |`;

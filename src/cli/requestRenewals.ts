@@ -108,7 +108,8 @@ function explain(
   if (recorded.length === 0) return;
   const ids = recorded.map((each) => ("renewalId" in each ? each.renewalId : "")).join(", ");
   note(
-    `  recorded in the database as ${ids}; starts by itself when Redis at ${describeRedis(redis)} is back and a planner runs`,
+    `  recorded in the database as ${ids}; starts by itself when Redis at ${describeRedis(redis)} is back and a ` +
+      "planner runs",
   );
   note(`  what to do: ${facts.action}`);
 }

@@ -1,4 +1,4 @@
 import type { Log } from "../domain/log.ts";
 
-/** Commands tell on stderr, in sentences, what a service would log. */
+/** Commands say on stderr, in sentences, what a service would log. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };

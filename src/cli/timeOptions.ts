@@ -19,7 +19,9 @@ export function pastOption(option: string, text: string, now: number): number {
   return durationMs === null ? instant(option, text) : now - durationMs;
 }
 
-/** `2d` (from now) or a date, as ms since epoch. Throws `request.invalid` naming the option, also when it has passed. */
+/**
+ * `2d` (from now) or a date, as ms since epoch. Throws `request.invalid` naming the option, also when it has passed.
+ */
 export function futureOption(option: string, text: string, now: number): number {
   const durationMs = parseDuration(text, UNITS);
   const at = durationMs === null ? instant(option, text) : now + durationMs;

@@ -21,7 +21,10 @@ export interface Ended {
   readonly exit: Exit;
 }
 
-/** Shows every event of the renewals until all have ended, time is up or the person presses Ctrl-C; the renewals go on in any case. */
+/**
+ * Shows every event of the renewals until all have ended, time is up or the person presses Ctrl-C; the renewals go on
+ * in any case.
+ */
 export async function watch(
   app: App,
   started: readonly Started[],

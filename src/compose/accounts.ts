@@ -3,7 +3,10 @@ import type { AccountAdmin } from "../domain/account.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Reader } from "./app.ts";
 
-/** The account of a configured issuer; the ACME client is loaded only now. Throws `request.invalid` with the nearest name. */
+/**
+ * The account of a configured issuer; the ACME client is loaded only now. Throws `request.invalid` with the nearest
+ * name.
+ */
 export async function accountAdmin({ config, store, clock }: Reader, issuer: string): Promise<AccountAdmin> {
   const options = config.issuers.get(issuer);
   if (options === undefined)

@@ -30,8 +30,8 @@ export function catchFaults(onFault: (fault: Fault) => void): { close(): void } 
 }
 
 /**
- * For the append-only history. The message of a foreign error may hold anything, also a secret, so only its name and the
- * place in our files are kept; the log, which masks secrets, has all of it.
+ * For the append-only history. The message of a foreign error may hold anything, also a secret, so only its name and
+ * the place in our files are kept; the log, which masks secrets, has all of it.
  */
 export function describeFault(thrown: unknown): string {
   if (thrown instanceof RenewalError) return `${thrown.code}: ${thrown.message}`;

@@ -5,7 +5,9 @@ import { keyMatches, keyTypeOf } from "../x509/key.ts";
 import { readLeaf } from "../x509/leaf.ts";
 import { splitPem } from "../x509/pem.ts";
 
-/** Reads a pair that other tooling issued: leaf first, then its chain. Throws `request.invalid` naming what is wrong. */
+/**
+ * Reads a pair that other tooling issued: leaf first, then its chain. Throws `request.invalid` naming what is wrong.
+ */
 export function readForeignPair(bundlePem: string, keyPem: string): ForeignPair {
   const [leafPem, ...chainPem] = splitPem(bundlePem);
   if (leafPem === undefined) throw new RenewalError("request.invalid", "certificate file: holds no PEM certificate");

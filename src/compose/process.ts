@@ -110,13 +110,15 @@ function checkAgent(config: Config, agentOf: readonly string[]): void {
       const known = [...config.targets.keys()].join(", ");
       throw new RenewalError(
         "config.invalid",
-        `--targets: "${name.slice(0, 80)}" is not defined under \`targets\` in ${config.file}; there are: ${known || "none"}`,
+        `--targets: "${name.slice(0, 80)}" is not defined under \`targets\` in ${config.file}; there are: ` +
+          `${known || "none"}`,
       );
     }
     if (!target.agent)
       throw new RenewalError(
         "config.invalid",
-        `--targets: target "${name}" has no agent of its own; set \`targets.${name}.agent: true\` in ${config.file}, everywhere`,
+        `--targets: target "${name}" has no agent of its own; set \`targets.${name}.agent: true\` in ` +
+          `${config.file}, everywhere`,
       );
   }
 }
@@ -159,7 +161,7 @@ async function redisReady(redis: RedisOptions, log: Log, signal: AbortSignal): P
       if (maxmemoryPolicy === null)
         log.warn(
           { redis: describeRedis(redis) },
-          "Redis does not tell its maxmemory-policy: make sure it is noeviction",
+          "Redis does not show its maxmemory-policy: make sure that it is noeviction",
         );
       return;
     } catch (thrown) {

@@ -26,14 +26,14 @@ import { startHttp01Responder } from "../web/http01.ts";
 import type { LoadWatch } from "./load.ts";
 import { repeat } from "./repeat.ts";
 
-/** How often a verifier asks whether endpoints are due to be looked at. */
+/** How often a verifier asks which endpoints are due to be dialled. */
 const OBSERVE_TICK_MS = 5_000;
-/** How soon people are told. */
-const TELL_TICK_MS = 2_000;
+/** How soon people are notified. */
+const NOTIFY_TICK_MS = 2_000;
 /** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
 const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
-/** For the clock guard to ask, while whoever asked for a renewal waits. */
+/** Limit of the clock guard's questions while a request waits for its answer. */
 const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
 const TICK_QUIET_MIN_MS = 5_000;
@@ -66,7 +66,11 @@ const START: Readonly<Record<Role, StartRole>> = {
     const onError = report(context, "planner");
     const ticks = watchedTicks(context, settings, onError);
     await ticks.configure();
-    const telling = repeat(TELL_TICK_MS, (signal) => deliverNotifications(context, signal), report(context, "notify"));
+    const notifications = repeat(
+      NOTIFY_TICK_MS,
+      (signal) => deliverNotifications(context, signal),
+      report(context, "notify"),
+    );
     const rehearsals = repeat(
       REHEARSAL_TICK_MS,
       (signal) => rehearseDue(context, signal),
@@ -96,7 +100,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       },
       async close() {
         await Promise.all([
-          telling.close(),
+          notifications.close(),
           rehearsals.close(),
           revocations.close(),
           ticks.close(),
@@ -181,8 +185,8 @@ interface Ticks {
 }
 
 /**
- * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it ran
- * one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless.
+ * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it
+ * ran one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless.
  */
 function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onError: (error: unknown) => void): Ticks {
   const { clock } = context;
@@ -266,7 +270,7 @@ function jobWorker(
 function report({ log }: Context, role: string): (error: unknown) => void {
   return (thrown) => {
     const error = toRenewalError(thrown);
-    // The clock guard has told once; each tick would tell again.
+    // The clock guard has reported it once; each tick would repeat it.
     if (error.code !== "clock.skewed")
       log.error({ role, err: error }, "job failed; the sweep enqueues it again while it is due");
   };

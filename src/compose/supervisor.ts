@@ -30,8 +30,8 @@ export interface Supervisor {
 }
 
 /**
- * Runs roles. One forgotten rejection must not end a process that also plans, deploys and verifies: whatever the role was
- * doing is idempotent, and is resumed by its next start, as after a crash.
+ * Runs roles. One forgotten rejection must not end a process that also plans, deploys and verifies. The work of a role
+ * is idempotent: its next start resumes it, as after a crash.
  */
 export function createSupervisor({ start, store, clock, log }: SupervisorOptions): Supervisor {
   const running = new Map<Role, RunningRole>();

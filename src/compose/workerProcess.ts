@@ -5,10 +5,13 @@ import { runRoles } from "./process.ts";
 import type { Reloads } from "./reloads.ts";
 import type { Role } from "./roles.ts";
 
-/** Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml; a deployer also `--targets`. Never throws; the exit code tells. */
+/**
+ * Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml; a deployer also `--targets`. Never throws:
+ * see the exit code.
+ */
 export async function startWorkerProcess(role: Role, reloads: Reloads): Promise<never> {
   try {
-    // Everything of ours is closed; libraries may still hold timers for seconds.
+    // renewd has closed all it opened; libraries may hold timers for some seconds more.
     const { config, targets } = options(role);
     process.exit(await runRoles(config, { roles: [role], agentOf: targets, reloads }));
   } catch (thrown) {

@@ -77,7 +77,7 @@ export interface IssuerConfig {
   readonly budget: CaBudget;
   readonly staging: string | null;
   readonly distrusted: boolean;
-  /** null: whatever we can make. */
+  /** null: every key type that renewd can generate. */
   readonly keyTypes: readonly KeyType[] | null;
   readonly identifierTypes: readonly Identifier["type"][] | null;
   readonly requestTimeoutMs: number;

@@ -39,8 +39,8 @@ export interface LoadOptions {
 }
 
 /**
- * Reads and checks a configuration file and all it points to. Mistakes are the result, not an exception, and come all at
- * once, in the order of the file. Paths in the result are absolute.
+ * Reads and checks a configuration file and all it points to. Mistakes are the result, not an exception, and come all
+ * at once, in the order of the file. Paths in the result are absolute.
  */
 export async function loadConfig(
   file: string,
@@ -51,7 +51,8 @@ export async function loadConfig(
   const document = parseYaml(file, source.text);
   if ("problems" in document) return { ok: false, problems: document.problems };
   const problems = new Problems(document.places);
-  const config = await build(resolve(file), document.data as Raw, { registries, environment, issues }, problems); // parseYaml refuses all but a mapping.
+  // parseYaml refuses all but a mapping.
+  const config = await build(resolve(file), document.data as Raw, { registries, environment, issues }, problems);
   return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
 }
 
@@ -145,7 +146,8 @@ interface Definitions {
  * the trust file enters with its content, because mending it is a reason to try again.
  */
 function definitions(
-  // When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not deploy the fleet anew.
+  // When a certificate may be renewed, and in which steps, changes nothing about it: a freeze that is added must not
+  // deploy the fleet anew.
   {
     registeredDomains: _domains,
     maintenance: _maintenance,

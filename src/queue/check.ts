@@ -29,7 +29,9 @@ export async function checkRedis(redis: RedisOptions, signal?: AbortSignal): Pro
   }
 }
 
-/** How far the clock of Redis is ahead of `now`; null: Redis is on this machine. Throws `queue.unavailable` within 2 s. */
+/**
+ * How far the clock of Redis is ahead of `now`; null: Redis is on this machine. Throws `queue.unavailable` within 2 s.
+ */
 export async function redisTime(
   redis: RedisOptions,
   now: () => number,
@@ -53,7 +55,8 @@ function refuseUnfit({ version, maxmemoryPolicy }: RedisFacts, where: string): v
   if (maxmemoryPolicy !== null && maxmemoryPolicy !== "noeviction") {
     throw new RenewalError(
       "queue.misconfigured",
-      `Redis at ${where} has maxmemory-policy ${maxmemoryPolicy} and would drop jobs when memory is short: set \`maxmemory-policy noeviction\``,
+      `Redis at ${where} has maxmemory-policy ${maxmemoryPolicy} and would drop jobs when memory is short: set ` +
+        `\`maxmemory-policy noeviction\``,
     );
   }
 }
@@ -63,7 +66,7 @@ async function factsOf(client: Redis): Promise<RedisFacts> {
   return { version: field(info, "redis_version") ?? "unknown", maxmemoryPolicy: await maxmemoryPolicy(client) };
 }
 
-/** Managed services and ACLs without @admin deny CONFIG; INFO tells the same. */
+/** Managed services and ACLs without @admin deny CONFIG; INFO has the same value. */
 async function maxmemoryPolicy(client: Redis): Promise<string | null> {
   try {
     const reply: unknown = await client.config("GET", "maxmemory-policy");

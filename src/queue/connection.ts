@@ -31,7 +31,9 @@ export function connectProducer(redis: RedisOptions): RedisConnection {
   });
 }
 
-/** For workers: never gives up, and is back within a second of Redis (ioredis' own back-off made resumption take 18 s). */
+/**
+ * For workers: never gives up, and is back within a second of Redis (ioredis' own back-off made resumption take 18 s).
+ */
 export function connectWorker(redis: RedisOptions): RedisConnection {
   return connect(redis, {
     maxRetriesPerRequest: null,
@@ -56,7 +58,8 @@ function connect(redis: RedisOptions, role: ClientOptions): RedisConnection {
     return client;
   };
   const client = watch(createClient(redis, role));
-  // BullMQ duplicates a worker's connection for its blocking command and cannot close it while Redis is away: keep hold of it.
+  // BullMQ duplicates a worker's connection for its blocking command and cannot close it while Redis is away: keep hold
+  // of it.
   if (client instanceof Cluster) {
     const duplicate = client.duplicate.bind(client);
     client.duplicate = (...options) => watch(duplicate(...options));
@@ -100,7 +103,8 @@ function createClient(redis: RedisOptions, role: ClientOptions): Redis | Cluster
     ...(redis.username !== undefined && { username: redis.username }),
     ...(redis.password !== undefined && { password: redis.password.reveal() }),
     ...(redis.tls !== undefined && { tls: tlsOf(redis) }),
-    // A demoted master answers READONLY: connect anew (to the new master) and send the command again. The first word is Redis' error code.
+    // A demoted master answers READONLY: connect again (to the new master) and send the command again. The first word
+    // is Redis' error code.
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
   };
   const nodes = (list: readonly RedisNode[]) => list.map(({ host, port }) => ({ host, port }));

@@ -8,9 +8,13 @@ interface NestedErrors {
   readonly lastNodeError?: unknown;
 }
 
-/** Node reports a name with several addresses as an AggregateError with an empty message; ioredis Cluster hides the node's error. */
+/**
+ * Node reports a name with several addresses as an AggregateError with an empty message; ioredis Cluster hides the
+ * node's error.
+ */
 function innermost(thrown: unknown): unknown {
-  const { errors, lastNodeError } = (typeof thrown === "object" && thrown !== null ? thrown : {}) as NestedErrors; // unknown members, checked below
+  // unknown members, checked below
+  const { errors, lastNodeError } = (typeof thrown === "object" && thrown !== null ? thrown : {}) as NestedErrors;
   return lastNodeError ?? errors?.[0] ?? thrown;
 }
 
@@ -33,7 +37,9 @@ export function redisCause(thrown: unknown, redis: RedisOptions): Error {
   return cause;
 }
 
-/** A reply means that Redis was reached: ioredis names such errors ReplyError. RenewalErrors pass for the same reason. */
+/**
+ * A reply means that Redis was reached: ioredis names such errors ReplyError. RenewalErrors pass for the same reason.
+ */
 export function isReply(thrown: unknown): boolean {
   return thrown instanceof RenewalError || (thrown instanceof Error && thrown.name === "ReplyError");
 }

@@ -9,14 +9,17 @@ export const QUEUES = {
   requests: "renewal-requests",
 } as const;
 
-/** Deployments of a target with an agent of its own wait in a queue of their own. Target names hold no character that BullMQ refuses. */
+/**
+ * Deployments of a target with an agent of its own wait in a queue of their own. Target names hold no character that
+ * BullMQ refuses.
+ */
 export function deployQueue(agentOf: string | null): string {
   return agentOf === null ? QUEUES.deploy : `${QUEUES.deploy}.${agentOf}`;
 }
 
 /**
- * The same work has the same id, so BullMQ ignores it while the first still waits or runs. Read from the right it is unambiguous:
- * neither fence nor encoded target holds a dash. BullMQ refuses ids with `:` and ids that are integers.
+ * The same work has the same id, so BullMQ ignores it while the first still waits or runs. Read from the right it is
+ * unambiguous: neither fence nor encoded target holds a dash. BullMQ refuses ids with `:` and ids that are integers.
  */
 export function jobIdOf(job: Job): string {
   const target = job.kind === "deploy" ? [encode(job.target, /[^A-Za-z0-9._]/gu)] : [];

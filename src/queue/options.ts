@@ -21,11 +21,17 @@ interface RedisAccess {
   readonly username?: string;
   readonly password?: Secret;
   readonly tls?: RedisTls;
-  /** Default `{renewd}`. The braces keep all keys in one slot of a Redis Cluster; several renewds share a Redis by differing here. */
+  /**
+   * Default `{renewd}`. The braces keep all keys in one slot of a Redis Cluster; several renewds share a Redis by
+   * differing here.
+   */
   readonly prefix?: string;
 }
 
-/** Where the queue lives. A `url` is `redis://`, `rediss://` (TLS) or `unix:///path`; it may carry user, password and database number. */
+/**
+ * Where the queue lives. A `url` is `redis://`, `rediss://` (TLS) or `unix:///path`; it may carry user, password and
+ * database number.
+ */
 export type RedisOptions =
   | (RedisAccess & { readonly kind: "single"; readonly url: string | Secret })
   | (RedisAccess & { readonly kind: "single"; readonly path: string })
@@ -114,5 +120,6 @@ export function describeRedis(redis: RedisOptions): string {
 export function secretsOf(redis: RedisOptions): string[] {
   const secrets = [redis.password?.reveal(), redis.kind === "sentinel" ? redis.sentinelPassword?.reveal() : undefined];
   if (redis.kind === "single") secrets.push(addressOf(redis).password);
-  return secrets.filter((secret) => secret !== undefined && secret !== "") as string[]; // filter() does not narrow through `&&`.
+  // filter() does not narrow through `&&`.
+  return secrets.filter((secret) => secret !== undefined && secret !== "") as string[];
 }

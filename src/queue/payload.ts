@@ -62,7 +62,7 @@ function parse<T>(schema: z.ZodType<T>, data: unknown): T {
   throw new RenewalError("request.invalid", problems.join("; "));
 }
 
-/** Bounded: names of unknown fields come from whoever wrote the payload. */
+/** Bounded: names of unknown fields come from the writer of the payload. */
 function describe(issue: z.core.$ZodIssue): string {
   if (issue.code === "unrecognized_keys") {
     const [first = "", ...others] = issue.keys;

@@ -30,7 +30,10 @@ export interface PrivateRedis {
   stop(): Promise<void>;
 }
 
-/** A redis-server of our own for `renewd run` without `redis.url`: unix socket only, AOF, noeviction, started again whenever it dies. */
+/**
+ * The private redis-server for `renewd run` without `redis.url`: unix socket only, AOF, noeviction, restarted when it
+ * dies.
+ */
 export async function startPrivateRedis(options: PrivateRedisOptions): Promise<PrivateRedis> {
   const { directory, binary = "redis-server", onExit } = options;
   const path = await prepareDirectories(directory);
@@ -101,7 +104,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
   };
 }
 
-/** Returns the socket's path. Its directory must be ours alone: whoever owns it owns the queue. */
+/** Returns the socket's path. No other user may write to its directory: who owns it owns the queue. */
 async function prepareDirectories(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
@@ -113,7 +116,8 @@ async function prepareDirectories(directory: string): Promise<string> {
     if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
       throw new RenewalError(
         "queue.unavailable",
-        `${dirname(path)} is not a directory of ours alone: remove it, or choose a shorter state directory`,
+        `${dirname(path)} is not a directory that only renewd's user can use: remove it, or choose a shorter ` +
+          "state directory",
       );
     }
   }

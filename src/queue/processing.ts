@@ -11,7 +11,7 @@ import { reportTrouble } from "./report.ts";
 const LOCK_DURATION_MS = 10_000;
 const STALLED_INTERVAL_MS = 4_000;
 
-/** After the drain: for aborted handlers to end, and again for BullMQ to tell Redis. */
+/** After the drain: for aborted handlers to end, and again for BullMQ to report to Redis. */
 const SETTLE_MS = 1_000;
 const DISCONNECT_MS = 500;
 
@@ -21,11 +21,17 @@ export interface ProcessingOptions {
   readonly redis: RedisOptions;
   readonly queue: string;
   readonly concurrency: number;
-  /** How many finished jobs stay readable. Always a count: the boolean form leaves jobs active for ever (BullMQ 6.7). */
+  /**
+   * How many finished jobs stay readable. Always a count: the boolean form never removes jobs from the active list
+   * (BullMQ 6.7).
+   */
   readonly keep: KeepJobs;
   /** How long `close` lets running handlers work on; then it aborts their signals. */
   readonly drainTimeoutMs?: number;
-  /** What it returns or throws is stored in Redis as the job's result. After its signal has aborted it must throw if it did not finish. */
+  /**
+   * What it returns or throws is stored in Redis as the job's result. After its signal has aborted it must throw if it
+   * did not finish.
+   */
   readonly process: (job: QueuedJob, signal: AbortSignal) => Promise<unknown>;
   readonly onError: (error: RenewalError) => void;
 }
@@ -35,12 +41,12 @@ export interface Processing {
   ready(): Promise<void>;
   /** How many jobs run at a time from now on, at least 1; what runs already goes on. */
   setConcurrency(jobs: number): void;
-  /** Takes no more jobs and lets running ones finish; returns within `drainTimeoutMs` + 3 s whatever Redis or a handler does. */
+  /** Takes no more jobs and lets running ones finish; returns within `drainTimeoutMs` + 3 s in any case. */
   close(): Promise<void>;
 }
 
 /**
- * Takes jobs of one queue. What BullMQ must be told so that it neither loses nor keeps anything is told here, once.
+ * Takes jobs of one queue. The options with which BullMQ neither loses nor keeps anything are set here, once.
  * A Redis outage alone does not stop running handlers: leases and fences in the database guard their side effects.
  */
 export function startProcessing(options: ProcessingOptions): Processing {
@@ -127,7 +133,7 @@ interface Running {
 
 async function shutDown({ worker, connection, running, report }: Running, drainTimeoutMs: number): Promise<void> {
   const drained = (): Promise<unknown> => Promise.allSettled(running.values());
-  // Not BullMQ's close() yet: without Redis it waits for ever, and once begun it cannot be forced.
+  // Not BullMQ's close() yet: without Redis it never returns, and once begun it cannot be forced.
   await worker.pause(true);
   await within(drainTimeoutMs, drained());
   for (const controller of running.keys())

@@ -11,7 +11,7 @@ const BATCH_MAX = 200;
 /** BullMQ's range; smaller is more urgent, and 0 (no priority) goes first of all. */
 const PRIORITY_MAX = 2_097_151;
 
-/** Connects in the background; the first `enqueue` tells whether Redis is there. */
+/** Connects in the background; the first `enqueue` shows whether Redis is there. */
 export function openJobQueue(redis: RedisOptions): JobQueue & { close(): Promise<void> } {
   const connection = connectProducer(redis);
   const queues = new Map<string, Queue>();
@@ -44,13 +44,14 @@ export function openQueue(name: string, redis: RedisOptions, connection: RedisCo
   const queue = new Queue(name, {
     connection: connection.client,
     prefix: prefixOf(redis),
-    // Otherwise a Queue made while Redis is down waits for ever, and one failed version check makes it fail for ever.
+    // Otherwise a Queue made while Redis is down waits without end, and fails always after one failed version check.
     skipWaitingForReady: true,
     skipVersionCheck: true,
-    // Its first write needs Redis at once and would race the connection. BullMQ's default event length applies without it.
+    // Its first write needs Redis at once and would race the connection. BullMQ's default event length applies without
+    // it.
     skipMetasUpdate: true,
   });
-  // Unheard, an error event ends the process; every call of connection.run tells its caller about the same trouble.
+  // Without a listener an error event ends the process; connection.run reports the same trouble to its caller.
   queue.on("error", () => {});
   return queue;
 }

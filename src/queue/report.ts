@@ -5,7 +5,10 @@ import { describeRedis, type RedisOptions } from "./options.ts";
 const REPEAT_AFTER_MS = 30_000;
 const KNOWN_MAX = 50;
 
-/** Turns connection trouble into RenewalErrors, each at most every 30 s: during an outage every connection complains every second. */
+/**
+ * Turns connection trouble into RenewalErrors, each at most every 30 s: during an outage every connection complains
+ * every second.
+ */
 export function reportTrouble(redis: RedisOptions, onError: (error: RenewalError) => void): (error: unknown) => void {
   const reportedAt = new Map<string, number>();
   return (error) => {

@@ -24,7 +24,7 @@ export interface RequestWorkerOptions {
   readonly onError: (error: RenewalError, jobId?: string) => void;
 }
 
-/** Answers `renewal-requests`. A job fails with `<code>: <message>`, written for whoever sent it, and is never retried. */
+/** Answers `renewal-requests`. A job fails with `<code>: <message>`, written for the sender, and is never retried. */
 export function startRequestWorker(options: RequestWorkerOptions): Processing {
   const { handle, onError, ...rest } = options;
   return startProcessing({
@@ -57,7 +57,10 @@ async function parsed(queued: QueuedJob): Promise<RenewalRequest> {
   }
 }
 
-/** UnrecoverableError: no retry, even when the producer asked for attempts. A foreign error's text may hold anything, so it stays in the log. */
+/**
+ * UnrecoverableError: no retry, even when the producer asked for attempts. A foreign error's text may hold anything, so
+ * it stays in the log.
+ */
 function refusal(error: unknown): UnrecoverableError {
   const refused = new UnrecoverableError(
     error instanceof RenewalError

@@ -19,15 +19,17 @@ export interface AcceptedRequest {
   readonly hurried?: boolean;
 }
 
-/** The id under which a request of ours was made; null: another producer's job id, which may name another request tomorrow. */
+/**
+ * The id that renewd gave its own request; null: another producer's job id, which may name another request tomorrow.
+ */
 export function requestIdOf(jobId: string): string | null {
   const id = jobId.startsWith(JOB_ID_PREFIX) ? jobId.slice(JOB_ID_PREFIX.length) : "";
   return UUID.test(id) ? id : null;
 }
 
 /**
- * Adds a request to `renewal-requests`. Throws `request.invalid` naming the field, `queue.unavailable` within 2 s: Redis
- * may have taken it all the same, so whoever then records it elsewhere must do so under the same `requestId`.
+ * Adds a request to `renewal-requests`. Throws `request.invalid` naming the field, `queue.unavailable` within 2 s:
+ * Redis may have taken it all the same, so a caller that then records it elsewhere must use the same `requestId`.
  */
 export async function requestRenewal(
   redis: RedisOptions,
@@ -49,8 +51,8 @@ export async function requestRenewal(
 }
 
 /**
- * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unavailable` when nobody
- * has taken it in time (it stays queued) or when Redis lost it.
+ * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unavailable` when
+ * nobody has taken it in time (it stays queued) or when Redis lost it.
  */
 export async function waitForRequest(
   redis: RedisOptions,
@@ -74,7 +76,8 @@ export async function waitForRequest(
       if (performance.now() >= deadline) {
         throw new RenewalError(
           "queue.unavailable",
-          `No planner took request ${jobId} within ${timeoutMs / 1_000} s: check that one runs; the request stays queued`,
+          `No planner took request ${jobId} within ${timeoutMs / 1_000} s: check that one runs; the request stays ` +
+            "queued",
         );
       }
       await delay(POLL_MS, undefined, { signal });

@@ -56,7 +56,10 @@ export function startScheduler(options: SchedulerOptions): Processing {
   };
 }
 
-/** FLUSHALL or a fresh Redis removes job schedulers without an error, so they are asserted again and again; an existing one keeps its next instant. */
+/**
+ * FLUSHALL or a fresh Redis removes job schedulers without an error, so they are asserted again and again; an existing
+ * one keeps its next instant.
+ */
 function keepScheduled(
   redis: RedisOptions,
   everyMs: Record<"plan" | "sweep", number>,

@@ -22,10 +22,13 @@ interface SpawnOptions {
   readonly path: string;
 }
 
-/** Resolves once it answers. Throws `queue.unavailable` when it is not installed or does not start, with what its log says. */
+/**
+ * Resolves once it answers. Throws `queue.unavailable` when it is not installed or does not start, with what its log
+ * says.
+ */
 export async function spawnRedis({ binary, directory, path }: SpawnOptions): Promise<ServerProcess> {
   const log = join(directory, "redis.log");
-  // Redis opens its log anew for each line, so it may be removed; this bounds it.
+  // Redis opens its log again for each line, so removing it is safe and bounds its size.
   await rm(log, { force: true });
   const settings = {
     port: "0",

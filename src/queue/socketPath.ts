@@ -6,7 +6,10 @@ import { join, resolve } from "node:path";
 /** sun_path of unix(7): 108 bytes with its final NUL. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
-/** Where a socket that does not fit the directory really is: other processes may have another TMPDIR (systemd's PrivateTmp). */
+/**
+ * Where a socket that does not fit the directory really is: other processes may have another TMPDIR (systemd's
+ * PrivateTmp).
+ */
 export function locationFile(directory: string): string {
   return join(directory, "redis.sock.location");
 }

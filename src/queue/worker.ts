@@ -13,13 +13,19 @@ export interface WorkerOptions {
   readonly concurrency: number;
   /** Default 5 s. */
   readonly drainTimeoutMs?: number;
-  /** MUST be idempotent: a job may be delivered twice. Its signal aborts when the job is taken over or the worker shuts down. */
+  /**
+   * MUST be idempotent: a job may be delivered twice. Its signal aborts when the job is taken over or the worker shuts
+   * down.
+   */
   readonly handle: (job: Job, signal: AbortSignal) => Promise<void>;
   /** Failed handlers, dropped jobs (with the job's id), trouble with Redis. */
   readonly onError: (error: RenewalError, jobId?: string) => void;
 }
 
-/** Works off one kind of job. A job is a hint: whatever becomes of it, it is gone from Redis afterwards, and the database decides what is tried again. */
+/**
+ * Handles one kind of job. A job is only a hint: it leaves Redis however it ends, and the database decides what is
+ * retried.
+ */
 export function startWorker(options: WorkerOptions): Processing {
   const { kind, agentOf, handle, onError, ...rest } = options;
   return startProcessing({

@@ -22,8 +22,8 @@ interface Connection {
 }
 
 /**
- * Keeps slow connections from starving quick ones. A CA sends its request at once, so whoever has waited longest with an
- * incomplete one is the least likely to be a CA: that connection is closed when there are too many, first of the address
+ * Keeps slow connections from starving quick ones. A CA sends its request at once, so the connection that has been
+ * incomplete for longest is the least likely to be a CA's. It is closed when there are too many, first of the address
  * that holds most.
  */
 export function limitConnections(server: Server, limits: ConnectionLimits): void {
@@ -90,7 +90,7 @@ function oldestOfLargest(incomplete: ReadonlyMap<string, ReadonlySet<Connection>
   return found;
 }
 
-/** Whoever has an IPv6 address has a /64 of them. */
+/** Who has one IPv6 address has a /64 of them. */
 function networkOf(address: string): string {
   if (!isIPv6(address) || address.startsWith("::ffff:")) return address;
   const [head = "", tail] = address.split("%", 1)[0]?.split("::") ?? [];

@@ -133,7 +133,7 @@ describe("a wrong configuration", () => {
     expect(stderr).toContain('"/nonexistent/renewd.yaml" does not exist');
   });
 
-  test("every mistake comes with its place, from config check on stdout and from other commands on stderr", async () => {
+  test("config check prints every mistake with its place on stdout, other commands on stderr", async () => {
     await writeFile(installation.configFile, "version: 1\nisuers: {}\ncertificates:\n  www: { names: [] }\n");
     const check = await installation.run("config", "check");
     const places = check.stdout.match(/renewd\.yaml:\d+:\d+: /g) ?? [];

@@ -134,7 +134,7 @@ describe("--wait", () => {
     expect(stdout).toMatch(/^api {2}succeeded after/m);
   });
 
-  test("ends with 1 when one failed, with its error and what to do; stdout is one JSON document with --json", async () => {
+  test("ends with 1 when one failed, with its error and what to do; with --json as one document", async () => {
     const installation = await installationWith(null);
     const running = installation.run("renew", "www", "api", "--wait", "--json");
     await end(installation, await active(installation, "www"), "succeeded");

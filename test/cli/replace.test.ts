@@ -70,7 +70,7 @@ test("a dry run names the certificates and records nothing; without a selection 
   expect(await estate.store.replacements.list()).toEqual([]);
 });
 
-test("a replacement is worked off by the planner in the emergency lane, and its board tells how it stands", async () => {
+test("the planner works a replacement off in the emergency lane, and its board shows the progress", async () => {
   await using estate = await installation();
   const { store } = estate;
   const started = JSON.parse(

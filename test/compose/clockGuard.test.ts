@@ -63,7 +63,7 @@ async function withTwoCas() {
   return { le, zero, open };
 }
 
-it("one CA's wrong Date stops the orders at that CA alone, and is recorded; both wrong alike stop everything", async () => {
+it("one CA's wrong Date stops orders at that CA alone, and is recorded; two that agree stop everything", async () => {
   const { le, zero, open } = await withTwoCas();
   zero.date = () => new Date(Date.now() + 40 * DAY_MS + 1_800_000);
   const app = await open();

@@ -45,7 +45,7 @@ it("the old name of `distrusted` is still read, with a note that says the new na
   ]);
 });
 
-it("a certificate left with distrusted issuers only, both spellings, or an unknown or doubled one are mistakes", async () => {
+it("distrusted issuers only, `issuer` beside `issuers`, or an unknown or doubled issuer are mistakes", async () => {
   expect(await problems(file("issuer: le", ", distrusted: true"))).toEqual([
     expect.stringContaining('has only issuers that are distrusted ("le"): name another'),
   ]);

@@ -200,7 +200,7 @@ certificates:
     [
       "Redis in two places",
       "version: 1\nredis: { url: redis://a, path: /b }\n",
-      "2:32 redis.path: cannot stand beside url",
+      "2:32 redis.path: cannot be used beside url",
     ],
     [
       "Redis in no place",

@@ -1,4 +1,5 @@
-// A worker process for takeover.test.ts: takes one job, says so, and never finishes it. SIGTERM closes everything it opened.
+// A worker process for takeover.test.ts: takes one job, says so, and never finishes it. SIGTERM closes everything it
+// opened.
 import { openJobQueue } from "../../src/queue/producer.ts";
 import { startScheduler } from "../../src/queue/scheduler.ts";
 import { startWorker } from "../../src/queue/worker.ts";

@@ -9,7 +9,10 @@ import { startScheduler } from "../../src/queue/scheduler.ts";
 import { startWorker } from "../../src/queue/worker.ts";
 import { startRedis } from "../support/servers/redis.ts";
 
-/** The drill's own length, not a wait for something to happen: longer than BullMQ's drainDelay, where older versions never resumed. */
+/**
+ * The drill's own length, not a wait for something to happen: longer than BullMQ's drainDelay, where older versions
+ * never resumed.
+ */
 const OUTAGE_MS = 20_000;
 
 // The test's own `expect`: the global one belongs to whichever of two concurrent tests ran last.

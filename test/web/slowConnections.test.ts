@@ -49,7 +49,7 @@ async function answered(localAddress: string): Promise<boolean> {
   return response?.statusCode === 200;
 }
 
-it("2,000 slow connections, opened again whenever they are closed, leave 99 % of the CA's requests answered", async () => {
+it("2,000 slow connections that come back when closed leave 99 % of the CA's requests answered", async () => {
   let attacking = true;
   let opened = 0;
   // Addresses beside the CA's own, a hundred connections each.

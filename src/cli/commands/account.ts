@@ -56,7 +56,8 @@ export function addAccount(program: Command, cli: Cli): void {
   );
   add(
     "rollover",
-    "Give the account a new key. The new key is stored before the CA is asked, so nothing is lost by a crash: run it again.",
+    "Give the account a new key. The new key is stored before the CA is asked, so nothing is lost by a crash: run " +
+      "it again.",
     (issuer) => `the account of issuer ${issuer} has a new key`,
     (admin, signal) => admin.rollover(signal),
   );
@@ -68,13 +69,13 @@ export function addAccount(program: Command, cli: Cli): void {
   );
   add(
     "deactivate",
-    "Close the account for ever and forget its key. The next order registers a new one.",
+    "Close the account and forget its key. This cannot be undone. The next order registers a new one.",
     (issuer) => `the account of issuer ${issuer} is deactivated; the next order registers a new one`,
     async (admin, signal) => {
       await admin.deactivate(signal);
       return null;
     },
-  ).option("--yes", "yes, for ever");
+  ).option("--yes", "yes, although it cannot be undone");
 }
 
 function linesOf({ url, status, contact, keyThumbprint }: AccountFacts): string[] {

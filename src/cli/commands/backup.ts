@@ -20,7 +20,8 @@ export function addBackup(program: Command, cli: Cli): void {
   const command = program
     .command("backup")
     .description(
-      "Write the whole database into one file, sealed under the master key, while workers go on. The master key itself is not in it: keep it apart.",
+      "Write the whole database into one file, sealed under the master key, while workers go on. The master key " +
+        "itself is not in it: keep it apart.",
     )
     .argument("<FILE>", "must not exist yet")
     .option("--force", "replace the file");

@@ -8,7 +8,8 @@ export function addCertificates(program: Command, cli: Cli): void {
   const command = program
     .command("certificates")
     .description(
-      "What expires when, where it is deployed and what is proved live; with NAME also what each target holds and each address serves.",
+      "What expires when, where it is deployed and what is proved live; with NAME also what each target holds and " +
+        "each address serves.",
     )
     .argument("[NAME]", "a certificate of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {

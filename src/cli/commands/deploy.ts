@@ -16,7 +16,8 @@ export function addDeploy(program: Command, cli: Cli): void {
   const command = program
     .command("deploy")
     .description(
-      "Deploy a certificate that exists once more and prove it live; nothing is issued. A pair never proved before goes wave by wave.",
+      "Deploy a certificate that exists once more and prove it live; nothing is issued. A pair never proved " +
+        "before goes wave by wave.",
     )
     .argument("<NAME>", "a certificate of the configuration")
     .option("--target <names...>", "only to these of its targets")

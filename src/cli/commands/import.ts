@@ -32,7 +32,8 @@ export function addImport(program: Command, cli: Cli): void {
   const command = program
     .command("import")
     .description(
-      "Take over a pair that other tooling issued and installed, so that renewd renews it when its time comes. Deploys nothing.",
+      "Take over a pair that other tooling issued and installed, so that renewd renews it when its time comes. " +
+        "Deploys nothing.",
     )
     .argument("<NAME>", "a certificate of the configuration")
     .requiredOption("--certificate <file>", "PEM, leaf first, then its chain")

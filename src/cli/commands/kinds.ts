@@ -27,7 +27,7 @@ export function addSolvers(program: Command, cli: Cli): void {
 
 export function addChannels(program: Command, cli: Cli): void {
   addKinds(
-    program.command("channels").description("The kinds of channels by which this renewd can tell people."),
+    program.command("channels").description("The kinds of channels by which this renewd can notify people."),
     cli,
     "channels",
   );

@@ -29,10 +29,11 @@ export function addPause(program: Command, cli: Cli): void {
   const command = program
     .command("pause")
     .description(
-      "Plan no renewal of a certificate until it is resumed. One in flight goes on; an expired certificate is renewed all the same.",
+      "Plan no renewal of a certificate until it is resumed. One in flight goes on; an expired certificate is " +
+        "renewed all the same.",
     )
     .argument("<NAME>", "a certificate of the configuration")
-    .requiredOption("--reason <text>", "why, for whoever finds it paused")
+    .requiredOption("--reason <text>", "why, shown wherever it is paused")
     .option("--until <when>", "resume by itself: 2d, 12h or a date such as 2026-12-01 (UTC)");
   perform<Options>(command, cli, async ({ args: [name = ""], options, output, configFile }) => {
     await using reader = await openReader(configFile);

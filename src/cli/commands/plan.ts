@@ -8,7 +8,8 @@ export function addPlan(program: Command, cli: Cli): void {
   const command = program
     .command("plan")
     .description(
-      "Why each certificate is due, or why not, what holds it back and when the planner comes back to it. Changes nothing.",
+      "Why each certificate is due, or why not, what holds it back and when the planner comes back to it. Changes " +
+        "nothing.",
     )
     .argument("[NAME]", "a certificate of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {

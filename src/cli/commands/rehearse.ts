@@ -31,7 +31,8 @@ export function addRehearse(program: Command, cli: Cli): void {
   const command = program
     .command("rehearse")
     .description(
-      "Try everything a renewal does but touch production: an order at the CA's staging directory with the same solver, and each target's preflight. http-01 needs a running ACME worker.",
+      "Try everything a renewal does but touch production: an order at the CA's staging directory with the same " +
+        "solver, and each target's preflight. http-01 needs a running ACME worker.",
     )
     .argument("[NAME]", "a certificate of the configuration")
     .option("--all", "every certificate, one after another");

@@ -38,7 +38,8 @@ export function addRenew(program: Command, cli: Cli): void {
   const command = program
     .command("renew")
     .description(
-      "Ask for renewals now, past any pause and back-off; prints the id of each. Goes through the queue, or into the database while Redis is away.",
+      "Ask for renewals now, past any pause and back-off; prints the id of each. Goes through the queue, or into " +
+        "the database while Redis is away.",
     )
     .argument("<NAME...>", "certificates of the configuration")
     .option("--force", "issue a new certificate even though nothing is due")

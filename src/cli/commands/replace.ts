@@ -51,14 +51,15 @@ function addStart(replace: Command, cli: Cli): void {
   const command = replace
     .command("start", { isDefault: true })
     .description(
-      "Have every selected certificate replaced: ahead of routine work, within the CAs' limits. Planners work it off; nothing need stay running here. `start` may be left out.",
+      "Have every selected certificate replaced: ahead of routine work, within the CAs' limits. Planners work it " +
+        "off; nothing need stay running here. `start` may be left out.",
     )
     .option(
       "--issuer <name>",
       "those of this configured issuer; of any other name, those signed by a CA certificate whose name contains it",
     )
     .option("--serials <file>", "those whose serial is in the file, one a line in hex")
-    .option("--san <glob>", "those with a name such as *.shop.example.org; * stands for any characters")
+    .option("--san <glob>", "those with a name such as *.shop.example.org; * matches any characters")
     .option("--intermediate <fingerprint>", "those whose chain holds the certificate of this SHA-256 fingerprint")
     .option("--profile <name>", "those whose configuration asks for this profile of the CA")
     .option("--to <issuer>", "order from this issuer, which their configuration must name")
@@ -107,7 +108,8 @@ function wavesOption(text: string): number[] {
 
 function unknown(serials: readonly string[]): string {
   const shown = `${serials.slice(0, SERIALS_SHOWN).join(", ")}${serials.length > SERIALS_SHOWN ? ", …" : ""}`;
-  return `${serials.length} of the serials ${serials.length === 1 ? "is" : "are"} not in use here, or not any more: ${shown}`;
+  const are = serials.length === 1 ? "is" : "are";
+  return `${serials.length} of the serials ${are} not in use here, or not any more: ${shown}`;
 }
 
 function text({ id, certificates, deadline }: ReplaceReport): string {
@@ -120,7 +122,7 @@ function addBoard(replace: Command, cli: Cli): void {
   const command = replace
     .command("status")
     .description(
-      "How replacements stand: done, in flight, waiting on what, and when they are projected to be finished.",
+      "The progress of replacements: done, in flight, waiting on what, and when they are projected to be finished.",
     )
     .argument("[ID]", "one replacement, or the beginning of its id");
   perform(command, cli, async ({ args: [id], output, configFile }) => {

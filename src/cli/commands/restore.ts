@@ -11,7 +11,7 @@ export interface RestoreDocument {
   readonly version: 1;
   readonly store: string;
   readonly backupMadeAt: string;
-  /** Renewals that were in flight when the backup was made; the planner starts what is still needed afresh. */
+  /** Renewals that were in flight when the backup was made; the planner starts what is still needed again. */
   readonly cancelledRenewals: number;
   readonly rows: Readonly<Record<string, number>>;
 }
@@ -20,7 +20,8 @@ export function addRestore(program: Command, cli: Cli): void {
   const command = program
     .command("restore")
     .description(
-      "Fill the configured, empty database from a backup. Before anything is deployed again, the planner looks at what the endpoints serve.",
+      "Fill the configured, empty database from a backup. Before anything is deployed again, the planner checks " +
+        "what the endpoints serve.",
     )
     .argument("<FILE>", "made by `renewd backup`");
   perform(command, cli, ({ args: [file = ""], output, configFile }) =>
@@ -35,7 +36,8 @@ export function addRestore(program: Command, cli: Cli): void {
       if (restored.cancelledRenewals > 0)
         output.note(`${restored.cancelledRenewals} renewal(s) in flight then were cancelled`);
       output.note(
-        "start the workers: they look at every endpoint first, and never put an older certificate over a newer; see `renewd plan`",
+        "start the workers: they check every endpoint first, and never put an older certificate over a newer; see " +
+          "`renewd plan`",
       );
       return "ok";
     }),

@@ -20,7 +20,8 @@ export function addResume(program: Command, cli: Cli): void {
   const command = program
     .command("resume")
     .description(
-      "End what keeps a certificate waiting for a person: a held renewal tries its failed wave again; without one, a pause or quarantine ends and the back-off is forgotten.",
+      "End what keeps a certificate waiting for a person: a held renewal tries its failed wave again; without " +
+        "one, a pause or quarantine ends and the back-off is forgotten.",
     )
     .argument("<NAME>", "a certificate of the configuration, or the id of its held renewal");
   perform<WaitOptions>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {

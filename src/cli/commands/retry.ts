@@ -21,7 +21,8 @@ export function addRetry(program: Command, cli: Cli): void {
   const command = program
     .command("retry")
     .description(
-      "Try again now, past any back-off, without issuing another certificate: same order, same generation. Without a renewal in flight, the planner decides at its next tick.",
+      "Try again now, past any back-off, without issuing another certificate: same order, same generation. " +
+        "Without a renewal in flight, the planner decides at its next tick.",
     )
     .argument("<NAME>", "a certificate of the configuration, or the id of its renewal")
     .option("--reason <text>", "why, for the history");

@@ -32,7 +32,8 @@ export function addRevoke(program: Command, cli: Cli): void {
   const command = program
     .command("revoke")
     .description(
-      "Revoke a certificate at its CA, with the account's or the certificate's own key, and replace it at once by one with a new key.",
+      "Revoke a certificate at its CA, with the account's or the certificate's own key, and replace it at once by " +
+        "one with a new key.",
     )
     .argument(
       "<NAME|SERIAL>",
@@ -70,7 +71,8 @@ export function addRevoke(program: Command, cli: Cli): void {
 }
 
 function reasonOption(text: string): RevocationReason {
-  const found = (Object.keys(REVOCATION_REASONS) as RevocationReason[]).find((reason) => reason === text); // Its own keys.
+  // Its own keys.
+  const found = (Object.keys(REVOCATION_REASONS) as RevocationReason[]).find((reason) => reason === text);
   if (found === undefined)
     throw new RenewalError(
       "request.invalid",

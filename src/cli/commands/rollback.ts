@@ -14,7 +14,8 @@ export function addRollback(program: Command, cli: Cli): void {
   const command = program
     .command("rollback")
     .description(
-      "Put the last pair that was proved live and is still valid back everywhere, and prove it. While a new one is due, it is tried again after a day at the latest.",
+      "Put the last pair that was proved live and is still valid back everywhere, and prove it. While a new one " +
+        "is due, it is tried again after a day at the latest.",
     )
     .argument("<RENEWAL>", "a renewal's id, or the name of its certificate")
     .option("--reason <text>", "why, for the history");

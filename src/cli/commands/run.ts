@@ -7,7 +7,8 @@ export function addRun(program: Command, cli: Cli): void {
   const command = program
     .command("run")
     .description(
-      "Run every role in one process until SIGTERM; SIGHUP reloads the configuration. Without `redis` in it a private Redis is started.",
+      "Run every role in one process until SIGTERM; SIGHUP reloads the configuration. Without `redis` in it a " +
+        "private Redis is started.",
     );
   perform(command, cli, ({ configFile }) => run(configFile, cli, ROLES));
 }

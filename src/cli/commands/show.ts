@@ -8,7 +8,8 @@ export function addShow(program: Command, cli: Cli): void {
   const command = program
     .command("show")
     .description(
-      "The timeline of one renewal: every step with its duration, every attempt, every error with what to do, what each address served.",
+      "The timeline of one renewal: every step with its duration, every attempt, every error with what to do, " +
+        "what each address served.",
     )
     .argument("<RENEWAL>", "a renewal's id, or its beginning");
   perform(command, cli, async ({ args: [id = ""], output, configFile }) => {

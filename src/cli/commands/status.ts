@@ -8,7 +8,8 @@ export function addStatus(program: Command, cli: Cli): void {
   const command = program
     .command("status")
     .description(
-      "What is wrong, why, what was tried, what comes next and what to do; then what is in flight. Exit code 1 when anything needs a person.",
+      "What is wrong, why, what was tried, what comes next and what to do; then what is in flight. Exit code 1 " +
+        "when anything needs a person.",
     )
     .option("--all", "show every problem in full instead of one screen");
   perform<{ readonly all?: boolean }>(command, cli, async ({ output, configFile, options }) => {

@@ -40,11 +40,8 @@ function addMigrate(store: Command, cli: Cli): void {
   perform(command, cli, async ({ output, configFile }) => {
     const report: StoreMigrateReport = { version: 1, ...(await migrateConfigured(configFile)) };
     const { before, after } = report;
-    output.report(
-      report,
-      () =>
-        `${inert(report.store)}: schema version ${before === after ? `${after}, nothing to do` : `${before} → ${after}`}`,
-    );
+    const change = before === after ? `${after}, nothing to do` : `${before} → ${after}`;
+    output.report(report, () => `${inert(report.store)}: schema version ${change}`);
     return "ok";
   });
 }
@@ -53,7 +50,8 @@ function addCopy(store: Command, cli: Cli): void {
   const command = store
     .command("copy")
     .description(
-      "Copy everything, history and sealed keys included, into the empty database of another configuration with the same master key. Stop the workers first.",
+      "Copy everything, history and sealed keys included, into the empty database of another configuration with " +
+        "the same master key. Stop the workers first.",
     )
     .requiredOption("--to-config <file>", "configuration of the destination")
     .option("--force", "copy even though other processes use the source");

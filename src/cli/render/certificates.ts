@@ -85,7 +85,8 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
 }
 
 function suggestionText({ from, to, renewAt, explanationUrl }: NonNullable<CertificateEntry["suggestedByCa"]>): string {
-  return `${spoken(renewAt)}, out of ${spoken(from)} to ${spoken(to)}${explanationUrl === null ? "" : `; why: ${explanationUrl}`}`;
+  const why = explanationUrl === null ? "" : `; why: ${explanationUrl}`;
+  return `${spoken(renewAt)}, out of ${spoken(from)} to ${spoken(to)}${why}`;
 }
 
 function targetLines({ targets, generation }: CertificateEntry, screen: Screen): string[] {

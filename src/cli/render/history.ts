@@ -34,7 +34,10 @@ export function renderHistory({ renewals, more }: HistoryReport, screen: Screen)
   );
 }
 
-/** A renewal succeeds by handshakes only, or without any where no endpoint is configured: so its outcome is not shown as proof. */
+/**
+ * A renewal succeeds by handshakes only, or without any where no endpoint is configured: so its outcome is not shown as
+ * proof.
+ */
 export function outcomeCell(state: RenewalState): Cell {
   if (isActive(state)) return { text: state, style: "strong" };
   if (state === "succeeded") return state;

@@ -34,7 +34,8 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
   ]);
   const lines = exhausted.map(
     (each) =>
-      `${each.issuer}: ${inert(each.limit)}: ${each.left} left, ${each.wanted} wanted; the last one goes ${fromNow(each.lastAt, at)}`,
+      `${each.issuer}: ${inert(each.limit)}: ${each.left} left, ${each.wanted} wanted; the last one goes ` +
+      `${fromNow(each.lastAt, at)}`,
   );
   const incompatible = certificates.flatMap((each) =>
     each.incompatible.map((what) => `${inert(each.name)}: ${inert(what)}`),

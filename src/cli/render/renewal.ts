@@ -12,7 +12,8 @@ export function renderShow({ renewal, events }: ShowReport, screen: Screen): str
   const outcome = outcomeCell(renewal.state);
   const state = typeof outcome === "string" ? outcome : paint(screen, outcome.style, outcome.text);
   const lines = [
-    `${paint(screen, "strong", renewal.certificate)} generation ${renewal.generation}: ${state} ${renewal.finishedAt === null ? "for" : "after"} ${formatDuration(renewal.durationMs)}`,
+    `${paint(screen, "strong", renewal.certificate)} generation ${renewal.generation}: ${state} ` +
+      `${renewal.finishedAt === null ? "for" : "after"} ${formatDuration(renewal.durationMs)}`,
     field(screen, "renewal", renewal.id),
     field(screen, "why", `${renewal.reason}, ${renewal.detail} (${renewal.trigger})`),
     ...(renewal.serial === null ? [] : [field(screen, "serial", renewal.serial)]),

@@ -19,10 +19,12 @@ function renderOne(board: ReplacementEntry, at: string): string {
         : `projected to be finished ${spoken(projectedAt)}, ${inTime ? "in time" : "TOO LATE"}`;
   return [
     `${id}  ${inert(selection)}`,
-    `  ${done} of ${certificates} done, ${inFlight} in flight, ${certificates - done - inFlight} waiting; deadline ${fromNow(deadline, at)}; ${outlook}`,
+    `  ${done} of ${certificates} done, ${inFlight} in flight, ${certificates - done - inFlight} waiting; deadline ` +
+      `${fromNow(deadline, at)}; ${outlook}`,
     ...waiting.map(
       ({ on, certificates: names }) =>
-        `  waiting on ${inert(on)}: ${names.length} (${names.slice(0, 5).map(inert).join(", ")}${names.length > 5 ? ", …" : ""})`,
+        `  waiting on ${inert(on)}: ${names.length} ` +
+        `(${names.slice(0, 5).map(inert).join(", ")}${names.length > 5 ? ", …" : ""})`,
     ),
   ].join("\n");
 }

@@ -15,7 +15,10 @@ export type Cell = string | { readonly text: string; readonly style: Style };
 
 const GAP = "  ";
 
-/** Lines of a table whose cells are made inert here. Too wide a table loses the ends of its cuttable cells, never a column. */
+/**
+ * Lines of a table whose cells are made inert here. Too wide a table loses the ends of its cuttable cells, never a
+ * column.
+ */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], screen: Screen): string[] {
   const widths = narrowed(columns, naturalWidths(columns, rows), screen.width);
   const header = columns.map((column, index) =>

@@ -1,9 +1,14 @@
 import stringWidth from "string-width";
 
-/** The characters that `inert` spells out, less what JSON.stringify escapes by itself; a lone surrogate it escapes too. */
+/**
+ * The characters that `inert` spells out, less what JSON.stringify escapes by itself; a lone surrogate it escapes too.
+ */
 const ACTIVE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** JSON that is as inert in a terminal as `inert` text: such characters occur inside strings only, where JSON can spell them. */
+/**
+ * JSON that is as inert in a terminal as `inert` text: such characters occur inside strings only, where JSON can spell
+ * them.
+ */
 export function inertJson(value: unknown): string {
   const json = JSON.stringify(value, null, 2);
   return json.replace(ACTIVE_IN_JSON, (character) =>

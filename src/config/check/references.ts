@@ -9,8 +9,8 @@ type Reference = keyof typeof SECTION_OF;
 type Defined = Readonly<Record<Reference, ReadonlySet<string>>>;
 
 /**
- * Checks every name that points to another section. Works on the file as written, so that a certificate or target that is
- * wrong in some other way neither hides a mistyped reference nor makes a right one look wrong.
+ * Checks every name that points to another section. Works on the file as written, so that a certificate or target that
+ * is wrong in some other way neither hides a mistyped reference nor makes a right one look wrong.
  */
 export function checkReferences(raw: Raw, problems: Problems): void {
   const namesIn = (section: string): ReadonlySet<string> => new Set(Object.keys(mapping(raw[section])));
@@ -66,7 +66,7 @@ function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problem
   }
 }
 
-/** `targets`, or those of each wave, with where they stand. */
+/** `targets`, or those of each wave, with their places. */
 function targetLists({
   targets,
   waves,
@@ -116,7 +116,8 @@ function choice(names: ReadonlySet<string>): string {
 }
 
 function mapping(value: unknown): Raw {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Raw) : {}; // Any object's members are unknown.
+  // Any object's members are unknown.
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Raw) : {};
 }
 
 /** Keeps positions: what is no text is left as a hole. */

@@ -2,8 +2,8 @@ import { getDomain } from "tldts";
 import type { Identifier } from "../../domain/identifier.ts";
 
 /**
- * What CAs count certificates by: the domain below the public suffix, private suffixes included as at Let's Encrypt (so each
- * `NAME.github.io` by itself); an IPv4 address itself, an IPv6 address by its /64.
+ * What CAs count certificates by: the domain below the public suffix, private suffixes included as at Let's Encrypt (so
+ * each `NAME.github.io` by itself); an IPv4 address itself, an IPv6 address by its /64.
  */
 export function registeredDomain({ type, value }: Identifier): string {
   if (type === "ip") return value.includes(":") ? networkOf(value) : value;

@@ -123,7 +123,8 @@ function targetsAreNotShared({ certificates, targets }: CheckedSections, problem
           const other =
             owner.certificate === certificate ? "the same certificate" : `certificates.${owner.certificate}`;
           add(
-            `its target ${quote(target)} would write ${quote(thing)}, which belongs to ${other} by target ${quote(owner.target)}: give each its own`,
+            `its target ${quote(target)} would write ${quote(thing)}, which belongs to ${other} by target ` +
+              `${quote(owner.target)}: give each its own`,
           );
         }
       }

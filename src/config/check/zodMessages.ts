@@ -29,26 +29,33 @@ function report(issue: z.core.$ZodIssue, base: Path, problems: Problems): void {
       branch.every((inner) => inner.code !== "invalid_type" || inner.path.length > 0),
     );
     for (const inner of meant ?? []) report(inner, path, problems);
-    if (!meant)
-      problems.add(
-        path,
-        `must be ${issue.errors.map(([first]) => (first?.code === "invalid_type" ? nounOf(first.expected) : "something else")).join(" or ")}`,
-      );
+    if (!meant) problems.add(path, `must be ${issue.errors.map(([first]) => alternative(first)).join(" or ")}`);
   } else problems.add(path, issue.message);
 }
 
-/** Messages where a schema gives none of its own. They never repeat a value, which may be a secret in the wrong place. */
+function meantValue(input: unknown, values: readonly string[]): string {
+  return typeof input === "string" ? didYouMean(input, values) : "";
+}
+
+function alternative(issue: z.core.$ZodIssue | undefined): string {
+  return issue?.code === "invalid_type" ? nounOf(issue.expected) : "something else";
+}
+
+/**
+ * Messages where a schema gives none of its own. They never repeat a value, which may be a secret in the wrong place.
+ */
 function wording(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case "invalid_type":
       if (issue.input === undefined) return "is missing";
-      return `must be ${nounOf(issue.expected)}${issue.input === null ? ", but is empty" : `, not ${nounOf(kindOf(issue.input))}`}`;
+      if (issue.input === null) return `must be ${nounOf(issue.expected)}, but is empty`;
+      return `must be ${nounOf(issue.expected)}, not ${nounOf(kindOf(issue.input))}`;
     case "unrecognized_keys":
       // One line per key, split again by report(): only here the schema and so its known keys are at hand.
       return issue.keys.map((key) => `unknown key${suggestion(key, knownKeys(issue.inst))}`).join("\n");
     case "invalid_value":
       if (issue.input === undefined) return "is missing";
-      return `must be one of ${issue.values.map(String).join(", ")}${typeof issue.input === "string" ? didYouMean(issue.input, issue.values.map(String)) : ""}`;
+      return `must be one of ${issue.values.map(String).join(", ")}${meantValue(issue.input, issue.values.map(String))}`;
     case "invalid_union":
       return Array.isArray(issue.options) ? `must be one of ${issue.options.map(String).join(", ")}` : undefined;
     case "too_small":
@@ -74,7 +81,8 @@ function didYouMean(word: string, known: readonly string[]): string {
 }
 
 function knownKeys(schema: unknown): string[] {
-  const shape = (schema as z.core.$ZodObject | undefined)?._zod?.def?.shape; // Boundary: zod types the origin of a raw issue as unknown.
+  // Boundary: zod types the origin of a raw issue as unknown.
+  const shape = (schema as z.core.$ZodObject | undefined)?._zod?.def?.shape;
   return Object.keys(shape ?? {});
 }
 

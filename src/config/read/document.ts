@@ -19,7 +19,7 @@ const ALIASES_MAX = 50;
 const SYNTAX: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: "indent with spaces: YAML forbids tabs here",
   BAD_INDENT: "the indentation does not fit the lines above, or a bracket was not closed",
-  MULTILINE_IMPLICIT_KEY: "a key must stand on one line: is a colon, quote or bracket missing above?",
+  MULTILINE_IMPLICIT_KEY: "a key must be on one line: is a colon, quote or bracket missing above?",
   BLOCK_AS_IMPLICIT_KEY:
     "a list or mapping cannot begin here: put it on a line of its own, indented, or quote a text that holds a colon",
   BAD_SCALAR_START: "quote a text that begins with @, % or a backtick",
@@ -79,7 +79,8 @@ function checkNode(node: Node | null, path: Path, walk: Walk): void {
   if (isAlias(node) && !node.resolve(document))
     problems.add(path, "this alias (*name) refers to no anchor (&name) above");
   if (isSeq(node)) {
-    for (const [i, item] of node.items.entries()) checkNode(item as Node | null, [...path, i], walk); // Nodes, as composed.
+    // Nodes, as composed.
+    for (const [i, item] of node.items.entries()) checkNode(item as Node | null, [...path, i], walk);
   }
   if (!isMap(node)) return;
   const seen = new Map<string, number>();

@@ -7,7 +7,7 @@ export interface Position {
   readonly column: number;
 }
 
-/** Where things stand in the file. */
+/** The place of every value in the file. */
 export interface Positions {
   readonly file: string;
   /** Place of the value at `path`, or of its key; of the nearest thing around it when it is not in the file. */
@@ -38,7 +38,8 @@ function offsetOf(document: Document.Parsed, path: Path, at: "key" | "value"): n
       const pair = container.items.find((item) => keyText(item) === String(part));
       // A missing key is reported at the key of what should hold it, an empty value at its own key.
       if (!pair) return offset;
-      const value = pair.value as Node | null; // The composer puts nodes here; the type also allows values of hand-made documents.
+      // The composer puts nodes here; the type also allows values of hand-made documents.
+      const value = pair.value as Node | null;
       const empty = value === null || (isScalar(value) && value.value === null);
       offset = startOf(pair.key) ?? offset;
       if (last && at === "value" && !empty) offset = startOf(value) ?? offset;

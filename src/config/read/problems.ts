@@ -10,7 +10,7 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
-/** More than anyone mends in one go; a broken generator could cause one per line. */
+/** More than anyone fixes at once; a broken generator could cause one per line. */
 const PROBLEMS_MAX = 200;
 
 /** Collects everything that is wrong. */
@@ -21,7 +21,10 @@ export class Problems {
   constructor(places: Positions) {
     this.#places = places;
   }
-  /** `at: "key"` points to the name of the entry instead of its value. A message that is costly to make is made only when it is kept. */
+  /**
+   * `at: "key"` points to the name of the entry instead of its value. A message that is costly to make is made only
+   * when it is kept.
+   */
   add(path: Path, message: string | (() => string), at: "key" | "value" = "value"): void {
     if (this.#found.length < PROBLEMS_MAX)
       this.addAt(this.#places.of(path, at), path, typeof message === "string" ? message : message());
@@ -42,7 +45,7 @@ export class Problems {
     if (this.#notes.length < PROBLEMS_MAX)
       this.#notes.push({ file: this.#places.file, line, column, message: `${pathText(path)}: ${message}` });
   }
-  /** For telling people that two places disagree. */
+  /** For messages about two places that disagree. */
   lineOf(path: Path): number {
     return this.#places.of(path, "key").line;
   }

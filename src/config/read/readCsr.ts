@@ -8,7 +8,10 @@ import { lookUpSecret } from "./readSecret.ts";
 /** A hundred of the longest names and the largest key need half of it, as PEM. */
 const CSR_BYTES_MAX = 64 * 1024;
 
-/** What a certificate's `csr` points to; whether the two fit is the issuer's to check. Throws `acme.ownCsr`. A relative secret starts at `directory`. */
+/**
+ * What a certificate's `csr` points to; whether the two fit is the issuer's to check. Throws `acme.ownCsr`. A relative
+ * secret starts at `directory`.
+ */
 export async function readCsr(
   certificate: string,
   source: CsrSource,

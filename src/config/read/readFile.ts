@@ -12,7 +12,7 @@ export async function readText(path: string, noun: string, bytesMax = FILE_BYTES
   return "problem" in found ? found : decode(found.bytes, `${noun} ${quote(path)}`);
 }
 
-/** As `readText`, whatever it holds. */
+/** As `readText`, with any content. */
 export async function readBytes(
   path: string,
   noun: string,

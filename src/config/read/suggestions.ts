@@ -1,4 +1,7 @@
-/** Foreign text inside a message: quoted, on one line, bounded, no character that moves a terminal's cursor or direction. */
+/**
+ * Foreign text inside a message: quoted, on one line, bounded, no character that moves a terminal's cursor or
+ * direction.
+ */
 export function quote(text: string): string {
   const short = text.length <= 80 ? text : `${text.slice(0, 79)}…`;
   return JSON.stringify(short).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "\uFFFD");
@@ -27,7 +30,10 @@ function nearest(word: string, known: readonly string[]): string | null {
   return best;
 }
 
-/** Levenshtein distance with swapped neighbours as one mistake, on bounded words and ignoring case: keys come from a file of up to a megabyte. */
+/**
+ * Levenshtein distance with swapped neighbours as one mistake, on bounded words and ignoring case: keys come from a
+ * file of up to a megabyte.
+ */
 function editDistance(a: string, b: string): number {
   const [left, right] = [a.slice(0, 64).toLowerCase(), b.slice(0, 64).toLowerCase()];
   let before: number[] = [];

@@ -31,7 +31,8 @@ const endpoint = z.union([
     sni: serverName
       .optional()
       .describe(
-        "Server name sent in the handshake. Default: the host if the certificate covers it, else the certificate's first name.",
+        "Server name sent in the handshake. Default: the host if the certificate covers it, else the " +
+          "certificate's first name.",
       ),
     target: z.string().optional().describe("The target behind this endpoint. Default: any of the certificate's."),
   }),
@@ -83,7 +84,8 @@ const shared = {
     .boolean()
     .optional()
     .describe(
-      "Issue without names whose validation failed 3 times while others succeeded; never without the first. Default: false, they are only reported.",
+      "Issue without names whose validation failed 3 times while others succeeded; never without the first. " +
+        "Default: false, they are only reported.",
     ),
   targets: z.array(z.string()).min(1).max(100).optional().describe("Names of targets, in the order they are deployed."),
   waves: z
@@ -92,19 +94,23 @@ const shared = {
     .max(20)
     .optional()
     .describe(
-      "Instead of `targets`: targets in waves, such as a canary first. A wave starts when the one before is proved live at the endpoints of its targets; endpoints without `target` belong to the last.",
+      "Instead of `targets`: targets in waves, such as a canary first. A wave starts when the one before is " +
+        "proved live at the endpoints of its targets; endpoints without `target` belong to the last.",
     ),
   onWaveFailure: z
     .enum(WAVE_FAILURES)
     .optional()
     .describe(
-      "When a new pair fails in a wave. `hold`: the targets behind it keep the old pair until `renewd resume` or `renewd rollback`, but not into its emergency. `rollBack`: the last pair proved live goes back by itself. `fail`: the renewal ends and is tried again. Default: `hold` with `waves`, else `fail`.",
+      "When a new pair fails in a wave. `hold`: the targets behind it keep the old pair until `renewd resume` or " +
+        "`renewd rollback`, but not into its emergency. `rollBack`: the last pair proved live goes back by itself. " +
+        "`fail`: the renewal ends and is tried again. Default: `hold` with `waves`, else `fail`.",
     ),
   renewal: renewal.optional().describe("When to renew."),
   maintenance: maintenanceSchema
     .optional()
     .describe(
-      "When routine renewals may begin. What a certificate says replaces the defaults. Nothing waits so long that it becomes an emergency.",
+      "When routine renewals may begin. What a certificate says replaces the defaults. Nothing waits so long that " +
+        "it becomes an emergency.",
     ),
   profile: z
     .string()
@@ -117,7 +123,8 @@ const shared = {
     .max(200)
     .optional()
     .describe(
-      "Among the chains a CA offers, the one to this root: its common name, or SHA-256 fingerprint in hex. Default: the CA's first.",
+      "Among the chains a CA offers, the one to this root: its common name, or SHA-256 fingerprint in hex. " +
+        "Default: the CA's first.",
     ),
   reuseKey: z
     .boolean()
@@ -151,19 +158,22 @@ export const certificateSchema = z.strictObject({
   csr: csr
     .optional()
     .describe(
-      "Order with a certificate signing request of your own (PKCS#10) instead of a key and request made for each renewal. Both files are read when ordering. Excludes `reuseKey` and `dropDeadNames`.",
+      "Order with a certificate signing request of your own (PKCS#10) instead of a key and request made for each " +
+        "renewal. Both files are read when ordering. Excludes `reuseKey` and `dropDeadNames`.",
     ),
   endpoints: z
     .array(endpoint, { error: (issue) => (issue.input === undefined ? NO_ENDPOINT : undefined) })
     .min(1, NO_ENDPOINT)
     .max(100)
     .describe(
-      "Where clients meet the certificate: `host:port`, or an object. At least one: only a handshake there proves a renewal.",
+      "Where clients meet the certificate: `host:port`, or an object. At least one: only a handshake there proves " +
+        "a renewal.",
     ),
   mustStaple: z
     .never({
       error:
-        "cannot be used: CAs ended OCSP (Let's Encrypt on 2025-08-06), so a must-staple certificate is refused by browsers; remove this key",
+        "cannot be used: CAs ended OCSP (Let's Encrypt on 2025-08-06), so a must-staple certificate is refused by " +
+        "browsers; remove this key",
     })
     .optional()
     .describe("Always refused: CAs ended OCSP, so nothing could be stapled."),

@@ -7,7 +7,9 @@ export interface HostAndPort {
   readonly port: number;
 }
 
-/** `www.example.org:443`, `192.0.2.1:8443`, `[2001:db8::1]:443`; `defaultPort` when none is written, null to demand one. */
+/**
+ * `www.example.org:443`, `192.0.2.1:8443`, `[2001:db8::1]:443`; `defaultPort` when none is written, null to demand one.
+ */
 export function checkHostAndPort(text: string, defaultPort: number | null): Checked<HostAndPort> {
   const match = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text);
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
@@ -19,7 +21,9 @@ export function checkHostAndPort(text: string, defaultPort: number | null): Chec
   return "problem" in host ? host : { value: { host: host.value, port } };
 }
 
-/** Something to dial: an IP address or a host name. Underscores are no DNS host names, but container networks have them. */
+/**
+ * Something to dial: an IP address or a host name. Underscores are no DNS host names, but container networks have them.
+ */
 export function checkHost(text: string): Checked<string> {
   if (isIP(text) && !text.includes("%")) return { value: canonicalAddress(text) };
   if (text === "") return { problem: "must name a host" };

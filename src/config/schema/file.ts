@@ -38,16 +38,17 @@ export const targetSchema = pluginSchema.extend({
     })
     .default({})
     .describe(
-      "What you know it to be limited in, such as clients behind it that know no ECDSA: `renewd plan` says what does not fit before anything is issued.",
+      "What you know it to be limited in, such as clients behind it that know no ECDSA: `renewd plan` says what " +
+        "does not fit before anything is issued.",
     ),
 });
 
-/** A channel is told from a severity on. */
+/** A channel is notified from a severity on. */
 export const channelSchema = pluginSchema.extend({
   from: z
     .enum(SEVERITIES)
     .default("warning")
-    .describe("Tell what is at least this severe: `info`, `warning`, or `page` when a person is needed now."),
+    .describe("Notify of what is at least this severe: `info`, `warning`, or `page` when a person is needed now."),
 });
 
 const masterKey = z
@@ -56,7 +57,8 @@ const masterKey = z
     z.strictObject({ file: path.describe("File with the key, mode 0600; created on the first run.") }),
   ])
   .describe(
-    "Seals private keys in the database: `{file: …}` or a reference `env:NAME`. Default: `master.key` in `dataDir`. Keep a copy elsewhere.",
+    "Seals private keys in the database: `{file: …}` or a reference `env:NAME`. Default: `master.key` in " +
+      "`dataDir`. Keep a copy elsewhere.",
   );
 
 const store = z
@@ -96,7 +98,8 @@ const observation = z.strictObject({
   every: duration({ min: "1s", max: "1d" })
     .prefault("10m")
     .describe(
-      "How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves it is deployed again.",
+      "How often the endpoints of each certificate that is not being renewed are dialled. What no longer serves " +
+        "it is deployed again.",
     ),
 });
 
@@ -120,7 +123,8 @@ const rehearsal = z.strictObject({
   every: duration({ min: "1h", max: "365d" })
     .optional()
     .describe(
-      "How often each certificate's renewal is rehearsed by itself, as `renewd rehearse` does: an order at its issuer's `staging` directory, and each target's preflight. Default: never.",
+      "How often each certificate's renewal is rehearsed by itself, as `renewd rehearse` does: an order at its " +
+        "issuer's `staging` directory, and each target's preflight. Default: never.",
     ),
 });
 
@@ -139,7 +143,9 @@ const log = z.strictObject({
   level: z.enum(["debug", "info", "warn", "error"]).default("info").describe("Least important level that is written."),
 });
 
-/** renewd.yaml as written. Each section is checked by itself, so that one mistake hides no other: see check/sections.ts. */
+/**
+ * renewd.yaml as written. Each section is checked by itself, so that one mistake hides no other: see check/sections.ts.
+ */
 export const fileSchema = z.strictObject({
   version: z
     .literal(1, {
@@ -170,13 +176,17 @@ export const fileSchema = z.strictObject({
     .record(name, pluginSchema)
     .default({})
     .describe(
-      "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only `renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials for it alone; and `takes: { keyTypes, namesMax, profiles }`, what you know it to be limited in, so that `renewd plan` says what does not fit before anything is issued.",
+      "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only " +
+        "`renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials " +
+        "for it alone; and `takes: { keyTypes, namesMax, profiles }`, what you know it to be limited in, so that " +
+        "`renewd plan` says what does not fit before anything is issued.",
     ),
   notifications: z
     .record(name, channelSchema)
     .default({})
     .describe(
-      "Channels by which people are told what needs them, by name. Besides the options of its kind each takes `from`: `info`, `warning` (default) or `page`, the least severe it is told of.",
+      "Channels that notify people, by name. Besides the options of its kind each takes `from`: `info`, `warning` " +
+        "(default) or `page`, the lowest severity it is notified of.",
     ),
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),

@@ -6,7 +6,10 @@ export type Checked<T> = { readonly value: T } | { readonly problem: string };
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** A name a certificate can be issued for, as an A-label name (RFC 5890), a wildcard of one (RFC 8555 §7.1.3) or an IP address (RFC 8738). */
+/**
+ * A name a certificate can be issued for, as an A-label name (RFC 5890), a wildcard of one (RFC 8555 §7.1.3) or an IP
+ * address (RFC 8738).
+ */
 export function checkIdentifier(text: string): Checked<Identifier> {
   if (isIP(text))
     return text.includes("%")
@@ -45,7 +48,7 @@ export function checkDnsName(text: string): Checked<string> {
 function toALabels(text: string): string | null {
   const lower = text.toLowerCase();
   const ascii = /^[a-z0-9.-]*$/.test(lower) ? lower : domainToASCII(lower);
-  // It lets an A-label pass that stands for nothing; the way back does not (RFC 5891 §5.4).
+  // It accepts an A-label that decodes to nothing; the way back does not (RFC 5891 §5.4).
   const broken = ascii
     .split(".")
     .some((label) => label.startsWith("xn--") && domainToUnicode(label).startsWith("xn--"));

@@ -37,7 +37,9 @@ const issuerFields = z.strictObject({
   proxy: proxyUrl
     .optional()
     .describe(
-      "HTTP proxy to reach the CA through, such as `http://proxy.example.org:3128`: by CONNECT, so that the CA's own TLS certificate is still what `trust` is about. Default: none; the environment's proxy variables are not read.",
+      "HTTP proxy to reach the CA through, such as `http://proxy.example.org:3128`: by CONNECT, so that the CA's " +
+        "own TLS certificate is still what `trust` is about. Default: none; the environment's proxy variables are " +
+        "not read.",
     ),
   termsOfServiceAgreed: z
     .literal(true, { error: "must be true: read the CA's terms of service and agree to them" })
@@ -52,7 +54,8 @@ const issuerFields = z.strictObject({
   limits: limitsSchema
     .optional()
     .describe(
-      "What the CA allows; renewd sends nothing beyond it. Default: Let's Encrypt's own limits for its directories, none for other CAs.",
+      "What the CA allows; renewd sends nothing beyond it. Default: Let's Encrypt's own limits for its " +
+        "directories, none for other CAs.",
     ),
   staging: directoryUrl
     .optional()

@@ -66,5 +66,6 @@ function withType(schema: JsonSchema, type: string, more: Record<string, JsonSch
 
 function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   // A plugin may hold what JSON Schema cannot say; editors then allow anything there.
-  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema; // Its own type is wider in keywords we never emit.
+  // Its own type is wider in keywords we never emit.
+  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as JsonSchema;
 }

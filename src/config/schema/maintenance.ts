@@ -36,7 +36,7 @@ const freeze = z
   .strictObject({
     from: instant.describe("First day, or the instant it begins."),
     until: instant.describe("Last day, which is frozen as well, or the instant it ends."),
-    reason: z.string().min(1).max(100).default("freeze").describe("Shown to whoever wonders why a renewal waits."),
+    reason: z.string().min(1).max(100).default("freeze").describe("Shown as the reason why a renewal waits."),
     timeZone,
   })
   .transform(

@@ -60,7 +60,7 @@ export const redisSchema = z
       context.addIssue({
         code: "custom",
         path: [second],
-        message: `cannot stand beside ${first}: choose one of url, path, sentinels and cluster`,
+        message: `cannot be used beside ${first}: choose one of url, path, sentinels and cluster`,
       });
     const only = (key: "name" | "sentinelUsername" | "sentinelPassword" | "tls", needs: readonly string[]): void => {
       if (redis[key] !== undefined && first !== undefined && !needs.includes(first)) {
