@@ -1,8 +1,9 @@
-import { z } from "zod";
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { Identifier } from "../domain/identifier.ts";
 import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
+import { authorizationSchema, challengeSchema, isAskedFor } from "./authorizationObject.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { problemOf, validationError } from "./problem.ts";
 import type { Reply, Session } from "./session.ts";
@@ -11,20 +12,6 @@ import type { Reply, Session } from "./session.ts";
 const CLEAN_UP_TIMEOUT_MS = 10_000;
 /** A hundred names may fail at once. */
 const MESSAGE_CHARACTERS_MAX = 2_000;
-
-const challengeSchema = z.object({
-  type: z.string(),
-  url: z.string(),
-  status: z.enum(["pending", "processing", "valid", "invalid"]),
-  token: z.string().optional(),
-  error: z.unknown().optional(),
-});
-const authorizationSchema = z.object({
-  identifier: z.object({ type: z.enum(["dns", "ip"]), value: z.string() }),
-  status: z.enum(["pending", "valid", "invalid", "deactivated", "expired", "revoked"]),
-  challenges: z.array(challengeSchema).max(50),
-  wildcard: z.boolean().optional(),
-});
 
 interface Pending {
   /** As ordered, wildcard included. */
@@ -37,6 +24,8 @@ interface Pending {
 
 export interface Challenges {
   readonly session: Session;
+  /** All that may be answered for: the names that were asked for. */
+  readonly identifiers: readonly Identifier[];
   /** Authorization URLs of the order. */
   readonly authorizations: readonly string[];
   readonly solver: Solver;
@@ -75,7 +64,7 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
  * given up. `signal` ends it early.
  */
 export async function clearEarlierAnswers(
-  challenges: Omit<Challenges, "deadline">,
+  challenges: Omit<Challenges, "deadline" | "identifiers">,
   signal?: AbortSignal,
 ): Promise<void> {
   const { session, authorizations, solver } = challenges;
@@ -100,7 +89,8 @@ export async function deactivateAuthorizations(session: Session, authorizations:
   }
 }
 
-async function findPending({ session, authorizations, solver, progress }: Challenges): Promise<Pending[]> {
+async function findPending(challenges: Challenges): Promise<Pending[]> {
+  const { session, authorizations, solver, progress } = challenges;
   const pending: Pending[] = [];
   // One after another: a hundred requests at once would be a burst.
   for (const url of authorizations) {
@@ -110,20 +100,25 @@ async function findPending({ session, authorizations, solver, progress }: Challe
       throw new RenewalError("acme.server", "The CA's answer is not an ACME authorization (RFC 8555 §7.1.4).", {
         cause: parsed.error,
       });
-    const { identifier, status, challenges, wildcard } = parsed.data;
+    const { identifier, status, challenges: offers, wildcard } = parsed.data;
     const name = sanitize(`${wildcard ? "*." : ""}${identifier.value}`, 255);
+    if (!isAskedFor(parsed.data, challenges.identifiers)) {
+      const why = `the CA wants an authorization for ${name}, which nobody asked for`;
+      await progress.abandon(why);
+      throw new RenewalError("acme.server", `The order is given up: ${why}.`);
+    }
     if (status === "valid") continue;
     if (status !== "pending") {
-      const reason = challenges.find((challenge) => challenge.status === "invalid")?.error;
+      const reason = offers.find((challenge) => challenge.status === "invalid")?.error;
       // Of the other names too: nobody resumes this order.
       await clearEarlierAnswers({ session, authorizations, solver, progress });
       // The order can no longer become valid, even if its own status does not say so yet (RFC 8555 §7.1.6).
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
     }
-    const challenge = challenges.find((candidate) => candidate.type === solver.challengeType);
+    const challenge = offers.find((candidate) => candidate.type === solver.challengeType);
     if (challenge?.token === undefined) {
-      const offered = sanitize(challenges.map((candidate) => candidate.type).join(", "), 200) || "nothing";
+      const offered = sanitize(offers.map((candidate) => candidate.type).join(", "), 200) || "nothing";
       throw new RenewalError(
         "acme.noChallenge",
         `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`,

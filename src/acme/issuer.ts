@@ -16,7 +16,7 @@ import { createClockReader, createDirectory, type DirectoryOptions } from "./dir
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
 import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
-import { type CheckedCsr, ownCsr } from "./ownCsr.ts";
+import { type CheckedCsr, csrFault, ownCsr } from "./ownCsr.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { hasProblemType } from "./problem.ts";
 import { fetchRenewalInfo } from "./renewalInfo.ts";
@@ -167,10 +167,13 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending")
-    await answerChallenges({ session, authorizations: order.authorizations, solver, progress, deadline });
+    await answerChallenges({
+      ...{ session, authorizations: order.authorizations, identifiers: request.identifiers },
+      ...{ solver, progress, deadline },
+    });
   if (opened.earlier !== null)
     await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress });
-  if (isOpen) order = await finalize(attempt, order, opened.csr ?? (await makeCsr(attempt, privateKey)));
+  if (isOpen) order = await finalize(attempt, order, await csrFor(attempt, opened.csr, privateKey));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   try {
     const result = await download(attempt, order, privateKey);
@@ -193,6 +196,18 @@ async function ensureKey({ request, own, progress }: Attempt): Promise<Secret> {
   // A stored CSR belongs to the lost key. Without it, `openOrder` knows that a finalized order is useless.
   await progress.save({ privateKey, csr: null });
   return privateKey;
+}
+
+/**
+ * The stored request if it is for this key and these names: finalize certifies whatever key and names it holds, and the
+ * database it comes from may have been written by others. The key is sealed.
+ */
+async function csrFor(attempt: Attempt, stored: string | null, privateKey: Secret): Promise<string> {
+  const fault = stored === null ? null : csrFault(Buffer.from(stored, "base64url"), privateKey, attempt.request);
+  if (stored !== null && fault === null) return stored;
+  if (fault !== null)
+    await attempt.progress.save({ csr: null }, { type: "order.csrDiscarded", detail: { why: fault } });
+  return makeCsr(attempt, privateKey);
 }
 
 async function makeCsr({ request, own, progress }: Attempt, privateKey: Secret): Promise<string> {

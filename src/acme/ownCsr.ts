@@ -26,13 +26,28 @@ export interface CheckedCsr {
 export async function ownCsr(request: IssueRequest, progress: OrderProgress): Promise<CheckedCsr | null> {
   if (request.ownCsr == null) return null;
   const { privateKey, csr } = await progress.load();
-  if (privateKey !== null && csr !== null) {
+  // One that others wrote into the database is not used; `csrFault` says so again before finalize.
+  if (privateKey !== null && csr !== null && csrFault(Buffer.from(csr, "base64url"), privateKey, request) === null) {
     check({ privateKey, request: Buffer.from(csr, "base64url") }, request);
     return { privateKey, csr };
   }
   const own = await request.ownCsr();
   const { der } = check(own, request);
   return { privateKey: asPkcs8(own.privateKey), csr: Buffer.from(der).toString("base64url") };
+}
+
+/** Why a stored request must not be finalized; null: it is for this key and exactly these names. */
+export function csrFault(der: Uint8Array, privateKey: Secret, wanted: IssueRequest): string | null {
+  const own = { request: der, privateKey };
+  try {
+    const found = readCertificateRequest(der);
+    const wrong = [keyIsAnother, isUnproved, namesDiffer]
+      .map((one) => one(found, own, wanted))
+      .find((each) => each !== null);
+    return wrong?.message ?? null;
+  } catch {
+    return "it is no certificate signing request";
+  }
 }
 
 type Check = (found: CertificateRequest, own: OwnCsr, wanted: IssueRequest) => Wrong | null;

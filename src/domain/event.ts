@@ -20,6 +20,7 @@ export const EVENT_TYPES = [
   "challenge.presented",
   "challenge.failed",
   "challenge.cleanUpFailed",
+  "order.csrDiscarded",
   "order.finalized",
   "version.issued",
   "version.imported",

@@ -72,6 +72,7 @@ export interface OrderEvent {
     | "challenge.failed"
     | "challenge.cleanUpFailed"
     | "order.chainUnavailable"
+    | "order.csrDiscarded"
     | "order.finalized";
   readonly detail: Readonly<Record<string, string | number>>;
 }

@@ -31,6 +31,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
   "challenge.failed": (detail) => `validation of ${detail("identifier")} failed: ${detail("message")}`,
   "challenge.cleanUpFailed": (detail) => `challenge not cleaned up: ${detail("message")}`,
+  "order.csrDiscarded": (detail) => `the stored certificate request was discarded and created again: ${detail("why")}`,
   "order.finalized": () => "order finalized",
   "version.issued": (detail, { detail: all }) =>
     `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,
