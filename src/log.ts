@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
 import { RenewalError } from "./domain/errors.ts";
 import type { Log } from "./domain/log.ts";
+import { inert } from "./domain/text.ts";
 
 /** Key material and credentials by the names under which libraries carry them; ioredis errors carry whole commands. */
 const REDACTED_PATHS = [
@@ -49,11 +50,22 @@ export function createLog(options: LogOptions, destination?: DestinationStream):
   return pino(pinoOptions, transport);
 }
 
+/** An escape of JSON, or a character that JSON does not escape although a terminal acts on it. */
+const ESCAPE_OR_ACTIVE = /\\(?:u([0-9a-f]{4})|[^u])|[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/giu;
+
+/** Spells such characters as text, so that they stay text for a program that reads the JSON and prints its strings. */
+function inertStrings(line: string): string {
+  return line.replace(ESCAPE_OR_ACTIVE, (whole: string, code: string | undefined) => {
+    const character = code === undefined ? whole : String.fromCharCode(Number.parseInt(code, 16));
+    return whole.startsWith("\\") && code === undefined ? whole : inert(character).replaceAll("\\", "\\\\");
+  });
+}
+
 /**
  * The last line of defence: even if a library puts one into a message, no key and no URL password leaves the process.
  */
 function scrub(line: string): string {
-  return line.replace(PEM_PRIVATE_KEY, "[redacted key]").replace(URL_CREDENTIALS, "$1[redacted]@");
+  return inertStrings(line).replace(PEM_PRIVATE_KEY, "[redacted key]").replace(URL_CREDENTIALS, "$1[redacted]@");
 }
 
 /**

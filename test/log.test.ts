@@ -86,6 +86,16 @@ describe("the log", () => {
     expect(lines[1]?.err).toMatchObject({ type: "TypeError", stack: expect.stringContaining("log.test.ts") });
   });
 
+  it("holds no character that a terminal acts on, neither raw nor in what a reader of its JSON prints", () => {
+    const hostile = "a\u001b[31m\u0000\u007f\u009b1m\u202e\u2028\u200b\ud800 \\u001b gr\u00fcn\nb";
+    const err = Object.assign(new Error(hostile), { stack: hostile });
+    const { text, lines } = logged((log) => log.error({ err, endpoint: hostile, [hostile]: 1 }, hostile));
+    expect(text.replace(/\n$/, "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+    const shown = "a\\x1b[31m\\x00\\x7f\\x9b1m\\u{202e}\\u{2028}\\u{200b}\\u{d800} \\u001b grün\nb";
+    expect(lines).toEqual([expect.objectContaining({ msg: shown, endpoint: shown, [shown]: 1 })]);
+    expect(lines[0]?.err).toMatchObject({ message: shown, stack: shown });
+  });
+
   it("cannot be forged by a line break in a message", () => {
     const { lines } = logged((log) => log.info({ certificate: 'a\n{"msg":"forged"}' }, "one\ntwo"));
     expect(lines).toHaveLength(1);

@@ -1,4 +1,5 @@
 import { ERRORS, type ErrorCode, type ErrorFacts } from "./errorTable.ts";
+import { inertLines } from "./text.ts";
 
 interface RenewalErrorOptions {
   readonly cause?: unknown;
@@ -12,7 +13,8 @@ export class RenewalError extends Error {
   readonly code: ErrorCode;
   readonly retryAt: number | null;
   constructor(code: ErrorCode, message: string, options: RenewalErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // Foreign text is sanitized where it enters. This is the net for what was missed: it reaches history and terminals.
+    super(inertLines(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAt = options.retryAt ?? null;
   }

@@ -7,6 +7,8 @@
  * Control, format (bidirectional overrides), surrogate and line separator characters: they act instead of being read.
  */
 const ACTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+/** As long as a DNS name may be. */
+const NAME_CHARACTERS_MAX = 255;
 const WHITE_SPACE = /\s+/gu;
 
 /**
@@ -30,4 +32,19 @@ export function inert(text: string): string {
     const code = character.codePointAt(0) ?? 0;
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
   });
+}
+
+/** As `inert`, but a line break stays one: for messages that list several things. */
+export function inertLines(text: string): string {
+  return text.split(/\r?\n/).map(inert).join("\n");
+}
+
+/** As `inert`, in one line: for values that are kept or sent as one. */
+export function inertLine(text: string): string {
+  return inert(text.replace(/\s*[\r\n]\s*/g, " "));
+}
+
+/** A distinguished name as OpenSSL prints it, one part a line, as one bounded line. */
+export function nameLine(distinguishedName: string): string {
+  return sanitize(distinguishedName.split("\n").join(", "), NAME_CHARACTERS_MAX);
 }

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
+import { dropKeyRuns } from "../domain/keyText.ts";
 import type { Notification } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
-import { sanitize } from "../domain/text.ts";
+import { inertLine, sanitize } from "../domain/text.ts";
 import { childStdin } from "../process/stdin.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 
@@ -43,7 +44,10 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const { id, severity, event, certificate, renewalId, message, action } = notification;
+  const { id, severity, event, certificate, renewalId } = notification;
+  // An environment variable cannot hold a NUL, and scripts take a line break for the end.
+  const message = inertLine(notification.message);
+  const action = inertLine(notification.action ?? "");
   const env = {
     ...inherited(),
     RENEWD_NOTIFICATION_ID: id,
@@ -52,9 +56,9 @@ async function run(
     RENEWD_CERTIFICATE: certificate ?? "",
     RENEWD_RENEWAL: renewalId ?? "",
     RENEWD_MESSAGE: message,
-    RENEWD_ACTION: action ?? "",
+    RENEWD_ACTION: action,
   };
-  const text = `${message}\n${action === null ? "" : `What to do: ${action}\n`}`;
+  const text = `${message}\n${action === "" ? "" : `What to do: ${action}\n`}`;
   const problem = await runProgram({ program, args, env, text }, signal);
   signal.throwIfAborted();
   if (problem !== null) throw new RenewalError("notify.failed", `channel ${channel}: \`${program}\` ${problem}`);
@@ -102,7 +106,7 @@ async function ended(output: Readable): Promise<void> {
 }
 
 function exitProblem(code: unknown, stderr: string): string {
-  const said = sanitize(stderr, OUTPUT_CHARS_MAX, "end");
+  const said = sanitize(dropKeyRuns(stderr), OUTPUT_CHARS_MAX, "end");
   return `ended with exit code ${code ?? "unknown"}${said === "" ? "" : `: ${said}`}`;
 }
 

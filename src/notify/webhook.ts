@@ -3,6 +3,8 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Notification } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { parseSecretReference, SECRET_REFERENCE, SECRET_REFERENCE_ADVICE } from "../domain/secretReference.ts";
+import { inertLine } from "../domain/text.ts";
+import { chatText } from "./chatText.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 
 const TIMEOUT_MS = 10_000;
@@ -30,9 +32,10 @@ async function post(
   notification: Notification,
   signal: AbortSignal,
 ): Promise<void> {
-  const { message, action, severity, at, ...ids } = notification;
-  const text = `[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}`;
-  const body = JSON.stringify({ text, severity, message, action, at: new Date(at).toISOString(), ...ids });
+  const { action: advice, severity, at, ...ids } = notification;
+  const [message, action] = [inertLine(notification.message), advice === null ? null : inertLine(advice)];
+  const text = chatText(`[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}`);
+  const body = JSON.stringify({ ...ids, text, severity, message, action, at: new Date(at).toISOString() });
   const address = addressOf(channel, (await secret(url)).reveal());
   const headers = { "content-type": "application/json", "user-agent": "renewd", "idempotency-key": `renewd-${ids.id}` };
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import type { ServedCertificate } from "../domain/endpoint.ts";
-import { sanitize } from "../domain/text.ts";
+import { nameLine, sanitize } from "../domain/text.ts";
 import { readSubjectAltNames } from "./subjectAltNames.ts";
 
 /** Longest chain recorded. Real chains have one to three; OpenSSL refuses more than 100 kB of certificates. */
@@ -16,7 +16,7 @@ export function describeServed(leaf: X509Certificate): ServedCertificate {
     subjectAltNames: readSubjectAltNames(leaf.subjectAltName)
       .slice(0, NAMES_MAX)
       .map((name) => sanitize(name, NAME_LENGTH_MAX)),
-    issuer: sanitize(leaf.issuer, NAME_LENGTH_MAX),
+    issuer: nameLine(leaf.issuer),
     notBefore: leaf.validFromDate.getTime(),
     notAfter: leaf.validToDate.getTime(),
     chain: restInWireOrder(leaf).map(fingerprintOf),

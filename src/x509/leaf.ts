@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { canonicalAddress, type Identifier } from "../domain/identifier.ts";
+import { nameLine } from "../domain/text.ts";
 import type { Leaf } from "../domain/version.ts";
 import { keyTypeOfObject } from "./key.ts";
 import { readSubjectAltName } from "./subjectAltName.ts";
@@ -17,7 +18,7 @@ export function leafOf(certificate: X509Certificate): Leaf {
     notBefore: certificate.validFromDate.getTime(),
     notAfter: certificate.validToDate.getTime(),
     keyType: keyTypeOfObject(certificate.publicKey),
-    issuerName: certificate.issuer.split("\n").join(", "),
+    issuerName: nameLine(certificate.issuer),
   };
 }
 

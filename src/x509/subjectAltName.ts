@@ -1,5 +1,6 @@
 import { isIPv4 } from "node:net";
 import { canonicalAddress, type Identifier } from "../domain/identifier.ts";
+import { inert } from "../domain/text.ts";
 import { contextTag, elementsOf, readElement, TAG, writeElement } from "./der.ts";
 import { EXTENSION, extensionOf } from "./extension.ts";
 
@@ -21,7 +22,7 @@ export function readSubjectAltName(certificate: Uint8Array): Identifier[] {
 export function readGeneralNames(value: Uint8Array): (Identifier | null)[] {
   return elementsOf(readElement(value).content)
     .map(({ tag, content }): Identifier | null => {
-      if (tag === DNS_NAME) return { type: "dns", value: Buffer.from(content).toString("latin1").toLowerCase() };
+      if (tag === DNS_NAME) return { type: "dns", value: nameOf(content) };
       return tag === IP_ADDRESS ? { type: "ip", value: addressOf(content) } : null;
     })
     .toArray();
@@ -33,6 +34,11 @@ export function writeSubjectAltName(identifiers: readonly Identifier[]): Uint8Ar
     type === "ip" ? writeElement(IP_ADDRESS, octetsOf(value)) : writeElement(DNS_NAME, Buffer.from(value, "latin1")),
   );
   return writeElement(TAG.sequence, ...names);
+}
+
+/** IA5String, in which a CA can put any byte. A valid name has no active character and stays as it is. */
+function nameOf(content: Uint8Array): string {
+  return inert(Buffer.from(content).toString("latin1").toLowerCase());
 }
 
 function addressOf(octets: Uint8Array): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { inert, sanitize } from "../../src/domain/text.ts";
+import { inert, inertLine, inertLines, nameLine, sanitize } from "../../src/domain/text.ts";
 
 const HOSTILE = "a\u001b[31mb\r\nFAKE LOG\u0000 \u202ec\u2028d\u0085e";
 
@@ -19,5 +19,15 @@ describe("foreign text", () => {
   it("is spelled out for a terminal without losing anything", () => {
     expect(inert("a\u001b[31m\u202eb\n")).toBe("a\\x1b[31m\\u{202e}b\\x0a");
     expect(inert("plain, grün 😀")).toBe("plain, grün 😀");
+  });
+
+  it("keeps its lines, or becomes one, where it is spelled out", () => {
+    expect(inertLines("one\r\ntwo\u009b")).toBe("one\ntwo\\x9b");
+    expect(inertLine("one \r\n two\u2028\u0000")).toBe("one two\\u{2028}\\x00");
+  });
+
+  it("is one bounded line when it is a distinguished name", () => {
+    expect(nameLine("C=US\nO=Let's Encrypt\nCN=R11")).toBe("C=US, O=Let's Encrypt, CN=R11");
+    expect(nameLine(`CN=a\u202eb${"c".repeat(300)}`)).toMatch(/^CN=a\uFFFDbc+…$/);
   });
 });

@@ -8,6 +8,8 @@ import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { command } from "../../src/notify/command.ts";
 import { webhook } from "../../src/notify/webhook.ts";
+import { newKeyPem } from "../support/ca/pki.ts";
+import { pieceFinder } from "../support/pairs/keySpellings.ts";
 import { startHook } from "../support/system/hook.ts";
 
 const NEVER = new AbortController().signal;
@@ -46,6 +48,19 @@ describe("a webhook", () => {
       key: "renewd-42",
     });
     expect(hook.taken[1]).toEqual(hook.taken[0]);
+  });
+
+  test("cannot be made to mention people, link elsewhere or act in a terminal by what a stranger wrote", async () => {
+    await using hook = await startHook();
+    const message = `www: <!channel> <@U012> <users/all> <https://evil.test|ok> @everyone (@here) [ok](https://evil.test) ![](https://evil.test/x) <at>all</at> ops@example.org a&b \u001b[31m\u009b\u202e\n[page] forged`;
+    await sendTo(hook.url)({ ...NOTE, message, action: "Ask <!here>." }, NEVER);
+    expect(hook.taken[0]?.text).toBe(
+      "[page] www: &lt;!channel&gt; &lt;＠U012&gt; &lt;users/all&gt; &lt;https://evil.test|ok&gt; ＠everyone (＠here) " +
+        "[ok] (https://evil.test) ![] (https://evil.test/x) &lt;at&gt;all&lt;/at&gt; ops@example.org a&amp;b " +
+        "\\x1b[31m\\x9b\\u{202e} [page] forged\nWhat to do: Ask &lt;!here&gt;.",
+    );
+    // For programs, as it was, but for what acts.
+    expect(hook.taken[0]?.message).toMatch(/^www: <!channel> .* \\x1b\[31m\\x9b\\u\{202e\} \[page\] forged$/);
   });
 
   test.each([
@@ -105,6 +120,16 @@ describe("a command", () => {
       ]),
     );
     expect(said).not.toContain("do not pass on");
+  });
+
+  test("gets a message of one line without NUL, whatever a stranger wrote, and what it prints hides a key", async () => {
+    const file = await script("hostile", `printf %s "$RENEWD_MESSAGE" >"$1"; echo "$KEY" >&2; cat >&2; exit 3`);
+    const key = newKeyPem("ecdsa-p256");
+    const note = { ...NOTE, message: `a\u0000b\nc \u001b[31m${key.slice(60, 120)}`, action: "x\ny" };
+    const error = await sendBy(file, join(home, "hostile.seen"))(note, NEVER).catch((thrown: unknown) => thrown);
+    expect(await readFile(join(home, "hostile.seen"), "utf8")).toMatch(/^a\\x00b c \\x1b\[31m[^\n]+$/);
+    expect(String(error)).toContain("ended with exit code 3");
+    expect(pieceFinder(key)(String(error))).toEqual([]);
   });
 
   test.each([

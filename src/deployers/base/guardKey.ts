@@ -4,6 +4,7 @@ import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { inert } from "../../domain/text.ts";
 import { repeatsSecret } from "./sanitizeAnswer.ts";
 
 const DEPTH_MAX = 10;
@@ -54,6 +55,9 @@ function stringsIn(value: unknown, depth: number): string[] {
 
 function cleanReceipt(receipt: DeployReceipt, secrets: readonly Secret[]): DeployReceipt {
   return Object.fromEntries(
-    Object.entries(receipt).filter(([name, value]) => !repeatsSecret(`${name} ${value}`, secrets)),
+    Object.entries(receipt)
+      .filter(([name, value]) => !repeatsSecret(`${name} ${value}`, secrets))
+      // A target's own identifiers are foreign text, too. A valid one has no active character.
+      .map(([name, value]) => [name, typeof value === "string" ? inert(value) : value]),
   );
 }

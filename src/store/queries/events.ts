@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
+import { inertLine } from "../../domain/text.ts";
 import { sealOf, takeNumbers } from "../historySeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import type { Vault } from "../vault.ts";
@@ -77,7 +78,7 @@ async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: r
       renewalId,
       target,
       worker,
-      detail: JSON.stringify(detail),
+      detail: JSON.stringify(detail, inertValue),
     };
     return { ...row, seal: sealOf(vault, row) };
   });
@@ -87,6 +88,11 @@ async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: r
       .values(rows.slice(from, from + INSERT_ROWS_MAX))
       .execute();
   }
+}
+
+/** History is shown in terminals, chats and logs, and never changes: a stranger's control characters must not enter it. */
+function inertValue(_name: string, value: unknown): unknown {
+  return typeof value === "string" ? inertLine(value) : value;
 }
 
 /** A damaged event stays in the list: a reader that waits for the events behind it must come past it. */

@@ -1,0 +1,17 @@
+/**
+ * Text that chats show as it is. One body goes to Slack, Mattermost, Teams and Google Chat, so it obeys the rules of all:
+ *
+ * - Slack, Mattermost (Slack's format) and Google Chat read `<!channel>`, `<users/all>` and `<url|text>`; Teams reads HTML.
+ *   All show `&lt;` as text (api.slack.com/reference/surfaces/formatting#escaping).
+ * - Mattermost and Discord's Slack format notify for `@channel` and `@everyone`: a full-width at sign does not. That of a
+ *   mail address stays.
+ * - Teams, Mattermost and Discord read Markdown: a link or picture needs `](`.
+ */
+export function chatText(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replace(/(?<![A-Za-z0-9._%+-])@(?=\w)/g, "＠")
+    .replaceAll("](", "] (");
+}
