@@ -7,12 +7,15 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
+import type { Reader } from "../local/attributes.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { type OwnerOptions, type Ownership, ownedFile, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, type PairFiles } from "../local/pairFiles.ts";
 import { type PairLayout, type Place, placesOf } from "../local/pairLayout.ts";
 import { createBatches, type DeployInBatch } from "./batch.ts";
 import type { ServerControl } from "./serverControl.ts";
+
+const READER_SEARCH_MAX_MS = 5_000;
 
 /** A kind of server that reads its pair from files, at its start and at a reload. */
 export interface FileServer<Options extends PairLayout & OwnerOptions> {
@@ -76,37 +79,55 @@ function deployTo<Options extends PairLayout & OwnerOptions>(
   server: FileServer<Options>,
   options: Options,
 ): Deployer["deploy"] {
-  const deployInBatch = createBatches(server.control(options));
-  return (request, signal) => deploy({ server, options, deployInBatch }, request, signal);
+  const control = server.control(options);
+  const shared = { server, options, deployInBatch: createBatches(control), findReader: shareReader(control) };
+  return (request, signal) => deploy(shared, request, signal);
+}
+
+interface Shared<Options extends PairLayout & OwnerOptions> {
+  readonly server: FileServer<Options>;
+  readonly options: Options;
+  readonly deployInBatch: DeployInBatch;
+  readonly findReader: () => Promise<Reader | null>;
+}
+
+/** Deploys that come together look for the server's process once. A search that takes too long finds nobody. */
+function shareReader(control: ServerControl): Shared<PairLayout>["findReader"] {
+  let search: Promise<Reader | null> | null = null;
+  const find = async (): Promise<Reader | null> => {
+    try {
+      return (await control.reader?.(AbortSignal.timeout(READER_SEARCH_MAX_MS))) ?? null;
+    } catch {
+      return null;
+    } finally {
+      search = null;
+    }
+  };
+  return () => {
+    search ??= find();
+    return search;
+  };
 }
 
 async function deploy<Options extends PairLayout & OwnerOptions>(
-  {
-    server,
-    options,
-    deployInBatch,
-  }: {
-    readonly server: FileServer<Options>;
-    readonly options: Options;
-    readonly deployInBatch: DeployInBatch;
-  },
+  shared: Shared<Options>,
   { pair }: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
   signal.throwIfAborted();
-  const files = await filesOf(server, options, pair, signal);
-  return filesReceipt(pair, files[0].path, await deployInBatch({ pair, files }, signal));
+  const files = await filesOf(shared, pair, signal);
+  return filesReceipt(pair, files[0].path, await shared.deployInBatch({ pair, files }, signal));
 }
 
 async function filesOf<Options extends PairLayout & OwnerOptions>(
-  server: FileServer<Options>,
-  options: Options,
+  { server, options, findReader }: Shared<Options>,
   pair: IssuedCertificate,
   signal: AbortSignal,
 ): Promise<PairFiles["files"]> {
   const pem = pairPem(pair);
   const ownership = await ownershipFor(server, options, signal);
-  const reader = (await server.control(options).reader?.(signal)) ?? null;
+  const reader = await findReader();
+  signal.throwIfAborted();
   const [first, ...rest] = placesOf(options, pair.certificate).map(({ kind, path, root }): FileToWrite => {
     const secret = kind !== "fullchain";
     return ownedFile({ path, root, content: pem[kind], secret }, ownership, reader);
