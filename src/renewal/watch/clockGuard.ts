@@ -1,3 +1,4 @@
+import { raceAbort } from "../../domain/abort.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { type ClockVerdict, type ClockWitness, judgeClock } from "../rules/clock.ts";
@@ -5,6 +6,8 @@ import { type ClockVerdict, type ClockWitness, judgeClock } from "../rules/clock
 const MEASURE_EVERY_MS = 10 * 60_000;
 /** While something is wrong. */
 const MEASURE_AGAIN_MS = 5_000;
+/** Witnesses answer within ten seconds or not at all. */
+const MEASURE_MAX_MS = 20_000;
 /** The wall clock moved against the monotonic one: somebody stepped it. */
 const STEP_MS = 60_000;
 
@@ -57,6 +60,15 @@ export function createClockGuard({ clock, witnesses, lastWriteAt, onChange }: Cl
     return verdict;
   }
 
+  let measuring: Promise<ClockVerdict> | null = null;
+  /** Many jobs ask at the same moment: the witnesses are asked once, although one of the jobs may be aborted. */
+  const measureOnce = (): Promise<ClockVerdict> => {
+    measuring ??= measure(AbortSignal.timeout(MEASURE_MAX_MS)).finally(() => {
+      measuring = null;
+    });
+    return measuring;
+  };
+
   const isStale = ({ at, offset, verdict }: Measured): boolean => {
     const isInDoubt = verdict.problem !== null || verdict.dissents.length > 0;
     return (
@@ -67,7 +79,7 @@ export function createClockGuard({ clock, witnesses, lastWriteAt, onChange }: Cl
 
   return {
     async check(signal, issuer) {
-      const verdict = measured === null || isStale(measured) ? await measure(signal) : measured.verdict;
+      const verdict = measured === null || isStale(measured) ? await raceAbort(signal, measureOnce) : measured.verdict;
       if (verdict.problem !== null) throw new RenewalError("clock.skewed", verdict.problem);
       const own =
         issuer === undefined ? undefined : verdict.dissents.find(({ witness }) => witness.issuers.includes(issuer));

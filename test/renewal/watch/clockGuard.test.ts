@@ -11,7 +11,7 @@ function machine(): {
   reachable: boolean;
   asked: number;
   changes: (string | null)[];
-  check: () => Promise<void>;
+  check: (signal?: AbortSignal) => Promise<void>;
 } {
   const state = {
     wall: Date.UTC(2027, 0, 1),
@@ -32,7 +32,7 @@ function machine(): {
     lastWriteAt: async () => state.trueTime - 60_000,
     onChange: async ({ problem }, before) => void (before?.problem !== problem && state.changes.push(problem)),
   });
-  return Object.assign(state, { check: () => guard.check(NO_SIGNAL) });
+  return Object.assign(state, { check: (signal = NO_SIGNAL) => guard.check(signal) });
 }
 
 describe("the clock guard", () => {
@@ -93,6 +93,19 @@ describe("the clock guard", () => {
     late.monotonic += 5_000;
     await late.check();
     expect(late.changes.at(-1)).toBeNull();
+  });
+
+  it("asks once for all who want to know at the same moment, also when the first of them gives up", async () => {
+    const here = machine();
+    const first = new AbortController();
+    const checks = [here.check(first.signal), here.check(), here.check()];
+    first.abort(new Error("gave up"));
+    expect((await Promise.allSettled(checks)).map(({ status }) => status)).toEqual([
+      "rejected",
+      "fulfilled",
+      "fulfilled",
+    ]);
+    expect(here.asked).toBe(1);
   });
 
   it("stops one CA's orders alone when only that CA's clock differs", async () => {
