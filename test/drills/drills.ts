@@ -3,6 +3,7 @@ import { CLOCK_DRILLS } from "./clockDrills.ts";
 import { DATABASE_DRILLS } from "./databaseDrills.ts";
 import { DISK_DRILLS } from "./diskDrills.ts";
 import type { Drill } from "./drill.ts";
+import { FILE_DRIFT_DRILLS } from "./fileDriftDrills.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
 import { MIXTURE_DRILLS } from "./mixtureDrills.ts";
 import { NETWORK_DRILLS } from "./networkDrills.ts";
@@ -19,5 +20,6 @@ export const DRILLS: readonly Drill[] = [
   ...DATABASE_DRILLS,
   ...CLOCK_DRILLS,
   ...MIXTURE_DRILLS,
+  ...FILE_DRIFT_DRILLS,
   ...SWAP_DRILLS,
 ];

@@ -1,11 +1,9 @@
 // Real files, a real TLS server that reads them, and the `files` deployer: what somebody did to the files is undone.
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type App, openContext, withoutQueue } from "../../../src/compose/index.ts";
-import type { Deployer } from "../../../src/domain/deployer.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import type { Store } from "../../../src/domain/store.ts";
 import { createLog } from "../../../src/log.ts";
@@ -58,7 +56,7 @@ describe("files of a target", () => {
     const app: App = cleanUp.use(
       await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) }),
     );
-    const { clock, services, log } = app.context;
+    const { clock, log } = app.context;
     context = {
       ...withoutQueue(app.context),
       log: { ...log, warn: () => {} },
@@ -67,7 +65,6 @@ describe("files of a target", () => {
         sleep: async (durationMs, signal) => void (await delay(Math.min(durationMs, 20), null, { signal })),
       },
       clockGuard: { check: async () => {} },
-      services: { ...services, deployer: (name) => withInspect(services.deployer(name)) },
     };
     await heal();
     expect(await edge.serves("www")).toBe(leaf.fingerprint);
@@ -75,20 +72,6 @@ describe("files of a target", () => {
   });
   afterEach(() => edge.stuck.clear());
   afterAll(() => cleanUp.disposeAsync());
-
-  /** The deployer's own answer, or what is in its file: the framework asks by the interface alone. */
-  function withInspect(deployer: Deployer): Deployer {
-    if (deployer.inspect !== undefined) return deployer;
-    return {
-      ...deployer,
-      async inspect() {
-        const pem = await readFile(file(), "utf8").catch(() => null);
-        if (pem === null) return { fingerprint: null, keyMatches: null, problems: [`${file()} is missing`] };
-        const keyMatches = new X509Certificate(pem).checkPrivateKey(createPrivateKey(pem));
-        return { fingerprint: readLeaf(pem).fingerprint, keyMatches, problems: [] };
-      },
-    };
-  }
 
   async function heal(): Promise<void> {
     await store.certificates.update("www", { nextCheckAt: Date.now() });
