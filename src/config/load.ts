@@ -129,7 +129,9 @@ async function build(
     solvers: valuesOf(solvers),
     targets: valuesOf(targets),
     notifications: valuesOf(notifications),
-    certificates: drafts.map((draft): Certificate => ({ ...draft, digest: digest(draft) })),
+    certificates: drafts.map((draft): Certificate => {
+      return { ...draft, digest: digest(draft), targetDigests: targetDigests(draft, targets) };
+    }),
     notes: problems.notes(),
   };
 }
@@ -176,6 +178,17 @@ function definitions(
     solver: solvers.get(draft.solver)?.raw,
     targets: draft.targets.map((target) => targets.get(target)?.raw),
   };
+}
+
+/** What a target accepts, and who deploys to it, does not change what it holds. */
+const NOT_DEPLOYED: readonly string[] = ["takes", "agent"];
+
+function targetDigests(draft: Draft, targets: ReadonlyMap<string, Entry<unknown>>): Record<string, string> {
+  const digests = draft.targets.map((target): [string, string] => {
+    const entries = Object.entries(targets.get(target)?.raw ?? {});
+    return [target, digestOf(Object.fromEntries(entries.filter(([key]) => !NOT_DEPLOYED.includes(key))))];
+  });
+  return Object.fromEntries(digests);
 }
 
 function valuesOf<Value>(found: ReadonlyMap<string, Entry<Value>>): ReadonlyMap<string, Value> {

@@ -74,6 +74,8 @@ export interface Certificate {
   readonly csr: CsrSource | null;
   /** How long an endpoint may take to serve a deployed pair before verification fails. */
   readonly verifyTimeoutMs: number;
+  /** SHA-256 over the definition of each target: only a target whose own definition changes is deployed to again. */
+  readonly targetDigests: Readonly<Record<string, string>>;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */
   readonly digest: string;
 }

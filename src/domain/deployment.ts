@@ -7,6 +7,8 @@ export interface Deployment {
   /** Last generation that the target accepted; 0: none, or renewd no longer trusts what the target holds. */
   readonly deployedGeneration: number;
   readonly deployedAt: number | null;
+  /** Digest of the target's definition that it was deployed by; null: unknown. */
+  readonly targetDigest: string | null;
   /** Raised on each claim. A write with an older fence is refused. */
   readonly fence: number;
   readonly leaseUntil: number | null;

@@ -32,12 +32,18 @@ export const REASONS = [
   "keyChanged",
   "revoked",
   "drift",
+  "targetChanged",
   "restored",
   "redeploy",
   "rollback",
   "requested",
 ] as const;
 export type Reason = (typeof REASONS)[number];
+
+/** These deploy the version that exists; the others bring a new one. */
+export function deploysExisting(reason: Reason): boolean {
+  return reason === "drift" || reason === "targetChanged";
+}
 
 export const TRIGGERS = ["planner", "request"] as const;
 export type Trigger = (typeof TRIGGERS)[number];

@@ -184,6 +184,7 @@ export type DeploymentPatch = Partial<
     Deployment,
     | "deployedGeneration"
     | "deployedAt"
+    | "targetDigest"
     | "leaseUntil"
     | "openClaims"
     | "attempts"

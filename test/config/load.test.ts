@@ -40,6 +40,7 @@ describe("a right file", () => {
         onWaveFailure: "fail",
         verifyTimeoutMs: 60_000,
         digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+        targetDigests: { edge: expect.stringMatching(/^[0-9a-f]{64}$/) },
       },
     ]);
     expect(config.targets.get("edge")).toMatchObject({

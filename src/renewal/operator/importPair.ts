@@ -23,7 +23,7 @@ export async function importPair(
   certificate: Certificate,
   pair: ForeignPair,
 ): Promise<number> {
-  const { name, targets } = certificate;
+  const { name, targets, targetDigests } = certificate;
   const now = clock.now();
   return store.transaction(async (tx) => {
     const active = await tx.renewals.active(name);
@@ -54,7 +54,10 @@ export async function importPair(
     await tx.deployments.want(name, targets, generation);
     await tx.renewalInfos.watch(name, generation, now);
     for (const { target, fence } of await tx.deployments.list(name)) {
-      await tx.deployments.update(name, target, fence, { deployedGeneration: generation });
+      await tx.deployments.update(name, target, fence, {
+        deployedGeneration: generation,
+        targetDigest: targetDigests[target] ?? null,
+      });
     }
     await tx.certificates.update(name, { nextCheckAt: now, expiryWarningAt: expiryWarningAt(pair.leaf) });
     const detail = {

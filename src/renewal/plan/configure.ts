@@ -1,3 +1,5 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
 
@@ -18,9 +20,9 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
       await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "added" } });
     for (const certificate of found.changed) {
       await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "changed" } });
-      // Its targets may mean other places now: the pair is put in place again, which is harmless where nothing moved.
-      for (const { target } of await tx.deployments.list(certificate)) await tx.deployments.forget(certificate, target);
+      await forgetUnknown(tx, certificate);
     }
+    await adoptDefinitions(tx, services.certificates());
     for (const certificate of found.removed)
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });
     return found;
@@ -34,4 +36,23 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   // Waves of a replacement no longer wait for a removed certificate.
   for (const certificate of removed) await store.replacements.wakeNextWave(certificate, now);
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
+}
+
+/**
+ * Deployments of a release that recorded no definition of their target: which of them changed is not known, so the pair is
+ * deployed again. For the others `targetChanged` finds the targets whose definition changed.
+ */
+async function forgetUnknown(tx: Store, certificate: string): Promise<void> {
+  for (const { target, targetDigest, deployedGeneration } of await tx.deployments.list(certificate))
+    if (targetDigest === null && deployedGeneration > 0) await tx.deployments.forget(certificate, target);
+}
+
+/** Nothing changed for the other deployments of such a release: they have the definition of now. */
+async function adoptDefinitions(tx: Store, certificates: readonly Certificate[]): Promise<void> {
+  const byName = new Map(certificates.map((certificate) => [certificate.name, certificate]));
+  for (const { certificate, target, fence, targetDigest, deployedGeneration } of await tx.deployments.listAll()) {
+    const current = byName.get(certificate)?.targetDigests[target];
+    if (targetDigest === null && deployedGeneration > 0 && current !== undefined)
+      await tx.deployments.update(certificate, target, fence, { targetDigest: current });
+  }
 }

@@ -1,7 +1,7 @@
 import type { Bucket } from "../../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
-import type { Reason, Renewal, Trigger } from "../../domain/renewal.ts";
+import { deploysExisting, type Reason, type Renewal, type Trigger } from "../../domain/renewal.ts";
 import { HOUR_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { type Buckets, byKey, keyOf, spend } from "../rules/budget.ts";
@@ -212,6 +212,8 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
     if (inserted !== null && start.reason === "drift")
       await redeployDrifted(tx, facts.certificate, inserted.generation);
+    if (inserted !== null && start.reason === "targetChanged")
+      await tx.deployments.want(facts.certificate.name, facts.certificate.targets, inserted.generation);
     return inserted;
   });
   if (renewal === null) return null;
@@ -232,8 +234,8 @@ function planFor(
   return {
     ...start,
     certificate,
-    generation: start.reason === "drift" ? current : Math.max(current, record.generationFloor) + 1,
-    issuer: start.reason !== "drift" && replaces ? replacement.issuer : null,
+    generation: deploysExisting(start.reason) ? current : Math.max(current, record.generationFloor) + 1,
+    issuer: !deploysExisting(start.reason) && replaces ? replacement.issuer : null,
     priority: lane === null ? runway : Math.min(lane, runway),
   };
 }

@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import type { Reason, Renewal } from "../../domain/renewal.ts";
+import { deploysExisting, type Reason, type Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { hurryRenewal } from "../operator/hurry.ts";
 import { decide } from "../rules/decide.ts";
@@ -58,7 +58,7 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   // Force means a new version even where only a deployment is behind. So does a request before a restored state is
   // confirmed.
   const issuesNew = request.force || isUnconfirmed(facts);
-  const reason: Reason = found === null || (issuesNew && found.reason === "drift") ? "requested" : found.reason;
+  const reason: Reason = found === null || (issuesNew && deploysExisting(found.reason)) ? "requested" : found.reason;
   const detail = describe(request, found?.detail ?? null);
   const renewal = await startRenewal(context, facts, { reason, detail, trigger: "request", id });
   if (renewal !== null) return { renewalId: renewal.id, joined: false, hurried: false };

@@ -159,17 +159,20 @@ function wavesFor(renewal: Renewal, certificate: Certificate, facts: Facts): rea
 }
 
 function policyFor(renewal: Renewal, { onWaveFailure }: Certificate, facts: Facts): WaveFailure {
-  return isTrusted(renewal, facts) ? "fail" : onWaveFailure;
+  if (isTrusted(renewal, facts)) return "fail";
+  // An earlier pair would not help: the definition is what failed.
+  return renewal.reason === "targetChanged" && onWaveFailure === "rollBack" ? "hold" : onWaveFailure;
 }
 
 function isTrusted({ reason }: Renewal, { version }: Facts): boolean {
-  return reason === "rollback" || (version !== null && version.verifiedAt !== null);
+  // A changed definition is as untried as a new pair.
+  return reason === "rollback" || (reason !== "targetChanged" && version !== null && version.verifiedAt !== null);
 }
 
 /** Null: nothing is left to do for this wave, whether it succeeded or failed. */
 function advanceWave(wave: StagedWave, renewal: Renewal, facts: Facts, now: number): Action | null {
   const rows = facts.deployments.filter(({ target }) => wave.targets.includes(target));
-  const pending = rows.filter((row) => isPending(row, renewal.generation, facts, now));
+  const pending = rows.filter((row) => isPending(row, renewal, facts, now));
   // Targets first: nothing is verified while a deployment is running or about to start.
   const leased = pending.filter((row) => isLeaseHeld(row.leaseUntil, now, facts.leaseMs));
   const notBefore = (row: Deployment): number =>
@@ -220,9 +223,20 @@ function isUnattended(action: Action, { deployments }: Facts, now: number): bool
 }
 
 /** Deployments that may still be tried in this renewal. */
-function isPending(row: Deployment, generation: number, facts: Facts, now: number): boolean {
+function isPending(row: Deployment, renewal: Renewal, facts: Facts, now: number): boolean {
   const isHeld = isLeaseHeld(row.leaseUntil, now, facts.leaseMs);
-  return row.deployedGeneration < generation && !row.exhausted && (isHeld || !crashed(row, facts));
+  return isBehind(row, renewal, facts) && !row.exhausted && (isHeld || !crashed(row, facts));
+}
+
+/** It lacks the pair, or has it by a definition of its target that this renewal is to replace. */
+function isBehind(row: Deployment, { generation, reason }: Renewal, { certificate }: Facts): boolean {
+  if (row.deployedGeneration < generation) return true;
+  return (
+    reason === "targetChanged" &&
+    certificate !== null &&
+    row.targetDigest !== null &&
+    row.targetDigest !== certificate.targetDigests[row.target]
+  );
 }
 
 function crashed(row: Deployment, facts: Facts): boolean {
@@ -230,10 +244,9 @@ function crashed(row: Deployment, facts: Facts): boolean {
 }
 
 /** Targets of the wave that lack the pair, and endpoints of the other targets that do not serve it. */
-function failuresOf(wave: StagedWave, { generation }: Renewal, facts: Facts): Failure[] {
-  const behind = facts.deployments.filter(
-    (row) => wave.targets.includes(row.target) && row.deployedGeneration < generation,
-  );
+function failuresOf(wave: StagedWave, renewal: Renewal, facts: Facts): Failure[] {
+  const { generation } = renewal;
+  const behind = facts.deployments.filter((row) => wave.targets.includes(row.target) && isBehind(row, renewal, facts));
   const targets = behind.map((row) => {
     const { code, message } = failureOf(row, facts);
     return { code, message: `target ${row.target}: ${message}` };
@@ -256,9 +269,9 @@ function failureOf(row: Deployment, facts: Facts): Failure {
     : failure(row.errorCode, row.errorMessage);
 }
 
-function summary(certificate: Certificate, { generation }: Renewal, facts: Facts): string {
+function summary(certificate: Certificate, renewal: Renewal, facts: Facts): string {
   const rows = facts.deployments.filter(({ target }) => certificate.targets.includes(target));
-  const behind = rows.filter((row) => row.deployedGeneration < generation);
+  const behind = rows.filter((row) => isBehind(row, renewal, facts));
   return behind.length === 0 ? "" : `${rows.length - behind.length} of ${rows.length} targets deployed; `;
 }
 
@@ -267,9 +280,9 @@ function summary(certificate: Certificate, { generation }: Renewal, facts: Facts
  * `since`.
  */
 function needsRound(endpoint: Endpoint, renewal: Renewal, facts: Facts, since: number): boolean {
-  const behind = facts.deployments.filter((row) => isBehind(endpoint, row, facts));
-  const deployed = behind.filter((row) => row.deployedGeneration >= renewal.generation);
-  if (behind.length > 0 && deployed.length === 0) return false;
+  const serving = facts.deployments.filter((row) => isServedBy(endpoint, row, facts));
+  const deployed = serving.filter((row) => !isBehind(row, renewal, facts));
+  if (serving.length > 0 && deployed.length === 0) return false;
   const after = Math.max(since, renewal.createdAt, ...deployed.map((row) => row.deployedAt ?? 0));
   const status = facts.endpoints.find(
     (row) => row.endpoint === endpointKey(endpoint) && row.generation === renewal.generation,
@@ -277,7 +290,7 @@ function needsRound(endpoint: Endpoint, renewal: Renewal, facts: Facts, since: n
   return status === undefined || status.roundEndedAt === null || status.roundEndedAt < after;
 }
 
-function isBehind(endpoint: Endpoint, row: Deployment, { certificate }: Facts): boolean {
+function isServedBy(endpoint: Endpoint, row: Deployment, { certificate }: Facts): boolean {
   return endpoint.target === null
     ? (certificate?.targets.includes(row.target) ?? false)
     : row.target === endpoint.target;

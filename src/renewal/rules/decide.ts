@@ -1,6 +1,6 @@
 import type { CaBudget } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
-import type { Reason, Renewal } from "../../domain/renewal.ts";
+import { deploysExisting, type Reason, type Renewal } from "../../domain/renewal.ts";
 import type { ReplacementMembership } from "../../domain/replacement.ts";
 import { formatInstant, HOUR_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
@@ -165,7 +165,7 @@ export function isFreeOfBudget(
   reason: Reason,
   now: number,
 ): boolean {
-  if (reason === "drift" || reason === "renewalInfo") return true;
+  if (deploysExisting(reason) || reason === "renewalInfo") return true;
   return (
     version !== null && mayReplace(certificate, ca.issuer, version, now) && isInsideWindow(version, renewalInfo, now)
   );

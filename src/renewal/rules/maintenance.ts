@@ -13,6 +13,7 @@ const ROUTINE: ReadonlySet<Reason> = new Set([
   "identifiersChanged",
   "issuerChanged",
   "keyChanged",
+  "targetChanged",
 ]);
 
 /** Freezes and windows may follow each other; more than this many in a row count as endless. */

@@ -88,6 +88,13 @@ const CHECKS: readonly Check[] = [
     },
   },
   { reason: "drift", applies: drift },
+  {
+    reason: "targetChanged",
+    applies({ certificate, version, deployments }) {
+      const changed = changedTargets(certificate, version.generation, deployments);
+      return changed.length === 0 ? null : `the definition of target ${changed.join(", ")} changed`;
+    },
+  },
 ];
 
 export interface ReasonFound {
@@ -150,6 +157,22 @@ export function behindTargets(
     const deployment = deployments.find((row) => row.target === target);
     return deployment === undefined || deployment.deployedGeneration < generation;
   });
+}
+
+/** Configured targets that hold the generation, but were deployed to by another definition than they have now. */
+export function changedTargets(
+  { targets, targetDigests }: Pick<Certificate, "targets" | "targetDigests">,
+  generation: number,
+  deployments: readonly Deployment[],
+): string[] {
+  const changed = deployments.filter(
+    ({ target, targetDigest, deployedGeneration }) =>
+      targets.includes(target) &&
+      deployedGeneration >= generation &&
+      targetDigest !== null &&
+      targetDigest !== targetDigests[target],
+  );
+  return changed.map(({ target }) => target);
 }
 
 /** Configured endpoints that serve another certificate. Deploying does not help an endpoint that does not answer. */

@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import type { Certificate } from "../../domain/certificate.ts";
+import { deploysExisting } from "../../domain/renewal.ts";
 import type { ReplacementMember, ReplacementMembership } from "../../domain/replacement.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { canonicalSerial, type Version } from "../../domain/version.ts";
@@ -76,7 +77,7 @@ export function reasonInReplacement(
   if (
     !isReplacementPending(membership, version) ||
     membership.waitsFor > 0 ||
-    (found !== null && found.reason !== "renewalWindow" && found.reason !== "drift")
+    (found !== null && found.reason !== "renewalWindow" && !deploysExisting(found.reason))
   )
     return found;
   return {

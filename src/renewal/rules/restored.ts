@@ -1,7 +1,7 @@
 import type { CertificateRecord } from "../../domain/certificate.ts";
 import type { Observation } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
-import type { Reason } from "../../domain/renewal.ts";
+import { deploysExisting, type Reason } from "../../domain/renewal.ts";
 import type { Version } from "../../domain/version.ts";
 import type { ReasonFacts, ReasonFound } from "./reasons.ts";
 
@@ -59,7 +59,7 @@ export function reasonAfterRestore(facts: RestoredFacts, found: ReasonFound | nu
         "than the restored database knows",
     };
   }
-  if (found?.reason === "drift" && facts.certificate.endpoints.length === 0) {
+  if (found !== null && deploysExisting(found.reason) && facts.certificate.endpoints.length === 0) {
     return {
       reason: "restored",
       detail: `${found.detail}; restored from a backup, and no endpoint shows whether the targets hold something newer`,

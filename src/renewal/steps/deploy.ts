@@ -23,7 +23,12 @@ const ATTEMPT_TIMEOUT_MS = 2_400_000;
 const STOP_GRACE_MS = 10_000;
 
 type Outcome =
-  | { readonly kind: "deployed"; readonly receipt: DeployReceipt; readonly durationMs: number }
+  | {
+      readonly kind: "deployed";
+      readonly receipt: DeployReceipt;
+      readonly targetDigest: string | null;
+      readonly durationMs: number;
+    }
   | { readonly kind: "failed"; readonly error: RenewalError }
   | { readonly kind: "notNeeded" | "interrupted" };
 
@@ -97,8 +102,11 @@ async function attemptDeploy(
     const pair = { certificate, generation, leaf, leafPem, chainPem, privateKey };
     lease.assertHeld();
     const signal = lease.within(ATTEMPT_TIMEOUT_MS);
-    const receipt = await withStopGrace(signal, () => services.deployer(target).deploy({ pair, previous }, signal));
-    return { kind: "deployed", receipt, durationMs: Math.round(clock.monotonic() - startedAt) };
+    // Both at the same instant: a reload must not record a definition that the deployer does not have.
+    const deployer = services.deployer(target);
+    const targetDigest = services.certificate(certificate)?.targetDigests[target] ?? null;
+    const receipt = await withStopGrace(signal, () => deployer.deploy({ pair, previous }, signal));
+    return { kind: "deployed", receipt, targetDigest, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
     log.info(
@@ -141,7 +149,7 @@ async function recordDeployed(
   context: Context,
   renewal: Renewal,
   deployment: Deployment,
-  { receipt, durationMs }: Extract<Outcome, { kind: "deployed" }>,
+  { receipt, targetDigest, durationMs }: Extract<Outcome, { kind: "deployed" }>,
 ): Promise<void> {
   const { certificate, target, fence, wantedGeneration } = deployment;
   const now = context.clock.now();
@@ -159,6 +167,7 @@ async function recordDeployed(
         ...cleared,
         deployedGeneration: wantedGeneration,
         deployedAt: now,
+        targetDigest,
         receipt,
       }))
     )

@@ -12,7 +12,7 @@ import { refundLimits } from "./rateLimits.ts";
 
 type Ending = Extract<Action, { kind: "succeed" | "fail" | "cancel" }>;
 
-const PUTS_OLD_PAIRS: readonly Reason[] = ["rollback", "drift", "redeploy"];
+const PUTS_OLD_PAIRS: readonly Reason[] = ["rollback", "drift", "targetChanged", "redeploy"];
 
 const STATE = { succeed: "succeeded", fail: "failed", cancel: "cancelled" } as const satisfies Record<
   Ending["kind"],

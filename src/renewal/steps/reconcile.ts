@@ -186,9 +186,10 @@ export async function loadFacts(context: Context, store: Store, renewal: Renewal
 /** The newest pair that a target of a later wave still holds. If none is known to hold one: the version before. */
 async function pairKept(
   store: Store,
-  { certificate, generation }: Renewal,
+  { certificate, generation, reason }: Renewal,
   deployments: readonly Deployment[],
 ): Promise<Version | null> {
+  if (reason === "targetChanged") return store.versions.get(certificate, generation);
   const unreached = deployments.filter(
     (row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation,
   );

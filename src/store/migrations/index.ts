@@ -16,6 +16,7 @@ import { replacementWaves } from "./0010-replacement-waves.ts";
 import { replacementNames } from "./0011-replacement-names.ts";
 import { evidence } from "./0012-evidence.ts";
 import { planningFailures } from "./0013-planning-failures.ts";
+import { targetDigests } from "./0013-target-digests.ts";
 import { rowSeals } from "./0014-sealed-rows.ts";
 import { inspections } from "./0015-inspections.ts";
 import { renewalInfoDoubts } from "./0016-renewal-info-doubts.ts";
@@ -35,6 +36,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0011-replacement-names": replacementNames,
   "0012-evidence": evidence,
   "0013-planning-failures": planningFailures,
+  "0013-target-digests": targetDigests,
   "0014-sealed-rows": (_, vault) => rowSeals(vault),
   "0015-inspections": inspections,
   "0016-renewal-info-doubts": renewalInfoDoubts,

@@ -140,7 +140,7 @@ async function want(trx: Db, certificate: string, targets: readonly string[], ge
     errorMessage: null,
   };
   const untouched = {
-    ...{ deployedGeneration: 0, deployedAt: null, fence: 0, leaseUntil: null, receipt: null },
+    ...{ deployedGeneration: 0, deployedAt: null, targetDigest: null, fence: 0, leaseUntil: null, receipt: null },
     ...{ nextInspectionAt: null, inspectionProblem: null },
   };
   for (const target of names) {

@@ -32,6 +32,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     policy: { renewAtFractionLeft: null, jitterFraction: 0 },
     verifyTimeoutMs: 1_000,
     digest: "digest-1",
+    targetDigests: {},
     ...patch,
   };
 }
@@ -119,6 +120,7 @@ export function deployment(patch: Partial<Deployment> = {}): Deployment {
     target: "lb",
     wantedGeneration: 1,
     deployedGeneration: 0,
+    targetDigest: null,
     deployedAt: null,
     fence: 0,
     leaseUntil: null,
