@@ -130,7 +130,8 @@ async function build(
     targets: valuesOf(targets),
     notifications: valuesOf(notifications),
     certificates: drafts.map((draft): Certificate => {
-      return { ...draft, digest: digest(draft), targetDigests: targetDigests(draft, targets) };
+      const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
+      return { ...draft, issuerDirectories, digest: digest(draft), targetDigests: targetDigests(draft, targets) };
     }),
     notes: problems.notes(),
   };

@@ -51,6 +51,8 @@ export interface Certificate {
   readonly issuer: string;
   /** Issuers to order from, in this order, when `issuer` cannot issue. */
   readonly fallbacks: readonly string[];
+  /** Directory URLs of `issuer` and `fallbacks`, in this order: a CA is known by its directory, the names are labels. */
+  readonly issuerDirectories: readonly string[];
   readonly keyType: KeyType;
   /** Issue without dead names instead of failing for all names. */
   readonly dropDeadNames: boolean;

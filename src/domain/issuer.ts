@@ -177,6 +177,11 @@ export interface Account {
 export interface Accounts {
   get(issuer: string, directory: string): Promise<Account | null>;
   create(issuer: string, directory: string, privateKey: Secret): Promise<Account>;
+  /**
+   * The issuer may have been renamed: without an account there it gets the one of the name that is not `configured` any
+   * more, if there is exactly one. Returns that name; null: nothing changed.
+   */
+  follow(issuer: string, directory: string, configured: readonly string[]): Promise<string | null>;
   setUrl(issuer: string, directory: string, url: string | null): Promise<void>;
   setPendingKey(issuer: string, directory: string, key: Secret): Promise<void>;
   /** The pending key becomes the account's; without one nothing happens. */

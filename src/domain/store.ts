@@ -84,6 +84,8 @@ export interface VersionStore {
   privateKey(certificate: string, generation: number): Promise<Secret>;
   /** Of any generation; null: renewd holds none. */
   bySerial(serial: string): Promise<Version | null>;
+  /** The name of its issuer changed, or its directory is known now. */
+  setOrigin(certificate: string, generation: number, origin: Pick<Version, "issuer" | "directory">): Promise<void>;
   /** The first instant stays. */
   markRevoked(certificate: string, generation: number, at: number): Promise<void>;
   markVerified(certificate: string, generation: number, at: number): Promise<void>;

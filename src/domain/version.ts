@@ -33,6 +33,8 @@ export interface Version {
   readonly generation: number;
   /** Issuer name in configuration, or `imported`. */
   readonly issuer: string;
+  /** Directory URL of the CA that issued it; null: imported, or issued by a release that did not record it. */
+  readonly directory: string | null;
   readonly leaf: Leaf;
   readonly leafPem: string;
   readonly chainPem: readonly string[];

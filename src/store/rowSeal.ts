@@ -14,7 +14,7 @@ export const SEALED = {
   versions: {
     key: ["certificate", "generation"],
     columns: [
-      ...(["issuer", "leaf", "leafPem", "chainPem", "keyType", "createdAt"] as const),
+      ...(["issuer", "directory", "leaf", "leafPem", "chainPem", "keyType", "createdAt"] as const),
       ...(["verifiedAt", "revokedAt", "droppedNames"] as const),
     ],
   },

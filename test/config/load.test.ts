@@ -40,6 +40,7 @@ describe("a right file", () => {
         onWaveFailure: "fail",
         verifyTimeoutMs: 60_000,
         digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+        issuerDirectories: [expect.stringMatching(/^https:/)],
         targetDigests: { edge: expect.stringMatching(/^[0-9a-f]{64}$/) },
       },
     ]);

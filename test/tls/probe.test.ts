@@ -55,6 +55,7 @@ function versionOf(pair: IssuedPair, chain = [inner.certPem, outer.certPem]): Ve
     createdAt: 0,
     verifiedAt: null,
     revokedAt: null,
+    directory: null,
     droppedNames: [],
   };
 }

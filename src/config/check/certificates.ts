@@ -8,7 +8,7 @@ import { registeredDomains } from "./registeredDomain.ts";
 import type { Entry } from "./sections.ts";
 
 /** A certificate completed by the defaults; its digests come last. */
-export type Draft = Omit<Certificate, "digest" | "targetDigests">;
+export type Draft = Omit<Certificate, "digest" | "targetDigests" | "issuerDirectories">;
 
 const DEFAULT_JITTER = 0.1;
 const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;

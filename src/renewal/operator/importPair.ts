@@ -44,6 +44,7 @@ export async function importPair(
         certificate: name,
         generation,
         issuer: IMPORTED,
+        directory: null,
         createdAt: now,
         verifiedAt: null,
         revokedAt: null,

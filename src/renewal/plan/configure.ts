@@ -2,6 +2,7 @@ import type { Certificate } from "../../domain/certificate.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
+import { followIssuerNames } from "./issuerNames.ts";
 
 /**
  * Makes the database's records match the configuration, with an event for every difference. Planners run it at start
@@ -12,6 +13,8 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   const { store, services, clock, log } = context;
   await context.clockGuard.check(signal);
   const now = clock.now();
+  // First: what is due now must not be decided by the old names.
+  await followIssuerNames(context);
   const difference = await store.transaction(async (tx) => {
     const found = await tx.certificates.sync(services.certificates(), now);
     await tx.cursors.retain([...services.channels().keys()]);

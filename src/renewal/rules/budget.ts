@@ -4,6 +4,7 @@ import type { Certificate } from "../../domain/certificate.ts";
 import { type Identifier, sameIdentifiers } from "../../domain/identifier.ts";
 import { formatDuration, formatInstant } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
+import { isFromCa } from "./origin.ts";
 import { renewalWindow } from "./window.ts";
 
 /** One bucket an order draws on. */
@@ -159,10 +160,10 @@ export function tokenMs({ max, windowMs }: Limit): number {
 export function isRenewal(
   certificate: Pick<Certificate, "identifiers">,
   version: Version | null,
-  issuer: string,
+  ca: Pick<CaBudget, "issuer" | "directory">,
 ): boolean {
   return (
-    version !== null && version.issuer === issuer && sameIdentifiers(version.leaf.identifiers, certificate.identifiers)
+    version !== null && isFromCa(version, ca) && sameIdentifiers(version.leaf.identifiers, certificate.identifiers)
   );
 }
 

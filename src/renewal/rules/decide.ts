@@ -166,9 +166,7 @@ export function isFreeOfBudget(
   now: number,
 ): boolean {
   if (deploysExisting(reason) || reason === "renewalInfo") return true;
-  return (
-    version !== null && mayReplace(certificate, ca.issuer, version, now) && isInsideWindow(version, renewalInfo, now)
-  );
+  return version !== null && mayReplace(certificate, ca, version, now) && isInsideWindow(version, renewalInfo, now);
 }
 
 function blockedByBudget(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {
@@ -198,7 +196,7 @@ function blockedByBudget(facts: PlanFacts, reason: Reason, now: number): PlanDec
 
 /** Every bucket the certificate's next order draws on. */
 export function chargesFor(certificate: Certificate, version: Version | null, ca: CaBudget): Charge[] {
-  return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca.issuer) });
+  return chargesOf(ca, { ...certificate, renewal: isRenewal(certificate, version, ca) });
 }
 
 function blockedByMaintenance(

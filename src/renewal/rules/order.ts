@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import type { CaBudget } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Identifier } from "../../domain/identifier.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Version } from "../../domain/version.ts";
+import { isFromCa } from "./origin.ts";
 
 /**
  * Whether the order may say `replaces` (RFC 9773 §5): only for the CA's own certificate, not expired, with a name in
@@ -10,11 +12,11 @@ import type { Version } from "../../domain/version.ts";
  */
 export function mayReplace(
   { identifiers }: Pick<Certificate, "identifiers">,
-  issuer: string,
+  ca: Pick<CaBudget, "issuer" | "directory">,
   predecessor: Version,
   now: number,
 ): boolean {
-  if (predecessor.issuer !== issuer || predecessor.leaf.notAfter <= now) return false;
+  if (!isFromCa(predecessor, ca) || predecessor.leaf.notAfter <= now) return false;
   const held = new Set(predecessor.leaf.identifiers.map(({ value }) => value));
   return identifiers.some(({ value }) => held.has(value));
 }

@@ -6,6 +6,7 @@ import type { Reason } from "../../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import { formatDuration, formatInstant } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
+import { isFromConfigured } from "./origin.ts";
 import { ownWindowAt, suggestionFor } from "./suggestion.ts";
 import { renewalWindow } from "./window.ts";
 
@@ -48,10 +49,12 @@ const CHECKS: readonly Check[] = [
   },
   {
     reason: "issuerChanged",
-    applies: ({ certificate, version }) =>
-      [certificate.issuer, ...certificate.fallbacks, IMPORTED].includes(version.issuer)
-        ? null
-        : `issued by ${version.issuer}, configured is ${certificate.issuer}`,
+    applies({ certificate, version }) {
+      if (isFromConfigured(certificate, version)) return null;
+      const at = (directory: string | null | undefined): string => (directory ? ` (${directory})` : "");
+      const issued = `${version.issuer}${at(version.directory)}`;
+      return `issued by ${issued}, configured is ${certificate.issuer}${at(certificate.issuerDirectories[0])}`;
+    },
   },
   {
     reason: "keyChanged",

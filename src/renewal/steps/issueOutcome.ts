@@ -45,6 +45,7 @@ export async function recordIssued(
   const { leaf, leafPem, chainPem, privateKey } = result;
   const { name, keyType, targets } = certificate;
   const issuer = issuerOf(renewal, certificate);
+  const { directory } = context.services.budget(issuer);
   const recorded = await recordOutcome(context, renewal.id, async (tx) => {
     // The pending key moves into the version in one transaction: there is never none and never two.
     if (!(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null })))
@@ -62,6 +63,7 @@ export async function recordIssued(
         certificate: name,
         generation,
         issuer,
+        directory: directory === "" ? null : directory,
         leaf,
         leafPem,
         chainPem,

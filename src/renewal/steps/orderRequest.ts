@@ -16,11 +16,13 @@ export async function orderRequest(
   certificate: Certificate,
   issuer: string,
 ): Promise<IssueRequest> {
-  const { store, clock } = context;
+  const { store, services, clock } = context;
   const { name, identifiers, keyType, profile, preferredChain } = certificate;
   const predecessor = await store.versions.latest(name);
   const replaces =
-    predecessor !== null && mayReplace(certificate, issuer, predecessor, clock.now()) ? predecessor.leafPem : null;
+    predecessor !== null && mayReplace(certificate, services.budget(issuer), predecessor, clock.now())
+      ? predecessor.leafPem
+      : null;
   const reused =
     predecessor !== null &&
     mayReuseKey(certificate, renewal, predecessor) &&

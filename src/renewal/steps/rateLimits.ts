@@ -38,7 +38,7 @@ export async function reserveLimits(
   { renewalId, certificate, budget, version, urgent = false }: OrderReservation,
   now: number,
 ): Promise<void> {
-  const charges = chargesOf(budget, { ...certificate, renewal: isRenewal(certificate, version, budget.issuer) });
+  const charges = chargesOf(budget, { ...certificate, renewal: isRenewal(certificate, version, budget) });
   if (charges.length === 0) return;
   await tx.ledger.lock();
   const buckets = byKey(await tx.ledger.read(charges));

@@ -15,6 +15,7 @@ import { expiryWarnings } from "./0009-expiry-warnings.ts";
 import { replacementWaves } from "./0010-replacement-waves.ts";
 import { replacementNames } from "./0011-replacement-names.ts";
 import { evidence } from "./0012-evidence.ts";
+import { issuerDirectories } from "./0013-issuer-directories.ts";
 import { planningFailures } from "./0013-planning-failures.ts";
 import { targetDigests } from "./0013-target-digests.ts";
 import { rowSeals } from "./0014-sealed-rows.ts";
@@ -35,6 +36,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0010-replacement-waves": replacementWaves,
   "0011-replacement-names": replacementNames,
   "0012-evidence": evidence,
+  "0013-issuer-directories": issuerDirectories,
   "0013-planning-failures": planningFailures,
   "0013-target-digests": targetDigests,
   "0014-sealed-rows": (_, vault) => rowSeals(vault),

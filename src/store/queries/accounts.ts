@@ -39,6 +39,24 @@ export function accountStore(db: Db, vault: Vault): Accounts {
         throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was created`);
       return account;
     },
+    follow: (issuer, directory, configured) =>
+      atomically(db, async (trx) => {
+        const rows = await trx.selectFrom("accounts").select("issuer").where("directory", "=", directory).execute();
+        const [left, ...more] = rows.filter((row) => !configured.includes(row.issuer));
+        if (left === undefined || more.length > 0 || rows.some((row) => row.issuer === issuer)) return null;
+        const account = await get(trx, left.issuer, directory);
+        if (account === null) return null;
+        const { url, contactDigest, privateKey, pendingKey } = account;
+        const sealedKey = vault.seal(keyOf(issuer, directory), privateKey);
+        const sealedPendingKey = pendingKey && vault.seal(pendingKeyOf(issuer, directory), pendingKey);
+        const row = { issuer, directory, url, sealedKey, sealedPendingKey, contactDigest };
+        await trx
+          .insertInto("accounts")
+          .values(withSeal(vault, "accounts", row))
+          .execute();
+        await trx.deleteFrom("accounts").where("issuer", "=", left.issuer).where("directory", "=", directory).execute();
+        return left.issuer;
+      }),
     setUrl: (issuer, directory, url) =>
       atomically(db, async (trx) => {
         await update(trx, issuer, directory).set({ url }).execute();

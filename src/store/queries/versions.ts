@@ -14,6 +14,7 @@ const COLUMNS = [
   "certificate",
   "generation",
   "issuer",
+  "directory",
   "leaf",
   "leafPem",
   "chainPem",
@@ -83,13 +84,14 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
       );
     },
     async insert(version, privateKey) {
-      const { certificate, generation, issuer, leafPem, keyType, createdAt, verifiedAt, revokedAt } = version;
+      const { certificate, generation, issuer, directory, leafPem, keyType, createdAt, verifiedAt, revokedAt } =
+        version;
       const leaf = JSON.stringify(version.leaf);
       const chainPem = JSON.stringify(version.chainPem);
       const droppedNames = version.droppedNames.length === 0 ? null : JSON.stringify(version.droppedNames);
       const sealedKey = vault.seal(keyIdentity(certificate, generation), privateKey);
       const columns = {
-        ...{ certificate, generation, issuer, leaf, leafPem, chainPem },
+        ...{ certificate, generation, issuer, directory, leaf, leafPem, chainPem },
         ...{ keyType, createdAt, verifiedAt, revokedAt, droppedNames },
       };
       await db
@@ -117,6 +119,15 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         .executeTakeFirst();
       return row === undefined ? null : toVersion(vault, row);
     },
+    setOrigin: (certificate, generation, { issuer, directory }) =>
+      changeSealed(db, vault, { table: "versions", key: { certificate, generation } }, async (trx) => {
+        await trx
+          .updateTable("versions")
+          .set({ issuer, directory })
+          .where("certificate", "=", certificate)
+          .where("generation", "=", generation)
+          .execute();
+      }),
     markRevoked: (certificate, generation, at) => mark("revokedAt", certificate, generation, at),
     /** The first proof stays: history measures from it. */
     markVerified: (certificate, generation, at) => mark("verifiedAt", certificate, generation, at),

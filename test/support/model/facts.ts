@@ -17,6 +17,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     registeredDomains: ["example.org"],
     issuer: "ca",
     fallbacks: [],
+    issuerDirectories: [],
     dropDeadNames: false,
     keyType: "ecdsa-p256",
     solver: "http",
@@ -68,6 +69,7 @@ export function version(patch: Partial<Version> = {}): Version {
     certificate: "www",
     generation: 1,
     issuer: "ca",
+    directory: null,
     leaf: {
       serial: "01",
       fingerprint: "aa".repeat(32),

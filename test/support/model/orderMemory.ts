@@ -24,6 +24,7 @@ export function memoryAccounts(): MemoryAccounts {
   return {
     stored,
     get: async (issuer, directory) => stored.get(key(issuer, directory)) ?? null,
+    follow: async () => null,
     async create(issuer, directory, privateKey) {
       const account = stored.get(key(issuer, directory)) ?? {
         url: null,
