@@ -1,35 +1,15 @@
 import type { Certificate, WaveFailure } from "../../domain/certificate.ts";
-import { type Deployment, deploymentId, type EndpointStatus } from "../../domain/deployment.ts";
+import { type Deployment, deploymentId } from "../../domain/deployment.ts";
 import { type Endpoint, endpointKey } from "../../domain/endpoint.ts";
-import { type ErrorCode, isErrorCode } from "../../domain/errorTable.ts";
 import { isLeaseHeld, pausedUntil } from "../../domain/lease.ts";
 import { isActive, type Renewal } from "../../domain/renewal.ts";
 import { HOUR_MS } from "../../domain/time.ts";
-import type { Version } from "../../domain/version.ts";
 import { type StagedWave, wavesOf } from "../../domain/waves.ts";
+import type { Facts, Failure } from "./facts.ts";
+import { CRASH_LOOP, crashLoop, failure, failuresOf, hasCrashed, isBehind, summary } from "./waveFailures.ts";
 import { renewalWindow } from "./window.ts";
 
-/** All that decides what comes next for a renewal, loaded in one transaction. */
-export interface Facts {
-  /** From configuration; null: it left the configuration. */
-  readonly certificate: Certificate | null;
-  /** The database has another configuration of the certificate: this process has yet to be reloaded. */
-  readonly outdated: boolean;
-  /** The version at the renewal's generation; null: not issued yet. */
-  readonly version: Version | null;
-  /** The pair that targets of later waves still hold; null: there is none. */
-  readonly previous: Version | null;
-  readonly deployments: readonly Deployment[];
-  readonly endpoints: readonly EndpointStatus[];
-  readonly leaseMs: number;
-  /** After this many claims without an outcome, the work counts as a crash loop. */
-  readonly crashesMax: number;
-}
-
-export interface Failure {
-  readonly code: ErrorCode;
-  readonly message: string;
-}
+export type { Facts, Failure } from "./facts.ts";
 
 export type Action =
   | { readonly kind: "none" }
@@ -43,7 +23,6 @@ export type Action =
   | ({ readonly kind: "hold" | "rollBack"; readonly wave: number } & Failure)
   | { readonly kind: "cancel"; readonly why: string };
 
-const CRASH_LOOP = "internal.crashLoop" satisfies ErrorCode;
 /** A held renewal is checked this often: the pair that stays in use gets older. */
 const HELD_CHECK_MS = HOUR_MS;
 /** If nobody claims a due deployment within this time, no deployer serves the target; its agent may be down. */
@@ -225,54 +204,7 @@ function isUnattended(action: Action, { deployments }: Facts, now: number): bool
 /** Deployments that may still be tried in this renewal. */
 function isPending(row: Deployment, renewal: Renewal, facts: Facts, now: number): boolean {
   const isHeld = isLeaseHeld(row.leaseUntil, now, facts.leaseMs);
-  return isBehind(row, renewal, facts) && !row.exhausted && (isHeld || !crashed(row, facts));
-}
-
-/** It lacks the pair, or has it by a definition of its target that this renewal is to replace. */
-function isBehind(row: Deployment, { generation, reason }: Renewal, { certificate }: Facts): boolean {
-  if (row.deployedGeneration < generation) return true;
-  return (
-    reason === "targetChanged" &&
-    certificate !== null &&
-    row.targetDigest !== null &&
-    row.targetDigest !== certificate.targetDigests[row.target]
-  );
-}
-
-function crashed(row: Deployment, facts: Facts): boolean {
-  return row.openClaims >= facts.crashesMax;
-}
-
-/** Targets of the wave that lack the pair, and endpoints of the other targets that do not serve it. */
-function failuresOf(wave: StagedWave, renewal: Renewal, facts: Facts): Failure[] {
-  const { generation } = renewal;
-  const behind = facts.deployments.filter((row) => wave.targets.includes(row.target) && isBehind(row, renewal, facts));
-  const targets = behind.map((row) => {
-    const { code, message } = failureOf(row, facts);
-    return { code, message: `target ${row.target}: ${message}` };
-  });
-  const served = wave.endpoints.filter(({ target }) => !behind.some((row) => row.target === target)).map(endpointKey);
-  const unproved = facts.endpoints.filter(
-    (status) => status.generation === generation && !status.proved && served.includes(status.endpoint),
-  );
-  const endpoints = unproved.map((status) => {
-    const { code, message } = failure(status.errorCode ?? "verify.stale", status.errorMessage ?? "not proved");
-    return { code, message: `endpoint ${status.endpoint}: ${message}` };
-  });
-  return [...targets, ...endpoints];
-}
-
-function failureOf(row: Deployment, facts: Facts): Failure {
-  if (crashed(row, facts)) return crashLoop(`${row.openClaims} workers in a row died while deploying`);
-  return row.errorCode === null
-    ? { code: "deploy.unattended", message: "no deployer has taken it" }
-    : failure(row.errorCode, row.errorMessage);
-}
-
-function summary(certificate: Certificate, renewal: Renewal, facts: Facts): string {
-  const rows = facts.deployments.filter(({ target }) => certificate.targets.includes(target));
-  const behind = rows.filter((row) => isBehind(row, renewal, facts));
-  return behind.length === 0 ? "" : `${rows.length - behind.length} of ${rows.length} targets deployed; `;
+  return isBehind(row, renewal, facts) && !row.exhausted && (isHeld || !hasCrashed(row, facts));
 }
 
 /**
@@ -294,15 +226,4 @@ function isServedBy(endpoint: Endpoint, row: Deployment, { certificate }: Facts)
   return endpoint.target === null
     ? (certificate?.targets.includes(row.target) ?? false)
     : row.target === endpoint.target;
-}
-
-function failure(code: string | null, message: string | null): Failure {
-  return {
-    code: code !== null && isErrorCode(code) ? code : "internal.bug",
-    message: message ?? "no message was recorded",
-  };
-}
-
-function crashLoop(message: string): Extract<Action, { kind: "fail" }> {
-  return { kind: "fail", code: CRASH_LOOP, message };
 }

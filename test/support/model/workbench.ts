@@ -121,7 +121,9 @@ export class Workbench implements AsyncDisposable {
   }
 
   async renewal(name: string): Promise<Renewal> {
-    const [newest] = await this.store.renewals.list({ certificate: name, limit: 1 });
+    // Two of one instant have no order: the active one is the newest.
+    const [last] = await this.store.renewals.list({ certificate: name, limit: 1 });
+    const newest = (await this.store.renewals.active(name)) ?? last;
     if (newest === undefined) throw new Error(`nothing was planned for ${name}`);
     return newest;
   }
