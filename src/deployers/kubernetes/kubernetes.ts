@@ -1,6 +1,6 @@
 import type { V1Secret } from "@kubernetes/client-node";
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
@@ -8,6 +8,7 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import { installedPair } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { absolutePath } from "../base/targetPath.ts";
@@ -82,6 +83,7 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
         if (held !== null) refuseOthers(options, held);
         await api.require(held === null ? "create" : "patch", place, signal);
       },
+      inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },
   occupies: (options, certificate) => [
@@ -144,6 +146,23 @@ async function deploy(
     "deploy.unreachable",
     `${shown(options, name)} was changed by something else while it was written`,
   );
+}
+
+async function inspect(
+  api: Kubernetes,
+  options: KubernetesOptions,
+  { certificate }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const name = nameOf(options, certificate);
+  const held = await api.read({ namespace: options.namespace, name }, signal);
+  const part = (field: string): string | null => {
+    // Kubernetes demands both fields, so an empty one means none.
+    const text = held?.data?.[field] ?? "";
+    return text === "" ? null : Buffer.from(text, "base64").toString("utf8");
+  };
+  const names = { certificate: `tls.crt of ${shown(options, name)}`, key: `tls.key of ${shown(options, name)}` };
+  return installedPair({ certificate: part("tls.crt"), key: part("tls.key"), names });
 }
 
 function refuse(options: KubernetesOptions, pair: IssuedCertificate, held: V1Secret): void {

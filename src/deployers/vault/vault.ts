@@ -1,10 +1,11 @@
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import { installedPair } from "../base/installedPair.ts";
 import { type PairPem, pairPem } from "../base/pairPem.ts";
 import { resolveName } from "../base/resourceName.ts";
 import { type KvSecret, openVault, type VaultSession } from "./client.ts";
@@ -22,6 +23,7 @@ export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
       await using session = await openVault(options, dependencies, signal);
       if ((await session.read(path, signal)).version === 0) await session.requireVersion2(signal);
     },
+    inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   // Names of one Vault's secrets. Two addresses may be the same Vault, which is not visible here.
   occupies: (options, certificate) => [
@@ -56,6 +58,27 @@ async function deploy(
       signal,
     );
   return { path: `${options.mount}/${path}`, version, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+}
+
+async function inspect(
+  options: VaultOptions,
+  dependencies: DeployerDependencies,
+  { certificate }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const path = pathOf(options, certificate);
+  await using session = await openVault(options, dependencies, signal);
+  const { data } = await session.read(path, signal);
+  const { fields } = options;
+  const leaf = fields.certificate ?? fields.fullchain ?? fields.bundle ?? "";
+  const key = fields.privateKey ?? fields.bundle ?? "";
+  const text = (field: string): string | null => {
+    const value = data?.[field];
+    return typeof value === "string" ? value : null;
+  };
+  const shown = (field: string): string => `${field} of ${nameOf(options, path)}`;
+  const names = { certificate: shown(leaf), key: shown(key) };
+  return installedPair({ certificate: text(leaf), key: text(key), names });
 }
 
 interface Write {

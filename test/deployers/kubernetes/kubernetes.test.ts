@@ -38,6 +38,12 @@ deployerConformance("kubernetes", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    async plant(planted) {
+      const held = fake.secret("web", "conform-tls");
+      if (held === null) throw new Error("there is no secret to change");
+      const text = (pem: string | undefined): string => Buffer.from(pem ?? "").toString("base64");
+      fake.put("kubectl", { ...held, data: { "tls.crt": text(planted?.certPem), "tls.key": text(planted?.keyPem) } });
+    },
     fallSilent: () => fake.fallSilent(`PATCH ${SECRETS}`),
     repeats(text, inErrorText) {
       fake.disturbAlways(`PATCH ${SECRETS}`, {

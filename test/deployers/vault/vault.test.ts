@@ -34,6 +34,15 @@ deployerConformance("vault", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    async plant(planted) {
+      const { certificate, fullchain, private_key, ...marks } = fake.current("certificates/conform") ?? {};
+      const texts = planted && {
+        certificate: planted.certPem,
+        fullchain: planted.certPem,
+        private_key: planted.keyPem,
+      };
+      fake.put("certificates/conform", { ...marks, ...texts });
+    },
     fallSilent: () => fake.fallSilent("POST /v1/secret/data"),
     repeats(text, inErrorText) {
       fake.disturbAlways("POST /v1/secret/data", { status: 500, body: inErrorText ? { errors: [text] } : text });
