@@ -120,7 +120,7 @@ export function privateRedisDirectory({ dataDir }: Config): string {
   return join(dataDir, "redis");
 }
 
-function settingsOf({ planner, observation, verification, rehearsal, retry }: Config): RenewalSettings {
+function settingsOf({ planner, observation, verification, rehearsal, retry, retention }: Config): RenewalSettings {
   return {
     ...DEFAULT_SETTINGS,
     batch: planner.batch,
@@ -130,6 +130,7 @@ function settingsOf({ planner, observation, verification, rehearsal, retry }: Co
     requeueMs: planner.sweepMs,
     proof: verification,
     observeMs: observation.everyMs,
+    retention,
     rehearseMs: rehearsal.everyMs ?? REHEARSAL_OFF,
   };
 }

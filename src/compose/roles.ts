@@ -21,6 +21,7 @@ import { inspectDue } from "../renewal/watch/inspect.ts";
 import { deliverNotifications } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
+import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 import type { LoadWatch } from "./load.ts";
@@ -33,6 +34,7 @@ const NOTIFY_TICK_MS = 2_000;
 /** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
 const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
+const RETENTION_TICK_MS = 600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
 const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
@@ -77,6 +79,11 @@ const START: Readonly<Record<Role, StartRole>> = {
       report(context, "rehearsal"),
     );
     const lists = createRevocationLists();
+    const retention = repeat(
+      RETENTION_TICK_MS,
+      (signal) => applyRetention(context, signal),
+      report(context, "retention"),
+    );
     const revocations = repeat(
       REVOCATION_TICK_MS,
       (signal) => checkRevocations(context, lists, signal),
@@ -103,6 +110,7 @@ const START: Readonly<Record<Role, StartRole>> = {
           notifications.close(),
           rehearsals.close(),
           revocations.close(),
+          retention.close(),
           ticks.close(),
           scheduler.close(),
           requests.close(),

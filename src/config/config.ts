@@ -25,6 +25,7 @@ export interface Config {
   /** Concurrency per process. */
   readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
   readonly observation: { readonly everyMs: number };
+  readonly retention: { readonly historyMs: number; readonly keysMs: number };
   readonly verification: { readonly connections: number; readonly spreadMs: number };
   /** null: never by itself. */
   readonly rehearsal: { readonly everyMs: number | null };

@@ -72,6 +72,7 @@ async function build(
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
   const observation = section("observation", raw, problems);
+  const retention = section("retention", raw, problems);
   const verification = section("verification", raw, problems);
   const rehearsal = section("rehearsal", raw, problems);
   const retry = section("retry", raw, problems);
@@ -104,6 +105,7 @@ async function build(
     !planner ||
     !workers ||
     !observation ||
+    !retention ||
     !verification ||
     !rehearsal ||
     !retry ||
@@ -121,6 +123,7 @@ async function build(
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
     observation: { everyMs: observation.every },
+    retention: { historyMs: retention.history, keysMs: retention.keys },
     verification: { connections: verification.connections, spreadMs: verification.spread },
     rehearsal: { everyMs: rehearsal.every ?? null },
     retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },

@@ -51,6 +51,7 @@ export const EVENT_TYPES = [
   "certificate.plannable",
   "store.restored",
   "store.rolledBack",
+  "history.pruned",
   "clock.skewed",
   "clock.recovered",
   "clock.dissent",

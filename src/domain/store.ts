@@ -27,6 +27,7 @@ export interface Store {
   readonly replacements: ReplacementStore;
   readonly crls: CrlStore;
   readonly cursors: CursorStore;
+  readonly retention: RetentionStore;
   /** State and its history event are committed together or not at all. Do no other I/O inside. */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */
@@ -246,4 +247,18 @@ export interface EventStore {
   list(filter: EventFilter): Promise<HistoryEvent[]>;
   /** Of one event, or of the newest; null: there is none, or it is older than sealing. */
   mark(seq?: number): Promise<HistoryMark | null>;
+  /** Retention removed every event up to this number; 0: none. */
+  prunedTo(): Promise<number>;
+}
+
+/** Removes what nothing needs any more, in batches of at most `limit` rows. Each returns how many it was. */
+export interface RetentionStore {
+  /** Keys of superseded pairs that expired before this instant and that no target holds or wants. */
+  eraseKeys(expiredBefore: number, limit: number): Promise<number>;
+  /** The oldest events, up to the first that is younger or that an audit would name. */
+  pruneEvents(before: number, now: number, limit: number): Promise<number>;
+  /** Ended renewals that are older and of which no event is left. */
+  pruneRenewals(before: number, limit: number): Promise<number>;
+  /** Superseded pairs whose key was erased, that are older and of which no event is left. */
+  pruneVersions(before: number, limit: number): Promise<number>;
 }

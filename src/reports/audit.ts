@@ -8,6 +8,8 @@ export interface AuditReport {
   /** Numbers of the first and the last sealed event there must be. */
   readonly firstSealed: number | null;
   readonly last: number | null;
+  /** Retention removed every event up to this number; 0: none. */
+  readonly prunedTo: number;
   /** Of the record that says so. */
   readonly headProblem: "absent" | "altered" | null;
   /** The newest event as `number:seal`, to be kept elsewhere for `--head`. */

@@ -80,6 +80,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.plannable": () => "is planned again",
   "planner.partFailed": (detail) => `${partName(detail("part"))} failed: ${detail("message")}`,
   "planner.partRecovered": (detail) => `${partName(detail("part"))} works again`,
+  "history.pruned": (detail) =>
+    `retention removed ${detail("events")} events, ${detail("renewals")} renewals, ${detail("versions")} pairs and the keys of ${detail("keys")} expired pairs`,
   "store.rolledBack": (detail) =>
     `the history was put back or deleted behind renewd's back: event ${detail("number")} is gone`,
   "store.restored": (_detail, { detail: all }) =>

@@ -25,6 +25,8 @@ export interface HistoryAudit {
   /** Numbers of the first and the last event there must be; null: see `headProblem`. */
   readonly firstSealed: number | null;
   readonly last: number | null;
+  /** Retention removed every event up to this number, which the sealed head proves; 0: none. */
+  readonly prunedTo: number;
   /** Null: what says which events there must be is as renewd wrote it. */
   readonly headProblem: "absent" | "altered" | null;
   /** The newest event, to be kept elsewhere: see `parseMark`. */
@@ -67,7 +69,7 @@ export async function auditHistory(
       for await (const row of everyEvent(reader, signal)) {
         events += 1;
         // Before sealing, PostgreSQL left gaps where a transaction was rolled back.
-        const wanted = Math.max(seen + 1, head?.firstSealed ?? 1);
+        const wanted = Math.max(seen + 1, firstOf(head));
         if (head !== null && row.seq > wanted && wanted <= head.last)
           add(faults, { kind: "missing", from: wanted, to: Math.min(row.seq - 1, head.last) });
         if (isOlder(row, head)) unsealed += 1;
@@ -79,13 +81,14 @@ export async function auditHistory(
         seen = row.seq;
       }
       if (head !== null && head.last > seen)
-        add(faults, { kind: "missing", from: Math.max(seen + 1, head.firstSealed), to: head.last });
+        add(faults, { kind: "missing", from: Math.max(seen + 1, firstOf(head)), to: head.last });
       const history = eventStore(reader, { dialect, vault, worker: "audit" });
       const newest = await history.mark();
       return {
         events,
         unsealed,
         firstSealed: head?.firstSealed ?? null,
+        prunedTo: head?.prunedTo ?? 0,
         last: head?.last ?? null,
         headProblem: headProblem(head, vault, events > 0 || (await isUsed(reader))),
         head: newest === null ? null : markText(newest),
@@ -113,16 +116,21 @@ async function* everyEvent(reader: Db, signal: AbortSignal): AsyncGenerator<Sche
 }
 
 function isOlder({ seq, seal }: Schema["events"], head: HistoryHead | null): boolean {
-  return seal === null && (head === null || seq < head.firstSealed);
+  return seal === null && (head === null || (seq < head.firstSealed && seq > head.prunedTo));
 }
 
 function faultOf(row: Schema["events"], head: HistoryHead | null, vault: Vault): HistoryFault["kind"] | null {
   const seal = sealOf(vault, row);
-  if (head !== null && (row.seq > head.last || row.seq < head.firstSealed)) return "foreign";
+  if (head !== null && (row.seq > head.last || row.seq < firstOf(head))) return "foreign";
   return row.seal === seal ? null : "altered";
 }
 
 /** Nothing to prove is no proof: an installation that holds anything has written events. */
+/** The first sealed event there must be. */
+function firstOf(head: HistoryHead | null): number {
+  return Math.max(head?.firstSealed ?? 1, (head?.prunedTo ?? 0) + 1);
+}
+
 function headProblem(head: HistoryHead | null, vault: Vault, used: boolean): HistoryAudit["headProblem"] {
   if (head === null) return used ? "absent" : null;
   return head.seal === headSealOf(vault, head) ? null : "altered";

@@ -53,13 +53,15 @@ export function parseMark(text: string): Pick<HistoryMark, "seq" | "seal"> | nul
 }
 
 /**
- * Whether the history still has the event that was noted. A restore by renewd after it explains that it has not.
+ * Whether the history still has the event that was noted. Retention, and a restore by renewd after
+ * the noted event, explain that it has not.
  */
 export async function stillHolds(
-  events: Pick<EventStore, "mark" | "list">,
+  events: Pick<EventStore, "mark" | "list" | "prunedTo">,
   noted: Pick<HistoryMark, "seq" | "seal"> & { readonly at?: number },
 ): Promise<boolean> {
   if ((await events.mark(noted.seq))?.seal === noted.seal) return true;
+  if (noted.seq <= (await events.prunedTo())) return true;
   if (noted.at === undefined) return false;
   const restored = await events.list({ types: ["store.restored"], since: noted.at, limit: 1 });
   return restored.length > 0;

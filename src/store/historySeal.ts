@@ -17,9 +17,14 @@ export function sealOf(
   );
 }
 
-export function headSealOf(vault: Vault, { firstSealed, last }: Pick<HistoryHead, "firstSealed" | "last">): string {
-  return vault.authenticate(`history ${JSON.stringify([firstSealed, last])}`);
+type Head = Omit<HistoryHead, "id" | "seal">;
+
+export function headSealOf(vault: Vault, { firstSealed, last, prunedTo, prunedAt, prunedDigest }: Head): string {
+  const pruned = prunedTo === 0 ? [] : [prunedTo, prunedAt, prunedDigest];
+  return vault.authenticate(`history ${JSON.stringify([firstSealed, last, ...pruned])}`);
 }
+
+const NOTHING_PRUNED = { prunedTo: 0, prunedAt: null, prunedDigest: null };
 
 export async function readHead(db: Db): Promise<HistoryHead | null> {
   return (await db.selectFrom("historyHead").selectAll().where("id", "=", HEAD_ID).executeTakeFirst()) ?? null;
@@ -31,15 +36,51 @@ export async function readHead(db: Db): Promise<HistoryHead | null> {
  */
 export async function takeNumbers(trx: Db, vault: Vault, count: number): Promise<number> {
   const head = await readHead(trx);
-  const newest = head?.last ?? (await newestSeq(trx));
-  const next = { firstSealed: head?.firstSealed ?? newest + 1, last: newest + count };
-  const row = { id: HEAD_ID, ...next, seal: headSealOf(vault, next) };
+  // A head that was set back must not lead to a number that is taken.
+  const newest = Math.max(head?.last ?? 0, await newestSeq(trx));
+  await writeHead(trx, vault, head, {
+    ...(head ?? { firstSealed: newest + 1, ...NOTHING_PRUNED }),
+    last: newest + count,
+  });
+  return newest + 1;
+}
+
+/** A head that was altered stays without a valid seal, so that an audit goes on saying so. */
+async function writeHead(trx: Db, vault: Vault, before: HistoryHead | null, next: Head): Promise<void> {
+  const intact = before === null || before.seal === headSealOf(vault, before);
+  const row = { ...next, id: HEAD_ID, seal: intact ? headSealOf(vault, next) : before.seal };
   await trx
     .insertInto("historyHead")
     .values(row)
     .onConflict((conflict) => conflict.column("id").doUpdateSet(row))
     .execute();
-  return newest + 1;
+}
+
+/**
+ * Notes that events are about to be removed, `rows` being the oldest there are. Takes them up to the first that an audit
+ * would name, and never the last event. Returns the number of the last it took; null: none.
+ */
+export async function extendPruned(
+  trx: Db,
+  vault: Vault,
+  rows: readonly EventRow[],
+  now: number,
+): Promise<number | null> {
+  const head = await readHead(trx);
+  if (head === null || head.seal !== headSealOf(vault, head)) return null;
+  const taken: EventRow[] = [];
+  for (const row of rows) {
+    const wanted = Math.max((taken.at(-1)?.seq ?? head.prunedTo) + 1, head.firstSealed);
+    const sound =
+      row.seq < head.firstSealed ? row.seal === null : row.seq === wanted && row.seal === sealOf(vault, row);
+    if (!sound || row.seq >= head.last) break;
+    taken.push(row);
+  }
+  const prunedTo = taken.at(-1)?.seq;
+  if (prunedTo === undefined) return null;
+  const digest = vault.authenticate(`pruned ${JSON.stringify([head.prunedDigest, ...taken.map(({ seal }) => seal)])}`);
+  await writeHead(trx, vault, head, { ...head, prunedTo, prunedAt: Math.ceil(now), prunedDigest: digest });
+  return prunedTo;
 }
 
 async function newestSeq(db: Db): Promise<number> {

@@ -14,6 +14,7 @@ import { observationStore } from "./queries/observations.ts";
 import { renewalInfoStore } from "./queries/renewalInfos.ts";
 import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
+import { retentionStore } from "./queries/retention.ts";
 import { versionStore } from "./queries/versions.ts";
 import type { Db } from "./schema.ts";
 import type { Vault } from "./vault.ts";
@@ -74,7 +75,7 @@ function ports(
 ): Omit<Store, "transaction" | "serverTime" | "close"> {
   return {
     certificates: certificateStore(db, vault),
-    versions: versionStore(db, vault),
+    versions: versionStore(db, database.dialect, vault),
     renewals: renewalStore(db, database.dialect, vault),
     deployments: deploymentStore(db),
     observations: observationStore(db),
@@ -86,5 +87,6 @@ function ports(
     replacements: replacementStore(db, vault),
     cursors: cursorStore(db),
     ledger: ledgerStore(db, database.dialect),
+    retention: retentionStore(db, { dialect: database.dialect, vault, worker: "" }),
   };
 }

@@ -44,8 +44,17 @@ export interface Schema {
   renewalInfos: RenewalInfoRecord;
   /** `seal` is null in rows older than sealing. */
   events: Omit<HistoryEvent, "detail"> & { detail: Json; seal: string | null };
-  /** One row: events have every number from `firstSealed` to `last`. The seal covers both. */
-  historyHead: { id: number; firstSealed: number; last: number; seal: string };
+  /** One row: events have every number from `firstSealed` to `last`. The seal covers all of it. */
+  historyHead: {
+    id: number;
+    firstSealed: number;
+    last: number;
+    /** Retention removed every event up to this number, at `prunedAt`; the digest is over their seals. */
+    prunedTo: number;
+    prunedAt: number | null;
+    prunedDigest: string | null;
+    seal: string;
+  };
   /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
   orderScopes: { scope: string; renewalId: string };
   challenges: { token: string; keyAuthorization: string; expiresAt: number } & Sealed;

@@ -15,6 +15,7 @@ import { processTests } from "../store/processTests.ts";
 import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 import { replacementTests } from "../store/replacementTests.ts";
+import { retentionTests } from "../store/retentionTests.ts";
 import { sealTests } from "../store/sealTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
@@ -81,6 +82,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     replacementTests(bench);
     cursorTests(bench);
     sealTests(bench);
+    retentionTests(bench, dialect);
     processTests(bench);
   });
 }

@@ -21,6 +21,9 @@ export async function backToFirstSchema(file: string, scratch: string): Promise<
     const known = new Set(names(old, sql));
     return names(database, sql).filter((name) => !known.has(name) && !/^kysely_|^sqlite_/.test(name));
   };
+  // A trigger that refers to what is dropped would refuse it.
+  for (const trigger of names(database, "select name from sqlite_schema where type = 'trigger'"))
+    database.exec(`drop trigger ${trigger}`);
   for (const table of added("select name from sqlite_schema where type = 'table'"))
     database.exec(`drop table ${table}`);
   for (const index of added("select name from sqlite_schema where type = 'index'"))
@@ -29,5 +32,7 @@ export async function backToFirstSchema(file: string, scratch: string): Promise<
     for (const column of added(`select name from pragma_table_info('${table}')`))
       database.exec(`alter table ${table} drop column ${column}`);
   }
+  for (const { sql } of old.prepare("select sql from sqlite_schema where type = 'trigger'").all())
+    database.exec(String(sql));
   database.exec("delete from kysely_migration where name <> '0001-initial'");
 }

@@ -6,6 +6,7 @@ import { openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
 import { NOW } from "../support/model/facts.ts";
 import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
+import { hotQueries } from "./hotQueries.ts";
 
 let postgres: Postgres;
 beforeAll(async () => {
@@ -77,6 +78,27 @@ describe("a PostgreSQL database", () => {
     );
     expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
     expect(everythingOf(error)).not.toContain("database-password");
+  });
+
+  test("asks nothing of a long history that reads more than it answers", async () => {
+    const url = await postgres.createMigratedDatabase();
+    const queries = await hotQueries({ kind: "postgresql", url }, vault);
+    const client = new Client({ connectionString: url.reveal() });
+    await client.connect();
+    try {
+      // Tables are small here: this makes the planner show whether it could do without reading them whole.
+      await client.query("set enable_seqscan = off");
+      const scans: string[] = [];
+      for (const { sql, parameters } of queries) {
+        const { rows } = await client.query<{ "QUERY PLAN": string }>(`explain ${sql}`, [...parameters]);
+        const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
+        if (/Seq Scan on (events|renewals|versions)/.test(plan)) scans.push(`${sql}:\n${plan}`);
+      }
+      expect(queries.length).toBeGreaterThan(30);
+      expect(scans).toEqual([]);
+    } finally {
+      await client.end();
+    }
   });
 
   test("numbers events in the order of their commits, whichever began first", async () => {

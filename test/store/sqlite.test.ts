@@ -10,6 +10,7 @@ import { dueCertificates } from "../../src/store/queries/certificates.ts";
 import { dueRenewals } from "../../src/store/queries/renewals.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
 import { NOW } from "../support/model/facts.ts";
+import { hotQueries } from "./hotQueries.ts";
 
 async function createBackend(directory: string): Promise<StoreBackend> {
   const file = join(directory, "renewd.db");
@@ -105,6 +106,24 @@ describe("an SQLite file", () => {
     } finally {
       await db.destroy();
     }
+  });
+
+  test("asks nothing of a long history that reads more than it answers", async () => {
+    const file = join(directory, "hot.db");
+    const queries = await hotQueries({ kind: "sqlite", file }, vault);
+    using reader = new DatabaseSync(file);
+    const scans = queries.flatMap(({ sql: text, parameters }) => {
+      const steps = reader.prepare(`explain query plan ${text}`).all(...(parameters as (string | number | null)[]));
+      // The first rows in the order of the primary key are no scan of the table.
+      const bounded = /from "events" (where "seq" > \? )?order by "seq"( desc)? limit \?$/.test(text);
+      const read = steps.map(({ detail }) => String(detail));
+      const whole = read.filter(
+        (step) => /^SCAN (events|renewals|versions)( |$)/.test(step) && !step.includes("INDEX"),
+      );
+      return whole.length > 0 && !bounded ? [`${text}: ${read.join("; ")}`] : [];
+    });
+    expect(queries.length).toBeGreaterThan(30);
+    expect(scans).toEqual([]);
   });
 
   test.each([

@@ -22,11 +22,12 @@ const ACTION = [
 ];
 
 export function renderAudit(report: AuditReport, screen: Screen): string {
-  const { store, events, unsealed, last, head, lostHeads, faults, rows } = report;
+  const { store, events, unsealed, last, prunedTo, head, lostHeads, faults, rows } = report;
   const older = unsealed === 0 ? "" : `; ${unsealed} older than sealing, of which nothing can be said`;
+  const pruned = prunedTo === 0 ? "" : `; retention removed those up to number ${prunedTo}`;
   const counted = `${events} event${events === 1 ? "" : "s"}`;
   if (isWhole(report)) {
-    const whole = `the history is whole: ${counted}, the last is number ${last}${older}`;
+    const whole = `the history is whole: ${counted}, the last is number ${last}${older}${pruned}`;
     const keep = head === null ? "" : `\n  keep this elsewhere, for --head: ${head}`;
     return `${inert(store)}: ${events === 0 ? "no history yet" : whole}${keep}`;
   }

@@ -119,6 +119,19 @@ const verification = z.strictObject({
     .describe("Time over which they are spread. Old workers of a reloading server must have ended by then."),
 });
 
+const retention = z.strictObject({
+  history: duration({ min: "30d", max: "3650d" })
+    .prefault("400d")
+    .describe(
+      "How long events stay, with the renewals and superseded pairs they are about. `renewd audit verify` tells what retention removed from what somebody deleted.",
+    ),
+  keys: duration({ min: "1h", max: "3650d" })
+    .prefault("7d")
+    .describe(
+      "How long the private key of a superseded pair stays after the pair has expired; then it is erased. Keys of revoked pairs stay, to refuse requests that use them.",
+    ),
+});
+
 const rehearsal = z.strictObject({
   every: duration({ min: "1h", max: "365d" })
     .optional()
@@ -168,6 +181,7 @@ export const fileSchema = z.strictObject({
     .describe(
       "Rehearsing renewals, so that a rotated DNS token or a lost permission is found weeks before it matters.",
     ),
+  retention: retention.prefault({}).describe("How long what nothing needs any more is kept."),
   retry: retry.prefault({}).describe("How failed steps are tried again."),
   log: log.prefault({}).describe("Logging to standard error."),
   issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),

@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../domain/time.ts";
 import { LADDERS_MS } from "./backoff.ts";
 import type { ProofSettings } from "./proof.ts";
 
@@ -20,8 +21,16 @@ export interface RenewalSettings {
   readonly observeMs: number;
   /** Between two rehearsals of a certificate; REHEARSAL_OFF: no automatic rehearsals. */
   readonly rehearseMs: number;
+  readonly retention: RetentionSettings;
   /** Claims without an outcome after which a certificate is quarantined. */
   readonly crashesMax: number;
+}
+
+export interface RetentionSettings {
+  /** How long events stay, and what they are about. */
+  readonly historyMs: number;
+  /** How long the private key of a superseded pair stays after the pair has expired. */
+  readonly keysMs: number;
 }
 
 export const REHEARSAL_OFF = Number.POSITIVE_INFINITY;
@@ -37,5 +46,6 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   proof: { connections: 40, spreadMs: 4_000 },
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,
+  retention: { historyMs: 400 * DAY_MS, keysMs: 7 * DAY_MS },
   crashesMax: 5,
 };

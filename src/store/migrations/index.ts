@@ -21,6 +21,7 @@ import { targetDigests } from "./0013-target-digests.ts";
 import { rowSeals } from "./0014-sealed-rows.ts";
 import { inspections } from "./0015-inspections.ts";
 import { renewalInfoDoubts } from "./0016-renewal-info-doubts.ts";
+import { retention } from "./0017-retention.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -42,6 +43,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0014-sealed-rows": (_, vault) => rowSeals(vault),
   "0015-inspections": inspections,
   "0016-renewal-info-doubts": renewalInfoDoubts,
+  "0017-retention": retention,
 };
 
 /** How many migrations this release knows. */

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { inertLine } from "../../domain/text.ts";
-import { sealOf, takeNumbers } from "../historySeal.ts";
+import { readHead, sealOf, takeNumbers } from "../historySeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -33,6 +33,7 @@ export function eventStore(db: Db, writer: EventWriter): EventStore {
     append: (event) => atomically(db, (trx) => write(trx, writer, [event])),
     list: (filter) => list(db, filter),
     mark: (seq) => mark(db, seq),
+    prunedTo: () => prunedTo(db),
   };
 }
 
@@ -57,6 +58,7 @@ export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventS
       await flush();
       return mark(trx, seq);
     },
+    prunedTo: () => prunedTo(trx),
   };
   return { events, outbox: { waiting, flush } };
 }
@@ -67,7 +69,7 @@ export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventS
  */
 async function write(trx: Db, { dialect, vault, worker }: EventWriter, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
-  if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
+  await lockHistory(trx, { dialect });
   const first = await takeNumbers(trx, vault, events.length);
   const rows = events.map(({ at, type, certificate, renewalId, target, detail }, index) => {
     const row = {
@@ -99,6 +101,15 @@ function inertValue(_name: string, value: unknown): unknown {
 function detailOf({ seq, detail }: { readonly seq: number; readonly detail: string }): EventDetail {
   const [read = { unreadable: true }] = readEach([detail], (text) => readJson(detailJson, text, `event ${seq}`));
   return read;
+}
+
+/** Until the transaction ends nobody else appends. */
+export async function lockHistory(trx: Db, { dialect }: Pick<EventWriter, "dialect">): Promise<void> {
+  if (dialect === "postgresql") await sql`select pg_advisory_xact_lock(${sql.lit(APPEND_LOCK)})`.execute(trx);
+}
+
+async function prunedTo(db: Db): Promise<number> {
+  return (await readHead(db))?.prunedTo ?? 0;
 }
 
 async function mark(db: Db, seq?: number): Promise<HistoryMark | null> {

@@ -1,13 +1,14 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import type { VersionStore } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { readLeaf } from "../../x509/leaf.ts";
 import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
-import type { Db, Schema } from "../schema.ts";
+import type { Db, Dialect, Schema } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
 import { chainJson, leafJson, namesJson, readJson } from "./json.ts";
+import { ERASED } from "./retention.ts";
 
 /** All columns but the sealed key, which is read only to be opened. */
 const COLUMNS = [
@@ -26,7 +27,7 @@ const COLUMNS = [
   "seal",
 ] as const;
 
-export function versionStore(db: Db, vault: Vault): VersionStore {
+export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionStore {
   /** Only the first instant is kept. */
   const mark = (column: "revokedAt" | "verifiedAt", certificate: string, generation: number, at: number) =>
     changeSealed(db, vault, { table: "versions", key: { certificate, generation } }, async (trx) => {
@@ -108,12 +109,16 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
         .executeTakeFirst();
       if (row === undefined)
         throw new RenewalError("internal.bug", `there is no generation ${generation} of certificate ${certificate}`);
+      if (row.sealedKey === ERASED)
+        throw new RenewalError(
+          "request.invalid",
+          `the private key of generation ${generation} of ${certificate} was erased after it expired`,
+        );
       return vault.open(keyIdentity(certificate, generation), row.sealedKey);
     },
     async bySerial(serial) {
-      // Asked at every observation of a certificate that renewd did not issue; the serial is inside the leaf's JSON.
       const row = await select(db)
-        .where("leaf", "like", `%"serial":"${serial}"%`)
+        .where(serialOf(dialect), "=", serial)
         .orderBy("createdAt", "desc")
         .limit(1)
         .executeTakeFirst();
@@ -132,6 +137,11 @@ export function versionStore(db: Db, vault: Vault): VersionStore {
     /** The first proof stays: history measures from it. */
     markVerified: (certificate, generation, at) => mark("verifiedAt", certificate, generation, at),
   };
+}
+
+/** As the index `versions_by_serial` has it. */
+function serialOf(dialect: Dialect) {
+  return dialect === "sqlite" ? sql<string>`json_extract(leaf, '$.serial')` : sql<string>`((leaf::jsonb)->>'serial')`;
 }
 
 function select(db: Db) {
