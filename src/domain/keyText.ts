@@ -1,11 +1,13 @@
 /**
- * Text that may repeat a key: decoded from the spellings that programs print in, and without its long runs of base64, hex
- * or numbers. It knows no key, so it works on text from anywhere.
+ * Text that may repeat a key: decoded from the spellings that programs print in, and without its long runs of base64,
+ * hex or numbers. It knows no key, so it works on text from anywhere.
  */
 
 /** A PEM line is 64 characters; 24 hold 18 bytes, more than any name or number people need to read. */
 const RUN_CHARACTERS_MIN = 24;
-/** Changes between upper case, lower case and digits in a run of that length: base64 has about 14, words fewer than 5. */
+/**
+ * Changes between upper case, lower case and digits in a run of that length: base64 has about 14, words fewer than 5.
+ */
 const CHANGES_MIN = 9;
 const DROPPED = "[…]";
 
@@ -29,7 +31,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 const CONTROLS: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f" };
 
-/** The text as it is, then after each round of decoding until nothing changes: JSON and shell escapes, percent, entities. */
+/**
+ * The text as it is, then after each round of decoding until nothing changes: JSON and shell escapes, percent,
+ * entities.
+ */
 export function decodings(text: string): readonly string[] {
   const all = [text];
   for (let last = text; all.length <= DECODINGS_MAX; ) {
@@ -78,8 +83,8 @@ export function dropKeyRuns(text: string): string {
 const REPEATED = /\[…\](?:[\s"'`,;.:\\|+()[\]{}<>=]*\[…\])+/g;
 
 /**
- * Marks each character that is part of 24 letters and digits that change their kind as often as encoded bytes do. All other
- * characters are skipped: separators of a wrapped run, and those of names and paths.
+ * Marks each character that is part of 24 letters and digits that change their kind as often as encoded bytes do. All
+ * other characters are skipped: separators of a wrapped run, and those of names and paths.
  */
 function denseCharacters(text: string): Uint8Array {
   const marks = new Uint8Array(text.length);

@@ -1,5 +1,5 @@
 /**
- * Text that chats show as it is. One body goes to Slack, Mattermost, Teams and Google Chat, so it obeys the rules of all:
+ * Text that chats show as it is. One body goes to Slack, Mattermost, Teams and Google Chat, so it obeys all their rules:
  *
  * - Slack, Mattermost (Slack's format) and Google Chat read `<!channel>`, `<users/all>` and `<url|text>`; Teams reads HTML.
  *   All show `&lt;` as text (api.slack.com/reference/surfaces/formatting#escaping).

@@ -25,8 +25,8 @@ export interface DeployerPeer extends AsyncDisposable {
   /** Lets every deploy fail from now on, as late as this target can fail; returns how to mend it. */
   breakDown(): Promise<{ readonly mend: () => Promise<void>; readonly code: ErrorCode }>;
   /**
-   * For targets that answer or print: from now on a deploy fails with this text in all that they say. `inErrorText`: where
-   * the vendor documents an error text; otherwise it is the whole answer. Returns how to stop it.
+   * For targets that answer or print: from now on a deploy fails with this text in all that they say. `inErrorText`:
+   * where the vendor documents an error text; otherwise it is the whole answer. Returns how to stop it.
    */
   repeats?(text: string, inErrorText: boolean): Promise<() => Promise<void>> | (() => void);
   /** For targets behind a network API: the call that changes it is never answered from now on. */

@@ -10,8 +10,8 @@ import { repeatsSecret } from "./sanitizeAnswer.ts";
 const DEPTH_MAX = 10;
 
 /**
- * The last check of every deployer: neither a receipt nor an error, its causes and their members included, may hold a piece
- * of the private key. Both reach history, which is never deleted from, and notifications.
+ * The last check of every deployer: neither a receipt nor an error, its causes and their members included, may hold a
+ * piece of the private key. Both reach history, which is never deleted from, and notifications.
  */
 export function guardKey<Options, Dependencies>(
   plugin: Plugin<Options, Dependencies, Deployer>,

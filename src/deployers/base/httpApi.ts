@@ -23,8 +23,8 @@ export interface HttpApi {
 }
 
 /**
- * Reads the vendor's documented error text out of an answer's body; null: there is none. Only this is ever quoted: the rest
- * of an answer may repeat the request, which holds the key.
+ * Reads the vendor's documented error text out of an answer's body; null: there is none. Only this is ever quoted: the
+ * rest of an answer may repeat the request, which holds the key.
  */
 export type ErrorText = (body: string) => string | null;
 

@@ -12,9 +12,9 @@ export const HIDDEN = "[not shown: it repeats a private key]";
 const MASK = "\uE000";
 
 /**
- * A target's error text as one bounded line. Nothing of it remains when it repeats a private key in any spelling; secrets
- * of other kinds become `[secret]`, and other long runs of base64 or hex `[…]`. Its end stays.
- * This is for documented error texts and for programs that were given no key. What was given a key is not quoted at all:
+ * A target's error text as one bounded line. Nothing of it remains when it repeats a private key in any spelling;
+ * secrets of other kinds become `[secret]`, and other long runs of base64 or hex `[…]`. Its end stays. This is for
+ * documented error texts and for programs that were given no key. What was given a key is not quoted at all:
  * `unquoted`.
  */
 export function sanitizeAnswer(said: string, ...secrets: readonly (Secret | null)[]): string {

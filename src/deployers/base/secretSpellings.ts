@@ -38,8 +38,8 @@ export function spellingsOf(secrets: readonly (Secret | null)[]): SecretSpelling
 }
 
 /**
- * The numbers of a JWK and the key inside PKCS#8 begin anywhere, and base64 takes three bytes at a time: so each offset.
- * Some APIs carry the PEM text itself in base64 or hex.
+ * The numbers of a JWK and the key inside PKCS#8 begin anywhere, and base64 takes three bytes at a time: so each
+ * offset. Some APIs carry the PEM text itself in base64 or hex.
  */
 function addKey(der: Buffer, pem: string, base64: Set<string>, hex: Set<string>): void {
   for (const bytes of [der, Buffer.from(pem)]) {

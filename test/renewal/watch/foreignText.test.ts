@@ -1,4 +1,4 @@
-// What strangers write, on its whole way: from a certificate or a program through history to a chat and the log.
+// What strangers write, from a certificate or a program through history to a chat and the log.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
