@@ -7,6 +7,7 @@ import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { Reader } from "../local/attributes.ts";
+import { withForeignBlocks } from "../local/foreignBlocks.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
@@ -93,13 +94,15 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
   const pem = pairPem(pair);
   const path = resolveTargetPath(options.file, pair.certificate);
   const name = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
-  const update = { name, sha1: sha1Of(pem.cert), bundle: pem.bundle };
   const file = ownedFile(
     { path, root: rootOf(options.file), content: pem.bundle, secret: true },
     await ownershipOf(options, signal),
     await haproxyReader(options, signal),
   );
   return await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+    // DH parameters of the file in place belong into memory too.
+    const { content } = await withForeignBlocks(file);
+    const update = { name, sha1: sha1Of(pem.cert), bundle: content.toString() };
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();
     await listCertificate(

@@ -9,6 +9,7 @@ import { refuseOlder } from "../base/generationRecord.ts";
 import { type FileToWrite, type StagedFiles, stageFiles } from "./atomicFiles.ts";
 import { openDirectory } from "./directory.ts";
 import { lockDirectory } from "./directoryLock.ts";
+import { withForeignBlocks } from "./foreignBlocks.ts";
 import { readRecord, recordFile, recordPath } from "./generationFile.ts";
 
 export interface PairFiles {
@@ -44,7 +45,8 @@ export async function withDirectoryLock<T>(root: string, signal: AbortSignal, us
 export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
   const [first] = files;
   refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
-  return await stageFiles([recordFile(first, pair), ...files], signal);
+  const wanted = await Promise.all(files.map(withForeignBlocks));
+  return await stageFiles([recordFile(first, pair), ...wanted], signal);
 }
 
 /**

@@ -3,6 +3,7 @@ import { posix } from "node:path";
 import type { Stats } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
+import { isPem, keepForeignBlocks } from "../base/foreignPem.ts";
 import type { FileToWrite, StagedFiles } from "../local/atomicFiles.ts";
 import { wantedAttributes } from "../local/attributes.ts";
 import type { Sftp } from "./sftp.ts";
@@ -122,30 +123,28 @@ async function stage(
   const name = posix.basename(file.path);
   const final = posix.join(directory, name);
   const existing = await currentFile(sftp, { file, final, directory }, signal);
+  const held = existing === null ? null : await sftp.read(final, COMPARE_BYTES_MAX, signal);
+  const content =
+    held !== null && isPem(file.content) ? keepForeignBlocks(file.content, held.toString("utf8")) : file.content;
   const wanted = wantedAttributes(file, existing);
   if (
     existing !== null &&
     file.always !== true &&
     (existing.mode & 0o7777) === wanted.mode &&
-    (await holds(sftp, final, file, signal))
+    held?.equals(Buffer.from(content)) === true
   )
     return null;
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = posix.join(directory, `${strayPrefix(name)}${suffix}.new`);
   leftovers.push(temporary);
-  const now = await sftp.create(temporary, file.content, wanted, signal);
+  const now = await sftp.create(temporary, content, wanted, signal);
   await removeStrays(sftp, { directory, name, now }, signal);
   if (existing === null) return { final, temporary, backup: null };
   const backup = posix.join(directory, `${strayPrefix(name)}${suffix}.old`);
   leftovers.push(backup);
   await keep(sftp, { final, backup, existing }, signal);
   return { final, temporary, backup };
-}
-
-async function holds(sftp: Sftp, path: string, { content }: FileToWrite, signal: AbortSignal): Promise<boolean> {
-  const held = await sftp.read(path, COMPARE_BYTES_MAX, signal);
-  return held?.equals(Buffer.from(content)) === true;
 }
 
 /** Sends all requests together; the server runs them in order. So key and certificate differ only for a short time. */

@@ -2,10 +2,12 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { pairPem } from "../../../src/deployers/base/pairPem.ts";
 import { files } from "../../../src/deployers/files/files.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
+import { DH_PARAMETERS } from "../../support/pairs/dhParameters.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
@@ -114,6 +116,20 @@ describe("files", () => {
       certificate: "www",
       generation: 2,
     });
+  });
+
+  it("keeps what PEM files hold beside the pair, such as DH parameters", async () => {
+    const options = { directory: root, fullchain: "f.pem", bundle: "b.pem" };
+    await deploy(options, await issue(1));
+    for (const name of ["f.pem", "b.pem"])
+      await writeFile(join(root, name), `${DH_PARAMETERS}${await readFile(join(root, name), "utf8")}`);
+    for (const generation of [2, 3]) {
+      const pair = await issue(generation);
+      await deploy(options, pair);
+      const { fullchain, bundle } = pairPem(pair);
+      expect(await readFile(join(root, "f.pem"), "utf8")).toBe(`${fullchain}${DH_PARAMETERS}`);
+      expect(await readFile(join(root, "b.pem"), "utf8")).toBe(`${bundle}${DH_PARAMETERS}`);
+    }
   });
 
   it("removes what a crashed attempt left", async () => {

@@ -3,8 +3,10 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { pairPem } from "../../../src/deployers/base/pairPem.ts";
 import { haproxy } from "../../../src/deployers/haproxy/haproxy.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
+import { DH_PARAMETERS } from "../../support/pairs/dhParameters.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Haproxy, startHaproxy } from "../../support/servers/haproxy.ts";
@@ -221,6 +223,20 @@ describe("haproxy", () => {
     );
     const lines = (await readFile(join(listed.directory, ".list"), "utf8")).split("\n");
     expect(names.map((name) => lines.filter((line) => line.endsWith(`/${name}.pem`)).length)).toEqual([1, 1, 1, 1]);
+  });
+
+  it("keeps the DH parameters of the file through a renewal, a second one and a reload", async () => {
+    const first = await deploy("params", 1);
+    const path = join(server.directory, "params.pem");
+    await writeFile(path, `${await readFile(path, "utf8")}\n${DH_PARAMETERS}`);
+    for (const generation of [2, 3]) {
+      const pair = await deploy("params", generation);
+      expect(pair.leaf.fingerprint).not.toBe(first.leaf.fingerprint);
+      expect(await served("params")).toBe(pair.leaf.fingerprint);
+      expect(await readFile(path, "utf8")).toBe(`${pairPem(pair).bundle}${DH_PARAMETERS}`);
+    }
+    await server.reload();
+    expect(await served("params")).toBe(await storedFingerprint(path));
   });
 
   it("changes neither memory nor file when HAProxy refuses the payload", async () => {

@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { pairPem } from "../../../src/deployers/base/pairPem.ts";
 import { quoteForShell } from "../../../src/deployers/ssh/command.ts";
 import { ssh } from "../../../src/deployers/ssh/ssh.ts";
 import type { DeployReceipt } from "../../../src/domain/deployment.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
+import { DH_PARAMETERS } from "../../support/pairs/dhParameters.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { storedFingerprint } from "../../support/servers/served.ts";
 import { type Sshd, startSshd } from "../../support/servers/sshd.ts";
@@ -108,6 +110,16 @@ describe("ssh", () => {
       generation: 1,
       fingerprint: pair.leaf.fingerprint,
     });
+  });
+
+  it("keeps DH parameters that a file holds beside the pair", async () => {
+    await deploy({ directory: root, bundle: "b.pem" }, await issue(1));
+    await writeFile(join(root, "b.pem"), `${await read("b.pem")}${DH_PARAMETERS}`);
+    for (const generation of [2, 3]) {
+      const pair = await issue(generation);
+      await deploy({ directory: root, bundle: "b.pem" }, pair);
+      expect(await read("b.pem")).toBe(`${pairPem(pair).bundle}${DH_PARAMETERS}`);
+    }
   });
 
   it("keeps mode and owner a file has, but never lets others read a key", async () => {

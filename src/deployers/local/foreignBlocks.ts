@@ -1,0 +1,22 @@
+import { readFile, stat } from "node:fs/promises";
+import { fileError } from "../base/fileError.ts";
+import { isPem, keepForeignBlocks } from "../base/foreignPem.ts";
+import type { FileToWrite } from "./atomicFiles.ts";
+
+/** A longer file holds no pair. */
+const BYTES_MAX = 1024 * 1024;
+
+/** The file to write, with the settings that the file in place holds beside its pair. The caller holds the lock. */
+export async function withForeignBlocks(file: FileToWrite): Promise<FileToWrite> {
+  const { path, content } = file;
+  if (!isPem(content)) return file;
+  try {
+    const found = await stat(path);
+    if (!found.isFile() || found.size > BYTES_MAX) return file;
+    return { ...file, content: keepForeignBlocks(content, await readFile(path, "utf8")) };
+  } catch (error) {
+    // A file that renewd may replace but not read must not stop the renewal.
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EACCES")) return file;
+    throw fileError(error, path);
+  }
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { isPem, keepForeignBlocks } from "../../../src/deployers/base/foreignPem.ts";
+
+const block = (label: string, body = "AAAA"): string => `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+const NEXT = block("PRIVATE KEY", "NEWK") + block("CERTIFICATE", "NEWC");
+const DH = block("DH PARAMETERS");
+
+describe("what a certificate's file holds beside the pair", () => {
+  it.each([
+    ["DH parameters at the end", block("PRIVATE KEY") + block("CERTIFICATE") + DH, DH],
+    ["DH parameters in front", DH + block("PRIVATE KEY") + block("CERTIFICATE"), DH],
+    ["Windows line ends", (block("CERTIFICATE") + DH).replaceAll("\n", "\r\n"), DH],
+    ["blank lines around", `${block("CERTIFICATE")}\n\n${DH}\n\n`, DH],
+    ["text between the blocks", `# ours\n${block("CERTIFICATE")}# theirs\n${DH}`, DH],
+    ["several, in their order", block("X509 CRL") + block("CERTIFICATE") + DH, block("X509 CRL") + DH],
+    ["a curve that Apache reads", block("CERTIFICATE") + block("EC PARAMETERS"), block("EC PARAMETERS")],
+  ])("is kept: %s", (_what, held, kept) => {
+    expect(keepForeignBlocks(NEXT, held)).toBe(NEXT + kept);
+    expect(keepForeignBlocks(NEXT, NEXT + kept)).toBe(NEXT + kept);
+  });
+
+  it.each([
+    ["the old pair", block("PRIVATE KEY") + block("CERTIFICATE") + block("CERTIFICATE")],
+    ["keys of every kind", block("RSA PRIVATE KEY") + block("EC PRIVATE KEY") + block("ENCRYPTED PRIVATE KEY")],
+    ["the curve of an old key", block("EC PARAMETERS") + block("EC PRIVATE KEY") + block("CERTIFICATE")],
+    ["certificates of every kind", block("TRUSTED CERTIFICATE") + block("X509 CERTIFICATE")],
+    ["a block without an end", "-----BEGIN DH PARAMETERS-----\nAAAA\n"],
+    ["no PEM at all", "nonsense"],
+    ["nothing", ""],
+  ])("is not kept: %s", (_what, held) => {
+    expect(keepForeignBlocks(NEXT, held)).toBe(NEXT);
+  });
+
+  it("concerns PEM text alone", () => {
+    expect([NEXT, "{}", "# Written by renewd", new Uint8Array(3)].map(isPem)).toEqual([true, false, false, false]);
+  });
+});
