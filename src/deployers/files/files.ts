@@ -2,7 +2,6 @@ import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
-import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { leastHealthy } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
@@ -10,6 +9,7 @@ import { secretOption } from "../base/secretOption.ts";
 import { relativePath } from "../base/targetPath.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import { checkedLayout, type Kind, LAYOUT, layoutFiles, pemLayoutOptions, places } from "../local/filesLayout.ts";
+import { readRecord } from "../local/generationFile.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
@@ -35,6 +35,13 @@ const optionsSchema = checkedLayout(
       .default(false)
       .describe(
         "Encrypt the `pkcs12` file with RC2, 3DES and SHA-1, for readers older than OpenSSL 1.1 or Java 8u301.",
+      ),
+    adopt: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether a `pkcs12` or `jks` file is overwritten whose other entries cannot be kept: `password` does not " +
+          "open it, or there is no `keytool`. Default: it is refused.",
       ),
     ...ownerOptions,
     ...commandOptions,
@@ -70,14 +77,15 @@ export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
 async function deploy(
   options: FilesOptions,
   dependencies: DeployerDependencies,
-  { pair }: DeployRequest,
+  request: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
-  const contents = await contentsOf(options, dependencies, pair, signal);
+  const { pair } = request;
+  const { kept, ...contents } = await contentsOf(options, dependencies, request, signal);
   const written = layoutFiles(options, pair.certificate, contents, await ownershipOf(options, signal));
   const receipt = await withStagedPair({ pair, files: written }, signal, async (staged) => {
     await staged.swap();
-    return filesReceipt(pair, written[0].path, staged.notes);
+    return { ...filesReceipt(pair, written[0].path, staged.notes), ...(kept > 0 && { keptEntries: kept }) };
   });
   await runDeployCommand(
     options,
@@ -113,17 +121,25 @@ async function inspect(
 async function contentsOf(
   options: FilesOptions,
   dependencies: DeployerDependencies,
-  pair: IssuedCertificate,
+  { pair, previous }: DeployRequest,
   signal: AbortSignal,
-): Promise<Readonly<Partial<Record<Kind, string | Uint8Array>>>> {
+): Promise<Readonly<Partial<Record<Kind, string | Uint8Array>>> & { readonly kept: number }> {
   const pem = pairPem(pair);
-  if (options.password === undefined) return pem;
+  if (options.password === undefined) return { ...pem, kept: 0 };
   const password = await dependencies.secret(options.password);
-  const { pkcs12, jks } = await makeKeystores(
+  const files = places(options, pair.certificate);
+  const pathOf = (wanted: Kind): string | null => files.find(({ kind }) => kind === wanted)?.path ?? null;
+  const written = files[0] === undefined ? null : await readRecord(files[0].path);
+  const { pkcs12, jks, kept } = await makeKeystores(
     pair,
     pem,
-    { password, legacy: options.legacy, jks: options.jks !== undefined },
+    {
+      ...{ password, legacy: options.legacy, adopt: options.adopt },
+      stores: { pkcs12: pathOf("pkcs12"), jks: pathOf("jks") },
+      // The operator may change the password of a store that holds nothing else.
+      isOwn: written !== null && previous?.keptEntries === undefined,
+    },
     signal,
   );
-  return { ...pem, pkcs12, ...(jks !== null && { jks }) };
+  return { ...pem, pkcs12, ...(jks !== null && { jks }), kept };
 }

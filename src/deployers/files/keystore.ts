@@ -1,12 +1,14 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
+import { sanitize } from "../../domain/text.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
 import type { PairPem } from "../base/pairPem.ts";
 import { checkCommand, runCommand } from "../local/command.ts";
+import { foreignEntries, type RunTool } from "./keystoreEntries.ts";
 
 /** A JVM starts slowly on a busy machine. */
 const TOOL_TIMEOUT_MS = 60_000;
@@ -21,6 +23,12 @@ export interface KeystoreOptions {
   readonly password: Secret;
   /** RC2, 3DES and SHA-1, for old readers. */
   readonly legacy: boolean;
+  /** Paths of the stores in place, whose other entries are kept. null: not wanted. */
+  readonly stores: { readonly pkcs12: string | null; readonly jks: string | null };
+  /** Overwrite a store whose other entries cannot be kept. */
+  readonly adopt: boolean;
+  /** The last deploy kept no other entries, so that a store that the password does not open holds none. */
+  readonly isOwn: boolean;
 }
 
 /** A pair as a PKCS#12 file (RFC 7292) and as a Java keystore. */
@@ -28,61 +36,104 @@ export interface Keystores {
   readonly pkcs12: Uint8Array;
   /** null: not asked for. */
   readonly jks: Uint8Array | null;
+  /** How many entries of others were kept. */
+  readonly kept: number;
 }
 
 /**
  * OpenSSL creates the PKCS#12 file and, if wanted, keytool creates the Java keystore from it. Both have the
  * certificate's name as alias and one password for store and key. OpenSSL reads the private key from a pipe. Meanwhile
- * a private directory holds only files that the password encrypts already. Their salts differ from run to run.
+ * a private directory holds only files that the password encrypts already. Their salts differ from run to run. A store
+ * in place that has other entries keeps them: keytool puts the pair into a copy of it.
  */
 export async function makeKeystores(
   pair: IssuedCertificate,
   pem: PairPem,
-  { password, legacy, jks }: KeystoreOptions & { readonly jks: boolean },
+  options: KeystoreOptions,
   signal: AbortSignal,
 ): Promise<Keystores> {
-  if (jks && password.reveal().length < JKS_PASSWORD_CHARS_MIN) {
+  const { password, legacy, stores } = options;
+  if (stores.jks !== null && password.reveal().length < JKS_PASSWORD_CHARS_MIN) {
     throw new RenewalError(
       "config.secret",
       `the password of a Java keystore needs at least ${JKS_PASSWORD_CHARS_MIN} characters`,
     );
   }
   await using own = await temporaryDirectory();
-  const [source, target] = [join(own.path, "pair.p12"), join(own.path, "pair.jks")];
-  const run = (argv: readonly string[], stdin: Secret): Promise<string> =>
-    runCommand(
-      { argv, stdin, env: { RENEWD_PASSWORD: password.reveal() }, givenKey: true, timeoutMs: TOOL_TIMEOUT_MS },
-      signal,
-    );
+  const source = join(own.path, "pair.p12");
+  const env = { RENEWD_PASSWORD: password.reveal() };
+  const run = (argv: readonly string[], stdin = new Secret("")): Promise<string> =>
+    runCommand({ argv, stdin, env, givenKey: true, timeoutMs: TOOL_TIMEOUT_MS }, signal);
   // The leaf is the certificate that fits the key; the others follow it as its chain.
-  const export12 = [
-    "openssl",
-    "pkcs12",
-    "-export",
-    "-name",
-    pair.certificate,
-    "-passout",
-    "env:RENEWD_PASSWORD",
-    "-out",
-    source,
-  ];
-  await run([...export12, ...(legacy ? ["-legacy"] : [])], new Secret(pem.bundle));
-  if (jks) await run(importKeystore(source, target), new Secret(""));
-  return { pkcs12: await readFile(source), jks: jks ? await readFile(target) : null };
+  const export12 = ["openssl", "pkcs12", "-export", "-name", pair.certificate, "-passout", "env:RENEWD_PASSWORD"];
+  await run([...export12, "-out", source, ...(legacy ? ["-legacy"] : [])], new Secret(pem.bundle));
+
+  const kept = async (kind: "pkcs12" | "jks", path: string): Promise<number> => {
+    const store = { kind, path, alias: pair.certificate };
+    return await copyWithOthers({ store, to: join(own.path, kind) }, options, run);
+  };
+  const kept12 = stores.pkcs12 === null ? 0 : await kept("pkcs12", stores.pkcs12);
+  if (kept12 > 0) await run(importKeystore({ source, target: join(own.path, "pkcs12"), type: "PKCS12", legacy }));
+  const pkcs12 = await readFile(kept12 > 0 ? join(own.path, "pkcs12") : source);
+  if (stores.jks === null) return { pkcs12, jks: null, kept: kept12 };
+  const keptJks = await kept("jks", stores.jks);
+  await run(importKeystore({ source, target: join(own.path, "jks"), type: "JKS", legacy }));
+  return { pkcs12, jks: await readFile(join(own.path, "jks")), kept: kept12 + keptJks };
 }
 
-function importKeystore(source: string, target: string): string[] {
+/**
+ * Copies a store that has other entries, and returns their number. Throws `deploy.refused` where they cannot be kept.
+ */
+async function copyWithOthers(
+  { store, to }: { readonly store: Parameters<typeof foreignEntries>[0]; readonly to: string },
+  { adopt, isOwn }: Pick<KeystoreOptions, "adopt" | "isOwn">,
+  run: RunTool,
+): Promise<number> {
+  const others = await foreignEntries(store, run);
+  if (others?.length === 0 || (others === null && (adopt || isOwn))) return 0;
+  if (others === null) {
+    throw new RenewalError(
+      "deploy.refused",
+      `${store.path} was not written by renewd and \`password\` does not open it: name another file, or set ` +
+        "`adopt: true`",
+    );
+  }
+  try {
+    await checkTool("keytool");
+  } catch (cause) {
+    if (adopt) return 0;
+    throw new RenewalError(
+      "deploy.refused",
+      `${store.path} has ${others.length} other entries (${sanitize(others.join(", "), 200)}), which only keytool ` +
+        `can keep: run \`apt-get install ${PACKAGES.keytool}\`, name another file, or set \`adopt: true\``,
+      { cause },
+    );
+  }
+  await copyFile(store.path, to);
+  await chmod(to, 0o600);
+  return others.length;
+}
+
+interface Import {
+  readonly source: string;
+  readonly target: string;
+  readonly type: "JKS" | "PKCS12";
+  readonly legacy: boolean;
+}
+
+/** Replaces the entry of the same alias and leaves the others. */
+function importKeystore({ source, target, type, legacy }: Import): string[] {
   const password = (option: string): string[] => [`-${option}:env`, "RENEWD_PASSWORD"];
   const from = ["-srckeystore", source, "-srcstoretype", "PKCS12", ...password("srcstorepass")];
   const to = [
     "-destkeystore",
     target,
     "-deststoretype",
-    "JKS",
+    type,
     ...password("deststorepass"),
     ...password("destkeypass"),
   ];
-  return ["keytool", "-importkeystore", "-noprompt", ...from, ...to];
+  return ["keytool", ...(legacy ? ["-J-Dkeystore.pkcs12.legacy"] : []), "-importkeystore", "-noprompt", ...from, ...to];
 }
 
 /** Throws `deploy.commandFailed` with the command that installs the missing tool. */

@@ -146,6 +146,82 @@ describe("keystores", () => {
     expect(await storedIn(path)).toBe(pair.leaf.fingerprint);
   });
 
+  /** A store with a key and a trusted certificate of somebody else. */
+  const foreignStore = async (name: string, type: "PKCS12" | "JKS", alias = "theirs"): Promise<void> => {
+    const store = ["-keystore", join(root, name), "-storetype", type];
+    const key = ["-genkeypair", "-keyalg", "EC", "-dname", "CN=theirs", "-alias", alias];
+    const env = { ...process.env, P: PASSWORD };
+    const keyPassword = type === "JKS" ? ["-keypass:env", "P"] : [];
+    await run("keytool", [...key, ...store, "-storepass:env", "P", ...keyPassword], { env });
+    const trusted = join(root, "trusted.pem");
+    await writeFile(trusted, (await issuer.issue({ certificate: "ca", generation: 1 })).leafPem);
+    const entry = ["-importcert", "-noprompt", "-alias", "trusted", "-file", trusted];
+    await run("keytool", [...entry, ...store, "-storepass:env", "P"], { env });
+  };
+  const aliases = async (name: string): Promise<string[]> => {
+    const listed = await keytool("-J-Duser.language=en", "-list", "-keystore", join(root, name));
+    return [...listed.matchAll(/^(.+), \w{3} \d+, \d+, (\w+)/gm)].map(([, alias, kind]) => `${alias} ${kind}`).sort();
+  };
+  const ALL = ["theirs PrivateKeyEntry", "trusted trustedCertEntry", "www PrivateKeyEntry"];
+
+  it.each([
+    ["www.p12", "PKCS12", { pkcs12: "www.p12" }],
+    ["www.jks", "JKS", { jks: "www.jks" }],
+  ] as const)("keeps the other entries of %s, and replaces its own at each renewal", async (name, type, options) => {
+    await foreignStore(name, type);
+    for (const generation of [1, 2]) {
+      const pair = await deploy(options, "ecdsa-p256", generation);
+      expect(await aliases(name)).toEqual(ALL);
+      const ours = await keytool("-J-Duser.language=en", "-list", "-v", "-alias", "www", "-keystore", join(root, name));
+      expect(/SHA256: ([0-9A-F:]+)/.exec(ours)?.[1]?.replaceAll(":", "").toLowerCase()).toBe(pair.leaf.fingerprint);
+    }
+    // Their key is whole: a request can be signed with it.
+    expect(await keytool("-certreq", "-alias", "theirs", "-keystore", join(root, name))).toContain("BEGIN NEW");
+  });
+
+  it("refuses a store that it cannot open and did not write, until it may adopt it", async () => {
+    await foreignStore("www.p12", "PKCS12");
+    const before = await readFile(join(root, "www.p12"));
+    const options = { pkcs12: "www.p12", password: "env:OTHER" };
+    await expect(deploy(options)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("`adopt: true`"),
+    });
+    expect(await readFile(join(root, "www.p12"))).toEqual(before);
+    await deploy({ ...options, adopt: true });
+    expect(await readFile(join(root, "www.p12"))).not.toEqual(before);
+  });
+
+  it("refuses to overwrite kept entries after the password was changed", async () => {
+    await foreignStore("www.p12", "PKCS12");
+    const pair = await issuer.issue({ certificate: "www", generation: 1 });
+    const options = { directory: root, pkcs12: "www.p12" };
+    const receipt = await make(options).deploy({ pair, previous: null }, NEVER);
+    expect(receipt).toMatchObject({ keptEntries: 2 });
+    await expect(
+      make({ ...options, password: "env:OTHER" }).deploy({ pair, previous: receipt }, NEVER),
+    ).rejects.toMatchObject({ code: "deploy.refused" });
+    expect(await aliases("www.p12")).toEqual(ALL);
+  });
+
+  it("refuses without keytool what only keytool can keep", async () => {
+    await foreignStore("www.p12", "PKCS12");
+    const bin = await mkdtemp(join(tmpdir(), "renewd-bin-"));
+    for (const tool of ["openssl", "mkfifo"]) {
+      const wrapper = `#!/bin/sh\nPATH='${process.env.PATH}' exec ${tool} "$@"\n`;
+      await writeFile(join(bin, tool), wrapper, { mode: 0o755 });
+    }
+    vi.stubEnv("PATH", bin);
+    await expect(deploy({ pkcs12: "www.p12" })).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringMatching(/theirs.*apt-get install default-jre-headless.*`adopt: true`/),
+    });
+    await deploy({ pkcs12: "www.p12", adopt: true });
+    vi.unstubAllEnvs();
+    await rm(bin, { recursive: true });
+    expect(await aliases("www.p12")).toEqual(["www PrivateKeyEntry"]);
+  });
+
   it("leaves neither key nor password on disk outside the files asked for", async () => {
     const temporary = await mkdtemp(join(root, "tmp-"));
     vi.stubEnv("TMPDIR", temporary);
