@@ -16,12 +16,13 @@ export interface Keystores {
 /** What the keystores hold for one certificate. A keystore that the password does not open holds none. */
 export async function inspectKeystores(
   { pkcs12, jks }: Keystores,
-  options: KeystoreOptions & { readonly alias: string },
+  options: Pick<KeystoreOptions, "password" | "legacy"> & { readonly alias: string },
   signal: AbortSignal,
 ): Promise<InstalledPair[]> {
   const found: InstalledPair[] = [];
   if (pkcs12 !== undefined) {
-    const text = await textOf(pkcs12, readPkcs12(pkcs12, options.legacy), options.password, signal);
+    const read = await textOf(pkcs12, readPkcs12(pkcs12, options.legacy), options.password, signal);
+    const text = read === null ? null : entryOf(read, options.alias);
     found.push(installedPair({ certificate: text, key: text, names: { certificate: pkcs12, key: pkcs12 } }));
   }
   if (jks !== undefined) {
@@ -36,6 +37,15 @@ export async function inspectKeystores(
 function readPkcs12(path: string, legacy: boolean): string[] {
   const read = ["openssl", "pkcs12", "-in", path, "-passin", "env:RENEWD_PASSWORD", "-clcerts", "-noenc"];
   return legacy ? [...read, "-legacy"] : read;
+}
+
+/** The parts of this name, where the store holds the entries of others too. */
+function entryOf(text: string, alias: string): string {
+  const parts = text.split(/(?<=^-----END .*-----\n)/m);
+  const ours = parts.filter(
+    (part) => /friendlyName: (.+)/.exec(part)?.[1]?.trim().toLowerCase() === alias.toLowerCase(),
+  );
+  return ours.length > 0 ? ours.join("") : text;
 }
 
 function readJks(path: string, alias: string): string[] {

@@ -167,17 +167,36 @@ describe("keystores", () => {
   it.each([
     ["www.p12", "PKCS12", { pkcs12: "www.p12" }],
     ["www.jks", "JKS", { jks: "www.jks" }],
-  ] as const)("keeps the other entries of %s, and replaces its own at each renewal", async (name, type, options) => {
-    await foreignStore(name, type);
-    for (const generation of [1, 2]) {
-      const pair = await deploy(options, "ecdsa-p256", generation);
-      expect(await aliases(name)).toEqual(ALL);
-      const ours = await keytool("-J-Duser.language=en", "-list", "-v", "-alias", "www", "-keystore", join(root, name));
-      expect(/SHA256: ([0-9A-F:]+)/.exec(ours)?.[1]?.replaceAll(":", "").toLowerCase()).toBe(pair.leaf.fingerprint);
-    }
-    // Their key is whole: a request can be signed with it.
-    expect(await keytool("-certreq", "-alias", "theirs", "-keystore", join(root, name))).toContain("BEGIN NEW");
-  });
+  ] as const)(
+    "keeps the other entries of %s, and replaces its own at each renewal",
+    async (name, type, options) => {
+      await foreignStore(name, type);
+      let fingerprint = "";
+      for (const generation of [1, 2]) {
+        const pair = await deploy(options, "ecdsa-p256", generation);
+        fingerprint = pair.leaf.fingerprint;
+        expect(await aliases(name)).toEqual(ALL);
+        const ours = await keytool(
+          "-J-Duser.language=en",
+          "-list",
+          "-v",
+          "-alias",
+          "www",
+          "-keystore",
+          join(root, name),
+        );
+        expect(/SHA256: ([0-9A-F:]+)/.exec(ours)?.[1]?.replaceAll(":", "").toLowerCase()).toBe(pair.leaf.fingerprint);
+      }
+      const inspected = await make({ directory: root, ...options }).inspect?.(
+        { certificate: "www", previous: null },
+        NEVER,
+      );
+      expect(inspected).toMatchObject({ fingerprint, keyMatches: type === "JKS" ? null : true });
+      // Their key is whole: a request can be signed with it.
+      expect(await keytool("-certreq", "-alias", "theirs", "-keystore", join(root, name))).toContain("BEGIN NEW");
+    },
+    120_000,
+  );
 
   it("refuses a store that it cannot open and did not write, until it may adopt it", async () => {
     await foreignStore("www.p12", "PKCS12");
