@@ -1,4 +1,5 @@
 // The catalogue, in the order it is run.
+import { CA_DRILLS } from "./caDrills.ts";
 import { CLOCK_DRILLS } from "./clockDrills.ts";
 import { DATABASE_DRILLS } from "./databaseDrills.ts";
 import { DISK_DRILLS } from "./diskDrills.ts";
@@ -19,6 +20,7 @@ export const DRILLS: readonly Drill[] = [
   ...NETWORK_DRILLS,
   ...DATABASE_DRILLS,
   ...CLOCK_DRILLS,
+  ...CA_DRILLS,
   ...MIXTURE_DRILLS,
   ...FILE_DRIFT_DRILLS,
   ...SWAP_DRILLS,
