@@ -71,20 +71,23 @@ describe("while a planner decides by what it has read", () => {
 });
 
 it("while a deployer is at work, its target moves: the new place gets the pair as well", async () => {
-  await plan(before);
-  await fleet.work(before);
-  const moved = fleet.process(configured("2"));
-  await redeploy(before, { certificate: "www", targets: ["a"], generation: null, by: null });
+  const here = fleet.process(configured("1", { targetDigests: { a: "here", b: "same" } }));
+  const moved = fleet.process(configured("2", { targetDigests: { a: "there", b: "same" } }));
+  await plan(here);
+  await fleet.work(here);
+  await redeploy(here, { certificate: "www", targets: ["a"], generation: null, by: null });
   fleet.onDeploy = () => configure(moved, NO_SIGNAL);
   fleet.deployed.length = 0;
-  await fleet.work(before);
+  await fleet.work(here);
   fleet.onDeploy = async () => {};
   for (let turn = 0; turn < 3; turn++) {
     fleet.now += 10_000;
+    await plan(moved);
     await sweep(moved, NO_SIGNAL);
     await fleet.work(moved);
   }
   expect(fleet.deployed.filter((each) => each === "1 to a")).toHaveLength(2);
+  expect(fleet.deployed).not.toContain("1 to b");
   expect(await fleet.store.renewals.active("www")).toBeNull();
 });
 
