@@ -96,6 +96,26 @@ describe("keystores", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
+  it("are read by an inspection: an old pair, a removed file and another password show", async () => {
+    const options = { pkcs12: "www.p12", jks: "www.jks" };
+    const inspected = () => make({ directory: root, ...options }).inspect?.({ certificate: "www", previous }, NEVER);
+    const old = await deploy(options);
+    await run("cp", [join(root, "www.p12"), join(root, "old.p12")]);
+    const pair = await deploy(options, "ecdsa-p256", 2);
+    const previous = { fingerprint: pair.leaf.fingerprint };
+    expect(await inspected()).toEqual({ fingerprint: pair.leaf.fingerprint, keyMatches: true, problems: [] });
+    await run("cp", [join(root, "old.p12"), join(root, "www.p12")]);
+    expect(await inspected()).toMatchObject({
+      fingerprint: old.leaf.fingerprint,
+      problems: ["its files hold different certificates"],
+    });
+    await rm(join(root, "www.p12"));
+    expect(await inspected()).toMatchObject({
+      fingerprint: null,
+      problems: [expect.stringContaining("is missing"), expect.anything()],
+    });
+  });
+
   it.each([
     [false, "AES-256-CBC"],
     [true, "pbeWithSHA1And3-KeyTripleDES-CBC"],

@@ -1,7 +1,7 @@
 // Which user a running server reads its key as, found among real processes.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, copyFile, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
@@ -113,6 +113,21 @@ describe("a HAProxy that must read the key at its next start", () => {
     const asked = await request(1);
     await make(server, { owner: "games" }).deploy(asked, NEVER);
     expect(await servedFingerprint(server.port, "www.test")).toBe(asked.pair.leaf.fingerprint);
+  });
+
+  it("is reported by an inspection when somebody has taken the right away", async () => {
+    const server = await started({ user: games });
+    const asked = await request(1);
+    const previous = await make(server).deploy(asked, NEVER);
+    const path = join(server.directory, "www.pem");
+    const inspected = () => make(server).inspect?.({ certificate: "www", previous }, NEVER);
+    expect(await inspected()).toMatchObject({ problems: [] });
+    await chown(path, 0, 0);
+    expect(await inspected()).toEqual({
+      fingerprint: asked.pair.leaf.fingerprint,
+      keyMatches: true,
+      problems: [expect.stringMatching(/www\.pem belongs to 0:0 with mode 0600, so games .* cannot read it/)],
+    });
   });
 
   it.each([
