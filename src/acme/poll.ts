@@ -36,7 +36,8 @@ export async function pollUntil<T>(
 ): Promise<T> {
   const longWaitEndsAt = performance.now() + LONG_WAIT_POLLED_MS;
   let interval = INTERVAL_MS;
-  for (let current = reply; ; current = await again()) {
+  let polled = false;
+  for (let current = reply; ; current = await again(), polled = true) {
     const found = read(current);
     if (found !== null) return found;
     const now = deadline.now();
@@ -45,13 +46,14 @@ export async function pollUntil<T>(
     const isLong = askedMs > RETRY_AFTER_OBEYED_MS;
     const waitMs = retryAt === null || isLong ? interval : Math.max(askedMs, INTERVAL_MIN_MS);
     const leftMs = (isLong ? Math.min(deadline.at, longWaitEndsAt) : deadline.at) - performance.now();
-    if (leftMs <= 0) {
+    // Another name may have used up the time: what is at hand is then old, and is asked for once more.
+    if (leftMs <= 0 && polled) {
       throw new RenewalError("acme.timeout", `The CA was still busy with ${what} when the order's time was up.`, {
         ...(retryAt !== null && { retryAt }),
       });
     }
     // The last poll comes at the deadline itself: what is done by then is not left for the next attempt.
-    await pause(Math.min(waitMs, leftMs), deadline.signal);
+    await pause(Math.max(0, Math.min(waitMs, leftMs)), deadline.signal);
     interval = Math.min(interval * 2, INTERVAL_MAX_MS);
   }
 }

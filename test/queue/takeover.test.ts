@@ -7,7 +7,10 @@ import { openJobQueue } from "../../src/queue/producer.ts";
 import { startWorker } from "../../src/queue/worker.ts";
 import { startRedis } from "../support/servers/redis.ts";
 
-test("the job of a worker killed twice is taken over within 15 s each time", async () => {
+/** About 9 s on an idle machine: the lock's time and one look for stalled jobs. */
+const TAKEOVER_MAX_MS = 30_000;
+
+test("the job of a worker killed twice is taken over each time, on a busy machine too", async () => {
   await using server = await startRedis();
   const redis: RedisOptions = { kind: "single", path: server.path ?? "" };
   const queue = openJobQueue(redis);
@@ -16,7 +19,7 @@ test("the job of a worker killed twice is taken over within 15 s each time", asy
   await holdAndKill(server.path ?? "");
   const firstDeath = performance.now();
   await holdAndKill(server.path ?? "");
-  expect(performance.now() - firstDeath).toBeLessThan(15_000);
+  expect(performance.now() - firstDeath).toBeLessThan(TAKEOVER_MAX_MS);
 
   const secondDeath = performance.now();
   const handled: string[] = [];
@@ -27,8 +30,8 @@ test("the job of a worker killed twice is taken over within 15 s each time", asy
     handle: async ({ renewalId }) => void handled.push(renewalId),
     onError: () => {},
   });
-  await expect.poll(() => handled, { timeout: 20_000 }).toEqual(["survivor"]);
-  expect(performance.now() - secondDeath).toBeLessThan(15_000);
+  await expect.poll(() => handled, { timeout: 40_000 }).toEqual(["survivor"]);
+  expect(performance.now() - secondDeath).toBeLessThan(TAKEOVER_MAX_MS);
   await worker.close();
   await queue.close();
 });

@@ -41,7 +41,7 @@ async function expectHealthyServed(bench: Workbench): Promise<void> {
 
 const DAMAGE = [
   ["a key type of a newer release", "update versions set leaf = replace(leaf, 'ecdsa-p256', 'ml-dsa-65')"],
-  ["a leaf that is no JSON", "update versions set leaf = 'x'"],
+  ["a leaf of another shape", "update versions set leaf = '[]'"],
   ["a chain that is no list", "update versions set chain_pem = '{}'"],
 ] as const;
 
