@@ -4,7 +4,7 @@ import type { ChannelCursor } from "../domain/notification.ts";
 import { DAY_MS, formatDuration } from "../domain/time.ts";
 import { openClockProblems } from "../renewal/rules/clock.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
-import { suggestionFor } from "../renewal/rules/suggestion.ts";
+import { isDistrusted, suggestionFor } from "../renewal/rules/suggestion.ts";
 import type { Member } from "./fleet.ts";
 
 /** Something about renewd itself: a person must look although no single certificate is to blame. */
@@ -42,6 +42,7 @@ export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
       true,
     ),
     ...explained(fleet, now),
+    distrusted(fleet),
     rehearsed(fleet),
     notice(
       differing,
@@ -123,6 +124,16 @@ function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
       false,
     );
   });
+}
+
+/** Until its windows make sense again, the CA cannot ask for a replacement, not even after a revocation. */
+function distrusted(fleet: readonly Member[]): Notice | null {
+  return notice(
+    fleet.filter(({ renewalInfo }) => renewalInfo !== null && isDistrusted(renewalInfo)),
+    "the CA asks to replace at once what it has just issued; its renewal windows are ignored and the own window applies",
+    "Report it to the CA. renewd believes its windows again after one that begins in the future.",
+    true,
+  );
 }
 
 /** Weeks before the renewal that would fail for it. */

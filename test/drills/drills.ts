@@ -9,6 +9,7 @@ import { KILL_DRILLS } from "./killDrills.ts";
 import { MIXTURE_DRILLS } from "./mixtureDrills.ts";
 import { NETWORK_DRILLS } from "./networkDrills.ts";
 import { REDIS_DRILLS } from "./redisDrills.ts";
+import { RENEWAL_INFO_DRILLS } from "./renewalInfoDrills.ts";
 import { SWAP_DRILLS } from "./swapDrills.ts";
 import { WORKER_DRILLS } from "./workerDrills.ts";
 
@@ -21,6 +22,7 @@ export const DRILLS: readonly Drill[] = [
   ...DATABASE_DRILLS,
   ...CLOCK_DRILLS,
   ...CA_DRILLS,
+  ...RENEWAL_INFO_DRILLS,
   ...MIXTURE_DRILLS,
   ...FILE_DRIFT_DRILLS,
   ...SWAP_DRILLS,

@@ -213,6 +213,18 @@ describe("renewd itself", () => {
     expect(renderStatus(found, SCREEN)).toContain("renewd worker planner");
   });
 
+  test("a CA whose renewal windows are ignored is shown, until one is believed again", async () => {
+    const www = await estate.live("www");
+    await estate.store.renewalInfos.watch("www", 1, NOW);
+    expect(await estate.store.renewalInfos.update("www", 1, { overdueInRow: 2 })).toBe(true);
+    expect(await estate.report([www])).toMatchObject({
+      needsPerson: true,
+      notices: [{ what: expect.stringContaining("its renewal windows are ignored"), certificates: ["www"] }],
+    });
+    await estate.store.renewalInfos.update("www", 1, { overdueInRow: 0 });
+    expect((await estate.report([www])).notices).toEqual([]);
+  });
+
   test("a configuration the planner has not loaded is told, and wakes nobody", async () => {
     const www = await estate.live("www");
     await estate.report([www]);
