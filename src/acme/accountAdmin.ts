@@ -3,9 +3,9 @@ import type { AccountAdmin, AccountFacts } from "../domain/account.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Account } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
+import { thumbprint } from "../x509/jwk.ts";
 import { contactDigest } from "./contact.ts";
 import { certificateAuthority, type IssuerDependencies, type IssuerOptions } from "./issuer.ts";
-import { thumbprint } from "./jws.ts";
 import { rollOver, settleRollover } from "./rollover.ts";
 import { openSession, type Reply } from "./session.ts";
 

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
+import { thumbprint } from "../../src/x509/jwk.ts";
+import { generateKey } from "../../src/x509/key.ts";
 import type { StoreBench } from "../conformance/store.ts";
+import { createAccount } from "../support/model/accounts.ts";
 import { certificate, NOW, record, version } from "../support/model/facts.ts";
 
 const KEY = "-----BEGIN PRIVATE KEY-----\nplanted-certificate-key\n-----END PRIVATE KEY-----\n";
@@ -246,27 +249,49 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
     test("an answer to a challenge is served until it is removed or has expired", async () => {
       const { store, another } = bench();
       const responder = (await another()).challenges;
+      const { thumbprint } = await createAccount(store);
       const later = Date.now() + 60_000;
       await store.challenges.put("token", "old", later);
-      await store.challenges.put("token", "token.thumbprint", later);
-      expect(await responder.get("token")).toBe("token.thumbprint");
+      await store.challenges.put("token", `token.${thumbprint}`, later);
+      expect(await responder.get("token")).toBe(`token.${thumbprint}`);
       expect(await responder.get("other")).toBeNull();
       await responder.remove("token");
       expect(await store.challenges.get("token")).toBeNull();
-      await store.challenges.put("late", "late.thumbprint", Date.now() - 1);
+      await store.challenges.put("late", `late.${thumbprint}`, Date.now() - 1);
       expect(await store.challenges.get("late")).toBeNull();
+    });
+
+    test("an answer is served only for a key of our accounts, also while and after a key is rolled over", async () => {
+      const { store, another } = bench();
+      const responder = (await another()).challenges;
+      const at = ["ca", "https://ca.example/dir"] as const;
+      const [before, after] = [await createAccount(store), await generateKey("ecdsa-p256")];
+      const [old, next] = [`old.${before.thumbprint}`, `next.${thumbprint(after)}`];
+      const foreign = thumbprint(await generateKey("ecdsa-p256"));
+      const answers = { old, next, foreign: `foreign.${foreign}`, other: `elsewhere.${before.thumbprint}` };
+      for (const [token, answer] of Object.entries(answers))
+        await store.challenges.put(token, answer, Date.now() + 60_000);
+      const served = async () => Promise.all(Object.keys(answers).map((token) => responder.get(token)));
+      expect(await served()).toEqual([old, null, null, null]);
+      await store.accounts.setPendingKey(...at, after);
+      expect(await served()).toEqual([old, next, null, null]);
+      await store.accounts.promotePendingKey(...at);
+      expect(await served()).toEqual([null, next, null, null]);
+      await store.accounts.remove(...at);
+      expect(await served()).toEqual([null, null, null, null]);
     });
 
     test("answers a dead worker left behind are cleared by the next one", async () => {
       const { store, backend } = bench();
-      await store.challenges.put("left-behind", "left-behind.thumbprint", Date.now() - 1);
-      await store.challenges.put("next", "next.thumbprint", Date.now() + 60_000);
+      const { thumbprint } = await createAccount(store);
+      await store.challenges.put("left-behind", `left-behind.${thumbprint}`, Date.now() - 1);
+      await store.challenges.put("next", `next.${thumbprint}`, Date.now() + 60_000);
       // The token is the primary key: it can be taken again only because its row is gone.
       await backend.run(
         "insert into challenges (token, key_authorization, expires_at) values ('left-behind', 'again', 9999999999999)",
       );
       expect(await store.challenges.get("left-behind"), "without a seal").toBeNull();
-      expect(await store.challenges.get("next")).toBe("next.thumbprint");
+      expect(await store.challenges.get("next")).toBe(`next.${thumbprint}`);
     });
 
     test("no private key is found anywhere in the database", async () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { copyStore, openStore, openVault, type StoreOptions, type Vault } from "../../src/store/index.ts";
+import { createAccount } from "../support/model/accounts.ts";
 import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
 import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 
@@ -64,8 +65,8 @@ describe("copying a store", () => {
         await tx.observations.record(endpointStatus({ endpoint: "e" }), [observation]);
         await tx.renewals.occupy("scope", "r", NOW);
         await tx.renewalInfos.watch("www", 1, NOW);
-        await tx.accounts.create("ca", "https://ca.example/dir", new Secret("account key"));
-        await tx.challenges.put("token", "token.thumbprint", Date.now() + 60_000);
+        const { thumbprint } = await createAccount(tx);
+        await tx.challenges.put("token", `token.${thumbprint}`, Date.now() + 60_000);
         for (let n = 0; n < EVENTS; n += 1) await tx.events.append(event(n));
       }),
     );

@@ -5,6 +5,7 @@ import { rowSeals } from "../../src/store/migrations/0014-sealed-rows.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { createRoot } from "../support/ca/pki.ts";
+import { createAccount } from "../support/model/accounts.ts";
 import { certificate, NOW, renewal, version } from "../support/model/facts.ts";
 
 const LATER = 9_999_999_999_999;
@@ -26,19 +27,35 @@ export function sealTests(bench: () => StoreBench): void {
 
     test("an answer to a challenge is not served", async () => {
       const { store, backend } = bench();
-      await store.challenges.put("first", "first.thumbprint", Date.now() + 60_000);
-      await store.challenges.put("second", "second.thumbprint", Date.now() + 60_000);
+      const { thumbprint } = await createAccount(store);
+      const put = (token: string) => store.challenges.put(token, `${token}.${thumbprint}`, Date.now() + 60_000);
+      await put("first");
+      await put("second");
+      expect(await store.challenges.get("second")).toBe(`second.${thumbprint}`);
       await backend.run(
         `insert into challenges (token, key_authorization, expires_at, seal)
-         select 'planted', 'planted.thumbprint', ${LATER}, seal from challenges where token = 'first'`,
+         select 'planted', 'planted.${thumbprint}', ${LATER}, seal from challenges where token = 'first'`,
       );
       expect(await store.challenges.get("planted")).toBeNull();
-      await backend.run("update challenges set key_authorization = 'first.other' where token = 'first'");
+      await backend.run(`update challenges set key_authorization = 'first.other' where token = 'first'`);
       expect(await store.challenges.get("first")).toBeNull();
       await backend.run(`update challenges set expires_at = ${LATER} where token = 'second'`);
       expect(await store.challenges.get("second")).toBeNull();
-      await store.challenges.put("first", "first.thumbprint", Date.now() + 60_000);
-      expect(await store.challenges.get("first")).toBe("first.thumbprint");
+      await put("first");
+      expect(await store.challenges.get("first")).toBe(`first.${thumbprint}`);
+    });
+
+    test("an account key that nobody sealed for its row neither vouches for an answer nor stops ours", async () => {
+      const { store, backend } = bench();
+      const { thumbprint } = await createAccount(store);
+      await backend.run(
+        `insert into accounts (issuer, directory, url, sealed_key)
+         select 'planted', directory, url, sealed_key from accounts`,
+      );
+      await store.challenges.put("ours", `ours.${thumbprint}`, Date.now() + 60_000);
+      expect(await store.challenges.get("ours")).toBe(`ours.${thumbprint}`);
+      await store.accounts.remove("ca", DIRECTORY);
+      expect(await store.challenges.get("ours"), "only the copy is left").toBeNull();
     });
 
     test.each([
@@ -193,9 +210,9 @@ export function sealTests(bench: () => StoreBench): void {
     await store.versions.insert(version(), KEY);
     await store.renewals.insert(renewal({ id: "r" }));
     await store.renewals.saveOrderState("r", 0, { privateKey: KEY, orderUrl: "https://ca/1", csr: "request" });
-    await store.accounts.create("ca", DIRECTORY, KEY);
+    const { thumbprint } = await createAccount(store);
     await store.accounts.setUrl("ca", DIRECTORY, "https://ca.example/acct/1");
-    await store.challenges.put("token", "token.thumbprint", Date.now() + 60_000);
+    await store.challenges.put("token", `token.${thumbprint}`, Date.now() + 60_000);
     const asked = { id: "p", selection: "all", issuer: null, deadline: NOW + 1, createdAt: NOW, endedAt: null };
     await store.replacements.create(asked, [{ replacement: "p", certificate: "www", generation: 1, wave: 0 }]);
     const tables = ["certificates", "versions", "renewals", "accounts", "challenges", "replacements"];

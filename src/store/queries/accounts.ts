@@ -4,10 +4,17 @@ import { isIntact, sealStored, withSeal } from "../rowSeal.ts";
 import { atomically, type Db } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 
+/** What the vault binds an account's key to. */
+export function accountKeyIdentity(issuer: string, directory: string): string {
+  return recordIdentity("account", issuer, directory);
+}
+
+/** The same for the key of a rollover. */
+export function pendingKeyIdentity(issuer: string, directory: string): string {
+  return recordIdentity("account", issuer, directory, "pending");
+}
+
 export function accountStore(db: Db, vault: Vault): Accounts {
-  const keyOf = (issuer: string, directory: string): string => recordIdentity("account", issuer, directory);
-  const pendingKeyOf = (issuer: string, directory: string): string =>
-    recordIdentity("account", issuer, directory, "pending");
   const get = async (from: Db, issuer: string, directory: string): Promise<Account | null> => {
     const row = await from
       .selectFrom("accounts")
@@ -19,15 +26,16 @@ export function accountStore(db: Db, vault: Vault): Accounts {
     const { contactDigest, sealedKey, sealedPendingKey } = row;
     // The CA says the URL again when asked with the account's key.
     const url = isIntact(vault, "accounts", row) ? row.url : null;
-    const pendingKey = sealedPendingKey === null ? null : vault.open(pendingKeyOf(issuer, directory), sealedPendingKey);
-    return { url, privateKey: vault.open(keyOf(issuer, directory), sealedKey), pendingKey, contactDigest };
+    const pendingKey =
+      sealedPendingKey === null ? null : vault.open(pendingKeyIdentity(issuer, directory), sealedPendingKey);
+    return { url, privateKey: vault.open(accountKeyIdentity(issuer, directory), sealedKey), pendingKey, contactDigest };
   };
   const update = (to: Db, issuer: string, directory: string) =>
     to.updateTable("accounts").where("issuer", "=", issuer).where("directory", "=", directory);
   return {
     get: (issuer, directory) => get(db, issuer, directory),
     async create(issuer, directory, privateKey) {
-      const sealedKey = vault.seal(keyOf(issuer, directory), privateKey);
+      const sealedKey = vault.seal(accountKeyIdentity(issuer, directory), privateKey);
       const row = { issuer, directory, url: null, sealedKey, sealedPendingKey: null, contactDigest: null };
       await db
         .insertInto("accounts")
@@ -47,8 +55,8 @@ export function accountStore(db: Db, vault: Vault): Accounts {
         const account = await get(trx, left.issuer, directory);
         if (account === null) return null;
         const { url, contactDigest, privateKey, pendingKey } = account;
-        const sealedKey = vault.seal(keyOf(issuer, directory), privateKey);
-        const sealedPendingKey = pendingKey && vault.seal(pendingKeyOf(issuer, directory), pendingKey);
+        const sealedKey = vault.seal(accountKeyIdentity(issuer, directory), privateKey);
+        const sealedPendingKey = pendingKey && vault.seal(pendingKeyIdentity(issuer, directory), pendingKey);
         const row = { issuer, directory, url, sealedKey, sealedPendingKey, contactDigest };
         await trx
           .insertInto("accounts")
@@ -63,7 +71,7 @@ export function accountStore(db: Db, vault: Vault): Accounts {
         await sealStored(trx, vault, "accounts", { issuer, directory });
       }),
     async setPendingKey(issuer, directory, key) {
-      const sealedPendingKey = vault.seal(pendingKeyOf(issuer, directory), key);
+      const sealedPendingKey = vault.seal(pendingKeyIdentity(issuer, directory), key);
       await update(db, issuer, directory).set({ sealedPendingKey }).execute();
     },
     // Sealed again: a value sealed for one record cannot be opened as another's.
@@ -71,7 +79,7 @@ export function accountStore(db: Db, vault: Vault): Accounts {
       atomically(db, async (trx) => {
         const pendingKey = (await get(trx, issuer, directory))?.pendingKey ?? null;
         if (pendingKey === null) return;
-        const sealedKey = vault.seal(keyOf(issuer, directory), pendingKey);
+        const sealedKey = vault.seal(accountKeyIdentity(issuer, directory), pendingKey);
         await update(trx, issuer, directory).set({ sealedKey, sealedPendingKey: null }).execute();
       }),
     async setContactDigest(issuer, directory, digest) {

@@ -2,9 +2,11 @@ import type { ChallengeResponses } from "../../domain/issuer.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
 import type { Db } from "../schema.ts";
 import type { Vault } from "../vault.ts";
+import { accountThumbprints } from "./accountThumbprints.ts";
 
 /** The port has no `now`, so the store reads the clock here: an expired answer must not be served. */
 export function challengeStore(db: Db, vault: Vault): ChallengeResponses {
+  const isOurThumbprint = accountThumbprints(db, vault);
   return {
     async put(token, keyAuthorization, expiresAt) {
       // Removes what dead workers left: the table holds only answers in use.
@@ -19,8 +21,12 @@ export function challengeStore(db: Db, vault: Vault): ChallengeResponses {
     async get(token) {
       const query = db.selectFrom("challenges").selectAll().where("token", "=", token);
       const row = await query.where("expiresAt", ">", Date.now()).executeTakeFirst();
-      // The responder answers the CA for every name: it serves only what a holder of the master key wrote.
-      return row !== undefined && isIntact(vault, "challenges", row) ? row.keyAuthorization : null;
+      // The responder answers the CA for every name: it serves only what a holder of the master key wrote, and only
+      // for our own accounts, so that a mistake of ours cannot validate a name for another account.
+      if (row === undefined || !isIntact(vault, "challenges", row)) return null;
+      const [of, thumbprint = "", ...rest] = row.keyAuthorization.split(".");
+      const isOurs = of === token && rest.length === 0 && (await isOurThumbprint(thumbprint));
+      return isOurs ? row.keyAuthorization : null;
     },
     async remove(token) {
       await db.deleteFrom("challenges").where("token", "=", token).execute();
