@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
+import { leastHealthy } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { createAcm } from "./acmClient.ts";
-import { type AcmPlace, deployToRegion, type Placed, preflightRegion } from "./acmRegion.ts";
+import { type AcmPlace, deployToRegion, inspectRegion, type Placed, preflightRegion } from "./acmRegion.ts";
 import { LIMITS } from "./acmRules.ts";
 import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
 import { inEveryRegion } from "./regions.ts";
@@ -66,6 +67,7 @@ export const awsAcm: Plugin<AcmOptions, DeployerDependencies, Deployer> = {
       async preflight(certificate, leaf, signal) {
         await inEveryRegion(places, (_region, place) => preflightRegion(place, certificate, leaf, signal), signal);
       },
+      inspect: (request, signal) => inspect(places, request, signal),
     };
   },
   occupies: (options) => (options.arn === undefined ? [] : [options.arn]),
@@ -95,6 +97,19 @@ async function deploy(
     signal,
   );
   return { ...arns(placed, several), generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+}
+
+async function inspect(
+  places: ReadonlyMap<string, AcmPlace>,
+  { certificate, previous }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const found = await inEveryRegion(
+    places,
+    (region, place) => inspectRegion(place, certificate, recordedArn(previous, region), signal),
+    signal,
+  );
+  return leastHealthy([...found.values()], previous?.fingerprint);
 }
 
 /** `arn` of a target with one region, `arn.us-east-1` and so on of one with several. */

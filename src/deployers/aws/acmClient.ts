@@ -22,6 +22,8 @@ export interface Acm {
   readonly where: string;
   /** null: there is no such certificate. */
   describe(arn: string, signal: AbortSignal): Promise<CertificateDetail | null>;
+  /** PEM of the leaf; null: there is no such certificate. ACM never returns the key of an imported one. */
+  leaf(arn: string, signal: AbortSignal): Promise<string | null>;
   tags(arn: string, signal: AbortSignal): Promise<AwsTags>;
   addTags(arn: string, tags: AwsTags, signal: AbortSignal): Promise<void>;
   /** Returns the ARN. */
@@ -75,6 +77,19 @@ export function createAcm(access: AwsAccess): Acm {
         }
       };
       return await call({ action: "DescribeCertificate" }, send, signal);
+    },
+    async leaf(arn, signal) {
+      const send = async ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }): Promise<string | null> => {
+        try {
+          return (
+            (await client.send(new sdk.GetCertificateCommand({ CertificateArn: arn }), options)).Certificate ?? null
+          );
+        } catch (error) {
+          if (error instanceof sdk.ResourceNotFoundException) return null;
+          throw error;
+        }
+      };
+      return await call({ action: "GetCertificate" }, send, signal);
     },
     async tags(arn, signal) {
       const answer = await call(

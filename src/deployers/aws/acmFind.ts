@@ -16,8 +16,13 @@ export interface Held {
   readonly tags: AwsTags;
 }
 
-export interface Wanted {
+export interface Sought {
   readonly certificate: string;
+  /** null: not known, so every imported certificate may be it. */
+  readonly leaf: Leaf | null;
+}
+
+export interface Wanted extends Sought {
   readonly leaf: Leaf;
   /** Configured. */
   readonly arn: string | undefined;
@@ -37,13 +42,13 @@ export async function findHeld(acm: Acm, wanted: Wanted, signal: AbortSignal): P
 }
 
 /** Those with our tag, the newest generation first. */
-export async function findTagged(acm: Acm, { certificate, leaf }: Wanted, signal: AbortSignal): Promise<Held[]> {
+export async function findTagged(acm: Acm, { certificate, leaf }: Sought, signal: AbortSignal): Promise<Held[]> {
   const candidates = (await acm.listImported(signal)).filter((summary) => sharesName(summary, leaf));
   // Our certificate may be among those beyond the limit. A second import under another ARN would not be served.
   if (candidates.length > CANDIDATES_MAX)
     throw new RenewalError(
       "deploy.refused",
-      `${acm.where} holds ${candidates.length} certificates that share a name with ${certificate}: name its \`arn\``,
+      `${acm.where} holds ${candidates.length} certificates that may be ${certificate}: name its \`arn\``,
     );
   const ours: Held[] = [];
   for (const { CertificateArn: arn } of candidates) {
@@ -67,7 +72,8 @@ async function readHeld(acm: Acm, arn: string, signal: AbortSignal): Promise<Hel
 }
 
 /** Long lists are cut in the summary, so a certificate with more names than it shows stays a candidate. */
-function sharesName(summary: CertificateSummary, leaf: Leaf): boolean {
+function sharesName(summary: CertificateSummary, leaf: Leaf | null): boolean {
+  if (leaf === null) return true;
   if (summary.HasAdditionalSubjectAlternativeNames === true) return true;
   const names = new Set([summary.DomainName, ...(summary.SubjectAlternativeNameSummaries ?? [])]);
   return leaf.identifiers.some(({ value }) => names.has(value));

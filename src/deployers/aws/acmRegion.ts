@@ -1,5 +1,7 @@
+import type { InstalledPair } from "../../domain/deployer.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate, Leaf } from "../../domain/version.ts";
+import { installedPair } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import type { Acm } from "./acmClient.ts";
 import { findHeld, findTagged, GENERATION_TAG, generationOf, type Held, type Wanted } from "./acmFind.ts";
@@ -75,6 +77,23 @@ export async function preflightRegion(
   checkImported(held.detail);
   if (leaf.keyType !== null && !place.newArnOnKeyChange)
     checkKeyAlgorithm(held.detail, algorithmOfKeyType(leaf.keyType));
+}
+
+/** The configured ARN, else the recorded one, else the newest with our tags. */
+export async function inspectRegion(
+  { acm, arn }: AcmPlace,
+  certificate: string,
+  recordedArn: string | null,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const known = arn ?? recordedArn;
+  let [name, leaf] = [known ?? certificate, known === null ? null : await acm.leaf(known, signal)];
+  if (leaf === null && arn === undefined) {
+    const [tagged] = await findTagged(acm, { certificate, leaf: null }, signal);
+    if (tagged !== undefined) [name, leaf] = [tagged.arn, await acm.leaf(tagged.arn, signal)];
+  }
+  const shown = `${name} in ${acm.where}`;
+  return installedPair({ certificate: leaf, key: undefined, names: { certificate: shown, key: shown } });
 }
 
 /** The ARN that already took over from `current`: by an attempt that died, or before the key type changed back. */

@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { readLeaf } from "../../x509/leaf.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
+import { installedPair } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { createIam, type HeldServerCertificate, type Iam } from "./iamClient.ts";
 import { generationsOf, type NamedGeneration, serverCertificateName } from "./iamNames.ts";
@@ -53,6 +54,7 @@ export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
       async preflight(_certificate, _leaf, signal) {
         await iam.list(options.path, signal);
       },
+      inspect: (request, signal) => inspect(iam, options, request, signal),
     };
   },
   // CloudFront takes RSA up to 4096 bit and P-256 (ACM user guide, "Prerequisites for importing"; CloudFront,
@@ -93,6 +95,34 @@ async function deploy(
   };
   const arn = (there ? null : await iam.upload(upload, signal)) ?? (await readOurs(iam, name, pair, signal)).arn;
   return { arn, name, generation: pair.generation, fingerprint: pair.leaf.fingerprint, ...left };
+}
+
+/** The recorded one, else the newest generation that carries our tag. IAM never returns the key. */
+async function inspect(
+  iam: Iam,
+  { path }: IamOptions,
+  { certificate, previous }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const recorded = typeof previous?.name === "string" ? previous.name : null;
+  const held = recorded === null ? await findNewest(iam, path, certificate, signal) : await iam.get(recorded, signal);
+  const shown = `the server certificate ${held?.name ?? recorded ?? certificate} in IAM`;
+  const names = { certificate: shown, key: shown };
+  return installedPair({ certificate: held?.certPem ?? null, key: undefined, names });
+}
+
+async function findNewest(
+  iam: Iam,
+  path: string,
+  certificate: string,
+  signal: AbortSignal,
+): Promise<HeldServerCertificate | null> {
+  const listed = (await iam.list(path, signal)).map(({ name }) => name);
+  for (const { name } of generationsOf(certificate, listed)) {
+    const held = await iam.get(name, signal);
+    if (held?.tags[CERTIFICATE_TAG] === certificate) return held;
+  }
+  return null;
 }
 
 /** The certificate that already has our name: IAM lists uploads late, so a crashed attempt may have uploaded it. */

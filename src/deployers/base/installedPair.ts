@@ -60,6 +60,6 @@ export function leastHealthy(found: readonly InstalledPair[], wanted: unknown): 
     first;
   const problems = [...new Set(found.flatMap((one) => one.problems))];
   if (new Set(found.map(({ fingerprint }) => fingerprint)).size > 1)
-    problems.push("its files hold different certificates");
+    problems.push("its places hold different certificates");
   return { ...bad, problems };
 }

@@ -2,18 +2,19 @@ import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import { splitPem } from "../../x509/pem.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { Reader } from "../local/attributes.ts";
 import { withForeignBlocks } from "../local/foreignBlocks.ts";
-import { inspectFiles } from "../local/inspectFiles.ts";
+import { inspectFiles, readIfThere } from "../local/inspectFiles.ts";
 import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
 import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
 import { listCertificate } from "./list.ts";
-import { type RuntimeAddress, requireAdmin, showPid } from "./runtime.ts";
+import { type RuntimeAddress, requireAdmin, showCertificate, showPid } from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
 /** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
@@ -114,7 +115,7 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
   });
 }
 
-/** The file alone: handshakes show what memory holds. */
+/** The file, and whether HAProxy's memory holds the same certificate. */
 async function inspect(
   options: HaproxyOptions,
   request: InspectRequest,
@@ -124,7 +125,24 @@ async function inspect(
   // A HAProxy that does not answer may be down because of this very file.
   const reader = await haproxyReader(options, signal).catch(() => null);
   signal.throwIfAborted();
-  return await inspectFiles([{ certificate: path, key: path }], request, reader);
+  const held = await inspectFiles([{ certificate: path, key: path }], request, reader);
+  const problem = await memoryProblem(options, request.certificate, signal);
+  return held === null || problem === null ? held : { ...held, problems: [...held.problems, problem] };
+}
+
+/** null: memory and file hold the same certificate, or one of them holds none. */
+async function memoryProblem(
+  options: HaproxyOptions,
+  certificate: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const path = resolveTargetPath(options.file, certificate);
+  const name = resolveTargetPath(options.knownAs ?? options.file, certificate);
+  const loaded = await showCertificate(addressOf(options), name, signal).catch(() => null);
+  signal.throwIfAborted();
+  const [leafPem] = splitPem((await readIfThere(path)) ?? "");
+  if (leafPem === undefined || loaded === null || loaded.sha1 === sha1Of(leafPem)) return null;
+  return `HAProxy has another certificate in memory as ${name} than the file ${path} holds`;
 }
 
 /** HAProxy may have several processes here; the socket names the right one. */

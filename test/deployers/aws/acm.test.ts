@@ -39,6 +39,10 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         deployer: make(fake),
         stored,
         served: (certificate) => servedFingerprint(fake.tlsPort, `${certificate}.test`),
+        keyHidden: true,
+        async plant(planted) {
+          for (const { arn } of fake.certificates()) fake.replace(arn, planted);
+        },
         fallSilent: () => fake.fallSilent("ImportCertificate"),
         repeats(text, inErrorText) {
           fake.disturb("ImportCertificate", {

@@ -84,6 +84,23 @@ describe("aws-iam", () => {
   const names = () => fake.certificates().map(({ name }) => name);
   const count = (action: string) => fake.actions.filter((asked) => asked === action).length;
 
+  it("finds in an inspection that its upload was deleted, and a deploy heals it", async () => {
+    const pair = await issue(3);
+    const receipt = await deploy(pair);
+    const inspect = (previous: DeployReceipt | null) => make(fake).inspect?.({ certificate: "www", previous }, NEVER);
+    const whole = { fingerprint: pair.leaf.fingerprint, keyMatches: null, problems: [] };
+    expect(await inspect(receipt)).toEqual(whole);
+    expect(await inspect(null)).toEqual(whole);
+    fake.remove(String(receipt.name));
+    for (const previous of [receipt, null])
+      expect(await inspect(previous)).toMatchObject({
+        fingerprint: null,
+        problems: [expect.stringContaining("is missing")],
+      });
+    await deploy(pair, {}, receipt);
+    expect(await inspect(receipt)).toEqual(whole);
+  });
+
   it("uploads each generation under its own name, with path and tags, and reports its ARN", async () => {
     const pair = await issue(12);
     const name = `www-12-${pair.leaf.fingerprint.slice(0, 8)}`;

@@ -107,7 +107,7 @@ describe("keystores", () => {
     await run("cp", [join(root, "old.p12"), join(root, "www.p12")]);
     expect(await inspected()).toMatchObject({
       fingerprint: old.leaf.fingerprint,
-      problems: ["its files hold different certificates"],
+      problems: ["its places hold different certificates"],
     });
     await rm(join(root, "www.p12"));
     expect(await inspected()).toMatchObject({

@@ -136,6 +136,29 @@ describe("haproxy", () => {
     expect(await served("twice")).toBe(pair.leaf.fingerprint);
   });
 
+  it("finds in an inspection that memory and file differ, whichever of them is wrong", async () => {
+    const old = await deploy("differs", 1);
+    const path = join(server.directory, "differs.pem");
+    const oldFile = await readFile(path, "utf8");
+    const pair = await deploy("differs", 2);
+    const newFile = await readFile(path, "utf8");
+    const inspect = () => make(options()).inspect?.({ certificate: "differs", previous: null }, NEVER);
+    const heals = async (): Promise<void> => {
+      await make(options()).deploy({ pair, previous: null }, NEVER);
+      expect(await inspect()).toEqual({ fingerprint: pair.leaf.fingerprint, keyMatches: true, problems: [] });
+    };
+    const problems = [expect.stringContaining("another certificate in memory")];
+    await writeFile(path, oldFile);
+    expect(await served("differs")).toBe(pair.leaf.fingerprint);
+    expect(await inspect()).toMatchObject({ fingerprint: old.leaf.fingerprint, problems });
+    await heals();
+    await server.runtime(`set ssl cert ${path} <<\n${oldFile.replace(/\n+/g, "\n")}\ncommit ssl cert ${path}\n`);
+    expect(await served("differs")).toBe(old.leaf.fingerprint);
+    expect(await readFile(path, "utf8")).toBe(newFile);
+    expect(await inspect()).toMatchObject({ fingerprint: pair.leaf.fingerprint, problems });
+    await heals();
+  });
+
   it("appends a new certificate to the crt-list on disk and in memory", async () => {
     await using listed = await startHaproxy({ crtList: true });
     const deployer = make({

@@ -5,6 +5,7 @@ import { randomUUID, X509Certificate } from "node:crypto";
 import { createSecureContext, createServer as createTlsServer, type SecureContext } from "node:tls";
 import { readUsages } from "../../../src/x509/keyUsage.ts";
 import { readLeaf } from "../../../src/x509/leaf.ts";
+import { splitPem } from "../../../src/x509/pem.ts";
 import { type AcmTag, algorithmOf, checkImport, checkReimport, type ImportedMaterial, mergeTags } from "./acmRules.ts";
 import { AwsFault, type AwsServiceFake, close, jsonProtocol, listen, startAwsService } from "./aws.ts";
 
@@ -21,6 +22,8 @@ export interface AcmFake extends AwsServiceFake {
   readonly region: string;
   /** Port of the load balancer: serves every imported certificate by server name, from the moment of its import. */
   readonly tlsPort: number;
+  /** As people import another pair under an ARN, or delete it. */
+  replace(arn: string, pair: { readonly certPem: string; readonly keyPem: string } | null): void;
   /** What is imported under each ARN, in all regions. */
   certificates(): readonly {
     readonly arn: string;
@@ -89,6 +92,18 @@ export async function startAcmFake(options: AcmFakeOptions = {}): Promise<AcmFak
         keyPem,
         tags: Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value ?? ""])),
       })),
+    replace(arn, pair) {
+      const home = arn.split(":")[3] ?? "";
+      const entries: Entries = byRegion.get(home) ?? new Map();
+      if (pair === null) return void entries.delete(arn);
+      const [leaf = "", ...chain] = splitPem(pair.certPem);
+      const blob = (text: string): string => Buffer.from(text).toString("base64");
+      const input = { CertificateArn: arn, Certificate: blob(leaf), PrivateKey: blob(pair.keyPem) };
+      importCertificate(
+        { entries, region: home, options },
+        { ...input, ...(chain.length > 0 && { CertificateChain: blob(chain.join("")) }) },
+      );
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -116,6 +131,10 @@ interface Region {
 const OPERATIONS: Readonly<Record<string, (region: Region, input: Input) => unknown>> = {
   ImportCertificate: importCertificate,
   DescribeCertificate: ({ entries }, input) => ({ Certificate: describe(existing(entries, input)) }),
+  GetCertificate({ entries }, input) {
+    const { certPem, chainPem } = existing(entries, input);
+    return { Certificate: certPem, ...(chainPem.length > 0 && { CertificateChain: chainPem.join("") }) };
+  },
   ListTagsForCertificate: ({ entries }, input) => ({ Tags: existing(entries, input).tags }),
   AddTagsToCertificate({ entries }, input) {
     const entry = existing(entries, input);

@@ -28,6 +28,7 @@ export interface IamFake extends AwsServiceFake {
   /** A load balancer serves this one from now on, so that it cannot be deleted; null: it serves none. */
   attach(name: string | null): void;
   /** As people do it. */
+  remove(name: string): void;
   removeTag(name: string, key: string): void;
   /** From now on new ones are not listed, as IAM is consistent only in the end; `false` again: all are. */
   listLate(late: boolean): void;
@@ -91,6 +92,7 @@ export async function startIamFake(options: IamFakeOptions = {}): Promise<IamFak
     attach(name) {
       attached = name;
     },
+    remove: (name) => void held.delete(name),
     removeTag(name, key) {
       const one = held.get(name);
       if (one !== undefined)
