@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
+import { createHash, X509Certificate } from "node:crypto";
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
@@ -8,6 +8,7 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import { installedPair } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { secretOption } from "../base/secretOption.ts";
@@ -75,6 +76,7 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
         if (held !== null) refuseOthers(options, name, held);
         else await api.requireNotDeleted(name, signal);
       },
+      inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },
   occupies: (options, certificate) => [
@@ -112,6 +114,29 @@ async function deploy(
   const missing = Object.entries(tags).some(([key, value]) => held.tags[key] !== value);
   if (missing) await api.tag({ name, version: held.version, tags: { ...held.tags, ...tags } }, signal);
   return receiptOf(held.version);
+}
+
+/** The current version's `cer`. The key is a secret of its own, which renewd needs no right to read. */
+async function inspect(
+  api: KeyVault,
+  options: KeyVaultOptions,
+  { certificate }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const name = nameOf(options, certificate);
+  const held = await api.read(name, signal);
+  const shown = `certificate ${name} in ${options.vault}`;
+  const names = { certificate: shown, key: shown };
+  return installedPair({ certificate: held === null ? null : pemOf(held), key: undefined, names });
+}
+
+/** Empty: not a certificate. */
+function pemOf({ der }: HeldCertificate): string {
+  try {
+    return new X509Certificate(der).toString();
+  } catch {
+    return "";
+  }
 }
 
 function refuse(options: KeyVaultOptions, name: string, pair: IssuedCertificate, held: HeldCertificate): void {

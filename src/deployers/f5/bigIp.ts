@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
@@ -74,6 +74,7 @@ export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
       await using session = await openSession(options, dependencies, signal);
       await readProfile(session, profileOf(options, certificate), signal);
     },
+    inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   occupies: (options, certificate) => [`${new URL(options.address).origin} ${profileOf(options, certificate)}`],
   // K14806 and "Creating custom SSL profiles": RSA up to 4096 bits, ECDSA on P-256 and P-384.
@@ -117,6 +118,27 @@ async function deploy(
   if (options.deviceGroup !== undefined) await synchronise(session, options.deviceGroup, signal);
   await tidy(session, pair, names, signal);
   return { profile: path, certificate: names.cert, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+}
+
+/**
+ * The certificate that the running profile has from renewd. BIG-IP never returns a key, and refuses a profile whose key
+ * and certificate do not match.
+ */
+async function inspect(
+  options: F5Options,
+  dependencies: DeployerDependencies,
+  { certificate }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const path = profileOf(options, certificate);
+  signal.throwIfAborted();
+  await using session = await openSession(options, dependencies, signal);
+  const { entries, fingerprints } = await readProfile(session, path, signal);
+  const own = entries.find(({ cert }) => parseName(cert)?.certificate === certificate);
+  if (own === undefined)
+    return { fingerprint: null, keyMatches: null, problems: [`renewd's certificate in profile ${path} is missing`] };
+  const fingerprint = fingerprints.get(own.cert);
+  return fingerprint === undefined ? null : { fingerprint, keyMatches: null, problems: [] };
 }
 
 /**

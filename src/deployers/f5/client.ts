@@ -20,6 +20,8 @@ export interface ProfileState {
   readonly entries: readonly CertKeyEntry[];
   /** Kind of key of each entry's certificate; left out: unknown. */
   readonly kinds: ReadonlyMap<string, "rsa" | "ecdsa">;
+  /** SHA-256 of each entry's certificate, lower-case hex; left out: BIG-IP does not show it. */
+  readonly fingerprints: ReadonlyMap<string, string>;
 }
 
 export interface Install {
@@ -40,7 +42,11 @@ const entry = z.object({
   chain: z.string().optional(),
 });
 const profileBody = z.object({ certKeyChain: z.array(entry).default([]) });
-const certBody = z.object({ keyType: z.string().default("") });
+const certBody = z.object({
+  keyType: z.string().default(""),
+  /** `SHA256/AA:BB:…`; older versions show none, or SHA-1. */
+  fingerprint: z.string().default(""),
+});
 const transactionBody = z.object({ transId: z.number() });
 const committedBody = z.object({ state: z.string() });
 const listBody = z.object({ items: z.array(z.object({ fullPath: z.string() })).default([]) });
@@ -63,13 +69,17 @@ export async function readProfile({ api, call }: F5Session, path: string, signal
     chain: one.chain ?? null,
   }));
   const kinds = new Map<string, "rsa" | "ecdsa">();
+  const fingerprints = new Map<string, string>();
   for (const { cert } of entries) {
     const held =
       cert === "" ? null : await call({ method: "GET", path: objectPath("ssl-cert", cert), expected: [404] }, signal);
-    const kind = held?.status === 200 ? answerBody(api, held, certBody).keyType : "";
+    if (held?.status !== 200) continue;
+    const { keyType: kind, fingerprint } = answerBody(api, held, certBody);
+    const sha256 = /^SHA256\/((?:[0-9A-F]{2}:){31}[0-9A-F]{2})$/i.exec(fingerprint)?.[1];
+    if (sha256 !== undefined) fingerprints.set(cert, sha256.replaceAll(":", "").toLowerCase());
     if (kind !== "") kinds.set(cert, kind.startsWith("ec") ? "ecdsa" : "rsa");
   }
-  return { path, entries, kinds };
+  return { path, entries, kinds, fingerprints };
 }
 
 /** Uploads what is missing, then creates the objects and switches the profile to them in one transaction. */

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
@@ -8,6 +8,7 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { refuseForeignOrOlder } from "../base/generationTags.ts";
+import { installedPair } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import {
@@ -76,6 +77,7 @@ export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDe
         const held = await api.read(nameOf(options, certificate), signal);
         if (held !== null) refuseOthers(options, nameOf(options, certificate), held);
       },
+      inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },
   occupies: (options, certificate) => [nameOf(options, certificate)],
@@ -108,6 +110,19 @@ async function deploy(
   else if (Object.entries(labels).some(([key, value]) => held.labels[key] !== value))
     await api.label({ name, labels }, signal);
   return { name, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+}
+
+/** `pemCertificate`, which Google shows of every certificate; it never shows a key. */
+async function inspect(
+  api: CertificateManager,
+  options: CertificateManagerOptions,
+  { certificate }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const name = nameOf(options, certificate);
+  const held = await api.read(name, signal);
+  const names = { certificate: `certificate ${name}`, key: `certificate ${name}` };
+  return installedPair({ certificate: held?.certificatePem ?? null, key: undefined, names });
 }
 
 /** Throws `deploy.refused` for a certificate that must not become ours. */

@@ -32,9 +32,13 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         return heldFingerprint(pem, pem);
       };
       return {
-        deployer: make(fake),
+        deployer: make(fake, { adopt: true }),
         stored,
         served: stored,
+        keyHidden: true,
+        async plant(planted) {
+          fake.replace("conform", planted && planted.keyPem + planted.certPem);
+        },
         fallSilent: () => fake.fallSilent(IMPORT),
         repeats(text, inErrorText) {
           fake.disturbAlways(IMPORT, {

@@ -7,6 +7,7 @@ import { f5BigIp } from "../../../src/deployers/f5/bigIp.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { toRenewalError } from "../../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
+import { splitPem } from "../../../src/x509/pem.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { type F5Fake, startF5Fake } from "../../support/fakes/f5.ts";
 import { heldFingerprint } from "../../support/pairs/heldPair.ts";
@@ -56,6 +57,11 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         deployer: await make(fake),
         served: (certificate) => held(certificate, "running"),
         stored: (certificate) => held(certificate, "saved"),
+        keyHidden: true,
+        async plant(planted) {
+          const [leaf = null] = splitPem(planted?.certPem ?? "");
+          fake.use("/Common/conform-clientssl", leaf);
+        },
         fallSilent: () => fake.fallSilent("PATCH /mgmt/tm/transaction"),
         repeats(text, inErrorText) {
           fake.disturbAlways("POST /mgmt/shared/file-transfer", {

@@ -39,6 +39,13 @@ deployerConformance("gcp-certificate-manager", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    keyHidden: true,
+    async plant(planted) {
+      const name = `${PARENT}/conform`;
+      const held = fake.certificates.get(name);
+      if (planted === null || held === undefined) return void fake.certificates.delete(name);
+      fake.certificates.set(name, { ...held, pemCertificate: planted.certPem, pemPrivateKey: planted.keyPem });
+    },
     fallSilent: () => fake.fallSilent("PATCH"),
     repeats(text, inErrorText) {
       fake.disturbAlways("PATCH", {

@@ -39,6 +39,8 @@ export interface F5Fake extends ApiFake {
   addProfile(name: string, pairs: readonly { readonly certPem: string; readonly keyPem: string }[]): void;
   /** Another profile that uses objects which are there. */
   addProfileOf(name: string, entries: readonly Entry[]): void;
+  /** As people let a profile use the pair of this certificate, which is there, or none at all. */
+  use(profile: string, certPem: string | null): void;
   readonly synchronised: readonly string[];
 }
 
@@ -161,7 +163,14 @@ export async function startF5Fake(): Promise<F5Fake> {
     if (name !== undefined && object === undefined)
       throw new Fault(404, `01020036:3: The requested object (${plain(name)}) was not found.`);
     if (kind === "cert" && object !== undefined)
-      return { status: 200, body: { fullPath: plain(name ?? ""), keyType: `${kindOf(object)}-public` } };
+      return {
+        status: 200,
+        body: {
+          fullPath: plain(name ?? ""),
+          keyType: `${kindOf(object)}-public`,
+          fingerprint: `SHA256/${new X509Certificate(object).fingerprint256}`,
+        },
+      };
     if (object !== undefined) return { status: 200, body: { fullPath: plain(name ?? "") } };
     const profile = plain(/^\/mgmt\/tm\/ltm\/profile\/client-ssl\/(.+)$/.exec(path)?.[1] ?? "");
     const certKeyChain = running.profiles.get(profile);
@@ -232,6 +241,13 @@ export async function startF5Fake(): Promise<F5Fake> {
         key: objects.get(key) ?? "",
         chain: chain === undefined ? null : (objects.get(chain) ?? null),
       }));
+    },
+    use(profile, certPem) {
+      const cert = [...running.objects].find(([name, text]) => name.endsWith(".crt") && text === certPem)?.[0];
+      if (certPem !== null && cert === undefined) throw new Error("BIG-IP has no such certificate");
+      const key = cert?.replace(/\.crt$/, ".key") ?? "";
+      const entries = cert === undefined ? [] : [{ name: "by-hand", cert, key }];
+      change([(next) => next.profiles.set(profile, entries)]);
     },
     addProfileOf: (name, entries) => change([(next) => next.profiles.set(name, entries)]),
     addProfile(name, pairs) {

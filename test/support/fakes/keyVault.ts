@@ -26,6 +26,8 @@ export interface KeyVaultFake extends ApiFake {
   /** Marks the certificate as renewed by Key Vault itself, or as read in another form. */
   setPolicy(name: string, policy: { readonly issuer?: string; readonly contentType?: string }): void;
   softDelete(name: string): void;
+  /** As people import another pair as the newest version, or delete and purge the certificate. */
+  replace(name: string, pem: string | null): void;
   /** The application may no longer do this. */
   forbid(permission: "get" | "import" | "update"): void;
 }
@@ -256,6 +258,10 @@ export async function startKeyVaultFake(): Promise<KeyVaultFake> {
       const entry = existing(name);
       entry.issuer = issuer ?? entry.issuer;
       entry.contentType = contentType ?? entry.contentType;
+    },
+    replace(name, pem) {
+      if (pem === null) return void entries.delete(name.toLowerCase());
+      existing(name).versions.push({ version: randomBytes(16).toString("hex"), pem, der: checkPem(pem), tags: {} });
     },
     softDelete: (name) => void deleted.add(name),
     forbid: (permission) => void forbidden.add(permission),
