@@ -100,6 +100,7 @@ async function deploy(
   const profile = await readProfile(session, path, signal);
   const names = namesOf(pair, partitionOf(path));
   const replaced = replacedEntry(profile, pair);
+  refuseOverwritten(profile, names, pair);
   if (replaced?.cert !== names.cert) {
     const entry: CertKeyEntry = {
       name: replaced?.name ?? `renewd_${pair.certificate}`,
@@ -139,6 +140,17 @@ async function inspect(
     return { fingerprint: null, keyMatches: null, problems: [`renewd's certificate in profile ${path} is missing`] };
   const fingerprint = fingerprints.get(own.cert);
   return fingerprint === undefined ? null : { fingerprint, keyMatches: null, problems: [] };
+}
+
+/** An object in use cannot be deleted, and another of its name cannot be created. */
+function refuseOverwritten({ path, fingerprints }: ProfileState, { cert }: F5Names, { leaf }: IssuedCertificate): void {
+  const held = fingerprints.get(cert);
+  if (held === undefined || held === leaf.fingerprint) return;
+  throw new RenewalError(
+    "deploy.refused",
+    `profile ${path} uses ${cert}, which somebody overwrote with another certificate: let the profile use another ` +
+      "pair, then delete that certificate and its key",
+  );
 }
 
 /**

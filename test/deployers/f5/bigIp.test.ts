@@ -99,6 +99,22 @@ describe("f5-bigip", () => {
   const deploy = async (pair: IssuedCertificate, more: Record<string, unknown> = {}) =>
     await (await make(fake, more)).deploy({ pair, previous: null }, NEVER);
 
+  it("finds in an inspection that its objects were overwritten, and asks for a person", async () => {
+    const [old, pair] = [await issue(1), await issue(2)];
+    const deployer = await make(fake);
+    const previous = await deployer.deploy({ pair, previous: null }, NEVER);
+    fake.overwrite(PROFILE, { certPem: old.leafPem, keyPem: old.privateKey.reveal() });
+    expect(await deployer.inspect?.({ certificate: "www", previous }, NEVER)).toEqual({
+      fingerprint: old.leaf.fingerprint,
+      keyMatches: null,
+      problems: [],
+    });
+    await expect(deployer.deploy({ pair, previous }, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining(`uses ${previous.certificate}, which somebody overwrote`),
+    });
+  });
+
   it("replaces the profile's certificate with the same kind of key, chain included, and saves", async () => {
     const pair = await issue(1);
     const name = `/Common/renewd_www_g1_${pair.leaf.fingerprint.slice(0, 16)}`;

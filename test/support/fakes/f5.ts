@@ -41,6 +41,8 @@ export interface F5Fake extends ApiFake {
   addProfileOf(name: string, entries: readonly Entry[]): void;
   /** As people let a profile use the pair of this certificate, which is there, or none at all. */
   use(profile: string, certPem: string | null): void;
+  /** As people upload another pair as the objects that a profile uses already. */
+  overwrite(profile: string, pair: { readonly certPem: string; readonly keyPem: string }): void;
   readonly synchronised: readonly string[];
 }
 
@@ -248,6 +250,13 @@ export async function startF5Fake(): Promise<F5Fake> {
       const key = cert?.replace(/\.crt$/, ".key") ?? "";
       const entries = cert === undefined ? [] : [{ name: "by-hand", cert, key }];
       change([(next) => next.profiles.set(profile, entries)]);
+    },
+    overwrite(profile, { certPem, keyPem }) {
+      change([
+        ({ objects }) => {
+          for (const { cert, key } of running.profiles.get(profile) ?? []) objects.set(cert, certPem).set(key, keyPem);
+        },
+      ]);
     },
     addProfileOf: (name, entries) => change([(next) => next.profiles.set(name, entries)]),
     addProfile(name, pairs) {
