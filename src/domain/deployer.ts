@@ -7,6 +7,11 @@ export interface DeployRequest {
   readonly pair: IssuedCertificate;
   /** What the last successful deploy of this certificate to this target returned; null: first time. */
   readonly previous: DeployReceipt | null;
+  /**
+   * Only the target's definition changed since its last successful deploy, and nothing suggests that it serves another
+   * pair. A deployer that finds everything as wanted may leave out its check and reload. Left out: it must not.
+   */
+  readonly onlyIfChanged?: boolean;
 }
 
 /** What a kind of target can take at all; what is left out is not limited. Say the vendor document beside it. */

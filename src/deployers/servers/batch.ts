@@ -5,15 +5,22 @@ import type { StagedFiles } from "../local/atomicFiles.ts";
 import { type PairFiles, stagePair, withDirectoryLock } from "../local/pairFiles.ts";
 import type { ServerControl } from "./serverControl.ts";
 
+export interface BatchFiles extends PairFiles {
+  /** Whether files that are all as wanted need neither check nor reload. */
+  readonly onlyIfChanged: boolean;
+}
+
 /**
  * Resolves once the server has checked the pair's files and was reloaded, with the notes on these files. Throws as a
  * deployer does.
  */
-export type DeployInBatch = (files: PairFiles, signal: AbortSignal) => Promise<readonly string[]>;
+export type DeployInBatch = (files: BatchFiles, signal: AbortSignal) => Promise<readonly string[]>;
+
+const UNCHANGED = "no file changed, so the server was not reloaded";
 
 /** A pair on its way to the server. */
 interface Member {
-  readonly files: PairFiles;
+  readonly files: BatchFiles;
   readonly signal: AbortSignal;
   readonly outcome: PromiseWithResolvers<readonly string[]>;
   notes: readonly string[];
@@ -55,7 +62,7 @@ class Batch {
     return [...this.#members].some(({ files }) => files.pair.certificate === pair.certificate);
   }
 
-  async join(files: PairFiles, signal: AbortSignal): Promise<readonly string[]> {
+  async join(files: BatchFiles, signal: AbortSignal): Promise<readonly string[]> {
     const member: Member = { files, signal, outcome: Promise.withResolvers(), notes: [] };
     this.#members.add(member);
     this.#running ??= this.#run(files.files[0].root);
@@ -147,7 +154,8 @@ async function tryTogether(control: ServerControl, members: readonly Member[], s
     await attempt(member, async () => {
       member.signal.throwIfAborted();
       await files.swap();
-      swapped.push([member, files]);
+      if (member.files.onlyIfChanged && !files.changed) member.outcome.resolve([...files.notes, UNCHANGED]);
+      else swapped.push([member, files]);
     });
   if (swapped.length === 0) return NONE;
   const inPlace = swapped.map(([member]) => member);

@@ -111,12 +111,20 @@ function shareReader(control: ServerControl): Shared<PairLayout>["findReader"] {
 
 async function deploy<Options extends PairLayout & OwnerOptions>(
   shared: Shared<Options>,
-  { pair }: DeployRequest,
+  request: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
   signal.throwIfAborted();
+  const { pair } = request;
   const files = await filesOf(shared, pair, signal);
-  return filesReceipt(pair, files[0].path, await shared.deployInBatch({ pair, files }, signal));
+  const onlyIfChanged = request.onlyIfChanged === true && wasReadFrom(request, files[0].path);
+  return filesReceipt(pair, files[0].path, await shared.deployInBatch({ pair, files, onlyIfChanged }, signal));
+}
+
+/** Whether the last successful deploy, which ended with a reload, was of this very pair at this place. */
+function wasReadFrom({ pair, previous }: DeployRequest, file: string): boolean {
+  const { generation, leaf } = pair;
+  return previous?.generation === generation && previous.fingerprint === leaf.fingerprint && previous.file === file;
 }
 
 async function filesOf<Options extends PairLayout & OwnerOptions>(

@@ -105,7 +105,8 @@ async function attemptDeploy(
     // Both at the same instant: a reload must not record a definition that the deployer does not have.
     const deployer = services.deployer(target);
     const targetDigest = services.certificate(certificate)?.targetDigests[target] ?? null;
-    const receipt = await withStopGrace(signal, () => deployer.deploy({ pair, previous }, signal));
+    const request = { pair, previous, onlyIfChanged: isTrusted(deployment) };
+    const receipt = await withStopGrace(signal, () => deployer.deploy(request, signal));
     return { kind: "deployed", receipt, targetDigest, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
     if (!isInterruption(thrown, lease)) return { kind: "failed", error: asDeployError(thrown) };
@@ -115,6 +116,14 @@ async function attemptDeploy(
     );
     return { kind: "interrupted" };
   }
+}
+
+/**
+ * The target holds the pair already, as when its definition changed. Drift and a redeploy by hand set
+ * `deployedGeneration` to 0. A failed attempt, or one that died, may have replaced files without a reload.
+ */
+function isTrusted({ wantedGeneration, deployedGeneration, attempts, openClaims }: Deployment): boolean {
+  return deployedGeneration === wantedGeneration && attempts === 0 && openClaims <= 1;
 }
 
 /**

@@ -1,8 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { nginx } from "../../../src/deployers/servers/nginx.ts";
-import type { Deployer } from "../../../src/domain/deployer.ts";
+import type { Deployer, DeployRequest } from "../../../src/domain/deployer.ts";
+import type { DeployReceipt } from "../../../src/domain/deployment.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
@@ -141,5 +142,41 @@ describe("several certificates of one server", () => {
     expect(refused).toMatchObject({ reason: { code: "deploy.newerGeneration" } });
     expect(deployed).toMatchObject({ status: "fulfilled" });
     expect(await stored("site4")).toBe(newer.leaf.fingerprint);
+  });
+
+  it("are neither checked nor reloaded when only the definition changed and every file is as wanted", async () => {
+    const { deployer, calls } = await counting(0);
+    const [pair, other] = [await issue("site7"), await issue("site8")];
+    const previous = await deployer.deploy({ pair, previous: null }, NEVER);
+    expect([await calls("check"), await calls("reload")]).toEqual([1, 1]);
+
+    const again = await deployer.deploy({ pair, previous, onlyIfChanged: true }, NEVER);
+    expect(again).toEqual({ ...previous, note: "no file changed, so the server was not reloaded" });
+    expect(await deployer.deploy({ pair, previous: again, onlyIfChanged: true }, NEVER)).toEqual(again);
+    expect([await calls("check"), await calls("reload")]).toEqual([1, 1]);
+    expect(await servedFingerprint(server.port, "site7.test")).toBe(pair.leaf.fingerprint);
+
+    // A pair beside it that is new does not wait for it, nor is it left without its reload.
+    await Promise.all([
+      deployer.deploy({ pair, previous, onlyIfChanged: true }, NEVER),
+      deployer.deploy({ pair: other, previous: null, onlyIfChanged: true }, NEVER),
+    ]);
+    expect([await calls("check"), await calls("reload")]).toEqual([2, 2]);
+  });
+
+  it.each<[string, (previous: DeployReceipt) => Partial<DeployRequest>, (file: string) => Promise<void>]>([
+    ["the target drifted or a person asked for it", () => ({ onlyIfChanged: false }), async () => {}],
+    ["the last success was another pair", (previous) => ({ previous: { ...previous, generation: 1 } }), async () => {}],
+    ["the last success was another file", (previous) => ({ previous: { ...previous, file: "/x" } }), async () => {}],
+    ["there was no success yet", () => ({ previous: null }), async () => {}],
+    ["a file has other contents", () => ({}), (file) => appendFile(file, "\n")],
+  ])("are reloaded with the same files when %s", async (_, patch, before) => {
+    const { deployer, calls } = await counting(0);
+    const pair = await issue("site9");
+    const previous = await deployer.deploy({ pair, previous: null }, NEVER);
+    await before(join(server.directory, "site9", "bundle.pem"));
+    const receipt = await deployer.deploy({ pair, previous, onlyIfChanged: true, ...patch(previous) }, NEVER);
+    expect(receipt).toEqual(previous);
+    expect([await calls("check"), await calls("reload")]).toEqual([2, 2]);
   });
 });

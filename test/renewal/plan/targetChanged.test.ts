@@ -1,6 +1,8 @@
 // A reload deploys again only to the targets whose own definition changed, in waves and within freezes.
 import { expect, it } from "vitest";
 import type { Certificate } from "../../../src/domain/certificate.ts";
+import { RenewalError } from "../../../src/domain/errors.ts";
+import { redeploy } from "../../../src/renewal/operator/redeploy.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
@@ -124,6 +126,40 @@ it("a target's own definition deploys to it alone, with the pair that exists", a
   expect(await bench.renewal("www")).toMatchObject({ reason: "targetChanged", state: "succeeded", generation: 1 });
   await reload(bench, { directoryOfB: "/srv/moved", verifyTimeout: "90s" });
   expect(await deploys(bench)).toHaveLength(6);
+});
+
+it("lets a target leave out its reload; drift, a redeploy by hand and a second attempt do not", async () => {
+  await using bench = await open();
+  const b = bench.target("b");
+  expect(b.lastOnlyIfChanged, "a new pair").toBe(false);
+  await reload(bench, { directoryOfB: "/srv/moved" });
+  expect(b.lastOnlyIfChanged, "only the definition changed").toBe(true);
+
+  await bench.store.deployments.forget("www", "b");
+  await bench.store.certificates.update("www", { nextCheckAt: bench.now });
+  await planDue(bench.context, NO_SIGNAL);
+  await bench.work();
+  expect(await bench.renewal("www")).toMatchObject({ reason: "drift", state: "succeeded" });
+  expect(b.lastOnlyIfChanged, "drift").toBe(false);
+
+  await reload(bench, { directoryOfB: "/srv/second" });
+  expect(b.lastOnlyIfChanged).toBe(true);
+  await redeploy(bench.context, { certificate: "www", targets: ["b"], generation: null, by: null });
+  await bench.work();
+  expect(await bench.renewal("www")).toMatchObject({ reason: "redeploy", state: "succeeded" });
+  expect(b.lastOnlyIfChanged, "by hand").toBe(false);
+
+  let attempts = 0;
+  b.onDeploy = async () => {
+    attempts += 1;
+    if (attempts <= 2) throw new RenewalError("deploy.unreachable", "the server does not answer");
+  };
+  await reload(bench, { directoryOfB: "/srv/third" });
+  expect([attempts, b.lastOnlyIfChanged]).toEqual([2, true]);
+  await bench.pass(600_000);
+  expect(await bench.renewal("www")).toMatchObject({ reason: "targetChanged", state: "succeeded" });
+  expect(attempts).toBe(4);
+  expect(b.lastOnlyIfChanged, "after a failed attempt").toBe(false);
 });
 
 it("waits for the end of a freeze, while drift does not", async () => {

@@ -117,6 +117,8 @@ export class ModelTarget {
     keyMatches: true,
     problems: [],
   };
+  /** Whether the last deploy was allowed to leave out the reload; null: there was none. */
+  lastOnlyIfChanged: boolean | null = null;
   /** Every inspection. */
   inspections = 0;
   wentBack = false;
@@ -131,8 +133,9 @@ export class ModelTarget {
 
   deployer(crash: Crash): Deployer {
     return {
-      deploy: async ({ pair }) => {
+      deploy: async ({ pair, onlyIfChanged = false }) => {
         crash.step();
+        this.lastOnlyIfChanged = onlyIfChanged;
         if (this.failing && this.#random.chance(0.7))
           throw new RenewalError("deploy.unreachable", "the model target is down");
         await this.onDeploy(pair.generation);
