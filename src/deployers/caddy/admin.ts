@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
 import { jsonErrorText } from "../base/jsonAnswer.ts";
 import { bareCause } from "../base/networkProblem.ts";
@@ -54,12 +55,12 @@ export function names({ entries }: LoadedFiles, file: string): boolean {
  * own. So this replaces the entry that names the file with itself, with a forced reload, and changes nothing else. If
  * no entry names the file, this adds one. Caddy loads everything before it drops the old configuration; if that fails,
  * the old one keeps serving and this throws `deploy.commandFailed`. `If-Match` prevents overwriting a change made by
- * somebody else.
+ * somebody else. `secret`: what the file holds, which Caddy may repeat in its answer.
  */
 export async function reloadFile(
   admin: CaddyAdmin,
   found: LoadedFiles,
-  add: { readonly id: string; readonly file: string },
+  add: { readonly id: string; readonly file: string; readonly secret: Secret },
   signal: AbortSignal,
 ): Promise<void> {
   const index = indexOf(found.entries, add.file);
@@ -71,12 +72,13 @@ export async function reloadFile(
       : found.entries === null
         ? { method: "PUT", path: LOAD_FILES, body: [added] }
         : { method: "POST", path: LOAD_FILES, body: added };
-  const answer = await call(admin, { ...change, etag: found.etag, expected: [400, 412, 500] }, signal);
+  const secrets = [add.secret];
+  const answer = await call(admin, { ...change, etag: found.etag, expected: [400, 412, 500], secrets }, signal);
   if (answer.status === 200) return;
   const said =
     answer.status === 412
       ? "something else changed its configuration at the same time"
-      : sanitizeAnswer(errorText(answer.text) ?? "no reason given");
+      : sanitizeAnswer(errorText(answer.text) ?? "no reason given", add.secret);
   throw new RenewalError(
     "deploy.commandFailed",
     `${nameOf(admin)} refused its configuration with ${add.file}: ${said}`,
@@ -99,11 +101,12 @@ interface Call {
   readonly body?: unknown;
   readonly etag?: string | null;
   readonly expected: readonly number[];
+  readonly secrets?: readonly Secret[];
 }
 
 async function call(
   admin: CaddyAdmin,
-  { method, path, body, etag, expected }: Call,
+  { method, path, body, etag, expected, secrets = [] }: Call,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const socket = admin.address.startsWith("/");
@@ -112,7 +115,13 @@ async function call(
     ...(etag != null && { "if-match": etag }),
   };
   const request = {
-    ...{ method, headers, expected, url: new URL(path, socket ? "http://localhost" : `http://${admin.address}`) },
+    ...{
+      method,
+      headers,
+      expected,
+      secrets,
+      url: new URL(path, socket ? "http://localhost" : `http://${admin.address}`),
+    },
     ...(socket && { socketPath: admin.address }),
     ...(body !== undefined && { body: JSON.stringify(body) }),
   };

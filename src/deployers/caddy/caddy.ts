@@ -3,6 +3,7 @@ import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
@@ -81,7 +82,8 @@ async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: Ab
     await staged.swap();
     if (!options.addEntry && !names(found, known)) throw notNamed(options, known);
     try {
-      await reloadFile(adminOf(options), found, { id: `renewd-${pair.certificate}`, file: known }, signal);
+      const entry = { id: `renewd-${pair.certificate}`, file: known, secret: new Secret(bundle) };
+      await reloadFile(adminOf(options), found, entry, signal);
     } catch (error) {
       if (error instanceof RenewalError && error.code === "deploy.commandFailed") await staged.restore();
       throw error;

@@ -116,21 +116,21 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
             };
       const answer = await call(request, signal);
       const id = answer.headers["reload-id"];
-      if (answer.status === 202 && id !== undefined) await reloaded(id, signal);
+      if (answer.status === 202 && id !== undefined) await reloaded(id, secrets, signal);
     },
   };
 
   /** When a push is not possible, the API reloads a little later; its result must be asked for. */
-  async function reloaded(id: string, signal: AbortSignal): Promise<void> {
+  async function reloaded(id: string, secrets: readonly Secret[], signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + address.timeoutMs;
     for (;;) {
-      const answer = await call({ method: "GET", path: `${RELOADS}/${encodeURIComponent(id)}` }, signal);
+      const answer = await call({ method: "GET", path: `${RELOADS}/${encodeURIComponent(id)}`, secrets }, signal);
       const { status, response } = parseReload(answer.text);
       if (status === "succeeded") return;
       if (status === "failed")
         throw new RenewalError(
           "deploy.commandFailed",
-          `${api.name}: HAProxy did not reload: ${sanitizeAnswer(response ?? "", address.password)}`,
+          `${api.name}: HAProxy did not reload: ${sanitizeAnswer(response ?? "", address.password, ...secrets)}`,
         );
       if (performance.now() > deadline)
         throw new RenewalError(

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import { Secret } from "../../domain/secret.ts";
 import { splitPem } from "../../x509/pem.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
@@ -106,11 +107,9 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
     const update = { name, sha1: sha1Of(pem.cert), bundle: content.toString() };
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();
-    await listCertificate(
-      addressOf(options),
-      { name, list: listFor(options, pair.certificate), entry: options.crtListEntry, used },
-      signal,
-    );
+    const list = listFor(options, pair.certificate);
+    const listing = { name, list, entry: options.crtListEntry, used, secret: new Secret(update.bundle) };
+    await listCertificate(addressOf(options), listing, signal);
     return filesReceipt(pair, path, staged.notes);
   });
 }

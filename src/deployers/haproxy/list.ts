@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
+import type { Secret } from "../../domain/secret.ts";
 import { stageFiles } from "../local/atomicFiles.ts";
 import { openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
@@ -16,6 +17,8 @@ export interface Listing {
   readonly entry: string | undefined;
   /** Whether a bind serves it already. */
   readonly used: boolean;
+  /** What HAProxy holds in memory now and may repeat in its answer. */
+  readonly secret: Secret;
 }
 
 /**
@@ -58,7 +61,7 @@ async function addToList(address: RuntimeAddress, listing: Listing, signal: Abor
       ? `add ssl crt-list ${list} ${listing.name}\n`
       : `add ssl crt-list ${list} <<\n${lineFor(listing)}\n\n`;
   const answer = await haproxyCommand(address, command, signal);
-  if (!/^Success!$/m.test(answer)) throw refused({ name: listing.name, answer });
+  if (!/^Success!$/m.test(answer)) throw refused({ name: listing.name, answer, secret: listing.secret });
 }
 
 /** Whether the list in memory names the file. A bind may serve the file although this list does not name it. */

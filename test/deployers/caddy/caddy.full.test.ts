@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -31,12 +32,52 @@ async function start(
   return await startCaddy({ certificates: Object.fromEntries(await Promise.all(issued)), ...more });
 }
 
+interface AdminRelay {
+  readonly address: string;
+  /** Answers every change; null: Caddy answers. */
+  answer: string | null;
+  stop(): void;
+}
+
+/** Stands before Caddy's admin API: Caddy itself repeats less than others that speak its protocol might. */
+async function startAdminRelay(admin: string): Promise<AdminRelay> {
+  const [host, port] = admin.split(":");
+  const behind = admin.startsWith("/") ? { socketPath: admin } : { host, port };
+  const relay = createServer((incoming, outgoing) => {
+    if (state.answer !== null && incoming.method !== "GET") {
+      incoming.resume().once("end", () => outgoing.writeHead(400).end(state.answer));
+      return;
+    }
+    const headers = { ...incoming.headers, host: admin.startsWith("/") ? "" : admin };
+    const asked = httpRequest({ ...behind, method: incoming.method, path: incoming.url, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(outgoing);
+    });
+    asked.on("error", () => outgoing.destroy());
+    incoming.pipe(asked);
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  // Boundary: a TCP server has such an address.
+  const { port: own } = relay.address() as AddressInfo;
+  const state: AdminRelay = {
+    address: `127.0.0.1:${own}`,
+    answer: null,
+    stop() {
+      relay.closeAllConnections();
+      relay.close();
+    },
+  };
+  return state;
+}
+
 for (const tcp of [false, true]) {
   deployerConformance(`caddy (admin over ${tcp ? "TCP" : "a UNIX socket"})`, async (issuer) => {
     const server = await start(issuer, ["conform", "other"], { tcp });
     const other = join(server.directory, "other.pem");
+    // Over the UNIX socket there is nothing in between.
+    const relay = tcp ? await startAdminRelay(server.admin) : null;
     return {
-      deployer: make(server),
+      deployer: make(relay === null ? server : { admin: relay.address, directory: server.directory }),
       served: (certificate) => servedFingerprint(server.port, `${certificate}.test`),
       stored: (certificate) => storedFingerprint(join(server.directory, `${certificate}.pem`)),
       plant: (planted) => plantFiles(planted, join(server.directory, "conform.pem")),
@@ -46,7 +87,18 @@ for (const tcp of [false, true]) {
         await writeFile(other, "nonsense");
         return { code: "deploy.commandFailed", mend: () => writeFile(other, good) };
       },
-      [Symbol.asyncDispose]: () => server.stop(),
+      ...(relay !== null && {
+        repeats(text: string, inErrorText: boolean) {
+          relay.answer = inErrorText ? JSON.stringify({ error: text }) : text;
+          return () => {
+            relay.answer = null;
+          };
+        },
+      }),
+      async [Symbol.asyncDispose]() {
+        relay?.stop();
+        await server.stop();
+      },
     };
   });
 }

@@ -33,6 +33,17 @@ deployerConformance("haproxy-dataplane", async () => {
       const pem = fake.certificates.get(`${certificate}.pem`);
       return pem === undefined ? null : readLeaf(pem.slice(pem.indexOf("-----BEGIN CERTIFICATE"))).fingerprint;
     },
+    repeats(text, inErrorText) {
+      const restore = fake.snapshot();
+      const faults = inErrorText
+        ? { pushFails: true, reloadFails: true, reloadResponse: text }
+        : { storeRefusal: text };
+      Object.assign(fake.faults, faults);
+      return () => {
+        for (const name of Object.keys(faults)) Reflect.deleteProperty(fake.faults, name);
+        restore();
+      };
+    },
     async breakDown() {
       Object.assign(fake.faults, { pushFails: true, reloadFails: true });
       const mend = async (): Promise<void> => {

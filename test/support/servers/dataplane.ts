@@ -20,10 +20,16 @@ export interface DataplaneFake extends AsyncDisposable {
   readonly general: ReadonlyMap<string, string>;
   /** METHOD path?query → status, in order. */
   readonly calls: readonly string[];
+  /** Returns how to put the storage back as it is now. */
+  snapshot(): () => void;
   readonly faults: {
     /** HAProxy's runtime socket does not take certificates. */
     pushFails?: boolean;
     reloadFails?: boolean;
+    /** What HAProxy said at a reload that failed. */
+    reloadResponse?: string;
+    /** Answers every attempt to store a certificate, in the specification's `error`. */
+    storeRefusal?: string;
     /** Answers every request. */
     answer?: { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
   };
@@ -63,6 +69,7 @@ export async function startDataplane(user: string, password: string): Promise<Da
   };
 
   const storeCertificate = (name: string, pem: string, query: URLSearchParams, fresh: boolean): Answer => {
+    if (faults.storeRefusal !== undefined) return error(400, faults.storeRefusal);
     if (!isWhole(pem)) return error(400, "file should contain both certificate and private key");
     certificates.set(name, pem);
     const done = fresh ? 201 : 200;
@@ -81,7 +88,10 @@ export async function startDataplane(user: string, password: string): Promise<Da
     const reloadId = /^\/v3\/services\/haproxy\/reloads\/(.+)$/.exec(url.pathname)?.[1];
     if (reloadId !== undefined)
       return reloads.has(reloadId)
-        ? { status: 200, body: { id: reloadId, status: reloads.get(reloadId), response: "exit status 1" } }
+        ? {
+            status: 200,
+            body: { id: reloadId, status: reloads.get(reloadId), response: faults.reloadResponse ?? "exit status 1" },
+          }
         : error(404, "");
     const [kind = "", given] = url.pathname.startsWith(STORAGE) ? url.pathname.slice(STORAGE.length).split("/") : [];
     const files = kind === "ssl_certificates" ? certificates : kind === "general" ? general : null;
@@ -122,6 +132,15 @@ export async function startDataplane(user: string, password: string): Promise<Da
   const { port } = server.address() as AddressInfo;
   return {
     ...{ url: `http://127.0.0.1:${port}`, port: tls.port, certificates, general, calls, faults },
+    snapshot() {
+      const copies = [certificates, general].map((files) => [files, new Map(files)] as const);
+      return () => {
+        for (const [files, copy] of copies) {
+          files.clear();
+          for (const [name, content] of copy) files.set(name, content);
+        }
+      };
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
