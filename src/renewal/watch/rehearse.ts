@@ -3,6 +3,7 @@ import type { CaBudget } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { OrderProgress, OrderState } from "../../domain/issuer.ts";
+import type { Store } from "../../domain/store.ts";
 import type { Context, RehearsalOffice } from "../context.ts";
 import { ownRequest } from "../steps/orderRequest.ts";
 import { refundLimits, reserveLimits } from "../steps/rateLimits.ts";
@@ -49,9 +50,11 @@ export async function rehearse(
   }
   const failed = steps.filter((each) => !isPassing(each));
   const describe = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
-  const problem = failed.find(needsPersonToFix);
-  const detail = { passed: failed.length === 0, failed: failed.map(describe) };
+  const codes = failed.flatMap(({ error }) => (error === null ? [] : [error.code]));
+  const detail = { passed: failed.length === 0, failed: failed.map(describe), codes };
   await store.transaction(async (tx) => {
+    const previous = await previousCodes(tx, certificate.name);
+    const problem = failed.find((step) => needsPersonToFix(step, previous));
     await tx.events.append({
       at: clock.now(),
       type: "certificate.rehearsed",
@@ -74,8 +77,20 @@ export function isPassing({ result }: Pick<RehearsalStep, "result">): boolean {
   return result !== "failed";
 }
 
-function needsPersonToFix({ error }: RehearsalStep): boolean {
-  return error !== null && error.facts.class !== "transient" && error.facts.class !== "rateLimited";
+/**
+ * A page of a proxy in place of the directory is gone a moment later; a wrong `staging` URL answers the same next time.
+ */
+function needsPersonToFix({ error }: RehearsalStep, previous: readonly unknown[]): boolean {
+  if (error === null) return false;
+  if (error.code === "acme.directory") return previous.includes(error.code);
+  return error.facts.class !== "transient" && error.facts.class !== "rateLimited";
+}
+
+/** Why the certificate's last rehearsal failed; empty: it passed, or there was none. */
+async function previousCodes(store: Store, certificate: string): Promise<readonly unknown[]> {
+  const [last] = await store.events.list({ types: ["certificate.rehearsed"], certificate, limit: 1 });
+  const codes = last?.detail.codes;
+  return Array.isArray(codes) ? codes : [];
 }
 
 function tryOrder(

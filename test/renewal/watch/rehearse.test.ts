@@ -1,0 +1,42 @@
+// What a rehearsal records as a problem that a person has to fix.
+import { expect, it } from "vitest";
+import { unlimited } from "../../../src/domain/budget.ts";
+import { RenewalError } from "../../../src/domain/errors.ts";
+import { rehearse } from "../../../src/renewal/watch/rehearse.ts";
+import { modelCertificate, NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
+
+const CERTIFICATE = modelCertificate("www");
+
+/** Rehearses once for each failure of the staging CA, and returns what was recorded after each. */
+async function problemsAfter(failures: readonly RenewalError[]): Promise<(string | null | undefined)[]> {
+  await using bench = await Workbench.open([CERTIFICATE]);
+  await bench.begin();
+  const problems: (string | null | undefined)[] = [];
+  for (const failure of failures) {
+    bench.now += 1_000;
+    const issue = () => Promise.reject(failure);
+    await rehearse(bench.context, CERTIFICATE, { issuer: { issue }, budget: unlimited("ca") }, NO_SIGNAL);
+    problems.push((await bench.store.certificates.get("www"))?.rehearsalProblem);
+  }
+  return problems;
+}
+
+const noDirectory = new RenewalError("acme.directory", "the staging URL is no ACME directory");
+const down = new RenewalError("acme.server", "the staging CA is down");
+
+it("a staging URL that is no directory is a problem when it answers so twice", async () => {
+  expect(await problemsAfter([noDirectory, noDirectory])).toEqual([null, `order: ${noDirectory.message}`]);
+});
+
+it("a wrong answer once, as of a proxy, is not a problem", async () => {
+  expect(await problemsAfter([noDirectory, down, noDirectory])).toEqual([null, null, null]);
+});
+
+it("a staging CA that is down again and again is not a problem of the certificate", async () => {
+  expect(await problemsAfter([down, down, down])).toEqual([null, null, null]);
+});
+
+it("what only a person can fix is a problem at once", async () => {
+  const refused = new RenewalError("acme.account", "the CA refuses the account");
+  expect(await problemsAfter([refused])).toEqual([`order: ${refused.message}`]);
+});
