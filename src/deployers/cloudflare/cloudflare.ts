@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
@@ -70,6 +70,7 @@ export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deploye
     return {
       deploy: (request, signal) => deploy(api, options, request, signal),
       preflight: (_certificate, leaf, signal) => preflight(api, options, leaf, signal),
+      inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },
   occupies: (options) => (options.certificateId === undefined ? [] : [`cloudflare ${options.certificateId}`]),
@@ -126,6 +127,22 @@ async function preflight(
         "leave it out",
     );
   }
+}
+
+/**
+ * Cloudflare shows hosts and expiry of a custom certificate, but neither its PEM nor a fingerprint
+ * (https://developers.cloudflare.com/api/resources/custom_certificates/methods/get/). So renewd can only tell that one is
+ * missing; handshakes show the rest.
+ */
+async function inspect(
+  api: Cloudflare,
+  { zone }: CloudflareOptions,
+  { previous }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const id = previous?.id;
+  if (typeof id !== "string" || !ID.test(id) || (await api.read(id, signal)) !== null) return null;
+  return { fingerprint: null, keyMatches: null, problems: [`custom certificate ${id} of zone ${zone} is missing`] };
 }
 
 function refuseOlder(pair: IssuedCertificate, previous: DeployReceipt | null): void {

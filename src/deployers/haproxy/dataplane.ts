@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
@@ -57,6 +57,7 @@ export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, De
     async preflight(_certificate, _leaf, signal) {
       await (await connect(options, dependencies)).check(signal);
     },
+    inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   occupies: (options, certificate) => [`${new URL(options.url).origin} ${nameFor(options, certificate)}`],
 };
@@ -86,6 +87,20 @@ async function deploy(
   if (held !== wanted) await dataplane.writeFile({ name: record, content: wanted, exists: held !== null }, signal);
   await dataplane.writeCertificate({ name, bundle }, signal);
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, certificate: name };
+}
+
+/** What the storage holds, which HAProxy reads at its next start. The API shows no key. */
+async function inspect(
+  options: DataplaneOptions,
+  dependencies: DeployerDependencies,
+  { certificate }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair | null> {
+  const name = nameFor(options, certificate);
+  const found = await (await connect(options, dependencies)).readFingerprint(name, signal);
+  if (found === null) return null;
+  if (found !== "missing") return { fingerprint: found, keyMatches: null, problems: [] };
+  return { fingerprint: null, keyMatches: null, problems: [`${name} is missing in the storage of ${options.url}`] };
 }
 
 function nameFor(options: DataplaneOptions, certificate: string): string {

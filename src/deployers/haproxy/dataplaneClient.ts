@@ -3,7 +3,7 @@ import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import { callHttp, type HttpAnswer, type HttpCall } from "../base/httpApi.ts";
-import { jsonErrorText } from "../base/jsonAnswer.ts";
+import { jsonErrorText, jsonOrNull } from "../base/jsonAnswer.ts";
 import { bareCause } from "../base/networkProblem.ts";
 import { sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 
@@ -15,6 +15,10 @@ const reload = z.looseObject({
   status: z.enum(["in_progress", "succeeded", "failed"]),
   response: z.string().optional(),
 });
+
+/** The specification's `ssl_certificate`; client-native formats it as OpenSSL does (storage/cert-info.go). */
+const sslCertificate = z.object({ sha256_finger_print: z.string().optional() });
+const SHA256 = /^(?:[0-9A-F]{2}:){31}[0-9A-F]{2}$/i;
 
 /** The specification's `error`. */
 const errorText = jsonErrorText(
@@ -44,6 +48,11 @@ export interface Dataplane {
     file: { readonly name: string; readonly content: string; readonly exists: boolean },
     signal: AbortSignal,
   ): Promise<void>;
+  /**
+   * SHA-256 of a stored leaf, lower-case hex. `missing`: there is no such file; null: the API does not show it, as before
+   * version 2.9.
+   */
+  readFingerprint(name: string, signal: AbortSignal): Promise<string | "missing" | null>;
   /**
    * Returns once HAProxy has it in memory, by a push or by a reload. Throws `deploy.commandFailed` when the reload
    * failed.
@@ -94,6 +103,12 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
       // HAProxy does not read this file, so it needs no reload.
       if (exists) await call({ method: "PUT", path: `${STORAGE}/general/${name}?skip_reload=true`, ...form }, signal);
       else await call({ method: "POST", path: `${STORAGE}/general`, ...form }, signal);
+    },
+    async readFingerprint(name, signal) {
+      const answer = await get(`${STORAGE}/ssl_certificates/${name}`, signal);
+      if (answer.status === 404) return "missing";
+      const shown = sslCertificate.safeParse(jsonOrNull(answer.text)).data?.sha256_finger_print ?? "";
+      return SHA256.test(shown) ? shown.replaceAll(":", "").toLowerCase() : null;
     },
     async writeCertificate({ name, bundle }, signal) {
       const secrets = [new Secret(bundle)];

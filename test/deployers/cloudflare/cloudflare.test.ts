@@ -39,6 +39,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
       return {
         deployer: make(fake),
         receiptOnly: true,
+        certificateHidden: true,
         stored,
         served: stored,
         fallSilent: () => fake.fallSilent("PATCH"),
@@ -85,6 +86,22 @@ describe("cloudflare", () => {
     expect(second.id).not.toBe(first.id);
     expect(fake.certificates()).toHaveLength(1);
     expect(fake.certificates()[0]?.certificate).toBe(`${pair.leafPem.trimEnd()}\n${pair.chainPem.join("")}`);
+  });
+
+  it("finds in an inspection that its certificate was deleted, and a deploy heals it", async () => {
+    const pair = await issue(1);
+    const first = await deploy(pair);
+    const inspect = (previous: DeployReceipt) => make(fake).inspect?.({ certificate: "www", previous }, NEVER);
+    expect(await inspect(first)).toBeNull();
+    fake.remove(String(first.id));
+    expect(await inspect(first)).toEqual({
+      fingerprint: null,
+      keyMatches: null,
+      problems: [`custom certificate ${first.id} of zone ${fake.zone} is missing`],
+    });
+    const second = await deploy(pair, first);
+    expect(await inspect(second)).toBeNull();
+    expect(fake.certificates()).toHaveLength(1);
   });
 
   it("uploads nothing that was uploaded before and still is there", async () => {

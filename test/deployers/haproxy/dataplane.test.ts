@@ -44,6 +44,8 @@ deployerConformance("haproxy-dataplane", async () => {
         restore();
       };
     },
+    keyHidden: true,
+    plant: async (planted) => fake.plant("conform.pem", planted && planted.keyPem + planted.certPem),
     async breakDown() {
       Object.assign(fake.faults, { pushFails: true, reloadFails: true });
       const mend = async (): Promise<void> => {

@@ -17,6 +17,8 @@ export interface DataplaneFake extends AsyncDisposable {
   /** HAProxy's TLS port. */
   readonly port: number;
   readonly certificates: ReadonlyMap<string, string>;
+  /** Changes a certificate's file, as others do on the machine; null: it is removed. */
+  plant(name: string, pem: string | null): void;
   readonly general: ReadonlyMap<string, string>;
   /** METHOD path?query → status, in order. */
   readonly calls: readonly string[];
@@ -105,7 +107,14 @@ export async function startDataplane(user: string, password: string): Promise<Da
       if (!files.has(name)) return error(404, `file ${name} doesn't exist`);
       return {
         status: 200,
-        body: kind === "general" ? files.get(name) : { storage_name: name, description: "managed SSL file" },
+        body:
+          kind === "general"
+            ? files.get(name)
+            : {
+                storage_name: name,
+                description: "managed SSL file",
+                sha256_finger_print: new X509Certificate(pairOf(files.get(name) ?? "").certPem).fingerprint256,
+              },
       };
     }
     if (request.method === "POST" && files.has(name)) return error(409, `file ${name} already exists`);
@@ -140,6 +149,10 @@ export async function startDataplane(user: string, password: string): Promise<Da
           for (const [name, content] of copy) files.set(name, content);
         }
       };
+    },
+    plant(name, pem) {
+      if (pem === null) certificates.delete(name);
+      else certificates.set(name, pem);
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
