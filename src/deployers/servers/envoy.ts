@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
@@ -30,6 +31,10 @@ const optionsSchema = z.strictObject({
     .default("{certificate}")
     .describe("`name` in `tls_certificate_sds_secret_configs`. `{certificate}` as above."),
   ...ownerOptions,
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe("Whether a file that holds anything but this secret is overwritten. Default: it is refused."),
 });
 
 type EnvoyOptions = z.infer<typeof optionsSchema>;
@@ -44,6 +49,7 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
     async preflight(certificate, _leaf, signal) {
       await ownershipOf(options, signal);
       await checkWritable([placeOf(options.file, certificate)]);
+      await refuseForeign(options, certificate);
     },
     inspect: (request, signal) => inspect(options, request, signal),
   }),
@@ -64,9 +70,46 @@ async function deploy(options: EnvoyOptions, { pair }: DeployRequest, signal: Ab
     await runningReader({ programs: ["envoy"] }, signal),
   );
   return await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
+    await refuseForeign(options, pair.certificate);
     await staged.swap();
     return filesReceipt(pair, file.path, staged.notes);
   });
+}
+
+/** service.discovery.v3.DiscoveryResponse */
+const anyResponse = z.strictObject({
+  version_info: z.string().optional(),
+  type_url: z.string().optional(),
+  resources: z.array(z.object({ name: z.string().optional() })).optional(),
+});
+/** The file with which Envoy waits for its first secret. */
+const EMPTY_YAML = /^\s*(?:version_info:[^\n]*\n\s*)?resources:\s*(?:\[\s*\])?\s*$/;
+
+/**
+ * Envoy takes exactly one secret from a file (SdsApi::validateUpdateSize), so another one cannot be kept beside ours.
+ * Throws `deploy.refused` for a file with anything else.
+ */
+async function refuseForeign({ adopt, file, secretName }: EnvoyOptions, certificate: string): Promise<void> {
+  const { path } = placeOf(file, certificate);
+  const text = adopt ? null : await readIfThere(path);
+  if (text === null || text.trim() === "" || EMPTY_YAML.test(text.replace(/^\s*#.*$/gm, ""))) return;
+  const held = anyResponse.safeParse(jsonOrNull(text)).data;
+  const [first, ...others] = held?.resources ?? [];
+  const ours =
+    first === undefined ||
+    first.name === secretName.replaceAll("{certificate}", certificate) ||
+    held?.version_info?.startsWith(versionPrefix(certificate)) === true;
+  if (held !== undefined && others.length === 0 && ours) return;
+  throw new RenewalError(
+    "deploy.refused",
+    `${path} holds ${held === undefined ? "what renewd cannot read" : "secrets that renewd did not write"}, and Envoy ` +
+      "takes one secret from a file: name another `file`, or set `adopt: true` to overwrite it",
+  );
+}
+
+/** How the version of a file that renewd wrote begins. */
+function versionPrefix(certificate: string): string {
+  return `renewd ${certificate} `;
 }
 
 const discovered = z.object({
@@ -113,6 +156,6 @@ function discoveryResponse(options: EnvoyOptions, pair: IssuedCertificate): stri
     name: options.secretName.replaceAll("{certificate}", pair.certificate),
     tls_certificate: { certificate_chain: { inline_string: fullchain }, private_key: { inline_string: privkey } },
   };
-  const version = `renewd ${pair.certificate} ${pair.generation} ${pair.leaf.fingerprint}`;
+  const version = `${versionPrefix(pair.certificate)}${pair.generation} ${pair.leaf.fingerprint}`;
   return `${JSON.stringify({ version_info: version, resources: [secret] }, null, 1)}\n`;
 }

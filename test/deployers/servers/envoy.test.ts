@@ -112,6 +112,31 @@ describe("envoy", () => {
   });
 
   it.each([
+    ["another secret", JSON.stringify({ resources: [{ name: "sds/other" }] })],
+    ["a second secret", JSON.stringify({ resources: [{ name: "sds/www" }, { name: "validation" }] })],
+    ["YAML", "resources:\n- name: sds/www\n"],
+    ["another kind of file", JSON.stringify({ static_resources: {} })],
+  ])("refuses to overwrite a file with %s unless it is adopted", async (_what, foreign) => {
+    await writeFile(setup.path, foreign);
+    const refusal = { code: "deploy.refused", message: expect.stringContaining("`adopt: true`") };
+    await expect(make(setup, ".yaml").preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
+    await expect(deploy(1)).rejects.toMatchObject(refusal);
+    expect(await readFile(setup.path, "utf8")).toBe(foreign);
+    const pair = await deploy(2, { adopt: true });
+    expect(await stored(setup)).toBe(pair.leaf.fingerprint);
+    const next = await deploy(3);
+    expect(await stored(setup)).toBe(next.leaf.fingerprint);
+  });
+
+  it.each(["", "{}", EMPTY, "resources: []\n", "# for renewd\nversion_info: '0'\nresources:\n"])(
+    "writes into a file that waits for its first secret: %j",
+    async (placeholder) => {
+      await writeFile(setup.path, placeholder);
+      expect((await deploy(1)).leaf.fingerprint).toBe(await stored(setup));
+    },
+  );
+
+  it.each([
     [{ file: "/a/b.pem" }, ".yaml"],
     [{ file: "b.yaml" }, "absolute"],
     [{ file: "/a/b.yaml", secretName: 'a"b' }, "letters"],
