@@ -131,8 +131,8 @@ async function preflight(
 
 /**
  * Cloudflare shows hosts and expiry of a custom certificate, but neither its PEM nor a fingerprint
- * (https://developers.cloudflare.com/api/resources/custom_certificates/methods/get/). So renewd can only tell that one is
- * missing; handshakes show the rest.
+ * (https://developers.cloudflare.com/api/resources/custom_certificates/methods/get/). So renewd can only tell that
+ * one is missing; handshakes show the rest.
  */
 async function inspect(
   api: Cloudflare,

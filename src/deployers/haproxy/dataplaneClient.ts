@@ -48,10 +48,7 @@ export interface Dataplane {
     file: { readonly name: string; readonly content: string; readonly exists: boolean },
     signal: AbortSignal,
   ): Promise<void>;
-  /**
-   * SHA-256 of a stored leaf, lower-case hex. `missing`: there is no such file; null: the API does not show it, as before
-   * version 2.9.
-   */
+  /** SHA-256 of a stored leaf, lower-case hex. `missing`: there is no such file; null: the API does not show it. */
   readFingerprint(name: string, signal: AbortSignal): Promise<string | "missing" | null>;
   /**
    * Returns once HAProxy has it in memory, by a push or by a reload. Throws `deploy.commandFailed` when the reload

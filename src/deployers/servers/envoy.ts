@@ -100,9 +100,10 @@ async function refuseForeign({ adopt, file, secretName }: EnvoyOptions, certific
     first.name === secretName.replaceAll("{certificate}", certificate) ||
     held?.version_info?.startsWith(versionPrefix(certificate)) === true;
   if (held !== undefined && others.length === 0 && ours) return;
+  const what = held === undefined ? "what renewd cannot read" : "secrets that renewd did not write";
   throw new RenewalError(
     "deploy.refused",
-    `${path} holds ${held === undefined ? "what renewd cannot read" : "secrets that renewd did not write"}, and Envoy ` +
+    `${path} holds ${what}, and Envoy ` +
       "takes one secret from a file: name another `file`, or set `adopt: true` to overwrite it",
   );
 }
