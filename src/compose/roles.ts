@@ -17,6 +17,7 @@ import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { sweep } from "../renewal/steps/sweep.ts";
 import { verify } from "../renewal/steps/verify.ts";
+import { boundInstants } from "../renewal/watch/boundInstants.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
 import { deliverNotifications } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
@@ -35,6 +36,7 @@ const NOTIFY_TICK_MS = 2_000;
 const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
 const RETENTION_TICK_MS = 600_000;
+const BOUND_TICK_MS = 3_600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
 const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
@@ -84,6 +86,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       (signal) => applyRetention(context, signal),
       report(context, "retention"),
     );
+    const bounds = repeat(BOUND_TICK_MS, (signal) => boundInstants(context, signal), report(context, "bounds"));
     const revocations = repeat(
       REVOCATION_TICK_MS,
       (signal) => checkRevocations(context, lists, signal),
@@ -111,6 +114,7 @@ const START: Readonly<Record<Role, StartRole>> = {
           rehearsals.close(),
           revocations.close(),
           retention.close(),
+          bounds.close(),
           ticks.close(),
           scheduler.close(),
           requests.close(),

@@ -49,6 +49,7 @@ export const EVENT_TYPES = [
   "certificate.overtaken",
   "certificate.unplannable",
   "certificate.plannable",
+  "certificate.instantCorrected",
   "store.restored",
   "store.rolledBack",
   "history.pruned",

@@ -78,6 +78,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
   "certificate.unplannable": (detail) => `cannot be planned: ${detail("message")}`,
   "certificate.plannable": () => "is planned again",
+  "certificate.instantCorrected": (detail) =>
+    `was put off longer than renewd ever does, so it is checked now: ${detail("fields")}`,
   "planner.partFailed": (detail) => `${partName(detail("part"))} failed: ${detail("message")}`,
   "planner.partRecovered": (detail) => `${partName(detail("part"))} works again`,
   "history.pruned": (detail) =>

@@ -54,6 +54,10 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     message: `cannot be planned, so nothing renews it: ${text("message")}`,
   }),
   "certificate.plannable": () => ({ severity: "info", message: "is planned again" }),
+  "certificate.instantCorrected": (text) => ({
+    severity: "warning",
+    message: `was put off longer than renewd ever does (${text("fields")}), perhaps by another writer of the database`,
+  }),
   "certificate.expiring": (text, { at, detail }) => ({
     severity: "page",
     message: `${expiry(at, detail)} and nothing newer is proved live: ${text("why")}`,

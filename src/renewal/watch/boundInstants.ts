@@ -1,0 +1,126 @@
+import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
+import { toRenewalError } from "../../domain/errors.ts";
+import type { Renewal } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
+import { DAY_MS } from "../../domain/time.ts";
+import { IMPORTED, type Version } from "../../domain/version.ts";
+import type { Context } from "../context.ts";
+import { missedWarningAt, nextCheckMaxAt, waitMaxMs } from "../rules/instantBounds.ts";
+
+/** The observer comes back within minutes. */
+const OBSERVATION_MAX_MS = DAY_MS;
+
+type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
+  readonly clock: Pick<Context["clock"], "now">;
+  readonly clockGuard: Pick<Context["clockGuard"], "check">;
+  readonly services: Pick<Context["services"], "certificate">;
+};
+
+/**
+ * The instants that make work due carry no seal, so a writer of the database could silence a certificate with one in the
+ * far future. Nothing waits longer than renewd itself ever puts off: what does is due now, and the history says so. To
+ * check too early does no harm. Returns how many certificates it corrected.
+ */
+export async function boundInstants(context: BoundContext, signal: AbortSignal): Promise<number> {
+  await context.clockGuard.check(signal);
+  const { store, services } = context;
+  const latest = new Map((await store.versions.listLatest(() => {})).map((version) => [version.certificate, version]));
+  let corrected = 0;
+  for (const { name } of await store.certificates.list()) {
+    signal.throwIfAborted();
+    const certificate = services.certificate(name);
+    if (certificate !== null && (await attemptBound(context, certificate, latest.get(name) ?? null))) corrected += 1;
+  }
+  return corrected;
+}
+
+/** One certificate that cannot be read must not protect the others' instants from being checked. */
+async function attemptBound(context: BoundContext, certificate: Certificate, latest: Version | null): Promise<boolean> {
+  try {
+    return await boundOne(context, certificate, latest);
+  } catch (thrown) {
+    const err = toRenewalError(thrown);
+    context.log.error({ certificate: certificate.name, err }, "instants not checked; they are in an hour");
+    return false;
+  }
+}
+
+async function boundOne(
+  { store, clock, settings }: BoundContext,
+  certificate: Certificate,
+  latest: Version | null,
+): Promise<boolean> {
+  const { name } = certificate;
+  return store.transaction(async (tx) => {
+    const now = clock.now();
+    const record = await tx.certificates.get(name);
+    // Another process runs another configuration.
+    if (record === null || record.digest !== certificate.digest) return false;
+    if (record.removedAt !== null && (await isRemoved(tx, name))) return false;
+    const waitMs = waitMaxMs(certificate, latest, settings, now);
+    const active = await tx.renewals.active(name);
+    const fields =
+      active === null
+        ? await boundCheck(tx, record, nextCheckMaxAt(certificate, latest, waitMs, now), now)
+        : await boundRenewal(tx, active, now + waitMs, now);
+    if (active === null) fields.push(...(await boundWarning(tx, record, now)));
+    fields.push(...(await boundRest(tx, record, now + Math.max(OBSERVATION_MAX_MS, 2 * settings.observeMs))));
+    if (fields.length === 0) return false;
+    const of = { certificate: name, renewalId: active?.id ?? null, target: null };
+    await tx.events.append({ at: now, type: "certificate.instantCorrected", ...of, detail: { fields } });
+    return true;
+  });
+}
+
+/** Another planner has a newer configuration. Its event is sealed, which `removedAt` is not. */
+async function isRemoved(tx: Store, certificate: string): Promise<boolean> {
+  const types = ["certificate.configured", "certificate.removed"] as const;
+  const [newest] = await tx.events.list({ certificate, types, limit: 1 });
+  return newest?.type === "certificate.removed";
+}
+
+async function boundRest(tx: Store, record: CertificateRecord, observationMaxAt: number): Promise<string[]> {
+  const { name, removedAt, nextObservationAt } = record;
+  const isObservationBeyond = nextObservationAt !== null && nextObservationAt > observationMaxAt;
+  if (removedAt === null && !isObservationBeyond) return [];
+  await tx.certificates.update(name, { removedAt: null, ...(isObservationBeyond && { nextObservationAt: null }) });
+  return [...(removedAt === null ? [] : ["removedAt"]), ...(isObservationBeyond ? ["nextObservationAt"] : [])];
+}
+
+async function boundCheck(tx: Store, record: CertificateRecord, maxAt: number, now: number): Promise<string[]> {
+  const { name, nextCheckAt, nextAttemptAt, pausedAt } = record;
+  // A pause may be as long as a person wants.
+  if (pausedAt !== null) return [];
+  const isBackOffBeyond = nextAttemptAt !== null && nextAttemptAt > maxAt;
+  const isCheckBeyond = nextCheckAt === null || nextCheckAt > maxAt;
+  if (!isBackOffBeyond && !isCheckBeyond) return [];
+  if (!(await tx.certificates.moveCheck(record, now))) return [];
+  if (isBackOffBeyond) await tx.certificates.update(name, { nextAttemptAt: now });
+  return [...(isCheckBeyond ? ["nextCheckAt"] : []), ...(isBackOffBeyond ? ["nextAttemptAt"] : [])];
+}
+
+async function boundWarning(tx: Store, record: CertificateRecord, now: number): Promise<string[]> {
+  const { name, expiryWarningAt } = record;
+  const inUse = (await tx.versions.list(name)).findLast(
+    ({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED,
+  );
+  const warningAt = inUse === undefined ? null : missedWarningAt(record, inUse, now);
+  if (warningAt === null) return [];
+  return (await tx.certificates.moveExpiryWarning(name, expiryWarningAt, warningAt)) ? ["expiryWarningAt"] : [];
+}
+
+/** The retries as well, or the sweep would only put the renewal off again. */
+async function boundRenewal(tx: Store, renewal: Renewal, maxAt: number, now: number): Promise<string[]> {
+  const { id, certificate, fence, nextActionAt, retryAt } = renewal;
+  if (nextActionAt === null || nextActionAt <= maxAt) return [];
+  const isRetryBeyond = retryAt !== null && retryAt > maxAt;
+  const patch = { nextActionAt: now, ...(isRetryBeyond && { retryAt: now }) };
+  if (!(await tx.renewals.update(id, fence, patch))) return [];
+  const fields = ["nextActionAt", ...(isRetryBeyond ? ["retryAt"] : [])];
+  for (const { target, fence: own, nextAttemptAt } of await tx.deployments.list(certificate)) {
+    if (nextAttemptAt === null || nextAttemptAt <= maxAt) continue;
+    if (await tx.deployments.update(certificate, target, own, { nextAttemptAt: now }))
+      fields.push(`nextAttemptAt of ${target}`);
+  }
+  return fields;
+}

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { Secret } from "../../../src/domain/secret.ts";
+import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { expiryWarningAt } from "../../../src/renewal/rules/window.ts";
+import { boundInstants } from "../../../src/renewal/watch/boundInstants.ts";
+import { type Issuing, startIssuing } from "../../support/ca/issuing.ts";
+import { certificate, DAY_MS, NOW, version } from "../../support/model/facts.ts";
+
+const SIGNAL = new AbortController().signal;
+const FAR = NOW + 36_500 * DAY_MS;
+const bare = certificate({ targets: [], endpoints: [] });
+const solver = { challengeType: "http-01", present: async () => {}, cleanUp: async () => {} };
+
+let issuing: Issuing;
+beforeEach(async () => {
+  issuing = await startIssuing(bare, {}, solver);
+});
+afterEach(() => issuing[Symbol.asyncDispose]());
+
+const corrected = async () =>
+  (await issuing.store.events.list({ types: ["certificate.instantCorrected"], limit: 9 })).map(
+    ({ detail }) => detail.fields,
+  );
+const leaf = { ...version().leaf, notBefore: NOW - 10 * DAY_MS, notAfter: NOW + 80 * DAY_MS };
+
+/** No renewal is in flight, and generation 1 is proved. */
+async function live(): Promise<void> {
+  const { store } = issuing;
+  const active = await store.renewals.active("www");
+  if (active !== null)
+    await store.renewals.update(active.id, active.fence, { state: "succeeded", finishedAt: NOW, nextActionAt: null });
+  await store.versions.insert(version({ leaf, createdAt: NOW }), new Secret("key"));
+  await store.versions.markVerified("www", 1, NOW);
+  await store.certificates.update("www", { nextCheckAt: NOW + DAY_MS, expiryWarningAt: expiryWarningAt(leaf) });
+}
+
+it("leaves what renewd itself puts off, and writes nothing about it", async () => {
+  await live();
+  expect(await boundInstants(issuing.context, SIGNAL)).toBe(0);
+  expect(await corrected()).toEqual([]);
+});
+
+it.each([FAR, null])("a check that was put off to %s is due now, and the planner decides", async (nextCheckAt) => {
+  await live();
+  await issuing.store.certificates.update("www", { nextCheckAt, nextAttemptAt: FAR });
+  expect(await boundInstants(issuing.context, SIGNAL)).toBe(1);
+  expect(await corrected()).toEqual([["nextCheckAt", "nextAttemptAt"]]);
+  await planDue(issuing.context, SIGNAL);
+  const planned = await issuing.store.certificates.get("www");
+  expect(planned?.nextCheckAt).toBeGreaterThan(NOW);
+  expect(planned?.nextCheckAt).toBeLessThan(leaf.notAfter);
+  expect(await boundInstants(issuing.context, SIGNAL)).toBe(0);
+});
+
+it.each([FAR, null])("an expiry warning that was put off to %s comes when it is due", async (at) => {
+  await live();
+  await issuing.store.certificates.update("www", { expiryWarningAt: at });
+  expect(await boundInstants(issuing.context, SIGNAL)).toBe(1);
+  expect(await issuing.store.certificates.get("www")).toMatchObject({ expiryWarningAt: expiryWarningAt(leaf) });
+  expect(await corrected()).toEqual([["expiryWarningAt"]]);
+});
+
+it("a pause may be as long as a person wants", async () => {
+  await live();
+  await issuing.store.certificates.update("www", { nextCheckAt: FAR, pausedAt: NOW, pausedUntil: FAR });
+  expect(await boundInstants(issuing.context, SIGNAL)).toBe(0);
+});
+
+it("a renewal that was put off beyond every back-off is swept now", async () => {
+  const { store, context } = issuing;
+  const active = (await store.renewals.active("www")) ?? expect.unreachable();
+  await store.renewals.update(active.id, active.fence, { nextActionAt: FAR, retryAt: FAR });
+  expect(await store.renewals.due(NOW, { limit: 9, leaseMs: 1_000, first: "urgent" })).toEqual([]);
+  expect(await boundInstants(context, SIGNAL)).toBe(1);
+  expect(await store.renewals.due(NOW, { limit: 9, leaseMs: 1_000, first: "urgent" })).toMatchObject([
+    { id: active.id, retryAt: NOW },
+  ]);
+  expect(await corrected()).toEqual([["nextActionAt", "retryAt"]]);
+});
+
+it("an observation that was put off for years is due at once", async () => {
+  await live();
+  await issuing.store.certificates.update("www", { nextObservationAt: FAR });
+  expect(await boundInstants(issuing.context, SIGNAL)).toBe(1);
+  expect(await issuing.store.certificates.get("www")).toMatchObject({ nextObservationAt: null });
+});
+
+it("a configured certificate that nobody removed is planned although its row says removed", async () => {
+  await live();
+  const { store, context } = issuing;
+  await store.certificates.update("www", { removedAt: NOW, nextCheckAt: null });
+  expect(await boundInstants(context, SIGNAL)).toBe(1);
+  expect(await corrected()).toEqual([["nextCheckAt", "removedAt"]]);
+  expect(await store.certificates.due(NOW, 9)).toMatchObject([{ name: "www", removedAt: null }]);
+});
+
+it("a certificate that another planner has removed from the configuration stays removed", async () => {
+  await live();
+  const { store, context } = issuing;
+  await store.certificates.update("www", { removedAt: NOW, nextCheckAt: null });
+  const of = { certificate: "www", renewalId: null, target: null, detail: {} };
+  await store.events.append({ ...of, at: NOW, type: "certificate.removed" });
+  expect(await boundInstants(context, SIGNAL)).toBe(0);
+  expect(await store.certificates.get("www")).toMatchObject({ removedAt: NOW, nextCheckAt: null });
+});
