@@ -8,6 +8,7 @@ import { caddy } from "../../../src/deployers/caddy/caddy.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { KEY_SPELLINGS } from "../../support/pairs/keySpellings.ts";
 import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type Caddy, startCaddy } from "../../support/servers/caddy.ts";
@@ -39,17 +40,16 @@ interface AdminRelay {
   stop(): void;
 }
 
-/** Stands before Caddy's admin API: Caddy itself repeats less than others that speak its protocol might. */
+/** Stands before Caddy's admin API on its port: Caddy itself repeats less than others that speak its protocol might. */
 async function startAdminRelay(admin: string): Promise<AdminRelay> {
   const [host, port] = admin.split(":");
-  const behind = admin.startsWith("/") ? { socketPath: admin } : { host, port };
   const relay = createServer((incoming, outgoing) => {
     if (state.answer !== null && incoming.method !== "GET") {
       incoming.resume().once("end", () => outgoing.writeHead(400).end(state.answer));
       return;
     }
-    const headers = { ...incoming.headers, host: admin.startsWith("/") ? "" : admin };
-    const asked = httpRequest({ ...behind, method: incoming.method, path: incoming.url, headers }, (answer) => {
+    const headers = { ...incoming.headers, host: admin };
+    const asked = httpRequest({ host, port, method: incoming.method, path: incoming.url, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 0, answer.headers);
       answer.pipe(outgoing);
     });
@@ -187,6 +187,23 @@ describe("caddy", () => {
       .map((path) => ({ certificate: path, key: path }));
     const tls = { certificates: { load_files: [...held, { "@id": "renewd-newcomer", certificate: file, key: file }] } };
     expect(await fresh.config()).toEqual({ ...Object(before), apps: { ...Object(before).apps, tls } });
+  });
+
+  it("shows nothing of a refusal that repeats the key, in whatever spelling only the key reveals", async () => {
+    await using fresh = await start(issuer, ["www"], { tcp: true });
+    const relay = await startAdminRelay(fresh.admin);
+    try {
+      const pair = await issuer.issue({ certificate: "www", generation: 100 });
+      const bytes = KEY_SPELLINGS["hex, escaped"]?.(pair.privateKey.reveal(), 0) ?? expect.unreachable();
+      relay.answer = JSON.stringify({ error: `cannot load ${bytes}` });
+      const relayed = make({ admin: relay.address, directory: fresh.directory });
+      await expect(relayed.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+        code: "deploy.commandFailed",
+        message: expect.stringMatching(/: \[not shown: it repeats a private key\]$/),
+      });
+    } finally {
+      relay.stop();
+    }
   });
 
   it("puts the old file back when Caddy refuses the configuration with the new one", async () => {

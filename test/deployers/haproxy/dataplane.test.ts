@@ -6,6 +6,7 @@ import type { Deployer } from "../../../src/domain/deployer.ts";
 import { readLeaf } from "../../../src/x509/leaf.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { KEY_SPELLINGS } from "../../support/pairs/keySpellings.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
 import { type DataplaneFake, startDataplane } from "../../support/servers/dataplane.ts";
 import { servedFingerprint } from "../../support/servers/served.ts";
@@ -114,6 +115,18 @@ describe("haproxy-dataplane", () => {
     await expect(deploy("www", 2)).rejects.toMatchObject({
       code: "deploy.commandFailed",
       message: expect.stringContaining("exit status 1"),
+    });
+  });
+
+  it("shows nothing of a reload's report that repeats the key, in whatever spelling only the key reveals", async () => {
+    await deploy("www", 1);
+    Object.assign(fake.faults, { pushFails: true, reloadFails: true });
+    const pair = await issuer.issue({ certificate: "www", generation: 2 });
+    const bytes = KEY_SPELLINGS["hex, escaped"]?.(pair.privateKey.reveal(), 0) ?? expect.unreachable();
+    fake.faults.reloadResponse = `cannot load ${bytes}`;
+    await expect(make(fake).deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
+      code: "deploy.commandFailed",
+      message: expect.stringMatching(/did not reload: \[not shown: it repeats a private key\]$/),
     });
   });
 
