@@ -16,7 +16,7 @@ type Flag = number;
 /** JSON as text: the same in both dialects, read back through `json.ts`. */
 type Json = string;
 /** See `rowSeal.ts`. Null only where somebody else wrote the row, or in challenges of an older release. */
-interface Sealed {
+export interface Sealed {
   seal: string | null;
 }
 

@@ -117,7 +117,7 @@ describe("a reload by SIGHUP", () => {
       readFile(join(files, "new", "shop.pem"), "utf8").catch(() => null),
     );
     expect(moved).toBe(await readFile(join(files, "old", "shop.pem"), "utf8"));
-    expect(await system.ended("shop")).toMatchObject({ state: "succeeded", reason: "drift", generation: 2 });
+    expect(await system.ended("shop")).toMatchObject({ state: "succeeded", reason: "targetChanged", generation: 2 });
     expect(await system.store.versions.list("shop"), "no new certificate for a new place").toHaveLength(2);
   });
 });
