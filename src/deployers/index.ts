@@ -32,7 +32,7 @@ import { vault } from "./vault/vault.ts";
 
 export type { DeployerDependencies } from "./base/dependencies.ts";
 
-/** Every kind of target. A new one is a file in this folder and a line here. */
+/** Every kind of target. A new one is a file in its family and a line here. */
 export const DEPLOYERS: readonly RegisteredPlugin<DeployerDependencies, Deployer>[] = [
   guarded(files),
   guarded(certbot),
