@@ -135,6 +135,7 @@ it("lets a target leave out its reload; drift, a redeploy by hand and a second a
   await reload(bench, { directoryOfB: "/srv/moved" });
   expect(b.lastOnlyIfChanged, "only the definition changed").toBe(true);
 
+  bench.now += 1_000;
   await bench.store.deployments.forget("www", "b");
   await bench.store.certificates.update("www", { nextCheckAt: bench.now });
   await planDue(bench.context, NO_SIGNAL);
@@ -144,6 +145,7 @@ it("lets a target leave out its reload; drift, a redeploy by hand and a second a
 
   await reload(bench, { directoryOfB: "/srv/second" });
   expect(b.lastOnlyIfChanged).toBe(true);
+  bench.now += 1_000;
   await redeploy(bench.context, { certificate: "www", targets: ["b"], generation: null, by: null });
   await bench.work();
   expect(await bench.renewal("www")).toMatchObject({ reason: "redeploy", state: "succeeded" });
@@ -166,6 +168,7 @@ it("waits for the end of a freeze, while drift does not", async () => {
   await using bench = await open();
   await reload(bench, { directoryOfB: "/srv/moved", freeze: true });
   expect(await deploys(bench)).toHaveLength(4);
+  bench.now += 1_000;
   await bench.store.deployments.forget("www", "a");
   await bench.store.certificates.update("www", { nextCheckAt: bench.now });
   await planDue(bench.context, NO_SIGNAL);
