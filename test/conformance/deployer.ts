@@ -43,7 +43,7 @@ const CANCEL_MAX_MS = 5_000;
 /** The peer serves this certificate; each test brings it to its own generations, always rising. */
 const NAME = "conform";
 
-/** Every spelling once: test/deployers/base/sanitizeAnswer.test.ts has each with 300 keys. */
+/** Every spelling once: test/deployers/base/sanitizeAnswer.full.test.ts has each with 300 keys. */
 const REPEATED_CASES = Object.keys(KEY_SPELLINGS).length;
 
 function shownOf(one: unknown): string {
