@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** What drives whole systems waits most: begun first, it does not run alone at the end. */
-const SLOW = /\/test\/(drills|e2e)\//;
+const SLOW = /\/test\/(drills|e2e)\/|\/(takeover|kill|model|sqlite|postgresql|nginx|conformance)\.[\w.]*test\.ts$/;
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
