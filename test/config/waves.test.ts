@@ -28,7 +28,7 @@ const loaded = async (text: string) => {
 };
 const problems = async (text: string): Promise<string[]> => {
   await using written = await configFile(text);
-  return written.problems();
+  return await written.problems();
 };
 
 const WAVES = "waves: [{ targets: [canary], bake: 15m, failureBudget: 1 }, { targets: [a, b] }]";
