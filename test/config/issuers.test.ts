@@ -14,7 +14,7 @@ certificates:
 
 const problems = async (text: string): Promise<string[]> => {
   await using config = await configFile(text);
-  return config.problems();
+  return await config.problems();
 };
 
 it.each([
