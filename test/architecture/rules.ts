@@ -130,7 +130,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     why: "Azure's own client for Key Vault certificates; optional, loaded at first use.",
   },
   "@azure/identity": {
-    owners: ["src/deployers/azure"],
+    owners: ["src/deployers/azure", "src/solvers/dns"],
     lazy: true,
     why: "Azure's credential chain, which its clients need; optional, loaded at first use.",
   },
@@ -143,6 +143,35 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     owners: ["src/deployers/google"],
     lazy: true,
     why: "Google's own client for Secret Manager; optional, loaded at first use.",
+  },
+  "@aws-sdk/client-route-53": {
+    owners: ["src/solvers/dns"],
+    lazy: true,
+    why: "AWS's own client for Route 53: signing, throttling and INSYNC as AWS defines them; optional, loaded at first use.",
+  },
+  "@google-cloud/dns": {
+    owners: ["src/solvers/dns"],
+    lazy: true,
+    why: "Google's own client for Cloud DNS; optional, loaded at first use.",
+  },
+  "@azure/arm-dns": {
+    owners: ["src/solvers/dns"],
+    lazy: true,
+    why: "Azure's own client for DNS zones; optional, loaded at first use.",
+  },
+  ovh: {
+    owners: ["src/solvers/dns"],
+    lazy: true,
+    why: "OVH's own client, which signs each request; optional, loaded at first use.",
+  },
+  "akamai-edgegrid": {
+    owners: ["src/solvers/dns"],
+    lazy: true,
+    why: "Akamai's own request signer; optional, loaded at first use.",
+  },
+  "dns-packet": {
+    owners: ["src/solvers/dns"],
+    why: "DNS messages as bytes: queries to authoritative servers, TSIG updates, our own name server.",
   },
   ssh2: {
     owners: ["src/deployers/ssh"],

@@ -1,0 +1,77 @@
+import type { ErrorFacts } from "./facts.ts";
+
+/** renewd's own parts: requests, queue, store, clock, processes. */
+export const PROCESS_ERRORS = {
+  "notify.failed": {
+    class: "transient",
+    retry: "backoff",
+    action: "Check the channel's receiver; renewd tries again for a day.",
+  },
+  "notify.refused": {
+    class: "configuration",
+    retry: "never",
+    action: "Correct the channel: its receiver refuses the notification.",
+  },
+  "config.invalid": { class: "configuration", retry: "never", action: "Correct the configuration at the named place." },
+  "config.removed": {
+    class: "configuration",
+    retry: "never",
+    action: "Nothing: the certificate, target or issuer left the configuration.",
+  },
+  "config.secret": {
+    class: "configuration",
+    retry: "never",
+    action: "Provide the secret that the named env: or file: reference points to.",
+  },
+  "request.invalid": { class: "configuration", retry: "never", action: "Correct the named field of the request." },
+  "queue.unavailable": {
+    class: "transient",
+    retry: "backoff",
+    action: "Start Redis or correct `redis.url`; renewd catches up by itself once it is back.",
+  },
+  "queue.misconfigured": {
+    class: "configuration",
+    retry: "never",
+    action: "Set Redis `maxmemory-policy noeviction`: an evicting Redis loses jobs.",
+  },
+  "store.unavailable": { class: "transient", retry: "backoff", action: "Check the database named in the message." },
+  "store.unreadable": {
+    class: "internal",
+    retry: "backoff",
+    action: "Upgrade renewd if a newer release has written the database; otherwise restore a backup: `renewd restore`.",
+  },
+  "store.sealed": {
+    class: "configuration",
+    retry: "never",
+    action: "Provide the master key this database was created with.",
+  },
+  "store.altered": {
+    class: "configuration",
+    retry: "never",
+    action:
+      "Run `renewd audit verify`: it names each row that was changed behind renewd's back. Restore a backup, and find out who can write to the database.",
+  },
+  "backup.file": {
+    class: "configuration",
+    retry: "never",
+    action: "Check path, permissions and free space of the backup file named in the message.",
+  },
+  "backup.damaged": {
+    class: "configuration",
+    retry: "never",
+    action: "Fetch the backup again or take another one: nothing was restored from this file.",
+  },
+  "lease.lost": { class: "transient", retry: "backoff", action: "Nothing: another worker has taken over." },
+  "clock.skewed": {
+    class: "configuration",
+    retry: "backoff",
+    action:
+      "Set this machine's clock (NTP): renewd plans, issues, deploys and verifies nothing while it is over 5 minutes off.",
+  },
+  "internal.crashLoop": {
+    class: "internal",
+    retry: "never",
+    action: "See the log of the worker that died; then resume the certificate with `renewd resume`.",
+  },
+  "internal.bug": { class: "internal", retry: "backoff", action: "Report this as a bug with the renewal's timeline." },
+} as const satisfies Record<string, ErrorFacts>;

@@ -1,0 +1,32 @@
+import type { ErrorFacts } from "./facts.ts";
+
+/** What handshakes showed. */
+export const VERIFY_ERRORS = {
+  "verify.stale": {
+    class: "target",
+    retry: "never",
+    action: "Reload or repair the server at the named address: it does not serve the new certificate.",
+  },
+  "verify.mixed": {
+    class: "target",
+    retry: "never",
+    action:
+      "Find which process or node behind the named address still uses the other certificate, then reload or replace it.",
+  },
+  "verify.unreachable": {
+    class: "target",
+    retry: "never",
+    action: "Check that the named address accepts TLS connections from the verifier.",
+  },
+  "verify.wrongCertificate": {
+    class: "target",
+    retry: "never",
+    action: "Check the server name binding: the address answers with some other certificate.",
+  },
+  "verify.notValid": {
+    class: "target",
+    retry: "never",
+    action: "Compare the served dates with the verifier's clock; renew the certificate if it has expired.",
+  },
+  "verify.badChain": { class: "target", retry: "never", action: "Let the server send the full chain, leaf first." },
+} as const satisfies Record<string, ErrorFacts>;
