@@ -27,7 +27,8 @@ function folderOf(path: string): string {
   if (top !== "src") return top;
   const folder = next.replace(/\.ts$/, "");
   if (inner === "" || rest.length === 0) return folder;
-  return [`${folder}/${inner}`, `${folder}/*`].find((room) => Object.hasOwn(FOLDERS, room)) ?? folder;
+  const third = rest.length > 1 ? [`${folder}/${inner}/${rest[0]}`] : [];
+  return [...third, `${folder}/${inner}`, `${folder}/*`].find((room) => Object.hasOwn(FOLDERS, room)) ?? folder;
 }
 
 function checkName(path: string): string[] {

@@ -1,0 +1,70 @@
+/** What renewd published in DNS for one challenge. The row exists before the record does, and goes after it. */
+export interface DnsRecord {
+  /** Chosen by renewd. */
+  readonly id: string;
+  /** Name of the solver in configuration. */
+  readonly solver: string;
+  /** The name that is validated, without `*.`. */
+  readonly identifier: string;
+  /** Where the TXT value is, after delegation: A-labels in lower case, no final dot. */
+  readonly name: string;
+  readonly value: string;
+  readonly zoneId: string;
+  readonly zoneName: string;
+  /** What the provider calls its record; null: it has no name for it, or the answer never came. */
+  readonly providerId: string | null;
+  /** The certificate and renewal it is for; null: a rehearsal, or unknown. */
+  readonly certificate: string | null;
+  readonly renewalId: string | null;
+  /** `publishing`: the provider may have it or not. `removing`: nobody needs it any more. */
+  readonly state: DnsRecordState;
+  readonly createdAt: number;
+  /** When the provider accepted it; null: not yet. */
+  readonly publishedAt: number | null;
+  /** From then on it is a leftover, whoever published it. */
+  readonly expiresAt: number;
+  /** Removals that failed in a row, and when the next is due; null: as soon as it is a leftover. */
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+export type DnsRecordState = "publishing" | "published" | "removing";
+
+export type DnsRecordPatch = Partial<
+  Pick<
+    DnsRecord,
+    "providerId" | "state" | "publishedAt" | "expiresAt" | "attempts" | "nextAttemptAt" | "errorCode" | "errorMessage"
+  >
+>;
+
+/** Shared by all processes. A row that was not written by a holder of the master key is never obeyed nor listed. */
+export interface DnsRecordStore {
+  insert(record: DnsRecord): Promise<void>;
+  update(id: string, patch: DnsRecordPatch): Promise<void>;
+  delete(id: string): Promise<void>;
+  /** Of one challenge: the same solver, validated name and value. */
+  find(key: Pick<DnsRecord, "solver" | "identifier" | "value">): Promise<DnsRecord | null>;
+  /** At one name of one zone, by any order; oldest first. */
+  at(zone: Pick<DnsRecord, "zoneId" | "zoneName">, name: string): Promise<DnsRecord[]>;
+  /** Everything, oldest first. */
+  list(limit: number): Promise<DnsRecord[]>;
+  /** Leftovers whose removal is due: expired, given up, or of a renewal that has ended. */
+  leftovers(now: number, limit: number): Promise<DnsRecord[]>;
+}
+
+/** Locks between processes, by key. A lock that is not released ends by itself. */
+export interface DnsLocks {
+  /** False: another holder has it. Taking a lock again extends it. */
+  take(key: string, holder: string, now: number, until: number): Promise<boolean>;
+  release(key: string, holder: string): Promise<void>;
+}
+
+/** What a provider lets one credential do in a time. Shared by all processes. */
+export interface DnsRates {
+  /** Takes the next turn and returns its instant; a turn after `latest` is not taken. */
+  turn(key: string, everyMs: number, burst: number, now: number): Promise<number>;
+  /** The provider asked for silence until then. */
+  silence(key: string, until: number): Promise<void>;
+}
