@@ -1,0 +1,102 @@
+import type { Log } from "../../../domain/log.ts";
+import type { LookUp } from "./answer.ts";
+import { type DnsCounters, newCounters } from "./counters.ts";
+import { createRateLimit, type RateLimit } from "./rateLimit.ts";
+import { createResponder } from "./respond.ts";
+import { listenTcp } from "./tcp.ts";
+import { type Listener, type Listening, listenUdp } from "./udp.ts";
+import type { ServedZone } from "./zone.ts";
+
+export interface DnsServerOptions {
+  /** Addresses to listen on, at least one. */
+  readonly hosts: readonly string[];
+  /** 0: any free port. */
+  readonly port: number;
+  /** Of the configuration as it is now. */
+  readonly zones: () => readonly ServedZone[];
+  readonly lookUp: LookUp;
+  readonly rateLimit?: RateLimit;
+  readonly log?: Log;
+}
+
+export interface DnsServer {
+  readonly port: number;
+  /** What it has done so far. */
+  readonly counters: Readonly<DnsCounters>;
+  close(): Promise<void>;
+}
+
+/** A CA validates hundreds of names at once from few addresses, each with several questions. */
+const RATE_LIMIT: RateLimit = { perSecond: 200, burst: 2_000 };
+const WAITING_MAX = 500;
+/** A free port of one protocol may be taken in the other. */
+const PORT_ATTEMPTS_MAX = 10;
+/** How often counters that changed are written to the log. */
+const REPORT_MS = 600_000;
+
+/**
+ * An authoritative name server for the zones that are delegated to renewd, over UDP and TCP, and for nothing else: it
+ * faces the Internet, never asks another server and never sends more than was asked for. It reads what any process put
+ * into the store. Rejects when it cannot listen; later failures only answer SERVFAIL.
+ */
+export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
+  const { log } = options;
+  const counters = newCounters();
+  const listeners: Listener[] = [];
+  const respond = createResponder({ ...options, counters, waitingMax: WAITING_MAX });
+  const judge = createRateLimit(options.rateLimit ?? RATE_LIMIT);
+  const close = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener.close()));
+  };
+  const listen = async ({ host, port }: Pick<Listening, "host" | "port">): Promise<number> => {
+    const common = { host, respond, ...(log !== undefined && { log }) };
+    const tcp = await listenTcp({ ...common, port }, counters);
+    listeners.push(tcp);
+    listeners.push(await listenUdp({ ...common, port: tcp.port }, judge));
+    return tcp.port;
+  };
+  let port = options.port;
+  try {
+    for (const host of options.hosts) port = port === 0 ? await anyPort(host, listen) : await listen({ host, port });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const stopReports = reportCounters(counters, log);
+  return {
+    port,
+    counters,
+    async close() {
+      stopReports();
+      await close();
+    },
+  };
+}
+
+async function anyPort(
+  host: string,
+  listen: (where: Pick<Listening, "host" | "port">) => Promise<number>,
+): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await listen({ host, port: 0 });
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+function reportCounters(counters: DnsCounters, log: Log | undefined): () => void {
+  let reported = JSON.stringify(counters);
+  const report = (): void => {
+    const now = JSON.stringify(counters);
+    if (now === reported) return;
+    reported = now;
+    log?.info({ ...counters }, "DNS server: answers so far");
+  };
+  const timer = setInterval(report, REPORT_MS).unref();
+  return () => {
+    clearInterval(timer);
+    report();
+  };
+}
