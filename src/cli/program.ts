@@ -12,6 +12,7 @@ import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
 import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
+import { addInit } from "./commands/init.ts";
 import { addChannels, addSolvers, addTargets } from "./commands/kinds.ts";
 import { addNotify } from "./commands/notify.ts";
 import { addPause } from "./commands/pause.ts";
@@ -52,7 +53,7 @@ const COMMANDS = [
   ],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore, addAudit]],
-  ["Configure:", [addConfig, addTargets, addSolvers, addChannels]],
+  ["Configure:", [addInit, addConfig, addTargets, addSolvers, addChannels]],
 ] as const;
 
 /** They reload on SIGHUP; any other command ends. */

@@ -11,6 +11,7 @@ export {
 } from "./app.ts";
 export { readForeignPair } from "./foreignPair.ts";
 export { runRoles } from "./process.ts";
+export { type MachineProposal, mistakesIn, proposeConfiguration } from "./proposal.ts";
 export { ROLES, type Role } from "./roles.ts";
 export {
   auditConfigured,

@@ -23,6 +23,7 @@ const PARTS = [
   "solvers/dns/providers",
   "solvers/dns/bridges",
   "solvers/dns/server",
+  "discovery",
   "deployers",
   "store",
   "store/dialect",
@@ -69,6 +70,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   solvers: {
     mayImport: ["domain", "x509", "solvers/dns", "solvers/dns/providers", "solvers/dns/bridges", "solvers/dns/server"],
   },
+  discovery: { mayImport: ["domain", "x509"] },
   "deployers/base": { mayImport: ["domain", "x509"] },
   "deployers/local": { mayImport: ["domain", "x509", "process", "deployers/base"] },
   "deployers/*": { mayImport: ["domain", "x509", "deployers/base", "deployers/local"] },

@@ -1,0 +1,55 @@
+import { inert } from "../../domain/text.ts";
+import type { InitReport } from "../commands/init.ts";
+import type { Screen } from "../terminal/style.ts";
+import { renderTable } from "../terminal/table.ts";
+
+export function renderInit(report: InitReport, screen: Screen): string {
+  if (report.file === null) return report.configuration.trimEnd();
+  return [...found(report, screen), "", ...next(report, report.file)].join("\n");
+}
+
+function found({ servers, certificates, unreadable }: InitReport, screen: Screen): string[] {
+  const columns = [
+    { title: "CERTIFICATE" },
+    { title: "EXPIRES" },
+    { title: "SERVED BY" },
+    { title: "RENEWED BY" },
+    { title: "", widthMin: 20 },
+  ];
+  const rows = certificates.map(({ name, expiresAt, servers: by, renewedBy, obstacle }) => [
+    name,
+    expiresAt?.slice(0, 10) ?? "unknown",
+    by.join(", ") || "nothing found",
+    renewedBy ?? "nothing found",
+    obstacle === null ? "" : `not ready: ${obstacle}`,
+  ]);
+  return [
+    servers.length === 0 ? "No web server's configuration was found." : `Found ${servers.map(inert).join(", ")}.`,
+    ...unreadable.map((each) => `! ${each}: run as a user who may, such as root`),
+    ...(rows.length === 0
+      ? ["No certificate was found: the file has an example to fill in."]
+      : ["", ...renderTable(columns, rows, screen)]),
+  ];
+}
+
+/** What to type, in order. */
+function next({ certificates, sharesPort80With, problems }: InitReport, file: string): string[] {
+  const option = file === "renewd.yaml" ? "" : ` -c ${inert(file)}`;
+  const ready = certificates.filter(({ obstacle }) => obstacle === null);
+  return [
+    `${inert(file)} is written. Nothing else was changed. Next:`,
+    ...problems.map((problem) => `  ! ${inert(problem)}`),
+    ...(sharesPort80With === null
+      ? []
+      : [`  let ${sharesPort80With} forward /.well-known/acme-challenge/: docs/port80.md`]),
+    `  renewd${option} config check`,
+    ...ready
+      .filter(({ expiresAt }) => expiresAt !== null)
+      .map(
+        ({ name, certificateFile, keyFile }) =>
+          `  renewd${option} import ${name} --certificate ${inert(certificateFile)} --key ${inert(keyFile)}`,
+      ),
+    `  renewd${option} plan`,
+    `  renewd${option} run`,
+  ];
+}
