@@ -43,6 +43,8 @@ export type ProposedSolver = { readonly type: "http-01" } | { readonly type: "we
 export interface Proposal {
   readonly text: string;
   readonly certificates: readonly ProposedCertificate[];
+  /** Files that servers name and renewd cannot write to. */
+  readonly strange: readonly string[];
   /** renewd's own responder cannot have port 80: the server that has it must forward the challenges. */
   readonly sharesPort80With: string | null;
 }
@@ -50,13 +52,21 @@ export interface Proposal {
 /** A configuration for what was found. Pure: `facts` are by certificate file. */
 export function propose(discovery: Discovery, facts: ReadonlyMap<string, FileFacts>, answers: Answers): Proposal {
   const taken = new Set<string>();
-  const certificates = pairsInUse(discovery).map((pair) =>
-    certificateFor(pair, { discovery, facts: facts.get(pair.certificate) ?? null, answers, taken }),
-  );
+  const inUse = pairsInUse(discovery);
+  const isStrange = ({ certificate, key }: PairInUse): boolean => ![certificate, key].every((path) => FILE.test(path));
+  const strange = inUse.filter(isStrange).map(({ certificate }) => certificate);
+  const certificates = inUse
+    .filter((pair) => !isStrange(pair))
+    .map((pair) => certificateFor(pair, { discovery, facts: facts.get(pair.certificate) ?? null, answers, taken }));
   const web = discovery.servers.find(({ answersPort80 }) => answersPort80)?.server ?? null;
   const isShared = certificates.some(({ solver }) => solver?.type === "http-01") || certificates.length === 0;
   const sharesPort80With = isShared ? web : null;
-  return { certificates, sharesPort80With, text: writeConfiguration(certificates, { answers, sharesPort80With }) };
+  return {
+    certificates,
+    strange,
+    sharesPort80With,
+    text: writeConfiguration(certificates, { answers, sharesPort80With }),
+  };
 }
 
 /** Served files first, in the order of the servers' configurations; then what only another client knows. */
@@ -84,6 +94,8 @@ interface Surroundings {
   readonly taken: Set<string>;
 }
 
+/** As target options take paths: no variable, placeholder or control character. */
+const FILE = /^\/[^\p{Cc}{}$]*[^\p{Cc}{}$/]$/u;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const HOST = /^(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$|^[0-9a-f:.]+$/;
 

@@ -28,6 +28,7 @@ export interface InitReport {
     readonly obstacle: string | null;
   }[];
   readonly servers: readonly string[];
+  /** Sentences about files that could not be read or taken over. */
   readonly unreadable: readonly string[];
   readonly sharesPort80With: string | null;
   /** What `renewd config check` says of the file. */
@@ -129,7 +130,7 @@ async function write(file: string, text: string, force: boolean): Promise<void> 
 }
 
 function reportOf(proposal: MachineProposal, file: string | null, problems: readonly string[]): InitReport {
-  const { certificates, discovery, sharesPort80With, text } = proposal;
+  const { certificates, discovery, sharesPort80With, strange, text } = proposal;
   return {
     version: 1,
     file,
@@ -145,7 +146,10 @@ function reportOf(proposal: MachineProposal, file: string | null, problems: read
       obstacle: each.obstacle,
     })),
     servers: discovery.servers.map(({ server, place }) => `${server} (${place})`),
-    unreadable: discovery.unreadable.map(inert),
+    unreadable: [
+      ...discovery.unreadable.map((each) => `${inert(each)}: run as a user who may, such as root`),
+      ...strange.map((path) => `${inert(path)} is named as a certificate file, and renewd cannot write such a path`),
+    ],
     sharesPort80With,
     problems,
   };

@@ -25,7 +25,7 @@ function found({ servers, certificates, unreadable }: InitReport, screen: Screen
   ]);
   return [
     servers.length === 0 ? "No web server's configuration was found." : `Found ${servers.map(inert).join(", ")}.`,
-    ...unreadable.map((each) => `! ${each}: run as a user who may, such as root`),
+    ...unreadable.map((each) => `! ${each}`),
     ...(rows.length === 0
       ? ["No certificate was found: the file has an example to fill in."]
       : ["", ...renderTable(columns, rows, screen)]),
