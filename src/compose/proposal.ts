@@ -1,7 +1,8 @@
 import { loadConfig } from "../config/load.ts";
 import type { ConfigProblem } from "../config/read/problems.ts";
 import { type Discovery, discover, machineAt } from "../discovery/index.ts";
-import { type Answers, type FileFacts, type Proposal, propose } from "../discovery/proposal.ts";
+import { type Proposal, propose } from "../discovery/proposal.ts";
+import type { Answers, FileFacts } from "../discovery/proposed.ts";
 import { readLeaf } from "../x509/leaf.ts";
 
 export interface MachineProposal extends Proposal {

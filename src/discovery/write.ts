@@ -1,4 +1,4 @@
-import type { Answers, ProposedCertificate, ProposedSolver } from "./proposal.ts";
+import type { Answers, ProposedCertificate, ProposedSolver } from "./proposed.ts";
 import type { ProposedTarget } from "./targets.ts";
 import { yamlText } from "./yamlText.ts";
 

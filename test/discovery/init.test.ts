@@ -143,7 +143,7 @@ describe("renewd init proposes a valid configuration", () => {
         'http { server { listen 443 ssl; server_name x.example.org; ssl_certificate "/etc/a\\" }\n  b [ # "; ssl_certificate_key /k; } }',
     });
     const { stdout } = await init(machine.root);
-    expect(stdout).toContain('/etc/a\\\\" }\\x0a  b [ #  is named as a certificate file');
+    expect(stdout).toContain("b [ #  is named as a certificate file, and renewd cannot write such a path");
     expect((await loadConfig(file)).ok).toBe(true);
   });
 });

@@ -9,31 +9,7 @@ import { inert } from "../../domain/text.ts";
 import { iso } from "../../reports/instant.ts";
 import { type Cli, type CommandCall, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
-import { renderInit } from "../render/init.ts";
-
-/** `renewd init --json`. */
-export interface InitReport {
-  readonly version: 1;
-  /** null: `--print`. */
-  readonly file: string | null;
-  readonly configuration: string;
-  readonly certificates: readonly {
-    readonly name: string;
-    readonly names: readonly string[];
-    readonly certificateFile: string;
-    readonly keyFile: string;
-    readonly expiresAt: string | null;
-    readonly servers: readonly string[];
-    readonly renewedBy: string | null;
-    readonly obstacle: string | null;
-  }[];
-  readonly servers: readonly string[];
-  /** Sentences about files that could not be read or taken over. */
-  readonly unreadable: readonly string[];
-  readonly sharesPort80With: string | null;
-  /** What `renewd config check` says of the file. */
-  readonly problems: readonly string[];
-}
+import { type InitReport, renderInit } from "../render/init.ts";
 
 interface Options {
   readonly input: boolean;

@@ -1,7 +1,30 @@
 import { inert } from "../../domain/text.ts";
-import type { InitReport } from "../commands/init.ts";
 import type { Screen } from "../terminal/style.ts";
 import { renderTable } from "../terminal/table.ts";
+
+/** `renewd init --json`. */
+export interface InitReport {
+  readonly version: 1;
+  /** null: `--print`. */
+  readonly file: string | null;
+  readonly configuration: string;
+  readonly certificates: readonly {
+    readonly name: string;
+    readonly names: readonly string[];
+    readonly certificateFile: string;
+    readonly keyFile: string;
+    readonly expiresAt: string | null;
+    readonly servers: readonly string[];
+    readonly renewedBy: string | null;
+    readonly obstacle: string | null;
+  }[];
+  readonly servers: readonly string[];
+  /** Sentences about files that could not be read or taken over. */
+  readonly unreadable: readonly string[];
+  readonly sharesPort80With: string | null;
+  /** What `renewd config check` says of the file. */
+  readonly problems: readonly string[];
+}
 
 export function renderInit(report: InitReport, screen: Screen): string {
   if (report.file === null) return report.configuration.trimEnd();

@@ -1,0 +1,39 @@
+import type { Lineage } from "./found.ts";
+import type { ProposedTarget } from "./targets.ts";
+
+/** What a person decides; the rest is found. */
+export interface Answers {
+  /** E-mail address for the CA's notices; null: none is given. */
+  readonly contact: string | null;
+  /** Directory URL of the CA for what no other client renews today. */
+  readonly directory: string;
+  readonly termsOfServiceAgreed: boolean;
+  readonly dataDir: string;
+}
+
+/** What a certificate file says, where it could be read. Instants are ms since epoch. */
+export interface FileFacts {
+  readonly names: readonly string[];
+  readonly notAfter: number;
+}
+
+export interface ProposedCertificate {
+  readonly name: string;
+  readonly names: readonly string[];
+  /** Where its pair is today, for `renewd import`. */
+  readonly certificate: string;
+  readonly key: string;
+  /** ms since epoch; null: its file could not be read. */
+  readonly notAfter: number | null;
+  /** The client that renews it today. */
+  readonly renewedBy: Lineage["client"] | null;
+  readonly servers: readonly string[];
+  readonly directory: string;
+  readonly solver: ProposedSolver | null;
+  readonly target: ProposedTarget;
+  readonly endpoints: readonly string[];
+  /** Why it is written as a comment; null: it is ready. */
+  readonly obstacle: string | null;
+}
+
+export type ProposedSolver = { readonly type: "http-01" } | { readonly type: "webroot"; readonly directory: string };
