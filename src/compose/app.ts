@@ -13,6 +13,7 @@ import { privateRedisSocket } from "../queue/privateRedis.ts";
 import { openJobQueue } from "../queue/producer.ts";
 import type { Context } from "../renewal/context.ts";
 import { DEFAULT_SETTINGS, REHEARSAL_OFF, type RenewalSettings } from "../renewal/rules/settings.ts";
+import { OwedClaims } from "../renewal/steps/claim.ts";
 import { openStore, openVault } from "../store/index.ts";
 import { createProbe } from "../tls/probe.ts";
 import { systemClock } from "./clock.ts";
@@ -51,8 +52,10 @@ export async function openReader(configFile: string): Promise<Reader> {
   return readerOf(await loadConfigOrExplain(configFile));
 }
 
-export async function readerOf(config: Config): Promise<Reader> {
-  const store = await openStore(config.store, await openVault(config.masterKey), workerName());
+/** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
+export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
+  const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
+  const store = await openStore(options, await openVault(config.masterKey), workerName());
   const close = (): Promise<void> => store.close();
   return {
     config,
@@ -90,7 +93,8 @@ export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boo
   const { observeMs } = settings;
   const databaseHost = databaseHostOf(config);
   const clockGuard = guardClock({ store, services, clock, log, redis, databaseHost, observeMs, asksCa });
-  const context: Context = { store, queue, probe, services, clock, clockGuard, log, settings };
+  const owedClaims = new OwedClaims();
+  const context: Context = { store, queue, probe, services, clock, clockGuard, log, settings, owedClaims };
   const close = async (): Promise<void> => {
     await queue.close();
     await reader.close();

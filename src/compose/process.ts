@@ -6,6 +6,7 @@ import { createLog } from "../log.ts";
 import { checkRedis } from "../queue/check.ts";
 import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
+import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { type App, appOf, loadConfigOrExplain, privateRedisDirectory, readerOf, redisOf } from "./app.ts";
 import { systemClock } from "./clock.ts";
 import { catchFaults } from "./faults.ts";
@@ -54,7 +55,8 @@ export async function runRoles(
     process.exit(1);
   });
   try {
-    const reader = await readerOf(config);
+    // A process that claims work must notice within its lease that the database does not answer.
+    const reader = await readerOf(config, DEFAULT_SETTINGS.leaseMs);
     privateRedis = await privateRedisFor(config, roles, log);
     app = appOf(reader, redisOf(config), log, issues);
     await redisReady(app.redis, log, stop.signal);

@@ -268,6 +268,7 @@ function jobWorker(
     concurrency: max,
     handle,
     onError: report(context, kind),
+    isReady: () => databaseAnswers(context),
     ...(agentOf !== undefined && { agentOf }),
   });
   const unwatch = load.watch({ kind, max, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
@@ -277,6 +278,12 @@ function jobWorker(
       return worker.close();
     },
   };
+}
+
+/** Also gives back what was claimed when the database went away. */
+async function databaseAnswers({ store, owedClaims }: Context): Promise<void> {
+  await store.events.mark();
+  await owedClaims?.giveBack();
 }
 
 function report({ log }: Context, role: string): (error: unknown) => void {

@@ -28,7 +28,15 @@ export interface Store {
   readonly crls: CrlStore;
   readonly cursors: CursorStore;
   readonly retention: RetentionStore;
-  /** State and its history event are committed together or not at all. Do no other I/O inside. */
+  /**
+   * State and its history event are committed together or not at all. Do no other I/O inside: `work` runs again after a
+   * conflict with another transaction.
+   *
+   * Lock order, without which PostgreSQL ends one of two transactions that wait for each other: rows of `certificates`
+   * first, several in the order of their names (`certificates.lock`, or `renewals.lock`, which includes it); then other
+   * rows of these certificates, in any order; then the ledger; then the history, which `transaction` writes at the end.
+   * Who changes one row, apart from ledger and history, needs no lock.
+   */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */
   serverTime(): Promise<number | null>;
@@ -52,6 +60,8 @@ export interface CertificateStore {
     now: number,
   ): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
   get(name: string): Promise<CertificateRecord | null>;
+  /** Holds the rows until the transaction ends; call it before anything else of these certificates is changed. */
+  lock(names: readonly string[]): Promise<void>;
   list(): Promise<CertificateRecord[]>;
   /** Those whose next check is due and that were not removed, the most urgent first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
@@ -111,7 +121,7 @@ export interface RenewalStore {
   /** False when the certificate already has an active renewal (unique in the database) or the id exists. */
   insert(renewal: Renewal): Promise<boolean>;
   get(id: string): Promise<Renewal | null>;
-  /** As `get`, holding the row until the transaction ends. */
+  /** As `get`, holding the row and its certificate's until the transaction ends. */
   lock(id: string): Promise<Renewal | null>;
   active(certificate: string): Promise<Renewal | null>;
   /** Newest first. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type KeepJobs, type Job as QueuedJob, WaitingError, Worker, type WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
+import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { connectWorker, type RedisConnection } from "./connection.ts";
 import { isReply } from "./failure.ts";
@@ -17,6 +18,11 @@ const DISCONNECT_MS = 500;
 
 const REFUSED_PAUSE_MS = 1_000;
 
+const REST_POLL_MS = 1_000;
+
+/** Thrown by `process`: another worker, or this one later, is to take the job. */
+export class PutBack extends Error {}
+
 export interface ProcessingOptions {
   readonly redis: RedisOptions;
   readonly queue: string;
@@ -29,7 +35,7 @@ export interface ProcessingOptions {
   /** How long `close` lets running handlers work on; then it aborts their signals. */
   readonly drainTimeoutMs?: number;
   /**
-   * What it returns or throws is stored in Redis as the job's result. After its signal has aborted it must throw if it
+   * To throw `PutBack` puts the job back. What else it returns or throws is stored in Redis as the job's result. After its signal has aborted it must throw if it
    * did not finish.
    */
   readonly process: (job: QueuedJob, signal: AbortSignal) => Promise<unknown>;
@@ -41,6 +47,11 @@ export interface Processing {
   ready(): Promise<void>;
   /** How many jobs run at a time from now on, at least 1; what runs already goes on. */
   setConcurrency(jobs: number): void;
+  /**
+   * Takes no more jobs until `isReady` resolves; a job that is put back meanwhile stays in Redis. Asked again each
+   * second while it rejects.
+   */
+  rest(isReady: () => Promise<unknown>): Promise<void>;
   /** Takes no more jobs and lets running ones finish; returns within `drainTimeoutMs` + 3 s in any case. */
   close(): Promise<void>;
 }
@@ -73,7 +84,7 @@ export function startProcessing(options: ProcessingOptions): Processing {
     try {
       return await work;
     } catch (error) {
-      if (closing === null || !controller.signal.aborted) throw error;
+      if (!(error instanceof PutBack) && (closing === null || !controller.signal.aborted)) throw error;
       return await giveBack(job, token);
     } finally {
       running.delete(controller);
@@ -83,11 +94,15 @@ export function startProcessing(options: ProcessingOptions): Processing {
   const worker = new Worker(options.queue, processor, { ...workerOptions(options), connection: connection.client });
   // Refused (out of memory, a replica, a full disk), BullMQ asks again at once, thousands of times a second.
   let pausing: NodeJS.Timeout | undefined;
+  let resting: Promise<void> | null = null;
+  const stopped = new AbortController();
   worker.on("error", (error) => {
     report(error);
     if (!isReply(error) || worker.isPaused() || closing !== null) return;
     worker.pause(true).catch(report);
-    pausing = setTimeout(() => void Promise.try(() => worker.resume()).catch(report), REFUSED_PAUSE_MS);
+    pausing = setTimeout(() => {
+      if (resting === null) void Promise.try(() => worker.resume()).catch(report);
+    }, REFUSED_PAUSE_MS);
   });
   // Losing the lock does not stop the handler by itself.
   worker.on("lockRenewalFailed", (jobIds: string[]) => {
@@ -101,7 +116,21 @@ export function startProcessing(options: ProcessingOptions): Processing {
     setConcurrency(jobs) {
       worker.concurrency = jobs;
     },
+    async rest(isReady) {
+      const paused = worker.pause(true);
+      resting ??= paused
+        .then(() => untilReady(isReady, stopped.signal))
+        .finally(() => {
+          resting = null;
+          if (closing === null) worker.resume();
+        })
+        .catch((thrown: unknown) => {
+          if (closing === null) report(thrown);
+        });
+      await paused;
+    },
     close() {
+      stopped.abort();
       clearTimeout(pausing);
       closing ??= shutDown({ worker, connection, running, report }, drainTimeoutMs);
       return closing;
@@ -144,6 +173,18 @@ async function shutDown({ worker, connection, running, report }: Running, drainT
   await within(SETTLE_MS, closed);
   connection.disconnect();
   await within(DISCONNECT_MS, closed);
+}
+
+async function untilReady(isReady: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return void (await raceAbort(signal, isReady));
+    } catch {
+      // Reported where it was found.
+      await delay(REST_POLL_MS, undefined, { signal });
+    }
+  }
 }
 
 /** Back to the queue at once, for another worker, rather than when its lock expires. */

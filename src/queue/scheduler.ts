@@ -49,6 +49,7 @@ export function startScheduler(options: SchedulerOptions): Processing {
   return {
     ready: () => processing.ready(),
     setConcurrency: (jobs) => processing.setConcurrency(jobs),
+    rest: (isReady) => processing.rest(isReady),
     async close() {
       stopReasserting();
       await processing.close();

@@ -3,7 +3,7 @@ import type { Job } from "../domain/queue.ts";
 import { deployQueue, QUEUES } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
 import { parseJob } from "./payload.ts";
-import { type Processing, startProcessing } from "./processing.ts";
+import { type Processing, PutBack, startProcessing } from "./processing.ts";
 
 export interface WorkerOptions {
   readonly redis: RedisOptions;
@@ -18,6 +18,12 @@ export interface WorkerOptions {
    * down.
    */
   readonly handle: (job: Job, signal: AbortSignal) => Promise<void>;
+  /**
+   * Resolves once what every job needs answers. Called after a handler threw `store.unavailable`: until then no job is
+   * taken, and this one goes back, because a worker that lost the database alone must not use up everybody's jobs.
+   * Default: at once.
+   */
+  readonly isReady?: () => Promise<unknown>;
   /** Failed handlers, dropped jobs (with the job's id), trouble with Redis. */
   readonly onError: (error: RenewalError, jobId?: string) => void;
 }
@@ -27,8 +33,8 @@ export interface WorkerOptions {
  * retried.
  */
 export function startWorker(options: WorkerOptions): Processing {
-  const { kind, agentOf, handle, onError, ...rest } = options;
-  return startProcessing({
+  const { kind, agentOf, handle, onError, isReady = async () => {}, ...rest } = options;
+  const processing: Processing = startProcessing({
     ...rest,
     queue: agentOf === undefined ? QUEUES[kind] : deployQueue(agentOf),
     keep: { count: 0 },
@@ -38,9 +44,14 @@ export function startWorker(options: WorkerOptions): Processing {
         await handle(parseJob(kind, queued.data, queued.priority, agentOf !== undefined), signal);
       } catch (error) {
         onError(toRenewalError(error), queued.id);
+        if (toRenewalError(error).code === "store.unavailable") {
+          await processing.rest(isReady);
+          throw new PutBack("the database is away");
+        }
         // Otherwise not rethrown: BullMQ would write the message to Redis, and the database already knows.
         if (signal.aborted) throw signal.reason;
       }
     },
   });
+  return processing;
 }

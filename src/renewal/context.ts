@@ -10,6 +10,7 @@ import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
 import type { RenewalSettings } from "./rules/settings.ts";
+import type { OwedClaims } from "./steps/claim.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
 
 /**
@@ -53,6 +54,8 @@ export interface Context {
   readonly clockGuard: ClockGuard;
   readonly log: Log;
   readonly settings: RenewalSettings;
+  /** Claims that wait for the database to be given back; absent: those count as deaths of their worker. */
+  readonly owedClaims?: OwedClaims;
   /** Called with what was left of a lease when its renewal was recorded; 0 when it ran out. */
   readonly leaseRenewed?: (marginMs: number) => void;
 }

@@ -11,7 +11,13 @@ import type { Vault } from "./vault.ts";
 
 export type StoreOptions =
   | { readonly kind: "sqlite"; readonly file: string }
-  | { readonly kind: "postgresql"; readonly url: Secret; readonly poolMax?: number };
+  | {
+      readonly kind: "postgresql";
+      readonly url: Secret;
+      readonly poolMax?: number;
+      /** How long a statement may take, apart from migrations. */
+      readonly answerTimeoutMs?: number;
+    };
 
 /** An open, migrated database whose sealed values fit the vault. */
 export interface Database {
@@ -34,6 +40,8 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
   try {
     versionBefore = await migrate(db, options.kind, vault);
     await checkMasterKey(db, vault);
+    if (options.kind === "postgresql" && options.answerTimeoutMs !== undefined)
+      source.answerWithin?.(options.answerTimeoutMs);
   } catch (thrown) {
     await db.destroy();
     throw thrown;

@@ -10,13 +10,14 @@ import { cursorStore } from "./queries/cursors.ts";
 import { deploymentStore } from "./queries/deployments.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
 import { ledgerStore } from "./queries/ledger.ts";
+import { lockCertificates } from "./queries/lockCertificates.ts";
 import { observationStore } from "./queries/observations.ts";
 import { renewalInfoStore } from "./queries/renewalInfos.ts";
 import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
 import { retentionStore } from "./queries/retention.ts";
 import { versionStore } from "./queries/versions.ts";
-import type { Db } from "./schema.ts";
+import { atomically, type Db } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
 /** The store's ports over an open database. */
@@ -24,7 +25,7 @@ export function storeRepositories(database: Database, vault: Vault, worker: stri
   return {
     ...ports(database, database.db, vault, eventStore(database.db, { dialect: database.dialect, vault, worker })),
     transaction: (work) =>
-      database.db.transaction().execute((trx) => transactionRepositories(database, trx, vault, worker, work)),
+      atomically(database.db, (trx) => transactionRepositories(database, trx, vault, worker, work)),
     serverTime: () => serverTime(database),
     close: () => database.db.destroy(),
   };
@@ -74,7 +75,7 @@ function ports(
   events: EventStore,
 ): Omit<Store, "transaction" | "serverTime" | "close"> {
   return {
-    certificates: certificateStore(db, vault),
+    certificates: { ...certificateStore(db, vault), lock: (names) => lockCertificates(db, database.dialect, names) },
     versions: versionStore(db, database.dialect, vault),
     renewals: renewalStore(db, database.dialect, vault),
     deployments: deploymentStore(db),
@@ -84,7 +85,7 @@ function ports(
     events,
     challenges: challengeStore(db, vault),
     accounts: accountStore(db, vault),
-    replacements: replacementStore(db, vault),
+    replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),
     ledger: ledgerStore(db, database.dialect),
     retention: retentionStore(db, { dialect: database.dialect, vault, worker: "" }),

@@ -8,6 +8,7 @@ import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
 import type { Version } from "../domain/version.ts";
+import { repeatedOnConflict } from "./dialect/driver.ts";
 
 export type Dialect = "sqlite" | "postgresql";
 
@@ -78,7 +79,7 @@ export interface Schema {
 /** A connection pool or one of its transactions: every port works with both. */
 export type Db = Kysely<Schema>;
 
-/** Runs `work` in the transaction `db` already is, or in a new one. */
+/** Runs `work` in the transaction `db` already is, or in a new one, which is repeated after a conflict with another. */
 export function atomically<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {
-  return db.isTransaction ? work(db) : db.transaction().execute(work);
+  return db.isTransaction ? work(db) : repeatedOnConflict(() => db.transaction().execute(work));
 }

@@ -53,6 +53,41 @@ function endless() {
 }
 
 describe("a worker", () => {
+  test("that lost the database puts its job back and takes none until the database answers", async () => {
+    const answers = Promise.withResolvers<void>();
+    const handled: string[] = [];
+    const asked = Promise.withResolvers<void>();
+    const { worker, errors } = work({
+      async handle({ renewalId }) {
+        handled.push(renewalId);
+        if (handled.length === 1) throw new RenewalError("store.unavailable", "the database is away");
+      },
+      isReady() {
+        asked.resolve();
+        return answers.promise;
+      },
+    });
+    await worker.ready();
+    await queue.enqueue([issue("a"), issue("b")]);
+    await asked.promise;
+    await expect.poll(() => server.command("LLEN", "{renewd}:issue:active")).toBe("0");
+    const others = startWorker({
+      redis,
+      kind: "issue",
+      concurrency: 1,
+      handle: async ({ renewalId }) => void handled.push(`${renewalId} elsewhere`),
+      onError: () => {},
+    });
+    closing.push(() => others.close());
+    await expect.poll(() => handled.length).toBe(3);
+    expect(handled.slice(1).sort()).toEqual(["a elsewhere", "b elsewhere"]);
+    await others.close();
+    answers.resolve();
+    await queue.enqueue([issue("c")]);
+    await expect.poll(() => handled.at(-1)).toBe("c");
+    expect(errors).toHaveLength(1);
+  });
+
   test("hands over the job as it was enqueued", async () => {
     const jobs: Job[] = [];
     work({ kind: "deploy", handle: async (job) => void jobs.push(job) });

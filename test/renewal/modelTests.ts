@@ -226,7 +226,10 @@ class World {
           worker,
           job: this.jobs.splice(this.random.below(this.jobs.length), 1)[0],
         }));
-        const ends = await Promise.allSettled(jobs.map(({ worker, job }) => (job ? this.run(worker, job) : null)));
+        const works = jobs.map(({ worker, job }) => (job ? this.run(worker, job) : null));
+        // A planner is reloaded while the workers record what they did.
+        if (this.changes && this.random.chance(0.1)) works.push(this.reconfigure());
+        const ends = await Promise.allSettled(works);
         for (const end of ends) if (end.status === "rejected") this.notice(end.reason);
       }
     } catch (thrown) {

@@ -4,6 +4,7 @@ import { toRenewalError } from "../../src/domain/errors.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
+import { startTcpProxy } from "../drills/tcpProxy.ts";
 import { NOW } from "../support/model/facts.ts";
 import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 import { hotQueries } from "./hotQueries.ts";
@@ -162,5 +163,22 @@ describe("a PostgreSQL database", () => {
     } finally {
       await store.close();
     }
+  });
+
+  test("that stops answering is given up within the time that was allowed, inside a transaction too", async () => {
+    const url = (await postgres.createMigratedDatabase()).reveal();
+    await using proxy = await startTcpProxy(postgres.port);
+    const through = new Secret(url.replace(`:${postgres.port}/`, `:${proxy.port}/`));
+    const store = await openStore({ kind: "postgresql", url: through, answerTimeoutMs: 400 }, vault, "test/1");
+    const begunAt = performance.now();
+    const frozen = store.transaction(async (tx) => {
+      proxy.freeze();
+      await tx.certificates.list();
+    });
+    await expect(frozen).rejects.toMatchObject({ code: "store.unavailable" });
+    expect(performance.now() - begunAt).toBeLessThan(5_000);
+    proxy.thaw();
+    expect(await store.certificates.list()).toEqual([]);
+    await store.close();
   });
 });

@@ -35,6 +35,11 @@ export const PROCESS_ERRORS = {
     action: "Set Redis `maxmemory-policy noeviction`: an evicting Redis loses jobs.",
   },
   "store.unavailable": { class: "transient", retry: "backoff", action: "Check the database named in the message." },
+  "store.conflict": {
+    class: "transient",
+    retry: "backoff",
+    action: "Nothing: the database ended the transaction in favour of others, and renewd tries again.",
+  },
   "store.unreadable": {
     class: "internal",
     retry: "backoff",

@@ -26,6 +26,7 @@ export async function importPair(
   const { name, targets, targetDigests } = certificate;
   const now = clock.now();
   return store.transaction(async (tx) => {
+    await tx.certificates.lock([name]);
     const active = await tx.renewals.active(name);
     if (active !== null)
       throw new RenewalError(

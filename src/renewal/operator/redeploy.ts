@@ -34,6 +34,7 @@ export async function redeploy(context: Context, request: RedeployRequest): Prom
     );
   const renewal = await store.transaction(async (tx) => {
     const now = clock.now();
+    await tx.certificates.lock([certificate.name]);
     const record = await knownRecord(tx, certificate.name);
     const active = await tx.renewals.active(certificate.name);
     if (active !== null)

@@ -47,6 +47,7 @@ export async function revoke(
   const key = await client.revoke({ leafPem, privateKey, reason }, signal);
   const now = clock.now();
   await store.transaction(async (tx) => {
+    await tx.certificates.lock([certificate]);
     await tx.versions.markRevoked(certificate, generation, now);
     await wakePlanner(tx, certificate, now);
     const detail = { generation, serial: leaf.serial, reason, key, issuer, requestedBy };

@@ -29,6 +29,7 @@ export async function subjectOf({ services }: Context, tx: Store, of: string): P
   const certificate = named ?? (name === undefined ? null : services.certificate(name));
   if (certificate === null)
     throw invalidRequest(`"${of.slice(0, 80)}" is neither a configured certificate nor the id of one's renewal`);
+  await tx.certificates.lock([certificate.name]);
   const active = await tx.renewals.active(certificate.name);
   const renewal = active === null ? null : await tx.renewals.lock(active.id);
   if (

@@ -1,4 +1,5 @@
 import type { Certificate } from "../../domain/certificate.ts";
+import type { Deployment } from "../../domain/deployment.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
@@ -25,11 +26,11 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
       await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "changed" } });
       await forgetUnknown(tx, certificate);
     }
-    await adoptDefinitions(tx, services.certificates());
     for (const certificate of found.removed)
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });
     return found;
   });
+  await store.transaction((tx) => adoptDefinitions(tx, services.certificates()));
   const { added, changed, removed } = difference;
   // Active renewals are decided again: a fixed target need not wait for the end of its back-off.
   for (const certificate of [...changed, ...removed]) {
@@ -53,9 +54,14 @@ async function forgetUnknown(tx: Store, certificate: string): Promise<void> {
 /** Nothing changed for the other deployments of such a release: they have the definition of now. */
 async function adoptDefinitions(tx: Store, certificates: readonly Certificate[]): Promise<void> {
   const byName = new Map(certificates.map((certificate) => [certificate.name, certificate]));
-  for (const { certificate, target, fence, targetDigest, deployedGeneration } of await tx.deployments.listAll()) {
+  const undefinedYet = ({ targetDigest, deployedGeneration }: Deployment): boolean =>
+    targetDigest === null && deployedGeneration > 0;
+  const names = (await tx.deployments.listAll()).filter(undefinedYet).map(({ certificate }) => certificate);
+  if (names.length === 0) return;
+  await tx.certificates.lock(names);
+  for (const row of (await tx.deployments.listAll()).filter(undefinedYet)) {
+    const { certificate, target, fence } = row;
     const current = byName.get(certificate)?.targetDigests[target];
-    if (targetDigest === null && deployedGeneration > 0 && current !== undefined)
-      await tx.deployments.update(certificate, target, fence, { targetDigest: current });
+    if (current !== undefined) await tx.deployments.update(certificate, target, fence, { targetDigest: current });
   }
 }

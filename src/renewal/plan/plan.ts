@@ -207,6 +207,7 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
   const { store, clock, log } = context;
   const now = clock.now();
   const renewal = await store.transaction(async (tx) => {
+    await tx.certificates.lock([facts.certificate.name]);
     // A whole renewal may have ended since the facts were loaded; a renewal for an older generation would never end.
     if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);

@@ -167,6 +167,7 @@ async function recordSuggested(
   const { certificate, generation } = row;
   const overdueInRow = countOverdue(row, info, leaf, now);
   return store.transaction(async (tx) => {
+    await tx.certificates.lock([certificate]);
     const patch = {
       overdueInRow,
       windowStart: start,

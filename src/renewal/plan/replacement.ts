@@ -59,6 +59,7 @@ export async function startReplacement(
     return { replacement: replacement.id, certificate, generation, wave: waveOf(index, waves) };
   });
   await store.transaction(async (tx) => {
+    await tx.certificates.lock(rows.map(({ certificate }) => certificate));
     await tx.replacements.create(replacement, rows);
     const first = Math.min(...rows.map(({ wave }) => wave));
     for (const { certificate, wave } of rows) {

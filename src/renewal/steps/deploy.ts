@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { advance, askedBy } from "../rules/advance.ts";
 import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
+import { claimInTime, underClaim } from "./claim.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { loadFacts, reconcile, recordOutcome } from "./reconcile.ts";
@@ -41,12 +42,40 @@ export async function deploy(context: Context, renewalId: string, target: string
   if (renewal === null || !(await isNext(context, renewal, target))) return;
   const { certificate } = renewal;
   const claimedAt = clock.monotonic();
-  const deployment = await store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
+  const claim = () => store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
+  const deployment = await claimInTime(context, claim, (late) => giveBack(context, late, 0), signal);
   if (deployment === null) return;
+  const claimed: Claimed = { renewal, deployment, claimedAt, begun: false };
+  await underClaim(
+    context,
+    // What may have replaced files without a reload counts as an attempt: see `isTrusted`.
+    () => giveBack(context, deployment, claimed.begun ? 1 : 0),
+    () => deployClaimed(context, claimed, signal),
+  );
+}
+
+interface Claimed {
+  readonly renewal: Renewal;
+  readonly deployment: Deployment;
+  readonly claimedAt: number;
+  /** Whether the deployer was started. */
+  begun: boolean;
+}
+
+function giveBack({ store }: Context, deployment: Deployment, attempts: number): Promise<boolean> {
+  const { certificate, target, fence } = deployment;
+  const counted = attempts === 0 ? {} : { attempts: deployment.attempts + attempts };
+  return store.deployments.update(certificate, target, fence, { ...withoutClaim(deployment), ...counted });
+}
+
+async function deployClaimed(context: Context, claimed: Claimed, signal: AbortSignal): Promise<void> {
+  const { store } = context;
+  const { renewal, deployment, claimedAt } = claimed;
+  const { certificate, target } = deployment;
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.deployments.update(certificate, target, deployment.fence, { leaseUntil });
   const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) =>
-    attemptDeploy(context, renewal, deployment, lease),
+    attemptDeploy(context, claimed, lease),
   );
   switch (outcome.kind) {
     case "deployed":
@@ -54,8 +83,8 @@ export async function deploy(context: Context, renewalId: string, target: string
     case "failed":
       return recordDeployFailed(context, renewal, deployment, outcome.error);
     default:
-      await store.deployments.update(certificate, target, deployment.fence, withoutClaim(deployment));
-      return reconcile(context, renewalId);
+      await giveBack(context, deployment, 0);
+      return reconcile(context, renewal.id);
   }
 }
 
@@ -73,13 +102,9 @@ async function isStillNext(context: Context, renewalId: string, deployment: Depl
   return action.kind === "deploy" && action.targets.includes(deployment.target);
 }
 
-async function attemptDeploy(
-  context: Context,
-  renewal: Renewal,
-  deployment: Deployment,
-  lease: Lease,
-): Promise<Outcome> {
+async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): Promise<Outcome> {
   const { store, clock, services, log } = context;
+  const { renewal, deployment } = claimed;
   const { certificate, target, wantedGeneration: generation } = deployment;
   // Asked again after the claim: another renewal may want a newer pair here by now, in a wave that is not reached yet.
   if (generation !== renewal.generation || !(await isStillNext(context, renewal.id, deployment)))
@@ -106,6 +131,7 @@ async function attemptDeploy(
     const deployer = services.deployer(target);
     const targetDigest = services.certificate(certificate)?.targetDigests[target] ?? null;
     const request = { pair, previous, onlyIfChanged: isTrusted(deployment) };
+    claimed.begun = true;
     const receipt = await withStopGrace(signal, () => deployer.deploy(request, signal));
     return { kind: "deployed", receipt, targetDigest, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {

@@ -9,6 +9,7 @@ import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
 import { namesToOrder } from "../rules/deadNames.ts";
 import { whySwitch } from "../rules/issuerChoice.ts";
 import { orderScope } from "../rules/order.ts";
+import { claimInTime, underClaim } from "./claim.ts";
 import { loadDeadNames } from "./deadNames.ts";
 import { attemptsAfter, type Outcome, recordIssued, recordIssueFailed } from "./issueOutcome.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
@@ -25,8 +26,18 @@ export async function issue(context: Context, renewalId: string, signal: AbortSi
   const { store, clock, settings } = context;
   await context.clockGuard.check(signal);
   const claimedAt = clock.monotonic();
-  const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
+  const claim = () => store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
+  const renewal = await claimInTime(context, claim, (late) => giveBack(context, late), signal);
   if (renewal === null) return;
+  await underClaim(
+    context,
+    () => giveBack(context, renewal),
+    () => issueClaimed(context, renewal, claimedAt, signal),
+  );
+}
+
+async function issueClaimed(context: Context, renewal: Renewal, claimedAt: number, signal: AbortSignal): Promise<void> {
+  const { store } = context;
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
   const outcome = await withLease(context, { claimedAt, extend }, signal, (lease) =>
@@ -154,8 +165,12 @@ async function certificateStillToIssue(context: Context, claimed: Renewal): Prom
 
 /** Releases the lease without an outcome, so that the next worker need not wait until it runs out. */
 async function releaseClaim(context: Context, renewal: Renewal): Promise<void> {
-  await context.store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
+  await giveBack(context, renewal);
   await reconcile(context, renewal.id);
+}
+
+function giveBack({ store }: Context, renewal: Renewal): Promise<boolean> {
+  return store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
 }
 
 /** Not a failure: the renewal is tried again when the other order may be done. */

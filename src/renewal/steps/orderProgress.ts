@@ -53,8 +53,10 @@ export function orderProgress(
       }),
     async abandon(why) {
       await store.transaction(async (tx) => {
+        // Locks the renewal before the ledger; its certificate signing request says whether anything is refunded.
+        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, {}));
         await refundLimits(tx, renewal.id);
-        assertNotOvertaken(await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null }));
+        await tx.renewals.saveOrderState(renewal.id, renewal.fence, { orderUrl: null, csr: null });
         await tx.events.append(renewalEvent(renewal, clock.now(), "order.abandoned", { why }));
       });
     },

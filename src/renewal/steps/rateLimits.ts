@@ -95,6 +95,7 @@ export async function commitLimits(
   const names = certificate.identifiers.map(({ value }) => value);
   if (budget.limits.consecutiveFailuresPerIdentifier === undefined) return;
   const rows = failureCharges(budget, names).filter(({ kind }) => kind === "consecutiveFailuresPerIdentifier");
+  await tx.ledger.lock();
   const known = byKey(await tx.ledger.read(rows));
   const over = rows.filter((row) => known.has(keyOf(row)));
   if (over.length > 0) await tx.ledger.write(over.map(({ scope, kind, key }) => ({ scope, kind, key, fullAt: now })));

@@ -8,6 +8,7 @@ import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { MIXED_LOOK_MS, restartEvidence } from "../rules/proof.ts";
+import { claimInTime, underClaim } from "./claim.ts";
 import { type Approach, type EndpointRound, examineEndpoints, fewestConnections } from "./examineEndpoint.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
@@ -27,16 +28,35 @@ export async function verify(context: Context, renewalId: string, signal: AbortS
   const { store, clock, settings } = context;
   await context.clockGuard.check(signal);
   const claimedAt = clock.monotonic();
-  const renewal = await store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
+  const claim = () => store.renewals.claim(renewalId, clock.now(), settings.leaseMs);
+  const renewal = await claimInTime(context, claim, (late) => giveBack(context, late), signal);
   if (renewal === null) return;
+  await underClaim(
+    context,
+    () => giveBack(context, renewal),
+    () => verifyClaimed(context, renewal, claimedAt, signal),
+  );
+}
+
+async function verifyClaimed(
+  context: Context,
+  renewal: Renewal,
+  claimedAt: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store } = context;
   const extend = (leaseUntil: number): Promise<boolean> =>
     store.renewals.update(renewal.id, renewal.fence, { leaseUntil, nextActionAt: leaseUntil });
   const rounds = await withLease(context, { claimedAt, extend }, signal, (lease) =>
     attemptVerify(context, renewal, lease),
   );
   if (rounds !== null) return recordRounds(context, renewal, rounds);
-  await store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
-  return reconcile(context, renewalId);
+  await giveBack(context, renewal);
+  return reconcile(context, renewal.id);
+}
+
+function giveBack({ store }: Context, renewal: Renewal): Promise<boolean> {
+  return store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
 }
 
 /** Null: not needed any more, or interrupted. */

@@ -53,6 +53,7 @@ async function boundOne(
   const { name } = certificate;
   return store.transaction(async (tx) => {
     const now = clock.now();
+    await tx.certificates.lock([name]);
     const record = await tx.certificates.get(name);
     // Another process runs another configuration.
     if (record === null || record.digest !== certificate.digest) return false;

@@ -135,6 +135,7 @@ async function recordInspection(
   now: number,
 ): Promise<boolean> {
   const { certificate, target, fence, deployedGeneration } = seen;
+  await tx.certificates.lock([certificate]);
   const row = await tx.deployments.get(certificate, target);
   const record = await tx.certificates.get(certificate);
   // Something was deployed, or is about to be: what was seen may be out of date.

@@ -104,6 +104,7 @@ async function recordObservations(
   now: number,
 ): Promise<void> {
   const { name } = certificate;
+  await tx.certificates.lock([name]);
   const latest = await tx.versions.latest(name);
   if (latest?.generation !== version.generation || (await tx.renewals.active(name)) !== null) return;
   const before = new Map((await tx.observations.statuses(name)).map((status) => [status.endpoint, status]));

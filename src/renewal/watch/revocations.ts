@@ -68,6 +68,7 @@ async function recordRevocation(
   const now = clock.now();
   const { certificate, generation, leaf } = version;
   return store.transaction(async (tx) => {
+    await tx.certificates.lock([certificate]);
     const latest = await tx.versions.latest(certificate);
     if (latest?.generation !== generation || latest.revokedAt !== null) return false;
     await tx.versions.markRevoked(certificate, generation, Math.min(at, now));

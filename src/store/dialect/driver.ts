@@ -1,4 +1,5 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 
@@ -24,9 +25,32 @@ export interface Source {
   /** Begins a transaction that sees one instant of the whole database and keeps nobody from writing. */
   readonly beginSnapshot: string;
   connect(): Promise<Wire>;
+  /** From now on a statement that takes longer is given up, and its connection with it. */
+  answerWithin?(timeoutMs: number): void;
   close(): Promise<void>;
-  /** Translates whatever the database threw. */
+  /** Translates what the database threw; `store.conflict` where the same transaction, run again, may succeed. */
   failure(thrown: unknown): RenewalError;
+}
+
+const CONFLICT_ATTEMPTS_MAX = 6;
+const CONFLICT_PAUSE_MS = 20;
+
+/**
+ * Runs a whole transaction again when the database ended it in favour of another (deadlock, serialization): nothing of
+ * it was written. A part of a transaction cannot be repeated, because the database has undone what came before it.
+ */
+export async function repeatedOnConflict<T>(transaction: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await transaction();
+    } catch (thrown) {
+      if (!(thrown instanceof RenewalError && thrown.code === "store.conflict")) throw thrown;
+      if (attempt === CONFLICT_ATTEMPTS_MAX)
+        throw new RenewalError("store.conflict", `${thrown.message}; ended ${attempt} times`, { cause: thrown });
+    }
+    // Random, so that two that end each other do not meet again.
+    await delay(Math.random() * CONFLICT_PAUSE_MS * 2 ** attempt);
+  }
 }
 
 /** Open while a transaction's work runs; seen by everything that work calls. */
@@ -60,7 +84,9 @@ export class StoreDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection, { accessMode }: TransactionSettings): Promise<void> {
-    await wireOf(connection).statement(accessMode === "read only" ? this.#source.beginSnapshot : this.#source.begin);
+    const wire = wireOf(connection);
+    await wire.statement(accessMode === "read only" ? this.#source.beginSnapshot : this.#source.begin);
+    wire.inTransaction = true;
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -83,6 +109,8 @@ export class StoreDriver implements Driver {
 class WireConnection implements DatabaseConnection {
   readonly #wire: Wire;
   readonly #source: Source;
+  /** Until the connection is given back. */
+  inTransaction = false;
 
   constructor(wire: Wire, source: Source) {
     this.#wire = wire;
@@ -99,7 +127,8 @@ class WireConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const { rows, written } = await this.statement(query.sql, query.parameters);
+    const run = (): Promise<Answer> => this.statement(query.sql, query.parameters);
+    const { rows, written } = await (this.inTransaction ? run() : repeatedOnConflict(run));
     // Boundary: Kysely derives R from `schema.ts`; migrations and their tests make the tables match it.
     // The copy makes plain objects of node:sqlite's rows, which have no prototype.
     const plain = rows.map((row) => ({ ...row })) as R[];

@@ -18,6 +18,8 @@ const POOL_MAX = 10;
 
 /** SQLSTATE classes that mean a mistake in our statements (PostgreSQL documentation, appendix A). */
 const OUR_MISTAKES = ["0A", "22", "23", "42", "P0"];
+/** serialization_failure and deadlock_detected: the server ended this transaction so that another can go on. */
+const CONFLICTS = ["40001", "40P01"];
 
 export function postgresDialect(source: Source, scope: TransactionScope): KyselyDialect {
   return {
@@ -37,11 +39,16 @@ export function postgresSource(url: Secret, poolMax: number = POOL_MAX): Source 
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
   let closing: Promise<void> | null = null;
+  // The server's timeout does not reach us through a dead network: this one is the client's own.
+  let answerTimeoutMs = STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS;
   return {
     where,
     begin: "begin",
     beginSnapshot: "begin isolation level repeatable read read only",
-    connect: async () => wireOver(await pool.connect()),
+    connect: async () => wireOver(await pool.connect(), answerTimeoutMs),
+    answerWithin(timeoutMs) {
+      answerTimeoutMs = timeoutMs;
+    },
     close: () => {
       closing ??= pool.end();
       return closing;
@@ -62,18 +69,19 @@ function openPool(url: Secret, poolMax: number): Pool {
     fallback_application_name: "renewd",
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
-    // The server's timeout does not reach us through a dead network: this one is the client's own.
-    query_timeout: STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
   });
 }
 
-function wireOver(client: PoolClient): Wire {
+function wireOver(client: PoolClient, answerTimeoutMs: number): Wire {
   let broken = false;
   return {
     async query(sql, parameters) {
+      // Over a dead network this would wait as long once more; the server rolls back when the connection closes.
+      if (broken && sql === "rollback") return { rows: [], written: null };
       try {
-        const result = await client.query<Record<string, unknown>>(sql, [...parameters]);
+        const query = { text: sql, values: [...parameters], query_timeout: answerTimeoutMs };
+        const result = await client.query<Record<string, unknown>>(query);
         // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed before.
         if (sql === "commit" && result.command !== "COMMIT")
           throw new RenewalError("internal.bug", "a transaction went on after a failed statement");
@@ -108,6 +116,8 @@ function postgresFailure(thrown: unknown, where: string): RenewalError {
   if (thrown instanceof DatabaseError && OUR_MISTAKES.includes((thrown.code ?? "").slice(0, 2))) {
     return new RenewalError("internal.bug", `database ${where}: ${message}`, { cause: thrown });
   }
+  if (thrown instanceof DatabaseError && CONFLICTS.includes(thrown.code ?? ""))
+    return new RenewalError("store.conflict", `database ${where}: ${message}`, { cause: thrown });
   return new RenewalError(
     "store.unavailable",
     `database ${where}: ${message}; check that PostgreSQL runs there and admits this user`,

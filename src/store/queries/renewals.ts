@@ -9,6 +9,7 @@ import type { DuePage, RenewalFilter, RenewalStore } from "../../domain/store.ts
 import { changeSealed, isIntact, SEALED, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
+import { lockCertificates } from "./lockCertificates.ts";
 
 /** All columns but the order's state. */
 const COLUMNS = [
@@ -54,9 +55,11 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
       return (await byId(id).executeTakeFirst()) ?? null;
     },
     async lock(id) {
+      const seen = (await byId(id).executeTakeFirst()) ?? null;
       // An SQLite transaction is the only writer from its start.
-      const query = dialect === "postgresql" ? byId(id).forUpdate() : byId(id);
-      return (await query.executeTakeFirst()) ?? null;
+      if (seen === null || dialect === "sqlite") return seen;
+      await lockCertificates(db, dialect, [seen.certificate]);
+      return (await byId(id).forUpdate().executeTakeFirst()) ?? null;
     },
     async active(certificate) {
       const query = db.selectFrom("renewals").select(COLUMNS).where("certificate", "=", certificate).where(IS_ACTIVE);
@@ -228,6 +231,7 @@ async function saveOrderState(
 /** Nobody with the master key planned this. It ends without a seal, so that the planner decides again and audits name it. */
 function cancelAltered(db: Db, { id, certificate }: { id: string; certificate: string }, now: number): Promise<void> {
   return atomically(db, async (trx) => {
+    await trx.updateTable("certificates").set({ nextCheckAt: now }).where("name", "=", certificate).execute();
     await trx
       .updateTable("renewals")
       .set((row) => ({
@@ -237,7 +241,6 @@ function cancelAltered(db: Db, { id, certificate }: { id: string; certificate: s
       }))
       .where("id", "=", id)
       .execute();
-    await trx.updateTable("certificates").set({ nextCheckAt: now }).where("name", "=", certificate).execute();
   });
 }
 

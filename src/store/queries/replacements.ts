@@ -1,13 +1,14 @@
 import type { ExpressionBuilder } from "kysely";
 import type { ReplacementMembership, ReplacementStore } from "../../domain/replacement.ts";
 import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
-import { atomically, type Db, type Schema } from "../schema.ts";
+import { atomically, type Db, type Dialect, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
+import { lockCertificates } from "./lockCertificates.ts";
 
 /** SQLite takes 32,766 parameters in one statement. */
 const INSERT_ROWS_MAX = 1_000;
 
-export function replacementStore(db: Db, vault: Vault): ReplacementStore {
+export function replacementStore(db: Db, dialect: Dialect, vault: Vault): ReplacementStore {
   return {
     create: (replacement, members) =>
       atomically(db, async (trx) => {
@@ -62,12 +63,17 @@ export function replacementStore(db: Db, vault: Vault): ReplacementStore {
         .select(["replacement", "wave"])
         .where("endedAt", "is", null)
         .where("certificate", "=", certificate);
-      for (const member of await members.execute()) await wakeAfter(db, member, now);
+      for (const member of await members.execute()) await atomically(db, (trx) => wakeAfter(trx, dialect, member, now));
     },
   };
 }
 
-async function wakeAfter(db: Db, { replacement, wave }: { replacement: string; wave: number }, now: number) {
+async function wakeAfter(
+  db: Db,
+  dialect: Dialect,
+  { replacement, wave }: { replacement: string; wave: number },
+  now: number,
+) {
   const left = db
     .selectFrom("replacementMembers as earlier")
     .innerJoin("certificates", "certificates.name", "earlier.certificate")
@@ -83,6 +89,11 @@ async function wakeAfter(db: Db, { replacement, wave }: { replacement: string; w
     .select("certificate")
     .where("replacement", "=", replacement)
     .where("wave", "=", next.wave);
+  await lockCertificates(
+    db,
+    dialect,
+    (await members.execute()).map(({ certificate }) => certificate),
+  );
   // One in flight has no next check: its end sets one.
   await db
     .updateTable("certificates")
