@@ -9,8 +9,8 @@ import type { Visibility } from "../domain/plugin.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
 import type { Store } from "../domain/store.ts";
+import type { OwedClaims } from "./owedClaims.ts";
 import type { RenewalSettings } from "./rules/settings.ts";
-import type { OwedClaims } from "./steps/claim.ts";
 import type { ClockGuard } from "./watch/clockGuard.ts";
 
 /**

@@ -2,10 +2,10 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import type { Context } from "../../../src/renewal/context.ts";
+import { OwedClaims } from "../../../src/renewal/owedClaims.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
-import { OwedClaims } from "../../../src/renewal/steps/claim.ts";
 import { deploy } from "../../../src/renewal/steps/deploy.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { sweep } from "../../../src/renewal/steps/sweep.ts";
