@@ -79,7 +79,7 @@ async function takeOver(context: Context, peers: Peers): Promise<void> {
   for (const [name, { certPem, keyPem }] of Object.entries(peers.estate.pairs)) {
     const certificate = context.services.certificate(name);
     if (certificate === null) throw new Error(`the demo's configuration lacks ${name}`);
-    await importPair(context, certificate, readForeignPair(certPem, keyPem));
+    await importPair(context, certificate, await readForeignPair(certPem, keyPem));
   }
 }
 

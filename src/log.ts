@@ -1,8 +1,8 @@
-import { hostname } from "node:os";
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
 import { RenewalError } from "./domain/errors.ts";
 import type { Log } from "./domain/log.ts";
 import { inert } from "./domain/text.ts";
+import { workerName } from "./domain/workerName.ts";
 
 /** Key material and credentials by the names under which libraries carry them; ioredis errors carry whole commands. */
 const REDACTED_PATHS = [
@@ -19,11 +19,6 @@ const REDACTED_PATHS = [
 const PEM_PRIVATE_KEY =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^"\\]|\\[nr])*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?="|\\[^nr])|$)/g;
 const URL_CREDENTIALS = /(\b[a-z][a-z0-9+.-]*:\/\/)[^/@\s]*:[^/@\s]*@/gi;
-
-/** Names this process in history and logs. */
-export function workerName(): string {
-  return `${hostname()}/${process.pid}`;
-}
 
 export interface LogOptions {
   readonly level: string;

@@ -1,7 +1,9 @@
+import { cacheCompiledCode } from "../src/compose/compileCache.ts";
 import { holdReloads } from "../src/compose/reloads.ts";
 
 const reloads = holdReloads();
-// Loaded only now: until then, which takes half a second, SIGHUP would end the process.
+cacheCompiledCode();
+// Loaded only now: until then SIGHUP would end the process.
 const { startWorkerProcess } = await import("../src/compose/index.ts");
 
 await startWorkerProcess("verifier", reloads);

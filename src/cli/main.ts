@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import { cacheCompiledCode } from "../compose/compileCache.ts";
 import { holdReloads } from "../compose/reloads.ts";
 
 const reloads = holdReloads();
-// Loaded only now: until then, which takes half a second, SIGHUP would end a `renewd run`.
+cacheCompiledCode();
+// Loaded only now: until then SIGHUP would end a `renewd run`.
 const { runCommandLine } = await import("./program.ts");
 
 // `renewd history | head` closes the pipe early: that is no failure.

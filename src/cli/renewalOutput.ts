@@ -2,10 +2,10 @@ import type { Command } from "commander";
 import type { App } from "../compose/index.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import { inert } from "../domain/text.ts";
+import { watch } from "./doors.ts";
 import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
 import { durationOption } from "./timeOptions.ts";
-import { watch } from "./watch.ts";
 
 /** `renewd deploy --json`, `renewd rollback --json`, and `renewd resume --json` of a held renewal. */
 export interface RenewalActionReport {

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { hostname, userInfo } from "node:os";
-import { type App, withoutQueue } from "../compose/index.ts";
-import { addRequest, describeRedis, waitForRequest } from "../compose/requests.ts";
+import { type App, addRequest, describeRedis, waitForRequest, withoutQueue } from "../compose/index.ts";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import { requestRenewal } from "../renewal/plan/request.ts";
+import { requestedBy } from "./requestedBy.ts";
 
 export interface RenewOptions {
   readonly force: boolean;
@@ -135,16 +134,5 @@ async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: n
     return { kind: "started", certificate, via: "queue", ...accepted };
   } catch (thrown) {
     return { kind: "refused", certificate, error: toRenewalError(thrown) };
-  }
-}
-
-/** `user@host` for the history; an account without a name asks as its number. */
-export function requestedBy(): string | null {
-  const uid = process.getuid?.();
-  const at = `@${hostname()}`.slice(0, 60);
-  try {
-    return `${userInfo().username.slice(0, 40)}${at}`;
-  } catch {
-    return uid === undefined ? null : `uid ${uid}${at}`;
   }
 }

@@ -1,7 +1,7 @@
 import { suggestion } from "../config/read/suggestions.ts";
 import type { AccountAdmin } from "../domain/account.ts";
 import { RenewalError } from "../domain/errors.ts";
-import type { Reader } from "./app.ts";
+import type { Reader } from "./reader.ts";
 
 /**
  * The account of a configured issuer; the ACME client is loaded only now. Throws `request.invalid` with the nearest

@@ -1,71 +1,18 @@
 import { join } from "node:path";
 import type { Config } from "../config/config.ts";
-import { type LoadOptions, loadConfig } from "../config/load.ts";
-import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
-import type { Clock } from "../domain/clock.ts";
-import { RenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
-import type { JobQueue } from "../domain/queue.ts";
-import type { Store } from "../domain/store.ts";
-import { workerName } from "../log.ts";
 import { isThisMachine, type RedisOptions } from "../queue/options.ts";
-import { privateRedisSocket } from "../queue/privateRedis.ts";
 import { openJobQueue } from "../queue/producer.ts";
+import { privateRedisSocket } from "../queue/socketPath.ts";
 import type { Context } from "../renewal/context.ts";
 import { OwedClaims } from "../renewal/owedClaims.ts";
 import { DEFAULT_SETTINGS, REHEARSAL_OFF, type RenewalSettings } from "../renewal/rules/settings.ts";
-import { openStore, openVault } from "../store/index.ts";
 import { createProbe } from "../tls/probe.ts";
-import { systemClock } from "./clock.ts";
 import { guardClock } from "./clockGuard.ts";
-import { createServices, type ReloadableServices } from "./services.ts";
+import { loadConfigOrExplain, type Reader, readerOf } from "./reader.ts";
 
 /** One handshake, however slowly the peer talks. */
 const HANDSHAKE_TIMEOUT_MS = 5_000;
-
-const PROBLEMS = new WeakMap<RenewalError, readonly ConfigProblem[]>();
-
-/** Throws `config.invalid` with every mistake in its message, one a line with its place. */
-export async function loadConfigOrExplain(file: string, options: Pick<LoadOptions, "issues"> = {}): Promise<Config> {
-  const result = await loadConfig(file, options);
-  if (result.ok) return result.config;
-  const error = new RenewalError("config.invalid", describeProblems(result.problems));
-  PROBLEMS.set(error, result.problems);
-  throw error;
-}
-
-/** The mistakes behind a `config.invalid`, for output that is not text. */
-export function problemsOf(error: RenewalError): readonly ConfigProblem[] {
-  return PROBLEMS.get(error) ?? [];
-}
-
-/** Configuration and database: enough to show and to record; Redis is not touched. */
-export interface Reader extends AsyncDisposable {
-  readonly config: Config;
-  readonly store: Store;
-  readonly services: ReloadableServices;
-  readonly clock: Clock;
-  close(): Promise<void>;
-}
-
-export async function openReader(configFile: string): Promise<Reader> {
-  return readerOf(await loadConfigOrExplain(configFile));
-}
-
-/** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
-export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
-  const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
-  const store = await openStore(options, await openVault(config.masterKey), workerName());
-  const close = (): Promise<void> => store.close();
-  return {
-    config,
-    store,
-    services: createServices(config, store, systemClock),
-    clock: systemClock,
-    close,
-    [Symbol.asyncDispose]: close,
-  };
-}
 
 export interface App extends Reader {
   readonly context: Context;
@@ -100,12 +47,6 @@ export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boo
     await reader.close();
   };
   return { ...reader, context, redis, close, [Symbol.asyncDispose]: close };
-}
-
-/** Everything a command needs that only records: jobs are left to the sweep. */
-export function withoutQueue(context: Context): Context {
-  const queue: JobQueue = { enqueue: async () => {} };
-  return { ...context, queue };
 }
 
 /** Without `redis` in the configuration, the private one that `renewd run` starts in `dataDir`. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { RenewalError } from "../domain/errors.ts";
-import type { Role } from "./roles.ts";
+import type { Role } from "./roleNames.ts";
 
 /** An error that no caller handled: a rejection that nobody awaits, or a throw in a timer or listener. */
 export interface Fault {

@@ -1,23 +1,32 @@
-/** The only wiring: configuration → dependencies → running roles. */
-export { accountAdmin } from "./accounts.ts";
-export {
-  type App,
-  loadConfigOrExplain,
-  openContext,
-  openReader,
-  problemsOf,
-  type Reader,
-  withoutQueue,
-} from "./app.ts";
-export { readForeignPair } from "./foreignPair.ts";
-export { runRoles } from "./process.ts";
-export { type MachineProposal, mistakesIn, proposeConfiguration } from "./proposal.ts";
-export { ROLES, type Role } from "./roles.ts";
-export {
-  auditConfigured,
-  backupConfigured,
-  copyConfigured,
-  migrateConfigured,
-  restoreConfigured,
-} from "./storeTasks.ts";
-export { startWorkerProcess } from "./workerProcess.ts";
+/**
+ * The only wiring: configuration → dependencies → running roles. What is behind a door is loaded when the door is used,
+ * so that `renewd --help` waits for neither database nor queue, and `renewd status` for no queue.
+ */
+import { late } from "../domain/late.ts";
+
+export { describeRedis } from "../queue/options.ts";
+export type { App } from "./app.ts";
+export { problemsOf } from "./problems.ts";
+export type { MachineProposal } from "./proposal.ts";
+export type { Reader } from "./reader.ts";
+export { ROLES, type Role } from "./roleNames.ts";
+export { withoutQueue } from "./withoutQueue.ts";
+
+export const loadConfigOrExplain = late(async () => (await import("./reader.ts")).loadConfigOrExplain);
+export const openReader = late(async () => (await import("./reader.ts")).openReader);
+export const openContext = late(async () => (await import("./app.ts")).openContext);
+export const accountAdmin = late(async () => (await import("./accounts.ts")).accountAdmin);
+export const readForeignPair = late(async () => (await import("./foreignPair.ts")).readForeignPair);
+export const proposeConfiguration = late(async () => (await import("./proposal.ts")).proposeConfiguration);
+export const mistakesIn = late(async () => (await import("./proposal.ts")).mistakesIn);
+
+export const runRoles = late(async () => (await import("./process.ts")).runRoles);
+export const startWorkerProcess = late(async () => (await import("./workerProcess.ts")).startWorkerProcess);
+export const addRequest = late(async () => (await import("./requests.ts")).addRequest);
+export const waitForRequest = late(async () => (await import("./requests.ts")).waitForRequest);
+
+export const auditConfigured = late(async () => (await import("./storeTasks.ts")).auditConfigured);
+export const backupConfigured = late(async () => (await import("./storeTasks.ts")).backupConfigured);
+export const copyConfigured = late(async () => (await import("./storeTasks.ts")).copyConfigured);
+export const migrateConfigured = late(async () => (await import("./storeTasks.ts")).migrateConfigured);
+export const restoreConfigured = late(async () => (await import("./storeTasks.ts")).restoreConfigured);

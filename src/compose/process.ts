@@ -7,12 +7,14 @@ import { checkRedis } from "../queue/check.ts";
 import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
-import { type App, appOf, loadConfigOrExplain, privateRedisDirectory, readerOf, redisOf } from "./app.ts";
+import { type App, appOf, privateRedisDirectory, redisOf } from "./app.ts";
 import { systemClock } from "./clock.ts";
 import { catchFaults } from "./faults.ts";
 import { type LoadWatch, watchLoad } from "./load.ts";
+import { loadConfigOrExplain, readerOf } from "./reader.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
-import { ROLES, type Role, type RoleSettings, startRole } from "./roles.ts";
+import { ROLES, type Role } from "./roleNames.ts";
+import { type RoleSettings, startRole } from "./roles.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
 import { watchHistory } from "./watchHistory.ts";
 

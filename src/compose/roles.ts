@@ -27,6 +27,7 @@ import { checkRevocations } from "../renewal/watch/revocations.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 import type { LoadWatch } from "./load.ts";
 import { repeat } from "./repeat.ts";
+import type { Role } from "./roleNames.ts";
 
 /** How often a verifier asks which endpoints are due to be dialled. */
 const OBSERVE_TICK_MS = 5_000;
@@ -41,9 +42,6 @@ const BOUND_TICK_MS = 3_600_000;
 const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
 /** With several planners most ticks are another's: silence shorter than this means nothing. */
 const TICK_QUIET_MIN_MS = 5_000;
-
-export const ROLES = ["planner", "acme", "deployer", "verifier"] as const;
-export type Role = (typeof ROLES)[number];
 
 /** The parts of the configuration that shape a process; a reload does not change them. */
 export interface RoleSettings {

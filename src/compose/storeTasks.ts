@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import type { Config } from "../config/config.ts";
 import { RenewalError } from "../domain/errors.ts";
-import { workerName } from "../log.ts";
+import { workerName } from "../domain/workerName.ts";
 import { markRestored } from "../renewal/plan/restoreCheck.ts";
 import {
   auditStore,
@@ -19,8 +19,8 @@ import {
   schemaVersion,
   type Vault,
 } from "../store/index.ts";
-import { loadConfigOrExplain } from "./app.ts";
 import { systemClock } from "./clock.ts";
+import { loadConfigOrExplain } from "./reader.ts";
 
 export interface Migrated {
   readonly store: string;

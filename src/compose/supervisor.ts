@@ -3,7 +3,8 @@ import { toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
 import { asRole, describeFault, type Fault } from "./faults.ts";
-import type { Role, RunningRole } from "./roles.ts";
+import type { Role } from "./roleNames.ts";
+import type { RunningRole } from "./roles.ts";
 
 /** More faults than this within the window are not chance: a new process starts clean. */
 const FAULTS_MAX = 4;

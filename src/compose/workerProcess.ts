@@ -3,7 +3,7 @@ import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { runRoles } from "./process.ts";
 import type { Reloads } from "./reloads.ts";
-import type { Role } from "./roles.ts";
+import type { Role } from "./roleNames.ts";
 
 /**
  * Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml; a deployer also `--targets`. Never throws:

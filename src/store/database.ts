@@ -1,9 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { CamelCasePlugin, Kysely } from "kysely";
+import { CamelCasePlugin, Kysely, type Dialect as KyselyDialect } from "kysely";
 import type { Secret } from "../domain/secret.ts";
-import type { TransactionScope } from "./dialect/driver.ts";
-import { postgresDialect, postgresSource } from "./dialect/postgresql.ts";
-import { sqliteDialect, sqliteSource } from "./dialect/sqlite.ts";
+import type { Source, TransactionScope } from "./dialect/driver.ts";
 import { checkMasterKey } from "./masterKeyCheck.ts";
 import { migrate } from "./migrations/index.ts";
 import type { Db, Dialect, Schema } from "./schema.ts";
@@ -32,9 +30,7 @@ export interface Database {
 
 export async function openDatabase(options: StoreOptions, vault: Vault): Promise<Database> {
   const scope: TransactionScope = new AsyncLocalStorage();
-  const source =
-    options.kind === "sqlite" ? await sqliteSource(options.file) : postgresSource(options.url, options.poolMax);
-  const dialect = options.kind === "sqlite" ? sqliteDialect(source, scope) : postgresDialect(source, scope);
+  const { source, dialect } = await connect(options, scope);
   const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
   let versionBefore: number;
   try {
@@ -47,4 +43,19 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
     throw thrown;
   }
   return { dialect: options.kind, where: source.where, db, scope, versionBefore };
+}
+
+/** Each driver is loaded where it is used. */
+async function connect(
+  options: StoreOptions,
+  scope: TransactionScope,
+): Promise<{ readonly source: Source; readonly dialect: KyselyDialect }> {
+  if (options.kind === "sqlite") {
+    const { sqliteDialect, sqliteSource } = await import("./dialect/sqlite.ts");
+    const source = await sqliteSource(options.file);
+    return { source, dialect: sqliteDialect(source, scope) };
+  }
+  const { postgresDialect, postgresSource } = await import("./dialect/postgresql.ts");
+  const source = postgresSource(options.url, options.poolMax);
+  return { source, dialect: postgresDialect(source, scope) };
 }

@@ -1,18 +1,23 @@
+import { late } from "../domain/late.ts";
 import type { Store } from "../domain/store.ts";
-import { type AuditOptions, auditHistory, type HistoryAudit } from "./audit.ts";
+import type { AuditOptions, HistoryAudit } from "./audit.ts";
 import { openDatabase, type StoreOptions } from "./database.ts";
 import { storeRepositories } from "./repositories.ts";
 import type { Vault } from "./vault.ts";
 
 export type { AuditOptions, HistoryAudit, HistoryFault } from "./audit.ts";
 export type { RowFault } from "./auditRows.ts";
-export { type BackupReport, backupStore } from "./backup/backup.ts";
-export { type CopyOptions, copyStore, type RowsByTable } from "./backup/copy.ts";
-export { type RestoreOptions, type RestoreReport, restoreStore } from "./backup/restore.ts";
+export type { BackupReport } from "./backup/backup.ts";
+export type { CopyOptions, RowsByTable } from "./backup/copy.ts";
+export type { RestoreOptions, RestoreReport } from "./backup/restore.ts";
 export type { StoreOptions } from "./database.ts";
 export { markText, parseMark, readMark, stillHolds, writeMark } from "./historyMark.ts";
 export { schemaVersion } from "./migrations/index.ts";
 export { openVault, type Vault, type VaultOptions } from "./vault.ts";
+
+export const backupStore = late(async () => (await import("./backup/backup.ts")).backupStore);
+export const copyStore = late(async () => (await import("./backup/copy.ts")).copyStore);
+export const restoreStore = late(async () => (await import("./backup/restore.ts")).restoreStore);
 
 /**
  * Opens the database, brings its schema up to date and checks that the vault fits it. `worker` names this process in
@@ -41,6 +46,7 @@ export async function auditStore(
 ): Promise<HistoryAudit> {
   const database = await openDatabase(options, vault);
   try {
+    const { auditHistory } = await import("./audit.ts");
     return await auditHistory(database, vault, audit, signal);
   } finally {
     await database.db.destroy();

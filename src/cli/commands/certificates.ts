@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { certificatesReport } from "../../reports/certificates.ts";
 import { type Cli, chosen, perform } from "../command.ts";
+import { certificatesReport } from "../doors.ts";
 import { renderCertificate, renderCertificates } from "../render/certificates.ts";
 
 export function addCertificates(program: Command, cli: Cli): void {

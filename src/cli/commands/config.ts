@@ -1,10 +1,8 @@
 import type { Command } from "commander";
-import { loadConfig } from "../../config/load.ts";
 import type { ConfigProblem } from "../../config/read/problems.ts";
-import { configJsonSchema } from "../../config/schema/jsonSchema.ts";
-import { REGISTRIES } from "../../config/schema/registries.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
+import { configJsonSchema, loadConfig, registries } from "../doors.ts";
 
 /** `renewd config check --json`. */
 export interface ConfigCheckReport {
@@ -47,7 +45,7 @@ function addSchema(config: Command, cli: Cli): void {
     );
   perform(command, cli, async ({ output }) => {
     // The schema is JSON either way; it has its own `$schema`, so that `--json` changes nothing.
-    output.document(configJsonSchema(REGISTRIES));
+    output.document(await configJsonSchema(await registries()));
     return "ok";
   });
 }

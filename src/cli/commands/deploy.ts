@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { redeploy } from "../../renewal/operator/redeploy.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
+import { redeploy } from "../doors.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { requestedBy } from "../requestRenewals.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
 
 interface Options extends WaitOptions {

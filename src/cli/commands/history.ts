@@ -3,8 +3,8 @@ import { openReader } from "../../compose/index.ts";
 import { suggestion } from "../../config/read/suggestions.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
-import { historyReport } from "../../reports/history.ts";
 import { type Cli, perform } from "../command.ts";
+import { historyReport } from "../doors.ts";
 import { renderHistory } from "../render/history.ts";
 import { pastOption } from "../timeOptions.ts";
 

@@ -3,10 +3,9 @@ import type { Command } from "commander";
 import { openContext, readForeignPair } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
-import { importPair } from "../../renewal/operator/importPair.ts";
 import { iso, spoken } from "../../reports/instant.ts";
-import { planReport } from "../../reports/plan.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
+import { importPair, planReport } from "../doors.ts";
 import { silentLog } from "../silentLog.ts";
 
 /** `renewd import --json`. */
@@ -41,7 +40,7 @@ export function addImport(program: Command, cli: Cli): void {
   perform<Options>(command, cli, async ({ args: [name = ""], options, output, configFile }) => {
     await using app = await openContext(configFile, { log: silentLog });
     const certificate = certificateNamed(app.config.certificates, name);
-    const pair = readForeignPair(
+    const pair = await readForeignPair(
       await readBounded("--certificate", options.certificate),
       await readBounded("--key", options.key),
     );

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import { REGISTRIES } from "../../config/schema/registries.ts";
+import type { Registries } from "../../config/schema/registries.ts";
 import { type Cli, perform } from "../command.ts";
+import { registries } from "../doors.ts";
 import { renderTable } from "../terminal/table.ts";
 
 /** `renewd targets --json`, `renewd solvers --json` and `renewd channels --json`. */
@@ -33,9 +34,9 @@ export function addChannels(program: Command, cli: Cli): void {
   );
 }
 
-function addKinds(command: Command, cli: Cli, registry: keyof typeof REGISTRIES): void {
+function addKinds(command: Command, cli: Cli, registry: keyof Registries): void {
   perform(command, cli, async ({ output }) => {
-    const kinds = REGISTRIES[registry].map(({ type, description }) => ({ type, description }));
+    const kinds = (await registries())[registry].map(({ type, description }) => ({ type, description }));
     const report: KindsReport = { version: 1, kinds };
     output.report(report, (_, screen) => {
       const columns = [{ title: "TYPE" }, { title: "WHAT IT DOES", widthMin: 20 }];

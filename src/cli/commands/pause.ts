@@ -3,10 +3,10 @@ import { openReader, type Reader } from "../../compose/index.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
-import { pause } from "../../renewal/operator/pause.ts";
 import { renewalWindow } from "../../renewal/rules/window.ts";
 import { iso, spoken } from "../../reports/instant.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
+import { pause } from "../doors.ts";
 import { futureOption } from "../timeOptions.ts";
 
 /** `renewd pause --json`. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { planReport } from "../../reports/plan.ts";
 import { type Cli, chosen, perform } from "../command.ts";
+import { planReport } from "../doors.ts";
 import { renderPlan } from "../render/plan.ts";
 
 export function addPlan(program: Command, cli: Cli): void {

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { rehearse } from "../../renewal/watch/rehearse.ts";
 import { type Cli, chosen, perform } from "../command.ts";
+import { rehearse } from "../doors.ts";
 import { silentLog } from "../silentLog.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";

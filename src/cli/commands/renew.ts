@@ -3,12 +3,13 @@ import { openContext } from "../../compose/index.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
+import { requestRenewals, watch } from "../doors.ts";
 import { type Exit, exitOf } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { type RequestOutcome, requestRenewals, type Started } from "../requestRenewals.ts";
+import type { RequestOutcome, Started } from "../requestRenewals.ts";
 import { silentLog } from "../silentLog.ts";
 import { durationOption } from "../timeOptions.ts";
-import { type Ended, watch } from "../watch.ts";
+import type { Ended } from "../watch.ts";
 
 /** `renewd renew --json`. */
 export interface RenewReport {

@@ -4,11 +4,10 @@ import { openReader } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
 import { canonicalSerial } from "../../domain/version.ts";
-import { draftReplacement, startReplacement } from "../../renewal/plan/replacement.ts";
 import type { Selection } from "../../renewal/rules/replacement.ts";
 import { iso, spoken } from "../../reports/instant.ts";
-import { replacementReport } from "../../reports/replacements.ts";
 import { type Cli, perform } from "../command.ts";
+import { draftReplacement, replacementReport, startReplacement } from "../doors.ts";
 import { renderReplacements } from "../render/replacements.ts";
 import { futureOption } from "../timeOptions.ts";
 

@@ -1,11 +1,10 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { inert } from "../../domain/text.ts";
-import { heldRenewal, resumeRenewal } from "../../renewal/operator/resume.ts";
-import { resumeCertificate } from "../../renewal/operator/retry.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
+import { heldRenewal, resumeCertificate, resumeRenewal } from "../doors.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { requestedBy } from "../requestRenewals.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
 
 /** `renewd resume --json` of a certificate without a held renewal. */

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { inert } from "../../domain/text.ts";
-import { retryNow } from "../../renewal/operator/retry.ts";
 import { type Cli, perform } from "../command.ts";
+import { retryNow } from "../doors.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { requestedBy } from "../requestRenewals.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
 
 interface Options extends WaitOptions {

@@ -3,11 +3,11 @@ import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../../domain/issuer.ts";
 import { inert } from "../../domain/text.ts";
-import { revoke, versionToRevoke } from "../../renewal/operator/revoke.ts";
 import { type Cli, perform } from "../command.ts";
 import { confirm } from "../confirm.ts";
+import { requestRenewals, revoke, versionToRevoke } from "../doors.ts";
 import { exitOf } from "../exit.ts";
-import { requestedBy, requestRenewals } from "../requestRenewals.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
 
 /** `renewd revoke --json`. */

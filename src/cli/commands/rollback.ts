@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
-import { rollBackRenewal } from "../../renewal/operator/rollBack.ts";
 import { type Cli, perform } from "../command.ts";
+import { rollBackRenewal } from "../doors.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { requestedBy } from "../requestRenewals.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
 
 interface Options extends WaitOptions {

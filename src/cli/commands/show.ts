@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { showReport } from "../../reports/renewal.ts";
 import { type Cli, perform } from "../command.ts";
+import { showReport } from "../doors.ts";
 import { renderShow } from "../render/renewal.ts";
 
 export function addShow(program: Command, cli: Cli): void {

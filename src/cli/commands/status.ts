@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { openReader } from "../../compose/index.ts";
-import { statusReport } from "../../reports/status.ts";
 import { type Cli, perform } from "../command.ts";
+import { statusReport } from "../doors.ts";
 import { renderStatus } from "../render/status.ts";
 
 export function addStatus(program: Command, cli: Cli): void {

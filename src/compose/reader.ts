@@ -1,0 +1,46 @@
+import type { Config } from "../config/config.ts";
+import { type LoadOptions, loadConfig } from "../config/load.ts";
+import { describeProblems } from "../config/read/problems.ts";
+import type { Clock } from "../domain/clock.ts";
+import { RenewalError } from "../domain/errors.ts";
+import type { Store } from "../domain/store.ts";
+import { workerName } from "../domain/workerName.ts";
+import { openStore, openVault } from "../store/index.ts";
+import { systemClock } from "./clock.ts";
+import { keepProblems } from "./problems.ts";
+import { createServices, type ReloadableServices } from "./services.ts";
+
+/** Throws `config.invalid` with every mistake in its message, one a line with its place. */
+export async function loadConfigOrExplain(file: string, options: Pick<LoadOptions, "issues"> = {}): Promise<Config> {
+  const result = await loadConfig(file, options);
+  if (result.ok) return result.config;
+  throw keepProblems(new RenewalError("config.invalid", describeProblems(result.problems)), result.problems);
+}
+
+/** Configuration and database: enough to show and to record; Redis is not touched. */
+export interface Reader extends AsyncDisposable {
+  readonly config: Config;
+  readonly store: Store;
+  readonly services: ReloadableServices;
+  readonly clock: Clock;
+  close(): Promise<void>;
+}
+
+export async function openReader(configFile: string): Promise<Reader> {
+  return readerOf(await loadConfigOrExplain(configFile));
+}
+
+/** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
+export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
+  const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
+  const store = await openStore(options, await openVault(config.masterKey), workerName());
+  const close = (): Promise<void> => store.close();
+  return {
+    config,
+    store,
+    services: createServices(config, store, systemClock),
+    clock: systemClock,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

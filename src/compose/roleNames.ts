@@ -1,0 +1,2 @@
+export const ROLES = ["planner", "acme", "deployer", "verifier"] as const;
+export type Role = (typeof ROLES)[number];
