@@ -48,7 +48,7 @@ async function main(): Promise<number> {
 
   console.log(`An estate of ${NAMES.length} certificates, each dialled once. renewd run:\n`);
   const startedAt = performance.now();
-  const renewd = stack.use(startRenewd(["run", "--config", configFile], AWS_CREDENTIALS));
+  const renewd = stack.use(startRenewd(["run", "--yes", "--config", configFile], AWS_CREDENTIALS));
   const ended = await Promise.race([watch(app.context), renewd.exited.then((code) => died(code, renewd.log))]);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
 

@@ -32,3 +32,4 @@ export const rehearse = late(async () => (await import("../renewal/watch/rehears
 
 export const requestRenewals = late(async () => (await import("./requestRenewals.ts")).requestRenewals);
 export const watch = late(async () => (await import("./watch.ts")).watch);
+export const findPairsInUse = late(async () => (await import("../renewal/plan/firstRun.ts")).findPairsInUse);

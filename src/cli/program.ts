@@ -10,6 +10,7 @@ import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
+import { addErrors } from "./commands/errors.ts";
 import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
 import { addInit } from "./commands/init.ts";
@@ -53,7 +54,7 @@ const COMMANDS = [
   ],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore, addAudit]],
-  ["Configure:", [addInit, addConfig, addTargets, addSolvers, addChannels]],
+  ["Configure:", [addInit, addConfig, addTargets, addSolvers, addChannels, addErrors]],
 ] as const;
 
 /** They reload on SIGHUP; any other command ends. */

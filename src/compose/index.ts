@@ -5,6 +5,7 @@
 import { late } from "../domain/late.ts";
 
 export { describeRedis } from "../queue/options.ts";
+export type { PairInUse } from "../renewal/plan/firstRun.ts";
 export type { App } from "./app.ts";
 export { problemsOf } from "./problems.ts";
 export type { MachineProposal } from "./proposal.ts";

@@ -6,6 +6,8 @@ import { createLog } from "../log.ts";
 import { checkRedis } from "../queue/check.ts";
 import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
+import type { Context } from "../renewal/context.ts";
+import { findPairsInUse, holdPairsInUse, isFirstRun, type PairInUse } from "../renewal/plan/firstRun.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { type App, appOf, privateRedisDirectory, redisOf } from "./app.ts";
 import { systemClock } from "./clock.ts";
@@ -27,6 +29,11 @@ export interface RunOptions {
   readonly roles: readonly Role[];
   /** Deploy to these targets alone. */
   readonly agentOf?: readonly string[];
+  /**
+   * Asked at the first run of a new estate when endpoints already serve certificates for its names. True: order and
+   * replace them. False: they are held until a person decides. Absent: nothing is surveyed, and nothing held.
+   */
+  readonly onPairsInUse?: (pairs: readonly PairInUse[]) => Promise<boolean>;
   /** Held since before this module was loaded. */
   readonly reloads?: Reloads;
 }
@@ -37,7 +44,7 @@ export interface RunOptions {
  */
 export async function runRoles(
   configFile: string,
-  { roles, agentOf = [], reloads = holdReloads() }: RunOptions,
+  { roles, agentOf = [], onPairsInUse, reloads = holdReloads() }: RunOptions,
 ): Promise<number> {
   const stop = stopSignals();
   const issues = roles.includes("planner") || roles.includes("acme");
@@ -62,6 +69,7 @@ export async function runRoles(
     privateRedis = await privateRedisFor(config, roles, log);
     app = appOf(reader, redisOf(config), log, issues);
     await redisReady(app.redis, log, stop.signal);
+    if (onPairsInUse !== undefined) await surveyFirstRun(app.context, onPairsInUse, stop.signal);
     const { redis } = app;
     const { store, clock, settings: renewal } = app.context;
     load = watchLoad({
@@ -104,6 +112,19 @@ export async function runRoles(
     faults.close();
   }
   return exitCode;
+}
+
+async function surveyFirstRun(
+  context: Context,
+  onPairsInUse: NonNullable<RunOptions["onPairsInUse"]>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!(await isFirstRun(context))) return;
+  const pairs = await findPairsInUse(context, signal);
+  if (pairs.length === 0 || (await onPairsInUse(pairs))) return;
+  await holdPairsInUse(context, pairs, signal);
+  const certificates = pairs.map(({ certificate }) => certificate);
+  context.log.warn({ certificates }, "first run: held, as other certificates are in use there; see renewd status");
 }
 
 /** Without `agent: true` its jobs would go to other deployers as well. */

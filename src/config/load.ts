@@ -162,6 +162,7 @@ function definitions(
     fallbacks,
     dropDeadNames,
     csr,
+    mode,
     ...draft
   }: Draft,
   { issuers, issuerEntries, solvers, targets }: Definitions,
@@ -171,6 +172,7 @@ function definitions(
     issuer: issuerEntries.get(draft.issuer)?.raw,
     ...(dropDeadNames && { dropDeadNames }),
     ...(csr !== null && { csr }),
+    ...(mode !== "renew" && { mode }),
     ...(fallbacks.length > 0 && {
       fallbacks: fallbacks.map((name) => ({
         name,

@@ -41,6 +41,10 @@ export interface CsrSource {
   readonly privateKey: SecretReference;
 }
 
+/** `observe`: renewd watches and plans, and neither orders nor deploys. */
+export const CERTIFICATE_MODES = ["renew", "observe"] as const;
+export type CertificateMode = (typeof CERTIFICATE_MODES)[number];
+
 /** What should exist: comes from configuration, never from the database. */
 export interface Certificate {
   readonly name: string;
@@ -53,6 +57,7 @@ export interface Certificate {
   readonly fallbacks: readonly string[];
   /** Directory URLs of `issuer` and `fallbacks`, in this order: a CA is known by its directory, the names are labels. */
   readonly issuerDirectories: readonly string[];
+  readonly mode: CertificateMode;
   readonly keyType: KeyType;
   /** Issue without dead names instead of failing for all names. */
   readonly dropDeadNames: boolean;

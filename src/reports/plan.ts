@@ -41,9 +41,10 @@ export async function planReport(
   limitsOf: LimitsOf = () => ({}),
 ): Promise<PlanReport> {
   const fleet = await loadFleet(store, certificates, now, budgetOf);
+  const neverRan = fleet.every(({ record }) => record === null);
   const entries = fleet.map(
     (member): PlanEntry => ({
-      ...entryOf(member, planDecisionOf(member, now), now),
+      ...(neverRan ? firstEntryOf(member) : entryOf(member, planDecisionOf(member, now), now)),
       incompatible: incompatibilities(member.certificate, member.version, limitsOf),
     }),
   );
@@ -52,16 +53,7 @@ export async function planReport(
 
 function entryOf(member: Member, decision: PlanDecision | null, now: number): Omit<PlanEntry, "incompatible"> {
   const { name } = member.certificate;
-  if (decision === null) {
-    return {
-      name,
-      due: false,
-      reason: null,
-      heldBy: "unknown",
-      detail: "no planner has seen it yet: start or reload one",
-      nextAt: null,
-    };
-  }
+  if (decision === null) return unseenEntry(name);
   const { detail } = decision;
   const nextAt = iso(nextAtOf(member, decision, now));
   if (decision.due) return { name, due: true, reason: decision.reason, heldBy: null, detail, nextAt };
@@ -73,6 +65,23 @@ function entryOf(member: Member, decision: PlanDecision | null, now: number): Om
     detail,
     nextAt,
   };
+}
+
+function unseenEntry(name: string): Omit<PlanEntry, "incompatible"> {
+  const detail = "no planner has seen it yet: start or reload one";
+  return { name, due: false, reason: null, heldBy: "unknown", detail, nextAt: null };
+}
+
+/** What the first run will do. A version is there already if it was imported. */
+function firstEntryOf({ certificate, version }: Member): Omit<PlanEntry, "incompatible"> {
+  const { name, mode, issuer, solver, targets } = certificate;
+  if (mode === "observe")
+    return { name, due: false, reason: null, heldBy: "observed", detail: "no planner has seen it yet", nextAt: null };
+  if (version !== null) return unseenEntry(name);
+  const detail =
+    `the first run orders it from ${issuer} by ${solver}, then replaces what ${targets.join(", ")} ` +
+    `${targets.length === 1 ? "holds" : "hold"}; \`renewd import\` takes over a pair that is in use`;
+  return { name, due: true, reason: "missing", heldBy: null, detail, nextAt: null };
 }
 
 function nextAtOf(member: Member, decision: PlanDecision, now: number): number | null {

@@ -25,6 +25,8 @@ const COMMANDS = [
   ["targets"],
   ["solvers"],
   ["config", "check"],
+  ["errors"],
+  ["errors", "acme.budget"],
   ["audit", "verify"],
 ];
 

@@ -16,7 +16,7 @@ it("a rejection that nobody awaits restarts the role it came from, is recorded, 
   timeout: 90_000,
 }, async () => {
   const { configFile, url } = await configured();
-  await using running = startRenewd(["run", "--config", configFile], { NODE_OPTIONS: `--import=${PLANT}` });
+  await using running = startRenewd(["run", "--yes", "--config", configFile], { NODE_OPTIONS: `--import=${PLANT}` });
   await running.logged("renewd is running");
   const listening = running.loggedAgain("http-01 responder listening");
   const again = running.loggedAgain("role runs again");
@@ -49,7 +49,7 @@ it("a rejection that nobody awaits restarts the role it came from, is recorded, 
 
 it("a process whose faults go on ends with an error, so that it is started again", { timeout: 120_000 }, async () => {
   const { configFile, url } = await configured();
-  await using whole = startRenewd(["run", "--config", configFile], { NODE_OPTIONS: `--import=${PLANT}` });
+  await using whole = startRenewd(["run", "--yes", "--config", configFile], { NODE_OPTIONS: `--import=${PLANT}` });
   await whole.logged("renewd is running");
   for (let fault = 1; !whole.ended(); fault++) {
     const again = whole.loggedAgain("role runs again").catch(() => null);

@@ -25,6 +25,7 @@ describe("a right file", () => {
         issuer: "le",
         fallbacks: [],
         dropDeadNames: false,
+        mode: "renew",
         keyType: "ecdsa-p256",
         solver: "web",
         targets: ["edge"],

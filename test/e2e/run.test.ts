@@ -20,7 +20,7 @@ it("renewd run needs nothing but its file: killed in the middle of an order and 
   });
   // renewd dies waiting for this answer: before the CA is told to look, as it would find no responder.
   const { reached, release } = stopAtCa(system, ({ path }) => path.includes("/chalZ/"), "asked");
-  const args = ["run", "--config", system.configFile];
+  const args = ["run", "--yes", "--config", system.configFile];
   const first = startRenewd(args);
   await reached;
   first.kill("SIGKILL");

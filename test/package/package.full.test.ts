@@ -53,7 +53,7 @@ describe("the package, installed into an empty directory", () => {
   it("runs all roles until it is told to stop", async () => {
     await writeFile(join(directory, "renewd.yaml"), JSON.stringify(config(await freePort())));
     const entry = join(directory, "node_modules/renewd/dist/src/cli/main.js");
-    await using running = startRenewd(["run", "-c", join(directory, "renewd.yaml")], env, entry);
+    await using running = startRenewd(["run", "--yes", "-c", join(directory, "renewd.yaml")], env, entry);
     await running.logged("renewd is running");
     expect(await running.stop()).toBe(0);
   });

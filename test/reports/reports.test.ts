@@ -231,6 +231,24 @@ describe("plan", () => {
     );
   });
 
+  test("says before the first run what that would order and replace", async () => {
+    const certificates = [certificate(), certificate({ name: "watched", mode: "observe" })];
+    const report = await planReport(installation.store, certificates, NOW);
+    expect(report.certificates).toMatchObject([
+      {
+        name: "watched",
+        due: false,
+        heldBy: "observed",
+      },
+      {
+        name: "www",
+        due: true,
+        reason: "missing",
+        detail: expect.stringMatching(/^the first run orders it from ca by http, then replaces what lb holds/),
+      },
+    ]);
+  });
+
   test("says before issuing what a target cannot take", async () => {
     await installation.store.certificates.sync([certificate({ targets: ["cdn"] })], NOW);
     const report = await planReport(installation.store, [certificate({ targets: ["cdn"] })], NOW, undefined, () => ({

@@ -1,7 +1,18 @@
 import { Argument, type Command } from "commander";
-import { ROLES, type Role, runRoles } from "../../compose/index.ts";
+import { openContext, type PairInUse, ROLES, type Role, runRoles } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { type Cli, perform } from "../command.ts";
+import { iso } from "../../reports/instant.ts";
+import { type Cli, type CommandCall, perform } from "../command.ts";
+import { answersYes } from "../confirm.ts";
+import { findPairsInUse, planReport } from "../doors.ts";
+import { interruptible } from "../interruptible.ts";
+import { renderDryRun, renderPairsInUse } from "../render/dryRun.ts";
+import { silentLog } from "../silentLog.ts";
+
+interface Options {
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+}
 
 export function addRun(program: Command, cli: Cli): void {
   const command = program
@@ -9,8 +20,18 @@ export function addRun(program: Command, cli: Cli): void {
     .description(
       "Run every role in one process until SIGTERM; SIGHUP reloads the configuration. Without `redis` in it a " +
         "private Redis is started.",
+    )
+    .option("--dry-run", "say what it would order and replace, and end: nothing is changed")
+    .option(
+      "-y, --yes",
+      "at the first run, replace certificates that endpoints already serve. Without it you are asked; where nobody can " +
+        "be asked they are held until `renewd resume` or `renewd import`",
     );
-  perform(command, cli, ({ configFile }) => run(configFile, cli, ROLES));
+  perform<Options>(command, cli, (call) =>
+    call.options.dryRun === true
+      ? interruptible((signal) => dryRun(call, signal))
+      : run(call.configFile, cli, { roles: ROLES, onPairsInUse: (pairs) => mayReplace(pairs, call) }),
+  );
 }
 
 export function addWorker(program: Command, cli: Cli): void {
@@ -27,15 +48,32 @@ export function addWorker(program: Command, cli: Cli): void {
     if (agentOf.length > 0 && args[0] !== "deployer")
       throw new RenewalError("request.invalid", "--targets: only a deployer deploys to targets");
     // commander has checked the argument against ROLES.
-    return run(configFile, cli, args as readonly Role[], agentOf);
+    return run(configFile, cli, { roles: args as readonly Role[], agentOf });
   });
 }
 
 async function run(
   configFile: string,
   { reloads }: Cli,
-  roles: readonly Role[],
-  agentOf: readonly string[] = [],
+  options: Omit<Parameters<typeof runRoles>[1], "reloads">,
 ): Promise<"ok" | "wrong"> {
-  return (await runRoles(configFile, { roles, agentOf, ...(reloads && { reloads }) })) === 0 ? "ok" : "wrong";
+  return (await runRoles(configFile, { ...options, ...(reloads && { reloads }) })) === 0 ? "ok" : "wrong";
+}
+
+/** A first run over an estate that other tooling serves is a person's decision. */
+async function mayReplace(pairs: readonly PairInUse[], { options, output }: CommandCall<Options>): Promise<boolean> {
+  if (options.yes === true) return true;
+  output.note(renderPairsInUse(pairs));
+  return answersYes("renewd would order new certificates and replace these.");
+}
+
+/** `renewd run --dry-run`: what a planner would start now, and what is in use there. */
+async function dryRun({ output, configFile }: CommandCall<Options>, signal: AbortSignal): Promise<"ok"> {
+  await using app = await openContext(configFile, { log: silentLog });
+  const { store, config, clock, services } = app;
+  const plan = await planReport(store, config.certificates, clock.now(), services.budget, services.limits);
+  const inUse = await findPairsInUse(app.context, signal);
+  const shown = inUse.map((pair) => ({ ...pair, notAfter: iso(pair.notAfter) }));
+  output.report({ version: 1, plan, inUse: shown }, renderDryRun);
+  return "ok";
 }

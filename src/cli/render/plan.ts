@@ -6,6 +6,7 @@ import { type Cell, renderTable } from "../terminal/table.ts";
 
 const HOLD = {
   inFlight: "in flight",
+  observed: "observed",
   paused: "paused",
   backedOff: "backed off",
   restored: "restored",

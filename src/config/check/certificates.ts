@@ -45,6 +45,7 @@ export function draftCertificates(
       issuer,
       fallbacks,
       dropDeadNames: entry.dropDeadNames ?? defaults.dropDeadNames ?? false,
+      mode: entry.mode ?? defaults.mode ?? "renew",
       keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
       solver,
       targets,

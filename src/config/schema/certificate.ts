@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { KEY_TYPES, WAVE_FAILURES } from "../../domain/certificate.ts";
+import { CERTIFICATE_MODES, KEY_TYPES, WAVE_FAILURES } from "../../domain/certificate.ts";
 import type { Identifier } from "../../domain/identifier.ts";
 import { duration } from "./duration.ts";
 import { checkHost, checkHostAndPort, type HostAndPort } from "./endpoints.ts";
@@ -79,6 +79,13 @@ const shared = {
       "Instead of `issuer`: names of issuers in order of preference. The next one is turned to when one cannot do it.",
     ),
   solver: z.string().optional().describe("Name of a solver."),
+  mode: z
+    .enum(CERTIFICATE_MODES)
+    .optional()
+    .describe(
+      "`observe`: watch, verify, plan and notify, but order and deploy nothing, as for a first day beside other " +
+        "tooling. Default: renew.",
+    ),
   keyType: z.enum(KEY_TYPES).optional().describe("Type of the key. Default: ecdsa-p256."),
   dropDeadNames: z
     .boolean()

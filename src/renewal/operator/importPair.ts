@@ -4,6 +4,7 @@ import type { Secret } from "../../domain/secret.ts";
 import { IMPORTED, type Leaf } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { expiryWarningAt } from "../rules/window.ts";
+import { FIRST_RUN } from "./pause.ts";
 
 /** A pair that other tooling obtained, already read; key and certificate were checked to belong together. */
 export interface ForeignPair {
@@ -61,7 +62,12 @@ export async function importPair(
         targetDigest: targetDigests[target] ?? null,
       });
     }
-    await tx.certificates.update(name, { nextCheckAt: now, expiryWarningAt: expiryWarningAt(pair.leaf) });
+    const held = (await tx.certificates.get(name))?.pausedReason?.startsWith(FIRST_RUN) === true;
+    await tx.certificates.update(name, {
+      nextCheckAt: now,
+      expiryWarningAt: expiryWarningAt(pair.leaf),
+      ...(held && { pausedAt: null, pausedUntil: null, pausedReason: null }),
+    });
     const detail = {
       generation,
       serial: pair.leaf.serial,

@@ -7,7 +7,7 @@ import { insertRenewal } from "../plan/newRenewal.ts";
 import { runwayPriority } from "../rules/window.ts";
 import { reconcile } from "../steps/reconcile.ts";
 import { rollBack, unfitness } from "../steps/rollBack.ts";
-import { invalidRequest, knownRecord, reasonOf, refuseUnconfirmed } from "./subject.ts";
+import { invalidRequest, knownRecord, reasonOf, refuseObserved, refuseUnconfirmed } from "./subject.ts";
 
 export interface RedeployRequest {
   readonly certificate: string;
@@ -27,6 +27,7 @@ export async function redeploy(context: Context, request: RedeployRequest): Prom
   const certificate = services.certificate(request.certificate);
   if (certificate === null)
     throw invalidRequest(`"${request.certificate.slice(0, 80)}" is not configured; see \`renewd certificates\``);
+  refuseObserved(certificate);
   const unknown = request.targets.find((target) => !certificate.targets.includes(target));
   if (unknown !== undefined)
     throw invalidRequest(

@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { hurryRenewal } from "./hurry.ts";
 import { resume } from "./pause.ts";
 import { resumeRenewal } from "./resume.ts";
-import { knownRecord, type OperatorDecision, reasonOf, subjectOf } from "./subject.ts";
+import { knownRecord, type OperatorDecision, reasonOf, refuseObserved, subjectOf } from "./subject.ts";
 
 /**
  * Tries again now, without issuing another certificate: a renewal in flight makes its next attempt, a held one tries its
@@ -12,9 +12,10 @@ import { knownRecord, type OperatorDecision, reasonOf, subjectOf } from "./subje
  */
 export async function retryNow(context: Context, decision: OperatorDecision): Promise<Renewal | null> {
   const { store, clock } = context;
-  const { renewal, name } = await store.transaction((tx) => subjectOf(context, tx, decision.of));
+  const { renewal, name, certificate } = await store.transaction((tx) => subjectOf(context, tx, decision.of));
   if (renewal?.state === "held") return resumeRenewal(context, decision);
   if (renewal !== null) return hurryRenewal(context, renewal.id, reasonOf(decision, "retried by hand"));
+  refuseObserved(certificate);
   await store.transaction(async (tx) => {
     await knownRecord(tx, name);
     await tx.certificates.update(name, { nextAttemptAt: null, nextCheckAt: clock.now() });

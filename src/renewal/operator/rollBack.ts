@@ -7,6 +7,7 @@ import {
   knownRecord,
   type OperatorDecision,
   reasonOf,
+  refuseObserved,
   refuseUnconfirmed,
   subjectOf,
 } from "./subject.ts";
@@ -20,6 +21,7 @@ export async function rollBackRenewal(context: Context, decision: OperatorDecisi
   const rollback = await store.transaction(async (tx) => {
     const now = clock.now();
     const { renewal, name, certificate } = await subjectOf(context, tx, decision.of);
+    refuseObserved(certificate);
     const latest = await tx.versions.latest(name);
     if (latest === null) throw invalidRequest(`"${name}" has no certificate yet`);
     refuseUnconfirmed(await knownRecord(tx, name), latest);

@@ -51,6 +51,12 @@ export async function knownRecord(tx: Store, name: string): Promise<CertificateR
   return record;
 }
 
+/** The configuration says that renewd must not touch it, and a command is no configuration. */
+export function refuseObserved({ name, mode }: Certificate): void {
+  if (mode === "observe")
+    throw invalidRequest(`"${name}" has \`mode: observe\`: set \`mode: renew\` in the configuration and reload first`);
+}
+
 export function refuseUnconfirmed(record: CertificateRecord, version: Version): void {
   if (isUnconfirmed({ record, version }))
     throw invalidRequest(

@@ -3,6 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import { deploysExisting, type Reason, type Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { hurryRenewal } from "../operator/hurry.ts";
+import { refuseObserved } from "../operator/subject.ts";
 import { decide } from "../rules/decide.ts";
 import { firstReason } from "../rules/reasons.ts";
 import { isUnconfirmed } from "../rules/restored.ts";
@@ -39,6 +40,7 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   const certificate = services.certificate(request.certificate);
   const record = certificate === null ? null : await store.certificates.get(certificate.name);
   if (certificate === null) throw unknownCertificate(request.certificate, services.certificates());
+  refuseObserved(certificate);
   if (record === null)
     throw new RenewalError(
       "request.invalid",

@@ -21,6 +21,7 @@ const WAVE_CHECK_MS = HOUR_MS;
 export type Blocker =
   | "earlierWave"
   | "inFlight"
+  | "observed"
   | "paused"
   | "backedOff"
   | "restored"
@@ -111,6 +112,7 @@ type BlockerCheck = (facts: PlanFacts, reason: Reason, now: number) => PlanDecis
 
 /** What blocks a certificate although there is a reason to renew it: the first that applies is reported. */
 const BLOCKERS: readonly BlockerCheck[] = [
+  blockedByMode,
   blockedByPause,
   blockedByBackoff,
   blockedByRestore,
@@ -128,6 +130,12 @@ function findBlocker(facts: PlanFacts, reason: Reason, now: number): PlanDecisio
 
 function isExpired({ version }: PlanFacts, now: number): boolean {
   return version !== null && version.leaf.notAfter <= now;
+}
+
+function blockedByMode({ certificate }: PlanFacts, reason: Reason): PlanDecision | null {
+  if (certificate.mode !== "observe") return null;
+  const detail = "observed only: set `mode: renew` in the configuration to let renewd act";
+  return { due: false, blockedBy: "observed", reason, detail, until: null };
 }
 
 function blockedByPause(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {

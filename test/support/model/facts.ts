@@ -19,6 +19,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     fallbacks: [],
     issuerDirectories: [],
     dropDeadNames: false,
+    mode: "renew",
     keyType: "ecdsa-p256",
     solver: "http",
     targets: ["lb"],

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readForeignPair } from "../../../src/compose/foreignPair.ts";
+import type { Context } from "../../../src/renewal/context.ts";
+import { importPair } from "../../../src/renewal/operator/importPair.ts";
+import { resumeCertificate } from "../../../src/renewal/operator/retry.ts";
+import { configure } from "../../../src/renewal/plan/configure.ts";
+import { findPairsInUse, holdPairsInUse, isFirstRun } from "../../../src/renewal/plan/firstRun.ts";
+import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { requestRenewal } from "../../../src/renewal/plan/request.ts";
+import { createProbe } from "../../../src/tls/probe.ts";
+import { createRoot, type IssuedPair } from "../../support/ca/pki.ts";
+import { modelCertificate, NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
+import { type SwappableTls, startSwappableTls } from "../../support/servers/swappableTls.ts";
+
+let pair: IssuedPair;
+let server: SwappableTls;
+let bench: Workbench;
+let context: Context;
+
+beforeEach(async () => {
+  pair = await (await createRoot()).issue({ names: ["www.example.org"] });
+  server = await startSwappableTls();
+  server.serve([pair]);
+  const at = (port: number) => [{ host: "127.0.0.1", port, sni: "www.example.org", target: null }];
+  bench = await Workbench.open([
+    modelCertificate("www", { endpoints: at(server.port) }),
+    // Another name than the server's, and an address where nobody answers.
+    modelCertificate("other", {
+      identifiers: [{ type: "dns", value: "other.example.org" }],
+      endpoints: at(server.port),
+    }),
+    modelCertificate("dead", { endpoints: at(1) }),
+  ]);
+  bench.now = Date.now();
+  context = { ...bench.context, probe: createProbe({ timeoutMs: 5_000, now: () => bench.now }) };
+});
+afterEach(async () => {
+  await bench[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+
+async function planned(): Promise<string[]> {
+  return (await planDue(context, NO_SIGNAL)).map(({ certificate }) => certificate).sort();
+}
+
+describe("the first run over an estate that other tooling serves", () => {
+  test("finds which certificates are in use, and changes nothing by that", async () => {
+    expect(await isFirstRun(context)).toBe(true);
+    expect(await findPairsInUse(context, NO_SIGNAL)).toMatchObject([
+      { certificate: "www", endpoint: `127.0.0.1:${server.port}` },
+    ]);
+    expect(await isFirstRun(context)).toBe(true);
+  });
+
+  test("orders what nobody serves, and holds the rest until a person decides", async () => {
+    await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
+    expect(await isFirstRun(context)).toBe(false);
+    expect(await planned()).toEqual(["dead", "other"]);
+    expect((await bench.store.certificates.get("www"))?.pausedReason).toMatch(
+      /^first run: 127\.0\.0\.1:\d+ serves another certificate until .*: `renewd import www` .* `renewd resume www` /,
+    );
+    await resumeCertificate(context, { of: "www", why: null, by: null });
+    expect(await planned()).toEqual(["www"]);
+  });
+
+  test("lets go of a held certificate when its pair is imported: nothing is ordered", async () => {
+    await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
+    await importPair(
+      context,
+      bench.certificates[0] ?? expect.unreachable(),
+      readForeignPair(pair.certPem, pair.keyPem),
+    );
+    expect(await bench.store.certificates.get("www")).toMatchObject({ pausedAt: null, pausedReason: null });
+    expect(await planned()).toEqual(["dead", "other"]);
+  });
+
+  test("does not count a certificate that has expired, or that renewd itself knows", async () => {
+    const [www = expect.unreachable()] = bench.certificates;
+    bench.now += 400 * 86_400_000;
+    expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
+    bench.now = Date.now();
+    await importPair(context, www, readForeignPair(pair.certPem, pair.keyPem));
+    expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
+  });
+});
+
+describe("a certificate with `mode: observe`", () => {
+  beforeEach(async () => {
+    bench.certificates = bench.certificates.map((each) => ({ ...each, mode: "observe" as const }));
+    await configure(context, NO_SIGNAL);
+  });
+
+  test("is never ordered, not even when it is missing everywhere", async () => {
+    expect(await planned()).toEqual([]);
+    expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
+  });
+
+  test("refuses a request with the line to change", async () => {
+    await expect(
+      requestRenewal(context, { certificate: "www", force: true, reason: null, requestedBy: null }),
+    ).rejects.toThrow('"www" has `mode: observe`: set `mode: renew` in the configuration and reload first');
+  });
+
+  test("is ordered once the configuration says renew", async () => {
+    bench.certificates = bench.certificates.map((each) => ({ ...each, mode: "renew" as const, digest: "digest-2" }));
+    await configure(context, NO_SIGNAL);
+    expect(await planned()).toEqual(["dead", "other", "www"]);
+  });
+});
