@@ -16,6 +16,7 @@ export const showReport = late(async () => (await import("../reports/renewal.ts"
 export const statusReport = late(async () => (await import("../reports/status.ts")).statusReport);
 
 export const draftReplacement = late(async () => (await import("../renewal/plan/replacement.ts")).draftReplacement);
+export const findPairsInUse = late(async () => (await import("../renewal/plan/firstRun.ts")).findPairsInUse);
 export const startReplacement = late(async () => (await import("../renewal/plan/replacement.ts")).startReplacement);
 export const requestRenewal = late(async () => (await import("../renewal/plan/request.ts")).requestRenewal);
 export const importPair = late(async () => (await import("../renewal/operator/importPair.ts")).importPair);
@@ -32,4 +33,3 @@ export const rehearse = late(async () => (await import("../renewal/watch/rehears
 
 export const requestRenewals = late(async () => (await import("./requestRenewals.ts")).requestRenewals);
 export const watch = late(async () => (await import("./watch.ts")).watch);
-export const findPairsInUse = late(async () => (await import("../renewal/plan/firstRun.ts")).findPairsInUse);
