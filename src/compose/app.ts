@@ -17,6 +17,8 @@ const HANDSHAKE_TIMEOUT_MS = 5_000;
 export interface App extends Reader {
   readonly context: Context;
   readonly redis: RedisOptions;
+  /** From now on this configuration holds, also for work that has begun. */
+  replace(config: Config): void;
 }
 
 /** `asksCa`: see `appOf`; default: no. */
@@ -37,16 +39,20 @@ export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boo
   const { config, store, services, clock } = reader;
   const probe = createProbe({ timeoutMs: HANDSHAKE_TIMEOUT_MS, now: clock.now });
   const settings = settingsOf(config);
-  const { observeMs } = settings;
   const databaseHost = databaseHostOf(config);
-  const clockGuard = guardClock({ store, services, clock, log, redis, databaseHost, observeMs, asksCa });
+  const clockGuard = guardClock({ store, services, clock, log, redis, databaseHost, settings, asksCa });
   const owedClaims = new OwedClaims();
   const context: Context = { store, queue, probe, services, clock, clockGuard, log, settings, owedClaims };
   const close = async (): Promise<void> => {
     await queue.close();
     await reader.close();
   };
-  return { ...reader, context, redis, close, [Symbol.asyncDispose]: close };
+  const replace = (next: Config): void => {
+    services.replace(next);
+    // Everybody holds this very object.
+    Object.assign(settings, settingsOf(next));
+  };
+  return { ...reader, context, redis, replace, close, [Symbol.asyncDispose]: close };
 }
 
 /** Without `redis` in the configuration, the private one that `renewd run` starts in `dataDir`. */

@@ -8,6 +8,7 @@ import type { Store } from "../domain/store.ts";
 import { redisTime } from "../queue/check.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { type ClockVerdict, type ClockWitness, openClockProblems } from "../renewal/rules/clock.ts";
+import type { RenewalSettings } from "../renewal/rules/settings.ts";
 import { type ClockGuard, createClockGuard } from "../renewal/watch/clockGuard.ts";
 import type { ReloadableServices } from "./services.ts";
 
@@ -25,14 +26,14 @@ interface GuardedParts {
   readonly redis: RedisOptions;
   /** Where the database server runs; null: on this machine, so that its clock is ours. */
   readonly databaseHost: string | null;
-  readonly observeMs: number;
+  readonly settings: Pick<RenewalSettings, "observeMs">;
   /** Whether this process may ask CAs. Deployers often run where no CA can be reached. */
   readonly asksCa: boolean;
 }
 
 /** Compares this machine's clock with those of every CA, of the database server and of Redis. */
 export function guardClock(parts: GuardedParts): ClockGuard {
-  const { store, clock, observeMs, asksCa } = parts;
+  const { store, clock, settings, asksCa } = parts;
   return createClockGuard({
     clock,
     async witnesses(signal) {
@@ -47,7 +48,7 @@ export function guardClock(parts: GuardedParts): ClockGuard {
       const event = events.findLast(({ type }) => !CLOCK_EVENTS.includes(type))?.at ?? null;
       const next = await store.certificates.lastObservationDue();
       // The endpoints of each certificate are due again so long after they were taken, give or take the jitter.
-      const observed = next === null ? null : next - 1.5 * observeMs;
+      const observed = next === null ? null : next - 1.5 * settings.observeMs;
       return event === null && observed === null ? null : Math.max(event ?? 0, observed ?? 0);
     },
     onChange: (verdict, before) => report(parts, verdict, before),

@@ -1,5 +1,4 @@
 import type { Config } from "../config/config.ts";
-import { diffConfig } from "../config/diff.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import { createLog } from "../log.ts";
@@ -14,6 +13,7 @@ import { systemClock } from "./clock.ts";
 import { catchFaults } from "./faults.ts";
 import { type LoadWatch, watchLoad } from "./load.ts";
 import { loadConfigOrExplain, readerOf } from "./reader.ts";
+import { logNotes, reloader } from "./reload.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
 import { ROLES, type Role } from "./roleNames.ts";
 import { type RoleSettings, startRole } from "./roles.ts";
@@ -89,12 +89,26 @@ export async function runRoles(
       },
     });
     const context = { ...app.context, leaseRenewed: load.leaseRenewed };
-    const settings = { ...settingsOf(config), agentOf, load };
+    const watched = load;
+    let settings = { ...roleSettingsOf(config), agentOf, load: watched };
     const supervised = createSupervisor({ ...context, start: (role) => startRole(role, context, redis, settings) });
     supervisor = supervised;
     history = watchHistory(context, config.dataDir);
     for (const role of roles) await supervised.start(role);
-    reloads.serve(reloader(app, supervised, issues));
+    const running = app;
+    reloads.serve(
+      reloader({
+        started: config,
+        log,
+        load: () => loadConfigOrExplain(config.file, { issues }),
+        replace: running.replace,
+        apply(next) {
+          log.level = next.log.level;
+          settings = { ...roleSettingsOf(next), agentOf, load: watched };
+          return supervised.reloaded(settings);
+        },
+      }),
+    );
     log.info({ roles: [...roles], redis: describeRedis(redis) }, "renewd is running");
     await Promise.race([stop.asked, supervised.gaveUp.then(() => (exitCode = 1))]);
     log.info({}, "stopping: finishing what is running");
@@ -211,32 +225,6 @@ function stopSignals(): { readonly asked: Promise<void>; readonly signal: AbortS
   return { asked, signal: controller.signal };
 }
 
-/** Loads and applies the configuration again, one reload after another. */
-function reloader(app: App, supervisor: Supervisor, issues: boolean): () => void {
-  const { log } = app.context;
-  let { config } = app;
-  const reload = async (): Promise<void> => {
-    try {
-      const next = await loadConfigOrExplain(config.file, { issues });
-      logNotes(next, log);
-      log.info({ ...diffConfig(config, next) }, "configuration reloaded");
-      config = next;
-      app.services.replace(next);
-      await supervisor.reloaded();
-    } catch (thrown) {
-      log.error({ err: toRenewalError(thrown) }, "configuration not reloaded; the old one stays in force");
-    }
-  };
-  let reloading = Promise.resolve();
-  return () => {
-    reloading = reloading.then(reload);
-  };
-}
-
-function logNotes({ notes }: Config, log: Log): void {
-  for (const { file, line, message } of notes) log.warn({ at: `${file}:${line}` }, message);
-}
-
-function settingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf" | "load"> {
+function roleSettingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf" | "load"> {
   return { tickMs: planner.tickMs, sweepMs: planner.sweepMs, concurrency: workers, http01 };
 }

@@ -1,12 +1,16 @@
 /** Runs `work` every so often, never twice at once; `close` interrupts it and waits for its end. */
 export function repeat(
-  everyMs: number,
+  everyMs: number | (() => number),
   work: (signal: AbortSignal) => Promise<unknown>,
   onError: (error: unknown) => void,
 ): { close(): Promise<void> } {
   const stopped = new AbortController();
   let running: Promise<unknown> | null = null;
-  const timer = setInterval(() => {
+  let timer: NodeJS.Timeout | undefined;
+  const schedule = (): void => {
+    timer = setTimeout(run, typeof everyMs === "number" ? everyMs : everyMs());
+  };
+  const run = (): void => {
     running ??= Promise.try(work, stopped.signal)
       .catch((thrown: unknown) => {
         if (!stopped.signal.aborted) onError(thrown);
@@ -14,10 +18,12 @@ export function repeat(
       .finally(() => {
         running = null;
       });
-  }, everyMs);
+    schedule();
+  };
+  schedule();
   return {
     async close() {
-      clearInterval(timer);
+      clearTimeout(timer);
       stopped.abort();
       await running;
     },

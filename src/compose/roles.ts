@@ -1,21 +1,14 @@
 import { createRevocationLists } from "../acme/revocationLists.ts";
-import { toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
 import type { RedisOptions } from "../queue/options.ts";
-import type { Processing } from "../queue/processing.ts";
 import { requestIdOf } from "../queue/requests.ts";
 import { startRequestWorker } from "../queue/requestWorker.ts";
 import { startScheduler } from "../queue/scheduler.ts";
-import { startWorker } from "../queue/worker.ts";
 import type { Context } from "../renewal/context.ts";
-import { configure } from "../renewal/plan/configure.ts";
-import { createParts } from "../renewal/plan/parts.ts";
 import { planDue } from "../renewal/plan/plan.ts";
 import { requestRenewal } from "../renewal/plan/request.ts";
-import { planTick } from "../renewal/plan/tick.ts";
 import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
-import { sweep } from "../renewal/steps/sweep.ts";
 import { verify } from "../renewal/steps/verify.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
@@ -24,10 +17,12 @@ import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
-import { startHttp01Responder } from "../web/http01.ts";
+import { type Handle, jobWorker, report } from "./jobWorker.ts";
 import type { LoadWatch } from "./load.ts";
 import { repeat } from "./repeat.ts";
+import { type ListeningAddress, startResponder } from "./responder.ts";
 import type { Role } from "./roleNames.ts";
+import { watchedTicks } from "./ticks.ts";
 
 /** How often a verifier asks which endpoints are due to be dialled. */
 const OBSERVE_TICK_MS = 5_000;
@@ -40,10 +35,8 @@ const RETENTION_TICK_MS = 600_000;
 const BOUND_TICK_MS = 3_600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
 const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
-/** With several planners most ticks are another's: silence shorter than this means nothing. */
-const TICK_QUIET_MIN_MS = 5_000;
 
-/** The parts of the configuration that shape a process; a reload does not change them. */
+/** The parts of the configuration that shape a process. */
 export interface RoleSettings {
   readonly tickMs: number;
   readonly sweepMs: number;
@@ -51,12 +44,12 @@ export interface RoleSettings {
   /** Deploy to these targets alone, which have an agent of their own; empty: to all that have none. */
   readonly agentOf: readonly string[];
   readonly load: LoadWatch;
-  readonly http01: { readonly host: string; readonly port: number };
+  readonly http01: ListeningAddress;
 }
 
 export interface RunningRole {
-  /** After the configuration changed. */
-  reloaded?(): Promise<void>;
+  /** After the configuration changed. Throws what could not be applied; what could be, is. */
+  reloaded?(settings: RoleSettings): Promise<void>;
   /** Lets running work finish, bounded; work that does not finish in time is interrupted and resumed elsewhere. */
   close(): Promise<void>;
 }
@@ -64,9 +57,10 @@ export interface RunningRole {
 type StartRole = (context: Context, redis: RedisOptions, settings: RoleSettings) => Promise<RunningRole>;
 
 const START: Readonly<Record<Role, StartRole>> = {
-  async planner(context, redis, settings) {
+  async planner(context, redis, initial) {
+    let settings = initial;
     const onError = report(context, "planner");
-    const ticks = watchedTicks(context, settings, onError);
+    const ticks = watchedTicks(context, () => settings, onError);
     await ticks.configure();
     const notifications = repeat(
       NOTIFY_TICK_MS,
@@ -102,7 +96,9 @@ const START: Readonly<Record<Role, StartRole>> = {
       onError,
     });
     return {
-      async reloaded() {
+      async reloaded(next) {
+        settings = next;
+        scheduler.setTimes(next);
         await ticks.configure();
         await planDue(context, AbortSignal.timeout(settings.tickMs));
       },
@@ -123,12 +119,15 @@ const START: Readonly<Record<Role, StartRole>> = {
 
   async acme(context, redis, { concurrency, http01, load }) {
     // Listening before the first order: the CA may ask at once, and any worker's token.
-    const responder = await startHttp01Responder({ ...http01, challenges: context.store.challenges });
-    context.log.info({ host: http01.host, port: responder.port }, "http-01 responder listening");
+    const responder = await startResponder(context, http01);
     const worker = jobWorker({ context, redis, load }, "issue", concurrency.issue, (job, signal) =>
       issue(context, job.renewalId, signal),
     );
     return {
+      async reloaded(next) {
+        worker.setMax(next.concurrency.issue);
+        await responder.move(next.http01);
+      },
       async close() {
         await worker.close();
         await responder.close();
@@ -149,11 +148,14 @@ const START: Readonly<Record<Role, StartRole>> = {
         : agentOf.map((target) => jobWorker(own, "deploy", concurrency.deploy, handle, target));
     // Where the target's deployer runs: an agent owns the files that it inspects.
     const inspections = repeat(
-      Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
+      () => Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
       (signal) => inspectDue(context, agentOf, signal),
       report(context, "inspect"),
     );
     return {
+      async reloaded(next) {
+        for (const worker of workers) worker.setMax(next.concurrency.deploy);
+      },
       async close() {
         await Promise.all([inspections.close(), ...workers.map((worker) => worker.close())]);
       },
@@ -166,11 +168,14 @@ const START: Readonly<Record<Role, StartRole>> = {
     );
     // Needs no queue: the database says which endpoints are due, and gives each to one verifier.
     const looks = repeat(
-      Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
+      () => Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
       (signal) => observeDue(context, signal),
       report(context, "observe"),
     );
     return {
+      async reloaded(next) {
+        worker.setMax(next.concurrency.verify);
+      },
       async close() {
         await Promise.all([looks.close(), worker.close()]);
       },
@@ -185,110 +190,4 @@ export function startRole(
   settings: RoleSettings,
 ): Promise<RunningRole> {
   return START[role](context, redis, settings);
-}
-
-interface Ticks {
-  /** Applies the configuration: now, or before the first tick at which the clock is right. */
-  configure(): Promise<void>;
-  run(what: "plan" | "sweep", signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
-}
-
-/**
- * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it
- * ran one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless.
- */
-function watchedTicks(context: Context, { tickMs, sweepMs }: RoleSettings, onError: (error: unknown) => void): Ticks {
-  const { clock } = context;
-  const quietMaxMs = { plan: Math.max(2 * tickMs, TICK_QUIET_MIN_MS), sweep: Math.max(2 * sweepMs, TICK_QUIET_MIN_MS) };
-  const last = { plan: clock.monotonic(), sweep: clock.monotonic() };
-  const stopped = new AbortController();
-  const parts = createParts(context);
-  let running = Promise.resolve();
-  let configured = false;
-  const applied = async (signal: AbortSignal): Promise<void> => {
-    if (configured) return;
-    await configure(context, signal);
-    configured = true;
-  };
-  const run: Ticks["run"] = async (what, signal) => {
-    last[what] = clock.monotonic();
-    await applied(signal);
-    await (what === "plan" ? planTick(context, parts, signal) : sweep(context, signal));
-  };
-  const catchUp = async (): Promise<void> => {
-    for (const what of ["plan", "sweep"] as const) {
-      if (clock.monotonic() - last[what] > quietMaxMs[what]) await run(what, stopped.signal);
-    }
-  };
-  const timer = setInterval(() => {
-    running = running.then(catchUp).catch((thrown: unknown) => {
-      if (!stopped.signal.aborted) onError(thrown);
-    });
-  }, sweepMs);
-  return {
-    run,
-    async configure() {
-      configured = false;
-      try {
-        await applied(stopped.signal);
-      } catch (thrown) {
-        if (toRenewalError(thrown).code !== "clock.skewed") throw thrown;
-        onError(thrown);
-      }
-    },
-    async close() {
-      clearInterval(timer);
-      stopped.abort();
-      await running;
-    },
-  };
-}
-
-type Handle = (job: Job, signal: AbortSignal) => Promise<void>;
-
-interface Shared {
-  readonly context: Context;
-  readonly redis: RedisOptions;
-  readonly load: LoadWatch;
-}
-
-function jobWorker(
-  { context, redis, load }: Shared,
-  kind: Job["kind"],
-  max: number,
-  handle: Handle,
-  agentOf?: string,
-): Pick<Processing, "close"> {
-  const worker = startWorker({
-    redis,
-    kind,
-    concurrency: max,
-    handle,
-    onError: report(context, kind),
-    isReady: () => databaseAnswers(context),
-    ...(agentOf !== undefined && { agentOf }),
-  });
-  const unwatch = load.watch({ kind, max, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
-  return {
-    close() {
-      unwatch();
-      return worker.close();
-    },
-  };
-}
-
-/** Also gives back what was claimed when the database went away. */
-async function databaseAnswers({ store, owedClaims }: Context): Promise<void> {
-  await store.events.mark();
-  await owedClaims?.giveBack();
-}
-
-function report({ log }: Context, role: string): (error: unknown) => void {
-  return (thrown) => {
-    const error = toRenewalError(thrown);
-    // The clock guard has reported it once; each tick would repeat it.
-    if (error.code !== "clock.skewed")
-      log.error({ role, err: error }, "job failed; the sweep enqueues it again while it is due");
-  };
 }

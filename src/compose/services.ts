@@ -46,8 +46,9 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
     caHost: (name) => URL.parse(config.issuers.get(name)?.directory ?? "")?.host ?? name,
     hasAgent: (name) => config.targets.get(name)?.agent ?? false,
     replace(next) {
+      // What throws comes first: a configuration is replaced whole or not at all.
+      made = makers(next, store, clock);
       config = next;
-      made = makers(config, store, clock);
       byName = new Map(config.certificates.map((certificate) => [certificate.name, certificate]));
     },
   };

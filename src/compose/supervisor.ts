@@ -1,10 +1,10 @@
 import type { Clock } from "../domain/clock.ts";
-import { toRenewalError } from "../domain/errors.ts";
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
 import { asRole, describeFault, type Fault } from "./faults.ts";
 import type { Role } from "./roleNames.ts";
-import type { RunningRole } from "./roles.ts";
+import type { RoleSettings, RunningRole } from "./roles.ts";
 
 /** More faults than this within the window are not chance: a new process starts clean. */
 const FAULTS_MAX = 4;
@@ -20,9 +20,15 @@ export interface SupervisorOptions {
   readonly log: Log;
 }
 
+export interface RoleFailure {
+  readonly role: Role;
+  readonly error: RenewalError;
+}
+
 export interface Supervisor {
   start(role: Role): Promise<void>;
-  reloaded(): Promise<void>;
+  /** Hands the settings to every role; one that cannot apply them keeps none of the others from it. */
+  reloaded(settings: RoleSettings): Promise<readonly RoleFailure[]>;
   /** Records the fault, drains the role it came from (or all) and starts it again after a pause. */
   fault(fault: Fault): void;
   close(): Promise<void>;
@@ -108,8 +114,13 @@ export function createSupervisor({ start, store, clock, log }: SupervisorOptions
   return {
     gaveUp,
     start: started,
-    async reloaded() {
-      for (const role of running.values()) await role.reloaded?.();
+    async reloaded(settings) {
+      const failures: RoleFailure[] = [];
+      for (const [role, { reloaded }] of running)
+        await reloaded?.(settings).catch((thrown: unknown) => {
+          failures.push({ role, error: toRenewalError(thrown) });
+        });
+      return failures;
     },
     fault({ thrown, role }) {
       const roles = (role === null ? [...running.keys()] : [role]).filter((each) => !restarts.has(each));

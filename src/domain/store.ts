@@ -76,6 +76,8 @@ export interface CertificateStore {
   moveExpiryWarning(name: string, from: number | null, to: number | null): Promise<boolean>;
   /** The latest instant at which the endpoints of a certificate are due to be dialled; null: none ever was claimed. */
   lastObservationDue(): Promise<number | null>;
+  /** Looks at endpoints and rehearsals that are due later than this are due then; null: they stay. */
+  bringForward(terms: { readonly observationBy: number; readonly rehearsalBy: number | null }): Promise<void>;
   /** As `claimObservations`, for rehearsals. */
   claimRehearsals(terms: DueClaim): Promise<string[]>;
 }

@@ -19,8 +19,12 @@ export interface SchedulerOptions {
   readonly onError: (error: RenewalError) => void;
 }
 
+export interface Scheduler extends Pick<Processing, "ready" | "close"> {
+  setTimes(times: Pick<SchedulerOptions, "tickMs" | "sweepMs">): void;
+}
+
 /** Any number of planners may run it: each tick of the shared schedule is handled by one of them. */
-export function startScheduler(options: SchedulerOptions): Processing {
+export function startScheduler(options: SchedulerOptions): Scheduler {
   const { redis, tickMs, sweepMs, handle, onError, ...rest } = options;
   const busy = new Set<string>();
   const processing = startProcessing({
@@ -45,13 +49,12 @@ export function startScheduler(options: SchedulerOptions): Processing {
       }
     },
   });
-  const stopReasserting = keepScheduled(redis, { plan: tickMs, sweep: sweepMs }, reportTrouble(redis, onError));
+  const schedule = keepScheduled(redis, { plan: tickMs, sweep: sweepMs }, reportTrouble(redis, onError));
   return {
     ready: () => processing.ready(),
-    setConcurrency: (jobs) => processing.setConcurrency(jobs),
-    rest: (isReady) => processing.rest(isReady),
+    setTimes: (times) => schedule.change({ plan: times.tickMs, sweep: times.sweepMs }),
     async close() {
-      stopReasserting();
+      schedule.stop();
       await processing.close();
     },
   };
@@ -63,9 +66,10 @@ export function startScheduler(options: SchedulerOptions): Processing {
  */
 function keepScheduled(
   redis: RedisOptions,
-  everyMs: Record<"plan" | "sweep", number>,
+  initialMs: Record<"plan" | "sweep", number>,
   report: (error: unknown) => void,
-): () => void {
+): { change(everyMs: Record<"plan" | "sweep", number>): void; stop(): void } {
+  let everyMs = initialMs;
   const connection = connectProducer(redis);
   const queue = openQueue(QUEUES.plan, redis, connection);
   const stop = new AbortController();
@@ -81,11 +85,21 @@ function keepScheduled(
     }
     if (!stop.signal.aborted) timer = setTimeout(assert, REASSERT_MS);
   };
-  void assert();
-  return () => {
-    stop.abort();
-    clearTimeout(timer);
-    connection.disconnect();
+  let asserting = assert();
+  return {
+    change(next) {
+      if (next.plan === everyMs.plan && next.sweep === everyMs.sweep) return;
+      everyMs = next;
+      asserting = asserting.then(() => {
+        clearTimeout(timer);
+        if (!stop.signal.aborted) return assert();
+      });
+    },
+    stop() {
+      stop.abort();
+      clearTimeout(timer);
+      connection.disconnect();
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { EventStore, Store } from "../domain/store.ts";
 import type { Database } from "./database.ts";
 import { accountStore } from "./queries/accounts.ts";
+import { bringForward } from "./queries/bringForward.ts";
 import { certificateStore } from "./queries/certificates.ts";
 import { challengeStore } from "./queries/challenges.ts";
 import { crlStore } from "./queries/crls.ts";
@@ -75,7 +76,11 @@ function ports(
   events: EventStore,
 ): Omit<Store, "transaction" | "serverTime" | "close"> {
   return {
-    certificates: { ...certificateStore(db, vault), lock: (names) => lockCertificates(db, database.dialect, names) },
+    certificates: {
+      bringForward: (terms) => bringForward(db, terms),
+      ...certificateStore(db, vault),
+      lock: (names) => lockCertificates(db, database.dialect, names),
+    },
     versions: versionStore(db, database.dialect, vault),
     renewals: renewalStore(db, database.dialect, vault),
     deployments: deploymentStore(db),

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, it } from "vitest";
+import { freePort } from "../support/freePort.ts";
 import { startRenewd } from "../support/system/renewd.ts";
 import { until } from "../support/until.ts";
 import { configured } from "./configured.ts";
@@ -15,7 +17,7 @@ function catchesHangUp(pid: number): boolean {
 it("SIGHUP from the first moment on, again and again: the process starts, and reloads once it runs", {
   timeout: 60_000,
 }, async () => {
-  const { directory, configFile } = await configured();
+  const { directory, configFile, url } = await configured();
   await using starting = startRenewd(["run", "--config", configFile]);
   await until("a handler for SIGHUP", async () => catchesHangUp(starting.pid) || null);
   expect(existsSync(join(directory, "data")), "the handler is there before anything is opened").toBe(false);
@@ -32,6 +34,19 @@ it("SIGHUP from the first moment on, again and again: the process starts, and re
   expect(sent).toBeGreaterThan(5);
   await starting.logged("configuration reloaded");
   expect(starting.ended()).toBe(false);
+
+  // What shapes the process follows the file too.
+  const port = await freePort();
+  const file = JSON.parse(await readFile(configFile, "utf8")) as object;
+  const change = { http01: { host: "127.0.0.1", port }, log: { level: "warn" }, workers: { issue: 1 } };
+  await writeFile(configFile, JSON.stringify({ ...file, ...change, redis: { url: "redis://127.0.0.1:1" } }));
+  const warned = starting.loggedAgain("needs a restart: redis");
+  starting.kill("SIGHUP");
+  await warned;
+  const answer = await fetch(`http://127.0.0.1:${port}/.well-known/acme-challenge/absent`);
+  expect(answer.status).toBe(404);
+  await expect(fetch(url)).rejects.toThrowError();
+  expect(starting.log.at(-1), "less important lines are not written any more").toContain('"level":40');
   expect(await starting.stop()).toBe(0);
 });
 

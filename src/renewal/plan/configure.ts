@@ -2,8 +2,13 @@ import type { Certificate } from "../../domain/certificate.ts";
 import type { Deployment } from "../../domain/deployment.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
+import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
+import { REHEARSAL_CLAIM_MS } from "../watch/rehearseDue.ts";
 import { followIssuerNames } from "./issuerNames.ts";
+
+/** Of an interval with its jitter. */
+const LATEST = 1.5;
 
 /**
  * Makes the database's records match the configuration, with an event for every difference. Planners run it at start
@@ -39,6 +44,12 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   }
   // Waves of a replacement no longer wait for a removed certificate.
   for (const certificate of removed) await store.replacements.wakeNextWave(certificate, now);
+  const { observeMs, rehearseMs } = context.settings;
+  await store.certificates.bringForward({
+    observationBy: Math.floor(now + LATEST * observeMs),
+    rehearsalBy:
+      rehearseMs === REHEARSAL_OFF ? null : Math.floor(now + Math.max(LATEST * rehearseMs, REHEARSAL_CLAIM_MS)),
+  });
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
 }
 

@@ -5,7 +5,7 @@ import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { isPassing, rehearse } from "./rehearse.ts";
 
 /** How long a planner has a rehearsal to itself; if it dies, another planner takes over after that. */
-const CLAIM_MS = HOUR_MS;
+export const REHEARSAL_CLAIM_MS = HOUR_MS;
 const REHEARSAL_TIMEOUT_MS = 900_000;
 /** Certificates configured together are then rehearsed at different times. */
 const JITTER = 0.1;
@@ -21,7 +21,7 @@ export async function rehearseDue(context: Context, signal: AbortSignal): Promis
   await context.clockGuard.check(signal);
   const [name] = await store.certificates.claimRehearsals({
     now: clock.now(),
-    nextAt: clock.now() + CLAIM_MS,
+    nextAt: clock.now() + REHEARSAL_CLAIM_MS,
     limit: 1,
   });
   const certificate = name === undefined ? null : services.certificate(name);

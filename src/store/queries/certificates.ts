@@ -62,7 +62,7 @@ function all(vault: Vault, rows: readonly Schema["certificates"][]): Certificate
 /** SQLite takes 32,766 parameters in one statement. */
 const INSERT_ROWS_MAX = 1_000;
 
-export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "lock"> {
+export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "lock" | "bringForward"> {
   return {
     sync: (certificates, now) => atomically(db, (trx) => sync({ trx, vault }, certificates, now)),
     async get(name) {

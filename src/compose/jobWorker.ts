@@ -1,0 +1,69 @@
+import { toRenewalError } from "../domain/errors.ts";
+import type { Job } from "../domain/queue.ts";
+import type { RedisOptions } from "../queue/options.ts";
+import { startWorker } from "../queue/worker.ts";
+import type { Context } from "../renewal/context.ts";
+import type { LoadWatch } from "./load.ts";
+
+export type Handle = (job: Job, signal: AbortSignal) => Promise<void>;
+
+export interface Shared {
+  readonly context: Context;
+  readonly redis: RedisOptions;
+  readonly load: LoadWatch;
+}
+
+export interface JobWorker {
+  /** How many jobs at a time, as configured. */
+  setMax(jobs: number): void;
+  close(): Promise<void>;
+}
+
+export function jobWorker(
+  { context, redis, load }: Shared,
+  kind: Job["kind"],
+  max: number,
+  handle: Handle,
+  agentOf?: string,
+): JobWorker {
+  const worker = startWorker({
+    redis,
+    kind,
+    concurrency: max,
+    handle,
+    onError: report(context, kind),
+    isReady: () => databaseAnswers(context),
+    ...(agentOf !== undefined && { agentOf }),
+  });
+  const watch = (jobsMax: number): (() => void) =>
+    load.watch({ kind, max: jobsMax, setConcurrency: (jobs) => worker.setConcurrency(jobs) });
+  let current = max;
+  let unwatch = watch(current);
+  return {
+    setMax(jobs) {
+      if (jobs === current) return;
+      current = jobs;
+      unwatch();
+      unwatch = watch(current);
+    },
+    close() {
+      unwatch();
+      return worker.close();
+    },
+  };
+}
+
+/** Also gives back what was claimed when the database went away. */
+async function databaseAnswers({ store, owedClaims }: Context): Promise<void> {
+  await store.events.mark();
+  await owedClaims?.giveBack();
+}
+
+export function report({ log }: Context, role: string): (error: unknown) => void {
+  return (thrown) => {
+    const error = toRenewalError(thrown);
+    // The clock guard has reported it once; each tick would repeat it.
+    if (error.code !== "clock.skewed")
+      log.error({ role, err: error }, "job failed; the sweep enqueues it again while it is due");
+  };
+}

@@ -1,0 +1,70 @@
+import { toRenewalError } from "../domain/errors.ts";
+import type { Context } from "../renewal/context.ts";
+import { configure } from "../renewal/plan/configure.ts";
+import { createParts } from "../renewal/plan/parts.ts";
+import { planTick } from "../renewal/plan/tick.ts";
+import { sweep } from "../renewal/steps/sweep.ts";
+import { repeat } from "./repeat.ts";
+
+/** With several planners most ticks are another's: silence shorter than this means nothing. */
+const TICK_QUIET_MIN_MS = 5_000;
+
+export interface TickTimes {
+  readonly tickMs: number;
+  readonly sweepMs: number;
+}
+
+export interface Ticks {
+  /** Applies the configuration: now, or before the first tick at which the clock is right. */
+  configure(): Promise<void>;
+  run(what: "plan" | "sweep", signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it
+ * ran one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless.
+ */
+export function watchedTicks(context: Context, times: () => TickTimes, onError: (error: unknown) => void): Ticks {
+  const { clock } = context;
+  const quietMaxMs = (what: "plan" | "sweep"): number => {
+    const { tickMs, sweepMs } = times();
+    return Math.max(2 * (what === "plan" ? tickMs : sweepMs), TICK_QUIET_MIN_MS);
+  };
+  const last = { plan: clock.monotonic(), sweep: clock.monotonic() };
+  const stopped = new AbortController();
+  const parts = createParts(context);
+  let configured = false;
+  const applied = async (signal: AbortSignal): Promise<void> => {
+    if (configured) return;
+    await configure(context, signal);
+    configured = true;
+  };
+  const run: Ticks["run"] = async (what, signal) => {
+    last[what] = clock.monotonic();
+    await applied(signal);
+    await (what === "plan" ? planTick(context, parts, signal) : sweep(context, signal));
+  };
+  const catchUp = async (signal: AbortSignal): Promise<void> => {
+    for (const what of ["plan", "sweep"] as const) {
+      if (clock.monotonic() - last[what] > quietMaxMs(what)) await run(what, signal);
+    }
+  };
+  const catchingUp = repeat(() => times().sweepMs, catchUp, onError);
+  return {
+    run,
+    async configure() {
+      configured = false;
+      try {
+        await applied(stopped.signal);
+      } catch (thrown) {
+        if (toRenewalError(thrown).code !== "clock.skewed") throw thrown;
+        onError(thrown);
+      }
+    },
+    async close() {
+      stopped.abort();
+      await catchingUp.close();
+    },
+  };
+}
