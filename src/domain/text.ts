@@ -44,7 +44,10 @@ export function inertLine(text: string): string {
   return inert(text.replace(/\s*[\r\n]\s*/g, " "));
 }
 
-/** A distinguished name as OpenSSL prints it, one part a line, as one bounded line. */
-export function nameLine(distinguishedName: string): string {
-  return sanitize(distinguishedName.split("\n").join(", "), NAME_CHARACTERS_MAX);
+/**
+ * A distinguished name as OpenSSL prints it, one part a line, as one bounded line. Node declares a string but gives
+ * undefined for an empty name.
+ */
+export function nameLine(distinguishedName: string | undefined): string {
+  return sanitize((distinguishedName ?? "").split("\n").join(", "), NAME_CHARACTERS_MAX);
 }

@@ -8,7 +8,7 @@ import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { type KeyKind, shakeHands } from "./handshake.ts";
 import { reasonOf } from "./reasons.ts";
-import { describeServed, fingerprintOfPem } from "./served.ts";
+import { chainToServe, describeServed } from "./served.ts";
 
 export interface ProbeOptions {
   /** Upper bound for one name lookup and for one observation, even if the peer sends slowly. */
@@ -81,7 +81,7 @@ function wantedOf({ leaf, keyType, chainPem }: Version): Wanted {
   return {
     fingerprint: leaf.fingerprint,
     serial: leaf.serial,
-    chain: chainPem.map(fingerprintOfPem),
+    chain: chainToServe(chainPem),
     keyKind: keyType.startsWith("rsa") ? "rsa" : "ec",
   };
 }
@@ -99,6 +99,15 @@ async function serveWanted(
 ): Promise<X509Certificate> {
   const request = { address, port: endpoint.port, serverName: endpoint.sni };
   const leaf = await shakeHands({ ...request, keyKind: null }, signal);
-  if (!wanted || leaf.publicKey.asymmetricKeyType === wanted.keyKind) return leaf;
+  if (!wanted || keyKindOf(leaf) === wanted.keyKind) return leaf;
   return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).catch(() => leaf);
+}
+
+/** null: Node does not know this kind of key. */
+function keyKindOf(leaf: X509Certificate): string | null {
+  try {
+    return leaf.publicKey.asymmetricKeyType ?? null;
+  } catch {
+    return null;
+  }
 }

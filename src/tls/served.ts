@@ -28,8 +28,14 @@ function fingerprintOf(certificate: X509Certificate): string {
   return createHash("sha256").update(certificate.raw).digest("hex");
 }
 
-export function fingerprintOfPem(pem: string): string {
-  return fingerprintOf(new X509Certificate(pem));
+/**
+ * Fingerprints of the certificates after the leaf that a server has to send: up to the first self-signed one. Servers
+ * leave a root out, and clients use only their own copy (RFC 8446 §4.4.2).
+ */
+export function chainToServe(chainPem: readonly string[]): string[] {
+  const chain = chainPem.map((pem) => new X509Certificate(pem));
+  const root = chain.findIndex((certificate) => certificate.subject === certificate.issuer);
+  return (root < 0 ? chain : chain.slice(0, root)).map(fingerprintOf);
 }
 
 /**

@@ -65,6 +65,29 @@ function fingerprint(pem: string): string {
 }
 
 describe("observing an address", () => {
+  test("misses no root that was issued with the chain, as servers leave it out and clients have their own", async () => {
+    const version = versionOf(current, [inner.certPem, outer.certPem, root.certPem]);
+    await using without = await startTlsServer({ pairs: [whole(current)] });
+    expect((await probe().observe(at(without.port), "127.0.0.1", version, SIGNAL)).problem).toBeNull();
+    await using withRoot = await startTlsServer({
+      pairs: [whole(current, inner.certPem, outer.certPem, root.certPem)],
+    });
+    expect((await probe().observe(at(withRoot.port), "127.0.0.1", version, SIGNAL)).problem).toBeNull();
+    await using broken = await startTlsServer({ pairs: [whole(current, inner.certPem, root.certPem)] });
+    expect((await probe().observe(at(broken.port), "127.0.0.1", version, SIGNAL)).problem).toMatchObject({
+      code: "verify.badChain",
+    });
+  });
+
+  test("reads a certificate whose issuer has no name", async () => {
+    const nameless = await createRoot({ name: "" });
+    await using server = await startTlsServer({
+      pairs: [whole(await nameless.issue({ names: [NAME] }), nameless.certPem)],
+    });
+    const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
+    expect(seen).toMatchObject({ problem: null, served: { issuer: "" } });
+  });
+
   test("records the served leaf and its chain and finds nothing wrong with the expected pair", async () => {
     await using server = await startTlsServer({ pairs: [whole(current)] });
     const before = Date.now();

@@ -24,6 +24,8 @@ export interface Dates {
 export interface AuthorityOptions extends Dates {
   readonly name?: string;
   readonly keyType?: KeyType;
+  /** PKCS#8 PEM of an intermediate's key, for one that another CA signs as well; without it a fresh one is made. */
+  readonly keyPem?: string;
 }
 
 export interface LeafOptions extends Dates {
@@ -96,7 +98,7 @@ function authority(name: string, certPem: string, signerPem: string): Authority 
     },
     async intermediate(options = {}) {
       const subject = options.name ?? `Test Intermediate ${randomBytes(4).toString("hex")}`;
-      const keyPem = newKeyPem(options.keyType ?? "ecdsa-p256");
+      const keyPem = options.keyPem ?? newKeyPem(options.keyType ?? "ecdsa-p256");
       return authority(
         subject,
         await certify({
@@ -170,7 +172,7 @@ async function certify(request: Certification): Promise<string> {
 }
 
 function commonName(name: string): JsonName {
-  return [{ CN: [name] }];
+  return name === "" ? [] : [{ CN: [name] }];
 }
 
 function algorithmOf(key: KeyObject): { name: string; hash: string; namedCurve?: string } {
