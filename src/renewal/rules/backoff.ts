@@ -5,10 +5,14 @@ import { renewalWindow } from "./window.ts";
 
 /**
  * Every ladder by which renewd tries again what failed, in ms: the delay after failure 1, 2, 3 … in a row; the last one
- * repeats. Adapters neither retry nor sleep. Reconnecting to Redis (queue, compose) is no renewal and has its own delays.
+ * repeats. Adapters neither retry nor sleep. Reconnecting to Redis (queue, compose) is no renewal and has its own
+ * delays.
  */
 export const LADDERS_MS = {
-  /** A certificate's renewals, and the steps issue and deploy inside one. The configuration's `retry.backoff` replaces it. */
+  /**
+   * A certificate's renewals, and the steps issue and deploy inside one. The configuration's `retry.backoff` replaces
+   * it.
+   */
   renewal: [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS, DAY_MS],
   /** A renewal that only a person can fix: `retry: never` in the table of errors. */
   person: [DAY_MS],
@@ -43,12 +47,17 @@ export function backoffMs(failures: number, settings: ConfiguredLadder): number 
 /** A longer Retry-After of a target is a mistake, and nobody else would try the target meanwhile. */
 const TARGET_RETRY_AFTER_MAX_MS = DAY_MS;
 
+/** Below this, a CA's Retry-After is no sign that it knows when there is room again. */
+const CREDIBLE_WAIT_MIN_MS = 10 * MINUTE_MS;
+
 /**
- * A wait that a CA or target asks for, with an instant, is no failure and uses up no attempt. A limit without an instant
- * counts as a failure: otherwise it would be tried without end.
+ * A wait that a CA or target asks for, with an instant, is no failure and uses up no attempt. A limit without an
+ * instant counts as a failure, and so does one that asks for a moment only: otherwise a CA that always says "in a
+ * second" would be asked without end. renewd's own budget knows when there is room.
  */
-export function asksToWait({ facts, retryAt }: RenewalError): boolean {
-  return facts.class === "rateLimited" && retryAt !== null;
+export function asksToWait({ code, facts, retryAt }: RenewalError, now: number): boolean {
+  if (facts.class !== "rateLimited" || retryAt === null) return false;
+  return code !== "acme.rateLimited" || retryAt - now >= CREDIBLE_WAIT_MIN_MS;
 }
 
 export interface FailedAttempt {
@@ -71,7 +80,7 @@ export function retryAt(
   const ladderMs = backoffMs(failures, settings);
   if (error.facts.retry === "never")
     return isPerhapsPassing(error, previousCode) ? now + Math.min(backoffMs(1, settings), waitMaxMs) : null;
-  const isUnlimited = asksToWait(error) || error.code === "deploy.rateLimited";
+  const isUnlimited = asksToWait(error, now) || error.code === "deploy.rateLimited";
   if (!isUnlimited && failures >= attemptsMax) return null;
   const askedMs = Math.max(0, (error.retryAt ?? now) - now);
   const boundedMs = error.facts.class === "target" ? Math.min(askedMs, TARGET_RETRY_AFTER_MAX_MS) : askedMs;
@@ -79,14 +88,17 @@ export function retryAt(
 }
 
 /**
- * A CA's answer that only a person can change is believed when the next attempt gets it too: one wrong answer of a CA must
- * not cost a day. A refusal of the operator's own request comes from a check of renewd, not from the CA.
+ * A CA's answer that only a person can change is believed when the next attempt gets it too: one wrong answer of a CA
+ * must not cost a day. A refusal of the operator's own request comes from a check of renewd, not from the CA.
  */
 function isPerhapsPassing({ code }: RenewalError, previousCode: string | null): boolean {
   return code.startsWith("acme.") && code !== "acme.ownCsr" && code !== previousCode;
 }
 
-/** An attempt uses up to this fraction of the time that is left, so that many attempts fit before the certificate expires. */
+/**
+ * An attempt uses up to this fraction of the time that is left, so that many attempts fit before the certificate
+ * expires.
+ */
 const WAIT_FRACTION_LEFT = 1 / 8;
 const WAIT_MIN_MS = MINUTE_MS;
 /** Nothing expires, but nothing is served either. */
@@ -96,8 +108,8 @@ const WAIT_MAX_WITHOUT_CERTIFICATE_MS = DAY_MS;
 const ANY_POLICY = { renewAtFractionLeft: null, jitterFraction: 0 };
 
 /**
- * How long the next attempt may be waited for at most, in ms: the less is left of the latest version, the less. Neither a
- * Retry-After nor a ladder is obeyed beyond it, because neither knows when the certificate expires.
+ * How long the next attempt may be waited for at most, in ms: the less is left of the latest version, the less. Neither
+ * a Retry-After nor a ladder is obeyed beyond it, because neither knows when the certificate expires.
  */
 export function maxBackoffMs(latest: Pick<Version, "leaf"> | null, now: number): number {
   if (latest === null) return WAIT_MAX_WITHOUT_CERTIFICATE_MS;

@@ -27,7 +27,7 @@ export function whySwitch(error: RenewalError, { attempts, waitedMs }: IssuerAtt
   const waitMs = Math.max(0, (retryAt ?? now) - now);
   // A timeout that says when to ask again is about an order that the CA has accepted.
   if (code !== "acme.timeout" && waitMs > WAIT_MAX_MS) return `it has to be waited for ${formatDuration(waitMs)}`;
-  if (!asksToWait(error)) return attempts >= FAILURES_MAX ? `${attempts} attempts failed (${code})` : null;
+  if (!asksToWait(error, now)) return attempts >= FAILURES_MAX ? `${attempts} attempts failed (${code})` : null;
   // renewd's own budget knows when there is room; a CA that asks to wait again and again does not.
   const altogetherMs = code === "acme.budget" ? 0 : waitedMs + waitMs;
   return altogetherMs > WAIT_MAX_MS

@@ -87,7 +87,10 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
     return { kind: "issued", certificate, dropped, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
-    const turned = isInterruption(thrown, lease) ? null : await switchFrom(context, renewal, certificate, error, lease);
+    const failures = attemptsAfter(renewal, error, clock.now());
+    const turned = isInterruption(thrown, lease)
+      ? null
+      : await switchFrom(context, renewal, certificate, { error, attempts: failures }, lease);
     if (turned !== null) {
       const now = clock.now();
       const next =
@@ -96,7 +99,7 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
           : retryAt(
               {
                 error,
-                failures: attemptsAfter(renewal, error),
+                failures,
                 attemptsMax: settings.issueAttemptsMax,
                 // A renewal that switched to another CA begins to count there.
                 previousCode: renewal.attempts > 0 ? renewal.errorCode : null,
@@ -107,7 +110,7 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
             );
       if (turned.to !== null || next === null)
         await clearAbandonedOrder(context, renewal, certificate, progress, lease);
-      return { kind: "failed", error, turned, next };
+      return { kind: "failed", error, attempts: failures, turned, next };
     }
     context.log.info(
       { certificate: renewal.certificate, renewalId: renewal.id, reason: error.message },
@@ -122,11 +125,11 @@ async function switchFrom(
   context: Context,
   renewal: Renewal,
   certificate: Certificate,
-  error: RenewalError,
+  { error, attempts }: { readonly error: RenewalError; readonly attempts: number },
   lease: Lease,
 ): Promise<IssuerSwitch | null> {
-  const attempts = { attempts: attemptsAfter(renewal, error), waitedMs: await waitedMs(context.store, renewal) };
-  const why = whySwitch(error, attempts, context.clock.now());
+  const known = { attempts, waitedMs: await waitedMs(context.store, renewal) };
+  const why = whySwitch(error, known, context.clock.now());
   if (why === null) return { to: null, events: [] };
   try {
     return await switchIssuer(context, renewal, certificate, why, lease.signal);

@@ -20,10 +20,11 @@ export type Outcome =
       readonly dropped: readonly string[];
       readonly result: IssueResult;
     }
-  /** `next`: when issuing is tried again; null: not in this renewal. */
+  /** `attempts`: failed ones so far. `next`: when issuing is tried again; null: not in this renewal. */
   | {
       readonly kind: "failed";
       readonly error: RenewalError;
+      readonly attempts: number;
       readonly turned: IssuerSwitch;
       readonly next: number | null;
     }
@@ -31,8 +32,8 @@ export type Outcome =
   | { readonly kind: "waits"; readonly for: string }
   | { readonly kind: "notNeeded" | "interrupted" };
 
-export function attemptsAfter({ attempts }: Renewal, error: RenewalError): number {
-  return attempts + (asksToWait(error) ? 0 : 1);
+export function attemptsAfter({ attempts }: Renewal, error: RenewalError, now: number): number {
+  return attempts + (asksToWait(error, now) ? 0 : 1);
 }
 
 export async function recordIssued(
@@ -97,11 +98,10 @@ export async function recordIssued(
 export async function recordIssueFailed(
   context: Context,
   renewal: Renewal,
-  { error, turned, next }: Extract<Outcome, { kind: "failed" }>,
+  { error, attempts, turned, next }: Extract<Outcome, { kind: "failed" }>,
 ): Promise<void> {
   const { clock, log } = context;
   const now = clock.now();
-  const attempts = attemptsAfter(renewal, error);
   const dead =
     error.facts.class === "validation" ? proposal(await loadDeadNames(context.store, renewal.certificate)) : "";
   const message = dead === "" ? error.message : `${error.message} What would help: ${dead}.`;

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createIssuer } from "../../../src/acme/issuer.ts";
 import type { Issuer } from "../../../src/domain/issuer.ts";
 import type { Renewal } from "../../../src/domain/renewal.ts";
+import { notificationOf } from "../../../src/renewal/rules/notificationRules.ts";
 import { type CaFixture, issuerOptions, startCa } from "../../acme/caFixture.ts";
 import { type Issuing, startIssuing } from "../../support/ca/issuing.ts";
 import { certificate, NOW } from "../../support/model/facts.ts";
@@ -87,6 +88,26 @@ describe("a CA that puts a renewal off", () => {
       errorCode: "acme.rateLimited",
       attempts: 5,
     });
+  });
+
+  it("with 429 and Retry-After: 1 for ever is asked a few times, ever more slowly, and people are told", async () => {
+    answerOrders(429, "rateLimited", 1);
+    await using started = await issuing();
+    const before = ca.proxy.count("newOrder");
+    const last = await attempts(started, ({ state }) => state === "failed");
+    expect(last).toMatchObject({ state: "failed", errorCode: "acme.rateLimited", attempts: 5 });
+    // Pebble refuses some nonces, so a request may come again.
+    expect(ca.proxy.count("newOrder") - before).toBeLessThan(10);
+    expect(started.time.now - NOW).toBeGreaterThan(60 * MINUTE_MS);
+    const [told] = await started.events("renewal.failed");
+    expect(told && notificationOf(told, { expiresAt: null })?.message).toContain("not now");
+  });
+
+  it("with 429 and Retry-After: 1 again and again is passed over", async () => {
+    answerOrders(429, "rateLimited", 1);
+    await using started = await issuing(["other"]);
+    expect(await attempts(started, ({ issuer }) => issuer !== null)).toMatchObject({ issuer: "other" });
+    expect(started.time.now).toBe(NOW + MINUTE_MS);
   });
 
   it("with 429 until a given instant is waited for, which is no failure however often", async () => {
