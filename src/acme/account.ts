@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { Account, Accounts } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -6,7 +7,9 @@ import { generateKey } from "../x509/key.ts";
 import { contactDigest, syncContact } from "./contact.ts";
 import { hasProblemType, TEXT_CHARACTERS_MAX } from "./problem.ts";
 import { settleRollover } from "./rollover.ts";
-import { type CertificateAuthority, openSession } from "./session.ts";
+import { type CertificateAuthority, openSession, type Reply } from "./session.ts";
+
+const stateSchema = z.object({ status: z.string() });
 
 export interface AccountOptions {
   /** URLs such as `mailto:ops@example.com`. */
@@ -17,7 +20,21 @@ export interface AccountOptions {
 export interface OpenAccount {
   readonly url: string;
   readonly privateKey: Secret;
+  /** The account that this one replaces since a moment ago; null: none. */
+  readonly replaced: LostAccount | null;
 }
+
+/** An account that the CA no longer accepts. */
+export interface LostAccount {
+  readonly url: string;
+  readonly why: AccountLoss;
+}
+
+/**
+ * `forgotten`: the CA does not know the account, so the same key gets a new one. `deactivated`: at the CA, by somebody
+ * else or by the CA itself; its key is of no use any more.
+ */
+export type AccountLoss = "forgotten" | "deactivated";
 
 /**
  * The issuer's one account. Its key is stored before the first request to the CA: newAccount with a known key returns
@@ -28,36 +45,68 @@ export async function ensureAccount(
   accounts: Accounts,
   options: AccountOptions,
   signal: AbortSignal,
+  replaced: LostAccount | null = null,
 ): Promise<OpenAccount> {
   const stored =
     (await accounts.get(ca.issuer, ca.directoryUrl)) ??
     (await accounts.create(ca.issuer, ca.directoryUrl, await generateKey("ecdsa-p256")));
-  if (stored.url !== null) {
-    const { privateKey } = await settleRollover(ca, accounts, stored, signal);
-    const session = openSession(ca, privateKey, stored.url, signal);
-    try {
-      await syncContact(ca, accounts, {
-        session,
-        url: stored.url,
-        contact: options.contact,
-        known: stored.contactDigest,
-      });
-      return { url: stored.url, privateKey };
-    } catch (error) {
-      if (!isAccountGone(error)) throw error;
-      await forgetAccount(ca, accounts, stored.url);
-      // Read again: another worker may have registered a new account meanwhile.
-      return ensureAccount(ca, accounts, options, signal);
-    }
+  if (stored.url === null) return { ...(await register(ca, accounts, options, stored, signal)), replaced };
+  const { privateKey } = await settleRollover(ca, accounts, stored, signal);
+  const { url } = stored;
+  const session = openSession(ca, privateKey, url, signal);
+  try {
+    await syncContact(ca, accounts, { session, url, contact: options.contact, known: stored.contactDigest });
+    return { url, privateKey, replaced };
+  } catch (error) {
+    // One that was registered just now and is refused again must not be replaced without end.
+    const why = replaced === null ? await accountLoss(ca, { url, privateKey }, error, signal) : null;
+    if (why === null) throw error;
+    const lost = await forgetAccount(ca, accounts, { url, why });
+    // Read again: another worker may have registered a new account meanwhile.
+    return ensureAccount(ca, accounts, options, signal, lost);
   }
-  return register(ca, accounts, options, stored, signal);
 }
 
-/** The CA no longer knows the account URL: the same key gets a new account. */
-export async function forgetAccount(ca: CertificateAuthority, accounts: Accounts, url: string): Promise<void> {
+/** Returns the account if it was still the stored one; null: another worker has replaced it. */
+export async function forgetAccount(
+  ca: CertificateAuthority,
+  accounts: Accounts,
+  lost: LostAccount,
+): Promise<LostAccount | null> {
   const stored = await accounts.get(ca.issuer, ca.directoryUrl);
-  // Another worker may have registered a new account while this one waited for the CA.
-  if (stored?.url === url) await accounts.setUrl(ca.issuer, ca.directoryUrl, null);
+  if (stored?.url !== lost.url) return null;
+  if (lost.why === "forgotten") await accounts.setUrl(ca.issuer, ca.directoryUrl, null);
+  else await accounts.remove(ca.issuer, ca.directoryUrl);
+  return lost;
+}
+
+/**
+ * How the account was lost, given the CA's refusal of a request; null: it was not, so the refusal has another reason.
+ * A CA refuses every request of a deactivated account as unauthorized (RFC 8555 §7.3.6), but other things as well: so
+ * the CA is asked for the account, and for the key's account.
+ */
+export async function accountLoss(
+  ca: CertificateAuthority,
+  { url, privateKey }: Pick<OpenAccount, "url" | "privateKey">,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<AccountLoss | null> {
+  if (isAccountGone(error)) return "forgotten";
+  if (!hasProblemType(error, "unauthorized")) return null;
+  const session = openSession(ca, privateKey, url, signal);
+  const byUrl = await lossBy(() => session.post("return the account", url, null));
+  return byUrl === null ? null : lossBy(() => session.findAccount());
+}
+
+async function lossBy(ask: () => Promise<Reply>): Promise<AccountLoss | null> {
+  try {
+    const { status } = stateSchema.safeParse((await ask()).data).data ?? {};
+    return status === "deactivated" || status === "revoked" ? "deactivated" : null;
+  } catch (error) {
+    if (isAccountGone(error)) return "forgotten";
+    if (hasProblemType(error, "unauthorized")) return "deactivated";
+    throw error;
+  }
 }
 
 async function register(
@@ -66,7 +115,7 @@ async function register(
   options: AccountOptions,
   stored: Account,
   signal: AbortSignal,
-): Promise<OpenAccount> {
+): Promise<Pick<OpenAccount, "url" | "privateKey">> {
   const { meta } = await ca.directory(signal);
   if (meta?.termsOfService !== undefined && !options.termsOfServiceAgreed) {
     const terms = sanitize(meta.termsOfService, TEXT_CHARACTERS_MAX);
@@ -107,7 +156,11 @@ function refuse(message: string): never {
 }
 
 /** Another process started or finished a key rollover while this key was in use. */
-export async function isKeyOutdated(ca: CertificateAuthority, accounts: Accounts, used: OpenAccount): Promise<boolean> {
+export async function isKeyOutdated(
+  ca: CertificateAuthority,
+  accounts: Accounts,
+  used: Pick<OpenAccount, "url" | "privateKey">,
+): Promise<boolean> {
   const stored = await accounts.get(ca.issuer, ca.directoryUrl);
   return (
     stored !== null &&
@@ -116,6 +169,6 @@ export async function isKeyOutdated(ca: CertificateAuthority, accounts: Accounts
   );
 }
 
-export function isAccountGone(error: unknown): boolean {
+function isAccountGone(error: unknown): boolean {
   return hasProblemType(error, "accountDoesNotExist");
 }

@@ -3,7 +3,15 @@ import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
-import { authorizationSchema, challengeSchema, isAskedFor } from "./authorizationObject.ts";
+import {
+  authorizationSchema,
+  challengeStateSchema,
+  isAskedFor,
+  offeredChallenge,
+  offeredError,
+  offeredTypes,
+} from "./authorizationObject.ts";
+import { wrongMember } from "./member.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { problemOf, validationError } from "./problem.ts";
 import type { Reply, Session } from "./session.ts";
@@ -71,8 +79,9 @@ export async function clearEarlierAnswers(
   const left: ChallengeResponse[] = [];
   for (const url of authorizations) {
     const parsed = authorizationSchema.safeParse((await session.post("return an authorization", url, null)).data);
-    const token = parsed.data?.challenges.find(({ type }) => type === solver.challengeType)?.token;
-    if (parsed.data === undefined || token === undefined) continue;
+    if (parsed.data === undefined) continue;
+    const token = offeredChallenge(parsed.data, solver.challengeType)?.token;
+    if (token === undefined) continue;
     left.push({ identifier: parsed.data.identifier, token, keyAuthorization: await session.keyAuthorization(token) });
   }
   await cleanUp(challenges, left, signal);
@@ -97,10 +106,12 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
     const reply = await session.post("return an authorization", url, null);
     const parsed = authorizationSchema.safeParse(reply.data);
     if (!parsed.success)
-      throw new RenewalError("acme.server", "The CA's answer is not an ACME authorization (RFC 8555 §7.1.4).", {
-        cause: parsed.error,
-      });
-    const { identifier, status, challenges: offers, wildcard } = parsed.data;
+      throw new RenewalError(
+        "acme.server",
+        `The CA's answer is not an ACME authorization (RFC 8555 §7.1.4): ${wrongMember(parsed.error)}.`,
+        { cause: parsed.error },
+      );
+    const { identifier, status, wildcard } = parsed.data;
     const name = sanitize(`${wildcard ? "*." : ""}${identifier.value}`, 255);
     if (!isAskedFor(parsed.data, challenges.identifiers)) {
       const why = `the CA wants an authorization for ${name}, which nobody asked for`;
@@ -109,16 +120,16 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
     }
     if (status === "valid") continue;
     if (status !== "pending") {
-      const reason = offers.find((challenge) => challenge.status === "invalid")?.error;
+      const reason = offeredError(parsed.data);
       // Of the other names too: nobody resumes this order.
       await clearEarlierAnswers({ session, authorizations, solver, progress });
       // The order can no longer become valid, even if its own status does not say so yet (RFC 8555 §7.1.6).
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
     }
-    const challenge = offers.find((candidate) => candidate.type === solver.challengeType);
+    const challenge = offeredChallenge(parsed.data, solver.challengeType);
     if (challenge?.token === undefined) {
-      const offered = sanitize(offers.map((candidate) => candidate.type).join(", "), 200) || "nothing";
+      const offered = sanitize(offeredTypes(parsed.data).join(", "), 200) || "nothing";
       throw new RenewalError(
         "acme.noChallenge",
         `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`,
@@ -233,11 +244,13 @@ function outcomeOf(
   name: string,
   reply: Reply,
 ): { readonly outcome: Outcome | null; readonly trouble: RenewalError | null } {
-  const parsed = challengeSchema.safeParse(reply.data);
+  const parsed = challengeStateSchema.safeParse(reply.data);
   if (!parsed.success)
-    throw new RenewalError("acme.server", "The CA's answer is not an ACME challenge (RFC 8555 §8).", {
-      cause: parsed.error,
-    });
+    throw new RenewalError(
+      "acme.server",
+      `The CA's answer is not an ACME challenge (RFC 8555 §8): ${wrongMember(parsed.error)}.`,
+      { cause: parsed.error },
+    );
   const { status, error } = parsed.data;
   if (status === "valid") return { outcome: "accepted", trouble: null };
   const trouble = validationError(`The CA could not validate ${name}`, error, "acme.unauthorized");

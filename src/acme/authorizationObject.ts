@@ -1,24 +1,53 @@
 import { z } from "zod";
+import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
+import { optionalMember, wrongMember } from "./member.ts";
 
-/** RFC 8555 §8 */
-export const challengeSchema = z.object({
-  type: z.string(),
-  url: z.string(),
-  status: z.enum(["pending", "processing", "valid", "invalid"]),
-  token: z.string().optional(),
+/** What polling a challenge needs (RFC 8555 §8). One without a status has not begun. */
+export const challengeStateSchema = z.object({
+  status: z.enum(["pending", "processing", "valid", "invalid"]).default("pending"),
   error: z.unknown().optional(),
 });
+/** A challenge that renewd answers. The others of an authorization may be anything. */
+const challengeSchema = challengeStateSchema.extend({ url: z.string(), token: optionalMember(z.string()) });
+const offerSchema = z.object({ type: z.string().catch("") }).catch({ type: "" });
 /** RFC 8555 §7.1.4 */
 export const authorizationSchema = z.object({
   identifier: z.object({ type: z.enum(["dns", "ip"]), value: z.string() }),
   status: z.enum(["pending", "valid", "invalid", "deactivated", "expired", "revoked"]),
-  challenges: z.array(challengeSchema).max(50),
-  wildcard: z.boolean().optional(),
+  challenges: z.array(z.unknown()).max(50),
+  wildcard: optionalMember(z.boolean()),
 });
 
-type Authorization = z.infer<typeof authorizationSchema>;
+export type Authorization = z.infer<typeof authorizationSchema>;
+
+export interface Challenge extends z.infer<typeof challengeSchema> {}
+
+/** Types of the challenges that the CA offers. */
+export function offeredTypes({ challenges }: Authorization): string[] {
+  return challenges.map((challenge) => offerSchema.parse(challenge).type);
+}
+
+/** The challenge of this type; undefined: it is not offered. Throws `acme.server`, which names the wrong member. */
+export function offeredChallenge(authorization: Authorization, type: string): Challenge | undefined {
+  const index = offeredTypes(authorization).indexOf(type);
+  if (index < 0) return undefined;
+  const parsed = challengeSchema.safeParse(authorization.challenges[index]);
+  if (parsed.success) return parsed.data;
+  throw new RenewalError(
+    "acme.server",
+    `The CA's ${type} challenge cannot be used (RFC 8555 §8): ${wrongMember(parsed.error)}.`,
+    { cause: parsed.error },
+  );
+}
+
+/** Why the CA refused a challenge of the authorization; undefined: it does not say. */
+export function offeredError({ challenges }: Authorization): unknown {
+  return challenges
+    .map((challenge) => challengeStateSchema.safeParse(challenge).data)
+    .find((challenge) => challenge?.status === "invalid")?.error;
+}
 
 /**
  * An answer proves control of a name to whoever asks for the name: a hostile CA, or one between us and another CA, must

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import { sanitize } from "../domain/text.ts";
 import { isOutsideItsDates } from "./connection.ts";
+import { optionalMember, wrongMember } from "./member.ts";
 import { refusalError, TEXT_CHARACTERS_MAX } from "./problem.ts";
 import type { Answer, Transport } from "./transport.ts";
 
@@ -10,18 +11,18 @@ const directorySchema = z.object({
   newNonce: url,
   newAccount: url,
   newOrder: url,
-  revokeCert: url.optional(),
-  // An optional member that is wrong counts as absent: such a mistake of the CA must not stop every order.
-  renewalInfo: url.optional().catch(undefined),
-  keyChange: url.optional().catch(undefined),
-  meta: z
-    .object({
-      termsOfService: z.string().max(2000).optional(),
-      externalAccountRequired: z.boolean().optional(),
-      caaIdentities: z.array(z.string()).max(100).optional(),
-      profiles: z.record(z.string().max(200), z.string()).optional().catch(undefined),
-    })
-    .optional(),
+  revokeCert: optionalMember(url),
+  renewalInfo: optionalMember(url),
+  keyChange: optionalMember(url),
+  meta: optionalMember(
+    z.object({
+      termsOfService: optionalMember(z.string().max(2000)),
+      externalAccountRequired: optionalMember(z.boolean()),
+      caaIdentities: optionalMember(z.array(z.string()).max(100)),
+      // Only their names are used.
+      profiles: optionalMember(z.record(z.string().max(200), z.unknown())),
+    }),
+  ),
 });
 
 /** RFC 8555 §7.1.1 */
@@ -42,9 +43,9 @@ export interface DirectoryOptions {
 }
 
 /**
- * How far the CA's clock is ahead of ours by its Date header; never by our own cached directory. null: it sends none, or
- * the answer comes from a cache, which says nothing of the time now: it has an Age (RFC 9111 §5.1), or its Date stands
- * still although time has passed since the answer before.
+ * How far the CA's clock is ahead of ours by its Date header; never by our own cached directory. null: it sends none,
+ * or the answer comes from a cache, which says nothing of the time now: it has an Age (RFC 9111 §5.1), or its Date
+ * stands still although time has passed since the answer before.
  */
 export function createClockReader({
   issuer,
@@ -127,17 +128,18 @@ async function read(options: DirectoryOptions, signal: AbortSignal): Promise<Dir
   }
   const parsed = directorySchema.safeParse(body);
   if (answer.status === 200 && parsed.success) return parsed.data;
-  const seen = answer.status === 200 ? "something else" : `status ${answer.status}`;
+  const seen = answer.status === 200 && parsed.error ? wrongMember(parsed.error) : `status ${answer.status}`;
   throw new RenewalError(
     "acme.directory",
-    `${sanitize(directory, TEXT_CHARACTERS_MAX)} does not answer with an ACME directory (RFC 8555 §7.1.1) but with ` +
-      `${seen}: if it repeats, correct \`directory\` of issuer "${issuer}".`,
+    `${sanitize(directory, TEXT_CHARACTERS_MAX)} does not answer with an ACME directory (RFC 8555 §7.1.1): ` +
+      `${seen}. If it repeats, correct \`directory\` of issuer "${issuer}".`,
   );
 }
 
+/** A byte order mark is no JSON, but a reader may ignore it (RFC 8259 §8.1). */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch {
     return null;
   }

@@ -3,25 +3,31 @@ import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Accounts, IssueRequest, IssueResult, Issuer, OrderProgress, Solver } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
-import type { Leaf } from "../domain/version.ts";
+import { sanitize } from "../domain/text.ts";
 import { createCsr } from "../x509/csr.ts";
-import { checkIssued, withoutRoot } from "../x509/issued.ts";
+import { withoutRoot } from "../x509/issued.ts";
 import { generateKey, keyTypeOf } from "../x509/key.ts";
-import { splitPem } from "../x509/pem.ts";
-import { ensureAccount, forgetAccount, isAccountGone, isKeyOutdated } from "./account.ts";
+import {
+  accountLoss,
+  ensureAccount,
+  forgetAccount,
+  isKeyOutdated,
+  type LostAccount,
+  type OpenAccount,
+} from "./account.ts";
 import { answerChallenges, clearEarlierAnswers, deactivateAuthorizations } from "./authorization.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
-import { preferredChain } from "./chain.ts";
+import { downloadChain } from "./chain.ts";
 import { createClockReader, createDirectory, type DirectoryOptions } from "./directory.ts";
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
-import { fetchOrder, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
+import { fetchOrder, neededOf, type Order, openOrder, orderFailure, readOrder } from "./order.ts";
 import { type CheckedCsr, csrFault, ownCsr } from "./ownCsr.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { hasProblemType } from "./problem.ts";
 import { fetchRenewalInfo } from "./renewalInfo.ts";
 import { revokeCertificate } from "./revoke.ts";
-import { type CertificateAuthority, openSession, type Reply, type Session } from "./session.ts";
+import { type CertificateAuthority, type ExternalAccount, openSession, type Reply, type Session } from "./session.ts";
 import { createTransport } from "./transport.ts";
 
 export interface IssuerOptions {
@@ -35,7 +41,7 @@ export interface IssuerOptions {
   readonly trustPem: string | null;
   /** As in `TransportOptions`. */
   readonly proxy?: string | null;
-  readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
+  readonly externalAccount: ExternalAccount | null;
   /** null: not known to lack any. */
   readonly keyTypes?: readonly KeyType[] | null;
   readonly identifierTypes?: readonly Identifier["type"][] | null;
@@ -64,7 +70,7 @@ export function createIssuer(
       const [{ orderUrl }, account] = [await progress.load(), await accounts.get(ca.issuer, ca.directoryUrl)];
       if (orderUrl === null || account === null || account.url === null || !ca.transport.owns(orderUrl)) return;
       const session = openSession(ca, account.privateKey, account.url, signal);
-      const { authorizations } = await fetchOrder(session, orderUrl);
+      const { authorizations = [] } = await fetchOrder(session, orderUrl);
       await clearEarlierAnswers({ session, authorizations, solver, progress }, signal);
     },
     revoke: (request, signal) =>
@@ -80,51 +86,47 @@ export function createIssuer(
       signal.throwIfAborted();
       const own = await ownCsr(request, progress);
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
-      const account = await ensureAccount(ca, accounts, options, signal);
+      const open = (lost: LostAccount | null = null): Promise<OpenAccount> =>
+        openAccount(ca, accounts, options, { progress, lost }, signal);
+      const run = ({ privateKey, url }: OpenAccount): Promise<IssueResult> => {
+        const session = openSession(ca, privateKey, url, signal);
+        return runOrder({ ca, session, request, own, progress, solver, deadline });
+      };
+      const account = await open();
       try {
-        return await runOrder({
-          ca,
-          session: openSession(ca, account.privateKey, account.url, signal),
-          request,
-          own,
-          progress,
-          solver,
-          deadline,
-        });
+        return await run(account);
       } catch (error) {
-        if (
-          error instanceof RenewalError &&
-          error.facts.class === "configuration" &&
-          (await isKeyOutdated(ca, accounts, account))
-        ) {
-          const { privateKey, url } = await ensureAccount(ca, accounts, options, signal);
-          return runOrder({
-            ca,
-            session: openSession(ca, privateKey, url, signal),
-            request,
-            own,
-            progress,
-            solver,
-            deadline,
-          });
-        }
-        if (!isAccountGone(error)) throw error;
+        if (!(error instanceof RenewalError) || error.facts.class !== "configuration") throw error;
+        if (await isKeyOutdated(ca, accounts, account)) return run(await open());
+        const why = account.replaced === null ? await accountLoss(ca, account, error, signal) : null;
+        if (why === null) throw error;
+        const lost = await forgetAccount(ca, accounts, { url: account.url, why });
+        // Its orders went with the account (RFC 8555 §7.3.6).
+        if ((await progress.load()).orderUrl !== null)
+          await progress.abandon(
+            why === "forgotten" ? "the CA no longer knows the account" : "the account was deactivated at the CA",
+          );
+        return run(await open(lost));
       }
-      // The CA lost its memory: its orders went with the account (RFC 8555 §6.7 accountDoesNotExist).
-      await forgetAccount(ca, accounts, account.url);
-      if ((await progress.load()).orderUrl !== null) await progress.abandon("the CA no longer knows the account");
-      const renewed = await ensureAccount(ca, accounts, options, signal);
-      return runOrder({
-        ca,
-        session: openSession(ca, renewed.privateKey, renewed.url, signal),
-        request,
-        own,
-        progress,
-        solver,
-        deadline,
-      });
     },
   };
+}
+
+/** People learn of an account that was replaced: CAA records may name it (RFC 8657). */
+async function openAccount(
+  ca: CertificateAuthority,
+  accounts: Accounts,
+  options: IssuerOptions,
+  { progress, lost }: { readonly progress: OrderProgress; readonly lost: LostAccount | null },
+  signal: AbortSignal,
+): Promise<OpenAccount> {
+  const account = await ensureAccount(ca, accounts, options, signal, lost);
+  if (account.replaced !== null) {
+    const { url: from, why } = account.replaced;
+    const detail = { issuer: ca.issuer, from: sanitize(from, 500), to: sanitize(account.url, 500), why };
+    await progress.save({}, { type: "account.replaced", detail });
+  }
+  return account;
 }
 
 /** What all requests to one CA share. Throws `config.invalid` when the directory is no https URL. */
@@ -168,23 +170,19 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending")
     await answerChallenges({
-      ...{ session, authorizations: order.authorizations, identifiers: request.identifiers },
+      ...{ session, authorizations: neededOf(order, "authorizations"), identifiers: request.identifiers },
       ...{ solver, progress, deadline },
     });
   if (opened.earlier !== null)
-    await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations, solver, progress });
+    await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations ?? [], solver, progress });
   if (isOpen) order = await finalize(attempt, order, await csrFor(attempt, opened.csr, privateKey));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
-  try {
-    const result = await download(attempt, order, privateKey);
-    if (request.disposable) await deactivateAuthorizations(session, order.authorizations);
-    return result;
-  } catch (error) {
-    // Downloaded twice and bad twice: a third download would not help, so the next attempt opens a new order.
-    if (opened.resumed && opened.order.status === "valid" && isBadCertificate(error))
-      await progress.abandon("the CA's certificate is not usable");
-    throw error;
-  }
+  // If the certificate is bad, each attempt of this renewal downloads it again. Another order would get the same answer
+  // and count against the CA's limits; the next renewal opens one.
+  const url = neededOf(order, "certificate");
+  const { leaf, leafPem, chainPem } = await downloadChain({ ca, session, request, progress, privateKey, url });
+  if (request.disposable) await deactivateAuthorizations(session, opened.order.authorizations ?? []);
+  return { leaf, leafPem, chainPem: withoutRoot(chainPem), privateKey };
 }
 
 async function ensureKey({ request, own, progress }: Attempt): Promise<Secret> {
@@ -222,7 +220,8 @@ async function makeCsr({ request, own, progress }: Attempt, privateKey: Secret):
  */
 async function finalize(attempt: Attempt, order: Order, csr: string): Promise<Order> {
   const { session, progress } = attempt;
-  const ask = (): ReturnType<Session["post"]> => session.post("finalize the order", order.finalize, { csr });
+  const ask = (): ReturnType<Session["post"]> =>
+    session.post("finalize the order", neededOf(order, "finalize"), { csr });
   let reply: Reply;
   try {
     reply = await ask();
@@ -254,28 +253,4 @@ async function waitFor(
   };
   const again = (): ReturnType<Session["post"]> => session.post("return the order", order.url, null);
   return pollUntil(what, order.reply, again, (reply) => read(readOrder(order.url, reply)), deadline);
-}
-
-async function download(
-  { ca, session, request, progress }: Attempt,
-  order: Order,
-  privateKey: Secret,
-): Promise<IssueResult> {
-  if (order.certificate === undefined)
-    throw new RenewalError("acme.server", `CA "${ca.issuer}" says the order is valid but names no certificate.`);
-  const reply = await session.post("hand out the certificate", order.certificate, null);
-  const first = splitPem(typeof reply.data === "string" ? reply.data : "");
-  const check = ([leafPem, ...chainPem]: readonly string[]): Leaf => {
-    if (leafPem === undefined)
-      throw new RenewalError("acme.badCertificate", `CA "${ca.issuer}" delivered no certificate.`);
-    return checkIssued({ leafPem, chainPem, privateKey, identifiers: request.identifiers, now: ca.now() });
-  };
-  const leaf = check(first);
-  const chosen = await preferredChain({ ca, session, request, progress, first, reply, check });
-  const [leafPem = "", ...chainPem] = chosen;
-  return { leaf: chosen === first ? leaf : check(chosen), leafPem, chainPem: withoutRoot(chainPem), privateKey };
-}
-
-function isBadCertificate(error: unknown): boolean {
-  return error instanceof RenewalError && error.code === "acme.badCertificate";
 }

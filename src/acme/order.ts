@@ -5,18 +5,20 @@ import type { IssueRequest, OrderProgress, OrderState } from "../domain/issuer.t
 import { sanitize } from "../domain/text.ts";
 import { certId } from "../x509/certId.ts";
 import { canonicalIdentifier } from "../x509/leaf.ts";
+import { optionalMember, wrongMember } from "./member.ts";
 import { hasProblemType, problemOf, validationError } from "./problem.ts";
 import type { CertificateAuthority, Reply, Session } from "./session.ts";
 
 const MISSING_ORDERS_MAX = 1_000;
 
+/** Each member is needed in some states only: what needs one that is missing names it. */
 const orderSchema = z.object({
   status: z.enum(["pending", "ready", "processing", "valid", "invalid"]),
-  identifiers: z.array(z.object({ type: z.string(), value: z.string() })).max(1000),
-  authorizations: z.array(z.string()).max(1000),
-  finalize: z.string(),
-  expires: z.string().optional(),
-  certificate: z.string().optional(),
+  identifiers: optionalMember(z.array(z.object({ type: z.string(), value: z.string() })).max(1000)),
+  authorizations: optionalMember(z.array(z.string()).max(1000)),
+  finalize: optionalMember(z.string()),
+  expires: optionalMember(z.string()),
+  certificate: optionalMember(z.string()),
   error: z.unknown().optional(),
 });
 
@@ -30,14 +32,29 @@ export interface Order extends z.infer<typeof orderSchema> {
 export function readOrder(url: string, reply: Reply): Order {
   const parsed = orderSchema.safeParse(reply.data);
   if (!parsed.success)
-    throw new RenewalError("acme.server", "The CA's answer is not an ACME order (RFC 8555 §7.1.3).", {
-      cause: parsed.error,
-    });
+    throw new RenewalError(
+      "acme.server",
+      `The CA's answer is not an ACME order (RFC 8555 §7.1.3): ${wrongMember(parsed.error)}.`,
+      { cause: parsed.error },
+    );
   return { ...parsed.data, url, reply };
 }
 
 export async function fetchOrder(session: Session, url: string): Promise<Order> {
   return readOrder(url, await session.post("return the order", url, null));
+}
+
+/** A member that this state of the order needs (RFC 8555 §7.1.3). */
+export function neededOf<Name extends "authorizations" | "finalize" | "certificate">(
+  order: Order,
+  name: Name,
+): NonNullable<Order[Name]> {
+  const value = order[name];
+  if (value !== undefined) return value;
+  throw new RenewalError(
+    "acme.server",
+    `The CA's order is ${order.status} but its \`${name}\` is missing or wrong (RFC 8555 §7.1.3).`,
+  );
 }
 
 export interface OpenedOrder {
@@ -184,8 +201,8 @@ async function findStored(ca: CertificateAuthority, session: Session, url: strin
   } catch (error) {
     const problem = problemOf(error);
     const isMissing = problem?.status === 404 || problem?.status === 410;
-    // A bare 404 may come from something in front of the CA, and an order that is finalized must outlive that: it counts
-    // when the next attempt gets it too. Pebble answers so of every order it does not know.
+    // A bare 404 may come from something in front of the CA, and an order that is finalized must outlive that: it
+    // counts when the next attempt gets it too. Pebble answers so of every order it does not know.
     if (isMissing && problem.type === "about:blank" && !ca.missingOrders.has(url)) {
       if (ca.missingOrders.size >= MISSING_ORDERS_MAX) ca.missingOrders.clear();
       ca.missingOrders.add(url);
@@ -199,7 +216,8 @@ async function findStored(ca: CertificateAuthority, session: Session, url: strin
 
 function whyUnusable(order: Order, request: IssueRequest, state: OrderState, now: number): string | null {
   if (order.status === "invalid") return "the CA declared the order invalid";
-  if (!sameNames(order.identifiers, request.identifiers)) return "the order is for other names";
+  if (order.identifiers !== undefined && !sameNames(order.identifiers, request.identifiers))
+    return "the order is for other names";
   const finalized = order.status === "processing" || order.status === "valid";
   if (finalized && state.csr === null) return "the order was finalized with a request that is lost";
   if (!finalized && order.expires !== undefined && Date.parse(order.expires) <= now) return "the order expired";
@@ -223,6 +241,7 @@ function sameNames(order: readonly { type: string; value: string }[], requested:
 
 /** What an invalid order's own error means (RFC 8555 §7.1.3). */
 export function orderFailure(ca: CertificateAuthority, order: Order): RenewalError {
-  const names = sanitize(order.identifiers.map(({ value }) => value).join(", "), 200);
-  return validationError(`CA "${ca.issuer}" declared the order for ${names} invalid`, order.error, "acme.orderInvalid");
+  const names = sanitize((order.identifiers ?? []).map(({ value }) => value).join(", "), 200);
+  const which = names === "" ? "the order" : `the order for ${names}`;
+  return validationError(`CA "${ca.issuer}" declared ${which} invalid`, order.error, "acme.orderInvalid");
 }

@@ -4,6 +4,8 @@ import { RenewalError } from "../domain/errors.ts";
 import type { ErrorCode } from "../domain/errorTable.ts";
 import { sanitize } from "../domain/text.ts";
 import { DAY_MS, retryAfterInstant } from "../domain/time.ts";
+import { linksOf } from "./links.ts";
+import { optionalMember } from "./member.ts";
 
 /** No limit of a public CA lasts longer than its week; a stranger's header must not silence us for years. */
 export const RETRY_AFTER_MAX_MS = 7 * DAY_MS;
@@ -13,16 +15,15 @@ const SUBPROBLEMS_SHOWN_MAX = 5;
 
 const identifier = z.object({ type: z.string(), value: z.string() });
 const flat = z.object({
-  type: z.string().default("about:blank"),
-  title: z.string().optional(),
-  detail: z.string().optional(),
-  status: z.number().optional(),
+  type: z.string().catch("about:blank"),
+  title: optionalMember(z.string()),
+  detail: optionalMember(z.string()),
+  status: optionalMember(z.number()),
 });
 const problemSchema = flat.extend({
-  subproblems: z
-    .array(flat.extend({ identifier: identifier.optional() }))
-    .max(1000)
-    .optional(),
+  /** Where a person reads more, or has to act (RFC 8555 §7.3.3). */
+  instance: optionalMember(z.string()),
+  subproblems: optionalMember(z.array(flat.extend({ identifier: optionalMember(identifier) })).max(1000)),
 });
 
 /**
@@ -59,7 +60,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   unauthorized: "acme.unauthorized",
   unsupportedContact: "acme.account",
   unsupportedIdentifier: "acme.rejectedIdentifier",
-  userActionRequired: "acme.account",
+  userActionRequired: "acme.userAction",
   // RFC 9773 §7.4
   alreadyReplaced: "acme.refused",
   // draft-ietf-acme-profiles §6.3
@@ -72,6 +73,7 @@ const GRAVITY: readonly ErrorCode[] = [
   "acme.caa",
   "acme.badCsr",
   "acme.profile",
+  "acme.userAction",
   "acme.account",
   "acme.refused",
   "acme.rateLimited",
@@ -91,10 +93,22 @@ export function refusalError({ what, status, headers, body, now }: Refusal): Ren
   const document = readProblem(body);
   const problem: Problem = document ?? { type: "about:blank", detail: `HTTP status ${status}` };
   const retryAt = retryAfterInstant(headers["retry-after"], { now: now, maxMs: RETRY_AFTER_MAX_MS });
-  return new RenewalError(codeOfAnswer(document, status), `${what}: ${describeProblem(problem)}`, {
+  const code = codeOfAnswer(document, status);
+  const links = code === "acme.userAction" ? whereToAct(problem, headers) : "";
+  return new RenewalError(code, `${what}: ${describeProblem(problem)}${links}`, {
     cause: { ...problem, status },
     ...(retryAt !== null && { retryAt }),
   });
+}
+
+/** RFC 8555 §7.3.3: `instance` is for the person who has to act, and the terms are linked in the headers. */
+function whereToAct({ instance }: Problem, headers: IncomingHttpHeaders): string {
+  const terms = linksOf(headers, "terms-of-service")[0];
+  const shown = [
+    instance === undefined ? null : `the CA asks you to visit ${sanitize(instance, TEXT_CHARACTERS_MAX)}`,
+    terms === undefined ? null : `its terms of service are at ${sanitize(terms, TEXT_CHARACTERS_MAX)}`,
+  ].filter((each) => each !== null);
+  return shown.length === 0 ? "" : `; ${shown.join("; ")}`;
 }
 
 /** The error of a problem inside an order, authorization or challenge (RFC 8555 §7.1.3, §7.1.6). */
@@ -108,8 +122,10 @@ export function validationError(what: string, error: unknown, fallback: ErrorCod
 
 /** The problem behind an error this folder threw, null when there is none. */
 export function problemOf(error: unknown): Problem | null {
-  const parsed = problemSchema.safeParse(error instanceof RenewalError ? error.cause : null);
-  return parsed.success ? parsed.data : null;
+  const cause = error instanceof RenewalError ? error.cause : null;
+  // Every object would pass as a problem without a type: an error of the network is none.
+  if (typeof cause !== "object" || cause === null || Object.getPrototypeOf(cause) !== Object.prototype) return null;
+  return problemSchema.safeParse(cause).data ?? null;
 }
 
 export function hasProblemType(error: unknown, type: string): boolean {

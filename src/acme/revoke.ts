@@ -1,9 +1,16 @@
 import { X509Certificate } from "node:crypto";
 import { RenewalError } from "../domain/errors.ts";
+import type { ErrorCode } from "../domain/errorTable.ts";
 import { REVOCATION_REASONS, type RevocationRequest } from "../domain/issuer.ts";
 import type { OpenAccount } from "./account.ts";
 import { hasProblemType } from "./problem.ts";
 import { type CertificateAuthority, openSession, type Session } from "./session.ts";
+
+/**
+ * No account can be used now. `unauthorized` in a request's answer means the account too; a limit may be the one on
+ * new accounts.
+ */
+const WITHOUT_ACCOUNT: readonly ErrorCode[] = ["acme.account", "acme.userAction", "acme.rateLimited"];
 
 /**
  * RFC 8555 §7.6: signed by the account that ordered it. Without a usable account the certificate's own key signs:
@@ -12,7 +19,7 @@ import { type CertificateAuthority, openSession, type Session } from "./session.
  */
 export async function revokeCertificate(
   ca: CertificateAuthority,
-  openAccount: () => Promise<OpenAccount>,
+  openAccount: () => Promise<Pick<OpenAccount, "url" | "privateKey">>,
   { leafPem, privateKey, reason }: RevocationRequest,
   signal: AbortSignal,
 ): Promise<"account" | "certificate"> {
@@ -28,9 +35,7 @@ export async function revokeCertificate(
     await ask(openSession(ca, account.privateKey, account.url, signal), revokeCert, payload);
     return "account";
   } catch (error) {
-    // `unauthorized` in a request's answer means the account too; a limit may be the one on new accounts.
-    if (!(error instanceof RenewalError) || (error.code !== "acme.account" && error.code !== "acme.rateLimited"))
-      throw error;
+    if (!(error instanceof RenewalError) || !WITHOUT_ACCOUNT.includes(error.code)) throw error;
   }
   await ask(openSession(ca, privateKey, null, signal), revokeCert, payload);
   return "certificate";

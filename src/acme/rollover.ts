@@ -37,10 +37,11 @@ export async function settleRollover(
 ): Promise<Account> {
   if (stored.pendingKey === null) return stored;
   try {
-    await openSession(ca, stored.pendingKey, null, signal).createAccount({ onlyReturnExisting: true });
+    await openSession(ca, stored.pendingKey, null, signal).findAccount();
   } catch (error) {
-    // The rollover may be under way in another process, so the pending key stays.
-    if (hasProblemType(error, "accountDoesNotExist")) return stored;
+    // The rollover may be under way in another process, so the pending key stays. `unauthorized`: the account was
+    // deactivated, which the first request of the account shows.
+    if (["accountDoesNotExist", "unauthorized"].some((type) => hasProblemType(error, type))) return stored;
     throw error;
   }
   await accounts.promotePendingKey(ca.issuer, ca.directoryUrl);

@@ -12,6 +12,13 @@ import type { Transport } from "./transport.ts";
 /** With Pebble refusing every second nonce, twenty retries leave one failure in two million requests. */
 const BAD_NONCE_RETRIES_MAX = 20;
 
+/** RFC 8555 §7.3.4 */
+export interface ExternalAccount {
+  readonly keyId: string;
+  /** Asked for when an account is registered, because operators remove it afterwards. Throws `config.secret`. */
+  hmacKey(): Promise<Secret>;
+}
+
 /** What every order of one issuer shares. */
 export interface CertificateAuthority {
   /** The issuer's name in configuration. */
@@ -23,7 +30,7 @@ export interface CertificateAuthority {
   readonly missingOrders: Set<string>;
   readonly directory: DirectoryCache["directory"];
   readonly forgetDirectory: DirectoryCache["forgetDirectory"];
-  readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
+  readonly externalAccount: ExternalAccount | null;
   readonly now: () => number;
 }
 
@@ -41,9 +48,17 @@ export interface Session {
   post(what: string, url: string, payload: object | null): Promise<Reply>;
   /** newAccount, signed by the bare key (RFC 8555 §7.3). */
   createAccount(payload: object): Promise<Reply>;
+  /** The account that the key has; its URL is the Location (RFC 8555 §7.3.1). Needs no external account. */
+  findAccount(): Promise<Reply>;
   createOrder(payload: object): Promise<Reply>;
   /** RFC 8555 §8.1 */
   keyAuthorization(token: string): Promise<string>;
+}
+
+interface Signer {
+  /** null: the bare key signs. */
+  readonly kid: string | null;
+  readonly includeExternalAccountBinding: boolean;
 }
 
 // Boundary: acme-client's declarations leave out its HTTP layer, which it calls private and which has not changed since
@@ -51,15 +66,12 @@ export interface Session {
 interface Internals {
   readonly http: {
     accountKey: KeyObject;
+    externalAccountBinding: { kid: string; hmacKey: string };
     maxBadNonceRetries: number;
     request(url: string, method: string, options?: { data?: object }): Promise<Reply>;
     getDirectory(): Promise<Directory>;
     getNonce(): Promise<string>;
-    signedRequest(
-      url: string,
-      payload: object | null,
-      options: { kid: string | null; includeExternalAccountBinding: boolean },
-    ): Promise<Reply>;
+    signedRequest(url: string, payload: object | null, options: Signer): Promise<Reply>;
   };
 }
 
@@ -73,20 +85,16 @@ export function openSession(
   accountUrl: string | null,
   signal: AbortSignal,
 ): Session {
-  const client = new Client({
-    directoryUrl: ca.directoryUrl,
-    accountKey: accountKey.reveal(),
-    ...(ca.externalAccount && {
-      externalAccountBinding: { kid: ca.externalAccount.keyId, hmacKey: ca.externalAccount.hmacKey.reveal() },
-    }),
-  });
+  const client = new Client({ directoryUrl: ca.directoryUrl, accountKey: accountKey.reveal() });
   const { http } = client as unknown as Internals;
   patchHttpClient(http, ca, accountKey, signal);
-  const post = async (what: string, url: string, payload: object | null, isNewAccount = false): Promise<Reply> => {
-    const reply = await http.signedRequest(url, payload, {
-      kid: isNewAccount ? null : accountUrl,
-      includeExternalAccountBinding: isNewAccount,
-    });
+  const post = async (
+    what: string,
+    url: string,
+    payload: object | null,
+    signer: Signer = { kid: accountUrl, includeExternalAccountBinding: false },
+  ): Promise<Reply> => {
+    const reply = await http.signedRequest(url, payload, signer);
     if (reply.status >= 200 && reply.status <= 299) return { ...reply, headers: withAbsoluteLocation(reply, url) };
     throw refusalError({
       what: `CA "${ca.issuer}" refused to ${what}`,
@@ -106,13 +114,37 @@ export function openSession(
         throw error;
       }
     },
-    createAccount: (payload) =>
-      atDirectoryUrl(ca, "newAccount", (url) => post("create the account", url, payload, true), signal),
+    async createAccount(payload) {
+      const binding = await bindingOf(ca);
+      if (binding !== null) http.externalAccountBinding = binding;
+      const signer = { kid: null, includeExternalAccountBinding: binding !== null };
+      return atDirectoryUrl(ca, "newAccount", (url) => post("create the account", url, payload, signer), signal);
+    },
+    findAccount() {
+      const signer = { kid: null, includeExternalAccountBinding: false };
+      const payload = { onlyReturnExisting: true };
+      return atDirectoryUrl(ca, "newAccount", (url) => post("find the account", url, payload, signer), signal);
+    },
     createOrder: (payload) => atDirectoryUrl(ca, "newOrder", (url) => post("open an order", url, payload), signal),
     // For any type: solvers derive what they publish, and for dns-01 acme-client would return the digest already.
     keyAuthorization: (token) =>
       client.getChallengeKeyAuthorization({ type: "http-01", token, url: "", status: "pending" }),
   };
+}
+
+async function bindingOf({
+  issuer,
+  externalAccount,
+}: CertificateAuthority): Promise<{ kid: string; hmacKey: string } | null> {
+  if (externalAccount === null) return null;
+  try {
+    return { kid: externalAccount.keyId, hmacKey: (await externalAccount.hmacKey()).reveal() };
+  } catch (error) {
+    if (!(error instanceof RenewalError)) throw error;
+    throw new RenewalError("acme.account", `externalAccount.hmacKey of issuer "${issuer}": ${error.message}.`, {
+      cause: error,
+    });
+  }
 }
 
 /** A CA may move its URLs at any time: when one fails, the directory is read again and a new URL is tried at once. */

@@ -48,7 +48,7 @@ export async function runRoles(
 ): Promise<number> {
   const stop = stopSignals();
   const issues = roles.includes("planner") || roles.includes("acme");
-  const config = await loadConfigOrExplain(configFile, { issues });
+  const config = await loadConfigOrExplain(configFile);
   checkAgent(config, agentOf);
   const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
   logNotes(config, log);
@@ -100,7 +100,7 @@ export async function runRoles(
       reloader({
         started: config,
         log,
-        load: () => loadConfigOrExplain(config.file, { issues }),
+        load: () => loadConfigOrExplain(config.file),
         replace: running.replace,
         apply(next) {
           log.level = next.log.level;

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { type LoadOptions, loadConfig } from "../config/load.ts";
+import { loadConfig } from "../config/load.ts";
 import { describeProblems } from "../config/read/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
@@ -11,8 +11,8 @@ import { keepProblems } from "./problems.ts";
 import { createServices, type ReloadableServices } from "./services.ts";
 
 /** Throws `config.invalid` with every mistake in its message, one a line with its place. */
-export async function loadConfigOrExplain(file: string, options: Pick<LoadOptions, "issues"> = {}): Promise<Config> {
-  const result = await loadConfig(file, options);
+export async function loadConfigOrExplain(file: string): Promise<Config> {
+  const result = await loadConfig(file);
   if (result.ok) return result.config;
   throw keepProblems(new RenewalError("config.invalid", describeProblems(result.problems)), result.problems);
 }

@@ -15,6 +15,7 @@ import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
 import type { ConfiguredServices, RehearsalOffice } from "../renewal/context.ts";
 import { narrowed } from "../renewal/rules/compatibility.ts";
+import { issuerOptions } from "./issuerOptions.ts";
 
 export interface ReloadableServices extends ConfiguredServices {
   /** From now on this configuration holds; what is running finishes with what it has. */
@@ -60,7 +61,10 @@ function rehearsalOf(config: Config, name: string, store: Store, { now }: Clock)
   const staged = { ...options, directory: options.staging };
   return {
     issuer: lateIssuer(async () =>
-      (await import("../acme/issuer.ts")).createIssuer(staged, { accounts: store.accounts, now }),
+      (await import("../acme/issuer.ts")).createIssuer(issuerOptions(staged, config), {
+        accounts: store.accounts,
+        now,
+      }),
     ),
     budget: budgetOf(name, options.staging),
   };
@@ -79,7 +83,10 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
   return {
     issuer: once("issuer", config.issuers, (options) =>
       lateIssuer(async () =>
-        (await import("../acme/issuer.ts")).createIssuer(options, { accounts: store.accounts, now }),
+        (await import("../acme/issuer.ts")).createIssuer(issuerOptions(options, config), {
+          accounts: store.accounts,
+          now,
+        }),
       ),
     ),
     solver: once("solver", config.solvers, ({ plugin, options }) =>

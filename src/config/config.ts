@@ -4,11 +4,14 @@ import type { TargetLimits } from "../domain/deployer.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Severity } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
+import type { SecretReference } from "../domain/secretReference.ts";
 import type { ConfigProblem } from "./read/problems.ts";
 import type { HostAndPort } from "./schema/endpoints.ts";
 import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "./schema/registries.ts";
 
-/** A checked configuration: every reference resolved, every path absolute, every secret read. */
+/**
+ * A checked configuration: every reference resolved, every path absolute, every secret read that each process needs.
+ */
 export interface Config {
   /** Where it came from. */
   readonly file: string;
@@ -74,7 +77,8 @@ export interface IssuerConfig {
   readonly trustPem: string | null;
   /** http URL of host and port; null: none. */
   readonly proxy: string | null;
-  readonly externalAccount: { readonly keyId: string; readonly hmacKey: Secret } | null;
+  /** Its key is needed once, to register the account, and may be removed then: it is read only when it is needed. */
+  readonly externalAccount: { readonly keyId: string; readonly hmacKey: SecretReference } | null;
   readonly budget: CaBudget;
   readonly staging: string | null;
   readonly distrusted: boolean;

@@ -34,8 +34,6 @@ export type LoadResult =
 export interface LoadOptions {
   readonly registries?: Registries;
   readonly environment?: Environment;
-  /** False: the issuers' secrets are left alone, as a machine that only deploys or verifies should not have them. */
-  readonly issues?: boolean;
 }
 
 /**
@@ -44,7 +42,7 @@ export interface LoadOptions {
  */
 export async function loadConfig(
   file: string,
-  { registries = REGISTRIES, environment = processEnvironment, issues = true }: LoadOptions = {},
+  { registries = REGISTRIES, environment = processEnvironment }: LoadOptions = {},
 ): Promise<LoadResult> {
   const source = await readText(resolve(file), "the configuration file");
   if ("problem" in source) return { ok: false, problems: [{ file, line: 0, column: 0, message: source.problem }] };
@@ -52,14 +50,14 @@ export async function loadConfig(
   if ("problems" in document) return { ok: false, problems: document.problems };
   const problems = new Problems(document.places);
   // parseYaml refuses all but a mapping.
-  const config = await build(resolve(file), document.data as Raw, { registries, environment, issues }, problems);
+  const config = await build(resolve(file), document.data as Raw, { registries, environment }, problems);
   return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
 }
 
 async function build(
   file: string,
   raw: Raw,
-  { registries, environment, issues }: Required<LoadOptions>,
+  { registries, environment }: Required<LoadOptions>,
   problems: Problems,
 ): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems);
@@ -94,7 +92,7 @@ async function build(
 
   const issuers = new Map<string, IssuerConfig>();
   for (const [name, { value }] of issuerEntries) {
-    const issuer = await resolveIssuer(name, value, resources, issues);
+    const issuer = await resolveIssuer(name, value, resources);
     if (issuer) issuers.set(name, issuer);
   }
   if (

@@ -13,14 +13,10 @@ export async function resolveIssuer(
   name: string,
   issuer: z.output<typeof issuerSchema>,
   resources: Resources,
-  issues: boolean,
 ): Promise<IssuerConfig | undefined> {
   const path = ["issuers", name];
   const trustPem = issuer.trust === undefined ? null : await resources.trust(issuer.trust, [...path, "trust"]);
-  const account = issuer.externalAccount;
-  const hmacKey =
-    account && issues && (await resources.secret(account.hmacKey, [...path, "externalAccount", "hmacKey"]));
-  if (trustPem === undefined || (account && issues && !hmacKey)) return undefined;
+  if (trustPem === undefined) return undefined;
   return {
     name,
     directory: issuer.directory,
@@ -28,7 +24,7 @@ export async function resolveIssuer(
     termsOfServiceAgreed: issuer.termsOfServiceAgreed,
     trustPem,
     proxy: issuer.proxy ?? null,
-    externalAccount: account && hmacKey ? { keyId: account.keyId, hmacKey } : null,
+    externalAccount: issuer.externalAccount ?? null,
     budget: budgetOf(name, issuer.directory, issuer.limits),
     staging: issuer.staging ?? stagingOf(issuer.directory),
     distrusted: issuer.distrusted,

@@ -12,6 +12,7 @@ export const EVENT_TYPES = [
   "issue.namesDropped",
   "issue.fallback",
   "issue.fallbackRefused",
+  "account.replaced",
   "order.created",
   "order.replacesRefused",
   "order.chainUnavailable",

@@ -65,6 +65,7 @@ export interface OrderProgress {
 
 export interface OrderEvent {
   readonly type:
+    | "account.replaced"
     | "order.created"
     | "order.replacesRefused"
     | "order.resumed"

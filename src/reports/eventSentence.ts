@@ -21,6 +21,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "issue.fallback": (detail) =>
     `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
   "issue.fallbackRefused": (detail) => `issuer ${detail("to")} cannot be turned to: ${detail("why")}`,
+  "account.replaced": (detail) =>
+    `the account of issuer ${detail("issuer")} is ${detail("why")} at the CA: ` +
+    `${detail("to")} replaces ${detail("from")}`,
   "order.created": () => "order opened",
   "order.replacesRefused": (detail) => `ordered again as a new certificate, not a replacement: ${detail("why")}`,
   "order.chainUnavailable": (detail) =>

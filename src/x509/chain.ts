@@ -21,7 +21,8 @@ export function leadsTo(chainPem: readonly string[], wanted: string): boolean {
  * The common name of the last certificate's issuer, the root. Without one, its whole distinguished name on one line.
  */
 export function topIssuerName(chainPem: readonly string[]): string {
-  const lines = new X509Certificate(chainPem.at(-1) ?? "").issuer.split("\n");
+  // Node declares a string but gives undefined for an empty name.
+  const lines = (new X509Certificate(chainPem.at(-1) ?? "").issuer ?? "").split("\n");
   return lines.find((line) => line.startsWith("CN="))?.slice("CN=".length) ?? lines.join(", ");
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { RenewalError } from "../../src/domain/errors.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { startPebble } from "../support/ca/pebble.ts";
 import { memoryProgress } from "../support/model/orderMemory.ts";
@@ -89,7 +90,11 @@ describe("the ACME account", () => {
       expect(result.leaf.identifiers).toEqual(wanted.identifiers);
       expect(progress.abandoned).toEqual([why]);
       expect(progress.state.orderUrl).not.toBe(orderUrl);
-      expect(stored(forgetful, "pebble")?.privateKey).toBe(before?.privateKey);
+      const after = stored(forgetful, "pebble");
+      expect(after?.privateKey).toBe(before?.privateKey);
+      expect(progress.events.find(({ type }) => type === "account.replaced")?.detail).toEqual({
+        ...{ issuer: "pebble", from: before?.url, to: after?.url, why: "forgotten" },
+      });
     },
   );
 
@@ -122,7 +127,7 @@ describe("an account that needs an external account binding", () => {
   afterAll(() => bound[Symbol.asyncDispose]());
 
   it("is opened with the right key", async () => {
-    const issuer = bound.issuer({ externalAccount: { keyId: "kid-1", hmacKey: new Secret(hmacKey) } });
+    const issuer = bound.issuer({ externalAccount: { keyId: "kid-1", hmacKey: async () => new Secret(hmacKey) } });
     const { leaf } = await issuer.issue(request(), memoryProgress(), bound.solver, running());
     expect(leaf.serial).not.toBe("");
   });
@@ -135,9 +140,28 @@ describe("an account that needs an external account binding", () => {
     });
   });
 
+  it("needs the binding's secret once: it may be gone afterwards, and before that only this issuer waits", async () => {
+    const present = { keyId: "kid-1", hmacKey: async () => new Secret(hmacKey) };
+    const missing = {
+      keyId: "kid-1",
+      hmacKey: () => Promise.reject(new RenewalError("config.secret", "the environment variable CA_HMAC is not set")),
+    };
+    const issue = (externalAccount: typeof present) =>
+      bound.issuer({ name: "once", externalAccount }).issue(request(), memoryProgress(), bound.solver, running());
+    await expect(issue(missing)).rejects.toMatchObject({
+      code: "acme.account",
+      message: expect.stringMatching(/externalAccount.hmacKey of issuer "once": .*CA_HMAC is not set/),
+    });
+    await issue(present);
+    await issue(missing);
+  });
+
   it("is refused with the wrong key, which is not shown", async () => {
     const wrong = Buffer.from("wrong-key-wrong-key-wrong-key-32").toString("base64url");
-    const issuer = bound.issuer({ name: "misbound", externalAccount: { keyId: "kid-1", hmacKey: new Secret(wrong) } });
+    const issuer = bound.issuer({
+      name: "misbound",
+      externalAccount: { keyId: "kid-1", hmacKey: async () => new Secret(wrong) },
+    });
     const error = await issuer
       .issue(request(), memoryProgress(), bound.solver, running())
       .catch((thrown: unknown) => thrown);

@@ -3,7 +3,7 @@ import { createAccountAdmin } from "../../src/acme/accountAdmin.ts";
 import type { IssuerOptions } from "../../src/acme/issuer.ts";
 import type { AccountAdmin } from "../../src/domain/account.ts";
 import type { Account } from "../../src/domain/issuer.ts";
-import { memoryProgress } from "../support/model/orderMemory.ts";
+import { memoryAccounts, memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
 let ca: CaFixture;
@@ -109,6 +109,63 @@ describe("the account of an issuer", () => {
     await expect(admin({ name: "refused", contact }).updateContact(running())).rejects.toMatchObject({
       code: "acme.account",
     });
+  });
+
+  /** As from another machine: this one does not learn of it. */
+  async function deactivateElsewhere(name: string): Promise<Account> {
+    const account = stored(name);
+    const accounts = memoryAccounts();
+    accounts.stored.set(`${name} ${ca.proxy.directory}`, account);
+    const elsewhere = createAccountAdmin({ ...issuerOptions(ca.proxy), name }, { accounts, now: Date.now });
+    await elsewhere.deactivate(running());
+    return account;
+  }
+
+  it("that somebody else deactivated is shown as such, says what helps, and can be forgotten", async () => {
+    await order({ name: "ended" });
+    const { url } = await deactivateElsewhere("ended");
+    expect(await admin({ name: "ended" }).show(running())).toMatchObject({ url, status: "deactivated" });
+    const refusal = { code: "request.invalid", message: expect.stringContaining("the next order registers a new one") };
+    await expect(admin({ name: "ended" }).updateContact(running())).rejects.toMatchObject(refusal);
+    await expect(admin({ name: "ended" }).rollover(running())).rejects.toMatchObject(refusal);
+    await admin({ name: "ended" }).deactivate(running());
+    expect(await admin({ name: "ended" }).show(running())).toBeNull();
+  });
+
+  it.each([
+    ["when it orders", ["mailto:ops@example.com"]],
+    ["when its contact is updated", ["mailto:new@example.com"]],
+  ])("that somebody else deactivated is replaced %s, with a new key, and people learn of it", async (when, contact) => {
+    const name = `lost ${when}`;
+    await order({ name });
+    const { url, privateKey } = await deactivateElsewhere(name);
+    const progress = memoryProgress();
+    await ca.issuer({ name, contact }).issue(request(), progress, ca.solver, running());
+    const { url: to, privateKey: newKey } = stored(name);
+    expect(to).not.toBe(url);
+    expect(newKey.reveal()).not.toBe(privateKey.reveal());
+    expect(progress.events.filter(({ type }) => type === "account.replaced")).toEqual([
+      { type: "account.replaced", detail: { issuer: name, from: url, to, why: "deactivated" } },
+    ]);
+    // Nothing is left to replace.
+    const next = memoryProgress();
+    await ca.issuer({ name, contact }).issue(request(), next, ca.solver, running());
+    expect(next.events.map(({ type }) => type)).not.toContain("account.replaced");
+  });
+
+  it("is not given up for a refusal that is about something else", async () => {
+    await order({ name: "kept" });
+    const { url } = stored("kept");
+    ca.proxy.intercept = async ({ resource }, forward) =>
+      resource === "newOrder"
+        ? {
+            status: 403,
+            headers: { "content-type": "application/problem+json" },
+            body: JSON.stringify({ type: "urn:ietf:params:acme:error:unauthorized", detail: "not for this name" }),
+          }
+        : forward();
+    await expect(order({ name: "kept" })).rejects.toMatchObject({ code: "acme.account" });
+    expect(stored("kept").url).toBe(url);
   });
 
   it("is deactivated for ever, and the next order registers another", async () => {

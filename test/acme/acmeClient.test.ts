@@ -16,6 +16,7 @@ function freshHttp(): Record<string, unknown> {
 
 it.each([
   ["accountKey", "object"],
+  ["externalAccountBinding", "object"],
   ["maxBadNonceRetries", "number"],
   ["request", "function"],
   ["getDirectory", "function"],

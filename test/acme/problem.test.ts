@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { describeProblem, hasProblemType, refusalError, validationError } from "../../src/acme/problem.ts";
+import { describeProblem, hasProblemType, problemOf, refusalError, validationError } from "../../src/acme/problem.ts";
+import { RenewalError } from "../../src/domain/errors.ts";
 
 const NOW = Date.parse("2026-11-22T12:00:00Z");
 const urn = (name: string): string => `urn:ietf:params:acme:error:${name}`;
@@ -34,7 +35,7 @@ describe("the problem a CA answers a request with", () => {
     ["unauthorized", "acme.account"],
     ["unsupportedContact", "acme.account"],
     ["unsupportedIdentifier", "acme.rejectedIdentifier"],
-    ["userActionRequired", "acme.account"],
+    ["userActionRequired", "acme.userAction"],
     ["constructor", "acme.refused"],
   ])("%s (RFC 8555 §6.7) becomes %s and keeps its type", (name, code) => {
     const error = refusal(400, { type: urn(name), detail: "because" });
@@ -51,6 +52,19 @@ describe("the problem a CA answers a request with", () => {
     [403, "acme.server"],
   ])("status %i without a problem document becomes %s", (status, code) => {
     expect(refusal(status, "<html>").code).toBe(code);
+  });
+
+  it("keeps its type although a member that only informs is wrong", () => {
+    const wrong = { detail: null, title: 1, status: "429", instance: {}, subproblems: "none" };
+    expect(refusal(400, { type: urn("rateLimited"), ...wrong }).code).toBe("acme.rateLimited");
+    const part = { type: urn("caa"), detail: null, identifier: null };
+    expect(refusal(400, { type: urn("compound"), subproblems: [part] }).code).toBe("acme.caa");
+  });
+
+  it("is none of an error of the network or of a reader, whatever members that has", () => {
+    const reset = Object.assign(new Error("reset"), { type: urn("rateLimited") });
+    for (const cause of [reset, new RenewalError("acme.server", "no order"), null, "text"])
+      expect(problemOf(new RenewalError("acme.connection", "Cannot reach the CA", { cause }))).toBeNull();
   });
 
   it("status 503 is the CA's own trouble whatever it calls it, and its Retry-After is kept", () => {

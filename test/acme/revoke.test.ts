@@ -31,11 +31,11 @@ const wrongKey = new Secret(Buffer.from("wrong-key-wrong-key-wrong-key-32").toSt
 it.each<[string, Partial<IssuerOptions>]>([
   ["terms that are not agreed to", { termsOfServiceAgreed: false }],
   ["no account binding where one is demanded", { externalAccount: null }],
-  ["a wrong account binding", { externalAccount: { keyId: "kid-1", hmacKey: wrongKey } }],
+  ["a wrong account binding", { externalAccount: { keyId: "kid-1", hmacKey: async () => wrongKey } }],
   ["a contact the CA refuses", { contact: ["mailto:not-an-address"] }],
 ])("a compromised key is revoked although there is no account: %s", async (_why, change) => {
   await using bound = await startCa({ externalAccountKeys: KEYS });
-  const externalAccount = { keyId: "kid-1", hmacKey: new Secret(KEYS["kid-1"]) };
+  const externalAccount = { keyId: "kid-1", hmacKey: async () => new Secret(KEYS["kid-1"]) };
   const { leafPem, privateKey } = await bound
     .issuer({ externalAccount })
     .issue(request(), memoryProgress(), bound.solver, running());

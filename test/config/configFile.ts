@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Config } from "../../src/config/config.ts";
-import { type LoadOptions, type LoadResult, loadConfig } from "../../src/config/load.ts";
+import { type LoadResult, loadConfig } from "../../src/config/load.ts";
 import { REGISTRIES, type Registries, type SolverPlugin } from "../../src/config/schema/registries.ts";
 
 /** A kind of solver beside the real ones, until a real one answers dns-01. */
@@ -22,7 +22,7 @@ export interface ConfigFile extends AsyncDisposable {
   readonly directory: string;
   readonly file: string;
   write(name: string, content: string | Uint8Array): Promise<string>;
-  load(environment?: Readonly<Record<string, string>>, options?: Pick<LoadOptions, "issues">): Promise<LoadResult>;
+  load(environment?: Readonly<Record<string, string>>): Promise<LoadResult>;
   /** The configuration, or all problems as the test's failure. */
   config(environment?: Readonly<Record<string, string>>): Promise<Config>;
   /** `line:column message` of each problem. */
@@ -33,8 +33,8 @@ export async function configFile(content: string | Uint8Array): Promise<ConfigFi
   const directory = await mkdtemp(join(tmpdir(), "renewd-config-"));
   const file = join(directory, "renewd.yaml");
   await writeFile(file, content);
-  const load: ConfigFile["load"] = (environment = {}, options = {}) =>
-    loadConfig(file, { registries: KINDS, environment: (name) => environment[name], ...options });
+  const load: ConfigFile["load"] = (environment = {}) =>
+    loadConfig(file, { registries: KINDS, environment: (name) => environment[name] });
   return {
     directory,
     file,

@@ -124,7 +124,7 @@ issuers:
       requestTimeoutMs: 30_000,
       externalAccount: { keyId: "k1" },
     });
-    expect(issuer?.externalAccount?.hmacKey.reveal()).toBe("h");
+    expect(issuer?.externalAccount?.hmacKey).toEqual({ kind: "env", at: "HMAC" });
     expect(config.redis).toMatchObject({
       kind: "sentinel",
       name: "main",

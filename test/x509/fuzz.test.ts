@@ -11,7 +11,7 @@ import { leadsTo, topIssuerName } from "../../src/x509/chain.ts";
 import { crlUrls, revokedIn } from "../../src/x509/crl.ts";
 import { createCsr } from "../../src/x509/csr.ts";
 import { EXTENSION, extensionOf } from "../../src/x509/extension.ts";
-import { checkIssued, withoutRoot } from "../../src/x509/issued.ts";
+import { issuedChains, withoutRoot } from "../../src/x509/issued.ts";
 import { isPrivateKey, keyMatches, keyTypeOf } from "../../src/x509/key.ts";
 import { readKeyUsage, readUsages } from "../../src/x509/keyUsage.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
@@ -74,9 +74,9 @@ const QUIET: Readonly<Record<string, Reader>> = {
   keyMatches: (bytes) => keyMatches(pemOf(bytes), new Secret(keyPem)),
   isPrivateKey: (bytes) => isPrivateKey(new Secret(Buffer.from(bytes).toString("latin1"))),
   keyTypeOf: (bytes) => keyTypeOf(new Secret(Buffer.from(bytes).toString("latin1"))),
-  checkIssued: (bytes) =>
-    checkIssued({
-      ...{ leafPem: pemOf(bytes), chainPem: [pemOf(bytes), rootPem], privateKey: new Secret(keyPem) },
+  issuedChains: (bytes) =>
+    issuedChains({
+      ...{ certificates: [pemOf(bytes), pemOf(bytes), rootPem], privateKey: new Secret(keyPem) },
       ...{ identifiers: NAMES.map(identifierOf), now: Date.now() },
     }),
 };

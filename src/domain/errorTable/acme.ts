@@ -43,6 +43,11 @@ export const ACME_ERRORS = {
     retry: "never",
     action: "Check the issuer's contact, terms and external account binding.",
   },
+  "acme.userAction": {
+    class: "configuration",
+    retry: "never",
+    action: "Open the link in the message and do what the CA asks for there; then `renewd resume NAME`.",
+  },
   "acme.unauthorized": {
     class: "validation",
     retry: "backoff",

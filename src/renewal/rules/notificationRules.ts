@@ -39,6 +39,12 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     severity: "warning",
     message: `turned from issuer ${text("from")} to ${text("to")}: ${text("why")}`,
   }),
+  "account.replaced": (text) => ({
+    severity: "page",
+    message:
+      `the CA of issuer ${text("issuer")} no longer accepts account ${text("from")} (${text("why")}); ` +
+      `the new account is ${text("to")}`,
+  }),
   "version.revoked": (text) => ({
     severity: "warning",
     message: `generation ${text("generation")} was revoked (serial ${text("serial")})`,
@@ -128,6 +134,8 @@ function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string
     return `See \`renewd history ${certificate}\`; while a new pair is due, it is tried again after a day.`;
   if (type === "certificate.expiring")
     return `Fix what \`renewd status\` says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
+  if (type === "account.replaced")
+    return "Find out who ended the old account. If CAA records name it in `accounturi`, change them to the new one.";
   if (type === "process.fault") return "Report this as a bug with the log of that process.";
   if (type === "clock.dissent") return ERRORS["acme.clock"].action;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
