@@ -5,13 +5,13 @@ import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.
 import { sanitize } from "../domain/text.ts";
 import {
   authorizationSchema,
-  challengeStateSchema,
   isAskedFor,
   offeredChallenge,
   offeredError,
   offeredTypes,
+  readAuthorization,
+  readChallengeState,
 } from "./authorizationObject.ts";
-import { wrongMember } from "./member.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { problemOf, validationError } from "./problem.ts";
 import type { Reply, Session } from "./session.ts";
@@ -104,32 +104,26 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
   // One after another: a hundred requests at once would be a burst.
   for (const url of authorizations) {
     const reply = await session.post("return an authorization", url, null);
-    const parsed = authorizationSchema.safeParse(reply.data);
-    if (!parsed.success)
-      throw new RenewalError(
-        "acme.server",
-        `The CA's answer is not an ACME authorization (RFC 8555 §7.1.4): ${wrongMember(parsed.error)}.`,
-        { cause: parsed.error },
-      );
-    const { identifier, status, wildcard } = parsed.data;
+    const authorization = readAuthorization(reply.data);
+    const { identifier, status, wildcard } = authorization;
     const name = sanitize(`${wildcard ? "*." : ""}${identifier.value}`, 255);
-    if (!isAskedFor(parsed.data, challenges.identifiers)) {
+    if (!isAskedFor(authorization, challenges.identifiers)) {
       const why = `the CA wants an authorization for ${name}, which nobody asked for`;
       await progress.abandon(why);
       throw new RenewalError("acme.server", `The order is given up: ${why}.`);
     }
     if (status === "valid") continue;
     if (status !== "pending") {
-      const reason = offeredError(parsed.data);
+      const reason = offeredError(authorization);
       // Of the other names too: nobody resumes this order.
       await clearEarlierAnswers({ session, authorizations, solver, progress });
       // The order can no longer become valid, even if its own status does not say so yet (RFC 8555 §7.1.6).
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
     }
-    const challenge = offeredChallenge(parsed.data, solver.challengeType);
+    const challenge = offeredChallenge(authorization, solver.challengeType);
     if (challenge?.token === undefined) {
-      const offered = sanitize(offeredTypes(parsed.data).join(", "), 200) || "nothing";
+      const offered = sanitize(offeredTypes(authorization).join(", "), 200) || "nothing";
       throw new RenewalError(
         "acme.noChallenge",
         `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`,
@@ -244,14 +238,7 @@ function outcomeOf(
   name: string,
   reply: Reply,
 ): { readonly outcome: Outcome | null; readonly trouble: RenewalError | null } {
-  const parsed = challengeStateSchema.safeParse(reply.data);
-  if (!parsed.success)
-    throw new RenewalError(
-      "acme.server",
-      `The CA's answer is not an ACME challenge (RFC 8555 §8): ${wrongMember(parsed.error)}.`,
-      { cause: parsed.error },
-    );
-  const { status, error } = parsed.data;
+  const { status, error } = readChallengeState(reply.data);
   if (status === "valid") return { outcome: "accepted", trouble: null };
   const trouble = validationError(`The CA could not validate ${name}`, error, "acme.unauthorized");
   return { outcome: status === "invalid" ? trouble : null, trouble: error == null ? null : trouble };

@@ -5,7 +5,7 @@ import { canonicalIdentifier } from "../x509/leaf.ts";
 import { optionalMember, wrongMember } from "./member.ts";
 
 /** What polling a challenge needs (RFC 8555 §8). One without a status has not begun. */
-export const challengeStateSchema = z.object({
+const challengeStateSchema = z.object({
   status: z.enum(["pending", "processing", "valid", "invalid"]).default("pending"),
   error: z.unknown().optional(),
 });
@@ -22,6 +22,24 @@ export const authorizationSchema = z.object({
 
 export type Authorization = z.infer<typeof authorizationSchema>;
 
+/** Throws `acme.server`, which names the wrong member. */
+export function readAuthorization(data: unknown): Authorization {
+  const parsed = authorizationSchema.safeParse(data);
+  if (parsed.success) return parsed.data;
+  throw notRead("answer is not an ACME authorization (RFC 8555 §7.1.4)", parsed.error);
+}
+
+/** Throws `acme.server`, which names the wrong member. */
+export function readChallengeState(data: unknown): z.infer<typeof challengeStateSchema> {
+  const parsed = challengeStateSchema.safeParse(data);
+  if (parsed.success) return parsed.data;
+  throw notRead("answer is not an ACME challenge (RFC 8555 §8)", parsed.error);
+}
+
+function notRead(what: string, error: z.ZodError): RenewalError {
+  return new RenewalError("acme.server", `The CA's ${what}: ${wrongMember(error)}.`, { cause: error });
+}
+
 export interface Challenge extends z.infer<typeof challengeSchema> {}
 
 /** Types of the challenges that the CA offers. */
@@ -35,11 +53,7 @@ export function offeredChallenge(authorization: Authorization, type: string): Ch
   if (index < 0) return undefined;
   const parsed = challengeSchema.safeParse(authorization.challenges[index]);
   if (parsed.success) return parsed.data;
-  throw new RenewalError(
-    "acme.server",
-    `The CA's ${type} challenge cannot be used (RFC 8555 §8): ${wrongMember(parsed.error)}.`,
-    { cause: parsed.error },
-  );
+  throw notRead(`${type} challenge cannot be used (RFC 8555 §8)`, parsed.error);
 }
 
 /** Why the CA refused a challenge of the authorization; undefined: it does not say. */
