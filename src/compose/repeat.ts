@@ -1,8 +1,12 @@
-/** Runs `work` every so often, never twice at once; `close` interrupts it and waits for its end. */
+/**
+ * Runs `work` every so often, never twice at once; `close` interrupts it and waits for its end. `first`: whether it runs
+ * at once as well.
+ */
 export function repeat(
   everyMs: number | (() => number),
   work: (signal: AbortSignal) => Promise<unknown>,
   onError: (error: unknown) => void,
+  first: "now" | "later" = "later",
 ): { close(): Promise<void> } {
   const stopped = new AbortController();
   let running: Promise<unknown> | null = null;
@@ -20,7 +24,8 @@ export function repeat(
       });
     schedule();
   };
-  schedule();
+  if (first === "now") run();
+  else schedule();
   return {
     async close() {
       clearTimeout(timer);

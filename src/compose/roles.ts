@@ -78,7 +78,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       (signal) => applyRetention(context, signal),
       report(context, "retention"),
     );
-    const bounds = repeat(BOUND_TICK_MS, (signal) => boundInstants(context, signal), report(context, "bounds"));
+    const bounds = repeat(BOUND_TICK_MS, (signal) => boundInstants(context, signal), report(context, "bounds"), "now");
     const revocations = repeat(
       REVOCATION_TICK_MS,
       (signal) => checkRevocations(context, lists, signal),

@@ -26,7 +26,12 @@ export interface Deployment {
   readonly receipt: DeployReceipt | null;
   /** What the last inspection found wrong with what the target holds; null: nothing, or it was never inspected. */
   readonly inspectionProblem: string | null;
+  /** Somebody else wrote its row: nothing that it says of generations is believed, so the target counts as holding none. */
+  readonly isAltered?: true;
 }
+
+/** A clause that follows the target's name. */
+export const ALTERED_DEPLOYMENT = "has a row in the database that renewd did not write";
 
 /** Unique among all deployments. */
 export function deploymentId({ certificate, target }: Pick<Deployment, "certificate" | "target">): string {

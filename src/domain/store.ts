@@ -159,16 +159,19 @@ export type RenewalPatch = Partial<
 >;
 
 export interface DeploymentStore {
-  /** In lists and claims a receipt that cannot be read is null; `receipt` throws `store.unreadable`. */
+  /**
+   * In lists and claims a receipt that cannot be read is null; `receipt` throws `store.unreadable`, or `store.altered` for
+   * a row that somebody else wrote. Such a row cannot be claimed.
+   */
   list(certificate: string): Promise<Deployment[]>;
   listAll(): Promise<Deployment[]>;
   get(certificate: string, target: string): Promise<Deployment | null>;
   receipt(certificate: string, target: string): Promise<DeployReceipt | null>;
   /**
    * Creates missing rows, raises wantedGeneration, clears attempts, openClaims, back-off, exhaustion and errors; drops
-   * targets not named.
+   * targets not named. Nothing of a row that somebody else wrote is kept: returns the targets of such rows.
    */
-  want(certificate: string, targets: readonly string[], generation: number): Promise<void>;
+  want(certificate: string, targets: readonly string[], generation: number): Promise<string[]>;
   /**
    * The target may not hold its pair any more: deployedGeneration becomes 0, and a worker deploying to it loses its
    * claim.

@@ -6,7 +6,8 @@ import type { Vault } from "./vault.ts";
 /**
  * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal:
  * a challenge answer is not served, an account URL is asked for again, a version is refused, a renewal is cancelled,
- * a replacement and a pause are ignored. `renewd audit verify` names every such row.
+ * a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never dialled, and a CA as
+ * never asked for its window. `renewd audit verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
@@ -28,6 +29,22 @@ export const SEALED = {
   replacements: { key: ["id"], columns: ["selection", "issuer", "deadline", "createdAt", "endedAt"] },
   replacementMembers: { key: ["replacement", "certificate"], columns: ["generation", "wave"] },
   certificates: { key: ["name"], columns: ["pausedAt", "pausedUntil", "pausedReason"] },
+  deployments: {
+    key: ["certificate", "target"],
+    columns: ["wantedGeneration", "deployedGeneration", "deployedAt", "targetDigest", "receipt"],
+  },
+  endpointStatuses: {
+    key: ["certificate", "endpoint"],
+    columns: ["generation", "proved", "roundEndedAt", "errorCode", "errorMessage"],
+  },
+  observations: { key: ["certificate", "endpoint", "address"], columns: ["body", "evidence"] },
+  renewalInfos: {
+    key: ["certificate"],
+    columns: [
+      ...(["generation", "windowStart", "windowEnd", "renewAt", "explanationUrl"] as const),
+      ...(["polledAt", "overdueInRow", "orderedAt"] as const),
+    ],
+  },
 } as const;
 export type SealedTable = keyof typeof SEALED;
 
@@ -81,7 +98,7 @@ export async function sealStored(db: Db, vault: Vault, table: SealedTable, key: 
 }
 
 /** Null: there is no such row. */
-async function readRow(db: Db, table: SealedTable, key: Key): Promise<SealedRow | null> {
+export async function readRow(db: Db, table: SealedTable, key: Key): Promise<SealedRow | null> {
   const { rows } = await sql<SealedRow>`select ${columnsOf(table)} from ${sql.table(table)}
     where ${matching(key)}`.execute(db);
   return rows[0] ?? null;

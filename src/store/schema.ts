@@ -35,14 +35,14 @@ export interface Schema {
   } & Sealed;
   /** The order's state lives on the renewal's row so that one statement can compare the fence and write it. */
   renewals: Renewal & Sealed & { sealedKey: string | null; orderUrl: string | null; csr: string | null };
-  deployments: Omit<Deployment, "exhausted" | "receipt"> & {
+  deployments: Omit<Deployment, "exhausted" | "receipt" | "isAltered"> & {
     exhausted: Flag;
     receipt: Json | null;
     nextInspectionAt: number | null;
-  };
-  endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag };
-  observations: { certificate: string; endpoint: string; address: string; body: Json; evidence: Json | null };
-  renewalInfos: RenewalInfoRecord;
+  } & Sealed;
+  endpointStatuses: Omit<EndpointStatus, "proved"> & { proved: Flag } & Sealed;
+  observations: { certificate: string; endpoint: string; address: string; body: Json; evidence: Json | null } & Sealed;
+  renewalInfos: RenewalInfoRecord & Sealed;
   /** `seal` is null in rows older than sealing. */
   events: Omit<HistoryEvent, "detail"> & { detail: Json; seal: string | null };
   /** One row: events have every number from `firstSealed` to `last`. The seal covers all of it. */

@@ -16,6 +16,7 @@ import { renewalInfoTests } from "../store/renewalInfoTests.ts";
 import { renewalTests } from "../store/renewalTests.ts";
 import { replacementTests } from "../store/replacementTests.ts";
 import { retentionTests } from "../store/retentionTests.ts";
+import { sealedStateTests } from "../store/sealedStateTests.ts";
 import { sealTests } from "../store/sealTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
@@ -82,6 +83,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     replacementTests(bench);
     cursorTests(bench);
     sealTests(bench);
+    sealedStateTests(bench);
     retentionTests(bench, dialect);
     processTests(bench);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import { type AuditOptions, auditStore, type HistoryAudit } from "../../src/store/index.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, NOW, renewal, version } from "../support/model/facts.ts";
+import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
 
 const SIGNAL = new AbortController().signal;
@@ -33,6 +33,11 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await tx.challenges.put("token", "token.thumbprint", NOW + 9);
       const asked = { id: "p", selection: "all", issuer: null, deadline: NOW + 1, createdAt: NOW, endedAt: null };
       await tx.replacements.create(asked, [{ replacement: "p", certificate: "www", generation: 1, wave: 0 }]);
+      await tx.deployments.want("www", ["lb"], 1);
+      await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
+      await tx.renewalInfos.watch("www", 1, NOW);
+      const seen = { address: "::1", port: 443, sni: "www", at: NOW, durationMs: 1, served: null, problem: null };
+      await tx.observations.record({ ...endpointStatus(), endpoint: "e" }, [seen]);
     });
   };
 
@@ -70,6 +75,10 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       ["a pause", "update certificates set paused_at = 5", "certificates www", "altered"],
       ["a replacement that ended", "update replacements set ended_at = 5", "replacements p", "altered"],
       ["a member", "update replacement_members set wave = 7", "replacementMembers p www", "altered"],
+      ["a deployment", "update deployments set deployed_generation = 99", "deployments www lb", "altered"],
+      ["an endpoint", `update endpoint_statuses set round_ended_at = ${NOW + 9}`, "endpointStatuses www e", "altered"],
+      ["evidence", "update observations set evidence = '{}'", "observations www e ::1", "altered"],
+      ["a suggested window", `update renewal_infos set renew_at = ${NOW}`, "renewalInfos www", "altered"],
     ])("names exactly the row of %s", async (_, sql, row, kind) => {
       await fill();
       await bench().backend.run(sql);

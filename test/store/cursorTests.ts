@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CLOCK_SKEW_MAX_MS } from "../../src/domain/lease.ts";
 import type { StoreBench } from "../conformance/store.ts";
-import { certificate, NOW } from "../support/model/facts.ts";
+import { certificate, DAY_MS, NOW } from "../support/model/facts.ts";
 
 const TERMS = { leaseMs: 1_000, retryMaxMs: 5_000 };
 const FRESH = { failures: 0, nextAttemptAt: null, lastErrorMessage: null };
@@ -112,6 +112,15 @@ export function cursorTests(bench: () => StoreBench): void {
       await crls.forget(NOW + 11);
       expect(await crls.claim("http://b", { now: NOW, nextAt: NOW + 10 })).toBe(true);
       expect(await crls.claim("http://a", { now: NOW + 29, nextAt: NOW + 40 })).toBe(false);
+    });
+
+    test("that were put off further than any claim does are due at once", async () => {
+      const { crls } = bench().store;
+      await crls.claim("http://a", { now: NOW, nextAt: NOW + 10 });
+      await crls.postpone("http://a", NOW + 10 + CLOCK_SKEW_MAX_MS);
+      expect(await crls.claim("http://a", { now: NOW, nextAt: NOW + 10 })).toBe(false);
+      await crls.postpone("http://a", NOW + 36_500 * DAY_MS);
+      expect(await crls.claim("http://a", { now: NOW, nextAt: NOW + 10 })).toBe(true);
     });
   });
 

@@ -3,7 +3,9 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { IMPORTED, type Leaf } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
+import { nextGeneration } from "../rules/generation.ts";
 import { expiryWarningAt } from "../rules/window.ts";
+import { wantGeneration } from "../steps/wantGeneration.ts";
 import { FIRST_RUN } from "./pause.ts";
 
 /** A pair that other tooling obtained, already read; key and certificate were checked to belong together. */
@@ -24,7 +26,7 @@ export async function importPair(
   certificate: Certificate,
   pair: ForeignPair,
 ): Promise<number> {
-  const { name, targets, targetDigests } = certificate;
+  const { name, targetDigests } = certificate;
   const now = clock.now();
   return store.transaction(async (tx) => {
     await tx.certificates.lock([name]);
@@ -37,8 +39,8 @@ export async function importPair(
     const latest = await tx.versions.latest(name);
     const same = latest?.leaf.fingerprint === pair.leaf.fingerprint ? latest : null;
     if (same !== null) return same.generation;
-    const floor = (await tx.certificates.get(name))?.generationFloor ?? 0;
-    const generation = Math.max(latest?.generation ?? 0, floor) + 1;
+    const record = await tx.certificates.get(name);
+    const generation = nextGeneration(latest, record, await tx.deployments.list(name));
     const { privateKey, ...facts } = pair;
     await tx.versions.insert(
       {
@@ -54,7 +56,7 @@ export async function importPair(
       },
       privateKey,
     );
-    await tx.deployments.want(name, targets, generation);
+    await wantGeneration(tx, { certificate, generation, renewalId: null }, now);
     await tx.renewalInfos.watch(name, generation, now);
     for (const { target, fence } of await tx.deployments.list(name)) {
       await tx.deployments.update(name, target, fence, {

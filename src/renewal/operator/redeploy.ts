@@ -7,6 +7,7 @@ import { insertRenewal } from "../plan/newRenewal.ts";
 import { runwayPriority } from "../rules/window.ts";
 import { reconcile } from "../steps/reconcile.ts";
 import { rollBack, unfitness } from "../steps/rollBack.ts";
+import { wantGeneration } from "../steps/wantGeneration.ts";
 import { invalidRequest, knownRecord, reasonOf, refuseObserved, refuseUnconfirmed } from "./subject.ts";
 
 export interface RedeployRequest {
@@ -70,7 +71,7 @@ async function deployAgain(
 ): Promise<Renewal> {
   const { name } = certificate;
   const { generation } = version;
-  await tx.deployments.want(name, certificate.targets, generation);
+  await wantGeneration(tx, { certificate, generation, renewalId: null }, now);
   for (const target of targets.length === 0 ? certificate.targets : targets) await tx.deployments.forget(name, target);
   const detail = reasonOf(
     { why: `generation ${generation} to ${targets.length === 0 ? "every target" : targets.join(", ")}`, by },

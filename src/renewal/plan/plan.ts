@@ -7,10 +7,12 @@ import type { Context } from "../context.ts";
 import { type Buckets, byKey, keyOf, spend } from "../rules/budget.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts } from "../rules/decide.ts";
+import { nextGeneration } from "../rules/generation.ts";
 import { isReplacementPending } from "../rules/replacement.ts";
 import { runwayPriority } from "../rules/window.ts";
 import { reconcile } from "../steps/reconcile.ts";
 import { redeployDrifted } from "../steps/redeployDrifted.ts";
+import { wantGeneration } from "../steps/wantGeneration.ts";
 import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
 import { probeAfterRestore } from "./restoreCheck.ts";
 import { recordPlannable, recordUnplannable } from "./unplannable.ts";
@@ -211,10 +213,10 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
     // A whole renewal may have ended since the facts were loaded; a renewal for an older generation would never end.
     if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
     const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
-    if (inserted !== null && start.reason === "drift")
-      await redeployDrifted(tx, facts.certificate, inserted.generation);
-    if (inserted !== null && start.reason === "targetChanged")
-      await tx.deployments.want(facts.certificate.name, facts.certificate.targets, inserted.generation);
+    if (inserted === null) return null;
+    const wanted = { certificate: facts.certificate, generation: inserted.generation, renewalId: inserted.id };
+    if (start.reason === "drift") await redeployDrifted(tx, wanted, now);
+    if (start.reason === "targetChanged") await wantGeneration(tx, wanted, now);
     return inserted;
   });
   if (renewal === null) return null;
@@ -224,7 +226,7 @@ export async function startRenewal(context: Context, facts: PlanFacts, start: Re
 }
 
 function planFor(
-  { certificate, version, record, replacement }: PlanFacts,
+  { certificate, version, record, replacement, deployments }: PlanFacts,
   start: RenewalStart,
   now: number,
 ): RenewalPlan {
@@ -235,7 +237,7 @@ function planFor(
   return {
     ...start,
     certificate,
-    generation: deploysExisting(start.reason) ? current : Math.max(current, record.generationFloor) + 1,
+    generation: deploysExisting(start.reason) ? current : nextGeneration(version, record, deployments),
     issuer: !deploysExisting(start.reason) && replaces ? replacement.issuer : null,
     priority: lane === null ? runway : Math.min(lane, runway),
   };

@@ -98,11 +98,19 @@ export function shortage(
 ): Shortage | null {
   let worst: Shortage | null = null;
   for (const each of charges) {
-    const until = freeAt(each, buckets.get(keyOf(each)), emergency);
+    const until = freeAt(each, bounded(each, buckets.get(keyOf(each)), now), emergency);
     if (until > now && (worst === null || until > worst.until))
       worst = { until, kind: each.kind, detail: describe(each, until) };
   }
   return worst;
+}
+
+/** Emergencies, and failures of orders in flight, overdraw a bucket, but never by more than it holds. */
+const OVERDRAWN_MAX = 2;
+
+/** The instant of a bucket carries no seal: one in the far future would stop every order at the CA. */
+function bounded({ limit }: Pick<Charge, "limit">, bucket: Bucket | undefined, now: number): Bucket | undefined {
+  return bucket && { ...bucket, fullAt: Math.min(bucket.fullAt, now + OVERDRAWN_MAX * limit.max * tokenMs(limit)) };
 }
 
 /** The instant from which a token may be taken. A bucket gains one each `windowMs / max`. */
@@ -115,7 +123,7 @@ export function freeAt({ limit, spends }: Charge, bucket: Bucket | undefined, em
 /** The buckets after each charge took one token. */
 export function spend(charges: readonly Charge[], buckets: Buckets, now: number): Bucket[] {
   return charges.map(({ scope, kind, key, limit }) => {
-    const fullAt = buckets.get(keyOf({ scope, kind, key }))?.fullAt ?? 0;
+    const fullAt = bounded({ limit }, buckets.get(keyOf({ scope, kind, key })), now)?.fullAt ?? 0;
     return { scope, kind, key, fullAt: Math.max(fullAt, now) + tokenMs(limit) };
   });
 }

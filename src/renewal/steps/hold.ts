@@ -44,7 +44,7 @@ export async function resumeHeld(
   now: number,
 ): Promise<Renewal> {
   const { generation } = renewal;
-  await redeployDrifted(tx, certificate, generation);
+  await redeployDrifted(tx, { certificate, generation, renewalId: renewal.id }, now);
   await tx.observations.retry(certificate.name, generation);
   const patch = { state: "deploying", errorCode: null, errorMessage: null, nextActionAt: now } as const;
   await tx.renewals.update(renewal.id, renewal.fence, patch);

@@ -12,6 +12,7 @@ import { issuerOf } from "./orderProgress.ts";
 import { commitLimits, refundLimits } from "./rateLimits.ts";
 import { recordOutcome } from "./reconcile.ts";
 import type { IssuerSwitch } from "./switchIssuer.ts";
+import { wantGeneration } from "./wantGeneration.ts";
 
 export type Outcome =
   | {
@@ -44,7 +45,7 @@ export async function recordIssued(
   const now = context.clock.now();
   const { generation } = renewal;
   const { leaf, leafPem, chainPem, privateKey } = result;
-  const { name, keyType, targets } = certificate;
+  const { name, keyType } = certificate;
   const issuer = issuerOf(renewal, certificate);
   const { directory } = context.services.budget(issuer);
   const recorded = await recordOutcome(context, renewal.id, async (tx) => {
@@ -76,7 +77,7 @@ export async function recordIssued(
       },
       privateKey,
     );
-    await tx.deployments.want(name, targets, generation);
+    await wantGeneration(tx, { certificate, generation, renewalId: renewal.id }, now);
     await tx.renewalInfos.watch(name, generation, now);
     if (renewal.reason === "renewalInfo") await tx.renewalInfos.update(name, generation, { orderedAt: now });
     const detail = { generation, serial: leaf.serial, notAfter: leaf.notAfter, issuer, issuedBy: leaf.issuerName };

@@ -11,6 +11,7 @@ import { isConfigurationOutdated } from "./configurationVersion.ts";
 import { finish } from "./finish.ts";
 import { holdRenewal, recordResumed, resumeHeld, type WaveFailed } from "./hold.ts";
 import { pairBefore, rollBack } from "./rollBack.ts";
+import { wantGeneration } from "./wantGeneration.ts";
 
 /**
  * Loads the facts, decides, records and enqueues what comes next for a renewal. Safe to call at any time from anywhere.
@@ -75,7 +76,7 @@ async function decideAndRecord(context: Context, tx: Store, renewalId: string): 
   if (locked === null) return NOTHING;
   const now = context.clock.now();
   const renewal = await followConfiguration(context, tx, locked, now);
-  const facts = await loadFacts(context, tx, renewal);
+  const facts = await loadTrusted(context, tx, renewal, now);
   const action = advance(renewal, facts, now);
   if (renewal.state === "held" && action.kind !== "wait" && action.kind !== "cancel")
     await recordResumed(tx, renewal, "the pair it kept in use is revoked or about to expire", now);
@@ -163,12 +164,22 @@ async function followConfiguration(context: Context, tx: Store, renewal: Renewal
   if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return renewal;
   // Only if the database has the same: this process may not have been reloaded yet.
   if ((await tx.certificates.get(renewal.certificate))?.digest !== certificate.digest) return renewal;
-  await tx.deployments.want(certificate.name, certificate.targets, renewal.generation);
+  await wantGeneration(tx, { certificate, generation: renewal.generation, renewalId: renewal.id }, now);
   const { digest } = certificate;
   await tx.renewals.update(renewal.id, renewal.fence, { digest });
   const followed = { ...renewal, digest };
   // The change may be the fix.
   return renewal.state === "held" ? resumeHeld(tx, followed, certificate, "the configuration changed", now) : followed;
+}
+
+/** What somebody else wrote of a target must not keep the pair from it: the row starts again from nothing. */
+async function loadTrusted(context: Context, tx: Store, renewal: Renewal, now: number): Promise<Facts> {
+  const facts = await loadFacts(context, tx, renewal);
+  const { certificate, outdated, version, deployments } = facts;
+  if (certificate === null || outdated || version === null || !isActive(renewal.state)) return facts;
+  if (!deployments.some(({ isAltered }) => isAltered)) return facts;
+  await wantGeneration(tx, { certificate, generation: renewal.generation, renewalId: renewal.id }, now);
+  return loadFacts(context, tx, renewal);
 }
 
 export async function loadFacts(context: Context, store: Store, renewal: Renewal): Promise<Facts> {

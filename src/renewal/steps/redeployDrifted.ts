@@ -2,15 +2,21 @@ import type { Certificate } from "../../domain/certificate.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
 import type { Store } from "../../domain/store.ts";
 import { behindTargets, staleEndpoints } from "../rules/reasons.ts";
+import { type Wanted, wantGeneration } from "./wantGeneration.ts";
 
 /**
  * Marks for deployment: targets that lack the generation, and targets behind endpoints that serve another certificate.
  * Part of the caller's transaction.
  */
-export async function redeployDrifted(tx: Store, certificate: Certificate, generation: number): Promise<void> {
-  const { name, targets } = certificate;
+export async function redeployDrifted(
+  tx: Store,
+  wanted: Wanted & { readonly certificate: Certificate },
+  now: number,
+): Promise<void> {
+  const { certificate, generation } = wanted;
+  const { name } = certificate;
   const behind = behindTargets(certificate, generation, await tx.deployments.list(name));
-  await tx.deployments.want(name, targets, generation);
+  await wantGeneration(tx, wanted, now);
   const stale = staleEndpoints(certificate, generation, await tx.observations.statuses(name));
   for (const target of targetsServing(certificate, stale, behind)) await tx.deployments.forget(name, target);
 }

@@ -5,6 +5,8 @@ import { DAY_MS, formatDuration } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { renewalEvent } from "../history.ts";
 import { insertRenewal } from "../plan/newRenewal.ts";
+import { nextGeneration } from "../rules/generation.ts";
+import { wantGeneration } from "./wantGeneration.ts";
 
 const QUARTER_HOUR_MS = 900_000;
 /** A new pair is tried after a day, but at least this many times before the reinstated one expires. */
@@ -56,14 +58,14 @@ export async function rollBack(
   { certificate, to, ended, why, trigger }: Rollback,
   now: number,
 ): Promise<Renewal> {
-  const { name, targets } = certificate;
+  const { name } = certificate;
   if (ended !== null) await endRolledBack(tx, ended, to, now);
   const record = await tx.certificates.get(name);
   const latest = await tx.versions.latest(name);
-  const generation = Math.max(latest?.generation ?? 0, record?.generationFloor ?? 0) + 1;
+  const generation = nextGeneration(latest, record, await tx.deployments.list(name));
   const privateKey = await tx.versions.privateKey(name, to.generation);
   await tx.versions.insert({ ...to, generation, createdAt: now, verifiedAt: null }, privateKey);
-  await tx.deployments.want(name, targets, generation);
+  await wantGeneration(tx, { certificate, generation, renewalId: null }, now);
   await tx.renewalInfos.watch(name, generation, now);
   const detail = `generation ${to.generation} again: ${why}`;
   // Most urgent: the pair in use is known to be bad.

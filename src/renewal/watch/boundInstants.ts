@@ -2,13 +2,15 @@ import type { Certificate, CertificateRecord } from "../../domain/certificate.ts
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
-import { DAY_MS } from "../../domain/time.ts";
+import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { missedWarningAt, nextCheckMaxAt, waitMaxMs } from "../rules/instantBounds.ts";
 
 /** The observer comes back within minutes. */
 const OBSERVATION_MAX_MS = DAY_MS;
+/** A CA is asked for its window once a day at least. */
+const POLL_MAX_MS = DAY_MS + HOUR_MS;
 
 type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
   readonly clock: Pick<Context["clock"], "now">;
@@ -18,8 +20,9 @@ type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
 
 /**
  * The instants that make work due carry no seal, so a writer of the database could silence a certificate with one in the
- * far future. Nothing waits longer than renewd itself ever puts off: what does is due now, and the history says so. To
- * check too early does no harm. Returns how many certificates it corrected.
+ * far future. Nothing waits longer than renewd itself ever puts off: what does is due now, and the history says so. A
+ * target whose row somebody else wrote makes its certificate due as well. To check too early does no harm. Returns how
+ * many certificates it corrected.
  */
 export async function boundInstants(context: BoundContext, signal: AbortSignal): Promise<number> {
   await context.clockGuard.check(signal);
@@ -65,7 +68,9 @@ async function boundOne(
         ? await boundCheck(tx, record, nextCheckMaxAt(certificate, latest, waitMs, now), now)
         : await boundRenewal(tx, active, now + waitMs, now);
     if (active === null) fields.push(...(await boundWarning(tx, record, now)));
-    fields.push(...(await boundRest(tx, record, now + Math.max(OBSERVATION_MAX_MS, 2 * settings.observeMs))));
+    if (active === null) fields.push(...(await boundTargets(tx, record, now)));
+    fields.push(...(await boundPoll(tx, name, latest, now)));
+    fields.push(...(await boundRest(tx, record, settings, now)));
     if (fields.length === 0) return false;
     const of = { certificate: name, renewalId: active?.id ?? null, target: null };
     await tx.events.append({ at: now, type: "certificate.instantCorrected", ...of, detail: { fields } });
@@ -80,12 +85,43 @@ async function isRemoved(tx: Store, certificate: string): Promise<boolean> {
   return newest?.type === "certificate.removed";
 }
 
-async function boundRest(tx: Store, record: CertificateRecord, observationMaxAt: number): Promise<string[]> {
-  const { name, removedAt, nextObservationAt } = record;
-  const isObservationBeyond = nextObservationAt !== null && nextObservationAt > observationMaxAt;
-  if (removedAt === null && !isObservationBeyond) return [];
-  await tx.certificates.update(name, { removedAt: null, ...(isObservationBeyond && { nextObservationAt: null }) });
-  return [...(removedAt === null ? [] : ["removedAt"]), ...(isObservationBeyond ? ["nextObservationAt"] : [])];
+async function boundRest(
+  tx: Store,
+  record: CertificateRecord,
+  { observeMs, rehearseMs }: Context["settings"],
+  now: number,
+): Promise<string[]> {
+  const { name, removedAt, nextObservationAt, nextRehearsalAt } = record;
+  const observationMaxAt = now + Math.max(OBSERVATION_MAX_MS, 2 * observeMs);
+  // Silently: a reload may have made the interval shorter.
+  await tx.deployments.inspectBy(name, now + 2 * observeMs);
+  const patch = {
+    ...(removedAt !== null && { removedAt: null }),
+    ...(nextObservationAt !== null && nextObservationAt > observationMaxAt && { nextObservationAt: null }),
+    ...(nextRehearsalAt !== null && nextRehearsalAt > now + 2 * rehearseMs && { nextRehearsalAt: null }),
+  };
+  const fields = Object.keys(patch);
+  if (fields.length > 0) await tx.certificates.update(name, patch);
+  return fields;
+}
+
+/** The planner deploys again to targets that count as holding nothing. */
+async function boundTargets(tx: Store, record: CertificateRecord, now: number): Promise<string[]> {
+  // The planner would only put it off again, and people be notified every hour. Status shows it meanwhile.
+  if (record.pausedAt !== null) return [];
+  const altered = (await tx.deployments.list(record.name)).filter(({ isAltered }) => isAltered);
+  if (altered.length > 0) await tx.certificates.update(record.name, { nextCheckAt: now });
+  return altered.map(({ target }) => `deployment to ${target}`);
+}
+
+/** A version that is valid is asked about until the next one is issued. */
+async function boundPoll(tx: Store, name: string, latest: Version | null, now: number): Promise<string[]> {
+  if (latest === null || latest.leaf.notAfter <= now) return [];
+  const info = await tx.renewalInfos.get(name);
+  if (info?.generation !== latest.generation) await tx.renewalInfos.watch(name, latest.generation, now);
+  else if (info.nextPollAt !== null && info.nextPollAt <= now + POLL_MAX_MS) return [];
+  else await tx.renewalInfos.update(name, latest.generation, { nextPollAt: now });
+  return ["nextPollAt"];
 }
 
 async function boundCheck(tx: Store, record: CertificateRecord, maxAt: number, now: number): Promise<string[]> {

@@ -1,10 +1,14 @@
 import type { Migration } from "kysely/migration";
 import { checkMasterKey } from "../masterKeyCheck.ts";
-import { SEALED, type SealedTable, sealStored } from "../rowSeal.ts";
+import type { SealedTable } from "../rowSeal.ts";
 import type { Db } from "../schema.ts";
-import { sealedRows } from "../sealedRows.ts";
+import { sealEveryRow } from "../sealedRows.ts";
 import type { Vault } from "../vault.ts";
 
+const TABLES = [
+  ...(["challenges", "accounts", "versions", "renewals"] as const),
+  ...(["replacements", "replacementMembers", "certificates"] as const),
+] satisfies readonly SealedTable[];
 /** Answers to challenges live for minutes: without a seal they are not served, and their orders present them again. */
 const NOT_SEALED: readonly string[] = ["challenges"] satisfies readonly SealedTable[];
 
@@ -17,16 +21,8 @@ export function rowSeals(vault: Vault): Migration {
     async up(db: Db) {
       // Before anything is sealed under a wrong key.
       await checkMasterKey(db, vault);
-      for (const table of Object.keys(SEALED)) {
-        await db.schema.alterTable(table).addColumn("seal", "text").execute();
-      }
-      for (const [table, { key }] of Object.entries(SEALED)) {
-        if (NOT_SEALED.includes(table)) continue;
-        for await (const row of sealedRows(db, table as SealedTable)) {
-          const identity = Object.fromEntries(key.map((column) => [column, row[column] as string | number]));
-          await sealStored(db, vault, table as SealedTable, identity);
-        }
-      }
+      for (const table of TABLES) await db.schema.alterTable(table).addColumn("seal", "text").execute();
+      for (const table of TABLES) if (!NOT_SEALED.includes(table)) await sealEveryRow(db, vault, table);
     },
   };
 }

@@ -22,6 +22,7 @@ import { rowSeals } from "./0014-sealed-rows.ts";
 import { inspections } from "./0015-inspections.ts";
 import { renewalInfoDoubts } from "./0016-renewal-info-doubts.ts";
 import { retention } from "./0017-retention.ts";
+import { sealedStates } from "./0018-sealed-states.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -44,6 +45,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0015-inspections": inspections,
   "0016-renewal-info-doubts": renewalInfoDoubts,
   "0017-retention": retention,
+  "0018-sealed-states": (_, vault) => sealedStates(vault),
 };
 
 /** How many migrations this release knows. */

@@ -1,3 +1,4 @@
+import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
 import type { CrlStore } from "../../domain/revocation.ts";
 import type { Db } from "../schema.ts";
 
@@ -9,7 +10,13 @@ export function crlStore(db: Db): CrlStore {
         .insertInto("crls")
         .values({ url, nextFetchAt: nextAt })
         .onConflict((conflict) =>
-          conflict.column("url").doUpdateSet({ nextFetchAt: nextAt }).where("crls.nextFetchAt", "<=", now),
+          conflict
+            .column("url")
+            .doUpdateSet({ nextFetchAt: nextAt })
+            // No claim puts a list off further than `nextAt`: what is beyond was written by a wrong clock or somebody else.
+            .where((row) =>
+              row.or([row("crls.nextFetchAt", "<=", now), row("crls.nextFetchAt", ">", nextAt + CLOCK_SKEW_MAX_MS)]),
+            ),
         )
         .returning("url")
         .execute();

@@ -1,12 +1,22 @@
 import type { Selectable } from "kysely";
-import { type Deployment, type DeployReceipt, deploymentId } from "../../domain/deployment.ts";
+import { ALTERED_DEPLOYMENT, type Deployment, type DeployReceipt, deploymentId } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
 import { isClaimable } from "../../domain/lease.ts";
 import type { DeploymentStore, InspectionPage } from "../../domain/store.ts";
+import { changeSealed, isIntact, SEALED, sealStored } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
+import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
 import { readJson, receiptJson } from "./json.ts";
 
-export function deploymentStore(db: Db): DeploymentStore {
+const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.deployments.columns);
+
+export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
+  const toDeployment = (row: Row): Deployment => asDeployment(vault, row);
+  const get = async (certificate: string, target: string): Promise<Deployment | null> => {
+    const row = await find(db, certificate, target);
+    return row === undefined ? null : toDeployment(row);
+  };
   return {
     async list(certificate) {
       return (
@@ -23,25 +33,33 @@ export function deploymentStore(db: Db): DeploymentStore {
         toDeployment,
       );
     },
-    get: (certificate, target) => get(db, certificate, target),
+    get,
     async receipt(certificate, target) {
       const row = await find(db, certificate, target);
-      return row === undefined ? null : receiptOf(row);
+      if (row === undefined) return null;
+      if (isIntact(vault, "deployments", row)) return receiptOf(row);
+      throw new RenewalError("store.altered", `target ${target} of ${certificate} ${ALTERED_DEPLOYMENT}`);
     },
-    want: (certificate, targets, generation) => atomically(db, (trx) => want(trx, certificate, targets, generation)),
+    want: (certificate, targets, generation) =>
+      atomically(db, (trx) => want({ trx, vault }, certificate, targets, generation)),
     /** The receipt stays: it names what the deployer created there, such as an ARN. */
     async forget(certificate, target) {
-      await db
-        .updateTable("deployments")
-        // A deployment that runs now must not record success: its target or pair is no longer the wanted one.
-        .set((current) => ({ deployedGeneration: 0, deployedAt: null, fence: current("fence", "+", 1), openClaims: 0 }))
-        .where("certificate", "=", certificate)
-        .where("target", "=", target)
-        .execute();
+      await changeSealed(db, vault, { table: "deployments", key: { certificate, target } }, (trx) =>
+        trx
+          .updateTable("deployments")
+          // A deployment that runs now must not record success: its target or pair is no longer the wanted one.
+          .set((current) => ({
+            ...{ deployedGeneration: 0, deployedAt: null, openClaims: 0 },
+            fence: current("fence", "+", 1),
+          }))
+          .where("certificate", "=", certificate)
+          .where("target", "=", target)
+          .execute(),
+      );
     },
     async claim(certificate, target, now, leaseMs) {
-      const seen = await get(db, certificate, target);
-      if (seen === null || !isClaimable(seen, deploymentId(seen), now, leaseMs)) return null;
+      const seen = await get(certificate, target);
+      if (seen === null || seen.isAltered || !isClaimable(seen, deploymentId(seen), now, leaseMs)) return null;
       const row = await db
         .updateTable("deployments")
         .set((current) => ({
@@ -60,19 +78,25 @@ export function deploymentStore(db: Db): DeploymentStore {
     async update(certificate, target, fence, patch) {
       const { exhausted, receipt, ...columns } = patch;
       const deployed = patch.deployedGeneration !== undefined;
-      const result = await db
-        .updateTable("deployments")
-        .set({ ...columns, fence })
-        .$if(exhausted !== undefined, (query) => query.set({ exhausted: exhausted ? 1 : 0 }))
-        .$if(receipt !== undefined, (query) => query.set({ receipt: JSON.stringify(receipt) }))
-        .$if(deployed, (query) => query.set({ nextInspectionAt: null }))
-        .where("certificate", "=", certificate)
-        .where("target", "=", target)
-        .where("fence", "=", fence)
-        .executeTakeFirst();
-      return result.numUpdatedRows === 1n;
+      const write = async (to: Db): Promise<boolean> => {
+        const result = await to
+          .updateTable("deployments")
+          .set({ ...columns, fence })
+          .$if(exhausted !== undefined, (query) => query.set({ exhausted: exhausted ? 1 : 0 }))
+          .$if(receipt !== undefined, (query) => query.set({ receipt: JSON.stringify(receipt) }))
+          .$if(deployed, (query) => query.set({ nextInspectionAt: null }))
+          .where("certificate", "=", certificate)
+          .where("target", "=", target)
+          .where("fence", "=", fence)
+          .executeTakeFirst();
+        return result.numUpdatedRows === 1n;
+      };
+      const sealed = Object.keys(patch).some((column) => SEALED_COLUMNS.has(column));
+      return sealed
+        ? changeSealed(db, vault, { table: "deployments", key: { certificate, target } }, write)
+        : write(db);
     },
-    claimInspections: (page) => claimInspections(db, page),
+    claimInspections: async (page) => (await claimInspections(db, page)).map(toDeployment),
     async inspectBy(certificate, at) {
       await db
         .updateTable("deployments")
@@ -84,7 +108,7 @@ export function deploymentStore(db: Db): DeploymentStore {
   };
 }
 
-async function claimInspections(db: Db, { targets, now, nextAt, limit }: InspectionPage): Promise<Deployment[]> {
+async function claimInspections(db: Db, { targets, now, nextAt, limit }: InspectionPage): Promise<Row[]> {
   if (targets.length === 0) return [];
   const due = await db
     .selectFrom("deployments")
@@ -97,7 +121,7 @@ async function claimInspections(db: Db, { targets, now, nextAt, limit }: Inspect
     .orderBy("nextInspectionAt")
     .limit(limit)
     .execute();
-  const claimed: Deployment[] = [];
+  const claimed: Row[] = [];
   for (const row of due) {
     const { numUpdatedRows } = await db
       .updateTable("deployments")
@@ -107,7 +131,7 @@ async function claimInspections(db: Db, { targets, now, nextAt, limit }: Inspect
       // Compare-and-set: of two that saw the same instant, one gets it.
       .where("nextInspectionAt", row.nextInspectionAt === null ? "is" : "=", row.nextInspectionAt)
       .executeTakeFirst();
-    if (numUpdatedRows === 1n) claimed.push(toDeployment(row));
+    if (numUpdatedRows === 1n) claimed.push(row);
   }
   return claimed;
 }
@@ -121,12 +145,12 @@ function find(db: Db, certificate: string, target: string): Promise<Row | undefi
     .executeTakeFirst();
 }
 
-async function get(db: Db, certificate: string, target: string): Promise<Deployment | null> {
-  const row = await find(db, certificate, target);
-  return row === undefined ? null : toDeployment(row);
-}
-
-async function want(trx: Db, certificate: string, targets: readonly string[], generation: number): Promise<void> {
+async function want(
+  { trx, vault }: { readonly trx: Db; readonly vault: Vault },
+  certificate: string,
+  targets: readonly string[],
+  generation: number,
+): Promise<string[]> {
   // In order, so that two processes cannot deadlock.
   const names = [...new Set(targets)].sort();
   const drop = trx.deleteFrom("deployments").where("certificate", "=", certificate);
@@ -139,10 +163,22 @@ async function want(trx: Db, certificate: string, targets: readonly string[], ge
     errorCode: null,
     errorMessage: null,
   };
-  const untouched = {
-    ...{ deployedGeneration: 0, deployedAt: null, targetDigest: null, fence: 0, leaseUntil: null, receipt: null },
+  const nothing = {
+    ...{ deployedGeneration: 0, deployedAt: null, targetDigest: null, receipt: null },
     ...{ nextInspectionAt: null, inspectionProblem: null },
   };
+  const known = await trx.selectFrom("deployments").selectAll().where("certificate", "=", certificate).execute();
+  const altered = known.filter((row) => !isIntact(vault, "deployments", row)).map(({ target }) => target);
+  for (const target of altered) {
+    // Its lease stays: a worker may be at work there. What the worker writes is refused.
+    await trx
+      .updateTable("deployments")
+      .set((row) => ({ ...nothing, wantedGeneration: generation, fence: row("fence", "+", 1) }))
+      .where("certificate", "=", certificate)
+      .where("target", "=", target)
+      .execute();
+  }
+  const untouched = { ...nothing, fence: 0, leaseUntil: null, seal: null };
   for (const target of names) {
     await trx
       .insertInto("deployments")
@@ -170,7 +206,9 @@ async function want(trx: Db, certificate: string, targets: readonly string[], ge
         }),
       )
       .execute();
+    await sealStored(trx, vault, "deployments", { certificate, target });
   }
+  return altered;
 }
 
 type Row = Selectable<Schema["deployments"]>;
@@ -180,8 +218,13 @@ function receiptOf({ certificate, target, receipt }: Row): DeployReceipt | null 
 }
 
 /** Only deploying needs the receipt: a damaged one must not stop planning and reports. */
-function toDeployment(row: Row): Deployment {
-  const [receipt = null] = readEach([row], receiptOf);
-  const { nextInspectionAt: _, ...columns } = row;
-  return { ...columns, exhausted: row.exhausted !== 0, receipt };
+function asDeployment(vault: Vault, row: Row): Deployment {
+  const { nextInspectionAt: _, seal: _seal, ...columns } = row;
+  const exhausted = row.exhausted !== 0;
+  if (isIntact(vault, "deployments", row)) {
+    const [receipt = null] = readEach([row], receiptOf);
+    return { ...columns, exhausted, receipt };
+  }
+  const nothing = { wantedGeneration: 0, deployedGeneration: 0, deployedAt: null, targetDigest: null, receipt: null };
+  return { ...columns, exhausted, ...nothing, inspectionProblem: ALTERED_DEPLOYMENT, isAltered: true };
 }

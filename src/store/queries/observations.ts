@@ -1,37 +1,50 @@
+import type { Selectable } from "kysely";
 import type { EndpointStatus } from "../../domain/deployment.ts";
 import type { Evidence, Observation } from "../../domain/endpoint.ts";
 import type { ObservationStore } from "../../domain/store.ts";
-import { atomically, type Db } from "../schema.ts";
+import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
+import { atomically, type Db, type Schema } from "../schema.ts";
+import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
 import { evidenceJson, observationJson, readJson } from "./json.ts";
 
-export function observationStore(db: Db): ObservationStore {
+/** What somebody else wrote is left out: such an endpoint counts as never dialled, and the next look replaces the row. */
+export function observationStore(db: Db, vault: Vault): ObservationStore {
   const statuses = () => db.selectFrom("endpointStatuses").selectAll().orderBy("certificate").orderBy("endpoint");
+  const intact = (rows: readonly StatusRow[]): EndpointStatus[] =>
+    rows.filter((row) => isIntact(vault, "endpointStatuses", row)).map(toStatus);
   return {
     record: (status, observations, evidence = new Map()) =>
-      atomically(db, (trx) => record(trx, status, observations, evidence)),
-    async retry(certificate, generation) {
-      await db
-        .updateTable("endpointStatuses")
-        .set({ roundEndedAt: null })
-        .where("certificate", "=", certificate)
-        .where("generation", "=", generation)
-        .where("proved", "=", 0)
-        .execute();
-    },
+      atomically(db, (trx) => record({ trx, vault }, status, observations, evidence)),
+    retry: (certificate, generation) =>
+      atomically(db, async (trx) => {
+        const unproved = trx
+          .selectFrom("endpointStatuses")
+          .select("endpoint")
+          .where("certificate", "=", certificate)
+          .where("generation", "=", generation)
+          .where("proved", "=", 0);
+        for (const { endpoint } of await unproved.orderBy("endpoint").execute())
+          await changeSealed(trx, vault, { table: "endpointStatuses", key: { certificate, endpoint } }, () =>
+            trx
+              .updateTable("endpointStatuses")
+              .set({ roundEndedAt: null })
+              .where("certificate", "=", certificate)
+              .where("endpoint", "=", endpoint)
+              .execute(),
+          );
+      }),
     async statuses(certificate) {
-      return (await statuses().where("certificate", "=", certificate).execute()).map(toStatus);
+      return intact(await statuses().where("certificate", "=", certificate).execute());
     },
     async allStatuses() {
-      return (await statuses().execute()).map(toStatus);
+      return intact(await statuses().execute());
     },
     async observations(certificate) {
-      const query = db
-        .selectFrom("observations")
-        .select(["endpoint", "address", "body", "evidence"])
-        .where("certificate", "=", certificate);
+      const query = db.selectFrom("observations").selectAll().where("certificate", "=", certificate);
+      const rows = await query.orderBy("endpoint").orderBy("address").execute();
       return readEach(
-        await query.orderBy("endpoint").orderBy("address").execute(),
+        rows.filter((row) => isIntact(vault, "observations", row)),
         ({ endpoint, address, body, evidence }) => ({
           endpoint,
           observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),
@@ -44,18 +57,19 @@ export function observationStore(db: Db): ObservationStore {
 }
 
 async function record(
-  trx: Db,
+  { trx, vault }: { readonly trx: Db; readonly vault: Vault },
   status: EndpointStatus,
   observations: readonly Observation[],
   evidence: ReadonlyMap<string, Evidence>,
 ): Promise<void> {
   const { certificate, endpoint, generation, roundEndedAt, errorCode, errorMessage } = status;
   const facts = { generation, proved: status.proved ? 1 : 0, roundEndedAt, errorCode, errorMessage };
+  const row = withSeal(vault, "endpointStatuses", { certificate, endpoint, ...facts });
   // The status comes first because this locks its row: two verifiers of one endpoint then write one after the other.
   await trx
     .insertInto("endpointStatuses")
-    .values({ certificate, endpoint, ...facts })
-    .onConflict((conflict) => conflict.columns(["certificate", "endpoint"]).doUpdateSet(facts))
+    .values(row)
+    .onConflict((conflict) => conflict.columns(["certificate", "endpoint"]).doUpdateSet({ ...facts, seal: row.seal }))
     .execute();
   await trx
     .deleteFrom("observations")
@@ -65,16 +79,19 @@ async function record(
   const byAddress = new Map(observations.map((observation) => [observation.address, observation]));
   for (const [address, observation] of byAddress) {
     const gathered = evidence.get(address);
+    const seen = {
+      ...{ certificate, endpoint, address, body: JSON.stringify(observation) },
+      evidence: gathered === undefined ? null : JSON.stringify(gathered),
+    };
     await trx
       .insertInto("observations")
-      .values({
-        ...{ certificate, endpoint, address, body: JSON.stringify(observation) },
-        evidence: gathered === undefined ? null : JSON.stringify(gathered),
-      })
+      .values(withSeal(vault, "observations", seen))
       .execute();
   }
 }
 
-function toStatus(row: Omit<EndpointStatus, "proved"> & { proved: number }): EndpointStatus {
+type StatusRow = Selectable<Schema["endpointStatuses"]>;
+
+function toStatus({ seal: _, ...row }: StatusRow): EndpointStatus {
   return { ...row, proved: row.proved !== 0 };
 }

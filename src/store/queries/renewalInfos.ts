@@ -1,32 +1,65 @@
+import type { Selectable } from "kysely";
+import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { RenewalInfoStore } from "../../domain/store.ts";
-import type { Db } from "../schema.ts";
+import { isIntact, SEALED, sealStored } from "../rowSeal.ts";
+import { atomically, type Db, type Schema } from "../schema.ts";
+import type { Vault } from "../vault.ts";
 
-export function renewalInfoStore(db: Db): RenewalInfoStore {
+/** What the CA said; it was never asked. */
+const UNKNOWN = { windowStart: null, windowEnd: null, renewAt: null, explanationUrl: null, polledAt: null } as const;
+/** What a row starts with that somebody else wrote. */
+const NOTHING = { ...UNKNOWN, overdueInRow: 0, orderedAt: null } as const;
+
+const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewalInfos.columns);
+
+export function renewalInfoStore(db: Db, vault: Vault): RenewalInfoStore {
+  const toRecord = (row: Selectable<Schema["renewalInfos"]>): RenewalInfoRecord => {
+    const { seal: _, ...record } = row;
+    return isIntact(vault, "renewalInfos", row) ? record : { ...record, ...NOTHING };
+  };
+  const all = async (query: { execute(): Promise<Selectable<Schema["renewalInfos"]>[]> }) =>
+    (await query.execute()).map(toRecord);
+  const find = (from: Db, certificate: string) =>
+    from.selectFrom("renewalInfos").selectAll().where("certificate", "=", certificate).executeTakeFirst();
+  /** What an altered row must not pass on to what renewd writes there. */
+  const unlessIntact = async (trx: Db, certificate: string): Promise<Partial<typeof NOTHING>> => {
+    const row = await find(trx, certificate);
+    return row === undefined || isIntact(vault, "renewalInfos", row) ? {} : NOTHING;
+  };
   return {
-    async watch(certificate, generation, now) {
-      const unknown = { windowStart: null, windowEnd: null, renewAt: null, explanationUrl: null, polledAt: null };
-      const row = { generation, ...unknown, nextPollAt: now, failures: 0, errorCode: null, errorMessage: null };
-      await db
-        .insertInto("renewalInfos")
-        .values({ certificate, overdueInRow: 0, orderedAt: null, ...row })
-        .onConflict((conflict) => conflict.column("certificate").doUpdateSet(row))
-        .execute();
-    },
+    watch: (certificate, generation, now) =>
+      atomically(db, async (trx) => {
+        const row = { generation, ...UNKNOWN, nextPollAt: now, failures: 0, errorCode: null, errorMessage: null };
+        const changed = { ...(await unlessIntact(trx, certificate)), ...row };
+        await trx
+          .insertInto("renewalInfos")
+          .values({ certificate, overdueInRow: 0, orderedAt: null, seal: null, ...row })
+          .onConflict((conflict) => conflict.column("certificate").doUpdateSet(changed))
+          .execute();
+        await sealStored(trx, vault, "renewalInfos", { certificate });
+      }),
     async get(certificate) {
-      return (
-        (await db.selectFrom("renewalInfos").selectAll().where("certificate", "=", certificate).executeTakeFirst()) ??
-        null
-      );
+      const row = await find(db, certificate);
+      return row === undefined ? null : toRecord(row);
     },
-    list: () => db.selectFrom("renewalInfos").selectAll().orderBy("certificate").execute(),
-    due: (now, limit) => dueRenewalInfos(db, now, limit).execute(),
+    list: () => all(db.selectFrom("renewalInfos").selectAll().orderBy("certificate")),
+    due: (now, limit) => all(dueRenewalInfos(db, now, limit)),
     async update(certificate, generation, patch) {
-      const query = db.updateTable("renewalInfos").set({ generation, ...patch });
-      const result = await query
-        .where("certificate", "=", certificate)
-        .where("generation", "=", generation)
-        .executeTakeFirst();
-      return result.numUpdatedRows === 1n;
+      const write = async (to: Db, known: Partial<typeof NOTHING> = {}): Promise<boolean> => {
+        const result = await to
+          .updateTable("renewalInfos")
+          .set({ generation, ...known, ...patch })
+          .where("certificate", "=", certificate)
+          .where("generation", "=", generation)
+          .executeTakeFirst();
+        return result.numUpdatedRows === 1n;
+      };
+      if (!Object.keys(patch).some((column) => SEALED_COLUMNS.has(column))) return write(db);
+      return atomically(db, async (trx) => {
+        const written = await write(trx, await unlessIntact(trx, certificate));
+        if (written) await sealStored(trx, vault, "renewalInfos", { certificate });
+        return written;
+      });
     },
   };
 }

@@ -22,12 +22,11 @@ async function open(names: readonly string[]): Promise<Workbench> {
       const identifiers = [{ type: "dns" as const, value: `${name}.example.org` }];
       const leaf = { ...version().leaf, serial, fingerprint: serial.repeat(8), identifiers, notBefore, notAfter };
       await tx.versions.insert(version({ certificate: name, leaf, verifiedAt: notBefore }), new Secret("key"));
+      await tx.deployments.want(name, ["a", "b"], 1);
+      for (const target of ["a", "b"]) await tx.deployments.update(name, target, 0, { deployedGeneration: 1 });
       await tx.certificates.update(name, { expiryWarningAt: notAfter - 4 * DAY_MS, nextCheckAt: bench.now + DAY_MS });
     }
   });
-  bench.sql(`insert into deployments (certificate, target, wanted_generation, deployed_generation, fence, open_claims,
-    attempts, exhausted) select name, 'a', 1, 1, 0, 0, 0, 0 from certificates
-    union all select name, 'b', 1, 1, 0, 0, 0, 0 from certificates`);
   return bench;
 }
 

@@ -96,6 +96,15 @@ describe("a CA's limits", () => {
     ).toBeNull();
   });
 
+  it("hold no order longer than until the bucket is full, whatever the database says", () => {
+    const charges = chargesOf(LE, order(["www.example.org"]));
+    const far = new Map(charges.map((each) => [keyOf(each), { ...each, fullAt: NOW + 36_500 * DAY_MS }]));
+    const until = shortage(charges, far, true, NOW)?.until ?? 0;
+    expect(until).toBeGreaterThan(NOW);
+    expect(until).toBeLessThan(NOW + 3_000 * DAY_MS);
+    for (const { fullAt } of spend(charges, far, NOW)) expect(fullAt).toBeLessThan(NOW + 3_000 * DAY_MS);
+  });
+
   it("do not count a renewal of the same names per domain or account at Let's Encrypt", () => {
     expect(chargesOf(LE, order(["a.example.org"], true)).map(({ kind }) => kind)).toEqual([
       "certificatesPerExactSet",

@@ -31,6 +31,7 @@ async function live(): Promise<void> {
     await store.renewals.update(active.id, active.fence, { state: "succeeded", finishedAt: NOW, nextActionAt: null });
   await store.versions.insert(version({ leaf, createdAt: NOW }), new Secret("key"));
   await store.versions.markVerified("www", 1, NOW);
+  await store.renewalInfos.watch("www", 1, NOW);
   await store.certificates.update("www", { nextCheckAt: NOW + DAY_MS, expiryWarningAt: expiryWarningAt(leaf) });
 }
 
@@ -102,4 +103,24 @@ it("a certificate that another planner has removed from the configuration stays 
   await store.events.append({ ...of, at: NOW, type: "certificate.removed" });
   expect(await boundInstants(context, SIGNAL)).toBe(0);
   expect(await store.certificates.get("www")).toMatchObject({ removedAt: NOW, nextCheckAt: null });
+});
+
+it("a rehearsal that was put off for years is due at once", async () => {
+  await live();
+  const context = { ...issuing.context, settings: { ...issuing.context.settings, rehearseMs: 7 * DAY_MS } };
+  await issuing.store.certificates.update("www", { nextRehearsalAt: NOW + 8 * DAY_MS });
+  expect(await boundInstants(context, SIGNAL)).toBe(0);
+  await issuing.store.certificates.update("www", { nextRehearsalAt: FAR });
+  expect(await boundInstants(context, SIGNAL)).toBe(1);
+  expect(await issuing.store.certificates.get("www")).toMatchObject({ nextRehearsalAt: null });
+  expect(await corrected()).toEqual([["nextRehearsalAt"]]);
+});
+
+it.each([FAR, null])("a CA that was to be asked for its window at %s only is asked now", async (nextPollAt) => {
+  await live();
+  await issuing.store.renewalInfos.update("www", 1, { nextPollAt });
+  expect(await issuing.store.renewalInfos.due(NOW, 9)).toEqual([]);
+  expect(await boundInstants(issuing.context, SIGNAL)).toBe(1);
+  expect(await issuing.store.renewalInfos.due(NOW, 9)).toMatchObject([{ certificate: "www", generation: 1 }]);
+  expect(await corrected()).toEqual([["nextPollAt"]]);
 });

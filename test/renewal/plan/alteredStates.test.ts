@@ -1,0 +1,88 @@
+// A writer of the database without the master key keeps no pair from where it belongs.
+import { expect, it } from "vitest";
+import { redeploy } from "../../../src/renewal/operator/redeploy.ts";
+import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { requestRenewal } from "../../../src/renewal/plan/request.ts";
+import { nextGeneration } from "../../../src/renewal/rules/generation.ts";
+import { boundInstants } from "../../../src/renewal/watch/boundInstants.ts";
+import { statusReport } from "../../../src/reports/status.ts";
+import { deployment, record } from "../../support/model/facts.ts";
+import { force, live, serving } from "../../support/model/staged.ts";
+import { NO_SIGNAL, type Workbench } from "../../support/model/workbench.ts";
+
+const PROBLEM = "has a row in the database that renewd did not write";
+
+const BY_HAND = { certificate: "www", force: true, reason: null, requestedBy: null, id: null };
+
+const drifted = async (bench: Workbench) =>
+  (await bench.store.events.list({ types: ["target.drifted"], limit: 9 })).map(({ target, detail }) => [
+    target,
+    detail.problem,
+  ]);
+
+it.each(["deployed_generation", "wanted_generation"])("a new pair is deployed although %s says 99", async (column) => {
+  await using bench = await live();
+  bench.sql(`update deployments set ${column} = 99 where target = 'b'`);
+  await force(bench);
+  expect(await serving(bench)).toEqual([2, 2]);
+  expect(await bench.renewal("www")).toMatchObject({ state: "succeeded", generation: 2 });
+  expect(await drifted(bench)).toEqual([["b", PROBLEM]]);
+});
+
+it("a pair in flight reaches a target whose row was altered meanwhile", async () => {
+  await using bench = await live();
+  bench.certificates = bench.certificates.map((certificate) => ({ ...certificate, waves: [] }));
+  await requestRenewal(bench.context, BY_HAND);
+  await bench.work("deploy");
+  bench.sql("update deployments set wanted_generation = 99, deployed_generation = 99");
+  await bench.pass(60_000);
+  expect(await serving(bench)).toEqual([2, 2]);
+  expect(await bench.renewal("www")).toMatchObject({ state: "succeeded", generation: 2 });
+});
+
+it("status shows the row, and the target is deployed to again within an hour", async () => {
+  await using bench = await live();
+  bench.sql("update deployments set deployed_generation = 99 where target = 'a'");
+  const { problems } = await statusReport(bench.store, bench.certificates, bench.now);
+  expect(problems[0]?.problems.map(({ kind, what }) => [kind, what])).toContainEqual([
+    "drifted",
+    `target a ${PROBLEM}`,
+  ]);
+  expect(await boundInstants(bench.context, NO_SIGNAL)).toBe(1);
+  await planDue(bench.context, NO_SIGNAL);
+  await bench.work();
+  expect(await bench.renewal("www")).toMatchObject({ reason: "drift", state: "succeeded", generation: 1 });
+  expect((await statusReport(bench.store, bench.certificates, bench.now)).problems).toEqual([]);
+});
+
+it("`renewd deploy` begins again from nothing", async () => {
+  await using bench = await live();
+  bench.sql("update deployments set deployed_generation = 99, fence = 7 where target = 'a'");
+  const asked = { certificate: "www", targets: ["a"], generation: null, by: "ops" };
+  await redeploy(bench.context, asked);
+  await bench.work();
+  expect(await bench.store.deployments.get("www", "a")).toMatchObject({ deployedGeneration: 1, wantedGeneration: 1 });
+  expect(await drifted(bench)).toEqual([["a", PROBLEM]]);
+});
+
+it("an endpoint is not proved by a row that renewd did not write", async () => {
+  await using bench = await live();
+  bench.target("a").lying = true;
+  bench.certificates = bench.certificates.map((certificate) => ({ ...certificate, waves: [] }));
+  await requestRenewal(bench.context, BY_HAND);
+  await bench.work("verify");
+  bench.sql("update endpoint_statuses set generation = 2, proved = 1, round_ended_at = 9999999999999");
+  await bench.pass(60_000);
+  expect((await bench.store.versions.latest("www"))?.verifiedAt).toBeNull();
+  expect((await bench.renewal("www")).state).not.toBe("succeeded");
+});
+
+it("the number of a pair whose row is gone is not used again: its targets would count as holding the new one", async () => {
+  const held = deployment({ wantedGeneration: 6, deployedGeneration: 6 });
+  expect(nextGeneration({ generation: 5 }, record(), [held])).toBe(7);
+  await using bench = await live();
+  await force(bench);
+  bench.sql("delete from versions where generation = 2");
+  await force(bench);
+  expect(await bench.renewal("www")).toMatchObject({ state: "succeeded", generation: 3 });
+});
