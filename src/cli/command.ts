@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { Reloads } from "../compose/reloads.ts";
 import { processEnvironment } from "../config/read/environment.ts";
@@ -31,7 +32,8 @@ export interface GlobalOptions {
   readonly color: boolean;
 }
 
-export const DEFAULT_CONFIG_FILE = "renewd.yaml";
+/** Where the configuration is looked for when neither option nor environment name it. */
+export const DEFAULT_CONFIG_FILES = ["renewd.yaml", "/etc/renewd/renewd.yaml"] as const;
 
 /** Lets `work` answer a command; how it ends becomes the exit code. */
 export function perform<Options = object>(
@@ -42,9 +44,14 @@ export function perform<Options = object>(
   return command.action(async () => {
     const options = command.optsWithGlobals<Options & GlobalOptions>();
     const output = outputOf(cli, options);
-    const configFile = options.config ?? processEnvironment("RENEWD_CONFIG") ?? DEFAULT_CONFIG_FILE;
+    const configFile = options.config ?? processEnvironment("RENEWD_CONFIG") ?? defaultConfigFile();
     cli.exitCode = EXIT[await work({ args: command.args, options, configFile, output })].code;
   });
+}
+
+/** The first that exists. `init` creates the first. */
+function defaultConfigFile(): string {
+  return DEFAULT_CONFIG_FILES.find((file) => existsSync(file)) ?? DEFAULT_CONFIG_FILES[0];
 }
 
 export function outputOf(cli: Cli, { json = false, color = true }: Partial<GlobalOptions>): Output {

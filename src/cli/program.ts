@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
-import { type Cli, DEFAULT_CONFIG_FILE, type GlobalOptions, outputOf } from "./command.ts";
+import { type Cli, DEFAULT_CONFIG_FILES, type GlobalOptions, outputOf } from "./command.ts";
 import { addAccount } from "./commands/account.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
@@ -66,7 +66,10 @@ export function createProgram(cli: Cli): Command {
       "Finds certificates inside their renewal window, renews them at an ACME CA, deploys them and proves them live.",
     )
     .version(packageVersion(), "-V, --version")
-    .option("-c, --config <file>", `configuration (default: $RENEWD_CONFIG, else ${DEFAULT_CONFIG_FILE})`)
+    .option(
+      "-c, --config <file>",
+      `configuration (default: $RENEWD_CONFIG, else ${DEFAULT_CONFIG_FILES.join(", then ")})`,
+    )
     .option("--json", "print one JSON document with a `version` instead of text")
     .option("--no-color", "print without colours (NO_COLOR in the environment does the same)")
     .addHelpText("after", () => `\nExit codes:\n${exitCodeLines().join("\n")}`)

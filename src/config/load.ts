@@ -45,7 +45,12 @@ export async function loadConfig(
   { registries = REGISTRIES, environment = processEnvironment }: LoadOptions = {},
 ): Promise<LoadResult> {
   const source = await readText(resolve(file), "the configuration file");
-  if ("problem" in source) return { ok: false, problems: [{ file, line: 0, column: 0, message: source.problem }] };
+  if ("problem" in source) {
+    const hint = source.problem.endsWith("does not exist")
+      ? ": `renewd init` proposes one; `-c FILE` or RENEWD_CONFIG names one elsewhere"
+      : "";
+    return { ok: false, problems: [{ file, line: 0, column: 0, message: `${source.problem}${hint}` }] };
+  }
   const document = parseYaml(file, source.text);
   if ("problems" in document) return { ok: false, problems: document.problems };
   const problems = new Problems(document.places);

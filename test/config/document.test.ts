@@ -36,7 +36,7 @@ describe("a file that is no configuration", () => {
   test("a missing file and a directory", async () => {
     await using file = await configFile("");
     for (const [path, why] of [
-      [`${file.directory}/nope.yaml`, "does not exist"],
+      [`${file.directory}/nope.yaml`, "does not exist: `renewd init` proposes one; `-c FILE`"],
       [file.directory, "is not a regular file"],
     ] as const) {
       const result = await loadConfig(path);
