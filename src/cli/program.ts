@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Command, CommanderError } from "commander";
+import manifest from "../../package.json" with { type: "json" };
 import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { type Cli, DEFAULT_CONFIG_FILES, type GlobalOptions, outputOf } from "./command.ts";
@@ -65,7 +64,7 @@ export function createProgram(cli: Cli): Command {
     .description(
       "Finds certificates inside their renewal window, renews them at an ACME CA, deploys them and proves them live.",
     )
-    .version(packageVersion(), "-V, --version")
+    .version(manifest.version, "-V, --version")
     .option(
       "-c, --config <file>",
       `configuration (default: $RENEWD_CONFIG, else ${DEFAULT_CONFIG_FILES.join(", then ")})`,
@@ -105,23 +104,4 @@ export async function runCommandLine(argv: readonly string[], streams: Omit<Cli,
 
 function exitCodeLines(): string[] {
   return Object.values(EXIT).map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`);
-}
-
-/** package.json is next to `src` in a checkout and one level further up from `dist`. */
-function packageVersion(): string {
-  for (const up of ["../..", "../../.."]) {
-    try {
-      const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, up, "package.json"), "utf8"));
-      if (
-        typeof manifest === "object" &&
-        manifest !== null &&
-        "version" in manifest &&
-        typeof manifest.version === "string"
-      )
-        return manifest.version;
-    } catch {
-      // Look further up.
-    }
-  }
-  return "unknown";
 }

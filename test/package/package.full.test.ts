@@ -66,6 +66,18 @@ describe("the package, installed into an empty directory", () => {
     expect(types).toContain("Deployer");
   });
 
+  it("holds the licence of each package that is bundled into it", async () => {
+    const text = await readFile(join(directory, "node_modules/renewd/dist/THIRD-PARTY-LICENCES.txt"), "utf8");
+    for (const name of ["acme-client", "bullmq", "ioredis", "kysely", "pg", "yaml", "zod"])
+      expect(text).toMatch(new RegExp(`^${name} [0-9.]+ \\((MIT|ISC)\\)$`, "m"));
+    expect(text).toContain("Permission is hereby granted");
+  });
+
+  it("needs no package that is bundled into it", async () => {
+    for (const name of ["bullmq", "kysely", "acme-client"])
+      await expect(readFile(join(directory, "node_modules", name, "package.json"), "utf8")).rejects.toThrow("ENOENT");
+  });
+
   it("brings no vendor's optional SDK, and says how to install one", async () => {
     await expect(readFile(join(directory, "node_modules/ssh2/package.json"), "utf8")).rejects.toThrow("ENOENT");
   });

@@ -1,5 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -117,12 +116,13 @@ function retryAfter({ status, headers }: FailedAnswer, now: number): number | nu
   return retryAfterInstant(headers["retry-after"], { now, maxMs: RETRY_AFTER_MAX_MS });
 }
 
-function send(
+async function send(
   api: HttpApi,
   { method, url, headers, body, socketPath }: HttpCall,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
-  const start = url.protocol === "https:" ? httpsRequest : httpRequest;
+  // Loaded late: importing node:http loads Node's whole fetch, which no command that only shows something needs.
+  const { request: start } = await (url.protocol === "https:" ? import("node:https") : import("node:http"));
   return new Promise((resolve, reject) => {
     const options = {
       method,
