@@ -36,7 +36,10 @@ describe("a file that is no configuration", () => {
   test("a missing file and a directory", async () => {
     await using file = await configFile("");
     for (const [path, why] of [
-      [`${file.directory}/nope.yaml`, "does not exist: `renewd init` proposes one; `-c FILE`"],
+      [
+        `${file.directory}/nope.yaml`,
+        "does not exist: `renewd init` proposes one; `-c FILE` or RENEWD_CONFIG names one elsewhere",
+      ],
       [file.directory, "is not a regular file"],
     ] as const) {
       const result = await loadConfig(path);
