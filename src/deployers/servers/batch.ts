@@ -1,4 +1,5 @@
 import { addAbortListener } from "node:events";
+import { stat } from "node:fs/promises";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { StagedFiles } from "../local/atomicFiles.ts";
@@ -114,18 +115,22 @@ async function deployTogether(control: ServerControl, members: readonly Member[]
   }
 }
 
-/** Returns the members whose files are in place and checked; the others have their outcome. */
+/**
+ * Returns the members whose files are in place and checked; the others have their outcome. `accepts`: the server accepts
+ * its configuration without them.
+ */
 async function putInPlace(
   control: ServerControl,
   members: readonly Member[],
   signal: AbortSignal,
+  accepts = false,
 ): Promise<readonly Member[]> {
-  const { accepted, suspects } = await tryTogether(control, members, signal);
+  const { accepted, suspects } = await tryTogether(control, members, signal, accepts);
   if (suspects.length === 0) return accepted;
   // A refused pair must not fail the others: halves find it in few checks.
   const half = Math.ceil(suspects.length / 2);
-  const first = await putInPlace(control, suspects.slice(0, half), signal);
-  return [...first, ...(await putInPlace(control, suspects.slice(half), signal))];
+  const first = await putInPlace(control, suspects.slice(0, half), signal, true);
+  return [...accepted, ...first, ...(await putInPlace(control, suspects.slice(half), signal, true))];
 }
 
 interface Verdict {
@@ -136,44 +141,130 @@ interface Verdict {
 
 const NONE: Verdict = { accepted: [], suspects: [] };
 
+/** A member whose files are in place. */
+interface Swapped {
+  readonly member: Member;
+  readonly files: StagedFiles;
+  /** A file of the pair was missing before. */
+  readonly first: boolean;
+}
+
 /**
  * A server's check reads the real paths, so it runs after the swap. Files that it refuses go back before any reload.
+ * Then the check runs once more: what it refuses without these files too is no fault of theirs.
  */
-async function tryTogether(control: ServerControl, members: readonly Member[], signal: AbortSignal): Promise<Verdict> {
+async function tryTogether(
+  control: ServerControl,
+  members: readonly Member[],
+  signal: AbortSignal,
+  accepts: boolean,
+): Promise<Verdict> {
   await using stack = new AsyncDisposableStack();
-  const staged: (readonly [Member, StagedFiles])[] = [];
+  const swapped = await swapAll(members, stack, signal);
+  const refusal = await judge(control, swapped, signal);
+  if (refusal === null) return { accepted: swapped.map(({ member }) => member), suspects: [] };
+  const restored = await restoreAll(swapped);
+  if (!isRefusal(refusal, signal)) return rejectAll(restored, refusal);
+  const before = accepts ? null : await judge(control, restored, signal);
+  if (before !== null) return await keepFirst(control, restored, before, signal);
+  if (restored.length > 1) return { accepted: [], suspects: restored.map(({ member }) => member) };
+  return rejectAll(restored, refusal);
+}
+
+/**
+ * The check fails without the new files too, perhaps only because they are missing: two certificates that are both new to
+ * one server would wait for each other without end. So a first pair goes back in place and stays there, whatever the check
+ * says: without it the server cannot start either.
+ */
+async function keepFirst(
+  control: ServerControl,
+  restored: readonly Swapped[],
+  refusal: unknown,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const [first, others] = [restored.filter((one) => one.first), restored.filter((one) => !one.first)];
+  if (!isRefusal(refusal, signal) || first.length === 0) return rejectAll(restored, refusal);
+  await using stack = new AsyncDisposableStack();
+  const kept = await swapAll(
+    first.map(({ member }) => member),
+    stack,
+    signal,
+  );
+  const still = await judge(control, kept, signal);
+  if (still === null)
+    return { accepted: kept.map(({ member }) => member), suspects: others.map(({ member }) => member) };
+  rejectAll(others, still);
+  return rejectAll(kept, isRefusal(still, signal) ? notTheirFault(still) : still);
+}
+
+function notTheirFault(refusal: RenewalError): RenewalError {
+  const message = `${refusal.message}; it was refused before this pair came, too, so the new files stay in place`;
+  return new RenewalError(refusal.code, message, { cause: refusal });
+}
+
+/** Puts the files of members in place. Those that fail have their outcome. */
+async function swapAll(
+  members: readonly Member[],
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<readonly Swapped[]> {
+  const staged: Swapped[] = [];
   for (const member of members)
     await attempt(member, async () => {
       member.signal.throwIfAborted();
+      const first = !(await allExist(member.files));
       const files = stack.use(await stagePair(member.files, signal));
       member.notes = files.notes;
-      staged.push([member, files]);
+      staged.push({ member, files, first });
     });
-  const swapped: (readonly [Member, StagedFiles])[] = [];
-  for (const [member, files] of staged)
-    await attempt(member, async () => {
+  const swapped: Swapped[] = [];
+  for (const one of staged)
+    await attempt(one.member, async () => {
+      const { member, files } = one;
       member.signal.throwIfAborted();
       await files.swap();
       if (member.files.onlyIfChanged && !files.changed) member.outcome.resolve([...files.notes, UNCHANGED]);
-      else swapped.push([member, files]);
+      else swapped.push(one);
     });
-  if (swapped.length === 0) return NONE;
-  const inPlace = swapped.map(([member]) => member);
+  return swapped;
+}
+
+/** null: the server accepts its configuration as it is now, or there is nothing to ask for. */
+async function judge(control: ServerControl, members: readonly Swapped[], signal: AbortSignal): Promise<unknown> {
+  if (members.length === 0) return null;
   try {
-    await control.judge?.(keysOf(inPlace), signal);
-    return { accepted: inPlace, suspects: [] };
+    await control.judge?.(keysOf(members.map(({ member }) => member)), signal);
+    return null;
   } catch (error) {
-    const restored: Member[] = [];
-    for (const [member, files] of swapped)
-      await attempt(member, async () => {
-        await files.restore();
-        restored.push(member);
-      });
-    const refused = error instanceof RenewalError && error.code === "deploy.commandFailed" && !signal.aborted;
-    if (refused && restored.length > 1) return { accepted: [], suspects: restored };
-    for (const { outcome } of restored) outcome.reject(error);
-    return NONE;
+    return error;
   }
+}
+
+function isRefusal(error: unknown, signal: AbortSignal): error is RenewalError {
+  return error instanceof RenewalError && error.code === "deploy.commandFailed" && !signal.aborted;
+}
+
+async function restoreAll(swapped: readonly Swapped[]): Promise<readonly Swapped[]> {
+  const restored: Swapped[] = [];
+  for (const one of swapped)
+    await attempt(one.member, async () => {
+      await one.files.restore();
+      restored.push(one);
+    });
+  return restored;
+}
+
+function rejectAll(members: readonly Swapped[], error: unknown): Verdict {
+  for (const { member } of members) member.outcome.reject(error);
+  return NONE;
+}
+
+async function allExist({ files }: PairFiles): Promise<boolean> {
+  for (const { path } of files) {
+    const found = await stat(path).catch(() => null);
+    if (found === null) return false;
+  }
+  return true;
 }
 
 async function attempt({ outcome }: Member, work: () => Promise<void>): Promise<void> {

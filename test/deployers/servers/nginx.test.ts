@@ -93,14 +93,45 @@ describe("nginx", () => {
     expect((await readdir(join(server.directory, "www"))).filter((name) => name.includes("renewd-"))).toEqual([]);
   });
 
-  it("leaves no file behind when the first pair ever is refused", async () => {
-    const broken = join(server.prefix, "broken.conf");
-    await writeFile(broken, "nonsense;\n");
+  it("leaves no file behind when nginx refuses its configuration only because of a first pair", async () => {
+    const picky = join(server.prefix, "picky");
+    const first = join(server.directory, "first", "privkey.pem");
+    await writeFile(picky, `#!/bin/sh\n[ ! -e ${first} ] || exit 1\nexec nginx "$@"\n`, { mode: 0o755 });
     const pair = await issuer.issue({ certificate: "first", generation: 1 });
     await expect(
-      make(server, "pair", { configFile: broken }).deploy({ pair, previous: null }, NEVER),
+      make(server, "pair", { binary: picky }).deploy({ pair, previous: null }, NEVER),
     ).rejects.toMatchObject({ code: "deploy.commandFailed" });
     expect(await stored("first")).toBeNull();
+  });
+
+  it("deploys two certificates that are both new to a configuration which names both", async () => {
+    const names = ["new1", "new2"];
+    const at = (name: string, file: string): string => join(server.directory, name, file);
+    const blocks = names.map(
+      (name) =>
+        `server { listen 127.0.0.1:${server.port} ssl; server_name ${name}.test; ` +
+        `ssl_certificate ${at(name, "fullchain.pem")}; ssl_certificate_key ${at(name, "privkey.pem")}; }`,
+    );
+    const good = await readFile(server.configFile, "utf8");
+    await writeFile(server.configFile, good.replace(/\}\s*$/, `${blocks.join("\n")}\n}\n`));
+    const deployer = make(server, "pair");
+    const [one, two] = await Promise.all(names.map((certificate) => issuer.issue({ certificate, generation: 1 })));
+    if (one === undefined || two === undefined) return expect.unreachable();
+    await expect(deployer.preflight?.("new1", one.leaf, NEVER)).resolves.toBeUndefined();
+    const refused = deployer.deploy({ pair: one, previous: null }, NEVER);
+    await expect(refused).rejects.toMatchObject({ message: expect.stringMatching(/new2.*refused before this pair came/) });
+    expect(await stored("new1")).toBe(one.leaf.fingerprint);
+    await deployer.deploy({ pair: two, previous: null }, NEVER);
+    await deployer.deploy({ pair: one, previous: null }, NEVER);
+    for (const { certificate, leaf } of [one, two])
+      await expect.poll(() => servedFingerprint(server.port, `${certificate}.test`)).toBe(leaf.fingerprint);
+    // A pair that is in place goes back, whoever broke the configuration.
+    const next = await issuer.issue({ certificate: "new1", generation: 2 });
+    await rm(at("new2", "fullchain.pem"));
+    const renewal = deployer.deploy({ pair: next, previous: null }, NEVER);
+    await expect(renewal).rejects.toMatchObject({ code: "deploy.commandFailed" });
+    expect(await stored("new1")).toBe(one.leaf.fingerprint);
+    await writeFile(server.configFile, good);
   });
 
   it("reloads again when an earlier attempt died between swap and reload", async () => {
