@@ -31,7 +31,10 @@ export interface InstalledPair {
   readonly fingerprint: string | null;
   /** Whether the private key beside it belongs to it; null: nobody can tell, as with an API that never returns keys. */
   readonly keyMatches: boolean | null;
-  /** What keeps the server from using it at its next start, one sentence each: owner, mode, a missing file. */
+  /**
+   * What keeps the server from using it at its next start (owner, mode, a missing file), or lets others use its key, one
+   * sentence each.
+   */
   readonly problems: readonly string[];
 }
 

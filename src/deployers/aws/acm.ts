@@ -3,7 +3,7 @@ import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
-import { leastHealthy } from "../base/installedPair.ts";
+import { isAsDeployed, leastHealthy } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { createAcm } from "./acmClient.ts";
 import { type AcmPlace, deployToRegion, inspectRegion, type Placed, preflightRegion } from "./acmRegion.ts";
@@ -104,12 +104,20 @@ async function inspect(
   { certificate, previous }: InspectRequest,
   signal: AbortSignal,
 ): Promise<InstalledPair | null> {
-  const found = await inEveryRegion(
+  const found: InstalledPair[] = [];
+  const inspected = inEveryRegion(
     places,
-    (region, place) => inspectRegion(place, certificate, recordedArn(previous, region), signal),
+    async (region, place) => {
+      found.push(await inspectRegion(place, certificate, recordedArn(previous, region), signal));
+    },
     signal,
   );
-  return leastHealthy([...found.values()], previous?.fingerprint);
+  await inspected.catch((error: unknown) => {
+    signal.throwIfAborted();
+    // A region that cannot be asked must not hide what another one holds.
+    if (found.every((held) => isAsDeployed(held, previous?.fingerprint))) throw error;
+  });
+  return leastHealthy(found, previous?.fingerprint);
 }
 
 /** `arn` of a target with one region, `arn.us-east-1` and so on of one with several. */

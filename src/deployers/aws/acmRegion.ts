@@ -144,7 +144,7 @@ function refuseNewer({ arn, tags }: Held, pair: IssuedCertificate): void {
     "deploy.newerGeneration",
     `${arn} holds generation ${generation} of ${pair.certificate} (its tag ${GENERATION_TAG}), so generation ` +
       `${pair.generation} was not imported; ` +
-      "if renewd's database was lost, remove that tag",
+      "another renewd deploys there, or this one's database was lost: then remove that tag",
   );
 }
 

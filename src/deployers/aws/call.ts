@@ -44,8 +44,13 @@ export function awsCalls<Loaded>(
   let loading: Promise<Loaded> | null = null;
   return async ({ action, hidden }, send, signal) => {
     signal.throwIfAborted();
-    loading ??= load(config);
-    const loaded = await loading;
+    const started = loading ?? load(config);
+    loading = started;
+    const loaded = await started.catch((error: unknown) => {
+      // The next call finds a package that was installed meanwhile.
+      if (loading === started) loading = null;
+      throw error;
+    });
     const what = `${where}: ${action}`;
     const translate = (error: unknown): RenewalError =>
       awsError(error, { service, where, action, hidden: hidden ?? null }, Date.now());

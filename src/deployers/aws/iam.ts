@@ -164,7 +164,7 @@ async function refuseNewer(
       "deploy.newerGeneration",
       `IAM holds generation ${generation} of ${pair.certificate} (${name}), so generation ${pair.generation} ` +
         "was not uploaded; " +
-        `if renewd's database was lost, delete that one or its tag ${CERTIFICATE_TAG}`,
+        `another renewd deploys there, or this one's database was lost: then delete that one or its tag ${CERTIFICATE_TAG}`,
     );
   }
 }

@@ -1,11 +1,20 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
-import { layoutOptions, layoutProblem, secretText } from "../base/secretLayout.ts";
+import { installedPair } from "../base/installedPair.ts";
+import {
+  layoutOptions,
+  layoutProblem,
+  memberNames,
+  type OtherMembers,
+  othersIn,
+  pairIn,
+  secretText,
+} from "../base/secretLayout.ts";
 import { accessOf, accessOptions, regionOption, tagsOption } from "./options.ts";
 import {
   CURRENT,
@@ -71,8 +80,11 @@ export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Depl
       deploy: (request, signal) => deploy(manager, options, request, signal),
       async preflight(certificate, _leaf, signal) {
         const held = await manager.describe(nameOf(options, certificate), signal);
-        if (held !== null) checkUsable(manager, options, held, certificate);
+        if (held === null) return;
+        checkUsable(manager, options, held, certificate);
+        await readOthers(manager, options, { held, certificate, previous: null }, signal);
       },
+      inspect: (request, signal) => inspect(manager, options, request, signal),
     };
   },
   occupies: (options, certificate) => [
@@ -91,28 +103,95 @@ function nameOf({ secret }: SecretOptions, certificate: string): string {
 async function deploy(
   manager: SecretsManager,
   options: SecretOptions,
-  { pair }: DeployRequest,
+  { pair, previous }: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
   const secret = nameOf(options, pair.certificate);
-  const version = versionId(pair, [options.layout, options.keys ?? null]);
-  const value: SecretValue = { secret, version, text: secretText(pair, options), privateKey: pair.privateKey };
+  // Before the secret is read: throws when the pair does not fit.
+  secretText(pair, options);
   const tags = { ...options.tags, [CERTIFICATE_TAG]: pair.certificate };
-  const receipt = { version, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
-
   const held = await manager.describe(secret, signal);
+  if (held !== null) {
+    checkUsable(manager, options, held, pair.certificate);
+    refuseOlder(manager, held, pair, secret);
+  }
+  const { certificate } = pair;
+  const others = held === null ? {} : await readOthers(manager, options, { held, certificate, previous }, signal);
+  const version = versionId(pair, [options.layout, options.keys ?? null], others);
+  const value: SecretValue = { secret, version, text: secretText(pair, options, others), privateKey: pair.privateKey };
+  const kept = Object.keys(others).length;
+  const receipt = {
+    version,
+    generation: pair.generation,
+    fingerprint: pair.leaf.fingerprint,
+    ...(options.keys !== undefined && { members: memberNames(options) }),
+    ...(kept > 0 && { keptMembers: kept }),
+  };
   if (held === null) {
     const arn = await manager.create({ ...value, tags, kmsKeyId: options.kmsKeyId }, signal);
     if (arn === null) throw changedMeanwhile(manager, secret);
     return { arn, ...receipt };
   }
-  checkUsable(manager, options, held, pair.certificate);
-  refuseOlder(manager, held, pair, secret);
   if (held.currentVersion !== version) await replace(manager, held, value, signal);
   // Last: until the value is there, a secret that is taken over is not ours.
   const missing = missingTags(tags, held.tags);
   if (Object.keys(missing).length > 0) await manager.addTags(secret, missing, signal);
   return { arn: held.arn, ...receipt };
+}
+
+interface Reading extends InspectRequest {
+  readonly held: SecretDescription;
+}
+
+/**
+ * What others keep in the secret beside the pair. Without the permission to read it, only a value that renewd wrote
+ * alone is replaced, or any with `adopt`.
+ */
+async function readOthers(
+  manager: SecretsManager,
+  options: SecretOptions,
+  { held, certificate, previous }: Reading,
+  signal: AbortSignal,
+): Promise<OtherMembers> {
+  const secret = nameOf(options, certificate);
+  if (held.currentVersion === null) return {};
+  try {
+    const text = (await manager.read(secret, held.currentVersion, signal))?.reveal() ?? null;
+    const isOurs = readVersionId(held.currentVersion) !== null;
+    const shown = `${manager.where}: the secret ${secret}`;
+    return othersIn({ text, members: isOurs ? previous?.members : "[]", shown }, options);
+  } catch (error) {
+    if (!(error instanceof RenewalError)) throw error;
+    const alone = readVersionId(held.currentVersion) !== null && previous?.keptMembers === undefined;
+    if (error.code === "deploy.forbidden" && (alone || options.adopt)) return {};
+    if (error.code === "deploy.refused" && options.adopt) return {};
+    throw error;
+  }
+}
+
+async function inspect(
+  manager: SecretsManager,
+  options: SecretOptions,
+  { certificate, previous }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const secret = nameOf(options, certificate);
+  const shown = `the secret ${secret} in ${manager.where}`;
+  const held = await manager.describe(secret, signal);
+  const missing: InstalledPair = { fingerprint: null, keyMatches: null, problems: [`${shown} is missing`] };
+  if (held === null || held.currentVersion === null) return missing;
+  try {
+    const text = (await manager.read(secret, held.currentVersion, signal))?.reveal() ?? null;
+    return installedPair(pairIn(text, options, shown));
+  } catch (error) {
+    if (!(error instanceof RenewalError) || error.code !== "deploy.forbidden") throw error;
+    // The id of a version holds a digest of the pair, so that it tells enough to who may not read the value.
+    const fingerprint = previous?.fingerprint;
+    if (held.currentVersion === previous?.version && typeof fingerprint === "string")
+      return { fingerprint, keyMatches: null, problems: [] };
+    const problem = `${shown} has the version ${held.currentVersion} as ${CURRENT}, which renewd did not put there`;
+    return { fingerprint: null, keyMatches: null, problems: [problem] };
+  }
 }
 
 async function replace(
@@ -159,7 +238,7 @@ function refuseOlder(manager: SecretsManager, held: SecretDescription, pair: Iss
     "deploy.newerGeneration",
     `${manager.where}: the secret ${secret} holds generation ${version.generation} of ${pair.certificate} ` +
       `(version ${held.currentVersion}), so generation ` +
-      `${pair.generation} was not put there; if renewd's database was lost, remove the secret's tag ` +
+      `${pair.generation} was not put there; another renewd deploys there, or this one's database was lost: then remove the secret's tag ` +
       `${CERTIFICATE_TAG} and set \`adopt: true\``,
   );
 }

@@ -1,12 +1,12 @@
 import type { DescribeSecretResponse, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { RenewalError } from "../../domain/errors.ts";
-import type { Secret } from "../../domain/secret.ts";
+import { Secret } from "../../domain/secret.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
 import { type AwsAccess, awsCalls } from "./call.ts";
 import type { AwsService } from "./error.ts";
 import { type AwsTags, readTags, tagList } from "./tags.ts";
 
-/** A secret as it is described; its values stay unread, so renewd needs no permission to read any. */
+/** A secret as it is described, without its value. */
 export interface SecretDescription {
   readonly arn: string;
   readonly tags: AwsTags;
@@ -37,6 +37,8 @@ export interface SecretsManager {
   readonly where: string;
   /** null: there is no such secret. */
   describe(secret: string, signal: AbortSignal): Promise<SecretDescription | null>;
+  /** The text of a version; null: it is binary. */
+  read(secret: string, version: string, signal: AbortSignal): Promise<Secret | null>;
   /** Returns the ARN; null: the secret exists by now. */
   create(secret: NewSecret, signal: AbortSignal): Promise<string | null>;
   /** Adds a version under the staging label `stage`, which readers do not follow. Returns the labels it has then. */
@@ -88,6 +90,15 @@ export function createSecretsManager(access: AwsAccess): SecretsManager {
       };
       const answer = await call({ action: "DescribeSecret" }, send, signal);
       return answer === null ? null : description(answer, secret, access.region);
+    },
+    async read(secret, version, signal) {
+      const answer = await call(
+        { action: "GetSecretValue" },
+        ({ sdk, client }, options) =>
+          client.send(new sdk.GetSecretValueCommand({ SecretId: secret, VersionId: version }), options),
+        signal,
+      );
+      return answer.SecretString === undefined ? null : new Secret(answer.SecretString);
     },
     async create({ secret, version, text, privateKey, tags, kmsKeyId }, signal) {
       const send = async ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }): Promise<string | null> => {

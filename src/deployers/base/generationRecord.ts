@@ -9,19 +9,28 @@ const generationRecord = z.object({
   fingerprint: z.string(),
   /** ms since epoch. */
   notBefore: z.number(),
+  /** Of files that hold the private key: the mode that renewd gave each, such as 0640, by path. */
+  keyModes: z.record(z.string(), z.string().regex(/^[0-7]{4}$/)).optional(),
 });
 export type GenerationRecord = z.infer<typeof generationRecord>;
 
-const RECORD_BYTES_MAX = 4096;
+const RECORD_BYTES_MAX = 16 * 1024;
 
-export function recordText(pair: IssuedCertificate): string {
+export function recordText(pair: IssuedCertificate, keyModes?: Readonly<Record<string, string>>): string {
   const record: GenerationRecord = {
     certificate: pair.certificate,
     generation: pair.generation,
     fingerprint: pair.leaf.fingerprint,
     notBefore: pair.leaf.notBefore,
+    ...(keyModes !== undefined && { keyModes }),
   };
   return `${JSON.stringify(record)}\n`;
+}
+
+/** The mode that renewd gave a key last; undefined: not known. */
+export function writtenMode(record: GenerationRecord | null, path: string): number | undefined {
+  const text = record?.keyModes?.[path];
+  return text === undefined ? undefined : Number.parseInt(text, 8);
 }
 
 /** null: renewd did not write it. */
@@ -53,6 +62,6 @@ export function refuseOlder(pair: IssuedCertificate, held: GenerationRecord | nu
     "deploy.newerGeneration",
     `${where} says the target holds generation ${held.generation} of ${pair.certificate}, ` +
       `so generation ${pair.generation} was not written; ` +
-      "if renewd's database was lost, remove that file",
+      "another renewd deploys there, or this one's database was lost: then remove that file",
   );
 }

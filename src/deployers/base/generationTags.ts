@@ -54,6 +54,6 @@ export function refuseForeignOrOlder(pair: IssuedCertificate, held: GenerationRe
     "deploy.newerGeneration",
     `${holder.name} holds generation ${held.generation} of ${pair.certificate} (${holder.mark}), ` +
       `so generation ${pair.generation} was not written; ` +
-      "if renewd's database was lost, remove that mark",
+      "another renewd deploys there, or this one's database was lost: then remove that mark",
   );
 }

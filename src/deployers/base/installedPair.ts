@@ -63,3 +63,8 @@ export function leastHealthy(found: readonly InstalledPair[], wanted: unknown): 
     problems.push("its places hold different certificates");
   return { ...bad, problems };
 }
+
+/** `wanted`: fingerprint of the last receipt; not a text: not known. */
+export function isAsDeployed({ fingerprint, keyMatches, problems }: InstalledPair, wanted: unknown): boolean {
+  return fingerprint !== null && fingerprint === wanted && keyMatches !== false && problems.length === 0;
+}

@@ -10,6 +10,8 @@ const SEARCHED_CHARACTERS_MAX = 64 * 1024;
 export const HIDDEN = "[not shown: it repeats a private key]";
 /** A private use character, so that no secret can be a part of the placeholder. */
 const MASK = "\uE000";
+const KNOWN = "\uE001";
+const KNOWN_MARK = /\uE001(\d+)\uE001/g;
 
 /**
  * A target's error text as one bounded line. Nothing of it remains when it repeats a private key in any spelling;
@@ -18,6 +20,14 @@ const MASK = "\uE000";
  * `unquoted`.
  */
 export function sanitizeAnswer(said: string, ...secrets: readonly (Secret | null)[]): string {
+  return sanitizeKnown(said, { secrets, known: [] });
+}
+
+/** As `sanitizeAnswer`. `known`: texts that stay although they look like a key, such as paths that options name. */
+export function sanitizeKnown(
+  said: string,
+  { secrets, known }: { readonly secrets: readonly (Secret | null)[]; readonly known: readonly string[] },
+): string {
   const stages = decodings(said.slice(-SEARCHED_CHARACTERS_MAX));
   const spellings = spellingsOf(secrets);
   if (stages.some((stage) => holdsKey(stage, spellings))) return HIDDEN;
@@ -25,7 +35,9 @@ export function sanitizeAnswer(said: string, ...secrets: readonly (Secret | null
     spellings.passwords === null ? text : text.replace(spellings.passwords, MASK);
   // Between two rounds of decoding, as a password may itself look like an escape.
   const text = stages.slice(1).reduce((last) => masked(decodings(last)[1] ?? last), masked(stages[0] ?? ""));
-  return sanitize(dropKeyRuns(text), CHARACTERS_MAX, "end").replaceAll(MASK, "[secret]");
+  const marked = known.reduce((last, one, index) => last.replaceAll(one, () => `${KNOWN}${index}${KNOWN}`), text);
+  const shown = dropKeyRuns(marked).replace(KNOWN_MARK, (_all, index: string) => known[Number(index)] ?? "");
+  return sanitize(shown, CHARACTERS_MAX, "end").replaceAll(MASK, "[secret]");
 }
 
 /** Whether a text holds one of the secrets in any spelling, a piece of a private key, or any private key in PEM. */

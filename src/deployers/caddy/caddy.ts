@@ -9,9 +9,10 @@ import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
-import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
+import { tryStaging } from "../local/tryStaging.ts";
 import { type CaddyAdmin, loadedFiles, names, reloadFile } from "./admin.ts";
 
 const optionsSchema = z.strictObject({
@@ -53,15 +54,20 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
-    async preflight(certificate, _leaf, signal) {
-      await ownershipOf(options, signal);
-      await checkWritable([placeOf(options.file, certificate)]);
-      await loadedFiles(adminOf(options), signal);
-    },
+    preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
     inspect: (request, signal) => inspect(options, request, signal),
   }),
   occupies: (options, certificate) => [placeOf(options.file, certificate).path],
 };
+
+async function preflight(options: CaddyOptions, certificate: string, signal: AbortSignal): Promise<void> {
+  const file = { ...placeOf(options.file, certificate), secret: true };
+  const reader = await runningReader({ programs: ["caddy"] }, signal);
+  await tryStaging([ownedFile(file, await ownershipOf(options, signal), reader)], signal);
+  const found = await loadedFiles(adminOf(options), signal);
+  const known = resolveTargetPath(options.knownAs ?? options.file, certificate);
+  if (!options.addEntry && !names(found, known)) throw notNamed(options, known);
+}
 
 /**
  * A file rather than `load_pem`: the admin API shows the configuration and Caddy saves it, so it must not hold the key,
@@ -85,7 +91,9 @@ async function deploy(options: CaddyOptions, { pair }: DeployRequest, signal: Ab
       const entry = { id: `renewd-${pair.certificate}`, file: known, secret: new Secret(bundle) };
       await reloadFile(adminOf(options), found, entry, signal);
     } catch (error) {
-      if (error instanceof RenewalError && error.code === "deploy.commandFailed") await staged.restore();
+      // Another file that is missing may be to blame. Without a first file Caddy cannot load its configuration either.
+      if (error instanceof RenewalError && error.code === "deploy.commandFailed" && !staged.first)
+        await staged.restore();
       throw error;
     }
     return filesReceipt(pair, file.path, staged.notes);
@@ -99,14 +107,15 @@ async function inspect(
 ): Promise<InstalledPair | null> {
   const { path } = placeOf(options.file, request.certificate);
   const reader = await runningReader({ programs: ["caddy"] }, signal);
-  return await inspectFiles([{ certificate: path, key: path }], request, reader);
+  const rules = { first: path, mode: modeOf(options), reader };
+  return await inspectFiles([{ certificate: path, key: path }], request, rules);
 }
 
 function notNamed({ admin }: CaddyOptions, known: string): RenewalError {
   return new RenewalError(
     "deploy.refused",
-    `the configuration of Caddy at ${admin} does not name ${known}. The file is in place: write \`tls ${known} ` +
-      `${known}\` into the site's block and reload Caddy once, or set \`addEntry: true\` if Caddy runs with --resume`,
+    `the configuration of Caddy at ${admin} does not name ${known}. Once the file is in place, write \`tls ${known} ` +
+      `${known}\` into the site's block and reload Caddy, or set \`addEntry: true\` if Caddy runs with --resume`,
   );
 }
 

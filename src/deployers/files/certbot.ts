@@ -8,27 +8,34 @@ import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
+import { type NameRule, nameOption } from "../base/resourceName.ts";
 import { absolutePath, resolveTargetPath } from "../base/targetPath.ts";
 import { type FileToWrite, stageFiles } from "../local/atomicFiles.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import { openDirectory } from "../local/directory.ts";
 import { recordFile } from "../local/generationFile.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
-import { type Ownership, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, filesReceipt, withPairLock } from "../local/pairFiles.ts";
+import { modeOf, type Ownership, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { filesReceipt, withPairLock, withWrittenModes } from "../local/pairFiles.ts";
+import { tryStaging } from "../local/tryStaging.ts";
 import { chooseNumber, fileName, LINEAGE, type LineageContents, pruneArchive } from "./certbotArchive.ts";
 import { stageLinks } from "./certbotLinks.ts";
+
+const LINEAGE_RULE: NameRule = {
+  valid: /^[A-Za-z0-9_.*-]+$/,
+  advice: "give a name without a slash, and not `.` or `..`",
+  // resolveTargetPath has the rule for certificates' names.
+  unknown: /(?!)/g,
+};
 
 const optionsSchema = z.strictObject({
   directory: absolutePath
     .refine((path) => !path.includes("{"), "must be one directory, without a placeholder")
     .default("/etc/letsencrypt")
     .describe("Directory that holds `live` and `archive`. It must exist."),
-  lineage: z
-    .string()
-    .regex(/^([A-Za-z0-9_.*-]|\{certificate\})+$/, "must be a name, without a slash")
-    .default("{certificate}")
-    .describe("Name of the directory below `live` and `archive`. `{certificate}` stands for the certificate's name."),
+  lineage: nameOption(LINEAGE_RULE, "{certificate}").describe(
+    "Name of the directory below `live` and `archive`. `{certificate}` stands for the certificate's name.",
+  ),
   ...ownerOptions,
   ...commandOptions,
 });
@@ -46,17 +53,14 @@ export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
     async preflight(certificate, _leaf, signal) {
       const at = placesOf(options, certificate);
       await refuseManaged(at);
-      await ownershipOf(options, signal);
-      await checkWritable(
-        [at.live, at.archive].map((directory) => ({ path: join(directory, "privkey.pem"), root: at.root })),
-      );
+      await tryLineage(at, await ownershipOf(options, signal), signal);
       await checkDeployCommand(options);
     },
     async inspect(request) {
       const { live } = placesOf(options, request.certificate);
       const key = join(live, "privkey.pem");
       const pairs = ["fullchain.pem", "cert.pem"].map((name) => ({ certificate: join(live, name), key }));
-      return await inspectFiles(pairs, request, null);
+      return await inspectFiles(pairs, request, { first: key, mode: modeOf(options), reader: null });
     },
   }),
   occupies: (options, certificate) => [placesOf(options, certificate).live],
@@ -110,9 +114,9 @@ async function write(
     const replaces = join(at.live, `${kind}.pem`);
     return ownedFile({ path, root: at.root, content: contents[kind], secret, replaces }, ownership);
   });
-  await using staged = await stageFiles(
-    [recordFile({ path: join(at.live, "privkey.pem"), root: at.root }, pair), ...files],
-    signal,
+  const first = { path: join(at.live, "privkey.pem"), root: at.root };
+  await using staged = await stageFiles(await withWrittenModes(files, first.path), signal, (modes) =>
+    recordFile(first, pair, modes),
   );
   await using links = await stageLinks(
     live,
@@ -125,6 +129,31 @@ async function write(
   await links.swap();
   await pruneArchive(archive, number);
   return filesReceipt(pair, join(at.live, "fullchain.pem"), staged.notes);
+}
+
+/** For preflight: the key and the links of the lineage, up to the swap. */
+async function tryLineage(at: Places, ownership: Ownership, signal: AbortSignal): Promise<void> {
+  const key = {
+    path: join(at.archive, "privkey0.pem"),
+    root: at.root,
+    secret: true,
+    replaces: join(at.live, "privkey.pem"),
+  };
+  // The record is beside the links.
+  await tryStaging(
+    [ownedFile(key, ownership), { path: join(at.live, ".privkey.pem.renewd.json"), root: at.root, secret: false }],
+    signal,
+  );
+  const exists = await lstat(at.live).catch(() => null);
+  if (exists === null) return;
+  await using live = await openDirectory(at.live, at.root);
+  await using _links = await stageLinks(
+    live,
+    LINEAGE.map((kind) => ({
+      name: `${kind}.pem`,
+      target: `../../archive/${basename(at.archive)}/${fileName(kind, 0)}`,
+    })),
+  );
 }
 
 /** Two programs that renew one lineage undo each other. Certbot's file shows that certbot still renews it. */

@@ -2,28 +2,43 @@ import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
-import { leastHealthy } from "../base/installedPair.ts";
+import { isAsDeployed, leastHealthy } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
+import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { relativePath } from "../base/targetPath.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
-import { checkedLayout, type Kind, LAYOUT, layoutFiles, pemLayoutOptions, places } from "../local/filesLayout.ts";
+import {
+  checkedLayout,
+  type Kind,
+  LAYOUT,
+  layoutFiles,
+  pairPaths,
+  pemLayoutOptions,
+  places,
+} from "../local/filesLayout.ts";
 import { readRecord } from "../local/generationFile.ts";
-import { inspectFiles } from "../local/inspectFiles.ts";
-import { ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { inspectFiles, modeProblems } from "../local/inspectFiles.ts";
+import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { tryStaging } from "../local/tryStaging.ts";
 import { inspectKeystores } from "./inspectKeystores.ts";
-import { checkTool, makeKeystores } from "./keystore.ts";
+import { type KeystoreOptions, makeKeystores, tryKeystores } from "./keystore.ts";
+
+const ALIAS_RULE: NameRule = {
+  valid: /^[A-Za-z0-9_][A-Za-z0-9_. -]{0,254}$/,
+  advice: "an alias has letters, digits, spaces and _ . -",
+  unknown: /(?!)/g,
+};
 
 const optionsSchema = checkedLayout(
   z.strictObject({
     ...pemLayoutOptions,
     pkcs12: relativePath
       .optional()
-      .describe(
-        "PKCS#12 file (.p12, .pfx) for key, certificate and chain, under the certificate's name. Created by `openssl`.",
-      ),
+      .describe("PKCS#12 file (.p12, .pfx) for key, certificate and chain. Created by `openssl`."),
     jks: relativePath
       .optional()
       .describe("Java keystore (JKS) for the same. Created by `openssl` and `keytool`, part of a Java runtime."),
@@ -36,6 +51,10 @@ const optionsSchema = checkedLayout(
       .describe(
         "Encrypt the `pkcs12` file with RC2, 3DES and SHA-1, for readers older than OpenSSL 1.1 or Java 8u301.",
       ),
+    alias: nameOption(ALIAS_RULE, "{certificate}").describe(
+      "Alias (friendly name) of the pair in `pkcs12` and `jks`. `{certificate}` stands for the certificate's name. A " +
+        "Java keystore knows no capital letters.",
+    ),
     adopt: z
       .boolean()
       .default(false)
@@ -59,20 +78,29 @@ export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
-    async preflight(certificate, _leaf, signal) {
-      await ownershipOf(options, signal);
-      await checkWritable(places(options, certificate));
-      if (options.password !== undefined) {
-        await dependencies.secret(options.password);
-        await checkTool("openssl");
-      }
-      if (options.jks !== undefined) await checkTool("keytool");
-      await checkDeployCommand(options);
-    },
+    preflight: (certificate, _leaf, signal) => preflight(options, dependencies, certificate, signal),
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   occupies: (options, certificate) => places(options, certificate).map(({ path }) => path),
 };
+
+async function preflight(
+  options: FilesOptions,
+  dependencies: DeployerDependencies,
+  certificate: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const ownership = await ownershipOf(options, signal);
+  await tryStaging(
+    places(options, certificate).map(({ path, root, secret }) => ownedFile({ path, root, secret }, ownership)),
+    signal,
+  );
+  if (options.password !== undefined) {
+    const keystores = await keystoreOptions(options, dependencies, { certificate, previous: null });
+    await tryKeystores(keystores, signal);
+  }
+  await checkDeployCommand(options);
+}
 
 async function deploy(
   options: FilesOptions,
@@ -102,19 +130,35 @@ async function inspect(
   request: InspectRequest,
   signal: AbortSignal,
 ): Promise<InstalledPair | null> {
-  const paths = new Map(places(options, request.certificate).map(({ kind, path }) => [kind, path]));
-  const pairs = (["fullchain", "cert", "bundle"] as const).flatMap((kind) => {
-    const certificate = paths.get(kind);
-    const key = kind === "bundle" ? certificate : (paths.get("privkey") ?? paths.get("bundle"));
-    return certificate === undefined ? [] : [{ certificate, key }];
+  const all = places(options, request.certificate);
+  const rules = { first: all[0]?.path ?? "", mode: modeOf(options), reader: null };
+  const found = await inspectFiles(pairPaths(options, request.certificate), request, rules);
+  const inStores = await heldInKeystores(options, dependencies, request.certificate, signal).catch((error: unknown) => {
+    // What cannot be asked must not hide what is wrong beside it.
+    if (found === null || isAsDeployed(found, request.previous?.fingerprint)) throw error;
+    return [];
   });
-  const found = await inspectFiles(pairs, request, null);
-  if (options.password === undefined) return found;
+  const held = leastHealthy([...(found === null ? [] : [found]), ...inStores], request.previous?.fingerprint);
+  if (held === null) return null;
+  const wide = await modeProblems(
+    all.filter(({ secret }) => secret).map(({ path }) => path),
+    rules,
+  );
+  return { ...held, problems: [...new Set([...held.problems, ...wide])] };
+}
+
+async function heldInKeystores(
+  options: FilesOptions,
+  dependencies: DeployerDependencies,
+  certificate: string,
+  signal: AbortSignal,
+): Promise<readonly InstalledPair[]> {
+  if (options.password === undefined) return [];
+  const paths = new Map(places(options, certificate).map(({ kind, path }) => [kind, path]));
   const stores = { pkcs12: paths.get("pkcs12"), jks: paths.get("jks") };
-  const { legacy } = options;
   const password = await dependencies.secret(options.password);
-  const inStores = await inspectKeystores(stores, { password, legacy, alias: request.certificate }, signal);
-  return leastHealthy([...(found === null ? [] : [found]), ...inStores], request.previous?.fingerprint);
+  const alias = resolveName(options.alias, certificate, ALIAS_RULE);
+  return await inspectKeystores(stores, { password, legacy: options.legacy, alias }, signal);
 }
 
 /** Throws `deploy.badPair` before anything else. */
@@ -126,20 +170,27 @@ async function contentsOf(
 ): Promise<Readonly<Partial<Record<Kind, string | Uint8Array>>> & { readonly kept: number }> {
   const pem = pairPem(pair);
   if (options.password === undefined) return { ...pem, kept: 0 };
-  const password = await dependencies.secret(options.password);
-  const files = places(options, pair.certificate);
+  const keystores = await keystoreOptions(options, dependencies, { certificate: pair.certificate, previous });
+  const { pkcs12, jks, kept } = await makeKeystores(new Secret(pem.bundle), keystores, signal);
+  return { ...pem, pkcs12, ...(jks !== null && { jks }), kept };
+}
+
+async function keystoreOptions(
+  options: FilesOptions,
+  dependencies: DeployerDependencies,
+  { certificate, previous }: InspectRequest,
+): Promise<KeystoreOptions> {
+  if (options.password === undefined) throw new TypeError("a keystore without a password");
+  const files = places(options, certificate);
   const pathOf = (wanted: Kind): string | null => files.find(({ kind }) => kind === wanted)?.path ?? null;
   const written = files[0] === undefined ? null : await readRecord(files[0].path);
-  const { pkcs12, jks, kept } = await makeKeystores(
-    pair,
-    pem,
-    {
-      ...{ password, legacy: options.legacy, adopt: options.adopt },
-      stores: { pkcs12: pathOf("pkcs12"), jks: pathOf("jks") },
-      // The operator may change the password of a store that holds nothing else.
-      isOwn: written !== null && previous?.keptEntries === undefined,
-    },
-    signal,
-  );
-  return { ...pem, pkcs12, ...(jks !== null && { jks }), kept };
+  return {
+    password: await dependencies.secret(options.password),
+    alias: resolveName(options.alias, certificate, ALIAS_RULE),
+    legacy: options.legacy,
+    adopt: options.adopt,
+    stores: { pkcs12: pathOf("pkcs12"), jks: pathOf("jks") },
+    // The operator may change the password of a store that holds nothing else.
+    isOwn: written !== null && previous?.keptEntries === undefined,
+  };
 }

@@ -4,14 +4,15 @@ import { join } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
-import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
-import type { PairPem } from "../base/pairPem.ts";
 import { checkCommand, runCommand } from "../local/command.ts";
 import { foreignEntries, type RunTool } from "./keystoreEntries.ts";
 
 /** A JVM starts slowly on a busy machine. */
 const TOOL_TIMEOUT_MS = 60_000;
+
+/** How the tools begin their errors: keytool on its standard output, OpenSSL with the code of each library. */
+const TOOL_ERROR = /^(?:keytool error: |[0-9A-F]{8,16}:error:)/;
 
 /** Debian's package of each tool. */
 const PACKAGES = { openssl: "openssl", keytool: "default-jre-headless" } as const;
@@ -21,6 +22,8 @@ const JKS_PASSWORD_CHARS_MIN = 6;
 
 export interface KeystoreOptions {
   readonly password: Secret;
+  /** Name of the pair's entry. */
+  readonly alias: string;
   /** RC2, 3DES and SHA-1, for old readers. */
   readonly legacy: boolean;
   /** Paths of the stores in place, whose other entries are kept. null: not wanted. */
@@ -46,30 +49,23 @@ export interface Keystores {
  * a private directory holds only files that the password encrypts already. Their salts differ from run to run. A store
  * in place that has other entries keeps them: keytool puts the pair into a copy of it.
  */
-export async function makeKeystores(
-  pair: IssuedCertificate,
-  pem: PairPem,
-  options: KeystoreOptions,
-  signal: AbortSignal,
-): Promise<Keystores> {
-  const { password, legacy, stores } = options;
-  if (stores.jks !== null && password.reveal().length < JKS_PASSWORD_CHARS_MIN) {
-    throw new RenewalError(
-      "config.secret",
-      `the password of a Java keystore needs at least ${JKS_PASSWORD_CHARS_MIN} characters`,
-    );
-  }
+export async function makeKeystores(bundle: Secret, options: KeystoreOptions, signal: AbortSignal): Promise<Keystores> {
+  const { password, alias, legacy, stores } = options;
+  if (stores.jks !== null) requireJavaPassword(password);
   await using own = await temporaryDirectory();
   const source = join(own.path, "pair.p12");
   const env = { RENEWD_PASSWORD: password.reveal() };
   const run = (argv: readonly string[], stdin = new Secret("")): Promise<string> =>
-    runCommand({ argv, stdin, env, givenKey: true, timeoutMs: TOOL_TIMEOUT_MS }, signal);
+    runCommand(
+      { argv, stdin, secret: password, env, givenKey: true, errorLine: TOOL_ERROR, timeoutMs: TOOL_TIMEOUT_MS },
+      signal,
+    );
   // The leaf is the certificate that fits the key; the others follow it as its chain.
-  const export12 = ["openssl", "pkcs12", "-export", "-name", pair.certificate, "-passout", "env:RENEWD_PASSWORD"];
-  await run([...export12, "-out", source, ...(legacy ? ["-legacy"] : [])], new Secret(pem.bundle));
+  const export12 = ["openssl", "pkcs12", "-export", "-name", alias, "-passout", "env:RENEWD_PASSWORD"];
+  await run([...export12, "-out", source, ...(legacy ? ["-legacy"] : [])], bundle);
 
   const kept = async (kind: "pkcs12" | "jks", path: string): Promise<number> => {
-    const store = { kind, path, alias: pair.certificate };
+    const store = { kind, path, alias };
     return await copyWithOthers({ store, to: join(own.path, kind) }, options, run);
   };
   const kept12 = stores.pkcs12 === null ? 0 : await kept("pkcs12", stores.pkcs12);
@@ -79,6 +75,42 @@ export async function makeKeystores(
   const keptJks = await kept("jks", stores.jks);
   await run(importKeystore({ source, target: join(own.path, "jks"), type: "JKS", legacy }));
   return { pkcs12, jks: await readFile(join(own.path, "jks")), kept: kept12 + keptJks };
+}
+
+/**
+ * For preflight: creates the same keystores for a pair that nobody uses, and writes them nowhere. Throws what the deploy
+ * would throw.
+ */
+export async function tryKeystores(options: KeystoreOptions, signal: AbortSignal): Promise<void> {
+  await checkTool("openssl");
+  if (options.stores.jks !== null) await checkTool("keytool");
+  const subject = ["-subj", "/CN=renewd-preflight", "-days", "1", "-keyout", "-", "-out", "-"];
+  const argv = [
+    "openssl",
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    ...subject,
+  ];
+  const pair = await runCommand({ argv, givenKey: true, timeoutMs: TOOL_TIMEOUT_MS }, signal);
+  await makeKeystores(new Secret(pair), options, signal);
+}
+
+function requireJavaPassword(password: Secret): void {
+  const text = password.reveal();
+  if (text.length < JKS_PASSWORD_CHARS_MIN) {
+    throw new RenewalError(
+      "config.secret",
+      `the password of a Java keystore needs at least ${JKS_PASSWORD_CHARS_MIN} characters`,
+    );
+  }
+  // Java says "Password is not ASCII" about others (javax.crypto.spec.PBEKeySpec, provider SunJCE).
+  if (!/^[\x20-\x7E]+$/.test(text))
+    throw new RenewalError("config.secret", "the password of a Java keystore must be printable ASCII");
 }
 
 /**

@@ -1,14 +1,24 @@
 import { z } from "zod";
-import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
+import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import type { Secret } from "../../domain/secret.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import { installedPair } from "../base/installedPair.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
-import { layoutOptions, layoutProblem, secretText } from "../base/secretLayout.ts";
+import {
+  layoutOptions,
+  layoutProblem,
+  memberNames,
+  type OtherMembers,
+  othersIn,
+  pairIn,
+  secretText,
+} from "../base/secretLayout.ts";
 import { googleOptions } from "./client.ts";
 import { createSecretManager, type HeldSecret, type SecretManager } from "./secretManagerClient.ts";
 
@@ -47,10 +57,12 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
     return {
       deploy: (request, signal) => deploy(api, options, request, signal),
       async preflight(certificate, _leaf, signal) {
-        const held = await api.read(nameOf(options, certificate), signal);
-        if (held !== null && readTags(held.annotations, annotationOf) === null)
-          await refuseOthers(api, nameOf(options, certificate), signal);
+        const name = nameOf(options, certificate);
+        const held = await api.read(name, signal);
+        if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
+        if (held !== null) await readCurrent(api, options, { name, held, previous: null }, signal);
       },
+      inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },
   occupies: (options, certificate) => [nameOf(options, certificate)],
@@ -64,25 +76,32 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
 async function deploy(
   api: SecretManager,
   options: SecretManagerOptions,
-  { pair }: DeployRequest,
+  { pair, previous }: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
-  const payload = secretText(pair, options);
+  // Before the secret is read: throws when the pair does not fit.
+  secretText(pair, options);
   const name = nameOf(options, pair.certificate);
   const held = await api.read(name, signal);
   if (held !== null) refuse(name, pair, held);
   if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
+  const current = held === null ? NOTHING : await readCurrent(api, options, { name, held, previous }, signal);
+  const kept = Object.keys(current.others).length;
+  const payload = secretText(pair, options, current.others);
   const receiptOf = (version: string): DeployReceipt => ({
     secret: name,
     version,
     generation: pair.generation,
     fingerprint: pair.leaf.fingerprint,
+    ...(options.keys !== undefined && { members: memberNames(options) }),
+    ...(kept > 0 && { keptMembers: kept }),
   });
 
   const marks = tagsOf(pair, annotationOf);
   const recorded = held?.annotations[VERSION] ?? "";
   const claimed = held !== null && Object.entries(marks).every(([key, text]) => held.annotations[key] === text);
-  if (claimed && recorded !== "" && (await api.latest(name, signal)) === recorded) return receiptOf(recorded);
+  const same = current.text === null || current.text.reveal() === payload.reveal();
+  if (claimed && recorded !== "" && current.version === recorded && same) return receiptOf(recorded);
   const { [VERSION]: _, ...others } = held?.annotations ?? {};
   const claim = { ...others, ...marks };
   const etag =
@@ -96,6 +115,64 @@ async function deploy(
     signal,
   );
   return receiptOf(version);
+}
+
+interface Current {
+  /** Number of the newest version; null: there is none. */
+  readonly version: string | null;
+  /** null: renewd may not read it. */
+  readonly text: Secret | null;
+  readonly others: OtherMembers;
+}
+
+const NOTHING: Current = { version: null, text: null, others: {} };
+
+/**
+ * What readers get now, with what others keep beside the pair. Without the permission to read it, only a version that
+ * renewd wrote alone is followed by another.
+ */
+async function readCurrent(
+  api: SecretManager,
+  options: SecretManagerOptions,
+  { name, held, previous }: { readonly name: string; readonly held: HeldSecret } & Pick<DeployRequest, "previous">,
+  signal: AbortSignal,
+): Promise<Current> {
+  const version = await api.latest(name, signal);
+  if (version === null) return NOTHING;
+  const isOurs = held.annotations[VERSION] === version;
+  try {
+    const text = await api.access(name, version, signal);
+    const members = isOurs ? previous?.members : "[]";
+    return { version, text, others: othersIn({ text: text.reveal(), members, shown: `secret ${name}` }, options) };
+  } catch (error) {
+    const forbidden = error instanceof RenewalError && error.code === "deploy.forbidden";
+    if (!forbidden || !isOurs || previous?.keptMembers !== undefined) throw error;
+    return { version, text: null, others: {} };
+  }
+}
+
+async function inspect(
+  api: SecretManager,
+  options: SecretManagerOptions,
+  { certificate, previous }: InspectRequest,
+  signal: AbortSignal,
+): Promise<InstalledPair> {
+  const name = nameOf(options, certificate);
+  const shown = `secret ${name}`;
+  const held = await api.read(name, signal);
+  const version = held === null ? null : await api.latest(name, signal);
+  if (version === null)
+    return { fingerprint: null, keyMatches: null, problems: [`${shown} is missing or has no version`] };
+  try {
+    return installedPair(pairIn((await api.access(name, version, signal)).reveal(), options, shown));
+  } catch (error) {
+    if (!(error instanceof RenewalError) || error.code !== "deploy.forbidden") throw error;
+    const fingerprint = previous?.fingerprint;
+    if (version === previous?.version && typeof fingerprint === "string")
+      return { fingerprint, keyMatches: null, problems: [] };
+    const problem = `${shown} has a version ${version}, which renewd did not add`;
+    return { fingerprint: null, keyMatches: null, problems: [problem] };
+  }
 }
 
 interface Annotation {

@@ -1,6 +1,6 @@
 import type { SecretManagerServiceClient } from "@google-cloud/secret-manager";
 import { RenewalError } from "../../domain/errors.ts";
-import type { Secret } from "../../domain/secret.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
 import { callGoogle, clientOptions, type GoogleAccess, googleStatus, ONCE } from "./client.ts";
@@ -16,6 +16,8 @@ export interface SecretManager {
   read(name: string, signal: AbortSignal): Promise<HeldSecret | null>;
   /** Number of the newest version; null: the secret has none, or it is not enabled. */
   latest(name: string, signal: AbortSignal): Promise<string | null>;
+  /** The payload of a version. */
+  access(name: string, version: string, signal: AbortSignal): Promise<Secret>;
   /** Returns the etag. */
   create(
     request: { readonly name: string; readonly annotations: Record<string, string> },
@@ -75,6 +77,12 @@ export function createSecretManager(
         const answer = await orNull(client.getSecretVersion({ name: `${name}/versions/latest` }, ONCE));
         const enabled = answer?.[0].state === "ENABLED";
         return enabled ? numberOf(answer[0].name) : null;
+      });
+    },
+    async access(name, version, signal) {
+      return await call({ permission: "versions.access", name }, signal, async (client) => {
+        const [answer] = await client.accessSecretVersion({ name: `${name}/versions/${version}` }, ONCE);
+        return new Secret(Buffer.from(answer.payload?.data ?? "").toString("utf8"));
       });
     },
     async create({ name, annotations }, signal) {

@@ -7,19 +7,23 @@ import { splitPem } from "../../x509/pem.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
-import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
+import { absolutePath, relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { Reader } from "../local/attributes.ts";
 import { withForeignBlocks } from "../local/foreignBlocks.ts";
 import { inspectFiles, readIfThere } from "../local/inspectFiles.ts";
-import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
-import { listCertificate } from "./list.ts";
-import { type RuntimeAddress, requireAdmin, showCertificate, showPid } from "./runtime.ts";
+import { tryStaging } from "../local/tryStaging.ts";
+import { listCertificate, requireList } from "./list.ts";
+import { rivals } from "./rivals.ts";
+import { COMMAND_SAFE, type RuntimeAddress, requireAdmin, showCertificate, showPid } from "./runtime.ts";
 import { sha1Of, updateMemory } from "./update.ts";
 
 /** HAProxy's CLI splits at spaces and gives `;`, `\` and `*` a special meaning. */
-const commandSafe = absolutePath.regex(/^[^\s;\\*#]+$/, "must not contain spaces or any of ; \\ * #");
+const commandSafe = absolutePath.regex(COMMAND_SAFE, "must not contain spaces or any of ; \\ * #");
+/** A name that HAProxy itself may have as a relative one. */
+const haproxyName = relativePath.regex(COMMAND_SAFE, "must not contain spaces or any of ; \\ * #");
 
 const optionsSchema = z
   .strictObject({
@@ -34,18 +38,21 @@ const optionsSchema = z
     file: commandSafe.describe(
       "PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name.",
     ),
-    knownAs: commandSafe
+    knownAs: haproxyName
       .optional()
       .describe(
-        "HAProxy's own name for the file, if it differs (container, chroot, relative `crt-base`). `{certificate}` " +
-          "as above.",
+        "HAProxy's own name for the file, if it differs (container, chroot, relative `crt-base`), as `show ssl cert` " +
+          "prints it. `{certificate}` as above.",
       ),
-    crtList: commandSafe
+    crtList: haproxyName
       .optional()
       .describe(
-        "crt-list file, or directory that a bind's `crt` names, to which certificates new to HAProxy are added. " +
-          "Default: the file's own directory.",
+        "crt-list file, or directory that a bind's `crt` names, to which certificates new to HAProxy are added, as " +
+          "`show ssl crt-list` prints it. Default: the file's own directory.",
       ),
+    crtListFile: absolutePath
+      .optional()
+      .describe("Where `crtList` is on this machine, if HAProxy's name for it is relative or another one."),
     crtListEntry: z
       .string()
       .max(1024)
@@ -63,6 +70,9 @@ const optionsSchema = z
   })
   .refine((o) => o.crtListEntry === undefined || o.crtList !== undefined, {
     message: "`crtListEntry` is part of a line in `crtList`: set that too",
+  })
+  .refine((o) => o.crtList === undefined || o.crtList.startsWith("/") || o.crtListFile !== undefined, {
+    message: "`crtList` is relative: say in `crtListFile` where it is",
   });
 
 type HaproxyOptions = z.infer<typeof optionsSchema>;
@@ -76,15 +86,22 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
-    async preflight(certificate, _leaf, signal) {
-      await ownershipOf(options, signal);
-      await checkWritable([{ path: resolveTargetPath(options.file, certificate), root: rootOf(options.file) }]);
-      await requireAdmin(addressOf(options), signal);
-    },
+    preflight: (certificate, _leaf, signal) => preflight(options, certificate, signal),
     inspect: (request, signal) => inspect(options, request, signal),
   }),
   occupies: (options, certificate) => [resolveTargetPath(options.file, certificate)],
 };
+
+async function preflight(options: HaproxyOptions, certificate: string, signal: AbortSignal): Promise<void> {
+  const address = addressOf(options);
+  const file = { path: resolveTargetPath(options.file, certificate), root: rootOf(options.file), secret: true };
+  const ownership = await ownershipOf(options, signal);
+  await requireAdmin(address, signal);
+  await tryStaging([ownedFile(file, ownership, await haproxyReader(options, signal))], signal);
+  const name = knownName(options, certificate);
+  const loaded = await showCertificate(address, name, signal);
+  if (loaded?.used !== true) await requireList(address, { name, list: listFor(options, certificate) }, signal);
+}
 
 /**
  * Memory first, file second. HAProxy reads the file at its next reload or start, and a file that it cannot load stops
@@ -95,7 +112,7 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
 async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: AbortSignal): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const path = resolveTargetPath(options.file, pair.certificate);
-  const name = resolveTargetPath(options.knownAs ?? options.file, pair.certificate);
+  const name = knownName(options, pair.certificate);
   const file = ownedFile(
     { path, root: rootOf(options.file), content: pem.bundle, secret: true },
     await ownershipOf(options, signal),
@@ -108,9 +125,11 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();
     const list = listFor(options, pair.certificate);
-    const listing = { name, list, entry: options.crtListEntry, used, secret: new Secret(update.bundle) };
+    const listFile =
+      options.crtListFile === undefined ? list : resolveTargetPath(options.crtListFile, pair.certificate);
+    const listing = { name, list, listFile, entry: options.crtListEntry, used, secret: new Secret(update.bundle) };
     await listCertificate(addressOf(options), listing, signal);
-    return filesReceipt(pair, path, staged.notes);
+    return filesReceipt(pair, path, [...staged.notes, ...(await rivals(addressOf(options), { name, pair }, signal))]);
   });
 }
 
@@ -124,7 +143,8 @@ async function inspect(
   // A HAProxy that does not answer may be down because of this very file.
   const reader = await haproxyReader(options, signal).catch(() => null);
   signal.throwIfAborted();
-  const held = await inspectFiles([{ certificate: path, key: path }], request, reader);
+  const rules = { first: path, mode: modeOf(options), reader };
+  const held = await inspectFiles([{ certificate: path, key: path }], request, rules);
   const problem = await memoryProblem(options, request.certificate, signal);
   return held === null || problem === null ? held : { ...held, problems: [...held.problems, problem] };
 }
@@ -136,7 +156,7 @@ async function memoryProblem(
   signal: AbortSignal,
 ): Promise<string | null> {
   const path = resolveTargetPath(options.file, certificate);
-  const name = resolveTargetPath(options.knownAs ?? options.file, certificate);
+  const name = knownName(options, certificate);
   const loaded = await showCertificate(addressOf(options), name, signal).catch(() => null);
   signal.throwIfAborted();
   const [leafPem] = splitPem((await readIfThere(path)) ?? "");
@@ -150,8 +170,18 @@ async function haproxyReader(options: HaproxyOptions, signal: AbortSignal): Prom
   return pid === null ? null : await runningReader({ programs: ["haproxy"], pid }, signal);
 }
 
+function knownName({ knownAs, file }: HaproxyOptions, certificate: string): string {
+  return nameIn(knownAs ?? file, certificate);
+}
+
 function listFor({ crtList }: HaproxyOptions, certificate: string): string | null {
-  return crtList === undefined ? null : resolveTargetPath(crtList, certificate);
+  return crtList === undefined ? null : nameIn(crtList, certificate);
+}
+
+/** A relative name stays relative: HAProxy compares it as a text. */
+function nameIn(pattern: string, certificate: string): string {
+  const path = resolveTargetPath(pattern, certificate);
+  return pattern.startsWith("/") ? path : path.slice(1);
 }
 
 function addressOf(options: HaproxyOptions): RuntimeAddress {

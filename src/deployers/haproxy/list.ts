@@ -13,6 +13,8 @@ export interface Listing {
   readonly name: string;
   /** The crt-list or `crt` directory to add it to; null: the file's own directory. */
   readonly list: string | null;
+  /** Where the list is on this machine; null: as `list`. */
+  readonly listFile: string | null;
   /** What follows the file on its line. */
   readonly entry: string | undefined;
   /** Whether a bind serves it already. */
@@ -28,26 +30,31 @@ export interface Listing {
  * writes the file.
  */
 export async function listCertificate(address: RuntimeAddress, listing: Listing, signal: AbortSignal): Promise<void> {
-  const { name, list, used } = listing;
+  const { name, list, listFile, used } = listing;
   if (!used) {
     await requireList(address, listing, signal);
     await addToList(address, listing, signal);
   }
   if (list === null || (used && !(await lists(address, { list, name }, signal)))) return;
-  await appendToFile(list, listing, signal);
+  await appendToFile(listFile ?? list, listing, signal);
 }
 
 function lineFor({ name, entry }: Listing): string {
   return entry === undefined || entry === "" ? name : `${name} ${entry}`;
 }
 
-async function requireList(address: RuntimeAddress, { name, list }: Listing, signal: AbortSignal): Promise<void> {
+/** Throws `deploy.refused` when no bind uses the list, or the directory, that would make HAProxy serve the file. */
+export async function requireList(
+  address: RuntimeAddress,
+  { name, list }: Pick<Listing, "name" | "list">,
+  signal: AbortSignal,
+): Promise<void> {
   const wanted = list ?? dirname(name);
   const known = (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n");
   if (known.includes(wanted)) return;
   throw new RenewalError(
     "deploy.refused",
-    `HAProxy does not serve ${name} yet. The file is in place: let a bind's \`crt\` name the directory ` +
+    `HAProxy does not serve ${name} yet. Once the file is in place, let a bind's \`crt\` name the directory ` +
       `${dirname(name)} (or the file) and reload HAProxy once` +
       (list === null ? ", or set `crtList` to the crt-list a bind uses" : `; no bind uses the crtList ${list}`),
   );

@@ -4,6 +4,9 @@ import { RenewalError } from "../../domain/errors.ts";
 /** A list of 50,000 certificates fits. */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Names that a command can hold as they are. */
+export const COMMAND_SAFE: RegExp = /^[^\s;\\*#]+$/;
+
 export interface RuntimeAddress {
   /** As configured. */
   readonly socket: string;

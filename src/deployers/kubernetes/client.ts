@@ -57,11 +57,9 @@ interface Loaded {
 }
 
 export function createKubernetes(access: KubernetesAccess): Kubernetes {
-  let loading: Promise<Sdk> | null = null;
   const load = async (): Promise<Loaded> => {
     // Loaded at first use: it takes longer to load than most commands to run.
-    loading ??= optionalPackage("@kubernetes/client-node", () => import("@kubernetes/client-node"));
-    const sdk = await loading;
+    const sdk: Sdk = await optionalPackage("@kubernetes/client-node", () => import("@kubernetes/client-node"));
     return { sdk, ...readConfig(sdk, access) };
   };
 

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { renameSync, type Stats, unlinkSync } from "node:fs";
 import { constants, copyFile, link, lstat, open, readdir, readFile, realpath, stat, unlink } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
 import { type AskedAttributes, type Reader, type WantedAttributes, wantedAttributes } from "./attributes.ts";
 import { type Directory, openDirectory } from "./directory.ts";
 import { type Access, giveAccess, type Model } from "./fileAccess.ts";
+import { refuseMountPoint } from "./mountPoint.ts";
 import { type Nearby, type NewKey, nearbyAttributes } from "./nearby.ts";
 import { requireReadable } from "./reader.ts";
 
@@ -32,15 +33,23 @@ export interface FileToWrite extends AskedAttributes {
   readonly reader?: Reader | null;
 }
 
+/** A file whose content is not known yet. */
+export type FileToTry = Omit<FileToWrite, "content" | "always">;
+
+/** The record beside a pair. It is swapped first, and holds the mode of each key, by the path that stays the same. */
+export type RecordOf = (modes: ReadonlyMap<string, number>) => FileToWrite;
+
 /** Files that are written and durable beside their final place. Disposing removes those that are not swapped. */
 export interface StagedFiles extends AsyncDisposable {
   /** False when every file is as wanted already. */
   readonly changed: boolean;
+  /** A file of the pair was missing before, so that there is no previous pair to go back to. */
+  readonly first: boolean;
   /** What could not be carried over from the files of today, for people. */
   readonly notes: readonly string[];
   /** Puts all in place, in the order given, or none: on failure those already swapped go back. */
   swap(): Promise<void>;
-  /** Undoes `swap`. */
+  /** Undoes `swap`. Where the pair is the `first`, removes its files. */
   restore(): Promise<void>;
 }
 
@@ -54,6 +63,8 @@ interface Staged {
   readonly backup: string | null;
   /** What could not be carried over; null: nothing. */
   readonly note: string | null;
+  /** The mode that it has, or will have. */
+  readonly mode: number;
 }
 
 /**
@@ -61,22 +72,30 @@ interface Staged {
  * of space or permission shows here, before any file is replaced. The caller holds the lock of the first file's root.
  * Throws `deploy.io`, or `deploy.refused` for a path that leads out of its root.
  */
-export async function stageFiles(files: readonly FileToWrite[], signal: AbortSignal): Promise<StagedFiles> {
+export async function stageFiles(
+  files: readonly FileToWrite[],
+  signal: AbortSignal,
+  recordOf: RecordOf | null = null,
+): Promise<StagedFiles> {
   await using undo = new AsyncDisposableStack();
   const directories = new Map<string, Directory>();
-  const staged: Staged[] = [];
-  for (const file of files) {
+  const stageOne = async (file: FileToWrite): Promise<Staged> => {
     signal.throwIfAborted();
     const parent = dirname(file.path);
     const directory = directories.get(parent) ?? undo.use(await openDirectory(parent, file.root));
     directories.set(parent, directory);
     await removeStrays(directory, basename(file.path));
-    staged.push(await stage(file, directory, undo).catch((error) => raise(error, file.path)));
-  }
+    return await stage(file, directory, undo).catch((error) => raise(error, file.path));
+  };
+  const pairFiles: Staged[] = [];
+  for (const file of files) pairFiles.push(await stageOne(file));
+  const records = recordOf === null ? [] : [await stageOne(recordOf(keyModes(pairFiles)))];
+  const staged = [...records, ...pairFiles];
   signal.throwIfAborted();
   const kept = undo.move();
   return {
     changed: staged.some(({ temporary }) => temporary !== null),
+    first: pairFiles.some(({ temporary, backup }) => temporary !== null && backup === null),
     notes: staged.flatMap(({ note }) => (note === null ? [] : [note])),
     async swap() {
       swapAll(staged);
@@ -91,28 +110,40 @@ export async function stageFiles(files: readonly FileToWrite[], signal: AbortSig
   };
 }
 
+/** The path under which the record names a file. */
+export function recordedPath({ path, replaces }: Pick<FileToWrite, "path" | "replaces">): string {
+  return replaces ?? path;
+}
+
+function keyModes(staged: readonly Staged[]): ReadonlyMap<string, number> {
+  return new Map(staged.filter(({ file }) => file.secret).map(({ file, mode }) => [recordedPath(file), mode]));
+}
+
 async function stage(file: FileToWrite, directory: Directory, undo: AsyncDisposableStack): Promise<Staged> {
   const name = basename(file.path);
   const final = directory.at(name);
   const existing = await currentFile(file, directory);
+  if (existing !== null) await refuseMountPoint({ path: file.path, real: join(directory.path, name) });
   const replaced = existing === null ? await replacedFile(file) : { at: final, stats: existing };
   const nearby = replaced === null && file.secret ? await nearbyAttributes(directory, newKey(file)) : null;
   const wanted = wantedAttributes(file, replaced?.stats ?? null, nearby);
   if (file.always !== true && existing !== null && (await isAsWanted(final, existing, file, wanted))) {
     await checkReader(file, final);
-    return { file, directory, final, temporary: null, backup: null, note: null };
+    return { file, directory, final, temporary: null, backup: null, note: null, mode: wanted.mode };
   }
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = directory.at(`${strayPrefix(name)}${suffix}.new`);
   undo.defer(() => removeIfThere(temporary));
-  const note = await write(file, temporary, { asked: file, wanted, model: modelOf(replaced, nearby) });
+  const access = { asked: file, wanted, model: modelOf(replaced, nearby), replaced: replaced?.stats ?? null };
+  const note = await write(file, temporary, access);
   await checkReader(file, temporary);
-  if (existing === null) return { file, directory, final, temporary, backup: null, note };
+  const mode = (await stat(temporary)).mode & 0o7777;
+  if (existing === null) return { file, directory, final, temporary, backup: null, note, mode };
   const backup = directory.at(`${strayPrefix(name)}${suffix}.old`);
   undo.defer(() => removeIfThere(backup));
   await keep(final, backup, existing);
-  return { file, directory, final, temporary, backup, note };
+  return { file, directory, final, temporary, backup, note, mode };
 }
 
 /** Returns what could not be carried over. The attributes come first: no copied mode may show a key for a moment. */
@@ -218,7 +249,8 @@ async function keep(final: string, backup: string, existing: Stats): Promise<voi
   const { uid, gid, mode } = existing;
   const wanted = { uid, gid, mode: mode & 0o7777 };
   const model = { at: final, extendedAttributes: true };
-  await giveAccess({ at: backup, path: backup }, { asked: { secret: true }, wanted, model });
+  const access = { asked: { secret: true }, wanted, model, replaced: null };
+  await giveAccess({ at: backup, path: backup }, access);
   await copyFile(final, backup);
 }
 

@@ -13,6 +13,8 @@ export interface AskedAttributes {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+  /** The mode that renewd gave the key last; left out: not known. */
+  readonly written?: number | undefined;
 }
 
 export interface WantedAttributes {
@@ -24,6 +26,10 @@ export interface WantedAttributes {
 
 /** What owner and group may do with a private key. */
 const KEY_BITS = 0o770;
+const OTHERS = 0o007;
+/** What a key may have that somebody opened to all, and what its group may be given by hand at any time. */
+const PLAIN_BITS = 0o640;
+const OWNER_READS = 0o400;
 
 /**
  * The attributes of a file that replaces `existing`, or of a new one. A renewal must not change who can read a file, or the
@@ -36,12 +42,41 @@ export function wantedAttributes(
 ): WantedAttributes {
   const asked = file.uid !== undefined || file.gid !== undefined;
   const model = existing ?? (file.secret && !asked ? nearby : null);
-  const inherited = model === null ? null : model.mode & (file.secret ? KEY_BITS : 0o777);
   return {
-    mode: file.mode ?? inherited ?? newMode(file),
+    mode: file.mode ?? (model === null ? newMode(file) : inheritedMode(file, model.mode)),
     uid: file.uid ?? model?.uid ?? null,
     gid: file.gid ?? model?.gid ?? null,
   };
+}
+
+/**
+ * The mode of a key says who shall read it, unless it gives others more than a group's right to read, or its owner less: then
+ * it says nothing, and the key gets what renewd wrote last.
+ */
+function inheritedMode({ secret, written }: AskedAttributes, mode: number): number {
+  if (!secret) return mode & 0o777;
+  if ((mode & OWNER_READS) === 0) return written ?? 0o600;
+  if (written !== undefined && (mode & 0o777 & ~(written | PLAIN_BITS)) !== 0) return written;
+  return mode & ((mode & OTHERS) === 0 ? KEY_BITS : PLAIN_BITS);
+}
+
+/** What `modeProblem` compares with; undefined: not known. */
+export interface KeyMode {
+  /** What the target's options ask for. */
+  readonly mode?: number | undefined;
+  readonly written?: number | undefined;
+}
+
+/** Why a key cannot stay with the mode that it has, for people; null: it can. */
+export function modeProblem(path: string, held: number, { mode, written }: KeyMode): string | null {
+  const known = mode ?? written;
+  if ((held & OWNER_READS) === 0 && ((known ?? OWNER_READS) & OWNER_READS) !== 0)
+    return `${path} has mode ${modeText(held)}, so its owner cannot read the private key in it`;
+  const allowed = mode ?? (written === undefined ? KEY_BITS : written | PLAIN_BITS);
+  if ((held & 0o777 & ~allowed) === 0) return null;
+  const before =
+    known === undefined ? "everybody may use the private key in it" : `renewd wrote it with ${modeText(known)}`;
+  return `${path} has mode ${modeText(held)}, but ${before}`;
 }
 
 /** A `group` without an `owner` has a purpose only if the group may read. */

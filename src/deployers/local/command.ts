@@ -6,7 +6,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { childStdin } from "../../process/stdin.ts";
-import { sanitizeAnswer, unquoted } from "../base/sanitizeAnswer.ts";
+import { sanitizeKnown, unquoted } from "../base/sanitizeAnswer.ts";
 
 export interface Command {
   /** Program and arguments; never through a shell. */
@@ -18,6 +18,10 @@ export interface Command {
   readonly secret?: Secret;
   /** The command can read the private key: its output is only counted, never quoted. */
   readonly givenKey?: boolean;
+  /** How lines begin that are quoted although the command was given a key: errors that name no data. */
+  readonly errorLine?: RegExp;
+  /** Texts that are shown although they may look like a key, such as paths. */
+  readonly known?: readonly string[];
   /** What the command reads on stdin, such as a private key that must not be on disk. Never shown. Default: nothing. */
   readonly stdin?: Secret;
   /** What people are shown instead of program and arguments. */
@@ -54,9 +58,14 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
   throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
-function saidBy({ givenKey, secret, stdin }: Command, { stdout, stderr, bytes }: Ended): string {
-  if (givenKey === true) return unquoted(bytes);
-  return sanitizeAnswer(stderr.trim() === "" ? stdout : stderr, secret ?? null, stdin ?? null);
+/** Some programs print their errors on stdout, so both count; the end of a long text is what is shown. */
+function saidBy({ givenKey, errorLine, known, secret, stdin }: Command, { stdout, stderr, bytes }: Ended): string {
+  const all = [stdout, stderr].map((text) => text.trim()).filter((text) => text !== "");
+  const sanitized = (lines: readonly string[]): string =>
+    sanitizeKnown(lines.join("\n"), { secrets: [secret ?? null, stdin ?? null], known: known ?? [] });
+  if (givenKey !== true) return sanitized(all);
+  const errors = all.flatMap((text) => text.split("\n")).filter((line) => errorLine?.test(line) === true);
+  return errors.length === 0 ? unquoted(bytes) : sanitized(errors);
 }
 
 /** For preflight. Throws `deploy.commandFailed` when the program cannot be found. */

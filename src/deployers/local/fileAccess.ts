@@ -1,5 +1,6 @@
 import type { Stats } from "node:fs";
 import { chmod, chown, stat } from "node:fs/promises";
+import { RenewalError } from "../../domain/errors.ts";
 import { type AskedAttributes, modeText, type WantedAttributes } from "./attributes.ts";
 import { runCommand } from "./command.ts";
 
@@ -18,6 +19,8 @@ export interface Access {
   readonly wanted: WantedAttributes;
   /** The file whose ACL the new one takes over; null: none. */
   readonly model: Model | null;
+  /** The file that it replaces; null: none. */
+  readonly replaced: Stats | null;
 }
 
 export interface Model {
@@ -35,11 +38,12 @@ interface Loss {
 
 /**
  * Gives a new file its owner, group, ACL and mode, and never lets anybody read it who could not read the old one. Returns
- * for people what was impossible to keep; null: nothing. Throws where an option asks for something impossible.
+ * for people what was impossible to keep; null: nothing. Throws `deploy.io` where an option asks for something impossible,
+ * and where a user or group that could read the old key could not read the new one.
  */
-export async function giveAccess(file: NewFile, { asked, wanted, model }: Access): Promise<string | null> {
+export async function giveAccess(file: NewFile, { asked, wanted, model, replaced }: Access): Promise<string | null> {
   const losses = [
-    ...(await takeOwnership(file.at, { asked, wanted, own: await stat(file.at) })),
+    ...(await takeOwnership(file, { asked, wanted, replaced, own: await stat(file.at) })),
     ...(model === null ? [] : await carryOver(model, file.at)),
   ];
   const narrow = asked.mode === undefined && losses.some(({ widens }) => widens);
@@ -50,22 +54,61 @@ export async function giveAccess(file: NewFile, { asked, wanted, model }: Access
   return `${file.path}: ${what} could not be kept; it belongs to ${uid}:${gid} with mode ${modeText(mode)}`;
 }
 
+interface ReplacedReaders {
+  readonly asked: AskedAttributes;
+  readonly replaced: Pick<Stats, "uid" | "gid" | "mode">;
+  readonly own: Pick<Stats, "uid">;
+  readonly groupKept: boolean;
+}
+
+interface Ownership extends Omit<Access, "model"> {
+  /** Of the new file. */
+  readonly own: Stats;
+}
+
 /** Only root may give a file to another user. Others may give it to a group that they belong to. */
-async function takeOwnership(
-  at: string,
-  { asked, wanted, own }: { readonly asked: AskedAttributes; readonly wanted: WantedAttributes; readonly own: Stats },
-): Promise<Loss[]> {
+async function takeOwnership({ at, path }: NewFile, { asked, wanted, replaced, own }: Ownership): Promise<Loss[]> {
   const uid = wanted.uid ?? own.uid;
   const gid = wanted.gid ?? own.gid;
   if (uid === own.uid && gid === own.gid) return [];
   const refused = await attempt(chown(at, uid, gid));
   if (refused === null) return [];
   // Unasked, keeping the owner is a courtesy; asked, it is a promise.
-  if (asked.uid !== undefined) throw refused;
+  if (asked.uid !== undefined) throw impossible(path, `user ${uid}: only root may`, refused);
   const groupRefused = gid === own.gid ? null : await attempt(chown(at, own.uid, gid));
-  if (groupRefused !== null && asked.gid !== undefined) throw groupRefused;
+  if (groupRefused !== null && asked.gid !== undefined)
+    throw impossible(path, `group ${gid}: renewd's user must be a member of it`, groupRefused);
+  const groupKept = groupRefused === null;
+  if (asked.secret && replaced !== null) refuseLostReader(path, { asked, replaced, own, groupKept });
   const owner = uid === own.uid ? [] : [{ what: `owner ${uid}`, widens: false }];
-  return groupRefused === null ? owner : [...owner, { what: `group ${gid}`, widens: true }];
+  return groupKept ? owner : [...owner, { what: `group ${gid}`, widens: true }];
+}
+
+function impossible(path: string, what: string, cause: unknown): RenewalError {
+  return new RenewalError("deploy.io", `${path} cannot be given to ${what}`, { cause });
+}
+
+/**
+ * Throws `deploy.io` where the owner or the group of a key could not read the one that replaces it. `own`: who owns that.
+ * Root reads everything. A `mode` that is asked for says who shall read the file, so nobody is lost by mistake.
+ */
+export function refuseLostReader(path: string, { asked, replaced, own, groupKept }: ReplacedReaders): void {
+  if (asked.mode !== undefined) return;
+  const { uid, gid, mode } = replaced;
+  const groupReads = (mode & 0o040) !== 0;
+  if (groupReads && !groupKept) {
+    throw new RenewalError(
+      "deploy.io",
+      `${path}: its group ${gid} could not read the new key, as renewd's user is no member of that group: ` +
+        "make it one, or set `group` or `mode`",
+    );
+  }
+  if (groupReads || uid === 0 || uid === own.uid || (mode & 0o400) === 0) return;
+  throw new RenewalError(
+    "deploy.io",
+    `${path}: its owner ${uid} could not read the new key, as only root can give files to another user: ` +
+      "let a group read it (`group`), or set `mode`",
+  );
 }
 
 /** null: it worked. */

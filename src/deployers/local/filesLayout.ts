@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { FileToWrite } from "./atomicFiles.ts";
+import type { PairPaths } from "./inspectFiles.ts";
 import { type Ownership, ownedFile } from "./owner.ts";
 
 /** In the order of the swap: the key first, so that a watcher of the certificate file finds the key in place. */
@@ -63,6 +64,16 @@ export function places(options: LayoutOptions, certificate: string): Place[] {
     root: rootOf(options.directory === undefined ? pattern : `${options.directory}/x`),
     secret: !WITHOUT_KEY.has(kind),
   }));
+}
+
+/** The PEM files whose pair can be inspected. A key alone says nothing. */
+export function pairPaths(options: LayoutOptions, certificate: string): PairPaths[] {
+  const paths = new Map(places(options, certificate).map(({ kind, path }) => [kind, path]));
+  return (["fullchain", "cert", "bundle"] as const).flatMap((kind) => {
+    const path = paths.get(kind);
+    const key = kind === "bundle" ? path : (paths.get("privkey") ?? paths.get("bundle"));
+    return path === undefined ? [] : [{ certificate: path, key }];
+  });
 }
 
 /** The files in the order of the swap. */

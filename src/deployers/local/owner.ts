@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
-import type { FileToWrite } from "./atomicFiles.ts";
+import type { FileToTry } from "./atomicFiles.ts";
 import type { Reader } from "./attributes.ts";
 import { runCommand } from "./command.ts";
 
@@ -52,12 +52,17 @@ export async function ownershipOf({ owner, group, mode }: OwnerOptions, signal: 
   };
 }
 
+/** Of the files that hold the private key; undefined: the options ask for none. */
+export function modeOf({ mode }: OwnerOptions): number | undefined {
+  return mode === undefined ? undefined : Number.parseInt(mode, 8);
+}
+
 /** A file with the attributes that the options ask for. `reader` is the user of the running server; null: not known. */
-export function ownedFile(
-  file: Omit<FileToWrite, "mode" | "uid" | "gid" | "reader">,
+export function ownedFile<File extends Omit<FileToTry, "mode" | "uid" | "gid" | "reader">>(
+  file: File,
   { mode, ...owner }: Ownership,
   reader: Reader | null = null,
-): FileToWrite {
+): File & FileToTry {
   return { ...file, ...owner, ...(file.secret && mode !== undefined && { mode }), ...(file.secret && { reader }) };
 }
 

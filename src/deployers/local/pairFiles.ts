@@ -5,12 +5,12 @@ import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
-import { refuseOlder } from "../base/generationRecord.ts";
-import { type FileToWrite, type StagedFiles, stageFiles } from "./atomicFiles.ts";
+import { refuseOlder, writtenMode } from "../base/generationRecord.ts";
+import { type FileToWrite, recordedPath, type StagedFiles, stageFiles } from "./atomicFiles.ts";
 import { openDirectory } from "./directory.ts";
 import { lockDirectory } from "./directoryLock.ts";
 import { withForeignBlocks } from "./foreignBlocks.ts";
-import { readRecord, recordFile, recordPath } from "./generationFile.ts";
+import { readGeneration, readRecord, recordFile, recordPath } from "./generationFile.ts";
 
 export interface PairFiles {
   readonly pair: IssuedCertificate;
@@ -31,9 +31,14 @@ export async function withStagedPair<T>(
 }
 
 /** Waits for the directory's lock and holds it while `use` runs. */
-export async function withDirectoryLock<T>(root: string, signal: AbortSignal, use: () => Promise<T>): Promise<T> {
+export async function withDirectoryLock<T>(
+  root: string,
+  signal: AbortSignal,
+  use: () => Promise<T>,
+  name?: string,
+): Promise<T> {
   await using directory = await openDirectory(root, root);
-  using _lock = await lockDirectory(directory, signal);
+  using _lock = await lockDirectory(directory, signal, name);
   return await use();
 }
 
@@ -44,9 +49,15 @@ export async function withDirectoryLock<T>(root: string, signal: AbortSignal, us
  */
 export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
   const [first] = files;
-  refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
-  const wanted = await Promise.all(files.map(withForeignBlocks));
-  return await stageFiles([recordFile(first, pair), ...wanted], signal);
+  refuseOlder(pair, await readGeneration(first.path), recordPath(first.path));
+  const wanted = await Promise.all((await withWrittenModes(files, first.path)).map(withForeignBlocks));
+  return await stageFiles(wanted, signal, (modes) => recordFile(first, pair, modes));
+}
+
+/** Keys with the mode that the record beside `firstFile` has for them. */
+export async function withWrittenModes(files: readonly FileToWrite[], firstFile: string): Promise<FileToWrite[]> {
+  const record = await readRecord(firstFile);
+  return files.map((file) => (file.secret ? { ...file, written: writtenMode(record, recordedPath(file)) } : file));
 }
 
 /**
@@ -60,7 +71,7 @@ export async function withPairLock<T>(
   use: () => Promise<T>,
 ): Promise<T> {
   return await withDirectoryLock(first.root, signal, async () => {
-    refuseOlder(pair, await readRecord(first.path), recordPath(first.path));
+    refuseOlder(pair, await readGeneration(first.path), recordPath(first.path));
     return await use();
   });
 }

@@ -11,9 +11,8 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import { runCommand } from "../local/command.ts";
-import { checkWritable } from "../local/pairFiles.ts";
 import { checkSecrets, environmentOptions, programEnvironment } from "./programEnvironment.ts";
-import { type ProgramFiles, withProgramFiles } from "./programFiles.ts";
+import { checkProgramFiles, type ProgramFiles, withProgramFiles } from "./programFiles.ts";
 
 const optionsSchema = z.strictObject({
   home: absolutePath.describe(
@@ -43,8 +42,8 @@ export const acmeSh: Plugin<AcmeShOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
-    async preflight(certificate) {
-      await checkWritable([recordPlace(options, certificate)]);
+    async preflight(certificate, _leaf, signal) {
+      await checkProgramFiles(recordPlace(options, certificate), signal);
       await checkHook(options);
       await checkSecrets(options, dependencies);
     },

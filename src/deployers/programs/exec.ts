@@ -7,9 +7,8 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import { checkCommand, runCommand } from "../local/command.ts";
-import { checkWritable } from "../local/pairFiles.ts";
 import { checkSecrets, environmentOptions, programEnvironment } from "./programEnvironment.ts";
-import { withProgramFiles } from "./programFiles.ts";
+import { checkProgramFiles, withProgramFiles } from "./programFiles.ts";
 
 /**
  * Three codes of sysexits.h, which shells and mail servers use. Any other code except 0 is a failure that is retried.
@@ -53,8 +52,8 @@ export const exec: Plugin<ExecOptions, DeployerDependencies, Deployer> = {
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
-    async preflight(certificate) {
-      await checkWritable([recordPlace(options, certificate)]);
+    async preflight(certificate, _leaf, signal) {
+      await checkProgramFiles(recordPlace(options, certificate), signal);
       await checkCommand(options.command[0]);
       await checkSecrets(options, dependencies);
     },

@@ -8,6 +8,7 @@ import { type PairPem, pairPem } from "../base/pairPem.ts";
 import { stageFiles } from "../local/atomicFiles.ts";
 import { type Directory, openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
+import { tryStaging } from "../local/tryStaging.ts";
 
 /** Files in a private directory that only renewd's user can enter, while a program needs them. */
 export interface ProgramFiles {
@@ -22,7 +23,17 @@ const FILE_KINDS = ["cert", "chain", "fullchain", "privkey"] as const satisfies 
 export interface ProgramInput {
   readonly pair: IssuedCertificate;
   /** Where the generation is remembered, as the program's target cannot be asked. */
-  readonly record: { readonly path: string; readonly root: string };
+  readonly record: RecordPlace;
+}
+
+export interface RecordPlace {
+  readonly path: string;
+  readonly root: string;
+}
+
+/** For preflight: what `withProgramFiles` does before it runs the program. Throws what a deploy would. */
+export async function checkProgramFiles(record: RecordPlace, signal: AbortSignal): Promise<void> {
+  await tryStaging([{ ...record, secret: false }], signal, lockNameOf(record));
 }
 
 /**
@@ -40,7 +51,7 @@ export async function withProgramFiles(
   signal.throwIfAborted();
   const name = basename(record.path);
   await using directory = await openDirectory(dirname(record.path), record.root);
-  using _lock = await lockDirectory(directory, signal, `.${name}.lock`);
+  using _lock = await lockDirectory(directory, signal, lockNameOf(record));
   refuseOlder(pair, parseRecord(await readFile(record.path, "utf8").catch(() => "")), record.path);
   await using staged = await stageFiles([{ ...record, content: recordText(pair), secret: false }], signal);
   await using handed = await privateFiles(directory, `.${name}.files`, pem);
@@ -52,6 +63,10 @@ export async function withProgramFiles(
     if (error instanceof RenewalError && error.code !== "deploy.timeout" && !signal.aborted) await staged.restore();
     throw error;
   }
+}
+
+function lockNameOf({ path }: RecordPlace): string {
+  return `.${basename(path)}.lock`;
 }
 
 /** The lock makes the name exclusive: files found there were left by a crash and are removed now. */

@@ -148,7 +148,7 @@ function conflict(
       "deploy.newerGeneration",
       `the receiver at ${origin} holds generation ${held} of ${pair.certificate}, so generation ` +
         `${pair.generation} was not taken; ` +
-        "if renewd's database was lost, let the receiver forget it",
+        "another renewd deploys there, or this one's database was lost: then let the receiver forget it",
     );
   }
   const said = sanitizeAnswer(errorText(answer.text) ?? "", ...hidden);

@@ -1,5 +1,4 @@
 import { addAbortListener } from "node:events";
-import { stat } from "node:fs/promises";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { StagedFiles } from "../local/atomicFiles.ts";
@@ -145,8 +144,6 @@ const NONE: Verdict = { accepted: [], suspects: [] };
 interface Swapped {
   readonly member: Member;
   readonly files: StagedFiles;
-  /** A file of the pair was missing before. */
-  readonly first: boolean;
 }
 
 /**
@@ -182,7 +179,8 @@ async function keepFirst(
   refusal: unknown,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const [first, others] = [restored.filter((one) => one.first), restored.filter((one) => !one.first)];
+  const first = restored.filter(({ files }) => files.first);
+  const others = restored.filter(({ files }) => !files.first);
   if (!isRefusal(refusal, signal) || first.length === 0) return rejectAll(restored, refusal);
   await using stack = new AsyncDisposableStack();
   const kept = await swapAll(
@@ -212,10 +210,9 @@ async function swapAll(
   for (const member of members)
     await attempt(member, async () => {
       member.signal.throwIfAborted();
-      const first = !(await allExist(member.files));
       const files = stack.use(await stagePair(member.files, signal));
       member.notes = files.notes;
-      staged.push({ member, files, first });
+      staged.push({ member, files });
     });
   const swapped: Swapped[] = [];
   for (const one of staged)
@@ -233,7 +230,8 @@ async function swapAll(
 async function judge(control: ServerControl, members: readonly Swapped[], signal: AbortSignal): Promise<unknown> {
   if (members.length === 0) return null;
   try {
-    await control.judge?.(keysOf(members.map(({ member }) => member)), signal);
+    const paths = members.flatMap(({ member }) => member.files.files.map(({ path }) => path));
+    await control.judge?.({ secret: keysOf(members.map(({ member }) => member)), paths }, signal);
     return null;
   } catch (error) {
     return error;
@@ -257,14 +255,6 @@ async function restoreAll(swapped: readonly Swapped[]): Promise<readonly Swapped
 function rejectAll(members: readonly Swapped[], error: unknown): Verdict {
   for (const { member } of members) member.outcome.reject(error);
   return NONE;
-}
-
-async function allExist({ files }: PairFiles): Promise<boolean> {
-  for (const { path } of files) {
-    const found = await stat(path).catch(() => null);
-    if (found === null) return false;
-  }
-  return true;
 }
 
 async function attempt({ outcome }: Member, work: () => Promise<void>): Promise<void> {

@@ -9,10 +9,11 @@ import { installedPair } from "../base/installedPair.ts";
 import { jsonOrNull } from "../base/jsonAnswer.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf } from "../base/targetPath.ts";
-import { accessProblems, readIfThere } from "../local/inspectFiles.ts";
-import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { accessProblems, modeProblems, readIfThere } from "../local/inspectFiles.ts";
+import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
+import { tryStaging } from "../local/tryStaging.ts";
 
 const SECRET_TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
@@ -47,8 +48,9 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
-      await ownershipOf(options, signal);
-      await checkWritable([placeOf(options.file, certificate)]);
+      const file = { ...placeOf(options.file, certificate), secret: true };
+      const reader = await runningReader({ programs: ["envoy"] }, signal);
+      await tryStaging([ownedFile(file, await ownershipOf(options, signal), reader)], signal);
       await refuseForeign(options, certificate);
     },
     inspect: (request, signal) => inspect(options, request, signal),
@@ -133,7 +135,10 @@ async function inspect(
   const { path } = placeOf(options.file, certificate);
   const text = await readIfThere(path);
   const names = { certificate: path, key: path };
-  const problems = await accessProblems(new Set([path]), await runningReader({ programs: ["envoy"] }, signal));
+  const problems = [
+    ...(await accessProblems(new Set([path]), await runningReader({ programs: ["envoy"] }, signal))),
+    ...(await modeProblems([path], { first: path, mode: modeOf(options) })),
+  ];
   const pair = text === null ? null : pairIn(text, options.secretName.replaceAll("{certificate}", certificate));
   const held = installedPair({ certificate: pair?.certificate ?? text, key: pair?.key ?? text, names });
   return { ...held, problems: [...held.problems, ...problems] };

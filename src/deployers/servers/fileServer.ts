@@ -1,8 +1,10 @@
-import { access } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import type { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
@@ -10,8 +12,9 @@ import type { FileToWrite } from "../local/atomicFiles.ts";
 import type { Reader } from "../local/attributes.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { type OwnerOptions, type Ownership, ownedFile, ownershipOf } from "../local/owner.ts";
-import { checkWritable, filesReceipt, type PairFiles } from "../local/pairFiles.ts";
+import { filesReceipt, type PairFiles } from "../local/pairFiles.ts";
 import { type PairLayout, type Place, placesOf } from "../local/pairLayout.ts";
+import { tryStaging } from "../local/tryStaging.ts";
 import { createBatches, type DeployInBatch } from "./batch.ts";
 import type { ServerControl } from "./serverControl.ts";
 
@@ -53,11 +56,25 @@ async function preflight<Options extends PairLayout & OwnerOptions>(
 ): Promise<void> {
   const places = placesOf(options, certificate);
   const control = server.control(options);
-  await ownershipFor(server, options, signal);
-  await checkWritable(places);
+  const reader = (await control.reader?.(signal)) ?? null;
+  const ownership = await ownershipFor(server, options, signal);
+  await tryStaging(
+    places.map(({ kind, path, root }) => ownedFile({ path, root, secret: kind !== "fullchain" }, ownership, reader)),
+    signal,
+  );
   await control.check?.(signal);
-  // Not `judge`: before the first deploy it fails because the files are missing.
-  if (await isThere(places)) await control.running?.(signal);
+  const areThere = await allThere(places);
+  const paths = places.map(({ path }) => path);
+  await control.judge?.({ secret: new Secret(""), paths }, signal).catch((error: unknown) => {
+    // Before the first deploy the check may fail because these very files are missing.
+    if (areThere || !isAbout(paths, error)) throw error;
+  });
+  if (areThere) await control.running?.(signal);
+}
+
+function isAbout(paths: readonly string[], error: unknown): boolean {
+  if (!(error instanceof RenewalError) || error.code !== "deploy.commandFailed") return false;
+  return paths.some((path) => error.message.includes(path));
 }
 
 async function inspect<Options extends PairLayout & OwnerOptions>(
@@ -71,7 +88,8 @@ async function inspect<Options extends PairLayout & OwnerOptions>(
   const key = places.find(({ kind }) => kind !== "fullchain")?.path;
   const certificate = places.find(({ kind }) => kind !== "privkey")?.path;
   if (key === undefined || certificate === undefined) return null;
-  return await inspectFiles([{ certificate, key }], request, reader);
+  const { mode } = await ownershipFor(server, options, signal);
+  return await inspectFiles([{ certificate, key }], request, { first: places[0]?.path ?? key, mode, reader });
 }
 
 /** One line of batches for all certificates of the target: they share the server, its check and its reload. */
@@ -152,10 +170,7 @@ async function ownershipFor<Options extends PairLayout & OwnerOptions>(
   return await (server.ownership ?? ownershipOf)(options, signal);
 }
 
-async function isThere([first]: readonly Place[]): Promise<boolean> {
-  if (first === undefined) return false;
-  return await access(first.path).then(
-    () => true,
-    () => false,
-  );
+async function allThere(places: readonly Place[]): Promise<boolean> {
+  const found = await Promise.all(places.map(({ path }) => stat(path).catch(() => null)));
+  return !found.includes(null);
 }

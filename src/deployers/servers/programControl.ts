@@ -17,8 +17,8 @@ export interface ControlProgram {
 export function programControl({ binary, test, reload, timeoutMs }: ControlProgram): ServerControl {
   return {
     check: () => checkCommand(binary),
-    async judge(secret, signal) {
-      await runCommand({ argv: [binary, ...test], timeoutMs, secret }, signal);
+    async judge({ secret, paths }, signal) {
+      await runCommand({ argv: [binary, ...test], timeoutMs, secret, known: paths }, signal);
     },
     async reload(secret, signal) {
       await runCommand({ argv: [binary, ...reload], timeoutMs, secret }, signal);

@@ -10,9 +10,10 @@ import { pairPem } from "../base/pairPem.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
 import { inspectFiles, readIfThere } from "../local/inspectFiles.ts";
-import { ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { checkWritable, filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
+import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
+import { tryStaging } from "../local/tryStaging.ts";
 
 /** The first line of renewd's files, so that it overwrites no other. */
 const MARK = "# Written by renewd";
@@ -44,8 +45,10 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
-      await ownershipOf(options, signal);
-      await checkWritable([placeOf(options.file, certificate), placeOf(options.dynamicFile, certificate)]);
+      const file = { ...placeOf(options.file, certificate), secret: true };
+      const reader = await runningReader({ programs: ["traefik"] }, signal);
+      const bundle = ownedFile(file, await ownershipOf(options, signal), reader);
+      await tryStaging([bundle, { ...placeOf(options.dynamicFile, certificate), secret: false }], signal);
       await refuseForeign(placeOf(options.dynamicFile, certificate).path);
     },
     inspect: (request, signal) => inspect(options, request, signal),
@@ -86,7 +89,8 @@ async function inspect(
   const { path } = placeOf(options.file, request.certificate);
   const dynamic = placeOf(options.dynamicFile, request.certificate).path;
   const reader = await runningReader({ programs: ["traefik"] }, signal);
-  const found = await inspectFiles([{ certificate: path, key: path }], request, reader);
+  const rules = { first: path, mode: modeOf(options), reader };
+  const found = await inspectFiles([{ certificate: path, key: path }], request, rules);
   const known = resolveTargetPath(options.knownAs ?? options.file, request.certificate);
   const names = (await readIfThere(dynamic))?.includes(JSON.stringify(known)) === true;
   if (found === null || names) return found;

@@ -4,9 +4,11 @@ import type { Stats } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
 import { isPem, keepForeignBlocks } from "../base/foreignPem.ts";
-import type { FileToWrite, StagedFiles } from "../local/atomicFiles.ts";
+import type { FileToTry, FileToWrite, RecordOf, StagedFiles } from "../local/atomicFiles.ts";
 import { wantedAttributes } from "../local/attributes.ts";
-import type { Sftp } from "./sftp.ts";
+import { refuseLostReader } from "../local/fileAccess.ts";
+import { PLACEHOLDER } from "../local/tryStaging.ts";
+import type { CreatedFile, Sftp } from "./sftp.ts";
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
 /** A leftover older than this is from a crashed attempt. A younger one may belong to an attempt that still runs. */
@@ -23,6 +25,14 @@ interface Staged {
   readonly backup: string | null;
 }
 
+interface Outcome {
+  readonly file: FileToWrite;
+  /** null: the file is as wanted already. */
+  readonly staged: Staged | null;
+  /** The mode that it has, or will have. */
+  readonly mode: number;
+}
+
 /**
  * As `stageFiles`, on another machine. SFTP has no lock and cannot keep a directory open, so somebody could create a
  * link after the check. Only a user who owns the directory on the target can do that.
@@ -31,18 +41,22 @@ export async function stageRemoteFiles(
   sftp: Sftp,
   files: readonly FileToWrite[],
   signal: AbortSignal,
+  recordOf: RecordOf | null = null,
 ): Promise<StagedFiles> {
   await using undo = new AsyncDisposableStack();
   const directories = new Set<string>();
-  const staged: Staged[] = [];
   const leftovers: string[] = [];
   undo.defer(() => tidy(sftp, leftovers));
-  for (const file of files) {
+  const stageOne = async (file: FileToWrite): Promise<Outcome> => {
     const directory = await openRemoteDirectory(sftp, { path: posix.dirname(file.path), root: file.root }, signal);
     directories.add(directory);
-    const one = await stage(sftp, file, directory, leftovers, signal);
-    if (one !== null) staged.push(one);
-  }
+    return await stage(sftp, file, directory, leftovers, signal);
+  };
+  const pairFiles: Outcome[] = [];
+  for (const file of files) pairFiles.push(await stageOne(file));
+  const modes = new Map(pairFiles.filter(({ file }) => file.secret).map(({ file, mode }) => [file.path, mode]));
+  const records = recordOf === null ? [] : [await stageOne(recordOf(modes))];
+  const staged = [...records, ...pairFiles].flatMap((one) => (one.staged === null ? [] : [one.staged]));
   signal.throwIfAborted();
   const sync = async (): Promise<void> => {
     for (const directory of directories) await sftp.syncDirectory(directory, NEVER);
@@ -50,6 +64,7 @@ export async function stageRemoteFiles(
   const kept = undo.move();
   return {
     changed: staged.length > 0,
+    first: pairFiles.some((one) => one.staged !== null && one.staged.backup === null),
     // SFTP shows no ACL.
     notes: [],
     async swap() {
@@ -82,19 +97,21 @@ async function openRemoteDirectory(
   return current;
 }
 
-/** Throws the reason if these paths cannot be written, as far as it shows without a change. */
-export async function checkRemote(
-  sftp: Sftp,
-  files: readonly { readonly path: string; readonly root: string }[],
-  signal: AbortSignal,
-): Promise<void> {
-  for (const { path, root } of files) {
-    const top = await existingDirectory(sftp, root, signal);
-    const parent = await sftp.realpath(posix.dirname(path), signal);
-    if (parent !== null) requireInside({ path: parent, top, asked: path });
-    const existing = await sftp.lstat(path, signal).catch(() => null);
-    if (existing?.isDirectory()) throw new RenewalError("deploy.refused", `${path} is a directory`);
+/**
+ * For preflight: what a deploy does with these files up to the swap, with a text in place of the pair. Throws what the
+ * deploy would throw. Leaves nothing behind, and creates no directory: of those that are missing the one above is tried.
+ */
+export async function tryRemoteStaging(sftp: Sftp, files: readonly FileToTry[], signal: AbortSignal): Promise<void> {
+  const tried: FileToWrite[] = [];
+  for (const file of files) {
+    let parent = posix.dirname(file.path);
+    while (parent !== file.root && parent !== "/" && (await sftp.lstat(parent, signal)) === null)
+      parent = posix.dirname(parent);
+    const name = posix.basename(file.path);
+    const path = parent === posix.dirname(file.path) ? file.path : posix.join(parent, `.renewd-preflight-${name}`);
+    tried.push({ ...file, path, content: PLACEHOLDER, always: true });
   }
+  await using _staged = await stageRemoteFiles(sftp, tried, signal);
   const [first] = files;
   if (first === undefined) return;
   // No file has this name, so the answer only shows whether the server knows the request.
@@ -119,7 +136,7 @@ async function stage(
   directory: string,
   leftovers: string[],
   signal: AbortSignal,
-): Promise<Staged | null> {
+): Promise<Outcome> {
   const name = posix.basename(file.path);
   const final = posix.join(directory, name);
   const existing = await currentFile(sftp, { file, final, directory }, signal);
@@ -131,20 +148,37 @@ async function stage(
     existing !== null &&
     file.always !== true &&
     (existing.mode & 0o7777) === wanted.mode &&
+    existing.uid === wanted.uid &&
+    existing.gid === wanted.gid &&
     held?.equals(Buffer.from(content)) === true
   )
-    return null;
+    return { file, staged: null, mode: wanted.mode };
 
   const suffix = randomBytes(6).toString("hex");
   const temporary = posix.join(directory, `${strayPrefix(name)}${suffix}.new`);
   leftovers.push(temporary);
-  const now = await sftp.create(temporary, content, wanted, signal);
-  await removeStrays(sftp, { directory, name, now }, signal);
-  if (existing === null) return { final, temporary, backup: null };
+  const created = await sftp.create(temporary, content, wanted, signal);
+  requireOwner(file, created, existing);
+  await removeStrays(sftp, { directory, name, now: created.changedAt }, signal);
+  if (existing === null) return { file, staged: { final, temporary, backup: null }, mode: created.mode };
   const backup = posix.join(directory, `${strayPrefix(name)}${suffix}.old`);
   leftovers.push(backup);
   await keep(sftp, { final, backup, existing }, signal);
-  return { final, temporary, backup };
+  return { file, staged: { final, temporary, backup }, mode: created.mode };
+}
+
+/** Throws `deploy.io` where the server refused the owner or group that is asked for, or that a reader needs. */
+function requireOwner(file: FileToWrite, { uid, gid }: CreatedFile, replaced: Stats | null): void {
+  if (file.uid !== undefined && file.uid !== uid)
+    throw new RenewalError("deploy.io", `${file.path} cannot be given to user ${file.uid}: only root may`);
+  if (file.gid !== undefined && file.gid !== gid) {
+    const message = `${file.path} cannot be given to group ${file.gid}: the user of the login must be a member of it`;
+    throw new RenewalError("deploy.io", message);
+  }
+  if (!file.secret || replaced === null) return;
+  const groupKept = (file.gid ?? replaced.gid) === gid;
+  const ownerKept = (file.uid ?? replaced.uid) === uid;
+  if (!groupKept || !ownerKept) refuseLostReader(file.path, { asked: file, replaced, own: { uid }, groupKept });
 }
 
 /** Sends all requests together; the server runs them in order. So key and certificate differ only for a short time. */

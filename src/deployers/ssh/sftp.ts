@@ -8,6 +8,15 @@ export interface RemoteAttributes {
   readonly gid: number | null;
 }
 
+/** What a file that was created became: only root may give it to another user, and others only to a group of theirs. */
+export interface CreatedFile {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** The change by the server's clock, in ms. */
+  readonly changedAt: number;
+}
+
 /** Files on another machine, through SSH. Throws `deploy.io` with the path and the server's reason. */
 export interface Sftp {
   /** null: nothing has this name. */
@@ -21,15 +30,15 @@ export interface Sftp {
   /** null: there is no such file, or it is longer than `bytesMax`. */
   read(path: string, bytesMax: number, signal: AbortSignal): Promise<Buffer | null>;
   /**
-   * Creates a file, 0600 until it is complete, and syncs it if the server can. Returns the time of the change by the
-   * server's clock, in ms.
+   * Creates a file, 0600 until it is complete, and syncs it if the server can. Where the server refuses owner or group, the
+   * file keeps those of the login.
    */
   create(
     path: string,
     content: string | Uint8Array,
     attributes: RemoteAttributes,
     signal: AbortSignal,
-  ): Promise<number>;
+  ): Promise<CreatedFile>;
   /** Gives the file `path` the second name `name`. Throws if the server cannot. */
   link(file: { readonly path: string; readonly name: string }, signal: AbortSignal): Promise<void>;
   /** rename(2): replaces an existing file atomically. SFTP's own rename refuses that. */
@@ -84,6 +93,26 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
     plain(path, (done) => extension("fsync@openssh.com", done, () => raw.ext_openssh_fsync(handle, done)), stop).catch(
       ignoreInability,
     );
+  /** One request sets both, so that an owner who is refused would take the group with him. */
+  const own = async (
+    path: string,
+    handle: Buffer,
+    { uid, gid }: Pick<RemoteAttributes, "uid" | "gid">,
+    stop: AbortSignal,
+  ): Promise<void> => {
+    const now = await ask<Stats>(path, (done) => raw.fstat(handle, done), stop);
+    const change = (owner: number, group: number): Promise<boolean> =>
+      plain(path, (done) => raw.fchown(handle, owner, group, done), stop).then(
+        () => true,
+        (error) => {
+          ignoreInability(error);
+          return false;
+        },
+      );
+    const [owner, group] = [uid ?? now.uid, gid ?? now.gid];
+    if (owner === now.uid && group === now.gid) return;
+    if (!(await change(owner, group)) && owner !== now.uid && group !== now.gid) await change(now.uid, group);
+  };
   return {
     lstat: (path, stop) => ask<Stats>(path, (done) => raw.lstat(path, done), stop).catch(ignoreMissing),
     realpath: (path, stop) => ask<string>(path, (done) => raw.realpath(path, done), stop).catch(ignoreMissing),
@@ -106,12 +135,12 @@ export async function openSftp(connection: SshConnection, signal: AbortSignal): 
       withHandle(path, "wx", stop, async (handle) => {
         const bytes = Buffer.from(content);
         await plain(path, (done) => raw.write(handle, bytes, 0, bytes.length, 0, (error) => done(error)), stop);
-        // Only root may change the owner. Without that right the file keeps the user of the login.
-        if (uid !== null && gid !== null)
-          await plain(path, (done) => raw.fchown(handle, uid, gid, done), stop).catch(ignoreInability);
+        await own(path, handle, { uid, gid }, stop);
         await plain(path, (done) => raw.fchmod(handle, mode, done), stop);
         await sync(path, handle, stop);
-        return (await ask<Stats>(path, (done) => raw.fstat(handle, done), stop)).mtime * 1_000;
+        const created = await ask<Stats>(path, (done) => raw.fstat(handle, done), stop);
+        const { mtime, uid: owner, gid: group } = created;
+        return { mode: created.mode & 0o7777, uid: owner, gid: group, changedAt: mtime * 1_000 };
       }),
     link: ({ path, name }, stop) =>
       plain(

@@ -4,19 +4,19 @@ import type { DeployReceipt } from "../../domain/deployment.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { parseRecord, refuseOlder } from "../base/generationRecord.ts";
+import { type GenerationRecord, refuseOlder, writtenMode } from "../base/generationRecord.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
-import { checkedLayout, layoutFiles, PEM_LAYOUT, pemLayoutOptions, places } from "../local/filesLayout.ts";
+import { checkedLayout, layoutFiles, PEM_LAYOUT, pairPaths, pemLayoutOptions, places } from "../local/filesLayout.ts";
 import { recordFile, recordPath } from "../local/generationFile.ts";
-import { ownerOptions, ownershipOf } from "../local/owner.ts";
+import { modeOf, ownedFile, ownerOptions } from "../local/owner.ts";
 import { runRemote } from "./command.ts";
 import { connectSsh, type SshConnection } from "./connection.ts";
 import { hostKeyOption } from "./hostKey.ts";
-import { checkRemote, stageRemoteFiles } from "./remoteFiles.ts";
+import { inspectRemote, readRemoteRecord } from "./inspectRemote.ts";
+import { stageRemoteFiles, tryRemoteStaging } from "./remoteFiles.ts";
+import { remoteOwnership } from "./remoteOwner.ts";
 import { openSftp } from "./sftp.ts";
-
-const RECORD_BYTES_MAX = 4096;
 
 const optionsSchema = checkedLayout(
   z.strictObject({
@@ -40,13 +40,22 @@ const optionsSchema = checkedLayout(
       .optional()
       .describe("Socket of an ssh-agent that holds the key, instead of `privateKey`."),
     ...pemLayoutOptions,
+    owner: ownerOptions.owner.describe(
+      "User name or id, on the target, that the files belong to. Default: as the file it replaces has it, else `user`. " +
+        "Only root can give files to another user. Names are looked up in the target's /etc/passwd.",
+    ),
+    group: ownerOptions.group.describe(
+      "Group name or id, on the target, that the files belong to. Default: as the file it replaces has it, else the group " +
+        "of `user`, who must be a member of it. Names are looked up in the target's /etc/group.",
+    ),
     mode: ownerOptions.mode,
     command: z
       .tuple([word(1)], word(0))
       .optional()
       .describe(
         "Program and arguments to run on the machine after the files are in place, for example to reload a server. " +
-          "Each word is quoted for a POSIX shell. If it fails, the previous files come back. Without it, SFTP is " +
+          "Each word is quoted for a POSIX shell. If it fails, the previous files come back; those of a first pair, " +
+          "which has no previous files, stay. Without it, SFTP is " +
           "enough, and the account needs no shell.",
       ),
     commandTimeout: durationOption("1m").describe("Longest time for the command, which is ended then: 500ms, 30s, 2m."),
@@ -81,7 +90,28 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
     async preflight(certificate, _leaf, signal) {
       await using connection = await login(options, dependencies, signal);
-      await checkRemote(await openSftp(connection, signal), places(options, certificate), signal);
+      const sftp = await openSftp(connection, signal);
+      const ownership = await remoteOwnership(sftp, options, signal);
+      const files = places(options, certificate).map(({ path, root, secret }) =>
+        ownedFile({ path, root, secret }, ownership),
+      );
+      await tryRemoteStaging(sftp, files, signal);
+    },
+    async inspect(request, signal) {
+      await using connection = await login(options, dependencies, signal);
+      const sftp = await openSftp(connection, signal);
+      const all = places(options, request.certificate);
+      return await inspectRemote(
+        sftp,
+        {
+          pairs: pairPaths(options, request.certificate),
+          keys: all.filter(({ secret }) => secret).map(({ path }) => path),
+          first: all[0]?.path ?? "",
+          mode: modeOf(options),
+        },
+        request,
+        signal,
+      );
     },
   }),
   occupies: (options, certificate) =>
@@ -99,24 +129,21 @@ async function deploy(
   { pair }: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
-  const files = layoutFiles(
-    options,
-    pair.certificate,
-    pairPem(pair),
-    await ownershipOf({ mode: options.mode }, signal),
-  );
+  const contents = pairPem(pair);
   await using connection = await login(options, dependencies, signal);
   const sftp = await openSftp(connection, signal);
-  const record = recordPath(files[0].path);
-  const refuseIfBehind = async (): Promise<void> => {
-    refuseOlder(
-      pair,
-      parseRecord((await sftp.read(record, RECORD_BYTES_MAX, signal))?.toString("utf8") ?? ""),
-      `${connection.name} ${record}`,
-    );
+  const files = layoutFiles(options, pair.certificate, contents, await remoteOwnership(sftp, options, signal));
+  const [first] = files;
+  const refuseIfBehind = async (): Promise<GenerationRecord | null> => {
+    const record = await readRemoteRecord(sftp, first.path, signal);
+    // Where somebody removed the first file, nothing newer is in place.
+    const held = record === null || (await sftp.lstat(first.path, signal)) === null ? null : record;
+    refuseOlder(pair, held, `${connection.name} ${recordPath(first.path)}`);
+    return record;
   };
-  await refuseIfBehind();
-  await using staged = await stageRemoteFiles(sftp, [recordFile(files[0], pair), ...files], signal);
+  const record = await refuseIfBehind();
+  const wanted = files.map((file) => (file.secret ? { ...file, written: writtenMode(record, file.path) } : file));
+  await using staged = await stageRemoteFiles(sftp, wanted, signal, (modes) => recordFile(first, pair, modes));
   await refuseIfBehind();
   await staged.swap();
   // Also when nothing changed: an earlier attempt may have died between its swap and the command.
@@ -124,8 +151,8 @@ async function deploy(
     await runRemote(connection, { argv: options.command, timeoutMs: options.commandTimeout }, signal).catch(
       async (error: unknown) => {
         // An abort does not mean that the pair is bad, and without a connection nothing can be restored: the next attempt
-        // runs the command again.
-        if (!signal.aborted) await staged.restore().catch(() => undefined);
+        // runs the command again. The command may have failed because another certificate's first files are missing.
+        if (!signal.aborted && !staged.first) await staged.restore().catch(() => undefined);
         throw error;
       },
     );

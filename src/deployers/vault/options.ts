@@ -5,15 +5,18 @@ import { secretOption } from "../base/secretOption.ts";
 import { trustOption } from "../base/trust.ts";
 
 const SEGMENTS = /^[A-Za-z0-9_.@+=~:-]+(\/[A-Za-z0-9_.@+=~:-]+)*$/;
-const mountOption = z
-  .string()
-  .max(255)
-  .regex(SEGMENTS, "give a mount path such as secret or team/kv, without slashes around it");
 export const PATH_RULE: NameRule = {
   valid: SEGMENTS,
   advice: "write the parts of a path with letters, digits and _ . @ + = ~ : -, separated by slashes",
   unknown: /(?!)/g,
 };
+
+/** A mount or a namespace: no placeholder, and no part that is `.` or `..`. */
+const pathOption = (example: string): z.ZodType<string> =>
+  nameOption({ ...PATH_RULE, advice: `give a path such as ${example}, without slashes around it` }).refine(
+    (path) => !path.includes("{"),
+    "knows no placeholder",
+  );
 
 export const KINDS = ["certificate", "chain", "fullchain", "privateKey", "bundle"] as const;
 const DEFAULT_FIELDS = {
@@ -25,13 +28,10 @@ const DEFAULT_FIELDS = {
 
 export const vaultOptions = z.strictObject({
   address: z.url({ protocol: /^https?$/ }).describe("URL of Vault or OpenBao, such as https://vault.example:8200."),
-  namespace: z
-    .string()
-    .max(255)
-    .regex(SEGMENTS, "give a namespace such as team/edge, without slashes around it")
+  namespace: pathOption("team/edge")
     .optional()
     .describe("Namespace of Vault Enterprise or OpenBao. Default: the root namespace."),
-  mount: mountOption.default("secret").describe("Where the KV version 2 engine is mounted."),
+  mount: pathOption("secret or team/kv").default("secret").describe("Where the KV version 2 engine is mounted."),
   path: nameOption(PATH_RULE, "certificates/{certificate}").describe(
     "Path of the secret in the engine. `{certificate}` stands for the certificate's name.",
   ),
@@ -65,13 +65,13 @@ export const vaultOptions = z.strictObject({
         appRole: z.strictObject({
           roleId: z.string().min(1).max(255),
           secretId: secretOption,
-          mount: mountOption.default("approle"),
+          mount: pathOption("approle").default("approle"),
         }),
       }),
       z.strictObject({
         kubernetes: z.strictObject({
           role: z.string().min(1).max(255),
-          mount: mountOption.default("kubernetes"),
+          mount: pathOption("kubernetes").default("kubernetes"),
           tokenFile: z
             .string()
             .startsWith("/")

@@ -45,7 +45,9 @@ export const DEPLOY_ERRORS = {
   "deploy.newerGeneration": {
     class: "target",
     retry: "never",
-    action: "Nothing: the target already holds a newer pair; an older one never replaces it.",
+    action:
+      "Find the other renewd that deploys to this place, and give one of them another; after a lost database, remove the " +
+      "record that the message names.",
   },
   "deploy.unattended": {
     class: "target",

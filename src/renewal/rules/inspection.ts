@@ -5,7 +5,8 @@ import type { Version } from "../../domain/version.ts";
 /** What is wrong with what a target holds. */
 export interface Finding {
   /**
-   * `different`: it is not the deployed pair. `unusable`: it is, but the server could not start with it.
+   * `different`: it is not the deployed pair. `unusable`: it is, but the server could not start with it, or others can
+   * read its key.
    */
   readonly kind: "different" | "unusable";
   /** A clause that follows the target's name. */
@@ -33,7 +34,7 @@ export function judgeInstalled(
   }
   if (keyMatches === false) return different("holds a private key that does not belong to its certificate", problems);
   if (problems.length === 0) return null;
-  return { kind: "unusable", what: `holds a pair that the server cannot use at its next start: ${listed(problems)}` };
+  return { kind: "unusable", what: `holds the pair, but not as it must be: ${listed(problems)}` };
 }
 
 function different(what: string, problems: readonly string[]): Finding {

@@ -104,6 +104,17 @@ describe("aws-acm", () => {
       expect(count("ImportCertificate")).toBe(before + 1);
     });
 
+    it("finds what one region holds although another cannot be asked", async () => {
+      const receipt = await deploy(await issue(1));
+      const inspect = () => make(fake).inspect?.({ certificate: "www", previous: receipt }, NEVER);
+      fake.disturb(`${THERE}/GetCertificate`, { fault: "InternalFailure", status: 500 });
+      await expect(inspect()).rejects.toMatchObject({ code: "deploy.unreachable" });
+      const newer = await issue(2);
+      await deploy(newer, receipt, one);
+      fake.disturb(`${THERE}/GetCertificate`, { fault: "InternalFailure", status: 500 });
+      expect(await inspect()).toMatchObject({ fingerprint: newer.leaf.fingerprint });
+    });
+
     it("creates no second ARN for a first import whose receipt was lost with another region's failure", async () => {
       const pair = await issue(1);
       fake.disturb(`${HERE}/ImportCertificate`, { fault: "InternalFailure", status: 500 });

@@ -43,6 +43,14 @@ for (const layout of ["json", "pem"] as const) {
       deployer: make(fake, { layout }),
       stored,
       served: stored,
+      async plant(planted) {
+        if (planted === null) return fake.remove("tls/conform");
+        const { certPem: certificate, keyPem: privateKey } = planted;
+        fake.put(
+          "tls/conform",
+          layout === "pem" ? privateKey + certificate : JSON.stringify({ certificate, privateKey }),
+        );
+      },
       fallSilent: () => fake.fallSilent("UpdateSecretVersionStage"),
       repeats(text, inErrorText) {
         fake.disturb("PutSecretValue", {
@@ -121,12 +129,59 @@ describe("aws-secrets-manager", () => {
     expect(fake.value(SECRET)).toBe(pair.privateKey.reveal() + pair.leafPem + pair.chainPem.join(""));
   });
 
-  it("never needs to read a value, and asks for nothing twice when all is done", async () => {
+  it("changes nothing when all is done", async () => {
     const pair = await issue(1);
     await deploy(pair);
     const before = fake.actions.length;
     await deploy(pair);
-    expect(fake.actions.slice(before)).toEqual(["DescribeSecret"]);
+    expect(fake.actions.slice(before)).toEqual(["DescribeSecret", "GetSecretValue"]);
+  });
+
+  it("keeps the members that others wrote into the secret's object", async () => {
+    fake.put(SECRET, JSON.stringify({ password: "theirs", port: 8443 }));
+    const [first, second] = [await issue(1), await issue(2)];
+    const receipt = await deploy(first, { adopt: true });
+    expect(receipt).toMatchObject({ keptMembers: 2 });
+    fake.put(SECRET, JSON.stringify({ ...JSON.parse(fake.value(SECRET) ?? ""), password: "changed" }));
+    // The same pair beside another text: AWS takes no other value under the id of a version.
+    const again = await deploy(first);
+    expect(again.version).not.toBe(receipt.version);
+    await deploy(second);
+    const held = JSON.parse(fake.value(SECRET) ?? "");
+    expect(held).toMatchObject({ password: "changed", port: 8443, fingerprint: second.leaf.fingerprint });
+    await expect(deploy(await issue(3), { layout: "pem" })).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringMatching(/\(password, port\).*cannot keep/),
+    });
+    await deploy(await issue(3), { layout: "pem", adopt: true });
+  });
+
+  it("forgets the names that its own members had before", async () => {
+    const keys = { certificate: "crt", privateKey: "key" };
+    const receipt = await deploy(await issue(1), { keys });
+    await make(fake).deploy({ pair: await issue(2), previous: receipt }, NEVER);
+    expect(Object.keys(JSON.parse(fake.value(SECRET) ?? ""))).not.toContain("key");
+  });
+
+  it("needs no permission to read a secret that holds nothing else", async () => {
+    const forbidden = { fault: "AccessDeniedException", message: "not authorized", status: 400 };
+    const receipt = await deploy(await issue(1));
+    fake.disturb("GetSecretValue", forbidden);
+    const { version } = await deploy(await issue(2), {}, receipt);
+    fake.disturb("GetSecretValue", forbidden);
+    const inspected = (previous: DeployReceipt) => make(fake).inspect?.({ certificate: "www", previous }, NEVER);
+    expect(await inspected({ version: String(version), fingerprint: "ab" })).toMatchObject({
+      fingerprint: "ab",
+      problems: [],
+    });
+    fake.put(SECRET, JSON.stringify({ password: "theirs" }));
+    const issued3 = await issue(3);
+    for (const act of [() => deploy(issued3), () => make(fake).preflight?.("www", null, NEVER)]) {
+      fake.disturb("GetSecretValue", forbidden);
+      await expect(act()).rejects.toMatchObject({ code: "deploy.forbidden" });
+    }
+    fake.disturb("GetSecretValue", forbidden);
+    expect((await inspected(receipt))?.problems.join()).toContain("which renewd did not put there");
   });
 
   it("finds a version whose answer was lost, current already or not yet", async () => {

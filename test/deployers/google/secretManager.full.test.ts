@@ -38,6 +38,11 @@ deployerConformance("gcp-secret-manager", async () => {
     deployer: make(fake),
     stored,
     served: stored,
+    async plant(planted) {
+      const name = `projects/${PROJECT}/secrets/conform`;
+      if (planted === null) fake.remove(name);
+      else fake.add(name, planted.keyPem + planted.certPem);
+    },
     fallSilent: () => fake.fallSilent(/:addVersion$/),
     repeats(text, inErrorText) {
       fake.disturbAlways(/:addVersion$/, {
@@ -197,5 +202,39 @@ describe("gcp-secret-manager", () => {
     const result = gcpSecretManager.options.safeParse({ project: PROJECT, ...wrong });
     expect(result.success).toBe(false);
     expect(JSON.stringify(result.error?.issues)).toContain(why);
+  });
+
+  it("keeps the members that others add to the secret's object, and needs no permission to read where there are none", async () => {
+    const json = { layout: "json" };
+    await deploy(await issue(1), json);
+    fake.add(SECRET, JSON.stringify({ ...JSON.parse(fake.latest(SECRET) ?? ""), password: "theirs", port: 8443 }));
+    const pair = await issue(2);
+    const receipt = await deploy(pair, json);
+    const held = JSON.parse(fake.latest(SECRET) ?? "");
+    expect(held).toMatchObject({ password: "theirs", port: 8443, fingerprint: pair.leaf.fingerprint });
+    expect(receipt).toMatchObject({ keptMembers: 2 });
+    expect(await deploy(pair, json)).toEqual(receipt);
+    expect(fake.versions(SECRET)).toBe(3);
+    await expect(deploy(await issue(3), { layout: "pem" })).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringMatching(/\(password, port\).*cannot keep/),
+    });
+    const forbidden = { status: 403, body: { error: { code: 403, status: "PERMISSION_DENIED", message: "no" } } };
+    fake.disturbAlways(/:access$/, forbidden);
+    const next = await issue(4);
+    const previous = receipt;
+    await expect(make(fake, json).deploy({ pair: next, previous }, NEVER)).rejects.toMatchObject({
+      code: "deploy.forbidden",
+    });
+    expect(await make(fake, json).inspect?.({ certificate: "www", previous }, NEVER)).toMatchObject({
+      fingerprint: pair.leaf.fingerprint,
+      problems: [],
+    });
+    fake.calm();
+    fake.makeEmpty(SECRET);
+    fake.disturbAlways(/:access$/, forbidden);
+    await deploy(next, json);
+    await deploy(await issue(5), json);
+    expect(JSON.parse(fake.latest(SECRET) ?? "").generation).toBe(5);
   });
 });

@@ -1,7 +1,7 @@
 // Who may read a key after a renewal, asked of the kernel: each reader is a process of that user.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -176,20 +176,61 @@ describe("who may read a key", () => {
     expect(await access(join(root, "k.pem"))).toBe(`0:${web.gid} 640`);
   });
 
-  it("never widens where renewd's user may not keep the group", async () => {
-    await chown(root, service.uid, service.gid);
-    const key = join(root, "k.pem");
-    await writeKey(key, { uid: service.uid, gid: web.gid }, 0o640);
+  /** A deploy by a plain user with these groups. Returns the receipt, or the error's code. */
+  const deployAs = async (
+    groups: readonly number[],
+    options: Record<string, unknown>,
+  ): Promise<Record<string, unknown>> => {
     const { privateKey, ...pair } = await issue(1);
-    const task = { kind: "files", options: { directory: root, privkey: "k.pem" } };
-    const child = spawn(process.execPath, [fileURLToPath(new URL("./deployOnce.ts", import.meta.url))], {
-      stdio: ["pipe", "pipe", "inherit"],
-      uid: service.uid,
-      gid: service.gid,
-    });
+    const task = { kind: "files", options: { directory: root, privkey: "k.pem", ...options } };
+    const { uid, gid } = service;
+    const user = [
+      `--reuid=${uid}`,
+      `--regid=${gid}`,
+      groups.length === 0 ? "--clear-groups" : `--groups=${groups.join()}`,
+    ];
+    const program = [process.execPath, fileURLToPath(new URL("./deployOnce.ts", import.meta.url))];
+    const child = spawn("setpriv", [...user, ...program], { stdio: ["pipe", "pipe", "inherit"] });
     child.stdin.end(JSON.stringify({ ...task, pair: { ...pair, keyPem: privateKey.reveal() } }));
     const [said] = await Promise.all([text(child.stdout), once(child, "exit")]);
-    expect(JSON.parse(said).note).toContain(`group ${web.gid} could not be kept`);
-    expect(await access(key)).toBe(`${service.uid}:${service.gid} 600`);
+    return JSON.parse(said);
+  };
+
+  describe("where renewd is a plain user", () => {
+    let key: string;
+    beforeEach(async () => {
+      key = join(root, "k.pem");
+      await chown(root, service.uid, service.gid);
+    });
+
+    it.each([{}, { group: "www-data" }])(
+      "stays with the group of root's file that renewd is a member of: %j",
+      async (more) => {
+        await writeKey(key, { uid: 0, gid: web.gid }, 0o640);
+        expect(await deployAs([web.gid], more)).toMatchObject({ generation: 1 });
+        expect(await access(key)).toBe(`${service.uid}:${web.gid} 640`);
+      },
+    );
+
+    it.each([
+      ["the group could read it", { uid: 0, mode: 0o640 }, {}],
+      ["another owner could read it", { uid: 33, mode: 0o600 }, {}],
+      ["the options ask for a group of others", { uid: 0, mode: 0o600 }, { group: "www-data" }],
+    ])("fails before the swap where %s and would lose it", async (_who, { uid, mode }, more) => {
+      await writeKey(key, { uid, gid: web.gid }, mode);
+      const before = await readFile(key, "utf8");
+      expect(await deployAs([], more)).toEqual({ code: "deploy.io" });
+      expect([await readFile(key, "utf8"), await access(key)]).toEqual([
+        before,
+        `${uid}:${web.gid} ${mode.toString(8)}`,
+      ]);
+      expect((await readdir(root)).filter((name) => name.includes("renewd-"))).toEqual([]);
+    });
+
+    it("is what `mode` says where the group cannot be kept, and the receipt says so", async () => {
+      await writeKey(key, { uid: service.uid, gid: web.gid }, 0o640);
+      expect((await deployAs([], { mode: "0600" })).note).toContain(`group ${web.gid} could not be kept`);
+      expect(await access(key)).toBe(`${service.uid}:${service.gid} 600`);
+    });
   });
 });

@@ -40,7 +40,7 @@ describe("what a target holds", () => {
     ];
     const found = judge({ problems });
     expect(found).toMatchObject({ kind: "unusable" });
-    expect(found?.what).toContain("cannot use at its next start: the file is readable by root alone");
+    expect(found?.what).toContain("not as it must be: the file is readable by root alone");
     expect(found?.what).toContain("; and 7 more");
     expect(found?.what).not.toContain("\u001b");
     expect(found?.what.length).toBeLessThan(700);

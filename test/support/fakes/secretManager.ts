@@ -1,6 +1,6 @@
 // Google's Secret Manager cannot be used here, so this fake enforces what Google documents of it:
 // cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets (create, get, patch with etag and
-// updateMask), …/projects.secrets.versions (addVersion, latest), …/docs/etags, …/quotas (64 KiB a version, 16 KiB of
+// updateMask), …/projects.secrets.versions (addVersion, access, latest), …/docs/etags, …/quotas (64 KiB a version, 16 KiB of
 // annotations).
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
@@ -15,6 +15,7 @@ export interface SecretManagerFake extends GoogleFake {
   /** Changes as somebody else would: the etag changes with it. */
   annotate(name: string, annotations: Readonly<Record<string, string>>): void;
   add(name: string, payload: string): void;
+  remove(name: string): void;
   makeEmpty(name: string): void;
   /** Runs once, right after the next read of a secret was answered from what was there before. */
   afterNextRead(act: () => void): void;
@@ -100,6 +101,13 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
       entry.etag = newEtag();
       return view(name, entry);
     }
+    const accessed = /^\/versions\/(\d+):access$/.exec(rest)?.[1];
+    if (accessed !== undefined) {
+      permit("secretmanager.versions.access");
+      const text = existing(name).versions[Number(accessed) - 1];
+      if (text === undefined) throw new GoogleFault(404, "NOT_FOUND", `Secret Version [${path}] not found.`);
+      return { name: `${name}/versions/${accessed}`, payload: { data: Buffer.from(text).toString("base64") } };
+    }
     if (rest === "/versions/latest") {
       permit("secretmanager.versions.get");
       const { versions } = existing(name);
@@ -126,6 +134,7 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
       entry.etag = newEtag();
     },
     add: (name, payload) => void existing(name).versions.push(payload),
+    remove: (name) => void entries.delete(name),
     makeEmpty: (name) => void entries.set(name, { etag: newEtag(), annotations: {}, versions: [] }),
     afterNextRead(act) {
       afterRead = act;

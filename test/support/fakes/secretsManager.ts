@@ -1,6 +1,6 @@
 // AWS Secrets Manager cannot run here, so this fake speaks its protocol (AWS JSON 1.1) to the real SDK and enforces the
-// rules of its API reference (CreateSecret, PutSecretValue, UpdateSecretVersionStage, DescribeSecret, TagResource) and
-// "Quotas".
+// rules of its API reference (CreateSecret, PutSecretValue, GetSecretValue, UpdateSecretVersionStage, DescribeSecret,
+// TagResource) and "Quotas".
 import { randomBytes } from "node:crypto";
 import { AwsFault, type AwsServiceFake, jsonProtocol, startAwsService } from "./aws.ts";
 
@@ -29,6 +29,7 @@ export interface SecretsManagerFake extends AwsServiceFake {
   put(name: string, text: string): void;
   /** As people do it: AWSCURRENT goes back to AWSPREVIOUS. */
   rollBack(name: string): void;
+  remove(name: string): void;
   removeTag(name: string, key: string): void;
   set(name: string, state: SecretState): void;
 }
@@ -59,6 +60,13 @@ export async function startSecretsManagerFake(options: SecretsManagerFakeOptions
       const [name, entry] = usable(entries, input);
       const id = put(entry, input);
       return { ARN: entry.arn, Name: name, VersionId: id, VersionStages: [...stagesOf(entry, id)] };
+    },
+    GetSecretValue(input) {
+      const [name, entry] = usable(entries, input);
+      const text = entry.versions.get(input.VersionId ?? "")?.text;
+      if (text === undefined)
+        throw new AwsFault("ResourceNotFoundException", "Secrets Manager can't find the specified secret value.");
+      return { ARN: entry.arn, Name: name, VersionId: input.VersionId, SecretString: text };
     },
     UpdateSecretVersionStage: (input) => moveStage(...usable(entries, input), input),
     TagResource(input) {
@@ -98,6 +106,7 @@ export async function startSecretsManagerFake(options: SecretsManagerFakeOptions
       if (from === null || to === null) throw new Error(`${name} has no previous version`);
       moveStage(name, entry, { VersionStage: CURRENT, RemoveFromVersionId: from, MoveToVersionId: to });
     },
+    remove: (name) => void entries.delete(name),
     removeTag: (name, key) => void named(name).tags.delete(key),
     set(name, state) {
       named(name).state = state;
@@ -111,6 +120,7 @@ interface Input {
   readonly Name?: string;
   readonly ClientRequestToken?: string;
   readonly SecretString?: string;
+  readonly VersionId?: string;
   readonly KmsKeyId?: string;
   readonly Tags?: readonly { readonly Key: string; readonly Value: string }[];
   readonly VersionStages?: readonly string[];

@@ -1,0 +1,159 @@
+// Modes that somebody gives a key by hand: found in an inspection, healed by a deploy, and never inherited.
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { certbot } from "../../../src/deployers/files/certbot.ts";
+import { files } from "../../../src/deployers/files/files.ts";
+import { refuseMountPoint } from "../../../src/deployers/local/mountPoint.ts";
+import { envoy } from "../../../src/deployers/servers/envoy.ts";
+import { traefik } from "../../../src/deployers/servers/traefik.ts";
+import type { Deployer } from "../../../src/domain/deployer.ts";
+import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { dependencies } from "../../support/pairs/targetSecrets.ts";
+
+const NEVER = new AbortController().signal;
+
+describe("the mode of a key", () => {
+  let root: string;
+  let issuer: PairIssuer;
+  beforeAll(async () => {
+    issuer = await createPairIssuer();
+  });
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), "renewd-modes-"));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  const issue = (generation: number) => issuer.issue({ certificate: "www", generation });
+  const disk = (options: Record<string, unknown>): Deployer =>
+    files.create(files.options.parse({ directory: root, ...options }), dependencies("disk"));
+  const kinds: Record<string, () => readonly [Deployer, string]> = {
+    files: () => [disk({ privkey: "k.pem", fullchain: "f.pem" }), join(root, "k.pem")],
+    "files (bundle)": () => [disk({ bundle: "b.pem" }), join(root, "b.pem")],
+    certbot: () => [
+      certbot.create(certbot.options.parse({ directory: root }), dependencies("disk")),
+      join(root, "live/www/privkey.pem"),
+    ],
+    envoy: () => [
+      envoy.create(envoy.options.parse({ file: join(root, "sds.json") }), dependencies("disk")),
+      join(root, "sds.json"),
+    ],
+    traefik: () => [
+      traefik.create(
+        traefik.options.parse({ file: join(root, "t.pem"), dynamicFile: join(root, "t.yml") }),
+        dependencies("disk"),
+      ),
+      join(root, "t.pem"),
+    ],
+  };
+  const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o7777).toString(8);
+
+  it.each(Object.keys(kinds))("that somebody changed is found and healed (%s)", async (kind) => {
+    const [deployer, key] = kinds[kind]?.() ?? expect.unreachable();
+    const pair = await issue(1);
+    const previous = await deployer.deploy({ pair, previous: null }, NEVER);
+    const inspected = () => deployer.inspect?.({ certificate: "www", previous }, NEVER);
+    expect(await inspected()).toMatchObject({ fingerprint: pair.leaf.fingerprint, problems: [] });
+    for (const mode of kind === "files" ? [0o666, 0o777, 0o604, 0o660, 0o000] : [0o666]) {
+      await chmod(key, mode);
+      const shown = mode.toString(8).padStart(4, "0");
+      expect(await inspected()).toMatchObject({
+        fingerprint: pair.leaf.fingerprint,
+        problems: [expect.stringContaining(`${key} has mode ${shown}`)],
+      });
+      await deployer.deploy({ pair, previous }, NEVER);
+      expect(await modeOf(key)).toBe("600");
+      expect((await inspected())?.problems).toEqual([]);
+    }
+  });
+
+  it("is never inherited where everybody may use the key, and stays where only its group may", async () => {
+    const key = join(root, "k.pem");
+    const deployer = disk({ privkey: "k.pem", fullchain: "f.pem" });
+    await deployer.deploy({ pair: await issue(1), previous: null }, NEVER);
+    await chmod(key, 0o777);
+    const receipt = await deployer.deploy({ pair: await issue(2), previous: null }, NEVER);
+    expect(await modeOf(key)).toBe("600");
+    await chown(key, 0, 33);
+    await chmod(key, 0o640);
+    expect((await deployer.inspect?.({ certificate: "www", previous: receipt }, NEVER))?.problems).toEqual([]);
+    await deployer.deploy({ pair: await issue(3), previous: null }, NEVER);
+    expect(await modeOf(key)).toBe("640");
+  });
+
+  it("of a key that renewd did not write loses what others have, and what its group may do beside reading", async () => {
+    for (const [mode, expected] of [
+      [0o666, "640"],
+      [0o777, "640"],
+      [0o644, "640"],
+      [0o000, "600"],
+    ] as const) {
+      await writeFile(join(root, "old.pem"), (await issue(9)).privateKey.reveal());
+      await chmod(join(root, "old.pem"), mode);
+      await disk({ privkey: "old.pem" }).deploy({ pair: await issue(1), previous: null }, NEVER);
+      expect(await modeOf(join(root, "old.pem"))).toBe(expected);
+      await rm(join(root, ".old.pem.renewd.json"));
+    }
+  });
+
+  it("is what `mode` asks for, and any wider one is found", async () => {
+    const deployer = disk({ bundle: "b.pem", mode: "0440" });
+    const previous = await deployer.deploy({ pair: await issue(1), previous: null }, NEVER);
+    await chmod(join(root, "b.pem"), 0o640);
+    const found = await deployer.inspect?.({ certificate: "www", previous }, NEVER);
+    expect(found?.problems).toEqual([`${join(root, "b.pem")} has mode 0640, but renewd wrote it with 0440`]);
+  });
+});
+
+describe("files that somebody removed", () => {
+  it("are put in place again by any generation, although the record beside them is left", async () => {
+    const root = await mkdtemp(join(tmpdir(), "renewd-removed-"));
+    const issuer = await createPairIssuer();
+    const deployer = files.create(files.options.parse({ bundle: join(root, "b.pem") }), dependencies("disk"));
+    await deployer.deploy({ pair: await issuer.issue({ certificate: "www", generation: 7 }), previous: null }, NEVER);
+    await rm(join(root, "b.pem"));
+    const pair = await issuer.issue({ certificate: "www", generation: 1 });
+    await deployer.deploy({ pair, previous: null }, NEVER);
+    expect(await readFile(join(root, "b.pem"), "utf8")).toContain(pair.leafPem.trimEnd());
+    await rm(root, { recursive: true });
+  });
+});
+
+describe("preflight of files", () => {
+  let root: string;
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), "renewd-preflight-"));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+  const check = (options: Record<string, unknown>): Promise<void> | undefined =>
+    files
+      .create(files.options.parse({ directory: root, ...options }), dependencies("disk"))
+      .preflight?.("www", null, NEVER);
+
+  it("leaves nothing but the lock, and no directory", async () => {
+    await writeFile(join(root, "k.pem"), "old", { mode: 0o640 });
+    await check({ privkey: "k.pem", fullchain: "{certificate}/f.pem" });
+    expect((await readdir(root)).sort()).toEqual([".renewd.lock", "k.pem"]);
+    expect(await readFile(join(root, "k.pem"), "utf8")).toBe("old");
+  });
+
+  it("says what a deploy would refuse: a link out of the directory, something that is no file", async () => {
+    await symlink("/etc/hostname", join(root, "link.pem"));
+    await expect(check({ privkey: "link.pem" })).rejects.toMatchObject({
+      message: expect.stringContaining("symbolic"),
+    });
+    await symlink("/dev/full", join(root, "device.pem"));
+    await expect(check({ bundle: "device.pem" })).rejects.toMatchObject({ code: "deploy.refused" });
+  });
+
+  it("says that a file which is mounted alone cannot be replaced", async () => {
+    const mounts = (await readFile("/proc/self/mountinfo", "utf8")).trim().split("\n");
+    const [mounted = "/"] = mounts.flatMap((line) => line.split(" ")[4] ?? []);
+    await expect(refuseMountPoint({ path: "shown", real: mounted })).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("shown is a mount point"),
+    });
+    await expect(refuseMountPoint({ path: "shown", real: join(root, "k.pem") })).resolves.toBeUndefined();
+  });
+});
