@@ -8,6 +8,8 @@ export interface AcmeShHome {
   readonly path: string;
   /** Writes deploy/NAME.sh with a function NAME_deploy of this body. */
   hook(name: string, body: string): Promise<void>;
+  /** Writes dnsapi/NAME.sh with the text of its info block, and NAME_add and NAME_rm of these bodies. */
+  dnsapi(name: string, script: { readonly info: string; readonly add: string; readonly rm: string }): Promise<void>;
 }
 
 const SCRIPT = `#!/usr/bin/env sh
@@ -21,6 +23,8 @@ _initpath() {
 _info() { printf '%s\\n' "$*"; }
 _err() { printf '%s\\n' "$*" >&2; }
 _debug() { :; }
+_saveaccountconf_mutable() { printf "SAVED_%s='%s'\\n" "$1" "$2" >>"$LE_CONFIG_HOME/account.conf"; }
+_readaccountconf_mutable() { :; }
 _savedeployconf() { printf "SAVED_%s='%s'\\n" "$1" "$2" >>"$DOMAIN_CONF"; }
 main() {
   [ -n "$1" ] || { _initpath; echo "Usage: acme.sh <command> ..."; return 0; }
@@ -35,5 +39,10 @@ export async function createAcmeShHome(path: string): Promise<AcmeShHome> {
   return {
     path,
     hook: (name, body) => writeFile(join(path, "deploy", `${name}.sh`), `${name}_deploy() {\n${body}\n}\n`),
+    async dnsapi(name, { info, add, rm }) {
+      await mkdir(join(path, "dnsapi"), { recursive: true });
+      const text = `#!/usr/bin/env sh\n${name}_info='${info}'\n\n${name}_add() {\n${add}\n}\n${name}_rm() {\n${rm}\n}\n`;
+      await writeFile(join(path, "dnsapi", `${name}.sh`), text);
+    },
   };
 }
