@@ -229,6 +229,7 @@ export const ENVIRONMENT_READERS: ReadonlySet<string> = new Set([
   "src/config/read/environment.ts",
   "src/deployers/local/command.ts",
   "src/notify/command.ts",
+  "src/process/program.ts",
 ]);
 
 /** Names that become drawers: things nobody can find because anything fits. */
