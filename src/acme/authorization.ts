@@ -87,6 +87,28 @@ export async function clearEarlierAnswers(
   await cleanUp(challenges, left, signal);
 }
 
+/**
+ * As `clearEarlierAnswers`, of an order that is given up: what the CA says of it, or no longer says, must not fail the
+ * order that took its place.
+ */
+export async function clearAbandonedAnswers(
+  challenges: Parameters<typeof clearEarlierAnswers>[0],
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const url of challenges.authorizations) {
+    try {
+      await clearEarlierAnswers({ ...challenges, authorizations: [url] }, signal);
+    } catch (thrown) {
+      const { code, message } = toRenewalError(thrown);
+      if (!code.startsWith("acme.")) throw thrown;
+      const detail = { identifier: "an abandoned order", code, message };
+      await challenges.progress.save({}, { type: "challenge.cleanUpFailed", detail });
+      // A CA that does not answer would be waited for once for each name.
+      if (problemOf(thrown) === null) return;
+    }
+  }
+}
+
 /** RFC 8555 §7.5.2. A refusal does no harm: the CA goes on reusing the authorizations. */
 export async function deactivateAuthorizations(session: Session, authorizations: readonly string[]): Promise<void> {
   for (const url of authorizations) {
@@ -116,7 +138,7 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
     if (status !== "pending") {
       const reason = offeredError(authorization);
       // Of the other names too: nobody resumes this order.
-      await clearEarlierAnswers({ session, authorizations, solver, progress });
+      await clearAbandonedAnswers({ session, authorizations, solver, progress });
       // The order can no longer become valid, even if its own status does not say so yet (RFC 8555 §7.1.6).
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");

@@ -15,7 +15,12 @@ import {
   type LostAccount,
   type OpenAccount,
 } from "./account.ts";
-import { answerChallenges, clearEarlierAnswers, deactivateAuthorizations } from "./authorization.ts";
+import {
+  answerChallenges,
+  clearAbandonedAnswers,
+  clearEarlierAnswers,
+  deactivateAuthorizations,
+} from "./authorization.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
 import { downloadChain } from "./chain.ts";
 import { createClockReader, createDirectory, type DirectoryOptions } from "./directory.ts";
@@ -174,7 +179,7 @@ async function runOrder(attempt: Attempt): Promise<IssueResult> {
       ...{ solver, progress, deadline },
     });
   if (opened.earlier !== null)
-    await clearEarlierAnswers({ session, authorizations: opened.earlier.authorizations ?? [], solver, progress });
+    await clearAbandonedAnswers({ session, authorizations: opened.earlier.authorizations ?? [], solver, progress });
   if (isOpen) order = await finalize(attempt, order, await csrFor(attempt, opened.csr, privateKey));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   // If the certificate is bad, each attempt of this renewal downloads it again. Another order would get the same answer

@@ -10,6 +10,7 @@ import type { Deployer } from "../domain/deployer.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Issuer, Solver } from "../domain/issuer.ts";
 import type { Channel } from "../domain/notification.ts";
+import { remembered } from "../domain/remember.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
@@ -124,11 +125,7 @@ function once<Definition, Made>(
 
 /** The ACME client takes half a second to load, which commands and the other workers need not wait for. */
 function lateIssuer(load: () => Promise<Issuer>): Issuer {
-  let loaded: Promise<Issuer> | null = null;
-  const issuer = (): Promise<Issuer> => {
-    loaded ??= load();
-    return loaded;
-  };
+  const issuer = remembered(load);
   return {
     issue: async (...request) => (await issuer()).issue(...request),
     clearAnswers: async (...order) => (await issuer()).clearAnswers?.(...order),

@@ -99,7 +99,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     if (stopped !== undefined)
       return `the renewal in flight fails (${stopped.where}, ${count(stopped.attempts, "attempt")} so far)`;
     const failures = record?.failures ?? 0;
-    if (failures === 0) return null;
+    if (failures === 0 || isSetAside({ member, now })) return null;
     if (renewal?.reason === "rollback" && renewal.state === "succeeded") {
       return `rolled back ${formatDuration(now - (renewal.finishedAt ?? now))} ago: an earlier pair is in use`;
     }
@@ -139,7 +139,8 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
       `(${shown(behind)}), which exists since ${formatDuration(now - createdAt)}`
     );
   },
-  paused({ member: { record }, decision, expiresAt, now }) {
+  paused({ member, member: { record }, decision, expiresAt, now }) {
+    if (isSetAside({ member, now })) return null;
     if (decision === null || decision.due || decision.blockedBy !== "paused" || isQuarantined(record)) return null;
     const since =
       record === null || record.pausedAt === null
@@ -156,6 +157,17 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     return quietMs < STUCK_MS ? null : `nothing has happened for ${formatDuration(quietMs)} while ${active.state}`;
   },
 };
+
+/** A person paused it before it was ever issued: nothing of it is in use, so nothing can go wrong. */
+function isSetAside({ member: { record, version }, now }: Pick<Case, "member" | "now">): boolean {
+  return (
+    version === null &&
+    record !== null &&
+    record.pausedAt !== null &&
+    (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now &&
+    !isQuarantined(record)
+  );
+}
 
 export function problemsOf(facts: Case): Problem[] {
   return PROBLEM_KINDS.flatMap((kind) => {

@@ -223,6 +223,30 @@ describe("a stored order that cannot be used", () => {
     expect(progress.abandoned).toEqual(["the order expired"]);
   });
 
+  it("does not fail the order that takes its place when the CA has forgotten what was answered for it", async () => {
+    const progress = crashAt("afterSave", ORDER_URL_SAVE);
+    const wanted = request();
+    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toThrow(Crash);
+    progress.afterSave = null;
+    const orderPath = new URL(progress.state.orderUrl ?? "").pathname;
+    let forgotten = "none";
+    ca.proxy.intercept = async (incoming, forward) => {
+      if (incoming.path === forgotten) {
+        const body = JSON.stringify({ type: "urn:ietf:params:acme:error:malformed", detail: "no such authorization" });
+        return { status: 404, headers: { "content-type": "application/problem+json" }, body };
+      }
+      if (incoming.path !== orderPath) return null;
+      const answer = await forward();
+      const { authorizations } = JSON.parse(answer.body) as { authorizations: string[] };
+      forgotten = new URL(authorizations[0] ?? "").pathname;
+      return { ...answer, body: answer.body.replace(/"expires": *"[^"]*"/, '"expires": "2020-01-01T00:00:00Z"') };
+    };
+    const { leaf } = await ca.issuer().issue(wanted, progress, ca.solver, running());
+    ca.proxy.intercept = null;
+    expect(leaf.identifiers).toEqual(wanted.identifiers);
+    expect(progress.abandoned).toEqual(["the order expired"]);
+  });
+
   it("for a passing reason is kept", async () => {
     const progress = memoryProgress();
     const wanted = request();

@@ -186,6 +186,17 @@ describe("what is wrong", () => {
     expect(found.summary).toMatchObject({ provedLive: 1, withProblems: 1, paused: 2 });
   });
 
+  test("a certificate that a person paused before it was ever issued is no problem, whatever failed before", async () => {
+    const paused = { pausedAt: NOW, pausedReason: "not yet", failures: 3, lastErrorCode: "acme.dns" } as const;
+    const later = certificate({ name: "later" });
+    estate.patch(later, { ...paused, lastErrorMessage: "no such name" });
+    const found = await estate.report([later]);
+    expect(found).toMatchObject({ problems: [], summary: { paused: 1, withProblems: 0 } });
+    estate.patch(later, { ...paused, pausedUntil: NOW - 1, lastErrorMessage: "no such name" });
+    const ended = await estate.report([later]);
+    expect(ended.problems).toMatchObject([{ problems: [{ kind: "failing" }] }]);
+  });
+
   test("soonest expiry comes first, and never issued is as urgent as expired", async () => {
     const failing = { failures: 1, lastErrorCode: "acme.dns", lastErrorMessage: "x", nextAttemptAt: NOW + MINUTE_MS };
     const far = await estate.live("far", { notAfter: NOW + 30 * DAY_MS, record: failing });

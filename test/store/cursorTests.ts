@@ -99,6 +99,16 @@ export function cursorTests(bench: () => StoreBench): void {
     });
   });
 
+  describe("what was never done", () => {
+    test("comes before what is overdue, on both databases", async () => {
+      const { certificates } = bench().store;
+      await certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
+      await certificates.update("a", { nextRehearsalAt: NOW - 10, nextObservationAt: NOW - 10 });
+      expect(await certificates.claimRehearsals({ now: NOW, nextAt: NOW + 10, limit: 1 })).toEqual(["b"]);
+      expect(await certificates.claimObservations({ now: NOW, nextAt: NOW + 10, limit: 1 })).toEqual(["b"]);
+    });
+  });
+
   describe("revocation lists", () => {
     test("are one caller's until their time has come again, and forgotten when nobody asks any more", async () => {
       const { crls } = bench().store;

@@ -1,4 +1,5 @@
 import type { RenewalError } from "../../domain/errors.ts";
+import { remembered } from "../../domain/remember.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { callSdk } from "../base/sdkCall.ts";
 import { type AwsService, awsError } from "./error.ts";
@@ -41,16 +42,10 @@ export function awsCalls<Loaded>(
     ...(profile !== undefined && { profile }),
   };
   // Loaded at first use: the SDK takes longer to load than most commands to run.
-  let loading: Promise<Loaded> | null = null;
+  const loadedOnce = remembered(() => load(config));
   return async ({ action, hidden }, send, signal) => {
     signal.throwIfAborted();
-    const started = loading ?? load(config);
-    loading = started;
-    const loaded = await started.catch((error: unknown) => {
-      // The next call finds a package that was installed meanwhile.
-      if (loading === started) loading = null;
-      throw error;
-    });
+    const loaded = await loadedOnce();
     const what = `${where}: ${action}`;
     const translate = (error: unknown): RenewalError =>
       awsError(error, { service, where, action, hidden: hidden ?? null }, Date.now());

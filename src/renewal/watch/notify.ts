@@ -1,4 +1,5 @@
-import { toRenewalError } from "../../domain/errors.ts";
+import { raceAbort } from "../../domain/abort.ts";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import { type Channel, type ChannelCursor, type Notification, SEVERITIES } from "../../domain/notification.ts";
 import { DAY_MS } from "../../domain/time.ts";
@@ -6,8 +7,9 @@ import type { Context } from "../context.ts";
 import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
 import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
 
-/** Longer than one batch takes: each send has its own, shorter limit. */
+/** Longer than one batch takes: none is begun when less time than one send may need is left. */
 const LEASE_MS = 120_000;
+const SEND_MAX_MS = 45_000;
 const BATCH = 10;
 const RETRY_MAX_MS = Math.max(...LADDERS_MS.notification);
 /** After a day without success, `renewd status` has shown the event for long. */
@@ -29,11 +31,14 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   const { store, clock, log } = context;
   const claimed = await store.cursors.claim(name, clock.now(), { leaseMs: LEASE_MS, retryMaxMs: RETRY_MAX_MS });
   if (claimed === null) return 0;
+  const lastSendAt = clock.monotonic() + LEASE_MS - 2 * SEND_MAX_MS;
   const events = await store.events.list({ types: NOTIFIED_EVENTS, afterSeq: claimed.seq, limit: BATCH });
   let { seq } = claimed;
   let sent = 0;
   try {
     for (const event of events) {
+      // The others are due at the next tick.
+      if (clock.monotonic() > lastSendAt) break;
       sent += (await deliverEvent(context, channel, event, signal)) ? 1 : 0;
       seq = event.seq;
     }
@@ -59,7 +64,7 @@ async function deliverEvent(
   const notification = notificationOf(event, { expiresAt: await expiryOf(context, event) });
   if (notification === null || !isWanted(channel, notification)) return false;
   try {
-    await channel.send(notification, signal);
+    await sendInTime(channel, notification, signal);
     return true;
   } catch (thrown) {
     const error = toRenewalError(thrown);
@@ -69,6 +74,17 @@ async function deliverEvent(
     // A notification that the receiver never accepts must not block those behind it.
     log.error({ err: error, certificate: event.certificate ?? "" }, "a notification was given up");
     return false;
+  }
+}
+
+async function sendInTime(channel: Channel, notification: Notification, signal: AbortSignal): Promise<void> {
+  const deadline = AbortSignal.timeout(SEND_MAX_MS);
+  const bounded = AbortSignal.any([signal, deadline]);
+  try {
+    await raceAbort(bounded, () => channel.send(notification, bounded));
+  } catch (thrown) {
+    if (signal.aborted || thrown !== deadline.reason) throw thrown;
+    throw new RenewalError("notify.failed", `the channel did not end within ${SEND_MAX_MS / 1_000} s`);
   }
 }
 

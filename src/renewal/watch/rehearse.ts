@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import pLimit from "p-limit";
+import { raceAbort } from "../../domain/abort.ts";
 import type { CaBudget } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
@@ -17,7 +19,16 @@ export interface RehearsalStep {
   readonly error: RenewalError | null;
 }
 
-const PREFLIGHT_TIMEOUT_MS = 30_000;
+export interface RehearsalLimits {
+  readonly orderMs: number;
+  readonly preflightMs: number;
+  /** After this no further preflight begins. */
+  readonly preflightsMs: number;
+}
+
+/** Together less than a planner has a rehearsal to itself: what was not done by then is reported as not done. */
+const LIMITS: RehearsalLimits = { orderMs: 900_000, preflightMs: 30_000, preflightsMs: 1_200_000 };
+const PREFLIGHTS_AT_ONCE = 8;
 const PROBLEM_CHARACTERS_MAX = 1_000;
 
 /**
@@ -29,25 +40,11 @@ export async function rehearse(
   certificate: Certificate,
   office: RehearsalOffice,
   signal: AbortSignal,
+  limits: RehearsalLimits = LIMITS,
 ): Promise<RehearsalStep[]> {
   const { store, clock } = context;
-  const steps = [await tryOrder(context, certificate, office, signal)];
-  const leaf = (await store.versions.latest(certificate.name))?.leaf ?? null;
-  for (const target of certificate.targets) {
-    const step = `target ${target}`;
-    steps.push(
-      await attemptStep(step, signal, async () => {
-        const deployer = context.services.deployer(target);
-        if (deployer.preflight === undefined) return null;
-        await deployer.preflight(
-          certificate.name,
-          leaf,
-          AbortSignal.any([signal, AbortSignal.timeout(PREFLIGHT_TIMEOUT_MS)]),
-        );
-        return { result: "passed", message: "ready to be deployed to" };
-      }),
-    );
-  }
+  const order = await tryOrder(context, certificate, office, limits.orderMs, signal);
+  const steps = [order, ...(await tryTargets(context, certificate, limits, signal))];
   const failed = steps.filter((each) => !isPassing(each));
   const describe = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
   const codes = failed.flatMap(({ error }) => (error === null ? [] : [error.code]));
@@ -71,6 +68,30 @@ export async function rehearse(
     }
   });
   return steps;
+}
+
+/** A few at a time: thirty targets that do not answer must not take a quarter of an hour. */
+async function tryTargets(
+  { store, services }: Context,
+  certificate: Certificate,
+  { preflightMs, preflightsMs }: RehearsalLimits,
+  signal: AbortSignal,
+): Promise<RehearsalStep[]> {
+  const leaf = (await store.versions.latest(certificate.name))?.leaf ?? null;
+  const limit = pLimit(PREFLIGHTS_AT_ONCE);
+  const deadline = AbortSignal.timeout(preflightsMs);
+  const tryTarget = async (target: string): Promise<RehearsalStep> => {
+    const step = `target ${target}`;
+    if (deadline.aborted)
+      return { step, result: "notChecked", message: "no time was left: other targets did not answer", error: null };
+    return attemptStep({ step, timeoutMs: preflightMs, code: "deploy.timeout" }, signal, async (bounded) => {
+      const deployer = services.deployer(target);
+      if (deployer.preflight === undefined) return null;
+      await deployer.preflight(certificate.name, leaf, bounded);
+      return { result: "passed", message: "ready to be deployed to" };
+    });
+  };
+  return Promise.all(certificate.targets.map((target) => limit(() => tryTarget(target))));
 }
 
 export function isPassing({ result }: Pick<RehearsalStep, "result">): boolean {
@@ -97,9 +118,10 @@ function tryOrder(
   context: Context,
   certificate: Certificate,
   { issuer, budget }: RehearsalOffice,
+  orderMs: number,
   signal: AbortSignal,
 ): Promise<RehearsalStep> {
-  return attemptStep("order", signal, async () => {
+  return attemptStep({ step: "order", timeoutMs: orderMs, code: "acme.timeout" }, signal, async (bounded) => {
     if (issuer === null)
       return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
     const { name, identifiers, keyType, solver, profile } = certificate;
@@ -112,7 +134,7 @@ function tryOrder(
       disposable: true,
       ...(await ownRequest(context, certificate)),
     };
-    const { leaf } = await issuer.issue(request, progress, context.services.solver(solver), signal);
+    const { leaf } = await issuer.issue(request, progress, context.services.solver(solver), bounded);
     const remembered = identifiers.length - presented();
     if (remembered > 0) {
       const why = `the CA still trusts an earlier validation of ${remembered} of ${identifiers.length} names`;
@@ -125,19 +147,28 @@ function tryOrder(
 
 type Checked = Pick<RehearsalStep, "result" | "message">;
 
-/** `work` resolves with null where there is nothing to check with. */
+interface BoundedStep {
+  readonly step: string;
+  readonly timeoutMs: number;
+  /** Of a step that takes longer. */
+  readonly code: "acme.timeout" | "deploy.timeout";
+}
+
+/** `work` resolves with null where there is nothing to check with. What does not end in time is abandoned. */
 async function attemptStep(
-  step: string,
+  { step, timeoutMs, code }: BoundedStep,
   signal: AbortSignal,
-  work: () => Promise<Checked | null>,
+  work: (bounded: AbortSignal) => Promise<Checked | null>,
 ): Promise<RehearsalStep> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const bounded = AbortSignal.any([signal, deadline]);
   try {
-    return { step, ...((await work()) ?? { result: "notChecked", message: "cannot be rehearsed" }), error: null };
+    const checked = await raceAbort(bounded, () => work(bounded));
+    return { step, ...(checked ?? { result: "notChecked", message: "cannot be rehearsed" }), error: null };
   } catch (thrown) {
     signal.throwIfAborted();
-    const timedOut = thrown instanceof Error && thrown.name === "TimeoutError";
-    const error = timedOut
-      ? new RenewalError("deploy.timeout", `no answer within ${PREFLIGHT_TIMEOUT_MS / 1000} s`, { cause: thrown })
+    const error = deadline.aborted
+      ? new RenewalError(code, `no answer within ${timeoutMs / 1000} s`, { cause: thrown })
       : toRenewalError(thrown);
     return { step, result: "failed", message: error.message, error };
   }

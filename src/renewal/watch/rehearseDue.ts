@@ -6,7 +6,6 @@ import { isPassing, rehearse } from "./rehearse.ts";
 
 /** How long a planner has a rehearsal to itself; if it dies, another planner takes over after that. */
 export const REHEARSAL_CLAIM_MS = HOUR_MS;
-const REHEARSAL_TIMEOUT_MS = 900_000;
 /** Certificates configured together are then rehearsed at different times. */
 const JITTER = 0.1;
 
@@ -30,8 +29,8 @@ export async function rehearseDue(context: Context, signal: AbortSignal): Promis
   if ((await store.renewals.active(certificate.name)) === null) {
     // A target with an agent can be checked only from the agent's machine.
     const targets = certificate.targets.filter((target) => !services.hasAgent(target));
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(REHEARSAL_TIMEOUT_MS)]);
-    const steps = await rehearse(context, { ...certificate, targets }, services.rehearsal(certificate.issuer), bounded);
+    const office = services.rehearsal(certificate.issuer);
+    const steps = await rehearse(context, { ...certificate, targets }, office, signal);
     // A failed rehearsal is repeated soon: the staging CA may have been at fault, or somebody has fixed the cause.
     if (!steps.every(isPassing)) nextMs = Math.min(rehearseMs, LADDERS_MS.rehearsal[0]);
   }

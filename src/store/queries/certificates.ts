@@ -127,7 +127,9 @@ async function claim(
     .select(["name", `${column} as seen`])
     .where("removedAt", "is", null)
     .where((row) => row.or([row(column, "is", null), row(column, "<=", now)]))
-    .orderBy(column)
+    // PostgreSQL puts what never was done last unless asked: a full page of others would keep it waiting.
+    .orderBy(column, (order) => order.asc().nullsFirst())
+    .orderBy("name")
     .limit(limit)
     .execute();
   const claimed: string[] = [];

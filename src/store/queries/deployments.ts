@@ -118,7 +118,8 @@ async function claimInspections(db: Db, { targets, now, nextAt, limit }: Inspect
     .where("deployedGeneration", ">", 0)
     .whereRef("deployedGeneration", "=", "wantedGeneration")
     .where((row) => row.or([row("nextInspectionAt", "is", null), row("nextInspectionAt", "<=", now)]))
-    .orderBy("nextInspectionAt")
+    // PostgreSQL puts what never was inspected last unless asked.
+    .orderBy("nextInspectionAt", (order) => order.asc().nullsFirst())
     .limit(limit)
     .execute();
   const claimed: Row[] = [];

@@ -105,15 +105,18 @@ async function wakeAfter(
 }
 
 function open(db: Db) {
-  return db
-    .selectFrom("replacementMembers as member")
-    .innerJoin("replacements", "replacements.id", "member.replacement")
-    .select(["replacement", "certificate", "generation", "wave", "issuer", "deadline"])
-    .select(["selection", "createdAt", "endedAt", "replacements.seal", "member.seal as memberSeal"])
-    .select((row) => earlierLeft(row).as("waitsFor"))
-    .where("endedAt", "is", null)
-    .orderBy("generation", "desc")
-    .orderBy("deadline");
+  return (
+    db
+      .selectFrom("replacementMembers as member")
+      .innerJoin("replacements", "replacements.id", "member.replacement")
+      .select(["replacement", "certificate", "generation", "wave", "issuer", "deadline"])
+      .select(["selection", "createdAt", "endedAt", "replacements.seal", "member.seal as memberSeal"])
+      .select((row) => earlierLeft(row).as("waitsFor"))
+      .where("endedAt", "is", null)
+      .orderBy("generation", "desc")
+      // Without a deadline there is most time; SQLite puts such a row first unless asked.
+      .orderBy("deadline", (order) => order.asc().nullsLast())
+  );
 }
 
 /** Members of earlier waves that are not done. A member that left the configuration does not count. */

@@ -40,3 +40,29 @@ it("what only a person can fix is a problem at once", async () => {
   const refused = new RenewalError("acme.account", "the CA refuses the account");
   expect(await problemsAfter([refused])).toEqual([`order: ${refused.message}`]);
 });
+
+it("thirty targets that do not answer are all reported, and what there was no time for is said to be so", async () => {
+  const targets = Array.from({ length: 30 }, (_, index) => `dead-${index}`);
+  await using bench = await Workbench.open([{ ...CERTIFICATE, targets }]);
+  await bench.begin();
+  const preflight = () => new Promise<never>(() => {});
+  const services = { ...bench.context.services, deployer: () => ({ deploy: preflight, preflight }) };
+  const office = { issuer: null, budget: unlimited("ca") };
+  const limits = { orderMs: 1_000, preflightMs: 100, preflightsMs: 250 };
+  const steps = await rehearse({ ...bench.context, services }, { ...CERTIFICATE, targets }, office, NO_SIGNAL, limits);
+  expect(steps.map(({ step }) => step)).toEqual(["order", ...targets.map((target) => `target ${target}`)]);
+  const outcomes = Map.groupBy(steps.slice(1), ({ result, error }) => `${result} ${error?.code}`);
+  expect(outcomes.get("failed deploy.timeout")?.length).toBeGreaterThanOrEqual(8);
+  expect(outcomes.get("notChecked undefined")?.length).toBeGreaterThanOrEqual(1);
+  const [event] = await bench.store.events.list({ types: ["certificate.rehearsed"], limit: 1 });
+  expect(event?.detail.passed).toBe(false);
+});
+
+it("an order that does not end at the staging CA is reported as a failed step", async () => {
+  await using bench = await Workbench.open([CERTIFICATE]);
+  await bench.begin();
+  const office = { issuer: { issue: () => new Promise<never>(() => {}) }, budget: unlimited("ca") };
+  const limits = { orderMs: 20, preflightMs: 1_000, preflightsMs: 1_000 };
+  const [order] = await rehearse(bench.context, CERTIFICATE, office, NO_SIGNAL, limits);
+  expect(order).toMatchObject({ step: "order", result: "failed", error: { code: "acme.timeout" } });
+});
