@@ -1,10 +1,8 @@
-import { raceAbort } from "../domain/abort.ts";
-import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
 import {
-  authorizationSchema,
   isAskedFor,
   offeredChallenge,
   offeredError,
@@ -12,12 +10,11 @@ import {
   readAuthorization,
   readChallengeState,
 } from "./authorizationObject.ts";
+import { cleanUp, clearAbandonedAnswers, solving } from "./clearAnswers.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { problemOf, validationError } from "./problem.ts";
 import type { Reply, Session } from "./session.ts";
 
-/** Clean-up has its own time: it also runs when the attempt's signal is already aborted. */
-const CLEAN_UP_TIMEOUT_MS = 10_000;
 /** A hundred names may fail at once. */
 const MESSAGE_CHARACTERS_MAX = 2_000;
 
@@ -65,48 +62,6 @@ export async function answerChallenges(challenges: Challenges): Promise<void> {
     }
   }
   if (failure !== null) throw failure;
-}
-
-/**
- * Removes the answers of a worker that died between presenting and cleaning up. Called when its order is resumed or
- * given up. `signal` ends it early.
- */
-export async function clearEarlierAnswers(
-  challenges: Omit<Challenges, "deadline" | "identifiers">,
-  signal?: AbortSignal,
-): Promise<void> {
-  const { session, authorizations, solver } = challenges;
-  const left: ChallengeResponse[] = [];
-  for (const url of authorizations) {
-    const parsed = authorizationSchema.safeParse((await session.post("return an authorization", url, null)).data);
-    if (parsed.data === undefined) continue;
-    const token = offeredChallenge(parsed.data, solver.challengeType)?.token;
-    if (token === undefined) continue;
-    left.push({ identifier: parsed.data.identifier, token, keyAuthorization: await session.keyAuthorization(token) });
-  }
-  await cleanUp(challenges, left, signal);
-}
-
-/**
- * As `clearEarlierAnswers`, of an order that is given up: what the CA says of it, or no longer says, must not fail the
- * order that took its place.
- */
-export async function clearAbandonedAnswers(
-  challenges: Parameters<typeof clearEarlierAnswers>[0],
-  signal?: AbortSignal,
-): Promise<void> {
-  for (const url of challenges.authorizations) {
-    try {
-      await clearEarlierAnswers({ ...challenges, authorizations: [url] }, signal);
-    } catch (thrown) {
-      const { code, message } = toRenewalError(thrown);
-      if (!code.startsWith("acme.")) throw thrown;
-      const detail = { identifier: "an abandoned order", code, message };
-      await challenges.progress.save({}, { type: "challenge.cleanUpFailed", detail });
-      // A CA that does not answer would be waited for once for each name.
-      if (problemOf(thrown) === null) return;
-    }
-  }
 }
 
 /** RFC 8555 §7.5.2. A refusal does no harm: the CA goes on reusing the authorizations. */
@@ -264,44 +219,6 @@ function outcomeOf(
   if (status === "valid") return { outcome: "accepted", trouble: null };
   const trouble = validationError(`The CA could not validate ${name}`, error, "acme.unauthorized");
   return { outcome: status === "invalid" ? trouble : null, trouble: error == null ? null : trouble };
-}
-
-async function cleanUp(
-  { solver, progress }: Pick<Challenges, "solver" | "progress">,
-  presented: readonly ChallengeResponse[],
-  until?: AbortSignal,
-): Promise<void> {
-  for (const response of presented) {
-    until?.throwIfAborted();
-    const signal = AbortSignal.any([AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS), ...(until === undefined ? [] : [until])]);
-    try {
-      await solving(signal, () => solver.cleanUp(response, signal));
-    } catch (error) {
-      const { code, message } = toRenewalError(error);
-      await progress.save(
-        {},
-        { type: "challenge.cleanUpFailed", detail: { identifier: response.identifier.value, code, message } },
-      );
-    }
-  }
-}
-
-/**
- * A foreign error from a solver becomes `solver.failed`, not a bug of the order. An abort stays the signal's reason,
- * even when the solver ignores the signal.
- */
-async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  try {
-    await raceAbort(signal, work);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof RenewalError) throw error;
-    throw new RenewalError(
-      "solver.failed",
-      `The solver failed: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  }
 }
 
 function orderMayContinue(error: unknown): boolean {

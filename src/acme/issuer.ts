@@ -15,14 +15,10 @@ import {
   type LostAccount,
   type OpenAccount,
 } from "./account.ts";
-import {
-  answerChallenges,
-  clearAbandonedAnswers,
-  clearEarlierAnswers,
-  deactivateAuthorizations,
-} from "./authorization.ts";
+import { answerChallenges, deactivateAuthorizations } from "./authorization.ts";
 import { type CaaLookup, createCaaLookup } from "./caa.ts";
 import { downloadChain } from "./chain.ts";
+import { clearAbandonedAnswers, clearEarlierAnswers } from "./clearAnswers.ts";
 import { createClockReader, createDirectory, type DirectoryOptions } from "./directory.ts";
 import { eligibilityOf } from "./eligibility.ts";
 import { NoncePool } from "./nonce.ts";
