@@ -1,7 +1,7 @@
 import { suggestion } from "../config/read/suggestions.ts";
 import type { AccountAdmin } from "../domain/account.ts";
 import { RenewalError } from "../domain/errors.ts";
-import { issuerOptions } from "./issuerOptions.ts";
+import { accountsByDirectory, issuerOptions } from "./issuerOptions.ts";
 import type { Reader } from "./reader.ts";
 
 /**
@@ -16,5 +16,6 @@ export async function accountAdmin({ config, store, clock }: Reader, issuer: str
       `issuer "${issuer.slice(0, 80)}" is not configured${suggestion(issuer, [...config.issuers.keys()])}`,
     );
   const { createAccountAdmin } = await import("../acme/accountAdmin.ts");
-  return createAccountAdmin(issuerOptions(options, config), { accounts: store.accounts, now: clock.now });
+  const dependencies = { accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]), now: clock.now };
+  return createAccountAdmin(issuerOptions(options, config), dependencies);
 }

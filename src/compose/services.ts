@@ -16,7 +16,7 @@ import type { SecretReference } from "../domain/secretReference.ts";
 import type { Store } from "../domain/store.ts";
 import type { ConfiguredServices, RehearsalOffice } from "../renewal/context.ts";
 import { narrowed } from "../renewal/rules/compatibility.ts";
-import { issuerOptions } from "./issuerOptions.ts";
+import { accountsByDirectory, issuerOptions } from "./issuerOptions.ts";
 
 export interface ReloadableServices extends ConfiguredServices {
   /** From now on this configuration holds; what is running finishes with what it has. */
@@ -34,6 +34,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
     certificates: () => config.certificates,
     certificate: (name) => byName.get(name) ?? null,
     issuer: (name) => made.issuer(name),
+    issuerNames: () => [...config.issuers.keys()],
     budget: (name) => config.issuers.get(name)?.budget ?? unlimited(name),
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
     ownCsr: ({ name, csr }) => csr && (() => readCsr(name, csr, dirname(config.file), processEnvironment)),
@@ -63,7 +64,7 @@ function rehearsalOf(config: Config, name: string, store: Store, { now }: Clock)
   return {
     issuer: lateIssuer(async () =>
       (await import("../acme/issuer.ts")).createIssuer(issuerOptions(staged, config), {
-        accounts: store.accounts,
+        accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]),
         now,
       }),
     ),
@@ -85,7 +86,7 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
     issuer: once("issuer", config.issuers, (options) =>
       lateIssuer(async () =>
         (await import("../acme/issuer.ts")).createIssuer(issuerOptions(options, config), {
-          accounts: store.accounts,
+          accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]),
           now,
         }),
       ),

@@ -137,7 +137,13 @@ async function build(
     notifications: valuesOf(notifications),
     certificates: drafts.map((draft): Certificate => {
       const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
-      return { ...draft, issuerDirectories, digest: digest(draft), targetDigests: targetDigests(draft, targets) };
+      return {
+        ...draft,
+        issuerDirectories,
+        digest: digest(draft),
+        issueDigest: digestOf(whatIsIssued(draft, issuerDirectories[0])),
+        targetDigests: targetDigests(draft, targets),
+      };
     }),
     notes: problems.notes(),
   };
@@ -166,6 +172,8 @@ function definitions(
     dropDeadNames,
     csr,
     mode,
+    // Which issuers are distrusted enters by their definitions.
+    allDistrusted: _allDistrusted,
     ...draft
   }: Draft,
   { issuers, issuerEntries, solvers, targets }: Definitions,
@@ -187,6 +195,15 @@ function definitions(
     solver: solvers.get(draft.solver)?.raw,
     targets: draft.targets.map((target) => targets.get(target)?.raw),
   };
+}
+
+/** The issuer only by its directory: its name, account and limits change nothing about what it issues. */
+function whatIsIssued(
+  { identifiers, keyType, profile, preferredChain, reuseKey, dropDeadNames, csr }: Draft,
+  directory: string | undefined,
+): unknown {
+  const names = identifiers.map(({ type, value }) => `${type}:${value}`).sort();
+  return { names, keyType, profile, preferredChain, reuseKey, dropDeadNames, csr, directory };
 }
 
 /** What a target accepts, and who deploys to it, does not change what it holds. */

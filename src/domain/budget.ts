@@ -17,7 +17,7 @@ export type Limits = Readonly<Partial<Record<LimitKind, Limit>>>;
 
 /** The limits of one issuer. */
 export interface CaBudget {
-  /** Name of the issuer in configuration; with the directory it names the account. */
+  /** Name of the issuer in configuration; with the directory it names the account. See `Accounts.follow`. */
   readonly issuer: string;
   /** A CA's limits per domain or set of names are the same for all accounts. */
   readonly directory: string;

@@ -83,8 +83,12 @@ export interface Certificate {
   readonly verifyTimeoutMs: number;
   /** SHA-256 over the definition of each target: only a target whose own definition changes is deployed to again. */
   readonly targetDigests: Readonly<Record<string, string>>;
+  /** Every issuer it names is distrusted: nothing is ordered for it, while what exists is still deployed and observed. */
+  readonly allDistrusted: boolean;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */
   readonly digest: string;
+  /** SHA-256 over what decides which certificate is issued: only such a change ends a renewal that is still to issue. */
+  readonly issueDigest: string;
 }
 
 /**

@@ -43,6 +43,7 @@ export const EVENT_TYPES = [
   "renewalInfo.ignored",
   "certificate.configured",
   "certificate.removed",
+  "certificate.noIssuer",
   "certificate.paused",
   "certificate.resumed",
   "certificate.retried",

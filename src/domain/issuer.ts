@@ -180,7 +180,8 @@ export interface Accounts {
   create(issuer: string, directory: string, privateKey: Secret): Promise<Account>;
   /**
    * The issuer may have been renamed: without an account there it gets the one of the name that is not `configured` any
-   * more, if there is exactly one. Returns that name; null: nothing changed.
+   * more, if there is exactly one, with all that the database knows of it by that name. Returns that name; null: nothing
+   * changed.
    */
   follow(issuer: string, directory: string, configured: readonly string[]): Promise<string | null>;
   setUrl(issuer: string, directory: string, url: string | null): Promise<void>;

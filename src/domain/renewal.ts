@@ -69,6 +69,8 @@ export interface Renewal {
   readonly priority: number;
   /** Digest of the certificate's configuration this renewal works to. */
   readonly digest: string;
+  /** The certificate's `issueDigest` when it was planned; null: planned by a release that did not record it. */
+  readonly issueDigest: string | null;
   /** Claims since the last recorded outcome: a worker that dies records none, so this counts crashes in a row. */
   readonly openClaims: number;
   /** Failed issue attempts so far. */

@@ -20,6 +20,8 @@ export interface ConfiguredServices {
   certificates(): readonly Certificate[];
   certificate(name: string): Certificate | null;
   issuer(name: string): Issuer;
+  /** The names of all issuers, also of those that no certificate names. */
+  issuerNames(): readonly string[];
   /** What the issuer's CA allows; unlimited when the issuer left the configuration. */
   budget(issuer: string): CaBudget;
   /** Reads the certificate's own signing request when called; null: it has none. */

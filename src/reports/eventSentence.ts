@@ -75,6 +75,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "renewalInfo.ignored": (detail) => `the CA's renewal window was ignored: ${detail("message")}`,
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
   "certificate.removed": () => "left the configuration",
+  "certificate.noIssuer": (detail) =>
+    `nothing can renew it: every issuer it names is distrusted (${detail("issuers")})`,
   "certificate.paused": (detail) => `paused: ${detail("reason")}`,
   "certificate.resumed": () => "resumed",
   "certificate.retried": (detail) => `its back-off ends now: ${detail("why")}`,

@@ -16,6 +16,7 @@ const PROBLEM_KINDS = [
   "expired",
   "revoked",
   "unplannable",
+  "noIssuer",
   "quarantined",
   "held",
   "expiring",
@@ -71,6 +72,8 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const why = record !== null && isUnplannable(record) ? record.planErrorMessage : unreadable;
     return why === null ? null : `cannot be planned, so nothing renews it: ${why}`;
   },
+  noIssuer: ({ member: { certificate } }) =>
+    certificate.allDistrusted ? "nothing can renew it: every issuer that it names is distrusted" : null,
   quarantined: ({ member: { record } }) =>
     isQuarantined(record) ? "quarantined: nothing is tried until it is resumed" : null,
   held({ member, member: { active }, now, lastEventAt }) {

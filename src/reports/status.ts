@@ -217,6 +217,7 @@ function actionsOf({ member, problems, decision }: Examined, fromErrors: readonl
   const kinds = problems.map(({ kind }) => kind);
   if (kinds.includes("quarantined") || kinds.includes("paused"))
     actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
+  if (kinds.includes("noIssuer")) actions.add("Name another issuer for it in the configuration, then reload.");
   if (kinds.includes("unplannable")) actions.add(ERRORS[planErrorCode(member)].action);
   if (kinds.includes("held"))
     actions.add(

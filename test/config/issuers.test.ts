@@ -45,10 +45,16 @@ it("the old name of `distrusted` is still read, with a note that says the new na
   ]);
 });
 
-it("distrusted issuers only, `issuer` beside `issuers`, or an unknown or doubled issuer are mistakes", async () => {
-  expect(await problems(file("issuer: le", ", distrusted: true"))).toEqual([
-    expect.stringContaining('has only issuers that are distrusted ("le"): name another'),
+it("a certificate whose issuers are all distrusted is accepted with a note: everything else goes on", async () => {
+  await using config = await configFile(file("issuer: le", ", distrusted: true"));
+  const { certificates, notes } = await config.config();
+  expect(certificates).toMatchObject([{ issuer: "le", fallbacks: [], allDistrusted: true }]);
+  expect(notes.map(({ message }) => message)).toEqual([
+    'certificates.www: has only issuers that are distrusted ("le"), so nothing renews it: name another',
   ]);
+});
+
+it("`issuer` beside `issuers`, or an unknown or doubled issuer are mistakes", async () => {
   expect(await problems(file("issuer: le, issuers: [zero]"))).toEqual([
     expect.stringContaining("cannot be used beside `issuer`"),
   ]);
@@ -67,4 +73,26 @@ it("a fallback that changes is a change of the certificate; the public suffix li
   const one = await digest(file("issuer: le"));
   expect(await digest(file("issuers: [le]"))).toBe(one);
   expect(await digest(file("issuers: [le, zero]"))).not.toBe(one);
+});
+
+it.each<[string, string, string, boolean]>([
+  ["contact", 'contact: ["ops@example.org"]', "", false],
+  ["limits", "limits: { ordersPerAccount: { max: 1, per: 1h } }", "", false],
+  ["orderTimeout", "orderTimeout: 1h", "", false],
+  ["verifyTimeout", "", "verifyTimeout: 90s", false],
+  ["renewal", "", "renewal: { atFractionLeft: 0.4 }", false],
+  ["another fallback", "", "issuers: [le, zero]", false],
+  ["an endpoint's target", "", "targets: [disk]", false],
+  ["the key's type", "", "keyType: rsa-2048", true],
+  ["the profile", "", "profile: shortlived", true],
+  ["the CA", "", "issuers: [zero, le]", true],
+])("%s changes what is issued: %s%s: %s", async (_, issuerOption, certificateOption, isChanged) => {
+  const load = async (option: string, entry: string) => {
+    await using config = await configFile(file(entry === "" ? "issuer: le" : entry, option && `, ${option}`));
+    return (await config.config()).certificates[0];
+  };
+  const before = await load("", "");
+  const entry = certificateOption.startsWith("issuers:") ? certificateOption : `issuer: le, ${certificateOption}`;
+  const after = await load(issuerOption, entry);
+  expect(after?.issueDigest === before?.issueDigest).toBe(!isChanged);
 });

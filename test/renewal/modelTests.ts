@@ -174,6 +174,7 @@ class World {
         certificates: () => (known === null ? [] : [known]),
         certificate: (name) => (name === known?.name ? known : null),
         issuer: () => this.ca.issuer(crash),
+        issuerNames: () => ["ca"],
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(crash),

@@ -13,6 +13,7 @@ const HOLD = {
   frozen: "frozen",
   outsideWindow: "outside window",
   earlierWave: "earlier wave",
+  distrusted: "no trusted issuer",
   budget: "budget",
   unknown: "unknown",
 } as const;

@@ -8,7 +8,7 @@ import { registeredDomains } from "./registeredDomain.ts";
 import type { Entry } from "./sections.ts";
 
 /** A certificate completed by the defaults; its digests come last. */
-export type Draft = Omit<Certificate, "digest" | "targetDigests" | "issuerDirectories">;
+export type Draft = Omit<Certificate, "digest" | "issueDigest" | "targetDigests" | "issuerDirectories">;
 
 const DEFAULT_JITTER = 0.1;
 const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;
@@ -28,12 +28,16 @@ export function draftCertificates(
 ): Draft[] {
   const drafts: Draft[] = [];
   for (const [name, { value: entry }] of entries) {
-    const [issuer, ...fallbacks] = usableIssuers(
-      name,
-      issuersOf(entry) ?? issuersOf(defaults) ?? [],
-      distrusted,
-      problems,
-    );
+    const named = issuersOf(entry) ?? issuersOf(defaults) ?? [];
+    const trusted = named.filter((each) => !distrusted.has(each));
+    const allDistrusted = named.length > 0 && trusted.length === 0;
+    if (allDistrusted)
+      problems.note(
+        ["certificates", name],
+        `has only issuers that are distrusted (${named.map(quote).join(", ")}), so nothing renews it: name another`,
+      );
+    // That a distrusted issuer issued the latest version is the reason to replace it, as if it were not named.
+    const [issuer, ...fallbacks] = allDistrusted ? named : trusted;
     const solver = entry.solver ?? defaults.solver;
     const waves = wavesOf(entry) ?? wavesOf(defaults) ?? [];
     const targets = waves.length > 0 ? waves.flatMap((wave) => wave.targets) : (entry.targets ?? defaults.targets);
@@ -44,6 +48,7 @@ export function draftCertificates(
       registeredDomains: registeredDomains(entry.names ?? []),
       issuer,
       fallbacks,
+      allDistrusted,
       dropDeadNames: entry.dropDeadNames ?? defaults.dropDeadNames ?? false,
       mode: entry.mode ?? defaults.mode ?? "renew",
       keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
@@ -84,24 +89,6 @@ function wavesOf({ targets, waves }: Pick<DefaultsEntry, "targets" | "waves">): 
 
 function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers">): readonly string[] | undefined {
   return issuers ?? (issuer === undefined ? undefined : [issuer]);
-}
-
-/** A distrusted issuer is as good as not named; that it issued the latest version is then the reason to replace it. */
-function usableIssuers(
-  name: string,
-  named: readonly string[],
-  distrusted: ReadonlySet<string>,
-  problems: Problems,
-): readonly string[] {
-  const usable = named.filter((issuer) => !distrusted.has(issuer));
-  if (named.length > 0 && usable.length === 0) {
-    problems.add(
-      ["certificates", name],
-      () => `has only issuers that are distrusted (${named.map(quote).join(", ")}): name another`,
-      "key",
-    );
-  }
-  return usable;
 }
 
 /**

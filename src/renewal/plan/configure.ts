@@ -31,6 +31,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
       await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "changed" } });
       await forgetUnknown(tx, certificate);
     }
+    await warnOfDistrust(tx, [...found.added, ...found.changed], services.certificates(), now);
     for (const certificate of found.removed)
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });
     return found;
@@ -51,6 +52,22 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
       rehearseMs === REHEARSAL_OFF ? null : Math.floor(now + Math.max(LATEST * rehearseMs, REHEARSAL_CLAIM_MS)),
   });
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
+}
+
+/** What was added or changed and has nobody to be ordered from. Distrusting an issuer changes its certificates. */
+async function warnOfDistrust(
+  tx: Store,
+  names: readonly string[],
+  certificates: readonly Certificate[],
+  at: number,
+): Promise<void> {
+  const changed = new Set(names);
+  for (const { name, allDistrusted, issuer, fallbacks } of certificates) {
+    if (!allDistrusted || !changed.has(name)) continue;
+    const of = { certificate: name, renewalId: null, target: null };
+    const detail = { issuers: [issuer, ...fallbacks] };
+    await tx.events.append({ at, type: "certificate.noIssuer", ...of, detail });
+  }
 }
 
 /**

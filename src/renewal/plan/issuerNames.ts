@@ -10,7 +10,7 @@ import { originNow } from "../rules/origin.ts";
 export async function followIssuerNames({ store, services, log }: Context): Promise<void> {
   const certificates = services.certificates();
   const directories = directoriesOf(certificates);
-  const configured = [...directories.keys()];
+  const configured = services.issuerNames();
   for (const [issuer, directory] of directories) {
     try {
       const before = await store.accounts.follow(issuer, directory, configured);

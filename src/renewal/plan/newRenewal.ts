@@ -33,6 +33,7 @@ export async function insertRenewal(tx: Store, plan: RenewalPlan, now: number): 
     leaseUntil: null,
     priority,
     digest: certificate.digest,
+    issueDigest: certificate.issueDigest,
     openClaims: 0,
     attempts: 0,
     retryAt: null,

@@ -35,6 +35,10 @@ export async function draftReplacement(
   for (const version of latest) {
     const certificate = services.certificate(version.certificate);
     if (certificate === null || !selects(selection, version, certificate)) continue;
+    if (certificate.allDistrusted) {
+      refused.push({ certificate: certificate.name, why: "every issuer that it names is distrusted" });
+      continue;
+    }
     // A certificate from an issuer that is not configured would be replaced again at once.
     if (issuer !== null && ![certificate.issuer, ...certificate.fallbacks].includes(issuer)) {
       refused.push({ certificate: certificate.name, why: `its configuration does not name issuer "${issuer}"` });

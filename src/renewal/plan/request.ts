@@ -41,6 +41,11 @@ export async function requestRenewal(context: Context, request: RenewalRequest):
   const record = certificate === null ? null : await store.certificates.get(certificate.name);
   if (certificate === null) throw unknownCertificate(request.certificate, services.certificates());
   refuseObserved(certificate);
+  if (certificate.allDistrusted)
+    throw new RenewalError(
+      "request.invalid",
+      `certificate: every issuer that "${certificate.name}" names is distrusted; name another and reload`,
+    );
   if (record === null)
     throw new RenewalError(
       "request.invalid",

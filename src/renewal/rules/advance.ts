@@ -60,14 +60,31 @@ function untilReloaded({ nextActionAt }: Renewal, now: number): number {
 function advanceIssue(renewal: Renewal, certificate: Certificate, facts: Facts, now: number): Action {
   // An order for names that nobody wants any more must not be finished; the planner starts again with the new
   // configuration.
-  if (renewal.digest !== certificate.digest)
-    return { kind: "cancel", why: "the certificate's configuration changed before it was issued" };
+  const why = superseded(renewal, certificate);
+  if (why !== null) return { kind: "cancel", why };
   if (renewal.openClaims >= facts.crashesMax)
     return crashLoop(`${renewal.openClaims} workers in a row died while issuing`);
   if (renewal.retryAt !== null && renewal.retryAt > now) return { kind: "wait", until: renewal.retryAt };
   if (renewal.errorCode !== null && renewal.retryAt === null)
     return { kind: "fail", ...failure(renewal.errorCode, renewal.errorMessage) };
   return { kind: "issue" };
+}
+
+/** Why its order is not for what is wanted now; null: it is. */
+function superseded(renewal: Renewal, certificate: Certificate): string | null {
+  const { issuer, fallbacks, allDistrusted } = certificate;
+  if (!issuesTheSame(renewal, certificate)) return "the certificate's configuration changed before it was issued";
+  if (renewal.issuer !== null && ![issuer, ...fallbacks].includes(renewal.issuer))
+    return `issuer "${renewal.issuer}" is not the certificate's any more`;
+  return allDistrusted ? "every issuer that the certificate names is distrusted" : null;
+}
+
+/** Whether the configuration of now brings the certificate that the renewal was planned for. */
+export function issuesTheSame(
+  { digest, issueDigest }: Pick<Renewal, "digest" | "issueDigest">,
+  certificate: Pick<Certificate, "digest" | "issueDigest">,
+): boolean {
+  return issueDigest === null ? digest === certificate.digest : issueDigest === certificate.issueDigest;
 }
 
 /** A hold makes sense while the pair it keeps in use is good: an expiring or revoked pair is the worse fault. */

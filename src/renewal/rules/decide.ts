@@ -18,11 +18,14 @@ import { renewalWindow } from "./window.ts";
 /** The end of the wave before wakes its members. This check is for a wake-up that a crash has swallowed. */
 const WAVE_CHECK_MS = HOUR_MS;
 
+const DISTRUST_CHECK_MS = HOUR_MS;
+
 export type Blocker =
   | "earlierWave"
   | "inFlight"
   | "observed"
   | "paused"
+  | "distrusted"
   | "backedOff"
   | "restored"
   | "frozen"
@@ -98,7 +101,7 @@ function driftMeanwhile(facts: PlanFacts, blocked: PlanDecision, now: number): P
   return detail === null ? null : { due: true, reason: "drift", detail };
 }
 
-const WAITS_TO_ISSUE: readonly Blocker[] = ["backedOff", "frozen", "outsideWindow", "budget"];
+const WAITS_TO_ISSUE: readonly Blocker[] = ["distrusted", "backedOff", "frozen", "outsideWindow", "budget"];
 
 /** The last failure was about getting a new pair, or the pair was taken back; deploying did not fail. */
 export function failedToIssue(lastErrorCode: string | null): boolean {
@@ -114,6 +117,7 @@ type BlockerCheck = (facts: PlanFacts, reason: Reason, now: number) => PlanDecis
 const BLOCKERS: readonly BlockerCheck[] = [
   blockedByMode,
   blockedByPause,
+  blockedByDistrust,
   blockedByBackoff,
   blockedByRestore,
   blockedByMaintenance,
@@ -149,6 +153,13 @@ function blockedByPause(facts: PlanFacts, reason: Reason, now: number): PlanDeci
     detail: `paused: ${pausedReason ?? "no reason given"}`,
     until: pausedUntil,
   };
+}
+
+/** A reload ends it, which makes the certificate due. */
+function blockedByDistrust({ certificate }: PlanFacts, reason: Reason, now: number): PlanDecision | null {
+  if (!certificate.allDistrusted || deploysExisting(reason)) return null;
+  const detail = "every issuer that it names is distrusted";
+  return { due: false, blockedBy: "distrusted", reason, detail, until: now + DISTRUST_CHECK_MS };
 }
 
 function blockedByBackoff(facts: PlanFacts, reason: Reason, now: number): PlanDecision | null {

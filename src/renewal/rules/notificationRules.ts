@@ -55,6 +55,10 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
       `${text("endpoint")} serves a newer certificate of the same CA than the database knows ` +
       `(serial ${text("serial")}): was an older database put back? A new one is issued`,
   }),
+  "certificate.noIssuer": (text) => ({
+    severity: "page",
+    message: `nothing can renew it: every issuer it names is distrusted (${text("issuers")})`,
+  }),
   "certificate.unplannable": (text) => ({
     severity: "page",
     message: `cannot be planned, so nothing renews it: ${text("message")}`,
@@ -136,6 +140,7 @@ function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string
     return `Fix what \`renewd status\` says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
   if (type === "account.replaced")
     return "Find out who ended the old account. If CAA records name it in `accounturi`, change them to the new one.";
+  if (type === "certificate.noIssuer") return "Name another issuer for it in the configuration, then reload.";
   if (type === "process.fault") return "Report this as a bug with the log of that process.";
   if (type === "clock.dissent") return ERRORS["acme.clock"].action;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;

@@ -30,9 +30,14 @@ export function mayReuseKey({ reuseKey, keyType }: Certificate, { reason }: Rene
  * Two orders of one scope must not be open at the same time: a CA such as Boulder returns the pending order of the same
  * account and names, so an RSA and an ECDSA certificate for one set of names would finish each other's order.
  */
-export function orderScope(issuer: string, identifiers: readonly Identifier[]): string {
+export function orderScope(
+  { issuer, directory }: Pick<CaBudget, "issuer" | "directory">,
+  identifiers: readonly Identifier[],
+): string {
+  // By the CA: its name in the configuration may change while an order is open.
+  const ca = directory === "" ? issuer : directory;
   const names = [...new Set(identifiers.map(({ type, value }) => `${type}:${value}`))].sort();
   return createHash("sha256")
-    .update(JSON.stringify([issuer, names]))
+    .update(JSON.stringify([ca, names]))
     .digest("hex");
 }

@@ -70,7 +70,11 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
     // In an emergency a CA that may only have a wrong clock is better than none.
     if (renewal.reason !== "emergency") await context.clockGuard.check(lease.signal, issuer);
     const busy = await store.transaction(async (tx) => {
-      const other = await tx.renewals.occupy(orderScope(issuer, certificate.identifiers), renewal.id, clock.now());
+      const other = await tx.renewals.occupy(
+        orderScope(services.budget(issuer), certificate.identifiers),
+        renewal.id,
+        clock.now(),
+      );
       if (other !== null) return other;
       assertNotOvertaken(await tx.renewals.update(renewal.id, renewal.fence, { state: "issuing" }));
       await tx.events.append(

@@ -1,11 +1,13 @@
+import type { Certificate } from "../../domain/certificate.ts";
 import type { Deployment } from "../../domain/deployment.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import { isLeaseHeld } from "../../domain/lease.ts";
 import type { Job } from "../../domain/queue.ts";
 import { isActive, type Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { type Action, advance, type Facts } from "../rules/advance.ts";
+import { type Action, advance, type Facts, issuesTheSame } from "../rules/advance.ts";
 import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { isConfigurationOutdated } from "./configurationVersion.ts";
 import { finish } from "./finish.ts";
@@ -155,21 +157,40 @@ async function rollBackAutomatically(
 }
 
 /**
- * After issuing, a renewal follows a changed configuration: new targets belong to it, and a fixed target is tried at
- * once, without waiting for its back-off. Before issuing, `advance` cancels the renewal instead.
+ * A renewal in flight follows a changed configuration: new targets belong to it, and what the change may have fixed is
+ * tried at once, without waiting for its back-off. If another certificate is wanted now, `advance` cancels the renewal
+ * before it issues.
  */
 async function followConfiguration(context: Context, tx: Store, renewal: Renewal, now: number): Promise<Renewal> {
   const certificate = context.services.certificate(renewal.certificate);
   if (certificate === null || certificate.digest === renewal.digest || !isActive(renewal.state)) return renewal;
-  if ((await tx.versions.get(renewal.certificate, renewal.generation)) === null) return renewal;
+  const isIssued = (await tx.versions.get(renewal.certificate, renewal.generation)) !== null;
+  if (!isIssued && !issuesTheSame(renewal, certificate)) return renewal;
   // Only if the database has the same: this process may not have been reloaded yet.
   if ((await tx.certificates.get(renewal.certificate))?.digest !== certificate.digest) return renewal;
+  if (!isIssued) return followBeforeIssue(context, tx, renewal, certificate, now);
   await wantGeneration(tx, { certificate, generation: renewal.generation, renewalId: renewal.id }, now);
   const { digest } = certificate;
   await tx.renewals.update(renewal.id, renewal.fence, { digest });
   const followed = { ...renewal, digest };
   // The change may be the fix.
   return renewal.state === "held" ? resumeHeld(tx, followed, certificate, "the configuration changed", now) : followed;
+}
+
+/** The order stays. A CA that asked to wait is still waited for; other errors may be what the change fixes. */
+async function followBeforeIssue(
+  { settings }: Context,
+  tx: Store,
+  renewal: Renewal,
+  { digest }: Certificate,
+  now: number,
+): Promise<Renewal> {
+  const { retryAt, errorCode } = renewal;
+  const isWorking = isLeaseHeld(renewal.leaseUntil, now, settings.leaseMs);
+  const hurries = !isWorking && retryAt !== null && retryAt > now && errorCode !== "acme.rateLimited";
+  const patch = { digest, ...(hurries && { retryAt: now, nextActionAt: now }) };
+  await tx.renewals.update(renewal.id, renewal.fence, patch);
+  return { ...renewal, ...patch };
 }
 
 /** What somebody else wrote of a target must not keep the pair from it: the row starts again from nothing. */

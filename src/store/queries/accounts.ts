@@ -3,6 +3,7 @@ import type { Account, Accounts } from "../../domain/issuer.ts";
 import { isIntact, sealStored, withSeal } from "../rowSeal.ts";
 import { atomically, type Db } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
+import { relabel } from "./issuerLabels.ts";
 
 /** What the vault binds an account's key to. */
 export function accountKeyIdentity(issuer: string, directory: string): string {
@@ -63,6 +64,7 @@ export function accountStore(db: Db, vault: Vault): Accounts {
           .values(withSeal(vault, "accounts", row))
           .execute();
         await trx.deleteFrom("accounts").where("issuer", "=", left.issuer).where("directory", "=", directory).execute();
+        await relabel(trx, vault, { from: left.issuer, to: issuer, directory });
         return left.issuer;
       }),
     setUrl: (issuer, directory, url) =>

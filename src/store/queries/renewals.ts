@@ -25,6 +25,7 @@ const COLUMNS = [
   "leaseUntil",
   "priority",
   "digest",
+  "issueDigest",
   "openClaims",
   "attempts",
   "retryAt",

@@ -1,10 +1,13 @@
 // A CA is known by its directory; the name of an issuer in the configuration is a label. Through the real loader.
 import { expect, it } from "vitest";
+import { accountsByDirectory } from "../../../src/compose/issuerOptions.ts";
 import type { CaBudget } from "../../../src/domain/budget.ts";
 import type { Certificate } from "../../../src/domain/certificate.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { orderScope } from "../../../src/renewal/rules/order.ts";
+import { renewal } from "../../support/model/facts.ts";
 import { NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
 import { createInstallation } from "../../support/system/installation.ts";
 
@@ -104,4 +107,42 @@ it("a version without a directory is compared by name, as before", async () => {
   await bench.store.versions.setOrigin("www", 1, { issuer: "gone", directory: null });
   await reload(bench, { ca: STAGING }, "ca");
   expect(await bench.renewal("www")).toMatchObject({ reason: "issuerChanged", generation: 2 });
+});
+
+it("another name takes along what the account has used of its limits, renewals in flight and replacements", async () => {
+  await using bench = await open("ca", PRODUCTION);
+  const { store } = bench;
+  const bucket = { kind: "ordersPerAccount", key: "", fullAt: bench.now + 9 } as const;
+  await store.ledger.write([{ ...bucket, scope: `ca ${PRODUCTION}` }]);
+  await store.ledger.reserve("r", [{ kind: "ordersPerAccount", key: "", tokenMs: 5, scope: `ca ${PRODUCTION}` }]);
+  await store.renewals.insert(renewal({ id: "r", certificate: "other", generation: 2, issuer: "ca" }));
+  const asked = {
+    id: "p",
+    selection: "all",
+    issuer: "ca",
+    deadline: bench.now + 1,
+    createdAt: bench.now,
+    endedAt: null,
+  };
+  await store.replacements.create(asked, [{ replacement: "p", certificate: "www", generation: 0, wave: 0 }]);
+  await reload(bench, { letsencrypt: PRODUCTION }, "letsencrypt");
+  expect(await store.ledger.list(0)).toEqual([{ ...bucket, scope: `letsencrypt ${PRODUCTION}` }]);
+  expect(await store.ledger.reserved("r")).toMatchObject([{ scope: `letsencrypt ${PRODUCTION}`, tokenMs: 5 }]);
+  expect(await store.renewals.claim("r", bench.now + 60_000, 9_000)).toMatchObject({ issuer: "letsencrypt" });
+  expect(await store.replacements.of("www")).toMatchObject({ issuer: "letsencrypt" });
+});
+
+it("a worker that orders before a planner has applied the new name registers no second account", async () => {
+  await using bench = await open("ca", PRODUCTION);
+  const accounts = accountsByDirectory(bench.store.accounts, ["letsencrypt"]);
+  expect((await accounts.get("letsencrypt", PRODUCTION))?.url).toBe("https://ca.example/acct/1");
+  expect(await accounts.get("letsencrypt", STAGING)).toBeNull();
+  expect(await bench.store.accounts.get("ca", PRODUCTION)).toBeNull();
+});
+
+it("two names of one directory never have two orders for the same names open", () => {
+  const names = [{ type: "dns" as const, value: "www.example.org" }];
+  const scope = (issuer: string, directory: string) => orderScope({ issuer, directory }, names);
+  expect(scope("ca", PRODUCTION)).toBe(scope("letsencrypt", PRODUCTION));
+  expect(scope("ca", PRODUCTION)).not.toBe(scope("ca", STAGING));
 });

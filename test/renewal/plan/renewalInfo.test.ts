@@ -53,6 +53,7 @@ function context(batch = 200): Context {
     probe: { addresses: async () => [], observe: async () => expect.unreachable() },
     services: {
       certificates: () => certificates,
+      issuerNames: () => ["ca"],
       budget: unlimited,
       certificate: (name) => certificates.find((each) => each.name === name) ?? null,
       issuer(name) {

@@ -60,6 +60,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       certificates: () => [WANTED],
       certificate: () => WANTED,
       issuer: unused,
+      issuerNames: () => ["ca"],
       budget: unlimited,
       solver: unused,
       hasAgent: () => false,

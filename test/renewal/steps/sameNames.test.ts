@@ -57,6 +57,7 @@ function context(certificates: readonly Certificate[]): Context {
     probe: { addresses: async () => [], observe: async () => expect.unreachable() },
     services: {
       certificates: () => certificates,
+      issuerNames: () => ["ca"],
       budget: unlimited,
       certificate: (name) => certificates.find((each) => each.name === name) ?? null,
       issuer: () => issuer,

@@ -52,6 +52,7 @@ export async function startIssuing(
     services: {
       certificates: () => [certificate],
       certificate: (name) => (name === certificate.name ? certificate : null),
+      issuerNames: () => ["ca"],
       budget: unlimited,
       issuer: (name) => issuers[name] ?? expect.unreachable(),
       solver: () => solver,

@@ -33,7 +33,10 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     csr: null,
     policy: { renewAtFractionLeft: null, jitterFraction: 0 },
     verifyTimeoutMs: 1_000,
+    allDistrusted: false,
     digest: "digest-1",
+    // Any change may change what is issued, unless a test says otherwise.
+    issueDigest: patch.digest ?? "digest-1",
     targetDigests: {},
     ...patch,
   };
@@ -105,6 +108,7 @@ export function renewal(patch: Partial<Renewal> = {}): Renewal {
     leaseUntil: null,
     priority: 1,
     digest: "digest-1",
+    issueDigest: null,
     openClaims: 0,
     attempts: 0,
     retryAt: null,

@@ -62,6 +62,7 @@ export class Fleet implements AsyncDisposable {
         certificates: () => certificates,
         certificate: (name) => certificates.find((each) => each.name === name) ?? null,
         issuer: () => this.#issuer,
+        issuerNames: () => ["ca"],
         budget: unlimited,
         solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
         deployer: (target) => this.#deployer(target),

@@ -149,6 +149,7 @@ export class Workbench implements AsyncDisposable {
         certificates: () => this.certificates,
         certificate: (name) => this.certificates.find((each) => each.name === name) ?? null,
         issuer: () => this.ca.issuer(new Crash(null)),
+        issuerNames: () => this.certificates.flatMap(({ issuer, fallbacks }) => [issuer, ...fallbacks]),
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
         deployer: (name) => target(name).deployer(new Crash(null)),
