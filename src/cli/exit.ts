@@ -10,7 +10,11 @@ export const EXIT = {
       "Something is wrong: a certificate needs a person, a renewal failed, or the command could not do its work.",
   },
   usage: { code: 2, meaning: "Usage, configuration or request is invalid; what it asked for was not done." },
-  unavailable: { code: 3, meaning: "A needed service (database, Redis, planner) could not be reached in time." },
+  unavailable: {
+    code: 3,
+    meaning:
+      "What renewd needs could not be had: database, Redis, planner, disk, port or permission; the message says which.",
+  },
   timeout: { code: 4, meaning: "`--wait`: a renewal was still running when `--timeout` ran out; it goes on." },
   bug: { code: 70, meaning: "A bug in renewd; the message says what to report." },
   interrupted: { code: 130, meaning: "Interrupted with Ctrl-C; renewals that were started go on." },
@@ -18,7 +22,16 @@ export const EXIT = {
 
 export type Exit = keyof typeof EXIT;
 
-const UNAVAILABLE: readonly ErrorCode[] = ["queue.unavailable", "store.unavailable"];
+const UNAVAILABLE: readonly ErrorCode[] = [
+  "queue.unavailable",
+  "queue.unanswered",
+  "store.unavailable",
+  "store.full",
+  "store.forbidden",
+  "store.damaged",
+  "process.files",
+  "process.port",
+];
 
 /** How a command that threw ends. */
 export function exitOf({ code, facts }: RenewalError): Exit {

@@ -18,7 +18,7 @@ export interface Output {
   readonly json: boolean;
   readonly screen: Screen;
   /** A command's answer: as JSON with `--json`, else as `render` shows it. */
-  report<Report extends { readonly version: 1 }>(
+  report<Report extends { readonly version: number }>(
     report: Report,
     render: (report: Report, screen: Screen) => string,
   ): void;

@@ -11,10 +11,12 @@ export { problemsOf } from "./problems.ts";
 export type { MachineProposal } from "./proposal.ts";
 export type { Reader } from "./reader.ts";
 export { ROLES, type Role } from "./roleNames.ts";
+export type { Viewer } from "./viewer.ts";
 export { withoutQueue } from "./withoutQueue.ts";
 
 export const loadConfigOrExplain = late(async () => (await import("./reader.ts")).loadConfigOrExplain);
 export const openReader = late(async () => (await import("./reader.ts")).openReader);
+export const openViewer = late(async () => (await import("./viewer.ts")).openViewer);
 export const openContext = late(async () => (await import("./app.ts")).openContext);
 export const accountAdmin = late(async () => (await import("./accounts.ts")).accountAdmin);
 export const readForeignPair = late(async () => (await import("./foreignPair.ts")).readForeignPair);

@@ -1,5 +1,6 @@
 import { toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
+import type { Role } from "../domain/role.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { startWorker } from "../queue/worker.ts";
 import type { Context } from "../renewal/context.ts";
@@ -11,6 +12,8 @@ export interface Shared {
   readonly context: Context;
   readonly redis: RedisOptions;
   readonly load: LoadWatch;
+  /** The role has finished work. */
+  readonly useful: (role: Role) => void;
 }
 
 export interface JobWorker {
@@ -19,8 +22,10 @@ export interface JobWorker {
   close(): Promise<void>;
 }
 
+const ROLE_OF: Readonly<Record<Job["kind"], Role>> = { issue: "acme", deploy: "deployer", verify: "verifier" };
+
 export function jobWorker(
-  { context, redis, load }: Shared,
+  { context, redis, load, useful }: Shared,
   kind: Job["kind"],
   max: number,
   handle: Handle,
@@ -30,7 +35,10 @@ export function jobWorker(
     redis,
     kind,
     concurrency: max,
-    handle,
+    async handle(job, signal) {
+      await handle(job, signal);
+      useful(ROLE_OF[kind]);
+    },
     onError: report(context, kind),
     isReady: () => databaseAnswers(context),
     ...(agentOf !== undefined && { agentOf }),

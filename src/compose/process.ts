@@ -9,10 +9,12 @@ import type { Context } from "../renewal/context.ts";
 import { findPairsInUse, holdPairsInUse, isFirstRun, type PairInUse } from "../renewal/plan/firstRun.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { type App, appOf, privateRedisDirectory, redisOf } from "./app.ts";
+import { type Beats, startBeats } from "./beats.ts";
 import { systemClock } from "./clock.ts";
 import { catchFaults } from "./faults.ts";
 import { type LoadWatch, watchLoad } from "./load.ts";
 import { loadConfigOrExplain, readerOf } from "./reader.ts";
+import { recordReloads } from "./recordReloads.ts";
 import { logNotes, reloader } from "./reload.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
 import { ROLES, type Role } from "./roleNames.ts";
@@ -56,6 +58,7 @@ export async function runRoles(
   let supervisor: Supervisor | null = null;
   let app: App | null = null;
   let load: LoadWatch | null = null;
+  let beats: Beats | null = null;
   let history: { close(): Promise<void> } | null = null;
   let exitCode = 0;
   const faults = catchFaults((fault) => {
@@ -66,8 +69,10 @@ export async function runRoles(
   try {
     // A process that claims work must notice within its lease that the database does not answer.
     const reader = await readerOf(config, DEFAULT_SETTINGS.leaseMs);
+    beats = startBeats({ ...reader, log, redis: redisOf(config), roles, agentOf });
     privateRedis = await privateRedisFor(config, roles, log);
     app = appOf(reader, redisOf(config), log, issues);
+    void beats.beat();
     await redisReady(app.redis, log, stop.signal);
     if (onPairsInUse !== undefined) await surveyFirstRun(app.context, onPairsInUse, stop.signal);
     const { redis } = app;
@@ -90,21 +95,26 @@ export async function runRoles(
     });
     const context = { ...app.context, leaseRenewed: load.leaseRenewed };
     const watched = load;
-    let settings = { ...roleSettingsOf(config), agentOf, load: watched };
+    const reports = beats;
+    const ofProcess = { agentOf, load: watched, useful: reports.useful };
+    let settings = { ...roleSettingsOf(config), ...ofProcess };
     const supervised = createSupervisor({ ...context, start: (role) => startRole(role, context, redis, settings) });
     supervisor = supervised;
     history = watchHistory(context, config.dataDir);
     for (const role of roles) await supervised.start(role);
     const running = app;
+    const recorder = recordReloads(running, reports, roles);
+    await recorder.started();
     reloads.serve(
       reloader({
         started: config,
         log,
         load: () => loadConfigOrExplain(config.file),
         replace: running.replace,
+        onEnd: recorder.ended,
         apply(next) {
           log.level = next.log.level;
-          settings = { ...roleSettingsOf(next), agentOf, load: watched };
+          settings = { ...roleSettingsOf(next), ...ofProcess };
           return supervised.reloaded(settings);
         },
       }),
@@ -115,7 +125,7 @@ export async function runRoles(
   } catch (thrown) {
     if (!stop.signal.aborted) throw thrown;
   } finally {
-    const closing = closeAll({ supervisor, history, app, privateRedis });
+    const closing = closeAll({ supervisor, beats, history, app, privateRedis });
     const timeout = setTimeout(() => {
       log.warn({}, "not everything finished in time; it is resumed at the next start");
       process.exit(exitCode);
@@ -164,13 +174,15 @@ function checkAgent(config: Config, agentOf: readonly string[]): void {
 
 interface Running {
   readonly supervisor: Supervisor | null;
+  readonly beats: Beats | null;
   readonly history: { close(): Promise<void> } | null;
   readonly app: App | null;
   readonly privateRedis: PrivateRedis | null;
 }
 
-async function closeAll({ supervisor, history, app, privateRedis }: Running): Promise<void> {
+async function closeAll({ supervisor, beats, history, app, privateRedis }: Running): Promise<void> {
   await supervisor?.close();
+  await beats?.close();
   await history?.close();
   await app?.close();
   await privateRedis?.stop();
@@ -225,6 +237,6 @@ function stopSignals(): { readonly asked: Promise<void>; readonly signal: AbortS
   return { asked, signal: controller.signal };
 }
 
-function roleSettingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf" | "load"> {
+function roleSettingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf" | "load" | "useful"> {
   return { tickMs: planner.tickMs, sweepMs: planner.sweepMs, concurrency: workers, http01 };
 }

@@ -1,11 +1,11 @@
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { describeProblems } from "../config/read/problems.ts";
+import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Store } from "../domain/store.ts";
 import { workerName } from "../domain/workerName.ts";
-import { openStore, openVault } from "../store/index.ts";
+import { isSealedAlready, openExistingVault, openStore, openVault, type Vault } from "../store/index.ts";
 import { systemClock } from "./clock.ts";
 import { keepProblems } from "./problems.ts";
 import { createServices, type ReloadableServices } from "./services.ts";
@@ -14,7 +14,11 @@ import { createServices, type ReloadableServices } from "./services.ts";
 export async function loadConfigOrExplain(file: string): Promise<Config> {
   const result = await loadConfig(file);
   if (result.ok) return result.config;
-  throw keepProblems(new RenewalError("config.invalid", describeProblems(result.problems)), result.problems);
+  throw configInvalid(result.problems);
+}
+
+export function configInvalid(problems: readonly ConfigProblem[]): RenewalError {
+  return keepProblems(new RenewalError("config.invalid", describeProblems(problems)), problems);
 }
 
 /** Configuration and database: enough to show and to record; Redis is not touched. */
@@ -33,7 +37,7 @@ export async function openReader(configFile: string): Promise<Reader> {
 /** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
 export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
   const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
-  const store = await openStore(options, await openVault(config.masterKey), workerName());
+  const store = await openStore(options, await vaultFor(config), workerName());
   const close = (): Promise<void> => store.close();
   return {
     config,
@@ -43,4 +47,16 @@ export async function readerOf(config: Config, answerTimeoutMs?: number): Promis
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A new key is created for a new database only: beside an old one it would open nothing, and hide what is missing. */
+async function vaultFor({ file, masterKey, store }: Config): Promise<Vault> {
+  const vault = await openExistingVault(masterKey);
+  if (vault !== null) return vault;
+  if ("file" in masterKey && (await isSealedAlready(store)))
+    throw new RenewalError(
+      "store.sealed",
+      `${file}: the master key ${masterKey.file} is missing although the database was sealed with one`,
+    );
+  return openVault(masterKey);
 }

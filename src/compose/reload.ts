@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Config } from "../config/config.ts";
 import { diffConfig } from "../config/diff.ts";
-import { toRenewalError } from "../domain/errors.ts";
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import { Secret } from "../domain/secret.ts";
 import type { RoleFailure } from "./supervisor.ts";
@@ -15,6 +15,8 @@ export interface ReloadOptions {
   readonly replace: (next: Config) => void;
   /** Hands it to the roles. Returns the roles that could not apply all of it. */
   readonly apply: (next: Config) => Promise<readonly RoleFailure[]>;
+  /** After each reload, with what is in force and why not all of what was asked for is; null: all of it is. */
+  readonly onEnd?: (inForce: Config, problem: RenewalError | null) => Promise<void>;
 }
 
 /** What a process opens once. */
@@ -34,7 +36,7 @@ export function reloader(options: ReloadOptions): () => void {
 
 /** null: the configuration of before stays in force. */
 async function reloadOnce(
-  { started, log, load, replace, apply }: ReloadOptions,
+  { started, log, load, replace, apply, onEnd }: ReloadOptions,
   before: Config,
 ): Promise<Config | null> {
   let next: Config;
@@ -42,7 +44,9 @@ async function reloadOnce(
     next = await load();
     replace(next);
   } catch (thrown) {
-    log.error({ err: toRenewalError(thrown) }, "configuration not reloaded; the old one stays in force");
+    const error = toRenewalError(thrown);
+    log.error({ err: error }, "configuration not reloaded; the old one stays in force");
+    await onEnd?.(before, error);
     return null;
   }
   logNotes(next, log);
@@ -53,6 +57,7 @@ async function reloadOnce(
     log.warn({ restart }, `needs a restart: ${restart.join(", ")}; until then the process uses what it started with`);
   for (const { role, error } of failures)
     log.error({ role, err: error }, "the new configuration is in force, but this role could not apply all of it");
+  await onEnd?.(next, failures[0]?.error ?? null);
   return next;
 }
 

@@ -1,2 +1,1 @@
-export const ROLES = ["planner", "acme", "deployer", "verifier"] as const;
-export type Role = (typeof ROLES)[number];
+export { ROLES, type Role } from "../domain/role.ts";

@@ -44,6 +44,8 @@ export interface RoleSettings {
   /** Deploy to these targets alone, which have an agent of their own; empty: to all that have none. */
   readonly agentOf: readonly string[];
   readonly load: LoadWatch;
+  /** The role has finished work. */
+  readonly useful: (role: Role) => void;
   readonly http01: ListeningAddress;
 }
 
@@ -60,7 +62,12 @@ const START: Readonly<Record<Role, StartRole>> = {
   async planner(context, redis, initial) {
     let settings = initial;
     const onError = report(context, "planner");
-    const ticks = watchedTicks(context, () => settings, onError);
+    const ticks = watchedTicks(
+      context,
+      () => settings,
+      onError,
+      () => initial.useful("planner"),
+    );
     await ticks.configure();
     const notifications = repeat(
       NOTIFY_TICK_MS,
@@ -117,10 +124,10 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async acme(context, redis, { concurrency, http01, load }) {
+  async acme(context, redis, { concurrency, http01, load, useful }) {
     // Listening before the first order: the CA may ask at once, and any worker's token.
     const responder = await startResponder(context, http01);
-    const worker = jobWorker({ context, redis, load }, "issue", concurrency.issue, (job, signal) =>
+    const worker = jobWorker({ context, redis, load, useful }, "issue", concurrency.issue, (job, signal) =>
       issue(context, job.renewalId, signal),
     );
     return {
@@ -135,13 +142,13 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async deployer(context, redis, { concurrency, agentOf, load }) {
+  async deployer(context, redis, { concurrency, agentOf, load, useful }) {
     const handle: Handle = async (job, signal) => {
       // A job enqueued before the target got its agent, or lost it: the sweep enqueues it where it belongs.
       if (job.kind === "deploy" && context.services.hasAgent(job.target) === job.agent)
         await deploy(context, job.renewalId, job.target, signal);
     };
-    const own = { context, redis, load };
+    const own = { context, redis, load, useful };
     const workers =
       agentOf.length === 0
         ? [jobWorker(own, "deploy", concurrency.deploy, handle)]
@@ -162,14 +169,16 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async verifier(context, redis, { concurrency, load }) {
-    const worker = jobWorker({ context, redis, load }, "verify", concurrency.verify, (job, signal) =>
+  async verifier(context, redis, { concurrency, load, useful }) {
+    const worker = jobWorker({ context, redis, load, useful }, "verify", concurrency.verify, (job, signal) =>
       verify(context, job.renewalId, signal),
     );
     // Needs no queue: the database says which endpoints are due, and gives each to one verifier.
     const looks = repeat(
       () => Math.min(OBSERVE_TICK_MS, context.settings.observeMs),
-      (signal) => observeDue(context, signal),
+      async (signal) => {
+        if ((await observeDue(context, signal)) > 0) useful("verifier");
+      },
       report(context, "observe"),
     );
     return {

@@ -25,7 +25,12 @@ export interface Ticks {
  * The schedule in Redis shares ticks among planners. When none has come for a while (a planner died with Redis while it
  * ran one, and BullMQ waits for its lock) this process plans and sweeps by itself: doing so twice is harmless.
  */
-export function watchedTicks(context: Context, times: () => TickTimes, onError: (error: unknown) => void): Ticks {
+export function watchedTicks(
+  context: Context,
+  times: () => TickTimes,
+  onError: (error: unknown) => void,
+  onDone: () => void = () => {},
+): Ticks {
   const { clock } = context;
   const quietMaxMs = (what: "plan" | "sweep"): number => {
     const { tickMs, sweepMs } = times();
@@ -44,6 +49,7 @@ export function watchedTicks(context: Context, times: () => TickTimes, onError: 
     last[what] = clock.monotonic();
     await applied(signal);
     await (what === "plan" ? planTick(context, parts, signal) : sweep(context, signal));
+    onDone();
   };
   const catchUp = async (signal: AbortSignal): Promise<void> => {
     for (const what of ["plan", "sweep"] as const) {

@@ -34,6 +34,8 @@ export type LoadResult =
 export interface LoadOptions {
   readonly registries?: Registries;
   readonly environment?: Environment;
+  /** `optional`: a secret that cannot be had is empty instead of a mistake; only the database's URL is needed to read. */
+  readonly secrets?: "required" | "optional";
 }
 
 /**
@@ -42,7 +44,7 @@ export interface LoadOptions {
  */
 export async function loadConfig(
   file: string,
-  { registries = REGISTRIES, environment = processEnvironment }: LoadOptions = {},
+  { registries = REGISTRIES, environment = processEnvironment, secrets = "required" }: LoadOptions = {},
 ): Promise<LoadResult> {
   const source = await readText(resolve(file), "the configuration file");
   if ("problem" in source) {
@@ -55,17 +57,18 @@ export async function loadConfig(
   if ("problems" in document) return { ok: false, problems: document.problems };
   const problems = new Problems(document.places);
   // parseYaml refuses all but a mapping.
-  const config = await build(resolve(file), document.data as Raw, { registries, environment }, problems);
+  const options = { registries, environment, secrets };
+  const config = await build(resolve(file), document.data as Raw, options, problems);
   return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
 }
 
 async function build(
   file: string,
   raw: Raw,
-  { registries, environment }: Required<LoadOptions>,
+  { registries, environment, secrets }: Required<LoadOptions>,
   problems: Problems,
 ): Promise<Config | undefined> {
-  const resources = createResources(dirname(file), environment, problems);
+  const resources = createResources(dirname(file), environment, problems, secrets === "optional");
   checkTopLevelKeys(raw, problems);
   checkOldNames(raw, problems);
   section("version", raw, problems);

@@ -21,3 +21,10 @@ export type ErrorCode = keyof typeof ERRORS;
 export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
 }
+
+const STORE_AWAY: readonly string[] = ["store.unavailable", "store.full", "store.forbidden"];
+
+/** The database takes nothing just now, which is no fault of the work that found it. */
+export function isStoreAway(code: string | null): boolean {
+  return code !== null && STORE_AWAY.includes(code);
+}

@@ -23,9 +23,32 @@ export class RenewalError extends Error {
   }
 }
 
+/** Node's codes for what the machine does not give, whoever asks for it. */
+const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: "process.files",
+  EDQUOT: "process.files",
+  EROFS: "process.files",
+  EACCES: "process.files",
+  EPERM: "process.files",
+  EMFILE: "process.files",
+  ENFILE: "process.files",
+  EADDRINUSE: "process.port",
+  EADDRNOTAVAIL: "process.port",
+};
+
 /** Used where a step ends: makes a RenewalError of anything thrown. A foreign error is a bug in renewd. */
 export function toRenewalError(thrown: unknown): RenewalError {
   if (thrown instanceof RenewalError) return thrown;
+  const system = systemCode(thrown);
+  if (system !== null)
+    return new RenewalError(system, thrown instanceof Error ? thrown.message : "", { cause: thrown });
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new RenewalError("internal.bug", message, { cause: thrown });
+}
+
+/** A port below 1024 is refused with EACCES by `listen`, and no file is at fault then. */
+function systemCode(thrown: unknown): ErrorCode | null {
+  if (!(thrown instanceof Error) || !("code" in thrown) || typeof thrown.code !== "string") return null;
+  if ("syscall" in thrown && thrown.syscall === "listen") return "process.port";
+  return Object.hasOwn(SYSTEM_CODES, thrown.code) ? (SYSTEM_CODES[thrown.code] ?? null) : null;
 }

@@ -3,6 +3,7 @@ import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
 import type { Evidence, Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, HistoryMark, NewEvent } from "./event.ts";
+import type { HealthStore } from "./heartbeat.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
@@ -28,6 +29,7 @@ export interface Store {
   readonly crls: CrlStore;
   readonly cursors: CursorStore;
   readonly retention: RetentionStore;
+  readonly health: HealthStore;
   /**
    * State and its history event are committed together or not at all. Do no other I/O inside: `work` runs again after a
    * conflict with another transaction.

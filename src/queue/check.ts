@@ -47,6 +47,16 @@ export async function redisTime(
   }
 }
 
+/** Throws `queue.unavailable` within 2 s when Redis does not answer. */
+export async function pingRedis(redis: RedisOptions): Promise<void> {
+  const connection = connectProducer(redis);
+  try {
+    await connection.run(() => connection.client.ping());
+  } finally {
+    connection.disconnect();
+  }
+}
+
 function refuseUnfit({ version, maxmemoryPolicy }: RedisFacts, where: string): void {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major < 6 || (major === 6 && minor < 2)) {

@@ -51,8 +51,8 @@ export async function requestRenewal(
 }
 
 /**
- * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unavailable` when
- * nobody has taken it in time (it stays queued) or when Redis lost it.
+ * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unanswered` when
+ * nobody has taken it in time (it stays queued), `queue.unavailable` when Redis lost it.
  */
 export async function waitForRequest(
   redis: RedisOptions,
@@ -75,9 +75,8 @@ export async function waitForRequest(
       if (job.finishedOn !== undefined) return resultOf(jobId, job.returnvalue, job.failedReason);
       if (performance.now() >= deadline) {
         throw new RenewalError(
-          "queue.unavailable",
-          `No planner took request ${jobId} within ${timeoutMs / 1_000} s: check that one runs; the request stays ` +
-            "queued",
+          "queue.unanswered",
+          `no planner took request ${jobId} within ${timeoutMs / 1_000} s; the request stays queued`,
         );
       }
       await delay(POLL_MS, undefined, { signal });

@@ -1,4 +1,5 @@
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
+import { isStoreAway } from "../domain/errorTable.ts";
 import type { Job } from "../domain/queue.ts";
 import { deployQueue, QUEUES } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
@@ -44,7 +45,7 @@ export function startWorker(options: WorkerOptions): Processing {
         await handle(parseJob(kind, queued.data, queued.priority, agentOf !== undefined), signal);
       } catch (error) {
         onError(toRenewalError(error), queued.id);
-        if (toRenewalError(error).code === "store.unavailable") {
+        if (isStoreAway(toRenewalError(error).code)) {
           await processing.rest(isReady);
           throw new PutBack("the database is away");
         }

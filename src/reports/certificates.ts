@@ -4,19 +4,22 @@ import type { Store } from "../domain/store.ts";
 import { isMixed, type Share, sharesOf } from "../renewal/rules/proof.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
-import { stoppedBy } from "./failures.ts";
+import { stoppedBy, unprovedEndpoints } from "./failures.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { isQuarantined } from "./problems.ts";
+import { earliestExpiry, isQuarantined } from "./problems.ts";
 
 /** `renewd certificates --json`. Instants are ISO 8601. */
 export interface CertificatesReport {
-  readonly version: 1;
+  readonly version: 2;
   readonly at: string;
   readonly certificates: readonly CertificateEntry[];
 }
 
-/** `provedLive` only when handshakes with every endpoint showed the latest version. */
+/**
+ * `provedLive` only when handshakes with every endpoint showed the latest version, `unknown` when the last such handshake
+ * is longer ago than observation promises, `notServed` when an endpoint showed something else.
+ */
 const STATES = [
   "expired",
   "notIssued",
@@ -25,21 +28,26 @@ const STATES = [
   "renewing",
   "paused",
   "notDeployed",
+  "notServed",
   "notProved",
+  "unknown",
   "provedLive",
 ] as const;
 export type CertificateState = (typeof STATES)[number];
 
 export interface CertificateEntry {
-  readonly name: string;
-  readonly identifiers: readonly string[];
+  readonly certificate: string;
+  readonly names: readonly string[];
   readonly state: CertificateState;
   readonly generation: number | null;
   readonly serial: string | null;
   readonly fingerprint: string | null;
   readonly issuer: string;
   readonly issuedBy: string | null;
+  /** Of the latest version. */
   readonly expiresAt: string | null;
+  /** When the first of what clients get expires: of what endpoints serve and targets hold. */
+  readonly clientsUntil: string | null;
   readonly windowOpensAt: string | null;
   /** What the CA suggests (RFC 9773); null: nothing. */
   readonly suggestedByCa: {
@@ -92,15 +100,16 @@ export async function certificatesReport(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
+  observeMs?: number,
 ): Promise<CertificatesReport> {
-  const fleet = await loadFleet(store, certificates, now);
+  const fleet = await loadFleet(store, certificates, now, { observeMs });
   const entries: CertificateEntry[] = [];
   for (const member of fleet) {
     const observations =
       member.certificate.endpoints.length === 0 ? [] : await store.observations.observations(member.certificate.name);
-    entries.push(entryOf(member, observations, now));
+    entries.push(entryOf(member, observations, await earliestExpiry(store, member), now));
   }
-  return { version: 1, at: iso(now), certificates: entries };
+  return { version: 2, at: iso(now), certificates: entries };
 }
 
 type Observed = readonly {
@@ -109,19 +118,20 @@ type Observed = readonly {
   readonly evidence: Evidence | null;
 }[];
 
-function entryOf(member: Member, observations: Observed, now: number): CertificateEntry {
+function entryOf(member: Member, observations: Observed, clientsUntil: number | null, now: number): CertificateEntry {
   const { certificate, version } = member;
   const window = version === null ? null : renewalWindow(version.leaf, certificate.policy);
   return {
-    name: certificate.name,
-    identifiers: certificate.identifiers.map(({ value }) => value),
-    state: stateOf(member, now),
+    certificate: certificate.name,
+    names: certificate.identifiers.map(({ value }) => value),
+    state: stateOf(member, clientsUntil, now),
     generation: version?.generation ?? null,
     serial: version?.leaf.serial ?? null,
     fingerprint: version?.leaf.fingerprint ?? null,
     issuer: version?.issuer ?? certificate.issuer,
     issuedBy: version?.leaf.issuerName ?? null,
     expiresAt: iso(window?.expiresAt ?? null),
+    clientsUntil: iso(clientsUntil),
     windowOpensAt: iso(window?.opensAt ?? null),
     suggestedByCa: suggestionOf(member),
     provedAt: iso(progressOf(member).provedAt),
@@ -142,10 +152,10 @@ function suggestionOf({ version, renewalInfo }: Member): CertificateEntry["sugge
   );
 }
 
-function stateOf(member: Member, now: number): CertificateState {
+function stateOf(member: Member, clientsUntil: number | null, now: number): CertificateState {
   const { version, record, active } = member;
-  const { provedLive, targets, targetsDeployed } = progressOf(member);
-  if (version !== null && version.leaf.notAfter <= now) return "expired";
+  const { provedLive, targets, targetsDeployed, unknownSince } = progressOf(member);
+  if (clientsUntil !== null && clientsUntil <= now) return "expired";
   if (isQuarantined(record)) return "quarantined";
   if (active !== null) return stoppedBy(member).length === 0 ? "renewing" : "failing";
   if ((record?.failures ?? 0) > 0) return "failing";
@@ -153,6 +163,8 @@ function stateOf(member: Member, now: number): CertificateState {
   if (record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now)
     return "paused";
   if (targetsDeployed < targets) return "notDeployed";
+  if (unprovedEndpoints(member).length > 0) return "notServed";
+  if (unknownSince !== null) return "unknown";
   return provedLive ? "provedLive" : "notProved";
 }
 

@@ -63,7 +63,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}` +
     (problem === null ? "" : `: ${detail("problem")}`),
   "verify.converged": (detail) =>
-    `${detail("endpoint")} proved live on ${detail("addresses")} address(es)` +
+    `${detail("endpoint")} proved live on ${detail("addresses")} ${detail("addresses") === "1" ? "address" : "addresses"}` +
     optional(detail, "connections", ", connections in a row: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
   "target.drifted": (detail, { target }) =>
@@ -77,8 +77,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "certificate.removed": () => "left the configuration",
   "certificate.noIssuer": (detail) =>
     `nothing can renew it: every issuer it names is distrusted (${detail("issuers")})`,
-  "certificate.paused": (detail) => `paused: ${detail("reason")}`,
-  "certificate.resumed": () => "resumed",
+  "certificate.paused": (detail, { detail: all }) =>
+    `paused${all.until === null ? "" : ` until ${instant(all, "until")}`}: ${detail("reason")}${optional(detail, "by", ", by ")}`,
+  "certificate.resumed": (detail) => `resumed${optional(detail, "by", " by ")}`,
   "certificate.retried": (detail) => `its back-off ends now: ${detail("why")}`,
   "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
   "certificate.unplannable": (detail) => `cannot be planned: ${detail("message")}`,
@@ -98,6 +99,12 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "clock.dissent": (detail) => `another clock is wrong: ${detail("message")}`,
   "worker.concurrency": (detail) =>
     `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases for no more`,
+  "config.reloaded": (detail, { worker }) => `${worker} has reloaded ${detail("file")}`,
+  "config.refused": (detail, { worker }) => `${worker} refused to reload: ${detail("message")}`,
+  "problem.acknowledged": (detail, { detail: all }) =>
+    `acknowledged until ${instant(all, "until")}: ${detail("reason")}${optional(detail, "by", ", by ")}`,
+  "problem.unacknowledged": (detail) => `no longer acknowledged${optional(detail, "by", ", by ")}`,
+  "request.refused": (detail) => `a request was refused: ${detail("message")}${optional(detail, "by", " (by ", ")")}`,
   "process.fault": (detail) => `internal fault in ${detail("role")}, which was started again: ${detail("error")}`,
 };
 
@@ -118,9 +125,9 @@ function shown(detail: EventDetail, name: string): string {
   return typeof value === "object" ? value.join(", ") : String(value);
 }
 
-function optional(detail: (name: string) => string, name: string, before: string): string {
+function optional(detail: (name: string) => string, name: string, before: string, after = ""): string {
   const value = detail(name);
-  return value === "nothing" ? "" : `${before}${value}`;
+  return value === "nothing" ? "" : `${before}${value}${after}`;
 }
 
 function took({ detail: { durationMs } }: HistoryEvent): string {

@@ -11,6 +11,7 @@ import { byKey } from "../renewal/rules/budget.ts";
 import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
 import { type BudgetFacts, decide, type PlanDecision } from "../renewal/rules/decide.ts";
 import { isReplacementPending } from "../renewal/rules/replacement.ts";
+import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 
 /** A configured certificate with all the database knows of it. */
 export interface Member {
@@ -27,10 +28,27 @@ export interface Member {
   readonly endpoints: readonly EndpointStatus[];
   readonly budget: BudgetFacts;
   readonly replacement: ReplacementMembership | null;
+  /** An endpoint's proof that ended before this instant is too old to be believed, ms since epoch. */
+  readonly proofsFrom: number;
 }
 
 /** The limits of an issuer. */
 export type BudgetOf = (issuer: string) => CaBudget;
+
+/** Between two looks at a proved endpoint a look may be late by half the interval, and by a minute at least. */
+const LATE_FACTOR = 1.5;
+const LATE_MS = 60_000;
+
+/** How old a proof may be while observation keeps its promise. */
+export function proofAgeMaxMs(observeMs: number): number {
+  return observeMs * LATE_FACTOR + LATE_MS;
+}
+
+export interface FleetOptions {
+  readonly budgetOf?: BudgetOf | undefined;
+  /** Between two observations of an endpoint. */
+  readonly observeMs?: number | undefined;
+}
 
 /** Renewals in flight of certificates that left the configuration must not crowd out the others. */
 const ACTIVE_SPARE = 1_000;
@@ -40,7 +58,7 @@ export async function loadFleet(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
-  budgetOf: BudgetOf = unlimited,
+  { budgetOf = unlimited, observeMs = DEFAULT_SETTINGS.observeMs }: FleetOptions = {},
 ): Promise<Member[]> {
   // The first of a certificate is the one that counts.
   const replacements = new Map(
@@ -68,6 +86,7 @@ export async function loadFleet(
       deployments: deployments.get(certificate.name) ?? [],
       endpoints: endpoints.get(certificate.name) ?? [],
       replacement: replacements.get(certificate.name) ?? null,
+      proofsFrom: now - proofAgeMaxMs(observeMs),
       budget: {
         ca: budgetOf(issuerToAsk(certificate, replacements.get(certificate.name), versions.get(certificate.name))),
         buckets,
@@ -102,14 +121,16 @@ export interface Progress {
   readonly targets: number;
   readonly endpointsProved: number;
   readonly endpoints: number;
-  /** Every endpoint's last handshakes served the latest version. Without an endpoint nothing can prove it. */
+  /** Every endpoint's last handshakes served the latest version, not too long ago. Without an endpoint nothing proves it. */
   readonly provedLive: boolean;
+  /** As `provedLive`, but a proof is older than observation promises: unknown since then. ms since epoch. */
+  readonly unknownSince: number | null;
   /** When the oldest of those proofs was taken, ms since epoch. */
   readonly provedAt: number | null;
 }
 
 export function progressOf(
-  { certificate, version, deployments, endpoints }: Member,
+  { certificate, version, deployments, endpoints, proofsFrom }: Member,
   generation = version?.generation ?? 0,
 ): Progress {
   const deployed = certificate.targets.filter((name) =>
@@ -119,14 +140,17 @@ export function progressOf(
   const proofs = endpoints.filter(
     (status) => keys.includes(status.endpoint) && status.generation === generation && generation > 0 && status.proved,
   );
-  const provedLive = keys.length > 0 && proofs.length === keys.length;
+  const isProved = keys.length > 0 && proofs.length === keys.length;
+  const provedAt = isProved ? Math.min(...proofs.map(({ roundEndedAt }) => roundEndedAt ?? 0)) : null;
+  const isOld = provedAt !== null && provedAt < proofsFrom;
   return {
     targetsDeployed: deployed.length,
     targets: certificate.targets.length,
     endpointsProved: proofs.length,
     endpoints: keys.length,
-    provedLive,
-    provedAt: provedLive ? Math.min(...proofs.map(({ roundEndedAt }) => roundEndedAt ?? 0)) : null,
+    provedLive: isProved && !isOld,
+    unknownSince: isOld ? provedAt : null,
+    provedAt,
   };
 }
 

@@ -10,7 +10,7 @@ export function iso(at: number | null): string | null {
 /** "in 3 d 4 h", "12 min ago": how far an ISO instant is from now. */
 export function fromNow(at: string, now: string): string {
   const distanceMs = Date.parse(at) - Date.parse(now);
-  if (Math.abs(distanceMs) < 1_000) return "now";
+  if (Math.abs(distanceMs) < 1_000) return distanceMs > 0 ? "at once" : "just now";
   return distanceMs > 0 ? `in ${formatDuration(distanceMs)}` : `${formatDuration(distanceMs)} ago`;
 }
 

@@ -1,56 +1,107 @@
 import { ERRORS } from "../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../domain/event.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
-import { DAY_MS, formatDuration } from "../domain/time.ts";
+import { DAY_MS, formatDuration, formatInstant } from "../domain/time.ts";
 import { openClockProblems } from "../renewal/rules/clock.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { isDistrusted, suggestionFor } from "../renewal/rules/suggestion.ts";
-import type { Member } from "./fleet.ts";
+import { type Member, progressOf } from "./fleet.ts";
+
+export const NOTICE_KINDS = [
+  "clock",
+  "database",
+  "disk",
+  "key",
+  "configuration",
+  "redis",
+  "role",
+  "process",
+  "port",
+  "reload",
+  "queue",
+  "planner",
+  "proof",
+  "channel",
+  "load",
+  "window",
+  "rehearsal",
+] as const;
+export type NoticeKind = (typeof NOTICE_KINDS)[number];
 
 /** Something about renewd itself: a person must look although no single certificate is to blame. */
 export interface Notice {
+  /** Names the finding for `renewd acknowledge`; the same as long as its cause is. */
+  readonly id: string;
+  readonly kind: NoticeKind;
   readonly what: string;
   readonly action: string;
   readonly needsPerson: boolean;
   readonly certificates: readonly string[];
 }
 
-/** A planner looks at what is due within a minute; ten times that is no delay any more. */
+/** A planner checks what is due within a minute; ten times that is no delay any more. */
 const OVERDUE_MS = 600_000;
 const NAMED_MAX = 20;
 const EXPLANATIONS_MAX = 3;
 
-/** A silent planner is how certificates expire with nobody told, so it is looked for here and not only in its own log. */
-export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
+/**
+ * What the planner should have seen or done. Without a planner its absence is the finding, and these would repeat it.
+ */
+export function planningNotices(fleet: readonly Member[], now: number): Notice[] {
   const unseen = fleet.filter(({ record }) => record === null);
   const overdue = fleet.filter(
     ({ record, active }) => active === null && record !== null && isOverdue(record.nextCheckAt, now),
   );
-  const differing = fleet.filter(({ record, certificate }) => record !== null && record.digest !== certificate.digest);
-  const since = Math.min(...overdue.map(({ record }) => record?.nextCheckAt ?? now));
+  const since = Math.min(now, ...overdue.map(({ record }) => record?.nextCheckAt ?? now));
+  const late = since < now ? `, due for ${formatDuration(now - since)}` : "";
   return [
-    notice(
-      unseen,
-      `no planner has seen ${amount(unseen, fleet)}`,
-      "Start one with `renewd run` or `renewd worker planner`, or reload it with SIGHUP.",
-      true,
-    ),
-    notice(
-      overdue,
-      `no planner has looked at ${amount(overdue, fleet)}, due since ${formatDuration(now - since)}`,
-      "Start one with `renewd run` or `renewd worker planner`; if one runs, see its log.",
-      true,
-    ),
+    notice(unseen, {
+      id: "planner/unseen",
+      kind: "planner",
+      what: `the planner has not loaded ${amount(unseen, fleet)} yet`,
+      action: "Reload it: `systemctl reload renewd`, or SIGHUP.",
+      needsPerson: true,
+    }),
+    notice(overdue, {
+      id: "planner/overdue",
+      kind: "planner",
+      what: `the planner has not checked ${amount(overdue, fleet)}${late}`,
+      action: "See the planner's log; if it does not say why, restart it: `renewd worker planner`.",
+      needsPerson: true,
+    }),
+  ].filter((each) => each !== null);
+}
+
+/** What the fleet shows about CAs, rehearsals and the configuration. */
+export function noticesOf(fleet: readonly Member[], now: number): Notice[] {
+  const differing = fleet.filter(({ record, certificate }) => record !== null && record.digest !== certificate.digest);
+  return [
     ...explained(fleet, now),
     distrusted(fleet),
     rehearsed(fleet),
-    notice(
-      differing,
-      `this configuration differs from the planner's for ${amount(differing, fleet)}`,
-      "Reload the planner with SIGHUP.",
-      false,
-    ),
+    notice(differing, {
+      id: "configuration/differs",
+      kind: "configuration",
+      what: `the file differs from what the planner has loaded for ${amount(differing, fleet)}`,
+      action: "Reload the planner: `systemctl reload renewd`, or SIGHUP.",
+      needsPerson: false,
+    }),
   ].filter((each) => each !== null);
+}
+
+/** Endpoints that nobody has dialled for longer than promised: nothing is known about them any more. */
+export function staleProofs(fleet: readonly Member[], observeMs: number, now: number): Notice | null {
+  const found = fleet.filter((member) => member.active === null && progressOf(member).unknownSince !== null);
+  const since = Math.min(now, ...found.map((member) => progressOf(member).unknownSince ?? now));
+  return notice(found, {
+    id: "proof/unknown",
+    kind: "proof",
+    what:
+      `nobody has dialled the endpoints of ${amount(found, fleet)} for ${formatDuration(now - since)}: ` +
+      `what they serve is unknown since ${formatInstant(since)}`,
+    action: `Let a verifier run: it dials each every ${formatDuration(observeMs)}. If one runs, see its log.`,
+    needsPerson: true,
+  });
 }
 
 export const LOAD_EVENTS: readonly EventType[] = ["worker.concurrency"];
@@ -63,6 +114,8 @@ export function slowedWorkers(events: readonly HistoryEvent[], now: number): Not
   return [...latest.values()]
     .filter(({ at, detail }) => Number(detail.jobs) < Number(detail.max) && now - at < SLOWED_SHOWN_MS)
     .map(({ worker, detail }) => ({
+      id: `load/${worker}/${detail.kind}`,
+      kind: "load",
       what: `${worker} was too busy to renew the leases of ${detail.max} ${detail.kind} jobs and takes fewer at a time`,
       action: `Lower \`workers.${detail.kind}\`, give it more CPU, or start the worker on another machine as well.`,
       needsPerson: false,
@@ -73,6 +126,8 @@ export function slowedWorkers(events: readonly HistoryEvent[], now: number): Not
 /** First of all: while a machine's clock is wrong, its planner, workers and dates cannot be believed. */
 export function clockNotices(events: readonly HistoryEvent[]): Notice[] {
   return openClockProblems(events).map(({ host, message }) => ({
+    id: `clock/${host}`,
+    kind: "clock",
     what: `${host} has stopped all its work: ${message}`,
     action: ERRORS["clock.skewed"].action,
     needsPerson: true,
@@ -85,8 +140,10 @@ export function silentChannels(cursors: readonly ChannelCursor[]): Notice[] {
   return cursors
     .filter(({ failures }) => failures > 0)
     .map(({ channel, failures, lastErrorMessage }) => ({
+      id: `channel/${channel}`,
+      kind: "channel",
       what: `channel ${channel} has failed ${failures} time${failures === 1 ? "" : "s"} in a row: ${lastErrorMessage ?? "unknown"}`,
-      action: `Mend it and try it: \`renewd notify ${channel}\`.`,
+      action: `Fix it, then try it: \`renewd notify ${channel}\`.`,
       needsPerson: true,
       certificates: [],
     }));
@@ -100,6 +157,8 @@ export function failingParts(events: readonly HistoryEvent[]): Notice[] {
   return [...newest.values()]
     .filter(({ type }) => type === "planner.partFailed")
     .map(({ detail: { part, message, action } }) => ({
+      id: `planner/${part}`,
+      kind: "planner",
       what: `the planner is not ${partName(String(part))}: ${message}`,
       action: String(action),
       needsPerson: true,
@@ -117,12 +176,13 @@ function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
   );
   return [...byUrl].slice(0, EXPLANATIONS_MAX).map(([url, members]) => {
     const due = members.filter((member) => (member.renewalInfo?.renewAt ?? 0) <= now).length;
-    return notice(
-      members,
-      `the CA explains the renewal window of ${amount(members, fleet)} (${due} due now): ${url}`,
-      "Read it; renewd renews when the CA asks.",
-      false,
-    );
+    return notice(members, {
+      id: `window/${url}`,
+      kind: "window",
+      what: `the CA explains the renewal window of ${amount(members, fleet)} (${due} due now): ${url}`,
+      action: "Read it; renewd renews when the CA asks.",
+      needsPerson: false,
+    });
   });
 }
 
@@ -130,9 +190,13 @@ function explained(fleet: readonly Member[], now: number): (Notice | null)[] {
 function distrusted(fleet: readonly Member[]): Notice | null {
   return notice(
     fleet.filter(({ renewalInfo }) => renewalInfo !== null && isDistrusted(renewalInfo)),
-    "the CA asks to replace at once what it has just issued; its renewal windows are ignored and the own window applies",
-    "Report it to the CA. renewd believes its windows again after one that begins in the future.",
-    true,
+    {
+      id: "window/ignored",
+      kind: "window",
+      what: "the CA asks to replace at once what it has just issued; its renewal windows are ignored and the own window applies",
+      action: "Report it to the CA. renewd believes its windows again after one that begins in the future.",
+      needsPerson: true,
+    },
   );
 }
 
@@ -141,32 +205,28 @@ function rehearsed(fleet: readonly Member[]): Notice | null {
   const failed = fleet.filter(({ record }) => record?.rehearsalProblem != null);
   const [first] = failed;
   const example = failed.length > 1 ? ` (${first?.certificate.name})` : "";
-  return notice(
-    failed,
-    `the last rehearsal of ${amount(failed, fleet)} failed: ${first?.record?.rehearsalProblem}${example}`,
-    `Mend it before a renewal comes to it, then \`renewd rehearse ${first?.certificate.name}\`.`,
-    true,
-  );
+  return notice(failed, {
+    id: "rehearsal",
+    kind: "rehearsal",
+    what: `the last rehearsal of ${amount(failed, fleet)} failed: ${first?.record?.rehearsalProblem}${example}`,
+    action: `Fix it before its renewal is due, then \`renewd rehearse ${first?.certificate.name}\`.`,
+    needsPerson: true,
+  });
 }
 
 function isOverdue(nextCheckAt: number | null, now: number): boolean {
   return nextCheckAt === null || nextCheckAt < now - OVERDUE_MS;
 }
 
-function notice(members: readonly Member[], what: string, action: string, needsPerson: boolean): Notice | null {
+function notice(members: readonly Member[], facts: Omit<Notice, "certificates">): Notice | null {
   if (members.length === 0) return null;
-  return {
-    what,
-    action,
-    needsPerson,
-    certificates: members.slice(0, NAMED_MAX).map(({ certificate }) => certificate.name),
-  };
+  return { ...facts, certificates: members.slice(0, NAMED_MAX).map(({ certificate }) => certificate.name) };
 }
 
 function amount(members: readonly Member[], fleet: readonly Member[]): string {
   const [first] = members;
   if (members.length === 1 && first !== undefined) return `certificate ${first.certificate.name}`;
   return members.length === fleet.length
-    ? `any of ${fleet.length} certificates`
+    ? `all ${fleet.length} certificates`
     : `${members.length} of ${fleet.length} certificates`;
 }

@@ -9,7 +9,7 @@ import { type ExhaustedLimit, exhaustedLimits } from "./limits.ts";
 
 /** `renewd plan --json`: what the planner would say now, by the planner's own function. */
 export interface PlanReport {
-  readonly version: 1;
+  readonly version: 2;
   readonly at: string;
   readonly certificates: readonly PlanEntry[];
   /** The CAs' limits that what is due now uses up. */
@@ -17,7 +17,7 @@ export interface PlanReport {
 }
 
 export interface PlanEntry {
-  readonly name: string;
+  readonly certificate: string;
   readonly due: boolean;
   /** Why there is something to renew; null: nothing is, or no planner has seen the certificate. */
   readonly reason: string | null;
@@ -40,7 +40,7 @@ export async function planReport(
   budgetOf?: BudgetOf,
   limitsOf: LimitsOf = () => ({}),
 ): Promise<PlanReport> {
-  const fleet = await loadFleet(store, certificates, now, budgetOf);
+  const fleet = await loadFleet(store, certificates, now, { budgetOf });
   const neverRan = fleet.every(({ record }) => record === null);
   const entries = fleet.map(
     (member): PlanEntry => ({
@@ -48,7 +48,7 @@ export async function planReport(
       incompatible: incompatibilities(member.certificate, member.version, limitsOf),
     }),
   );
-  return { version: 1, at: iso(now), certificates: entries, exhausted: exhaustedLimits(fleet, now) };
+  return { version: 2, at: iso(now), certificates: entries, exhausted: exhaustedLimits(fleet, now) };
 }
 
 function entryOf(member: Member, decision: PlanDecision | null, now: number): Omit<PlanEntry, "incompatible"> {
@@ -56,9 +56,9 @@ function entryOf(member: Member, decision: PlanDecision | null, now: number): Om
   if (decision === null) return unseenEntry(name);
   const { detail } = decision;
   const nextAt = iso(nextAtOf(member, decision, now));
-  if (decision.due) return { name, due: true, reason: decision.reason, heldBy: null, detail, nextAt };
+  if (decision.due) return { certificate: name, due: true, reason: decision.reason, heldBy: null, detail, nextAt };
   return {
-    name,
+    certificate: name,
     due: false,
     reason: decision.blockedBy === null ? null : decision.reason,
     heldBy: decision.blockedBy,
@@ -69,19 +69,26 @@ function entryOf(member: Member, decision: PlanDecision | null, now: number): Om
 
 function unseenEntry(name: string): Omit<PlanEntry, "incompatible"> {
   const detail = "no planner has seen it yet: start or reload one";
-  return { name, due: false, reason: null, heldBy: "unknown", detail, nextAt: null };
+  return { certificate: name, due: false, reason: null, heldBy: "unknown", detail, nextAt: null };
 }
 
 /** What the first run will do. A version is there already if it was imported. */
 function firstEntryOf({ certificate, version }: Member): Omit<PlanEntry, "incompatible"> {
   const { name, mode, issuer, solver, targets } = certificate;
   if (mode === "observe")
-    return { name, due: false, reason: null, heldBy: "observed", detail: "no planner has seen it yet", nextAt: null };
+    return {
+      certificate: name,
+      due: false,
+      reason: null,
+      heldBy: "observed",
+      detail: "no planner has seen it yet",
+      nextAt: null,
+    };
   if (version !== null) return unseenEntry(name);
   const detail =
     `the first run orders it from ${issuer} by ${solver}, then replaces what ${targets.join(", ")} ` +
     `${targets.length === 1 ? "holds" : "hold"}; \`renewd import\` takes over a pair that is in use`;
-  return { name, due: true, reason: "missing", heldBy: null, detail, nextAt: null };
+  return { certificate: name, due: true, reason: "missing", heldBy: null, detail, nextAt: null };
 }
 
 function nextAtOf(member: Member, decision: PlanDecision, now: number): number | null {

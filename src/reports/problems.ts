@@ -10,6 +10,7 @@ import { isUnplannable } from "../renewal/rules/unplannable.ts";
 import { expiryWarningAt, renewalWindow } from "../renewal/rules/window.ts";
 import { type Failure, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type Member, progressOf } from "./fleet.ts";
+import type { Need } from "./health.ts";
 
 /** Worst first: the first one is the headline. */
 const PROBLEM_KINDS = [
@@ -46,6 +47,8 @@ export interface Case {
   readonly lastEventAt: number | null;
   /** Earliest expiry among the latest version and whatever targets and endpoints still hold, ms since epoch. */
   readonly expiresAt: number | null;
+  /** Roles that no process serves. */
+  readonly missing: readonly Need[];
   readonly now: number;
 }
 
@@ -192,8 +195,19 @@ export function needsPerson(problems: readonly Problem[], complaints: readonly F
     );
   const roomLeft =
     member.version !== null && now < renewalWindow(member.version.leaf, member.certificate.policy).emergencyAt;
-  return problems.some(({ kind }) =>
-    kind === "revoked" ? member.active === null : kind !== "failing" || !heals || !roomLeft,
+  return problems.some(({ kind }) => {
+    if (kind === "revoked") return member.active === null;
+    return kind !== "failing" || (!(heals && roomLeft) && !(roomLeft && isPersonsRollback(facts)));
+  });
+}
+
+/** A person has put the pair before back: that was the decision, and the reason is known. */
+function isPersonsRollback({ renewal, member }: Case): boolean {
+  return (
+    member.active === null &&
+    renewal?.reason === "rollback" &&
+    renewal.trigger === "request" &&
+    renewal.state === "succeeded"
   );
 }
 

@@ -51,7 +51,7 @@ export async function replacementReport(
     );
   }
   const fleet = new Map(
-    (await loadFleet(store, config.certificates, now, services.budget)).map((member) => [
+    (await loadFleet(store, config.certificates, now, { budgetOf: services.budget })).map((member) => [
       member.certificate.name,
       member,
     ]),

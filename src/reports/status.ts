@@ -1,12 +1,14 @@
 import type { Certificate } from "../domain/certificate.ts";
-import { ERRORS, type ErrorCode, isErrorCode } from "../domain/errorTable.ts";
 import { CLOCK_EVENTS } from "../domain/event.ts";
-import type { Renewal } from "../domain/renewal.ts";
+import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
 import type { Store } from "../domain/store.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
-import { behindTargets } from "../renewal/rules/reasons.ts";
+import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
+import { actionsOf } from "./actions.ts";
 import { failuresOf, stoppedBy, waitsUntil } from "./failures.ts";
-import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf, progressOf } from "./fleet.ts";
+import { type FleetOptions, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
+import { healthNotices, isLive, missingNeeds, type Need } from "./health.ts";
+import { type InFlight, inFlightReport } from "./inFlight.ts";
 import { iso } from "./instant.ts";
 import {
   clockNotices,
@@ -15,10 +17,14 @@ import {
   type Notice,
   noticesOf,
   PART_EVENTS,
+  planningNotices,
   silentChannels,
   slowedWorkers,
+  staleProofs,
 } from "./notices.ts";
-import { type Case, earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
+import { earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
+import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
+import { atWork, waitingOf } from "./waiting.ts";
 
 /** More machines than this do not change their clock's state before a person has looked. */
 const CLOCK_EVENTS_MAX = 200;
@@ -26,17 +32,38 @@ const LOAD_EVENTS_MAX = 200;
 
 /** `renewd status --json`. Instants are ISO 8601. */
 export interface StatusReport {
-  readonly version: 1;
+  readonly version: 2;
   readonly at: string;
   /** Decides the exit code. */
   readonly needsPerson: boolean;
-  /** About renewd itself rather than one certificate. */
-  readonly notices: readonly Notice[];
+  /** About renewd itself rather than one certificate; causes come before what follows from them. */
+  readonly notices: readonly (Notice & { readonly acknowledged: Acknowledged | null })[];
   /** Soonest expiry first. */
   readonly problems: readonly Trouble[];
   /** Oldest first. */
   readonly inFlight: readonly InFlight[];
   readonly summary: Summary;
+  /** The processes that reported lately. */
+  readonly processes: readonly ProcessEntry[];
+}
+
+/** A person has seen it and decided that it can wait. */
+export interface Acknowledged {
+  readonly by: string | null;
+  readonly reason: string;
+  readonly at: string;
+  readonly until: string;
+}
+
+export interface ProcessEntry {
+  readonly process: string;
+  readonly role: string;
+  readonly version: string;
+  readonly running: boolean;
+  readonly startedAt: string;
+  readonly lastReportAt: string;
+  /** When it last finished work; null: not yet. */
+  readonly lastWorkAt: string | null;
 }
 
 /** A certificate with problems. */
@@ -52,6 +79,7 @@ export interface Trouble {
   readonly next: { readonly at: string | null; readonly what: string };
   readonly actions: readonly string[];
   readonly renewalId: string | null;
+  readonly acknowledged: Acknowledged | null;
 }
 
 export interface StatusError {
@@ -62,39 +90,13 @@ export interface StatusError {
   readonly nextAttemptAt: string | null;
 }
 
-export interface InFlight {
-  readonly certificate: string;
-  readonly renewalId: string;
-  readonly reason: string;
-  readonly trigger: string;
-  readonly stage: string;
-  readonly startedAt: string;
-  readonly ageMs: number;
-  readonly attempts: number;
-  readonly waitingUntil: string | null;
-  readonly errorCode: string | null;
-  readonly targetsDeployed: number;
-  readonly targets: number;
-  readonly endpointsProved: number;
-  readonly endpoints: number;
-}
-
-/** The first five count each certificate once. */
-interface Summary {
-  readonly certificates: number;
-  readonly withProblems: number;
-  readonly renewing: number;
-  readonly provedLive: number;
-  readonly notProved: number;
-  readonly notIssued: number;
-  readonly paused: number;
-  readonly nextExpiry: { readonly certificate: string; readonly at: string } | null;
-}
-
 const PART_EVENTS_MAX = 100;
 
-interface Examined extends Case {
-  readonly problems: readonly Problem[];
+export interface StatusOptions extends FleetOptions {
+  /** Targets that only their own deployer deploys to. */
+  readonly agentTargets?: readonly string[];
+  /** What the process that asks has found by itself: a full disk, a file that cannot be read. */
+  readonly found?: readonly Notice[];
 }
 
 /** What is wrong, why, what was tried, what comes next and what to do; then what is going on. Reads only. */
@@ -102,35 +104,70 @@ export async function statusReport(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
-  budgetOf?: BudgetOf,
+  options: StatusOptions = {},
 ): Promise<StatusReport> {
-  const fleet = await loadFleet(store, certificates, now, budgetOf);
+  const { agentTargets = [], found = [], observeMs = DEFAULT_SETTINGS.observeMs } = options;
+  const fleet = await loadFleet(store, certificates, now, options);
+  const beats = await store.health.beats();
+  const acknowledgements = new Map((await store.health.acknowledgements(now)).map((each) => [each.subject, each]));
+  const missing = missingNeeds({ beats, fleet, agentTargets, now });
   const examined: Examined[] = [];
-  for (const member of fleet) examined.push(await examine(store, member, now));
+  for (const member of fleet) examined.push(await examine(store, member, missing, now));
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);
-  const problems = troubled.map(troubleOf);
-  const parts = await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX });
+  const problems = troubled.map((each) => troubleOf(each, acknowledgements.get(each.member.certificate.name)));
+  const waiting = examined.flatMap((each) => waitingOf(each) ?? []);
   const notices = [
     ...clockNotices(await store.events.list({ types: CLOCK_EVENTS, limit: CLOCK_EVENTS_MAX })),
+    ...found,
+    ...healthNotices({ beats, fleet, agentTargets, waiting, now }),
+    ...(missing.some(({ role }) => role === "planner") ? [] : planningNotices(fleet, now)),
+    staleProofs(fleet, observeMs, now),
+    ...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })),
     ...noticesOf(fleet, now),
-    ...failingParts(parts),
     ...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now),
     ...silentChannels(await store.cursors.list()),
-  ];
+  ]
+    .filter((each) => each !== null)
+    .map((each) => acknowledgedNotice(each, acknowledgements.get(each.id)));
+  const inFlight = inFlightReport(fleet, now);
   return {
-    version: 1,
+    version: 2,
     at: iso(now),
     needsPerson: problems.some((each) => each.needsPerson) || notices.some((each) => each.needsPerson),
     notices,
     problems,
-    inFlight: fleet
-      .flatMap((member) => (member.active === null ? [] : [inFlightOf(member, member.active, now)]))
-      .sort((a, b) => b.ageMs - a.ageMs),
-    summary: summaryOf(examined, now),
+    inFlight,
+    summary: summaryOf(examined, inFlight.length, now),
+    processes: beats.map((beat) => processOf(beat, now)),
   };
 }
 
-async function examine(store: Store, member: Member, now: number): Promise<Examined> {
+function acknowledgedNotice(
+  notice: Notice,
+  acknowledgement: Acknowledgement | undefined,
+): Notice & { readonly acknowledged: Acknowledged | null } {
+  const acknowledged = acknowledgement === undefined ? null : acknowledgedOf(acknowledgement);
+  return { ...notice, needsPerson: notice.needsPerson && acknowledged === null, acknowledged };
+}
+
+function acknowledgedOf({ by, reason, at, until }: Acknowledgement): Acknowledged {
+  return { by, reason, at: iso(at), until: iso(until) };
+}
+
+function processOf(beat: Heartbeat, now: number): ProcessEntry {
+  const { process, role, version, startedAt, beatAt, usefulAt } = beat;
+  return {
+    process,
+    role,
+    version,
+    running: isLive(beat, now),
+    startedAt: iso(startedAt),
+    lastReportAt: iso(beatAt),
+    lastWorkAt: iso(usefulAt),
+  };
+}
+
+async function examine(store: Store, member: Member, missing: readonly Need[], now: number): Promise<Examined> {
   const decision = attemptDecision(member, now);
   // Only a certificate with a renewal to speak of costs queries of its own.
   const eventful = member.active !== null || (member.record?.failures ?? 0) > 0;
@@ -143,6 +180,7 @@ async function examine(store: Store, member: Member, now: number): Promise<Exami
     renewal,
     lastEventAt: event?.at ?? null,
     expiresAt: await earliestExpiry(store, member),
+    missing,
     now,
   };
   return { ...facts, problems: problemsOf(facts) };
@@ -157,18 +195,16 @@ function attemptDecision(member: Member, now: number): PlanDecision | null {
   }
 }
 
-/** Nothing issued means nothing valid to serve: as urgent as expired just now. */
-function byExpiry(a: Examined, b: Examined): number {
-  return (a.expiresAt ?? a.now) - (b.expiresAt ?? b.now);
-}
-
-function troubleOf(facts: Examined): Trouble {
+function troubleOf(facts: Examined, acknowledgement: Acknowledgement | undefined): Trouble {
   const { member, problems, renewal, lastEventAt, expiresAt } = facts;
   const complaints = failuresOf(member);
   const attempts = Math.max(renewal?.attempts ?? 0, ...complaints.map((each) => each.attempts));
+  // A kind of problem that was not there when a person looked is news.
+  const isAcknowledged =
+    acknowledgement !== undefined && problems.every(({ kind }) => acknowledgement.kinds.includes(kind));
   return {
     certificate: member.certificate.name,
-    needsPerson: needsPerson(problems, complaints, facts),
+    needsPerson: !isAcknowledged && needsPerson(problems, complaints, facts),
     problems,
     expiresAt: iso(expiresAt),
     errors: complaints.map(({ where, code, message, attempts: tried, nextAttemptAt }) => ({
@@ -180,21 +216,19 @@ function troubleOf(facts: Examined): Trouble {
     })),
     tried: { failuresInARow: member.record?.failures ?? 0, attempts, lastAt: iso(renewal?.finishedAt ?? lastEventAt) },
     next: nextOf(facts),
-    actions: actionsOf(
-      facts,
-      complaints.map(({ action }) => action),
-    ),
+    actions: actionsOf(facts, complaints),
     renewalId: renewal?.id ?? null,
+    acknowledged: isAcknowledged ? acknowledgedOf(acknowledgement) : null,
   };
 }
 
-function nextOf({ member, decision, now }: Examined): Trouble["next"] {
+function nextOf({ member, decision, missing, now }: Examined): Trouble["next"] {
   const { active, record } = member;
   if (active?.state === "held") return { at: null, what: "nothing until it is resumed or rolled back" };
   if (active !== null) {
     const until = waitsUntil(member, now);
     return until === null
-      ? { at: iso(now), what: `${active.state} now` }
+      ? { at: null, what: atWork(member, missing, now) }
       : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };
   }
   if (isQuarantined(record)) return { at: null, what: "nothing until it is resumed" };
@@ -206,88 +240,12 @@ function nextOf({ member, decision, now }: Examined): Trouble["next"] {
   const at = nextLookAt(member, decision);
   if (at !== null && decision !== null && !decision.due && decision.blockedBy === "restored")
     return { at: iso(Math.max(at, now)), what: "its endpoints are dialled" };
-  return at === null
-    ? { at: null, what: "nothing: no planner has taken it up" }
-    : { at: iso(Math.max(at, now)), what: "a renewal is tried again" };
-}
-
-function actionsOf({ member, problems, decision }: Examined, fromErrors: readonly string[]): string[] {
-  const { name } = member.certificate;
-  const actions = new Set(fromErrors);
-  const kinds = problems.map(({ kind }) => kind);
-  if (kinds.includes("quarantined") || kinds.includes("paused"))
-    actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
-  if (kinds.includes("noIssuer")) actions.add("Name another issuer for it in the configuration, then reload.");
-  if (kinds.includes("unplannable")) actions.add(ERRORS[planErrorCode(member)].action);
-  if (kinds.includes("held"))
-    actions.add(
-      `Mend what failed, then \`renewd resume ${name}\`; or put the pair before back: \`renewd rollback ${name}\`.`,
-    );
-  if (kinds.includes("restored"))
-    actions.add(`Let the planner reach its endpoints, or issue a new certificate: \`renewd renew ${name} --force\`.`);
-  if (kinds.includes("drifted"))
-    actions.add("Correct what the message names at the target; renewd inspects it again by itself.");
-  if (kinds.includes("stuck"))
-    actions.add(`Check that a worker for this stage runs: \`renewd worker ${workerFor(member)}\`.`);
-  if (actions.size > 0) return [...actions];
-  if (member.active !== null) actions.add("Nothing: a renewal is under way.");
-  else if (decision?.due) actions.add("Nothing: the planner takes it up at its next tick.");
-  else actions.add(`Ask for it by hand: \`renewd renew ${name} --wait\`.`);
-  return [...actions];
-}
-
-function planErrorCode({ record }: Member): ErrorCode {
-  const code = record?.planErrorCode ?? null;
-  return code !== null && isErrorCode(code) ? code : "store.unreadable";
-}
-
-function workerFor({ active, certificate, deployments }: Member): string {
-  if (active?.state === "deploying") {
-    const behind = behindTargets(certificate, active.generation, deployments);
-    return `deployer --targets ${behind.join(",")}\`, or without \`--targets\` for those that do not say \`agent: true`;
-  }
-  return active?.state === "verifying" ? "verifier" : "acme";
-}
-
-function inFlightOf(member: Member, active: Renewal, now: number): InFlight {
-  const { targetsDeployed, targets, endpointsProved, endpoints } = progressOf(member, active.generation);
-  return {
-    certificate: member.certificate.name,
-    renewalId: active.id,
-    reason: active.reason,
-    trigger: active.trigger,
-    stage: active.state,
-    startedAt: iso(active.createdAt),
-    ageMs: now - active.createdAt,
-    attempts: active.attempts,
-    waitingUntil: iso(waitsUntil(member, now)),
-    errorCode: stoppedBy(member)[0]?.code ?? null,
-    targetsDeployed,
-    targets,
-    endpointsProved,
-    endpoints,
-  };
-}
-
-function summaryOf(examined: readonly Examined[], now: number): Summary {
-  const healthy = examined.filter(({ problems }) => problems.length === 0);
-  const quiet = healthy.filter(({ member }) => member.active === null);
-  const issued = quiet.filter(({ member }) => member.version !== null);
-  const live = issued.filter(({ member }) => progressOf(member).provedLive);
-  const [soonest] = examined.filter(({ expiresAt }) => expiresAt !== null && expiresAt > now).sort(byExpiry);
-  const isPaused = ({ member: { record } }: Examined): boolean =>
-    record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now;
-  return {
-    certificates: examined.length,
-    withProblems: examined.length - healthy.length,
-    renewing: healthy.length - quiet.length,
-    provedLive: live.length,
-    notProved: issued.length - live.length,
-    notIssued: quiet.length - issued.length,
-    paused: examined.filter(isPaused).length,
-    nextExpiry:
-      soonest === undefined || soonest.expiresAt === null
-        ? null
-        : { certificate: soonest.member.certificate.name, at: iso(soonest.expiresAt) },
-  };
+  if (at === null) return { at: null, what: "nothing: no planner has taken it up" };
+  const hasPlanner = !missing.some(({ role }) => role === "planner");
+  return at > now
+    ? { at: iso(at), what: "a renewal is tried again" }
+    : {
+        at: null,
+        what: hasPlanner ? "the planner takes it up at its next tick" : "waits for a planner, and none runs",
+      };
 }

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { CamelCasePlugin, Kysely, type Dialect as KyselyDialect } from "kysely";
 import type { Secret } from "../domain/secret.ts";
 import type { Source, TransactionScope } from "./dialect/driver.ts";
-import { checkMasterKey } from "./masterKeyCheck.ts";
-import { migrate } from "./migrations/index.ts";
+import { checkMasterKey, checkMasterKeyFits } from "./masterKeyCheck.ts";
+import { checkSchema, migrate, schemaVersion } from "./migrations/index.ts";
 import type { Db, Dialect, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
@@ -43,6 +43,48 @@ export async function openDatabase(options: StoreOptions, vault: Vault): Promise
     throw thrown;
   }
   return { dialect: options.kind, where: source.where, db, scope, versionBefore };
+}
+
+/**
+ * Opens the database to read: creates and changes nothing, also not its schema. `vault` null: without master key. Throws
+ * `store.unavailable` when an older release has written it.
+ */
+export async function openDatabaseToRead(options: StoreOptions, vault: Vault | null): Promise<Database> {
+  const scope: TransactionScope = new AsyncLocalStorage();
+  const { source, dialect } = await connectToRead(options, scope);
+  const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()] });
+  try {
+    await checkSchema(db);
+    if (vault !== null) await checkMasterKeyFits(db, vault);
+  } catch (thrown) {
+    await db.destroy();
+    throw thrown;
+  }
+  return { dialect: options.kind, where: source.where, db, scope, versionBefore: schemaVersion };
+}
+
+async function connectToRead(
+  options: StoreOptions,
+  scope: TransactionScope,
+): Promise<{ readonly source: Source; readonly dialect: KyselyDialect }> {
+  if (options.kind === "sqlite") {
+    const { readOnlySqliteSource, sqliteDialect } = await import("./dialect/sqlite.ts");
+    const source = await readOnlySqliteSource(options.file);
+    return { source, dialect: sqliteDialect(source, scope) };
+  }
+  const { postgresDialect, postgresSource } = await import("./dialect/postgresql.ts");
+  const source = postgresSource(options.url, options.poolMax, true);
+  return { source, dialect: postgresDialect(source, scope) };
+}
+
+/** An empty database in memory: what there is before renewd has run. */
+export async function openEmptyDatabase(vault: Vault): Promise<Database> {
+  const { memorySqliteSource, sqliteDialect } = await import("./dialect/sqlite.ts");
+  const scope: TransactionScope = new AsyncLocalStorage();
+  const source = memorySqliteSource();
+  const db = new Kysely<Schema>({ dialect: sqliteDialect(source, scope), plugins: [new CamelCasePlugin()] });
+  const versionBefore = await migrate(db, "sqlite", vault);
+  return { dialect: "sqlite", where: source.where, db, scope, versionBefore };
 }
 
 /** Each driver is loaded where it is used. */

@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { late } from "../domain/late.ts";
 import type { Store } from "../domain/store.ts";
 import type { AuditOptions, HistoryAudit } from "./audit.ts";
-import { openDatabase, type StoreOptions } from "./database.ts";
+import { openDatabase, openDatabaseToRead, openEmptyDatabase, type StoreOptions } from "./database.ts";
+import { hasMasterKeyCheck } from "./masterKeyCheck.ts";
 import { storeRepositories } from "./repositories.ts";
-import type { Vault } from "./vault.ts";
+import { blindVault, passingVault, type Vault } from "./vault.ts";
 
 export type { AuditOptions, HistoryAudit, HistoryFault } from "./audit.ts";
 export type { RowFault } from "./auditRows.ts";
@@ -13,7 +15,7 @@ export type { RestoreOptions, RestoreReport } from "./backup/restore.ts";
 export type { StoreOptions } from "./database.ts";
 export { markText, parseMark, readMark, stillHolds, writeMark } from "./historyMark.ts";
 export { schemaVersion } from "./migrations/index.ts";
-export { openVault, type Vault, type VaultOptions } from "./vault.ts";
+export { openExistingVault, openVault, type Vault, type VaultOptions } from "./vault.ts";
 
 export const backupStore = late(async () => (await import("./backup/backup.ts")).backupStore);
 export const copyStore = late(async () => (await import("./backup/copy.ts")).copyStore);
@@ -25,6 +27,29 @@ export const restoreStore = late(async () => (await import("./backup/restore.ts"
  */
 export async function openStore(options: StoreOptions, vault: Vault, worker: string): Promise<Store> {
   return storeRepositories(await openDatabase(options, vault), vault, worker);
+}
+
+/** As `openStore`, to read only: creates nothing. `vault` null: without master key. */
+export async function openStoreToRead(options: StoreOptions, vault: Vault | null, worker: string): Promise<Store> {
+  return storeRepositories(await openDatabaseToRead(options, vault), vault ?? blindVault(), worker);
+}
+
+/** A store in memory with nothing in it. */
+export async function openEmptyStore(worker: string): Promise<Store> {
+  const vault = passingVault();
+  return storeRepositories(await openEmptyDatabase(vault), vault, worker);
+}
+
+/** Whether the database holds something that was sealed with a master key. Creates nothing; false: there is none. */
+export async function isSealedAlready(options: StoreOptions): Promise<boolean> {
+  if (options.kind === "sqlite" && !existsSync(options.file)) return false;
+  const { db } = await openDatabaseToRead(options, null).catch(() => ({ db: null }));
+  try {
+    // One that cannot be read as it is may hold anything.
+    return db === null ? options.kind === "sqlite" : await hasMasterKeyCheck(db);
+  } finally {
+    await db?.destroy();
+  }
 }
 
 /** Migrates, as every opening does, and reports the schema version before. */

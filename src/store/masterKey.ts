@@ -8,10 +8,19 @@ export const MASTER_KEY_BYTES = 32;
 const FILE_BYTES_MAX = 256;
 
 /** Reads the master key; creates the file on first use. Processes that start at once all get the same key. */
-export async function masterKeyFromFile(path: string): Promise<Buffer> {
+export function masterKeyFromFile(path: string): Promise<Buffer> {
+  return explained(path, async (file) => (await readKey(file)) ?? (await createKey(file)));
+}
+
+/** Null when there is no file. */
+export function existingMasterKey(path: string): Promise<Buffer | null> {
+  return explained(path, readKey);
+}
+
+async function explained<Key>(path: string, work: (file: string) => Promise<Key>): Promise<Key> {
   const file = resolve(path);
   try {
-    return (await readKey(file)) ?? (await createKey(file));
+    return await work(file);
   } catch (thrown) {
     if (thrown instanceof RenewalError) throw thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -14,6 +14,17 @@ export async function checkMasterKey(db: Db, vault: Vault): Promise<void> {
     throw new RenewalError("store.sealed", "the database's master key check holds an unknown word");
 }
 
+/** As `checkMasterKey`, without leaving anything. */
+export async function checkMasterKeyFits(db: Db, vault: Vault): Promise<void> {
+  const sealed = await readMeta(db, CHECK);
+  if (sealed !== null) vault.open(recordIdentity("meta", CHECK), sealed);
+}
+
+/** Whether anything was ever sealed there. */
+export async function hasMasterKeyCheck(db: Db): Promise<boolean> {
+  return (await readMeta(db, CHECK)) !== null;
+}
+
 async function readMeta(db: Db, name: string): Promise<string | null> {
   return (await db.selectFrom("meta").select("value").where("name", "=", name).executeTakeFirst())?.value ?? null;
 }

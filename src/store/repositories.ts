@@ -10,6 +10,7 @@ import { crlStore } from "./queries/crls.ts";
 import { cursorStore } from "./queries/cursors.ts";
 import { deploymentStore } from "./queries/deployments.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
+import { healthStore } from "./queries/health.ts";
 import { ledgerStore } from "./queries/ledger.ts";
 import { lockCertificates } from "./queries/lockCertificates.ts";
 import { observationStore } from "./queries/observations.ts";
@@ -92,6 +93,7 @@ function ports(
     accounts: accountStore(db, vault),
     replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),
+    health: healthStore(db),
     ledger: ledgerStore(db, database.dialect),
     retention: retentionStore(db, { dialect: database.dialect, vault, worker: "" }),
   };

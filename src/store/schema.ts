@@ -3,6 +3,7 @@ import type { Bucket, Reservation } from "../domain/budget.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { HistoryEvent } from "../domain/event.ts";
+import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
@@ -73,6 +74,10 @@ export interface Schema {
   replacementMembers: ReplacementMember & Sealed;
   crls: { url: string; nextFetchAt: number };
   channelCursors: ChannelCursor;
+  heartbeats: Omit<Heartbeat, "role" | "targets" | "problems"> & { role: string; targets: Json; problems: Json };
+  /** One row. */
+  appliedConfigurations: { id: number; file: string; digest: string; body: Json };
+  acknowledgements: Omit<Acknowledgement, "kinds"> & { kinds: Json };
   meta: { name: string; value: string };
 }
 

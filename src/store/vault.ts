@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
-import { MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./masterKey.ts";
+import { existingMasterKey, MASTER_KEY_BYTES, masterKeyFromFile, masterKeyFromText } from "./masterKey.ts";
 
 /**
  * Seals values for the database. `identity` names the record and column of a value and is authenticated with it: a
@@ -13,6 +13,8 @@ export interface Vault {
   seal(identity: string, secret: Secret): string;
   /** Throws `store.sealed` when the master key does not fit or the value was altered or moved. */
   open(identity: string, sealed: string): Secret;
+  /** There is no master key: rows are shown as they are, and nothing can be opened, sealed or checked. */
+  readonly isBlind?: true;
   /** HMAC-SHA256 in base64url: creating one needs the master key. */
   authenticate(text: string): string;
 }
@@ -34,6 +36,26 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
       ? masterKeyFromText(options.key.reveal(), "the master key")
       : await masterKeyFromFile(options.file),
   );
+}
+
+/** As `openVault`, without making a key; null: the file does not exist. */
+export async function openExistingVault(options: VaultOptions): Promise<Vault | null> {
+  if ("key" in options) return openVault(options);
+  const key = await existingMasterKey(options.file);
+  return key === null ? null : vaultOver(key);
+}
+
+/** For reading without a master key. */
+export function blindVault(): Vault {
+  const refuse = (): never => {
+    throw new RenewalError("store.sealed", "this needs the master key, which cannot be read here");
+  };
+  return { keyId: "", isBlind: true, seal: refuse, open: refuse, authenticate: refuse };
+}
+
+/** A key that exists only in memory, for a database that does. */
+export function passingVault(): Vault {
+  return vaultOver(randomBytes(MASTER_KEY_BYTES));
 }
 
 /** Parts are escaped so that no two records share an identity, whatever their names contain. */

@@ -53,7 +53,7 @@ it("sends no order beyond a limit: the planner holds it, and a worker that comes
     expect(held[0]?.detail).toMatch(/^waits until .*Z: 1 certificates per registered domain in 1 h \(example\.org\)$/);
 
     // As if another planner had planned it in the same moment.
-    const name = held[0]?.name ?? "";
+    const name = held[0]?.certificate ?? "";
     const record = await store.certificates.get(name);
     const late = {
       ...first,

@@ -61,10 +61,11 @@ describe("certificates", () => {
     await halfDeployed();
     const report = await certificatesReport(installation.store, [WWW], NOW);
     expect(report).toMatchObject({
-      version: 1,
+      version: 2,
       certificates: [
         {
-          name: "www",
+          certificate: "www",
+          names: ["www.example.org"],
           state: "notDeployed",
           generation: 1,
           serial: "01",
@@ -186,8 +187,10 @@ describe("plan", () => {
       renewal({ id: "dddddddd-1", certificate: "running", state: "issuing", nextActionAt: NOW + 5_000 }),
     );
     const report = await planReport(store, [...all, certificate({ name: "unseen" })], NOW);
-    expect(report.version).toBe(1);
-    expect(Object.fromEntries(report.certificates.map(({ name, incompatible, ...rest }) => [name, rest]))).toEqual({
+    expect(report.version).toBe(2);
+    expect(
+      Object.fromEntries(report.certificates.map(({ certificate: name, incompatible, ...rest }) => [name, rest])),
+    ).toEqual({
       missing: {
         due: true,
         reason: "missing",
@@ -236,12 +239,12 @@ describe("plan", () => {
     const report = await planReport(installation.store, certificates, NOW);
     expect(report.certificates).toMatchObject([
       {
-        name: "watched",
+        certificate: "watched",
         due: false,
         heldBy: "observed",
       },
       {
-        name: "www",
+        certificate: "www",
         due: true,
         reason: "missing",
         detail: expect.stringMatching(/^the first run orders it from ca by http, then replaces what lb holds/),

@@ -19,7 +19,7 @@ describe("a healthy estate", () => {
   test("needs nobody, and green is only what handshakes proved", async () => {
     const www = await estate.live("www");
     const found = await estate.report([www]);
-    expect(found).toMatchObject({ version: 1, needsPerson: false, problems: [], notices: [], inFlight: [] });
+    expect(found).toMatchObject({ version: 2, needsPerson: false, problems: [], notices: [], inFlight: [] });
     expect(found.summary).toMatchObject({
       certificates: 1,
       provedLive: 1,
@@ -214,14 +214,14 @@ describe("what is wrong", () => {
 });
 
 describe("renewd itself", () => {
-  test("a planner that never came or went away is told", async () => {
+  test("what the planner should have checked and did not is told", async () => {
     const www = await estate.live("www", { record: { nextCheckAt: NOW - 3 * 3_600_000 } });
     expect((await estate.report([www])).notices).toMatchObject([
-      { what: "no planner has looked at certificate www, due since 3 h", needsPerson: true },
+      { id: "planner/overdue", what: "the planner has not checked certificate www, due for 3 h", needsPerson: true },
     ]);
     const found = await statusReport(estate.store, [www, certificate({ name: "new" })], NOW);
-    expect(found.notices.map(({ what }) => what)).toContain("no planner has seen certificate new");
-    expect(renderStatus(found, SCREEN)).toContain("renewd worker planner");
+    expect(found.notices.map(({ what }) => what)).toContain("the planner has not loaded certificate new yet");
+    expect(renderStatus(found, SCREEN)).toContain("systemctl reload renewd");
   });
 
   test("a CA whose renewal windows are ignored is shown, until one is believed again", async () => {
@@ -242,7 +242,7 @@ describe("renewd itself", () => {
     const found = await statusReport(estate.store, [{ ...www, digest: "edited" }], NOW);
     expect(found).toMatchObject({
       needsPerson: false,
-      notices: [{ what: "this configuration differs from the planner's for certificate www" }],
+      notices: [{ what: "the file differs from what the planner has loaded for certificate www" }],
     });
   });
 });

@@ -24,7 +24,7 @@ describe("in flight", () => {
     expect(found.inFlight).toMatchObject([
       { certificate: "www", stage: "verifying", ageMs: 90_000, endpointsProved: 0, endpoints: 1 },
     ]);
-    expect(renderStatus(found, SCREEN)).toMatch(/www +verifying 0\/1 +1 min 30 s +missing +bbbbbbbb/);
+    expect(renderStatus(found, SCREEN)).toMatch(/www +verifying 0\/1, waits +1 min 30 s +missing +bbbbbbbb/);
   });
 
   test.each([
@@ -94,7 +94,7 @@ describe("in flight", () => {
       {
         problems: [{ what: "2 renewals in a row failed" }],
         errors: [{ where: "last renewal" }],
-        next: { what: "issuing now" },
+        next: { at: null, what: "waits for an acme worker to take it" },
       },
     ]);
   });
@@ -130,7 +130,7 @@ describe("in flight", () => {
     expect((await estate.report([www])).problems).toMatchObject([
       {
         problems: [{ kind: "stuck" }],
-        actions: [expect.stringContaining("`renewd worker deployer --targets lb,edge`")],
+        actions: ["See the log of the deployer role, then `renewd retry www`."],
       },
     ]);
     await estate.setDeployment("www", { attempts: 1, errorCode: "deploy.timeout", nextAttemptAt: NOW + MINUTE_MS });
@@ -166,7 +166,10 @@ describe("a pair that was taken back", () => {
       {
         problems: [{ kind: "failing", what: "rolled back 5 min ago: an earlier pair is in use" }],
         errors: [{ where: "last renewal", code: "deploy.rolledBack", message: "checkout fails (by eve)" }],
-        actions: [expect.stringContaining("Find out why the pair was taken back")],
+        actions: [
+          expect.stringContaining("Find out why the pair was taken back"),
+          expect.stringContaining("`renewd retry www`"),
+        ],
       },
     ]);
   });

@@ -130,13 +130,18 @@ describe("an SQLite file", () => {
     [
       "a file that is no database",
       async (file: string) => writeFile(file, "this is not a database, it is some text".repeat(100)),
+      "store.damaged",
     ],
-    ["a directory in its place", async (file: string) => void (await openVault({ file: join(file, "key") }))],
-  ])("%s is refused with its path", async (_, prepare) => {
+    [
+      "a directory in its place",
+      async (file: string) => void (await openVault({ file: join(file, "key") })),
+      "store.unavailable",
+    ],
+  ])("%s is refused with its path", async (_, prepare, code) => {
     const file = join(await mkdtemp(join(directory, "bad-")), "renewd.db");
     await prepare(file);
     const opening = openStore({ kind: "sqlite", file }, vault, "test/1");
-    await expect(opening).rejects.toMatchObject({ code: "store.unavailable", message: expect.stringContaining(file) });
+    await expect(opening).rejects.toMatchObject({ code, message: expect.stringContaining(file) });
   });
 
   test("opens for reading while another process writes", async () => {

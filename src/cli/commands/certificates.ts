@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { openReader } from "../../compose/index.ts";
+import { openViewer } from "../../compose/index.ts";
 import { type Cli, chosen, perform } from "../command.ts";
 import { certificatesReport } from "../doors.ts";
 import { renderCertificate, renderCertificates } from "../render/certificates.ts";
@@ -13,8 +13,9 @@ export function addCertificates(program: Command, cli: Cli): void {
     )
     .argument("[NAME]", "a certificate of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {
-    await using reader = await openReader(configFile);
-    const report = await certificatesReport(reader.store, chosen(reader.config.certificates, name), reader.clock.now());
+    await using viewer = await openViewer(configFile);
+    const { store, certificates, clock, observeMs } = viewer;
+    const report = await certificatesReport(store, chosen(certificates, name), clock.now(), observeMs);
     output.report(report, (_, screen) => {
       const [entry] = report.certificates;
       return name === undefined || entry === undefined

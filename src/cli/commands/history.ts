@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { openReader } from "../../compose/index.ts";
+import { openViewer } from "../../compose/index.ts";
 import { suggestion } from "../../config/read/suggestions.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
@@ -25,17 +25,17 @@ export function addHistory(program: Command, cli: Cli): void {
     .option("--failed", "only renewals that did not succeed")
     .option("--limit <n>", `at most this many (1 to ${LIMIT_MAX})`, limitOption, 20);
   perform<Options>(command, cli, async ({ args: [name], options, output, configFile }) => {
-    await using reader = await openReader(configFile);
-    const now = reader.clock.now();
+    await using viewer = await openViewer(configFile);
+    const now = viewer.clock.now();
     const since = options.since === undefined ? null : pastOption("--since", options.since, now);
     if (name !== undefined)
       await assertKnown(
-        reader.store,
+        viewer.store,
         name,
-        reader.config.certificates.map((certificate) => certificate.name),
+        viewer.certificates.map((certificate) => certificate.name),
       );
     const query = { certificate: name ?? null, since, failed: options.failed ?? false, limit: options.limit };
-    output.report(await historyReport(reader.store, query, now), renderHistory);
+    output.report(await historyReport(viewer.store, query, now), renderHistory);
     return "ok";
   });
 }

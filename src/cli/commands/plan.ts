@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { openReader } from "../../compose/index.ts";
+import { openViewer } from "../../compose/index.ts";
 import { type Cli, chosen, perform } from "../command.ts";
 import { planReport } from "../doors.ts";
 import { renderPlan } from "../render/plan.ts";
@@ -13,12 +13,9 @@ export function addPlan(program: Command, cli: Cli): void {
     )
     .argument("[NAME]", "a certificate of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {
-    await using reader = await openReader(configFile);
-    const { store, config, clock, services } = reader;
-    output.report(
-      await planReport(store, chosen(config.certificates, name), clock.now(), services.budget, services.limits),
-      renderPlan,
-    );
+    await using viewer = await openViewer(configFile);
+    const { store, certificates, clock, budget, limits } = viewer;
+    output.report(await planReport(store, chosen(certificates, name), clock.now(), budget, limits), renderPlan);
     return "ok";
   });
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { openReader } from "../../compose/index.ts";
+import { openViewer } from "../../compose/index.ts";
 import { type Cli, perform } from "../command.ts";
 import { showReport } from "../doors.ts";
 import { renderShow } from "../render/renewal.ts";
@@ -13,8 +13,8 @@ export function addShow(program: Command, cli: Cli): void {
     )
     .argument("<RENEWAL>", "a renewal's id, or its beginning");
   perform(command, cli, async ({ args: [id = ""], output, configFile }) => {
-    await using reader = await openReader(configFile);
-    output.report(await showReport(reader.store, id, reader.clock.now()), renderShow);
+    await using viewer = await openViewer(configFile);
+    output.report(await showReport(viewer.store, id, viewer.clock.now()), renderShow);
     return "ok";
   });
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { openReader } from "../../compose/index.ts";
+import { openViewer } from "../../compose/index.ts";
+import type { StatusReport } from "../../reports/status.ts";
 import { type Cli, perform } from "../command.ts";
 import { statusReport } from "../doors.ts";
 import { renderStatus } from "../render/status.ts";
@@ -12,15 +13,28 @@ export function addStatus(program: Command, cli: Cli): void {
         "when anything needs a person.",
     )
     .option("--all", "show every problem in full instead of one screen");
-  perform<{ readonly all?: boolean }>(command, cli, async ({ output, configFile, options }) => {
-    await using reader = await openReader(configFile);
-    const report = await statusReport(
-      reader.store,
-      reader.config.certificates,
-      reader.clock.now(),
-      reader.services.budget,
-    );
-    output.report(report, (_, screen) => renderStatus(report, screen, options.all));
-    return report.needsPerson ? "wrong" : "ok";
-  });
+  perform<{ readonly all?: boolean; readonly config?: string }>(
+    command,
+    cli,
+    async ({ output, configFile, options }) => {
+      await using viewer = await openViewer(configFile);
+      const { store, certificates, budget: budgetOf, observeMs, agentTargets, found, clock } = viewer;
+      const state = { budgetOf, observeMs, agentTargets, found };
+      const report = typed(await statusReport(store, certificates, clock.now(), state), options.config);
+      output.report(report, (_, screen) => renderStatus(report, screen, options.all));
+      return report.needsPerson ? "wrong" : "ok";
+    },
+  );
+}
+
+/** With `-c FILE` the advice has it too, so that it can be typed as it stands. */
+function typed(report: StatusReport, config: string | undefined): StatusReport {
+  if (config === undefined) return report;
+  const file = /^[\w./@-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`;
+  const withFile = (action: string): string => action.replaceAll("`renewd ", `\`renewd -c ${file} `);
+  return {
+    ...report,
+    notices: report.notices.map((each) => ({ ...each, action: withFile(each.action) })),
+    problems: report.problems.map((each) => ({ ...each, actions: each.actions.map(withFile) })),
+  };
 }

@@ -19,6 +19,8 @@ const STATE: Readonly<Record<CertificateState, { readonly text: string; readonly
   renewing: { text: "renewing", style: "strong" },
   paused: { text: "paused", style: "caution" },
   notDeployed: { text: "not deployed", style: "wrong" },
+  notServed: { text: "not served", style: "wrong" },
+  unknown: { text: "unknown", style: "wrong" },
   notProved: { text: "deployed, not proved", style: "caution" },
   provedLive: { text: "proved live", style: "proved" },
 };
@@ -45,12 +47,12 @@ export function renderCertificates({ certificates, at }: CertificatesReport, scr
 }
 
 function rowOf(entry: CertificateEntry, at: string): Cell[] {
-  const { name, generation, serial, expiresAt, windowOpensAt, issuer, targets, endpoints, state } = entry;
+  const { certificate, generation, serial, clientsUntil, windowOpensAt, issuer, targets, endpoints, state } = entry;
   return [
-    name,
+    certificate,
     String(generation ?? "-"),
     serial ?? "-",
-    expiresAt === null ? "-" : fromNow(expiresAt, at),
+    clientsUntil === null ? "-" : fromNow(clientsUntil, at),
     windowOpensAt === null ? "-" : fromNow(windowOpensAt, at),
     issuer,
     `${targets.filter(({ current }) => current).length}/${targets.length}`,
@@ -64,12 +66,19 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
   const { text, style } = STATE[entry.state];
   const proof = entry.provedAt === null ? "" : ` ${fromNow(entry.provedAt, at)}`;
   const facts: [string, string | null][] = [
-    ["names", entry.identifiers.join(", ")],
+    ["names", entry.names.join(", ")],
     ["generation", entry.generation === null ? null : String(entry.generation)],
     ["serial", entry.serial],
     ["sha-256", entry.fingerprint],
     ["issuer", entry.issuedBy === null ? entry.issuer : `${entry.issuer} (${entry.issuedBy})`],
     ["expires", entry.expiresAt && `${spoken(entry.expiresAt)} (${fromNow(entry.expiresAt, at)})`],
+    [
+      "clients get",
+      entry.clientsUntil === entry.expiresAt
+        ? null
+        : entry.clientsUntil &&
+          `a certificate until ${spoken(entry.clientsUntil)} (${fromNow(entry.clientsUntil, at)})`,
+    ],
     ["window", entry.windowOpensAt && `opens ${spoken(entry.windowOpensAt)} (${fromNow(entry.windowOpensAt, at)})`],
     ["CA suggests", entry.suggestedByCa && suggestionText(entry.suggestedByCa)],
   ];
@@ -77,7 +86,7 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     value === null ? [] : [`  ${paint(screen, "faint", label.padEnd(12))}${paint(screen, null, value)}`],
   );
   return [
-    `${paint(screen, "strong", entry.name)}  ${paint(screen, style, `${text}${proof}`)}`,
+    `${paint(screen, "strong", entry.certificate)}  ${paint(screen, style, `${text}${proof}`)}`,
     ...known,
     ...targetLines(entry, screen),
     ...endpointLines(entry, at, screen),

@@ -28,7 +28,7 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
     { title: "NEXT" },
   ];
   const rows = certificates.map((each): Cell[] => [
-    each.name,
+    each.certificate,
     dueCell(each),
     each.reason ?? "-",
     each.detail,
@@ -40,7 +40,7 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
       `${fromNow(each.lastAt, at)}`,
   );
   const incompatible = certificates.flatMap((each) =>
-    each.incompatible.map((what) => `${inert(each.name)}: ${inert(what)}`),
+    each.incompatible.map((what) => `${inert(each.certificate)}: ${inert(what)}`),
   );
   const parts = [renderTable(columns, rows, screen)];
   if (incompatible.length > 0) parts.push(["Cannot be deployed as configured:", ...incompatible]);

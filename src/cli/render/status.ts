@@ -1,10 +1,11 @@
 import { inert } from "../../domain/text.ts";
 import { formatDuration } from "../../domain/time.ts";
+import type { InFlight } from "../../reports/inFlight.ts";
 import { fromNow, spoken } from "../../reports/instant.ts";
-import type { InFlight, StatusReport, Trouble } from "../../reports/status.ts";
+import type { Acknowledged, StatusReport, Trouble } from "../../reports/status.ts";
 import { paint, type Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
-import { wrap } from "../terminal/text.ts";
+import { displayWidth, wrap } from "../terminal/text.ts";
 
 /** So that it stays one screen: the first problems in full, some more in a line each, the rest by their kind. */
 const FULL_MAX = 4;
@@ -20,7 +21,7 @@ export function renderStatus(report: StatusReport, screen: Screen, all = false):
     notices(report, screen),
     problems(report, screen, all),
     inFlight(report, screen, all),
-    [summary(report, screen)],
+    [summary(report, screen), ...processes(report, screen)],
   ];
   return sections
     .filter((lines) => lines.length > 0)
@@ -29,18 +30,35 @@ export function renderStatus(report: StatusReport, screen: Screen, all = false):
 }
 
 function headline({ at, needsPerson, problems: found, notices: told }: StatusReport, screen: Screen): string[] {
+  const all = found.length + told.length;
   const people = [...found, ...told].filter((each) => each.needsPerson).length;
+  const others = all - people;
   const verdict = needsPerson
     ? paint(screen, "wrong", `${people} ${people === 1 ? "problem needs" : "problems need"} a person`)
     : paint(screen, "strong", "nothing needs a person");
-  return [`${verdict}  ${paint(screen, "faint", spoken(at))}`];
+  const more = others === 0 ? "" : `, ${others} ${others === 1 ? "finding does" : "findings do"} not`;
+  return [`${verdict}${needsPerson ? more : ""}  ${paint(screen, "faint", spoken(at))}`];
 }
 
 function notices({ notices: told }: StatusReport, screen: Screen): string[] {
-  return told.flatMap((each) => [
-    paint(screen, each.needsPerson ? "wrong" : "caution", `! ${each.what}`),
-    ...labelled(screen, "do", each.action),
+  return told.flatMap(({ what, action, needsPerson, acknowledged }) => [
+    ...marked(screen, what, needsPerson),
+    ...labelled(screen, "do", action),
+    ...acknowledgedLines(screen, acknowledged),
   ]);
+}
+
+/** ✗ needs a person, ! does not. */
+function marked(screen: Screen, text: string, needsPerson: boolean): string[] {
+  const style = needsPerson ? "wrong" : "caution";
+  const lines = wrap(inert(text), screen.width - 2, MESSAGE_LINES_MAX);
+  return lines.map((line, index) => paint(screen, style, `${index > 0 ? " " : needsPerson ? "✗" : "!"} ${line}`));
+}
+
+function acknowledgedLines(screen: Screen, acknowledged: Acknowledged | null): string[] {
+  if (acknowledged === null) return [];
+  const { by, reason, until } = acknowledged;
+  return labelled(screen, "seen", `${by === null ? "" : `by ${by}, `}until ${spoken(until)}: ${reason}`);
 }
 
 function problems({ problems: found, at }: StatusReport, screen: Screen, all: boolean): string[] {
@@ -58,10 +76,7 @@ function problems({ problems: found, at }: StatusReport, screen: Screen, all: bo
 }
 
 function titleOf({ certificate, needsPerson, problems: found }: Trouble, screen: Screen): string {
-  const style = needsPerson ? "wrong" : "caution";
-  const text = `${certificate}  ${found.map(({ what }) => what).join("; ")}`;
-  const [first = "", ...more] = wrap(inert(text), screen.width - 2);
-  return [`✗ ${first}`, ...more.map((line) => `  ${line}`)].map((line) => paint(screen, style, line)).join("\n");
+  return marked(screen, `${certificate}  ${found.map(({ what }) => what).join("; ")}`, needsPerson).join("\n");
 }
 
 function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
@@ -90,6 +105,7 @@ function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
     ),
   );
   for (const action of actions) lines.push(...labelled(screen, "do", action));
+  lines.push(...acknowledgedLines(screen, trouble.acknowledged));
   if (renewalId !== null) lines.push(...labelled(screen, "more", `renewd show ${renewalId.slice(0, 8)}`));
   return lines;
 }
@@ -135,7 +151,7 @@ function inFlight({ inFlight: found, at }: StatusReport, screen: Screen, all: bo
 }
 
 function stageText(
-  { stage, targets, targetsDeployed, endpoints, endpointsProved, errorCode, waitingUntil }: InFlight,
+  { stage, targets, targetsDeployed, endpoints, endpointsProved, errorCode, waitingUntil, claimed }: InFlight,
   at: string,
 ): string {
   const progress =
@@ -146,22 +162,55 @@ function stageText(
         : "";
   const waiting =
     waitingUntil === null ? "" : `, ${errorCode === null ? "goes on" : "tries again"} ${fromNow(waitingUntil, at)}`;
-  return `${stage}${progress}${errorCode === null ? "" : ` (${errorCode})`}${waiting}`;
+  const idle = waitingUntil === null && !claimed && stage !== "held" ? ", waits" : "";
+  return `${stage}${progress}${errorCode === null ? "" : ` (${errorCode})`}${waiting}${idle}`;
 }
 
 function summary({ summary: sum, at }: StatusReport, screen: Screen): string {
   if (sum.certificates === 0) return "no certificates are configured";
+  const troubledInFlight = sum.inFlight - sum.renewing;
   const parts = [
     paint(screen, sum.provedLive > 0 ? "proved" : "faint", `${sum.provedLive} proved live`),
+    ...(sum.unknown > 0 ? [paint(screen, "wrong", `${sum.unknown} unknown`)] : []),
     ...(sum.notProved > 0 ? [paint(screen, "caution", `${sum.notProved} deployed, not proved`)] : []),
     ...(sum.notIssued > 0 ? [paint(screen, "caution", `${sum.notIssued} not issued yet`)] : []),
-    `${sum.renewing} renewing`,
-    paint(screen, sum.withProblems > 0 ? "wrong" : null, `${sum.withProblems} with problems`),
-    ...(sum.paused > 0 ? [`${sum.paused} paused`] : []),
+    ...(sum.renewing > 0 ? [`${sum.renewing} renewing`] : []),
+    paint(screen, sum.withProblems > 0 ? "wrong" : null, `${sum.withProblems} with problems`) +
+      (troubledInFlight > 0 ? ` (${troubledInFlight} in flight)` : ""),
   ];
   const expiry =
     sum.nextExpiry === null
-      ? ""
-      : `; next expiry ${fromNow(sum.nextExpiry.at, at)} (${inert(sum.nextExpiry.certificate)})`;
-  return `${sum.certificates} certificate${sum.certificates === 1 ? "" : "s"}: ${parts.join(", ")}${expiry}`;
+      ? []
+      : [`next expiry ${fromNow(sum.nextExpiry.at, at)} (${inert(sum.nextExpiry.certificate)})`];
+  const paused = sum.paused > 0 ? [`${sum.paused} paused`] : [];
+  const [first = "", ...others] = parts;
+  const head = `${sum.certificates} certificate${sum.certificates === 1 ? "" : "s"}: ${first}`;
+  return filled([head, ...others, ...paused, ...expiry], screen.width);
+}
+
+/** Joins painted pieces by commas into lines of at most `width` columns. */
+function filled(pieces: readonly string[], width: number): string {
+  const lines: string[] = [];
+  for (const piece of pieces) {
+    const last = lines.at(-1);
+    const longer = last === undefined ? piece : `${last}, ${piece}`;
+    if (last === undefined) lines.push(piece);
+    else if (displayWidth(longer) < width) lines[lines.length - 1] = longer;
+    else lines.splice(-1, 1, `${last},`, piece);
+  }
+  return lines.join("\n");
+}
+
+/** Who runs, when it last worked, and how old the oldest proof is: silence of a part must not look like peace. */
+function processes({ processes: all, summary: { oldestProofAt }, at }: StatusReport, screen: Screen): string[] {
+  const running = all.filter((each) => each.running);
+  if (running.length === 0) return [];
+  const roles = [...Map.groupBy(running, ({ role }) => role)].map(([role, rows]) => {
+    const worked = rows.flatMap(({ lastWorkAt }) => lastWorkAt ?? []).sort();
+    const last = worked.at(-1);
+    const what = role === "planner" ? "planned" : "worked";
+    return `${rows.length > 1 ? `${rows.length} ` : ""}${role}${last === undefined ? "" : ` (${what} ${fromNow(last, at)})`}`;
+  });
+  const proof = oldestProofAt === null ? "" : `; oldest proof ${fromNow(oldestProofAt, at)}`;
+  return wrap(inert(`running: ${roles.join(", ")}${proof}`), screen.width).map((line) => paint(screen, "faint", line));
 }

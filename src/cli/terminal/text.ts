@@ -39,11 +39,26 @@ export function truncate(text: string, width: number): string {
   return `${kept.trimEnd()}…`;
 }
 
+/** Words; a command in backticks is one word as long as it fits, so that it can be copied from the screen. */
+function words(text: string, width: number): string[] {
+  const found: string[] = [];
+  let code: string[] = [];
+  for (const word of text.split(" ")) {
+    code.push(word);
+    const isOpen = code.join(" ").split("`").length % 2 === 0;
+    if (isOpen && displayWidth(code.join(" ")) <= width) continue;
+    if (isOpen) found.push(...code);
+    else found.push(code.join(" "));
+    code = [];
+  }
+  return [...found, ...code];
+}
+
 /** Breaks inert text at spaces into lines of at most `width` columns; after `linesMax` lines the rest is cut with …. */
 export function wrap(text: string, width: number, linesMax = Number.POSITIVE_INFINITY): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(" ")) {
+  for (const word of words(text, width)) {
     const longer = line === "" ? word : `${line} ${word}`;
     if (displayWidth(longer) <= width || line === "") {
       line = longer;

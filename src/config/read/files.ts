@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
-import type { Secret } from "../../domain/secret.ts";
+import { Secret } from "../../domain/secret.ts";
 import type { SecretReference } from "../../domain/secretReference.ts";
 import type { Environment } from "./environment.ts";
 import type { Path } from "./positions.ts";
@@ -18,8 +18,16 @@ export interface Resources {
   certificate(file: string, path: Path): Promise<string | undefined>;
 }
 
-/** Relative paths start at `directory`, that of the configuration file. */
-export function createResources(directory: string, environment: Environment, problems: Problems): Resources {
+/**
+ * Relative paths start at `directory`, that of the configuration file. `lenient`: a secret that cannot be had is empty,
+ * but for the URL of the database.
+ */
+export function createResources(
+  directory: string,
+  environment: Environment,
+  problems: Problems,
+  lenient = false,
+): Resources {
   const absolute = (path: string): string => resolve(directory, path);
   const certificates = async (file: string, path: Path, what: string): Promise<string | undefined> => {
     const found = await readText(absolute(file), what);
@@ -35,6 +43,7 @@ export function createResources(directory: string, environment: Environment, pro
     async secret(reference, path) {
       const found = await lookUpSecret(reference, directory, environment);
       if ("secret" in found) return found.secret;
+      if (lenient && path[0] !== "store") return new Secret("");
       problems.add(path, found.problem);
       return undefined;
     },

@@ -25,7 +25,7 @@ export const DEPLOY_ERRORS = {
   "deploy.io": {
     class: "target",
     retry: "backoff",
-    action: "Check directory, owner, mode and free space named in the message.",
+    action: "Fix what the message names: free space, owner or mode of the path, or a file system mounted read-only.",
   },
   "deploy.commandFailed": {
     class: "target",
@@ -40,7 +40,7 @@ export const DEPLOY_ERRORS = {
   "deploy.missingPackage": {
     class: "configuration",
     retry: "never",
-    action: "Run the `npm install` line of the message where the deployer runs, then resume.",
+    action: "Run the `npm install` line of the message where the deployer runs, then `renewd retry NAME`.",
   },
   "deploy.newerGeneration": {
     class: "target",
@@ -53,12 +53,13 @@ export const DEPLOY_ERRORS = {
     class: "target",
     retry: "backoff",
     action:
-      "Start a deployer for the target: `renewd worker deployer`; with `agent: true` on its own machine, `--targets NAME`.",
+      "Start a deployer for the target: `renewd worker deployer`; with `agent: true` on its own machine: `renewd worker deployer --targets TARGET`.",
   },
   "deploy.rolledBack": {
     class: "target",
     retry: "backoff",
-    action: "Find out why the pair was taken back. A new one is tried by itself later, or at once with `renewd renew`.",
+    action:
+      "Find out why the pair was taken back. A new one is tried by itself later, or at once: `renewd renew NAME --force`.",
   },
   "deploy.badPair": {
     class: "internal",

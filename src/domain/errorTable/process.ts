@@ -23,18 +23,57 @@ export const PROCESS_ERRORS = {
     retry: "never",
     action: "Provide the secret that the named env: or file: reference points to.",
   },
-  "request.invalid": { class: "configuration", retry: "never", action: "Correct the named field of the request." },
+  "request.invalid": {
+    class: "configuration",
+    retry: "never",
+    action: "Change the command or request as the message says; nothing was done.",
+  },
+  "process.files": {
+    class: "transient",
+    retry: "backoff",
+    action: "Free space, or give the user that renewd runs as access to the path in the message; renewd tries again.",
+  },
+  "process.port": {
+    class: "transient",
+    retry: "backoff",
+    action: "Find who uses the port (`ss -ltnp`) and stop it, or set another `http01` address; renewd tries again.",
+  },
   "queue.unavailable": {
     class: "transient",
     retry: "backoff",
     action: "Start Redis or correct `redis.url`; renewd catches up by itself once it is back.",
+  },
+  "queue.unanswered": {
+    class: "transient",
+    retry: "backoff",
+    action: "Start a planner: `renewd run`, or `renewd worker planner`; it takes the request up then.",
   },
   "queue.misconfigured": {
     class: "configuration",
     retry: "never",
     action: "Set Redis `maxmemory-policy noeviction`: an evicting Redis loses jobs.",
   },
-  "store.unavailable": { class: "transient", retry: "backoff", action: "Check the database named in the message." },
+  "store.unavailable": {
+    class: "transient",
+    retry: "backoff",
+    action: "Start the database named in the message or correct `store`; renewd goes on by itself once it answers.",
+  },
+  "store.full": {
+    class: "transient",
+    retry: "backoff",
+    action: "Free space on the database's disk; renewd goes on by itself once there is some.",
+  },
+  "store.forbidden": {
+    class: "transient",
+    retry: "backoff",
+    action: "Give the user that renewd runs as read and write access to the database's file and directory.",
+  },
+  "store.damaged": {
+    class: "internal",
+    retry: "backoff",
+    action:
+      "Stop renewd, move the database's file away and restore the newest backup: `renewd restore FILE`. Nothing else repairs it.",
+  },
   "store.conflict": {
     class: "transient",
     retry: "backoff",

@@ -1,5 +1,6 @@
 import type { CertificateRecord } from "../../domain/certificate.ts";
 import { type RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { isStoreAway } from "../../domain/errorTable.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
 import { HOUR_MS, MINUTE_MS } from "../../domain/time.ts";
@@ -57,7 +58,7 @@ export async function attemptWrite(
     return true;
   } catch (thrown) {
     const error = toRenewalError(thrown);
-    if (error.code === "store.unavailable") throw error;
+    if (isStoreAway(error.code)) throw error;
     log.error({ certificate, code: error.code, err: error }, "a certificate's row takes no writes");
     return false;
   }

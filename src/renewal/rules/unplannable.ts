@@ -1,4 +1,5 @@
 import type { CertificateRecord } from "../../domain/certificate.ts";
+import { isStoreAway } from "../../domain/errorTable.ts";
 
 /**
  * A deadlock, or a database that was away for a moment, is no fault of the certificate: only the third such failure in a row
@@ -11,5 +12,5 @@ export function isUnplannable({
   planErrorCode,
   planFailures,
 }: Pick<CertificateRecord, "planErrorCode" | "planFailures">): boolean {
-  return planFailures >= (planErrorCode === "store.unavailable" ? TRANSIENT_FAILURES : 1);
+  return planFailures >= (isStoreAway(planErrorCode) ? TRANSIENT_FAILURES : 1);
 }

@@ -1,5 +1,6 @@
 import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { isStoreAway } from "../../domain/errorTable.ts";
 import type { Context } from "../context.ts";
 import type { GiveBack } from "../owedClaims.ts";
 
@@ -37,7 +38,7 @@ export async function underClaim<T>(context: Context, giveBack: GiveBack, work: 
     return await work();
   } catch (thrown) {
     const { code } = toRenewalError(thrown);
-    if (code === "store.unavailable" || code === "store.conflict") await returnClaim(context, giveBack);
+    if (isStoreAway(code) || code === "store.conflict") await returnClaim(context, giveBack);
     throw thrown;
   }
 }

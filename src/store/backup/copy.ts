@@ -25,6 +25,9 @@ const TABLES = {
   crls: ["url"],
   replacementMembers: ["replacement", "certificate"],
   channelCursors: ["channel"],
+  heartbeats: ["process", "role"],
+  appliedConfigurations: ["id"],
+  acknowledgements: ["subject"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 

@@ -30,10 +30,10 @@ export function postgresDialect(source: Source, scope: TransactionScope): Kysely
   };
 }
 
-export function postgresSource(url: Secret, poolMax: number = POOL_MAX): Source {
+export function postgresSource(url: Secret, poolMax: number = POOL_MAX, readOnly = false): Source {
   const where = withoutPassword(url);
   const failure = (thrown: unknown): RenewalError => postgresFailure(thrown, where);
-  const pool = openPool(url, poolMax);
+  const pool = openPool(url, poolMax, readOnly);
   // An idle connection that breaks is replaced by the pool; unheard, the event would end the process. While lent out,
   // the client itself emits it, and the query under way rejects too.
   pool.on("error", () => {});
@@ -57,7 +57,7 @@ export function postgresSource(url: Secret, poolMax: number = POOL_MAX): Source 
   };
 }
 
-function openPool(url: Secret, poolMax: number): Pool {
+function openPool(url: Secret, poolMax: number, readOnly: boolean): Pool {
   const bigintAsNumber = new TypeOverrides();
   // Sequence numbers, fences and ms since epoch all stay far below 2^53.
   bigintAsNumber.setTypeParser(types.builtins.INT8, Number);
@@ -66,6 +66,7 @@ function openPool(url: Secret, poolMax: number): Pool {
     max: poolMax,
     types: bigintAsNumber,
     keepAlive: true,
+    ...(readOnly && { options: "-c default_transaction_read_only=on" }),
     fallback_application_name: "renewd",
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,

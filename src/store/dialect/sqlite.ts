@@ -1,7 +1,9 @@
+import { statSync } from "node:fs";
 import { chmod, mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import {
   type Kysely,
   type Dialect as KyselyDialect,
@@ -10,6 +12,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
+import type { ErrorCode } from "../../domain/errorTable.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 
 /**
@@ -22,6 +25,23 @@ const BUSY_POLL_MAX_MS = 10;
 /** Primary result codes that mean a mistake in our statements (sqlite.org/rescode.html). */
 const OUR_MISTAKES: readonly number[] = [1, 19, 20, 21, 25]; // ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE
 const SQLITE_BUSY = 5;
+/** READONLY, IOERR, FULL, CANTOPEN: what a reader gets where the journal's index cannot be created. */
+const UNMAPPED: readonly number[] = [8, 10, 13, 14];
+const CODES: Readonly<Record<number, ErrorCode>> = {
+  3: "store.forbidden", // PERM
+  8: "store.forbidden", // READONLY
+  14: "store.forbidden", // CANTOPEN
+  11: "store.damaged", // CORRUPT
+  26: "store.damaged", // NOTADB
+  13: "store.full", // FULL
+};
+const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
+  EACCES: "store.forbidden",
+  EPERM: "store.forbidden",
+  EROFS: "store.forbidden",
+  ENOSPC: "store.full",
+  EDQUOT: "store.full",
+};
 
 export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDialect {
   return {
@@ -54,6 +74,39 @@ export async function sqliteSource(path: string): Promise<Source> {
   } catch (thrown) {
     throw failure(thrown);
   }
+}
+
+/** The database as it is: nothing is created, and nothing can be written. Throws when there is none. */
+export async function readOnlySqliteSource(path: string): Promise<Source> {
+  const file = resolve(path);
+  const failure = (thrown: unknown): RenewalError => sqliteFailure(thrown, file);
+  try {
+    await stat(file);
+    return { where: file, ...takingTurns(openToRead(file)), failure };
+  } catch (thrown) {
+    throw failure(thrown);
+  }
+}
+
+function openToRead(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 0, readOnly: true });
+  try {
+    database.prepare("select count(*) from sqlite_schema").get();
+    return database;
+  } catch (thrown) {
+    database.close();
+    if (!UNMAPPED.includes(primaryCode(thrown) ?? 0)) throw thrown;
+    // The journal's index cannot be created (full disk, directory of somebody else): what was checkpointed is readable.
+    const url = pathToFileURL(file);
+    url.searchParams.set("immutable", "1");
+    return new DatabaseSync(url, { timeout: 0, readOnly: true });
+  }
+}
+
+/** A database that is gone when it is closed. */
+export function memorySqliteSource(): Source {
+  const database = new DatabaseSync(":memory:", { timeout: 0, enableForeignKeyConstraints: true });
+  return { where: "memory", ...takingTurns(database), failure: (thrown) => sqliteFailure(thrown, ":memory:") };
 }
 
 /**
@@ -148,9 +201,13 @@ function sqliteFailure(thrown: unknown, file: string): RenewalError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   if (code !== null && OUR_MISTAKES.includes(code))
     return new RenewalError("internal.bug", `database ${file}: ${message}`, { cause: thrown });
+  const system = thrown instanceof Error && "code" in thrown ? SYSTEM_CODES[String(thrown.code)] : undefined;
+  const isDirectory = statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const known = system ?? (code === null || isDirectory ? undefined : CODES[code]);
+  if (known !== undefined) return new RenewalError(known, `database ${file}: ${message}`, { cause: thrown });
   const advice =
     code === SQLITE_BUSY
       ? `another process has kept it locked for ${BUSY_TIMEOUT_MS} ms; look for a stopped or hanging renewd process`
-      : `${message}; check that the path is right, its directory writable by renewd and its disk not full`;
+      : `${message}; check that the path is right and its disk works`;
   return new RenewalError("store.unavailable", `database ${file}: ${advice}`, { cause: thrown });
 }

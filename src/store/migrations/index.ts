@@ -23,6 +23,7 @@ import { inspections } from "./0015-inspections.ts";
 import { renewalInfoDoubts } from "./0016-renewal-info-doubts.ts";
 import { retention } from "./0017-retention.ts";
 import { sealedStates } from "./0018-sealed-states.ts";
+import { health } from "./0019-health.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -46,6 +47,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0016-renewal-info-doubts": renewalInfoDoubts,
   "0017-retention": retention,
   "0018-sealed-states": (_, vault) => sealedStates(vault),
+  "0019-health": health,
 };
 
 /** How many migrations this release knows. */
@@ -62,6 +64,20 @@ export async function migrate(db: Db, dialect: Dialect, vault: Vault): Promise<n
   // transaction. It must not get ours: when two processes start at once, creating its tables may fail and is retried.
   await (dialect === "sqlite" ? db.transaction().execute((trx) => run(trx, dialect, vault)) : run(db, dialect, vault));
   return before;
+}
+
+/** Throws `store.unavailable` unless the tables have this release's schema. Changes nothing. */
+export async function checkSchema(db: Db): Promise<void> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === "kysely_migration" || name === "kyselyMigration"))
+    throw new RenewalError("store.unavailable", "the database has no tables of renewd yet; start it: `renewd run`");
+  await refuseNewer(db);
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
+  if (rows.length < schemaVersion)
+    throw new RenewalError(
+      "store.unavailable",
+      "the database was written by an older renewd; run `renewd store migrate`, or start renewd, which does it",
+    );
 }
 
 function migratorFor(db: Db, dialect: Dialect, vault: Vault): Migrator {

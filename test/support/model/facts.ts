@@ -1,6 +1,7 @@
 import type { Certificate, CertificateRecord } from "../../../src/domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../../src/domain/deployment.ts";
 import { endpointKey } from "../../../src/domain/endpoint.ts";
+import type { Heartbeat } from "../../../src/domain/heartbeat.ts";
 import type { Renewal } from "../../../src/domain/renewal.ts";
 import type { RenewalInfoRecord } from "../../../src/domain/renewalInfo.ts";
 import type { Version } from "../../../src/domain/version.ts";
@@ -153,6 +154,26 @@ export function endpointStatus(patch: Partial<EndpointStatus> = {}): EndpointSta
     roundEndedAt: NOW,
     errorCode: null,
     errorMessage: null,
+    ...patch,
+  };
+}
+
+/** A planner that runs, started a day ago. */
+export function heartbeat(patch: Partial<Heartbeat> = {}): Heartbeat {
+  const beatAt = patch.beatAt ?? NOW;
+  return {
+    process: "web-1/42",
+    role: "planner",
+    host: "web-1",
+    version: "1.0.0",
+    digest: "configuration-1",
+    configFile: "/etc/renewd/renewd.yaml",
+    targets: [],
+    startedAt: beatAt - DAY_MS,
+    beatAt,
+    usefulAt: beatAt,
+    stoppedAt: null,
+    problems: [],
     ...patch,
   };
 }

@@ -1,8 +1,10 @@
 import type { Certificate, CertificateRecord } from "../../../src/domain/certificate.ts";
+import type { Heartbeat } from "../../../src/domain/heartbeat.ts";
+import { ROLES } from "../../../src/domain/role.ts";
 import type { DeploymentPatch, Store } from "../../../src/domain/store.ts";
 import type { Leaf } from "../../../src/domain/version.ts";
-import { statusReport } from "../../../src/reports/status.ts";
-import { certificate, DAY_MS, endpointStatus, NOW, version } from "../model/facts.ts";
+import { type StatusOptions, statusReport } from "../../../src/reports/status.ts";
+import { certificate, DAY_MS, endpointStatus, heartbeat, NOW, version } from "../model/facts.ts";
 import { configText, createInstallation } from "./installation.ts";
 
 /** Certificates on a real store, written through its port, for tests of what people are shown. */
@@ -18,7 +20,12 @@ export interface Estate extends AsyncDisposable {
   /** A further generation, issued and nothing more. */
   issue(name: string, generation: number, notAfter: number): Promise<void>;
   setDeployment(name: string, change: DeploymentPatch): Promise<void>;
-  report(certificates: readonly Certificate[], now?: number): ReturnType<typeof statusReport>;
+  /** Every role runs, and reported just now, unless `beats` says otherwise. */
+  report(
+    certificates: readonly Certificate[],
+    now?: number,
+    options?: StatusOptions & { readonly beats?: readonly Heartbeat[] },
+  ): ReturnType<typeof statusReport>;
 }
 
 export const ENDPOINT = "www.example.org@127.0.0.1:443";
@@ -49,10 +56,16 @@ export async function createEstate(): Promise<Estate> {
       patch(made, record);
       return made;
     },
-    async report(certificates, now = NOW) {
+    async report(
+      certificates,
+      now = NOW,
+      { beats = ROLES.map((role) => heartbeat({ role, beatAt: now })), ...options } = {},
+    ) {
+      await store.health.forgetBeats(Number.MAX_SAFE_INTEGER);
+      await store.health.beat(beats);
       await store.certificates.sync(certificates, NOW);
       for (const [name, record] of patches) await store.certificates.update(name, record);
-      return statusReport(store, certificates, now);
+      return statusReport(store, certificates, now, options);
     },
     [Symbol.asyncDispose]: () => installation[Symbol.asyncDispose](),
   };

@@ -1,0 +1,191 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { findPlace, type Place } from "../config/place.ts";
+import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
+import { type CaBudget, unlimited } from "../domain/budget.ts";
+import type { Certificate } from "../domain/certificate.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { TargetLimits } from "../domain/deployer.ts";
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
+import type { AppliedConfiguration } from "../domain/heartbeat.ts";
+import type { Store } from "../domain/store.ts";
+import { workerName } from "../domain/workerName.ts";
+import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
+import type { Notice } from "../reports/notices.ts";
+import { openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "../store/index.ts";
+
+import { systemClock } from "./clock.ts";
+import { fullDisk } from "./disk.ts";
+import { configInvalid } from "./reader.ts";
+import { createServices } from "./services.ts";
+
+/** All that is needed to show how things are. Opening it creates nothing and needs no secret but the database's URL. */
+export interface Viewer extends AsyncDisposable {
+  readonly file: string;
+  readonly store: Store;
+  /** Of the file; of the applied configuration while the file is wrong. */
+  readonly certificates: readonly Certificate[];
+  readonly budget: (issuer: string) => CaBudget;
+  readonly limits: (target: string) => TargetLimits;
+  readonly observeMs: number;
+  readonly agentTargets: readonly string[];
+  readonly clock: Clock;
+  /** What opening has found. */
+  readonly found: readonly Notice[];
+}
+
+/** Throws `config.invalid` when not even the place of the database is known, and what the database throws. */
+export async function openViewer(configFile: string): Promise<Viewer> {
+  const loaded = await loadConfig(configFile, { secrets: "optional" });
+  const place = loaded.ok ? loaded.config : await findPlace(configFile);
+  if (place === null) throw configInvalid(loaded.ok ? [] : loaded.problems);
+  const found: Notice[] = [];
+  const store = await storeOf(place, found);
+  try {
+    const disk = await fullDisk(directoriesOf(place));
+    if (disk !== null) found.unshift(fullDiskNotice(disk));
+    if (loaded.ok) return viewerOf(loaded.config, store, found);
+    const applied = await store.health.applied();
+    if (applied === null) throw configInvalid(loaded.problems);
+    return appliedViewer(applied, place, store, [wrongFile(place.file, loaded.problems), ...found]);
+  } catch (thrown) {
+    await store.close();
+    throw thrown;
+  }
+}
+
+function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewer {
+  const services = createServices(config, store, systemClock);
+  return {
+    file: config.file,
+    store,
+    certificates: config.certificates,
+    budget: services.budget,
+    limits: services.limits,
+    observeMs: config.observation.everyMs,
+    agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
+    clock: systemClock,
+    found,
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+function appliedViewer(
+  { certificates, budgets, observeMs = DEFAULT_SETTINGS.observeMs, agentTargets }: AppliedConfiguration,
+  { file }: Place,
+  store: Store,
+  found: readonly Notice[],
+): Viewer {
+  return {
+    file,
+    store,
+    certificates,
+    budget: (name) => budgets.find(({ issuer }) => issuer === name) ?? unlimited(name),
+    limits: () => ({}),
+    observeMs,
+    agentTargets,
+    clock: systemClock,
+    found,
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+/** Before renewd has run, everything is shown as missing instead of being created. */
+async function storeOf({ store: options, masterKey }: Place, found: Notice[]): Promise<Store> {
+  if (options.kind === "sqlite" && !existsSync(options.file)) {
+    found.push(neverRun(options.file));
+    return openEmptyStore(workerName());
+  }
+  let vault: Vault | null = null;
+  try {
+    vault = await openExistingVault(masterKey);
+    if (vault === null && "file" in masterKey) found.push(missingKey(masterKey.file));
+  } catch (thrown) {
+    found.push(unreadableKey(thrown));
+  }
+  try {
+    return await openStoreToRead(options, vault, workerName());
+  } catch (thrown) {
+    const error = toRenewalError(thrown);
+    if (vault === null || error.code !== "store.sealed") throw error;
+    found.push(otherKey(error));
+    return openStoreToRead(options, null, workerName());
+  }
+}
+
+function neverRun(file: string): Notice {
+  return {
+    id: "database/none",
+    kind: "database",
+    what: `there is no database ${file} yet: renewd has not run here`,
+    action: "Start it: `renewd run`. If it ran before, correct `dataDir` or `store`.",
+    needsPerson: true,
+    certificates: [],
+  };
+}
+
+function missingKey(file: string): Notice {
+  return {
+    id: "key/missing",
+    kind: "key",
+    what: `the master key ${file} is missing although the database was sealed with it`,
+    action: "Put it back from where you keep its copy: no key in the database can be used without it.",
+    needsPerson: true,
+    certificates: [],
+  };
+}
+
+/** A member of the group may look without it; a key that renewd itself cannot use stops the next start. */
+function unreadableKey(thrown: unknown): Notice {
+  const { message, facts } = toRenewalError(thrown);
+  const isOthers = /EACCES|not set/.test(message);
+  return {
+    id: "key/unreadable",
+    kind: "key",
+    what: isOthers ? `the master key cannot be read by this user, so seals of rows are not checked` : message,
+    action: isOthers ? "Nothing, unless you are the user that renewd runs as." : facts.action,
+    needsPerson: !isOthers,
+    certificates: [],
+  };
+}
+
+function otherKey({ message, facts }: RenewalError): Notice {
+  return {
+    id: "key/other",
+    kind: "key",
+    what: `the master key is another one than the database was sealed with: ${message}`,
+    action: facts.action,
+    needsPerson: true,
+    certificates: [],
+  };
+}
+
+function wrongFile(file: string, problems: readonly ConfigProblem[]): Notice {
+  const [first] = problems;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
+  return {
+    id: "configuration/file",
+    kind: "configuration",
+    what: `${file} is wrong, so renewd cannot start or reload: ${first === undefined ? "" : describeProblems([first])}${more}; shown is the configuration in force`,
+    action: "Fix it: `renewd config check` names every mistake.",
+    needsPerson: true,
+    certificates: [],
+  };
+}
+
+function fullDiskNotice({ directory, message }: { directory: string; message: string }): Notice {
+  return {
+    id: "disk/here",
+    kind: "disk",
+    what: message,
+    action: `Free space there: \`du -xh ${directory} | sort -h\`.`,
+    needsPerson: true,
+    certificates: [],
+  };
+}
+
+function directoriesOf({ dataDir, store }: Place): string[] {
+  return store.kind === "sqlite" ? [dirname(store.file), dataDir] : [dataDir];
+}

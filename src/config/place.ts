@@ -1,0 +1,48 @@
+import { dirname, resolve } from "node:path";
+import { parseDocument } from "yaml";
+import { type Raw, section } from "./check/sections.ts";
+import type { Config } from "./config.ts";
+import { processEnvironment } from "./read/environment.ts";
+import { createResources } from "./read/files.ts";
+import { Problems } from "./read/problems.ts";
+import { readText } from "./read/readFile.ts";
+import { resolveMasterKey, resolveStore } from "./resolve.ts";
+
+/** Where an installation keeps what people ask about. */
+export type Place = Pick<Config, "file" | "dataDir" | "store" | "masterKey">;
+
+/**
+ * The place of the database in a file that is wrong elsewhere: a typing mistake must not hide what is going on. Null:
+ * the file cannot be read, or what it says of the database is wrong too.
+ */
+export async function findPlace(name: string): Promise<Place | null> {
+  const file = resolve(name);
+  const source = await readText(file, "the configuration file");
+  if ("problem" in source) return null;
+  const raw = understood(source.text);
+  const problems = new Problems({ file, of: () => ({ line: 0, column: 0 }), ofNode: () => ({ line: 0, column: 0 }) });
+  const resources = createResources(dirname(file), processEnvironment, problems, true);
+  const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
+  const storeSection = section("store", raw, problems);
+  const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
+  const store = storeSection && (await resolveStore(storeSection, dataDir, resources));
+  return store === undefined || masterKey === undefined ? null : { file, dataDir, store, masterKey };
+}
+
+/** As much as the parser makes of it; a line of its own at the left edge says where the data is in any case. */
+function understood(text: string): Raw {
+  const dataDir = /^dataDir:[ \t]*["']?([^"'#\r\n]+?)["']?[ \t]*(?:#.*)?$/m.exec(text)?.[1];
+  const found = parsed(text);
+  return dataDir === undefined || "dataDir" in found ? found : { ...found, dataDir };
+}
+
+function parsed(text: string): Raw {
+  try {
+    const data: unknown = parseDocument(text, { prettyErrors: false, strict: false, logLevel: "silent" }).toJS({
+      maxAliasCount: 10,
+    });
+    return typeof data === "object" && data !== null && !Array.isArray(data) ? { ...data } : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,83 @@
+import type { CaBudget } from "./budget.ts";
+import type { Certificate } from "./certificate.ts";
+import type { Role } from "./role.ts";
+
+/** How often a process reports that it runs. */
+export const BEAT_MS = 10_000;
+
+/** What a process finds wrong with itself or with what it needs. */
+export const PROCESS_PROBLEMS = ["redis", "disk", "reload", "role", "port"] as const;
+export type ProcessProblemKind = (typeof PROCESS_PROBLEMS)[number];
+
+export interface ProcessProblem {
+  readonly kind: ProcessProblemKind;
+  readonly message: string;
+  /** One imperative sentence. */
+  readonly action: string;
+  /** ms since epoch. */
+  readonly since: number;
+}
+
+/** What one role of one process last reported. Instants are ms since epoch. */
+export interface Heartbeat {
+  /** Host and process, such as `web-1/4242`. */
+  readonly process: string;
+  readonly role: Role;
+  readonly host: string;
+  readonly version: string;
+  /** Digest of the configuration that the process works by. */
+  readonly digest: string;
+  readonly configFile: string;
+  /** A deployer deploys to these targets alone; empty: to all that have no agent. */
+  readonly targets: readonly string[];
+  readonly startedAt: number;
+  readonly beatAt: number;
+  /** When it last finished work: a tick, a job, an observation. null: not yet. */
+  readonly usefulAt: number | null;
+  /** It ended in order; null: it runs, or it died. */
+  readonly stoppedAt: number | null;
+  readonly problems: readonly ProcessProblem[];
+}
+
+/** The configuration that the planner works by: what people are shown while the file cannot be read. */
+export interface AppliedConfiguration {
+  readonly file: string;
+  readonly digest: string;
+  /** The process that applied it. */
+  readonly process: string;
+  /** ms since epoch. */
+  readonly appliedAt: number;
+  readonly observeMs: number;
+  readonly certificates: readonly Certificate[];
+  /** Targets that only their own deployer deploys to. */
+  readonly agentTargets: readonly string[];
+  readonly budgets: readonly CaBudget[];
+}
+
+/** A person has seen a problem and decided that it need not be red. Instants are ms since epoch. */
+export interface Acknowledgement {
+  /** Name of a certificate, or id of a finding about renewd itself. */
+  readonly subject: string;
+  /** Kinds of the problems that were there: another kind is red again. */
+  readonly kinds: readonly string[];
+  readonly reason: string;
+  readonly by: string | null;
+  readonly at: number;
+  readonly until: number;
+}
+
+/** What processes and people say about the state of renewd itself. */
+export interface HealthStore {
+  /** One row for each role; replaces what the process reported before. */
+  beat(beats: readonly Heartbeat[]): Promise<void>;
+  beats(): Promise<Heartbeat[]>;
+  /** Forgets processes that have not reported since. */
+  forgetBeats(before: number): Promise<void>;
+  /** Written only if the digest or the file differs. */
+  apply(configuration: AppliedConfiguration): Promise<void>;
+  applied(): Promise<AppliedConfiguration | null>;
+  acknowledge(acknowledgement: Acknowledgement): Promise<void>;
+  /** False: there was none. */
+  withdraw(subject: string): Promise<boolean>;
+  acknowledgements(now: number): Promise<Acknowledgement[]>;
+}

@@ -1,0 +1,277 @@
+import { BEAT_MS, type Heartbeat } from "../domain/heartbeat.ts";
+import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
+import { ROLES, type Role } from "../domain/role.ts";
+import { DAY_MS, formatDuration } from "../domain/time.ts";
+import type { Member } from "./fleet.ts";
+import type { Notice } from "./notices.ts";
+
+/** A process that has not reported for this long is not counted as running. */
+export const SILENT_MS = 4 * BEAT_MS;
+/** Work that waits for longer than this for a role that has finished nothing meanwhile. */
+const UNDRAINED_MS = 60_000;
+/** A planner plans and sweeps within seconds. */
+const HANGING_MS = 300_000;
+
+/** A renewal that waits for a role, and nothing has happened to it since. */
+export interface Waiting {
+  readonly certificate: string;
+  readonly role: Role;
+  /** ms since epoch. */
+  readonly since: number;
+}
+
+export interface HealthFacts {
+  readonly beats: readonly Heartbeat[];
+  readonly fleet: readonly Member[];
+  readonly agentTargets: readonly string[];
+  readonly waiting: readonly Waiting[];
+  readonly now: number;
+}
+
+/** What a process must do for this estate; `target`: only its own deployer deploys there. */
+export interface Need {
+  readonly role: Role;
+  readonly target: string | null;
+}
+
+/** The state of renewd's own processes: what is missing, stopped, blocked or contradictory. Causes come first. */
+export function healthNotices(facts: HealthFacts): Notice[] {
+  return [
+    ...strangeClocks(facts),
+    ...problemsOfProcesses(facts, "disk"),
+    ...problemsOfProcesses(facts, "redis"),
+    ...missingRoles(facts),
+    ...problemsOfProcesses(facts, "role"),
+    ...problemsOfProcesses(facts, "port"),
+    ...problemsOfProcesses(facts, "reload"),
+    ...undrained(facts),
+    ...hangingPlanners(facts),
+    ...otherConfigurations(facts),
+    ...silentProcesses(facts),
+  ];
+}
+
+/** What must run for these certificates. */
+export function needsOf({ fleet, agentTargets }: Pick<HealthFacts, "fleet" | "agentTargets">): Need[] {
+  if (fleet.length === 0) return [];
+  const targets = new Set(fleet.flatMap(({ certificate }) => certificate.targets));
+  const agents = agentTargets.filter((target) => targets.has(target)).sort();
+  const needs: Need[] = [
+    { role: "planner", target: null },
+    { role: "acme", target: null },
+  ];
+  if (targets.size > agents.length) needs.push({ role: "deployer", target: null });
+  for (const target of agents) needs.push({ role: "deployer", target });
+  if (fleet.some(({ certificate }) => certificate.endpoints.length > 0)) needs.push({ role: "verifier", target: null });
+  return needs;
+}
+
+export function isLive({ stoppedAt, beatAt }: Heartbeat, now: number): boolean {
+  return stoppedAt === null && now - beatAt < SILENT_MS;
+}
+
+/** Roles of which no process runs. */
+export function missingNeeds(facts: Pick<HealthFacts, "beats" | "fleet" | "agentTargets" | "now">): Need[] {
+  return needsOf(facts).filter((need) => !facts.beats.some((beat) => serves(beat, need) && isLive(beat, facts.now)));
+}
+
+function serves({ role, targets }: Heartbeat, need: Need): boolean {
+  return role === need.role && (need.target === null ? targets.length === 0 : targets.includes(need.target));
+}
+
+function missingRoles(facts: HealthFacts): Notice[] {
+  const missing = missingNeeds(facts);
+  const fleetWide = missing.filter(({ target }) => target === null);
+  const agents = missing.filter(({ target }) => target !== null);
+  return [
+    ...(fleetWide.length === 0 ? [] : [missingNotice(fleetWide, facts)]),
+    ...agents.map((need) => missingNotice([need], facts)),
+  ];
+}
+
+function missingNotice(missing: readonly Need[], { beats, now }: HealthFacts): Notice {
+  const [{ role, target } = { role: "planner", target: null }] = missing;
+  const roles = missing.map((need) => need.role);
+  const noun = target === null ? listed(roles, "or") : `deployer for target ${target}`;
+  const last = beats
+    .filter((beat) => missing.some((need) => serves(beat, need)))
+    .sort((a, b) => a.beatAt - b.beatAt)
+    .at(-1);
+  return {
+    id: target === null ? `role/${roles.join("+")}` : `role/${role}/${target}`,
+    kind: "role",
+    what: `no ${noun} runs: ${lastSeen(last, now)}`,
+    action: target === null ? startAdvice(missing, beats) : agentAdvice(target),
+    needsPerson: true,
+    certificates: [],
+  };
+}
+
+function lastSeen(last: Heartbeat | undefined, now: number): string {
+  if (last === undefined) return "none has been started yet";
+  const { process, stoppedAt, beatAt } = last;
+  return stoppedAt === null
+    ? `${process} last reported ${formatDuration(now - beatAt)} ago and did not stop in order`
+    : `${process} was stopped ${formatDuration(now - stoppedAt)} ago`;
+}
+
+function agentAdvice(target: string): string {
+  return `Start it on the machine of ${target}: \`renewd worker deployer --targets ${target}\`.`;
+}
+
+/** As it was started before: all in one process, or each by itself. */
+function startAdvice(missing: readonly Need[], beats: readonly Heartbeat[]): string {
+  const byProcess = Map.groupBy(beats, ({ process }) => process);
+  const wasTogether = [...byProcess.values()].some((rows) => rows.length === ROLES.length);
+  if (beats.length === 0 || (wasTogether && missing.length > 1)) return "Start renewd: `renewd run`.";
+  const commands = missing.map(({ role }) => `\`renewd worker ${role}\``);
+  return `Start ${missing.length === 1 ? "it" : "each"}: ${listed(commands, "and")}.`;
+}
+
+function problemsOfProcesses(
+  { beats, now }: HealthFacts,
+  kind: "redis" | "disk" | "reload" | "role" | "port",
+): Notice[] {
+  const found = beats
+    .filter((beat) => isLive(beat, now))
+    .flatMap((beat) => beat.problems.filter((problem) => problem.kind === kind).map((problem) => ({ beat, problem })));
+  return [...Map.groupBy(found, ({ problem }) => problem.message)].map(([message, all]) => {
+    const since = Math.min(...all.map(({ problem }) => problem.since));
+    const processes = [...new Set(all.map(({ beat }) => beat.process))];
+    return {
+      id: `${kind}/${processes.join("+")}`,
+      kind,
+      what: `${message} (${listed(processes, "and")}, for ${formatDuration(Math.max(0, now - since))})`,
+      action: all[0]?.problem.action ?? "",
+      needsPerson: true,
+      certificates: [],
+    };
+  });
+}
+
+/** A report from the future: one of two clocks is wrong. */
+function strangeClocks({ beats, now }: HealthFacts): Notice[] {
+  const ahead = beats.filter(({ beatAt }) => beatAt > now + CLOCK_SKEW_MAX_MS);
+  const [first] = ahead.sort((a, b) => b.beatAt - a.beatAt);
+  if (first === undefined) return [];
+  return [
+    {
+      id: "clock/reports",
+      kind: "clock",
+      what: `${first.process} reported ${formatDuration(first.beatAt - now)} in the future: its clock or this one is wrong`,
+      action: "Compare `date -u` on both machines with a clock that is right, and set the wrong one (NTP).",
+      needsPerson: true,
+      certificates: [],
+    },
+  ];
+}
+
+/** Renewals wait although their role runs, and it has finished nothing meanwhile. */
+function undrained({ beats, waiting, now }: HealthFacts): Notice[] {
+  return [...Map.groupBy(waiting, ({ role }) => role)].flatMap(([role, all]): Notice[] => {
+    const live = beats.filter((beat) => beat.role === role && isLive(beat, now));
+    const late = all.filter(({ since }) => now - since >= UNDRAINED_MS);
+    const busyAt = Math.max(...live.map(({ usefulAt, startedAt }) => usefulAt ?? startedAt));
+    // Without a process the missing role is the cause, and so is Redis that is away.
+    const isBlocked = live.some(({ problems }) => problems.some(({ kind }) => kind === "redis"));
+    if (live.length === 0 || isBlocked || late.length === 0 || now - busyAt < UNDRAINED_MS) return [];
+    const since = Math.min(...late.map((each) => each.since));
+    const processes = listed(
+      live.map(({ process }) => process),
+      "and",
+    );
+    return [
+      {
+        id: `queue/${role}`,
+        kind: "queue",
+        what: `${count(late.length, "renewal")} waiting for the ${role} role for ${formatDuration(now - since)}: it runs (${processes}) but takes no work`,
+        action: `See its log; if it does not say why, restart it: \`renewd worker ${role}\`.`,
+        needsPerson: true,
+        certificates: late.map(({ certificate }) => certificate),
+      },
+    ];
+  });
+}
+
+function hangingPlanners({ beats, now }: HealthFacts): Notice[] {
+  const live = beats.filter((beat) => beat.role === "planner" && isLive(beat, now));
+  const usefulAt = Math.max(...live.map((beat) => beat.usefulAt ?? beat.startedAt));
+  if (live.length === 0 || now - usefulAt < HANGING_MS) return [];
+  return [
+    {
+      id: "planner/hanging",
+      kind: "planner",
+      what: `the planner runs (${live.map(({ process }) => process).join(", ")}) but has planned nothing for ${formatDuration(now - usefulAt)}`,
+      action: "See its log; if it does not say why, restart it: `renewd worker planner`.",
+      needsPerson: true,
+      certificates: [],
+    },
+  ];
+}
+
+/** Two planners of different configurations remove each other's certificates; another role works by what is past. */
+function otherConfigurations({ beats, now }: HealthFacts): Notice[] {
+  const live = beats.filter((beat) => isLive(beat, now));
+  const planners = live.filter(({ role }) => role === "planner");
+  const byDigest = Map.groupBy(planners, ({ digest }) => digest);
+  if (byDigest.size > 1) {
+    const each = [...byDigest.values()].map(([first]) => `${first?.process} (${first?.configFile})`);
+    return [
+      {
+        id: "configuration/planners",
+        kind: "configuration",
+        what: `${byDigest.size} planners use one database with different configurations: ${listed(each, "and")}`,
+        action: "Stop the one that does not belong here, or reload both: `systemctl reload renewd`, or SIGHUP.",
+        needsPerson: true,
+        certificates: [],
+      },
+    ];
+  }
+  const [planner] = planners;
+  const others = live.filter(({ digest }) => planner !== undefined && digest !== planner.digest);
+  const processes = [...new Set(others.map(({ process }) => process))];
+  if (processes.length === 0) return [];
+  return [
+    {
+      id: "configuration/others",
+      kind: "configuration",
+      what: `${listed(processes, "and")} ${processes.length === 1 ? "works" : "work"} by another configuration than the planner`,
+      action: "Make the file the same there and reload: SIGHUP.",
+      needsPerson: false,
+      certificates: [],
+    },
+  ];
+}
+
+/** A process died while others of its role run. A newer one on the same machine takes its place. */
+function silentProcesses({ beats, now }: HealthFacts): Notice[] {
+  const isReplaced = (dead: Heartbeat): boolean =>
+    beats.some((each) => each.role === dead.role && each.host === dead.host && each.startedAt > dead.beatAt);
+  const dead = beats.filter(
+    (beat) =>
+      beat.stoppedAt === null &&
+      !isLive(beat, now) &&
+      now - beat.beatAt < DAY_MS &&
+      beats.some((each) => each.role === beat.role && isLive(each, now)) &&
+      !isReplaced(beat),
+  );
+  return [...Map.groupBy(dead, ({ process }) => process)].map(([process, rows]) => ({
+    id: `process/${process}`,
+    kind: "process",
+    what: `${process} (${listed(
+      rows.map(({ role }) => role),
+      "and",
+    )}) last reported ${formatDuration(now - Math.max(...rows.map(({ beatAt }) => beatAt)))} ago; others of its kind run`,
+    action: "Start it again, or nothing if the machine was taken out of service.",
+    needsPerson: false,
+    certificates: [],
+  }));
+}
+
+export function listed(items: readonly string[], word: "and" | "or"): string {
+  return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} ${word} ${items.at(-1)}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,139 @@
+import { z } from "zod";
+import { LIMIT_KINDS } from "../../domain/budget.ts";
+import type { Certificate } from "../../domain/certificate.ts";
+import {
+  type Acknowledgement,
+  type AppliedConfiguration,
+  type HealthStore,
+  type Heartbeat,
+  PROCESS_PROBLEMS,
+  type ProcessProblem,
+} from "../../domain/heartbeat.ts";
+import { ROLES } from "../../domain/role.ts";
+import { atomically, type Db, type Schema } from "../schema.ts";
+import { namesJson, readJson } from "./json.ts";
+
+const problemsJson: z.ZodType<readonly ProcessProblem[]> = z.array(
+  z.object({ kind: z.enum(PROCESS_PROBLEMS), message: z.string(), action: z.string(), since: z.number() }),
+);
+const roleText = z.enum(ROLES);
+/** Only shown, and written by renewd alone: the members that every report reads. */
+const certificateJson = z.custom<Certificate>(
+  (value) =>
+    z.looseObject({ name: z.string(), digest: z.string(), endpoints: z.array(z.unknown()) }).safeParse(value).success,
+);
+const appliedJson: z.ZodType<AppliedConfiguration> = z.object({
+  file: z.string(),
+  digest: z.string(),
+  process: z.string(),
+  appliedAt: z.number(),
+  observeMs: z.number(),
+  certificates: z.array(certificateJson),
+  agentTargets: z.array(z.string()),
+  budgets: z.array(
+    z.object({
+      issuer: z.string(),
+      directory: z.string(),
+      limits: z.partialRecord(z.enum(LIMIT_KINDS), z.object({ max: z.number(), windowMs: z.number() })),
+      renewalsExempt: z.boolean(),
+    }),
+  ),
+});
+
+export function healthStore(db: Db): HealthStore {
+  return {
+    beat: (beats) => beat(db, beats),
+    async beats() {
+      const rows = await db.selectFrom("heartbeats").selectAll().orderBy("role").orderBy("process").execute();
+      return rows.map(toBeat);
+    },
+    async forgetBeats(before) {
+      await db.deleteFrom("heartbeats").where("beatAt", "<", before).execute();
+    },
+    apply: (configuration) => atomically(db, (trx) => apply(trx, configuration)),
+    async applied() {
+      const row = await db.selectFrom("appliedConfigurations").select("body").where("id", "=", 1).executeTakeFirst();
+      return row === undefined ? null : readJson(appliedJson, row.body, "applied configuration");
+    },
+    async acknowledge({ kinds, ...acknowledgement }) {
+      const row = { ...acknowledgement, kinds: JSON.stringify(kinds) };
+      await db
+        .insertInto("acknowledgements")
+        .values(row)
+        .onConflict((conflict) => conflict.column("subject").doUpdateSet(row))
+        .execute();
+    },
+    async withdraw(subject) {
+      const result = await db.deleteFrom("acknowledgements").where("subject", "=", subject).executeTakeFirst();
+      return result.numDeletedRows > 0n;
+    },
+    async acknowledgements(now) {
+      const rows = await db
+        .selectFrom("acknowledgements")
+        .selectAll()
+        .where("until", ">", now)
+        .orderBy("subject")
+        .execute();
+      return rows.map(
+        (row): Acknowledgement => ({
+          ...row,
+          kinds: readJson(namesJson, row.kinds, `acknowledgement of ${row.subject}`),
+        }),
+      );
+    },
+  };
+}
+
+async function beat(db: Db, beats: readonly Heartbeat[]): Promise<void> {
+  if (beats.length === 0) return;
+  await db
+    .insertInto("heartbeats")
+    .values(
+      beats.map(({ targets, problems, ...rest }) => ({
+        ...rest,
+        targets: JSON.stringify(targets),
+        problems: JSON.stringify(problems),
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(["process", "role"]).doUpdateSet((row) => ({
+        host: row.ref("excluded.host"),
+        version: row.ref("excluded.version"),
+        digest: row.ref("excluded.digest"),
+        configFile: row.ref("excluded.configFile"),
+        targets: row.ref("excluded.targets"),
+        startedAt: row.ref("excluded.startedAt"),
+        beatAt: row.ref("excluded.beatAt"),
+        usefulAt: row.ref("excluded.usefulAt"),
+        stoppedAt: row.ref("excluded.stoppedAt"),
+        problems: row.ref("excluded.problems"),
+      })),
+    )
+    .execute();
+}
+
+async function apply(trx: Db, configuration: AppliedConfiguration): Promise<void> {
+  const { file, digest } = configuration;
+  const known = await trx
+    .selectFrom("appliedConfigurations")
+    .select(["file", "digest"])
+    .where("id", "=", 1)
+    .executeTakeFirst();
+  if (known?.file === file && known.digest === digest) return;
+  const row = { id: 1, file, digest, body: JSON.stringify(configuration) };
+  await trx
+    .insertInto("appliedConfigurations")
+    .values(row)
+    .onConflict((conflict) => conflict.column("id").doUpdateSet(row))
+    .execute();
+}
+
+function toBeat(row: Schema["heartbeats"]): Heartbeat {
+  const where = `report of ${row.process}`;
+  return {
+    ...row,
+    role: readJson(roleText, JSON.stringify(row.role), where),
+    targets: readJson(namesJson, row.targets, where),
+    problems: readJson(problemsJson, row.problems, where),
+  };
+}
