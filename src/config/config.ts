@@ -90,6 +90,8 @@ export interface IssuerConfig {
 }
 
 export interface TargetConfig extends PluginConfig<DeployerPlugin> {
+  /** Whether clients meet the pair there, so that an endpoint can prove it. */
+  readonly served: boolean;
   /** Only a worker started for it deploys there. */
   readonly agent: boolean;
   /** Beyond what its kind is known to be limited in. */

@@ -96,7 +96,7 @@ async function build(
   const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
   const drafts = draftCertificates(certificateEntries, defaults ?? {}, distrusted, problems);
   checkReferences(raw, problems);
-  checkRules({ certificates: drafts, solvers, targets }, problems);
+  checkRules({ certificates: drafts, certificateEntries, solvers, targets }, problems);
 
   const issuers = new Map<string, IssuerConfig>();
   for (const [name, { value }] of issuerEntries) {
@@ -210,7 +210,7 @@ function whatIsIssued(
 }
 
 /** What a target accepts, and who deploys to it, does not change what it holds. */
-const NOT_DEPLOYED: readonly string[] = ["takes", "agent"];
+const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served"];
 
 function targetDigests(draft: Draft, targets: ReadonlyMap<string, Entry<unknown>>): Record<string, string> {
   const digests = draft.targets.map((target): [string, string] => {

@@ -1,3 +1,40 @@
+/** Protocols that begin in plain text and change to TLS on the same connection. */
+export const STARTTLS_PROTOCOLS = [
+  "smtp",
+  "lmtp",
+  "imap",
+  "pop3",
+  "sieve",
+  "ftp",
+  "nntp",
+  "postgresql",
+  "mysql",
+  "ldap",
+  "xmpp",
+  "xmpp-server",
+] as const;
+export type StartTlsProtocol = (typeof STARTTLS_PROTOCOLS)[number];
+
+export const HTTPS_PORT = 443;
+/** The usual port of each. */
+export const STARTTLS_PORTS: Readonly<Record<StartTlsProtocol, number>> = {
+  smtp: 25,
+  lmtp: 24,
+  imap: 143,
+  pop3: 110,
+  sieve: 4190,
+  ftp: 21,
+  nntp: 119,
+  postgresql: 5432,
+  mysql: 3306,
+  ldap: 389,
+  xmpp: 5222,
+  "xmpp-server": 5269,
+};
+
+export const PROXY_PROTOCOLS = ["v1", "v2"] as const;
+export type ProxyProtocol = (typeof PROXY_PROTOCOLS)[number];
+
 /** A host and port where clients get the certificate. renewd connects to every address of the host. */
 export interface Endpoint {
   readonly host: string;
@@ -6,6 +43,12 @@ export interface Endpoint {
   readonly sni: string;
   /** The target that this endpoint serves from; null: any of the certificate's targets. */
   readonly target: string | null;
+  /** Left out: TLS from the first byte. */
+  readonly starttls?: StartTlsProtocol;
+  /** The header that the server expects before anything else. Left out: none. */
+  readonly proxyProtocol?: ProxyProtocol;
+  /** Limit of one handshake, from connect on. Left out: the probe's own. */
+  readonly handshakeTimeoutMs?: number;
 }
 
 export function endpointKey(endpoint: Endpoint): string {

@@ -29,6 +29,8 @@ export interface Plugin<Options, Dependencies, Made> {
   readonly occupies?: (options: Options, certificate: string) => readonly string[];
   /** Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` fewer connections prove an endpoint. */
   readonly visibility?: Visibility;
+  /** Targets: false for a store, which no client dials: its certificates need no endpoint. Default: true. */
+  readonly served?: boolean;
   /** Targets: what they can take, so that `renewd plan` says before issuing what could not be deployed. */
   readonly limits?: (options: Options) => TargetLimits;
 }

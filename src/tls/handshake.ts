@@ -1,6 +1,10 @@
 import type { X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect } from "node:tls";
+import type { Endpoint } from "../domain/endpoint.ts";
+import { proxyHeader } from "./proxyProtocol.ts";
+import { STARTTLS } from "./starttls/index.ts";
+import { overWire } from "./starttls/wire.ts";
 
 /**
  * Signature schemes (RFC 8446 §4.2.3, OpenSSL spelling). A server that holds an RSA and an ECDSA certificate shows the
@@ -14,9 +18,8 @@ const SIGNATURES = {
 export type KeyKind = keyof typeof SIGNATURES;
 
 export interface HandshakeRequest {
+  readonly endpoint: Endpoint;
   readonly address: string;
-  readonly port: number;
-  readonly serverName: string;
   /** Accept only a leaf of this kind; null: the server chooses. */
   readonly keyKind: KeyKind | null;
 }
@@ -24,13 +27,74 @@ export interface HandshakeRequest {
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /**
- * One handshake on a new socket, which is then closed. The leaf links to the rest of the served chain. Rejects with the
- * socket's error or the signal's reason. No session is resumed: Node resumes only a session that the caller passes in.
+ * The usual suites first, then all that OpenSSL has: a probe must reach whatever clients reach. Security level 0 is for
+ * CCM8 with its short tags. Anonymous and pre-shared suites are left out, because they show no certificate.
  */
-export function shakeHands(request: HandshakeRequest, signal: AbortSignal): Promise<X509Certificate> {
+const CIPHERS = [
+  ...["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"],
+  ...["TLS_AES_128_CCM_SHA256", "TLS_AES_128_CCM_8_SHA256"],
+  ...["ECDHE+AESGCM", "ECDHE+CHACHA20", "HIGH", "ALL", "!aNULL", "!eNULL", "!PSK", "!SRP", "@SECLEVEL=0"],
+].join(":");
+
+/**
+ * One handshake on a new socket, which is then closed. The leaf links to the rest of the served chain. Rejects with the
+ * socket's error, what was wrong before the handshake, or the signal's reason. No session is resumed: Node resumes only
+ * a session that the caller passes in.
+ */
+export async function shakeHands(request: HandshakeRequest, signal: AbortSignal): Promise<X509Certificate> {
+  const plain = await openConnection(request, signal);
+  try {
+    await prepare(plain, request.endpoint, signal);
+  } catch (error) {
+    plain.destroy();
+    signal.throwIfAborted();
+    throw error;
+  }
+  return await takeCertificate(plain, request, signal);
+}
+
+function openConnection({ endpoint, address }: HandshakeRequest, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
-    const socket = connect(connectionOptions(request));
+    const socket = connectPlain({ host: address, port: endpoint.port });
+    const aborted = (): void => {
+      socket.destroy();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", aborted, { once: true });
+    const settle = (): void => signal.removeEventListener("abort", aborted);
+    socket.once("error", (error) => {
+      settle();
+      reject(error);
+    });
+    socket.once("connect", () => {
+      settle();
+      resolve(socket);
+    });
+  });
+}
+
+/** What comes before the first byte of TLS. */
+async function prepare(socket: Socket, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  // The listener of `openConnection` has served: without one, an error now would end the process.
+  socket.on("error", () => socket.destroy());
+  const { proxyProtocol, starttls, sni } = endpoint;
+  const { localAddress, localPort, remoteAddress, remotePort } = socket;
+  if (proxyProtocol !== undefined) {
+    if (localAddress === undefined || localPort === undefined) throw new Error("connection closed");
+    if (remoteAddress === undefined || remotePort === undefined) throw new Error("connection closed");
+    socket.write(proxyHeader(proxyProtocol, { localAddress, localPort, remoteAddress, remotePort }));
+  }
+  if (starttls !== undefined) await overWire(socket, signal, (wire) => STARTTLS[starttls](wire, sni));
+}
+
+function takeCertificate(plain: Socket, request: HandshakeRequest, signal: AbortSignal): Promise<X509Certificate> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      plain.destroy();
+      return reject(signal.reason);
+    }
+    const socket = connect({ ...connectionOptions(request), socket: plain });
     let leaf: X509Certificate | undefined;
     // Read once: the first call removes the chain from OpenSSL's session. `keylog` comes only after the server has
     // proved that it holds the private key.
@@ -48,8 +112,10 @@ export function shakeHands(request: HandshakeRequest, signal: AbortSignal): Prom
       else reject(error);
     };
     signal.addEventListener("abort", aborted, { once: true });
+    plain.once("error", failed);
     socket.once("close", () => {
       signal.removeEventListener("abort", aborted);
+      plain.destroy();
       reject(new Error("connection closed"));
     });
     socket.on("error", failed);
@@ -65,15 +131,14 @@ export function shakeHands(request: HandshakeRequest, signal: AbortSignal): Prom
   });
 }
 
-function connectionOptions({ address, port, serverName, keyKind }: HandshakeRequest): ConnectionOptions {
+function connectionOptions({ endpoint: { sni }, keyKind }: HandshakeRequest): ConnectionOptions {
   return {
-    host: address,
-    port,
     // RFC 6066 §3: an IP address is not a server name, so none is sent.
-    servername: isIP(serverName) ? "" : serverName,
+    servername: isIP(sni) ? "" : sni,
     // The only place in renewd that accepts any certificate: it records what is served and checks it afterwards.
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
+    ciphers: CIPHERS,
     ...(keyKind && { sigalgs: SIGNATURES[keyKind] }),
   };
 }

@@ -11,7 +11,9 @@ import { reasonOf } from "./reasons.ts";
 import { chainToServe, describeServed } from "./served.ts";
 
 export interface ProbeOptions {
-  /** Upper bound for one name lookup and for one observation, even if the peer sends slowly. */
+  /**
+   * Upper bound for one name lookup and for one observation, even if the peer sends slowly; an endpoint may have its own.
+   */
   readonly timeoutMs: number;
   readonly resolve?: Resolve;
   /** ms since epoch. */
@@ -40,7 +42,8 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       const wanted = expected && wantedOf(expected);
       const at = now();
       const started = performance.now();
-      const deadline = AbortSignal.timeout(timeoutMs);
+      const limitMs = endpoint.handshakeTimeoutMs ?? timeoutMs;
+      const deadline = AbortSignal.timeout(limitMs);
       const observed = (served: ServedCertificate | null, problem: ObservationProblem | null): Observation => ({
         address,
         port: endpoint.port,
@@ -66,7 +69,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       } catch (error) {
         // renewd is shutting down. That says nothing about the peer.
         signal.throwIfAborted();
-        const reason = deadline.aborted ? `no handshake within ${timeoutMs} ms` : reasonOf(error);
+        const reason = deadline.aborted ? `no handshake within ${limitMs} ms` : reasonOf(error);
         return observed(null, { code: "verify.unreachable", message: reason });
       }
     },
@@ -97,7 +100,7 @@ async function serveWanted(
   wanted: Wanted | null,
   signal: AbortSignal,
 ): Promise<X509Certificate> {
-  const request = { address, port: endpoint.port, serverName: endpoint.sni };
+  const request = { endpoint, address };
   const leaf = await shakeHands({ ...request, keyKind: null }, signal);
   if (!wanted || keyKindOf(leaf) === wanted.keyKind) return leaf;
   return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).catch(() => leaf);

@@ -63,7 +63,10 @@ describe("the JSON Schema for editors", () => {
     ["a plugin's unknown option", (file: string) => file.replace("type: http-01", "type: http-01, x: 1")],
     ["an unknown kind", (file: string) => file.replace("type: files", "type: fils")],
     ["an inline secret", (file: string) => `${file}\nmasterKey: abc`],
-    ["no endpoint", (file: string) => file.replace('["www.example.org:443"]', "[]")],
+    [
+      "an unknown STARTTLS protocol",
+      (file: string) => file.replace('["www.example.org:443"]', "[{ host: a, starttls: x }]"),
+    ],
     ["must-staple", (file: string) => file.replace("names:", "mustStaple: true, names:")],
     ["Redis in two places", (file: string) => `${file}\nredis: { url: redis://a, path: /b }`],
     ["a duration without unit", (file: string) => `${file}\nplanner: { tick: 60 }`],

@@ -88,6 +88,28 @@ describe("a right file", () => {
     expect((await file.config()).certificates[0]?.endpoints[0]?.sni).toBe(sni);
   });
 
+  test("an endpoint says how it is dialled, and a STARTTLS protocol brings its port", async () => {
+    const endpoints = `[{ host: mail.example.org, starttls: smtp },
+      { host: mail.example.org, port: 1143, starttls: imap, handshakeTimeout: 30s }, { host: db, proxyProtocol: v2 }]`;
+    await using file = await configFile(estate(`  www: { names: [mail.example.org], endpoints: ${endpoints} }`));
+    const base = { host: "mail.example.org", sni: "mail.example.org", target: null };
+    expect((await file.config()).certificates[0]?.endpoints).toEqual([
+      { ...base, port: 25, starttls: "smtp" },
+      { ...base, port: 1143, starttls: "imap", handshakeTimeoutMs: 30_000 },
+      { ...base, host: "db", port: 443, proxyProtocol: "v2" },
+    ]);
+  });
+
+  test.each([
+    ["a secret store", "{ type: vault, address: https://vault.example, auth: { token: env:TOKEN } }"],
+    ["a target that no client meets", "{ type: files, bundle: /etc/tls/x.pem, served: false }"],
+  ])("a certificate that goes to %s alone needs no endpoint", async (_what, target) => {
+    await using file = await configFile(
+      estate("  www: { names: [www.example.org] }").replace(/edge: \{.*\}/, `edge: ${target}`),
+    );
+    expect((await file.config()).certificates[0]?.endpoints).toEqual([]);
+  });
+
   test("reads secrets and trust files into their places", async () => {
     const root = await createRoot();
     await using file = await configFile(`version: 1

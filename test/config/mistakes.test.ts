@@ -17,7 +17,7 @@ certificates:
     solver: web
     targets: [edge, egde]
     keyType: ecdsa-p265
-    endpoints: []
+    endpoints: ["www.example.org:0"]
 `);
     expect(await file.problems()).toEqual([
       '2:1 dataDri: unknown key, did you mean "dataDir"?',
@@ -29,7 +29,7 @@ certificates:
       '10:13 certificates.www.issuer: "lee" is not defined under `issuers`, did you mean "le"?',
       '12:21 certificates.www.targets[1]: "egde" is not defined under `targets`, did you mean "edge"?',
       '13:14 certificates.www.keyType: must be one of rsa-2048, rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, did you mean "ecdsa-p256"?',
-      "14:16 certificates.www.endpoints: needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet",
+      "14:17 certificates.www.endpoints[0]: has a port outside 1 to 65535",
     ]);
     const result = await file.load();
     const [first] = result.ok ? [] : result.problems;
@@ -89,6 +89,16 @@ certificates:
       '12:61 certificates.a.keyType: must be one of rsa-2048, rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, did you mean "rsa-2048"?',
     ],
     ["no names", estate("  a: { endpoints: [a.example] }"), "12:3 certificates.a.names: is missing"],
+    [
+      "an empty list of endpoints",
+      estate("  a: { names: [a.example], endpoints: [] }"),
+      '12:39 certificates.a.endpoints: needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet (if no client meets target "edge", set `targets.edge.served: false`)',
+    ],
+    [
+      "an unknown STARTTLS protocol",
+      estate("  a: { names: [a.example], endpoints: [{ host: a.example, starttls: smpt }] }"),
+      "12:69 certificates.a.endpoints[0].starttls: must be one of smtp, ",
+    ],
     [
       "no endpoints",
       estate("  a: { names: [a.example] }"),

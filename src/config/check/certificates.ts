@@ -1,5 +1,5 @@
 import type { Certificate, Wave } from "../../domain/certificate.ts";
-import type { Endpoint } from "../../domain/endpoint.ts";
+import { type Endpoint, HTTPS_PORT, STARTTLS_PORTS } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
@@ -96,12 +96,13 @@ function issuersOf({ issuer, issuers }: Pick<DefaultsEntry, "issuer" | "issuers"
  * first name is used. A server name that the certificate does not cover could never be verified.
  */
 function completeEndpoint(
-  { host, port, sni, target }: EndpointEntry,
+  { host, sni, target, ...entry }: EndpointEntry,
   names: CertificateEntry["names"] | undefined,
   path: readonly (string | number)[],
   problems: Problems,
 ): Endpoint {
-  if (!names) return { host, port, sni: sni ?? host, target: target ?? null };
+  const base = { host, port: portOf(entry), target: target ?? null, ...howToDial(entry) };
+  if (!names) return { ...base, sni: sni ?? host };
   const values = names.map((name) => name.value);
   const concrete =
     names.filter(({ type, value }) => type === "dns" && !value.startsWith("*."))[0] ??
@@ -111,5 +112,22 @@ function completeEndpoint(
     problems.add(path, "needs `sni`: with wildcard names only, renewd cannot tell which name clients ask for");
   else if (!namesCover(values, serverName))
     problems.add([...path, "sni"], `${quote(serverName)} is not covered by the certificate's names`);
-  return { host, port, sni: serverName ?? host, target: target ?? null };
+  return { ...base, sni: serverName ?? host };
+}
+
+function portOf({ port, starttls }: Pick<EndpointEntry, "port" | "starttls">): number {
+  return port ?? (starttls === undefined ? HTTPS_PORT : STARTTLS_PORTS[starttls]);
+}
+
+/** What is not written stays out, so that an older configuration keeps its digest. */
+function howToDial({
+  starttls,
+  proxyProtocol,
+  handshakeTimeout,
+}: Omit<EndpointEntry, "host">): Pick<Endpoint, "starttls" | "proxyProtocol" | "handshakeTimeoutMs"> {
+  return {
+    ...(starttls !== undefined && { starttls }),
+    ...(proxyProtocol !== undefined && { proxyProtocol }),
+    ...(handshakeTimeout !== undefined && { handshakeTimeoutMs: handshakeTimeout }),
+  };
 }

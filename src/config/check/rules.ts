@@ -1,6 +1,7 @@
+import { z } from "zod";
 import { endpointKey } from "../../domain/endpoint.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import type { PluginConfig } from "../config.ts";
+import type { PluginConfig, TargetConfig } from "../config.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
 import type { DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
@@ -9,16 +10,21 @@ import type { Entry } from "./sections.ts";
 
 export interface CheckedSections {
   readonly certificates: readonly Draft[];
+  /** As written. */
+  readonly certificateEntries: ReadonlyMap<string, Entry<unknown>>;
   readonly solvers: ReadonlyMap<string, Entry<PluginConfig<SolverPlugin>>>;
-  readonly targets: ReadonlyMap<string, Entry<PluginConfig<DeployerPlugin>>>;
+  readonly targets: ReadonlyMap<string, Entry<TargetConfig>>;
 }
 
 type Rule = (sections: CheckedSections, problems: Problems) => void;
+
+const noEndpoints = z.object({ endpoints: z.array(z.unknown()).max(0).optional() });
 
 /** What no single entry can know of itself. */
 const RULES: readonly Rule[] = [
   namesAreDistinct,
   endpointsAreDistinct,
+  servedTargetsHaveEndpoints,
   certificatesAreDistinct,
   solversFitNames,
   ownRequestsAreFixed,
@@ -48,6 +54,22 @@ function endpointsAreDistinct({ certificates }: CheckedSections, problems: Probl
       if (seen.has(key)) problems.add(["certificates", name, "endpoints", i], "is listed twice: remove one");
       seen.add(key);
     }
+  }
+}
+
+function servedTargetsHaveEndpoints(
+  { certificates, certificateEntries, targets }: CheckedSections,
+  problems: Problems,
+): void {
+  for (const { name, targets: names } of certificates) {
+    const served = names.find((target) => targets.get(target)?.value.served);
+    // Endpoints that are wrong are reported already.
+    if (served === undefined || !noEndpoints.safeParse(certificateEntries.get(name)?.raw).success) continue;
+    problems.add(
+      ["certificates", name, "endpoints"],
+      "needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet " +
+        `(if no client meets target ${quote(served)}, set \`targets.${served}.served: false\`)`,
+    );
   }
 }
 

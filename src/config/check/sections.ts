@@ -126,10 +126,12 @@ export function targetEntries(
   problems: Problems,
 ): Map<string, Entry<TargetConfig>> {
   return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
-    const { type, agent = false, takes = {}, ...options } = check(targetSchema, entry, path, problems) ?? {};
+    const { type, agent = false, served, takes = {}, ...options } = check(targetSchema, entry, path, problems) ?? {};
     const { keyTypes, namesMax, profiles } = takes;
     const known = { ...(keyTypes && { keyTypes }), ...(namesMax && { namesMax }), ...(profiles && { profiles }) };
-    return type === undefined ? undefined : { type, common: { agent, takes: known }, options };
+    if (type === undefined) return undefined;
+    const plugin = plugins.find((each) => each.type === type);
+    return { type, common: { agent, served: served ?? plugin?.served ?? true, takes: known }, options };
   });
 }
 

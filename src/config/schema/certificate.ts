@@ -1,22 +1,31 @@
 import { z } from "zod";
 import { CERTIFICATE_MODES, KEY_TYPES, WAVE_FAILURES } from "../../domain/certificate.ts";
+import {
+  HTTPS_PORT,
+  PROXY_PROTOCOLS,
+  type ProxyProtocol,
+  STARTTLS_PROTOCOLS,
+  type StartTlsProtocol,
+} from "../../domain/endpoint.ts";
 import type { Identifier } from "../../domain/identifier.ts";
 import { duration } from "./duration.ts";
-import { checkHost, checkHostAndPort, type HostAndPort } from "./endpoints.ts";
+import { checkHost, checkHostAndPort } from "./endpoints.ts";
 import { type Checked, checkDnsName, checkIdentifier } from "./identifiers.ts";
 import { maintenanceSchema } from "./maintenance.ts";
 import { secretReference } from "./secretReference.ts";
 
 /** More than Let's Encrypt and most CAs put into one certificate. */
 const NAMES_MAX = 100;
-const HTTPS_PORT = 443;
-const NO_ENDPOINT =
-  "needs at least one endpoint: renewd calls a renewal succeeded only after a handshake with what clients meet";
 
 /** An endpoint as written; server name and target are completed by the rules. */
-export interface EndpointEntry extends HostAndPort {
+export interface EndpointEntry {
+  readonly host: string;
+  readonly port?: number | undefined;
   readonly sni?: string | undefined;
   readonly target?: string | undefined;
+  readonly starttls?: StartTlsProtocol | undefined;
+  readonly proxyProtocol?: ProxyProtocol | undefined;
+  readonly handshakeTimeout?: number | undefined;
 }
 
 const identifier = z.string().transform((text, context) => take<Identifier>(checkIdentifier(text), context));
@@ -27,7 +36,12 @@ const endpoint = z.union([
   z.string().transform((text, context): EndpointEntry => take(checkHostAndPort(text, HTTPS_PORT), context)),
   z.strictObject({
     host: host.describe("Host name or IP address to dial; every address of a name is dialled."),
-    port: z.int().min(1).max(65_535).default(HTTPS_PORT).describe("TCP port."),
+    port: z
+      .int()
+      .min(1)
+      .max(65_535)
+      .optional()
+      .describe("TCP port. Default: 443, or with `starttls` the usual one of that protocol."),
     sni: serverName
       .optional()
       .describe(
@@ -35,6 +49,17 @@ const endpoint = z.union([
           "certificate's first name.",
       ),
     target: z.string().optional().describe("The target behind this endpoint. Default: any of the certificate's."),
+    starttls: z
+      .enum(STARTTLS_PROTOCOLS)
+      .optional()
+      .describe("Protocol that begins in plain text and then changes to TLS. Default: none, TLS from the first byte."),
+    proxyProtocol: z
+      .enum(PROXY_PROTOCOLS)
+      .optional()
+      .describe("Version of the PROXY protocol header that the server expects first. Default: none is sent."),
+    handshakeTimeout: duration({ min: "100ms", max: "2m" })
+      .optional()
+      .describe("Limit of one connection, from connect to the end of the handshake. Default: 5s."),
   }),
 ]);
 
@@ -169,12 +194,12 @@ export const certificateSchema = z.strictObject({
         "renewal. Both files are read when ordering. Excludes `reuseKey` and `dropDeadNames`.",
     ),
   endpoints: z
-    .array(endpoint, { error: (issue) => (issue.input === undefined ? NO_ENDPOINT : undefined) })
-    .min(1, NO_ENDPOINT)
+    .array(endpoint)
     .max(100)
+    .optional()
     .describe(
-      "Where clients meet the certificate: `host:port`, or an object. At least one: only a handshake there proves " +
-        "a renewal.",
+      "Where clients meet the certificate: `host:port`, or an object. At least one, because only a handshake there " +
+        "proves a renewal, unless no client meets any of the targets: secret stores, and targets with `served: false`.",
     ),
   mustStaple: z
     .never({

@@ -26,6 +26,13 @@ export const targetSchema = pluginSchema.extend({
     .boolean()
     .default(false)
     .describe("Deploy only by `renewd worker deployer --targets NAME`, started on the machine that owns it."),
+  served: z
+    .boolean()
+    .optional()
+    .describe(
+      "False: no client meets the pair at this target, so certificates that go only to such targets need no " +
+        "`endpoints`. Default: true, but false for secret stores.",
+    ),
   takes: z
     .strictObject({
       keyTypes: z.array(z.enum(KEY_TYPES)).min(1).optional().describe("Only certificates with a key of these types."),

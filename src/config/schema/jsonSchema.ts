@@ -46,8 +46,8 @@ interface Kind {
 }
 
 /** What every target, and every channel, takes besides its kind's options. */
-const { agent = {}, takes = {} } = jsonSchemaOf(targetSchema).properties ?? {};
-const TARGET = { agent, takes };
+const { agent = {}, served = {}, takes = {} } = jsonSchemaOf(targetSchema).properties ?? {};
+const TARGET = { agent, served, takes };
 const CHANNEL = { from: jsonSchemaOf(channelSchema).properties?.from ?? {} };
 
 function pluginJsonSchema({ type, description, options }: Kind, more: Record<string, JsonSchema>): JsonSchema {

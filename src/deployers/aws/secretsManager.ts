@@ -70,6 +70,7 @@ type SecretOptions = z.infer<typeof optionsSchema>;
 
 export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Deployer> = {
   type: "aws-secrets-manager",
+  served: false,
   description:
     "Keeps certificate and private key as a secret in AWS Secrets Manager; readers of AWSCURRENT get the new " +
     "pair at once.",

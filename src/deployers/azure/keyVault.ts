@@ -59,6 +59,7 @@ type KeyVaultOptions = z.infer<typeof optionsSchema>;
 
 export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deployer> = {
   type: "azure-key-vault",
+  served: false,
   description:
     "Imports the pair as a new version of a certificate in Azure Key Vault, which Azure's services follow by " +
     "themselves.",

@@ -50,6 +50,7 @@ type SecretManagerOptions = z.infer<typeof optionsSchema>;
 
 export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies, Deployer> = {
   type: "gcp-secret-manager",
+  served: false,
   description: "Adds the pair as a new version of a secret in Google Cloud's Secret Manager.",
   options: optionsSchema,
   create(options, dependencies) {

@@ -13,6 +13,7 @@ import { KINDS, PATH_RULE, type VaultOptions, vaultOptions } from "./options.ts"
 
 export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
   type: "vault",
+  served: false,
   description:
     "Writes the pair as a new version of a secret in Vault's or OpenBao's KV engine, version 2, with check-and-set.",
   options: vaultOptions,

@@ -18,24 +18,37 @@ export interface Dovecot extends AsyncDisposable {
 export interface DovecotOptions {
   readonly pair: IssuedPair;
   readonly layout: Layout;
+  /** TLS from the first byte, as imaps; else STARTTLS. Default: true. */
+  readonly wrapped?: boolean;
 }
 
 export function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   return onFreePort((port) => start(options, port));
 }
 
-async function start({ pair, layout }: DovecotOptions, port: number): Promise<Dovecot> {
+async function start({ pair, layout, wrapped = true }: DovecotOptions, port: number): Promise<Dovecot> {
   const home = await mkdtemp(join(tmpdir(), "renewd-dovecot-"));
   // Its login processes are another user's.
   await chmod(home, 0o755);
   const [directory, configFile] = [join(home, "certs"), join(home, "dovecot.conf")];
   await writePair(directory, pair);
-  await writeFile(configFile, configuration(home, port, pairPaths(directory, layout).files));
+  await writeFile(
+    configFile,
+    configuration(
+      home,
+      wrapped ? { imap: 0, imaps: port } : { imap: port, imaps: 0 },
+      pairPaths(directory, layout).files,
+    ),
+  );
   const { stop } = await runServer({ argv: ["dovecot", "-F", "-c", configFile], port, home });
   return { port, directory, configFile, stop, [Symbol.asyncDispose]: stop };
 }
 
-function configuration(home: string, port: number, [certificate, key]: readonly [string, string]): string {
+function configuration(
+  home: string,
+  ports: { readonly imap: number; readonly imaps: number },
+  [certificate, key]: readonly [string, string],
+): string {
   return `base_dir = ${home}/run
 state_dir = ${home}/state
 log_path = /dev/stderr
@@ -50,10 +63,10 @@ passdb {
 }
 service imap-login {
   inet_listener imap {
-    port = 0
+    port = ${ports.imap}
   }
   inet_listener imaps {
-    port = ${port}
+    port = ${ports.imaps}
     ssl = yes
   }
 }

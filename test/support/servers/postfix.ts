@@ -1,4 +1,4 @@
-// Starts a real Postfix that does nothing but answer TLS handshakes, as smtps on a loopback port of its own. It needs root.
+// Starts a real Postfix that does nothing but answer TLS handshakes, on a loopback port of its own. It needs root.
 import { execFile } from "node:child_process";
 import { chmod, chown, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -22,11 +22,16 @@ export interface Postfix extends AsyncDisposable {
 
 const run = promisify(execFile);
 
-export function startPostfix(pair: IssuedPair): Promise<Postfix> {
-  return onFreePort((port) => start(pair, port));
+export interface PostfixOptions {
+  /** TLS from the first byte, as smtps; else STARTTLS. Default: true. */
+  readonly wrapped?: boolean;
 }
 
-async function start(pair: IssuedPair, port: number): Promise<Postfix> {
+export function startPostfix(pair: IssuedPair, { wrapped = true }: PostfixOptions = {}): Promise<Postfix> {
+  return onFreePort((port) => start(pair, port, wrapped));
+}
+
+async function start(pair: IssuedPair, port: number, wrapped: boolean): Promise<Postfix> {
   const owner = await systemUser("postfix");
   const home = await mkdtemp(join(tmpdir(), "renewd-postfix-"));
   // Its processes give up root and must still reach their sockets.
@@ -41,7 +46,7 @@ async function start(pair: IssuedPair, port: number): Promise<Postfix> {
   await chown(data, owner.uid, owner.gid);
   await writePair(directory, pair);
   await writeFile(join(configDirectory, "main.cf"), mainConfiguration(home, join(directory, "bundle.pem")));
-  await writeFile(join(configDirectory, "master.cf"), services(port));
+  await writeFile(join(configDirectory, "master.cf"), services(port, wrapped));
   // It also creates the queue's directories.
   await run("postfix", ["-c", configDirectory, "check"]);
   const { stdout } = await run("postconf", ["-c", configDirectory, "-h", "daemon_directory"]);
@@ -73,9 +78,9 @@ maillog_file_prefixes = ${home}
 `;
 }
 
-function services(port: number): string {
+function services(port: number, wrapped: boolean): string {
   return `127.0.0.1:${port} inet n - n - - smtpd
-  -o smtpd_tls_wrappermode=yes
+  -o smtpd_tls_wrappermode=${wrapped ? "yes" : "no"}
 tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
 anvil unix - - n - 1 anvil

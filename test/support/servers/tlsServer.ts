@@ -20,6 +20,8 @@ export interface TlsServerOptions {
   readonly minVersion?: SecureVersion;
   readonly maxVersion?: SecureVersion;
   readonly clientCertificateCa?: string;
+  /** OpenSSL cipher list. */
+  readonly ciphers?: string;
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -67,12 +69,20 @@ export async function startTcpServer(talk: (socket: Socket) => void): Promise<Ru
   return listen(server);
 }
 
-function contextOf({ pairs, bound, minVersion, maxVersion, clientCertificateCa }: TlsServerOptions): TlsOptions {
+function contextOf({
+  pairs,
+  bound,
+  minVersion,
+  maxVersion,
+  clientCertificateCa,
+  ciphers,
+}: TlsServerOptions): TlsOptions {
   return {
     cert: pairs.map((pair) => pair.certPem),
     key: pairs.map((pair) => pair.keyPem),
     ...(minVersion && { minVersion }),
     ...(maxVersion && { maxVersion }),
+    ...(ciphers && { ciphers }),
     ...(clientCertificateCa && { requestCert: true, rejectUnauthorized: true, ca: clientCertificateCa }),
     ...(bound && {
       SNICallback: (name, done) => {
