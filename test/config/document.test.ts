@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
+import { parseYaml } from "../../src/config/read/document.ts";
 import { describeProblems } from "../../src/config/read/problems.ts";
 import { configFile } from "./configFile.ts";
 
@@ -63,4 +64,25 @@ describe("a file that is no configuration", () => {
     expect(problems.some((each) => each.includes(problem))).toBe(true);
     expect(problems.length).toBeLessThanOrEqual(200);
   });
+
+  test("an unquoted placeholder inside braces is explained where it is", async () => {
+    await using file = await configFile(
+      "version: 1\ntargets: { lb: { type: haproxy, file: /etc/haproxy/{certificate}.pem, socket: /run/s } }\n",
+    );
+    expect(await file.problems()).toEqual([
+      expect.stringMatching(/^2:52 quote the text with \{certificate\} in it: .* as in "\{certificate\}\.pem"$/),
+    ]);
+  });
+
+  test("one wrong indentation is one message", async () => {
+    await using file = await configFile(
+      "version: 1\nissuers:\n  le:\n    directory: x\n   contact: [a]\n    trust: b\n",
+    );
+    expect(await file.problems()).toEqual([expect.stringContaining("the indentation does not fit")]);
+  });
+});
+
+test("merge keys (<<) repeat what an anchor holds; a value of its own wins", () => {
+  const parsed = parseYaml("renewd.yaml", "a: &a { x: 1, y: 2 }\nb: { <<: *a, y: 3 }\n");
+  expect("data" in parsed && parsed.data).toEqual({ a: { x: 1, y: 2 }, b: { x: 1, y: 3 } });
 });

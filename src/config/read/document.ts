@@ -44,9 +44,16 @@ export function parseYaml(
 ): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
   const lines = new LineCounter();
   // uniqueKeys compares every key with every other; checkNode below needs one pass.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, strict: true });
-  const faults = [...document.errors, ...document.warnings];
-  if (faults.length > 0) return { problems: faults.slice(0, 20).map((fault) => syntaxProblem(file, fault, lines)) };
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+    strict: true,
+    merge: true,
+  });
+  // One wrong indentation makes the rest of the file wrong: only the first fault is the person's.
+  const [fault] = [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0]);
+  if (fault !== undefined) return { problems: [syntaxProblem(file, text, fault, lines)] };
   const places = positionsIn(file, document, lines);
   const problems = new Problems(places);
   if (document.directives.yaml.version !== "1.2") problems.add([], "remove the %YAML directive: renewd reads YAML 1.2");
@@ -57,8 +64,18 @@ export function parseYaml(
   return problems.any ? { problems: problems.list() } : { data, places };
 }
 
-function syntaxProblem(file: string, fault: YAMLError, lines: LineCounter): ConfigProblem {
+/** A value that begins without a quote and has the placeholder in it, which inside braces is YAML's own mapping. */
+const BARE_PLACEHOLDER = /:\s+(?!["'{[])[^"'\n,]*(\{certificate\})/d;
+
+function syntaxProblem(file: string, text: string, fault: YAMLError, lines: LineCounter): ConfigProblem {
   const { line, col } = lines.linePos(fault.pos[0]);
+  const written = text.split("\n", line)[line - 1] ?? "";
+  const [at] = BARE_PLACEHOLDER.exec(written)?.indices?.[1] ?? [];
+  if (at !== undefined) {
+    const message =
+      'quote the text with {certificate} in it: inside { … } its braces are YAML\'s, as in "{certificate}.pem"';
+    return { file, line, column: at + 1, message };
+  }
   return {
     file,
     line,
