@@ -52,6 +52,11 @@ export const CHALLENGE_ERRORS = {
     retry: "backoff",
     action: "See what the DNS provider answered.",
   },
+  "dns.missingPackage": {
+    class: "configuration",
+    retry: "never",
+    action: "Run the `npm install` line of the message where the ACME worker runs, then retry.",
+  },
   "dns.notPropagated": {
     class: "validation",
     retry: "backoff",

@@ -12,6 +12,17 @@ export interface RestAuth {
   readonly query?: Readonly<Record<string, string>>;
   /** For credentials inside the body. */
   readonly wrap?: (body: unknown) => unknown;
+  /** For APIs that want each request signed: more headers, from what is about to be sent. */
+  readonly sign?: (request: ToSign) => Readonly<Record<string, string>>;
+}
+
+export interface ToSign {
+  readonly method: string;
+  readonly url: URL;
+  /** Empty: none. */
+  readonly body: string;
+  /** ms since epoch. */
+  readonly now: number;
 }
 
 /** The vendor's documented error in an answer. `text` null: none. */
@@ -109,7 +120,7 @@ export function createRestApi(settings: RestSettings): RestApi {
 
 /** The bare exchange, for logging in: any status is returned. */
 export async function exchange(
-  settings: Pick<RestSettings, "what" | "base" | "secrets" | "auth" | "turn">,
+  settings: Pick<RestSettings, "what" | "base" | "secrets" | "auth" | "turn" | "now">,
   request: RestRequest,
   signal: AbortSignal,
 ): Promise<HttpReply> {
@@ -126,7 +137,9 @@ export async function exchange(
     ...auth.headers,
   };
   await settings.turn(signal);
-  const call = { what: settings.what, method: request.method, url, headers, secrets: settings.secrets };
+  const { method } = request;
+  const signature = auth.sign?.({ method, url, body: body ?? "", now: settings.now() });
+  const call = { what: settings.what, method, url, headers: { ...headers, ...signature }, secrets: settings.secrets };
   return callHttp({ ...call, ...(body !== undefined && { body }) }, signal);
 }
 

@@ -12,7 +12,6 @@ import type {
   Rrset,
   RrsetModel,
   TxtPlace,
-  TxtRecord,
   WholeZoneModel,
   Zone,
 } from "../provider.ts";
@@ -218,28 +217,20 @@ function recordModel({ names = "relative", list, create, remove }: RecordSpec, o
     const full = names === "full" ? shown : ["", "@", "."].includes(shown) ? zone.name : `${shown}.${zone.name}`;
     return full === name && (listed.type ?? "TXT").toUpperCase() === "TXT";
   };
-  const found = async (api: RestApi, zone: Zone, name: string, signal: AbortSignal): Promise<TxtRecord[]> => {
-    if (list === undefined) return [];
-    const all = await api.pages((page) => list.request(zone, name, page), list.read, signal);
-    return all.filter((listed) => isAt(zone, name, listed)).map(({ id, value }) => ({ id, value }));
-  };
-  const idsOf = async (api: RestApi, zone: Zone, name: string, value: string, signal: AbortSignal): Promise<string[]> =>
-    (await found(api, zone, name, signal)).flatMap((record) =>
-      record.value === value && record.id ? [record.id] : [],
-    );
   return {
     model: "record",
     ...(list !== undefined && {
-      list: async (zone, name, signal) => found(await open(signal), zone, name, signal),
+      async list(zone, name, signal) {
+        const api = await open(signal);
+        const all = await api.pages((page) => list.request(zone, name, page), list.read, signal);
+        return all.filter((listed) => isAt(zone, name, listed)).map(({ id, value }) => ({ id, value }));
+      },
     }),
     async create(zone, place, value, signal) {
       return (await open(signal)).call(create.request(zone, place, value), create.id, signal);
     },
     async remove(zone, place, { id, value }, signal) {
-      const api = await open(signal);
-      // Some APIs do not tell the id of what they create.
-      const ids = id === null && list !== undefined ? await idsOf(api, zone, place.name, value, signal) : [id ?? ""];
-      for (const each of ids) await api.send(remove(zone, place, { id: each, value }), signal, true);
+      await (await open(signal)).send(remove(zone, place, { id: id ?? "", value }), signal, true);
     },
   };
 }

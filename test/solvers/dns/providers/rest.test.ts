@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
 import { RenewalError, toRenewalError } from "../../../../src/domain/errors.ts";
+import { acmeDns } from "../../../../src/solvers/dns/providers/acmeDns.ts";
+import { akamai } from "../../../../src/solvers/dns/providers/akamai.ts";
 import { cloudflare } from "../../../../src/solvers/dns/providers/cloudflare.ts";
 import { desec } from "../../../../src/solvers/dns/providers/desec.ts";
 import { digitalocean } from "../../../../src/solvers/dns/providers/digitalocean.ts";
@@ -18,6 +20,7 @@ import { namecheap } from "../../../../src/solvers/dns/providers/namecheap.ts";
 import { netcup } from "../../../../src/solvers/dns/providers/netcup.ts";
 import { netlify } from "../../../../src/solvers/dns/providers/netlify.ts";
 import { ns1 } from "../../../../src/solvers/dns/providers/ns1.ts";
+import { ovh } from "../../../../src/solvers/dns/providers/ovh.ts";
 import { porkbun } from "../../../../src/solvers/dns/providers/porkbun.ts";
 import { powerdns } from "../../../../src/solvers/dns/providers/powerdns.ts";
 import { scaleway } from "../../../../src/solvers/dns/providers/scaleway.ts";
@@ -26,16 +29,23 @@ import { path } from "../../../../src/solvers/dns/rest/request.ts";
 import { RECORD_DIALECTS } from "../../../support/fakes/dns/recordApis.ts";
 import { RPC_DIALECTS } from "../../../support/fakes/dns/rpcApis.ts";
 import { RRSET_DIALECTS } from "../../../support/fakes/dns/rrsetApis.ts";
+import { acmeDns as acmeDnsApi, SIGNED_DIALECTS } from "../../../support/fakes/dns/signedApis.ts";
 import { type DnsFake, startDnsFake, TOKEN, values, ZONE } from "../../../support/fakes/dns/world.ts";
 import { namecheap as namecheapApi } from "../../../support/fakes/dns/zoneApis.ts";
 import { addValue, against, anyKind, listed, removeValue, zoneOf } from "./underTest.ts";
 
-const DIALECTS = { ...RECORD_DIALECTS, ...RPC_DIALECTS, ...RRSET_DIALECTS, namecheap: namecheapApi };
+const DIALECTS = {
+  ...RECORD_DIALECTS,
+  ...RPC_DIALECTS,
+  ...RRSET_DIALECTS,
+  ...SIGNED_DIALECTS,
+  namecheap: namecheapApi,
+};
 const KINDS = [
   ...[cloudflare, digitalocean, dnsimple, linode, vultr, netlify, infomaniak].map(anyKind),
   ...[anyKind(ionos), anyKind(scaleway), anyKind(porkbun), anyKind(inwx), anyKind(netcup)],
   ...[anyKind(hetzner), anyKind(gandi), anyKind(desec), anyKind(powerdns), anyKind(ns1), anyKind(godaddy)],
-  anyKind(namecheap),
+  ...[anyKind(ovh), anyKind(akamai), anyKind(namecheap)],
 ];
 const NAME = `_acme-challenge.www.${ZONE}`;
 const signal = (): AbortSignal => AbortSignal.timeout(10_000);
@@ -300,6 +310,30 @@ describe("provider duckdns", () => {
     expect(values(fake.world, name)).toEqual([]);
     const wrong = against(anyKind(duckdns), fake, "wrong");
     expect(await addValue(wrong.provider, zone, name, "x", signal()).catch(codeOf)).toBe("dns.credentials");
+  });
+});
+
+describe("provider acme-dns", () => {
+  it("updates the one name of its account, and has nothing to remove", async () => {
+    await using fake = await startDnsFake(acmeDnsApi);
+    const written = {
+      endpoint: fake.origin,
+      user: "env:U",
+      password: "env:T",
+      subdomain: "sub",
+      fullDomain: "sub.one.example",
+    };
+    const { provider } = anyKind(acmeDns).make(written, { U: "u", T: TOKEN });
+    const [zone] = await provider.zones(NAME, signal());
+    expect(zone).toEqual({ id: "sub.one.example", name: "sub.one.example" });
+    if (zone === undefined) return;
+    const [one, two, three] = ["a", "b", "c"].map((letter) => letter.repeat(43));
+    for (const value of [one, two, three]) await addValue(provider, zone, zone.name, value ?? "", signal());
+    expect(values(fake.world, zone.name)).toEqual([two, three]);
+    await removeValue(provider, zone, zone.name, { value: three ?? "", id: null }, signal());
+    expect(fake.requests).toHaveLength(3);
+    const wrong = anyKind(acmeDns).make(written, { U: "u", T: "wrong" }).provider;
+    expect(await addValue(wrong, zone, zone.name, one ?? "", signal()).catch(codeOf)).toBe("dns.credentials");
   });
 });
 

@@ -46,17 +46,18 @@ export const WRITTEN: Readonly<Record<string, Readonly<Record<string, unknown>>>
   ns1: { key: "env:T" },
   porkbun: { key: "env:K", secretKey: "env:T" },
   godaddy: { key: "env:K", secretKey: "env:T" },
+  ovh: { applicationKey: "env:A", applicationSecret: "env:T", consumerKey: "env:C" },
+  akamai: { clientToken: "env:CT", clientSecret: "env:T", accessToken: "env:AT" },
   inwx: { user: "admin", password: "env:T" },
   netcup: { customer: 12_345, key: "env:K", password: "env:T" },
   namecheap: { user: "admin", key: "env:T", clientIp: "192.0.2.10" },
 };
 
+const secretsWith = (T: string) => ({ T, K: "pk1", A: "ak", C: "ck", CT: "ct", AT: "at" });
+
 export function against(kind: AnyKind, { origin }: Pick<DnsFake, "origin">, token = TOKEN): ProviderUnderTest {
   const query = kind.type === "netcup" ? "/?JSON" : "";
-  return kind.make(
-    { ...(WRITTEN[kind.type] ?? WRITTEN.default), endpoint: `${origin}${query}` },
-    { T: token, K: "pk1" },
-  );
+  return kind.make({ ...(WRITTEN[kind.type] ?? WRITTEN.default), endpoint: `${origin}${query}` }, secretsWith(token));
 }
 
 export async function zoneOf(provider: DnsProvider, signal: AbortSignal, name = ZONE): Promise<Zone> {
@@ -92,7 +93,12 @@ export async function removeValue(
   signal: AbortSignal,
 ): Promise<void> {
   const place = { name, ttlS: 3600 };
-  if (txt.model === "record") return txt.remove(zone, place, { id, value }, signal);
+  if (txt.model === "record") {
+    if (txt.list === undefined) return txt.remove(zone, place, { id, value }, signal);
+    const there = await txt.list(zone, name, signal);
+    for (const record of there.filter((one) => one.value === value)) await txt.remove(zone, place, record, signal);
+    return;
+  }
   if (txt.model === "rrset") {
     const before = await txt.read(zone, name, signal);
     await txt.replace(zone, place, { before, values: before.values.filter((one) => one !== value) }, signal);
