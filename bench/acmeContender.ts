@@ -58,7 +58,7 @@ async function renewd(directory: string): Promise<Order> {
     issuer.issue(
       { certificate: name, identifiers: [identifierOf(name)], keyType: "ecdsa-p256" },
       memoryProgress(),
-      solver,
+      [{ name: "http", zones: [], solver }],
       signal,
     );
 }

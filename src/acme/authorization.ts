@@ -1,19 +1,13 @@
 import { RenewalError } from "../domain/errors.ts";
-import type { Identifier } from "../domain/identifier.ts";
-import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
+import type { ChallengeResponse, IssueRequest, NamedSolver, OrderProgress, Solver } from "../domain/issuer.ts";
 import { sanitize } from "../domain/text.ts";
-import {
-  isAskedFor,
-  offeredChallenge,
-  offeredError,
-  offeredTypes,
-  readAuthorization,
-  readChallengeState,
-} from "./authorizationObject.ts";
+import { isAskedFor, offeredError, readAuthorization, readChallengeState } from "./authorizationObject.ts";
 import { cleanUp, clearAbandonedAnswers, solving } from "./clearAnswers.ts";
 import { type Deadline, pollUntil } from "./poll.ts";
 import { problemOf, validationError } from "./problem.ts";
+import { awaitReadiness } from "./readiness.ts";
 import type { Reply, Session } from "./session.ts";
+import { chooseSolver, withWildcard } from "./solverChoice.ts";
 
 /** A hundred names may fail at once. */
 const MESSAGE_CHARACTERS_MAX = 2_000;
@@ -22,6 +16,7 @@ interface Pending {
   /** As ordered, wildcard included. */
   readonly name: string;
   readonly response: ChallengeResponse;
+  readonly solver: Solver;
   readonly url: string;
   /** An earlier attempt already asked the CA to validate. */
   readonly validating: boolean;
@@ -29,34 +24,40 @@ interface Pending {
 
 export interface Challenges {
   readonly session: Session;
-  /** All that may be answered for: the names that were asked for. */
-  readonly identifiers: readonly Identifier[];
+  /** What the answers are for. */
+  readonly request: Pick<IssueRequest, "certificate" | "renewalId" | "identifiers">;
   /** Authorization URLs of the order. */
   readonly authorizations: readonly string[];
-  readonly solver: Solver;
+  readonly solvers: readonly NamedSolver[];
   readonly progress: OrderProgress;
   readonly deadline: Deadline;
 }
 
 /**
- * Answers every challenge the order still needs and returns when the CA has accepted them all. First it presents all
- * answers, then it asks the CA to validate, then it polls. Afterwards it removes the answers, unless the order may
- * continue without this worker: another worker has the lease, or the CA is unreachable or busy and may be validating
- * right now. The attempt that resumes the order removes them then.
+ * Answers every challenge the order still needs and returns when the CA has accepted them all. It presents all answers
+ * that have room at the same time, waits until the CA is expected to see them, asks the CA to validate and polls; what
+ * had no room comes next. Afterwards it removes the answers, unless the order may continue without this worker: another
+ * worker has the lease, an answer needs more time, or the CA is unreachable or busy and may be validating right now. The
+ * attempt that resumes the order removes them then.
  */
 export async function answerChallenges(challenges: Challenges): Promise<void> {
-  const pending = await findPending(challenges);
-  const presented: ChallengeResponse[] = [];
+  const presented: Pending[] = [];
+  let rest = await findPending(challenges);
   let failure: unknown = null;
   try {
-    await present(challenges, pending, presented);
-    await validate(challenges, pending);
+    while (rest.length > 0) {
+      const busy = await present(challenges, rest, presented);
+      await awaitReadiness(challenges, presented);
+      await validate(challenges, presented, rest.length);
+      rest = busy;
+      if (rest.length > 0) await cleanUp(challenges.progress, presented.splice(0));
+    }
   } catch (error) {
     failure = error;
   }
   if (!orderMayContinue(failure) && !orderMayContinue(challenges.deadline.signal.reason)) {
     try {
-      await cleanUp(challenges, presented);
+      await cleanUp(challenges.progress, presented);
     } catch (error) {
       failure ??= error;
     }
@@ -76,15 +77,16 @@ export async function deactivateAuthorizations(session: Session, authorizations:
 }
 
 async function findPending(challenges: Challenges): Promise<Pending[]> {
-  const { session, authorizations, solver, progress } = challenges;
+  const { session, authorizations, solvers, progress, request } = challenges;
   const pending: Pending[] = [];
   // One after another: a hundred requests at once would be a burst.
   for (const url of authorizations) {
     const reply = await session.post("return an authorization", url, null);
     const authorization = readAuthorization(reply.data);
     const { identifier, status, wildcard } = authorization;
-    const name = sanitize(`${wildcard ? "*." : ""}${identifier.value}`, 255);
-    if (!isAskedFor(authorization, challenges.identifiers)) {
+    const named = withWildcard(identifier, wildcard);
+    const name = sanitize(named.value, 255);
+    if (!isAskedFor(authorization, request.identifiers)) {
       const why = `the CA wants an authorization for ${name}, which nobody asked for`;
       await progress.abandon(why);
       throw new RenewalError("acme.server", `The order is given up: ${why}.`);
@@ -93,59 +95,59 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
     if (status !== "pending") {
       const reason = offeredError(authorization);
       // Of the other names too: nobody resumes this order.
-      await clearAbandonedAnswers({ session, authorizations, solver, progress });
+      await clearAbandonedAnswers({ session, authorizations, solvers, progress });
       // The order can no longer become valid, even if its own status does not say so yet (RFC 8555 §7.1.6).
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
     }
-    const challenge = offeredChallenge(authorization, solver.challengeType);
-    if (challenge?.token === undefined) {
-      const offered = sanitize(offeredTypes(authorization).join(", "), 200) || "nothing";
-      throw new RenewalError(
-        "acme.noChallenge",
-        `The CA offers no ${solver.challengeType} challenge for ${name}, only ${offered}.`,
-      );
-    }
+    const { challenge, token, solver } = chooseSolver(named, authorization, solvers);
     const response = {
       identifier,
-      token: challenge.token,
-      keyAuthorization: await session.keyAuthorization(challenge.token),
+      token,
+      keyAuthorization: await session.keyAuthorization(token),
+      certificate: request.certificate,
+      renewalId: request.renewalId ?? null,
     };
-    pending.push({
-      name: `${wildcard ? "*." : ""}${identifier.value}`,
-      response,
-      url: challenge.url,
-      validating: challenge.status !== "pending",
-    });
+    const validating = challenge.status !== "pending";
+    pending.push({ name: named.value, response, solver, url: challenge.url, validating });
   }
   return pending;
 }
 
+/** Fills `presented`. Returns those that have to wait until others are done; at least one has been presented. */
 async function present(
-  { solver, progress, deadline }: Challenges,
+  { progress, deadline }: Challenges,
   pending: readonly Pending[],
-  presented: ChallengeResponse[],
-): Promise<void> {
+  presented: Pending[],
+): Promise<Pending[]> {
   const { signal } = deadline;
-  for (const { response } of pending) {
+  const busy: Pending[] = [];
+  let firstBusy: RenewalError | null = null;
+  for (const item of pending) {
     signal.throwIfAborted();
     // Noted before: an answer that was half presented may need cleaning up too.
-    presented.push(response);
-    await solving(signal, () => solver.present(response, signal));
-    await progress.save(
-      {},
-      {
-        type: "challenge.presented",
-        detail: { identifier: response.identifier.value, challenge: solver.challengeType },
-      },
-    );
+    presented.push(item);
+    try {
+      await solving(signal, () => item.solver.present(item.response, signal));
+    } catch (error) {
+      if (!(error instanceof RenewalError) || error.code !== "dns.busy") throw error;
+      presented.pop();
+      firstBusy ??= error;
+      busy.push(item);
+      continue;
+    }
+    const detail = { identifier: item.response.identifier.value, challenge: item.solver.challengeType };
+    await progress.save({}, { type: "challenge.presented", detail });
   }
-  for (const { response } of pending) await solving(signal, async () => solver.wait?.(response, signal));
+  if (presented.length === 0 && firstBusy !== null) throw firstBusy;
+  return busy;
 }
 
+/** `open`: how many names the CA has not accepted yet, these included. */
 async function validate(
   { session, authorizations, progress, deadline }: Challenges,
   pending: readonly Pending[],
+  open: number,
 ): Promise<void> {
   const first = new Map<Pending, Reply>();
   for (const item of pending) {
@@ -157,7 +159,7 @@ async function validate(
   const failed = new Map<string, RenewalError>();
   // Names without a pending challenge were accepted earlier. A name that ran out of time was neither accepted nor
   // refused.
-  let accepted = authorizations.length - pending.length;
+  let accepted = authorizations.length - open;
   let late: RenewalError | null = null;
   try {
     for (const [item, reply] of first) {

@@ -1,6 +1,8 @@
 import { Resolver } from "node:dns/promises";
 import { addAbortListener } from "node:events";
 import type { Identifier } from "../domain/identifier.ts";
+import type { NamedSolver } from "../domain/issuer.ts";
+import { solversFor } from "../domain/solverChoice.ts";
 import { sanitize } from "../domain/text.ts";
 
 /** RFC 8659 §4.1 */
@@ -17,7 +19,13 @@ export interface Subscriber {
   readonly identities: readonly string[];
   /** Our account there; null: none yet, so no record can name it. */
   readonly accountUrl: string | null;
-  readonly challengeType: string;
+  /** By these it can prove control, each name by those that fit it. */
+  readonly solvers: readonly NamedSolver[];
+}
+
+/** A subscriber that asks for one name. */
+interface Applicant extends Omit<Subscriber, "solvers"> {
+  readonly challengeTypes: readonly string[];
 }
 
 /** Records at one name: empty when there are none; throws when no server answers. */
@@ -85,12 +93,15 @@ export async function checkCaa(
     return found;
   };
   let unknown: string | null = null;
-  for (const { type, value } of identifiers) {
+  for (const identifier of identifiers) {
+    const { type, value } = identifier;
     // RFC 8659 is about domains; there is no CAA for addresses.
     if (type !== "dns") continue;
+    const challengeTypes = solversFor(subscriber.solvers, identifier).map(({ solver }) => solver.challengeType);
+    const applicant = { ...subscriber, challengeTypes };
     try {
       const found = await relevant(value.replace(/^\*\./, ""), records);
-      const obstacle = found === null ? null : obstacleIn(found.records, subscriber, value.startsWith("*."));
+      const obstacle = found === null ? null : obstacleIn(found.records, applicant, value.startsWith("*."));
       if (found !== null && obstacle !== null)
         return { forbidden: `the CAA record of ${found.name} ${obstacle}`, unknown };
     } catch {
@@ -115,7 +126,7 @@ async function relevant(
   return null;
 }
 
-function obstacleIn(records: readonly CaaRecord[], subscriber: Subscriber, wildcard: boolean): string | null {
+function obstacleIn(records: readonly CaaRecord[], subscriber: Applicant, wildcard: boolean): string | null {
   const strange = records.find(({ critical, tag }) => critical && !KNOWN_TAGS.includes(tag));
   // RFC 8659 §4.1: no CA may issue if it does not understand a critical property.
   if (strange !== undefined) return `forbids all that do not know its critical property ${sanitize(strange.tag, 50)}`;
@@ -155,7 +166,7 @@ function parseRule(rule: string): Rule {
 }
 
 /** A condition of the rule that this subscriber does not meet (RFC 8657); null: it meets all. */
-function restriction(parameters: Rule["parameters"], { accountUrl, challengeType }: Subscriber): string | null {
+function restriction(parameters: Rule["parameters"], { accountUrl, challengeTypes }: Applicant): string | null {
   const values = (wanted: string): string[] =>
     (parameters ?? []).filter(([tag]) => tag === wanted).map(([, value]) => value);
   const [accounts, methods] = [values("accounturi"), values("validationmethods")];
@@ -165,6 +176,7 @@ function restriction(parameters: Rule["parameters"], { accountUrl, challengeType
   const [account] = accounts;
   if (account !== undefined && account !== accountUrl) return `only to account ${sanitize(account, 200)}`;
   const [method] = methods;
-  if (method !== undefined && !method.split(",").includes(challengeType)) return `only by ${sanitize(method, 100)}`;
+  if (method !== undefined && !challengeTypes.some((type) => method.split(",").includes(type)))
+    return `only by ${sanitize(method, 100)}`;
   return null;
 }

@@ -1,20 +1,28 @@
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
-import type { ChallengeResponse, OrderProgress, Solver } from "../domain/issuer.ts";
+import type { ChallengeResponse, NamedSolver, OrderProgress, Solver } from "../domain/issuer.ts";
+import { solversFor } from "../domain/solverChoice.ts";
 import { authorizationSchema, offeredChallenge } from "./authorizationObject.ts";
 import { problemOf } from "./problem.ts";
 import type { Session } from "./session.ts";
+import { withWildcard } from "./solverChoice.ts";
 
 /** Clean-up has its own time: it also runs when the attempt's signal is already aborted. */
-const CLEAN_UP_TIMEOUT_MS = 10_000;
+const CLEAN_UP_TIMEOUT_MS = 30_000;
 
 /** An order whose challenges may have been answered. */
 export interface AnsweredOrder {
   readonly session: Session;
   /** Authorization URLs of the order. */
   readonly authorizations: readonly string[];
-  readonly solver: Solver;
+  readonly solvers: readonly NamedSolver[];
   readonly progress: OrderProgress;
+}
+
+/** An answer that may be published. */
+export interface GivenAnswer {
+  readonly response: ChallengeResponse;
+  readonly solver: Solver;
 }
 
 /**
@@ -22,16 +30,19 @@ export interface AnsweredOrder {
  * given up. `signal` ends it early.
  */
 export async function clearEarlierAnswers(challenges: AnsweredOrder, signal?: AbortSignal): Promise<void> {
-  const { session, authorizations, solver } = challenges;
-  const left: ChallengeResponse[] = [];
+  const { session, authorizations, solvers, progress } = challenges;
+  const left: GivenAnswer[] = [];
   for (const url of authorizations) {
     const parsed = authorizationSchema.safeParse((await session.post("return an authorization", url, null)).data);
     if (parsed.data === undefined) continue;
-    const token = offeredChallenge(parsed.data, solver.challengeType)?.token;
-    if (token === undefined) continue;
-    left.push({ identifier: parsed.data.identifier, token, keyAuthorization: await session.keyAuthorization(token) });
+    const { identifier, wildcard } = parsed.data;
+    for (const { solver } of solversFor(solvers, withWildcard(identifier, wildcard))) {
+      const token = offeredChallenge(parsed.data, solver.challengeType)?.token;
+      if (token === undefined) continue;
+      left.push({ solver, response: { identifier, token, keyAuthorization: await session.keyAuthorization(token) } });
+    }
   }
-  await cleanUp(challenges, left, signal);
+  await cleanUp(progress, left, signal);
 }
 
 /**
@@ -54,11 +65,11 @@ export async function clearAbandonedAnswers(challenges: AnsweredOrder, signal?: 
 }
 
 export async function cleanUp(
-  { solver, progress }: Pick<AnsweredOrder, "solver" | "progress">,
-  presented: readonly ChallengeResponse[],
+  progress: OrderProgress,
+  presented: readonly GivenAnswer[],
   until?: AbortSignal,
 ): Promise<void> {
-  for (const response of presented) {
+  for (const { response, solver } of presented) {
     until?.throwIfAborted();
     const signal = AbortSignal.any([AbortSignal.timeout(CLEAN_UP_TIMEOUT_MS), ...(until === undefined ? [] : [until])]);
     try {
@@ -77,9 +88,9 @@ export async function cleanUp(
  * A foreign error from a solver becomes `solver.failed`, not a bug of the order. An abort stays the signal's reason,
  * even when the solver ignores the signal.
  */
-export async function solving(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+export async function solving<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
-    await raceAbort(signal, work);
+    return await raceAbort(signal, work);
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RenewalError) throw error;

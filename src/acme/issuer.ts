@@ -1,7 +1,7 @@
 import type { KeyType } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
-import type { Accounts, IssueRequest, IssueResult, Issuer, OrderProgress, Solver } from "../domain/issuer.ts";
+import type { Accounts, IssueRequest, IssueResult, Issuer, NamedSolver, OrderProgress } from "../domain/issuer.ts";
 import type { Secret } from "../domain/secret.ts";
 import { sanitize } from "../domain/text.ts";
 import { createCsr } from "../x509/csr.ts";
@@ -67,23 +67,23 @@ export function createIssuer(
   const { ca, directoryOptions } = certificateAuthority(options, now);
 
   return {
-    async clearAnswers(progress, solver, signal) {
+    async clearAnswers(progress, solvers, signal) {
       const [{ orderUrl }, account] = [await progress.load(), await accounts.get(ca.issuer, ca.directoryUrl)];
       if (orderUrl === null || account === null || account.url === null || !ca.transport.owns(orderUrl)) return;
       const session = openSession(ca, account.privateKey, account.url, signal);
       const { authorizations = [] } = await fetchOrder(session, orderUrl);
-      await clearEarlierAnswers({ session, authorizations, solver, progress }, signal);
+      await clearEarlierAnswers({ session, authorizations, solvers, progress }, signal);
     },
     revoke: (request, signal) =>
       revokeCertificate(ca, () => ensureAccount(ca, accounts, options, signal), request, signal),
-    async eligibility(request, { challengeType }, signal) {
+    async eligibility(request, solvers, signal) {
       const accountUrl = (await accounts.get(ca.issuer, ca.directoryUrl))?.url ?? null;
       const capabilities = { keyTypes: options.keyTypes ?? null, identifierTypes: options.identifierTypes ?? null };
-      return eligibilityOf(ca, capabilities, request, { lookup: caa, accountUrl, challengeType }, signal);
+      return eligibilityOf(ca, capabilities, request, { lookup: caa, accountUrl, solvers }, signal);
     },
     clockAheadMs: createClockReader(directoryOptions),
     renewalInfo: (leafPem, signal) => fetchRenewalInfo(ca, leafPem, signal),
-    async issue(request, progress, solver, signal) {
+    async issue(request, progress, solvers, signal) {
       signal.throwIfAborted();
       const own = await ownCsr(request, progress);
       const deadline = { at: performance.now() + options.orderTimeoutMs, now, signal };
@@ -91,7 +91,7 @@ export function createIssuer(
         openAccount(ca, accounts, options, { progress, lost }, signal);
       const run = ({ privateKey, url }: OpenAccount): Promise<IssueResult> => {
         const session = openSession(ca, privateKey, url, signal);
-        return runOrder({ ca, session, request, own, progress, solver, deadline });
+        return runOrder({ ca, session, request, own, progress, solvers, deadline });
       };
       const account = await open();
       try {
@@ -158,24 +158,24 @@ interface Attempt {
   /** null: renewd creates the request itself. */
   readonly own: CheckedCsr | null;
   readonly progress: OrderProgress;
-  readonly solver: Solver;
+  readonly solvers: readonly NamedSolver[];
   readonly deadline: Deadline;
 }
 
 /** Key → order URL → challenges → CSR → finalize → download: each durable before the next, each skipped when done. */
 async function runOrder(attempt: Attempt): Promise<IssueResult> {
-  const { ca, session, request, progress, solver, deadline } = attempt;
+  const { ca, session, request, progress, solvers, deadline } = attempt;
   const privateKey = await ensureKey(attempt);
   const opened = await openOrder(ca, session, request, await progress.load(), progress);
   let { order } = opened;
   const isOpen = order.status === "pending" || order.status === "ready";
   if (order.status === "pending")
     await answerChallenges({
-      ...{ session, authorizations: neededOf(order, "authorizations"), identifiers: request.identifiers },
-      ...{ solver, progress, deadline },
+      ...{ session, authorizations: neededOf(order, "authorizations"), request },
+      ...{ solvers, progress, deadline },
     });
   if (opened.earlier !== null)
-    await clearAbandonedAnswers({ session, authorizations: opened.earlier.authorizations ?? [], solver, progress });
+    await clearAbandonedAnswers({ session, authorizations: opened.earlier.authorizations ?? [], solvers, progress });
   if (isOpen) order = await finalize(attempt, order, await csrFor(attempt, opened.csr, privateKey));
   order = await waitFor(attempt, "issuing", order, (found) => found.status === "valid");
   // If the certificate is bad, each attempt of this renewal downloads it again. Another order would get the same answer

@@ -39,6 +39,8 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
     ownCsr: ({ name, csr }) => csr && (() => readCsr(name, csr, dirname(config.file), processEnvironment)),
     solver: (name) => made.solver(name),
+    solvers: ({ solvers }) =>
+      solvers.map((name) => ({ name, zones: config.solvers.get(name)?.zones ?? [], solver: made.solver(name) })),
     deployer: (name) => made.deployer(name),
     channels: () => made.channels,
     visibility: (name) => config.targets.get(name)?.plugin.visibility ?? "unknown",
@@ -91,8 +93,8 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
         }),
       ),
     ),
-    solver: once("solver", config.solvers, ({ plugin, options }) =>
-      plugin.create(options, { challenges: store.challenges, now }),
+    solver: once("solver", config.solvers, ({ plugin, options, name }) =>
+      plugin.create(options, { solver: name, challenges: store.challenges, dns: store.dns, secret, now }),
     ),
     deployer: once("target", config.targets, ({ plugin, options, name }) =>
       plugin.create(options, { target: name, secret }),

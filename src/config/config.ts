@@ -39,7 +39,7 @@ export interface Config {
   };
   readonly log: { readonly level: "debug" | "info" | "warn" | "error" };
   readonly issuers: ReadonlyMap<string, IssuerConfig>;
-  readonly solvers: ReadonlyMap<string, PluginConfig<SolverPlugin>>;
+  readonly solvers: ReadonlyMap<string, SolverConfig>;
   readonly targets: ReadonlyMap<string, TargetConfig>;
   readonly notifications: ReadonlyMap<string, ChannelConfig>;
   /** In the order of the file. */
@@ -87,6 +87,11 @@ export interface IssuerConfig {
   readonly identifierTypes: readonly Identifier["type"][] | null;
   readonly requestTimeoutMs: number;
   readonly orderTimeoutMs: number;
+}
+
+export interface SolverConfig extends PluginConfig<SolverPlugin> {
+  /** It answers for names in these zones only; empty: for all. */
+  readonly zones: readonly string[];
 }
 
 export interface TargetConfig extends PluginConfig<DeployerPlugin> {

@@ -177,12 +177,17 @@ function definitions(
     mode,
     // Which issuers are distrusted enters by their definitions.
     allDistrusted: _allDistrusted,
+    solvers: [solver = "", ...otherSolvers],
     ...draft
   }: Draft,
   { issuers, issuerEntries, solvers, targets }: Definitions,
 ): unknown {
   return {
-    certificate: { ...draft, identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort() },
+    certificate: {
+      ...draft,
+      solver,
+      identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort(),
+    },
     issuer: issuerEntries.get(draft.issuer)?.raw,
     ...(dropDeadNames && { dropDeadNames }),
     ...(csr !== null && { csr }),
@@ -195,7 +200,10 @@ function definitions(
       })),
     }),
     trust: issuers.get(draft.issuer)?.trustPem ?? null,
-    solver: solvers.get(draft.solver)?.raw,
+    solver: solvers.get(solver)?.raw,
+    ...(otherSolvers.length > 0 && {
+      otherSolvers: otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw })),
+    }),
     targets: draft.targets.map((target) => targets.get(target)?.raw),
   };
 }

@@ -61,8 +61,8 @@ export interface Certificate {
   readonly keyType: KeyType;
   /** Issue without dead names instead of failing for all names. */
   readonly dropDeadNames: boolean;
-  /** Name of the solver in configuration. */
-  readonly solver: string;
+  /** Names of solvers in configuration: for each name the first that can answer for it. */
+  readonly solvers: readonly string[];
   /** Names of targets in configuration, in order. */
   readonly targets: readonly string[];
   /** Every target in exactly one of them; empty: all targets at once. */

@@ -61,10 +61,21 @@ export interface DnsLocks {
   release(key: string, holder: string): Promise<void>;
 }
 
+export interface DnsRate {
+  readonly everyMs: number;
+  readonly burst: number;
+}
+
 /** What a provider lets one credential do in a time. Shared by all processes. */
 export interface DnsRates {
-  /** Takes the next turn and returns its instant; a turn after `latest` is not taken. */
-  turn(key: string, everyMs: number, burst: number, now: number): Promise<number>;
+  /** Returns the instant of the next turn. It is taken unless it is after `latest`. */
+  turn(key: string, rate: DnsRate, times: { readonly now: number; readonly latest: number }): Promise<number>;
   /** The provider asked for silence until then. */
   silence(key: string, until: number): Promise<void>;
+}
+
+export interface DnsStore {
+  readonly records: DnsRecordStore;
+  readonly locks: DnsLocks;
+  readonly rates: DnsRates;
 }

@@ -19,6 +19,8 @@ export const EVENT_TYPES = [
   "order.resumed",
   "order.abandoned",
   "challenge.presented",
+  "challenge.waiting",
+  "challenge.unconfirmed",
   "challenge.failed",
   "challenge.cleanUpFailed",
   "order.csrDiscarded",

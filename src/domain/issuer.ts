@@ -1,4 +1,5 @@
 import type { KeyType } from "./certificate.ts";
+import type { DnsRecord } from "./dnsRecord.ts";
 import type { Identifier } from "./identifier.ts";
 import type { RenewalInfo } from "./renewalInfo.ts";
 import type { Secret } from "./secret.ts";
@@ -6,6 +7,8 @@ import type { Leaf } from "./version.ts";
 
 export interface IssueRequest {
   readonly certificate: string;
+  /** Left out: none, as in a rehearsal. */
+  readonly renewalId?: string | null;
   readonly identifiers: readonly Identifier[];
   readonly keyType: KeyType;
   /** PEM of the certificate this order replaces (RFC 9773 §5); not said to a CA without renewalInfo. */
@@ -70,6 +73,8 @@ export interface OrderEvent {
     | "order.replacesRefused"
     | "order.resumed"
     | "challenge.presented"
+    | "challenge.waiting"
+    | "challenge.unconfirmed"
     | "challenge.failed"
     | "challenge.cleanUpFailed"
     | "order.chainUnavailable"
@@ -114,16 +119,21 @@ export interface Eligibility {
 /** An ACME CA with an account (RFC 8555). */
 export interface Issuer {
   /** Idempotent over `progress`: resumes the stored order and never opens a second one while the first can be used. */
-  issue(request: IssueRequest, progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<IssueResult>;
+  issue(
+    request: IssueRequest,
+    progress: OrderProgress,
+    solvers: readonly NamedSolver[],
+    signal: AbortSignal,
+  ): Promise<IssueResult>;
   /**
    * The stored order is abandoned: removes the answers that an attempt left because its order might have gone
    * on. Idempotent; orders and registers nothing. Throws what kept it from doing so.
    */
-  clearAnswers?(progress: OrderProgress, solver: Solver, signal: AbortSignal): Promise<void>;
+  clearAnswers?(progress: OrderProgress, solvers: readonly NamedSolver[], signal: AbortSignal): Promise<void>;
   /** Idempotent. Returns whose key the CA accepted. */
   revoke?(request: RevocationRequest, signal: AbortSignal): Promise<"account" | "certificate">;
   /** What keeps this CA from fulfilling the request, as far as can be known without an order. */
-  eligibility?(request: IssueRequest, solver: Pick<Solver, "challengeType">, signal: AbortSignal): Promise<Eligibility>;
+  eligibility?(request: IssueRequest, solvers: readonly NamedSolver[], signal: AbortSignal): Promise<Eligibility>;
   /**
    * How far the CA's clock is ahead of ours in ms, by the Date header of its directory (RFC 9110 §6.6.1); null: it
    * sends none, or one from a cache.
@@ -142,17 +152,67 @@ export interface ChallengeResponse {
   readonly token: string;
   /** token "." base64url(SHA-256(account JWK thumbprint)) (RFC 8555 §8.1). */
   readonly keyAuthorization: string;
+  /** What it is for, for people and for cleaning up; null: a rehearsal, or unknown. */
+  readonly certificate?: string | null;
+  readonly renewalId?: string | null;
 }
 
 export interface Solver {
   /** ACME challenge type such as `http-01`. */
   readonly challengeType: string;
-  /** MUST be idempotent and quick; slow waiting belongs in `wait`. */
+  /**
+   * MUST be idempotent and quick. Throws `dns.busy` when the place can hold no other answer now: the caller then finishes
+   * what it has presented, or comes back later.
+   */
   present(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
   /** MUST be idempotent and remove only its own value. */
   cleanUp(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
-  /** Resolves when the CA is expected to see the answer. */
-  wait?(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
+  /** Whether the CA is expected to see the answer. MUST check once and not wait. Left out: it sees it at once. */
+  readiness?(challenge: ChallengeResponse, signal: AbortSignal): Promise<Readiness>;
+  /** What may keep the CA from validating the name, found without publishing anything. */
+  preflight?(identifier: Identifier, signal: AbortSignal): Promise<readonly Concern[]>;
+  /** Solvers that publish in DNS. */
+  readonly dns?: DnsAnswers;
+}
+
+export type Readiness =
+  /** `note`: what could not be found out. */
+  | { readonly ready: true; readonly note: string | null }
+  /** Checking again before `retryAt` is useless. */
+  | { readonly ready: false; readonly why: string; readonly retryAt: number };
+
+/** Something found before an order. `fatal`: the order cannot succeed. */
+export interface Concern {
+  readonly check: string;
+  readonly message: string;
+  readonly fatal: boolean;
+}
+
+/** What is published in DNS, apart from any order. */
+export interface DnsAnswers {
+  /** Removes what was published earlier, and its row. MUST be idempotent. */
+  withdraw(record: DnsRecord, signal: AbortSignal): Promise<void>;
+  /** Every TXT value where the answers for this name go; `values` null: the provider cannot list. */
+  values(
+    identifier: Identifier,
+    signal: AbortSignal,
+  ): Promise<DnsPlace & { readonly values: readonly string[] | null }>;
+  /** Removes one value that renewd has no row for: only when a person asks. */
+  remove(identifier: Identifier, value: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface DnsPlace {
+  readonly name: string;
+  readonly zoneId: string;
+  readonly zoneName: string;
+}
+
+/** One of a certificate's solvers, in order of preference. */
+export interface NamedSolver {
+  readonly name: string;
+  /** It answers for names in these zones only; empty: for all. */
+  readonly zones: readonly string[];
+  readonly solver: Solver;
 }
 
 /** Shared by all processes, so that any http-01 responder can answer for any ACME worker. */

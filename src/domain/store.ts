@@ -1,6 +1,7 @@
 import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
+import type { DnsStore } from "./dnsRecord.ts";
 import type { Evidence, Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, HistoryMark, NewEvent } from "./event.ts";
 import type { HealthStore } from "./heartbeat.ts";
@@ -23,6 +24,7 @@ export interface Store {
   readonly renewalInfos: RenewalInfoStore;
   readonly events: EventStore;
   readonly challenges: ChallengeResponses;
+  readonly dns: DnsStore;
   readonly accounts: Accounts;
   readonly ledger: Ledger;
   readonly replacements: ReplacementStore;

@@ -2,7 +2,7 @@ import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import type { Clock } from "../domain/clock.ts";
 import type { Deployer, TargetLimits } from "../domain/deployer.ts";
-import type { Issuer, OwnCsr, Solver } from "../domain/issuer.ts";
+import type { Issuer, NamedSolver, OwnCsr, Solver } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import type { Channel } from "../domain/notification.ts";
 import type { Visibility } from "../domain/plugin.ts";
@@ -26,7 +26,10 @@ export interface ConfiguredServices {
   budget(issuer: string): CaBudget;
   /** Reads the certificate's own signing request when called; null: it has none. */
   ownCsr(certificate: Certificate): (() => Promise<OwnCsr>) | null;
+  /** Throws `config.removed` when it left the configuration. */
   solver(name: string): Solver;
+  /** The certificate's, in order of preference. */
+  solvers(certificate: Pick<Certificate, "solvers">): readonly NamedSolver[];
   deployer(target: string): Deployer;
   /** Ways to reach people, by name. */
   channels(): ReadonlyMap<string, Channel>;

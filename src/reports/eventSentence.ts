@@ -32,6 +32,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "order.resumed": () => "order resumed where it was",
   "order.abandoned": (detail) => `order abandoned: ${detail("why")}`,
   "challenge.presented": (detail) => `challenge presented${optional(detail, "identifier", " for ")}`,
+  "challenge.waiting": (detail, event) =>
+    `the answer for ${detail("identifier")} is not visible yet (${detail("why")})${again(event)}`,
+  "challenge.unconfirmed": (detail) => `${detail("identifier")}: ${detail("note")}`,
   "challenge.failed": (detail) => `validation of ${detail("identifier")} failed: ${detail("message")}`,
   "challenge.cleanUpFailed": (detail) => `challenge not cleaned up: ${detail("message")}`,
   "order.csrDiscarded": (detail) => `the stored certificate request was discarded and created again: ${detail("why")}`,

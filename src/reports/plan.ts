@@ -74,7 +74,7 @@ function unseenEntry(name: string): Omit<PlanEntry, "incompatible"> {
 
 /** What the first run will do. A version is there already if it was imported. */
 function firstEntryOf({ certificate, version }: Member): Omit<PlanEntry, "incompatible"> {
-  const { name, mode, issuer, solver, targets } = certificate;
+  const { name, mode, issuer, solvers, targets } = certificate;
   if (mode === "observe")
     return {
       certificate: name,
@@ -86,7 +86,7 @@ function firstEntryOf({ certificate, version }: Member): Omit<PlanEntry, "incomp
     };
   if (version !== null) return unseenEntry(name);
   const detail =
-    `the first run orders it from ${issuer} by ${solver}, then replaces what ${targets.join(", ")} ` +
+    `the first run orders it from ${issuer} by ${solvers.join(" or ")}, then replaces what ${targets.join(", ")} ` +
     `${targets.length === 1 ? "holds" : "hold"}; \`renewd import\` takes over a pair that is in use`;
   return { certificate: name, due: true, reason: "missing", heldBy: null, detail, nextAt: null };
 }

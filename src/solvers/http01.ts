@@ -1,21 +1,20 @@
 import { z } from "zod";
+import { checkToken } from "../domain/challengeToken.ts";
 import type { ChallengeResponses, Solver } from "../domain/issuer.ts";
 import type { Plugin } from "../domain/plugin.ts";
-import { checkToken } from "./token.ts";
+import type { DnsDependencies } from "./dns/dependencies.ts";
 
 /** Longer than any CA validates. An answer that a crash left behind expires by itself. */
 const EXPIRES_AFTER_MS = 3600_000;
 
-export interface SolverDependencies {
+export interface SolverDependencies extends DnsDependencies {
   readonly challenges: ChallengeResponses;
-  /** ms since epoch. */
-  readonly now: () => number;
 }
 
 const options = z.strictObject({});
 
 /** Answers through renewd's own responder (RFC 8555 §8.3): any process that runs one serves any worker's token. */
-export const http01: Plugin<z.infer<typeof options>, SolverDependencies, Solver> = {
+export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "challenges" | "now">, Solver> = {
   type: "http-01",
   challengeType: "http-01",
   description: "Answers http-01 challenges through renewd's own responder on port 80.",

@@ -2,11 +2,10 @@ import { randomBytes } from "node:crypto";
 import { constants, type FileHandle, lstat, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { z } from "zod";
+import { checkToken } from "../domain/challengeToken.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, Solver } from "../domain/issuer.ts";
 import type { Plugin } from "../domain/plugin.ts";
-import type { SolverDependencies } from "./http01.ts";
-import { checkToken } from "./token.ts";
 
 /** A key authorization is a token of at most 256 characters, a dot and a thumbprint of 43. */
 const ANSWER_BYTES_MAX = 1024;
@@ -19,7 +18,7 @@ const options = z.strictObject({
 });
 
 /** Answers http-01 through files a web server already serves (RFC 8555 §8.3). */
-export const webroot: Plugin<z.infer<typeof options>, SolverDependencies, Solver> = {
+export const webroot: Plugin<z.infer<typeof options>, object, Solver> = {
   type: "webroot",
   challengeType: "http-01",
   description: "Answers http-01 challenges with files below a running web server's document root.",

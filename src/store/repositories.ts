@@ -9,6 +9,7 @@ import { challengeStore } from "./queries/challenges.ts";
 import { crlStore } from "./queries/crls.ts";
 import { cursorStore } from "./queries/cursors.ts";
 import { deploymentStore } from "./queries/deployments.ts";
+import { dnsStore } from "./queries/dns.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
 import { healthStore } from "./queries/health.ts";
 import { ledgerStore } from "./queries/ledger.ts";
@@ -90,6 +91,7 @@ function ports(
     crls: crlStore(db),
     events,
     challenges: challengeStore(db, vault),
+    dns: dnsStore(db, vault),
     accounts: accountStore(db, vault),
     replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),

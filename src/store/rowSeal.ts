@@ -5,12 +5,16 @@ import type { Vault } from "./vault.ts";
 
 /**
  * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal:
- * a challenge answer is not served, an account URL is asked for again, a version is refused, a renewal is cancelled,
+ * a challenge answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal is cancelled,
  * a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never dialled, and a CA as
  * never asked for its window. `renewd audit verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
+  dnsRecords: {
+    key: ["id"],
+    columns: ["solver", "identifier", "name", "value", "zoneId", "zoneName", "providerId", "createdAt"],
+  },
   accounts: { key: ["issuer", "directory"], columns: ["url"] },
   versions: {
     key: ["certificate", "generation"],

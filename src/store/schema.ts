@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { Bucket, Reservation } from "../domain/budget.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
+import type { DnsRecord } from "../domain/dnsRecord.ts";
 import type { HistoryEvent } from "../domain/event.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
@@ -60,6 +61,10 @@ export interface Schema {
   /** One row per issuer and set of names ever ordered; the renewal may have ended since. */
   orderScopes: { scope: string; renewalId: string };
   challenges: { token: string; keyAuthorization: string; expiresAt: number } & Sealed;
+  dnsRecords: DnsRecord & Sealed;
+  dnsLocks: { key: string; holder: string; until: number };
+  /** `nextAt`: when the credential's next request would be due without a burst. */
+  dnsRates: { key: string; nextAt: number; silentUntil: number };
   accounts: {
     issuer: string;
     directory: string;

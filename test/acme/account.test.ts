@@ -17,10 +17,10 @@ function stored(fixture: CaFixture, name: string) {
 
 describe("the ACME account", () => {
   it("is opened once and used by every issuer that shares the store", async () => {
-    await ca.issuer({ name: "lasting" }).issue(request(), memoryProgress(), ca.solver, running());
+    await ca.issuer({ name: "lasting" }).issue(request(), memoryProgress(), ca.solvers, running());
     const [account, opened] = [stored(ca, "lasting"), ca.proxy.count("newAccount")];
     expect(account?.url).toMatch(/^https:/);
-    await ca.issuer({ name: "lasting" }).issue(request(), memoryProgress(), ca.solver, running());
+    await ca.issuer({ name: "lasting" }).issue(request(), memoryProgress(), ca.solvers, running());
     expect(ca.proxy.count("newAccount")).toBe(opened);
     expect(stored(ca, "lasting")).toBe(account);
   });
@@ -34,7 +34,7 @@ describe("the ACME account", () => {
     };
     const workers = [1, 2, 3, 4].map(() => ca.issuer({ name: "contested" }));
     const results = await Promise.all(
-      workers.map((issuer) => issuer.issue(request(), memoryProgress(), ca.solver, running())),
+      workers.map((issuer) => issuer.issue(request(), memoryProgress(), ca.solvers, running())),
     );
     ca.proxy.intercept = null;
     expect(new Set(results.map(({ leaf }) => leaf.serial)).size).toBe(4);
@@ -49,7 +49,7 @@ describe("the ACME account", () => {
       return answer.status >= 400 ? answer : "reset";
     };
     await expect(
-      ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solver, running()),
+      ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solvers, running()),
     ).rejects.toMatchObject({
       code: "acme.connection",
     });
@@ -61,7 +61,7 @@ describe("the ACME account", () => {
       if (incoming.resource === "newAccount") statuses.push(answer.status);
       return answer;
     };
-    await ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solver, running());
+    await ca.issuer({ name: "interrupted" }).issue(request(), memoryProgress(), ca.solvers, running());
     ca.proxy.intercept = null;
     // 200: it existed already (RFC 8555 §7.3).
     expect(statuses.at(-1)).toBe(200);
@@ -77,12 +77,12 @@ describe("the ACME account", () => {
       await using forgetful = await startCa();
       const progress = memoryProgress();
       const wanted = request();
-      await forgetful.issuer().issue(wanted, progress, forgetful.solver, running());
+      await forgetful.issuer().issue(wanted, progress, forgetful.solvers, running());
       const [before, orderUrl] = [stored(forgetful, "pebble"), progress.state.orderUrl];
       await using successor = await startPebble({ httpPort: forgetful.pebble.httpPort });
       forgetful.proxy.upstream = successor;
       const issuer = forgetful.issuer(change);
-      const issue = () => issuer.issue(wanted, progress, forgetful.solver, running());
+      const issue = () => issuer.issue(wanted, progress, forgetful.solvers, running());
       // Pebble's bare 404 for an order counts when it repeats.
       if (why === "the CA no longer knows the order")
         await expect(issue()).rejects.toMatchObject({ code: "acme.server" });
@@ -102,7 +102,7 @@ describe("the ACME account", () => {
     const asked = ca.proxy.count("newAccount");
     const attempt = ca
       .issuer({ name: "disagreeing", termsOfServiceAgreed: false })
-      .issue(request(), memoryProgress(), ca.solver, running());
+      .issue(request(), memoryProgress(), ca.solvers, running());
     await expect(attempt).rejects.toMatchObject({
       code: "acme.account",
       message: expect.stringContaining("termsOfServiceAgreed"),
@@ -113,7 +113,7 @@ describe("the ACME account", () => {
   it("is refused by the CA when the contact is not one", async () => {
     const attempt = ca
       .issuer({ name: "nameless", contact: ["mailto:not-an-address"] })
-      .issue(request(), memoryProgress(), ca.solver, running());
+      .issue(request(), memoryProgress(), ca.solvers, running());
     await expect(attempt).rejects.toMatchObject({ code: "acme.account" });
   });
 });
@@ -128,12 +128,12 @@ describe("an account that needs an external account binding", () => {
 
   it("is opened with the right key", async () => {
     const issuer = bound.issuer({ externalAccount: { keyId: "kid-1", hmacKey: async () => new Secret(hmacKey) } });
-    const { leaf } = await issuer.issue(request(), memoryProgress(), bound.solver, running());
+    const { leaf } = await issuer.issue(request(), memoryProgress(), bound.solvers, running());
     expect(leaf.serial).not.toBe("");
   });
 
   it("is refused without one, saying what to set", async () => {
-    const attempt = bound.issuer({ name: "unbound" }).issue(request(), memoryProgress(), bound.solver, running());
+    const attempt = bound.issuer({ name: "unbound" }).issue(request(), memoryProgress(), bound.solvers, running());
     await expect(attempt).rejects.toMatchObject({
       code: "acme.account",
       message: expect.stringContaining("externalAccount"),
@@ -147,7 +147,7 @@ describe("an account that needs an external account binding", () => {
       hmacKey: () => Promise.reject(new RenewalError("config.secret", "the environment variable CA_HMAC is not set")),
     };
     const issue = (externalAccount: typeof present) =>
-      bound.issuer({ name: "once", externalAccount }).issue(request(), memoryProgress(), bound.solver, running());
+      bound.issuer({ name: "once", externalAccount }).issue(request(), memoryProgress(), bound.solvers, running());
     await expect(issue(missing)).rejects.toMatchObject({
       code: "acme.account",
       message: expect.stringMatching(/externalAccount.hmacKey of issuer "once": .*CA_HMAC is not set/),
@@ -163,7 +163,7 @@ describe("an account that needs an external account binding", () => {
       externalAccount: { keyId: "kid-1", hmacKey: async () => new Secret(wrong) },
     });
     const error = await issuer
-      .issue(request(), memoryProgress(), bound.solver, running())
+      .issue(request(), memoryProgress(), bound.solvers, running())
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "acme.account" });
     expect(JSON.stringify(error) + String(error)).not.toContain(wrong);

@@ -18,7 +18,7 @@ afterEach(() => {
 const admin = (change: Partial<IssuerOptions>): AccountAdmin =>
   createAccountAdmin({ ...issuerOptions(ca.proxy), ...change }, { accounts: ca.accounts, now: Date.now });
 const order = (change: Partial<IssuerOptions>) =>
-  ca.issuer(change).issue(request(), memoryProgress(), ca.solver, running());
+  ca.issuer(change).issue(request(), memoryProgress(), ca.solvers, running());
 const stored = (name: string): Account =>
   ca.accounts.stored.get(`${name} ${ca.proxy.directory}`) ?? expect.unreachable();
 
@@ -39,7 +39,7 @@ describe("the account of an issuer", () => {
 
   it("gets a new key, and an issuer that still held the old one goes on with it", async () => {
     const issuer = ca.issuer({ name: "rolled" });
-    await issuer.issue(request(), memoryProgress(), ca.solver, running());
+    await issuer.issue(request(), memoryProgress(), ca.solvers, running());
     const { url, privateKey } = stored("rolled");
     const before = await admin({ name: "rolled" }).show(running());
     const after = await admin({ name: "rolled" }).rollover(running());
@@ -47,7 +47,7 @@ describe("the account of an issuer", () => {
     expect(after.keyThumbprint).not.toBe(before?.keyThumbprint);
     expect(stored("rolled").privateKey.reveal()).not.toBe(privateKey.reveal());
     expect(stored("rolled").pendingKey).toBeNull();
-    await issuer.issue(request(), memoryProgress(), ca.solver, running());
+    await issuer.issue(request(), memoryProgress(), ca.solvers, running());
   });
 
   it.each<[string, boolean]>([
@@ -140,7 +140,7 @@ describe("the account of an issuer", () => {
     await order({ name });
     const { url, privateKey } = await deactivateElsewhere(name);
     const progress = memoryProgress();
-    await ca.issuer({ name, contact }).issue(request(), progress, ca.solver, running());
+    await ca.issuer({ name, contact }).issue(request(), progress, ca.solvers, running());
     const { url: to, privateKey: newKey } = stored(name);
     expect(to).not.toBe(url);
     expect(newKey.reveal()).not.toBe(privateKey.reveal());
@@ -149,7 +149,7 @@ describe("the account of an issuer", () => {
     ]);
     // Nothing is left to replace.
     const next = memoryProgress();
-    await ca.issuer({ name, contact }).issue(request(), next, ca.solver, running());
+    await ca.issuer({ name, contact }).issue(request(), next, ca.solvers, running());
     expect(next.events.map(({ type }) => type)).not.toContain("account.replaced");
   });
 

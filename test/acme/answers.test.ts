@@ -35,7 +35,7 @@ function changeMembers(place: Place, change: (body: Json) => Json): void {
   changeAnswers(place, (answer) => ({ ...answer, body: JSON.stringify(change(JSON.parse(answer.body))) }));
 }
 
-const issue = (progress = memoryProgress()) => ca.issuer().issue(request(), progress, ca.solver, running());
+const issue = (progress = memoryProgress()) => ca.issuer().issue(request(), progress, ca.solvers, running());
 
 function challenges(change: (challenge: Json) => Json): (body: Json) => Json {
   return (body) => ({ ...body, challenges: (body.challenges as Json[]).map(change) });
@@ -175,12 +175,12 @@ describe("a certificate that stays bad", () => {
     const wanted = request();
     const before = ca.proxy.count("newOrder");
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      const failed = ca.issuer().issue(wanted, progress, ca.solver, running());
+      const failed = ca.issuer().issue(wanted, progress, ca.solvers, running());
       await expect(failed).rejects.toMatchObject({ code: "acme.badCertificate" });
     }
     expect(ca.proxy.count("newOrder") - before).toBe(1);
     ca.proxy.intercept = null;
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     expect(ca.proxy.count("newOrder") - before).toBe(1);
   });
 });

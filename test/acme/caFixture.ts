@@ -1,10 +1,11 @@
 import { createIssuer, type IssuerOptions } from "../../src/acme/issuer.ts";
 import type { KeyType } from "../../src/domain/certificate.ts";
-import type { IssueRequest, Issuer, Solver } from "../../src/domain/issuer.ts";
+import type { IssueRequest, Issuer, NamedSolver, Solver } from "../../src/domain/issuer.ts";
 import { http01 } from "../../src/solvers/http01.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
 import { type AcmeProxy, startAcmeProxy } from "../support/ca/acmeProxy.ts";
 import { type Pebble, type PebbleOptions, startPebble } from "../support/ca/pebble.ts";
+import { named } from "../support/dns/dependencies.ts";
 import { identifierOf } from "../support/identifier.ts";
 import {
   type MemoryAccounts,
@@ -20,6 +21,7 @@ export interface CaFixture extends AsyncDisposable {
   readonly accounts: MemoryAccounts;
   readonly challenges: MemoryChallenges;
   readonly solver: Solver;
+  readonly solvers: readonly NamedSolver[];
   /** An issuer that goes through the proxy. */
   issuer(change?: Partial<IssuerOptions>): Issuer;
 }
@@ -30,12 +32,14 @@ export async function startCa(options: PebbleOptions = {}): Promise<CaFixture> {
   const pebble = await startPebble({ ...options, httpPort: responder.port });
   const proxy = await startAcmeProxy(pebble);
   const accounts = memoryAccounts();
+  const solver = http01.create({}, { challenges, now: Date.now });
   return {
     pebble,
     proxy,
     accounts,
     challenges,
-    solver: http01.create({}, { challenges, now: Date.now }),
+    solver,
+    solvers: [named(solver)],
     issuer: (change = {}) => createIssuer({ ...issuerOptions(proxy), ...change }, { accounts, now: Date.now }),
     async [Symbol.asyncDispose]() {
       await Promise.all([proxy.close(), pebble.stop(), responder.close()]);

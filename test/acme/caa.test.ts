@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { checkCaa, createCaaLookup } from "../../src/acme/caa.ts";
+import { named } from "../support/dns/dependencies.ts";
 import { identifierOf } from "../support/identifier.ts";
 import { startDnsServer } from "../support/servers/dnsServer.ts";
 
@@ -41,7 +42,8 @@ const RECORDS = {
   "broken.example": "broken",
 } as const;
 
-const SUBSCRIBER = { identities: ["ca.example"], accountUrl: "https://ca.example/acct/7", challengeType: "http-01" };
+const SOLVERS = [named({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} })];
+const SUBSCRIBER = { identities: ["ca.example"], accountUrl: "https://ca.example/acct/7", solvers: SOLVERS };
 
 it.each<[string, string | null, string | null]>([
   ["www.closed.example", "closed.example does not permit ca.example", null],

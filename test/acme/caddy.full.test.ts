@@ -10,6 +10,7 @@ import type { IssueRequest, IssueResult, Issuer, Solver } from "../../src/domain
 import { http01 } from "../../src/solvers/http01.ts";
 import { type Http01Responder, startHttp01Responder } from "../../src/web/http01.ts";
 import { type CaddyCa, startCaddyCa } from "../support/ca/caddyCa.ts";
+import { named } from "../support/dns/dependencies.ts";
 import {
   type MemoryChallenges,
   type MemoryProgress,
@@ -52,7 +53,7 @@ function newIssuer(change: Partial<IssuerOptions> = {}): Issuer {
 async function persist(asked: IssueRequest, progress: MemoryProgress, failures: RenewalError[]): Promise<IssueResult> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await issuer.issue(asked, progress, solver, running());
+      return await issuer.issue(asked, progress, [named(solver)], running());
     } catch (error) {
       if (!(error instanceof RenewalError) || error.facts.class !== "transient" || attempt === 30) throw error;
       failures.push(error);
@@ -111,7 +112,7 @@ describe("Caddy's acme_server", () => {
     const attempt = newIssuer({ orderTimeoutMs: 1_500 }).issue(
       request(["nowhere.renewd.test"]),
       progress,
-      solver,
+      [named(solver)],
       running(),
     );
     await expect(attempt).rejects.toMatchObject({

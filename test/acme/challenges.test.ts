@@ -53,7 +53,7 @@ describe("a name that fails", () => {
   ])("%s is recorded with how many the CA accepted", async (_case, names, othersValid) => {
     answerByName();
     const progress = memoryProgress();
-    const attempt = ca.issuer({ orderTimeoutMs: 4_000 }).issue(request(names), progress, ca.solver, running());
+    const attempt = ca.issuer({ orderTimeoutMs: 4_000 }).issue(request(names), progress, ca.solvers, running());
     await expect(attempt).rejects.toMatchObject({ code: "acme.dns" });
     ca.proxy.intercept = null;
     const failed = progress.events

@@ -13,7 +13,7 @@ afterEach(() => {
 });
 
 function attempt() {
-  return ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+  return ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
 }
 
 describe("a CA that moves its URLs", () => {
@@ -28,7 +28,7 @@ describe("a CA that moves its URLs", () => {
         const directory: Record<string, string> = JSON.parse(answer.body);
         return { ...answer, body: JSON.stringify({ ...directory, [name]: `${moved.proxy.directory}/old` }) };
       };
-      await moved.issuer().issue(request(), memoryProgress(), moved.solver, running());
+      await moved.issuer().issue(request(), memoryProgress(), moved.solvers, running());
       expect(directories).toBe(2);
     },
   );
@@ -37,7 +37,7 @@ describe("a CA that moves its URLs", () => {
     const issuer = ca.issuer();
     const progress = memoryProgress();
     const wanted = request();
-    const issue = () => issuer.issue(wanted, progress, ca.solver, running());
+    const issue = () => issuer.issue(wanted, progress, ca.solvers, running());
     ca.proxy.intercept = async ({ path }) =>
       path.startsWith("/finalize-order/") ? { status: 404, headers: {}, body: "" } : null;
     await expect(issue()).rejects.toMatchObject({ code: "acme.server" });

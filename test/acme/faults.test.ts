@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { RenewalError } from "../../src/domain/errors.ts";
 import { splitPem } from "../../src/x509/pem.ts";
 import type { ProxiedRequest, ProxyAnswer } from "../support/ca/acmeProxy.ts";
+import { named } from "../support/dns/dependencies.ts";
 import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
@@ -10,7 +11,7 @@ let ca: CaFixture;
 beforeAll(async () => {
   ca = await startCa();
   // The account exists, so each test's faults hit the order.
-  await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+  await ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
 });
 afterAll(() => ca[Symbol.asyncDispose]());
 afterEach(() => {
@@ -31,7 +32,7 @@ const isChallenge = ({ path }: ProxiedRequest): boolean => path.startsWith("/cha
 const isCertificate = ({ path }: ProxiedRequest): boolean => path.startsWith("/certZ/");
 
 function attempt(change: Parameters<CaFixture["issuer"]>[0] = {}, signal = running(), progress = memoryProgress()) {
-  return ca.issuer(change).issue(request(), progress, ca.solver, signal);
+  return ca.issuer(change).issue(request(), progress, ca.solvers, signal);
 }
 
 describe("a CA that limits or fails", () => {
@@ -94,7 +95,7 @@ describe("a CA that limits or fails", () => {
         return problem(status, "rateLimited", "too many polls", { "retry-after": "60" });
       };
       const [progress, wanted, standing] = [memoryProgress(), request(), ca.challenges.stored.size];
-      const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+      const issue = () => ca.issuer().issue(wanted, progress, ca.solvers, running());
       await expect(issue()).rejects.toMatchObject({ code });
       expect(polled).toBe(true);
       expect(ca.challenges.stored.size).toBe(standing + 1);
@@ -292,7 +293,7 @@ describe("an aborted attempt", () => {
       },
       cleanUp: async ({ token }: { token: string }) => void cleaned.push(token),
     };
-    await expect(ca.issuer().issue(request(), memoryProgress(), deaf, controller.signal)).rejects.toThrow(
+    await expect(ca.issuer().issue(request(), memoryProgress(), [named(deaf)], controller.signal)).rejects.toThrow(
       "shutting down",
     );
     expect(cleaned).toHaveLength(1);
@@ -319,13 +320,13 @@ describe("a certificate delivered wrong", () => {
     };
     const progress = memoryProgress();
     const wanted = request();
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toMatchObject({
+    await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toMatchObject({
       code: "acme.badCertificate",
       message: expect.stringContaining(message),
     });
     ca.proxy.intercept = null;
     const orders = ca.proxy.count("newOrder");
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     expect(ca.proxy.count("newOrder")).toBe(orders);
   });
 
@@ -338,7 +339,7 @@ describe("a certificate delivered wrong", () => {
       sent = splitPem(answer.body);
       return { ...answer, body: sent.toReversed().join("") };
     };
-    const { leafPem, chainPem } = await long.issuer().issue(request(), memoryProgress(), long.solver, running());
+    const { leafPem, chainPem } = await long.issuer().issue(request(), memoryProgress(), long.solvers, running());
     expect([leafPem, ...chainPem]).toEqual(sent);
   });
 });

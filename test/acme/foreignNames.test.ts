@@ -24,7 +24,7 @@ describe("an authorization that nobody asked for", () => {
       return path.startsWith("/authZ/") ? { ...answer, body: change(answer.body) } : answer;
     };
     const [progress, wanted, answered] = [memoryProgress(), request(), ca.challenges.seen.length];
-    const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+    const issue = () => ca.issuer().issue(wanted, progress, ca.solvers, running());
     await expect(issue()).rejects.toMatchObject({
       code: "acme.server",
       message: expect.stringContaining("which nobody asked for"),
@@ -48,11 +48,11 @@ describe("an authorization that nobody asked for", () => {
       }
       return { ...answer, body: JSON.stringify({ ...order, authorizations: [...order.authorizations, foreign] }) };
     };
-    await expect(ca.issuer().issue(request(), first, ca.solver, running())).rejects.toMatchObject({
+    await expect(ca.issuer().issue(request(), first, ca.solvers, running())).rejects.toMatchObject({
       code: "acme.connection",
     });
     const answered = ca.challenges.seen.length;
-    await expect(ca.issuer().issue(request(), second, ca.solver, running())).rejects.toMatchObject({
+    await expect(ca.issuer().issue(request(), second, ca.solvers, running())).rejects.toMatchObject({
       code: "acme.server",
       message: expect.stringContaining("which nobody asked for"),
     });
@@ -67,7 +67,7 @@ describe("a stored request that somebody else wrote", () => {
     ["that is none", async () => Buffer.from("not a request")],
   ])("%s is discarded before finalize, and the certificate is for the sealed key", async (_case, forge) => {
     const [progress, wanted] = [memoryProgress(), request()];
-    const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+    const issue = () => ca.issuer().issue(wanted, progress, ca.solvers, running());
     // As after a crash between the request's storing and finalize.
     ca.proxy.intercept = async ({ path }) => (path.startsWith("/finalize-order/") ? "reset" : null);
     await expect(issue()).rejects.toMatchObject({ code: "acme.connection" });

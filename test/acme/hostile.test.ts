@@ -12,7 +12,7 @@ let ca: CaFixture;
 beforeAll(async () => {
   ca = await startCa();
   // The account exists, so each test's faults hit the order.
-  await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+  await ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
 });
 afterAll(() => ca[Symbol.asyncDispose]());
 afterEach(() => {
@@ -29,7 +29,7 @@ function problem(status: number, name: string, detail: string, headers: Record<s
 }
 
 function attempt(change: Parameters<CaFixture["issuer"]>[0] = {}, signal = running(), progress = memoryProgress()) {
-  return ca.issuer(change).issue(request(), progress, ca.solver, signal);
+  return ca.issuer(change).issue(request(), progress, ca.solvers, signal);
 }
 
 describe("a directory that cannot be used", () => {

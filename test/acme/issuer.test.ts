@@ -5,6 +5,7 @@ import { RenewalError } from "../../src/domain/errors.ts";
 import type { IssueResult } from "../../src/domain/issuer.ts";
 import { keyMatches, keyTypeOf } from "../../src/x509/key.ts";
 import { splitPem } from "../../src/x509/pem.ts";
+import { named } from "../support/dns/dependencies.ts";
 import { memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
@@ -23,7 +24,7 @@ async function chainsToRoot(result: IssueResult): Promise<boolean> {
 describe("issuing at Pebble", () => {
   it.each(KEY_TYPES)("delivers a checked pair with a %s key", async (keyType) => {
     const progress = memoryProgress();
-    const result = await ca.issuer().issue(request(undefined, keyType), progress, ca.solver, running());
+    const result = await ca.issuer().issue(request(undefined, keyType), progress, ca.solvers, running());
     expect(result.leaf.keyType).toBe(keyType);
     expect(keyTypeOf(result.privateKey)).toBe(keyType);
     expect(keyMatches(result.leafPem, result.privateKey)).toBe(true);
@@ -34,7 +35,7 @@ describe("issuing at Pebble", () => {
   it("tells the history what it did, in order", async () => {
     const progress = memoryProgress();
     const wanted = request();
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     expect(progress.events.map((event) => event.type)).toEqual([
       "order.created",
       "challenge.presented",
@@ -46,7 +47,7 @@ describe("issuing at Pebble", () => {
   it("answers one challenge per name and leaves none behind", async () => {
     const before = ca.challenges.seen.length;
     const names = ["one.multi.example", "two.multi.example", "three.multi.example"];
-    const result = await ca.issuer().issue(request(names), memoryProgress(), ca.solver, running());
+    const result = await ca.issuer().issue(request(names), memoryProgress(), ca.solvers, running());
     expect(result.leaf.identifiers.map(({ value }) => value).sort()).toEqual([...names].sort());
     expect(ca.challenges.seen.length - before).toBe(3);
     expect(ca.challenges.stored.size).toBe(0);
@@ -54,13 +55,13 @@ describe("issuing at Pebble", () => {
 
   it("needs at most seven requests, not counting polls, and no new connection once an issuer is warm", async () => {
     const issuer = ca.issuer();
-    await issuer.issue(request(), memoryProgress(), ca.solver, running());
+    await issuer.issue(request(), memoryProgress(), ca.solvers, running());
     const [earlier, connections, nonces] = [
       ca.proxy.requests.length,
       ca.proxy.connections(),
       ca.proxy.count("newNonce"),
     ];
-    await issuer.issue(request(), memoryProgress(), ca.solver, running());
+    await issuer.issue(request(), memoryProgress(), ca.solvers, running());
     // Repeated are polls, as often as Pebble takes its time, and what it refuses for a nonce, 5 % at random.
     const different = new Set(
       ca.proxy.requests.slice(earlier).map(({ path, payload }) => `${path} ${JSON.stringify(payload)}`),
@@ -73,7 +74,7 @@ describe("issuing at Pebble", () => {
   it("names the refused name when the CA rejects an identifier", async () => {
     const attempt = ca
       .issuer()
-      .issue(request(["fine.example.org", "www.blocked.example"]), memoryProgress(), ca.solver, running());
+      .issue(request(["fine.example.org", "www.blocked.example"]), memoryProgress(), ca.solvers, running());
     await expect(attempt).rejects.toMatchObject({
       code: "acme.rejectedIdentifier",
       message: expect.stringContaining("blocked.example"),
@@ -82,7 +83,7 @@ describe("issuing at Pebble", () => {
 
   it("says what was offered when the solver's challenge type is not", async () => {
     const solver = { ...ca.solver, challengeType: "dns-persist-99" };
-    const attempt = ca.issuer().issue(request(), memoryProgress(), solver, running());
+    const attempt = ca.issuer().issue(request(), memoryProgress(), [named(solver)], running());
     await expect(attempt).rejects.toMatchObject({
       code: "acme.noChallenge",
       message: expect.stringMatching(/no dns-persist-99 .*only .*http-01/),
@@ -93,12 +94,12 @@ describe("issuing at Pebble", () => {
     const progress = memoryProgress();
     const wanted = request();
     const empty = { ...ca.solver, present: async () => undefined };
-    const failed = ca.issuer().issue(wanted, progress, empty, running());
+    const failed = ca.issuer().issue(wanted, progress, [named(empty)], running());
     await expect(failed).rejects.toMatchObject({
       code: "acme.unauthorized",
       message: expect.stringContaining(wanted.certificate),
     });
-    const result = await ca.issuer().issue(wanted, progress, ca.solver, running());
+    const result = await ca.issuer().issue(wanted, progress, ca.solvers, running());
     expect(result.leaf.identifiers).toEqual(wanted.identifiers);
     expect(progress.abandoned).toEqual(["the CA declared the order invalid"]);
   });
@@ -111,7 +112,7 @@ describe("issuing at Pebble", () => {
         throw new RenewalError("solver.failed", "disk on fire");
       },
     };
-    await ca.issuer().issue(request(), progress, solver, running());
+    await ca.issuer().issue(request(), progress, [named(solver)], running());
     expect(progress.events.find((event) => event.type === "challenge.cleanUpFailed")?.detail).toMatchObject({
       code: "solver.failed",
       message: "disk on fire",
@@ -127,7 +128,7 @@ describe("issuing at Pebble", () => {
       },
       cleanUp: async ({ token }: { token: string }) => void cleaned.push(token),
     };
-    const attempt = ca.issuer().issue(request(), memoryProgress(), solver, running());
+    const attempt = ca.issuer().issue(request(), memoryProgress(), [named(solver)], running());
     await expect(attempt).rejects.toMatchObject({
       code: "solver.failed",
       message: expect.stringContaining("no such zone"),
@@ -139,11 +140,12 @@ describe("issuing at Pebble", () => {
     const order: string[] = [];
     const solver = {
       ...ca.solver,
-      wait: async () => {
+      readiness: async () => {
         order.push(ca.challenges.stored.size > 0 ? "presented" : "not presented");
+        return { ready: true, note: null } as const;
       },
     };
-    await ca.issuer().issue(request(), memoryProgress(), solver, running());
+    await ca.issuer().issue(request(), memoryProgress(), [named(solver)], running());
     expect(order).toEqual(["presented"]);
   });
 });
@@ -154,34 +156,34 @@ describe("issuing at a difficult Pebble", () => {
     const issuer = difficult.issuer();
     const results = [];
     for (let i = 0; i < 3; i++)
-      results.push(await issuer.issue(request(), memoryProgress(), difficult.solver, running()));
+      results.push(await issuer.issue(request(), memoryProgress(), difficult.solvers, running()));
     expect(results).toHaveLength(3);
   });
 
   it("succeeds while Pebble sleeps before each validation", async () => {
     await using sleepy = await startCa({ env: { PEBBLE_VA_NOSLEEP: "0", PEBBLE_VA_SLEEPTIME: "2" } });
-    const result = await sleepy.issuer().issue(request(), memoryProgress(), sleepy.solver, running());
+    const result = await sleepy.issuer().issue(request(), memoryProgress(), sleepy.solvers, running());
     expect(result.chainPem).toHaveLength(1);
   });
 
   it("presents nothing when authorizations are reused", async () => {
     await using reusing = await startCa({ env: { PEBBLE_AUTHZREUSE: "100" } });
     const wanted = request();
-    await reusing.issuer().issue(wanted, memoryProgress(), reusing.solver, running());
+    await reusing.issuer().issue(wanted, memoryProgress(), reusing.solvers, running());
     expect(reusing.challenges.seen).toHaveLength(1);
-    await reusing.issuer().issue(wanted, memoryProgress(), reusing.solver, running());
+    await reusing.issuer().issue(wanted, memoryProgress(), reusing.solvers, running());
     expect(reusing.challenges.seen).toHaveLength(1);
   });
 
   it("orders the validity the CA is configured for, down to seconds", async () => {
     await using short = await startCa({ certificateValidityPeriodSeconds: 120 });
-    const { leaf } = await short.issuer().issue(request(), memoryProgress(), short.solver, running());
+    const { leaf } = await short.issuer().issue(request(), memoryProgress(), short.solvers, running());
     expect(leaf.notAfter - Date.now()).toBeLessThanOrEqual(120_000);
   });
 
   it("delivers longer chains whole", async () => {
     await using long = await startCa({ env: { PEBBLE_CHAIN_LENGTH: "3" } });
-    const { chainPem } = await long.issuer().issue(request(), memoryProgress(), long.solver, running());
+    const { chainPem } = await long.issuer().issue(request(), memoryProgress(), long.solvers, running());
     expect(chainPem).toHaveLength(3);
   });
 });

@@ -4,6 +4,7 @@ import { createIssuer } from "../../src/acme/issuer.ts";
 import type { Accounts, Solver } from "../../src/domain/issuer.ts";
 import { generateKey } from "../../src/x509/key.ts";
 import { splitPem } from "../../src/x509/pem.ts";
+import { named } from "../support/dns/dependencies.ts";
 import { memoryAccounts, memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, issuerOptions, request, running, startCa } from "./caFixture.ts";
 
@@ -31,13 +32,13 @@ describe("a profile", () => {
   it("decides what the CA issues", async () => {
     const { leaf } = await ca
       .issuer()
-      .issue({ ...request(), profile: "shortlived" }, memoryProgress(), ca.solver, running());
+      .issue({ ...request(), profile: "shortlived" }, memoryProgress(), ca.solvers, running());
     expect(Math.round((leaf.notAfter - leaf.notBefore) / 1_000 / DAY_S)).toBe(6);
   });
 
   it("that the CA does not offer is refused before anything is ordered, with what there is", async () => {
     const before = orders();
-    const attempt = ca.issuer().issue({ ...request(), profile: "shortlifed" }, memoryProgress(), ca.solver, running());
+    const attempt = ca.issuer().issue({ ...request(), profile: "shortlifed" }, memoryProgress(), ca.solvers, running());
     await expect(attempt).rejects.toMatchObject({
       code: "acme.profile",
       message: 'CA "pebble" offers no profile "shortlifed"; it offers default, shortlived.',
@@ -57,14 +58,14 @@ describe("a profile", () => {
   ])(
     "that the CA refuses %s is named, and the order is not mistaken for one that cannot replace",
     async (_how, { type, subproblems }) => {
-      const { leafPem } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+      const { leafPem } = await ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
       const body = JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail: "no such thing", subproblems });
       ca.proxy.intercept = async ({ resource }) =>
         resource === "newOrder" ? { status: 400, headers: {}, body } : null;
       const before = orders();
       const error = await ca
         .issuer()
-        .issue({ ...request(), profile: "shortlived", replaces: leafPem }, memoryProgress(), ca.solver, running())
+        .issue({ ...request(), profile: "shortlived", replaces: leafPem }, memoryProgress(), ca.solvers, running())
         .catch((thrown: unknown) => thrown);
       ca.proxy.intercept = null;
       expect(error).toMatchObject({
@@ -79,7 +80,7 @@ describe("a profile", () => {
     await using old = await startCa();
     const attempt = old
       .issuer()
-      .issue({ ...request(), profile: "shortlived" }, memoryProgress(), old.solver, running());
+      .issue({ ...request(), profile: "shortlived" }, memoryProgress(), old.solvers, running());
     await expect(attempt).rejects.toMatchObject({
       code: "acme.profile",
       message: expect.stringContaining("it offers none at all"),
@@ -89,7 +90,7 @@ describe("a profile", () => {
 
 describe("a CA that could be turned to", () => {
   const ask = (fixture: CaFixture, profile: string | null) =>
-    fixture.issuer().eligibility?.({ ...request(), profile }, fixture.solver, running());
+    fixture.issuer().eligibility?.({ ...request(), profile }, fixture.solvers, running());
 
   it("has to offer the profile", async () => {
     expect(await ask(ca, "shortlived")).toMatchObject({ obstacle: null });
@@ -106,7 +107,7 @@ describe("a CA that could be turned to", () => {
 
 describe("a CA that CAA records permit only to one account", () => {
   it("can be turned to with that account, and with no other", async () => {
-    await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+    await ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
     const [account] = ca.accounts.stored.values();
     ca.proxy.intercept = async ({ resource }, forward) => {
       const answer = await forward();
@@ -117,17 +118,17 @@ describe("a CA that CAA records permit only to one account", () => {
     const caa = async () => [
       { critical: false, tag: "issue", value: `ca.example; accounturi=${account?.url}; validationmethods=http-01` },
     ];
-    const ask = (accounts: Accounts, solver: Pick<Solver, "challengeType">) =>
+    const ask = (accounts: Accounts, solver: Solver) =>
       createIssuer(issuerOptions(ca.proxy), { accounts, now: Date.now, caa }).eligibility?.(
         request(),
-        solver,
+        [named(solver)],
         running(),
       );
     expect(await ask(ca.accounts, ca.solver)).toEqual({ obstacle: null, notes: [] });
     expect(await ask(memoryAccounts(), ca.solver)).toMatchObject({
       obstacle: expect.stringContaining("permits ca.example only to account"),
     });
-    expect(await ask(ca.accounts, { challengeType: "dns-01" })).toMatchObject({
+    expect(await ask(ca.accounts, { ...ca.solver, challengeType: "dns-01" })).toMatchObject({
       obstacle: expect.stringContaining("only by http-01"),
     });
     ca.proxy.intercept = null;
@@ -139,7 +140,7 @@ describe("a preferred chain", () => {
     const progress = memoryProgress();
     const result = await ca
       .issuer()
-      .issue({ ...request(), preferredChain: commonName(index) }, progress, ca.solver, running());
+      .issue({ ...request(), preferredChain: commonName(index) }, progress, ca.solvers, running());
     const root = roots[index];
     expect(root && new X509Certificate(result.chainPem.at(-1) ?? "").verify(root.publicKey)).toBe(true);
     expect(result.chainPem).toHaveLength(2);
@@ -149,12 +150,12 @@ describe("a preferred chain", () => {
   it("is found by the SHA-256 fingerprint of a certificate in it, with or without colons", async () => {
     const other = await ca
       .issuer()
-      .issue({ ...request(), preferredChain: commonName(1) }, memoryProgress(), ca.solver, running());
+      .issue({ ...request(), preferredChain: commonName(1) }, memoryProgress(), ca.solvers, running());
     const { fingerprint256 } = new X509Certificate(other.chainPem.at(-1) ?? "");
     for (const wanted of [fingerprint256, fingerprint256.replaceAll(":", "").toLowerCase()]) {
       const result = await ca
         .issuer()
-        .issue({ ...request(), preferredChain: wanted }, memoryProgress(), ca.solver, running());
+        .issue({ ...request(), preferredChain: wanted }, memoryProgress(), ca.solvers, running());
       expect(new X509Certificate(result.chainPem.at(-1) ?? "").fingerprint256).toBe(fingerprint256);
     }
   });
@@ -163,7 +164,7 @@ describe("a preferred chain", () => {
     const progress = memoryProgress();
     const result = await ca
       .issuer()
-      .issue({ ...request(), preferredChain: "DST Root CA X3" }, progress, ca.solver, running());
+      .issue({ ...request(), preferredChain: "DST Root CA X3" }, progress, ca.solvers, running());
     expect(roots[0] && new X509Certificate(result.chainPem.at(-1) ?? "").verify(roots[0].publicKey)).toBe(true);
     expect(progress.events.at(-1)).toEqual({
       type: "order.chainUnavailable",
@@ -178,7 +179,7 @@ describe("a preferred chain", () => {
       return path.includes("certZ") ? { ...answer, headers: { ...answer.headers, link: elsewhere } } : answer;
     };
     const progress = memoryProgress();
-    await ca.issuer().issue({ ...request(), preferredChain: commonName(1) }, progress, ca.solver, running());
+    await ca.issuer().issue({ ...request(), preferredChain: commonName(1) }, progress, ca.solvers, running());
     ca.proxy.intercept = null;
     expect(progress.events.at(-1)?.type).toBe("order.chainUnavailable");
   });
@@ -187,7 +188,7 @@ describe("a preferred chain", () => {
 describe("identifiers and keys", () => {
   it("may be IP addresses, beside names", async () => {
     const wanted = request(["127.0.0.1", "with-address.example.org"]);
-    const { leaf } = await ca.issuer().issue(wanted, memoryProgress(), ca.solver, running());
+    const { leaf } = await ca.issuer().issue(wanted, memoryProgress(), ca.solvers, running());
     expect(leaf.identifiers).toEqual(expect.arrayContaining([...wanted.identifiers]));
     expect(leaf.identifiers).toHaveLength(2);
   });
@@ -195,10 +196,10 @@ describe("identifiers and keys", () => {
   it("a given key is certified instead of a new one", async () => {
     const privateKey = await generateKey("ecdsa-p256");
     const wanted = { ...request(), privateKey };
-    const first = await ca.issuer().issue(wanted, memoryProgress(), ca.solver, running());
+    const first = await ca.issuer().issue(wanted, memoryProgress(), ca.solvers, running());
     const second = await ca
       .issuer()
-      .issue({ ...wanted, privateKey: first.privateKey }, memoryProgress(), ca.solver, running());
+      .issue({ ...wanted, privateKey: first.privateKey }, memoryProgress(), ca.solvers, running());
     expect(second.privateKey.reveal()).toBe(privateKey.reveal());
     expect(second.leaf.serial).not.toBe(first.leaf.serial);
   });

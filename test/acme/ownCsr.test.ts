@@ -24,7 +24,7 @@ function wanting(names: readonly string[], ownCsr: IssueRequest["ownCsr"], keyTy
 }
 
 function order(wanted: IssueRequest, progress: MemoryProgress = memoryProgress()): Promise<IssueResult> {
-  return ca.issuer().issue(wanted, progress, ca.solver, running());
+  return ca.issuer().issue(wanted, progress, ca.solvers, running());
 }
 
 /** The requests that finalized an order, as the CA got them. */
@@ -130,7 +130,7 @@ describe("an attempt that ends with a request made elsewhere", () => {
       throw new RenewalError("acme.ownCsr", "the files are gone");
     });
     const issuer = ca.issuer();
-    const again = () => issuer.issue(gone, progress, ca.solver, running());
+    const again = () => issuer.issue(gone, progress, ca.solvers, running());
     // Pebble's bare 404 counts when it repeats.
     await expect(again()).rejects.toMatchObject({ code: "acme.server" });
     const second = await again();

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => ca[Symbol.asyncDispose]());
 
 function attempt(change: Parameters<CaFixture["issuer"]>[0]) {
-  return ca.issuer(change).issue(request(), memoryProgress(), ca.solver, running());
+  return ca.issuer(change).issue(request(), memoryProgress(), ca.solvers, running());
 }
 
 describe("a CA behind a proxy", () => {

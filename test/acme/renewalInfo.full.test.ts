@@ -16,7 +16,7 @@ let issued: IssueResult;
 beforeAll(async () => {
   ca = await startCa({ version: "2.10" });
   issuer = ca.issuer();
-  issued = await issuer.issue(request(), memoryProgress(), ca.solver, running());
+  issued = await issuer.issue(request(), memoryProgress(), ca.solvers, running());
 });
 afterAll(() => ca[Symbol.asyncDispose]());
 afterEach(() => {
@@ -43,7 +43,7 @@ describe("renewalInfo at Pebble 2.10", () => {
   });
 
   it("follows a window the CA moves, with its reason", async () => {
-    const { leafPem } = await issuer.issue(request(), memoryProgress(), ca.solver, running());
+    const { leafPem } = await issuer.issue(request(), memoryProgress(), ca.solvers, running());
     await ca.pebble.setRenewalInfo(
       leafPem,
       JSON.stringify({ suggestedWindow: WINDOW, explanationURL: "https://ca.example/why" }),
@@ -148,15 +148,15 @@ describe("an order that replaces a certificate", () => {
 
   it("says so, and one that the CA calls replaced already is ordered again without", async () => {
     const wanted = request();
-    const first = await issuer.issue(wanted, memoryProgress(), ca.solver, running());
+    const first = await issuer.issue(wanted, memoryProgress(), ca.solvers, running());
     const replaces = certId(first.leafPem);
     const progress = memoryProgress();
-    await issuer.issue({ ...wanted, replaces: first.leafPem }, progress, ca.solver, running());
+    await issuer.issue({ ...wanted, replaces: first.leafPem }, progress, ca.solvers, running());
     expect(orders().at(-1)).toMatchObject({ replaces });
     expect(progress.events[0]).toMatchObject({ type: "order.created", detail: { replaces } });
 
     const again = memoryProgress();
-    const result = await issuer.issue({ ...wanted, replaces: first.leafPem }, again, ca.solver, running());
+    const result = await issuer.issue({ ...wanted, replaces: first.leafPem }, again, ca.solvers, running());
     expect(result.leaf.identifiers).toEqual(wanted.identifiers);
     expect(again.events.slice(0, 2).map(({ type }) => type)).toEqual(["order.created", "order.replacesRefused"]);
     expect(again.events[1]?.detail.why).toContain("alreadyReplaced");
@@ -180,7 +180,7 @@ describe("an order that replaces a certificate", () => {
     async (type, subproblem, code, requests) => {
       refuseOrders(type, subproblem);
       const [progress, before] = [memoryProgress(), ca.proxy.count("newOrder")];
-      const attempt = issuer.issue({ ...request(), replaces: issued.leafPem }, progress, ca.solver, running());
+      const attempt = issuer.issue({ ...request(), replaces: issued.leafPem }, progress, ca.solvers, running());
       await expect(attempt).rejects.toMatchObject({ code });
       expect(ca.proxy.count("newOrder") - before).toBe(requests);
       expect(progress.events).toEqual([]);
@@ -190,7 +190,7 @@ describe("an order that replaces a certificate", () => {
   it("is an ordinary one at a CA without renewalInfo", async () => {
     await using old = await startCa();
     const wanted = request();
-    await old.issuer().issue({ ...wanted, replaces: issued.leafPem }, memoryProgress(), old.solver, running());
+    await old.issuer().issue({ ...wanted, replaces: issued.leafPem }, memoryProgress(), old.solvers, running());
     expect(old.proxy.requests.find(({ resource }) => resource === "newOrder")?.payload).not.toHaveProperty("replaces");
   });
 });

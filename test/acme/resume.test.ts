@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RenewalError } from "../../src/domain/errors.ts";
 import { generateKey, keyMatches } from "../../src/x509/key.ts";
 import type { Interceptor } from "../support/ca/acmeProxy.ts";
+import { named } from "../support/dns/dependencies.ts";
 import { type MemoryProgress, memoryProgress } from "../support/model/orderMemory.ts";
 import { type CaFixture, request, running, startCa } from "./caFixture.ts";
 
@@ -40,7 +41,7 @@ const ORDER_URL_SAVE = 2;
 describe("an attempt that ends", () => {
   it("is one of five saves, so the table below misses none", async () => {
     const progress = memoryProgress();
-    await ca.issuer().issue(request(), progress, ca.solver, running());
+    await ca.issuer().issue(request(), progress, ca.solvers, running());
     expect(progress.saves).toBe(SAVES.length);
   });
 
@@ -51,10 +52,10 @@ describe("an attempt that ends", () => {
       const wanted = request();
       const orders = countOrders();
       ca.proxy.intercept = orders.intercept;
-      await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toThrow(Crash);
+      await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toThrow(Crash);
       const left = progress.state;
       progress[when] = null;
-      const result = await ca.issuer().issue(wanted, progress, ca.solver, running());
+      const result = await ca.issuer().issue(wanted, progress, ca.solvers, running());
       ca.proxy.intercept = null;
       expect(result.leaf.identifiers).toEqual(wanted.identifiers);
       // Only a crash between the CA's answer and storing the URL costs a second order.
@@ -75,10 +76,10 @@ describe("an attempt that ends", () => {
     progress.beforeSave = (save) => {
       if (save === 4) dying.abort(new Crash());
     };
-    await expect(ca.issuer().issue(wanted, progress, solver, dying.signal)).rejects.toThrow(Crash);
+    await expect(ca.issuer().issue(wanted, progress, [named(solver)], dying.signal)).rejects.toThrow(Crash);
     expect(ca.challenges.stored.size).toBe(1);
     progress.beforeSave = null;
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     expect(ca.challenges.stored.size).toBe(0);
   });
 
@@ -87,7 +88,7 @@ describe("an attempt that ends", () => {
     const wanted = request(["one.example.org", "two.example.org"]);
     ca.proxy.intercept = async ({ path }) =>
       path.startsWith("/chalZ/") ? { status: 503, headers: {}, body: "" } : null;
-    const issue = () => ca.issuer().issue(wanted, progress, ca.solver, running());
+    const issue = () => ca.issuer().issue(wanted, progress, ca.solvers, running());
     await expect(issue()).rejects.toMatchObject({ code: "acme.server" });
     expect(ca.challenges.stored.size).toBe(2);
     ca.proxy.intercept = async ({ path }, forward) => {
@@ -105,10 +106,10 @@ describe("an attempt that ends", () => {
   it("between finalize and download only downloads", async () => {
     const progress = crashAt("afterSave", 5);
     const wanted = request();
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toThrow(Crash);
+    await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toThrow(Crash);
     progress.afterSave = null;
     const before = ca.proxy.requests.length;
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     const payloads = ca.proxy.requests.slice(before).filter(({ payload }) => payload !== null);
     expect(payloads).toEqual([]);
   });
@@ -116,8 +117,8 @@ describe("an attempt that ends", () => {
   it("after the whole delivery is downloaded again, the same certificate", async () => {
     const progress = memoryProgress();
     const wanted = request();
-    const first = await ca.issuer().issue(wanted, progress, ca.solver, running());
-    const second = await ca.issuer().issue(wanted, progress, ca.solver, running());
+    const first = await ca.issuer().issue(wanted, progress, ca.solvers, running());
+    const second = await ca.issuer().issue(wanted, progress, ca.solvers, running());
     expect(second.leaf.fingerprint).toBe(first.leaf.fingerprint);
   });
 
@@ -130,11 +131,11 @@ describe("an attempt that ends", () => {
       const finalized = typeof answer === "object" && answer?.status === 200 && incoming.path.includes("finalize");
       return finalized ? "reset" : answer;
     };
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toMatchObject({
+    await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toMatchObject({
       code: "acme.connection",
     });
     ca.proxy.intercept = orders.intercept;
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     ca.proxy.intercept = null;
     expect(orders.count()).toBe(1);
   });
@@ -145,7 +146,7 @@ describe("an attempt that ends", () => {
       if (save === 3) throw new RenewalError("lease.lost", "Another worker has taken over.");
     };
     const before = ca.challenges.stored.size;
-    await expect(ca.issuer().issue(request(), progress, ca.solver, running())).rejects.toMatchObject({
+    await expect(ca.issuer().issue(request(), progress, ca.solvers, running())).rejects.toMatchObject({
       code: "lease.lost",
     });
     expect(ca.challenges.stored.size).toBe(before + 1);
@@ -182,12 +183,12 @@ describe("a stored order that cannot be used", () => {
   ])("because it %s is abandoned for one new order", async (_why, spoil, why) => {
     const progress = memoryProgress();
     const wanted = request();
-    const first = await ca.issuer().issue(wanted, progress, ca.solver, running());
+    const first = await ca.issuer().issue(wanted, progress, ca.solvers, running());
     await spoil(progress);
     const orders = countOrders();
     ca.proxy.intercept = orders.intercept;
     const issuer = ca.issuer();
-    const issue = () => issuer.issue(wanted, progress, ca.solver, running());
+    const issue = () => issuer.issue(wanted, progress, ca.solvers, running());
     // One 404 without a word of the CA may be a passing fault: the second one counts.
     if (why === "the CA no longer knows the order")
       await expect(issue()).rejects.toMatchObject({ code: "acme.server" });
@@ -200,9 +201,9 @@ describe("a stored order that cannot be used", () => {
 
   it("because the names changed is abandoned", async () => {
     const progress = memoryProgress();
-    await ca.issuer().issue(request(), progress, ca.solver, running());
+    await ca.issuer().issue(request(), progress, ca.solvers, running());
     const wanted = request();
-    const { leaf } = await ca.issuer().issue(wanted, progress, ca.solver, running());
+    const { leaf } = await ca.issuer().issue(wanted, progress, ca.solvers, running());
     expect(leaf.identifiers).toEqual(wanted.identifiers);
     expect(progress.abandoned).toEqual(["the order is for other names"]);
   });
@@ -210,7 +211,7 @@ describe("a stored order that cannot be used", () => {
   it("because it expired unused is abandoned", async () => {
     const progress = crashAt("afterSave", ORDER_URL_SAVE);
     const wanted = request();
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toThrow(Crash);
+    await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toThrow(Crash);
     progress.afterSave = null;
     const orderPath = new URL(progress.state.orderUrl ?? "").pathname;
     ca.proxy.intercept = async (incoming, forward) => {
@@ -218,7 +219,7 @@ describe("a stored order that cannot be used", () => {
       const answer = await forward();
       return { ...answer, body: answer.body.replace(/"expires": *"[^"]*"/, '"expires": "2020-01-01T00:00:00Z"') };
     };
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     ca.proxy.intercept = null;
     expect(progress.abandoned).toEqual(["the order expired"]);
   });
@@ -226,7 +227,7 @@ describe("a stored order that cannot be used", () => {
   it("does not fail the order that takes its place when the CA has forgotten what was answered for it", async () => {
     const progress = crashAt("afterSave", ORDER_URL_SAVE);
     const wanted = request();
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toThrow(Crash);
+    await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toThrow(Crash);
     progress.afterSave = null;
     const orderPath = new URL(progress.state.orderUrl ?? "").pathname;
     let forgotten = "none";
@@ -241,7 +242,7 @@ describe("a stored order that cannot be used", () => {
       forgotten = new URL(authorizations[0] ?? "").pathname;
       return { ...answer, body: answer.body.replace(/"expires": *"[^"]*"/, '"expires": "2020-01-01T00:00:00Z"') };
     };
-    const { leaf } = await ca.issuer().issue(wanted, progress, ca.solver, running());
+    const { leaf } = await ca.issuer().issue(wanted, progress, ca.solvers, running());
     ca.proxy.intercept = null;
     expect(leaf.identifiers).toEqual(wanted.identifiers);
     expect(progress.abandoned).toEqual(["the order expired"]);
@@ -250,9 +251,9 @@ describe("a stored order that cannot be used", () => {
   it("for a passing reason is kept", async () => {
     const progress = memoryProgress();
     const wanted = request();
-    await ca.issuer().issue(wanted, progress, ca.solver, running());
+    await ca.issuer().issue(wanted, progress, ca.solvers, running());
     ca.proxy.intercept = async () => ({ status: 503, headers: {}, body: "" });
-    await expect(ca.issuer().issue(wanted, progress, ca.solver, running())).rejects.toMatchObject({
+    await expect(ca.issuer().issue(wanted, progress, ca.solvers, running())).rejects.toMatchObject({
       code: "acme.server",
     });
     ca.proxy.intercept = null;

@@ -12,7 +12,7 @@ afterAll(() => ca[Symbol.asyncDispose]());
 
 it("revokes with the account's key, and once more is harmless", async () => {
   const issuer = ca.issuer();
-  const { leafPem, privateKey } = await issuer.issue(request(), memoryProgress(), ca.solver, running());
+  const { leafPem, privateKey } = await issuer.issue(request(), memoryProgress(), ca.solvers, running());
   for (let time = 0; time < 2; time++)
     expect(await issuer.revoke?.({ leafPem, privateKey, reason: "superseded" }, running())).toBe("account");
   const sent = ca.proxy.requests.filter(({ payload }) => payload !== null && "reason" in Object(payload));
@@ -20,7 +20,7 @@ it("revokes with the account's key, and once more is harmless", async () => {
 });
 
 it("revokes with the certificate's own key what another account ordered", async () => {
-  const { leafPem, privateKey } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+  const { leafPem, privateKey } = await ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
   const stranger = createIssuer(issuerOptions(ca.proxy), { accounts: memoryAccounts(), now: Date.now });
   expect(await stranger.revoke?.({ leafPem, privateKey, reason: "keyCompromise" }, running())).toBe("certificate");
 });
@@ -38,7 +38,7 @@ it.each<[string, Partial<IssuerOptions>]>([
   const externalAccount = { keyId: "kid-1", hmacKey: async () => new Secret(KEYS["kid-1"]) };
   const { leafPem, privateKey } = await bound
     .issuer({ externalAccount })
-    .issue(request(), memoryProgress(), bound.solver, running());
+    .issue(request(), memoryProgress(), bound.solvers, running());
   const stranger = createIssuer(
     { ...issuerOptions(bound.proxy), externalAccount, ...change },
     { accounts: memoryAccounts(), now: Date.now },
@@ -47,7 +47,7 @@ it.each<[string, Partial<IssuerOptions>]>([
 });
 
 it("a compromised key is revoked although the CA opens no account now", async () => {
-  const { leafPem, privateKey } = await ca.issuer().issue(request(), memoryProgress(), ca.solver, running());
+  const { leafPem, privateKey } = await ca.issuer().issue(request(), memoryProgress(), ca.solvers, running());
   ca.proxy.intercept = async ({ resource }) =>
     resource === "newAccount" ? { status: 429, headers: { "retry-after": "3600" }, body: "" } : null;
   const stranger = createIssuer(issuerOptions(ca.proxy), { accounts: memoryAccounts(), now: Date.now });

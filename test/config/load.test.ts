@@ -27,7 +27,7 @@ describe("a right file", () => {
         dropDeadNames: false,
         mode: "renew",
         keyType: "ecdsa-p256",
-        solver: "web",
+        solvers: ["web"],
         targets: ["edge"],
         endpoints: [{ host: "www.example.org", port: 443, sni: "www.example.org", target: null }],
         registeredDomains: ["example.org"],

@@ -22,7 +22,7 @@ export function describeSolver(type: string, start: () => Promise<SolverUnderTes
       const one = challenge();
       expect(await subject.published(one)).toBeNull();
       await subject.solver.present(one, signal());
-      await subject.solver.wait?.(one, signal());
+      await subject.solver.readiness?.(one, signal());
       expect(await subject.published(one)).toBe(subject.expected(one));
       await subject.solver.cleanUp(one, signal());
       expect(await subject.published(one)).toBeNull();

@@ -177,6 +177,7 @@ class World {
         issuerNames: () => ["ca"],
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
+        solvers: () => [],
         deployer: (name) => target(name).deployer(crash),
         limits: () => ({}),
         visibility: () => "unknown",

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { z } from "zod";
 import { SOLVERS } from "../../src/solvers/index.ts";
-import { memoryChallenges } from "../support/model/orderMemory.ts";
+import { solverDependencies } from "../support/dns/dependencies.ts";
 
 it("every solver kind has a name of its own, a description and options that make a JSON Schema", () => {
   expect(SOLVERS.map(({ type }) => type)).toEqual([...new Set(SOLVERS.map(({ type }) => type))]);
@@ -16,9 +16,6 @@ it("every solver kind has a name of its own, a description and options that make
 
 it("a solver is made from options its own schema accepted", () => {
   const plugin = SOLVERS.find(({ type }) => type === "webroot");
-  const solver = plugin?.create(plugin.options.parse({ directory: "/srv/www" }), {
-    challenges: memoryChallenges(),
-    now: Date.now,
-  });
+  const solver = plugin?.create(plugin.options.parse({ directory: "/srv/www" }), solverDependencies());
   expect(solver?.challengeType).toBe("http-01");
 });

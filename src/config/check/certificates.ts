@@ -39,9 +39,10 @@ export function draftCertificates(
     // That a distrusted issuer issued the latest version is the reason to replace it, as if it were not named.
     const [issuer, ...fallbacks] = allDistrusted ? named : trusted;
     const solver = entry.solver ?? defaults.solver;
+    const solvers = typeof solver === "string" ? [solver] : solver;
     const waves = wavesOf(entry) ?? wavesOf(defaults) ?? [];
     const targets = waves.length > 0 ? waves.flatMap((wave) => wave.targets) : (entry.targets ?? defaults.targets);
-    if (issuer === undefined || solver === undefined || targets === undefined) continue;
+    if (issuer === undefined || solvers === undefined || targets === undefined) continue;
     drafts.push({
       name,
       identifiers: entry.names ?? [],
@@ -52,7 +53,7 @@ export function draftCertificates(
       dropDeadNames: entry.dropDeadNames ?? defaults.dropDeadNames ?? false,
       mode: entry.mode ?? defaults.mode ?? "renew",
       keyType: entry.keyType ?? defaults.keyType ?? "ecdsa-p256",
-      solver,
+      solvers,
       targets,
       waves,
       onWaveFailure: entry.onWaveFailure ?? defaults.onWaveFailure ?? (waves.length > 0 ? "hold" : "fail"),

@@ -41,6 +41,12 @@ function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problem
     const name = holder[key];
     if (typeof name === "string") checkOne(key, name, [...path, key], defined, problems);
   }
+  const solvers = texts(holder.solver);
+  for (const [i, name] of solvers.entries()) {
+    if (name === undefined) continue;
+    checkOne("solver", name, [...path, "solver", i], defined, problems);
+    if (solvers.indexOf(name) < i) problems.add([...path, "solver", i], `${quote(name)} is listed twice: remove one`);
+  }
   if (holder.issuer !== undefined && holder.issuers !== undefined)
     problems.add([...path, "issuers"], "cannot be used beside `issuer`: keep one of them", "key");
   const issuers = texts(holder.issuers);

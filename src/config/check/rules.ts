@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { endpointKey } from "../../domain/endpoint.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import type { PluginConfig, TargetConfig } from "../config.ts";
+import type { Identifier } from "../../domain/identifier.ts";
+import { canSolve } from "../../domain/solverChoice.ts";
+import type { PluginConfig, SolverConfig, TargetConfig } from "../config.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
-import type { DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
+import type { DeployerPlugin } from "../schema/registries.ts";
 import type { Draft } from "./certificates.ts";
 import type { Entry } from "./sections.ts";
 
@@ -12,7 +14,7 @@ export interface CheckedSections {
   readonly certificates: readonly Draft[];
   /** As written. */
   readonly certificateEntries: ReadonlyMap<string, Entry<unknown>>;
-  readonly solvers: ReadonlyMap<string, Entry<PluginConfig<SolverPlugin>>>;
+  readonly solvers: ReadonlyMap<string, Entry<SolverConfig>>;
   readonly targets: ReadonlyMap<string, Entry<TargetConfig>>;
 }
 
@@ -91,28 +93,40 @@ function certificatesAreDistinct({ certificates }: CheckedSections, problems: Pr
   }
 }
 
+/** Each name needs a solver that can answer for it. */
 function solversFitNames({ certificates, solvers }: CheckedSections, problems: Problems): void {
-  for (const { name, identifiers, solver } of certificates) {
-    const challengeType = solvers.get(solver)?.value.plugin.challengeType;
-    if (challengeType === undefined) continue;
-    const isDns = challengeType.startsWith("dns-");
-    for (const [i, { type, value }] of identifiers.entries()) {
-      const path = ["certificates", name, "names", i];
-      if (value.startsWith("*.") && !isDns) {
-        // RFC 8555 §7.1.3 leaves it to CAs; the CA/Browser Forum allows wildcards by DNS only (BR 3.2.2.4.7, .18, .19).
-        problems.add(
-          path,
-          `the wildcard ${quote(value)} needs a dns-01 solver, but solver ${quote(solver)} answers ${challengeType}`,
-        );
-      }
-      // RFC 8738 §7
-      if (type === "ip" && isDns)
-        problems.add(
-          path,
-          `the IP address ${value} needs an http-01 solver, but solver ${quote(solver)} answers ${challengeType}`,
-        );
+  for (const { name, identifiers, solvers: listed } of certificates) {
+    const known = listed.flatMap((solver) => {
+      const { plugin, zones = [] } = solvers.get(solver)?.value ?? {};
+      return plugin?.challengeType === undefined ? [] : [{ solver, zones, challengeType: plugin.challengeType }];
+    });
+    // One that is wrong by itself might fit.
+    if (known.length < listed.length) continue;
+    for (const [i, identifier] of identifiers.entries()) {
+      if (known.some((each) => canSolve(each, identifier))) continue;
+      problems.add(["certificates", name, "names", i], whyUnsolved(identifier, known));
     }
   }
+}
+
+interface KnownSolver {
+  readonly solver: string;
+  readonly zones: readonly string[];
+  readonly challengeType: string;
+}
+
+function whyUnsolved({ type, value }: Identifier, known: readonly KnownSolver[]): string {
+  const typesFit = known.some(({ challengeType }) => canSolve({ zones: [], challengeType }, { type, value }));
+  const answers = known
+    .map(({ solver, challengeType }) => `solver ${quote(solver)} answers ${challengeType}`)
+    .join(", ");
+  if (typesFit) {
+    const zones = known.map(({ solver, zones: own }) => `${quote(solver)}: ${own.join(", ") || "all"}`).join("; ");
+    return `${quote(value)} is in no zone of its solvers (${zones}): list a solver that owns it`;
+  }
+  // RFC 8555 §7.1.3 leaves it to CAs; the CA/Browser Forum allows wildcards by DNS only (BR 3.2.2.4.7, .18, .19).
+  if (value.startsWith("*.")) return `the wildcard ${quote(value)} needs a dns-01 solver, but ${answers}`;
+  return `the IP address ${value} needs an http-01 solver, but ${answers}`;
 }
 
 /** A request of one's own fixes key and names. */

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { ChannelConfig, PluginConfig, TargetConfig } from "../config.ts";
+import type { ChannelConfig, PluginConfig, SolverConfig, TargetConfig } from "../config.ts";
 import type { Path } from "../read/positions.ts";
 import type { Problems } from "../read/problems.ts";
 import { suggestion } from "../read/suggestions.ts";
-import { channelSchema, fileSchema, NAME, NAME_ADVICE, pluginSchema, targetSchema } from "../schema/file.ts";
+import { channelSchema, fileSchema, NAME, NAME_ADVICE, solverSchema, targetSchema } from "../schema/file.ts";
 import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
 import { check } from "./zodMessages.ts";
 
@@ -113,10 +113,10 @@ export function solverEntries(
   plugins: readonly SolverPlugin[],
   raw: Raw,
   problems: Problems,
-): Map<string, Entry<PluginConfig<SolverPlugin>>> {
+): Map<string, Entry<SolverConfig>> {
   return pluginEntries("solvers", plugins, raw, problems, (entry, path) => {
-    const { type, ...options } = check(pluginSchema, entry, path, problems) ?? {};
-    return type === undefined ? undefined : { type, common: {}, options };
+    const { type, zones = [], ...options } = check(solverSchema, entry, path, problems) ?? {};
+    return type === undefined ? undefined : { type, common: { zones }, options };
   });
 }
 

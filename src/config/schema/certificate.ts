@@ -103,7 +103,13 @@ const shared = {
     .describe(
       "Instead of `issuer`: names of issuers in order of preference. The next one is turned to when one cannot do it.",
     ),
-  solver: z.string().optional().describe("Name of a solver."),
+  solver: z
+    .union([z.string(), z.array(z.string()).min(1).max(10)])
+    .optional()
+    .describe(
+      "Name of a solver, or a list: for each name the first that its `zones` fit and whose challenge the CA offers. " +
+        "Wildcards are answered by DNS only, IP addresses by HTTP only.",
+    ),
   mode: z
     .enum(CERTIFICATE_MODES)
     .optional()

@@ -3,6 +3,7 @@ import { KEY_TYPES } from "../../domain/certificate.ts";
 import { SEVERITIES } from "../../domain/notification.ts";
 import { certificateSchema, defaultsSchema } from "./certificate.ts";
 import { duration } from "./duration.ts";
+import { checkDnsName } from "./identifiers.ts";
 import { issuerSchema } from "./issuer.ts";
 import { redisSchema } from "./redis.ts";
 import { secretReference } from "./secretReference.ts";
@@ -19,6 +20,23 @@ const concurrency = z.int().min(1).max(256);
 
 /** Its other keys are the plugin's options, checked by the plugin itself. */
 export const pluginSchema = z.looseObject({ type: z.string().describe("Kind, from the list of installed ones.") });
+
+/** A solver answers for every name that its kind can validate, unless it says otherwise. */
+export const solverSchema = pluginSchema.extend({
+  zones: z
+    .array(
+      z.string().transform((text, context) => {
+        const checked = checkDnsName(text);
+        if ("value" in checked) return checked.value;
+        context.addIssue({ code: "custom", message: checked.problem });
+        return z.NEVER;
+      }),
+    )
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe("Answer only for names in these domains: `example.org` covers www.example.org. Default: all."),
+});
 
 /** A target is deployed to by any deployer worker, unless it says otherwise. */
 export const targetSchema = pluginSchema.extend({
@@ -192,7 +210,10 @@ export const fileSchema = z.strictObject({
   retry: retry.prefault({}).describe("How failed steps are tried again."),
   log: log.prefault({}).describe("Logging to standard error."),
   issuers: z.record(name, issuerSchema).default({}).describe("ACME CAs by name."),
-  solvers: z.record(name, pluginSchema).default({}).describe("Ways to answer challenges, by name."),
+  solvers: z
+    .record(name, solverSchema)
+    .default({})
+    .describe("Ways to answer challenges, by name. Besides the options of its kind each takes `zones`."),
   targets: z
     .record(name, pluginSchema)
     .default({})

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { channelSchema, fileSchema, targetSchema } from "./file.ts";
+import { channelSchema, fileSchema, solverSchema, targetSchema } from "./file.ts";
 import type { Registries } from "./registries.ts";
 
 /** The part of JSON Schema (2020-12) that comes out of our schemas. */
@@ -20,7 +20,7 @@ export interface JsonSchema {
 export function configJsonSchema({ solvers, deployers, channels }: Registries): JsonSchema {
   const schema = jsonSchemaOf(fileSchema);
   for (const [key, plugins, common] of [
-    ["solvers", solvers, {}],
+    ["solvers", solvers, SOLVER],
     ["targets", deployers, TARGET],
     ["notifications", channels, CHANNEL],
   ] as const) {
@@ -48,6 +48,7 @@ interface Kind {
 /** What every target, and every channel, takes besides its kind's options. */
 const { agent = {}, served = {}, takes = {} } = jsonSchemaOf(targetSchema).properties ?? {};
 const TARGET = { agent, served, takes };
+const SOLVER = { zones: jsonSchemaOf(solverSchema).properties?.zones ?? {} };
 const CHANNEL = { from: jsonSchemaOf(channelSchema).properties?.from ?? {} };
 
 function pluginJsonSchema({ type, description, options }: Kind, more: Record<string, JsonSchema>): JsonSchema {

@@ -49,7 +49,7 @@ async function issueClaimed(context: Context, renewal: Renewal, claimedAt: numbe
     case "failed":
       return recordIssueFailed(context, renewal, outcome);
     case "waits":
-      return waitForOtherOrder(context, renewal, outcome.for);
+      return waitUntil(context, renewal, outcome);
     default:
       return releaseClaim(context, renewal);
   }
@@ -84,13 +84,18 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
         await tx.events.append(renewalEvent(renewal, clock.now(), "issue.namesDropped", { names: dropped }));
       return null;
     });
-    if (busy !== null) return { kind: "waits", for: busy };
-    const solver = services.solver(certificate.solver);
+    if (busy !== null) {
+      const why = `renewal ${busy} has an order for the same names`;
+      return { kind: "waits", why, until: clock.now() + settings.requeueMs };
+    }
+    const solvers = services.solvers(certificate);
     const request = await orderRequest(context, renewal, certificate, issuer);
-    const result = await services.issuer(issuer).issue(request, progress, solver, lease.signal);
+    const result = await services.issuer(issuer).issue(request, progress, solvers, lease.signal);
     return { kind: "issued", certificate, dropped, result };
   } catch (thrown) {
     const error = toRenewalError(thrown);
+    if (isWaiting(error) && !isInterruption(thrown, lease))
+      return { kind: "waits", why: error.message, until: error.retryAt ?? clock.now() + settings.requeueMs };
     const failures = attemptsAfter(renewal, error, clock.now());
     const turned = isInterruption(thrown, lease)
       ? null
@@ -155,7 +160,7 @@ async function clearAbandonedOrder(
   try {
     await services
       .issuer(issuerOf(renewal, certificate))
-      .clearAnswers?.(progress, services.solver(certificate.solver), bounded);
+      .clearAnswers?.(progress, services.solvers(certificate), bounded);
   } catch (thrown) {
     log.warn(
       { certificate: renewal.certificate, renewalId: renewal.id, err: toRenewalError(thrown) },
@@ -180,14 +185,22 @@ function giveBack({ store }: Context, renewal: Renewal): Promise<boolean> {
   return store.renewals.update(renewal.id, renewal.fence, withoutClaim(renewal));
 }
 
-/** Not a failure: the renewal is tried again when the other order may be done. */
-async function waitForOtherOrder(context: Context, renewal: Renewal, other: string): Promise<void> {
-  const { store, clock, settings, log } = context;
-  log.info(
-    { certificate: renewal.certificate, renewalId: renewal.id, other },
-    "waits: another renewal has an order for the same names",
-  );
-  const retryAt = clock.now() + settings.requeueMs;
-  await store.renewals.update(renewal.id, renewal.fence, { ...withoutClaim(renewal), retryAt });
+/**
+ * A slow DNS provider holds no worker: the answer stays published, and the order is resumed when it may be visible. A
+ * provider that can hold no other answer now is asked again soon.
+ */
+function isWaiting({ code }: RenewalError): boolean {
+  return code === "challenge.waiting" || code === "dns.busy";
+}
+
+/** Not a failure: no attempt is counted, and the renewal goes on at that instant. */
+async function waitUntil(
+  context: Context,
+  renewal: Renewal,
+  { why, until }: Extract<Outcome, { kind: "waits" }>,
+): Promise<void> {
+  const { store, log } = context;
+  log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: why, until }, "issuing waits");
+  await store.renewals.update(renewal.id, renewal.fence, { ...withoutClaim(renewal), retryAt: until });
   await reconcile(context, renewal.id);
 }

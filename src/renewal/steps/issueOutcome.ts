@@ -29,8 +29,8 @@ export type Outcome =
       readonly turned: IssuerSwitch;
       readonly next: number | null;
     }
-  /** Another renewal has an order for the same names in flight. */
-  | { readonly kind: "waits"; readonly for: string }
+  /** Nothing failed: another order comes first, or an answer is not visible yet. The same order is resumed then. */
+  | { readonly kind: "waits"; readonly why: string; readonly until: number }
   | { readonly kind: "notNeeded" | "interrupted" };
 
 export function attemptsAfter({ attempts }: Renewal, error: RenewalError, now: number): number {

@@ -30,6 +30,7 @@ export async function orderRequest(
   const privateKey = reused ? await store.versions.privateKey(name, predecessor.generation) : null;
   return {
     certificate: name,
+    renewalId: renewal.id,
     identifiers,
     keyType,
     replaces,

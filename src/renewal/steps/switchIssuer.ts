@@ -70,7 +70,7 @@ async function obstaclesAt(
     const request = { certificate: name, identifiers, keyType, profile };
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
     return (
-      (await services.issuer(issuer).eligibility?.(request, services.solver(certificate.solver), bounded)) ?? {
+      (await services.issuer(issuer).eligibility?.(request, services.solvers(certificate), bounded)) ?? {
         obstacle: null,
         notes: [],
       }

@@ -124,7 +124,7 @@ function tryOrder(
   return attemptStep({ step: "order", timeoutMs: orderMs, code: "acme.timeout" }, signal, async (bounded) => {
     if (issuer === null)
       return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
-    const { name, identifiers, keyType, solver, profile } = certificate;
+    const { name, identifiers, keyType, profile } = certificate;
     const { progress, presented } = forgetful(context, certificate, budget);
     const request = {
       certificate: name,
@@ -134,7 +134,7 @@ function tryOrder(
       disposable: true,
       ...(await ownRequest(context, certificate)),
     };
-    const { leaf } = await issuer.issue(request, progress, context.services.solver(solver), bounded);
+    const { leaf } = await issuer.issue(request, progress, context.services.solvers(certificate), bounded);
     const remembered = identifiers.length - presented();
     if (remembered > 0) {
       const why = `the CA still trusts an earlier validation of ${remembered} of ${identifiers.length} names`;

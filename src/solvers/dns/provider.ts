@@ -19,6 +19,8 @@ export interface DnsProvider {
    * Read every page. A provider without such a list derives the zone from the name, or from its options.
    */
   zones(name: string, signal: AbortSignal): Promise<readonly Zone[]>;
+  /** `zones` returns what fits this name only, so the engine keeps nothing of it for other names. */
+  readonly zonesByName?: true;
   /** How TXT values are changed. */
   readonly txt: RecordModel | RrsetModel | WholeZoneModel;
   /**

@@ -24,6 +24,7 @@ import { renewalInfoDoubts } from "./0016-renewal-info-doubts.ts";
 import { retention } from "./0017-retention.ts";
 import { sealedStates } from "./0018-sealed-states.ts";
 import { health } from "./0019-health.ts";
+import { dns } from "./0021-dns.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -48,6 +49,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0017-retention": retention,
   "0018-sealed-states": (_, vault) => sealedStates(vault),
   "0019-health": health,
+  "0021-dns": dns,
 };
 
 /** How many migrations this release knows. */

@@ -66,6 +66,7 @@ function context(batch = 200): Context {
         return { issue: async () => expect.unreachable(), ...(answer !== null && { renewalInfo }) };
       },
       solver: () => expect.unreachable(),
+      solvers: () => expect.unreachable(),
       deployer: () => expect.unreachable(),
       limits: () => ({}),
       visibility: () => "unknown",

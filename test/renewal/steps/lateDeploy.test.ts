@@ -63,6 +63,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       issuerNames: () => ["ca"],
       budget: unlimited,
       solver: unused,
+      solvers: unused,
       hasAgent: () => false,
       ownCsr: () => null,
       limits: () => ({}),

@@ -62,6 +62,7 @@ function context(certificates: readonly Certificate[]): Context {
       certificate: (name) => certificates.find((each) => each.name === name) ?? null,
       issuer: () => issuer,
       solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
+      solvers: () => [],
       deployer: () => expect.unreachable(),
       limits: () => ({}),
       visibility: () => "unknown",

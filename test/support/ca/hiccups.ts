@@ -6,6 +6,7 @@ import { toRenewalError } from "../../../src/domain/errors.ts";
 import type { Solver } from "../../../src/domain/issuer.ts";
 import { maxBackoffMs, retryAt } from "../../../src/renewal/rules/backoff.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
+import { named as namedSolver } from "../dns/dependencies.ts";
 import { identifierOf } from "../identifier.ts";
 import { version } from "../model/facts.ts";
 import { memoryAccounts, memoryProgress } from "../model/orderMemory.ts";
@@ -165,7 +166,7 @@ export async function survive(
   let previousCode: string | null = null;
   for (let failures = 1; ; failures += 1) {
     try {
-      await issuer.issue(request, progress, solver, new AbortController().signal);
+      await issuer.issue(request, progress, [namedSolver(solver)], new AbortController().signal);
       return { waitsMs, tooLong, issued, failed: null };
     } catch (thrown) {
       const error = toRenewalError(thrown);

@@ -14,6 +14,7 @@ import type { Context } from "../../../src/renewal/context.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { openStore, openVault } from "../../../src/store/index.ts";
+import { named } from "../dns/dependencies.ts";
 import { NOW, renewal } from "../model/facts.ts";
 
 export interface Issuing extends AsyncDisposable {
@@ -56,6 +57,7 @@ export async function startIssuing(
       budget: unlimited,
       issuer: (name) => issuers[name] ?? expect.unreachable(),
       solver: () => solver,
+      solvers: () => [named(solver)],
       deployer: () => expect.unreachable(),
       limits: () => ({}),
       visibility: () => "unknown",

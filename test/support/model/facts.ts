@@ -22,7 +22,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     dropDeadNames: false,
     mode: "renew",
     keyType: "ecdsa-p256",
-    solver: "http",
+    solvers: ["http"],
     targets: ["lb"],
     waves: [],
     onWaveFailure: "fail",

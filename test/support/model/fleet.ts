@@ -65,6 +65,7 @@ export class Fleet implements AsyncDisposable {
         issuerNames: () => ["ca"],
         budget: unlimited,
         solver: () => ({ challengeType: "http-01", present: async () => {}, cleanUp: async () => {} }),
+        solvers: () => [],
         deployer: (target) => this.#deployer(target),
         limits: () => ({}),
         visibility: () => "unknown",

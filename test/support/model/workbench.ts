@@ -152,6 +152,7 @@ export class Workbench implements AsyncDisposable {
         issuerNames: () => this.certificates.flatMap(({ issuer, fallbacks }) => [issuer, ...fallbacks]),
         budget: unlimited,
         solver: () => ({ challengeType: "model", present: async () => {}, cleanUp: async () => {} }),
+        solvers: () => [],
         deployer: (name) => target(name).deployer(new Crash(null)),
         limits: () => ({}),
         visibility: () => "unknown",

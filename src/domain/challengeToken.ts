@@ -1,4 +1,4 @@
-import { RenewalError } from "../domain/errors.ts";
+import { RenewalError } from "./errors.ts";
 
 /**
  * Returns the token if it is valid (base64url, RFC 8555 §8.3). Its length and alphabet also stop a hostile CA from

@@ -1,0 +1,32 @@
+import { RenewalError } from "../domain/errors.ts";
+import type { Identifier } from "../domain/identifier.ts";
+import type { NamedSolver, Solver } from "../domain/issuer.ts";
+import { solversFor } from "../domain/solverChoice.ts";
+import { sanitize } from "../domain/text.ts";
+import { type Authorization, type Challenge, offeredChallenge, offeredTypes } from "./authorizationObject.ts";
+
+/** An authorization names a wildcard by the name below `*.` (RFC 8555 §7.1.4). */
+export function withWildcard({ type, value }: Identifier, wildcard: boolean | undefined): Identifier {
+  return { type, value: `${wildcard === true ? "*." : ""}${value}` };
+}
+
+/** The first solver that fits the name and a challenge on offer. */
+export function chooseSolver(
+  name: Identifier,
+  authorization: Authorization,
+  solvers: readonly NamedSolver[],
+): { readonly challenge: Challenge; readonly token: string; readonly solver: Solver } {
+  const candidates = solversFor(solvers, name);
+  for (const { solver } of candidates) {
+    const challenge = offeredChallenge(authorization, solver.challengeType);
+    if (challenge?.token !== undefined) return { challenge, token: challenge.token, solver };
+  }
+  const shown = sanitize(name.value, 255);
+  if (candidates.length === 0) {
+    const names = solvers.map((each) => each.name).join(", ");
+    throw new RenewalError("acme.noChallenge", `No solver of the certificate (${names}) can answer for ${shown}.`);
+  }
+  const offered = sanitize(offeredTypes(authorization).join(", "), 200) || "nothing";
+  const wanted = [...new Set(candidates.map(({ solver }) => solver.challengeType))].join(" or ");
+  throw new RenewalError("acme.noChallenge", `The CA offers no ${wanted} challenge for ${shown}, only ${offered}.`);
+}

@@ -1,0 +1,105 @@
+import type { Answer } from "dns-packet";
+import { RenewalError } from "../../domain/errors.ts";
+import { ask, serverName } from "./client.ts";
+import type { Lookup, NameServer } from "./lookup.ts";
+import type { ResolverOption } from "./options.ts";
+
+/** What one server said about the value. */
+export interface Sighting {
+  readonly server: string;
+  readonly state: "has" | "lacks" | "failed" | "unreachable";
+  /** For `failed` and `unreachable`: why. */
+  readonly detail: string;
+}
+
+export type Verdict =
+  | { readonly kind: "everywhere" }
+  /** At least one server answers without the value, or with an error. */
+  | { readonly kind: "missing"; readonly why: string }
+  /** Nobody lacks it, but not every server could be asked. */
+  | { readonly kind: "unknown"; readonly why: string };
+
+export interface Wanted {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Asks every authoritative server of the zone that DNS says holds the name. */
+export async function askAuthoritative(lookup: Lookup, wanted: Wanted, signal: AbortSignal): Promise<Verdict> {
+  let servers: readonly NameServer[];
+  try {
+    servers = await lookup.nameServers(await lookup.zoneOf(wanted.name, signal), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof RenewalError) || error.code !== "dns.unreachable") throw error;
+    return { kind: "unknown", why: error.message };
+  }
+  return verdictOf(await Promise.all(servers.map((server) => sightingAt(server, wanted, signal))));
+}
+
+/** Asks the resolvers that were chosen. Their caches may still say that there is nothing. */
+export async function askResolvers(
+  resolvers: readonly ResolverOption[],
+  wanted: Wanted,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  return verdictOf(
+    await Promise.all(resolvers.map((each) => lookAt(each, serverName(each), { recurse: true, ...wanted }, signal))),
+  );
+}
+
+export function verdictOf(sightings: readonly Sighting[]): Verdict {
+  const bad = sightings.find(({ state }) => state === "lacks") ?? sightings.find(({ state }) => state === "failed");
+  if (bad !== undefined)
+    return {
+      kind: "missing",
+      why: bad.state === "lacks" ? `${bad.server} does not have it` : `${bad.server} ${bad.detail}`,
+    };
+  const silent = sightings.filter(({ state }) => state === "unreachable");
+  if (sightings.length === 0) return { kind: "unknown", why: "the zone has no name servers in DNS" };
+  if (silent.length === 0) return { kind: "everywhere" };
+  const [first] = silent;
+  const others = silent.length > 1 ? ` (and ${silent.length - 1} more)` : "";
+  return { kind: "unknown", why: `${first?.server} cannot be reached from here${others}: ${first?.detail}` };
+}
+
+/**
+ * A name server counts as unreachable only when none of its addresses answers: a machine without IPv6 reaches no AAAA.
+ * An address that lacks the value counts whatever the others say.
+ */
+async function sightingAt({ name, addresses }: NameServer, wanted: Wanted, signal: AbortSignal): Promise<Sighting> {
+  const each = await Promise.all(
+    addresses.map((address) =>
+      lookAt(address, `${name} (${serverName(address)})`, { recurse: false, ...wanted }, signal),
+    ),
+  );
+  const order = ["lacks", "failed", "has", "unreachable"] as const;
+  const worst = order.flatMap((state) => each.find((sighting) => sighting.state === state) ?? [])[0];
+  return worst ?? { server: name, state: "unreachable", detail: "it has no address" };
+}
+
+async function lookAt(
+  server: ResolverOption,
+  shown: string,
+  { name, value, recurse }: Wanted & { readonly recurse: boolean },
+  signal: AbortSignal,
+): Promise<Sighting> {
+  try {
+    const { rcode, answers } = await ask(server, { name, type: "TXT" }, { recurse }, signal);
+    if (rcode !== "NOERROR" && rcode !== "NXDOMAIN")
+      return { server: shown, state: "failed", detail: `answers ${rcode}` };
+    return { server: shown, state: txtValues(answers).includes(value) ? "has" : "lacks", detail: "" };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { server: shown, state: "unreachable", detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The values at the end of any CNAMEs in the answer. */
+export function txtValues(answers: readonly Answer[]): string[] {
+  return answers.flatMap((answer) => {
+    if (answer.type !== "TXT") return [];
+    const chunks = Array.isArray(answer.data) ? answer.data : [answer.data];
+    return [chunks.map((chunk) => chunk.toString()).join("")];
+  });
+}
