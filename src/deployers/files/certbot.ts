@@ -10,6 +10,7 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption } from "../base/resourceName.ts";
 import { absolutePath, resolveTargetPath } from "../base/targetPath.ts";
+import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
 import { type FileToWrite, stageFiles } from "../local/atomicFiles.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import { openDirectory } from "../local/directory.ts";
@@ -83,17 +84,20 @@ interface Places {
 async function deploy(
   options: CertbotOptions,
   target: string,
-  { pair }: DeployRequest,
+  request: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
+  const { pair } = request;
   const { cert, chain, fullchain, privkey } = pairPem(pair);
   const at = placesOf(options, pair.certificate);
   const owned = await ownershipOf(options, signal);
   const first = { path: join(at.live, "privkey.pem"), root: at.root };
-  const receipt = await withPairLock(pair, first, signal, async () => {
+  const { receipt, changed } = await withPairLock(pair, first, signal, async () => {
     await refuseManaged(at);
     return await write(at, pair, { cert, chain, fullchain, privkey }, owned, signal);
   });
+  if (!changed && options.command !== undefined && mayLeaveOut(request, String(receipt.file)))
+    return { ...receipt, note: COMMAND_LEFT_OUT };
   await runDeployCommand(options, { target, pair, paths: LINEAGE.map((kind) => join(at.live, `${kind}.pem`)) }, signal);
   return receipt;
 }
@@ -104,7 +108,7 @@ async function write(
   contents: LineageContents,
   ownership: Ownership,
   signal: AbortSignal,
-): Promise<DeployReceipt> {
+): Promise<{ readonly receipt: DeployReceipt; readonly changed: boolean }> {
   await using archive = await openDirectory(at.archive, at.root);
   await using live = await openDirectory(at.live, at.root);
   const number = await chooseNumber(archive, contents);
@@ -128,7 +132,8 @@ async function write(
   await staged.swap();
   await links.swap();
   await pruneArchive(archive, number);
-  return filesReceipt(pair, join(at.live, "fullchain.pem"), staged.notes);
+  const receipt = filesReceipt(pair, join(at.live, "fullchain.pem"), staged.notes);
+  return { receipt, changed: staged.changed || links.changed };
 }
 
 /** For preflight: the key and the links of the lineage, up to the swap. */

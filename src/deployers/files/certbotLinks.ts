@@ -20,6 +20,8 @@ interface Staged extends Link {
 export interface StagedLinks extends AsyncDisposable {
   /** Lets every link point to its new target, each in one rename; on failure those already swapped go back. */
   swap(): Promise<void>;
+  /** Whether any link pointed elsewhere. */
+  readonly changed: boolean;
 }
 
 /** The caller holds the directory's lock. Throws `deploy.io`, or `deploy.refused` for a name that is not a link. */
@@ -31,6 +33,7 @@ export async function stageLinks(directory: Directory, links: readonly Link[]): 
   }
   for (const { name, target } of staged) await stage(directory, name, target);
   return {
+    changed: staged.length > 0,
     async swap() {
       await swapAll(directory, staged);
       // Also when nothing changed: the attempt that renamed may have died before this.

@@ -9,6 +9,7 @@ import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { relativePath } from "../base/targetPath.ts";
+import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
 import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
 import {
   checkedLayout,
@@ -111,10 +112,14 @@ async function deploy(
   const { pair } = request;
   const { kept, ...contents } = await contentsOf(options, dependencies, request, signal);
   const written = layoutFiles(options, pair.certificate, contents, await ownershipOf(options, signal));
-  const receipt = await withStagedPair({ pair, files: written }, signal, async (staged) => {
+  const first = written[0].path;
+  const { receipt, unchanged } = await withStagedPair({ pair, files: written }, signal, async (staged) => {
     await staged.swap();
-    return { ...filesReceipt(pair, written[0].path, staged.notes), ...(kept > 0 && { keptEntries: kept }) };
+    const unchanged = !staged.changed && options.command !== undefined && mayLeaveOut(request, first);
+    const notes = [...staged.notes, ...(unchanged ? [COMMAND_LEFT_OUT] : [])];
+    return { receipt: { ...filesReceipt(pair, first, notes), ...(kept > 0 && { keptEntries: kept }) }, unchanged };
   });
+  if (unchanged) return receipt;
   await runDeployCommand(
     options,
     { target: dependencies.target, pair, paths: written.map(({ path }) => path) },

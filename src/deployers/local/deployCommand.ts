@@ -10,7 +10,7 @@ export const commandOptions = {
     .optional()
     .describe(
       "Program and arguments to run after the files are in place, without a shell, for example to reload a server. " +
-        "Also run when they were in place already. Its environment: PATH, HOME, LANG, TZ, RENEWD_TARGET, " +
+        "Also run when they were in place already, unless only the target's definition changed. Its environment: PATH, HOME, LANG, TZ, RENEWD_TARGET, " +
         "RENEWD_CERTIFICATE, RENEWD_GENERATION, RENEWD_FINGERPRINT, RENEWD_FILES (one path per line).",
     ),
   commandTimeout: durationOption("1m").describe("Time the command may take before it is ended: 500ms, 30s, 2m."),
@@ -27,7 +27,9 @@ export interface Deployed {
   readonly paths: readonly string[];
 }
 
-/** Call it also when nothing changed: the attempt that swapped the files may have died before this. */
+/**
+ * Call it also when nothing changed, unless `mayLeaveOut`: the attempt that swapped the files may have died before this.
+ */
 export async function runDeployCommand(
   { command, commandTimeout }: CommandOptions,
   { target, pair, paths }: Deployed,

@@ -8,6 +8,7 @@ import { Secret } from "../../domain/secret.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { pairPem } from "../base/pairPem.ts";
+import { mayLeaveOut } from "../base/unchanged.ts";
 import type { FileToWrite } from "../local/atomicFiles.ts";
 import type { Reader } from "../local/attributes.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
@@ -135,14 +136,8 @@ async function deploy<Options extends PairLayout & OwnerOptions>(
   signal.throwIfAborted();
   const { pair } = request;
   const files = await filesOf(shared, pair, signal);
-  const onlyIfChanged = request.onlyIfChanged === true && wasReadFrom(request, files[0].path);
+  const onlyIfChanged = mayLeaveOut(request, files[0].path);
   return filesReceipt(pair, files[0].path, await shared.deployInBatch({ pair, files, onlyIfChanged }, signal));
-}
-
-/** Whether the last successful deploy, which ended with a reload, was of this very pair at this place. */
-function wasReadFrom({ pair, previous }: DeployRequest, file: string): boolean {
-  const { generation, leaf } = pair;
-  return previous?.generation === generation && previous.fingerprint === leaf.fingerprint && previous.file === file;
 }
 
 async function filesOf<Options extends PairLayout & OwnerOptions>(

@@ -7,6 +7,7 @@ import { durationOption } from "../base/duration.ts";
 import { type GenerationRecord, refuseOlder, writtenMode } from "../base/generationRecord.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
+import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
 import { checkedLayout, layoutFiles, PEM_LAYOUT, pairPaths, pemLayoutOptions, places } from "../local/filesLayout.ts";
 import { recordFile, recordPath } from "../local/generationFile.ts";
 import { modeOf, ownedFile, ownerOptions } from "../local/owner.ts";
@@ -126,9 +127,10 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
 async function deploy(
   options: SshOptions,
   dependencies: DeployerDependencies,
-  { pair }: DeployRequest,
+  request: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
+  const { pair } = request;
   const contents = pairPem(pair);
   await using connection = await login(options, dependencies, signal);
   const sftp = await openSftp(connection, signal);
@@ -146,7 +148,13 @@ async function deploy(
   await using staged = await stageRemoteFiles(sftp, wanted, signal, (modes) => recordFile(first, pair, modes));
   await refuseIfBehind();
   await staged.swap();
-  // Also when nothing changed: an earlier attempt may have died between its swap and the command.
+  const receipt = {
+    ...{ generation: pair.generation, fingerprint: pair.leaf.fingerprint },
+    ...{ host: options.host, file: first.path },
+  };
+  // Otherwise also when nothing changed: an earlier attempt may have died between its swap and the command.
+  if (!staged.changed && options.command !== undefined && mayLeaveOut(request, first.path))
+    return { ...receipt, note: COMMAND_LEFT_OUT };
   if (options.command !== undefined) {
     await runRemote(connection, { argv: options.command, timeoutMs: options.commandTimeout }, signal).catch(
       async (error: unknown) => {
@@ -157,7 +165,7 @@ async function deploy(
       },
     );
   }
-  return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, host: options.host, file: files[0].path };
+  return receipt;
 }
 
 async function login(

@@ -96,6 +96,18 @@ describe("certbot", () => {
     expect(await readdir(join(root, "archive", "www"))).toContain("privkey41.pem");
   });
 
+  it("runs its command again only if a file changed, when just the target's definition did", async () => {
+    const ran = join(root, "ran");
+    const deployer = make({ directory: root, command: ["sh", "-c", `echo >> ${ran}`] });
+    const request = { pair: await issue(1), onlyIfChanged: true };
+    const previous = await deployer.deploy({ ...request, previous: null }, NEVER);
+    await deployer.deploy({ ...request, previous }, NEVER);
+    expect(await readFile(ran, "utf8")).toBe("\n");
+    await rm(live("cert"));
+    await deployer.deploy({ ...request, previous }, NEVER);
+    expect(await readFile(ran, "utf8")).toBe("\n\n");
+  });
+
   it("keeps five earlier numbers as certbot does, and what else lies there", async () => {
     await existing(1, await issue(0));
     await writeFile(join(root, "archive", "www", "notes.txt"), "mine");

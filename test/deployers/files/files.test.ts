@@ -155,6 +155,25 @@ describe("files", () => {
     expect(await readFile(join(root, "f.pem"), "utf8")).toContain(pair.leafPem.trimEnd());
   });
 
+  it("runs its command again only if a file changed, when just the target's definition did", async () => {
+    const ran = join(root, "ran");
+    const deployer = make({ directory: root, bundle: "b.pem", command: ["sh", "-c", `echo >> ${ran}`] });
+    const pair = await issue(1);
+    const runs = async (): Promise<number> => (await readFile(ran, "utf8")).length;
+    const previous = await deployer.deploy({ pair, previous: null, onlyIfChanged: true }, NEVER);
+    expect(await runs()).toBe(1);
+    const receipt = await deployer.deploy({ pair, previous, onlyIfChanged: true }, NEVER);
+    expect(receipt.note).toBe("no file changed, so the command was not run");
+    expect(await runs()).toBe(1);
+    await deployer.deploy({ pair, previous, onlyIfChanged: false }, NEVER);
+    expect(await runs(), "somebody asked for it").toBe(2);
+    await writeFile(join(root, "b.pem"), "other");
+    await deployer.deploy({ pair, previous, onlyIfChanged: true }, NEVER);
+    expect(await runs()).toBe(3);
+    await deployer.deploy({ pair: await issue(2), previous, onlyIfChanged: true }, NEVER);
+    expect(await runs()).toBe(4);
+  });
+
   it("lets the pair issued later win when one generation has two, as after a restored database", async () => {
     const options = { directory: root, cert: "c.pem" };
     const hour = 3_600_000;

@@ -133,6 +133,26 @@ describe("ssh", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o400);
   });
 
+  it("runs its command again only if a file changed, when just the target's definition did", async () => {
+    const command = ["sh", "-c", `echo >> ${join(root, "ran")}`];
+    const deployer = sshTarget(
+      { ...loginTo(sshd), directory: root, ...pairFiles, command },
+      { SSH_KEY: sshd.keys.login },
+    );
+    const request = { pair: await issue(1), onlyIfChanged: true };
+    const signal = new AbortController().signal;
+    const previous = await deployer.deploy({ ...request, previous: null }, signal);
+    expect(await deployer.deploy({ ...request, previous }, signal)).toMatchObject({
+      note: "no file changed, so the command was not run",
+    });
+    expect(await read("ran")).toBe("\n");
+    await deployer.deploy({ ...request, previous, onlyIfChanged: false }, signal);
+    expect(await read("ran"), "somebody asked for it").toBe("\n\n");
+    await writeFile(join(root, "f.pem"), "other");
+    await deployer.deploy({ ...request, previous }, signal);
+    expect(await read("ran")).toBe("\n\n\n");
+  });
+
   it("needs no shell where there is no command", async () => {
     const pair = await issue(1);
     await deploy(pairFiles, pair, sshd.keys.sftpOnly);
