@@ -76,6 +76,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `the CA ${all.moved === true ? "moved" : "suggests"} the renewal window: ${instant(all, "windowStart")} to ` +
     `${instant(all, "windowEnd")}, chosen ${instant(all, "renewAt")}${optional(detail, "explanationUrl", ", see ")}`,
   "renewalInfo.ignored": (detail) => `the CA's renewal window was ignored: ${detail("message")}`,
+  "account.created": (detail) => `issuer ${detail("issuer")} has a new account key for ${detail("directory")}`,
+  "account.renamed": (detail) => `issuer ${detail("before")} is called ${detail("issuer")} now and keeps its account`,
+  "account.removed": (detail) => `the account of issuer ${detail("issuer")} was removed`,
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
   "certificate.removed": () => "left the configuration",
   "certificate.noIssuer": (detail) =>

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { isIntact, SEALED, type SealedRow, type SealedTable } from "./rowSeal.ts";
 import type { Db, Schema } from "./schema.ts";
 import { sealedRows } from "./sealedRows.ts";
@@ -21,25 +22,64 @@ const ENDS = {
   "renewal.rolledBack": "rolledBack",
 } as const;
 
-/** What the events say must be in other tables. */
+/** What an event says of rows of other tables. Rows of the other events cannot be told from their detail. */
+const claimJson = z.object({
+  generation: z.number().optional().catch(undefined),
+  change: z.string().optional().catch(undefined),
+  replacement: z.string().optional().catch(undefined),
+  issuer: z.string().optional().catch(undefined),
+  before: z.string().optional().catch(undefined),
+  directory: z.string().optional().catch(undefined),
+});
+
+/**
+ * What the events say must be in other tables. Answers to challenges live for minutes and end without an event: that one
+ * was deleted shows as a failed validation.
+ */
 export class HistoryClaims {
   /** How each renewal ended; null: it has not, as far as its events say. */
   readonly #ends = new Map<string, string | null>();
-  readonly #versions = new Set<string>();
+  /** Names of the rows that there must be. */
+  readonly #rows = new Set<string>();
+  /** Certificates that the configuration has, as far as events say. */
+  readonly #configured = new Set<string>();
+  /** Rows that were added although they were there already: in between they were gone, or called removed. */
+  readonly #addedTwice = new Set<string>();
 
   /** An event whose seal was checked. */
   add({ type, renewalId, certificate, detail }: Schema["events"]): void {
     if (type === "renewal.planned" && renewalId !== null) this.#ends.set(renewalId, null);
     if (renewalId !== null && Object.hasOwn(ENDS, type) && this.#ends.has(renewalId))
       this.#ends.set(renewalId, ENDS[type as keyof typeof ENDS]);
-    if (type !== "version.issued" && type !== "version.imported") return;
-    const { generation }: { generation?: unknown } = JSON.parse(detail);
-    if (typeof generation === "number") this.#versions.add(nameOf("versions", { certificate, generation }));
+    const said = claimJson.safeParse(JSON.parse(detail)).data ?? {};
+    const { generation, replacement: id, issuer, before, directory } = said;
+    if ((type === "version.issued" || type === "version.imported") && generation !== undefined)
+      this.#rows.add(nameOf("versions", { certificate, generation }));
+    if (type === "certificate.replacing" && id !== undefined) {
+      this.#rows.add(nameOf("replacements", { id }));
+      this.#rows.add(nameOf("replacementMembers", { replacement: id, certificate }));
+    }
+    if (type === "certificate.configured") this.#addCertificate(String(certificate), said.change === "added");
+    if (type === "certificate.removed") this.#configured.delete(String(certificate));
+    if (type === "account.removed") this.#rows.delete(nameOf("accounts", { issuer, directory }));
+    if (type === "account.renamed") this.#rows.delete(nameOf("accounts", { issuer: before, directory }));
+    if (type === "account.created" || type === "account.renamed")
+      this.#rows.add(nameOf("accounts", { issuer, directory }));
+  }
+
+  #addCertificate(name: string, isNew: boolean): void {
+    const row = nameOf("certificates", { name });
+    if (isNew && this.#configured.has(name)) this.#addedTwice.add(row);
+    this.#configured.add(name);
+    // A certificate that leaves the configuration keeps its row.
+    this.#rows.add(row);
   }
 
   /** Call for every row. Returns whether it contradicts the history. */
   contradicts(table: SealedTable, row: SealedRow): boolean {
-    if (table === "versions") this.#versions.delete(nameOf(table, row));
+    const name = nameOf(table, row);
+    this.#rows.delete(name);
+    if (this.#addedTwice.has(name)) return true;
     if (table !== "renewals") return false;
     const id = String(row.id);
     const end = this.#ends.get(id) ?? null;
@@ -49,7 +89,7 @@ export class HistoryClaims {
 
   /** After every row: what the history has and the tables have not. */
   missing(): string[] {
-    return [...[...this.#ends.keys()].map((id) => nameOf("renewals", { id })), ...this.#versions];
+    return [...[...this.#ends.keys()].map((id) => nameOf("renewals", { id })), ...this.#rows];
   }
 }
 

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { RenewalError } from "../domain/errors.ts";
 import type { EventStore, Store } from "../domain/store.ts";
 import type { Database } from "./database.ts";
-import { accountStore } from "./queries/accounts.ts";
+import { type AppendWith, accountStore } from "./queries/accounts.ts";
 import { bringForward } from "./queries/bringForward.ts";
 import { certificateStore } from "./queries/certificates.ts";
 import { challengeStore } from "./queries/challenges.ts";
@@ -25,8 +25,10 @@ import type { Vault } from "./vault.ts";
 
 /** The store's ports over an open database. */
 export function storeRepositories(database: Database, vault: Vault, worker: string): Store {
+  const writer = { dialect: database.dialect, vault, worker };
+  const append: AppendWith = (trx, event) => eventStore(trx, writer).append(event);
   return {
-    ...ports(database, database.db, vault, eventStore(database.db, { dialect: database.dialect, vault, worker })),
+    ...ports(database, database.db, vault, { events: eventStore(database.db, writer), append }),
     transaction: (work) =>
       atomically(database.db, (trx) => transactionRepositories(database, trx, vault, worker, work)),
     serverTime: () => serverTime(database),
@@ -44,7 +46,7 @@ export async function transactionRepositories<T>(
 ): Promise<T> {
   const { events, outbox } = eventStoreInside(trx, { dialect: database.dialect, vault, worker });
   const tx: Store = {
-    ...ports(database, trx, vault, events),
+    ...ports(database, trx, vault, { events, append: (_, event) => events.append(event) }),
     transaction: (nested) => nested(tx),
     serverTime: () => serverTime({ ...database, db: trx }),
     close: async () => {
@@ -75,7 +77,7 @@ function ports(
   database: Database,
   db: Db,
   vault: Vault,
-  events: EventStore,
+  { events, append }: { readonly events: EventStore; readonly append: AppendWith },
 ): Omit<Store, "transaction" | "serverTime" | "close"> {
   return {
     certificates: {
@@ -92,7 +94,7 @@ function ports(
     events,
     challenges: challengeStore(db, vault),
     dns: dnsStore(db, vault),
-    accounts: accountStore(db, vault),
+    accounts: accountStore(db, vault, append),
     replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),
     health: healthStore(db),

@@ -18,6 +18,7 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
   const fill = async (): Promise<void> => {
     await bench().store.transaction(async (tx) => {
       await tx.certificates.sync([certificate()], NOW);
+      await tx.events.append({ ...of, type: "certificate.configured", renewalId: null, detail: { change: "added" } });
       await tx.renewals.insert(renewal({ id: "r1" }));
       await tx.events.append({ ...of, type: "renewal.planned", renewalId: "r1", detail: {} });
       await tx.versions.insert(version({ verifiedAt: null }), KEY);
@@ -33,6 +34,8 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await tx.challenges.put("token", "token.thumbprint", NOW + 9);
       const asked = { id: "p", selection: "all", issuer: null, deadline: NOW + 1, createdAt: NOW, endedAt: null };
       await tx.replacements.create(asked, [{ replacement: "p", certificate: "www", generation: 1, wave: 0 }]);
+      const replacing = { replacement: "p", selection: "all" };
+      await tx.events.append({ ...of, type: "certificate.replacing", renewalId: null, detail: replacing });
       await tx.deployments.want("www", ["lb"], 1);
       await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
       await tx.renewalInfos.watch("www", 1, NOW);
@@ -75,6 +78,9 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       ["a pause", "update certificates set paused_at = 5", "certificates www", "altered"],
       ["a replacement that ended", "update replacements set ended_at = 5", "replacements p", "altered"],
       ["a member", "update replacement_members set wave = 7", "replacementMembers p www", "altered"],
+      ["a certificate that is gone", "delete from certificates", "certificates www", "missing"],
+      ["a member that is gone", "delete from replacement_members", "replacementMembers p www", "missing"],
+      ["an account that is gone", "delete from accounts", "accounts ca https://ca.example/dir", "missing"],
       ["a deployment", "update deployments set deployed_generation = 99", "deployments www lb", "altered"],
       ["an endpoint", `update endpoint_statuses set round_ended_at = ${NOW + 9}`, "endpointStatuses www e", "altered"],
       ["evidence", "update observations set evidence = '{}'", "observations www e ::1", "altered"],
@@ -83,6 +89,46 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await fill();
       await bench().backend.run(sql);
       expect(await audit()).toMatchObject({ headProblem: null, faults: [], rows: [{ row, kind }] });
+    });
+
+    test("names a replacement that is gone with all its members", async () => {
+      await fill();
+      await bench().backend.run("delete from replacement_members; delete from replacements");
+      expect((await audit()).rows).toEqual([
+        { row: "replacements p", kind: "missing" },
+        { row: "replacementMembers p www", kind: "missing" },
+      ]);
+    });
+
+    test("names a certificate whose row was deleted, also after a reload has added it again", async () => {
+      await fill();
+      const { store, backend } = bench();
+      const added = { ...of, type: "certificate.configured", renewalId: null, detail: { change: "added" } } as const;
+      await store.events.append({ ...added, type: "certificate.removed", detail: {} });
+      await store.events.append(added);
+      expect((await audit()).rows, "it left the configuration and came back").toEqual([]);
+      await backend.run("delete from certificates");
+      await store.transaction(async (tx) => {
+        await tx.certificates.sync([certificate()], NOW);
+        await tx.events.append(added);
+      });
+      expect((await audit()).rows).toEqual([{ row: "certificates www", kind: "contradictory" }]);
+    });
+
+    test("asks for an account only as long as renewd has it, and by its name of now", async () => {
+      await fill();
+      const { accounts } = bench().store;
+      expect(await accounts.follow("renamed", "https://ca.example/dir", ["renamed"])).toBe("ca");
+      expect((await audit()).rows).toEqual([]);
+      await accounts.remove("renamed", "https://ca.example/dir");
+      await accounts.remove("renamed", "https://ca.example/dir");
+      expect((await audit()).rows).toEqual([]);
+      const events = await bench().store.events.list({ limit: 99 });
+      expect(events.map(({ type }) => type).filter((type) => type.startsWith("account."))).toEqual([
+        "account.created",
+        "account.renamed",
+        "account.removed",
+      ]);
     });
 
     test("names a renewal that was put back to an earlier state of its own", async () => {
@@ -122,16 +168,16 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await backend.run(
         tamper(
           dialect,
-          `delete from events where seq = 5; delete from history_head;
+          `delete from events where seq = ${noted.seq}; delete from history_head;
            insert into history_head select * from kept; drop table kept`,
         ),
       );
       expect(await audit()).toMatchObject({ headProblem: null, faults: [], lostHeads: [] });
-      expect(await audit([noted])).toMatchObject({ lostHeads: [`5:${noted.seal}`] });
+      expect(await audit([noted])).toMatchObject({ lostHeads: [`${noted.seq}:${noted.seal}`] });
       // Numbers that were used again do not hide it.
       for (let n = 0; n < 3; n += 1)
         await store.events.append({ ...of, type: "issue.started", renewalId: "r2", detail: { n } });
-      expect(await audit([noted])).toMatchObject({ faults: [], lostHeads: [`5:${noted.seal}`] });
+      expect(await audit([noted])).toMatchObject({ faults: [], lostHeads: [`${noted.seq}:${noted.seal}`] });
     });
 
     test("a restore by renewd after the noted event explains that it is gone; one before does not", async () => {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { CamelCasePlugin, Kysely } from "kysely";
+import type { Store } from "../../src/domain/store.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { postgresDialect, postgresSource } from "../../src/store/dialect/postgresql.ts";
 import { sqliteDialect, sqliteSource } from "../../src/store/dialect/sqlite.ts";
@@ -15,8 +16,11 @@ export interface SentQuery {
 
 const LARGE = /\b(?:from|update|into) "(?:events|renewals|versions)"/;
 
-/** What ticks, sweeps, workers, channels and `renewd status` ask of the tables that grow, as the store sends it. */
-export async function hotQueries(options: StoreOptions, vault: Vault): Promise<SentQuery[]> {
+/** A store whose queries are written down as it sends them. */
+export async function watchedStore(
+  options: StoreOptions,
+  vault: Vault,
+): Promise<{ readonly store: Store; readonly sent: SentQuery[] }> {
   await (await openDatabase(options, vault)).db.destroy();
   const scope = new AsyncLocalStorage<{ open: boolean }>();
   const dialect =
@@ -27,6 +31,12 @@ export async function hotQueries(options: StoreOptions, vault: Vault): Promise<S
   const log = ({ query }: { query: SentQuery }): void => void sent.push(query);
   const db = new Kysely<Schema>({ dialect, plugins: [new CamelCasePlugin()], log });
   const store = storeRepositories({ dialect: options.kind, where: "", db, scope, versionBefore: 0 }, vault, "test/1");
+  return { store, sent };
+}
+
+/** What ticks, sweeps, workers, channels and `renewd status` ask of the tables that grow, as the store sends it. */
+export async function hotQueries(options: StoreOptions, vault: Vault): Promise<SentQuery[]> {
+  const { store, sent } = await watchedStore(options, vault);
   try {
     const { events, renewals, versions, retention, cursors } = store;
     await store.certificates.sync([certificate()], NOW);

@@ -9,8 +9,8 @@ import { openStore, openVault, type Vault } from "../../src/store/index.ts";
 import { dueCertificates } from "../../src/store/queries/certificates.ts";
 import { dueRenewals } from "../../src/store/queries/renewals.ts";
 import { type StoreBackend, storeConformance } from "../conformance/store.ts";
-import { NOW } from "../support/model/facts.ts";
-import { hotQueries } from "./hotQueries.ts";
+import { certificate, NOW } from "../support/model/facts.ts";
+import { hotQueries, watchedStore } from "./hotQueries.ts";
 
 async function createBackend(directory: string): Promise<StoreBackend> {
   const file = join(directory, "renewd.db");
@@ -124,6 +124,36 @@ describe("an SQLite file", () => {
     });
     expect(queries.length).toBeGreaterThan(30);
     expect(scans).toEqual([]);
+  });
+
+  test("reads each member of a replacement a few times, however many there are", async () => {
+    const file = join(directory, "members.db");
+    const { store, sent } = await watchedStore({ kind: "sqlite", file }, vault);
+    const names = Array.from({ length: 600 }, (_, n) => `c${n}`);
+    await store.certificates.sync(
+      names.map((name) => certificate({ name })),
+      NOW,
+    );
+    const asked = { id: "p", selection: "all", issuer: null, deadline: NOW + 1, createdAt: NOW, endedAt: null };
+    await store.replacements.create(
+      asked,
+      names.map((name, n) => ({ replacement: "p", certificate: name, generation: 1, wave: n % 4 })),
+    );
+    sent.length = 0;
+    expect((await store.replacements.memberships()).filter(({ waitsFor }) => waitsFor === 450)).toHaveLength(150);
+    await store.close();
+    using counted = new DatabaseSync(file);
+    let rows = 0;
+    counted.function("counted", (_row) => {
+      rows += 1;
+      return 1;
+    });
+    counted.exec("alter table replacement_members rename to kept");
+    counted.exec("create temp view replacement_members as select * from kept where counted(certificate)");
+    for (const { sql: text, parameters } of sent)
+      counted.prepare(text).all(...(parameters as (string | number | null)[]));
+    expect(rows).toBeGreaterThanOrEqual(2 * names.length);
+    expect(rows).toBeLessThanOrEqual(4 * names.length);
   });
 
   test.each([

@@ -1,4 +1,5 @@
 import { RenewalError } from "../../domain/errors.ts";
+import type { EventDetail, EventType, NewEvent } from "../../domain/event.ts";
 import type { Account, Accounts } from "../../domain/issuer.ts";
 import { isIntact, sealStored, withSeal } from "../rowSeal.ts";
 import { atomically, type Db } from "../schema.ts";
@@ -15,7 +16,13 @@ export function pendingKeyIdentity(issuer: string, directory: string): string {
   return recordIdentity("account", issuer, directory, "pending");
 }
 
-export function accountStore(db: Db, vault: Vault): Accounts {
+/** Writes an event in the transaction that makes the change it describes. */
+export type AppendWith = (trx: Db, event: NewEvent) => Promise<void>;
+
+/** The port has no `now`: the store reads the clock for its events. */
+export function accountStore(db: Db, vault: Vault, append: AppendWith): Accounts {
+  const record = (trx: Db, type: EventType, detail: EventDetail): Promise<void> =>
+    append(trx, { at: Date.now(), type, certificate: null, renewalId: null, target: null, detail });
   const get = async (from: Db, issuer: string, directory: string): Promise<Account | null> => {
     const row = await from
       .selectFrom("accounts")
@@ -38,11 +45,14 @@ export function accountStore(db: Db, vault: Vault): Accounts {
     async create(issuer, directory, privateKey) {
       const sealedKey = vault.seal(accountKeyIdentity(issuer, directory), privateKey);
       const row = { issuer, directory, url: null, sealedKey, sealedPendingKey: null, contactDigest: null };
-      await db
-        .insertInto("accounts")
-        .values(withSeal(vault, "accounts", row))
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
+      await atomically(db, async (trx) => {
+        const { numInsertedOrUpdatedRows } = await trx
+          .insertInto("accounts")
+          .values(withSeal(vault, "accounts", row))
+          .onConflict((conflict) => conflict.doNothing())
+          .executeTakeFirst();
+        if (numInsertedOrUpdatedRows === 1n) await record(trx, "account.created", { issuer, directory });
+      });
       const account = await get(db, issuer, directory);
       if (account === null)
         throw new RenewalError("internal.bug", `the account of issuer ${issuer} vanished while it was created`);
@@ -65,6 +75,7 @@ export function accountStore(db: Db, vault: Vault): Accounts {
           .execute();
         await trx.deleteFrom("accounts").where("issuer", "=", left.issuer).where("directory", "=", directory).execute();
         await relabel(trx, vault, { from: left.issuer, to: issuer, directory });
+        await record(trx, "account.renamed", { issuer, directory, before: left.issuer });
         return left.issuer;
       }),
     setUrl: (issuer, directory, url) =>
@@ -87,8 +98,11 @@ export function accountStore(db: Db, vault: Vault): Accounts {
     async setContactDigest(issuer, directory, digest) {
       await update(db, issuer, directory).set({ contactDigest: digest }).execute();
     },
-    async remove(issuer, directory) {
-      await db.deleteFrom("accounts").where("issuer", "=", issuer).where("directory", "=", directory).execute();
-    },
+    remove: (issuer, directory) =>
+      atomically(db, async (trx) => {
+        const accounts = trx.deleteFrom("accounts").where("issuer", "=", issuer);
+        const { numDeletedRows } = await accounts.where("directory", "=", directory).executeTakeFirst();
+        if (numDeletedRows > 0n) await record(trx, "account.removed", { issuer, directory });
+      }),
   };
 }

@@ -42,10 +42,17 @@ export function replacementStore(db: Db, dialect: Dialect, vault: Vault): Replac
         .orderBy("certificate")
         .execute(),
     async of(certificate) {
-      return intact(vault, await open(db).where("certificate", "=", certificate).execute())[0] ?? null;
+      const rows = await open(db)
+        .select((row) => earlierLeft(row).as("waitsFor"))
+        .where("certificate", "=", certificate)
+        .execute();
+      return intact(vault, rows).map(toMembership)[0] ?? null;
     },
     async memberships() {
-      return intact(vault, await open(db).execute());
+      const left = await leftByWave(db);
+      return intact(vault, await open(db).execute()).map((row) =>
+        toMembership({ ...row, waitsFor: leftBefore(left.get(row.replacement) ?? [], row.wave) }),
+      );
     },
     end: (replacement, at) =>
       changeSealed(db, vault, { table: "replacements", key: { id: replacement } }, async (trx) => {
@@ -111,12 +118,39 @@ function open(db: Db) {
       .innerJoin("replacements", "replacements.id", "member.replacement")
       .select(["replacement", "certificate", "generation", "wave", "issuer", "deadline"])
       .select(["selection", "createdAt", "endedAt", "replacements.seal", "member.seal as memberSeal"])
-      .select((row) => earlierLeft(row).as("waitsFor"))
       .where("endedAt", "is", null)
       .orderBy("generation", "desc")
       // Without a deadline there is most time; SQLite puts such a row first unless asked.
       .orderBy("deadline", (order) => order.asc().nullsLast())
   );
+}
+
+interface LeftInWave {
+  readonly wave: number;
+  readonly left: number;
+}
+
+/** As `earlierLeft` counts them, once for all members: their number is squared otherwise. */
+async function leftByWave(db: Db): Promise<ReadonlyMap<string, readonly LeftInWave[]>> {
+  const rows = await db
+    .selectFrom("replacementMembers as earlier")
+    .innerJoin("replacements", "replacements.id", "earlier.replacement")
+    .innerJoin("certificates", "certificates.name", "earlier.certificate")
+    .select(["earlier.replacement", "earlier.wave"])
+    .select((row) => row.fn.countAll<number>().as("left"))
+    .where("replacements.endedAt", "is", null)
+    .where("certificates.removedAt", "is", null)
+    .where(isLeft)
+    .groupBy(["earlier.replacement", "earlier.wave"])
+    .execute();
+  return Map.groupBy(
+    rows.map(({ left, ...row }) => ({ ...row, left: Number(left) })),
+    ({ replacement }) => replacement,
+  );
+}
+
+function leftBefore(waves: readonly LeftInWave[], wave: number): number {
+  return waves.filter((earlier) => earlier.wave < wave).reduce((sum, { left }) => sum + left, 0);
 }
 
 /** Members of earlier waves that are not done. A member that left the configuration does not count. */
@@ -151,16 +185,17 @@ function isLeft({
 type OpenMember = Awaited<ReturnType<ReturnType<typeof open>["execute"]>>[number];
 
 /** Without the seals that `create` wrote nobody asked for the replacement. */
-function intact(vault: Vault, rows: readonly OpenMember[]): ReplacementMembership[] {
-  const asked = rows.filter((row) => {
+function intact<Row extends OpenMember>(vault: Vault, rows: readonly Row[]): Row[] {
+  return rows.filter((row) => {
     const [replacement, member] = [
       { ...row, id: row.replacement },
       { ...row, seal: row.memberSeal },
     ];
     return isIntact(vault, "replacements", replacement) && isIntact(vault, "replacementMembers", member);
   });
-  return asked.map(({ replacement, certificate, generation, wave, issuer, deadline, waitsFor }) => ({
-    ...{ replacement, certificate, generation, wave, issuer, deadline },
-    waitsFor: Number(waitsFor ?? 0),
-  }));
+}
+
+function toMembership(row: OpenMember & { readonly waitsFor: number | null }): ReplacementMembership {
+  const { replacement, certificate, generation, wave, issuer, deadline, waitsFor } = row;
+  return { replacement, certificate, generation, wave, issuer, deadline, waitsFor: Number(waitsFor ?? 0) };
 }
