@@ -15,6 +15,10 @@ export const replacementReport = late(async () => (await import("../reports/repl
 export const showReport = late(async () => (await import("../reports/renewal.ts")).showReport);
 export const statusReport = late(async () => (await import("../reports/status.ts")).statusReport);
 
+export const acknowledge = late(async () => (await import("../renewal/operator/acknowledge.ts")).acknowledge);
+export const withdrawAcknowledgement = late(
+  async () => (await import("../renewal/operator/acknowledge.ts")).withdrawAcknowledgement,
+);
 export const draftReplacement = late(async () => (await import("../renewal/plan/replacement.ts")).draftReplacement);
 export const findPairsInUse = late(async () => (await import("../renewal/plan/firstRun.ts")).findPairsInUse);
 export const startReplacement = late(async () => (await import("../renewal/plan/replacement.ts")).startReplacement);

@@ -4,6 +4,7 @@ import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { type Cli, DEFAULT_CONFIG_FILES, type GlobalOptions, outputOf } from "./command.ts";
 import { addAccount } from "./commands/account.ts";
+import { addAcknowledge } from "./commands/acknowledge.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
@@ -43,6 +44,7 @@ const COMMANDS = [
       addPause,
       addResume,
       addRetry,
+      addAcknowledge,
       addImport,
       addRevoke,
       addReplace,

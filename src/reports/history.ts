@@ -1,5 +1,6 @@
 import type { Renewal, RenewalState } from "../domain/renewal.ts";
 import type { RenewalFilter, Store } from "../domain/store.ts";
+import { type DecisionEntry, decisionsOf } from "./decisions.ts";
 import { iso } from "./instant.ts";
 
 /** `renewd history --json`, newest first. */
@@ -7,6 +8,8 @@ export interface HistoryReport {
   readonly version: 1;
   readonly at: string;
   readonly renewals: readonly HistoryEntry[];
+  /** Pauses, resumes, revocations, imports, removals, reloads, refusals, acknowledgements. */
+  readonly decisions: readonly DecisionEntry[];
   /** There are older ones that `--limit` left out. */
   readonly more: boolean;
 }
@@ -50,7 +53,8 @@ export async function historyReport(store: Store, query: HistoryQuery, now: numb
   const found = await store.renewals.list(filter);
   const renewals: HistoryEntry[] = [];
   for (const renewal of found.slice(0, query.limit)) renewals.push(await historyEntry(store, renewal, now));
-  return { version: 1, at: iso(now), renewals, more: found.length > query.limit };
+  const decisions = query.failed ? [] : await decisionsOf(store, query);
+  return { version: 1, at: iso(now), renewals, decisions, more: found.length > query.limit };
 }
 
 export async function historyEntry(store: Store, renewal: Renewal, now: number): Promise<HistoryEntry> {

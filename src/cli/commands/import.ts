@@ -6,6 +6,7 @@ import { inert } from "../../domain/text.ts";
 import { iso, spoken } from "../../reports/instant.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
 import { importPair, planReport } from "../doors.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
 
 /** `renewd import --json`. */
@@ -44,7 +45,7 @@ export function addImport(program: Command, cli: Cli): void {
       await readBounded("--certificate", options.certificate),
       await readBounded("--key", options.key),
     );
-    const generation = await importPair(app.context, certificate, pair);
+    const generation = await importPair(app.context, certificate, pair, requestedBy());
     const [planned] = (await planReport(app.store, [certificate], app.clock.now(), app.services.budget)).certificates;
     const { serial, notAfter } = pair.leaf;
     const report: ImportReport = {

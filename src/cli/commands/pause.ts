@@ -7,6 +7,7 @@ import { renewalWindow } from "../../renewal/rules/window.ts";
 import { iso, spoken } from "../../reports/instant.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
 import { pause } from "../doors.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { futureOption } from "../timeOptions.ts";
 
 /** `renewd pause --json`. */
@@ -43,7 +44,7 @@ export function addPause(program: Command, cli: Cli): void {
     const reason = options.reason.trim();
     if (reason === "" || reason.length > REASON_LENGTH_MAX)
       throw new RenewalError("request.invalid", `--reason: must be 1 to ${REASON_LENGTH_MAX} characters`);
-    await pause(reader.store, { certificate: name, reason, until }, now);
+    await pause(reader.store, { certificate: name, reason, until, by: requestedBy() }, now);
     const active = await reader.store.renewals.active(name);
     const report: PauseReport = { version: 1, certificate: name, until: iso(until), inFlight: active?.id ?? null };
     output.report(

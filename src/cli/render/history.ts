@@ -5,8 +5,29 @@ import { spoken } from "../../reports/instant.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 
-export function renderHistory({ renewals, more }: HistoryReport, screen: Screen): string {
-  if (renewals.length === 0) return "no renewals match";
+export function renderHistory({ renewals, decisions, more }: HistoryReport, screen: Screen): string {
+  const table = renewals.length === 0 ? ["no renewals match"] : renewalLines(renewals, more, screen);
+  return [...table, ...decisionLines(decisions, screen)].join("\n");
+}
+
+function decisionLines(decisions: HistoryReport["decisions"], screen: Screen): string[] {
+  if (decisions.length === 0) return [];
+  const columns = [
+    { title: "DECIDED" },
+    { title: "CERTIFICATE", widthMin: 12 },
+    { title: "WHAT", widthMin: 20 },
+    { title: "BY", widthMin: 8 },
+  ];
+  const rows = decisions.map(({ at, certificate, what, by, process }): Cell[] => [
+    spoken(at),
+    certificate ?? "-",
+    what,
+    by ?? process,
+  ]);
+  return ["", ...renderTable(columns, rows, screen)];
+}
+
+function renewalLines(renewals: HistoryReport["renewals"], more: boolean, screen: Screen): string[] {
   const columns = [
     { title: "STARTED" },
     { title: "CERTIFICATE", widthMin: 12 },
@@ -29,9 +50,7 @@ export function renderHistory({ renewals, more }: HistoryReport, screen: Screen)
     each.id.slice(0, 8),
     each.errorCode === null ? "" : `${each.errorCode}: ${each.errorMessage ?? ""}`,
   ]);
-  return [...renderTable(columns, rows, screen), ...(more ? [`… older ones are left out: raise --limit`] : [])].join(
-    "\n",
-  );
+  return [...renderTable(columns, rows, screen), ...(more ? [`… older ones are left out: raise --limit`] : [])];
 }
 
 /**

@@ -25,6 +25,7 @@ export async function importPair(
   { store, clock }: Context,
   certificate: Certificate,
   pair: ForeignPair,
+  by: string | null = null,
 ): Promise<number> {
   const { name, targetDigests } = certificate;
   const now = clock.now();
@@ -75,6 +76,7 @@ export async function importPair(
       serial: pair.leaf.serial,
       notAfter: pair.leaf.notAfter,
       issuedBy: pair.leaf.issuerName,
+      by,
     };
     await tx.events.append({
       at: now,

@@ -9,12 +9,18 @@ interface Pause {
   readonly reason: string;
   /** ms since epoch; null: until resumed. */
   readonly until: number | null;
+  /** `user@host`; null: unknown, or renewd itself. */
+  readonly by?: string | null;
 }
 
 /**
  * Plans no new renewal until resumed. A renewal in flight goes on, and an expired certificate is renewed all the same.
  */
-export async function pause(store: Store, { certificate, reason, until }: Pause, now: number): Promise<void> {
+export async function pause(
+  store: Store,
+  { certificate, reason, until, by = null }: Pause,
+  now: number,
+): Promise<void> {
   await store.transaction(async (tx) => {
     await assertKnown(tx, certificate);
     await tx.certificates.update(certificate, { pausedAt: now, pausedUntil: until, pausedReason: reason });
@@ -24,13 +30,13 @@ export async function pause(store: Store, { certificate, reason, until }: Pause,
       certificate,
       renewalId: null,
       target: null,
-      detail: { reason, until },
+      detail: { reason, until, by },
     });
   });
 }
 
 /** Ends a pause or quarantine and clears the back-off: the person who resumes has fixed the cause. */
-export async function resume(store: Store, certificate: string, now: number): Promise<void> {
+export async function resume(store: Store, certificate: string, now: number, by: string | null = null): Promise<void> {
   await store.transaction(async (tx) => {
     await assertKnown(tx, certificate);
     await tx.certificates.update(certificate, {
@@ -47,7 +53,7 @@ export async function resume(store: Store, certificate: string, now: number): Pr
       certificate,
       renewalId: null,
       target: null,
-      detail: {},
+      detail: { by },
     });
   });
 }

@@ -18,7 +18,9 @@ export async function retryNow(context: Context, decision: OperatorDecision): Pr
   refuseObserved(certificate);
   await store.transaction(async (tx) => {
     await knownRecord(tx, name);
-    await tx.certificates.update(name, { nextAttemptAt: null, nextCheckAt: clock.now() });
+    // Endpoints are dialled and targets inspected at once: what a person has fixed there need not wait to be seen.
+    await tx.certificates.update(name, { nextAttemptAt: null, nextCheckAt: clock.now(), nextObservationAt: null });
+    await tx.deployments.inspectBy(name, clock.now());
     const detail = { why: reasonOf(decision, "retried by hand") };
     await tx.events.append({
       at: clock.now(),
@@ -35,7 +37,7 @@ export async function retryNow(context: Context, decision: OperatorDecision): Pr
 /** Ends a pause or quarantine. A renewal in flight makes its next attempt now and is returned; null: none is in flight. */
 export async function resumeCertificate(context: Context, decision: OperatorDecision): Promise<Renewal | null> {
   const { store, clock } = context;
-  await resume(store, decision.of, clock.now());
+  await resume(store, decision.of, clock.now(), decision.by);
   const active = await store.renewals.active(decision.of);
   return active === null ? null : hurryRenewal(context, active.id, reasonOf(decision, "resumed by hand"));
 }

@@ -1,5 +1,5 @@
 import type { Certificate } from "../../domain/certificate.ts";
-import { RenewalError } from "../../domain/errors.ts";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { deploysExisting, type Reason, type Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { hurryRenewal } from "../operator/hurry.ts";
@@ -33,6 +33,37 @@ export interface RequestAnswer {
 
 /** Idempotent while a renewal runs: asking twice gives the same id. Throws `request.invalid` with what to do. */
 export async function requestRenewal(context: Context, request: RenewalRequest): Promise<RequestAnswer> {
+  try {
+    return await answer(context, request);
+  } catch (thrown) {
+    const error = toRenewalError(thrown);
+    if (error.code === "request.invalid") await recordRefusal(context, request, error.message);
+    throw thrown;
+  }
+}
+
+/** Of each configured certificate at most one refusal a minute: whoever may ask must not fill the history. */
+const REFUSALS_APART_MS = 60_000;
+
+async function recordRefusal(
+  { store, services, clock, log }: Context,
+  { certificate, requestedBy }: RenewalRequest,
+  message: string,
+): Promise<void> {
+  if (services.certificate(certificate) === null) return;
+  const at = clock.now();
+  const detail = { message, by: requestedBy };
+  try {
+    const since = at - REFUSALS_APART_MS;
+    const recent = await store.events.list({ certificate, types: ["request.refused"], since, limit: 1 });
+    if (recent.length === 0)
+      await store.events.append({ at, type: "request.refused", certificate, renewalId: null, target: null, detail });
+  } catch (thrown) {
+    log.error({ err: toRenewalError(thrown) }, "event not written");
+  }
+}
+
+async function answer(context: Context, request: RenewalRequest): Promise<RequestAnswer> {
   const { store, services, clock } = context;
   const id = request.id ?? null;
   const known = id === null ? null : await store.renewals.get(id);

@@ -139,7 +139,9 @@ describe("one part of a tick that fails", () => {
     );
     await planTick(bench.context, parts, NO_SIGNAL);
     expect(await eventsOf(bench, "planner.partRecovered")).toHaveLength(1);
-    expect((await statusReport(bench.store, bench.certificates, bench.now)).notices).toEqual([]);
+    expect(
+      (await statusReport(bench.store, bench.certificates, bench.now)).notices.map(({ kind }) => kind),
+    ).not.toContain("planner");
   });
 });
 

@@ -114,7 +114,7 @@ describe("inspecting targets", () => {
     expect(shown?.targets[0]?.inspectionProblem).toContain("readable by root alone");
     const report = await statusReport(bench.store, [WWW], bench.now);
     expect(report.needsPerson).toBe(true);
-    expect(report.problems[0]?.actions).toContainEqual(expect.stringContaining("Correct what the message names"));
+    expect(report.problems[0]?.actions).toContainEqual(expect.stringContaining("then `renewd retry "));
     target("a").file.problems = [];
     await inspectLater();
     expect((await statusReport(bench.store, [WWW], bench.now)).problems).toEqual([]);
