@@ -38,7 +38,7 @@ export interface IssuerOptions {
   /** URLs such as `mailto:ops@example.com`. */
   readonly contact: readonly string[];
   readonly termsOfServiceAgreed: boolean;
-  /** The only roots trusted for the directory's TLS, as PEM; null: those that Node ships. */
+  /** The only roots trusted for the directory's TLS, as PEM; null: the process's own. */
   readonly trustPem: string | null;
   /** As in `TransportOptions`. */
   readonly proxy?: string | null;

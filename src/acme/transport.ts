@@ -29,7 +29,7 @@ export interface TransportOptions {
   /** The issuer's name in configuration, for messages. */
   readonly issuer: string;
   readonly directory: string;
-  /** The only roots trusted, as PEM; null: those that Node ships. */
+  /** The only roots trusted, as PEM; null: the process's own. */
   readonly trustPem: string | null;
   /** http URL of a CONNECT proxy, without credentials; null: none. Proxies of the environment are never used. */
   readonly proxy: string | null;

@@ -3,6 +3,7 @@ import type { AccountAdmin } from "../domain/account.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { accountsByDirectory, issuerOptions } from "./issuerOptions.ts";
 import type { Reader } from "./reader.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /**
  * The account of a configured issuer; the ACME client is loaded only now. Throws `request.invalid` with the nearest
@@ -15,6 +16,7 @@ export async function accountAdmin({ config, store, clock }: Reader, issuer: str
       "request.invalid",
       `issuer "${issuer.slice(0, 80)}" is not configured${suggestion(issuer, [...config.issuers.keys()])}`,
     );
+  trustSystemAuthorities();
   const { createAccountAdmin } = await import("../acme/accountAdmin.ts");
   const dependencies = { accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]), now: clock.now };
   return createAccountAdmin(issuerOptions(options, config), dependencies);

@@ -10,6 +10,7 @@ import { DEFAULT_SETTINGS, REHEARSAL_OFF, type RenewalSettings } from "../renewa
 import { createProbe } from "../tls/probe.ts";
 import { guardClock } from "./clockGuard.ts";
 import { loadConfigOrExplain, type Reader, readerOf } from "./reader.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /** One handshake, however slowly the peer talks. */
 const HANDSHAKE_TIMEOUT_MS = 5_000;
@@ -35,6 +36,7 @@ export async function openContext(
  * process may ask the CA for the time; deployers often run where no CA can be reached.
  */
 export function appOf(reader: Reader, redis: RedisOptions, log: Log, asksCa: boolean): App {
+  if (redis.tls !== undefined) trustSystemAuthorities();
   const queue = openJobQueue(redis);
   const { config, store, services, clock } = reader;
   const probe = createProbe({ timeoutMs: HANDSHAKE_TIMEOUT_MS, now: clock.now });

@@ -29,12 +29,18 @@ export interface BeatOptions {
   readonly everyMs?: number;
 }
 
+export interface ProblemNote {
+  readonly message: string;
+  /** One imperative sentence. */
+  readonly action: string;
+}
+
 /** Reports to the database that this process runs, and what is wrong with it. */
 export interface Beats {
   /** The role has finished work. */
   useful(role: Role): void;
   /** `problem` null: it is over. `of` tells several problems of one kind apart. */
-  note(kind: ProcessProblemKind, problem: { message: string; action: string } | null, of?: string): void;
+  note(kind: ProcessProblemKind, problem: ProblemNote | null, of?: string): void;
   /** After a reload. */
   configured(config: Config): void;
   /** Reports now. */

@@ -18,8 +18,10 @@ import { recordReloads } from "./recordReloads.ts";
 import { logNotes, reloader } from "./reload.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
 import { ROLES, type Role } from "./roleNames.ts";
-import { type RoleSettings, startRole } from "./roles.ts";
+import { roleSettingsOf } from "./roleSettings.ts";
+import { startRole } from "./roles.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 import { watchHistory } from "./watchHistory.ts";
 
 const REDIS_RETRY_MS = 1_000;
@@ -49,6 +51,7 @@ export async function runRoles(
   { roles, agentOf = [], onPairsInUse, reloads = holdReloads() }: RunOptions,
 ): Promise<number> {
   const stop = stopSignals();
+  trustSystemAuthorities();
   const issues = roles.includes("planner") || roles.includes("acme");
   const config = await loadConfigOrExplain(configFile);
   checkAgent(config, agentOf);
@@ -96,7 +99,7 @@ export async function runRoles(
     const context = { ...app.context, leaseRenewed: load.leaseRenewed };
     const watched = load;
     const reports = beats;
-    const ofProcess = { agentOf, load: watched, useful: reports.useful };
+    const ofProcess = { agentOf, load: watched, useful: reports.useful, note: reports.note };
     let settings = { ...roleSettingsOf(config), ...ofProcess };
     const supervised = createSupervisor({ ...context, start: (role) => startRole(role, context, redis, settings) });
     supervisor = supervised;
@@ -235,8 +238,4 @@ function stopSignals(): { readonly asked: Promise<void>; readonly signal: AbortS
     });
   }
   return { asked, signal: controller.signal };
-}
-
-function roleSettingsOf({ planner, workers, http01 }: Config): Omit<RoleSettings, "agentOf" | "load" | "useful"> {
-  return { tickMs: planner.tickMs, sweepMs: planner.sweepMs, concurrency: workers, http01 };
 }

@@ -9,6 +9,7 @@ import { isSealedAlready, openExistingVault, openStore, openVault, type Vault } 
 import { systemClock } from "./clock.ts";
 import { keepProblems } from "./problems.ts";
 import { createServices, type ReloadableServices } from "./services.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /** Throws `config.invalid` with every mistake in its message, one a line with its place. */
 export async function loadConfigOrExplain(file: string): Promise<Config> {
@@ -37,6 +38,7 @@ export async function openReader(configFile: string): Promise<Reader> {
 /** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
 export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
   const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
+  if (options.kind === "postgresql") trustSystemAuthorities();
   const store = await openStore(options, await vaultFor(config), workerName());
   const close = (): Promise<void> => store.close();
   return {

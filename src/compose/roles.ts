@@ -17,6 +17,7 @@ import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
+import type { Beats } from "./beats.ts";
 import { type Handle, jobWorker, report } from "./jobWorker.ts";
 import type { LoadWatch } from "./load.ts";
 import { repeat } from "./repeat.ts";
@@ -46,7 +47,10 @@ export interface RoleSettings {
   readonly load: LoadWatch;
   /** The role has finished work. */
   readonly useful: (role: Role) => void;
-  readonly http01: ListeningAddress;
+  /** What is wrong with this process; null: nothing of this kind any more. */
+  readonly note: Beats["note"];
+  /** null: no solver needs the responder. */
+  readonly http01: ListeningAddress | null;
 }
 
 export interface RunningRole {
@@ -124,19 +128,27 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async acme(context, redis, { concurrency, http01, load, useful }) {
+  async acme(context, redis, { concurrency, http01, load, useful, note }) {
+    let issueMax = concurrency.issue;
+    let worker: ReturnType<typeof jobWorker> | null = null;
     // Listening before the first order: the CA may ask at once, and any worker's token.
-    const responder = await startResponder(context, http01);
-    const worker = jobWorker({ context, redis, load, useful }, "issue", concurrency.issue, (job, signal) =>
-      issue(context, job.renewalId, signal),
-    );
+    const responder = await startResponder(context, {
+      at: http01,
+      note: (problem) => note("port", problem),
+      onReady() {
+        worker = jobWorker({ context, redis, load, useful }, "issue", issueMax, (job, signal) =>
+          issue(context, job.renewalId, signal),
+        );
+      },
+    });
     return {
       async reloaded(next) {
-        worker.setMax(next.concurrency.issue);
+        issueMax = next.concurrency.issue;
+        worker?.setMax(issueMax);
         await responder.move(next.http01);
       },
       async close() {
-        await worker.close();
+        await worker?.close();
         await responder.close();
       },
     };

@@ -17,6 +17,7 @@ import type { Store } from "../domain/store.ts";
 import type { ConfiguredServices, RehearsalOffice } from "../renewal/context.ts";
 import { narrowed } from "../renewal/rules/compatibility.ts";
 import { accountsByDirectory, issuerOptions } from "./issuerOptions.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 
 export interface ReloadableServices extends ConfiguredServices {
   /** From now on this configuration holds; what is running finishes with what it has. */
@@ -64,12 +65,13 @@ function rehearsalOf(config: Config, name: string, store: Store, { now }: Clock)
   if (options === undefined || options.staging === null) return { issuer: null, budget: unlimited(name) };
   const staged = { ...options, directory: options.staging };
   return {
-    issuer: lateIssuer(async () =>
-      (await import("../acme/issuer.ts")).createIssuer(issuerOptions(staged, config), {
+    issuer: lateIssuer(async () => {
+      trustSystemAuthorities();
+      return (await import("../acme/issuer.ts")).createIssuer(issuerOptions(staged, config), {
         accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]),
         now,
-      }),
-    ),
+      });
+    }),
     budget: budgetOf(name, options.staging),
   };
 }
@@ -86,25 +88,34 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
     readSecret(reference, dirname(config.file), processEnvironment);
   return {
     issuer: once("issuer", config.issuers, (options) =>
-      lateIssuer(async () =>
-        (await import("../acme/issuer.ts")).createIssuer(issuerOptions(options, config), {
+      lateIssuer(async () => {
+        trustSystemAuthorities();
+        return (await import("../acme/issuer.ts")).createIssuer(issuerOptions(options, config), {
           accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]),
           now,
-        }),
-      ),
+        });
+      }),
     ),
     solver: once("solver", config.solvers, ({ plugin, options, name }) =>
       plugin.create(options, { solver: name, challenges: store.challenges, dns: store.dns, secret, now }),
     ),
-    deployer: once("target", config.targets, ({ plugin, options, name }) =>
-      plugin.create(options, { target: name, secret }),
-    ),
+    deployer: once("target", config.targets, ({ plugin, options, name }) => {
+      trustSystemAuthorities();
+      return plugin.create(options, { target: name, secret });
+    }),
     channels: new Map(
       [...config.notifications].map(([name, { plugin, options, from }]) => [
         name,
-        { from, send: plugin.create(options, { channel: name, secret }) },
+        { from, send: withSystemTrust(plugin.create(options, { channel: name, secret })) },
       ]),
     ),
+  };
+}
+
+function withSystemTrust(send: Channel["send"]): Channel["send"] {
+  return (...request) => {
+    trustSystemAuthorities();
+    return send(...request);
   };
 }
 

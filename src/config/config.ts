@@ -73,7 +73,7 @@ export interface IssuerConfig {
   /** `mailto:` URLs. */
   readonly contact: readonly string[];
   readonly termsOfServiceAgreed: true;
-  /** CAs trusted for the directory's own TLS certificate; null: the system's. */
+  /** CAs trusted for the directory's own TLS certificate; null: those of the system and of Node. */
   readonly trustPem: string | null;
   /** http URL of host and port; null: none. */
   readonly proxy: string | null;

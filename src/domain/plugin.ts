@@ -22,6 +22,8 @@ export interface Plugin<Options, Dependencies, Made> {
   readonly create: (options: Options, dependencies: Dependencies) => Made;
   /** Solvers: the ACME challenge type they answer, so that configuration can tell which names they cannot validate. */
   readonly challengeType?: string;
+  /** Solvers: renewd's own responder must listen for it. Default: false. */
+  readonly needsResponder?: boolean;
   /**
    * Things outside renewd that only one certificate may own (a file path, an ARN), for the given certificate.
    * Two certificates that occupy the same thing are a configuration error.

@@ -17,6 +17,7 @@ const options = z.strictObject({});
 export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "challenges" | "now">, Solver> = {
   type: "http-01",
   challengeType: "http-01",
+  needsResponder: true,
   description: "Answers http-01 challenges through renewd's own responder on port 80.",
   options,
   create: (_options, { challenges, now }) => ({

@@ -12,7 +12,7 @@ describe("a right file", () => {
       masterKey: { file: `${file.directory}/data/master.key` },
       store: { kind: "sqlite", file: `${file.directory}/data/renewd.db` },
       redis: null,
-      http01: { host: "0.0.0.0", port: 80 },
+      http01: { host: "::", port: 80 },
       planner: { tickMs: 60_000, sweepMs: 5_000, batch: 200 },
       workers: { issue: 4, deploy: 8, verify: 16 },
       retry: { issueAttempts: 5, deployAttempts: 4, backoffMs: [60_000, 600_000, 6_000_000, 86_400_000] },

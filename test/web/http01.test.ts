@@ -118,7 +118,10 @@ describe("the http-01 responder", () => {
     const address = stranger.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     const attempt = startHttp01Responder({ host: "127.0.0.1", port, challenges: { get: async () => null } });
-    await expect(attempt).rejects.toMatchObject({ code: "EADDRINUSE" });
+    await expect(attempt).rejects.toMatchObject({
+      code: "http01.address",
+      message: expect.stringMatching(/another program listens on port \d+ of 127.0.0.1: stop it, or let it forward/),
+    });
     stranger.close();
   });
 });

@@ -101,7 +101,11 @@ const store = z
   .describe("Where certificates, sealed keys and the history are kept: `sqlite` (one machine) or `postgresql`.");
 
 const http01 = z.strictObject({
-  host: z.string().min(1).default("0.0.0.0").describe("Address to listen on."),
+  host: z
+    .string()
+    .min(1)
+    .default("::")
+    .describe("Address to listen on. `::` is every address, IPv6 and IPv4; a CA prefers IPv6 where a name has both."),
   port: port.default(80).describe("Port to listen on; the CA always dials port 80 (RFC 8555 §8.3)."),
 });
 

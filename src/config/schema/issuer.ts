@@ -33,7 +33,9 @@ const issuerFields = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("PEM file of the CAs that sign the directory's own TLS certificate. Default: the system's."),
+    .describe(
+      "PEM file of the CAs that sign the directory's own TLS certificate. Default: those of the system and of Node.",
+    ),
   proxy: proxyUrl
     .optional()
     .describe(

@@ -33,7 +33,7 @@ export const redisSchema = z
       .string()
       .min(1)
       .optional()
-      .describe("PEM file of the CAs that sign Redis' TLS certificate. Default: the system's."),
+      .describe("PEM file of the CAs that sign Redis' TLS certificate. Default: those of the system and of Node."),
     certificate: z
       .string()
       .min(1)

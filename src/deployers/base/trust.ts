@@ -8,7 +8,7 @@ export const trustOption = z
   .startsWith("/", "must be absolute")
   .max(1024)
   .optional()
-  .describe("PEM file of the CAs trusted for this target's API instead of the system's.");
+  .describe("PEM file of the CAs trusted for this target's API instead of those of the system and of Node.");
 
 /** Read at each use, so that a renewed CA is found. Throws `deploy.io`. */
 export async function readTrust(path: string | undefined): Promise<string | undefined> {

@@ -7,6 +7,11 @@ export const CHALLENGE_ERRORS = {
     retry: "backoff",
     action: "Check the solver's credentials and reachability.",
   },
+  "http01.address": {
+    class: "configuration",
+    retry: "backoff",
+    action: "Do what the message says; renewd tries to listen again by itself.",
+  },
   "dns.credentials": {
     class: "configuration",
     retry: "backoff",

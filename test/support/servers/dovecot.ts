@@ -40,7 +40,7 @@ async function start({ pair, layout, wrapped = true }: DovecotOptions, port: num
       pairPaths(directory, layout).files,
     ),
   );
-  const { stop } = await runServer({ argv: ["dovecot", "-F", "-c", configFile], port, home });
+  const { stop } = await runServer({ argv: ["dovecot", "-F", "-c", configFile], port, home, startsPlain: !wrapped });
   return { port, directory, configFile, stop, [Symbol.asyncDispose]: stop };
 }
 

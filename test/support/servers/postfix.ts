@@ -55,6 +55,7 @@ async function start(pair: IssuedPair, port: number, wrapped: boolean): Promise<
     port,
     home,
     logFile: join(home, "mail.log"),
+    startsPlain: !wrapped,
   });
   return { port, directory, configDirectory, pid, output, stop, [Symbol.asyncDispose]: stop };
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort, onFreePorts } from "../freePort.ts";
 import { servedFingerprint } from "./served.ts";
@@ -15,6 +16,8 @@ export interface ServerProgram {
   readonly home: string;
   /** Where it writes what it does not print: few servers can log to a pipe of Node's, which is a socket. */
   readonly logFile?: string;
+  /** It speaks TLS only after STARTTLS, so it is ready when it accepts connections. */
+  readonly startsPlain?: boolean;
 }
 
 export interface ServerProcess {
@@ -34,7 +37,13 @@ export async function onFreePort<T>(start: (port: number) => Promise<T>): Promis
 }
 
 /** Resolves once it completes handshakes: Apache listens early and then reads its configuration a second time. */
-export async function runServer({ argv, port, home, logFile }: ServerProgram): Promise<ServerProcess> {
+export async function runServer({
+  argv,
+  port,
+  home,
+  logFile,
+  startsPlain = false,
+}: ServerProgram): Promise<ServerProcess> {
   const [program, ...args] = argv;
   // A group of its own: some servers signal their whole group when they end, and a killed one must not leave workers behind.
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
@@ -50,7 +59,12 @@ export async function runServer({ argv, port, home, logFile }: ServerProgram): P
     await rm(home, { recursive: true, force: true });
   };
   try {
-    await started(program, child, output, port);
+    await started(
+      program,
+      child,
+      output,
+      startsPlain ? () => accepts(port) : () => servedFingerprint(port, "ready.test"),
+    );
   } catch (error) {
     await stop();
     throw error;
@@ -58,7 +72,12 @@ export async function runServer({ argv, port, home, logFile }: ServerProgram): P
   return { pid: child.pid ?? 0, output, stop };
 }
 
-async function started(program: string, child: ChildProcess, output: () => string, port: number): Promise<void> {
+async function started(
+  program: string,
+  child: ChildProcess,
+  output: () => string,
+  ask: () => Promise<unknown>,
+): Promise<void> {
   const failed = once(child, "error").then(([cause]) => {
     throw new Error(`${program} is not installed: run scripts/bootstrap.sh test`, { cause });
   });
@@ -66,17 +85,17 @@ async function started(program: string, child: ChildProcess, output: () => strin
     throw new Error(`${program} did not start: ${output()}`);
   });
   try {
-    await Promise.race([failed, exited, serving(program, child, port)]);
+    await Promise.race([failed, exited, serving(program, child, ask)]);
   } finally {
     failed.catch(() => undefined);
     exited.catch(() => undefined);
   }
 }
 
-async function serving(program: string, child: ChildProcess, port: number): Promise<void> {
+async function serving(program: string, child: ChildProcess, ask: () => Promise<unknown>): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (child.exitCode === null && child.pid !== undefined) {
-    const ready = await servedFingerprint(port, "ready.test").then(
+    const ready = await ask().then(
       () => true,
       () => false,
     );
@@ -86,6 +105,16 @@ async function serving(program: string, child: ChildProcess, port: number): Prom
   }
   // The race is decided by the child's own "exit" or "error".
   await new Promise<never>(() => {});
+}
+
+/** Resolves when the server greets or accepts. */
+async function accepts(port: number): Promise<void> {
+  const socket = connect({ host: "127.0.0.1", port });
+  try {
+    await once(socket, "connect");
+  } finally {
+    socket.destroy();
+  }
 }
 
 function collect(child: ChildProcess): () => string {

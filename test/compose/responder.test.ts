@@ -1,0 +1,78 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { expect, it } from "vitest";
+import type { ProblemNote } from "../../src/compose/beats.ts";
+import { startResponder } from "../../src/compose/responder.ts";
+import { raceAbort } from "../../src/domain/abort.ts";
+import { freePort } from "../support/freePort.ts";
+import { memoryChallenges } from "../support/model/orderMemory.ts";
+
+const LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const TOKEN = "token-token-token";
+
+function fixture() {
+  const notes: (ProblemNote | null)[] = [];
+  const { promise: ready, resolve: onReady } = Promise.withResolvers<void>();
+  const { promise: wake, resolve: retry } = Promise.withResolvers<void>();
+  const challenges = memoryChallenges();
+  challenges.stored.set(TOKEN, `${TOKEN}.thumb`);
+  const sleep = (_durationMs: number, signal: AbortSignal) => raceAbort(signal, () => wake);
+  const clock = { now: Date.now, monotonic: () => performance.now(), sleep };
+  const start = (at: { host: string; port: number } | null) =>
+    // Of the store only the challenges are read.
+    startResponder({ store: { challenges }, log: LOG, clock }, { at, onReady, note: (each) => void notes.push(each) });
+  return { notes, ready, retry, start };
+}
+
+async function answerAt(host: string, port: number): Promise<string> {
+  const answer = await fetch(`http://${host}:${port}/.well-known/acme-challenge/${TOKEN}`);
+  return answer.text();
+}
+
+it("a port that another program holds is reported with what to do, and listened on once it is free", async () => {
+  const stranger = createServer().listen(0, "127.0.0.1");
+  await once(stranger, "listening");
+  const address = stranger.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const { notes, ready, retry, start } = fixture();
+  const responder = await start({ host: "127.0.0.1", port });
+  expect(notes).toHaveLength(1);
+  expect(notes[0]?.message).toMatch(
+    /another program listens on port \d+ of 127.0.0.1: stop it, or .* `webroot` solver/,
+  );
+  stranger.close();
+  await once(stranger, "close");
+  retry();
+  await ready;
+  expect(notes.at(-1)).toBeNull();
+  expect(await answerAt("127.0.0.1", port)).toBe(`${TOKEN}.thumb`);
+  await responder.close();
+});
+
+it("an address that this machine does not have is reported, and a reload corrects it", async () => {
+  const port = await freePort();
+  const { notes, ready, start } = fixture();
+  const responder = await start({ host: "192.0.2.1", port });
+  expect(notes[0]?.message).toContain("this machine has no address 192.0.2.1: correct `http01.host`");
+  await responder.move({ host: "127.0.0.1", port });
+  await ready;
+  expect(await answerAt("127.0.0.1", port)).toBe(`${TOKEN}.thumb`);
+  await responder.close();
+});
+
+it("without a solver that needs it nothing listens, and orders may begin", async () => {
+  const { notes, ready, start } = fixture();
+  const responder = await start(null);
+  await ready;
+  expect(notes).toEqual([null]);
+  await responder.close();
+});
+
+it("the default address takes IPv6 and IPv4 connections", async () => {
+  const port = await freePort();
+  const { ready, start } = fixture();
+  const responder = await start({ host: "::", port });
+  await ready;
+  for (const host of ["127.0.0.1", "[::1]"]) expect(await answerAt(host, port)).toBe(`${TOKEN}.thumb`);
+  await responder.close();
+});
