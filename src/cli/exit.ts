@@ -25,6 +25,7 @@ export type Exit = keyof typeof EXIT;
 const UNAVAILABLE: readonly ErrorCode[] = [
   "queue.unavailable",
   "queue.unanswered",
+  "queue.busy",
   "store.unavailable",
   "store.full",
   "store.forbidden",

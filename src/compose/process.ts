@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import { createLog } from "../log.ts";
@@ -202,9 +203,15 @@ async function privateRedisFor(config: Config, roles: readonly Role[], log: Log)
   }
   const directory = privateRedisDirectory(config);
   const onExit = (exit: object): void => log.error({ ...exit }, "private Redis died; starting it again");
-  const redis = await startPrivateRedis({ directory, onExit });
+  const redis = await startPrivateRedis({ directory, environment: redisEnvironment(), onExit });
   log.info({ path: redis.path, adopted: redis.adopted }, "private Redis started");
   return redis;
+}
+
+/** What redis-server needs; renewd's own environment holds tokens and keys. */
+function redisEnvironment(): Record<string, string> {
+  const passed = ["PATH", "LD_LIBRARY_PATH", "TZ"].map((name) => [name, processEnvironment(name)] as const);
+  return Object.fromEntries(passed.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 /** A Redis that is down is waited for, as workers and Redis start in any order; one that evicts keys is refused. */

@@ -7,6 +7,7 @@ import type { Store } from "../domain/store.ts";
 import { workerName } from "../domain/workerName.ts";
 import { isSealedAlready, openExistingVault, openStore, openVault, type Vault } from "../store/index.ts";
 import { systemClock } from "./clock.ts";
+import { checkDataDirectory } from "./dataDirectory.ts";
 import { keepProblems } from "./problems.ts";
 import { createServices, type ReloadableServices } from "./services.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
@@ -37,6 +38,7 @@ export async function openReader(configFile: string): Promise<Reader> {
 
 /** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
 export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
+  await checkDataDirectory(config.dataDir);
   const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
   if (options.kind === "postgresql") trustSystemAuthorities();
   const store = await openStore(options, await vaultFor(config), workerName());

@@ -6,7 +6,7 @@ import { startRequestWorker } from "../queue/requestWorker.ts";
 import { startScheduler } from "../queue/scheduler.ts";
 import type { Context } from "../renewal/context.ts";
 import { planDue } from "../renewal/plan/plan.ts";
-import { requestRenewal } from "../renewal/plan/request.ts";
+import { createRequestDesk } from "../renewal/plan/requestDesk.ts";
 import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { verify } from "../renewal/steps/verify.ts";
@@ -97,12 +97,14 @@ const START: Readonly<Record<Role, StartRole>> = {
     );
     const { tickMs, sweepMs } = settings;
     const scheduler = startScheduler({ redis, tickMs, sweepMs, handle: ticks.run, onError });
+    const desk = createRequestDesk(context);
     const requests = startRequestWorker({
       redis,
-      async handle({ certificate, force, reason, requestedBy }, jobId) {
+      async handle({ certificate, force, reason, requestedBy }, { jobId, queuedAt }) {
         await context.clockGuard.check(AbortSignal.timeout(REQUEST_CLOCK_TIMEOUT_MS));
         const by = { reason: reason ?? null, requestedBy: requestedBy ?? null };
-        return requestRenewal(context, { certificate, force: force ?? false, ...by, id: requestIdOf(jobId) });
+        const id = requestIdOf(jobId);
+        return desk({ certificate, force: force ?? false, ...by, id, askedAt: id === null ? queuedAt : null });
       },
       onError,
     });

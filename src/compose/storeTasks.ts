@@ -20,6 +20,7 @@ import {
   type Vault,
 } from "../store/index.ts";
 import { systemClock } from "./clock.ts";
+import { checkDataDirectory } from "./dataDirectory.ts";
 import { loadConfigOrExplain } from "./reader.ts";
 
 export interface Migrated {
@@ -166,7 +167,8 @@ async function existing(config: Config): Promise<Vault> {
 }
 
 /** Opens the vault without making a new master key. */
-async function vaultOf({ file, masterKey }: Config, advice: string): Promise<Vault> {
+async function vaultOf({ file, masterKey, dataDir }: Config, advice: string): Promise<Vault> {
+  await checkDataDirectory(dataDir);
   if ("file" in masterKey && !(await exists(masterKey.file))) {
     throw new RenewalError("store.sealed", `${file}: the master key ${masterKey.file} does not exist; ${advice}`);
   }

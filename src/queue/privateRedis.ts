@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { RenewalError } from "../domain/errors.ts";
+import { ownerFault, processUser } from "../domain/ownership.ts";
 import { probeRedis, redisGone, type ServerProcess, shutDownRedis, spawnRedis } from "./serverProcess.ts";
 import { locationFile, privateRedisSocket } from "./socketPath.ts";
 
@@ -9,6 +10,7 @@ export { privateRedisSocket } from "./socketPath.ts";
 
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Having run this long, it starts again without delay. */
 const STEADY_MS = 60_000;
 
@@ -17,6 +19,8 @@ export interface PrivateRedisOptions {
   readonly directory: string;
   /** Default `redis-server` from PATH. */
   readonly binary?: string;
+  /** What it gets of the environment: none of renewd's secrets. Default: `PATH` as systemd sets it. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** It died while we run, or could not be started again; the next start comes in `restartInMs`. */
   readonly onExit?: (exit: { readonly reason: string; readonly restartInMs: number }) => void;
 }
@@ -35,7 +39,7 @@ export interface PrivateRedis {
  * dies.
  */
 export async function startPrivateRedis(options: PrivateRedisOptions): Promise<PrivateRedis> {
-  const { directory, binary = "redis-server", onExit } = options;
+  const { directory, binary = "redis-server", environment = { PATH }, onExit } = options;
   const path = await prepareDirectories(directory);
   let stopping = false;
   let stopped: Promise<void> | null = null;
@@ -48,7 +52,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
     );
   }
   const adopted = state === "alive";
-  if (!adopted) server = await spawnRedis({ binary, directory, path });
+  if (!adopted) server = await spawnRedis({ binary, directory, path, environment });
 
   const wake = new AbortController();
   const watching = watch();
@@ -75,7 +79,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
       restartInMs = Math.min(restartInMs * 2, RESTART_MAX_MS);
       if (stopping) break;
       try {
-        server = await spawnRedis({ binary, directory, path });
+        server = await spawnRedis({ binary, directory, path, environment });
         break;
       } catch (error) {
         reason = error instanceof Error ? error.message : String(error);
@@ -107,6 +111,7 @@ export async function startPrivateRedis(options: PrivateRedisOptions): Promise<P
 /** Returns the socket's path. No other user may write to its directory: who owns it owns the queue. */
 async function prepareDirectories(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  await refuseForeign(directory);
   await chmod(directory, 0o700);
   const path = privateRedisSocket(directory);
   if (dirname(path) !== dirname(join(directory, "redis.sock"))) {
@@ -122,4 +127,14 @@ async function prepareDirectories(directory: string): Promise<string> {
     }
   }
   return path;
+}
+
+/** Before its mode is changed: a link would have its target changed. */
+async function refuseForeign(directory: string): Promise<void> {
+  const found = await lstat(directory);
+  if (!found.isDirectory())
+    throw new RenewalError("store.exposed", `${directory} is no directory but a link or a file; run: rm ${directory}`);
+  const user = processUser();
+  const fault = user && ownerFault(directory, found, user);
+  if (fault !== null) throw new RenewalError("store.exposed", fault);
 }

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type KeepJobs, type Job as QueuedJob, WaitingError, Worker, type WorkerOptions } from "bullmq";
+import { type JobJson, type KeepJobs, type Job as QueuedJob, WaitingError, Worker, type WorkerOptions } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { raceAbort } from "../domain/abort.ts";
 import { RenewalError } from "../domain/errors.ts";
 import { connectWorker, type RedisConnection } from "./connection.ts";
 import { isReply } from "./failure.ts";
 import { prefixOf, type RedisOptions } from "./options.ts";
+import { isReadable, repairQueue, UNREADABLE } from "./repair.ts";
 import { reportTrouble } from "./report.ts";
 
 /** Taken over at the latest after both together (BullMQ's defaults took 59 s after kill -9). */
@@ -91,19 +92,36 @@ export function startProcessing(options: ProcessingOptions): Processing {
     }
   };
 
-  const worker = new Worker(options.queue, processor, { ...workerOptions(options), connection: connection.client });
+  const worker = new TolerantWorker(options.queue, processor, {
+    ...workerOptions(options),
+    connection: connection.client,
+  });
   // Refused (out of memory, a replica, a full disk), BullMQ asks again at once, thousands of times a second.
   let pausing: NodeJS.Timeout | undefined;
   let resting: Promise<void> | null = null;
+  let isRepairing = false;
   const stopped = new AbortController();
   worker.on("error", (error) => {
     report(error);
+    if (asksForRepair(error)) repair();
     if (!isReply(error) || worker.isPaused() || closing !== null) return;
     worker.pause(true).catch(report);
     pausing = setTimeout(() => {
       if (resting === null) void Promise.try(() => worker.resume()).catch(report);
     }, REFUSED_PAUSE_MS);
   });
+  const repair = (): void => {
+    if (isRepairing) return;
+    isRepairing = true;
+    repairQueue(connection.client, prefixOf(redis), options.queue)
+      .then((done) => {
+        for (const what of new Set(done)) report(new RenewalError("request.invalid", what));
+      })
+      .catch(report)
+      .finally(() => {
+        isRepairing = false;
+      });
+  };
   // Losing the lock does not stop the handler by itself.
   worker.on("lockRenewalFailed", (jobIds: string[]) => {
     for (const jobId of jobIds) worker.cancelJob(jobId, "lock lost");
@@ -136,6 +154,18 @@ export function startProcessing(options: ProcessingOptions): Processing {
       return closing;
     },
   };
+}
+
+/** BullMQ reads a job before its processor can refuse it, and would read one that is not JSON again and again. */
+class TolerantWorker extends Worker {
+  protected override createJob(data: JobJson, jobId: string): QueuedJob {
+    return super.createJob(isReadable(data.data) ? data : { ...data, data: UNREADABLE }, jobId);
+  }
+}
+
+/** A job in place of one of the queue's own keys, or one whose options are not JSON. */
+function asksForRepair(error: unknown): boolean {
+  return error instanceof SyntaxError || (error instanceof Error && error.message.includes("WRONGTYPE"));
 }
 
 function workerOptions({ redis, concurrency, keep }: ProcessingOptions): Omit<WorkerOptions, "connection"> {

@@ -4,6 +4,7 @@ import { QUEUES } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
 import { parseRequest, type RenewalRequest } from "./payload.ts";
 import { type Processing, startProcessing } from "./processing.ts";
+import { UNREADABLE } from "./repair.ts";
 import type { AcceptedRequest } from "./requests.ts";
 
 /** Producers in any language read results from Redis: this many of each outcome stay. */
@@ -11,6 +12,12 @@ const KEEP = { count: 1_000 };
 
 /** A refused payload larger than this is not kept with its failure. */
 const REFUSED_BYTES_MAX = 4_096;
+
+export interface RequestOrigin {
+  readonly jobId: string;
+  /** ms since epoch, by its sender's clock. */
+  readonly queuedAt: number;
+}
 
 export interface RequestWorkerOptions {
   readonly redis: RedisOptions;
@@ -20,7 +27,7 @@ export interface RequestWorkerOptions {
    * Records the renewal and returns its id. MUST return the same renewal when the same request is delivered twice.
    * Other producers' job ids start again after data loss: never key history by them.
    */
-  readonly handle: (request: RenewalRequest, jobId: string) => Promise<AcceptedRequest>;
+  readonly handle: (request: RenewalRequest, from: RequestOrigin) => Promise<AcceptedRequest>;
   readonly onError: (error: RenewalError, jobId?: string) => void;
 }
 
@@ -37,7 +44,7 @@ export function startRequestWorker(options: RequestWorkerOptions): Processing {
       const jobId = queued.id ?? "";
       try {
         const request = await parsed(queued);
-        const { renewalId, hurried } = await handle(request, jobId);
+        const { renewalId, hurried } = await handle(request, { jobId, queuedAt: queued.timestamp });
         return { renewalId, ...(hurried === true && { hurried }) };
       } catch (error) {
         onError(toRenewalError(error), jobId);
@@ -53,6 +60,8 @@ async function parsed(queued: QueuedJob): Promise<RenewalRequest> {
   } catch (error) {
     const bytes = Buffer.byteLength(JSON.stringify(queued.data) ?? "");
     if (bytes > REFUSED_BYTES_MAX) await queued.updateData({ dropped: `${bytes} bytes` });
+    // What is kept with the refusal must be readable for those who ask for it.
+    if (JSON.stringify(queued.data) === UNREADABLE) await queued.updateData(queued.data);
     throw error;
   }
 }

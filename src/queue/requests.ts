@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Queue } from "bullmq";
 import { RenewalError } from "../domain/errors.ts";
 import { isErrorCode } from "../domain/errorTable.ts";
 import { connectProducer } from "./connection.ts";
@@ -9,6 +10,8 @@ import { parseRequest, type RenewalRequest } from "./payload.ts";
 import { openQueue } from "./producer.ts";
 
 const POLL_MS = 200;
+/** A planner that answered a request this recently is at work. */
+const BUSY_MS = 10_000;
 const JOB_ID_PREFIX = "request-";
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -40,10 +43,11 @@ export async function requestRenewal(
   const request = parseRequest(payload);
   // Unlike BullMQ's counter, which starts again after data loss, this id never names two requests.
   const jobId = `${JOB_ID_PREFIX}${requestId}`;
+  // A person waits for the answer: before whatever programs have added.
   const connection = connectProducer(redis);
   try {
     const queue = openQueue(QUEUES.requests, redis, connection);
-    await connection.run(() => queue.add("renew", request, { jobId }), signal);
+    await connection.run(() => queue.add("renew", request, { jobId, lifo: true }), signal);
     return { jobId };
   } finally {
     connection.disconnect();
@@ -51,8 +55,8 @@ export async function requestRenewal(
 }
 
 /**
- * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unanswered` when
- * nobody has taken it in time (it stays queued), `queue.unavailable` when Redis lost it.
+ * Waits until a planner has accepted the request. Throws what the planner refused it with, `queue.unanswered` or
+ * `queue.busy` when nobody has taken it in time (it stays queued), `queue.unavailable` when Redis lost it.
  */
 export async function waitForRequest(
   redis: RedisOptions,
@@ -73,17 +77,29 @@ export async function waitForRequest(
         );
       }
       if (job.finishedOn !== undefined) return resultOf(jobId, job.returnvalue, job.failedReason);
-      if (performance.now() >= deadline) {
-        throw new RenewalError(
-          "queue.unanswered",
-          `no planner took request ${jobId} within ${timeoutMs / 1_000} s; the request stays queued`,
-        );
-      }
+      if (performance.now() >= deadline) throw await connection.run(() => notTaken(queue, jobId, timeoutMs), signal);
       await delay(POLL_MS, undefined, { signal });
     }
   } finally {
     connection.disconnect();
   }
+}
+
+/** Planners that are busy with others' requests are no planners that do not run. */
+async function notTaken(queue: Queue, jobId: string, timeoutMs: number): Promise<RenewalError> {
+  const seconds = timeoutMs / 1_000;
+  const waiting = await queue.getWaitingCount();
+  const answered = [...(await queue.getCompleted(0, 0)), ...(await queue.getFailed(0, 0))];
+  const isBusy = answered.some((job) => Date.now() - (job?.finishedOn ?? 0) < Math.max(timeoutMs, BUSY_MS));
+  if (isBusy)
+    return new RenewalError(
+      "queue.busy",
+      `planners are busy: ${waiting} requests wait; request ${jobId} was not answered within ${seconds} s and stays queued`,
+    );
+  return new RenewalError(
+    "queue.unanswered",
+    `no planner took request ${jobId} within ${seconds} s; the request stays queued`,
+  );
 }
 
 function resultOf(jobId: string, returned: unknown, failedReason: string | undefined): AcceptedRequest {

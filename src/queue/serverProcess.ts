@@ -20,13 +20,14 @@ interface SpawnOptions {
   readonly binary: string;
   readonly directory: string;
   readonly path: string;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
  * Resolves once it answers. Throws `queue.unavailable` when it is not installed or does not start, with what its log
  * says.
  */
-export async function spawnRedis({ binary, directory, path }: SpawnOptions): Promise<ServerProcess> {
+export async function spawnRedis({ binary, directory, path, environment }: SpawnOptions): Promise<ServerProcess> {
   const log = join(directory, "redis.log");
   // Redis opens its log again for each line, so removing it is safe and bounds its size.
   await rm(log, { force: true });
@@ -45,7 +46,7 @@ export async function spawnRedis({ binary, directory, path }: SpawnOptions): Pro
   };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
   // Its own process group: Ctrl-C at a terminal must reach us only, who still need Redis for draining.
-  const child = spawn(binary, args, { stdio: "ignore", detached: true });
+  const child = spawn(binary, args, { stdio: "ignore", detached: true, env: environment });
   const exited = new Promise<string>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
     child.on("error", (error) => resolve(error.message));

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { link, mkdir, open, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { RenewalError } from "../domain/errors.ts";
+import { ownerFault, processUser } from "../domain/ownership.ts";
 
 export const MASTER_KEY_BYTES = 32;
 /** base64 of 32 bytes is 44 characters; anything much longer is some other file. */
@@ -49,7 +50,11 @@ async function readKey(file: string): Promise<Buffer | null> {
   });
   if (handle === null) return null;
   try {
-    const { mode } = await handle.stat();
+    const found = await handle.stat();
+    const { mode } = found;
+    const user = processUser();
+    const foreign = user && ownerFault(file, found, user);
+    if (foreign !== null) throw new RenewalError("config.secret", `master key ${foreign}`);
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
       throw new RenewalError(

@@ -22,6 +22,24 @@ describe("a file that is no configuration", () => {
     expect((await file.problems()).filter((each) => each.includes(problem))).toHaveLength(1);
   });
 
+  test("thousands of aliases, which are counted before anything is made of them", async () => {
+    const indexes = Array.from({ length: 8_000 }, (_, index) => index);
+    const anchors = indexes.map((index) => `&a${index} x`).join(", ");
+    const aliases = indexes.map((index) => `*a${index}`).join(", ");
+    await using file = await configFile(`version: 1\nlists: [${anchors}]\nuses:\n  [${aliases}]\n`);
+    const begunAt = performance.now();
+    const problems = await file.problems();
+    expect(performance.now() - begunAt).toBeLessThan(5_000);
+    expect(problems).toEqual([expect.stringContaining("more than 500 aliases (*name) in one file")]);
+    expect(problems[0]).toMatch(/^4:3394 /);
+  });
+
+  test("a star in a text is no alias", async () => {
+    const lines = Array.from({ length: 600 }, () => "  *text\n").join("");
+    await using file = await configFile(`version: 1\nnote: |\n${lines}`);
+    expect((await file.problems()).join()).not.toContain("alias");
+  });
+
   test("a file in another encoding", async () => {
     await using file = await configFile(Buffer.from("version: 1 # caf\xe9\n", "latin1"));
     expect(await file.problems()).toEqual([

@@ -56,8 +56,8 @@ describe("our own requests", () => {
     const requests: [RenewalRequest, string][] = [];
     const request = { version: 1 as const, certificate: "shop", force: true, reason: "drill", requestedBy: "ana" };
     const { jobId } = await requestRenewal(redis, request);
-    answer(async (...received) => {
-      requests.push(received);
+    answer(async (received, from) => {
+      requests.push([received, from.jobId]);
       return { renewalId: "r-1" };
     });
     expect(await waitForRequest(redis, jobId, 5_000, patience())).toEqual({ renewalId: "r-1" });
@@ -106,10 +106,33 @@ describe("our own requests", () => {
   test("that nobody takes, or that Redis lost, end in a clear message", async () => {
     const { jobId } = await requestRenewal(redis, { version: 1, certificate: "shop" });
     await expect(waitForRequest(redis, jobId, 300, patience())).rejects.toThrow(
-      `No planner took request ${jobId} within 0.3 s`,
+      `no planner took request ${jobId} within 0.3 s`,
     );
     await server.flushall();
     await expect(waitForRequest(redis, jobId, 300, patience())).rejects.toThrow(`no longer knows request ${jobId}`);
+  });
+
+  test("come before a flood of a program's requests, and who is not answered is told how many wait", async () => {
+    const { queue } = stranger();
+    const flood = Array.from({ length: 300 }, () => ({ name: "renew", data: { version: 1, certificate: "shop" } }));
+    await queue.addBulk(flood);
+    const release = Promise.withResolvers<void>();
+    let taken = 0;
+    answer(async ({ requestedBy }) => {
+      taken += 1;
+      if (taken > 20) await release.promise;
+      return { renewalId: requestedBy ?? "flood" };
+    });
+    // Four are at work, and each is busy.
+    await expect.poll(() => taken, { timeout: 10_000 }).toBe(24);
+    const { jobId } = await requestRenewal(redis, { version: 1, certificate: "shop", requestedBy: "ana" });
+    await expect(waitForRequest(redis, jobId, 300, patience())).rejects.toMatchObject({
+      code: "queue.busy",
+      message: expect.stringMatching(/^planners are busy: 2\d\d requests wait/),
+    });
+    release.resolve();
+    expect(await waitForRequest(redis, jobId, 10_000, patience())).toEqual({ renewalId: "ana" });
+    expect(await queue.getWaitingCount(), "answered before the flood").toBeGreaterThan(100);
   });
 
   test("fail within 2 s with Redis down", async () => {
@@ -145,6 +168,16 @@ describe("requests of any other producer", () => {
     expect(await outcome(job.id)).toBe("request.invalid: certificate: expected string, received number");
     expect(errors).toHaveLength(1);
     expect(await job.getState()).toBe("failed");
+  });
+
+  test("that are not JSON are refused once, and others after them answered", async () => {
+    const { queue, outcome } = stranger();
+    const job = await queue.add("renew", {}, { jobId: "broken" });
+    await server.command("HSET", `{renewd}:renewal-requests:${job.id}`, "data", "{");
+    answer(async () => ({ renewalId: "r-1" }));
+    expect(await outcome(job.id)).toMatch(/^request\.invalid: /);
+    const good = await queue.add("renew", { version: 1, certificate: "shop" });
+    expect(await outcome(good.id)).toEqual({ renewalId: "r-1" });
   });
 
   test("that are huge are refused and not kept", async () => {

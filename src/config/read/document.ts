@@ -4,6 +4,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   parseDocument,
@@ -14,6 +15,9 @@ import { type ConfigProblem, Problems } from "./problems.ts";
 
 /** Aliases are a convenience for a few repeated lines; more is the "billion laughs" attack. */
 const ALIASES_MAX = 50;
+
+/** In the whole text, counted before it is composed. */
+const ALIASES_IN_TEXT_MAX = 500;
 
 /** yaml's own messages quote the text at fault, which may be a secret: say it in our words. */
 const SYNTAX: Readonly<Record<string, string>> = {
@@ -42,6 +46,8 @@ export function parseYaml(
   file: string,
   text: string,
 ): ParsedDocument | { readonly problems: readonly ConfigProblem[] } {
+  const tooMany = aliasTooMany(text);
+  if (tooMany !== null) return { problems: [{ file, ...tooMany, message: TOO_MANY_ALIASES }] };
   const lines = new LineCounter();
   // uniqueKeys compares every key with every other; checkNode below needs one pass.
   const document = parseDocument(text, {
@@ -59,9 +65,30 @@ export function parseYaml(
   if (document.directives.yaml.version !== "1.2") problems.add([], "remove the %YAML directive: renewd reads YAML 1.2");
   if (document.contents === null) problems.add([], "the file is empty: begin with `version: 1`");
   else if (!isMap(document.contents)) problems.add([], "the file must hold keys and values: begin with `version: 1`");
-  checkNode(document.contents, [], { document, places, problems });
+  checkNode(document.contents, [], { places, problems, anchors: new Set() });
   const data = problems.any ? null : toData(document, problems);
   return problems.any ? { problems: problems.list() } : { data, places };
+}
+
+const TOO_MANY_ALIASES = `more than ${ALIASES_IN_TEXT_MAX} aliases (*name) in one file: write the values out`;
+/** The lexer's mark before a text that is not quoted: what follows may begin with a star. */
+const SCALAR_MARK = "\u001f";
+
+/** Where the first alias beyond the limit is; null: there are fewer. */
+function aliasTooMany(text: string): { readonly line: number; readonly column: number } | null {
+  let [offset, aliases] = [0, 0];
+  let before = "";
+  for (const token of new Lexer().lex(text)) {
+    if (token.startsWith("*") && before !== SCALAR_MARK) aliases += 1;
+    if (aliases > ALIASES_IN_TEXT_MAX) {
+      const above = text.slice(0, offset).split("\n");
+      return { line: above.length, column: (above.at(-1)?.length ?? 0) + 1 };
+    }
+    // Marks are in no text.
+    if (text.startsWith(token, offset)) offset += token.length;
+    before = token;
+  }
+  return null;
 }
 
 /** A value that begins without a quote and has the placeholder in it, which inside braces is YAML's own mapping. */
@@ -85,16 +112,18 @@ function syntaxProblem(file: string, text: string, fault: YAMLError, lines: Line
 }
 
 interface Walk {
-  readonly document: Document.Parsed;
   readonly places: Positions;
   readonly problems: Problems;
+  /** Names of the anchors so far. An alias that searches for its own reads the whole document each time. */
+  readonly anchors: Set<string>;
 }
 
 /** A doubled key would silently win over the first; `__proto__` would reach into every object. */
 function checkNode(node: Node | null, path: Path, walk: Walk): void {
-  const { document, places, problems } = walk;
-  if (isAlias(node) && !node.resolve(document))
+  const { places, problems, anchors } = walk;
+  if (isAlias(node) && !anchors.has(node.source))
     problems.add(path, "this alias (*name) refers to no anchor (&name) above");
+  if ((isScalar(node) || isSeq(node) || isMap(node)) && node.anchor !== undefined) anchors.add(node.anchor);
   if (isSeq(node)) {
     // Nodes, as composed.
     for (const [i, item] of node.items.entries()) checkNode(item as Node | null, [...path, i], walk);

@@ -43,6 +43,11 @@ export const PROCESS_ERRORS = {
     retry: "backoff",
     action: "Start Redis or correct `redis.url`; renewd catches up by itself once it is back.",
   },
+  "queue.busy": {
+    class: "transient",
+    retry: "backoff",
+    action: "Nothing: the request keeps its place. Find who sends so many: `renewd history` names who asked.",
+  },
   "queue.unanswered": {
     class: "transient",
     retry: "backoff",
@@ -78,6 +83,11 @@ export const PROCESS_ERRORS = {
     class: "transient",
     retry: "backoff",
     action: "Nothing: the database ended the transaction in favour of others, and renewd tries again.",
+  },
+  "store.exposed": {
+    class: "configuration",
+    retry: "never",
+    action: "Run the command in the message: what renewd keeps must belong to the user it runs as, and to nobody else.",
   },
   "store.unreadable": {
     class: "internal",

@@ -1,6 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { deploysExisting, type Reason, type Renewal } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { hurryRenewal } from "../operator/hurry.ts";
 import { refuseObserved } from "../operator/subject.ts";
@@ -21,6 +22,11 @@ export interface RenewalRequest {
    * one.
    */
   readonly id?: string | null;
+  /**
+   * When a program asked: a renewal that began since is its answer, so that a thousand copies are one renewal. Left out
+   * for people, whose word always counts.
+   */
+  readonly askedAt?: number | null;
 }
 
 export interface RequestAnswer {
@@ -82,6 +88,9 @@ async function answer(context: Context, request: RenewalRequest): Promise<Reques
       "request.invalid",
       `certificate: "${certificate.name}" is configured but no planner has seen it yet; start or reload one`,
     );
+  const begun =
+    (await store.renewals.active(certificate.name)) ?? (await begunSince(store, certificate.name, request.askedAt));
+  if (begun !== null) return join(context, begun, request);
   const facts = await loadPlanFacts(context, certificate, record);
   if (facts.active !== null) return join(context, facts.active, request);
 
@@ -107,6 +116,12 @@ async function answer(context: Context, request: RenewalRequest): Promise<Reques
       `certificate: "${certificate.name}" was renewed by another request just now`,
     );
   return { renewalId: faster.id, joined: true, hurried: false };
+}
+
+async function begunSince(store: Store, certificate: string, askedAt: number | null = null): Promise<Renewal | null> {
+  if (askedAt === null) return null;
+  const [newest] = await store.renewals.list({ certificate, since: askedAt, limit: 1 });
+  return newest === undefined || deploysExisting(newest.reason) ? null : newest;
 }
 
 /** With force, a renewal that waits makes its next attempt now: it brings the new version, and a second order would not. */

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { chmod, mkdir, open, stat } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readlink, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
@@ -13,6 +13,7 @@ import {
 } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
+import { directoryFault, ownerFault, processUser } from "../../domain/ownership.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 
 /**
@@ -115,7 +116,9 @@ export function memorySqliteSource(): Source {
  * sqlite.org/howtocorrupt.html §2.2), and the next process to end would delete the journal from under us.
  */
 async function prepareFile(file: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const directory = dirname(file);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await refuseExposed(file, directory);
   const created = await open(file, "ax", 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "EEXIST") return null;
     throw error;
@@ -123,6 +126,29 @@ async function prepareFile(file: string): Promise<void> {
   await created?.close();
   const { mode } = await stat(file);
   if ((mode & 0o077) !== 0) await chmod(file, 0o600);
+}
+
+/** Owners and links before anything is opened or changed: a link would have its target's mode changed. */
+async function refuseExposed(file: string, directory: string): Promise<void> {
+  const user = processUser();
+  if (user === null) return;
+  const fault = directoryFault(directory, await stat(directory), user);
+  if (fault !== null) throw new RenewalError("store.exposed", fault);
+  for (const path of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`]) {
+    const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return null;
+      throw error;
+    });
+    if (found === null) continue;
+    if (found.isSymbolicLink())
+      throw new RenewalError(
+        "store.exposed",
+        `${path} is a link to ${await readlink(path)}: set \`store.file\` to the database itself, or put it here: ` +
+          `mv "$(readlink -f ${path})" ${path}`,
+      );
+    const foreign = ownerFault(path, found, user);
+    if (foreign !== null) throw new RenewalError("store.exposed", foreign);
+  }
 }
 
 async function openDatabase(file: string): Promise<DatabaseSync> {

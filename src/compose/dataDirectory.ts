@@ -1,0 +1,12 @@
+import { stat } from "node:fs/promises";
+import { RenewalError } from "../domain/errors.ts";
+import { directoryFault, processUser } from "../domain/ownership.ts";
+
+/** Throws `store.exposed` when somebody else could replace the database, the master key or the queue's socket in it. */
+export async function checkDataDirectory(path: string): Promise<void> {
+  const user = processUser();
+  const found = await stat(path).catch(() => null);
+  // One that does not exist is created with the right mode; one that cannot be read is reported by who opens files in it.
+  const fault = user === null || found === null ? null : directoryFault(path, found, user);
+  if (fault !== null) throw new RenewalError("store.exposed", `data directory ${fault}`);
+}

@@ -1,0 +1,52 @@
+/** What a file system says of a file or directory. */
+export interface Ownership {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+/** The user this process runs as. */
+export interface ProcessUser {
+  readonly uid: number;
+  readonly gids: readonly number[];
+}
+
+const ROOT = 0;
+const GROUP_WRITES = 0o020;
+const OTHERS_WRITE = 0o002;
+
+/** null: a platform without users. */
+export function processUser(): ProcessUser | null {
+  const uid = process.geteuid?.();
+  if (uid === undefined) return null;
+  return { uid, gids: [process.getegid?.() ?? uid, ...(process.getgroups?.() ?? [])] };
+}
+
+/**
+ * Why what is kept in a directory may be replaced by somebody else, with the command that fixes it; null: it may not.
+ * Root may do so anyway.
+ */
+export function directoryFault(path: string, found: Ownership, user: ProcessUser): string | null {
+  return ownerFault(path, found, user) ?? writableFault(path, found, user);
+}
+
+/** Why a file may be changed by somebody else; null: it may not. */
+export function ownerFault(path: string, { uid }: Ownership, user: ProcessUser): string | null {
+  if (uid === user.uid || uid === ROOT) return null;
+  return (
+    `${path} belongs to user ${uid}, who could replace what renewd keeps there; renewd runs as user ${user.uid}: ` +
+    `run renewd as its owner (sudo -u '#${uid}' renewd …), or: chown -R ${user.uid} ${quoted(path)}`
+  );
+}
+
+function writableFault(path: string, { gid, mode }: Ownership, user: ProcessUser): string | null {
+  const isOpen = (mode & OTHERS_WRITE) !== 0 || ((mode & GROUP_WRITES) !== 0 && !user.gids.includes(gid));
+  if (!isOpen) return null;
+  const shown = (mode & 0o7777).toString(8).padStart(4, "0");
+  return `${path} can be written to by other users (mode ${shown}); run: chmod 700 ${quoted(path)}`;
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
