@@ -35,9 +35,9 @@ export async function readHead(db: Db): Promise<HistoryHead | null> {
  * other writers out until its transaction ends. A database from before sealing starts sealing after its last event.
  */
 export async function takeNumbers(trx: Db, vault: Vault, count: number): Promise<number> {
-  const head = await readHead(trx);
+  const { head, seq } = await readHeadAndNewest(trx);
   // A head that was set back must not lead to a number that is taken.
-  const newest = Math.max(head?.last ?? 0, await newestSeq(trx));
+  const newest = Math.max(head?.last ?? 0, seq);
   await writeHead(trx, vault, head, {
     ...(head ?? { firstSealed: newest + 1, ...NOTHING_PRUNED }),
     last: newest + count,
@@ -83,10 +83,17 @@ export async function extendPruned(
   return prunedTo;
 }
 
-async function newestSeq(db: Db): Promise<number> {
-  const { seq } = await db
-    .selectFrom("events")
-    .select((row) => row.fn.max<number | null>("seq").as("seq"))
+/** In one statement, as every event that is written asks for both. */
+async function readHeadAndNewest(db: Db): Promise<{ readonly head: HistoryHead | null; readonly seq: number }> {
+  const newest = db.selectFrom("events").select((row) => row.fn.max<number | null>("events.seq").as("seq"));
+  const row = await db
+    .selectFrom(newest.as("newest"))
+    .leftJoin("historyHead", (join) => join.on("historyHead.id", "=", HEAD_ID))
+    .selectAll("historyHead")
+    .select("newest.seq")
     .executeTakeFirstOrThrow();
-  return seq ?? 0;
+  const { id, firstSealed, last, seal, prunedTo, prunedAt, prunedDigest, seq } = row;
+  // Only a head that is not there has none of them.
+  const known = id !== null && firstSealed !== null && last !== null && seal !== null && prunedTo !== null;
+  return { head: known ? { id, firstSealed, last, seal, prunedTo, prunedAt, prunedDigest } : null, seq: seq ?? 0 };
 }

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { chmod, lstat, mkdir, open, readlink, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import {
@@ -43,6 +43,10 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   ENOSPC: "store.full",
   EDQUOT: "store.full",
 };
+
+const PLANS_MAX = 500;
+const PLAN_TEXT_MAX = 10_000;
+const CHANGES_SCHEMA = /^\s*(?:create|alter|drop|pragma|vacuum|attach|detach)\b/i;
 
 export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDialect {
   return {
@@ -164,7 +168,30 @@ async function openDatabase(file: string): Promise<DatabaseSync> {
   }
 }
 
+interface Prepared {
+  readonly statement: StatementSync;
+  readonly answersRows: boolean;
+}
+
+/**
+ * Preparing costs more than most statements do, so their plans are kept. A text with the values of many rows is not: it
+ * hardly comes again. What changes the schema ends all plans, as a kept `select *` would not see a new column.
+ */
+function keptPlans(database: DatabaseSync): (sql: string) => Prepared {
+  const plans = new Map<string, Prepared>();
+  return (sql) => {
+    const known = plans.get(sql);
+    if (known !== undefined) return known;
+    const statement = database.prepare(sql);
+    const plan = { statement, answersRows: statement.columns().length > 0 };
+    if (CHANGES_SCHEMA.test(sql) || plans.size >= PLANS_MAX) plans.clear();
+    else if (sql.length <= PLAN_TEXT_MAX) plans.set(sql, plan);
+    return plan;
+  };
+}
+
 function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> {
+  const prepared = keptPlans(database);
   let turn: Promise<void> = Promise.resolve();
   const takeTurn = async (): Promise<() => void> => {
     const before = turn;
@@ -186,8 +213,8 @@ function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> 
         query: (sql, parameters) =>
           whileBusy(() => {
             const values = parameters.map((value) => (typeof value === "boolean" ? Number(value) : value));
-            const statement = database.prepare(sql);
-            if (statement.columns().length > 0) return { rows: statement.all(...values), written: null };
+            const { statement, answersRows } = prepared(sql);
+            if (answersRows) return { rows: statement.all(...values), written: null };
             return { rows: [], written: Number(statement.run(...values).changes) };
           }),
         release,
