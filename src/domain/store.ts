@@ -218,6 +218,15 @@ export type DeploymentPatch = Partial<
   >
 > & { readonly receipt?: DeployReceipt };
 
+export interface ObservedAddress {
+  readonly certificate: string;
+  /** Its key. */
+  readonly endpoint: string;
+  readonly observation: Observation;
+  /** null: none was gathered there. */
+  readonly evidence: Evidence | null;
+}
+
 export interface ObservationStore {
   /** Replaces the endpoint's status, its addresses' last observations and, by address, what is known of each. */
   record(
@@ -229,10 +238,9 @@ export interface ObservationStore {
   retry(certificate: string, generation: number): Promise<void>;
   statuses(certificate: string): Promise<EndpointStatus[]>;
   allStatuses(): Promise<EndpointStatus[]>;
-  /** The last observation of each address, by endpoint key. `evidence` null: none was gathered there. */
-  observations(
-    certificate: string,
-  ): Promise<{ endpoint: string; observation: Observation; evidence: Evidence | null }[]>;
+  /** The last observation of each address. */
+  observations(certificate: string): Promise<ObservedAddress[]>;
+  allObservations(): Promise<ObservedAddress[]>;
 }
 
 export interface RenewalInfoStore {

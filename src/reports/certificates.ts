@@ -1,6 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
-import { type Evidence, endpointKey, type Observation } from "../domain/endpoint.ts";
-import type { Store } from "../domain/store.ts";
+import { type Evidence, endpointKey } from "../domain/endpoint.ts";
+import type { ObservedAddress, Store } from "../domain/store.ts";
 import { isMixed, type Share, sharesOf } from "../renewal/rules/proof.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
@@ -103,20 +103,20 @@ export async function certificatesReport(
   observeMs?: number,
 ): Promise<CertificatesReport> {
   const fleet = await loadFleet(store, certificates, now, { observeMs });
+  const [only, ...more] = fleet;
+  const observed = await (only !== undefined && more.length === 0
+    ? store.observations.observations(only.certificate.name)
+    : store.observations.allObservations());
+  const byCertificate = Map.groupBy(observed, ({ certificate }) => certificate);
   const entries: CertificateEntry[] = [];
   for (const member of fleet) {
-    const observations =
-      member.certificate.endpoints.length === 0 ? [] : await store.observations.observations(member.certificate.name);
+    const observations = byCertificate.get(member.certificate.name) ?? [];
     entries.push(entryOf(member, observations, await earliestExpiry(store, member), now));
   }
   return { version: 2, at: iso(now), certificates: entries };
 }
 
-type Observed = readonly {
-  readonly endpoint: string;
-  readonly observation: Observation;
-  readonly evidence: Evidence | null;
-}[];
+type Observed = readonly ObservedAddress[];
 
 function entryOf(member: Member, observations: Observed, clientsUntil: number | null, now: number): CertificateEntry {
   const { certificate, version } = member;

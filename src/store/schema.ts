@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, PostgresAdapter } from "kysely";
 import type { Bucket, Reservation } from "../domain/budget.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
@@ -88,6 +88,10 @@ export interface Schema {
 
 /** A connection pool or one of its transactions: every port works with both. */
 export type Db = Kysely<Schema>;
+
+export function isPostgresql(db: Db): boolean {
+  return db.getExecutor().adapter instanceof PostgresAdapter;
+}
 
 /** Runs `work` in the transaction `db` already is, or in a new one, which is repeated after a conflict with another. */
 export function atomically<T>(db: Db, work: (trx: Db) => Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Bucket } from "../../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
@@ -10,7 +11,7 @@ import { chargesFor, decide, isFreeOfBudget, type PlanDecision, type PlanFacts }
 import { nextGeneration } from "../rules/generation.ts";
 import { isReplacementPending } from "../rules/replacement.ts";
 import { runwayPriority } from "../rules/window.ts";
-import { reconcile } from "../steps/reconcile.ts";
+import { recordOutcome } from "../steps/reconcile.ts";
 import { redeployDrifted } from "../steps/redeployDrifted.ts";
 import { wantGeneration } from "../steps/wantGeneration.ts";
 import { insertRenewal, type RenewalPlan } from "./newRenewal.ts";
@@ -206,23 +207,27 @@ export interface RenewalStart {
  * be replaced was replaced meanwhile.
  */
 export async function startRenewal(context: Context, facts: PlanFacts, start: RenewalStart): Promise<Renewal | null> {
-  const { store, clock, log } = context;
+  const { clock, log } = context;
   const now = clock.now();
-  const renewal = await store.transaction(async (tx) => {
+  const id = start.id ?? randomUUID();
+  const inserted: Renewal[] = [];
+  // In one transaction with what comes first: a commit fewer, and nobody sees a renewal that has no next step.
+  const isStarted = await recordOutcome(context, id, async (tx) => {
     await tx.certificates.lock([facts.certificate.name]);
     // A whole renewal may have ended since the facts were loaded; a renewal for an older generation would never end.
-    if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return null;
-    const inserted = await insertRenewal(tx, planFor(facts, start, now), now);
-    if (inserted === null) return null;
-    const wanted = { certificate: facts.certificate, generation: inserted.generation, renewalId: inserted.id };
+    if ((await tx.versions.latest(facts.certificate.name))?.generation !== facts.version?.generation) return false;
+    const renewal = await insertRenewal(tx, planFor(facts, { ...start, id }, now), now);
+    if (renewal === null) return false;
+    inserted.push(renewal);
+    const wanted = { certificate: facts.certificate, generation: renewal.generation, renewalId: id };
     if (start.reason === "drift") await redeployDrifted(tx, wanted, now);
     if (start.reason === "targetChanged") await wantGeneration(tx, wanted, now);
-    return inserted;
+    return true;
   });
-  if (renewal === null) return null;
-  log.info({ certificate: renewal.certificate, renewalId: renewal.id, reason: start.reason }, "renewal planned");
-  await reconcile(context, renewal.id);
-  return renewal;
+  if (!isStarted) return null;
+  log.info({ certificate: facts.certificate.name, renewalId: id, reason: start.reason }, "renewal planned");
+  // The last: a transaction that met another one is repeated.
+  return inserted.at(-1) ?? null;
 }
 
 function planFor(

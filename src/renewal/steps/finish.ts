@@ -50,14 +50,16 @@ export async function finish(
 async function recordSucceeded(tx: Store, renewal: Renewal, facts: Facts, now: number): Promise<void> {
   const { version } = facts;
   await tx.versions.markVerified(renewal.certificate, renewal.generation, now);
-  if (version !== null)
-    await tx.certificates.update(renewal.certificate, { expiryWarningAt: expiryWarningAt(version.leaf) });
   const record = await tx.certificates.get(renewal.certificate);
   // Deploying an old pair fixes nothing about issuing: a new pair is still wanted, and the last error stays.
   const heals = !(PUTS_OLD_PAIRS.includes(renewal.reason) && failedToIssue(record?.lastErrorCode ?? null));
   const healed = { failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null };
   // The planner decides when it is due next: names may have been added, or a replacement started, meanwhile.
-  await tx.certificates.update(renewal.certificate, { ...(heals ? healed : {}), nextCheckAt: now });
+  await tx.certificates.update(renewal.certificate, {
+    ...(version !== null && { expiryWarningAt: expiryWarningAt(version.leaf) }),
+    ...(heals ? healed : {}),
+    nextCheckAt: now,
+  });
   await tx.events.append(
     renewalEvent(renewal, now, "renewal.succeeded", {
       generation: renewal.generation,

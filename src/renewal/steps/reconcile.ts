@@ -226,7 +226,8 @@ async function pairKept(
     (row) => row.attempts === 0 && row.deployedGeneration > 0 && row.deployedGeneration < generation,
   );
   const newest = Math.max(0, ...unreached.map((row) => row.deployedGeneration));
-  return (await store.versions.get(certificate, newest)) ?? store.versions.before(certificate, generation);
+  const kept = newest === 0 ? null : await store.versions.get(certificate, newest);
+  return kept ?? store.versions.before(certificate, generation);
 }
 
 function jobsFor(

@@ -3,7 +3,7 @@ import { ALTERED_DEPLOYMENT, type Deployment, type DeployReceipt, deploymentId }
 import { RenewalError } from "../../domain/errors.ts";
 import { isClaimable } from "../../domain/lease.ts";
 import type { DeploymentStore, InspectionPage } from "../../domain/store.ts";
-import { changeSealed, isIntact, SEALED, sealStored } from "../rowSeal.ts";
+import { changeSealed, isIntact, patchSealed, SEALED, sealStored } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -78,12 +78,12 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
     async update(certificate, target, fence, patch) {
       const { exhausted, receipt, ...columns } = patch;
       const deployed = patch.deployedGeneration !== undefined;
-      const write = async (to: Db): Promise<boolean> => {
+      const stored = { ...columns, ...(receipt !== undefined && { receipt: JSON.stringify(receipt) }) };
+      const write = async (to: Db, seal: { readonly seal?: string } = {}): Promise<boolean> => {
         const result = await to
           .updateTable("deployments")
-          .set({ ...columns, fence })
+          .set({ ...stored, ...seal, fence })
           .$if(exhausted !== undefined, (query) => query.set({ exhausted: exhausted ? 1 : 0 }))
-          .$if(receipt !== undefined, (query) => query.set({ receipt: JSON.stringify(receipt) }))
           .$if(deployed, (query) => query.set({ nextInspectionAt: null }))
           .where("certificate", "=", certificate)
           .where("target", "=", target)
@@ -93,7 +93,7 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
       };
       const sealed = Object.keys(patch).some((column) => SEALED_COLUMNS.has(column));
       return sealed
-        ? changeSealed(db, vault, { table: "deployments", key: { certificate, target } }, write)
+        ? patchSealed(db, vault, { table: "deployments", key: { certificate, target } }, stored, write)
         : write(db);
     },
     claimInspections: async (page) => (await claimInspections(db, page)).map(toDeployment),

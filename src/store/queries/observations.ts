@@ -1,7 +1,7 @@
 import type { Selectable } from "kysely";
 import type { EndpointStatus } from "../../domain/deployment.ts";
 import type { Evidence, Observation } from "../../domain/endpoint.ts";
-import type { ObservationStore } from "../../domain/store.ts";
+import type { ObservationStore, ObservedAddress } from "../../domain/store.ts";
 import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
@@ -13,6 +13,17 @@ export function observationStore(db: Db, vault: Vault): ObservationStore {
   const statuses = () => db.selectFrom("endpointStatuses").selectAll().orderBy("certificate").orderBy("endpoint");
   const intact = (rows: readonly StatusRow[]): EndpointStatus[] =>
     rows.filter((row) => isIntact(vault, "endpointStatuses", row)).map(toStatus);
+  const observations = () => db.selectFrom("observations").selectAll().orderBy("endpoint").orderBy("address");
+  const observed = (rows: readonly Schema["observations"][]): ObservedAddress[] =>
+    readEach(
+      rows.filter((row) => isIntact(vault, "observations", row)),
+      ({ certificate, endpoint, address, body, evidence }) => ({
+        certificate,
+        endpoint,
+        observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),
+        evidence: evidence === null ? null : readJson(evidenceJson, evidence, `evidence of ${endpoint} at ${address}`),
+      }),
+    );
   return {
     record: (status, observations, evidence = new Map()) =>
       atomically(db, (trx) => record({ trx, vault }, status, observations, evidence)),
@@ -41,17 +52,10 @@ export function observationStore(db: Db, vault: Vault): ObservationStore {
       return intact(await statuses().execute());
     },
     async observations(certificate) {
-      const query = db.selectFrom("observations").selectAll().where("certificate", "=", certificate);
-      const rows = await query.orderBy("endpoint").orderBy("address").execute();
-      return readEach(
-        rows.filter((row) => isIntact(vault, "observations", row)),
-        ({ endpoint, address, body, evidence }) => ({
-          endpoint,
-          observation: readJson(observationJson, body, `observation of ${endpoint} at ${address}`),
-          evidence:
-            evidence === null ? null : readJson(evidenceJson, evidence, `evidence of ${endpoint} at ${address}`),
-        }),
-      );
+      return observed(await observations().where("certificate", "=", certificate).execute());
+    },
+    async allObservations() {
+      return observed(await observations().execute());
     },
   };
 }

@@ -6,7 +6,7 @@ import { isClaimable, leaseUntilMax } from "../../domain/lease.ts";
 import { ACTIVE_STATES } from "../../domain/renewal.ts";
 import { Secret } from "../../domain/secret.ts";
 import type { DuePage, RenewalFilter, RenewalStore } from "../../domain/store.ts";
-import { changeSealed, isIntact, SEALED, withSeal } from "../rowSeal.ts";
+import { isIntact, patchSealed, SEALED, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Dialect } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { lockCertificates } from "./lockCertificates.ts";
@@ -70,17 +70,17 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
     due: (now, page) => dueRenewals(db, now, page).execute(),
     claim: (id, now, leaseMs) => claim({ db, vault }, id, now, leaseMs),
     update(id, fence, patch) {
-      const write = async (to: Db): Promise<boolean> => {
+      const write = async (to: Db, seal: { readonly seal?: string } = {}): Promise<boolean> => {
         const result = await to
           .updateTable("renewals")
-          .set({ ...patch, fence })
+          .set({ ...patch, ...seal, fence })
           .where("id", "=", id)
           .where("fence", "=", fence)
           .executeTakeFirst();
         return result.numUpdatedRows === 1n;
       };
       const sealed = Object.keys(patch).some((column) => SEALED_COLUMNS.has(column));
-      return sealed ? changeSealed(db, vault, { table: "renewals", key: { id } }, write) : write(db);
+      return sealed ? patchSealed(db, vault, { table: "renewals", key: { id } }, patch, write) : write(db);
     },
     occupy: (scope, id, now) => atomically(db, (trx) => occupy(trx, scope, id, now)),
     async orderState(id) {

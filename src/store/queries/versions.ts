@@ -3,7 +3,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { VersionStore } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { readLeaf } from "../../x509/leaf.ts";
-import { changeSealed, isIntact, withSeal } from "../rowSeal.ts";
+import { changeSealed, isIntact, patchSealed, withSeal } from "../rowSeal.ts";
 import type { Db, Dialect, Schema } from "../schema.ts";
 import { recordIdentity, type Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -30,15 +30,21 @@ const COLUMNS = [
 export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionStore {
   /** Only the first instant is kept. */
   const mark = (column: "revokedAt" | "verifiedAt", certificate: string, generation: number, at: number) =>
-    changeSealed(db, vault, { table: "versions", key: { certificate, generation } }, async (trx) => {
-      await trx
-        .updateTable("versions")
-        .set({ [column]: at })
-        .where("certificate", "=", certificate)
-        .where("generation", "=", generation)
-        .where(column, "is", null)
-        .execute();
-    });
+    patchSealed(
+      db,
+      vault,
+      { table: "versions", key: { certificate, generation } },
+      { [column]: at },
+      async (trx, seal) => {
+        await trx
+          .updateTable("versions")
+          .set({ [column]: at, ...seal })
+          .where("certificate", "=", certificate)
+          .where("generation", "=", generation)
+          .where(column, "is", null)
+          .execute();
+      },
+    );
   return {
     async latest(certificate) {
       const row = await select(db)
