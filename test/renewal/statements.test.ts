@@ -1,6 +1,5 @@
 import { StatementSync } from "node:sqlite";
 import { afterEach, expect, test, vi } from "vitest";
-import { unlimited } from "../../src/domain/budget.ts";
 import { configure } from "../../src/renewal/plan/configure.ts";
 import { planDue } from "../../src/renewal/plan/plan.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
@@ -60,7 +59,7 @@ test("status and certificates ask as much of the database for thirty certificate
     await using bench = await Workbench.open(all);
     await configure(bench.context, NO_SIGNAL);
     const count = counting();
-    await statusReport(bench.store, all, bench.now, unlimited);
+    await statusReport(bench.store, all, bench.now);
     await certificatesReport(bench.store, all, bench.now);
     asked.push(count().statements);
     vi.restoreAllMocks();
