@@ -27,6 +27,7 @@ export const EVENT_TYPES = [
   "order.finalized",
   "version.issued",
   "version.imported",
+  "version.renamed",
   "version.reinstated",
   "version.revoked",
   "certificate.replacing",

@@ -42,6 +42,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "version.issued": (detail, { detail: all }) =>
     `issued serial ${detail("serial")} by ${detail("issuedBy")}, expires ${instant(all, "notAfter")}`,
   "version.imported": (detail) => `imported as generation ${detail("generation")}, serial ${detail("serial")}`,
+  "version.renamed": (detail) =>
+    `takes over generation ${detail("generation")} of ${detail("from")}, which has the same names and left the ` +
+    `configuration; serial ${detail("serial")}`,
   "version.reinstated": (detail) =>
     `generation ${detail("of")} (serial ${detail("serial")}) is in use again as generation ${detail("generation")}`,
   "version.revoked": (detail, { detail: { key } }) =>

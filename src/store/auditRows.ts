@@ -53,7 +53,7 @@ export class HistoryClaims {
       this.#ends.set(renewalId, ENDS[type as keyof typeof ENDS]);
     const said = claimJson.safeParse(JSON.parse(detail)).data ?? {};
     const { generation, replacement: id, issuer, before, directory } = said;
-    if ((type === "version.issued" || type === "version.imported") && generation !== undefined)
+    if (BRINGS_VERSION.includes(type) && generation !== undefined)
       this.#rows.add(nameOf("versions", { certificate, generation }));
     if (type === "certificate.replacing" && id !== undefined) {
       this.#rows.add(nameOf("replacements", { id }));

@@ -6,6 +6,7 @@ import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
 import { REHEARSAL_CLAIM_MS } from "../watch/rehearseDue.ts";
 import { followIssuerNames } from "./issuerNames.ts";
+import { followRenames } from "./renames.ts";
 
 /** Of an interval with its jitter. */
 const LATEST = 1.5;
@@ -31,6 +32,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
       await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "changed" } });
       await forgetUnknown(tx, certificate);
     }
+    await followRenames(tx, found.added, services.certificates(), now);
     await warnOfDistrust(tx, [...found.added, ...found.changed], services.certificates(), now);
     for (const certificate of found.removed)
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });

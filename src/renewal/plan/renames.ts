@@ -1,0 +1,57 @@
+import type { Certificate } from "../../domain/certificate.ts";
+import { sameIdentifiers } from "../../domain/identifier.ts";
+import type { Store } from "../../domain/store.ts";
+import type { Version } from "../../domain/version.ts";
+import { expiryWarningAt } from "../rules/window.ts";
+
+/**
+ * A certificate that appears with the names and key type of one that left the configuration was renamed: it keeps that
+ * one's pair, which goes to its targets, instead of being ordered again.
+ */
+export async function followRenames(
+  tx: Store,
+  added: readonly string[],
+  certificates: readonly Certificate[],
+  now: number,
+): Promise<void> {
+  if (added.length === 0) return;
+  const configured = new Set(certificates.map(({ name }) => name));
+  const latest = await tx.versions.listLatest();
+  const left = latest.filter(({ certificate }) => !configured.has(certificate));
+  const withVersion = new Set(latest.map(({ certificate }) => certificate));
+  for (const certificate of certificates) {
+    if (!added.includes(certificate.name) || withVersion.has(certificate.name)) continue;
+    const [version] = left
+      .filter((each) => isPairOf(certificate, each, now))
+      .sort((a, b) => b.leaf.notAfter - a.leaf.notAfter);
+    if (version !== undefined) await keepPair(tx, certificate, version, now);
+  }
+}
+
+function isPairOf({ identifiers, keyType }: Certificate, version: Version, now: number): boolean {
+  return (
+    version.keyType === keyType &&
+    version.revokedAt === null &&
+    version.leaf.notAfter > now &&
+    sameIdentifiers(version.leaf.identifiers, identifiers)
+  );
+}
+
+/** Under the same generation, which targets may already hold. */
+async function keepPair(tx: Store, { name, targets }: Certificate, version: Version, now: number): Promise<void> {
+  const { certificate: from, generation, leaf } = version;
+  const privateKey = await tx.versions.privateKey(from, generation);
+  await tx.versions.insert({ ...version, certificate: name, createdAt: now, verifiedAt: null }, privateKey);
+  await tx.deployments.want(name, targets, generation);
+  await tx.renewalInfos.watch(name, generation, now);
+  await tx.certificates.update(name, { nextCheckAt: now, expiryWarningAt: expiryWarningAt(leaf) });
+  const detail = { from, generation, serial: leaf.serial, notAfter: leaf.notAfter };
+  await tx.events.append({
+    at: now,
+    type: "version.renamed",
+    certificate: name,
+    renewalId: null,
+    target: null,
+    detail,
+  });
+}
