@@ -32,4 +32,5 @@ export const auditConfigured = late(async () => (await import("./storeTasks.ts")
 export const backupConfigured = late(async () => (await import("./storeTasks.ts")).backupConfigured);
 export const copyConfigured = late(async () => (await import("./storeTasks.ts")).copyConfigured);
 export const migrateConfigured = late(async () => (await import("./storeTasks.ts")).migrateConfigured);
+export const reopenConfigured = late(async () => (await import("./storeTasks.ts")).reopenConfigured);
 export const restoreConfigured = late(async () => (await import("./storeTasks.ts")).restoreConfigured);

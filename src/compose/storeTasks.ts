@@ -15,6 +15,7 @@ import {
   type RestoreOptions,
   type RowsByTable,
   readMark,
+  reopenStore,
   restoreStore,
   schemaVersion,
   type Vault,
@@ -73,10 +74,18 @@ export async function copyConfigured(
     from.store,
     to.store,
     vault,
-    evenIfUsed ? {} : { unused: { now: systemClock.now() } },
+    evenIfUsed ? {} : { unused: { now: systemClock.now() }, movedAt: systemClock.now() },
     signal,
   );
   return { from: placeOf(from), to: placeOf(to), rows };
+}
+
+/** Takes the configured database back into use after it was copied elsewhere. False: it was in use. */
+export async function reopenConfigured(
+  configFile: string,
+): Promise<{ readonly store: string; readonly reopened: boolean }> {
+  const config = await loadConfigOrExplain(configFile);
+  return { store: placeOf(config), reopened: await reopenStore(config.store, await existing(config)) };
 }
 
 export interface BackedUp extends BackupReport {

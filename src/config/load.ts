@@ -188,14 +188,14 @@ function definitions(
       solver,
       identifiers: draft.identifiers.map(({ type, value }) => `${type}:${value}`).sort(),
     },
-    issuer: issuerEntries.get(draft.issuer)?.raw,
+    issuer: withoutPath(issuerEntries.get(draft.issuer)),
     ...(dropDeadNames && { dropDeadNames }),
     ...(csr !== null && { csr }),
     ...(mode !== "renew" && { mode }),
     ...(fallbacks.length > 0 && {
       fallbacks: fallbacks.map((name) => ({
         name,
-        definition: issuerEntries.get(name)?.raw,
+        definition: withoutPath(issuerEntries.get(name)),
         trust: issuers.get(name)?.trustPem,
       })),
     }),
@@ -206,6 +206,11 @@ function definitions(
     }),
     targets: draft.targets.map((target) => targets.get(target)?.raw),
   };
+}
+
+/** The trust file enters by its content: written relative or absolute, it is the same. */
+function withoutPath(issuer: Entry<unknown> | undefined): unknown {
+  return Object.fromEntries(Object.entries(issuer?.raw ?? {}).filter(([key]) => key !== "trust"));
 }
 
 /** The issuer only by its directory: its name, account and limits change nothing about what it issues. */

@@ -32,6 +32,8 @@ const claimJson = z.object({
   directory: z.string().optional().catch(undefined),
 });
 
+const BRINGS_VERSION: readonly string[] = ["version.issued", "version.imported", "version.renamed"];
+
 /**
  * What the events say must be in other tables. Answers to challenges live for minutes and end without an event: that one
  * was deleted shows as a failed validation.

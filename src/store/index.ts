@@ -4,6 +4,7 @@ import type { Store } from "../domain/store.ts";
 import type { AuditOptions, HistoryAudit } from "./audit.ts";
 import { openDatabase, openDatabaseToRead, openEmptyDatabase, type StoreOptions } from "./database.ts";
 import { hasMasterKeyCheck } from "./masterKeyCheck.ts";
+import { refuseMoved, unmarkMoved } from "./moved.ts";
 import { storeRepositories } from "./repositories.ts";
 import { blindVault, passingVault, type Vault } from "./vault.ts";
 
@@ -26,12 +27,16 @@ export const restoreStore = late(async () => (await import("./backup/restore.ts"
  * every event. Throws `store.unavailable`, `store.sealed` or `config.invalid`; no message holds the URL's password.
  */
 export async function openStore(options: StoreOptions, vault: Vault, worker: string): Promise<Store> {
-  return storeRepositories(await openDatabase(options, vault), vault, worker);
+  const database = await openDatabase(options, vault);
+  await refuseMoved(database);
+  return storeRepositories(database, vault, worker);
 }
 
 /** As `openStore`, to read only: creates nothing. `vault` null: without master key. */
 export async function openStoreToRead(options: StoreOptions, vault: Vault | null, worker: string): Promise<Store> {
-  return storeRepositories(await openDatabaseToRead(options, vault), vault ?? blindVault(), worker);
+  const database = await openDatabaseToRead(options, vault);
+  await refuseMoved(database);
+  return storeRepositories(database, vault ?? blindVault(), worker);
 }
 
 /** A store in memory with nothing in it. */
@@ -60,6 +65,16 @@ export async function migrateStore(
   const { db, where, versionBefore } = await openDatabase(options, vault);
   await db.destroy();
   return { where, before: versionBefore };
+}
+
+/** Takes a database back into use that was copied elsewhere. False: it was in use. */
+export async function reopenStore(options: StoreOptions, vault: Vault): Promise<boolean> {
+  const { db } = await openDatabase(options, vault);
+  try {
+    return await unmarkMoved(db);
+  } finally {
+    await db.destroy();
+  }
 }
 
 /** Checks that the history is as renewd wrote it. */

@@ -106,6 +106,20 @@ describe("renewd store copy", () => {
     expect(await copy()).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("is not empty") });
   });
 
+  test("takes the source out of use, until it is reopened", async () => {
+    await installation.store.close();
+    await copy();
+    for (const command of [["status"], ["renew", "www"], ["run"]])
+      expect(await installation.run(...command)).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/renewd\.db was copied to .*other.*renewd\.db at .* `renewd store reopen`/s),
+      });
+    expect((await runCaptured(["-c", other, "certificates", "www"])).code).toBe(0);
+    expect((await installation.run("store", "reopen")).stdout).toContain("in use again");
+    expect((await installation.run("certificates", "www")).code).toBe(0);
+    expect((await installation.run("store", "reopen")).stdout).toContain("was in use already");
+  });
+
   test.each<[string, () => Promise<string>, number, string]>([
     ["that is missing", async () => at("nowhere.yaml"), 2, "nowhere.yaml"],
     ["that is broken", async () => configure("broken.yaml", { planer: {} }), 2, "unknown key"],

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { createRoot } from "../support/ca/pki.ts";
 import { configFile } from "./configFile.ts";
 
 const file = (certificate: string, distrusted = "", defaults = "") => `version: 1
@@ -95,4 +96,19 @@ it.each<[string, string, string, boolean]>([
   const entry = certificateOption.startsWith("issuers:") ? certificateOption : `issuer: le, ${certificateOption}`;
   const after = await load(issuerOption, entry);
   expect(after?.issueDigest === before?.issueDigest).toBe(!isChanged);
+});
+
+it("a trust file is known by its content: relative or absolute is one configuration, another content is not", async () => {
+  const { certPem } = await createRoot();
+  const other = await createRoot();
+  await using config = await configFile("");
+  const path = await config.write("ca.pem", certPem);
+  const digest = async (trust: string): Promise<string | undefined> => {
+    await config.write("renewd.yaml", file("issuer: le", `, trust: ${trust}`));
+    return (await config.config()).certificates[0]?.digest;
+  };
+  const one = await digest("ca.pem");
+  expect(await digest(path)).toBe(one);
+  await config.write("ca.pem", other.certPem);
+  expect(await digest("ca.pem")).not.toBe(one);
 });

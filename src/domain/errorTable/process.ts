@@ -94,6 +94,13 @@ export const PROCESS_ERRORS = {
     retry: "backoff",
     action: "Upgrade renewd if a newer release has written the database; otherwise restore a backup: `renewd restore`.",
   },
+  "store.moved": {
+    class: "configuration",
+    retry: "never",
+    action:
+      "Use the configuration of the database it was copied to. To go on with this one after all, stop whatever uses " +
+      "that one, then `renewd store reopen`.",
+  },
   "store.sealed": {
     class: "configuration",
     retry: "never",

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import { type Database, openDatabase, type StoreOptions } from "../database.ts";
+import { markMoved, unmarkMoved } from "../moved.ts";
 import type { Db, Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { refuseUsed } from "./inUse.ts";
@@ -50,6 +51,8 @@ export interface CopyOptions {
    * would continue from one state.
    */
   readonly unused?: { readonly now: number };
+  /** Leave word in the source that the installation moved. In ms since epoch. */
+  readonly movedAt?: number;
   /** Part of the transaction that fills the destination. */
   readonly afterwards?: (destination: Database, writer: Db) => Promise<void>;
 }
@@ -72,15 +75,17 @@ export async function copyStore(
     const destination = await openDatabase(to, vault);
     try {
       const reading = options.snapshot ? source.db.transaction().setAccessMode("read only") : source.db.transaction();
-      return await reading.execute((reader) =>
-        destination.db.transaction().execute(async (writer) => {
+      return await reading.execute(async (reader) => {
+        const rows = await destination.db.transaction().execute(async (writer) => {
           if (!options.snapshot) await keepOthersOut(source, reader);
           await keepOthersOut(destination, writer);
           const copied = await copyTables(reader, writer, destination, signal);
           await options.afterwards?.(destination, writer);
           return copied;
-        }),
-      );
+        });
+        if (options.movedAt !== undefined) await markMoved(reader, destination.where, options.movedAt);
+        return rows;
+      });
     } finally {
       await destination.db.destroy();
     }
@@ -95,6 +100,8 @@ async function copyTables(reader: Db, writer: Db, destination: Database, signal?
     if (table !== "meta") await refuseRows(writer, table, destination.where);
     copied[table] = await copyTable(reader, writer, { table, key }, signal);
   }
+  // A backup of a database that was copied elsewhere is not itself out of use.
+  await unmarkMoved(writer);
   return copied;
 }
 
