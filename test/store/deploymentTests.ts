@@ -197,8 +197,10 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       await observations.record(endpointStatus({ endpoint: "e", generation: 2 }), second);
       expect(await observations.statuses("www")).toEqual([endpointStatus({ endpoint: "e", generation: 2 })]);
       expect(await observations.observations("www")).toEqual(
-        second.map((observation) => ({ endpoint: "e", observation, evidence: null })),
+        second.map((observation) => ({ certificate: "www", endpoint: "e", observation, evidence: null })),
       );
+      const all = (await observations.allObservations()).map((row) => `${row.certificate} ${row.observation.address}`);
+      expect(all).toEqual(["www 10.0.0.1", "www 10.0.0.2", "api 10.0.0.9"]);
       expect((await observations.allStatuses()).map(({ certificate }) => certificate)).toEqual(["api", "www"]);
     });
 
