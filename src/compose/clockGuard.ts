@@ -7,7 +7,7 @@ import type { Log } from "../domain/log.ts";
 import type { Store } from "../domain/store.ts";
 import { redisTime } from "../queue/check.ts";
 import type { RedisOptions } from "../queue/options.ts";
-import { type ClockVerdict, type ClockWitness, openClockProblems } from "../renewal/rules/clock.ts";
+import { type ClockVerdict, type ClockWitness, openClockProblems, openDissents } from "../renewal/rules/clock.ts";
 import type { RenewalSettings } from "../renewal/rules/settings.ts";
 import { type ClockGuard, createClockGuard } from "../renewal/watch/clockGuard.ts";
 import type { ReloadableServices } from "./services.ts";
@@ -51,6 +51,11 @@ export function guardClock(parts: GuardedParts): ClockGuard {
       const observed = next === null ? null : next - 1.5 * settings.observeMs;
       return event === null && observed === null ? null : Math.max(event ?? 0, observed ?? 0);
     },
+    onRepeat: ({ problem, dissents }) =>
+      append(parts, "clock.repeated", {
+        stopped: problem !== null,
+        witnesses: dissents.map(({ witness }) => witness.origin),
+      }),
     onChange: (verdict, before) => report(parts, verdict, before),
   });
 }
@@ -114,6 +119,11 @@ async function report(parts: GuardedParts, verdict: ClockVerdict, before: ClockV
     log.warn({ issuers: witness.issuers }, message);
     await append(parts, "clock.dissent", { witness: witness.origin, issuers: witness.issuers, message });
   }
+  if (problem !== null) return;
+  const left = openDissents(events).filter(({ host }) => host === hostname());
+  const current = new Set(dissents.map(({ witness }) => witness.origin));
+  for (const witness of new Set([...known, ...left.map((each) => each.witness)]))
+    if (!current.has(witness)) await append(parts, "clock.dissentOver", { witness });
 }
 
 async function append({ store, clock, log }: GuardedParts, type: EventType, detail: EventDetail): Promise<void> {

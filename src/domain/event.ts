@@ -64,6 +64,8 @@ export const EVENT_TYPES = [
   "clock.skewed",
   "clock.recovered",
   "clock.dissent",
+  "clock.dissentOver",
+  "clock.repeated",
   "process.fault",
   "config.reloaded",
   "config.refused",
@@ -76,7 +78,13 @@ export const EVENT_TYPES = [
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-export const CLOCK_EVENTS: readonly EventType[] = ["clock.skewed", "clock.recovered", "clock.dissent"];
+export const CLOCK_EVENTS: readonly EventType[] = [
+  "clock.skewed",
+  "clock.recovered",
+  "clock.dissent",
+  "clock.dissentOver",
+  "clock.repeated",
+];
 
 export type EventDetail = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 

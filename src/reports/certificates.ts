@@ -18,10 +18,12 @@ export interface CertificatesReport {
 
 /**
  * `provedLive` only when handshakes with every endpoint showed the latest version, `unknown` when the last such handshake
- * is longer ago than observation promises, `notServed` when an endpoint showed something else.
+ * is longer ago than observation promises, `notServed` when an endpoint showed something else. `unreadable`: there is a
+ * version whose row renewd refuses.
  */
 const STATES = [
   "expired",
+  "unreadable",
   "notIssued",
   "quarantined",
   "failing",
@@ -157,6 +159,7 @@ function stateOf(member: Member, clientsUntil: number | null, now: number): Cert
   const { provedLive, targets, targetsDeployed, unknownSince } = progressOf(member);
   if (clientsUntil !== null && clientsUntil <= now) return "expired";
   if (isQuarantined(record)) return "quarantined";
+  if (member.unreadable !== null) return "unreadable";
   if (active !== null) return stoppedBy(member).length === 0 ? "renewing" : "failing";
   if ((record?.failures ?? 0) > 0) return "failing";
   if (version === null) return "notIssued";

@@ -106,6 +106,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "clock.skewed": (detail) => `stopped planning and issuing: ${detail("message")}`,
   "clock.recovered": () => "the clock is right again",
   "clock.dissent": (detail) => `another clock is wrong: ${detail("message")}`,
+  "clock.dissentOver": (detail) => `the clock of ${detail("witness")} is right again`,
+  "clock.repeated": (_detail, { detail: all }) =>
+    all.stopped === true ? "this machine's clock is still wrong" : "another clock is still wrong",
   "worker.concurrency": (detail) =>
     `takes ${detail("jobs")} of ${detail("max")} ${detail("kind")} jobs at a time, as it can renew leases for no more`,
   "config.reloaded": (detail, { worker }) => `${worker} has reloaded ${detail("file")}`,

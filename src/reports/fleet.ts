@@ -103,9 +103,9 @@ function issuerToAsk(
   return (isReplacementPending(replacement ?? null, version ?? null) ? replacement?.issuer : null) ?? issuer;
 }
 
-/** What the planner would say now; null: no planner has seen this certificate yet. */
-export function planDecisionOf({ record, ...facts }: Member, now: number): PlanDecision | null {
-  return record === null ? null : decide({ ...facts, record }, now);
+/** What the planner would say now; null: no planner has seen this certificate yet, or its version cannot be read. */
+export function planDecisionOf({ record, unreadable, ...facts }: Member, now: number): PlanDecision | null {
+  return record === null || unreadable !== null ? null : decide({ ...facts, record }, now);
 }
 
 /** When a planner next looks at a certificate that has no renewal in flight; null: never by itself. */

@@ -1,8 +1,6 @@
-import { ERRORS } from "../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../domain/event.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import { DAY_MS, formatDuration, formatInstant } from "../domain/time.ts";
-import { openClockProblems } from "../renewal/rules/clock.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { isDistrusted, suggestionFor } from "../renewal/rules/suggestion.ts";
 import { type Member, progressOf } from "./fleet.ts";
@@ -121,18 +119,6 @@ export function slowedWorkers(events: readonly HistoryEvent[], now: number): Not
       needsPerson: false,
       certificates: [],
     }));
-}
-
-/** First of all: while a machine's clock is wrong, its planner, workers and dates cannot be believed. */
-export function clockNotices(events: readonly HistoryEvent[]): Notice[] {
-  return openClockProblems(events).map(({ host, message }) => ({
-    id: `clock/${host}`,
-    kind: "clock",
-    what: `${host} has stopped all its work: ${message}`,
-    action: ERRORS["clock.skewed"].action,
-    needsPerson: true,
-    certificates: [],
-  }));
 }
 
 /** Whoever is not reached does not know that nobody is told: so this is said where people look. */

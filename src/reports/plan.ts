@@ -53,6 +53,12 @@ export async function planReport(
 
 function entryOf(member: Member, decision: PlanDecision | null, now: number): Omit<PlanEntry, "incompatible"> {
   const { name } = member.certificate;
+  if (member.unreadable !== null)
+    return {
+      ...unseenEntry(name),
+      detail: `cannot be planned: ${member.unreadable}`,
+      nextAt: nextOfUnreadable(member),
+    };
   if (decision === null) return unseenEntry(name);
   const { detail } = decision;
   const nextAt = iso(nextAtOf(member, decision, now));
@@ -65,6 +71,10 @@ function entryOf(member: Member, decision: PlanDecision | null, now: number): Om
     detail,
     nextAt,
   };
+}
+
+function nextOfUnreadable({ record }: Member): string | null {
+  return iso(record?.nextCheckAt ?? null);
 }
 
 function unseenEntry(name: string): Omit<PlanEntry, "incompatible"> {

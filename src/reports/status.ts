@@ -1,17 +1,16 @@
 import type { Certificate } from "../domain/certificate.ts";
-import { CLOCK_EVENTS } from "../domain/event.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
 import type { Store } from "../domain/store.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { actionsOf } from "./actions.ts";
+import { clockNotices } from "./clockNotices.ts";
 import { failuresOf, stoppedBy, waitsUntil } from "./failures.ts";
 import { type FleetOptions, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
 import { healthNotices, isLive, missingNeeds, type Need } from "./health.ts";
 import { type InFlight, inFlightReport } from "./inFlight.ts";
 import { iso } from "./instant.ts";
 import {
-  clockNotices,
   failingParts,
   LOAD_EVENTS,
   type Notice,
@@ -26,8 +25,6 @@ import { earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } 
 import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
 import { atWork, waitingOf } from "./waiting.ts";
 
-/** More machines than this do not change their clock's state before a person has looked. */
-const CLOCK_EVENTS_MAX = 200;
 const LOAD_EVENTS_MAX = 200;
 
 /** `renewd status --json`. Instants are ISO 8601. */
@@ -117,7 +114,7 @@ export async function statusReport(
   const problems = troubled.map((each) => troubleOf(each, acknowledgements.get(each.member.certificate.name)));
   const waiting = examined.flatMap((each) => waitingOf(each) ?? []);
   const notices = [
-    ...clockNotices(await store.events.list({ types: CLOCK_EVENTS, limit: CLOCK_EVENTS_MAX })),
+    ...(await clockNotices(store, beats)),
     ...found,
     ...healthNotices({ beats, fleet, agentTargets, waiting, now }),
     ...(missing.some(({ role }) => role === "planner") ? [] : planningNotices(fleet, now)),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { openContext } from "../../src/compose/index.ts";
 import { statusReport } from "../../src/reports/status.ts";
+import { openStore, openVault } from "../../src/store/index.ts";
 import { type Authority, createRoot } from "../support/ca/pki.ts";
 import { configured } from "./configured.ts";
 
@@ -74,6 +75,11 @@ it("one CA's wrong Date stops orders at that CA alone, and is recorded; two that
   expect(dissent?.detail).toMatchObject({ issuers: ["zero"], message: expect.stringContaining("is 40 d ahead") });
   const calm = await statusReport(store, app.config.certificates, Date.now());
   expect(calm.notices.map(({ what }) => what)).not.toContainEqual(expect.stringContaining("stopped all its work"));
+  expect(calm.notices[0]).toMatchObject({
+    kind: "clock",
+    what: expect.stringMatching(/^the CA's clock \(issuer "zero"\) is 40 d ahead of this machine's/),
+    needsPerson: false,
+  });
 
   le.date = zero.date;
   const stopped = (await open()).context;
@@ -92,6 +98,32 @@ it("one CA's wrong Date stops orders at that CA alone, and is recorded; two that
     after.notices.map(({ what }) => what),
     "the next process of this host ends the state",
   ).not.toContainEqual(expect.stringContaining("stopped all its work"));
+  expect(after.notices.filter(({ kind }) => kind === "clock")).toEqual([]);
+});
+
+it("the stop of a machine that has ended, or of which nothing is heard any more, is no notice", async () => {
+  const { open } = await withTwoCas();
+  const { context, config } = await open();
+  const { store } = context;
+  const clockNotices = async () =>
+    (await statusReport(store, config.certificates, Date.now())).notices.filter(({ kind }) => kind === "clock");
+  const elsewhere = async (worker: string) => {
+    const other = await openStore(config.store, await openVault(config.masterKey), worker);
+    onTestFinished(() => other.close());
+    return other.events;
+  };
+  const of = { certificate: null, renewalId: null, target: null };
+  await (await elsewhere("gone/1")).append({ ...of, at: 5, type: "clock.skewed", detail: { message: "40 d ahead" } });
+  expect(await clockNotices()).toMatchObject([{ id: "clock/gone" }]);
+  const others = await elsewhere("other/1");
+  for (const hours of [1, 5])
+    await others.append({
+      ...of,
+      at: hours * 3_600_000,
+      type: "process.fault",
+      detail: { role: "planner", error: "" },
+    });
+  expect(await clockNotices()).toEqual([]);
 });
 
 it("a Date from a cache is no witness: with an Age, or when it stands still between two answers", async () => {

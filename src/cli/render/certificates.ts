@@ -13,6 +13,7 @@ import { wrap } from "../terminal/text.ts";
 
 const STATE: Readonly<Record<CertificateState, { readonly text: string; readonly style: Style }>> = {
   expired: { text: "EXPIRED", style: "wrong" },
+  unreadable: { text: "unreadable", style: "wrong" },
   notIssued: { text: "not issued yet", style: "caution" },
   quarantined: { text: "quarantined", style: "wrong" },
   failing: { text: "failing", style: "wrong" },

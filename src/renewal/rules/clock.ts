@@ -1,6 +1,6 @@
 import type { HistoryEvent } from "../../domain/event.ts";
 import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
-import { DAY_MS, formatDuration } from "../../domain/time.ts";
+import { DAY_MS, formatDuration, HOUR_MS } from "../../domain/time.ts";
 
 /** This release was written then: no clock that is right shows an earlier date. */
 const RELEASED_AT = Date.UTC(2026, 10, 1);
@@ -120,19 +120,72 @@ function dissentOf({ name, aheadMs, says }: ClockWitness): string {
   return `${name} is ${formatDuration(aheadMs)} ${direction} this machine's, and not enough other clocks agree with it`;
 }
 
-/** A machine that has stopped because of its clock. */
-export interface ClockProblem {
+/** What a machine last said about a clock; it says so again every hour while it stays so. */
+interface LastWord {
   readonly host: string;
   readonly message: string;
+  /** Number of the event. */
+  readonly seq: number;
 }
 
-/** Hosts whose newest `clock.skewed` has no `clock.recovered` after it. `events`: of these types, oldest first. */
+/** A machine that has stopped because of its own clock. */
+export type ClockProblem = LastWord;
+
+/** A clock other than its own that a machine has found wrong. */
+export interface OpenDissent extends LastWord {
+  /** The host of the CA or server. */
+  readonly witness: string;
+}
+
+/** Hosts whose newest `clock.skewed` has no `clock.recovered` after it. `events`: of the clock, oldest first. */
 export function openClockProblems(events: readonly HistoryEvent[]): ClockProblem[] {
   const open = new Map<string, ClockProblem>();
-  for (const { type, worker, detail } of events) {
-    const host = worker.split("/", 1)[0] ?? worker;
-    if (type === "clock.skewed") open.set(host, { host, message: String(detail.message ?? "its clock is wrong") });
+  for (const { seq, type, worker, detail } of events) {
+    const host = hostOf(worker);
+    const known = open.get(host);
+    if (type === "clock.skewed") open.set(host, { host, seq, message: String(detail.message ?? "its clock is wrong") });
     if (type === "clock.recovered") open.delete(host);
+    if (type === "clock.repeated" && detail.stopped === true && known !== undefined) open.set(host, { ...known, seq });
   }
   return [...open.values()];
+}
+
+/** Clocks whose newest `clock.dissent` on a host has no `clock.dissentOver` after it. `events`: as above. */
+export function openDissents(events: readonly HistoryEvent[]): OpenDissent[] {
+  const open = new Map<string, OpenDissent>();
+  for (const { seq, type, worker, detail } of events) {
+    const host = hostOf(worker);
+    const witness = String(detail.witness);
+    const repeated = Array.isArray(detail.witnesses) ? detail.witnesses : [];
+    if (type === "clock.dissent")
+      open.set(`${host} ${witness}`, { host, witness, seq, message: String(detail.message) });
+    if (type === "clock.dissentOver") open.delete(`${host} ${witness}`);
+    for (const again of type === "clock.repeated" ? repeated : []) {
+      const known = open.get(`${host} ${again}`);
+      if (known !== undefined) open.set(`${host} ${again}`, { ...known, seq });
+    }
+  }
+  return [...open.values()];
+}
+
+/** Three times as long as between two words of a machine that runs. */
+const SILENCE_MAX_MS = 3 * HOUR_MS;
+
+/**
+ * Whether a machine that has said something about a clock is gone: the others have gone on writing for longer than it
+ * would be silent. Only their instants count, as its own clock may be the wrong one. `after`: events after its last
+ * word; `newest`: the newest ones; both oldest first.
+ */
+export function isGone(
+  host: string,
+  after: readonly Pick<HistoryEvent, "at" | "worker">[],
+  newest: readonly Pick<HistoryEvent, "at" | "worker">[],
+): boolean {
+  const isOther = ({ worker }: Pick<HistoryEvent, "worker">): boolean => hostOf(worker) !== host;
+  const [first, last] = [after.find(isOther), newest.findLast(isOther)];
+  return first !== undefined && last !== undefined && last.at - first.at > SILENCE_MAX_MS;
+}
+
+function hostOf(worker: string): string {
+  return worker.split("/", 1)[0] ?? worker;
 }

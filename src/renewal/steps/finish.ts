@@ -38,6 +38,8 @@ export async function finish(
   await refundLimits(tx, renewal.id);
   // The key of an order that will not be finished is useless.
   await tx.renewals.saveOrderState(renewal.id, renewal.fence, { privateKey: null, orderUrl: null, csr: null });
+  // What was wrong with a target before stays in its status until an inspection has seen it right.
+  await tx.deployments.inspectBy(renewal.certificate, now);
   if (ending.kind === "succeed") await recordSucceeded(tx, renewal, facts, now);
   if (ending.kind === "fail") await recordFailed(tx, context, renewal, ending, facts, now);
   if (ending.kind === "cancel") {

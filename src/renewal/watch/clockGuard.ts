@@ -1,6 +1,7 @@
 import { raceAbort } from "../../domain/abort.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { HOUR_MS } from "../../domain/time.ts";
 import { type ClockVerdict, type ClockWitness, judgeClock } from "../rules/clock.ts";
 
 const MEASURE_EVERY_MS = 10 * 60_000;
@@ -10,6 +11,7 @@ const MEASURE_AGAIN_MS = 5_000;
 const MEASURE_MAX_MS = 20_000;
 /** The wall clock moved against the monotonic one: somebody stepped it. */
 const STEP_MS = 60_000;
+const REPEAT_MS = HOUR_MS;
 
 export interface ClockGuard {
   /**
@@ -25,6 +27,8 @@ export interface ClockGuardOptions {
   readonly witnesses: (signal: AbortSignal) => Promise<readonly ClockWitness[]>;
   /** When renewd last wrote to the database, about. */
   readonly lastWriteAt: () => Promise<number | null>;
+  /** Called every hour while something is wrong: a machine that says nothing more is gone. */
+  readonly onRepeat?: (verdict: ClockVerdict) => Promise<void>;
   /** Called after the first verdict, and after each that says something new. */
   readonly onChange: (verdict: ClockVerdict, before: ClockVerdict | null) => Promise<void>;
 }
@@ -41,8 +45,10 @@ interface Measured {
  * A clock 40 days ahead makes the whole fleet look expired, one behind hides what expires: both would be acted upon at
  * once and everywhere. Asks the witnesses every ten minutes, and at once when the clock was stepped.
  */
-export function createClockGuard({ clock, witnesses, lastWriteAt, onChange }: ClockGuardOptions): ClockGuard {
+export function createClockGuard(options: ClockGuardOptions): ClockGuard {
+  const { clock, witnesses, lastWriteAt, onChange, onRepeat } = options;
   let measured: Measured | null = null;
+  let reportedAt = 0;
   const offsetNow = (): number => clock.now() - clock.monotonic();
 
   async function measure(signal: AbortSignal): Promise<ClockVerdict> {
@@ -56,7 +62,10 @@ export function createClockGuard({ clock, witnesses, lastWriteAt, onChange }: Cl
     const isBelieved = measured === null || (judged.asked && verdict.problem === null);
     const believedOffset = isBelieved ? offset : (measured?.believedOffset ?? offset);
     measured = { at: clock.monotonic(), offset, believedOffset, verdict };
-    if (before === null || textOf(verdict) !== textOf(before)) await onChange(verdict, before);
+    const isNews = before === null || textOf(verdict) !== textOf(before);
+    if (!isNews && !(isInDoubt(verdict) && clock.monotonic() - reportedAt >= REPEAT_MS)) return verdict;
+    reportedAt = clock.monotonic();
+    await (isNews ? onChange(verdict, before) : onRepeat?.(verdict));
     return verdict;
   }
 
@@ -70,9 +79,8 @@ export function createClockGuard({ clock, witnesses, lastWriteAt, onChange }: Cl
   };
 
   const isStale = ({ at, offset, verdict }: Measured): boolean => {
-    const isInDoubt = verdict.problem !== null || verdict.dissents.length > 0;
     return (
-      clock.monotonic() - at >= (isInDoubt ? MEASURE_AGAIN_MS : MEASURE_EVERY_MS) ||
+      clock.monotonic() - at >= (isInDoubt(verdict) ? MEASURE_AGAIN_MS : MEASURE_EVERY_MS) ||
       Math.abs(offsetNow() - offset) > STEP_MS
     );
   };
@@ -86,6 +94,10 @@ export function createClockGuard({ clock, witnesses, lastWriteAt, onChange }: Cl
       if (own !== undefined) throw new RenewalError("acme.clock", own.message);
     },
   };
+}
+
+function isInDoubt({ problem, dissents }: ClockVerdict): boolean {
+  return problem !== null || dissents.length > 0;
 }
 
 /** Amounts change with every measurement; who says it does not. */

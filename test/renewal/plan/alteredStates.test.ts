@@ -82,7 +82,25 @@ it("the number of a pair whose row is gone is not used again: its targets would 
   expect(nextGeneration({ generation: 5 }, record(), [held])).toBe(7);
   await using bench = await live();
   await force(bench);
+  bench.now += 1_000;
   bench.sql("delete from versions where generation = 2");
   await force(bench);
   expect(await bench.renewal("www")).toMatchObject({ state: "succeeded", generation: 3 });
+});
+
+it("a target that was put right is inspected as soon as its renewal ends, not a minute later", async () => {
+  await using bench = await live();
+  const { deployments } = bench.store;
+  const inspections = () =>
+    deployments.claimInspections({ targets: ["a"], now: bench.now, nextAt: bench.now + 600_000, limit: 9 });
+  await inspections();
+  await deployments.forget("www", "a");
+  await bench.store.certificates.update("www", { nextCheckAt: bench.now });
+  await planDue(bench.context, NO_SIGNAL);
+  await bench.work("verify");
+  expect(await inspections(), "during the renewal").toHaveLength(1);
+  expect(await inspections()).toEqual([]);
+  await bench.work();
+  expect(await bench.renewal("www")).toMatchObject({ reason: "drift", state: "succeeded" });
+  expect(await inspections()).toHaveLength(1);
 });

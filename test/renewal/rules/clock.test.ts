@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import type { HistoryEvent } from "../../../src/domain/event.ts";
-import { type ClockWitness, judgeClock, type OwnClock, openClockProblems } from "../../../src/renewal/rules/clock.ts";
+import {
+  type ClockWitness,
+  isGone,
+  judgeClock,
+  type OwnClock,
+  openClockProblems,
+  openDissents,
+} from "../../../src/renewal/rules/clock.ts";
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2027, 5, 1);
@@ -93,25 +100,46 @@ describe("which clock is wrong", () => {
   });
 });
 
-describe("machines that have stopped", () => {
-  const event = (type: HistoryEvent["type"], worker: string): HistoryEvent => ({
-    seq: 1,
+describe("what machines say about clocks", () => {
+  let seq = 0;
+  const event = (type: HistoryEvent["type"], worker: string, detail: HistoryEvent["detail"] = {}): HistoryEvent => ({
+    seq: ++seq,
     at: 0,
     type,
     certificate: null,
     renewalId: null,
     target: null,
     worker,
-    detail: { message: "40 d ahead" },
+    detail: { message: "40 d ahead", ...detail },
   });
 
-  it("are those whose last word is that their clock is wrong, whichever process said it", () => {
+  it("those have stopped whose last word is that their clock is wrong, whichever process said it", () => {
     const events = [
       event("clock.skewed", "a/1"),
       event("clock.skewed", "b/1"),
       event("clock.recovered", "a/2"),
-      event("clock.dissent", "b/2"),
+      event("clock.dissent", "b/2", { witness: "ca" }),
+      event("clock.repeated", "b/1", { stopped: true, witnesses: [] }),
     ];
-    expect(openClockProblems(events)).toEqual([{ host: "b", message: "40 d ahead" }]);
+    expect(openClockProblems(events)).toEqual([{ host: "b", message: "40 d ahead", seq }]);
+  });
+
+  it("another clock is wrong until the machine that said so says that it is right", () => {
+    const events = [
+      event("clock.dissent", "a/1", { witness: "ca-1" }),
+      event("clock.dissent", "a/1", { witness: "ca-2" }),
+      event("clock.dissentOver", "a/2", { witness: "ca-1" }),
+      event("clock.repeated", "a/2", { stopped: false, witnesses: ["ca-2", "ca-3"] }),
+    ];
+    expect(openDissents(events)).toEqual([{ host: "a", witness: "ca-2", message: "40 d ahead", seq }]);
+  });
+
+  it("a machine is gone when the others have written for three hours since its last word", () => {
+    const HOUR_MS = 3_600_000;
+    const other = (hours: number) => ({ worker: "b/1", at: hours * HOUR_MS });
+    const own = { worker: "a/1", at: 900 * HOUR_MS };
+    expect(isGone("a", [own, other(1)], [own, other(3)])).toBe(false);
+    expect(isGone("a", [own, other(1)], [other(5), own])).toBe(true);
+    expect(isGone("a", [own], [own]), "there is no other").toBe(false);
   });
 });

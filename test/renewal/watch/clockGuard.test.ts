@@ -11,6 +11,7 @@ function machine(): {
   reachable: boolean;
   asked: number;
   changes: (string | null)[];
+  repeats: number;
   check: (signal?: AbortSignal) => Promise<void>;
 } {
   const state = {
@@ -20,6 +21,7 @@ function machine(): {
     reachable: true,
     asked: 0,
     changes: [] as (string | null)[],
+    repeats: 0,
   };
   const guard = createClockGuard({
     clock: { now: () => state.wall, monotonic: () => state.monotonic, sleep: async () => {} },
@@ -29,6 +31,7 @@ function machine(): {
       const witness = { name: "the CA's clock", origin: "ca.example", issuers: ["ca"], aheadMs };
       return state.reachable ? [witness] : [];
     },
+    onRepeat: async () => void state.repeats++,
     lastWriteAt: async () => state.trueTime - 60_000,
     onChange: async ({ problem }, before) => void (before?.problem !== problem && state.changes.push(problem)),
   });
@@ -49,6 +52,17 @@ describe("the clock guard", () => {
     here.monotonic += 120_000;
     await here.check();
     expect(here.asked).toBe(2);
+  });
+
+  it("says every hour that a clock is still wrong, so that a machine that is gone can be told from one that has stopped", async () => {
+    const here = machine();
+    here.wall += 40 * DAY_MS;
+    for (let minute = 0; minute < 150; minute++) {
+      await here.check().catch(() => {});
+      here.wall += 60_000;
+      here.monotonic += 60_000;
+    }
+    expect([here.changes.length, here.repeats]).toEqual([1, 2]);
   });
 
   it.each([
