@@ -6,7 +6,7 @@ import { RenewalError } from "../domain/errors.ts";
 import { connectWorker, type RedisConnection } from "./connection.ts";
 import { isReply } from "./failure.ts";
 import { prefixOf, type RedisOptions } from "./options.ts";
-import { isReadable, repairQueue, UNREADABLE } from "./repair.ts";
+import { isOwnKey, isReadable, repairQueue, UNREADABLE } from "./repair.ts";
 import { reportTrouble } from "./report.ts";
 
 /** Taken over at the latest after both together (BullMQ's defaults took 59 s after kill -9). */
@@ -68,12 +68,28 @@ export function startProcessing(options: ProcessingOptions): Processing {
   const running = new Map<AbortController, Promise<unknown>>();
   let closing: Promise<void> | null = null;
 
+  let repairing: Promise<void> | null = null;
+  const repair = (): Promise<void> => {
+    repairing ??= repairQueue(connection.client, prefixOf(redis), options.queue)
+      .then((done) => {
+        for (const what of new Set(done)) report(new RenewalError("request.invalid", what));
+      })
+      .catch(report)
+      .finally(() => {
+        repairing = null;
+      });
+    return repairing;
+  };
+
   // BullMQ makes a signal only for a processor that declares three parameters.
   const processor = async (
     job: QueuedJob,
     token: string | undefined,
     lockSignal: AbortSignal | undefined,
   ): Promise<unknown> => {
+    // Before any job is finished: BullMQ would lose it half-way where a list or set of its own is gone.
+    if (isOwnKey(job.id)) await repair();
+    else await repairing;
     // Fetched while closing.
     if (closing !== null) return await giveBack(job, token);
     const controller = new AbortController();
@@ -99,29 +115,16 @@ export function startProcessing(options: ProcessingOptions): Processing {
   // Refused (out of memory, a replica, a full disk), BullMQ asks again at once, thousands of times a second.
   let pausing: NodeJS.Timeout | undefined;
   let resting: Promise<void> | null = null;
-  let isRepairing = false;
   const stopped = new AbortController();
   worker.on("error", (error) => {
     report(error);
-    if (asksForRepair(error)) repair();
+    if (asksForRepair(error)) void repair();
     if (!isReply(error) || worker.isPaused() || closing !== null) return;
     worker.pause(true).catch(report);
     pausing = setTimeout(() => {
       if (resting === null) void Promise.try(() => worker.resume()).catch(report);
     }, REFUSED_PAUSE_MS);
   });
-  const repair = (): void => {
-    if (isRepairing) return;
-    isRepairing = true;
-    repairQueue(connection.client, prefixOf(redis), options.queue)
-      .then((done) => {
-        for (const what of new Set(done)) report(new RenewalError("request.invalid", what));
-      })
-      .catch(report)
-      .finally(() => {
-        isRepairing = false;
-      });
-  };
   // Losing the lock does not stop the handler by itself.
   worker.on("lockRenewalFailed", (jobIds: string[]) => {
     for (const jobId of jobIds) worker.cancelJob(jobId, "lock lost");

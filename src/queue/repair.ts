@@ -9,6 +9,12 @@ const OWN_KEYS = [
   ...(["stalled", "stalled-check", "marker", "events", "id", "pc", "limiter", "repeat"] as const),
 ];
 
+/** Whether a job of this id sits where BullMQ keeps something else. */
+export function isOwnKey(jobId: string | undefined): boolean {
+  const names: readonly string[] = OWN_KEYS;
+  return jobId !== undefined && names.includes(jobId);
+}
+
 /** What stands for a payload that is no JSON. No schema accepts it, so the job is refused in the usual way. */
 export const UNREADABLE = JSON.stringify({ dropped: "not JSON" });
 /** Taken at a time; more come up when these are gone. */
@@ -24,6 +30,7 @@ export async function repairQueue(client: Redis | Cluster, prefix: string, queue
   for (const name of OWN_KEYS) {
     if ((await client.type(key(name))) !== "hash") continue;
     await client.del(key(name));
+    for (const list of ["active", "wait", "paused"]) await client.lrem(key(list), 0, name).catch(() => {});
     done.push(`a job named "${name}" had taken the place of a key of queue ${queue}: it was removed`);
   }
   for (const jobId of await client.lrange(key("active"), 0, ACTIVE_MAX - 1)) {
