@@ -1,21 +1,31 @@
 import { X509Certificate } from "node:crypto";
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { RenewalError } from "../domain/errors.ts";
 import type { Revocation, RevocationLists } from "../domain/revocation.ts";
 import type { Version } from "../domain/version.ts";
 import { crlUrls, revokedIn } from "../x509/crl.ts";
+import { type Guard, guardedGet, type Resolve, reachOfHost, systemResolve } from "./guardedGet.ts";
 
 /** The largest public lists are some 10 MB; those of CAs that split theirs, a few hundred kB. */
 const LIST_BYTES_MAX = 32 * 1024 * 1024;
 const FETCH_TIMEOUT_MS = 60_000;
+
+/** What the configuration says of a version's CA. */
+export interface CaAddress {
+  readonly directory: string;
+  /** Whether URLs that the CA names may lead to private addresses; null: as its directory does. */
+  readonly privateAddresses: boolean | null;
+}
+
+/** null: its CA is not configured, as of an imported pair. */
+export type CaReach = (version: Version) => CaAddress | null;
 
 /**
  * What CAs publish as revoked, by plain GET as every client does (RFC 5280 §4.2.1.13). The URL comes from a certificate
  * that a configured CA has issued or that a person has imported. No redirect is followed, no data of renewd is sent,
  * and only what the list's issuer has signed is shown.
  */
-export function createRevocationLists(): RevocationLists {
+export function createRevocationLists(ca: CaReach, resolve: Resolve = systemResolve): RevocationLists {
   return {
     urlsOf(version) {
       try {
@@ -25,7 +35,8 @@ export function createRevocationLists(): RevocationLists {
       }
     },
     async fetch(url, versions, signal) {
-      const list = await download(url, signal);
+      const mayBePrivate = await allAre(versions, (version) => isPrivateCa(ca(version), resolve, signal));
+      const list = await download(url, { mayBePrivate, resolve }, signal);
       const found = new Map<Version, Revocation>();
       // Nearly always one issuer, but two CA certificates may share a list.
       for (const [issuerPem = "", issued] of Map.groupBy(versions, ({ chainPem }) => chainPem[0])) {
@@ -60,10 +71,24 @@ function read<T>(url: string, work: () => T): T {
   }
 }
 
-async function download(url: string, signal: AbortSignal): Promise<Uint8Array> {
+/** A CA whose directory is in a private network publishes its lists there too, unless the configuration says otherwise. */
+async function isPrivateCa(known: CaAddress | null, resolve: Resolve, signal: AbortSignal): Promise<boolean> {
+  if (known === null) return false;
+  if (known.privateAddresses !== null) return known.privateAddresses;
+  const host = URL.parse(known.directory)?.hostname;
+  return host !== undefined && (await reachOfHost(host, resolve, signal).catch(() => null)) === "private";
+}
+
+async function allAre<T>(items: readonly T[], test: (item: T) => Promise<boolean>): Promise<boolean> {
+  for (const item of items) if (!(await test(item))) return false;
+  return true;
+}
+
+async function download(url: string, guard: Guard, signal: AbortSignal): Promise<Uint8Array> {
   const timeout = AbortSignal.timeout(FETCH_TIMEOUT_MS);
   try {
-    return await get(url, AbortSignal.any([signal, timeout]));
+    const bounded = AbortSignal.any([signal, timeout]);
+    return await readAll(url, await guardedGet(url, guard, bounded));
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof RenewalError) throw cause;
@@ -76,17 +101,6 @@ async function download(url: string, signal: AbortSignal): Promise<Uint8Array> {
     const why = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
     throw new RenewalError("acme.connection", `Cannot fetch the revocation list at ${url}${why}.`, { cause });
   }
-}
-
-function get(url: string, signal: AbortSignal): Promise<Uint8Array> {
-  const send = url.startsWith("https:") ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const outgoing = send(url, { agent: false, signal, headers: { "user-agent": "renewd" } }, (response) => {
-      readAll(url, response).then(resolve, reject);
-    });
-    outgoing.on("error", reject);
-    outgoing.end();
-  });
 }
 
 async function readAll(url: string, response: IncomingMessage): Promise<Uint8Array> {

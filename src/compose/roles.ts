@@ -83,7 +83,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       (signal) => rehearseDue(context, signal),
       report(context, "rehearsal"),
     );
-    const lists = createRevocationLists();
+    const lists = createRevocationLists(({ issuer }) => context.services.caAddress?.(issuer) ?? null);
     const retention = repeat(
       RETENTION_TICK_MS,
       (signal) => applyRetention(context, signal),

@@ -49,6 +49,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
       const target = config.targets.get(name);
       return target === undefined ? {} : narrowed(target.plugin.limits?.(target.options) ?? {}, target.takes);
     },
+    caAddress: (name) => config.issuers.get(name) ?? null,
     caHost: (name) => URL.parse(config.issuers.get(name)?.directory ?? "")?.host ?? name,
     hasAgent: (name) => config.targets.get(name)?.agent ?? false,
     replace(next) {

@@ -82,6 +82,8 @@ export interface IssuerConfig {
   readonly budget: CaBudget;
   readonly staging: string | null;
   readonly distrusted: boolean;
+  /** null: as its directory. */
+  readonly privateAddresses: boolean | null;
   /** null: every key type that renewd can generate. */
   readonly keyTypes: readonly KeyType[] | null;
   readonly identifierTypes: readonly Identifier["type"][] | null;

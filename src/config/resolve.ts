@@ -28,6 +28,7 @@ export async function resolveIssuer(
     budget: budgetOf(name, issuer.directory, issuer.limits),
     staging: issuer.staging ?? stagingOf(issuer.directory),
     distrusted: issuer.distrusted,
+    privateAddresses: issuer.privateAddresses ?? null,
     keyTypes: issuer.keyTypes ?? null,
     identifierTypes: issuer.identifierTypes ?? null,
     requestTimeoutMs: issuer.requestTimeout,

@@ -1,4 +1,5 @@
 import { RenewalError } from "../domain/errors.ts";
+import { isLoopback } from "../domain/loopback.ts";
 import { Secret } from "../domain/secret.ts";
 
 export interface RedisNode {
@@ -96,7 +97,7 @@ export function addressOf(redis: Extract<RedisOptions, { kind: "single" }>): Add
 
 /** By name or address; an empty host is a unix socket. A container beside this one cannot be known. */
 export function isThisMachine(host: string): boolean {
-  return host === "" || host === "localhost" || host === "[::1]" || host === "::1" || host.startsWith("127.");
+  return host === "" || isLoopback(host);
 }
 
 /** Where the first server of the queue runs; null: on this machine. */

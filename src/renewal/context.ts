@@ -37,6 +37,8 @@ export interface ConfiguredServices {
   visibility(target: string): Visibility;
   /** Which certificates the target accepts. */
   limits(target: string): TargetLimits;
+  /** Where the issuer's CA is, and where URLs that it names may lead; null: it is not configured. */
+  caAddress?(issuer: string): { readonly directory: string; readonly privateAddresses: boolean | null } | null;
   /** The issuer to rehearse with. */
   rehearsal(issuer: string): RehearsalOffice;
   /** Only a worker that was started for the target, on the target's own machine, deploys to it. */

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createRevocationLists } from "../../src/acme/revocationLists.ts";
+import type { Resolve } from "../../src/acme/guardedGet.ts";
+import { type CaReach, createRevocationLists } from "../../src/acme/revocationLists.ts";
 import type { Version } from "../../src/domain/version.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { type ListServer, makeCrl, REVOKED_AT, startListServer } from "../support/ca/crl.ts";
 import { type Authority, createRoot } from "../support/ca/pki.ts";
 import { version } from "../support/model/facts.ts";
 
-const lists = createRevocationLists();
+const lists = createRevocationLists(() => ({ directory: "https://127.0.0.1:1/", privateAddresses: null }));
 const running = (): AbortSignal => new AbortController().signal;
 
 let server: ListServer;
@@ -95,5 +96,55 @@ describe("the list a certificate names", () => {
     server.answer = () => stop.abort(new Error("stopped"));
     await expect(lists.fetch(url, [fine], stop.signal)).rejects.toThrow("stopped");
     expect(server.asked.length).toBe(asked + 1);
+  });
+});
+
+describe("where a certificate names its list", () => {
+  const fetchWith = (ca: CaReach, resolve?: Resolve, at = url) =>
+    createRevocationLists(ca, resolve).fetch(at, [fine], running());
+  const publicCa: CaReach = () => ({ directory: "https://192.0.43.8/directory", privateAddresses: null });
+
+  it.each([
+    ["a private network", "http://10.0.0.1/1.crl", "in a private network"],
+    ["this machine", "http://127.0.0.1:1/1.crl", "in a private network"],
+    ["this machine, written as IPv6", "http://[::ffff:127.0.0.1]:1/1.crl", "in a private network"],
+    ["a cloud's metadata service", "http://169.254.169.254/latest/meta-data", "metadata service"],
+    ["a cloud's metadata service by IPv6", "http://[fd00:ec2::254]/", "metadata service"],
+    ["a link-local address", "http://[fe80::1]/1.crl", "link-local"],
+  ])("%s is not dialled for a public CA", async (_, at, why) => {
+    await expect(fetchWith(publicCa, undefined, at)).rejects.toMatchObject({
+      code: "acme.address",
+      message: expect.stringContaining(why),
+    });
+  });
+
+  it("a name is resolved once, and what was judged is dialled: no second look-up leads elsewhere", async () => {
+    const asked: string[] = [];
+    const rebinding: Resolve = async (host) => {
+      asked.push(host);
+      return [asked.length === 1 ? "127.0.0.1" : "169.254.169.254"];
+    };
+    const named = url.replace("127.0.0.1", "crl.example");
+    const inside: CaReach = () => ({ directory: "https://ca.example/", privateAddresses: true });
+    const before = server.asked.length;
+    expect(await fetchWith(inside, rebinding, named)).toEqual(new Map());
+    expect(asked).toEqual(["crl.example"]);
+    expect(server.asked.slice(before)).toEqual(["/1.crl"]);
+    await expect(fetchWith(inside, rebinding, named)).rejects.toMatchObject({ code: "acme.address" });
+  });
+
+  it("of several addresses only those are dialled that may be", async () => {
+    const mixed: Resolve = async () => ["169.254.169.254", "127.0.0.1"];
+    const inside: CaReach = () => ({ directory: "https://ca.example/", privateAddresses: true });
+    expect(await fetchWith(inside, mixed, url.replace("127.0.0.1", "crl.example"))).toEqual(new Map());
+  });
+
+  it("a private address may be the list's if the CA's directory is in a private network too, unless forbidden", async () => {
+    const resolve: Resolve = async () => ["10.1.2.3"];
+    const inside = { directory: "https://ca.internal/directory" };
+    expect(await fetchWith(() => ({ ...inside, privateAddresses: null }), resolve)).toEqual(new Map());
+    const forbidden = fetchWith(() => ({ ...inside, privateAddresses: false }), resolve);
+    await expect(forbidden).rejects.toMatchObject({ code: "acme.address" });
+    await expect(fetchWith(() => null)).rejects.toMatchObject({ code: "acme.address" });
   });
 });

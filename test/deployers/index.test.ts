@@ -46,7 +46,7 @@ describe("the registry of deployers", () => {
     ["caddy", { file: "/c/{certificate}.pem" }],
     ["traefik", { file: "/c/{certificate}.pem", dynamicFile: "/d/{certificate}.yml" }],
     ["envoy", { file: "/c/{certificate}.yaml" }],
-    ["haproxy-dataplane", { url: "http://lb:5555", username: "u", password: "env:P" }],
+    ["haproxy-dataplane", { url: "https://lb:5555", username: "u", password: "env:P" }],
     ["haproxy", { socket: "/s", file: "/c/{certificate}.pem" }],
     [
       "ssh",

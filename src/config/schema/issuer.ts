@@ -64,6 +64,14 @@ const issuerFields = z.strictObject({
     .describe(
       "Directory URL of the CA's staging system, for `renewd rehearse`. Default: known for Let's Encrypt, else none.",
     ),
+  privateAddresses: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether URLs that the CA names, such as those of its revocation lists, may lead to this machine and to private " +
+        "networks; never to link-local addresses and to metadata services of clouds. Default: only if the directory " +
+        "itself is in a private network.",
+    ),
   distrusted: z
     .boolean()
     .default(false)

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { durationOption } from "../base/duration.ts";
+import { secretUrl } from "../base/secretUrl.ts";
 import type { AwsAccess } from "./call.ts";
 
 export const regionOption = z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d$/, "give a region such as eu-central-1");
@@ -28,10 +29,7 @@ export const accessOptions = {
       "Profile of the AWS configuration files. Default: the SDK's credential chain (environment, web identity, " +
         "instance role …).",
     ),
-  endpoint: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .describe("Another endpoint, such as a VPC endpoint's URL."),
+  endpoint: secretUrl.optional().describe("Another endpoint, such as a VPC endpoint's URL."),
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),
 };
 

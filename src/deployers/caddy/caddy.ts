@@ -7,6 +7,7 @@ import { Secret } from "../../domain/secret.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
+import { socketOption } from "../base/secretUrl.ts";
 import { absolutePath, placeOf, resolveTargetPath } from "../base/targetPath.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
@@ -16,13 +17,10 @@ import { tryStaging } from "../local/tryStaging.ts";
 import { type CaddyAdmin, loadedFiles, names, reloadFile } from "./admin.ts";
 
 const optionsSchema = z.strictObject({
-  admin: z
-    .string()
-    .max(255)
-    .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
+  admin: socketOption
     .default("localhost:2019")
     .describe(
-      "Caddy's admin API: host:port, or the path of its UNIX socket. A reload keeps open connections. On Linux it " +
+      "Caddy's admin API: host:port of this machine, or the path of its UNIX socket. A reload keeps open connections. On Linux it " +
         "resets a few that are just being opened, unless `net.ipv4.tcp_migrate_req` is 1.",
     ),
   file: absolutePath.describe(

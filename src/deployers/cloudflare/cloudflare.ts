@@ -10,6 +10,7 @@ import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
+import { secretUrl } from "../base/secretUrl.ts";
 import { type Cloudflare, type CustomCertificate, createCloudflare, type Upload } from "./client.ts";
 
 const ID = /^[0-9a-f]{32}$/;
@@ -52,8 +53,7 @@ const optionsSchema = z.strictObject({
     .enum(["us", "eu", "highest_security"])
     .optional()
     .describe("Where Cloudflare may keep the private key (Geo Key Manager). Default: anywhere."),
-  endpoint: z
-    .url({ protocol: /^https?$/ })
+  endpoint: secretUrl
     .default("https://api.cloudflare.com/client/v4")
     .describe("Another address of Cloudflare's API, such as a proxy's."),
   timeout: durationOption("30s").describe("Time one call may take: 500ms, 30s, 2m."),

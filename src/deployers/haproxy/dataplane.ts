@@ -7,21 +7,18 @@ import { durationOption } from "../base/duration.ts";
 import { parseRecord, recordText, refuseOlder } from "../base/generationRecord.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
+import { secretUrl } from "../base/secretUrl.ts";
 import { resolveTargetPath } from "../base/targetPath.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { connectDataplane, type Dataplane, storageName } from "./dataplaneClient.ts";
 
 const optionsSchema = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/ })
+  url: secretUrl
     .refine(
       (url) => new URL(url).pathname === "/" && new URL(url).username === "",
       "give scheme, host and port only, such as https://lb.example:5555",
     )
-    .describe(
-      "The Data Plane API's address, without /v3. http:// sends private keys and the password unencrypted: use it on " +
-        "loopback only.",
-    ),
+    .describe("The Data Plane API's address, without /v3: https, or http to this machine."),
   username: z
     .string()
     .min(1)

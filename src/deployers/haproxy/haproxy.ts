@@ -7,6 +7,7 @@ import { splitPem } from "../../x509/pem.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { pairPem } from "../base/pairPem.ts";
+import { socketOption } from "../base/secretUrl.ts";
 import { absolutePath, relativePath, resolveTargetPath, rootOf } from "../base/targetPath.ts";
 import type { Reader } from "../local/attributes.ts";
 import { withForeignBlocks } from "../local/foreignBlocks.ts";
@@ -27,14 +28,10 @@ const haproxyName = relativePath.regex(COMMAND_SAFE, "must not contain spaces or
 
 const optionsSchema = z
   .strictObject({
-    socket: z
-      .string()
-      .max(255)
-      .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
-      .describe(
-        "HAProxy's `stats socket` at level admin: a path, or host:port. host:port sends private keys unencrypted: " +
-          "use it on loopback only.",
-      ),
+    socket: socketOption.describe(
+      "HAProxy's `stats socket` at level admin: a path, or host:port of this machine, as it carries private keys " +
+        "unencrypted.",
+    ),
     file: commandSafe.describe(
       "PEM file with key, certificate and chain that HAProxy loads. `{certificate}` stands for the certificate's name.",
     ),

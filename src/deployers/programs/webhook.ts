@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { isClearText } from "../../domain/loopback.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
@@ -16,8 +17,6 @@ import { repeatsSecret, sanitizeAnswer } from "../base/sanitizeAnswer.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
 import { signingKey, signWebhook } from "./webhookSignature.ts";
-
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** Any answer shows that the receiver is reachable. */
 const ANY_STATUS = Array.from({ length: 500 }, (_, index) => 100 + index);
@@ -45,7 +44,7 @@ const optionsSchema = z
     trust: trustOption,
     timeout: durationOption("30s").describe("Time the receiver may take to answer: 500ms, 30s, 2m."),
   })
-  .refine((o) => !o.includeKey || new URL(o.url).protocol === "https:" || LOOPBACK.test(new URL(o.url).hostname), {
+  .refine((o) => !o.includeKey || !isClearText(o.url), {
     path: ["url"],
     message: "a private key must not travel over http: use https, or set `includeKey: false`",
   });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { durationOption } from "../base/duration.ts";
 import { type NameRule, nameOption } from "../base/resourceName.ts";
 import { secretOption } from "../base/secretOption.ts";
+import { secretUrl } from "../base/secretUrl.ts";
 import { trustOption } from "../base/trust.ts";
 
 const SEGMENTS = /^[A-Za-z0-9_.@+=~:-]+(\/[A-Za-z0-9_.@+=~:-]+)*$/;
@@ -27,7 +28,9 @@ const DEFAULT_FIELDS = {
 };
 
 export const vaultOptions = z.strictObject({
-  address: z.url({ protocol: /^https?$/ }).describe("URL of Vault or OpenBao, such as https://vault.example:8200."),
+  address: secretUrl.describe(
+    "URL of Vault or OpenBao, such as https://vault.example:8200; http to this machine, as to an agent, is allowed.",
+  ),
   namespace: pathOption("team/edge")
     .optional()
     .describe("Namespace of Vault Enterprise or OpenBao. Default: the root namespace."),

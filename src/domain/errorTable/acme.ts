@@ -7,6 +7,12 @@ export const ACME_ERRORS = {
     retry: "backoff",
     action: "Check that the CA's directory URL is reachable from the ACME worker.",
   },
+  "acme.address": {
+    class: "configuration",
+    retry: "backoff",
+    action:
+      "For a CA in your own network set `issuers.NAME.privateAddresses: true`; otherwise ask the CA why it names such a URL.",
+  },
   "acme.timeout": {
     class: "transient",
     retry: "backoff",

@@ -183,14 +183,14 @@ describe("haproxy-dataplane", () => {
   });
 
   it.each([
-    [{ url: "http://lb:5555/v3" }, "host and port only"],
+    [{ url: "https://lb:5555/v3" }, "host and port only"],
     [{ url: "ftp://lb" }, "url"],
     [{ username: "a:b" }, "colon"],
     [{ password: "hunter2" }, "env:NAME"],
     [{ certificate: "a/b.pem" }, "slash"],
   ])("refuses the options %j", (wrong, why) => {
     const result = haproxyDataplane.options.safeParse({
-      url: "http://lb:5555",
+      url: "https://lb:5555",
       username: "admin",
       password: "env:P",
       ...wrong,

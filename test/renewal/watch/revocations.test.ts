@@ -21,7 +21,10 @@ let estate: Installation;
 let app: App;
 let context: Context;
 let aheadMs: number;
-const lists: RevocationLists = createRevocationLists();
+const lists: RevocationLists = createRevocationLists(() => ({
+  directory: "https://127.0.0.1:1/",
+  privateAddresses: null,
+}));
 
 beforeEach(async () => {
   server = await startListServer();
