@@ -20,6 +20,7 @@ import { checkRevocations } from "../renewal/watch/revocations.ts";
 import type { Beats } from "./beats.ts";
 import { type Handle, jobWorker, report } from "./jobWorker.ts";
 import type { LoadWatch } from "./load.ts";
+import { type NameServerSettings, startNameServer } from "./nameServer.ts";
 import { repeat } from "./repeat.ts";
 import { type ListeningAddress, startResponder } from "./responder.ts";
 import type { Role } from "./roleNames.ts";
@@ -51,6 +52,7 @@ export interface RoleSettings {
   readonly note: Beats["note"];
   /** null: no solver needs the responder. */
   readonly http01: ListeningAddress | null;
+  readonly nameServer: NameServerSettings;
 }
 
 export interface RunningRole {
@@ -130,7 +132,11 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async acme(context, redis, { concurrency, http01, load, useful, note }) {
+  async acme(context, redis, { concurrency, http01, nameServer: served, load, useful, note }) {
+    const nameServer = await startNameServer(context, {
+      at: served,
+      note: (problem) => note("port", problem, "DNS server"),
+    });
     let issueMax = concurrency.issue;
     let worker: ReturnType<typeof jobWorker> | null = null;
     // Listening before the first order: the CA may ask at once, and any worker's token.
@@ -148,10 +154,11 @@ const START: Readonly<Record<Role, StartRole>> = {
         issueMax = next.concurrency.issue;
         worker?.setMax(issueMax);
         await responder.move(next.http01);
+        await nameServer.move(next.nameServer);
       },
       async close() {
         await worker?.close();
-        await responder.close();
+        await Promise.all([responder.close(), nameServer.close()]);
       },
     };
   },

@@ -75,6 +75,7 @@ async function build(
   const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
   const storeSection = section("store", raw, problems);
   const http01 = section("http01", raw, problems);
+  const dnsServer = section("dnsServer", raw, problems);
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
   const observation = section("observation", raw, problems);
@@ -108,6 +109,7 @@ async function build(
     !store ||
     redis === undefined ||
     !http01 ||
+    !dnsServer ||
     !planner ||
     !workers ||
     !observation ||
@@ -126,6 +128,7 @@ async function build(
     store,
     redis,
     http01,
+    dnsServer,
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
     observation: { everyMs: observation.every },

@@ -46,7 +46,9 @@ describe("the example file", () => {
     const { solvers, targets } = parse(await readFile(path, "utf8"));
     const kinds = (section: Record<string, { type: string }>): string[] =>
       Object.values(section).map(({ type }) => type);
-    expect(kinds(solvers)).toEqual(expect.arrayContaining(REGISTRIES.solvers.map(({ type }) => type)));
+    // DNS providers are many and alike: docs/dns.md has one example of each.
+    const notDns = REGISTRIES.solvers.filter(({ challengeType }) => challengeType !== "dns-01").map(({ type }) => type);
+    expect(kinds(solvers)).toEqual(expect.arrayContaining([...notDns, "dns-server", "cloudflare"]));
     expect(kinds(targets)).toEqual(expect.arrayContaining(REGISTRIES.deployers.map(({ type }) => type)));
   });
 });

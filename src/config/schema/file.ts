@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { z } from "zod";
 import { KEY_TYPES } from "../../domain/certificate.ts";
 import { SEVERITIES } from "../../domain/notification.ts";
@@ -109,6 +110,16 @@ const http01 = z.strictObject({
   port: port.default(80).describe("Port to listen on; the CA always dials port 80 (RFC 8555 §8.3)."),
 });
 
+const dnsServer = z.strictObject({
+  hosts: z
+    .array(z.string().refine((text) => isIP(text) !== 0, "must be an IP address"))
+    .min(1)
+    .max(20)
+    .default(["0.0.0.0"])
+    .describe("Addresses to listen on, over UDP and TCP."),
+  port: port.default(53).describe("Port to listen on; resolvers always dial port 53."),
+});
+
 const planner = z.strictObject({
   tick: duration({ min: "1s", max: "1h" }).prefault("60s").describe("How often due certificates are looked for."),
   sweep: duration({ min: "500ms", max: "10m" })
@@ -201,6 +212,9 @@ export const fileSchema = z.strictObject({
   store,
   redis: redisSchema.optional(),
   http01: http01.prefault({}).describe("renewd's own responder for http-01 challenges."),
+  dnsServer: dnsServer
+    .prefault({})
+    .describe("renewd's own name server; it listens only when a solver of type `dns-server` is configured."),
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),

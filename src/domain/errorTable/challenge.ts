@@ -7,6 +7,11 @@ export const CHALLENGE_ERRORS = {
     retry: "backoff",
     action: "Check the solver's credentials and reachability.",
   },
+  "dnsServer.address": {
+    class: "configuration",
+    retry: "backoff",
+    action: "Find who uses port 53 (`ss -lnup`) and stop it, or set another `dnsServer` address; renewd tries again.",
+  },
   "http01.address": {
     class: "configuration",
     retry: "backoff",

@@ -2,7 +2,7 @@ import type { Query } from "./query.ts";
 import { addressesOf, type ServedZone, zoneFor } from "./zone.ts";
 
 /** The TXT values at a name, as any process put them into the store. Lower-case name. */
-export type LookUp = (name: string) => Promise<readonly string[]>;
+export type LookUp = (name: string, zone: ServedZone) => Promise<readonly string[]>;
 
 export type Rcode = "NOERROR" | "SERVFAIL" | "REFUSED" | "BADVERS";
 
@@ -87,7 +87,7 @@ async function recordsOf(
   const isApex = name === zone.name;
   switch (type) {
     case "TXT":
-      return (await lookUp(name)).map((data) => ({
+      return (await lookUp(name, zone)).map((data) => ({
         name: spelled,
         ttlSeconds: VALUE_TTL_SECONDS,
         type: "TXT" as const,

@@ -28,8 +28,8 @@ export function createResponder({ zones, lookUp, counters, waitingMax, log }: Re
     counters.dropped += 1;
     return null;
   };
-  const logged: LookUp = (name) =>
-    lookUp(name).catch((err: unknown) => {
+  const logged: LookUp = (name, zone) =>
+    lookUp(name, zone).catch((err: unknown) => {
       log?.error({ err }, "a DNS answer could not be read from the store");
       throw err;
     });

@@ -1,3 +1,5 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { RenewalError } from "../../../domain/errors.ts";
 import type { Log } from "../../../domain/log.ts";
 import type { LookUp } from "./answer.ts";
 import { type DnsCounters, newCounters } from "./counters.ts";
@@ -37,7 +39,7 @@ const REPORT_MS = 600_000;
 /**
  * An authoritative name server for the zones that are delegated to renewd, over UDP and TCP, and for nothing else: it
  * faces the Internet, never asks another server and never sends more than was asked for. It reads what any process put
- * into the store. Rejects when it cannot listen; later failures only answer SERVFAIL.
+ * into the store. Throws `dnsServer.address` when it cannot listen; later failures only answer SERVFAIL.
  */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const { log } = options;
@@ -49,7 +51,8 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     await Promise.all(listeners.map((listener) => listener.close()));
   };
   const listen = async ({ host, port }: Pick<Listening, "host" | "port">): Promise<number> => {
-    const common = { host, respond, ...(log !== undefined && { log }) };
+    const ipv6Only = isIPv6(host) && options.hosts.some((each) => isIPv4(each));
+    const common = { host, ipv6Only, respond, ...(log !== undefined && { log }) };
     const tcp = await listenTcp({ ...common, port }, counters);
     listeners.push(tcp);
     listeners.push(await listenUdp({ ...common, port: tcp.port }, judge));
@@ -60,7 +63,7 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     for (const host of options.hosts) port = port === 0 ? await anyPort(host, listen) : await listen({ host, port });
   } catch (error) {
     await close();
-    throw error;
+    throw addressProblem(error, options);
   }
   const stopReports = reportCounters(counters, log);
   return {
@@ -71,6 +74,21 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
       await close();
     },
   };
+}
+
+const WHY_NOT: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program listens there, often systemd-resolved or BIND: set `dnsServer.hosts` to one address",
+  EACCES: "no permission: give the process CAP_NET_BIND_SERVICE, as the systemd unit in deploy/ does",
+  EADDRNOTAVAIL: "this machine has no such address: correct `dnsServer.hosts`",
+};
+
+function addressProblem(cause: unknown, { hosts, port }: DnsServerOptions): unknown {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  if (!/^E[A-Z]+$/.test(code)) return cause;
+  const where = hosts.map((host) => `${host} port ${port}`).join(", ");
+  return new RenewalError("dnsServer.address", `DNS server: cannot listen on ${where}: ${WHY_NOT[code] ?? code}`, {
+    cause,
+  });
 }
 
 async function anyPort(

@@ -16,7 +16,7 @@ const QUERIES_PER_CONNECTION_MAX = 200;
 
 /** DNS over TCP (RFC 7766). Rejects when it cannot listen; later failures are only logged. */
 export async function listenTcp(
-  { host, port, respond, log }: Listening,
+  { host, port, ipv6Only, respond, log }: Listening,
   counters: Pick<DnsCounters, "connectionsRefused">,
 ): Promise<Listener> {
   const byPrefix = new Map<string, number>();
@@ -39,7 +39,7 @@ export async function listenTcp(
     });
     serve(socket, respond);
   });
-  server.listen({ host, port, reusePort: port !== 0 });
+  server.listen({ host, port, ipv6Only, reusePort: port !== 0 });
   await once(server, "listening");
   server.on("error", (err) => log?.error({ err }, "DNS server failed (TCP)"));
   const address = server.address();

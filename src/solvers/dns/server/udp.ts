@@ -9,6 +9,8 @@ export interface Listening {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** An IPv6 address takes no IPv4: another listener does. */
+  readonly ipv6Only: boolean;
   readonly respond: Respond;
   readonly log?: Log;
 }
@@ -20,11 +22,11 @@ export interface Listener {
 
 /** Rejects when it cannot listen; later failures are only logged. */
 export async function listenUdp(
-  { host, port, respond, log }: Listening,
+  { host, port, ipv6Only, respond, log }: Listening,
   judge: (address: string, nowMs: number) => Verdict,
 ): Promise<Listener> {
   // Several processes of one machine share the port; any of them can answer for all.
-  const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4", reusePort: port !== 0 });
+  const socket = createSocket({ type: isIPv6(host) ? "udp6" : "udp4", ipv6Only, reusePort: port !== 0 });
   let open = true;
   socket.on("message", (message: Buffer, { address, port: sourcePort }: RemoteInfo) => {
     // No client sends from port 0, and an answer to it cannot be sent.

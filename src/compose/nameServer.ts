@@ -1,0 +1,95 @@
+import type { Config } from "../config/config.ts";
+import { toRenewalError } from "../domain/errors.ts";
+import type { Store } from "../domain/store.ts";
+import type { Context } from "../renewal/context.ts";
+import { dnsServer, servedZones, storedValues } from "../solvers/dns/server/kind.ts";
+import { type DnsServer, startDnsServer } from "../solvers/dns/server/server.ts";
+import type { ServedZone } from "../solvers/dns/server/zone.ts";
+import type { ProblemNote } from "./beats.ts";
+
+const RETRY_MS = 10_000;
+
+export interface NameServerSettings {
+  readonly hosts: readonly string[];
+  readonly port: number;
+  /** Of every configured solver; empty: nothing listens. */
+  readonly zones: readonly ServedZone[];
+}
+
+/** The name server of this process, where a solver needs one. */
+export interface NameServer {
+  /** Serves other zones, or at other addresses. If it cannot, it goes on where it is, and throws. */
+  move(to: NameServerSettings): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface NameServerOptions {
+  readonly at: NameServerSettings;
+  /** What keeps it from listening; null: nothing any more. */
+  readonly note: (problem: ProblemNote | null) => void;
+}
+
+export function nameServerSettings({ dnsServer: { hosts, port }, solvers }: Config): NameServerSettings {
+  const own = [...solvers.values()].filter(({ plugin }) => plugin.type === dnsServer.type);
+  return { hosts, port, zones: own.flatMap(({ options }) => servedZones(options)) };
+}
+
+/** Starts to listen. What is in the way is reported and tried again, while the other roles of the process run. */
+export async function startNameServer(
+  { store, log, clock }: Pick<Context, "log" | "clock"> & { readonly store: Pick<Store, "dns"> },
+  { at, note }: NameServerOptions,
+): Promise<NameServer> {
+  const lookUp = storedValues(store.dns.records, clock.now);
+  const stopped = new AbortController();
+  let current = at;
+  let server: DnsServer | null = null;
+  const switchTo = async (to: NameServerSettings): Promise<void> => {
+    const before = server;
+    // The old one goes on until the new one listens: both may share a port.
+    server =
+      to.zones.length === 0
+        ? null
+        : await startDnsServer({ hosts: to.hosts, port: to.port, zones: () => current.zones, lookUp, log });
+    current = to;
+    note(null);
+    if (server !== null)
+      log.info({ hosts: to.hosts, port: server.port, zones: to.zones.map(({ name }) => name) }, "DNS server listening");
+    await before?.close();
+  };
+  const tryToListen = async (): Promise<boolean> => {
+    try {
+      await switchTo(current);
+      return true;
+    } catch (thrown) {
+      const { message, facts, code } = toRenewalError(thrown);
+      if (code !== "dnsServer.address") throw thrown;
+      log.error({ action: facts.action }, message);
+      note({ message, action: facts.action });
+      return false;
+    }
+  };
+  const retry = async (): Promise<void> => {
+    while (!stopped.signal.aborted) {
+      await clock.sleep(RETRY_MS, stopped.signal);
+      if (server !== null || (await tryToListen())) return;
+    }
+  };
+  let retrying = Promise.resolve();
+  if (!(await tryToListen()))
+    retrying = retry().catch((thrown: unknown) => {
+      if (!stopped.signal.aborted) log.error({ err: toRenewalError(thrown) }, "DNS server not started");
+    });
+  return {
+    async move(to) {
+      const isSamePlace = to.port === current.port && to.hosts.join() === current.hosts.join();
+      const isListening = server !== null;
+      if (isSamePlace && isListening && to.zones.length > 0) current = to;
+      else await switchTo(to);
+    },
+    async close() {
+      stopped.abort();
+      await retrying;
+      await server?.close();
+    },
+  };
+}
