@@ -24,25 +24,21 @@ const speed = process.env.RENEWD_TESTS ?? "fast";
 const include = speed === "full" ? [FULL] : ["test/**/*.test.ts"];
 const exclude = [...configDefaults.exclude, ...(speed === "fast" ? [FULL] : [])];
 
-/** Rules and parsers without servers, files or timers: they share a worker and its loaded modules. */
-const PURE = ["test/domain/**/*.test.ts", "test/renewal/rules/**/*.test.ts", "test/x509/**/*.test.ts"];
-
-const shared = {
-  // End-to-end tests drive real servers; the bound only stops a hang, it measures nothing.
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
-  pool: "forks",
-} as const;
-
 export default defineConfig({
   test: {
+    include,
+    exclude,
+    // End-to-end tests drive real servers; the bound only stops a hang, it measures nothing.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: "forks",
+    // A process of its own takes each file a second of CPU, to load what the file before it had loaded. Files share one,
+    // so each leaves it as it was: environment, listeners, servers.
+    isolate: false,
+    unstubEnvs: true,
     maxWorkers: availableParallelism(),
     sequence: { sequencer: SlowFirst },
     globalSetup: ["test/support/leavesNothing.ts"],
     coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },
-    projects: [
-      { test: { ...shared, name: "pure", include: speed === "full" ? [] : PURE, exclude, isolate: false } },
-      { test: { ...shared, name: "real", include, exclude: [...exclude, ...PURE] } },
-    ],
   },
 });
