@@ -1,6 +1,7 @@
 import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate, KeyType } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
+import type { UndialablePolicy } from "../domain/endpoint.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { Severity } from "../domain/notification.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -30,7 +31,11 @@ export interface Config {
   readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
   readonly observation: { readonly everyMs: number };
   readonly retention: { readonly historyMs: number; readonly keysMs: number };
-  readonly verification: { readonly connections: number; readonly spreadMs: number };
+  readonly verification: {
+    readonly connections: number;
+    readonly spreadMs: number;
+    readonly undialable: UndialablePolicy;
+  };
   /** null: never by itself. */
   readonly rehearsal: { readonly everyMs: number | null };
   readonly retry: {

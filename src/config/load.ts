@@ -133,7 +133,11 @@ async function build(
     workers,
     observation: { everyMs: observation.every },
     retention: { historyMs: retention.history, keysMs: retention.keys },
-    verification: { connections: verification.connections, spreadMs: verification.spread },
+    verification: {
+      connections: verification.connections,
+      spreadMs: verification.spread,
+      undialable: verification.undialable,
+    },
     rehearsal: { everyMs: rehearsal.every ?? null },
     retry: { issueAttempts: retry.issueAttempts, deployAttempts: retry.deployAttempts, backoffMs: retry.backoff },
     log,

@@ -55,6 +55,20 @@ export function endpointKey(endpoint: Endpoint): string {
   return `${endpoint.sni}@${endpoint.host}:${endpoint.port}`;
 }
 
+/**
+ * No handshake, which says nothing of what the address serves: nothing answers, the peer ends connections that it has
+ * accepted, or this machine has no way to the address.
+ */
+const UNANSWERED: readonly string[] = ["verify.unreachable", "verify.dropped", "verify.undialable"];
+
+export function isUnanswered(code: string | null | undefined): boolean {
+  return code != null && UNANSWERED.includes(code);
+}
+
+/** What an address that cannot be dialled from here means. `report`: it is shown. `fail`: its endpoint is not proved. */
+export const UNDIALABLE_POLICIES = ["report", "fail"] as const;
+export type UndialablePolicy = (typeof UNDIALABLE_POLICIES)[number];
+
 /** The result of one fresh handshake with one address of an endpoint. */
 export interface Observation {
   readonly address: string;

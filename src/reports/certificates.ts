@@ -92,6 +92,8 @@ export interface AddressEntry {
   readonly serial: string | null;
   readonly expiresAt: string | null;
   readonly problem: string | null;
+  /** False: this machine has no way to the address, so it was not dialled. */
+  readonly dialable: boolean;
   /** Fresh connections in a row that got the latest version. */
   readonly connections: number;
   /** The address serves several certificates: those other than the latest version, the most frequent first. */
@@ -200,6 +202,7 @@ function endpointOf({ endpoints, version }: Member, endpoint: string, observatio
       serial: served?.serial ?? null,
       expiresAt: iso(served?.notAfter ?? null),
       problem: problem?.message ?? null,
+      dialable: problem?.code !== "verify.undialable",
       ...countsOf(evidence?.generation === version?.generation ? evidence : null),
     })),
   };

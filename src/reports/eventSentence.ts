@@ -68,9 +68,10 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "verify.addressServed": (detail, { detail: { problem } }) =>
     `${detail("endpoint")} at ${detail("address")} served ${detail("serial")}` +
     (problem === null ? "" : `: ${detail("problem")}`),
-  "verify.converged": (detail) =>
-    `${detail("endpoint")} proved live on ${detail("addresses")} ${detail("addresses") === "1" ? "address" : "addresses"}` +
-    optional(detail, "connections", ", connections in a row: "),
+  "verify.converged": (detail, { detail: { addresses } }) =>
+    `${detail("endpoint")} proved live on ${detail("addresses")} address${addresses === 1 ? "" : "es"}` +
+    optional(detail, "connections", ", connections in a row: ") +
+    optional(detail, "notDialled", "; cannot be dialled from here: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
   "target.drifted": (detail, { target }) =>
     `target ${target} ${detail("problem")}: generation ${detail("generation")} is deployed again`,

@@ -21,12 +21,17 @@ export function failuresOf(member: Member): Failure[] {
   const found = stoppedBy(member);
   for (const status of unprovedEndpoints(member)) {
     if (status.errorCode !== null)
-      found.push(failure(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, null));
+      found.push(failure(`endpoint ${status.endpoint}`, status.errorCode, status.errorMessage, 0, nextDialOf(member)));
   }
   if (found.length === 0 && record !== null && record.failures > 0 && record.lastErrorCode !== null) {
     found.push(failure("last renewal", record.lastErrorCode, record.lastErrorMessage, 0, record.nextAttemptAt));
   }
   return found;
+}
+
+/** When the endpoints are dialled again by themselves; null: while a renewal is in flight, it does so. */
+export function nextDialOf({ active, record }: Pick<Member, "active" | "record">): number | null {
+  return active === null ? (record?.nextObservationAt ?? null) : null;
 }
 
 /** What keeps a renewal from going on, or kept the last one. */

@@ -5,7 +5,7 @@ import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { actionsOf } from "./actions.ts";
 import { clockNotices } from "./clockNotices.ts";
-import { failuresOf, stoppedBy, waitsUntil } from "./failures.ts";
+import { failuresOf, nextDialOf, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
 import { type FleetOptions, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
 import { healthNotices, isLive, missingNeeds, type Need } from "./health.ts";
 import { type InFlight, inFlightReport } from "./inFlight.ts";
@@ -235,6 +235,9 @@ function nextOf({ member, decision, missing, now }: Examined): Trouble["next"] {
       : { at: iso(decision.until), what: "the pause ends" };
   }
   const at = nextLookAt(member, decision);
+  const dialAt = unprovedEndpoints(member).length > 0 ? nextDialOf(member) : null;
+  if (dialAt !== null && (at === null || dialAt < at))
+    return { at: iso(Math.max(dialAt, now)), what: "its endpoints are dialled again" };
   if (at !== null && decision !== null && !decision.due && decision.blockedBy === "restored")
     return { at: iso(Math.max(at, now)), what: "its endpoints are dialled" };
   if (at === null) return { at: null, what: "nothing: no planner has taken it up" };

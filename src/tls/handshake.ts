@@ -3,6 +3,7 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect } from "node:tls";
 import type { Endpoint } from "../domain/endpoint.ts";
 import { proxyHeader } from "./proxyProtocol.ts";
+import { ClosedError } from "./reasons.ts";
 import { STARTTLS } from "./starttls/index.ts";
 import { overWire } from "./starttls/wire.ts";
 
@@ -81,8 +82,8 @@ async function prepare(socket: Socket, endpoint: Endpoint, signal: AbortSignal):
   const { proxyProtocol, starttls, sni } = endpoint;
   const { localAddress, localPort, remoteAddress, remotePort } = socket;
   if (proxyProtocol !== undefined) {
-    if (localAddress === undefined || localPort === undefined) throw new Error("connection closed");
-    if (remoteAddress === undefined || remotePort === undefined) throw new Error("connection closed");
+    if (localAddress === undefined || localPort === undefined) throw new ClosedError("connection closed");
+    if (remoteAddress === undefined || remotePort === undefined) throw new ClosedError("connection closed");
     socket.write(proxyHeader(proxyProtocol, { localAddress, localPort, remoteAddress, remotePort }));
   }
   if (starttls !== undefined) await overWire(socket, signal, (wire) => STARTTLS[starttls](wire, sni));
@@ -116,7 +117,7 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
     socket.once("close", () => {
       signal.removeEventListener("abort", aborted);
       plain.destroy();
-      reject(new Error("connection closed"));
+      reject(new ClosedError("connection closed"));
     });
     socket.on("error", failed);
     socket.on("keylog", capture);

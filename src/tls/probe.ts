@@ -7,7 +7,7 @@ import type { Version } from "../domain/version.ts";
 import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { type KeyKind, shakeHands } from "./handshake.ts";
-import { reasonOf } from "./reasons.ts";
+import { codeOf, reasonOf } from "./reasons.ts";
 import { chainToServe, describeServed } from "./served.ts";
 
 export interface ProbeOptions {
@@ -69,8 +69,9 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       } catch (error) {
         // renewd is shutting down. That says nothing about the peer.
         signal.throwIfAborted();
-        const reason = deadline.aborted ? `no handshake within ${limitMs} ms` : reasonOf(error);
-        return observed(null, { code: "verify.unreachable", message: reason });
+        return deadline.aborted
+          ? observed(null, { code: "verify.unreachable", message: `no handshake within ${limitMs} ms` })
+          : observed(null, { code: codeOf(error), message: reasonOf(error) });
       }
     },
   };

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../domain/errorTable.ts";
 import { sanitize } from "../domain/text.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -6,8 +7,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EPIPE: "the peer closed the connection during the handshake",
   ETIMEDOUT: "the connection timed out",
   EHOSTUNREACH: "no route to the host",
-  ENETUNREACH: "the network is unreachable",
-  EADDRNOTAVAIL: "this machine cannot connect to the address",
+  ENETUNREACH: "cannot be dialled from here: this machine has no route to it",
+  EADDRNOTAVAIL: "cannot be dialled from here: this machine has no address of its kind",
+  EAFNOSUPPORT: "cannot be dialled from here: this machine does not support its kind of address",
   EACCES: "a local firewall forbids the connection",
   EPERM: "a local firewall forbids the connection",
   ENOTFOUND: "the name does not resolve",
@@ -24,9 +26,28 @@ const REASONS: Readonly<Record<string, string>> = {
     "it ends the handshake with an internal error, often a missing certificate for this server name",
 };
 
+/** The peer ended a connection: servers that limit connections do. */
+const DROPPED: readonly string[] = ["ECONNRESET", "EPIPE"];
+/** Of this machine, not of the peer: it has no address of the family, or no route. */
+const UNDIALABLE: readonly string[] = ["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"];
+
+/** What a connection that failed says of the address. */
+export function codeOf(error: unknown): ErrorCode {
+  const code = systemCode(error);
+  if (DROPPED.includes(code) || error instanceof ClosedError) return "verify.dropped";
+  return UNDIALABLE.includes(code) ? "verify.undialable" : "verify.unreachable";
+}
+
+/** The peer closed the connection without an error. */
+export class ClosedError extends Error {}
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
 /** Why no handshake completed, in one line that is never empty. */
 export function reasonOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const code = systemCode(error);
   const known = REASONS[code];
   if (known) return known;
   const alert = /ALERT_([A-Z_]+)$/.exec(code)?.[1];

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/domain/endpoint.ts";
 import type { Version } from "../../src/domain/version.ts";
 import { createProbe, type ProbeOptions } from "../../src/tls/probe.ts";
+import { codeOf } from "../../src/tls/reasons.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { type Authority, createRoot, type IssuedPair, type LeafOptions } from "../support/ca/pki.ts";
 import { type ServedPair, startTcpServer, startTlsServer } from "../support/servers/tlsServer.ts";
@@ -244,6 +245,16 @@ describe("observing an address", () => {
   );
 });
 
+test.each([
+  ["ENETUNREACH", "verify.undialable"],
+  ["EADDRNOTAVAIL", "verify.undialable"],
+  ["ECONNRESET", "verify.dropped"],
+  ["ECONNREFUSED", "verify.unreachable"],
+  ["EHOSTUNREACH", "verify.unreachable"],
+])("a connection that fails with %s is %s", (system, code) => {
+  expect(codeOf(Object.assign(new Error("connect"), { code: system }))).toBe(code);
+});
+
 describe("addresses that do not serve", () => {
   test("a closed port", async () => {
     const server = createServer().listen(0, "127.0.0.1");
@@ -268,7 +279,7 @@ describe("addresses that do not serve", () => {
     await using server = await startTcpServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
     const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
     expect(seen.problem).toEqual({
-      code: "verify.unreachable",
+      code: "verify.dropped",
       message: "the peer closed the connection during the handshake",
     });
   });

@@ -171,11 +171,13 @@ function addressRows({ endpoint, proved, addresses, errorMessage }: EndpointEntr
 }
 
 /** An address may have served what was expected of an older generation: good then, no proof now. */
-function verdict({ problem, mixedWith }: AddressEntry, proved: boolean): Cell {
+function verdict({ problem, connections, mixedWith, dialable }: AddressEntry, proved: boolean): Cell {
   const otherPercent = mixedWith.reduce((sum, { percent }) => sum + percent, 0);
   if (otherPercent > 0) return { text: `mixed, ${otherPercent} % old`, style: "wrong" };
+  if (!dialable) return { text: "not dialled from here", style: "caution" };
   if (problem !== null) return { text: "wrong", style: "wrong" };
-  return proved
+  // Another address may be what the endpoint lacks.
+  return proved || connections > 0
     ? { text: "proved live", style: "proved" }
     : { text: "not proved for this generation", style: "caution" };
 }

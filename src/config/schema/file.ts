@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { KEY_TYPES } from "../../domain/certificate.ts";
+import { UNDIALABLE_POLICIES } from "../../domain/endpoint.ts";
 import { SEVERITIES } from "../../domain/notification.ts";
 import { certificateSchema, defaultsSchema } from "./certificate.ts";
 import { duration } from "./duration.ts";
@@ -157,6 +158,13 @@ const verification = z.strictObject({
   spread: duration({ min: "1ms", max: "10m" })
     .prefault("4s")
     .describe("Time over which they are spread. Old workers of a reloading server must have ended by then."),
+  undialable: z
+    .enum(UNDIALABLE_POLICIES)
+    .default("report")
+    .describe(
+      "What an address means that cannot be dialled from here, such as an IPv6 address without IPv6. `report`: it is " +
+        "shown, and the other addresses prove the endpoint. `fail`: the endpoint is not proved.",
+    ),
 });
 
 const retention = z.strictObject({

@@ -18,6 +18,19 @@ export const VERIFY_ERRORS = {
     retry: "never",
     action: "Check that the named address accepts TLS connections from the verifier.",
   },
+  "verify.dropped": {
+    class: "target",
+    retry: "never",
+    action:
+      "Check whether the server behind the named address limits connections, and let the verifier's address pass.",
+  },
+  "verify.undialable": {
+    class: "target",
+    retry: "never",
+    action:
+      "Give the verifier a route to the address, or run a verifier that has one; " +
+      "`verification.undialable` says whether such an address stops a renewal.",
+  },
   "verify.wrongCertificate": {
     class: "target",
     retry: "never",

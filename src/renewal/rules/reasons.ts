@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../domain/deployment.ts";
-import { endpointKey } from "../../domain/endpoint.ts";
+import { endpointKey, isUnanswered } from "../../domain/endpoint.ts";
 import { type Identifier, sameIdentifiers } from "../../domain/identifier.ts";
 import type { Reason } from "../../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
@@ -186,7 +186,7 @@ export function staleEndpoints(
 ): string[] {
   const configured = new Set(certificate.endpoints.map(endpointKey));
   const stale = endpoints.filter(
-    (status) => status.generation === generation && !status.proved && status.errorCode !== "verify.unreachable",
+    (status) => status.generation === generation && !status.proved && !isUnanswered(status.errorCode),
   );
   return stale.map(({ endpoint }) => endpoint).filter((endpoint) => configured.has(endpoint));
 }

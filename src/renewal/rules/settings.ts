@@ -1,3 +1,4 @@
+import type { UndialablePolicy } from "../../domain/endpoint.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import { LADDERS_MS } from "./backoff.ts";
 import type { ProofSettings } from "./proof.ts";
@@ -17,6 +18,7 @@ export interface RenewalSettings {
   readonly backoffMs: readonly number[];
   /** What proves one address. */
   readonly proof: ProofSettings;
+  readonly undialable: UndialablePolicy;
   /** Between two observations of the endpoints of a certificate that is not being renewed. */
   readonly observeMs: number;
   /** Between two rehearsals of a certificate; REHEARSAL_OFF: no automatic rehearsals. */
@@ -44,6 +46,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   deployAttemptsMax: 4,
   backoffMs: LADDERS_MS.renewal,
   proof: { connections: 40, spreadMs: 4_000 },
+  undialable: "report",
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,
   retention: { historyMs: 400 * DAY_MS, keysMs: 7 * DAY_MS },

@@ -1,7 +1,13 @@
 import pLimit from "p-limit";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { EndpointStatus } from "../../domain/deployment.ts";
-import { type Endpoint, type Evidence, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import {
+  type Endpoint,
+  type Evidence,
+  endpointKey,
+  type Observation,
+  type UndialablePolicy,
+} from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
@@ -46,7 +52,7 @@ export async function examineEndpoints(
 }
 
 async function examineEndpoint(
-  { probe, clock }: Context,
+  { probe, clock, settings }: Context,
   endpoint: Endpoint,
   { certificate, generation }: Version,
   signal: AbortSignal,
@@ -63,11 +69,11 @@ async function examineEndpoint(
     return { status, observations: [], evidence: new Map() };
   }
   const found = await Promise.all(addresses.map(gather));
-  const wrong = found.find(({ proved }) => !proved)?.observation;
+  const { proved, wrong } = judge(found, settings.undialable);
   return {
     status: {
       ...base,
-      proved: found.every(({ proved }) => proved),
+      proved,
       roundEndedAt: clock.now(),
       errorCode: wrong?.problem?.code ?? null,
       errorMessage: wrong?.problem ? `${wrong.address}: ${wrong.problem.message}` : null,
@@ -83,7 +89,34 @@ function withConnectionLimit(context: Context): Context {
   return { ...context, probe: { ...probe, observe: (...request) => limit(() => probe.observe(...request)) } };
 }
 
-/** Good connections in a row at the address that has the fewest: what the proof rests on. */
-export function fewestConnections(evidence: ReadonlyMap<string, Evidence>): number {
-  return Math.min(...[...evidence.values()].map(({ good }) => good));
+/**
+ * The endpoint is proved by the addresses that can be dialled from here, and by one at least. Others say nothing, as
+ * clients with a way there may well reach them.
+ */
+function judge(
+  found: readonly Gathered[],
+  policy: UndialablePolicy,
+): { readonly proved: boolean; readonly wrong: Observation | undefined } {
+  const dialled = policy === "fail" ? found : found.filter(({ observation }) => !isUndialable(observation));
+  const judged = dialled.length > 0 ? dialled : found;
+  const wrong = judged.find(({ proved }) => !proved)?.observation;
+  return { proved: wrong === undefined, wrong };
+}
+
+/** What the proof of an endpoint rests on: addresses, and connections in a row at the one that has the fewest. */
+export function provedDetail(
+  observations: readonly Observation[],
+  evidence: ReadonlyMap<string, Evidence>,
+): { addresses: number; connections: number; notDialled?: readonly string[] } {
+  const notDialled = observations.filter(isUndialable).map(({ address }) => address);
+  const dialled = [...evidence].filter(([address]) => !notDialled.includes(address)).map(([, { good }]) => good);
+  return {
+    addresses: dialled.length,
+    connections: Math.min(...dialled),
+    ...(notDialled.length > 0 && { notDialled }),
+  };
+}
+
+function isUndialable({ problem }: Observation): boolean {
+  return problem?.code === "verify.undialable";
 }

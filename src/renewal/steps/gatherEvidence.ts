@@ -1,4 +1,4 @@
-import { type Endpoint, type Evidence, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import { type Endpoint, type Evidence, endpointKey, isUnanswered, type Observation } from "../../domain/endpoint.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
@@ -6,6 +6,9 @@ import { addOutcome, endRow, isProved, neededFor, type Outcome, type ProofTerms,
 
 /** Connections to one address at the same time. More would look like an attack to servers that limit connections. */
 const PARALLEL_MAX = 4;
+
+/** A route that is missing now is missing in a moment too: no time is spent on it. */
+const UNDIALABLE_MAX = 2;
 
 /** What to ask of one address, and when to stop. */
 export interface Gathering {
@@ -32,6 +35,10 @@ export interface Progress {
   readonly lastGroupGood: boolean;
   /** Groups so far in which a connection did not. */
   readonly badGroups: number;
+  /** Nothing was wrong in the last group but connections that the peer dropped, and others got the certificate. */
+  readonly isOnlyDropped: boolean;
+  /** Groups in a row of which no connection could be opened from here. */
+  readonly undialable: number;
   /** Connections so far that completed a handshake. */
   readonly answered: number;
   /** Of these, connections that got another certificate. */
@@ -45,6 +52,11 @@ export interface Gathered {
   readonly proved: boolean;
 }
 
+const NO_PROGRESS: Progress = {
+  ...{ lastGroupGood: true, isOnlyDropped: false, undialable: 0 },
+  ...{ badGroups: 0, answered: 0, wrong: 0 },
+};
+
 /** Opens fresh connections to one address, in small groups with pauses, until it is proved or `stop` says so. */
 export async function gatherEvidence(
   context: Pick<Context, "clock" | "probe">,
@@ -54,7 +66,7 @@ export async function gatherEvidence(
   const { clock } = context;
   const { terms, pause } = aim;
   let { evidence } = aim;
-  let progress: Progress = { lastGroupGood: true, badGroups: 0, answered: 0, wrong: 0 };
+  let progress = NO_PROGRESS;
   let pauseMs = pause.firstMs;
   let problem: Observation | null = null;
   for (;;) {
@@ -62,23 +74,28 @@ export async function gatherEvidence(
     const group = await openGroup(
       context,
       aim,
-      groupSize(evidence, terms, aim.connectionsMin - progress.answered),
+      progress.isOnlyDropped ? 1 : groupSize(evidence, terms, aim.connectionsMin - progress.answered),
       signal,
     );
     for (const observation of group) {
       evidence = addOutcome(evidence, outcomeOf(observation, aim.nameOf), observation.at);
       if (observation.problem !== null) problem = observation;
     }
-    progress = progressAfter(progress, group);
+    progress = progressAfter(progress, group, evidence);
     const asked = progress.answered >= aim.connectionsMin;
     const proved = asked && isProved(evidence, terms) && aim.mayProve(progress);
     const last = group.at(-1);
-    if (last !== undefined && (proved || aim.stop(progress))) {
+    if (last !== undefined && (proved || progress.undialable >= UNDIALABLE_MAX || aim.stop(progress))) {
       if (proved) return { observation: last, evidence, proved };
       const seen = problem ?? last;
       const observation = { ...seen, problem: problemOf(evidence, seen) };
-      // Another process may answer next.
-      return { observation, evidence: isUnanswered(seen) ? endRow(evidence) : evidence, proved };
+      // After nothing answered, another process may answer next. A connection that was dropped, perhaps by a limit, says
+      // nothing about that.
+      return {
+        observation,
+        evidence: seen.problem?.code === "verify.unreachable" ? endRow(evidence) : evidence,
+        proved,
+      };
     }
     if (progress.lastGroupGood) pauseMs = pause.firstMs;
     const nextInMs = progress.lastGroupGood ? gapMs(evidence, terms) : pauseMs;
@@ -117,20 +134,23 @@ async function openGroup(
 
 function outcomeOf(observation: Observation, nameOf: Gathering["nameOf"]): Outcome {
   if (observation.problem === null) return { kind: "good" };
-  if (isUnanswered(observation)) return { kind: "unanswered" };
+  if (isSilent(observation)) return { kind: "unanswered" };
   return { kind: "wrong", certificate: nameOf(observation) };
 }
 
-function isUnanswered({ problem }: Pick<Observation, "problem">): boolean {
-  return problem?.code === "verify.unreachable";
+function isSilent({ problem }: Pick<Observation, "problem">): boolean {
+  return isUnanswered(problem?.code);
 }
 
-function progressAfter(before: Progress, group: readonly Observation[]): Progress {
-  const answered = group.filter((observation) => !isUnanswered(observation));
+function progressAfter(before: Progress, group: readonly Observation[], { good }: Evidence): Progress {
+  const answered = group.filter((observation) => !isSilent(observation));
   const wrong = answered.filter(({ problem }) => problem !== null).length;
   const lastGroupGood = group.every(({ problem }) => problem === null);
   return {
     lastGroupGood,
+    isOnlyDropped:
+      !lastGroupGood && good > 0 && group.every(({ problem }) => problem === null || problem.code === "verify.dropped"),
+    undialable: group.every(({ problem }) => problem?.code === "verify.undialable") ? before.undialable + 1 : 0,
     badGroups: before.badGroups + (lastGroupGood ? 0 : 1),
     answered: before.answered + answered.length,
     wrong: before.wrong + wrong,

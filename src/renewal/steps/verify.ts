@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Clock } from "../../domain/clock.ts";
-import { type Endpoint, endpointKey } from "../../domain/endpoint.ts";
+import { type Endpoint, endpointKey, isUnanswered } from "../../domain/endpoint.ts";
 import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import { formatDuration } from "../../domain/time.ts";
@@ -9,13 +9,16 @@ import type { Context } from "../context.ts";
 import { renewalEvent } from "../history.ts";
 import { MIXED_LOOK_MS, restartEvidence } from "../rules/proof.ts";
 import { claimInTime, underClaim } from "./claim.ts";
-import { type Approach, type EndpointRound, examineEndpoints, fewestConnections } from "./examineEndpoint.ts";
+import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "./examineEndpoint.ts";
 import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lease.ts";
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { reconcile, recordOutcome } from "./reconcile.ts";
 
 /** Between two connections to an address that does not serve the new certificate yet. */
 const PAUSE = { firstMs: 100, maxMs: 2_000 } as const;
+
+/** More time for an address that serves the new certificate whenever it does not drop the connection. */
+const DROPPED_EXTRA_MS = 5 * 60_000;
 
 interface Needed {
   readonly certificate: Certificate;
@@ -104,8 +107,10 @@ export function untilDeadline({ generation }: Version, clock: Clock, timeoutMs: 
     connectionsMin: 1,
     pause: PAUSE,
     mayProve: () => true,
-    // A row that is still growing may finish: it is bounded by the connections that it takes.
-    stop: ({ lastGroupGood }) => !lastGroupGood && clock.monotonic() >= deadline,
+    // A row that is still growing may finish: it is bounded by the connections that it takes. A server that limits
+    // connections lets it grow slowly.
+    stop: ({ lastGroupGood, isOnlyDropped }) =>
+      !lastGroupGood && clock.monotonic() >= deadline + (isOnlyDropped ? DROPPED_EXTRA_MS : 0),
   });
 }
 
@@ -137,8 +142,7 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
       if (status.proved)
         await tx.events.append(
           renewalEvent(renewal, now, "verify.converged", {
-            ...{ endpoint, generation, addresses: observations.length },
-            connections: fewestConnections(evidence),
+            ...{ endpoint, generation, ...provedDetail(observations, evidence) },
           }),
         );
       else
@@ -148,8 +152,7 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
     }
     if (rounds.some(({ status }) => status.errorCode === "verify.mixed"))
       await tx.certificates.update(certificate, { nextObservationAt: now + MIXED_LOOK_MS });
-    if (rounds.some(({ status }) => status.errorCode === "verify.unreachable"))
-      await tx.deployments.inspectBy(certificate, now);
+    if (rounds.some(({ status }) => isUnanswered(status.errorCode))) await tx.deployments.inspectBy(certificate, now);
     return true;
   });
   if (!recorded) log.warn({ certificate, renewalId }, "late write refused: another worker has taken over");

@@ -1,6 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { EndpointStatus } from "../../domain/deployment.ts";
-import type { Evidence } from "../../domain/endpoint.ts";
+import { isUnanswered } from "../../domain/endpoint.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
@@ -11,7 +11,7 @@ import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { isProved, MIXED_LOOK_MS, noEvidence } from "../rules/proof.ts";
 import { behindTargets } from "../rules/reasons.ts";
 import { overtaking } from "../rules/restored.ts";
-import { type Approach, type EndpointRound, examineEndpoints, fewestConnections } from "../steps/examineEndpoint.ts";
+import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "../steps/examineEndpoint.ts";
 
 /** Groups of connections that may fail in one look: a server may be restarting. */
 const BAD_GROUPS_MAX = 3;
@@ -119,7 +119,7 @@ async function recordObservations(
     )
       continue;
     changed = true;
-    await tx.events.append(changeEvent(status, evidence, now));
+    await tx.events.append(changeEvent(status, provedDetail(observations, evidence), now));
   }
   const known = new Set((await tx.versions.list(name)).map(({ leaf }) => leaf.fingerprint));
   const seen = found.flatMap(({ status, observations }) =>
@@ -132,7 +132,7 @@ async function recordObservations(
   if (found.some(({ status }) => status.errorCode === "verify.mixed"))
     await observeWithin(tx, name, now + MIXED_LOOK_MS);
   // A server that cannot start may have files that do not match.
-  if (found.some(({ status }) => status.errorCode === "verify.unreachable")) await tx.deployments.inspectBy(name, now);
+  if (found.some(({ status }) => isUnanswered(status.errorCode))) await tx.deployments.inspectBy(name, now);
   if (!changed) return;
   if (found.every(({ status }) => status.proved)) await confirmVersion(tx, certificate, version, now);
   // The planner decides again: something may be due now, or no longer blocked.
@@ -147,7 +147,7 @@ async function observeWithin(tx: Store, name: string, at: number): Promise<void>
 
 function changeEvent(
   { certificate, endpoint, generation, proved, errorCode, errorMessage }: EndpointStatus,
-  evidence: ReadonlyMap<string, Evidence>,
+  proof: NewEvent["detail"],
   now: number,
 ): NewEvent {
   const base = { at: now, certificate, renewalId: null, target: null };
@@ -155,7 +155,7 @@ function changeEvent(
     return {
       ...base,
       type: "verify.converged",
-      detail: { endpoint, generation, addresses: evidence.size, connections: fewestConnections(evidence) },
+      detail: { endpoint, generation, ...proof },
     };
   return { ...base, type: "verify.stale", detail: { endpoint, generation, code: errorCode, message: errorMessage } };
 }

@@ -1,6 +1,7 @@
 import { addAbortListener } from "node:events";
 import type { Socket } from "node:net";
 import { sanitize } from "../../domain/text.ts";
+import { ClosedError } from "../reasons.ts";
 
 /** A greeting with all its lines is a few hundred bytes long. */
 const UNREAD_BYTES_MAX = 64 * 1024;
@@ -38,7 +39,7 @@ export async function overWire(
     if (unread.length > UNREAD_BYTES_MAX) fail(new Error(`it sends more than ${UNREAD_BYTES_MAX} bytes before TLS`));
     wake();
   };
-  const onEnd = (): void => fail(new Error("it closes the connection before TLS begins"));
+  const onEnd = (): void => fail(new ClosedError("it closes the connection before TLS begins"));
   using _aborting = addAbortListener(signal, () => fail(new Error("aborted")));
   socket.on("readable", onReadable).on("end", onEnd).on("close", onEnd).on("error", fail);
   /** Waits until `find` finds where to cut. */

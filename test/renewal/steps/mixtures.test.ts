@@ -17,7 +17,7 @@ const TERMS: ProofTerms = { ...DEFAULT_SETTINGS.proof, atOnce: false };
 const AT_ONCE: ProofTerms = { ...TERMS, atOnce: true };
 const VERSION = version({ generation: 7 });
 
-type Answer = "new" | "old" | "none";
+type Answer = "new" | "old" | "none" | "dropped" | "undialable";
 
 /** One address in a time of its own. */
 class Address {
@@ -48,7 +48,9 @@ class Address {
       const problems = {
         new: null,
         old: { code: "verify.stale", message: "serves serial 06" },
-        none: { code: "verify.unreachable", message: "the peer closed the connection" },
+        none: { code: "verify.unreachable", message: "connection refused" },
+        dropped: { code: "verify.dropped", message: "the peer closed the connection" },
+        undialable: { code: "verify.undialable", message: "no route" },
       };
       return { address, port, sni, at: this.now, durationMs: 1, served: null, problem: problems[answer] };
     },
@@ -74,6 +76,44 @@ class Address {
 
 const every = (nth: number) => (connection: number) => (connection % nth === 0 ? "old" : "new");
 const share = (part: number, random: Random) => () => (random.chance(part) ? "old" : "new");
+
+describe("a server that limits connections", () => {
+  it("by dropping one of four is proved all the same: a drop ends no row", async () => {
+    const address = new Address((connection) => (connection % 4 === 0 ? "dropped" : "new"));
+    expect(await address.verify()).toMatchObject({ proved: true });
+  });
+
+  it("to ten a minute is proved in the time that this takes, with one connection at a time", async () => {
+    let [windowAt, opened] = [NOW, 0];
+    const address = new Address((): Answer => {
+      if (address.now - windowAt >= 60_000) [windowAt, opened] = [address.now, 0];
+      opened += 1;
+      return opened > 10 ? "dropped" : "new";
+    });
+    expect(await address.verify()).toMatchObject({ proved: true });
+    expect(address.now - NOW).toBeLessThan(6 * 60_000);
+  });
+
+  it("keeps what was counted for the next look, while a server that is down begins again", async () => {
+    let answer: Answer = "new";
+    const address = new Address((connection) => (connection <= 12 ? "new" : answer));
+    answer = "dropped";
+    expect(await address.look()).toMatchObject({ proved: false });
+    expect(address.evidence?.good).toBe(12);
+    answer = "none";
+    expect(await address.look()).toMatchObject({ proved: false });
+    expect(address.evidence?.good).toBe(0);
+  });
+});
+
+it("an address that cannot be dialled from here takes no time", async () => {
+  const address = new Address(() => "undialable");
+  expect(await address.verify()).toMatchObject({
+    proved: false,
+    observation: { problem: { code: "verify.undialable" } },
+  });
+  expect(address.connections).toBe(2);
+});
 
 describe("a mixed address", () => {
   it("is proved falsely in at most 1 of 100 cases, by verifier and observer together", async () => {

@@ -3,11 +3,15 @@ import type { Probe } from "../../../src/domain/probe.ts";
 import type { Context } from "../../../src/renewal/context.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { staleEndpoints } from "../../../src/renewal/rules/reasons.ts";
 import { DEFAULT_SETTINGS } from "../../../src/renewal/rules/settings.ts";
 import { deploy } from "../../../src/renewal/steps/deploy.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { verify } from "../../../src/renewal/steps/verify.ts";
 import { observeDue } from "../../../src/renewal/watch/observe.ts";
+import { certificatesReport } from "../../../src/reports/certificates.ts";
+import { failuresOf } from "../../../src/reports/failures.ts";
+import { loadFleet } from "../../../src/reports/fleet.ts";
 import { modelCertificate, NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
 
 const MINUTE_MS = 60_000;
@@ -155,4 +159,72 @@ describe("a restored certificate", () => {
     await planDue({ ...context, probe: { ...context.probe, observe } }, NO_SIGNAL);
     expect(await bench.renewal("www")).toMatchObject({ reason: "restored", generation: 1_001 });
   });
+});
+
+describe("an address that cannot be dialled from here", () => {
+  const SIX = "2001:db8::1";
+  const FOUR = "192.0.2.1";
+
+  function withTwoAddresses(undialable: "report" | "fail"): void {
+    const { observe } = context.probe;
+    context = {
+      ...context,
+      settings: { ...context.settings, undialable },
+      probe: {
+        addresses: async () => [SIX, FOUR],
+        async observe(endpoint, address, ...rest) {
+          const seen = await observe(endpoint, address, ...rest);
+          const problem = { code: "verify.undialable", message: "cannot be dialled from here" };
+          return address === SIX ? { ...seen, problem } : seen;
+        },
+      },
+    };
+  }
+
+  it("is reported, and the others prove the endpoint", async () => {
+    withTwoAddresses("report");
+    await renew();
+    const { state, status, events } = await facts();
+    expect({ state, status }).toMatchObject({ state: "succeeded", status: { proved: true, errorCode: null } });
+    expect(events.at(-1)?.detail).toMatchObject({ addresses: 1, notDialled: [SIX] });
+    const [entry] = (await certificatesReport(bench.store, [WWW], bench.now)).certificates;
+    expect(entry?.endpoints[0]?.addresses).toMatchObject([
+      { address: `${FOUR}:443`, dialable: true, problem: null },
+      { address: `[${SIX}]:443`, dialable: false },
+    ]);
+    await look();
+    expect(await facts()).toMatchObject({ status: { proved: true }, events: { length: 1 } });
+  });
+
+  it("keeps the endpoint from being proved where the policy says so, and does not deploy again for it", async () => {
+    withTwoAddresses("fail");
+    await renew();
+    const { state, status, version } = await facts();
+    expect({ state, status }).toMatchObject({
+      state: "failed",
+      status: { proved: false, errorCode: "verify.undialable" },
+    });
+    expect(staleEndpoints(WWW, version?.generation ?? 0, status === undefined ? [] : [status])).toEqual([]);
+  });
+});
+
+it("after endpoints that do not answer, status says when they are dialled again", async () => {
+  context = {
+    ...context,
+    probe: {
+      ...context.probe,
+      observe: async ({ port, sni }, address) => ({
+        ...{ address, port, sni, at: bench.now, durationMs: 1, served: null },
+        problem: { code: "verify.unreachable", message: "connection refused" },
+      }),
+    },
+  };
+  await renew();
+  await look();
+  const { record, version } = await facts();
+  const [member] = await loadFleet(bench.store, [WWW], bench.now);
+  const [failure] = member === undefined ? [] : failuresOf(member);
+  expect(failure).toMatchObject({ code: "verify.unreachable", nextAttemptAt: record?.nextObservationAt });
+  expect((failure?.nextAttemptAt ?? 0) - bench.now).toBeLessThan(20 * MINUTE_MS);
+  expect(version).not.toBeNull();
 });
