@@ -5,7 +5,6 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/domain/endpoint.ts";
 import type { Version } from "../../src/domain/version.ts";
 import { createProbe, type ProbeOptions } from "../../src/tls/probe.ts";
-import { codeOf } from "../../src/tls/reasons.ts";
 import { readLeaf } from "../../src/x509/leaf.ts";
 import { type Authority, createRoot, type IssuedPair, type LeafOptions } from "../support/ca/pki.ts";
 import { type ServedPair, startTcpServer, startTlsServer } from "../support/servers/tlsServer.ts";
@@ -243,16 +242,6 @@ describe("observing an address", () => {
       expect(seen.served?.chain).toHaveLength(2);
     },
   );
-});
-
-test.each([
-  ["ENETUNREACH", "verify.undialable"],
-  ["EADDRNOTAVAIL", "verify.undialable"],
-  ["ECONNRESET", "verify.dropped"],
-  ["ECONNREFUSED", "verify.unreachable"],
-  ["EHOSTUNREACH", "verify.unreachable"],
-])("a connection that fails with %s is %s", (system, code) => {
-  expect(codeOf(Object.assign(new Error("connect"), { code: system }))).toBe(code);
 });
 
 describe("addresses that do not serve", () => {
