@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { RenewalError } from "../../../domain/errors.ts";
+import { CLEAR_TEXT_REFUSED, isClearText } from "../../../domain/loopback.ts";
 import { secretOption } from "../options.ts";
 import type { DnsProviderKind } from "../provider.ts";
 import { callHttp, codeOfStatus, retryAtOf } from "../rest/http.ts";
@@ -9,6 +10,7 @@ import { anyZone } from "./script.ts";
 const options = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/ })
+    .refine((text) => !isClearText(text), CLEAR_TEXT_REFUSED)
     .describe("Address of the server: it answers POST /present and /cleanup below it."),
   user: z.string().min(1).max(255).optional().describe("Name for Basic authentication."),
   password: secretOption.optional().describe("Password for Basic authentication."),

@@ -2,6 +2,7 @@ import type { ResourceRecordSet, Route53Client } from "@aws-sdk/client-route-53"
 import { z } from "zod";
 import { RenewalError } from "../../../domain/errors.ts";
 import type { ErrorCode } from "../../../domain/errorTable.ts";
+import { CLEAR_TEXT_REFUSED, isClearText } from "../../../domain/loopback.ts";
 import { optionalPackage } from "../optionalPackage.ts";
 import { secretOption } from "../options.ts";
 import { type DnsProviderKind, type ProviderDependencies, plainTxt, type Rrset, type Zone } from "../provider.ts";
@@ -16,6 +17,7 @@ const options = z.strictObject({
   region: z.string().min(1).max(40).default("us-east-1").describe("Region of the endpoint; Route 53 itself is global."),
   endpoint: z
     .url({ protocol: /^https?$/ })
+    .refine((text) => !isClearText(text), CLEAR_TEXT_REFUSED)
     .optional()
     .describe("Another endpoint, such as that of another partition."),
 });

@@ -1,5 +1,6 @@
 import { domainToASCII } from "node:url";
 import { z } from "zod";
+import { CLEAR_TEXT_REFUSED, isClearText } from "../../../domain/loopback.ts";
 import type { Secret } from "../../../domain/secret.ts";
 import type { SecretReference } from "../../../domain/secretReference.ts";
 import { DNS_NAME, secretOption } from "../options.ts";
@@ -138,7 +139,7 @@ export function defineRestProvider<Names extends string, Shape extends z.ZodRawS
 function optionsOf<Names extends string, Shape extends z.ZodRawShape>(
   spec: RestSpec<Names, Shape>,
 ): DnsProviderKind<RestOptions<Names, Shape>>["options"] {
-  const url = z.url({ protocol: /^https?$/ });
+  const url = z.url({ protocol: /^https?$/ }).refine((text) => !isClearText(text), CLEAR_TEXT_REFUSED);
   const endpoint =
     spec.base === null
       ? url.describe("Address of the API.")
