@@ -15,6 +15,7 @@ import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
 import { addInit } from "./commands/init.ts";
 import { addChannels, addSolvers, addTargets } from "./commands/kinds.ts";
+import { addLeftovers } from "./commands/leftovers.ts";
 import { addNotify } from "./commands/notify.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPlan } from "./commands/plan.ts";
@@ -50,6 +51,7 @@ const COMMANDS = [
       addReplace,
       addRehearse,
       addNotify,
+      addLeftovers,
       addAccount,
     ],
   ],

@@ -28,6 +28,9 @@ export const startWorkerProcess = late(async () => (await import("./workerProces
 export const addRequest = late(async () => (await import("./requests.ts")).addRequest);
 export const waitForRequest = late(async () => (await import("./requests.ts")).waitForRequest);
 
+export const removeLeftovers = late(async () => (await import("./leftovers.ts")).removeLeftovers);
+export const forgetLeftovers = late(async () => (await import("./leftovers.ts")).forgetLeftovers);
+
 export const auditConfigured = late(async () => (await import("./storeTasks.ts")).auditConfigured);
 export const backupConfigured = late(async () => (await import("./storeTasks.ts")).backupConfigured);
 export const copyConfigured = late(async () => (await import("./storeTasks.ts")).copyConfigured);

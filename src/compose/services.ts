@@ -50,6 +50,10 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
       return target === undefined ? {} : narrowed(target.plugin.limits?.(target.options) ?? {}, target.takes);
     },
     caAddress: (name) => config.issuers.get(name) ?? null,
+    places(name, certificate) {
+      const target = config.targets.get(name);
+      return target?.plugin.occupies?.(target.options, certificate) ?? [];
+    },
     caHost: (name) => URL.parse(config.issuers.get(name)?.directory ?? "")?.host ?? name,
     hasAgent: (name) => config.targets.get(name)?.agent ?? false,
     replace(next) {

@@ -42,6 +42,8 @@ export const EVENT_TYPES = [
   "verify.stale",
   "verify.skipped",
   "target.drifted",
+  "target.left",
+  "target.cleaned",
   "renewalInfo.suggested",
   "renewalInfo.ignored",
   "account.created",

@@ -6,6 +6,7 @@ import type { Evidence, Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, HistoryMark, NewEvent } from "./event.ts";
 import type { HealthStore } from "./heartbeat.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
+import type { LeftTargetStore } from "./leftTarget.ts";
 import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
@@ -29,6 +30,7 @@ export interface Store {
   readonly ledger: Ledger;
   readonly replacements: ReplacementStore;
   readonly crls: CrlStore;
+  readonly leftTargets: LeftTargetStore;
   readonly cursors: CursorStore;
   readonly retention: RetentionStore;
   readonly health: HealthStore;
@@ -181,6 +183,8 @@ export interface DeploymentStore {
    * claim.
    */
   forget(certificate: string, target: string): Promise<void>;
+  /** For a target that left the configuration and holds nothing any more. */
+  remove(certificate: string, target: string): Promise<void>;
   /** Raises the fence and openClaims and takes the lease if it `isClaimable`; else null. */
   claim(certificate: string, target: string, now: number, leaseMs: number): Promise<Deployment | null>;
   /** Compare-and-set on the fence. A pair that was just deployed is due for inspection. */

@@ -35,6 +35,8 @@ export interface ConfiguredServices {
   channels(): ReadonlyMap<string, Channel>;
   /** How a swap becomes visible behind the target; unknown when it left the configuration. */
   visibility(target: string): Visibility;
+  /** What the target writes to for a certificate; empty: nothing that two targets could share, or nobody can tell. */
+  places(target: string, certificate: string): readonly string[];
   /** Which certificates the target accepts. */
   limits(target: string): TargetLimits;
   /** Where the issuer's CA is, and where URLs that it names may lead; null: it is not configured. */

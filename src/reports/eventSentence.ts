@@ -73,6 +73,9 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     optional(detail, "connections", ", connections in a row: ") +
     optional(detail, "notDialled", "; cannot be dialled from here: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
+  "target.left": (detail, { target }) =>
+    `target ${target} left the configuration and still holds the pair: ${detail("places")}`,
+  "target.cleaned": (detail, { target }) => `target ${target} holds the pair no longer: ${detail("why")}`,
   "target.drifted": (detail, { target }) =>
     `target ${target} ${detail("problem")}: generation ${detail("generation")} is deployed again`,
   "verify.skipped": (detail) => `${detail("endpoint")} is not dialled: ${detail("why")}`,

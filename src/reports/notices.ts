@@ -1,4 +1,5 @@
 import type { EventType, HistoryEvent } from "../domain/event.ts";
+import { type LeftTarget, leftPlaces } from "../domain/leftTarget.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import { DAY_MS, formatDuration, formatInstant } from "../domain/time.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
@@ -23,6 +24,7 @@ export const NOTICE_KINDS = [
   "load",
   "window",
   "rehearsal",
+  "leftovers",
 ] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
 
@@ -119,6 +121,24 @@ export function slowedWorkers(events: readonly HistoryEvent[], now: number): Not
       needsPerson: false,
       certificates: [],
     }));
+}
+
+/** Nothing is removed unasked, so a private key may be left where nobody looks for it. */
+export function leftTargets(left: readonly LeftTarget[]): Notice[] {
+  if (left.length === 0) return [];
+  const places = left.flatMap((one) => leftPlaces(one).map((place) => `${place} (target ${one.target})`));
+  const shown = places.slice(0, EXPLANATIONS_MAX).join(", ");
+  const more = places.length > EXPLANATIONS_MAX ? ` and ${places.length - EXPLANATIONS_MAX} more` : "";
+  return [
+    {
+      id: "leftovers",
+      kind: "leftovers",
+      what: `pairs with private keys are left where targets that left the configuration put them: ${shown}${more}`,
+      action: "See them with `renewd leftovers`, and remove those on this machine with `renewd leftovers --remove`.",
+      needsPerson: false,
+      certificates: [...new Set(left.map(({ certificate }) => certificate))].slice(0, NAMED_MAX),
+    },
+  ];
 }
 
 /** Whoever is not reached does not know that nobody is told: so this is said where people look. */

@@ -13,6 +13,7 @@ import { iso } from "./instant.ts";
 import {
   failingParts,
   LOAD_EVENTS,
+  leftTargets,
   type Notice,
   noticesOf,
   PART_EVENTS,
@@ -122,6 +123,7 @@ export async function statusReport(
     ...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })),
     ...noticesOf(fleet, now),
     ...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now),
+    ...leftTargets(await store.leftTargets.list()),
     ...silentChannels(await store.cursors.list()),
   ]
     .filter((each) => each !== null)

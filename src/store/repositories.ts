@@ -13,6 +13,7 @@ import { dnsStore } from "./queries/dns.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
 import { healthStore } from "./queries/health.ts";
 import { ledgerStore } from "./queries/ledger.ts";
+import { leftTargetStore } from "./queries/leftTargets.ts";
 import { lockCertificates } from "./queries/lockCertificates.ts";
 import { observationStore } from "./queries/observations.ts";
 import { renewalInfoStore } from "./queries/renewalInfos.ts";
@@ -90,6 +91,7 @@ function ports(
     deployments: deploymentStore(db, vault),
     observations: observationStore(db, vault),
     renewalInfos: renewalInfoStore(db, vault),
+    leftTargets: leftTargetStore(db, vault),
     crls: crlStore(db),
     events,
     challenges: challengeStore(db, vault),

@@ -37,6 +37,7 @@ export const SEALED = {
     key: ["certificate", "target"],
     columns: ["wantedGeneration", "deployedGeneration", "deployedAt", "targetDigest", "receipt"],
   },
+  leftTargets: { key: ["certificate", "target"], columns: ["receipt", "leftAt"] },
   endpointStatuses: {
     key: ["certificate", "endpoint"],
     columns: ["generation", "proved", "roundEndedAt", "errorCode", "errorMessage"],

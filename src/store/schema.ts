@@ -5,6 +5,7 @@ import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import type { DnsRecord } from "../domain/dnsRecord.ts";
 import type { HistoryEvent } from "../domain/event.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
+import type { LeftTarget } from "../domain/leftTarget.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
@@ -77,6 +78,7 @@ export interface Schema {
   reservations: Reservation & { renewalId: string };
   replacements: Replacement & Sealed;
   replacementMembers: ReplacementMember & Sealed;
+  leftTargets: Omit<LeftTarget, "receipt"> & { receipt: Json } & Sealed;
   crls: { url: string; nextFetchAt: number };
   channelCursors: ChannelCursor;
   heartbeats: Omit<Heartbeat, "role" | "targets" | "problems"> & { role: string; targets: Json; problems: Json };

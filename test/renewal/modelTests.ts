@@ -183,6 +183,7 @@ class World {
         visibility: () => "unknown",
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         hasAgent: () => false,
+        places: () => [],
         ownCsr: () => null,
         channels: () => new Map(),
       },

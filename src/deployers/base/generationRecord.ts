@@ -11,18 +11,20 @@ const generationRecord = z.object({
   notBefore: z.number(),
   /** Of files that hold the private key: the mode that renewd gave each, such as 0640, by path. */
   keyModes: z.record(z.string(), z.string().regex(/^[0-7]{4}$/)).optional(),
+  /** Length of what renewd stored where nobody can read it back. */
+  bytes: z.number().int().optional(),
 });
 export type GenerationRecord = z.infer<typeof generationRecord>;
 
 const RECORD_BYTES_MAX = 16 * 1024;
 
-export function recordText(pair: IssuedCertificate, keyModes?: Readonly<Record<string, string>>): string {
+export function recordText(pair: IssuedCertificate, more: Pick<GenerationRecord, "keyModes" | "bytes"> = {}): string {
   const record: GenerationRecord = {
     certificate: pair.certificate,
     generation: pair.generation,
     fingerprint: pair.leaf.fingerprint,
     notBefore: pair.leaf.notBefore,
-    ...(keyModes !== undefined && { keyModes }),
+    ...more,
   };
   return `${JSON.stringify(record)}\n`;
 }

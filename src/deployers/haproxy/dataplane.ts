@@ -1,16 +1,18 @@
 import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
+import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { parseRecord, recordText, refuseOlder } from "../base/generationRecord.ts";
+import { type GenerationRecord, parseRecord, recordText, refuseOlder } from "../base/generationRecord.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { secretUrl } from "../base/secretUrl.ts";
-import { resolveTargetPath } from "../base/targetPath.ts";
+import { absolutePath, resolveTargetPath } from "../base/targetPath.ts";
 import { readTrust, trustOption } from "../base/trust.ts";
-import { connectDataplane, type Dataplane, storageName } from "./dataplaneClient.ts";
+import { readIfThere } from "../local/inspectFiles.ts";
+import { connectDataplane, type Dataplane, type StoredCertificate, storageName } from "./dataplaneClient.ts";
 
 const optionsSchema = z.strictObject({
   url: secretUrl
@@ -35,6 +37,19 @@ const optionsSchema = z.strictObject({
       "Name in the API's certificate storage, the directory that a bind's `crt` names. The API replaces every dot " +
         "but the last with `_`. `{certificate}` stands for the certificate's name.",
     ),
+  dhParameters: absolutePath
+    .optional()
+    .describe(
+      "PEM file on renewd's machine with DH parameters, which are stored behind the pair each time: the API does not show " +
+        "those that the stored file holds.",
+    ),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether a stored certificate is overwritten that renewd did not write, or that somebody added something to, such " +
+        "as DH parameters, which the API does not show. Default: it is refused, unless `dhParameters` is given.",
+    ),
   timeout: durationOption("30s").describe(
     "Longest time for one answer, and for one reload of HAProxy: 500ms, 30s, 2m. The API waits 5s before it reloads.",
   ),
@@ -51,13 +66,59 @@ export const haproxyDataplane: Plugin<DataplaneOptions, DeployerDependencies, De
   options: optionsSchema,
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
-    async preflight(_certificate, _leaf, signal) {
-      await (await connect(options, dependencies)).check(signal);
-    },
+    preflight: (certificate, _leaf, signal) => preflight(options, dependencies, certificate, signal),
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   occupies: (options, certificate) => [`${new URL(options.url).origin} ${nameFor(options, certificate)}`],
 };
+
+async function preflight(
+  options: DataplaneOptions,
+  dependencies: DeployerDependencies,
+  certificate: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const name = nameFor(options, certificate);
+  const dataplane = await connect(options, dependencies);
+  await dataplane.check(signal);
+  await readDhParameters(options);
+  const held = await dataplane.readFile(recordName(name), signal);
+  refuseUnseen(options, name, {
+    stored: await dataplane.readStored(name, signal),
+    record: held === null ? null : parseRecord(held),
+  });
+}
+
+interface Stored {
+  /** null: there is no such file. */
+  readonly stored: StoredCertificate | null;
+  /** What renewd wrote last; null: nothing. */
+  readonly record: GenerationRecord | null;
+}
+
+/** Throws `deploy.refused` for a stored file that may hold more than a pair: nobody can read it back to keep it. */
+function refuseUnseen(options: DataplaneOptions, name: string, { stored, record }: Stored): void {
+  if (stored === null || options.adopt || options.dhParameters !== undefined) return;
+  // Of another pair than the last one the length says nothing: that pair is put in place again.
+  const isPair = record !== null && record.fingerprint === stored.fingerprint;
+  const isLonger = isPair && record.bytes !== undefined && stored.bytes !== null && stored.bytes !== record.bytes;
+  if (record !== null && !isLonger) return;
+  const what = record === null ? "was not written by renewd" : "was changed after renewd wrote it";
+  throw new RenewalError(
+    "deploy.refused",
+    `${name} in the storage of ${options.url} ${what}, and the API does not show whether it holds DH parameters: give ` +
+      "them as `dhParameters`, or set `adopt: true` to overwrite it",
+  );
+}
+
+async function readDhParameters({ dhParameters }: DataplaneOptions): Promise<string> {
+  if (dhParameters === undefined) return "";
+  const text = await readIfThere(dhParameters);
+  const [block] = /-----BEGIN DH PARAMETERS-----[^-]+-----END DH PARAMETERS-----/.exec(text ?? "") ?? [];
+  if (block === undefined)
+    throw new RenewalError("deploy.refused", `${dhParameters} holds no \`-----BEGIN DH PARAMETERS-----\``);
+  return `${block}\n`;
+}
 
 /**
  * The API shows no key, and of a certificate only what the certificate itself says. So the generation is in a file of
@@ -70,19 +131,18 @@ async function deploy(
   { pair }: DeployRequest,
   signal: AbortSignal,
 ): Promise<DeployReceipt> {
-  const { bundle } = pairPem(pair);
+  const bundle = pairPem(pair).bundle + (await readDhParameters(options));
   const name = nameFor(options, pair.certificate);
-  const record = storageName(`renewd-${name}.json`);
+  const record = recordName(name);
   const dataplane = await connect(options, dependencies);
   const held = await dataplane.readFile(record, signal);
-  refuseOlder(
-    pair,
-    held === null ? null : parseRecord(held),
-    `the file ${record} in the general storage of ${options.url}`,
-  );
-  const wanted = recordText(pair);
+  const known = held === null ? null : parseRecord(held);
+  refuseOlder(pair, known, `the file ${record} in the general storage of ${options.url}`);
+  const stored = await dataplane.readStored(name, signal);
+  refuseUnseen(options, name, { stored, record: known });
+  const wanted = recordText(pair, { bytes: Buffer.byteLength(bundle) });
   if (held !== wanted) await dataplane.writeFile({ name: record, content: wanted, exists: held !== null }, signal);
-  await dataplane.writeCertificate({ name, bundle }, signal);
+  await dataplane.writeCertificate({ name, bundle, exists: stored !== null }, signal);
   return { generation: pair.generation, fingerprint: pair.leaf.fingerprint, certificate: name };
 }
 
@@ -94,10 +154,14 @@ async function inspect(
   signal: AbortSignal,
 ): Promise<InstalledPair | null> {
   const name = nameFor(options, certificate);
-  const found = await (await connect(options, dependencies)).readFingerprint(name, signal);
-  if (found === null) return null;
-  if (found !== "missing") return { fingerprint: found, keyMatches: null, problems: [] };
+  const found = await (await connect(options, dependencies)).readStored(name, signal);
+  if (found?.fingerprint === null) return null;
+  if (found !== null) return { fingerprint: found.fingerprint, keyMatches: null, problems: [] };
   return { fingerprint: null, keyMatches: null, problems: [`${name} is missing in the storage of ${options.url}`] };
+}
+
+function recordName(name: string): string {
+  return storageName(`renewd-${name}.json`);
 }
 
 function nameFor(options: DataplaneOptions, certificate: string): string {

@@ -17,7 +17,10 @@ const reload = z.looseObject({
 });
 
 /** The specification's `ssl_certificate`; client-native formats it as OpenSSL does (storage/cert-info.go). */
-const sslCertificate = z.object({ sha256_finger_print: z.string().optional() });
+const sslCertificate = z.object({
+  sha256_finger_print: z.string().optional(),
+  size: z.number().int().nullish(),
+});
 const SHA256 = /^(?:[0-9A-F]{2}:){31}[0-9A-F]{2}$/i;
 
 /** The specification's `error`. */
@@ -35,6 +38,14 @@ export interface DataplaneAddress {
   readonly trust: string | undefined;
 }
 
+/** What the API shows of a certificate's file. It shows neither the key nor what else the file holds. */
+export interface StoredCertificate {
+  /** SHA-256 of the leaf, lower-case hex; null: the API does not show it. */
+  readonly fingerprint: string | null;
+  /** Length of the file; null: the API does not show it. */
+  readonly bytes: number | null;
+}
+
 /**
  * The part of HAProxy's Data Plane API that a deployer needs. Its specification: client-native,
  * specification/paths/storage.
@@ -48,13 +59,16 @@ export interface Dataplane {
     file: { readonly name: string; readonly content: string; readonly exists: boolean },
     signal: AbortSignal,
   ): Promise<void>;
-  /** SHA-256 of a stored leaf, lower-case hex. `missing`: there is no such file; null: the API does not show it. */
-  readFingerprint(name: string, signal: AbortSignal): Promise<string | "missing" | null>;
+  /** null: there is no such file. */
+  readStored(name: string, signal: AbortSignal): Promise<StoredCertificate | null>;
   /**
    * Returns once HAProxy has it in memory, by a push or by a reload. Throws `deploy.commandFailed` when the reload
    * failed.
    */
-  writeCertificate(certificate: { readonly name: string; readonly bundle: string }, signal: AbortSignal): Promise<void>;
+  writeCertificate(
+    certificate: { readonly name: string; readonly bundle: string; readonly exists: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /**
@@ -101,31 +115,31 @@ export function connectDataplane(address: DataplaneAddress): Dataplane {
       if (exists) await call({ method: "PUT", path: `${STORAGE}/general/${name}?skip_reload=true`, ...form }, signal);
       else await call({ method: "POST", path: `${STORAGE}/general`, ...form }, signal);
     },
-    async readFingerprint(name, signal) {
+    async readStored(name, signal) {
       const answer = await get(`${STORAGE}/ssl_certificates/${name}`, signal);
-      if (answer.status === 404) return "missing";
-      const shown = sslCertificate.safeParse(jsonOrNull(answer.text)).data?.sha256_finger_print ?? "";
-      return SHA256.test(shown) ? shown.replaceAll(":", "").toLowerCase() : null;
+      if (answer.status === 404) return null;
+      const shown = sslCertificate.safeParse(jsonOrNull(answer.text)).data;
+      const text = shown?.sha256_finger_print ?? "";
+      const fingerprint = SHA256.test(text) ? text.replaceAll(":", "").toLowerCase() : null;
+      return { fingerprint, bytes: shown?.size ?? null };
     },
-    async writeCertificate({ name, bundle }, signal) {
+    async writeCertificate({ name, bundle, exists }, signal) {
       const secrets = [new Secret(bundle)];
-      const held = await get(`${STORAGE}/ssl_certificates/${name}`, signal);
       // The API pushes a known certificate into HAProxy's memory. HAProxy reads a new file only at a reload.
-      const request: Parameters<typeof call>[0] =
-        held.status === 404
-          ? {
-              method: "POST",
-              path: `${STORAGE}/ssl_certificates?force_reload=true`,
-              ...(await upload({ name, content: bundle })),
-              secrets,
-            }
-          : {
-              method: "PUT",
-              path: `${STORAGE}/ssl_certificates/${name}`,
-              headers: { "content-type": "text/plain" },
-              body: bundle,
-              secrets,
-            };
+      const request: Parameters<typeof call>[0] = exists
+        ? {
+            method: "PUT",
+            path: `${STORAGE}/ssl_certificates/${name}`,
+            headers: { "content-type": "text/plain" },
+            body: bundle,
+            secrets,
+          }
+        : {
+            method: "POST",
+            path: `${STORAGE}/ssl_certificates?force_reload=true`,
+            ...(await upload({ name, content: bundle })),
+            secrets,
+          };
       const answer = await call(request, signal);
       const id = answer.headers["reload-id"];
       if (answer.status === 202 && id !== undefined) await reloaded(id, secrets, signal);

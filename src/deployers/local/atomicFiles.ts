@@ -43,7 +43,7 @@ export type RecordOf = (modes: ReadonlyMap<string, number>) => FileToWrite;
 export interface StagedFiles extends AsyncDisposable {
   /** False when every file is as wanted already. */
   readonly changed: boolean;
-  /** A file of the pair was missing before, so that there is no previous pair to go back to. */
+  /** Files of the pair were missing before, and none is replaced: there is no previous pair to go back to. */
   readonly first: boolean;
   /** What could not be carried over from the files of today, for people. */
   readonly notes: readonly string[];
@@ -95,7 +95,7 @@ export async function stageFiles(
   const kept = undo.move();
   return {
     changed: staged.some(({ temporary }) => temporary !== null),
-    first: pairFiles.some(({ temporary, backup }) => temporary !== null && backup === null),
+    first: isFirst(pairFiles.filter(({ temporary }) => temporary !== null)),
     notes: staged.flatMap(({ note }) => (note === null ? [] : [note])),
     async swap() {
       swapAll(staged);
@@ -108,6 +108,11 @@ export async function stageFiles(
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+/** Whether none of the files that are written replaces another. */
+export function isFirst(written: readonly { readonly backup: string | null }[]): boolean {
+  return written.length > 0 && written.every(({ backup }) => backup === null);
 }
 
 /** The path under which the record names a file. */

@@ -16,7 +16,12 @@ export function recordFile(
   keyModes: ReadonlyMap<string, number>,
 ): FileToWrite {
   const modes = Object.fromEntries([...keyModes].map(([path, mode]) => [path, modeText(mode)]));
-  return { path: recordPath(first.path), root: first.root, content: recordText(pair, modes), secret: false };
+  return {
+    path: recordPath(first.path),
+    root: first.root,
+    content: recordText(pair, { keyModes: modes }),
+    secret: false,
+  };
 }
 
 /** null: there is none, or renewd did not write it; then nothing newer is known. */

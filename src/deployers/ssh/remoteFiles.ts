@@ -4,7 +4,7 @@ import type { Stats } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
 import { isPem, keepForeignBlocks } from "../base/foreignPem.ts";
-import type { FileToTry, FileToWrite, RecordOf, StagedFiles } from "../local/atomicFiles.ts";
+import { type FileToTry, type FileToWrite, isFirst, type RecordOf, type StagedFiles } from "../local/atomicFiles.ts";
 import { wantedAttributes } from "../local/attributes.ts";
 import { refuseLostReader } from "../local/fileAccess.ts";
 import { PLACEHOLDER } from "../local/tryStaging.ts";
@@ -64,7 +64,7 @@ export async function stageRemoteFiles(
   const kept = undo.move();
   return {
     changed: staged.length > 0,
-    first: pairFiles.some((one) => one.staged !== null && one.staged.backup === null),
+    first: isFirst(pairFiles.flatMap((one) => (one.staged === null ? [] : [one.staged]))),
     // SFTP shows no ACL.
     notes: [],
     async swap() {
@@ -102,6 +102,13 @@ async function openRemoteDirectory(
  * deploy would throw. Leaves nothing behind, and creates no directory: of those that are missing the one above is tried.
  */
 export async function tryRemoteStaging(sftp: Sftp, files: readonly FileToTry[], signal: AbortSignal): Promise<void> {
+  const [first] = files;
+  if (first === undefined) return;
+  // No file has this name, so the answer only shows whether the server knows the request.
+  const nothing = posix.join(first.root, `.renewd-${randomBytes(6).toString("hex")}`);
+  await sftp.replace({ from: nothing, to: nothing }, signal).catch((error) => {
+    if (!(error instanceof RenewalError && error.code === "deploy.io")) throw error;
+  });
   const tried: FileToWrite[] = [];
   for (const file of files) {
     let parent = posix.dirname(file.path);
@@ -112,13 +119,6 @@ export async function tryRemoteStaging(sftp: Sftp, files: readonly FileToTry[], 
     tried.push({ ...file, path, content: PLACEHOLDER, always: true });
   }
   await using _staged = await stageRemoteFiles(sftp, tried, signal);
-  const [first] = files;
-  if (first === undefined) return;
-  // No file has this name, so the answer only shows whether the server knows the request.
-  const nothing = posix.join(first.root, `.renewd-${randomBytes(6).toString("hex")}`);
-  await sftp.replace({ from: nothing, to: nothing }, signal).catch((error) => {
-    if (!(error instanceof RenewalError && error.code === "deploy.io")) throw error;
-  });
 }
 
 async function existingDirectory(sftp: Sftp, path: string, signal: AbortSignal): Promise<string> {

@@ -6,6 +6,7 @@ import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
 import { REHEARSAL_CLAIM_MS } from "../watch/rehearseDue.ts";
 import { followIssuerNames } from "./issuerNames.ts";
+import { recordLeftTargets } from "./leftTargets.ts";
 import { followRenames } from "./renames.ts";
 
 /** Of an interval with its jitter. */
@@ -34,6 +35,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     }
     await followRenames(tx, found.added, services.certificates(), now);
     await warnOfDistrust(tx, [...found.added, ...found.changed], services.certificates(), now);
+    await recordLeftTargets(tx, services, now);
     for (const certificate of found.removed)
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });
     return found;

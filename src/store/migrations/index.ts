@@ -25,6 +25,7 @@ import { retention } from "./0017-retention.ts";
 import { sealedStates } from "./0018-sealed-states.ts";
 import { health } from "./0019-health.ts";
 import { dns } from "./0021-dns.ts";
+import { leftTargets } from "./0024-left-targets.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -50,6 +51,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0018-sealed-states": (_, vault) => sealedStates(vault),
   "0019-health": health,
   "0021-dns": dns,
+  "0024-left-targets": leftTargets,
 };
 
 /** How many migrations this release knows. */

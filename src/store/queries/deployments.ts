@@ -96,6 +96,9 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
         ? patchSealed(db, vault, { table: "deployments", key: { certificate, target } }, stored, write)
         : write(db);
     },
+    async remove(certificate, target) {
+      await db.deleteFrom("deployments").where("certificate", "=", certificate).where("target", "=", target).execute();
+    },
     claimInspections: async (page) => (await claimInspections(db, page)).map(toDeployment),
     async inspectBy(certificate, at) {
       await db

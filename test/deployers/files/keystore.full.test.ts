@@ -283,6 +283,39 @@ describe("keystores", () => {
     expect(await readdir(root)).toEqual([]);
   });
 
+  it("names the entry as `alias` says", async () => {
+    await deploy({ pkcs12: "www.p12", jks: "www.jks", alias: "tomcat-{certificate}" });
+    expect(await opened(join(root, "www.p12"))).toContain("friendlyName: tomcat-www");
+    expect(await keytool("-list", "-keystore", join(root, "www.jks"))).toContain("tomcat-www,");
+    const deployer = make({ directory: root, pkcs12: "www.p12", jks: "www.jks", alias: "tomcat-{certificate}" });
+    expect((await deployer.inspect?.({ certificate: "www", previous: null }, NEVER))?.problems).toEqual([]);
+  });
+
+  it("creates its keystores in preflight too, so that a password which Java refuses shows there", async () => {
+    await make({ directory: root, pkcs12: "www.p12", jks: "www.jks" }).preflight?.("www", null, NEVER);
+    expect(await readdir(root)).toEqual([".renewd.lock"]);
+    const options = files.options.parse({ directory: root, jks: "www.jks", password: "env:P" });
+    const deployer = files.create(options, dependencies("disk", { P: "pässword-1" }));
+    await expect(deployer.preflight?.("www", null, NEVER)).rejects.toMatchObject({
+      code: "config.secret",
+      message: expect.stringContaining("must be printable ASCII"),
+    });
+  });
+
+  it("quotes keytool's error, which is on its standard output, and nothing else of what it prints", async () => {
+    const tool = join(root, "keytool");
+    const lines = ["Importing keystore ...", "keytool error: java.io.IOException: No space left on device"];
+    await writeFile(tool, `#!/bin/sh\nprintf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")}\nexit 1\n`, {
+      mode: 0o755,
+    });
+    vi.stubEnv("PATH", `${root}:${process.env.PATH}`);
+    const failed = deploy({ jks: "www.jks" });
+    await expect(failed).rejects.toMatchObject({
+      code: "deploy.commandFailed",
+      message: expect.stringMatching(/exit code 1: keytool error: java\.io\.IOException: No space left on device$/),
+    });
+  });
+
   it("says which package brings a missing tool", async () => {
     vi.stubEnv("PATH", root);
     await expect(checkTool("keytool")).rejects.toMatchObject({

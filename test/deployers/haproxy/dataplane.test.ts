@@ -1,10 +1,15 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { pairPem } from "../../../src/deployers/base/pairPem.ts";
 import { haproxyDataplane } from "../../../src/deployers/haproxy/dataplane.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { readLeaf } from "../../../src/x509/leaf.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
+import { DH_PARAMETERS } from "../../support/pairs/dhParameters.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { KEY_SPELLINGS } from "../../support/pairs/keySpellings.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
@@ -87,14 +92,36 @@ describe("haproxy-dataplane", () => {
     expect(await served("www")).toBe(pair.leaf.fingerprint);
     expect(fake.calls).toEqual([
       `GET ${GENERAL}/renewd-www_pem.json 404`,
-      `POST ${GENERAL} 201`,
       `GET ${CERTIFICATES}/www.pem 404`,
+      `POST ${GENERAL} 201`,
       `POST ${CERTIFICATES}?force_reload=true 201`,
       `GET ${GENERAL}/renewd-www_pem.json 200`,
-      `PUT ${GENERAL}/renewd-www_pem.json?skip_reload=true 204`,
       `GET ${CERTIFICATES}/www.pem 200`,
+      `PUT ${GENERAL}/renewd-www_pem.json?skip_reload=true 204`,
       `PUT ${CERTIFICATES}/www.pem 200`,
     ]);
+  });
+
+  it("loses no DH parameters: those it cannot see are refused, those it is given are stored each time", async () => {
+    const theirs = await issuer.issue({ certificate: "www", generation: 0 });
+    fake.plant("www.pem", theirs.privateKey.reveal() + theirs.leafPem + DH_PARAMETERS);
+    const refusal = { code: "deploy.refused", message: expect.stringMatching(/not written by renewd.*dhParameters/) };
+    await expect(deploy("www", 1)).rejects.toMatchObject(refusal);
+    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
+    expect(fake.certificates.get("www.pem")).toContain(DH_PARAMETERS);
+    const directory = await mkdtemp(join(tmpdir(), "renewd-dh-"));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const dhParameters = join(directory, "dh.pem");
+    await writeFile(dhParameters, DH_PARAMETERS);
+    for (const generation of [1, 2]) {
+      const pair = await deploy("www", generation, { dhParameters });
+      expect(fake.certificates.get("www.pem")).toBe(pairPem(pair).bundle + DH_PARAMETERS);
+    }
+    // Without the option again: what renewd stored itself is known by its length.
+    const pair = await deploy("www", 3);
+    fake.plant("www.pem", pairPem(pair).bundle + DH_PARAMETERS);
+    await expect(deploy("www", 4)).rejects.toMatchObject({ message: expect.stringContaining("was changed after") });
+    await deploy("www", 4, { adopt: true });
   });
 
   it("waits for the reload where HAProxy's memory cannot be written", async () => {

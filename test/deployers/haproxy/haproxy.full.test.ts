@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { pairPem } from "../../../src/deployers/base/pairPem.ts";
 import { haproxy } from "../../../src/deployers/haproxy/haproxy.ts";
@@ -173,6 +173,41 @@ describe("haproxy", () => {
     expect(await servedFingerprint(listed.port, "listed.test")).toBe(pair.leaf.fingerprint);
     const list = await readFile(join(listed.directory, ".list"), "utf8");
     expect(list.split("\n").filter((line) => line.endsWith("listed.pem"))).toHaveLength(1);
+  });
+
+  it("knows files by the relative names that HAProxy has for them", async () => {
+    await using listed = await startHaproxy({ crtList: true, relative: true });
+    const known = basename(listed.directory);
+    const list = join(listed.directory, ".list");
+    await chown(list, 33, 33);
+    await chmod(list, 0o640);
+    const deployer = make({
+      socket: listed.socket,
+      file: `${listed.directory}/{certificate}.pem`,
+      knownAs: `${known}/{certificate}.pem`,
+      crtList: `${known}/.list`,
+      crtListFile: list,
+    });
+    const pair = await issuer.issue({ certificate: "near", generation: 1 });
+    await deployer.preflight?.("near", null, NEVER);
+    await deployer.deploy({ pair, previous: null }, NEVER);
+    expect(await servedFingerprint(listed.port, "near.test")).toBe(pair.leaf.fingerprint);
+    await listed.reload();
+    expect(await servedFingerprint(listed.port, "near.test")).toBe(pair.leaf.fingerprint);
+    const { uid, gid, mode } = await stat(list);
+    expect([uid, gid, mode & 0o777]).toEqual([33, 33, 0o640]);
+    expect(haproxy.options.safeParse({ socket: "/s", file: "/f.pem", crtList: "a.list" }).success).toBe(false);
+  });
+
+  it("says which other file HAProxy serves for a name of the pair", async () => {
+    const old = await issuer.issue({ certificate: "twice", generation: 1 });
+    const held = { certPem: old.leafPem, keyPem: old.privateKey.reveal() };
+    await using other = await startHaproxy({ certificates: { "00z-forgotten": held } });
+    const deployer = make({ socket: other.socket, file: `${other.directory}/{certificate}.pem` });
+    const pair = await issuer.issue({ certificate: "twice", generation: 2 });
+    const { note } = await deployer.deploy({ pair, previous: null }, NEVER);
+    expect(note).toMatch(/also serves \S+00z-forgotten\.pem \(serial [0-9A-F]+\) for twice\.test and may prefer it/);
+    expect((await deployer.deploy({ pair, previous: null }, NEVER)).note).toBe(note);
   });
 
   it("writes options and names into a crt-list's line, and only what HAProxy accepted", async () => {

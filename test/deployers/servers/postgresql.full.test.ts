@@ -66,6 +66,23 @@ describe("postgresql", () => {
   });
   afterAll(() => server?.[Symbol.asyncDispose]());
 
+  it("gives the key to root and the server's group where options say so, and refuses what PostgreSQL refuses", async () => {
+    const key = join(server.tlsDirectory, "privkey.pem");
+    const { uid, gid } = await stat(server.dataDirectory);
+    const pair = await issuer.issue({ certificate: "db", generation: 1 });
+    await make(server, "pair", { owner: "root", mode: "0640" }).deploy({ pair, previous: null }, NEVER);
+    const given = await stat(key);
+    expect([given.uid, given.gid, given.mode & 0o777]).toEqual([0, gid, 0o640]);
+    expect(uid).not.toBe(0);
+    const wide = make(server, "pair", { mode: "0640" });
+    const refusal = {
+      code: "deploy.refused",
+      message: expect.stringContaining("PostgreSQL refuses a key with mode 0640"),
+    };
+    await expect(wide.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(refusal);
+    await expect(wide.preflight?.("db", null, NEVER)).rejects.toMatchObject(refusal);
+  });
+
   it("makes the key the server's own, readable by nobody else, whatever it was before", async () => {
     const key = join(server.tlsDirectory, "privkey.pem");
     await chown(key, process.getuid?.() ?? -1, process.getgid?.() ?? -1);

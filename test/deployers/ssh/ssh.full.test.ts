@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -12,6 +12,7 @@ import type { IssuedCertificate } from "../../../src/domain/version.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { DH_PARAMETERS } from "../../support/pairs/dhParameters.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
+import { plantFiles } from "../../support/pairs/plantFiles.ts";
 import { storedFingerprint } from "../../support/servers/served.ts";
 import { type Sshd, startSshd } from "../../support/servers/sshd.ts";
 import { loginTo, type Options, sshTarget } from "../../support/servers/sshTarget.ts";
@@ -36,6 +37,7 @@ deployerConformance("ssh", async () => {
     deployer,
     stored,
     served: stored,
+    plant: (planted) => plantFiles(planted, join(root, "conform/fullchain.pem"), join(root, "conform/privkey.pem")),
     async repeats(text, onStderr) {
       await writeFile(join(root, "said"), text);
       await writeFile(gate, `cat ${root}/said ${onStderr ? ">&2" : ""}; exit 3`);
@@ -151,6 +153,51 @@ describe("ssh", () => {
     await writeFile(join(root, "f.pem"), "other");
     await deployer.deploy({ ...request, previous }, signal);
     expect(await read("ran")).toBe("\n\n\n");
+  });
+
+  it("finds a mode that somebody widened, and heals it", async () => {
+    const pair = await issue(1);
+    await deploy(pairFiles, pair);
+    await chmod(join(root, "k.pem"), 0o666);
+    const deployer = sshTarget({ ...loginTo(sshd), directory: root, ...pairFiles }, { SSH_KEY: sshd.keys.login });
+    const found = await deployer.inspect?.({ certificate: "www", previous: null }, NEVER);
+    expect(found).toMatchObject({
+      fingerprint: pair.leaf.fingerprint,
+      problems: [`${join(root, "k.pem")} has mode 0666, but renewd wrote it with 0600`],
+    });
+    await deploy(pairFiles, pair);
+    expect((await stat(join(root, "k.pem"))).mode & 0o777).toBe(0o600);
+  });
+
+  it("gives files to the owner and group by their names on the target", async () => {
+    await deploy({ ...pairFiles, owner: "nobody", group: "www-data" }, await issue(1));
+    const { uid, gid, mode } = await stat(join(root, "k.pem"));
+    expect([uid, gid, mode & 0o777]).toEqual([65534, 33, 0o600]);
+    await expect(deploy({ ...pairFiles, group: "no-such-group" }, await issue(2))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("/etc/group has no no-such-group"),
+    });
+  });
+
+  it("keeps a first pair when the command fails, which may be because of another that is missing", async () => {
+    const pair = await issue(1);
+    const failing = { ...pairFiles, command: ["false"] };
+    await expect(deploy(failing, pair)).rejects.toMatchObject({ code: "deploy.commandFailed" });
+    expect(await storedFingerprint(join(root, "f.pem"), join(root, "k.pem"))).toBe(pair.leaf.fingerprint);
+  });
+
+  it("tries in preflight what a deploy does up to the swap, and leaves nothing", async () => {
+    const check = (options: Options) =>
+      sshTarget({ ...loginTo(sshd), directory: root, ...options }, { SSH_KEY: sshd.keys.login }).preflight?.(
+        "www",
+        null,
+        NEVER,
+      );
+    await check({ privkey: "{certificate}/k.pem", fullchain: "f.pem" });
+    expect(await readdir(root)).toEqual([]);
+    await symlink("/etc/hostname", join(root, "k.pem"));
+    await expect(check(pairFiles)).rejects.toMatchObject({ message: expect.stringContaining("symbolic link") });
+    expect(await readdir(root)).toEqual(["k.pem"]);
   });
 
   it("needs no shell where there is no command", async () => {

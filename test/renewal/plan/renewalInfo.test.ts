@@ -72,6 +72,7 @@ function context(batch = 200): Context {
       visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
+      places: () => [],
       ownCsr: () => null,
       channels: () => new Map(),
     },

@@ -65,6 +65,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       solver: unused,
       solvers: unused,
       hasAgent: () => false,
+      places: () => [],
       ownCsr: () => null,
       limits: () => ({}),
       visibility: () => "unknown",

@@ -68,6 +68,7 @@ function context(certificates: readonly Certificate[]): Context {
       visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,
+      places: () => [],
       ownCsr: () => null,
       channels: () => new Map(),
     },

@@ -64,6 +64,7 @@ export async function startIssuing(
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       ownCsr: () => null,
       hasAgent: () => false,
+      places: () => [],
       channels: () => new Map(),
     },
     // Leases run on real time: an attempt may take a while.

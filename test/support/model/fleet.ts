@@ -72,6 +72,7 @@ export class Fleet implements AsyncDisposable {
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,
         hasAgent: () => false,
+        places: () => [],
         channels: () => new Map(),
       },
       clock: { now: () => this.now, monotonic: () => this.now, sleep: async () => {} },

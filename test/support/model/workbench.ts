@@ -159,6 +159,7 @@ export class Workbench implements AsyncDisposable {
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,
         hasAgent: () => false,
+        places: () => [],
         channels: () => this.channels,
       },
       clock,

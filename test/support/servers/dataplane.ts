@@ -113,6 +113,7 @@ export async function startDataplane(user: string, password: string): Promise<Da
             : {
                 storage_name: name,
                 description: "managed SSL file",
+                size: Buffer.byteLength(files.get(name) ?? ""),
                 sha256_finger_print: new X509Certificate(pairOf(files.get(name) ?? "").certPem).fingerprint256,
               },
       };

@@ -5,13 +5,15 @@ import { once } from "node:events";
 import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createRoot } from "../ca/pki.ts";
 import { freePort, onFreePorts } from "../freePort.ts";
 import type { SystemUser } from "../pairs/pairDirectory.ts";
 
 export interface HaproxyOptions {
+  /** The configuration names files relative to HAProxy's working directory. */
+  readonly relative?: boolean;
   /** By file name without `.pem`: what HAProxy serves at its start. More may be deployed into the directory later. */
   readonly certificates?: Readonly<Record<string, { readonly certPem: string; readonly keyPem: string }>>;
   /** The bind names the crt-list `<directory>/.list`, which holds the certificates above, instead of the directory. */
@@ -60,13 +62,14 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
     await writeFile(join(directory, `${name}.pem`), pair.keyPem + pair.certPem, { mode: 0o600 });
   }
   const list = join(directory, ".list");
+  const named = (path: string): string => (options.relative ? relative(home, path) : path);
   await writeFile(
     list,
     Object.keys(certificates)
-      .map((name) => `${directory}/${name}.pem\n`)
+      .map((name) => `${named(join(directory, `${name}.pem`))}\n`)
       .join(""),
   );
-  const source = options.crtList ? `crt-list ${list}` : `crt ${directory}`;
+  const source = options.crtList ? `crt-list ${named(list)}` : `crt ${named(directory)}`;
   await writeFile(
     join(home, "haproxy.cfg"),
     configuration({ port, socket, userSocket, source, global: options.global }),
@@ -74,6 +77,7 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
   if (options.user !== undefined) await giveAll(home, options.user);
   const child = spawn("haproxy", [options.alone ? "-db" : "-W", "-f", join(home, "haproxy.cfg")], {
     stdio: ["ignore", "pipe", "pipe"],
+    ...(options.relative && { cwd: home }),
     ...options.user,
   });
   const output = collect(child);

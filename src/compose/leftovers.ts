@@ -1,0 +1,45 @@
+import { removeLeftFiles } from "../deployers/leftFiles.ts";
+import { type LeftTarget, leftFile } from "../domain/leftTarget.ts";
+import { occupiedPlaces } from "../renewal/plan/leftTargets.ts";
+import type { Reader } from "./reader.ts";
+
+/** What became of one target that left. */
+export interface Cleaned {
+  readonly left: LeftTarget;
+  /** Files that were removed on this machine; null: its place is not a file here. */
+  readonly removed: readonly string[] | null;
+}
+
+/** Removes what left targets hold in files of this machine, and forgets those that hold nothing here any more. */
+export async function removeLeftovers(reader: Reader, signal: AbortSignal): Promise<Cleaned[]> {
+  const cleaned: Cleaned[] = [];
+  const occupied = occupiedPlaces(reader.services);
+  for (const left of await reader.store.leftTargets.list()) {
+    const file = leftFile(left);
+    if (file === null) {
+      cleaned.push({ left, removed: null });
+      continue;
+    }
+    const removed = await removeLeftFiles({ file, certificate: left.certificate, occupied }, signal);
+    if (removed.length > 0) await forget(reader, left, `removed ${removed.join(", ")}`);
+    cleaned.push({ left, removed });
+  }
+  return cleaned;
+}
+
+/** A person has removed what these targets hold, or wants to keep it. */
+export async function forgetLeftovers(reader: Reader): Promise<Cleaned[]> {
+  const all = await reader.store.leftTargets.list();
+  for (const left of all) await forget(reader, left, "a person took care of it");
+  return all.map((left) => ({ left, removed: null }));
+}
+
+async function forget({ store, clock }: Reader, { certificate, target }: LeftTarget, why: string): Promise<void> {
+  await store.transaction(async (tx) => {
+    await tx.leftTargets.remove({ certificate, target });
+    // Its receipt would have the target recorded again.
+    await tx.deployments.remove(certificate, target);
+    const event = { at: clock.now(), type: "target.cleaned", certificate, renewalId: null, target } as const;
+    await tx.events.append({ ...event, detail: { why } });
+  });
+}
