@@ -8,6 +8,7 @@ import { addAcknowledge } from "./commands/acknowledge.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
+import { addChallenges } from "./commands/challenges.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
 import { addErrors } from "./commands/errors.ts";
@@ -35,7 +36,7 @@ import { EXIT, exitOf } from "./exit.ts";
 
 /** In the order of `renewd --help`: what is used most comes first. */
 const COMMANDS = [
-  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow]],
+  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addChallenges]],
   [
     "Act:",
     [

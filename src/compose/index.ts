@@ -6,7 +6,9 @@ import { late } from "../domain/late.ts";
 
 export { describeRedis } from "../queue/options.ts";
 export type { PairInUse } from "../renewal/plan/firstRun.ts";
+export type { AcmeShReport } from "./acmeShReport.ts";
 export type { App } from "./app.ts";
+export type { DelegationRecord, DelegationReport } from "./delegation.ts";
 export { problemsOf } from "./problems.ts";
 export type { MachineProposal } from "./proposal.ts";
 export type { Reader } from "./reader.ts";
@@ -15,6 +17,8 @@ export type { Viewer } from "./viewer.ts";
 export { withoutQueue } from "./withoutQueue.ts";
 
 export const loadConfigOrExplain = late(async () => (await import("./reader.ts")).loadConfigOrExplain);
+export const delegationReport = late(async () => (await import("./delegation.ts")).delegationReport);
+export const acmeShReport = late(async () => (await import("./acmeShReport.ts")).acmeShReport);
 export const openReader = late(async () => (await import("./reader.ts")).openReader);
 export const openViewer = late(async () => (await import("./viewer.ts")).openViewer);
 export const openContext = late(async () => (await import("./app.ts")).openContext);

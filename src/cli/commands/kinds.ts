@@ -3,6 +3,7 @@ import type { Registries } from "../../config/schema/registries.ts";
 import { type Cli, perform } from "../command.ts";
 import { registries } from "../doors.ts";
 import { renderTable } from "../terminal/table.ts";
+import { addAcmeShScript } from "./acmeShScript.ts";
 
 /** `renewd targets --json`, `renewd solvers --json` and `renewd channels --json`. */
 export interface KindsReport {
@@ -19,11 +20,9 @@ export function addTargets(program: Command, cli: Cli): void {
 }
 
 export function addSolvers(program: Command, cli: Cli): void {
-  addKinds(
-    program.command("solvers").description("The kinds of challenge solvers that this renewd has."),
-    cli,
-    "solvers",
-  );
+  const solvers = program.command("solvers").description("The kinds of challenge solvers that this renewd has.");
+  addKinds(solvers, cli, "solvers");
+  addAcmeShScript(solvers, cli);
 }
 
 export function addChannels(program: Command, cli: Cli): void {

@@ -1,0 +1,50 @@
+import { RenewalError } from "../domain/errors.ts";
+import { sanitize } from "../domain/text.ts";
+import { acmeSh, readScript } from "../solvers/dns/bridges/acmeSh.ts";
+import { readInfo } from "../solvers/dns/bridges/acmeShInfo.ts";
+import { loadConfigOrExplain } from "./reader.ts";
+
+/** What a dnsapi script of acme.sh says of itself. Foreign text, one bounded line each. */
+export interface AcmeShReport {
+  readonly version: 1;
+  readonly script: string;
+  readonly title: string | null;
+  readonly docs: string | null;
+  /** Any one of these sets is enough. */
+  readonly sets: readonly (readonly {
+    readonly name: string;
+    readonly description: string;
+    readonly isOptional: boolean;
+  }[])[];
+}
+
+/** `home`: the user's acme.sh; left out: that of the first configured solver of this type. */
+export async function acmeShReport(
+  configFile: string,
+  { script, home }: { readonly script: string; readonly home?: string | undefined },
+): Promise<AcmeShReport> {
+  const name = script.startsWith("dns_") ? script : `dns_${script}`;
+  const options = acmeSh.options.safeParse({ home: home ?? (await configuredHome(configFile)), script: name });
+  if (!options.success)
+    throw new RenewalError(
+      "request.invalid",
+      options.error.issues.map(({ path, message }) => `${path}: ${message}`).join("; "),
+    );
+  const info = readInfo(await readScript(options.data), name);
+  const line = (text: string): string => sanitize(text, 300);
+  return {
+    version: 1,
+    script: name,
+    title: info === null ? null : line(info.title),
+    docs: info?.docs == null ? null : line(info.docs),
+    sets: (info?.sets ?? []).map((set) => set.map((each) => ({ ...each, description: line(each.description) }))),
+  };
+}
+
+async function configuredHome(configFile: string): Promise<unknown> {
+  const { solvers } = await loadConfigOrExplain(configFile);
+  const [first] = [...solvers.values()].filter(({ plugin }) => plugin.type === acmeSh.type);
+  if (first === undefined)
+    throw new RenewalError("request.invalid", "no solver of type acme.sh is configured: say where it is by --home DIR");
+  return Object(first.options).home;
+}

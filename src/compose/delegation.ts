@@ -1,0 +1,152 @@
+import { isIPv4 } from "node:net";
+import type { Config } from "../config/config.ts";
+import { RenewalError } from "../domain/errors.ts";
+import { sanitize } from "../domain/text.ts";
+import { challengeName } from "../solvers/dns/challenge.ts";
+import { createLookup, type Lookup } from "../solvers/dns/lookup.ts";
+import { DNS_NAME } from "../solvers/dns/options.ts";
+import { delegatedName, dnsServer, servedZones } from "../solvers/dns/server/kind.ts";
+import { type ServedZone, zoneFor } from "../solvers/dns/server/zone.ts";
+import { plainName } from "../solvers/dns/zone.ts";
+import { loadConfigOrExplain } from "./reader.ts";
+
+const CHECK_TIMEOUT_MS = 20_000;
+
+/** A record that people create elsewhere, and what DNS says of it now. */
+export interface DelegationRecord {
+  readonly name: string;
+  readonly type: "CNAME" | "NS" | "A" | "AAAA";
+  readonly value: string;
+  /** `unknown`: no resolver answered. */
+  readonly state: "right" | "missing" | "wrong" | "unknown";
+  /** For `wrong`: what is there instead. */
+  readonly found: string | null;
+}
+
+export interface DelegationReport {
+  readonly version: 1;
+  readonly solver: string;
+  /** For the zone of the certificate's names, by whoever runs it. */
+  readonly aliases: readonly DelegationRecord[];
+  /** For the parent of the delegated zone; the addresses are glue where the name server is inside the zone. */
+  readonly delegation: readonly DelegationRecord[];
+}
+
+/**
+ * The CNAME and NS records that let renewd's own name server answer for a certificate's names, or for one name.
+ * `lookup`: another one than the system's resolvers.
+ */
+export async function delegationReport(
+  configFile: string,
+  subject: string,
+  signal: AbortSignal,
+  lookup: Lookup = createLookup(),
+): Promise<DelegationReport> {
+  const config = await loadConfigOrExplain(configFile);
+  const { solver, zones, names } = subjectOf(config, subject);
+  const [first] = zones;
+  if (first === undefined) throw new RenewalError("request.invalid", `solver "${solver}" serves no zone`);
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]);
+  const used = new Map<string, ServedZone>();
+  const aliases: Wanted[] = [];
+  for (const name of names) {
+    const asked = challengeName({ identifier: { type: "dns", value: name } });
+    const direct = zoneFor(zones, asked);
+    // A zone of the challenge's own name needs no alias: the NS records are at that name.
+    const zone = direct ?? first;
+    used.set(zone.name, zone);
+    if (direct === null) aliases.push({ name: asked, type: "CNAME", value: delegatedName(name, zone.name) });
+  }
+  return {
+    version: 1,
+    solver,
+    aliases: await checked(lookup, aliases, bounded),
+    delegation: await checked(lookup, once([...used.values()].flatMap(recordsOf)), bounded),
+  };
+}
+
+type Wanted = Pick<DelegationRecord, "name" | "type" | "value">;
+
+interface Subject {
+  readonly solver: string;
+  readonly zones: readonly ServedZone[];
+  /** Without `*.`, each once. */
+  readonly names: readonly string[];
+}
+
+function subjectOf(config: Config, subject: string): Subject {
+  const certificate = config.certificates.find(({ name }) => name === subject);
+  const all = [...config.solvers].filter(([, { plugin }]) => plugin.type === dnsServer.type).map(([name]) => name);
+  const own = certificate === undefined ? all : all.filter((name) => certificate.solvers.includes(name));
+  const [solver = all[0]] = own;
+  if (solver === undefined)
+    throw new RenewalError("request.invalid", `no solver of type ${dnsServer.type} is configured in ${config.file}`);
+  const zones = servedZones(config.solvers.get(solver)?.options);
+  if (certificate !== undefined) {
+    const values = certificate.identifiers.filter(({ type }) => type === "dns").map(({ value }) => value);
+    return { solver, zones, names: [...new Set(values.map((value) => value.replace(/^\*\./, "")))] };
+  }
+  const name = plainName(subject.replace(/^\*\./, ""));
+  if (DNS_NAME.test(name) && name.includes(".")) return { solver, zones, names: [name] };
+  throw new RenewalError(
+    "request.invalid",
+    `"${sanitize(subject, 80)}" is neither a configured certificate nor a DNS name`,
+  );
+}
+
+function recordsOf({ name, nameServers }: ServedZone): Wanted[] {
+  const ns = nameServers.map((server): Wanted => ({ name, type: "NS", value: server.name }));
+  const glue = nameServers.flatMap((server) =>
+    server.addresses.map(
+      (address): Wanted => ({ name: server.name, type: isIPv4(address) ? "A" : "AAAA", value: address }),
+    ),
+  );
+  return [...ns, ...glue];
+}
+
+/** Two zones may have one name server. */
+function once(all: readonly Wanted[]): Wanted[] {
+  return [...new Map(all.map((record) => [Object.values(record).join(" "), record])).values()];
+}
+
+async function checked(
+  lookup: Lookup,
+  wanted: readonly Wanted[],
+  signal: AbortSignal,
+): Promise<readonly DelegationRecord[]> {
+  return Promise.all(wanted.map(async (record) => ({ ...record, ...(await stateOf(lookup, record, signal)) })));
+}
+
+async function stateOf(
+  lookup: Lookup,
+  { name, type, value }: Wanted,
+  signal: AbortSignal,
+): Promise<Pick<DelegationRecord, "state" | "found">> {
+  try {
+    const found = await valuesOf(lookup, name, type, signal);
+    if (found.includes(value)) return { state: "right", found: null };
+    if (found.length === 0) return { state: "missing", found: null };
+    return { state: "wrong", found: sanitize(found.join(", "), 200) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof RenewalError && error.code === "dns.unreachable") return { state: "unknown", found: null };
+    throw error;
+  }
+}
+
+async function valuesOf(
+  lookup: Lookup,
+  name: string,
+  type: DelegationRecord["type"],
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (type === "CNAME") {
+    const target = await lookup.alias(name, signal);
+    return target === null ? [] : [target];
+  }
+  const { answers } = await lookup.resolve({ name, type }, signal);
+  const found = answers.flatMap((answer) =>
+    answer.type === type && typeof answer.data === "string" ? [answer.data] : [],
+  );
+  return type === "NS" ? found.map(plainName) : found;
+}
