@@ -36,7 +36,8 @@ export default defineConfig({
     // so each leaves it as it was: environment, listeners, servers.
     isolate: false,
     unstubEnvs: true,
-    maxWorkers: availableParallelism(),
+    // One more than processors: most files wait for servers most of the time.
+    maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: SlowFirst },
     globalSetup: ["test/support/leavesNothing.ts"],
     coverage: { provider: "v8", include: ["src/**"], reporter: ["text-summary"] },

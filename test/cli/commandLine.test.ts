@@ -2,12 +2,11 @@ import { existsSync } from "node:fs";
 import { chmod, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EXIT } from "../../src/cli/exit.ts";
 import { createRoot } from "../support/ca/pki.ts";
 import { renewal, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation, runCaptured } from "../support/system/installation.ts";
-import { renewd } from "../support/system/renewd.ts";
 
 let installation: Installation;
 beforeEach(async () => {
@@ -154,7 +153,8 @@ describe("a wrong configuration", () => {
   });
 
   test("RENEWD_CONFIG names the file where no option does", async () => {
-    const { code, stdout } = await renewd(["certificates", "--json"], { RENEWD_CONFIG: installation.configFile });
+    vi.stubEnv("RENEWD_CONFIG", installation.configFile);
+    const { code, stdout } = await runCaptured(["certificates", "--json"]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).certificates).toHaveLength(2);
   });
