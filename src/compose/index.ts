@@ -27,6 +27,8 @@ export const readForeignPair = late(async () => (await import("./foreignPair.ts"
 export const proposeConfiguration = late(async () => (await import("./proposal.ts")).proposeConfiguration);
 export const mistakesIn = late(async () => (await import("./proposal.ts")).mistakesIn);
 
+export const checkSurroundings = late(async () => (await import("./surroundings.ts")).checkSurroundings);
+
 export const runRoles = late(async () => (await import("./process.ts")).runRoles);
 export const startWorkerProcess = late(async () => (await import("./workerProcess.ts")).startWorkerProcess);
 export const addRequest = late(async () => (await import("./requests.ts")).addRequest);

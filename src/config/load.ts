@@ -19,7 +19,7 @@ import type { Config, IssuerConfig } from "./config.ts";
 import { digestOf } from "./read/digest.ts";
 import { parseYaml } from "./read/document.ts";
 import { type Environment, processEnvironment } from "./read/environment.ts";
-import { createResources } from "./read/files.ts";
+import { createResources, type SecretsNeeded } from "./read/files.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { readText } from "./read/readFile.ts";
 import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore } from "./resolve.ts";
@@ -34,8 +34,7 @@ export type LoadResult =
 export interface LoadOptions {
   readonly registries?: Registries;
   readonly environment?: Environment;
-  /** `optional`: a secret that cannot be had is empty instead of a mistake; only the database's URL is needed to read. */
-  readonly secrets?: "required" | "optional";
+  readonly secrets?: SecretsNeeded;
 }
 
 /**
@@ -68,7 +67,7 @@ async function build(
   { registries, environment, secrets }: Required<LoadOptions>,
   problems: Problems,
 ): Promise<Config | undefined> {
-  const resources = createResources(dirname(file), environment, problems, secrets === "optional");
+  const resources = createResources(dirname(file), environment, problems, secrets);
   checkTopLevelKeys(raw, problems);
   checkOldNames(raw, problems);
   section("version", raw, problems);

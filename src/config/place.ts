@@ -21,7 +21,7 @@ export async function findPlace(name: string): Promise<Place | null> {
   if ("problem" in source) return null;
   const raw = understood(source.text);
   const problems = new Problems({ file, of: () => ({ line: 0, column: 0 }), ofNode: () => ({ line: 0, column: 0 }) });
-  const resources = createResources(dirname(file), processEnvironment, problems, true);
+  const resources = createResources(dirname(file), processEnvironment, problems, "optional");
   const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
   const storeSection = section("store", raw, problems);
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);

@@ -36,8 +36,8 @@ describe("a command loads what it uses:", () => {
     expect(modules).toBeLessThanOrEqual(100);
   });
 
-  test("config check, neither database nor queue", async () => {
-    const { modules, packages } = await loadedBy("config", "check");
+  test("config check --offline, neither database nor queue", async () => {
+    const { modules, packages } = await loadedBy("config", "check", "--offline");
     expect(packages).toEqual([...TERMINAL, ...CONFIGURATION].sort());
     expect(modules).toBeLessThanOrEqual(500);
   });

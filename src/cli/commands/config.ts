@@ -1,8 +1,10 @@
 import type { Command } from "commander";
+import { checkSurroundings } from "../../compose/index.ts";
 import type { ConfigProblem } from "../../config/read/problems.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
 import { configJsonSchema, loadConfig, registries } from "../doors.ts";
+import { interruptible } from "../interruptible.ts";
 
 /** `renewd config check --json`. */
 export interface ConfigCheckReport {
@@ -13,6 +15,14 @@ export interface ConfigCheckReport {
   /** What still works but should be written in another way. */
   readonly notes: readonly ConfigProblem[];
   readonly certificates: number;
+  /** What a process would meet on this machine; empty with `--offline`. */
+  readonly surroundings: readonly {
+    /** Such as `target edge` or `http-01 responder`. */
+    readonly subject: string;
+    readonly code: string;
+    readonly message: string;
+    readonly action: string;
+  }[];
 }
 
 export function addConfig(program: Command, cli: Cli): void {
@@ -24,17 +34,33 @@ export function addConfig(program: Command, cli: Cli): void {
 function addCheck(config: Command, cli: Cli): void {
   const command = config
     .command("check")
-    .description("Print every mistake with file, line and column. Exit code 2 when there is one.");
-  perform(command, cli, async ({ output, configFile }) => {
-    const result = await loadConfig(configFile);
-    const problems = result.ok ? [] : result.problems;
-    const certificates = result.ok ? result.config.certificates.length : 0;
-    const notes = result.ok ? result.config.notes : [];
-    const report: ConfigCheckReport = { version: 1, file: configFile, valid: result.ok, problems, notes, certificates };
-    output.report(report, renderCheck);
-    for (const note of notes) output.note(lineOf(note));
-    return result.ok ? "ok" : "usage";
-  });
+    .description(
+      "Print every mistake with file, line and column (exit code 2), then what start-up and deploying would meet on this " +
+        "machine: directories, the responder's port, each target's preflight (exit code 1).",
+    )
+    .option("--offline", "the file alone: needs no secret, no network and none of the targets, as in CI");
+  perform<{ readonly offline?: boolean }>(command, cli, ({ output, configFile, options: { offline = false } }) =>
+    interruptible(async (signal) => {
+      const result = await loadConfig(configFile, offline ? { secrets: "unread" } : {});
+      const faults = result.ok && !offline ? await checkSurroundings(configFile, signal) : [];
+      const notes = result.ok ? result.config.notes : [];
+      const report: ConfigCheckReport = {
+        version: 1,
+        file: configFile,
+        valid: result.ok,
+        problems: result.ok ? [] : result.problems,
+        notes,
+        certificates: result.ok ? result.config.certificates.length : 0,
+        surroundings: faults.map(({ subject, error: { code, message, facts } }) => ({
+          ...{ subject, code, message, action: facts.action },
+        })),
+      };
+      output.report(report, renderCheck);
+      for (const note of notes) output.note(lineOf(note));
+      if (!result.ok) return "usage";
+      return faults.length === 0 ? "ok" : "wrong";
+    }),
+  );
 }
 
 function addSchema(config: Command, cli: Cli): void {
@@ -50,10 +76,14 @@ function addSchema(config: Command, cli: Cli): void {
   });
 }
 
-function renderCheck({ file, problems, certificates }: ConfigCheckReport): string {
-  if (problems.length === 0)
-    return `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
-  return problems.map(lineOf).join("\n");
+function renderCheck({ file, problems, certificates, surroundings }: ConfigCheckReport): string {
+  if (problems.length > 0) return problems.map(lineOf).join("\n");
+  const right = `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
+  const faults = surroundings.flatMap(({ subject, message, action, code }) => [
+    `${inert(subject)}: ${inert(message)}`,
+    `  what to do: ${action} [${code}]`,
+  ]);
+  return [right, ...faults].join("\n");
 }
 
 function lineOf({ file, line, column, message }: ConfigProblem): string {

@@ -8,6 +8,12 @@ import type { Problems } from "./problems.ts";
 import { readText } from "./readFile.ts";
 import { lookUpSecret } from "./readSecret.ts";
 
+/**
+ * `optional`: a secret that cannot be had is empty instead of a mistake; only the database's URL is needed to read.
+ * `unread`: none is looked for, as where a configuration is only checked.
+ */
+export type SecretsNeeded = "required" | "optional" | "unread";
+
 /** Reads what the configuration only points to. undefined: it cannot be had, and that has been said. */
 export interface Resources {
   absolute(path: string): string;
@@ -19,14 +25,13 @@ export interface Resources {
 }
 
 /**
- * Relative paths start at `directory`, that of the configuration file. `lenient`: a secret that cannot be had is empty,
- * but for the URL of the database.
+ * Relative paths start at `directory`, that of the configuration file. `secrets` as in LoadOptions.
  */
 export function createResources(
   directory: string,
   environment: Environment,
   problems: Problems,
-  lenient = false,
+  secrets: SecretsNeeded = "required",
 ): Resources {
   const absolute = (path: string): string => resolve(directory, path);
   const certificates = async (file: string, path: Path, what: string): Promise<string | undefined> => {
@@ -41,9 +46,11 @@ export function createResources(
   return {
     absolute,
     async secret(reference, path) {
+      const isDatabase = path[0] === "store";
+      if (secrets === "unread") return new Secret(isDatabase ? "postgresql://unread.invalid/" : "");
       const found = await lookUpSecret(reference, directory, environment);
       if ("secret" in found) return found.secret;
-      if (lenient && path[0] !== "store") return new Secret("");
+      if (secrets === "optional" && !isDatabase) return new Secret("");
       problems.add(path, found.problem);
       return undefined;
     },

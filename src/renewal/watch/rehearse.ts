@@ -71,10 +71,10 @@ export async function rehearse(
 }
 
 /** A few at a time: thirty targets that do not answer must not take a quarter of an hour. */
-async function tryTargets(
-  { store, services }: Context,
-  certificate: Certificate,
-  { preflightMs, preflightsMs }: RehearsalLimits,
+export async function tryTargets(
+  { store, services }: Pick<Context, "store" | "services">,
+  certificate: Pick<Certificate, "name" | "targets">,
+  { preflightMs, preflightsMs }: Pick<RehearsalLimits, "preflightMs" | "preflightsMs">,
   signal: AbortSignal,
 ): Promise<RehearsalStep[]> {
   const leaf = (await store.versions.latest(certificate.name))?.leaf ?? null;

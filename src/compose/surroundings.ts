@@ -1,0 +1,112 @@
+import { once } from "node:events";
+import { access, constants } from "node:fs/promises";
+import { createServer } from "node:net";
+import { delimiter, dirname, join } from "node:path";
+import type { Config } from "../config/config.ts";
+import { processEnvironment } from "../config/read/environment.ts";
+import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { workerName } from "../domain/workerName.ts";
+import { tryTargets } from "../renewal/watch/rehearse.ts";
+import { openEmptyStore } from "../store/index.ts";
+import { systemClock } from "./clock.ts";
+import { checkDataDirectory } from "./dataDirectory.ts";
+import { loadConfigOrExplain } from "./reader.ts";
+import { roleSettingsOf } from "./roleSettings.ts";
+import { createServices } from "./services.ts";
+
+const LIMITS = { preflightMs: 15_000, preflightsMs: 60_000 } as const;
+
+/** What a process would meet where the configuration is right but its surroundings are not. */
+export interface SurroundingFault {
+  /** `target NAME`, `data directory`, `http-01 responder`, `Redis`. */
+  readonly subject: string;
+  readonly error: RenewalError;
+}
+
+/**
+ * What start-up and deploying would find on this machine, with its user: directories, the responder's port, redis-server,
+ * each target's preflight. Neither the database nor Redis is opened, and what a preflight writes it removes.
+ */
+export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
+  const config = await loadConfigOrExplain(configFile);
+  const checks: readonly (readonly [subject: string, check: () => Promise<void>])[] = [
+    ["data directory", () => checkStateDirectory(config)],
+    ["http-01 responder", () => checkResponder(config, signal)],
+    ["Redis", () => checkPrivateRedis(config)],
+  ];
+  const faults: SurroundingFault[] = [];
+  for (const [subject, check] of checks)
+    await check().catch((thrown: unknown) => faults.push({ subject, error: toRenewalError(thrown) }));
+  return [...faults, ...(await checkTargets(config, signal))];
+}
+
+/** It exists and is ours, or can be created. */
+async function checkStateDirectory({ dataDir }: Config): Promise<void> {
+  await checkDataDirectory(dataDir);
+  for (let path = dataDir; ; path = dirname(path)) {
+    const code = await access(path, constants.W_OK).then(
+      () => null,
+      (error: NodeJS.ErrnoException) => error.code ?? "unknown error",
+    );
+    if (code === null) return;
+    if (code !== "ENOENT" || path === dirname(path))
+      throw new RenewalError("store.forbidden", `${path} cannot be written by this user (${code})`);
+  }
+}
+
+async function checkResponder(config: Config, signal: AbortSignal): Promise<void> {
+  const { http01 } = roleSettingsOf(config);
+  if (http01 === null) return;
+  const server = createServer();
+  try {
+    // As the responder listens: beside another one of ours it may.
+    server.listen({ host: http01.host, port: http01.port, reusePort: true });
+    await once(server, "listening", { signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new RenewalError("config.invalid", `port ${http01.port}: ${portAdvice(cause)}`, { cause });
+  } finally {
+    server.close();
+  }
+}
+
+function portAdvice(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
+  if (code === "EADDRINUSE") return "another program has it: let that forward the challenges (docs/port80.md)";
+  if (code === "EACCES")
+    return "this user may not listen there: give it CAP_NET_BIND_SERVICE, or forward the challenges";
+  return `cannot be listened on (${code})`;
+}
+
+async function checkPrivateRedis({ redis }: Config): Promise<void> {
+  if (redis !== null) return;
+  for (const directory of (processEnvironment("PATH") ?? "").split(delimiter))
+    if (
+      await access(join(directory, "redis-server"), constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
+  throw new RenewalError("config.invalid", "redis-server is not in PATH: install it, or set `redis` to one that runs");
+}
+
+/** Each target once, for the first certificate that uses it; those with an agent are that machine's. */
+async function checkTargets(config: Config, signal: AbortSignal): Promise<SurroundingFault[]> {
+  const store = await openEmptyStore(workerName());
+  try {
+    const services = createServices(config, store, systemClock);
+    const seen = new Set<string>();
+    const faults: SurroundingFault[] = [];
+    for (const { name, targets } of config.certificates) {
+      const here = targets.filter((target) => !seen.has(target) && !services.hasAgent(target));
+      for (const target of here) seen.add(target);
+      if (here.length === 0) continue;
+      const steps = await tryTargets({ store, services }, { name, targets: here }, LIMITS, signal);
+      for (const { step, error } of steps) if (error !== null) faults.push({ subject: step, error });
+    }
+    return faults;
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,100 @@
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { runCaptured } from "../support/system/installation.ts";
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "renewd-check-"));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+async function check(patch: object, ...args: string[]) {
+  const file = join(directory, "renewd.yaml");
+  const certificate = {
+    names: ["www.example.org"],
+    issuer: "ca",
+    solver: "http",
+    targets: ["disk"],
+    endpoints: ["127.0.0.1:1"],
+  };
+  const config = {
+    version: 1,
+    dataDir: "data",
+    http01: { host: "127.0.0.1", port: 8402 },
+    redis: { url: "redis://127.0.0.1:1" },
+    issuers: { ca: { directory: "https://127.0.0.1:1/directory", termsOfServiceAgreed: true } },
+    solvers: { http: { type: "http-01" } },
+    targets: { disk: { type: "files", directory, bundle: "{certificate}.pem" } },
+    certificates: { www: certificate },
+    ...patch,
+  };
+  await writeFile(file, JSON.stringify(config));
+  const { code, stdout } = await runCaptured(["-c", file, "config", "check", "--json", ...args]);
+  const { surroundings, problems } = JSON.parse(stdout);
+  return { code, surroundings, problems };
+}
+
+describe("config check finds what start-up and deploying would meet:", () => {
+  test("nothing, where all is ready", async () => {
+    expect(await check({})).toEqual({ code: 0, surroundings: [], problems: [] });
+  });
+
+  test("a target's directory, user and secret", async () => {
+    const targets = (options: object) => ({
+      targets: { disk: { type: "files", directory, bundle: "a.pem", ...options } },
+    });
+    for (const [options, message] of [
+      [{ directory: join(directory, "nowhere") }, "nowhere"],
+      [{ owner: "no-such-user" }, "no user named no-such-user"],
+      [{ pkcs12: "a.p12", password: "env:RENEWD_TEST_UNSET" }, "RENEWD_TEST_UNSET is not set"],
+    ] as const)
+      expect(await check(targets(options))).toMatchObject({
+        code: 1,
+        surroundings: [{ subject: "target disk", message: expect.stringContaining(message) }],
+      });
+  });
+
+  test("the responder's port, when another program has it", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const bound = other.address();
+    const port = typeof bound === "object" && bound !== null ? bound.port : 0;
+    expect(await check({ http01: { host: "127.0.0.1", port } })).toMatchObject({
+      code: 1,
+      surroundings: [
+        {
+          subject: "http-01 responder",
+          message: `port ${port}: another program has it: let that forward the challenges (docs/port80.md)`,
+        },
+      ],
+    });
+    other.close();
+  });
+
+  test("a data directory that others may write", async () => {
+    await mkdir(join(directory, "data"));
+    await chmod(join(directory, "data"), 0o777);
+    expect(await check({})).toMatchObject({ code: 1, surroundings: [{ subject: "data directory" }] });
+  });
+
+  test("and with --offline the file alone, without any of its secrets", async () => {
+    const store = { type: "postgresql", url: "env:RENEWD_TEST_UNSET" };
+    const ca = {
+      directory: "https://127.0.0.1:1/directory",
+      termsOfServiceAgreed: true,
+      externalAccount: { keyId: "a", hmacKey: "env:RENEWD_TEST_UNSET" },
+    };
+    const targets = { disk: { type: "files", directory: "/nonexistent", bundle: "a.pem" } };
+    expect(await check({ store, issuers: { ca }, targets }, "--offline")).toEqual({
+      code: 0,
+      surroundings: [],
+      problems: [],
+    });
+    expect((await check({ store, issuers: { ca }, targets })).problems.length).toBeGreaterThan(0);
+    expect((await check({ store, certificates: { www: {} } }, "--offline")).code).toBe(2);
+  });
+});
