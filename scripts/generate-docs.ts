@@ -8,11 +8,15 @@ import { configurationReference } from "../src/config/schema/reference.ts";
 import { REGISTRIES } from "../src/config/schema/registries.ts";
 import { ERRORS } from "../src/domain/errorTable.ts";
 import { importTable, packageTable } from "../test/architecture/rules.ts";
+import { jsonDocuments, jsonReference } from "./jsonDocuments.ts";
 
 /** Path from the project's root → content. */
 export function generatedDocs(): ReadonlyMap<string, string> {
   const schema = configJsonSchema(REGISTRIES);
+  const json = jsonDocuments();
   return new Map([
+    ["docs/json.md", jsonReference(json.documents)],
+    ["docs/renewd-json.schema.json", `${JSON.stringify(json.schema, null, 2)}\n`],
     ["docs/renewd.schema.json", `${JSON.stringify(schema, null, 2)}\n`],
     ["docs/configuration.md", configurationReference(schema)],
     ["docs/cli.md", cliReference()],

@@ -136,6 +136,7 @@ export async function runRoles(
     }, STOP_TIMEOUT_MS).unref();
     await closing;
     clearTimeout(timeout);
+    log.info({ roles: [...roles] }, "stopped");
     load?.close();
     faults.close();
   }

@@ -55,6 +55,8 @@ export interface CursorStore {
    * off. A lease or back-off that is longer than possible was written by a wrong clock and counts as over.
    */
   claim(channel: string, now: number, terms: ClaimTerms): Promise<ChannelCursor | null>;
+  /** What waits for the end of the channel's back-off is sent at once. */
+  retryNow(channel: string): Promise<void>;
   /** Releases the channel. False: the lease ran out and another process has it; nothing was written. */
   release(
     claimed: ChannelCursor,

@@ -183,7 +183,7 @@ export function problemsOf(facts: Case): Problem[] {
 }
 
 /** What may go away without anybody: a CA or a target that is down for a while. */
-const HEALING: ReadonlySet<ErrorClass> = new Set(["transient", "rateLimited", "target"]);
+export const HEALING: ReadonlySet<ErrorClass> = new Set(["transient", "rateLimited", "target"]);
 
 /** An error whose cause may go away by itself, with time enough left for that, wakes nobody. */
 export function needsPerson(problems: readonly Problem[], complaints: readonly Failure[], facts: Case): boolean {

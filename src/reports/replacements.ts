@@ -1,11 +1,13 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
+import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
 import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
 import type { Store } from "../domain/store.ts";
 import { waitsUntil } from "./failures.ts";
 import { type BudgetOf, loadFleet, type Member, planDecisionOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { exhaustedLimits } from "./limits.ts";
+import { HEALING } from "./problems.ts";
 
 /** `renewd replace status --json`. */
 export interface ReplacementReport {
@@ -29,6 +31,8 @@ export interface ReplacementEntry {
   readonly waiting: readonly { readonly on: string; readonly certificates: readonly string[] }[];
   /** By the pace so far and the CAs' limits; null: nothing is done yet and no limit says, or all is done. */
   readonly projectedAt: string | null;
+  /** Certificates that do not come through by themselves: no time can be promised for them. */
+  readonly needPerson: number;
   readonly inTime: boolean | null;
 }
 
@@ -80,8 +84,9 @@ function replacementEntry(
     else waiting.set(state, [...(waiting.get(state) ?? []), certificate]);
     if (member !== undefined && state !== "done") left.push(member);
   }
-  const projectedAt =
-    replacement.endedAt === null && done < members.length ? project(replacement, done, left, now) : null;
+  const needPerson = replacement.endedAt === null ? left.filter((member) => isBarred(member, now)).length : 0;
+  const runs = replacement.endedAt === null && done < members.length && needPerson === 0;
+  const projectedAt = runs ? project(replacement, done, left, now) : null;
   return {
     id: replacement.id,
     selection: replacement.selection,
@@ -95,7 +100,8 @@ function replacementEntry(
       .map(([on, certificates]) => ({ on, certificates }))
       .sort((a, b) => b.certificates.length - a.certificates.length),
     projectedAt: iso(projectedAt),
-    inTime: projectedAt === null ? null : projectedAt <= replacement.deadline,
+    needPerson,
+    inTime: needPerson > 0 ? false : projectedAt === null ? null : projectedAt <= replacement.deadline,
   };
 }
 
@@ -109,6 +115,16 @@ function stateOf(member: Member, generation: number, now: number): string {
   const decision = planDecisionOf(member, now);
   if (decision === null || decision.due || decision.blockedBy === null) return "its turn";
   return decision.blockedBy === "budget" ? decision.detail : `${decision.blockedBy}: ${decision.detail}`;
+}
+
+/** Held, paused, or stopped by what waiting does not change. */
+function isBarred({ active, record }: Member, now: number): boolean {
+  if (active?.state === "held") return true;
+  const isPaused = record !== null && record.pausedAt !== null && record.pausedUntil === null;
+  if (isPaused && active === null) return true;
+  const code = active?.errorCode ?? ((record?.failures ?? 0) > 0 ? (record?.lastErrorCode ?? null) : null);
+  const isDue = active !== null || (record?.nextAttemptAt ?? 0) > now;
+  return isDue && code !== null && isErrorCode(code) && !HEALING.has(ERRORS[code].class);
 }
 
 function project({ createdAt }: Replacement, done: number, left: readonly Member[], now: number): number | null {

@@ -70,6 +70,22 @@ describe("widths", () => {
 });
 
 describe("a table", () => {
+  test("that cannot fit leaves out whole columns in their order instead of cutting one to nothing", () => {
+    const columns = [
+      { title: "CERTIFICATE", widthMin: 14 },
+      { title: "SERIAL", widthMin: 12, dropOrder: 2 },
+      { title: "EXPIRES", dropOrder: 1 },
+      { title: "STATE" },
+    ];
+    const rows = [["www.shop.example.org", "0A1B2C3D4E5F6071", "in 47 d 3 h", "proved live"]];
+    const lines = (width: number) => renderTable(columns, rows, { width, colours: false });
+    expect(lines(80)[1]).toBe("www.shop.example.org  0A1B2C3D4E5F6071  in 47 d 3 h  proved live");
+    expect(lines(48)[1]).toBe("www.shop.example.org  in 47 d 3 h  proved live");
+    expect(lines(33)[0]).toBe("CERTIFICATE           STATE");
+    for (const width of [80, 60, 48, 33])
+      for (const line of lines(width)) expect(displayWidth(line)).toBeLessThanOrEqual(width);
+  });
+
   const columns = [
     { title: "NAME", widthMin: 6 },
     { title: "N", align: "right" as const },

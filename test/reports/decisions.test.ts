@@ -1,5 +1,5 @@
+import { writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DAY_MS, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
 let installation: Installation;
@@ -30,19 +30,14 @@ describe("what people decided", () => {
   });
 
   test("a refused request is there once a minute, with the reason", async () => {
-    const { store } = installation;
-    const now = Date.now();
-    const leaf = { ...version().leaf, notBefore: now - DAY_MS, notAfter: now + 80 * DAY_MS };
-    await installation.issue(version({ certificate: "www", createdAt: now, leaf }));
-    await store.deployments.want("www", ["lb"], 1);
-    const fence = (await store.deployments.get("www", "lb"))?.fence ?? 0;
-    await store.deployments.update("www", "lb", fence, { deployedGeneration: 1, deployedAt: now });
+    const text = configText(["www", "new"]);
+    await writeFile(installation.configFile, text);
     for (let times = 0; times < 2; times++) {
-      const { code, stderr } = await installation.run("renew", "www");
-      expect([code, stderr]).toEqual([2, expect.stringContaining("is not due")]);
+      const { code, stderr } = await installation.run("renew", "new");
+      expect([code, stderr]).toEqual([2, expect.stringContaining("no planner has seen it yet")]);
     }
     const refused = (await history()).filter(({ type }: { type: string }) => type === "request.refused");
-    expect(refused).toMatchObject([{ certificate: "www", why: expect.stringContaining("is not due") }]);
+    expect(refused).toMatchObject([{ certificate: "new", why: expect.stringContaining("no planner has seen it yet") }]);
   });
 });
 

@@ -24,7 +24,7 @@ describe("in flight", () => {
     expect(found.inFlight).toMatchObject([
       { certificate: "www", stage: "verifying", ageMs: 90_000, endpointsProved: 0, endpoints: 1 },
     ]);
-    expect(renderStatus(found, SCREEN)).toMatch(/www +verifying 0\/1, waits +1 min 30 s +missing +bbbbbbbb/);
+    expect(renderStatus(found, SCREEN)).toMatch(/www +verifying 0\/1, waits +1 min 30 s +first issue +bbbbbbbb/);
   });
 
   test.each([

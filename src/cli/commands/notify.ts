@@ -48,6 +48,8 @@ export function addNotify(program: Command, cli: Cli): void {
             { ...test, message: `renewd: a test message by channel ${channel}` },
             AbortSignal.timeout(TIMEOUT_MS),
           );
+          // It works again: what it could not deliver need not wait for the end of its back-off.
+          await reader.store.cursors.retryNow(channel);
           return { channel, told: true, error: null };
         } catch (thrown) {
           const { code, message, facts } = toRenewalError(thrown);

@@ -28,13 +28,13 @@ const STATE: Readonly<Record<CertificateState, { readonly text: string; readonly
 
 const COLUMNS: readonly Column[] = [
   { title: "CERTIFICATE", widthMin: 14 },
-  { title: "GEN", align: "right" },
-  { title: "SERIAL", widthMin: 8, expendable: true },
-  { title: "EXPIRES", widthMin: 8 },
-  { title: "WINDOW", widthMin: 8 },
-  { title: "ISSUER", widthMin: 6 },
-  { title: "TARGETS", align: "right" },
-  { title: "PROVED", align: "right" },
+  { title: "GEN", align: "right", dropOrder: 4 },
+  { title: "SERIAL", widthMin: 12, expendable: true, dropOrder: 6 },
+  { title: "EXPIRES" },
+  { title: "WINDOW", dropOrder: 3 },
+  { title: "ISSUER", widthMin: 6, dropOrder: 5 },
+  { title: "TARGETS", align: "right", dropOrder: 2 },
+  { title: "PROVED", align: "right", dropOrder: 1 },
   { title: "STATE" },
 ];
 

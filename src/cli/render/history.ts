@@ -4,6 +4,7 @@ import type { HistoryReport } from "../../reports/history.ts";
 import { spoken } from "../../reports/instant.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
+import { reasonText } from "./reason.ts";
 
 export function renderHistory({ renewals, decisions, more }: HistoryReport, screen: Screen): string {
   const table = renewals.length === 0 ? ["no renewals match"] : renewalLines(renewals, more, screen);
@@ -31,19 +32,19 @@ function renewalLines(renewals: HistoryReport["renewals"], more: boolean, screen
   const columns = [
     { title: "STARTED" },
     { title: "CERTIFICATE", widthMin: 12 },
-    { title: "REASON", widthMin: 6 },
-    { title: "BY" },
+    { title: "REASON", widthMin: 8, dropOrder: 2 },
+    { title: "BY", dropOrder: 4 },
     { title: "OUTCOME" },
-    { title: "TOOK", align: "right" as const },
-    { title: "SERIAL", widthMin: 8, expendable: true },
+    { title: "TOOK", align: "right" as const, dropOrder: 3 },
+    { title: "SERIAL", widthMin: 12, expendable: true, dropOrder: 5 },
     { title: "RENEWAL" },
-    { title: "ERROR", widthMin: 8 },
+    { title: "ERROR", widthMin: 16, dropOrder: 1 },
   ];
   const rows = renewals.map((each): Cell[] => [
     spoken(each.startedAt),
     each.certificate,
-    each.reason,
-    each.trigger,
+    reasonText(each.reason, each.trigger),
+    each.trigger === "request" ? "person" : each.trigger,
     outcomeCell(each.state),
     formatDuration(each.durationMs),
     each.serial ?? "-",

@@ -23,7 +23,7 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
   const columns = [
     { title: "CERTIFICATE", widthMin: 14 },
     { title: "DUE" },
-    { title: "REASON" },
+    { title: "REASON", dropOrder: 1 },
     { title: "WHY", widthMin: 20 },
     { title: "NEXT" },
   ];

@@ -9,14 +9,17 @@ export function renderReplacements({ replacements, at }: ReplacementReport, _scr
 }
 
 function renderOne(board: ReplacementEntry, at: string): string {
-  const { id, selection, certificates, done, inFlight, waiting, projectedAt, inTime, deadline, cancelled } = board;
+  const { id, selection, certificates, done, inFlight, waiting, projectedAt, inTime, needPerson, deadline, cancelled } =
+    board;
   const outlook = cancelled
     ? "cancelled"
     : done === certificates
       ? "finished"
-      : projectedAt === null
-        ? "no projection yet"
-        : `projected to be finished ${spoken(projectedAt)}, ${inTime ? "in time" : "TOO LATE"}`;
+      : needPerson > 0
+        ? `${needPerson} cannot finish until a person acts (\`renewd status\`)`
+        : projectedAt === null
+          ? "no projection yet"
+          : `projected to be finished ${spoken(projectedAt)}, ${inTime ? "in time" : "TOO LATE"}`;
   return [
     `${id}  ${inert(selection)}`,
     `  ${done} of ${certificates} done, ${inFlight} in flight, ${certificates - done - inFlight} waiting; deadline ` +

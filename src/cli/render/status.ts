@@ -6,6 +6,7 @@ import type { Acknowledged, StatusReport, Trouble } from "../../reports/status.t
 import { paint, type Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
 import { displayWidth, wrap } from "../terminal/text.ts";
+import { reasonText } from "./reason.ts";
 
 /** So that it stays one screen: the first problems in full, some more in a line each, the rest by their kind. */
 const FULL_MAX = 4;
@@ -134,16 +135,16 @@ function inFlight({ inFlight: found, at }: StatusReport, screen: Screen, all: bo
   const shown = all ? found : found.slice(0, IN_FLIGHT_MAX);
   const columns = [
     { title: "IN FLIGHT", widthMin: 12 },
-    { title: "STAGE", widthMin: 9 },
-    { title: "AGE" },
-    { title: "REASON", widthMin: 6 },
+    { title: "STAGE", widthMin: 20 },
+    { title: "AGE", dropOrder: 1 },
+    { title: "REASON", widthMin: 8, dropOrder: 2 },
     { title: "RENEWAL" },
   ];
   const rows = shown.map((each): Cell[] => [
     each.certificate,
     stageText(each, at),
     formatDuration(each.ageMs),
-    each.reason,
+    reasonText(each.reason, each.trigger),
     each.renewalId.slice(0, 8),
   ]);
   const hidden = found.length - shown.length;

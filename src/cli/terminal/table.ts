@@ -9,6 +9,8 @@ export interface Column {
   readonly widthMin?: number;
   /** Cut before any other column. */
   readonly expendable?: boolean;
+  /** Left out when the table does not fit although everything is cut: the highest number first; absent: never. */
+  readonly dropOrder?: number;
 }
 
 export type Cell = string | { readonly text: string; readonly style: Style };
@@ -16,10 +18,17 @@ export type Cell = string | { readonly text: string; readonly style: Style };
 const GAP = "  ";
 
 /**
- * Lines of a table whose cells are made inert here. Too wide a table loses the ends of its cuttable cells, never a
- * column.
+ * Lines of a table whose cells are made inert here. Too wide a table loses the ends of its cuttable cells, then whole
+ * columns in their drop order.
  */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], screen: Screen): string[] {
+  const kept = keptColumns(columns, rows, screen.width);
+  if (kept.length < columns.length)
+    return renderTable(
+      kept.map(({ column }) => column),
+      rows.map((row) => kept.map(({ index }) => row[index] ?? "")),
+      screen,
+    );
   const widths = narrowed(columns, naturalWidths(columns, rows), screen.width);
   const header = columns.map((column, index) =>
     place(screen, { text: column.title, style: "faint" }, widths[index] ?? 0, column),
@@ -28,6 +37,32 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     columns.map((column, index) => place(screen, row[index] ?? "", widths[index] ?? 0, column)),
   );
   return [header, ...body].map((cells) => cells.join(GAP).trimEnd());
+}
+
+/** Those that fit the width when every cuttable cell is cut to its minimum. */
+function keptColumns(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  width: number,
+): { readonly column: Column; readonly index: number }[] {
+  const least = floors(columns, naturalWidths(columns, rows));
+  let kept = columns.map((column, index) => ({ column, index }));
+  const tooWide = (): boolean =>
+    kept.reduce((sum, { index }) => sum + (least[index] ?? 0), 0) + GAP.length * (kept.length - 1) > width;
+  while (tooWide()) {
+    const last = kept.reduce((most, { column }) => Math.max(most, column.dropOrder ?? 0), 0);
+    if (last === 0) break;
+    kept = kept.filter(({ column }) => column.dropOrder !== last);
+  }
+  return kept;
+}
+
+function floors(columns: readonly Column[], natural: readonly number[]): number[] {
+  return columns.map(({ title, widthMin }, index) =>
+    widthMin === undefined
+      ? (natural[index] ?? 0)
+      : Math.min(natural[index] ?? 0, Math.max(widthMin, displayWidth(title))),
+  );
 }
 
 function naturalWidths(columns: readonly Column[], rows: readonly (readonly Cell[])[]): number[] {
@@ -39,9 +74,7 @@ function naturalWidths(columns: readonly Column[], rows: readonly (readonly Cell
 /** Takes what is too much from the widest cuttable column first, so that short columns stay readable longest. */
 function narrowed(columns: readonly Column[], natural: readonly number[], width: number): number[] {
   const widths = [...natural];
-  const floor = columns.map(({ title, widthMin }, index) =>
-    widthMin === undefined ? (natural[index] ?? 0) : Math.max(widthMin, displayWidth(title)),
-  );
+  const floor = floors(columns, natural);
   let excess = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1) - width;
   while (excess > 0) {
     const cuttable = widths.map((each, index) => (each > (floor[index] ?? 0) ? each : 0));

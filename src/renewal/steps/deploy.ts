@@ -188,7 +188,7 @@ async function recordDeployed(
 ): Promise<void> {
   const { certificate, target, fence, wantedGeneration } = deployment;
   const now = context.clock.now();
-  await recordDeployOutcome(context, renewal, deployment, async (tx) => {
+  const recorded = await recordDeployOutcome(context, renewal, deployment, async (tx) => {
     const cleared = {
       leaseUntil: null,
       openClaims: 0,
@@ -212,6 +212,8 @@ async function recordDeployed(
     );
     return true;
   });
+  const of = { certificate, renewalId: renewal.id, target };
+  if (recorded) context.log.info({ ...of, generation: wantedGeneration, durationMs }, "deployed");
 }
 
 async function recordDeployFailed(
@@ -255,10 +257,11 @@ async function recordDeployOutcome(
   renewal: Renewal,
   { target }: Deployment,
   outcome: Parameters<typeof recordOutcome>[2],
-): Promise<void> {
-  if (await recordOutcome(context, renewal.id, outcome)) return;
+): Promise<boolean> {
+  if (await recordOutcome(context, renewal.id, outcome)) return true;
   context.log.warn(
     { certificate: renewal.certificate, renewalId: renewal.id, target },
     "late write refused: another worker has taken over",
   );
+  return false;
 }

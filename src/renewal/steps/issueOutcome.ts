@@ -3,6 +3,7 @@ import { endpointKey } from "../../domain/endpoint.ts";
 import type { RenewalError } from "../../domain/errors.ts";
 import type { IssueResult } from "../../domain/issuer.ts";
 import type { Renewal } from "../../domain/renewal.ts";
+import { formatInstant } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
 import { asksToWait } from "../rules/backoff.ts";
@@ -92,8 +93,13 @@ export async function recordIssued(
     }
     return true;
   });
-  if (!recorded)
-    context.log.warn({ certificate: name, renewalId: renewal.id }, "late write refused: another worker has taken over");
+  const of = { certificate: name, renewalId: renewal.id };
+  if (recorded)
+    context.log.info(
+      { ...of, generation, serial: leaf.serial, issuer, expires: formatInstant(leaf.notAfter) },
+      "issued",
+    );
+  else context.log.warn(of, "late write refused: another worker has taken over");
 }
 
 export async function recordIssueFailed(

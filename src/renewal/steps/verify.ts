@@ -155,5 +155,9 @@ async function recordRounds(context: Context, renewal: Renewal, rounds: readonly
     if (rounds.some(({ status }) => isUnanswered(status.errorCode))) await tx.deployments.inspectBy(certificate, now);
     return true;
   });
-  if (!recorded) log.warn({ certificate, renewalId }, "late write refused: another worker has taken over");
+  if (!recorded) return log.warn({ certificate, renewalId }, "late write refused: another worker has taken over");
+  for (const { status } of rounds) {
+    const { endpoint, generation, proved } = status;
+    if (proved) log.info({ certificate, renewalId, endpoint, generation }, "proved live");
+  }
 }

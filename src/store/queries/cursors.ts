@@ -13,6 +13,9 @@ export function cursorStore(db: Db): CursorStore {
       await (channels.length === 0 ? others : others.where("channel", "not in", channels)).execute();
     },
     claim: (channel, now, terms) => atomically(db, (trx) => claim(trx, channel, now, terms)),
+    async retryNow(channel) {
+      await db.updateTable("channelCursors").set({ nextAttemptAt: null }).where("channel", "=", channel).execute();
+    },
     async release({ channel, leaseUntil }, patch) {
       const result = await db
         .updateTable("channelCursors")
