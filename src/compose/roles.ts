@@ -11,6 +11,7 @@ import { deploy } from "../renewal/steps/deploy.ts";
 import { issue } from "../renewal/steps/issue.ts";
 import { verify } from "../renewal/steps/verify.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
+import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
 import { deliverNotifications } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
@@ -33,6 +34,8 @@ const NOTIFY_TICK_MS = 2_000;
 /** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
 const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
+/** How soon DNS records of a worker that died are removed. */
+const CLEAR_TICK_MS = 15_000;
 const RETENTION_TICK_MS = 600_000;
 const BOUND_TICK_MS = 3_600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
@@ -149,6 +152,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         );
       },
     });
+    const leftovers = repeat(CLEAR_TICK_MS, (signal) => clearAnswers(context, signal), report(context, "clearAnswers"));
     return {
       async reloaded(next) {
         issueMax = next.concurrency.issue;
@@ -157,7 +161,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         await nameServer.move(next.nameServer);
       },
       async close() {
-        await worker?.close();
+        await Promise.all([worker?.close(), leftovers.close()]);
         await Promise.all([responder.close(), nameServer.close()]);
       },
     };

@@ -1,0 +1,129 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import type { ChallengeResponse, Solver } from "../../src/domain/issuer.ts";
+import { challengeValue } from "../../src/solvers/dns/challenge.ts";
+import type { DnsDependencies } from "../../src/solvers/dns/dependencies.ts";
+import { memoryDns } from "../support/dns/dependencies.ts";
+
+export interface DnsSolverUnderTest extends AsyncDisposable {
+  /** A zone that its credentials may change. */
+  readonly zone: string;
+  /** A solver, as a process of its own has one. All of one subject share `dns`. */
+  solver(dependencies: Pick<DnsDependencies, "dns">): Solver;
+  /** TXT values that the provider holds at a name. */
+  values(name: string): Promise<readonly string[]>;
+  /** Puts a value there that renewd did not publish; null: the place can hold no other. */
+  readonly occupy: ((name: string, value: string) => Promise<void>) | null;
+  /** How many values fit at one name. Default: many. */
+  readonly valuesPerName?: number;
+  /** Makes the next change fail after the provider has made it, as a lost answer does; null: cannot be staged. */
+  readonly loseAnswer?: (() => void) | null;
+}
+
+/** What every DNS solver promises, besides `describeSolver`. For plug-ins as well. */
+export function describeDnsSolver(type: string, start: () => Promise<DnsSolverUnderTest>): void {
+  const signal = (): AbortSignal => new AbortController().signal;
+
+  describe(`DNS solver ${type}`, () => {
+    it("holds apex and wildcard of one order at one name, and removes each by itself", async (context) => {
+      await using subject = await start();
+      if (subject.valuesPerName === 1) return context.skip("one value at a time");
+      const [solver, name] = [subject.solver({ dns: memoryDns() }), `_acme-challenge.www.${subject.zone}`];
+      const [apex, wildcard] = [challengeOf(`www.${subject.zone}`), challengeOf(`www.${subject.zone}`)];
+      await solver.present(apex, signal());
+      await solver.present(wildcard, signal());
+      expect((await subject.values(name)).toSorted()).toEqual([apex, wildcard].map(challengeValue).toSorted());
+      await solver.cleanUp(apex, signal());
+      expect(await subject.values(name)).toEqual([challengeValue(wildcard)]);
+      await solver.cleanUp(wildcard, signal());
+      expect(await subject.values(name)).toEqual([]);
+    });
+
+    it("loses no value when two orders publish at one name at once", async (context) => {
+      await using subject = await start();
+      if (subject.valuesPerName === 1) return context.skip("one value at a time");
+      const dns = memoryDns();
+      const [one, other] = [subject.solver({ dns }), subject.solver({ dns })];
+      const challenges = Array.from({ length: 4 }, () => challengeOf(`www.${subject.zone}`));
+      await Promise.all(challenges.map((each, i) => (i % 2 === 0 ? one : other).present(each, signal())));
+      const name = `_acme-challenge.www.${subject.zone}`;
+      expect((await subject.values(name)).toSorted()).toEqual(challenges.map(challengeValue).toSorted());
+      await Promise.all(challenges.map((each, i) => (i % 2 === 0 ? other : one).cleanUp(each, signal())));
+      expect(await subject.values(name)).toEqual([]);
+      expect([...dns.rows.keys()]).toEqual([]);
+    });
+
+    it("publishes what is published nowhere twice, and cleans up twice", async () => {
+      await using subject = await start();
+      const [dns, one] = [memoryDns(), challengeOf(`twice.${subject.zone}`)];
+      const name = `_acme-challenge.twice.${subject.zone}`;
+      await subject.solver({ dns }).present(one, signal());
+      // Another process, and a row that says that the answer of the first attempt was lost.
+      for (const row of dns.rows.values()) await dns.records.update(row.id, { state: "publishing", publishedAt: null });
+      await subject.solver({ dns }).present(one, signal());
+      expect(await subject.values(name)).toEqual([challengeValue(one)]);
+      await subject.solver({ dns }).cleanUp(one, signal());
+      await subject.solver({ dns }).cleanUp(one, signal());
+      expect(await subject.values(name)).toEqual([]);
+    });
+
+    it("removes by its row alone what a process that died has left", async () => {
+      await using subject = await start();
+      const [dns, one] = [memoryDns(), challengeOf(`crash.${subject.zone}`)];
+      await subject.solver({ dns }).present(one, signal());
+      const [row] = dns.rows.values();
+      expect(row).toMatchObject({ name: `_acme-challenge.crash.${subject.zone}`, value: challengeValue(one) });
+      if (row === undefined) return;
+      await subject.solver({ dns }).dns?.withdraw(row, signal());
+      await subject.solver({ dns }).dns?.withdraw(row, signal());
+      expect(await subject.values(row.name)).toEqual([]);
+      expect(dns.rows.size).toBe(0);
+    });
+
+    it("leaves another's value alone", async (context) => {
+      await using subject = await start();
+      if (subject.occupy === null) return context.skip("the place can hold no other value");
+      const [solver, one] = [subject.solver({ dns: memoryDns() }), challengeOf(`shared.${subject.zone}`)];
+      const name = `_acme-challenge.shared.${subject.zone}`;
+      await subject.occupy(name, "somebody else's");
+      await solver.present(one, signal());
+      expect((await subject.values(name)).toSorted()).toEqual([challengeValue(one), "somebody else's"].toSorted());
+      await solver.cleanUp(one, signal());
+      expect(await subject.values(name)).toEqual(["somebody else's"]);
+    });
+
+    it("changes nothing once aborted, and says the signal's reason", async () => {
+      await using subject = await start();
+      const [dns, one] = [memoryDns(), challengeOf(`stop.${subject.zone}`)];
+      const reason = new Error("stop");
+      await expect(subject.solver({ dns }).present(one, AbortSignal.abort(reason))).rejects.toBe(reason);
+      expect(await subject.values(`_acme-challenge.stop.${subject.zone}`)).toEqual([]);
+    });
+
+    it.each([
+      "a b.example.org",
+      "a\n.example.org",
+      "$(id).example.org",
+      "../x.example.org",
+      "-x.example.org",
+      `${"a".repeat(64)}.example.org`,
+      "",
+      ".",
+      "ä.example.org",
+    ])("publishes nothing for the hostile name %j", async (value) => {
+      await using subject = await start();
+      const [dns, one] = [memoryDns(), challengeOf(value)];
+      await expect(subject.solver({ dns }).present(one, signal())).rejects.toMatchObject({ code: "dns.badName" });
+      expect(dns.rows.size).toBe(0);
+    });
+  });
+}
+
+export function challengeOf(name: string): ChallengeResponse {
+  const token = randomBytes(32).toString("base64url");
+  return {
+    identifier: { type: "dns", value: name },
+    token,
+    keyAuthorization: `${token}.${randomBytes(32).toString("base64url")}`,
+  };
+}
