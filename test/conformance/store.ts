@@ -9,6 +9,7 @@ import { auditTests } from "../store/auditTests.ts";
 import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { cursorTests } from "../store/cursorTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
+import { dnsTests } from "../store/dnsTests.ts";
 import { historyTests } from "../store/historyTests.ts";
 import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
@@ -75,6 +76,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     certificateAndVersionTests(bench);
     renewalTests(bench);
     deploymentAndObservationTests(bench);
+    dnsTests(bench);
     renewalInfoTests(bench);
     historyTests(bench);
     auditTests(bench, dialect);

@@ -18,6 +18,8 @@ export interface PebbleOptions {
   /** Port Pebble dials for http-01; without it a free one, for the responder to listen on. */
   readonly httpPort?: number;
   readonly certificateValidityPeriodSeconds?: number;
+  /** `127.0.0.1:PORT` of the DNS server that Pebble validates by; default: a mock that says 127.0.0.1 to everything. */
+  readonly dnsServer?: string;
   readonly domainBlocklist?: readonly string[];
   /** Key id → base64url HMAC key; given, accounts need an external account binding. */
   readonly externalAccountKeys?: Readonly<Record<string, string>>;
@@ -117,7 +119,7 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
 
   const issued = new Orders();
   const dns = run(dnsProgram.path, dnsArguments(dnsProgram, dnsPort, dnsManagementPort));
-  const ca = run(program.path, ["-config", configuration, "-dnsserver", `127.0.0.1:${dnsPort}`], {
+  const ca = run(program.path, ["-config", configuration, "-dnsserver", options.dnsServer ?? `127.0.0.1:${dnsPort}`], {
     PEBBLE_VA_NOSLEEP: "1",
     PEBBLE_WFE_NONCEREJECT: "5",
     ...options.env,
