@@ -18,8 +18,8 @@ export function addRun(program: Command, cli: Cli): void {
   const command = program
     .command("run")
     .description(
-      "Run every role in one process until SIGTERM; SIGHUP reloads the configuration. Without `redis` in it a " +
-        "private Redis is started.",
+      "Run every role in one process until SIGTERM. SIGHUP reloads the configuration, all but `dataDir`, `masterKey`, " +
+        "`store` and `redis`, which need a restart. Without `redis` in it a private Redis is started.",
     )
     .option("--dry-run", "say what it would order and replace, and end: nothing is changed")
     .option(
