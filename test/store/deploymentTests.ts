@@ -125,6 +125,15 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
       expect(await names(NOW + 110, "lb")).toEqual(["www"]);
     });
 
+    test("of what was never inspected come before what is overdue, on both databases", async () => {
+      const { deployments } = bench().store;
+      await deployed("old", "lb");
+      await deployments.claimInspections(page(NOW, "lb"));
+      await deployed("www", "lb");
+      const first = await deployments.claimInspections({ ...page(NOW + 200, "lb"), limit: 1 });
+      expect(first.map(({ certificate }) => certificate)).toEqual(["www"]);
+    });
+
     test("leave out targets that do not hold the wanted pair, and pairs that renewd did not deploy", async () => {
       const { deployments } = bench().store;
       await deployed("behind", "lb");
