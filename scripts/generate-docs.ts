@@ -8,6 +8,7 @@ import { configurationReference } from "../src/config/schema/reference.ts";
 import { REGISTRIES } from "../src/config/schema/registries.ts";
 import { ERRORS } from "../src/domain/errorTable.ts";
 import { importTable, packageTable } from "../test/architecture/rules.ts";
+import { providerTable } from "./dnsReference.ts";
 import { jsonDocuments, jsonReference } from "./jsonDocuments.ts";
 
 /** Path from the project's root → content. */
@@ -22,6 +23,7 @@ export function generatedDocs(): ReadonlyMap<string, string> {
     ["docs/cli.md", cliReference()],
     ["docs/errors.md", errorReference()],
     ["docs/architecture.md", architecture()],
+    ["docs/dns.md", withTables("docs/dns.md", [providerTable()])],
   ]);
 }
 
@@ -45,15 +47,19 @@ function errorReference(): string {
 
 /** The page as it is, with the two tables that `test/architecture/rules.ts` enforces. */
 function architecture(): string {
-  const page = readFileSync(new URL("../docs/architecture.md", import.meta.url), "utf8");
-  return [importTable(), packageTable()].reduce(replaceTable, page);
+  return withTables("docs/architecture.md", [importTable(), packageTable()]);
+}
+
+function withTables(path: string, tables: readonly string[]): string {
+  const page = readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+  return tables.reduce((text, table) => replaceTable(text, table, path), page);
 }
 
 /** Puts the table in the place of the one with the same first line. */
-function replaceTable(page: string, table: string): string {
+function replaceTable(page: string, table: string, path: string): string {
   const head = table.slice(0, table.indexOf("\n"));
   const from = page.indexOf(head);
-  if (from < 0) throw new Error(`docs/architecture.md has no table that begins with ${head}`);
+  if (from < 0) throw new Error(`${path} has no table that begins with ${head}`);
   const after = page.indexOf("\n\n", from);
   return page.slice(0, from) + table + (after < 0 ? "\n" : page.slice(after));
 }

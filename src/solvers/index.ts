@@ -1,9 +1,11 @@
+import { z } from "zod";
 import type { Solver } from "../domain/issuer.ts";
 import { definePlugin, type RegisteredPlugin } from "../domain/plugin.ts";
 import { acmeSh } from "./dns/bridges/acmeSh.ts";
 import { certbotHooks } from "./dns/bridges/certbotHooks.ts";
 import { exec } from "./dns/bridges/exec.ts";
 import { httpreq } from "./dns/bridges/httpreq.ts";
+import type { DnsProviderKind, ProviderTraits } from "./dns/provider.ts";
 import { acmeDns } from "./dns/providers/acmeDns.ts";
 import { akamai } from "./dns/providers/akamai.ts";
 import { azureDns } from "./dns/providers/azureDns.ts";
@@ -38,40 +40,66 @@ import { webroot } from "./webroot.ts";
 
 export type { SolverDependencies } from "./http01.ts";
 
-/** Every solver kind: one line each. */
+/** A kind of DNS solver, with what generated docs say of it. */
+export interface DnsKind {
+  readonly plugin: RegisteredPlugin<SolverDependencies, Solver>;
+  readonly docs: string;
+  /** Null: they depend on the options. */
+  readonly traits: ProviderTraits | null;
+  /** Names of its own options that must be given. */
+  readonly required: readonly string[];
+}
+
+function dns<Options extends object>(kind: DnsProviderKind<Options>): DnsKind {
+  const { docs, traits, options } = kind;
+  const required = Object.entries(options.shape).filter(([, schema]) => !z.safeParse(schema, undefined).success);
+  return {
+    plugin: definePlugin(dnsSolver(kind)),
+    docs,
+    traits: typeof traits === "function" ? null : traits,
+    required: required.map(([name]) => name),
+  };
+}
+
+/** Every kind of DNS solver: one line each. */
+export const DNS_KINDS: readonly DnsKind[] = [
+  dns(dnsServer),
+  dns(rfc2136),
+  dns(acmeDns),
+  dns(akamai),
+  dns(azureDns),
+  dns(cloudflare),
+  dns(desec),
+  dns(digitalocean),
+  dns(dnsimple),
+  dns(duckdns),
+  dns(gandi),
+  dns(godaddy),
+  dns(googleCloudDns),
+  dns(hetzner),
+  dns(infomaniak),
+  dns(inwx),
+  dns(ionos),
+  dns(linode),
+  dns(namecheap),
+  dns(netcup),
+  dns(netlify),
+  dns(ns1),
+  dns(ovh),
+  dns(porkbun),
+  dns(powerdns),
+  dns(route53),
+  dns(scaleway),
+  dns(vultr),
+  dns(exec),
+  dns(httpreq),
+  dns(certbotHooks),
+  dns(acmeSh),
+];
+
+/** Every solver kind. */
 export const SOLVERS: readonly RegisteredPlugin<SolverDependencies, Solver>[] = [
   definePlugin(http01),
   definePlugin(webroot),
-  definePlugin(dnsSolver(dnsServer)),
-  definePlugin(dnsSolver(rfc2136)),
-  definePlugin(dnsSolver(acmeDns)),
-  definePlugin(dnsSolver(akamai)),
-  definePlugin(dnsSolver(azureDns)),
-  definePlugin(dnsSolver(cloudflare)),
-  definePlugin(dnsSolver(desec)),
-  definePlugin(dnsSolver(digitalocean)),
-  definePlugin(dnsSolver(dnsimple)),
-  definePlugin(dnsSolver(duckdns)),
-  definePlugin(dnsSolver(gandi)),
-  definePlugin(dnsSolver(godaddy)),
-  definePlugin(dnsSolver(googleCloudDns)),
-  definePlugin(dnsSolver(hetzner)),
-  definePlugin(dnsSolver(infomaniak)),
-  definePlugin(dnsSolver(inwx)),
-  definePlugin(dnsSolver(ionos)),
-  definePlugin(dnsSolver(linode)),
-  definePlugin(dnsSolver(namecheap)),
-  definePlugin(dnsSolver(netcup)),
-  definePlugin(dnsSolver(netlify)),
-  definePlugin(dnsSolver(ns1)),
-  definePlugin(dnsSolver(ovh)),
-  definePlugin(dnsSolver(porkbun)),
-  definePlugin(dnsSolver(powerdns)),
-  definePlugin(dnsSolver(route53)),
-  definePlugin(dnsSolver(scaleway)),
-  definePlugin(dnsSolver(vultr)),
-  definePlugin(dnsSolver(exec)),
-  definePlugin(dnsSolver(httpreq)),
-  definePlugin(dnsSolver(certbotHooks)),
-  definePlugin(dnsSolver(acmeSh)),
+  ...DNS_KINDS.map(({ plugin }) => plugin),
 ];
