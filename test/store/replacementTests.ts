@@ -48,15 +48,6 @@ export function replacementTests(bench: () => StoreBench): void {
       expect(await replacements.memberships()).toHaveLength(2_500);
     });
 
-    test("with a deadline come before those without, on both databases", async () => {
-      const { replacements, certificates } = bench().store;
-      await certificates.sync([certificate({ name: "a" })], NOW);
-      const member = (id: string) => [{ replacement: id, certificate: "a", generation: 1, wave: 0 }];
-      await replacements.create(replacement("without", { deadline: null }), member("without"));
-      await replacements.create(replacement("with", { deadline: NOW + 9 }), member("with"));
-      expect((await replacements.of("a"))?.replacement).toBe("with");
-    });
-
     test("count the members of earlier waves that are not done, without those removed from configuration", async () => {
       const { replacements, certificates, versions } = bench().store;
       const names = ["a", "b", "c", "d"];
