@@ -44,6 +44,8 @@ export interface Store {
    * Who changes one row, apart from ledger and history, needs no lock.
    */
   transaction<T>(work: (tx: Store) => Promise<T>): Promise<T>;
+  /** Replaces numbers that somebody else wrote and that nothing can be compared with. Returns columns: `renewals.fence`. */
+  repairNumbers(): Promise<string[]>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */
   serverTime(): Promise<number | null>;
   close(): Promise<void>;
@@ -65,6 +67,8 @@ export interface CertificateStore {
     certificates: readonly Certificate[],
     now: number,
   ): Promise<{ added: string[]; changed: string[]; removed: string[] }>;
+  /** Creates the records that are missing, due now, and leaves all others as they are. Returns their names. */
+  addMissing(certificates: readonly Certificate[], now: number): Promise<string[]>;
   get(name: string): Promise<CertificateRecord | null>;
   /** Holds the rows until the transaction ends; call it before anything else of these certificates is changed. */
   lock(names: readonly string[]): Promise<void>;

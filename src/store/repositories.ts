@@ -21,6 +21,7 @@ import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
 import { retentionStore } from "./queries/retention.ts";
 import { versionStore } from "./queries/versions.ts";
+import { repairNumbers } from "./repairNumbers.ts";
 import { atomically, type Db } from "./schema.ts";
 import type { Vault } from "./vault.ts";
 
@@ -32,6 +33,7 @@ export function storeRepositories(database: Database, vault: Vault, worker: stri
     ...ports(database, database.db, vault, { events: eventStore(database.db, writer), append }),
     transaction: (work) =>
       atomically(database.db, (trx) => transactionRepositories(database, trx, vault, worker, work)),
+    repairNumbers: () => repairNumbers(database.db, database.dialect),
     serverTime: () => serverTime(database),
     close: () => database.db.destroy(),
   };
@@ -49,6 +51,7 @@ export async function transactionRepositories<T>(
   const tx: Store = {
     ...ports(database, trx, vault, { events, append: (_, event) => events.append(event) }),
     transaction: (nested) => nested(tx),
+    repairNumbers: () => repairNumbers(trx, database.dialect),
     serverTime: () => serverTime({ ...database, db: trx }),
     close: async () => {
       throw new RenewalError("internal.bug", "a transaction cannot close the store");
@@ -79,7 +82,7 @@ function ports(
   db: Db,
   vault: Vault,
   { events, append }: { readonly events: EventStore; readonly append: AppendWith },
-): Omit<Store, "transaction" | "serverTime" | "close"> {
+): Omit<Store, "transaction" | "repairNumbers" | "serverTime" | "close"> {
   return {
     certificates: {
       bringForward: (terms) => bringForward(db, terms),

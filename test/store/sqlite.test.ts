@@ -126,6 +126,26 @@ describe("an SQLite file", () => {
     expect(scans).toEqual([]);
   });
 
+  test("a number that JavaScript does not count exactly hides no other row", async () => {
+    const file = join(directory, "large.db");
+    const store = await openStore({ kind: "sqlite", file }, vault, "test/1");
+    try {
+      await store.certificates.sync([certificate({ name: "a" }), certificate({ name: "b" })], NOW);
+      using writer = new DatabaseSync(file);
+      writer.exec("update certificates set failures = 9223372036854775807 where name = 'a'");
+      expect((await store.certificates.list()).map(({ name, failures }) => [name, failures])).toEqual([
+        ["a", Number.MAX_SAFE_INTEGER],
+        ["b", 0],
+      ]);
+      expect(await store.certificates.due(NOW, 9)).toHaveLength(2);
+      await store.deployments.want("a", ["lb"], 1);
+      writer.exec("update deployments set attempts = 9223372036854775807");
+      expect(await store.deployments.claim("a", "lb", NOW, 9_000)).toMatchObject({ fence: 1, openClaims: 1 });
+    } finally {
+      await store.close();
+    }
+  });
+
   test("reads each member of a replacement a few times, however many there are", async () => {
     const file = join(directory, "members.db");
     const { store, sent } = await watchedStore({ kind: "sqlite", file }, vault);

@@ -1,5 +1,6 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Deployment } from "../../domain/deployment.ts";
+import type { NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Context } from "../context.ts";
 import { REHEARSAL_OFF } from "../rules/settings.ts";
@@ -23,14 +24,18 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   const now = clock.now();
   // First: what is due now must not be decided by the old names.
   await followIssuerNames(context);
+  const digests = new Map(services.certificates().map(({ name, digest }) => [name, digest]));
   const difference = await store.transaction(async (tx) => {
     const found = await tx.certificates.sync(services.certificates(), now);
     await tx.cursors.retain([...services.channels().keys()]);
     const base = { at: now, renewalId: null, target: null };
-    for (const certificate of found.added)
-      await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "added" } });
+    const configured = (certificate: string, change: "added" | "changed"): NewEvent => {
+      const detail = { change, digest: digests.get(certificate) ?? null };
+      return { ...base, type: "certificate.configured", certificate, detail };
+    };
+    for (const certificate of found.added) await tx.events.append(configured(certificate, "added"));
     for (const certificate of found.changed) {
-      await tx.events.append({ ...base, type: "certificate.configured", certificate, detail: { change: "changed" } });
+      await tx.events.append(configured(certificate, "changed"));
       await forgetUnknown(tx, certificate);
     }
     await followRenames(tx, found.added, services.certificates(), now);

@@ -6,6 +6,7 @@ import { DAY_MS, HOUR_MS } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { missedWarningAt, nextCheckMaxAt, waitMaxMs } from "../rules/instantBounds.ts";
+import { addMissingRecords, isRemoved, trustedRecord } from "./restoreRecords.ts";
 
 /** The observer comes back within minutes. */
 const OBSERVATION_MAX_MS = DAY_MS;
@@ -15,7 +16,7 @@ const POLL_MAX_MS = DAY_MS + HOUR_MS;
 type BoundContext = Pick<Context, "store" | "settings" | "log"> & {
   readonly clock: Pick<Context["clock"], "now">;
   readonly clockGuard: Pick<Context["clockGuard"], "check">;
-  readonly services: Pick<Context["services"], "certificate">;
+  readonly services: Pick<Context["services"], "certificate" | "certificates">;
 };
 
 /**
@@ -28,13 +29,25 @@ export async function boundInstants(context: BoundContext, signal: AbortSignal):
   await context.clockGuard.check(signal);
   const { store, services } = context;
   const latest = new Map((await store.versions.listLatest(() => {})).map((version) => [version.certificate, version]));
-  let corrected = 0;
+  await repairNumbers(context);
+  const added = await store.transaction((tx) => addMissingRecords(tx, services.certificates(), context.clock.now()));
+  let corrected = added.length;
   for (const { name } of await store.certificates.list()) {
     signal.throwIfAborted();
     const certificate = services.certificate(name);
     if (certificate !== null && (await attemptBound(context, certificate, latest.get(name) ?? null))) corrected += 1;
   }
   return corrected;
+}
+
+/** Before anything is compared. */
+async function repairNumbers({ store, clock }: BoundContext): Promise<void> {
+  await store.transaction(async (tx) => {
+    const fields = await tx.repairNumbers();
+    if (fields.length === 0) return;
+    const of = { certificate: null, renewalId: null, target: null };
+    await tx.events.append({ ...of, at: clock.now(), type: "certificate.instantCorrected", detail: { fields } });
+  });
 }
 
 /** One certificate that cannot be read must not protect the others' instants from being checked. */
@@ -57,16 +70,20 @@ async function boundOne(
   return store.transaction(async (tx) => {
     const now = clock.now();
     await tx.certificates.lock([name]);
-    const record = await tx.certificates.get(name);
+    const stored = await tx.certificates.get(name);
+    if (stored === null) return false;
+    const { record, fields: fromHistory } = await trustedRecord(tx, stored, certificate);
     // Another process runs another configuration.
-    if (record === null || record.digest !== certificate.digest) return false;
+    if (record.digest !== certificate.digest) return false;
     if (record.removedAt !== null && (await isRemoved(tx, name))) return false;
     const waitMs = waitMaxMs(certificate, latest, settings, now);
     const active = await tx.renewals.active(name);
-    const fields =
-      active === null
+    const fields = [...fromHistory];
+    fields.push(
+      ...(active === null
         ? await boundCheck(tx, record, nextCheckMaxAt(certificate, latest, waitMs, now), now)
-        : await boundRenewal(tx, active, now + waitMs, now);
+        : await boundRenewal(tx, active, now + waitMs, now)),
+    );
     if (active === null) fields.push(...(await boundWarning(tx, record, now)));
     if (active === null) fields.push(...(await boundTargets(tx, record, now)));
     fields.push(...(await boundPoll(tx, name, latest, now)));
@@ -78,11 +95,9 @@ async function boundOne(
   });
 }
 
-/** Another planner has a newer configuration. Its event is sealed, which `removedAt` is not. */
-async function isRemoved(tx: Store, certificate: string): Promise<boolean> {
-  const types = ["certificate.configured", "certificate.removed"] as const;
-  const [newest] = await tx.events.list({ certificate, types, limit: 1 });
-  return newest?.type === "certificate.removed";
+/** SQLite keeps a text in a column of numbers, and no comparison with it holds. */
+function isBeyond(at: number, maxAt: number): boolean {
+  return !(at <= maxAt);
 }
 
 async function boundRest(
@@ -97,8 +112,8 @@ async function boundRest(
   await tx.deployments.inspectBy(name, now + 2 * observeMs);
   const patch = {
     ...(removedAt !== null && { removedAt: null }),
-    ...(nextObservationAt !== null && nextObservationAt > observationMaxAt && { nextObservationAt: null }),
-    ...(nextRehearsalAt !== null && nextRehearsalAt > now + 2 * rehearseMs && { nextRehearsalAt: null }),
+    ...(nextObservationAt !== null && isBeyond(nextObservationAt, observationMaxAt) && { nextObservationAt: null }),
+    ...(nextRehearsalAt !== null && isBeyond(nextRehearsalAt, now + 2 * rehearseMs) && { nextRehearsalAt: null }),
   };
   const fields = Object.keys(patch);
   if (fields.length > 0) await tx.certificates.update(name, patch);
@@ -119,7 +134,7 @@ async function boundPoll(tx: Store, name: string, latest: Version | null, now: n
   if (latest === null || latest.leaf.notAfter <= now) return [];
   const info = await tx.renewalInfos.get(name);
   if (info?.generation !== latest.generation) await tx.renewalInfos.watch(name, latest.generation, now);
-  else if (info.nextPollAt !== null && info.nextPollAt <= now + POLL_MAX_MS) return [];
+  else if (info.nextPollAt !== null && !isBeyond(info.nextPollAt, now + POLL_MAX_MS)) return [];
   else await tx.renewalInfos.update(name, latest.generation, { nextPollAt: now });
   return ["nextPollAt"];
 }
@@ -128,8 +143,8 @@ async function boundCheck(tx: Store, record: CertificateRecord, maxAt: number, n
   const { name, nextCheckAt, nextAttemptAt, pausedAt } = record;
   // A pause may be as long as a person wants.
   if (pausedAt !== null) return [];
-  const isBackOffBeyond = nextAttemptAt !== null && nextAttemptAt > maxAt;
-  const isCheckBeyond = nextCheckAt === null || nextCheckAt > maxAt;
+  const isBackOffBeyond = nextAttemptAt !== null && isBeyond(nextAttemptAt, maxAt);
+  const isCheckBeyond = nextCheckAt === null || isBeyond(nextCheckAt, maxAt);
   if (!isBackOffBeyond && !isCheckBeyond) return [];
   if (!(await tx.certificates.moveCheck(record, now))) return [];
   if (isBackOffBeyond) await tx.certificates.update(name, { nextAttemptAt: now });
@@ -149,13 +164,13 @@ async function boundWarning(tx: Store, record: CertificateRecord, now: number): 
 /** The retries as well, or the sweep would only put the renewal off again. */
 async function boundRenewal(tx: Store, renewal: Renewal, maxAt: number, now: number): Promise<string[]> {
   const { id, certificate, fence, nextActionAt, retryAt } = renewal;
-  if (nextActionAt === null || nextActionAt <= maxAt) return [];
-  const isRetryBeyond = retryAt !== null && retryAt > maxAt;
+  if (nextActionAt === null || !isBeyond(nextActionAt, maxAt)) return [];
+  const isRetryBeyond = retryAt !== null && isBeyond(retryAt, maxAt);
   const patch = { nextActionAt: now, ...(isRetryBeyond && { retryAt: now }) };
   if (!(await tx.renewals.update(id, fence, patch))) return [];
   const fields = ["nextActionAt", ...(isRetryBeyond ? ["retryAt"] : [])];
   for (const { target, fence: own, nextAttemptAt } of await tx.deployments.list(certificate)) {
-    if (nextAttemptAt === null || nextAttemptAt <= maxAt) continue;
+    if (nextAttemptAt === null || !isBeyond(nextAttemptAt, maxAt)) continue;
     if (await tx.deployments.update(certificate, target, own, { nextAttemptAt: now }))
       fields.push(`nextAttemptAt of ${target}`);
   }

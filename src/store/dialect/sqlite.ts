@@ -46,6 +46,7 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
 
 const PLANS_MAX = 500;
 const PLAN_TEXT_MAX = 10_000;
+const WRITES = /^\s*(?:insert|update|delete)\b/i;
 const CHANGES_SCHEMA = /^\s*(?:create|alter|drop|pragma|vacuum|attach|detach)\b/i;
 
 export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDialect {
@@ -214,7 +215,7 @@ function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> 
           whileBusy(() => {
             const values = parameters.map((value) => (typeof value === "boolean" ? Number(value) : value));
             const { statement, answersRows } = prepared(sql);
-            if (answersRows) return { rows: statement.all(...values), written: null };
+            if (answersRows) return { rows: allRows(statement, sql, values), written: null };
             return { rows: [], written: Number(statement.run(...values).changes) };
           }),
         release,
@@ -226,6 +227,38 @@ function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> 
       release();
     },
   };
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * A number beyond what JavaScript counts exactly, which only somebody else can have written, makes node:sqlite refuse the
+ * whole answer: one row would hide every other. Such a number is read as the largest one.
+ */
+function allRows(statement: StatementSync, sql: string, values: readonly (string | number | null)[]): readonly Row[] {
+  // A statement that writes must not run twice.
+  if (WRITES.test(sql)) return allBounded(statement, values);
+  try {
+    return statement.all(...values);
+  } catch (thrown) {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE")) throw thrown;
+    return allBounded(statement, values);
+  }
+}
+
+function allBounded(statement: StatementSync, values: readonly (string | number | null)[]): readonly Row[] {
+  statement.setReadBigInts(true);
+  try {
+    const exact = (row: Row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exactly(value)]));
+    return statement.all(...values).map(exact);
+  } finally {
+    statement.setReadBigInts(false);
+  }
+}
+
+function exactly(value: unknown): unknown {
+  if (typeof value !== "bigint") return value;
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
 }
 
 async function whileBusy<T>(step: () => T): Promise<T> {

@@ -9,14 +9,8 @@ import type { Vault } from "../vault.ts";
 /** New or changed: due now, earlier failures no longer count. */
 const resetState = (now: number) =>
   ({
-    ...{
-      nextCheckAt: now,
-      failures: 0,
-      nextAttemptAt: null,
-      lastErrorCode: null,
-      lastErrorMessage: null,
-      removedAt: null,
-    },
+    ...{ nextCheckAt: now, failures: 0, nextAttemptAt: null, lastErrorCode: null, lastErrorMessage: null },
+    ...{ removedAt: null },
     ...{ nextRehearsalAt: null, rehearsalProblem: null, planFailures: 0, planErrorCode: null, planErrorMessage: null },
   }) as const;
 
@@ -65,6 +59,11 @@ const INSERT_ROWS_MAX = 1_000;
 export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "lock" | "bringForward"> {
   return {
     sync: (certificates, now) => atomically(db, (trx) => sync({ trx, vault }, certificates, now)),
+    addMissing: (certificates, now) =>
+      atomically(db, (trx) => {
+        const digests = new Map(certificates.map(({ name, digest }) => [name, digest]));
+        return insert({ trx, vault }, [...digests.keys()].sort(), digests, now);
+      }),
     async get(name) {
       const row = await db.selectFrom("certificates").selectAll().where("name", "=", name).executeTakeFirst();
       return row === undefined ? null : toRecord(vault, row);

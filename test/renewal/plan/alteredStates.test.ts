@@ -88,6 +88,38 @@ it("the number of a pair whose row is gone is not used again: its targets would 
   expect(await bench.renewal("www")).toMatchObject({ state: "succeeded", generation: 3 });
 });
 
+it.each(["'planted'", "1e300", "9223372036854775807"])("a check at %s is due within the hour", async (value) => {
+  await using bench = await live();
+  bench.sql(`update certificates set next_check_at = ${value}`);
+  await boundInstants(bench.context, NO_SIGNAL);
+  expect(await bench.store.certificates.due(bench.now, 9)).toMatchObject([{ name: "www", nextCheckAt: bench.now }]);
+});
+
+it.each(["fence", "lease_until", "attempts"])(
+  "a %s beyond counting keeps no work from being claimed",
+  async (column) => {
+    await using bench = await live();
+    await requestRenewal(bench.context, BY_HAND);
+    bench.sql(
+      `update renewals set ${column} = 9223372036854775807; update deployments set ${column} = 9223372036854775807`,
+    );
+    bench.now += 3_600_000;
+    await boundInstants(bench.context, NO_SIGNAL);
+    const [event] = await bench.store.events.list({ types: ["certificate.instantCorrected"], limit: 1 });
+    expect(event).toMatchObject({
+      certificate: null,
+      detail: { fields: [`renewals.${column}`, `deployments.${column}`] },
+    });
+    await bench.pass(60_000);
+    expect(await serving(bench)).toEqual([2, 2]);
+  },
+);
+
+it("a floor that no restore set does not end the counting of generations", () => {
+  expect(nextGeneration({ generation: 5 }, record({ generationFloor: 2 ** 53 - 1 }), [])).toBe(6);
+  expect(nextGeneration({ generation: 5 }, record({ generationFloor: 500_000 }), [])).toBe(500_001);
+});
+
 it("a target that was put right is inspected as soon as its renewal ends, not a minute later", async () => {
   await using bench = await live();
   const { deployments } = bench.store;

@@ -124,3 +124,31 @@ it.each([FAR, null])("a CA that was to be asked for its window at %s only is ask
   expect(await issuing.store.renewalInfos.due(NOW, 9)).toMatchObject([{ certificate: "www", generation: 1 }]);
   expect(await corrected()).toEqual([["nextPollAt"]]);
 });
+
+it("a certificate whose row is gone gets another, which is due now", async () => {
+  await live();
+  const { store, context } = issuing;
+  const other = certificate({ name: "other", digest: "o" });
+  const services = { ...context.services, certificates: () => [bare, other] };
+  expect(await boundInstants({ ...context, services }, SIGNAL)).toBe(1);
+  expect(await store.certificates.get("other")).toMatchObject({ digest: "o", nextCheckAt: NOW, pausedAt: null });
+  expect(await corrected()).toEqual([["the row, which was gone"]]);
+  expect(await boundInstants({ ...context, services }, SIGNAL)).toBe(0);
+});
+
+it("a digest that no process has is the one that the history has; a newer configuration's stays", async () => {
+  await live();
+  const { store, context } = issuing;
+  const of = { certificate: "www", renewalId: null, target: null, at: NOW };
+  const configured = (digest: string) =>
+    store.events.append({ ...of, type: "certificate.configured", detail: { change: "changed", digest } });
+  await configured(bare.digest);
+  await store.certificates.update("www", { digest: "planted" });
+  expect(await boundInstants(context, SIGNAL)).toBe(1);
+  expect(await store.certificates.get("www")).toMatchObject({ digest: bare.digest });
+  expect(await corrected()).toEqual([["digest"]]);
+  await configured("newer");
+  await store.certificates.update("www", { digest: "newer" });
+  expect(await boundInstants(context, SIGNAL)).toBe(0);
+  expect(await store.certificates.get("www")).toMatchObject({ digest: "newer" });
+});
