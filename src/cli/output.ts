@@ -54,7 +54,9 @@ export function createOutput(
   const onStderr: Screen = { width: Number.POSITIVE_INFINITY, colours: colours(stderr) };
   const failure = ({ code, message, facts }: RenewalError): void => {
     const lines = message.split("\n").map(inert).join("\n");
-    stderr.write(`${paint(onStderr, "wrong", "renewd:")} ${lines}\n  what to do: ${facts.action} [${code}]\n`);
+    // The message of a refused request says itself what to change.
+    const advice = code === "request.invalid" ? "" : `what to do: ${facts.action} `;
+    stderr.write(`${paint(onStderr, "wrong", "renewd:")} ${lines}\n  ${advice}[${code}]\n`);
   };
   return {
     json,

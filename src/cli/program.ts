@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { problemsOf } from "../compose/index.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
+import { inertLines } from "../domain/text.ts";
 import { type Cli, DEFAULT_CONFIG_FILES, type GlobalOptions, outputOf } from "./command.ts";
 import { addAccount } from "./commands/account.ts";
 import { addAcknowledge } from "./commands/acknowledge.ts";
@@ -33,6 +34,7 @@ import { addShow } from "./commands/show.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStore } from "./commands/store.ts";
 import { EXIT, exitOf } from "./exit.ts";
+import { inertJson } from "./terminal/text.ts";
 
 /** In the order of `renewd --help`: what is used most comes first. */
 const COMMANDS = [
@@ -79,7 +81,10 @@ export function createProgram(cli: Cli): Command {
     .addHelpText("after", () => `\nExit codes:\n${exitCodeLines().join("\n")}`)
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
-    .configureOutput({ writeOut: (text) => cli.stdout.write(text), writeErr: (text) => cli.stderr.write(text) });
+    .configureOutput({
+      writeOut: (text) => cli.stdout.write(text),
+      writeErr: (text) => cli.stderr.write(inertLines(text)),
+    });
   program.hook("preAction", async (_program, command) => {
     if (!RUNNING_COMMANDS.includes(command.name())) await cli.reloads?.letGo();
   });
@@ -99,13 +104,37 @@ export async function runCommandLine(argv: readonly string[], streams: Omit<Cli,
     return cli.exitCode;
   } catch (thrown) {
     // Help and version come as errors with exit code 0; commander has printed what there is to say.
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok.code : EXIT.usage.code;
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === 0) return EXIT.ok.code;
+      if (isJsonAsked(argv)) reportUsage(cli, thrown);
+      return EXIT.usage.code;
+    }
     const error = toRenewalError(thrown);
     outputOf(cli, program.opts<GlobalOptions>()).error(error, problemsOf(error));
     if (!(thrown instanceof RenewalError) && thrown instanceof Error) cli.stderr.write(`${thrown.stack ?? ""}\n`);
     return EXIT[exitOf(error)].code;
   }
 }
+
+/** Commander stops at the first mistake, perhaps before it has read the option. */
+function isJsonAsked(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return (end < 0 ? argv : argv.slice(0, end)).includes("--json");
+}
+
+/** Commander has printed it for people. */
+function reportUsage({ stdout }: Pick<Cli, "stdout">, { message }: CommanderError): void {
+  const error = {
+    code: "request.invalid",
+    message: message.replace(/^error: /, ""),
+    action: USAGE_ACTION,
+    problems: [],
+  };
+  stdout.write(`${inertJson({ version: 1, error })}
+`);
+}
+
+const USAGE_ACTION = "See `renewd --help`.";
 
 function exitCodeLines(): string[] {
   return Object.values(EXIT).map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`);

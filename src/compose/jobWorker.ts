@@ -1,4 +1,4 @@
-import { toRenewalError } from "../domain/errors.ts";
+import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Job } from "../domain/queue.ts";
 import type { Role } from "../domain/role.ts";
 import type { RedisOptions } from "../queue/options.ts";
@@ -65,6 +65,15 @@ export function jobWorker(
 async function databaseAnswers({ store, owedClaims }: Context): Promise<void> {
   await store.events.mark();
   await owedClaims?.giveBack();
+}
+
+/** Of requests: one that is refused was answered, and nothing tries it again. */
+export function reportRequest({ log }: Pick<Context, "log">): (error: RenewalError, jobId?: string) => void {
+  return (error, jobId) => {
+    if (error.code === "clock.skewed") return;
+    if (error.code === "request.invalid") log.info({ jobId, reason: error.message }, "request refused");
+    else log.error({ jobId, err: error }, "request failed; its sender was answered so");
+  };
 }
 
 export function report({ log }: Context, role: string): (error: unknown) => void {

@@ -19,7 +19,7 @@ import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
 import type { Beats } from "./beats.ts";
-import { type Handle, jobWorker, report } from "./jobWorker.ts";
+import { type Handle, jobWorker, report, reportRequest } from "./jobWorker.ts";
 import type { LoadWatch } from "./load.ts";
 import { type NameServerSettings, startNameServer } from "./nameServer.ts";
 import { repeat } from "./repeat.ts";
@@ -111,7 +111,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         const id = requestIdOf(jobId);
         return desk({ certificate, force: force ?? false, ...by, id, askedAt: id === null ? queuedAt : null });
       },
-      onError,
+      onError: reportRequest(context),
     });
     return {
       async reloaded(next) {

@@ -96,7 +96,7 @@ async function build(
   const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
   const drafts = draftCertificates(certificateEntries, defaults ?? {}, distrusted, problems);
   checkReferences(raw, problems);
-  checkRules({ certificates: drafts, certificateEntries, solvers, targets }, problems);
+  checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets }, problems);
 
   const issuers = new Map<string, IssuerConfig>();
   for (const [name, { value }] of issuerEntries) {

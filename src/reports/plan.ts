@@ -1,6 +1,7 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import type { Store } from "../domain/store.ts";
+import { formatInstant } from "../domain/time.ts";
 import { incompatibilities } from "../renewal/rules/compatibility.ts";
 import type { Blocker, PlanDecision } from "../renewal/rules/decide.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
@@ -60,7 +61,7 @@ function entryOf(member: Member, decision: PlanDecision | null, now: number): Om
       nextAt: nextOfUnreadable(member),
     };
   if (decision === null) return unseenEntry(name);
-  const { detail } = decision;
+  const detail = `${decision.detail}${pauseOf(member, decision, now)}`;
   const nextAt = iso(nextAtOf(member, decision, now));
   if (decision.due) return { certificate: name, due: true, reason: decision.reason, heldBy: null, detail, nextAt };
   return {
@@ -71,6 +72,15 @@ function entryOf(member: Member, decision: PlanDecision | null, now: number): Om
     detail,
     nextAt,
   };
+}
+
+/** A pause blocks nothing while nothing is due, but whoever reads the plan must not count on it. */
+function pauseOf({ record }: Member, decision: PlanDecision, now: number): string {
+  if (record === null || record.pausedAt === null || (!decision.due && decision.blockedBy === "paused")) return "";
+  const until = record.pausedUntil;
+  if (until !== null && until <= now) return "";
+  const end = until === null ? "until it is resumed" : `until ${formatInstant(until)}`;
+  return `; paused ${end}${record.pausedReason === null ? "" : ` (${record.pausedReason})`}`;
 }
 
 function nextOfUnreadable({ record }: Member): string | null {

@@ -142,7 +142,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const partial = behind.length < targets.length ? "partial: " : "";
     return (
       `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} ` +
-      `(${shown(behind)}), which exists since ${formatDuration(now - createdAt)}`
+      `(${shown(behind)}), which was issued ${formatDuration(now - createdAt)} ago`
     );
   },
   paused({ member, member: { record }, decision, expiresAt, now }) {

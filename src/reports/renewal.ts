@@ -51,17 +51,23 @@ export async function showReport(store: Store, id: string, now: number): Promise
   };
 }
 
-/** By id, or by the beginning of one where only one begins so. */
+/** By id, by a certificate's name, or by the beginning of an id where only one begins so. */
 async function findRenewal(store: Store, id: string): Promise<Renewal> {
+  if (id.trim() === "")
+    throw new RenewalError("request.invalid", "renewal: give its id, the beginning of it, or a certificate's name");
   const exact = await store.renewals.get(id);
   if (exact !== null) return exact;
+  const [latest] = await store.renewals.list({ certificate: id, limit: 1 });
+  if (latest !== undefined) return latest;
+  if ((await store.certificates.get(id)) !== null)
+    throw new RenewalError("request.invalid", `renewal: certificate "${id.slice(0, 80)}" has had none yet`);
   const recent = await store.renewals.list({ limit: PREFIX_SEARCH_MAX });
   const [match, ...others] = recent.filter((renewal) => renewal.id.startsWith(id));
   const shortId = `"${id.slice(0, 80)}"`;
   if (match === undefined)
     throw new RenewalError(
       "request.invalid",
-      `renewal: no renewal's id begins with ${shortId}; see \`renewd history\``,
+      `renewal: no renewal's id begins with ${shortId}, and no certificate has that name; see \`renewd history\``,
     );
   if (others.length === 0) return match;
   const candidates = [match, ...others]

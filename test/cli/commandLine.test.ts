@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
-import { chmod, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EXIT } from "../../src/cli/exit.ts";
-import { createRoot } from "../support/ca/pki.ts";
 import { renewal, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation, runCaptured } from "../support/system/installation.ts";
 
@@ -94,7 +93,13 @@ describe("a mistyped command line", () => {
       ["account", "deactivate", "ca"],
       "--yes: deactivating an account cannot be undone",
     ],
-    ["an unknown renewal", ["show", "ffff"], 'no renewal\'s id begins with "ffff"; see `renewd history`'],
+    ["an empty renewal", ["show", ""], "renewal: give its id, the beginning of it, or a certificate's name"],
+    ["a certificate without a renewal", ["show", "www"], 'certificate "www" has had none yet'],
+    [
+      "an unknown renewal",
+      ["show", "ffff"],
+      'no renewal\'s id begins with "ffff", and no certificate has that name; see `renewd history`',
+    ],
   ])("%s ends with code 2 and says what is meant", async (_, args, message) => {
     const { code, stdout, stderr } = await installation.run(...args);
     expect(stderr).toContain(message);
@@ -104,6 +109,48 @@ describe("a mistyped command line", () => {
   test("hostile text in it is inert", async () => {
     const { stderr } = await installation.run("show", "\u001b[2J\u202e");
     expect(stderr).toContain("\\x1b[2J\\u{202e}");
+  });
+
+  test("what the user typed is inert in a usage error too", async () => {
+    const { stderr } = await installation.run("\u001b[2Jstatsu");
+    expect(stderr).toContain("\\x1b[2Jstatsu");
+    expect(stderr).not.toContain("\u001b");
+  });
+
+  test.each([
+    ["an unknown command", ["statsu", "--json"], "unknown command 'statsu'"],
+    ["a missing argument", ["--json", "renew"], "missing required argument 'NAME'"],
+    ["an unknown option", ["renew", "www", "--frce", "--json"], "unknown option '--frce'"],
+    ["an unknown certificate", ["renew", "wwww", "--json"], 'certificate "wwww" is not configured'],
+  ])("%s with --json is a JSON document as well", async (_, args, message) => {
+    const { code, stdout, stderr } = await installation.run(...args);
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: 1,
+      error: { code: "request.invalid", message: expect.stringContaining(message) },
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  test("a refused request is not told what to do twice", async () => {
+    const { stderr } = await installation.run("renew", "wwww");
+    expect(stderr).toMatch(/did you mean "www"\?\n {2}\[request\.invalid\]\n$/);
+  });
+
+  test("of several requests, those that were started are named when others are refused", async () => {
+    const { store } = installation;
+    const leaf = { ...version().leaf, notBefore: Date.now() - 86_400_000, notAfter: Date.now() + 80 * 86_400_000 };
+    await installation.issue(version({ certificate: "www", leaf }));
+    await store.deployments.want("www", ["lb"], 1);
+    const fence = (await store.deployments.get("www", "lb"))?.fence ?? 0;
+    await store.deployments.update("www", "lb", fence, { deployedGeneration: 1 });
+    const proved = { proved: true, roundEndedAt: Date.now(), errorCode: null, errorMessage: null };
+    const endpoint = "www.example.org@192.0.2.1:443";
+    await store.observations.record({ certificate: "www", endpoint, generation: 1, ...proved }, [], new Map());
+    const { code, stdout, stderr } = await installation.run("renew", "www", "api");
+    expect(stderr).toContain("started: api; not started: www");
+    expect(stdout).toContain("api  renewal ");
+    expect(code).toBe(1);
   });
 
   test("one wrong name of several changes nothing", async () => {
@@ -216,104 +263,19 @@ describe("pause and resume", () => {
     expect(events.map(({ type }) => type)).toEqual(["certificate.paused", "certificate.resumed"]);
   });
 
+  test("a pause that blocks nothing yet is in the plan as well", async () => {
+    await installation.issue(version({ certificate: "www" }));
+    await installation.run("pause", "www", "--reason", "migration");
+    expect((await installation.run("plan", "www")).stdout).toMatch(
+      /paused until it is resumed \(migration|paused: migration/,
+    );
+  });
+
   test("a pause past the window warns of the expiry, and says that a renewal in flight goes on", async () => {
     await installation.issue(version({ certificate: "www" }));
     await installation.store.renewals.insert(renewal({ id: "ab12-www", state: "issuing" }));
     const { stderr } = await installation.run("pause", "www", "--reason", "x");
     expect(stderr).toContain("its renewal ab12-www is in flight and goes on");
     expect(stderr).toMatch(/it would renew 2026-03-\d\d \S+Z and expires 2026-04-01 00:00:00Z/);
-  });
-});
-
-describe("import", () => {
-  const write = async (name: string, text: string): Promise<string> => {
-    const path = join(installation.directory, name);
-    await writeFile(path, text);
-    return path;
-  };
-
-  test("takes over a pair as the next generation and says what the planner makes of it", async () => {
-    const intermediate = await (await createRoot()).intermediate();
-    const { certPem, keyPem } = await intermediate.issue({ names: ["www.example.org"] });
-    const [bundle, key] = [
-      await write("bundle.pem", `${certPem}\n${intermediate.certPem}`),
-      await write("key.pem", keyPem),
-    ];
-    const { code, stdout, stderr } = await installation.run(
-      "import",
-      "www",
-      "--certificate",
-      bundle,
-      "--key",
-      key,
-      "--json",
-    );
-    expect({ code, report: JSON.parse(stdout) }).toMatchObject({
-      code: 0,
-      report: { version: 1, certificate: "www", generation: 1, plan: expect.stringContaining("renews ") },
-    });
-    expect(stderr).toContain("the planner: renews ");
-    expect(await installation.store.versions.latest("www")).toMatchObject({
-      generation: 1,
-      issuer: "imported",
-      chainPem: [expect.stringContaining("BEGIN CERTIFICATE")],
-    });
-    expect((await installation.store.versions.privateKey("www", 1)).reveal()).toBe(keyPem);
-    expect((await installation.run("certificates", "www")).stdout).toContain("deployed, not proved");
-  });
-
-  test("refuses what it cannot use with one clear message, and stores nothing", async () => {
-    const root = await createRoot();
-    const [one, other] = [
-      await root.issue({ names: ["www.example.org"] }),
-      await root.issue({ names: ["www.example.org"] }),
-    ];
-    const certificate = await write("cert.pem", one.certPem);
-    const encrypted = await write(
-      "encrypted.pem",
-      (await import("node:crypto"))
-        .createPrivateKey(one.keyPem)
-        .export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" })
-        .toString(),
-    );
-    const cases: [string, string, RegExp][] = [
-      [certificate, await write("other.pem", other.keyPem), /does not belong to the certificate/],
-      [certificate, encrypted, /expected an unencrypted PEM key/],
-      [certificate, "/nonexistent/key.pem", /--key: cannot read \/nonexistent\/key\.pem \(ENOENT\)/],
-      [certificate, installation.directory, /--key: cannot read .* \(EISDIR\)/],
-      [await write("empty.pem", "nothing"), await write("one.pem", one.keyPem), /holds no PEM certificate/],
-      [
-        await write("huge.pem", "x".repeat(2_000_000)),
-        await write("one.pem", one.keyPem),
-        /--certificate: .* has 2000000 bytes/,
-      ],
-    ];
-    for (const [pem, key, message] of cases) {
-      const { code, stdout, stderr } = await installation.run("import", "www", "--certificate", pem, "--key", key);
-      expect(stderr).toMatch(message);
-      expect(stderr).not.toContain("PRIVATE KEY");
-      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-    }
-    expect(await installation.store.versions.latest("www")).toBeNull();
-    expect(await readFile(certificate, "utf8")).toBe(one.certPem);
-  });
-});
-
-describe("renewd plan, before anything is issued", () => {
-  test("says what a target cannot take, by its kind or by what its operator knows of it", async () => {
-    const text = JSON.parse(configText(["www"]));
-    text.targets.lb.takes = { keyTypes: ["rsa-2048"], namesMax: 1 };
-    text.certificates.www.names.push("www2.example.org");
-    await writeFile(installation.configFile, JSON.stringify(text));
-    const { stdout, code } = await installation.run("plan");
-    expect(code).toBe(0);
-    expect(stdout).toContain("target lb takes no ecdsa-p256 key, only rsa-2048");
-    expect(stdout).toContain("target lb takes at most 1 names, the certificate has 2");
-    text.targets.lb.takes = { keyType: "rsa-2048" };
-    await writeFile(installation.configFile, JSON.stringify(text));
-    expect(await installation.run("plan")).toMatchObject({
-      code: 2,
-      stderr: expect.stringMatching(/targets\.lb\.takes.*keyType/),
-    });
   });
 });

@@ -88,6 +88,15 @@ describe("a right file", () => {
     expect((await file.config()).certificates[0]?.endpoints[0]?.sni).toBe(sni);
   });
 
+  test("a CA that is not known to allow only 100 names may get more, unless its own limit says otherwise", async () => {
+    const names = Array.from({ length: 101 }, (_, i) => `n${i}.example`);
+    const text = estate(`  www: { names: [${names}], endpoints: [n1.example] }`);
+    await using unlimited = await configFile(text);
+    expect((await unlimited.config()).certificates[0]?.identifiers).toHaveLength(101);
+    await using limited = await configFile(text.replace('/dir",', '/dir", namesMax: 50,'));
+    expect(await limited.problems()).toEqual([expect.stringContaining("certifies at most 50 in one certificate")]);
+  });
+
   test("an endpoint says how it is dialled, and a STARTTLS protocol brings its port", async () => {
     const endpoints = `[{ host: mail.example.org, starttls: smtp },
       { host: mail.example.org, port: 1143, starttls: imap, handshakeTimeout: 30s }, { host: db, proxyProtocol: v2 }]`;

@@ -105,9 +105,16 @@ certificates:
       "12:3 certificates.a.endpoints: needs at least one endpoint: renewd calls a renewal succeeded only after a handshake",
     ],
     [
-      "more than 100 names",
-      estate(`  a: { names: [${Array.from({ length: 101 }, (_, i) => `n${i}.example`)}], endpoints: [n1.example] }`),
-      "12:15 certificates.a.names: has more than 100 names",
+      "more names than its CA certifies",
+      estate(
+        `  a: { names: [${Array.from({ length: 101 }, (_, i) => `n${i}.example`)}], endpoints: [n1.example] }`,
+      ).replace("https://ca.example/dir", "https://acme-v02.api.letsencrypt.org/directory"),
+      '12:15 certificates.a.names: has 101 names, but issuer "le" certifies at most 100 in one certificate',
+    ],
+    [
+      "more than 1000 names",
+      estate(`  a: { names: [${Array.from({ length: 1_001 }, (_, i) => `n${i}.example`)}], endpoints: [n1.example] }`),
+      "12:15 certificates.a.names: has more than 1000 names",
     ],
     [
       "must-staple",

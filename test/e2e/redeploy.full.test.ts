@@ -137,7 +137,7 @@ describe("targets are independent", () => {
     expect(told).toMatchObject({
       code: 1,
       text: expect.stringMatching(
-        /partial: 1 target of 2 not holding generation 2 \(a\), which exists since [\d.]+ s.* target a: .*\[deploy\.io\]/,
+        /partial: 1 target of 2 not holding generation 2 \(a\), which was issued [\d.]+ s ago.* target a: .*\[deploy\.io\]/,
       ),
     });
     await edge("a").unblock("partial");

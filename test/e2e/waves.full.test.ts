@@ -78,7 +78,7 @@ describe("a new pair goes from wave to wave", () => {
       return found?.problems.some(({ kind }) => kind === "notDeployed") ? found : null;
     });
     expect(trouble.problems.map(({ what }) => what).join("; ")).toMatch(
-      /partial: 1 target of 3 not holding generation 2 \(b\), which exists since [\d.]+ s/,
+      /partial: 1 target of 3 not holding generation 2 \(b\), which was issued [\d.]+ s ago/,
     );
     await edge("b").unblock("spared");
     expect(await stages.reaches("spared", "succeeded")).toMatchObject({ reason: "drift", generation: 2 });

@@ -106,7 +106,9 @@ describe("what is wrong", () => {
     const [problem] = (await estate.report([www])).problems;
     expect(problem).toMatchObject({
       expiresAt: new Date(NOW + DAY_MS).toISOString(),
-      problems: [{ kind: "notDeployed", what: "1 target of 1 not holding generation 2 (lb), which exists since 10 d" }],
+      problems: [
+        { kind: "notDeployed", what: "1 target of 1 not holding generation 2 (lb), which was issued 10 d ago" },
+      ],
       errors: [{ where: "target lb", code: "deploy.unreachable", attempts: 4, nextAttemptAt: null }],
     });
     const expired = (await estate.report([www], NOW + 2 * DAY_MS)).problems[0]?.problems[0];

@@ -23,6 +23,7 @@ export interface ImportReport {
 interface Options {
   readonly certificate: string;
   readonly key: string;
+  readonly force?: boolean;
 }
 
 /** A bundle of a hundred certificates is smaller. */
@@ -36,8 +37,9 @@ export function addImport(program: Command, cli: Cli): void {
         "Deploys nothing.",
     )
     .argument("<NAME>", "a certificate of the configuration")
-    .requiredOption("--certificate <file>", "PEM, leaf first, then its chain")
-    .requiredOption("--key <file>", "PEM, not encrypted");
+    .requiredOption("--certificate <file>", "PEM with the certificate and its chain")
+    .requiredOption("--key <file>", "PEM with the key, not encrypted; may be the same file")
+    .option("--force", "import it although its names differ, it has expired, or it is older than the latest one");
   perform<Options>(command, cli, async ({ args: [name = ""], options, output, configFile }) => {
     await using app = await openContext(configFile, { log: silentLog });
     const certificate = certificateNamed(app.config.certificates, name);
@@ -45,7 +47,10 @@ export function addImport(program: Command, cli: Cli): void {
       await readBounded("--certificate", options.certificate),
       await readBounded("--key", options.key),
     );
-    const generation = await importPair(app.context, certificate, pair, requestedBy());
+    const generation = await importPair(app.context, certificate, pair, {
+      by: requestedBy(),
+      force: options.force ?? false,
+    });
     const [planned] = (await planReport(app.store, [certificate], app.clock.now(), app.services.budget)).certificates;
     const { serial, notAfter } = pair.leaf;
     const report: ImportReport = {

@@ -61,6 +61,7 @@ export function addRenew(program: Command, cli: Cli): void {
       (text) => output.note(text),
     );
     announce(asked, output);
+    summarize(asked, output);
     const ended = options.wait ? await watch(app, started(asked), timeoutMs, output) : [];
     const report: RenewReport = { version: 1, renewals: asked.map((each) => entryOf(each, ended)) };
     if (output.json) output.report(report, () => "");
@@ -76,6 +77,15 @@ function announce(asked: readonly RequestOutcome[], output: Output): void {
       output.progress(`${inert(each.certificate)}  renewal ${each.renewalId}${hurried}`);
     }
   }
+}
+
+/** Which part of the request was done: the exit code is about the rest. */
+function summarize(asked: readonly RequestOutcome[], output: Output): void {
+  const [done, refused] = [started(asked), asked.filter(({ kind }) => kind === "refused")];
+  if (done.length === 0 || refused.length === 0) return;
+  const listed = (outcomes: readonly RequestOutcome[]): string =>
+    outcomes.map(({ certificate }) => certificate).join(", ");
+  output.note(`started: ${listed(done)}; not started: ${listed(refused)}`);
 }
 
 function started(asked: readonly RequestOutcome[]): Started[] {
@@ -95,6 +105,7 @@ function entryOf(asked: RequestOutcome, ended: readonly Ended[]): RenewEntry {
 
 function exit(asked: readonly RequestOutcome[], ended: readonly Ended[]): Exit {
   const refused = asked.find((each) => each.kind === "refused");
-  if (refused !== undefined) return exitOf(toRenewalError(refused.error));
+  // With others started, "was not done" would be wrong.
+  if (refused !== undefined) return started(asked).length > 0 ? "wrong" : exitOf(toRenewalError(refused.error));
   return ended.map((each) => each.exit).find((each) => each !== "ok") ?? "ok";
 }

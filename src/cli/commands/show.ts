@@ -11,7 +11,7 @@ export function addShow(program: Command, cli: Cli): void {
       "The timeline of one renewal: every step with its duration, every attempt, every error with what to do, " +
         "what each address served.",
     )
-    .argument("<RENEWAL>", "a renewal's id, or its beginning");
+    .argument("<RENEWAL>", "a renewal's id, or its beginning, or a certificate's name for its latest renewal");
   perform(command, cli, async ({ args: [id = ""], output, configFile }) => {
     await using viewer = await openViewer(configFile);
     output.report(await showReport(viewer.store, id, viewer.clock.now()), renderShow);

@@ -6,6 +6,8 @@ import { canSolve } from "../../domain/solverChoice.ts";
 import type { PluginConfig, SolverConfig, TargetConfig } from "../config.ts";
 import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
+import type { issuerSchema } from "../schema/issuer.ts";
+import { namesMaxOf } from "../schema/limits.ts";
 import type { DeployerPlugin } from "../schema/registries.ts";
 import type { Draft } from "./certificates.ts";
 import type { Entry } from "./sections.ts";
@@ -14,6 +16,7 @@ export interface CheckedSections {
   readonly certificates: readonly Draft[];
   /** As written. */
   readonly certificateEntries: ReadonlyMap<string, Entry<unknown>>;
+  readonly issuers: ReadonlyMap<string, Entry<z.output<typeof issuerSchema>>>;
   readonly solvers: ReadonlyMap<string, Entry<SolverConfig>>;
   readonly targets: ReadonlyMap<string, Entry<TargetConfig>>;
 }
@@ -25,6 +28,7 @@ const noEndpoints = z.object({ endpoints: z.array(z.unknown()).max(0).optional()
 /** What no single entry can know of itself. */
 const RULES: readonly Rule[] = [
   namesAreDistinct,
+  namesFitIssuers,
   endpointsAreDistinct,
   servedTargetsHaveEndpoints,
   certificatesAreDistinct,
@@ -44,6 +48,22 @@ function namesAreDistinct({ certificates }: CheckedSections, problems: Problems)
       if (seen.has(value))
         problems.add(["certificates", name, "names", i], `${quote(value)} is listed twice: remove one`);
       seen.add(value);
+    }
+  }
+}
+
+/** A fallback must be able to certify all names as well. */
+function namesFitIssuers({ certificates, issuers }: CheckedSections, problems: Problems): void {
+  for (const { name, identifiers, issuer, fallbacks } of certificates) {
+    for (const each of [issuer, ...fallbacks]) {
+      const definition = issuers.get(each)?.value;
+      const max = definition && (definition.namesMax ?? namesMaxOf(definition.directory));
+      if (max == null || identifiers.length <= max) continue;
+      problems.add(
+        ["certificates", name, "names"],
+        `has ${identifiers.length} names, but issuer ${quote(each)} certifies at most ${max} in one certificate: ` +
+          `split the certificate, or correct \`issuers.${each}.namesMax\``,
+      );
     }
   }
 }

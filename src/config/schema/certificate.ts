@@ -14,8 +14,8 @@ import { type Checked, checkDnsName, checkIdentifier } from "./identifiers.ts";
 import { maintenanceSchema } from "./maintenance.ts";
 import { secretReference } from "./secretReference.ts";
 
-/** More than Let's Encrypt and most CAs put into one certificate. */
-const NAMES_MAX = 100;
+/** More than any public CA puts into one certificate; what each allows is the issuer's `namesMax`. */
+const NAMES_MAX = 1_000;
 
 /** An endpoint as written; server name and target are completed by the rules. */
 export interface EndpointEntry {
@@ -188,7 +188,7 @@ export const certificateSchema = z.strictObject({
   names: z
     .array(identifier)
     .min(1)
-    .max(NAMES_MAX, `has more than ${NAMES_MAX} names, which CAs refuse: split the certificate`)
+    .max(NAMES_MAX, `has more than ${NAMES_MAX} names, the most that renewd orders: split the certificate`)
     .describe(
       "DNS names (internationalised ones as they are written), wildcards such as `*.example.org`, IP addresses.",
     ),

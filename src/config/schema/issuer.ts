@@ -87,6 +87,14 @@ const issuerFields = z.strictObject({
     .min(1)
     .optional()
     .describe("Kinds of names the CA certifies. Default: both; checked like `keyTypes`."),
+  namesMax: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe(
+      "Names that the CA certifies at most in one certificate. Default: 100 for the public CAs known, else 1000.",
+    ),
   requestTimeout: duration({ min: "1s", max: "10m" }).prefault("30s").describe("Limit of one request to the CA."),
   orderTimeout: duration({ min: "5s", max: "2h" })
     .prefault("10m")

@@ -73,6 +73,21 @@ export function budgetOf(issuer: string, directory: string, written: z.output<ty
   return { issuer, directory, limits, renewalsExempt: written.renewalsExempt ?? known.renewalsExempt };
 }
 
+/** By host of the directory: names in one certificate that these CAs certify at most. */
+const NAMES_MAX: Readonly<Record<string, number>> = {
+  "acme-v02.api.letsencrypt.org": 100,
+  "acme-staging-v02.api.letsencrypt.org": 100,
+  "dv.acme-v02.api.pki.goog": 100,
+  "dv.acme-v02.test-api.pki.goog": 100,
+  "acme.zerossl.com": 100,
+};
+
+/** null: not known of this CA. */
+export function namesMaxOf(directory: string): number | null {
+  const host = URL.canParse(directory) ? new URL(directory).host : "";
+  return Object.hasOwn(NAMES_MAX, host) ? (NAMES_MAX[host] ?? null) : null;
+}
+
 /** Where the same CA can be ordered from for practice; null: not known. */
 export function stagingOf(directory: string): string | null {
   return directory === "https://acme-v02.api.letsencrypt.org/directory"

@@ -1,12 +1,16 @@
 import type { Certificate, KeyType } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import type { Identifier } from "../../domain/identifier.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { IMPORTED, type Leaf } from "../../domain/version.ts";
+import { formatInstant } from "../../domain/time.ts";
+import { IMPORTED, type Leaf, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { nextGeneration } from "../rules/generation.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 import { wantGeneration } from "../steps/wantGeneration.ts";
 import { FIRST_RUN } from "./pause.ts";
+
+const NAMES_SHOWN_MAX = 5;
 
 /** A pair that other tooling obtained, already read; key and certificate were checked to belong together. */
 export interface ForeignPair {
@@ -17,6 +21,12 @@ export interface ForeignPair {
   readonly keyType: KeyType;
 }
 
+export interface ImportOptions {
+  readonly by?: string | null;
+  /** Take it although it is for other names, expired, or older than the latest version. */
+  readonly force?: boolean;
+}
+
 /**
  * Takes over a pair that other tooling issued and installed, as the next generation. It is assumed to be in place
  * already, so nothing is deployed; the planner then treats it like any other version. Returns the generation.
@@ -25,7 +35,7 @@ export async function importPair(
   { store, clock }: Context,
   certificate: Certificate,
   pair: ForeignPair,
-  by: string | null = null,
+  { by = null, force = false }: ImportOptions = {},
 ): Promise<number> {
   const { name, targetDigests } = certificate;
   const now = clock.now();
@@ -40,6 +50,9 @@ export async function importPair(
     const latest = await tx.versions.latest(name);
     const same = latest?.leaf.fingerprint === pair.leaf.fingerprint ? latest : null;
     if (same !== null) return same.generation;
+    const objection = force ? null : objectionTo(pair.leaf, { certificate, latest, now });
+    if (objection !== null)
+      throw new RenewalError("request.invalid", `certificate file: ${objection}; --force imports it all the same`);
     const record = await tx.certificates.get(name);
     const generation = nextGeneration(latest, record, await tx.deployments.list(name));
     const { privateKey, ...facts } = pair;
@@ -88,4 +101,28 @@ export async function importPair(
     });
     return generation;
   });
+}
+
+interface Present {
+  readonly certificate: Certificate;
+  readonly latest: Version | null;
+  readonly now: number;
+}
+
+/** Mixing up two files must not put another certificate, or an earlier one, into use. */
+function objectionTo(leaf: Leaf, { certificate, latest, now }: Present): string | null {
+  const namesOf = (identifiers: readonly Identifier[]): Set<string> => new Set(identifiers.map(({ value }) => value));
+  const [wanted, found] = [namesOf(certificate.identifiers), namesOf(leaf.identifiers)];
+  const [missing, extra] = [wanted.difference(found), found.difference(wanted)];
+  if (missing.size > 0) return `it lacks ${listed(missing)}, which certificate "${certificate.name}" is for`;
+  if (extra.size > 0) return `it is also for ${listed(extra)}, which certificate "${certificate.name}" does not list`;
+  if (leaf.notAfter <= now) return `it expired at ${formatInstant(leaf.notAfter)}`;
+  if (latest !== null && leaf.notBefore < latest.leaf.notBefore)
+    return `it is older than generation ${latest.generation}, issued at ${formatInstant(latest.leaf.notBefore)}`;
+  return null;
+}
+
+function listed(names: ReadonlySet<string>): string {
+  const shown = [...names].slice(0, NAMES_SHOWN_MAX).join(", ");
+  return names.size > NAMES_SHOWN_MAX ? `${shown} and ${names.size - NAMES_SHOWN_MAX} more` : shown;
 }
