@@ -2,6 +2,7 @@
 //   node scripts/generate-docs.ts
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { manPage } from "../src/cli/manPage.ts";
 import { cliReference } from "../src/cli/reference.ts";
 import { configJsonSchema } from "../src/config/schema/jsonSchema.ts";
 import { configurationReference } from "../src/config/schema/reference.ts";
@@ -16,6 +17,7 @@ export function generatedDocs(): ReadonlyMap<string, string> {
   const schema = configJsonSchema(REGISTRIES);
   const json = jsonDocuments();
   return new Map([
+    ["docs/renewd.1", manPage()],
     ["docs/json.md", jsonReference(json.documents)],
     ["docs/renewd-json.schema.json", `${JSON.stringify(json.schema, null, 2)}\n`],
     ["docs/renewd.schema.json", `${JSON.stringify(schema, null, 2)}\n`],

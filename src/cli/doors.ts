@@ -35,5 +35,6 @@ export const versionToRevoke = late(async () => (await import("../renewal/operat
 export const rollBackRenewal = late(async () => (await import("../renewal/operator/rollBack.ts")).rollBackRenewal);
 export const rehearse = late(async () => (await import("../renewal/watch/rehearse.ts")).rehearse);
 
+export const completionScript = late(async () => (await import("./completion.ts")).completionScript);
 export const requestRenewals = late(async () => (await import("./requestRenewals.ts")).requestRenewals);
 export const watch = late(async () => (await import("./watch.ts")).watch);

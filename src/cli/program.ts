@@ -10,6 +10,7 @@ import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
 import { addChallenges } from "./commands/challenges.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
 import { addErrors } from "./commands/errors.ts";
@@ -60,7 +61,7 @@ const COMMANDS = [
   ],
   ["Run:", [addRun, addWorker]],
   ["Keep:", [addBackup, addRestore, addStore, addAudit]],
-  ["Configure:", [addInit, addConfig, addTargets, addSolvers, addChannels, addErrors]],
+  ["Configure:", [addInit, addConfig, addTargets, addSolvers, addChannels, addErrors, addCompletion]],
 ] as const;
 
 /** They reload on SIGHUP; any other command ends. */

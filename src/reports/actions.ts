@@ -27,7 +27,7 @@ export function actionsOf(facts: Facts, complaints: readonly Failure[]): string[
   else if (has("stuck"))
     actions.add(`See the log of the ${roleOf(member.active?.state ?? "issuing")} role, then \`renewd retry ${name}\`.`);
   if (mayRetry(facts, complaints))
-    actions.add(`Then try again at once, without a new certificate: \`renewd retry ${name}\`.`);
+    actions.add(`To try again at once, without another certificate: \`renewd retry ${name}\`.`);
   if (actions.size > 0) return [...actions];
   if (member.active !== null)
     actions.add(
@@ -49,7 +49,8 @@ function filledIn({ action, where }: Failure, certificate: string): string {
 /** Once the cause is fixed, nobody should wait for the end of a back-off. */
 function mayRetry({ member: { active, record } }: Facts, complaints: readonly Failure[]): boolean {
   if (complaints.length === 0 || isQuarantined(record) || active?.state === "held") return false;
-  return complaints.some(({ action }) => !/^(Nothing|Wait)\b/.test(action) && !action.includes("renewd retry"));
+  const isLimited = ({ code }: Failure): boolean => isErrorCode(code) && ERRORS[code].class === "rateLimited";
+  return complaints.some((complaint) => !isLimited(complaint) && !complaint.action.includes("renewd retry"));
 }
 
 function planErrorCode({ record }: Member): ErrorCode {

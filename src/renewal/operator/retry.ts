@@ -19,7 +19,8 @@ export async function retryNow(context: Context, decision: OperatorDecision): Pr
   await store.transaction(async (tx) => {
     await knownRecord(tx, name);
     // Endpoints are dialled and targets inspected at once: what a person has fixed there need not wait to be seen.
-    await tx.certificates.update(name, { nextAttemptAt: null, nextCheckAt: clock.now(), nextObservationAt: null });
+    const fresh = { failures: 0, nextAttemptAt: null, nextCheckAt: clock.now(), nextObservationAt: null };
+    await tx.certificates.update(name, fresh);
     await tx.deployments.inspectBy(name, clock.now());
     const detail = { why: reasonOf(decision, "retried by hand") };
     await tx.events.append({
