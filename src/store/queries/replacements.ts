@@ -120,8 +120,7 @@ function open(db: Db) {
       .select(["selection", "createdAt", "endedAt", "replacements.seal", "member.seal as memberSeal"])
       .where("endedAt", "is", null)
       .orderBy("generation", "desc")
-      // Without a deadline there is most time; SQLite puts such a row first unless asked.
-      .orderBy("deadline", (order) => order.asc().nullsLast())
+      .orderBy("deadline")
   );
 }
 
