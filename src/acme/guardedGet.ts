@@ -22,7 +22,7 @@ export interface Guard {
 }
 
 /**
- * GET of a URL that a stranger named, such as one in a certificate. The name is resolved once, and exactly the addresses
+ * GET of a URL that a stranger named, such as one in a certificate. The name is resolved once, and only the addresses
  * that were judged are dialled: a second look-up could give others. No redirect is followed. Throws `acme.address`.
  */
 export async function guardedGet(url: string, guard: Guard, signal: AbortSignal): Promise<IncomingMessage> {

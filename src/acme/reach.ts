@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 
 /**
- * `never`: link-local, the metadata services of clouds, which hand out credentials to whoever asks, and what is no host.
+ * `never`: link-local, what is no host, and the metadata services of clouds, which give credentials to all who ask.
  * `private`: this machine and private networks.
  */
 export type Reach = "public" | "private" | "never";

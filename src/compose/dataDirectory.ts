@@ -6,7 +6,7 @@ import { directoryFault, processUser } from "../domain/ownership.ts";
 export async function checkDataDirectory(path: string): Promise<void> {
   const user = processUser();
   const found = await stat(path).catch(() => null);
-  // One that does not exist is created with the right mode; one that cannot be read is reported by who opens files in it.
+  // One that does not exist is created with the right mode; one that cannot be read fails where files are opened.
   const fault = user === null || found === null ? null : directoryFault(path, found, user);
   if (fault !== null) throw new RenewalError("store.exposed", `data directory ${fault}`);
 }

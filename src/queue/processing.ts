@@ -36,8 +36,8 @@ export interface ProcessingOptions {
   /** How long `close` lets running handlers work on; then it aborts their signals. */
   readonly drainTimeoutMs?: number;
   /**
-   * To throw `PutBack` puts the job back. What else it returns or throws is stored in Redis as the job's result. After its signal has aborted it must throw if it
-   * did not finish.
+   * Throwing `PutBack` puts the job back. All else that it returns or throws is stored in Redis as the job's result.
+   * After its signal has aborted it must throw if it did not finish.
    */
   readonly process: (job: QueuedJob, signal: AbortSignal) => Promise<unknown>;
   readonly onError: (error: RenewalError) => void;

@@ -43,7 +43,7 @@ export async function requestRenewal(
   const request = parseRequest(payload);
   // Unlike BullMQ's counter, which starts again after data loss, this id never names two requests.
   const jobId = `${JOB_ID_PREFIX}${requestId}`;
-  // A person waits for the answer: before whatever programs have added.
+  // A person waits for the answer, so it comes before what programs have added.
   const connection = connectProducer(redis);
   try {
     const queue = openQueue(QUEUES.requests, redis, connection);
@@ -94,7 +94,8 @@ async function notTaken(queue: Queue, jobId: string, timeoutMs: number): Promise
   if (isBusy)
     return new RenewalError(
       "queue.busy",
-      `planners are busy: ${waiting} requests wait; request ${jobId} was not answered within ${seconds} s and stays queued`,
+      `planners are busy: ${waiting} requests wait; request ${jobId} was not answered within ${seconds} s ` +
+        "and stays queued",
     );
   return new RenewalError(
     "queue.unanswered",

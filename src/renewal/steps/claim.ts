@@ -5,8 +5,8 @@ import type { Context } from "../context.ts";
 import type { GiveBack } from "../owedClaims.ts";
 
 /**
- * The claim, or null. A claim lasts no longer than its lease, so an answer after that is worth nothing: it is not waited
- * for, and what it claimed is given back.
+ * The claim, or null. A claim lasts no longer than its lease, so an answer after that is worth nothing: it is not
+ * awaited, and what it claimed is given back.
  */
 export async function claimInTime<Row>(
   context: Context,

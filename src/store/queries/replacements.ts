@@ -112,16 +112,14 @@ async function wakeAfter(
 }
 
 function open(db: Db) {
-  return (
-    db
-      .selectFrom("replacementMembers as member")
-      .innerJoin("replacements", "replacements.id", "member.replacement")
-      .select(["replacement", "certificate", "generation", "wave", "issuer", "deadline"])
-      .select(["selection", "createdAt", "endedAt", "replacements.seal", "member.seal as memberSeal"])
-      .where("endedAt", "is", null)
-      .orderBy("generation", "desc")
-      .orderBy("deadline")
-  );
+  return db
+    .selectFrom("replacementMembers as member")
+    .innerJoin("replacements", "replacements.id", "member.replacement")
+    .select(["replacement", "certificate", "generation", "wave", "issuer", "deadline"])
+    .select(["selection", "createdAt", "endedAt", "replacements.seal", "member.seal as memberSeal"])
+    .where("endedAt", "is", null)
+    .orderBy("generation", "desc")
+    .orderBy("deadline");
 }
 
 interface LeftInWave {
