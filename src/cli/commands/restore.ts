@@ -34,7 +34,11 @@ export function addRestore(program: Command, cli: Cli): void {
           `${inert(restored.store)}: restored as of ${spoken(report.backupMadeAt)} with ${rowsSentence(restored.rows)}`,
       );
       if (restored.cancelledRenewals > 0)
-        output.note(`${restored.cancelledRenewals} renewal(s) in flight then were cancelled`);
+        output.note(
+          restored.cancelledRenewals === 1
+            ? "1 renewal that was in flight then is cancelled"
+            : `${restored.cancelledRenewals} renewals that were in flight then are cancelled`,
+        );
       output.note(
         "start the workers: they check every endpoint first, and never put an older certificate over a newer; see " +
           "`renewd plan`",

@@ -110,7 +110,9 @@ async function assertRoom(publisher: Publisher, { zone, name, value, challenge }
   const busy = (what: string): RenewalError =>
     new RenewalError("dns.busy", `${what}; this one comes next.`, { retryAt: now() + BUSY_MS });
   if (traits.valuesPerName !== undefined && there.length >= traits.valuesPerName)
-    throw busy(`${name} can hold ${traits.valuesPerName} value(s) at a time, and another order uses it`);
+    throw busy(
+      `${name} cannot hold another value (at most ${traits.valuesPerName} at a time), as another order uses it`,
+    );
   if (traits.sequential !== true) return;
   const [other] = (await dns.records.list(RECORDS_MAX)).filter((record) => record.solver === solver && isOther(record));
   if (other !== undefined)
