@@ -147,17 +147,19 @@ it("rehearses by itself what has waited longest, one at a time, and says in stat
   expect(await store.certificates.get("api")).toMatchObject({ rehearsalProblem: null });
   const run = (...args: string[]) => runCaptured(["-c", system.configFile, ...args]);
   const problem = expect.stringMatching(/^the last rehearsal of certificate www failed: target web: .*\/web/);
-  expect(JSON.parse((await run("status", "--json")).stdout)).toMatchObject({
-    needsPerson: true,
-    notices: [{ what: problem, certificates: ["www"] }],
-  });
+  // No process runs, which status says too.
+  const notices = async (): Promise<{ kind: string }[]> =>
+    JSON.parse((await run("status", "--json")).stdout).notices.filter(
+      ({ kind }: { kind: string }) => kind === "rehearsal",
+    );
+  expect(await notices()).toMatchObject([{ what: problem, certificates: ["www"], needsPerson: true }]);
 
   await mkdir(web);
   expect(await rehearseDue(context, signal)).toBeNull();
   aheadMs = 2 * DAY_MS;
   expect(await all()).toEqual(["api", "www"]);
   expect((await rehearsed("www")).at(-1)).toEqual({ passed: true, failed: [], codes: [] });
-  expect(JSON.parse((await run("status", "--json")).stdout).notices).toEqual([]);
+  expect(await notices()).toEqual([]);
   aheadMs = 20 * DAY_MS;
   expect(await all()).toEqual(["api"]);
   aheadMs = 60 * DAY_MS;
