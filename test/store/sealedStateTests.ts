@@ -107,6 +107,16 @@ export function sealedStateTests(bench: () => StoreBench): void {
     });
   });
 
+  test("numbers that nothing can be compared with become null, or 0 where there must be one", async () => {
+    const { store, backend } = bench();
+    await deploy();
+    expect(await store.repairNumbers()).toEqual([]);
+    await backend.run("update deployments set fence = 9223372036854775807, lease_until = 9223372036854775807");
+    expect(await store.repairNumbers()).toEqual(["deployments.fence", "deployments.lease_until"]);
+    expect(await store.deployments.get("www", "lb")).toMatchObject({ fence: 0, leaseUntil: null });
+    expect(await store.repairNumbers()).toEqual([]);
+  });
+
   test("states of a release without seals are sealed when it is upgraded", async () => {
     const { store, another, backend, vault } = bench();
     await deploy();
