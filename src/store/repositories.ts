@@ -102,7 +102,7 @@ function ports(
     accounts: accountStore(db, vault, append),
     replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),
-    health: healthStore(db),
+    health: healthStore(db, vault),
     ledger: ledgerStore(db, database.dialect),
     retention: retentionStore(db, { dialect: database.dialect, vault, worker: "" }),
   };

@@ -7,7 +7,8 @@ import type { Vault } from "./vault.ts";
  * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal:
  * a challenge answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal is cancelled,
  * a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never dialled, and a CA as
- * never asked for its window. `renewd audit verify` names every such row.
+ * never asked for its window; what people acknowledged is red again, and a process counts as not running. `renewd audit
+ * verify` names every such row.
  */
 export const SEALED = {
   challenges: { key: ["token"], columns: ["keyAuthorization", "expiresAt"] },
@@ -41,6 +42,14 @@ export const SEALED = {
   endpointStatuses: {
     key: ["certificate", "endpoint"],
     columns: ["generation", "proved", "roundEndedAt", "errorCode", "errorMessage"],
+  },
+  acknowledgements: { key: ["subject"], columns: ["kinds", "reason", "by", "at", "until"] },
+  heartbeats: {
+    key: ["process", "role"],
+    columns: [
+      ...(["host", "version", "digest", "configFile", "targets"] as const),
+      ...(["startedAt", "beatAt", "usefulAt", "stoppedAt", "problems"] as const),
+    ],
   },
   observations: { key: ["certificate", "endpoint", "address"], columns: ["body", "evidence"] },
   renewalInfos: {

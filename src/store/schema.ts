@@ -81,10 +81,14 @@ export interface Schema {
   leftTargets: Omit<LeftTarget, "receipt"> & { receipt: Json } & Sealed;
   crls: { url: string; nextFetchAt: number };
   channelCursors: ChannelCursor;
-  heartbeats: Omit<Heartbeat, "role" | "targets" | "problems"> & { role: string; targets: Json; problems: Json };
+  heartbeats: Omit<Heartbeat, "role" | "targets" | "problems"> & {
+    role: string;
+    targets: Json;
+    problems: Json;
+  } & Sealed;
   /** One row. */
   appliedConfigurations: { id: number; file: string; digest: string; body: Json };
-  acknowledgements: Omit<Acknowledgement, "kinds"> & { kinds: Json };
+  acknowledgements: Omit<Acknowledgement, "kinds"> & { kinds: Json } & Sealed;
   meta: { name: string; value: string };
 }
 

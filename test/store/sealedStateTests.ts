@@ -107,6 +107,41 @@ export function sealedStateTests(bench: () => StoreBench): void {
     });
   });
 
+  describe("what makes status green", () => {
+    const beat = {
+      ...{ process: "web-1/42", role: "planner" as const, host: "web-1", version: "1", digest: "d", configFile: "/c" },
+      ...{ targets: ["lb"], startedAt: NOW, beatAt: NOW, usefulAt: null, stoppedAt: null, problems: [] },
+    };
+    const acknowledgement = { subject: "www", kinds: ["stale"], reason: "known", by: null, at: NOW, until: NOW + 9 };
+
+    test.each([
+      ["a process that reports in the future", "heartbeats", "beat_at = 9999999999999"],
+      ["a process that never stopped", "heartbeats", "stopped_at = null, host = 'other'"],
+      ["a damaged report", "heartbeats", "problems = 'x'"],
+      ["an acknowledgement of everything", "acknowledgements", `kinds = '["expired"]'`],
+      ["an acknowledgement without end", "acknowledgements", "until = 9999999999999"],
+      ["a damaged acknowledgement", "acknowledgements", "kinds = 'x'"],
+    ])("is not %s, and the others are read", async (_, table, change) => {
+      const { store, backend } = bench();
+      const other = { ...beat, process: "web-2/42" };
+      await store.health.beat([beat, other]);
+      await store.health.beat([beat, other]);
+      await store.health.acknowledge(acknowledgement);
+      await store.health.acknowledge({ ...acknowledgement, subject: "api" });
+      expect(await store.health.beats()).toEqual([beat, other]);
+      const [key, name] = table === "heartbeats" ? ["process", "web-1/42"] : ["subject", "www"];
+      await backend.run(`update ${table} set ${change} where ${key} = '${name}'`);
+      const left = [await store.health.beats(), await store.health.acknowledgements(NOW)];
+      const all = [
+        [beat, other],
+        [{ ...acknowledgement, subject: "api" }, acknowledgement],
+      ];
+      expect(left).toEqual(
+        table === "heartbeats" ? [[other], all[1]] : [all[0], [{ ...acknowledgement, subject: "api" }]],
+      );
+    });
+  });
+
   test("numbers that nothing can be compared with become null, or 0 where there must be one", async () => {
     const { store, backend } = bench();
     await deploy();

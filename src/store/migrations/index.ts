@@ -26,6 +26,7 @@ import { sealedStates } from "./0018-sealed-states.ts";
 import { health } from "./0019-health.ts";
 import { dns } from "./0021-dns.ts";
 import { leftTargets } from "./0024-left-targets.ts";
+import { sealedHealth } from "./0025-sealed-health.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -52,6 +53,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0019-health": health,
   "0021-dns": dns,
   "0024-left-targets": leftTargets,
+  "0025-sealed-health": (_, vault) => sealedHealth(vault),
 };
 
 /** How many migrations this release knows. */

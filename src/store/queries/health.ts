@@ -10,7 +10,10 @@ import {
   type ProcessProblem,
 } from "../../domain/heartbeat.ts";
 import { ROLES } from "../../domain/role.ts";
+import { isIntact, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
+import type { Vault } from "../vault.ts";
+import { readEach } from "./eachRow.ts";
 import { namesJson, readJson } from "./json.ts";
 
 const problemsJson: z.ZodType<readonly ProcessProblem[]> = z.array(
@@ -40,12 +43,16 @@ const appliedJson: z.ZodType<AppliedConfiguration> = z.object({
   ),
 });
 
-export function healthStore(db: Db): HealthStore {
+/** What somebody else wrote, or what is damaged, is left out: it must neither make status green nor stop it. */
+export function healthStore(db: Db, vault: Vault): HealthStore {
   return {
-    beat: (beats) => beat(db, beats),
+    beat: (beats) => beat(db, vault, beats),
     async beats() {
       const rows = await db.selectFrom("heartbeats").selectAll().orderBy("role").orderBy("process").execute();
-      return rows.map(toBeat);
+      return readEach(
+        rows.filter((row) => isIntact(vault, "heartbeats", row)),
+        toBeat,
+      );
     },
     async forgetBeats(before) {
       await db.deleteFrom("heartbeats").where("beatAt", "<", before).execute();
@@ -56,7 +63,7 @@ export function healthStore(db: Db): HealthStore {
       return row === undefined ? null : readJson(appliedJson, row.body, "applied configuration");
     },
     async acknowledge({ kinds, ...acknowledgement }) {
-      const row = { ...acknowledgement, kinds: JSON.stringify(kinds) };
+      const row = withSeal(vault, "acknowledgements", { ...acknowledgement, kinds: JSON.stringify(kinds) });
       await db
         .insertInto("acknowledgements")
         .values(row)
@@ -74,8 +81,9 @@ export function healthStore(db: Db): HealthStore {
         .where("until", ">", now)
         .orderBy("subject")
         .execute();
-      return rows.map(
-        (row): Acknowledgement => ({
+      return readEach(
+        rows.filter((row) => isIntact(vault, "acknowledgements", row)),
+        ({ seal: _, ...row }): Acknowledgement => ({
           ...row,
           kinds: readJson(namesJson, row.kinds, `acknowledgement of ${row.subject}`),
         }),
@@ -84,16 +92,15 @@ export function healthStore(db: Db): HealthStore {
   };
 }
 
-async function beat(db: Db, beats: readonly Heartbeat[]): Promise<void> {
+async function beat(db: Db, vault: Vault, beats: readonly Heartbeat[]): Promise<void> {
   if (beats.length === 0) return;
   await db
     .insertInto("heartbeats")
     .values(
-      beats.map(({ targets, problems, ...rest }) => ({
-        ...rest,
-        targets: JSON.stringify(targets),
-        problems: JSON.stringify(problems),
-      })),
+      beats.map(({ targets, problems, ...rest }) => {
+        const row = { ...rest, targets: JSON.stringify(targets), problems: JSON.stringify(problems) };
+        return withSeal(vault, "heartbeats", row);
+      }),
     )
     .onConflict((conflict) =>
       conflict.columns(["process", "role"]).doUpdateSet((row) => ({
@@ -107,6 +114,7 @@ async function beat(db: Db, beats: readonly Heartbeat[]): Promise<void> {
         usefulAt: row.ref("excluded.usefulAt"),
         stoppedAt: row.ref("excluded.stoppedAt"),
         problems: row.ref("excluded.problems"),
+        seal: row.ref("excluded.seal"),
       })),
     )
     .execute();
@@ -128,7 +136,7 @@ async function apply(trx: Db, configuration: AppliedConfiguration): Promise<void
     .execute();
 }
 
-function toBeat(row: Schema["heartbeats"]): Heartbeat {
+function toBeat({ seal: _, ...row }: Schema["heartbeats"]): Heartbeat {
   const where = `report of ${row.process}`;
   return {
     ...row,
