@@ -7,7 +7,14 @@ import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import {
+  type GenerationTag,
+  type Holder,
+  readTags,
+  refuseForeign,
+  refuseForeignOrOlder,
+  tagsOf,
+} from "../base/generationTags.ts";
 import { installedPair } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
@@ -74,8 +81,10 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
       async preflight(certificate, _leaf, signal) {
         const name = nameOf(options, certificate);
         const held = await api.read(name, signal);
-        if (held !== null) refuseOthers(options, name, held);
-        else await api.requireNotDeleted(name, signal);
+        if (held !== null) {
+          refuseOthers(options, name, held);
+          refuseForeign(certificate, readTags(held.tags, tagOf), holderOf(name));
+        } else await api.requireNotDeleted(name, signal);
       },
       inspect: (request, signal) => inspect(api, options, request, signal),
     };
@@ -142,10 +151,11 @@ function pemOf({ der }: HeldCertificate): string {
 
 function refuse(options: KeyVaultOptions, name: string, pair: IssuedCertificate, held: HeldCertificate): void {
   refuseOthers(options, name, held);
-  refuseForeignOrOlder(pair, readTags(held.tags, tagOf), {
-    name: `certificate ${name}`,
-    mark: `its tag ${tagOf("generation")}`,
-  });
+  refuseForeignOrOlder(pair, readTags(held.tags, tagOf), holderOf(name));
+}
+
+function holderOf(name: string): Holder {
+  return { name: `certificate ${name}`, mark: `its tag ${tagOf("generation")}` };
 }
 
 /** Throws `deploy.refused` for a certificate that must not become ours. */

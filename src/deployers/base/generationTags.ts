@@ -38,17 +38,20 @@ export interface Holder {
   readonly mark: string;
 }
 
+/** Throws `deploy.refused` when another certificate has the place. */
+export function refuseForeign(certificate: string, held: GenerationRecord | null, holder: Holder): void {
+  if (held === null || held.certificate === certificate) return;
+  throw new RenewalError(
+    "deploy.refused",
+    `${holder.name} belongs to the certificate ${held.certificate} (${holder.mark}), not to ${certificate}`,
+  );
+}
+
 /**
  * Throws `deploy.refused` when another certificate has the place, `deploy.newerGeneration` when it is ahead of `pair`.
  */
 export function refuseForeignOrOlder(pair: IssuedCertificate, held: GenerationRecord | null, holder: Holder): void {
-  if (held === null) return;
-  if (held.certificate !== pair.certificate) {
-    throw new RenewalError(
-      "deploy.refused",
-      `${holder.name} belongs to the certificate ${held.certificate} (${holder.mark}), not to ${pair.certificate}`,
-    );
-  }
+  refuseForeign(pair.certificate, held, holder);
   if (!isAhead(held, pair)) return;
   throw new RenewalError(
     "deploy.newerGeneration",

@@ -7,7 +7,14 @@ import type { Secret } from "../../domain/secret.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import {
+  type GenerationTag,
+  type Holder,
+  readTags,
+  refuseForeign,
+  refuseForeignOrOlder,
+  tagsOf,
+} from "../base/generationTags.ts";
 import { installedPair } from "../base/installedPair.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import {
@@ -61,6 +68,7 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
         const name = nameOf(options, certificate);
         const held = await api.read(name, signal);
         if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
+        if (held !== null) refuseForeign(certificate, readTags(held.annotations, annotationOf), holderOf(name));
         if (held !== null) await readCurrent(api, options, { name, held, previous: null }, signal);
       },
       inspect: (request, signal) => inspect(api, options, request, signal),
@@ -198,10 +206,11 @@ async function annotate(
 }
 
 function refuse(name: string, pair: IssuedCertificate, held: HeldSecret): void {
-  refuseForeignOrOlder(pair, readTags(held.annotations, annotationOf), {
-    name: `secret ${name}`,
-    mark: `its annotation ${annotationOf("generation")}`,
-  });
+  refuseForeignOrOlder(pair, readTags(held.annotations, annotationOf), holderOf(name));
+}
+
+function holderOf(name: string): Holder {
+  return { name: `secret ${name}`, mark: `its annotation ${annotationOf("generation")}` };
 }
 
 /** renewd fills an empty secret, which infrastructure code may have created. One with versions belongs to others. */

@@ -7,7 +7,14 @@ import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import {
+  type GenerationTag,
+  type Holder,
+  readTags,
+  refuseForeign,
+  refuseForeignOrOlder,
+  tagsOf,
+} from "../base/generationTags.ts";
 import { installedPair } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
@@ -80,7 +87,10 @@ export const kubernetes: Plugin<KubernetesOptions, DeployerDependencies, Deploye
       async preflight(certificate, _leaf, signal) {
         const place = { namespace: options.namespace, name: nameOf(options, certificate) };
         const held = await api.read(place, signal);
-        if (held !== null) refuseOthers(options, held);
+        if (held !== null) {
+          refuseOthers(options, held);
+          refuseForeign(certificate, marksIn(held), holderOf(options, held));
+        }
         await api.require(held === null ? "create" : "patch", place, signal);
       },
       inspect: (request, signal) => inspect(api, options, request, signal),
@@ -167,10 +177,11 @@ async function inspect(
 
 function refuse(options: KubernetesOptions, pair: IssuedCertificate, held: V1Secret): void {
   refuseOthers(options, held);
-  refuseForeignOrOlder(pair, marksIn(held), {
-    name: shown(options, held.metadata?.name ?? ""),
-    mark: `its annotation ${annotationOf("generation")}`,
-  });
+  refuseForeignOrOlder(pair, marksIn(held), holderOf(options, held));
+}
+
+function holderOf(options: KubernetesOptions, held: V1Secret): Holder {
+  return { name: shown(options, held.metadata?.name ?? ""), mark: `its annotation ${annotationOf("generation")}` };
 }
 
 /** Throws `deploy.refused` for a secret we must not or cannot write. */

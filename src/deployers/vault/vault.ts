@@ -4,7 +4,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
-import { type GenerationTag, readTags, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
+import { type GenerationTag, readTags, refuseForeign, refuseForeignOrOlder, tagsOf } from "../base/generationTags.ts";
 import { installedPair } from "../base/installedPair.ts";
 import { type PairPem, pairPem } from "../base/pairPem.ts";
 import { resolveName } from "../base/resourceName.ts";
@@ -22,7 +22,9 @@ export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
     async preflight(certificate, _leaf, signal) {
       const path = pathOf(options, certificate);
       await using session = await openVault(options, dependencies, signal);
-      if ((await session.read(path, signal)).version === 0) await session.requireVersion2(signal);
+      const held = await session.read(path, signal);
+      refuseOthers(options, certificate, held);
+      if (held.version === 0) await session.requireVersion2(signal);
     },
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
@@ -108,10 +110,18 @@ async function write(
 }
 
 function refuse(options: VaultOptions, pair: IssuedCertificate, held: KvSecret): void {
-  if (held.data === null) return;
+  refuseOthers(options, pair.certificate, held);
   const name = nameOf(options, pathOf(options, pair.certificate));
-  const marks = readTags(held.data, fieldOf);
+  const marks = readTags(held.data ?? {}, fieldOf);
   refuseForeignOrOlder(pair, marks, { name, mark: `its field ${fieldOf("generation")}` });
+}
+
+/** Throws `deploy.refused` for a secret that belongs to others. */
+function refuseOthers(options: VaultOptions, certificate: string, held: KvSecret): void {
+  if (held.data === null) return;
+  const name = nameOf(options, pathOf(options, certificate));
+  const marks = readTags(held.data, fieldOf);
+  refuseForeign(certificate, marks, { name, mark: `its field ${fieldOf("generation")}` });
   const ours = new Set<string>(Object.values(options.fields));
   const others = Object.keys(held.data).filter((field) => !ours.has(field)).length;
   if (marks !== null || others === 0) return;

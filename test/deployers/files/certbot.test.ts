@@ -188,6 +188,8 @@ describe("certbot", () => {
     [{ directory: "relative" }, "absolute"],
     [{ directory: "/a/{certificate}" }, "placeholder"],
     [{ lineage: "a/b" }, "slash"],
+    [{ lineage: ".." }, "`..`"],
+    [{ lineage: "." }, "`.`"],
   ])("refuses the options %j", (wrong, why) => {
     const result = certbot.options.safeParse(wrong);
     expect(result.success).toBe(false);

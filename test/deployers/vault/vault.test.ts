@@ -128,6 +128,16 @@ describe("vault", () => {
     expect(fake.current(PATH)).toMatchObject({ renewd_generation: "1" });
   });
 
+  it("refuses in preflight what a deploy refuses: a secret of others, or of another certificate", async () => {
+    const shared = make(fake, { path: "certificates/shared" });
+    await shared.deploy({ pair: await issuer.issue({ certificate: "www", generation: 1 }), previous: null }, NEVER);
+    await expect(shared.preflight?.("www", null, NEVER)).resolves.toBeUndefined();
+    await expect(shared.preflight?.("api", null, NEVER)).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining("belongs to the certificate www"),
+    });
+  });
+
   it("refuses a secret that holds another certificate of renewd's", async () => {
     await deploy(await issue(5, "shop"), { path: "shared" });
     await expect(deploy(await issue(9), { path: "shared" })).rejects.toMatchObject({
@@ -310,6 +320,11 @@ describe("vault", () => {
     [{ fields: { certificate: "pem", privateKey: "pem" } }, "share a field"],
     [{ fields: { certificate: "renewd_x", privateKey: "key" } }, "reserved"],
     [{ address: "ftp://vault" }, "address"],
+    [{ mount: "secret/../sys" }, "without slashes"],
+    [{ mount: ".." }, "without slashes"],
+    [{ namespace: "team/../../root" }, "without slashes"],
+    [{ auth: { appRole: { roleId: "r", secretId: "env:S", mount: "../sys" } } }, "auth"],
+    [{ mount: "{certificate}" }, "placeholder"],
   ])("refuses the options %j", (wrong, why) => {
     const result = vault.options.safeParse({ address: "https://vault.test:8200", auth: { token: "env:T" }, ...wrong });
     expect(result.success).toBe(false);
