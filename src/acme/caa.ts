@@ -1,5 +1,6 @@
 import { Resolver } from "node:dns/promises";
 import { addAbortListener } from "node:events";
+import { RenewalError } from "../domain/errors.ts";
 import type { Identifier } from "../domain/identifier.ts";
 import type { NamedSolver } from "../domain/issuer.ts";
 import { solversFor } from "../domain/solverChoice.ts";
@@ -104,9 +105,10 @@ export async function checkCaa(
       const obstacle = found === null ? null : obstacleIn(found.records, applicant, value.startsWith("*."));
       if (found !== null && obstacle !== null)
         return { forbidden: `the CAA record of ${found.name} ${obstacle}`, unknown };
-    } catch {
+    } catch (error) {
       signal.throwIfAborted();
-      unknown ??= `the CAA record of ${value} could not be looked up`;
+      const why = error instanceof RenewalError ? `: ${error.message}` : "";
+      unknown ??= `the CAA record of ${value} could not be looked up${why}`;
     }
   }
   return { forbidden: null, unknown };

@@ -37,5 +37,9 @@ export async function eligibilityOf(
   if (identities.length === 0)
     return { obstacle: null, notes: ["it does not say by which name CAA records permit it"] };
   const { forbidden, unknown } = await checkCaa(identifiers, { ...caa, identities }, caa.lookup, signal);
-  return { obstacle: forbidden, notes: unknown === null ? [] : [unknown] };
+  return {
+    obstacle: forbidden,
+    ...(forbidden !== null && { isCaa: true }),
+    notes: unknown === null ? [] : [unknown],
+  };
 }

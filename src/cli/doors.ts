@@ -33,6 +33,13 @@ export const retryNow = late(async () => (await import("../renewal/operator/retr
 export const revoke = late(async () => (await import("../renewal/operator/revoke.ts")).revoke);
 export const versionToRevoke = late(async () => (await import("../renewal/operator/revoke.ts")).versionToRevoke);
 export const rollBackRenewal = late(async () => (await import("../renewal/operator/rollBack.ts")).rollBackRenewal);
+export const findForeignAnswers = late(
+  async () => (await import("../renewal/operator/foreignAnswers.ts")).findForeignAnswers,
+);
+export const removeForeignAnswers = late(
+  async () => (await import("../renewal/operator/foreignAnswers.ts")).removeForeignAnswers,
+);
+export const preflight = late(async () => (await import("../renewal/steps/preflight.ts")).preflight);
 export const rehearse = late(async () => (await import("../renewal/watch/rehearse.ts")).rehearse);
 
 export const completionScript = late(async () => (await import("./completion.ts")).completionScript);

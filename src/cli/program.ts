@@ -10,6 +10,7 @@ import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
 import { addChallenges } from "./commands/challenges.ts";
+import { addCheck } from "./commands/check.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
@@ -39,7 +40,7 @@ import { inertJson } from "./terminal/text.ts";
 
 /** In the order of `renewd --help`: what is used most comes first. */
 const COMMANDS = [
-  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addChallenges]],
+  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addChallenges]],
   [
     "Act:",
     [

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import type { CaaLookup } from "../acme/caa.ts";
 import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/read/environment.ts";
 import { readCsr } from "../config/read/readCsr.ts";
@@ -75,6 +76,7 @@ function rehearsalOf(config: Config, name: string, store: Store, { now }: Clock)
       return (await import("../acme/issuer.ts")).createIssuer(issuerOptions(staged, config), {
         accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]),
         now,
+        caa: await authoritativeCaa(),
       });
     }),
     budget: budgetOf(name, options.staging),
@@ -98,6 +100,7 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
         return (await import("../acme/issuer.ts")).createIssuer(issuerOptions(options, config), {
           accounts: accountsByDirectory(store.accounts, [...config.issuers.keys()]),
           now,
+          caa: await authoritativeCaa(),
         });
       }),
     ),
@@ -158,4 +161,11 @@ function lateIssuer(load: () => Promise<Issuer>): Issuer {
     renewalInfo: async (leafPem, signal) => (await (await issuer()).renewalInfo?.(leafPem, signal)) ?? null,
     clockAheadMs: async (signal) => (await (await issuer()).clockAheadMs?.(signal)) ?? null,
   };
+}
+
+/** CAs ask every authoritative server, from several places. */
+async function authoritativeCaa(): Promise<CaaLookup> {
+  const { createCaaLookup } = await import("../solvers/dns/caa.ts");
+  const { createLookup } = await import("../solvers/dns/lookup.ts");
+  return createCaaLookup(createLookup());
 }

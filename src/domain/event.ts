@@ -10,6 +10,7 @@ export const EVENT_TYPES = [
   "issue.started",
   "issue.failed",
   "issue.namesDropped",
+  "issue.preflight",
   "issue.fallback",
   "issue.fallbackRefused",
   "account.replaced",

@@ -112,6 +112,8 @@ export interface RevocationRequest {
 export interface Eligibility {
   /** null: none known. */
   readonly obstacle: string | null;
+  /** The obstacle is a CAA record, which every CA has to obey. */
+  readonly isCaa?: boolean;
   /** What could not be found out, such as a CAA record that no server returned. */
   readonly notes: readonly string[];
 }

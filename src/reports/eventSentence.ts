@@ -18,6 +18,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "issue.failed": (detail, event) =>
     `issuing failed (attempt ${detail("attempt")}): ${detail("message")}${again(event)}`,
   "issue.namesDropped": (detail) => `issuing without ${detail("names")}: their validation kept failing`,
+  "issue.preflight": (detail, { detail: { refused } }) =>
+    `${refused === true ? "no order was opened" : "found before the order"}: ${detail("concerns")}`,
   "issue.fallback": (detail) =>
     `turns from issuer ${detail("from")} to ${detail("to")}: ${detail("why")}${optional(detail, "notes", "; ")}`,
   "issue.fallbackRefused": (detail) => `issuer ${detail("to")} cannot be turned to: ${detail("why")}`,

@@ -3,6 +3,7 @@ import { checkToken } from "../domain/challengeToken.ts";
 import type { ChallengeResponses, Solver } from "../domain/issuer.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import type { DnsDependencies } from "./dns/dependencies.ts";
+import { examineHttp } from "./httpReachability.ts";
 
 /** Longer than any CA validates. An answer that a crash left behind expires by itself. */
 const EXPIRES_AFTER_MS = 3600_000;
@@ -22,6 +23,7 @@ export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "c
   options,
   create: (_options, { challenges, now }) => ({
     challengeType: "http-01",
+    preflight: (identifier, signal) => examineHttp(identifier, signal),
     async present({ token, keyAuthorization }, signal) {
       signal.throwIfAborted();
       await challenges.put(checkToken(token), keyAuthorization, now() + EXPIRES_AFTER_MS);

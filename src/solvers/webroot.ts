@@ -6,6 +6,7 @@ import { checkToken } from "../domain/challengeToken.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { ChallengeResponse, Solver } from "../domain/issuer.ts";
 import type { Plugin } from "../domain/plugin.ts";
+import { examineHttp } from "./httpReachability.ts";
 
 /** A key authorization is a token of at most 256 characters, a dot and a thumbprint of 43. */
 const ANSWER_BYTES_MAX = 1024;
@@ -25,6 +26,7 @@ export const webroot: Plugin<z.infer<typeof options>, object, Solver> = {
   options,
   create: ({ directory }) => ({
     challengeType: "http-01",
+    preflight: (identifier, signal) => examineHttp(identifier, signal),
     present: (challenge, signal) => atPath(directory, () => publish(directory, challenge, signal)),
     cleanUp: (challenge, signal) => atPath(directory, () => withdraw(directory, challenge, signal)),
   }),

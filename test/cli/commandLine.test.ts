@@ -24,6 +24,7 @@ const COMMANDS = [
   ["targets"],
   ["solvers"],
   ["config", "check"],
+  ["challenges", "--own"],
   ["errors"],
   ["errors", "acme.budget"],
   ["audit", "verify"],

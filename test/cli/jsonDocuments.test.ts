@@ -38,6 +38,7 @@ describe("what --json prints", () => {
     ["ReplacementReport", ["replace", "status"]],
     ["AuditReport", ["audit", "verify"]],
     ["ConfigCheckReport", ["config", "check"]],
+    ["ChallengesReport", ["challenges", "list", "--own"]],
     ["KindsReport", ["targets"]],
     ["Error", ["renew", "nobody"]],
     ["Error", ["notify"]],

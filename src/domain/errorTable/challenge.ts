@@ -72,6 +72,11 @@ export const CHALLENGE_ERRORS = {
     retry: "backoff",
     action: "Check the name server that the message names; if it is only slow, raise `propagation: timeout`.",
   },
+  "challenge.preflight": {
+    class: "validation",
+    retry: "backoff",
+    action: "Correct what the message names; `renewd check NAME` shows everything that was found.",
+  },
   "challenge.waiting": {
     class: "rateLimited",
     retry: "backoff",

@@ -16,10 +16,12 @@ import { assertNotOvertaken, isInterruption, type Lease, withLease } from "./lea
 import { nextActionIgnoringMyClaim } from "./nextAction.ts";
 import { issuerOf, orderProgress } from "./orderProgress.ts";
 import { orderRequest } from "./orderRequest.ts";
+import { assertWorthOrdering, concernText, preflight } from "./preflight.ts";
 import { reconcile } from "./reconcile.ts";
 import { type IssuerSwitch, switchIssuer, waitedMs } from "./switchIssuer.ts";
 
 const CLEAR_TIMEOUT_MS = 15_000;
+const CONCERNS_SHOWN_MAX = 20;
 
 /** Gets a renewal its new version. Any number of workers may get the job; the one that claims the renewal does it. */
 export async function issue(context: Context, renewalId: string, signal: AbortSignal): Promise<void> {
@@ -89,6 +91,7 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
       return { kind: "waits", why, until: clock.now() + settings.requeueMs };
     }
     const solvers = services.solvers(certificate);
+    await examineFirst(context, renewal, certificate, { issuer, progress }, lease);
     const request = await orderRequest(context, renewal, certificate, issuer);
     const result = await services.issuer(issuer).issue(request, progress, solvers, lease.signal);
     return { kind: "issued", certificate, dropped, result };
@@ -127,6 +130,23 @@ async function attemptIssue(context: Context, renewal: Renewal, lease: Lease): P
     );
     return { kind: "interrupted" };
   }
+}
+
+/** Before an order is opened. In an emergency nothing found here keeps it from being tried. */
+async function examineFirst(
+  context: Context,
+  renewal: Renewal,
+  certificate: Certificate,
+  { issuer, progress }: { readonly issuer: string; readonly progress: OrderProgress },
+  lease: Lease,
+): Promise<void> {
+  if ((await progress.load()).orderUrl !== null) return;
+  const concerns = await preflight(context, certificate, { issuer, thorough: false }, lease.signal);
+  if (concerns.length === 0) return;
+  const refused = renewal.reason !== "emergency" && concerns.some(({ fatal }) => fatal);
+  const detail = { concerns: concerns.slice(0, CONCERNS_SHOWN_MAX).map(concernText), refused };
+  await context.store.events.append(renewalEvent(renewal, context.clock.now(), "issue.preflight", detail));
+  if (refused) assertWorthOrdering(concerns);
 }
 
 /** Asking other CAs takes time, so it happens under the lease. Null: interrupted. */

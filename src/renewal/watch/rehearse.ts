@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import pLimit from "p-limit";
 import { raceAbort } from "../../domain/abort.ts";
 import type { CaBudget } from "../../domain/budget.ts";
@@ -29,6 +30,7 @@ export interface RehearsalLimits {
 /** Together less than a planner has a rehearsal to itself: what was not done by then is reported as not done. */
 const LIMITS: RehearsalLimits = { orderMs: 900_000, preflightMs: 30_000, preflightsMs: 1_200_000 };
 const PREFLIGHTS_AT_ONCE = 8;
+const WAIT_MIN_MS = 250;
 const PROBLEM_CHARACTERS_MAX = 1_000;
 
 /**
@@ -134,7 +136,12 @@ function tryOrder(
       disposable: true,
       ...(await ownRequest(context, certificate)),
     };
-    const { leaf } = await issuer.issue(request, progress, context.services.solvers(certificate), bounded);
+    const solvers = context.services.solvers(certificate);
+    const { leaf } = await untilVisible(
+      context.clock,
+      () => issuer.issue(request, progress, solvers, bounded),
+      bounded,
+    );
     const remembered = identifiers.length - presented();
     if (remembered > 0) {
       const why = `the CA still trusts an earlier validation of ${remembered} of ${identifiers.length} names`;
@@ -143,6 +150,19 @@ function tryOrder(
     const names = `${identifiers.length} name${identifiers.length === 1 ? "" : "s"}`;
     return { result: "passed", message: `validated ${names}; issued by ${leaf.issuerName}` };
   });
+}
+
+/** A renewal would give its worker back and be resumed; a rehearsal is nobody's to resume, so it waits. */
+async function untilVisible<T>({ now }: Context["clock"], attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (thrown) {
+      const { code, retryAt } = toRenewalError(thrown);
+      if (retryAt === null || (code !== "challenge.waiting" && code !== "dns.busy")) throw thrown;
+      await delay(Math.max(WAIT_MIN_MS, retryAt - now()), undefined, { signal });
+    }
+  }
 }
 
 type Checked = Pick<RehearsalStep, "result" | "message">;

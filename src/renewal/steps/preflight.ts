@@ -1,0 +1,114 @@
+import pLimit from "p-limit";
+import type { Certificate } from "../../domain/certificate.ts";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import type { Identifier } from "../../domain/identifier.ts";
+import type { Concern, NamedSolver } from "../../domain/issuer.ts";
+import { solversFor } from "../../domain/solverChoice.ts";
+import type { Context } from "../context.ts";
+
+const NAMES_AT_ONCE = 4;
+const NAME_TIMEOUT_MS = 20_000;
+const CA_TIMEOUT_MS = 15_000;
+const MESSAGE_CHARACTERS_MAX = 1_500;
+
+/** A concern about one name, or about the order as a whole. */
+export interface NameConcern extends Concern {
+  /** As in the certificate; null: the whole order. */
+  readonly identifier: string | null;
+  /** The solver that would answer for it. */
+  readonly solver: string | null;
+}
+
+/**
+ * What may keep the CA from issuing, found without an order. `thorough` also asks about names that are answered by HTTP,
+ * which takes connections to all their addresses.
+ */
+export async function preflight(
+  { services }: Pick<Context, "services">,
+  certificate: Certificate,
+  { issuer, thorough }: { readonly issuer: string; readonly thorough: boolean },
+  signal: AbortSignal,
+): Promise<readonly NameConcern[]> {
+  const solvers = services.solvers(certificate);
+  const limit = pLimit(NAMES_AT_ONCE);
+  const ofNames = await Promise.all(
+    distinct(certificate.identifiers).map((identifier) => limit(() => ofName(solvers, identifier, thorough, signal))),
+  );
+  return [...(await ofCa(services, certificate, { issuer, solvers, thorough }, signal)), ...ofNames.flat()];
+}
+
+/** Apex and wildcard are validated at one place: it is examined once, as the wildcard if there is one. */
+function distinct(identifiers: readonly Identifier[]): readonly Identifier[] {
+  const bare = ({ value }: Identifier): string => value.replace(/^\*\./, "");
+  const wild = new Set(identifiers.filter(({ value }) => value.startsWith("*.")).map(bare));
+  return identifiers.filter((each) => each.value.startsWith("*.") || !wild.has(each.value));
+}
+
+async function ofName(
+  solvers: readonly NamedSolver[],
+  identifier: Identifier,
+  thorough: boolean,
+  signal: AbortSignal,
+): Promise<readonly NameConcern[]> {
+  const [chosen] = solversFor(solvers, identifier);
+  const about = { identifier: identifier.value, solver: chosen?.name ?? null };
+  // The order says so as well, with its own code.
+  if (chosen === undefined)
+    return thorough
+      ? [{ ...about, check: "solver", message: "no solver of the certificate can answer for it", fatal: true }]
+      : [];
+  const { solver } = chosen;
+  if (solver.preflight === undefined || (!thorough && solver.dns === undefined)) return [];
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(NAME_TIMEOUT_MS)]);
+  try {
+    return (await solver.preflight(identifier, bounded)).map((concern) => ({ ...about, ...concern }));
+  } catch (thrown) {
+    signal.throwIfAborted();
+    // A check that does not end must not hold up what would have worked.
+    const message = bounded.aborted
+      ? `not checked within ${NAME_TIMEOUT_MS / 1_000} s`
+      : toRenewalError(thrown).message;
+    return [{ ...about, check: "preflight", message, fatal: false }];
+  }
+}
+
+/**
+ * CAA records, profile, key type: what the CA itself would refuse. Before an order only a CAA record is fatal: the CA
+ * reports the rest itself, by codes that may turn the renewal to another issuer.
+ */
+async function ofCa(
+  services: Context["services"],
+  { name, identifiers, keyType, profile }: Certificate,
+  how: { readonly issuer: string; readonly solvers: readonly NamedSolver[]; readonly thorough: boolean },
+  signal: AbortSignal,
+): Promise<readonly NameConcern[]> {
+  const { issuer, solvers, thorough } = how;
+  const concern = (check: string, message: string, fatal: boolean): NameConcern[] => [
+    { identifier: null, solver: null, check, message: `issuer "${issuer}": ${message}`, fatal },
+  ];
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(CA_TIMEOUT_MS)]);
+  try {
+    const request = { certificate: name, identifiers, keyType, profile };
+    const found = await services.issuer(issuer).eligibility?.(request, solvers, bounded);
+    const { obstacle = null, isCaa = false, notes = [] } = found ?? {};
+    if (obstacle === null) return thorough ? notes.flatMap((note) => concern("caa", note, false)) : [];
+    return isCaa ? concern("caa", obstacle, true) : concern("issuer", obstacle, thorough);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    // The order asks the CA next, and reports what it says.
+    return thorough ? concern("issuer", toRenewalError(thrown).message, false) : [];
+  }
+}
+
+/** Throws `acme.caa` or `challenge.preflight` when one of the concerns means that the order cannot succeed. */
+export function assertWorthOrdering(concerns: readonly NameConcern[]): void {
+  const fatal = concerns.filter((concern) => concern.fatal);
+  if (fatal.length === 0) return;
+  const text = `Nothing was ordered, as it cannot succeed: ${fatal.map(concernText).join("; ")}.`;
+  const code = fatal.some(({ check }) => check === "caa") ? "acme.caa" : "challenge.preflight";
+  throw new RenewalError(code, text.slice(0, MESSAGE_CHARACTERS_MAX));
+}
+
+export function concernText({ identifier, message }: NameConcern): string {
+  return identifier === null ? message : `${identifier}: ${message.replace(/\.$/, "")}`;
+}

@@ -1,0 +1,72 @@
+import { request } from "node:http";
+import { isIP } from "node:net";
+import type { Identifier } from "../domain/identifier.ts";
+import type { Concern } from "../domain/issuer.ts";
+import { sanitize } from "../domain/text.ts";
+import { examineDns } from "./dns/health.ts";
+import { createLookup, type Lookup } from "./dns/lookup.ts";
+
+/** RFC 8555 §8.3 */
+const PORT = 80;
+const TIMEOUT_MS = 5_000;
+const ADDRESSES_MAX = 16;
+/** Nobody has this token: what matters is that an HTTP server answers at all. */
+const PATH = "/.well-known/acme-challenge/renewd-check";
+
+/**
+ * Whether the name answers over HTTP at every address. Seen from here, so it proves nothing about the Internet: it only
+ * warns. CAs try IPv6 first, so an address that nobody listens on is worth a warning although others answer.
+ */
+export async function examineHttp(
+  { type, value }: Identifier,
+  signal: AbortSignal,
+  { lookup = createLookup(), port = PORT }: { readonly lookup?: Lookup; readonly port?: number } = {},
+): Promise<readonly Concern[]> {
+  if (type === "ip") return dial(value, value, port, signal);
+  const concerns = await examineDns(lookup, value, signal);
+  if (concerns.some(({ fatal }) => fatal)) return concerns;
+  const addresses = await addressesOf(lookup, value, signal);
+  if (addresses.length === 0)
+    return [...concerns, { check: "http", message: `${value} has no address in DNS`, fatal: false }];
+  const dialled = await Promise.all(addresses.map((address) => dial(value, address, port, signal)));
+  return [...concerns, ...dialled.flat()];
+}
+
+async function addressesOf(lookup: Lookup, name: string, signal: AbortSignal): Promise<string[]> {
+  const found: string[] = [];
+  for (const type of ["A", "AAAA"] as const) {
+    const reply = await lookup.resolve({ name, type }, signal).catch(() => null);
+    signal.throwIfAborted();
+    for (const answer of reply?.answers ?? [])
+      if (answer.type === type && typeof answer.data === "string" && isIP(answer.data) !== 0) found.push(answer.data);
+  }
+  return [...new Set(found)].slice(0, ADDRESSES_MAX);
+}
+
+function dial(name: string, address: string, port: number, signal: AbortSignal): Promise<Concern[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<Concern[]>();
+  const concern = (message: string): void => resolve([{ check: "http", message, fatal: false }]);
+  const outgoing = request({
+    host: address,
+    port,
+    path: PATH,
+    headers: { host: name },
+    agent: false,
+    timeout: TIMEOUT_MS,
+    signal,
+  });
+  outgoing.on("response", (response) => {
+    response.destroy();
+    resolve([]);
+  });
+  outgoing.on("timeout", () => {
+    concern(`port ${port} of ${address} does not answer within ${TIMEOUT_MS / 1_000} s`);
+    outgoing.destroy();
+  });
+  outgoing.on("error", (error) => {
+    if (signal.aborted) return reject(signal.reason);
+    concern(`port ${port} of ${address} cannot be reached from here: ${sanitize(error.message, 200)}`);
+  });
+  outgoing.end();
+  return promise;
+}
