@@ -16,6 +16,8 @@ export interface Responder {
 }
 
 export interface ResponderOptions {
+  /** Of this installation; see `Http01ResponderOptions`. */
+  readonly identity?: string;
   /** null: no solver needs it. */
   readonly at: ListeningAddress | null;
   /** Called once, as soon as it listens or is not needed: no order may come before. */
@@ -30,7 +32,7 @@ export interface ResponderOptions {
  */
 export async function startResponder(
   { store, log, clock }: Pick<Context, "log" | "clock"> & { readonly store: Pick<Store, "challenges"> },
-  { at, onReady, note }: ResponderOptions,
+  { at, identity, onReady, note }: ResponderOptions,
 ): Promise<Responder> {
   const stopped = new AbortController();
   let wanted = at;
@@ -45,7 +47,14 @@ export async function startResponder(
   const switchTo = async (to: ListeningAddress | null): Promise<void> => {
     const before = responder;
     // The old one goes on until the new one listens: both may share a port, and no CA is left without an answer.
-    responder = to === null ? null : await startHttp01Responder({ ...to, challenges: store.challenges });
+    responder =
+      to === null
+        ? null
+        : await startHttp01Responder({
+            ...to,
+            challenges: store.challenges,
+            ...(identity !== undefined && { identity }),
+          });
     current = to;
     if (to !== null) log.info({ host: to.host, port: responder?.port }, "http-01 responder listening");
     await before?.close();

@@ -22,6 +22,7 @@ import type { Beats } from "./beats.ts";
 import { type Handle, jobWorker, report, reportRequest } from "./jobWorker.ts";
 import type { LoadWatch } from "./load.ts";
 import { type NameServerSettings, startNameServer } from "./nameServer.ts";
+import { sharedPort } from "./portWatch.ts";
 import { repeat } from "./repeat.ts";
 import { type ListeningAddress, startResponder } from "./responder.ts";
 import type { Role } from "./roleNames.ts";
@@ -36,6 +37,8 @@ const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
 /** How soon DNS records of a worker that died are removed. */
 const CLEAR_TICK_MS = 15_000;
+/** How soon another installation on the responder's port is found. */
+const PORT_TICK_MS = 20_000;
 const RETENTION_TICK_MS = 600_000;
 const BOUND_TICK_MS = 3_600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
@@ -142,9 +145,12 @@ const START: Readonly<Record<Role, StartRole>> = {
     });
     let issueMax = concurrency.issue;
     let worker: ReturnType<typeof jobWorker> | null = null;
+    let listensAt = http01;
+    const identity = await context.store.health.installation();
     // Listening before the first order: the CA may ask at once, and any worker's token.
     const responder = await startResponder(context, {
       at: http01,
+      identity,
       note: (problem) => note("port", problem),
       onReady() {
         worker = jobWorker({ context, redis, load, useful }, "issue", issueMax, (job, signal) =>
@@ -152,16 +158,23 @@ const START: Readonly<Record<Role, StartRole>> = {
         );
       },
     });
+    const watchPort = async (signal: AbortSignal): Promise<void> => {
+      // What keeps it from listening is reported already.
+      const at = worker === null ? null : listensAt;
+      note("port", at === null ? null : await sharedPort(at, identity, signal), "shared");
+    };
+    const ports = repeat(PORT_TICK_MS, watchPort, report(context, "port"), "now");
     const leftovers = repeat(CLEAR_TICK_MS, (signal) => clearAnswers(context, signal), report(context, "clearAnswers"));
     return {
       async reloaded(next) {
         issueMax = next.concurrency.issue;
         worker?.setMax(issueMax);
         await responder.move(next.http01);
+        listensAt = next.http01;
         await nameServer.move(next.nameServer);
       },
       async close() {
-        await Promise.all([worker?.close(), leftovers.close()]);
+        await Promise.all([worker?.close(), leftovers.close(), ports.close()]);
         await Promise.all([responder.close(), nameServer.close()]);
       },
     };

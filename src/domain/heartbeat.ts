@@ -68,6 +68,8 @@ export interface Acknowledgement {
 
 /** What processes and people say about the state of renewd itself. */
 export interface HealthStore {
+  /** Names the installation that uses this database; created at first use. */
+  installation(): Promise<string>;
   /** One row for each role; replaces what the process reported before. */
   beat(beats: readonly Heartbeat[]): Promise<void>;
   beats(): Promise<Heartbeat[]>;

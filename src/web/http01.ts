@@ -8,6 +8,8 @@ import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
 const PREFIX = "/.well-known/acme-challenge/";
 /** base64url (RFC 8555 §8.3). The bound keeps rubbish away from the database. */
 const TOKEN = /^[A-Za-z0-9_-]{16,256}$/;
+/** No CA asks for it: a token that no order has. */
+export const IDENTITY_PATH = `${PREFIX}renewd-installation`;
 const HEADERS_TIMEOUT_MS = 3_000;
 const LIMITS: ConnectionLimits = {
   connectionsMax: 1_000,
@@ -30,6 +32,8 @@ export interface ListeningAddress {
 
 export interface Http01ResponderOptions extends ListeningAddress {
   readonly challenges: Pick<ChallengeResponses, "get">;
+  /** Served at `IDENTITY_PATH`: two installations on one port find each other by it. Not secret. */
+  readonly identity?: string;
   readonly log?: Log;
 }
 
@@ -53,7 +57,7 @@ export async function startHttp01Responder(options: Http01ResponderOptions): Pro
       connectionsCheckingInterval: 1000,
     },
     (request, response) => {
-      answer(request, options.challenges)
+      answer(request, options)
         .catch((err: unknown): Reply => {
           options.log?.error({ err }, "http-01 answer could not be read from the store");
           return { status: 503, body: "" };
@@ -125,7 +129,11 @@ interface Reply {
   readonly body: string;
 }
 
-async function answer(request: IncomingMessage, challenges: Pick<ChallengeResponses, "get">): Promise<Reply> {
+async function answer(
+  request: IncomingMessage,
+  { challenges, identity }: Pick<Http01ResponderOptions, "challenges" | "identity">,
+): Promise<Reply> {
+  if (request.url === IDENTITY_PATH && identity !== undefined) return { status: 200, body: identity };
   const token = tokenOf(request);
   const body = token === null ? null : await challenges.get(token);
   return body === null ? { status: 404, body: "" } : { status: 200, body };

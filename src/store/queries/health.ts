@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { LIMIT_KINDS } from "../../domain/budget.ts";
 import type { Certificate } from "../../domain/certificate.ts";
@@ -15,6 +16,8 @@ import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
 import { namesJson, readJson } from "./json.ts";
+
+const INSTALLATION = "installation";
 
 const problemsJson: z.ZodType<readonly ProcessProblem[]> = z.array(
   z.object({ kind: z.enum(PROCESS_PROBLEMS), message: z.string(), action: z.string(), since: z.number() }),
@@ -46,6 +49,17 @@ const appliedJson: z.ZodType<AppliedConfiguration> = z.object({
 /** What somebody else wrote, or what is damaged, is left out: it must neither make status green nor stop it. */
 export function healthStore(db: Db, vault: Vault): HealthStore {
   return {
+    async installation() {
+      const find = () => db.selectFrom("meta").select("value").where("name", "=", INSTALLATION).executeTakeFirst();
+      const known = await find();
+      if (known !== undefined) return known.value;
+      await db
+        .insertInto("meta")
+        .values({ name: INSTALLATION, value: randomUUID() })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      return (await find())?.value ?? "";
+    },
     beat: (beats) => beat(db, vault, beats),
     async beats() {
       const rows = await db.selectFrom("heartbeats").selectAll().orderBy("role").orderBy("process").execute();
