@@ -35,6 +35,8 @@ export interface ZoneOptions {
   readonly addresses?: readonly string[];
   readonly address?: string;
   readonly port?: number;
+  /** BIND: also a resolver, which follows the zone's own delegations. */
+  readonly recursion?: boolean;
 }
 
 const READY_MS = 20_000;
@@ -55,7 +57,7 @@ export function startKnot(options: ZoneOptions): Promise<TsigServer> {
 
 type Placed = ZoneOptions & { readonly port: number };
 
-async function bind({ address = "127.0.0.1", port, zone, ...rest }: Placed): Promise<TsigServer> {
+async function bind({ address = "127.0.0.1", port, zone, recursion = false, ...rest }: Placed): Promise<TsigServer> {
   const home = await mkdtemp(join(tmpdir(), "renewd-bind-"));
   const secret = randomBytes(32).toString("base64");
   await writeFile(join(home, "zone"), zoneFile({ zone, address, ...rest }));
@@ -63,7 +65,7 @@ async function bind({ address = "127.0.0.1", port, zone, ...rest }: Placed): Pro
 options {
   directory "${home}"; session-keyfile "${home}/session.key"; pid-file none; lock-file none;
   listen-on port ${port} { ${address}; }; listen-on-v6 { none; };
-  recursion no; dnssec-validation no; notify no; allow-query { any; };
+  recursion ${recursion ? "yes; allow-recursion { any; }; allow-query-cache { any; }" : "no"}; dnssec-validation no; notify no; allow-query { any; };
 };
 controls { };
 key "${KEY_NAME}" { algorithm hmac-sha256; secret "${secret}"; };
