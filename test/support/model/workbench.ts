@@ -58,12 +58,16 @@ export class Workbench implements AsyncDisposable {
 
   readonly #databaseFile: string;
 
+  /** `renewd audit verify`, as a person runs it. */
+  readonly audit: () => ReturnType<Installation["run"]>;
+
   private constructor(
-    { store, directory }: Installation,
+    { store, directory, run }: Installation,
     certificates: readonly Certificate[],
     end: () => PromiseLike<void>,
   ) {
     this.store = store;
+    this.audit = () => run("audit", "verify");
     this.#databaseFile = join(directory, "data", "renewd.db");
     this.certificates = certificates;
     this.#end = end;
