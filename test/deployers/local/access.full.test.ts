@@ -227,10 +227,32 @@ describe("who may read a key", () => {
       expect((await readdir(root)).filter((name) => name.includes("renewd-"))).toEqual([]);
     });
 
+    it("is its owner's again after somebody made it 0000", async () => {
+      await writeKey(key, service, 0o000);
+      expect(await deployAs([], {})).toMatchObject({ generation: 1 });
+      expect(await access(key)).toBe(`${service.uid}:${service.gid} 600`);
+    });
+
     it("is what `mode` says where the group cannot be kept, and the receipt says so", async () => {
       await writeKey(key, { uid: service.uid, gid: web.gid }, 0o640);
       expect((await deployAs([], { mode: "0600" })).note).toContain(`group ${web.gid} could not be kept`);
       expect(await access(key)).toBe(`${service.uid}:${service.gid} 600`);
     });
+  });
+
+  it("is not touched where the file is mounted alone, which no rename can replace", async () => {
+    const key = join(root, "k.pem");
+    await writeKey(key, service, 0o600);
+    await writeKey(join(root, "outside.pem"), service, 0o600);
+    const { privateKey, ...pair } = await issue(1);
+    const task = { kind: "files", options: { directory: root, privkey: "k.pem" } };
+    const script = 'mount --bind "$1" "$2" && exec "$3" "$4"';
+    const program = [process.execPath, fileURLToPath(new URL("./deployOnce.ts", import.meta.url))];
+    const mounted = ["-m", "sh", "-c", script, "sh", join(root, "outside.pem"), key, ...program];
+    const child = spawn("unshare", mounted, { stdio: ["pipe", "pipe", "inherit"] });
+    child.stdin.end(JSON.stringify({ ...task, pair: { ...pair, keyPem: privateKey.reveal() } }));
+    const [said] = await Promise.all([text(child.stdout), once(child, "exit")]);
+    expect(JSON.parse(said)).toEqual({ code: "deploy.refused" });
+    expect((await readdir(root)).filter((name) => name.includes("renewd-"))).toEqual([]);
   });
 });
