@@ -54,6 +54,23 @@ it("what a worker left in DNS before it died is removed by the next start, witho
   await until("its row to go", async () => ((await system.store.dns.records.list(1)).length === 0 ? true : null));
 });
 
+it("a worker killed after it published leaves nothing: the next one finishes the same order", {
+  timeout: 120_000,
+}, async () => {
+  await using bind = await startBind({ zone: ZONE, records: ["@ A 127.0.0.1", "* A 127.0.0.1"] });
+  const before = await (await createRoot()).issue({ names: [ZONE] });
+  await using haproxy = await startHaproxy({ certificates: { site: before } });
+  await using system = await startSystem(estate(bind, haproxy, [ZONE, `*.${ZONE}`]));
+  const { acme } = await system.workers();
+  await system.event("challenge.presented", "site");
+  acme.kill("SIGKILL");
+  system.worker("acme");
+  expect(await system.ended("site", 60_000)).toMatchObject({ state: "succeeded", errorMessage: null });
+  expect(system.orders()).toBe(1);
+  await until("the rows to go", async () => ((await system.store.dns.records.list(1)).length === 0 ? true : null));
+  expect(await bind.txt(`_acme-challenge.${ZONE}`)).toEqual([]);
+});
+
 type Options = NonNullable<Parameters<typeof startSystem>[0]>;
 
 function estate(
