@@ -26,7 +26,10 @@ export interface ForeignAnswers {
   readonly unknown: readonly { readonly identifier: string; readonly solver: string; readonly why: string }[];
 }
 
-type OperatorContext = Pick<Context, "store" | "services">;
+interface OperatorContext {
+  readonly store: Pick<Context["store"], "dns">;
+  readonly services: Pick<Context["services"], "solver" | "solvers">;
+}
 
 /** Asks the DNS providers what is published at the names of these certificates. */
 export async function findForeignAnswers(

@@ -66,3 +66,17 @@ it("an order that does not end at the staging CA is reported as a failed step", 
   const [order] = await rehearse(bench.context, CERTIFICATE, office, NO_SIGNAL, limits);
   expect(order).toMatchObject({ step: "order", result: "failed", error: { code: "acme.timeout" } });
 });
+
+it("an answer that is slow to appear is waited for, as nobody would resume a rehearsal", async () => {
+  await using bench = await Workbench.open([CERTIFICATE]);
+  await bench.begin();
+  let attempts = 0;
+  const issue = () => {
+    attempts += 1;
+    const code = attempts === 1 ? "challenge.waiting" : "acme.account";
+    return Promise.reject(new RenewalError(code, "not yet", { retryAt: bench.now }));
+  };
+  const office = { issuer: { issue }, budget: unlimited("ca") };
+  const [order] = await rehearse(bench.context, CERTIFICATE, office, NO_SIGNAL);
+  expect([attempts, order?.error?.code]).toEqual([2, "acme.account"]);
+});
