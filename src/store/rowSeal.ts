@@ -126,7 +126,16 @@ export function patchSealed<T>(
 /** Seals the row as it is. */
 export async function sealStored(db: Db, vault: Vault, table: SealedTable, key: Key): Promise<void> {
   const row = await readRow(db, table, key);
-  if (row === null) return;
+  if (row !== null) await sealReturned(db, vault, { table, key }, row);
+}
+
+/** Seals the row that the statement which wrote it gave back. */
+export async function sealReturned(
+  db: Db,
+  vault: Vault,
+  { table, key }: { readonly table: SealedTable; readonly key: Key },
+  row: object,
+): Promise<void> {
   const seal = sealOfRow(vault, table, row);
   await sql`update ${sql.table(table)} set seal = ${seal} where ${matching(key)}`.execute(db);
 }

@@ -15,6 +15,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import { directoryFault, ownerFault, processUser } from "../../domain/ownership.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
+import { keptPlans } from "./keptPlans.ts";
 
 /**
  * How long a statement waits for another process's write. The wait is ours, not SQLite's own busy handler: that one
@@ -44,10 +45,10 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   EDQUOT: "store.full",
 };
 
-const PLANS_MAX = 500;
-const PLAN_TEXT_MAX = 10_000;
+/** Short beside the time limits of handshakes and leases, long beside a statement. */
+const YIELD_AFTER_MS = 5;
+
 const WRITES = /^\s*(?:insert|update|delete)\b/i;
-const CHANGES_SCHEMA = /^\s*(?:create|alter|drop|pragma|vacuum|attach|detach)\b/i;
 
 export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDialect {
   return {
@@ -169,38 +170,20 @@ async function openDatabase(file: string): Promise<DatabaseSync> {
   }
 }
 
-interface Prepared {
-  readonly statement: StatementSync;
-  readonly answersRows: boolean;
-}
-
-/**
- * Preparing costs more than most statements do, so their plans are kept. A text with the values of many rows is not: it
- * hardly comes again. What changes the schema ends all plans, as a kept `select *` would not see a new column.
- */
-function keptPlans(database: DatabaseSync): (sql: string) => Prepared {
-  const plans = new Map<string, Prepared>();
-  return (sql) => {
-    const known = plans.get(sql);
-    if (known !== undefined) return known;
-    const statement = database.prepare(sql);
-    const plan = { statement, answersRows: statement.columns().length > 0 };
-    if (CHANGES_SCHEMA.test(sql) || plans.size >= PLANS_MAX) plans.clear();
-    else if (sql.length <= PLAN_TEXT_MAX) plans.set(sql, plan);
-    return plan;
-  };
-}
-
 function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> {
   const prepared = keptPlans(database);
   let turn: Promise<void> = Promise.resolve();
+  let yieldedAt = performance.now();
   const takeTurn = async (): Promise<() => void> => {
     const before = turn;
     const { promise, resolve: giveUp } = Promise.withResolvers<void>();
     turn = promise;
     await before;
     // SQLite answers at once, so a long loop over the store would never let a timer or socket have its turn.
-    await eventLoop();
+    if (performance.now() - yieldedAt >= YIELD_AFTER_MS) {
+      await eventLoop();
+      yieldedAt = performance.now();
+    }
     return giveUp;
   };
   return {

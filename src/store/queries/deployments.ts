@@ -3,7 +3,7 @@ import { ALTERED_DEPLOYMENT, type Deployment, type DeployReceipt, deploymentId }
 import { RenewalError } from "../../domain/errors.ts";
 import { isClaimable } from "../../domain/lease.ts";
 import type { DeploymentStore, InspectionPage } from "../../domain/store.ts";
-import { changeSealed, isIntact, patchSealed, SEALED, sealStored } from "../rowSeal.ts";
+import { changeSealed, isIntact, patchSealed, SEALED, sealReturned } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
@@ -184,7 +184,7 @@ async function want(
   }
   const untouched = { ...nothing, fence: 0, leaseUntil: null, seal: null };
   for (const target of names) {
-    await trx
+    const row = await trx
       .insertInto("deployments")
       .values({ certificate, target, wantedGeneration: generation, ...untouched, ...cleared })
       .onConflict((conflict) =>
@@ -209,8 +209,9 @@ async function want(
           };
         }),
       )
-      .execute();
-    await sealStored(trx, vault, "deployments", { certificate, target });
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    await sealReturned(trx, vault, { table: "deployments", key: { certificate, target } }, row);
   }
   return altered;
 }

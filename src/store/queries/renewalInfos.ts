@@ -1,7 +1,7 @@
 import type { Selectable } from "kysely";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
 import type { RenewalInfoStore } from "../../domain/store.ts";
-import { isIntact, SEALED, sealStored } from "../rowSeal.ts";
+import { isIntact, SEALED, sealReturned, sealStored } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 
@@ -31,12 +31,13 @@ export function renewalInfoStore(db: Db, vault: Vault): RenewalInfoStore {
       atomically(db, async (trx) => {
         const row = { generation, ...UNKNOWN, nextPollAt: now, failures: 0, errorCode: null, errorMessage: null };
         const changed = { ...(await unlessIntact(trx, certificate)), ...row };
-        await trx
+        const stored = await trx
           .insertInto("renewalInfos")
           .values({ certificate, overdueInRow: 0, orderedAt: null, seal: null, ...row })
           .onConflict((conflict) => conflict.column("certificate").doUpdateSet(changed))
-          .execute();
-        await sealStored(trx, vault, "renewalInfos", { certificate });
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        await sealReturned(trx, vault, { table: "renewalInfos", key: { certificate } }, stored);
       }),
     async get(certificate) {
       const row = await find(db, certificate);
