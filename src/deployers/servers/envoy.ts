@@ -48,10 +48,10 @@ export const envoy: Plugin<EnvoyOptions, DeployerDependencies, Deployer> = {
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
+      await refuseForeign(options, certificate);
       const file = { ...placeOf(options.file, certificate), secret: true };
       const reader = await runningReader({ programs: ["envoy"] }, signal);
       await tryStaging([ownedFile(file, await ownershipOf(options, signal), reader)], signal);
-      await refuseForeign(options, certificate);
     },
     inspect: (request, signal) => inspect(options, request, signal),
   }),

@@ -45,11 +45,11 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
   create: (options) => ({
     deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
+      await refuseForeign(placeOf(options.dynamicFile, certificate).path);
       const file = { ...placeOf(options.file, certificate), secret: true };
       const reader = await runningReader({ programs: ["traefik"] }, signal);
       const bundle = ownedFile(file, await ownershipOf(options, signal), reader);
       await tryStaging([bundle, { ...placeOf(options.dynamicFile, certificate), secret: false }], signal);
-      await refuseForeign(placeOf(options.dynamicFile, certificate).path);
     },
     inspect: (request, signal) => inspect(options, request, signal),
   }),

@@ -69,7 +69,7 @@ describe("postgresql", () => {
   it("gives the key to root and the server's group where options say so, and refuses what PostgreSQL refuses", async () => {
     const key = join(server.tlsDirectory, "privkey.pem");
     const { uid, gid } = await stat(server.dataDirectory);
-    const pair = await issuer.issue({ certificate: "db", generation: 1 });
+    const pair = await issuer.issue({ certificate: "given", generation: 1 });
     await make(server, "pair", { owner: "root", mode: "0640" }).deploy({ pair, previous: null }, NEVER);
     const given = await stat(key);
     expect([given.uid, given.gid, given.mode & 0o777]).toEqual([0, gid, 0o640]);
@@ -80,7 +80,7 @@ describe("postgresql", () => {
       message: expect.stringContaining("PostgreSQL refuses a key with mode 0640"),
     };
     await expect(wide.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject(refusal);
-    await expect(wide.preflight?.("db", null, NEVER)).rejects.toMatchObject(refusal);
+    await expect(wide.preflight?.("given", null, NEVER)).rejects.toMatchObject(refusal);
   });
 
   it("makes the key the server's own, readable by nobody else, whatever it was before", async () => {
