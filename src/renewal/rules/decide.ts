@@ -103,11 +103,13 @@ function driftMeanwhile(facts: PlanFacts, blocked: PlanDecision, now: number): P
 
 const WAITS_TO_ISSUE: readonly Blocker[] = ["distrusted", "backedOff", "frozen", "outsideWindow", "budget"];
 
+const ISSUING_CODES: readonly string[] = ["acme.", "solver.", "dns.", "challenge."];
+
 /** The last failure was about getting a new pair, or the pair was taken back; deploying did not fail. */
 export function failedToIssue(lastErrorCode: string | null): boolean {
   return (
     lastErrorCode !== null &&
-    (lastErrorCode.startsWith("acme.") || lastErrorCode.startsWith("solver.") || lastErrorCode === "deploy.rolledBack")
+    (ISSUING_CODES.some((prefix) => lastErrorCode.startsWith(prefix)) || lastErrorCode === "deploy.rolledBack")
   );
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unlimited } from "../../../src/domain/budget.ts";
-import { decide, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
+import { decide, failedToIssue, type PlanFacts } from "../../../src/renewal/rules/decide.ts";
 import {
   certificate,
   DAY_MS,
@@ -169,4 +169,16 @@ describe("the planner's decision", () => {
       blockedBy: "backedOff",
     });
   });
+});
+
+it.each([
+  ["acme.dns", true],
+  ["solver.failed", true],
+  ["dns.credentials", true],
+  ["challenge.preflight", true],
+  ["deploy.rolledBack", true],
+  ["deploy.refused", false],
+  [null, false],
+])("after %s the pair in use is still deployed where it is missing: %s", (code, expected) => {
+  expect(failedToIssue(code)).toBe(expected);
 });
