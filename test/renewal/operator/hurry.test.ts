@@ -112,7 +112,7 @@ describe("resume and retry", () => {
       stdout: expect.stringContaining("www has no renewal in flight; the planner decides at its next tick"),
     });
     const record = await store.certificates.get("www");
-    expect(record).toMatchObject({ nextAttemptAt: null, failures: 3 });
+    expect(record).toMatchObject({ nextAttemptAt: null, failures: 0 });
     expect(record?.nextCheckAt).toBeLessThan(later);
     expect(await store.renewals.active("www")).toBeNull();
     const [retried] = await store.events.list({ types: ["certificate.retried"], limit: 1 });
