@@ -24,7 +24,7 @@ import {
 } from "./notices.ts";
 import { earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
 import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
-import { atWork, waitingOf } from "./waiting.ts";
+import { atWork, roleOf, waitingOf } from "./waiting.ts";
 
 const LOAD_EVENTS_MAX = 200;
 
@@ -226,7 +226,9 @@ function nextOf({ member, decision, missing, now }: Examined): Trouble["next"] {
   if (active?.state === "held") return { at: null, what: "nothing until it is resumed or rolled back" };
   if (active !== null) {
     const until = waitsUntil(member, now);
-    return until === null
+    const role = roleOf(active.state);
+    const isUnserved = missing.some((need) => need.role === role && need.target === null);
+    return until === null || isUnserved
       ? { at: null, what: atWork(member, missing, now) }
       : { at: iso(until), what: stoppedBy(member).length > 0 ? "tries again" : "goes on" };
   }

@@ -1,0 +1,74 @@
+import { existsSync } from "node:fs";
+import { readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { appliedConfiguration } from "../../src/compose/applied.ts";
+import { loadConfigOrExplain } from "../../src/compose/index.ts";
+import { openViewer } from "../../src/compose/viewer.ts";
+import { RenewalError, toRenewalError } from "../../src/domain/errors.ts";
+import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
+
+let installation: Installation;
+beforeEach(async () => {
+  installation = await createInstallation(configText(["www", "api"]));
+});
+afterEach(() => installation[Symbol.asyncDispose]());
+
+const applied = async (): Promise<void> => {
+  const config = await loadConfigOrExplain(installation.configFile);
+  await installation.store.health.apply(appliedConfiguration(config, Date.now()));
+};
+
+test.each([
+  ["one that YAML cannot read", (text: string) => `${text}\n  - {`],
+  ["an unknown key", (text: string) => text.replace('"certificates"', '"certificats"')],
+])(
+  "a mistake in the file (%s) hides nothing: the configuration in force is shown, and the mistake",
+  async (_, spoil) => {
+    await applied();
+    await writeFile(installation.configFile, spoil('version: 1\ndataDir: data\n"certificates": {}\n'));
+    await using viewer = await openViewer(installation.configFile);
+    expect(viewer.certificates.map(({ name }) => name).sort()).toEqual(["api", "www"]);
+    expect(viewer.found).toMatchObject([{ id: "configuration/file", needsPerson: true }]);
+  },
+);
+
+test("without an applied configuration the mistakes themselves are the answer", async () => {
+  await writeFile(installation.configFile, "dataDir: data\nisuers: {}\n");
+  await expect(openViewer(installation.configFile)).rejects.toMatchObject({ code: "config.invalid" });
+});
+
+test("before renewd has run nothing is created, and that is said", async () => {
+  const data = join(installation.directory, "data");
+  await installation.store.close();
+  await rm(data, { recursive: true });
+  {
+    await using viewer = await openViewer(installation.configFile);
+    expect(viewer.found).toMatchObject([{ id: "database/none", needsPerson: true }]);
+    expect(await viewer.store.health.beats()).toEqual([]);
+  }
+  expect(existsSync(data)).toBe(false);
+});
+
+test("secrets of Redis are not needed to look, and what is opened to look cannot be written", async () => {
+  const text = JSON.parse(configText(["www"]));
+  text.redis = { ...text.redis, password: "env:RENEWD_TEST_NO_SUCH_VARIABLE" };
+  await writeFile(installation.configFile, JSON.stringify(text));
+  const before = await readdir(join(installation.directory, "data"));
+  await using viewer = await openViewer(installation.configFile);
+  expect(viewer.certificates.map(({ name }) => name)).toEqual(["www"]);
+  await expect(viewer.store.certificates.update("www", { failures: 7 })).rejects.toBeInstanceOf(RenewalError);
+  expect(await readdir(join(installation.directory, "data"))).toEqual(before);
+});
+
+test.each([
+  ["ENOSPC", "write", "process.files"],
+  ["EROFS", "open", "process.files"],
+  ["EACCES", "open", "process.files"],
+  ["EADDRINUSE", "listen", "process.port"],
+  ["EACCES", "listen", "process.port"],
+  ["ECONNRESET", "read", "internal.bug"],
+])("what the machine does not give is no bug of renewd: %s of %s is %s", (code, syscall, expected) => {
+  const thrown = Object.assign(new Error(`${code}: ${syscall} /var/lib/renewd`), { code, syscall });
+  expect(toRenewalError(thrown)).toMatchObject({ code: expected, message: expect.stringContaining("/var/lib/renewd") });
+});
