@@ -146,7 +146,9 @@ function translate(error: unknown, now: number): SdkFailure {
   const status = data?.statusCode ?? Number.NaN;
   // An SDK's message may go on with the whole answer: its first line says it.
   const text = `${(data?.message ?? "no answer").split("\n", 1)[0]}${data?.code ? ` (${data.code})` : ""}`;
-  const isLogin = error instanceof Error && /AuthenticationError|CredentialUnavailable/.test(error.name);
+  // The login's own errors have other names and no status (AADSTS: Microsoft Entra's codes).
+  const isLogin =
+    error instanceof Error && (/AuthenticationError|CredentialUnavailable/.test(error.name) || /AADSTS\d/.test(text));
   if (isLogin || status === 401 || status === 403) return { code: "dns.credentials", text };
   if (status === 429) {
     const retryAt = retryAfterInstant(retryAfterOf(error), { now, maxMs: RETRY_AFTER_MAX_MS });

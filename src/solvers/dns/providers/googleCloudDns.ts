@@ -57,7 +57,14 @@ export const googleCloudDns: DnsProviderKind<GoogleOptions> = {
               if (data === undefined) return [];
               const { name, dnsName, visibility, nameServers } = data;
               const isPrivate = visibility === "private";
-              return [{ id: name, name: dnsName, isPrivate, ...(nameServers !== undefined && { nameServers }) }];
+              return [
+                {
+                  id: name,
+                  name: dnsName.replace(/\.$/, ""),
+                  isPrivate,
+                  ...(nameServers !== undefined && { nameServers }),
+                },
+              ];
             });
           },
           signal,
@@ -117,17 +124,20 @@ async function connect(
   secrets: Secret[],
 ): Promise<DNS> {
   const sdk = await optionalPackage("@google-cloud/dns", () => import("@google-cloud/dns"));
-  // One attempt: only renewal/ decides about retries.
   const common = {
     projectId: project,
-    autoRetry: false,
-    maxRetries: 0,
     ...(endpoint !== undefined && { apiEndpoint: endpoint }),
   };
-  if (credentials === undefined) return new sdk.DNS(common);
+  if (credentials === undefined) return once(new sdk.DNS(common));
   const key = await secret(credentials);
   secrets.push(key);
-  return new sdk.DNS({ ...common, credentials: accountOf(key, `${credentials.kind}:${credentials.at}`) });
+  return once(new sdk.DNS({ ...common, credentials: accountOf(key, `${credentials.kind}:${credentials.at}`) }));
+}
+
+/** One attempt: only renewal/ decides about retries. The client's own option for that does not reach its requests. */
+function once(dns: DNS): DNS {
+  dns.interceptors.push({ request: (options: object) => Object.assign({ uri: "" }, options, { maxRetries: 0 }) });
+  return dns;
 }
 
 function accountOf(key: Secret, where: string): z.infer<typeof serviceAccount> {
