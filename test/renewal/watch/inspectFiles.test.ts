@@ -120,7 +120,7 @@ describe("files of a target", () => {
     expect(await inspectDue(context, [], never), "no inspection is due").toBe(0);
     await observeDue(context, never);
     expect(await store.observations.statuses("www")).toMatchObject([
-      { proved: false, errorCode: "verify.unreachable" },
+      { proved: false, errorCode: "verify.dropped" },
     ]);
     expect(await inspectDue(context, [], never)).toBe(1);
     await heal();
