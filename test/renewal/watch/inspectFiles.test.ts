@@ -119,9 +119,7 @@ describe("files of a target", () => {
     await store.certificates.update("www", { nextObservationAt: Date.now() });
     expect(await inspectDue(context, [], never), "no inspection is due").toBe(0);
     await observeDue(context, never);
-    expect(await store.observations.statuses("www")).toMatchObject([
-      { proved: false, errorCode: "verify.dropped" },
-    ]);
+    expect(await store.observations.statuses("www")).toMatchObject([{ proved: false, errorCode: "verify.dropped" }]);
     expect(await inspectDue(context, [], never)).toBe(1);
     await heal();
     expect(await isWhole()).toBe(true);
