@@ -1,10 +1,11 @@
 import { Resolver } from "node:dns/promises";
 import { expect, it } from "vitest";
-import type { DnsRecord } from "../../../src/domain/dnsRecord.ts";
+import type { DnsRecord, DnsStore } from "../../../src/domain/dnsRecord.ts";
 import { challengeValue } from "../../../src/solvers/dns/challenge.ts";
 import { delegatedName, dnsServer, servedZones, storedValues } from "../../../src/solvers/dns/server/kind.ts";
 import { startDnsServer } from "../../../src/solvers/dns/server/server.ts";
 import { dnsSolver } from "../../../src/solvers/dns/solver.ts";
+import { describeDnsSolver } from "../../conformance/dnsProvider.ts";
 import { describeSolver } from "../../conformance/solver.ts";
 import { memoryDns, solverDependencies } from "../../support/dns/dependencies.ts";
 
@@ -34,6 +35,34 @@ describeSolver("dns-server", async () => {
       return found.flat().find((value) => value === challengeValue(challenge)) ?? null;
     },
     expected: (challenge) => challengeValue(challenge),
+    occupy: null,
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+});
+
+describeDnsSolver("dns-server", async () => {
+  let dns: Pick<DnsStore, "records"> = memoryDns();
+  const own = solver.options.parse({
+    domains: ["acme.example.org"],
+    nameServers: { "ns1.acme.example.org": ["192.0.2.1"] },
+    follow: "never",
+  });
+  const server = await startDnsServer({
+    hosts: ["127.0.0.1"],
+    port: 0,
+    zones: () => servedZones(own),
+    lookUp: (name, zone) => storedValues(dns.records, Date.now)(name, zone),
+  });
+  const resolver = new Resolver();
+  resolver.setServers([`127.0.0.1:${server.port}`]);
+  return {
+    zone: "acme.example.org",
+    solver(dependencies) {
+      dns = dependencies.dns;
+      return solver.create(own, solverDependencies(dependencies));
+    },
+    values: async (name) => (await resolver.resolveTxt(name).catch(() => [])).flat(),
+    // Only rows of the engine are served.
     occupy: null,
     [Symbol.asyncDispose]: () => server.close(),
   };

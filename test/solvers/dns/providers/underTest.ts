@@ -55,9 +55,17 @@ export const WRITTEN: Readonly<Record<string, Readonly<Record<string, unknown>>>
 
 const secretsWith = (T: string) => ({ T, K: "pk1", A: "ak", C: "ck", CT: "ct", AT: "at" });
 
+/** Options and secrets of a kind whose API is the fake at `origin`. */
+export function writtenFor(type: string, origin: string, token = TOKEN) {
+  const query = type === "netcup" ? "/?JSON" : "";
+  const written = { ...(WRITTEN[type] ?? WRITTEN.default), endpoint: `${origin}${query}` };
+  const secrets: Readonly<Record<string, string>> = secretsWith(token);
+  return { written, secrets };
+}
+
 export function against(kind: AnyKind, { origin }: Pick<DnsFake, "origin">, token = TOKEN): ProviderUnderTest {
-  const query = kind.type === "netcup" ? "/?JSON" : "";
-  return kind.make({ ...(WRITTEN[kind.type] ?? WRITTEN.default), endpoint: `${origin}${query}` }, secretsWith(token));
+  const { written, secrets } = writtenFor(kind.type, origin, token);
+  return kind.make(written, secrets);
 }
 
 export async function zoneOf(provider: DnsProvider, signal: AbortSignal, name = ZONE): Promise<Zone> {
