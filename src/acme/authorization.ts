@@ -37,8 +37,8 @@ export interface Challenges {
  * Answers every challenge the order still needs and returns when the CA has accepted them all. It presents all answers
  * that have room at the same time, waits until the CA is expected to see them, asks the CA to validate and polls; what
  * had no room comes next. Afterwards it removes the answers, unless the order may continue without this worker: another
- * worker has the lease, an answer needs more time, or the CA is unreachable or busy and may be validating right now. The
- * attempt that resumes the order removes them then.
+ * worker has the lease, an answer needs more time, or the CA is unreachable or busy and may be validating right now.
+ * The attempt that resumes the order removes them then.
  */
 export async function answerChallenges(challenges: Challenges): Promise<void> {
   const presented: Pending[] = [];

@@ -163,8 +163,8 @@ export interface Solver {
   /** ACME challenge type such as `http-01`. */
   readonly challengeType: string;
   /**
-   * MUST be idempotent and quick. Throws `dns.busy` when the place can hold no other answer now: the caller then finishes
-   * what it has presented, or comes back later.
+   * MUST be idempotent and quick. Throws `dns.busy` when the place can hold no other answer now: the caller then
+   * finishes what it has presented, or comes back later.
    */
   present(challenge: ChallengeResponse, signal: AbortSignal): Promise<void>;
   /** MUST be idempotent and remove only its own value. */
@@ -242,8 +242,8 @@ export interface Accounts {
   create(issuer: string, directory: string, privateKey: Secret): Promise<Account>;
   /**
    * The issuer may have been renamed: without an account there it gets the one of the name that is not `configured` any
-   * more, if there is exactly one, with all that the database knows of it by that name. Returns that name; null: nothing
-   * changed.
+   * more, if there is exactly one, with all that the database knows of it by that name. Returns that name; null:
+   * nothing changed.
    */
   follow(issuer: string, directory: string, configured: readonly string[]): Promise<string | null>;
   setUrl(issuer: string, directory: string, url: string | null): Promise<void>;

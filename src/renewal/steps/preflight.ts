@@ -20,8 +20,8 @@ export interface NameConcern extends Concern {
 }
 
 /**
- * What may keep the CA from issuing, found without an order. `thorough` also asks about names that are answered by HTTP,
- * which takes connections to all their addresses.
+ * What may keep the CA from issuing, found without an order. `thorough` also asks about names that are answered by
+ * HTTP, which takes connections to all their addresses.
  */
 export async function preflight(
   { services }: Pick<Context, "services">,

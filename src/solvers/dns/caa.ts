@@ -13,9 +13,9 @@ export interface CaaProperty {
 const CRITICAL = 128;
 
 /**
- * The CAA records of one name as every authoritative server gives them: CAs ask from several places, and one server that
- * fails or differs is enough for "during secondary validation". Throws `dns.unreachable` or `dns.refused`, which name the
- * server. Where no server can be reached from here, and for an alias, the resolvers are asked.
+ * The CAA records of one name as every authoritative server gives them: CAs ask from several places, and one server
+ * that fails or differs is enough for "during secondary validation". Throws `dns.unreachable` or `dns.refused`, which
+ * name the server. Where no server can be reached from here, and for an alias, the resolvers are asked.
  */
 export function createCaaLookup(lookup: Lookup) {
   return async (name: string, signal: AbortSignal): Promise<readonly CaaProperty[]> => {

@@ -11,8 +11,8 @@ const POLL_MS = 50;
 const BUSY_MS = 5_000;
 
 /**
- * Runs `work` while no other process has the lock. Throws `dns.busy` when it does not get the lock in a bounded time, or
- * the signal's reason. `work` gets a signal of its own, which ends before the lock does.
+ * Runs `work` while no other process has the lock. Throws `dns.busy` when it does not get the lock in a bounded time,
+ * or the signal's reason. `work` gets a signal of its own, which ends before the lock does.
  */
 export async function withLock<T>(
   locks: DnsLocks,

@@ -71,8 +71,8 @@ export function createLookup({ resolvers: given, port }: LookupOptions = { resol
       .map((address) => ({ kind: "dns", address, port }));
   };
   /**
-   * At the servers themselves: a resolver would keep "no such name" for minutes, and a check after publication would find
-   * that. A referral, or servers that cannot be reached, leave the resolvers.
+   * At the servers themselves: a resolver would keep "no such name" for minutes, and a check after publication would
+   * find that. A referral, or servers that cannot be reached, leave the resolvers.
    */
   const askForAlias = async (name: string, signal: AbortSignal): Promise<Reply> => {
     const question = { name, type: "CNAME" } as const;

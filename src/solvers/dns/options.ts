@@ -104,8 +104,8 @@ export const dnsOptions = {
     .union([z.enum(["auto", "never"]), dnsName])
     .optional()
     .describe(
-      "CNAME at `_acme-challenge.NAME`: `auto` follows one that really exists into a zone that a solver owns, `never` " +
-        "follows none, and a name is where the value goes without asking DNS. Default: auto.",
+      "CNAME at `_acme-challenge.NAME`: `auto` follows one that really exists into a zone that a solver owns, " +
+        "`never` follows none, and a name is where the value goes without asking DNS. Default: auto.",
     ),
   propagation: propagation.optional().describe("How renewd makes sure that the CA will see the value."),
 };

@@ -3,8 +3,8 @@ import type { Secret } from "../../domain/secret.ts";
 import type { SecretReference } from "../../domain/secretReference.ts";
 
 /**
- * What a DNS provider is to the engine. A provider translates calls and errors, nothing more: the engine finds the zone,
- * follows delegations, takes the lock of the TXT name, keeps the rate, writes down what is published before it is
+ * What a DNS provider is to the engine. A provider translates calls and errors, nothing more: the engine finds the
+ * zone, follows delegations, takes the lock of the TXT name, keeps the rate, writes down what is published before it is
  * published, waits for propagation and cleans up. A provider neither retries nor sleeps nor caches.
  *
  * Errors: `RenewalError` with a code from `domain/errorTable/challenge.ts`, and no secret in its message:
@@ -24,11 +24,13 @@ export interface DnsProvider {
   /** How TXT values are changed. */
   readonly txt: RecordModel | RrsetModel | WholeZoneModel;
   /**
-   * Whether the provider says that its own servers have the change, for those that can tell (Route 53 INSYNC). `change` is
-   * what the last `create`, `replace` or `write` returned. Then authoritative servers are not asked.
+   * Whether the provider says that its own servers have the change, for those that can tell (Route 53 INSYNC). `change`
+   * is what the last `create`, `replace` or `write` returned. Then authoritative servers are not asked.
    */
   status?(zone: Zone, change: string, signal: AbortSignal): Promise<"pending" | "done">;
-  /** What the credentials may do, without writing; each text is a sentence about one missing right. Empty: all is fine. */
+  /**
+   * What the credentials may do, without writing; each text is a sentence about one missing right. Empty: all is fine.
+   */
   missingRights?(zone: Zone | null, signal: AbortSignal): Promise<readonly string[]>;
 }
 
@@ -64,8 +66,9 @@ export interface RecordModel {
   /** TXT records at exactly this name; every page. Left out: the provider cannot list. */
   list?(zone: Zone, name: string, signal: AbortSignal): Promise<readonly TxtRecord[]>;
   /**
-   * Adds a value and leaves others at this name alone. Returns the provider's id, or null when it has none. Called again
-   * after a crash only when `list` does not show the value, or when there is no `list`: then it MUST be idempotent.
+   * Adds a value and leaves others at this name alone. Returns the provider's id, or null when it has none. Called
+   * again after a crash only when `list` does not show the value, or when there is no `list`: then it MUST be
+   * idempotent.
    */
   create(zone: Zone, place: TxtPlace, value: string, signal: AbortSignal): Promise<string | null>;
   /** Removes this record and no other. MUST succeed when it is gone. `id` is from `list` or `create`. */

@@ -31,8 +31,8 @@ export interface Publication {
 }
 
 /**
- * Writes the row, then the record: after a crash at any point a row says what may be out there. Throws `dns.busy` when the
- * provider can hold no more at this name, or nothing else at all, just now.
+ * Writes the row, then the record: after a crash at any point a row says what may be out there. Throws `dns.busy` when
+ * the provider can hold no more at this name, or nothing else at all, just now.
  */
 export async function publish(publisher: Publisher, publication: Publication, signal: AbortSignal): Promise<void> {
   const { zone, name } = publication;

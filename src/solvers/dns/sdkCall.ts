@@ -22,7 +22,9 @@ export interface SdkCall<Result> {
   readonly translate: (error: unknown) => SdkFailure;
 }
 
-/** One call of a vendor's SDK, bounded in time. Cancelling ends the wait at once, even if the SDK ignores its signal. */
+/**
+ * One call of a vendor's SDK, bounded in time. Cancelling ends the wait at once, even if the SDK ignores its signal.
+ */
 export async function callSdk<Result>(
   { turn }: Pick<ProviderDependencies, "turn">,
   { what, secrets = [], run, translate }: SdkCall<Result>,

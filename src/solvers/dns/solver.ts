@@ -190,7 +190,10 @@ function propagationOf(
   return { delayMs, propagationMaxMs, unknownMs: delayMs + (propagation?.unknown ?? UNKNOWN_MS) };
 }
 
-/** The list is kept for minutes: a hundred names of one zone cost one request. A zone that is missing is looked for again. */
+/**
+ * The list is kept for minutes: a hundred names of one zone cost one request. A zone that is missing is looked for
+ * again.
+ */
 function zoneList(provider: DnsProvider, pace: Pace, now: () => number) {
   let kept: { readonly zones: readonly Zone[]; readonly until: number } | null = null;
   return async (name: string, choose: (zones: readonly Zone[]) => Zone, signal: AbortSignal): Promise<Zone> => {
