@@ -1,6 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { shifted } from "../support/system/faketime.ts";
+import { WORKER_ROLES } from "../support/system/system.ts";
 import { allRoles, green, startNight, suffer } from "./night.ts";
 import { FAULTS } from "./nightFaults.ts";
 
@@ -23,4 +25,11 @@ it("at night: status alone names what broke within a minute, and its advice, typ
     }
   }
   expect(missed).toEqual([]);
+  // Two months later, with nobody there: what was green is unknown, and nothing is said to be proved.
+  await Promise.all(WORKER_ROLES.map((role) => night.process(role).stop()));
+  const { code, stdout } = await night.status(shifted("+60d"));
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/✗ no planner, acme, deployer or verifier runs/);
+  expect(stdout).toMatch(/unknown since \d{4}-/);
+  expect(stdout).toContain("0 proved live");
 });

@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { chmod, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
+import type { RenewdProcess } from "../support/system/renewd.ts";
 import { WORKER_ROLES, type WorkerRole } from "../support/system/system.ts";
 import type { Fault, Night } from "./night.ts";
 
@@ -88,7 +91,7 @@ export const FAULTS: readonly Fault[] = [
     byHand: (night) => chmod(key(night), 0o600),
   },
   {
-    title: "the CA is away while a certificate is renewed, and near its end",
+    title: "the CA is away while a certificate is renewed",
     async break(night) {
       night.system.intercept(async () => ({ status: 503, headers: {}, body: "" }));
       await night.renewd("renew", "www", "--force");
@@ -152,6 +155,39 @@ export const FAULTS: readonly Fault[] = [
       await Promise.all(WORKER_ROLES.map((role) => night.start(role)));
     },
   },
+  {
+    title: "another program has the responder's port",
+    async break(night) {
+      await night.process("acme").stop();
+      const server = createServer((socket) => socket.end()).listen(night.system.pebble.httpPort, "127.0.0.1");
+      await once(server, "listening");
+      squatters.set(night, server);
+      // It runs on, and tries again until the port is free.
+      await night.start("acme");
+    },
+    named: /✗ http-01 responder: another program listens on port \d+/,
+    async byHand(night) {
+      const closed = squatters.get(night);
+      closed?.close();
+      if (closed !== undefined) await once(closed, "close");
+    },
+  },
+  {
+    title: "a worker hangs",
+    async break(night) {
+      const hanging = night.process("verifier");
+      hanging.kill("SIGSTOP");
+      hung.set(night, hanging);
+    },
+    named: /✗ no verifier runs: .* last reported/,
+    async byHand(night) {
+      hung.get(night)?.kill("SIGKILL");
+      await hung.get(night)?.exited;
+    },
+    typed: /^worker verifier$/,
+  },
 ];
 
 const others = new WeakMap<Night, { stop(): Promise<number | null> }>();
+const squatters = new WeakMap<Night, Server>();
+const hung = new WeakMap<Night, RenewdProcess>();
