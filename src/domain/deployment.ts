@@ -6,6 +6,7 @@ export interface Deployment {
   readonly wantedGeneration: number;
   /** Last generation that the target accepted; 0: none, or renewd no longer trusts what the target holds. */
   readonly deployedGeneration: number;
+  /** null: an attempt was begun since then, or renewd did not put the pair there. */
   readonly deployedAt: number | null;
   /** Digest of the target's definition that it was deployed by; null: unknown. */
   readonly targetDigest: string | null;

@@ -48,12 +48,7 @@ export function stoppedBy({ certificate, active, deployments }: Member): Failure
       ),
     );
   for (const row of deployments) {
-    if (
-      row.errorCode === null ||
-      row.deployedGeneration >= row.wantedGeneration ||
-      !certificate.targets.includes(row.target)
-    )
-      continue;
+    if (row.errorCode === null || !isBehind(row, certificate) || !certificate.targets.includes(row.target)) continue;
     found.push(
       failure(
         `target ${row.target}`,
@@ -75,13 +70,20 @@ export function waitsUntil({ active, certificate, deployments }: Member, now: nu
   for (const { targets, bakeMs } of wavesOf(certificate)) {
     const rows = deployments.filter(({ target }) => targets.includes(target));
     const waiting = rows
-      .filter((row) => row.deployedGeneration < row.wantedGeneration && !row.exhausted)
+      .filter((row) => isBehind(row, certificate) && !row.exhausted)
       .map((row) => row.nextAttemptAt ?? 0);
     if (waiting.length > 0) return waiting.every((at) => at > now) ? Math.min(...waiting) : null;
     const bakedAt = bakeMs === 0 ? 0 : Math.max(0, ...rows.map((row) => row.deployedAt ?? 0)) + bakeMs;
     if (bakedAt > now) return bakedAt;
   }
   return null;
+}
+
+/** It lacks the wanted pair, or an attempt to put it there by the target's present definition failed. */
+function isBehind(row: Member["deployments"][number], { targetDigests }: Member["certificate"]): boolean {
+  const { deployedGeneration, wantedGeneration, errorCode, targetDigest, target } = row;
+  if (deployedGeneration < wantedGeneration) return true;
+  return errorCode !== null && targetDigest !== null && targetDigest !== targetDigests[target];
 }
 
 export function unprovedEndpoints({

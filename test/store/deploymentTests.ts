@@ -105,7 +105,11 @@ export function deploymentAndObservationTests(bench: () => StoreBench): void {
     const deployed = async (certificate: string, target: string): Promise<void> => {
       const { deployments } = bench().store;
       await deployments.want(certificate, [target], 1);
-      await deployments.update(certificate, target, 0, { deployedGeneration: 1, deployedAt: NOW });
+      await deployments.update(certificate, target, 0, {
+        deployedGeneration: 1,
+        deployedAt: NOW,
+        receipt: { file: "f" },
+      });
     };
 
     test("are due after a deployment, at the given targets, and then at the next instant", async () => {

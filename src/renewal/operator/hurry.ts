@@ -43,7 +43,8 @@ async function hurryDeployments(
   const waiting = (await tx.deployments.list(certificate)).filter(
     (row) =>
       row.wantedGeneration === generation &&
-      row.deployedGeneration < generation &&
+      // With an error it is behind too: it has the pair by an earlier definition of its target.
+      (row.deployedGeneration < generation || row.errorCode !== null) &&
       !isLeaseHeld(row.leaseUntil, now, settings.leaseMs),
   );
   for (const { target, fence, exhausted, attempts } of waiting) {

@@ -43,14 +43,12 @@ export async function deploy(context: Context, renewalId: string, target: string
   const { certificate } = renewal;
   const claimedAt = clock.monotonic();
   const claim = () => store.deployments.claim(certificate, target, clock.now(), settings.leaseMs);
-  const deployment = await claimInTime(context, claim, (late) => giveBack(context, late, 0), signal);
+  const deployment = await claimInTime(context, claim, (late) => giveBack(context, late), signal);
   if (deployment === null) return;
-  const claimed: Claimed = { renewal, deployment, claimedAt, begun: false };
   await underClaim(
     context,
-    // What may have replaced files without a reload counts as an attempt: see `isTrusted`.
-    () => giveBack(context, deployment, claimed.begun ? 1 : 0),
-    () => deployClaimed(context, claimed, signal),
+    () => giveBack(context, deployment),
+    () => deployClaimed(context, { renewal, deployment, claimedAt }, signal),
   );
 }
 
@@ -58,14 +56,11 @@ interface Claimed {
   readonly renewal: Renewal;
   readonly deployment: Deployment;
   readonly claimedAt: number;
-  /** Whether the deployer was started. */
-  begun: boolean;
 }
 
-function giveBack({ store }: Context, deployment: Deployment, attempts: number): Promise<boolean> {
+function giveBack({ store }: Context, deployment: Deployment): Promise<boolean> {
   const { certificate, target, fence } = deployment;
-  const counted = attempts === 0 ? {} : { attempts: deployment.attempts + attempts };
-  return store.deployments.update(certificate, target, fence, { ...withoutClaim(deployment), ...counted });
+  return store.deployments.update(certificate, target, fence, withoutClaim(deployment));
 }
 
 async function deployClaimed(context: Context, claimed: Claimed, signal: AbortSignal): Promise<void> {
@@ -83,7 +78,7 @@ async function deployClaimed(context: Context, claimed: Claimed, signal: AbortSi
     case "failed":
       return recordDeployFailed(context, renewal, deployment, outcome.error);
     default:
-      await giveBack(context, deployment, 0);
+      await giveBack(context, deployment);
       return reconcile(context, renewal.id);
   }
 }
@@ -118,7 +113,9 @@ async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): 
     // Read again: it may be damaged, and a deployer must not take a target for a new one.
     const previous = await store.deployments.receipt(certificate, target);
     await store.transaction(async (tx) => {
-      assertNotOvertaken(await tx.deployments.update(certificate, target, deployment.fence, {}));
+      // From here on files may be replaced without a reload, however this attempt ends.
+      const begun = isTrusted(deployment) ? { deployedAt: null } : {};
+      assertNotOvertaken(await tx.deployments.update(certificate, target, deployment.fence, begun));
       await tx.events.append(
         renewalEvent(renewal, clock.now(), "deploy.started", { generation, attempt: deployment.attempts + 1 }, target),
       );
@@ -131,7 +128,6 @@ async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): 
     const deployer = services.deployer(target);
     const targetDigest = services.certificate(certificate)?.targetDigests[target] ?? null;
     const request = { pair, previous, onlyIfChanged: isTrusted(deployment) };
-    claimed.begun = true;
     const receipt = await withStopGrace(signal, () => deployer.deploy(request, signal));
     return { kind: "deployed", receipt, targetDigest, durationMs: Math.round(clock.monotonic() - startedAt) };
   } catch (thrown) {
@@ -145,11 +141,12 @@ async function attemptDeploy(context: Context, claimed: Claimed, lease: Lease): 
 }
 
 /**
- * The target holds the pair already, as when its definition changed. Drift and a redeploy by hand set
- * `deployedGeneration` to 0. A failed attempt, or one that died, may have replaced files without a reload.
+ * The target holds the pair already, as when its definition changed, and no attempt was begun since it was put there: one
+ * that failed, was interrupted or died may have replaced files without a reload. Drift and a redeploy by hand set
+ * `deployedGeneration` to 0.
  */
-function isTrusted({ wantedGeneration, deployedGeneration, attempts, openClaims }: Deployment): boolean {
-  return deployedGeneration === wantedGeneration && attempts === 0 && openClaims <= 1;
+function isTrusted({ wantedGeneration, deployedGeneration, deployedAt }: Deployment): boolean {
+  return deployedGeneration === wantedGeneration && deployedAt !== null;
 }
 
 /**

@@ -117,7 +117,8 @@ async function claimInspections(db: Db, { targets, now, nextAt, limit }: Inspect
     .selectFrom("deployments")
     .selectAll()
     .where("target", "in", targets)
-    .where("deployedAt", "is not", null)
+    // What renewd never put there itself has no receipt.
+    .where("receipt", "is not", null)
     .where("deployedGeneration", ">", 0)
     .whereRef("deployedGeneration", "=", "wantedGeneration")
     .where((row) => row.or([row("nextInspectionAt", "is", null), row("nextInspectionAt", "<=", now)]))

@@ -3,9 +3,11 @@ import { expect, it } from "vitest";
 import type { Certificate } from "../../../src/domain/certificate.ts";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import { redeploy } from "../../../src/renewal/operator/redeploy.ts";
+import { retryNow } from "../../../src/renewal/operator/retry.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
+import { deploy } from "../../../src/renewal/steps/deploy.ts";
 import { reconcile } from "../../../src/renewal/steps/reconcile.ts";
 import { NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
 import { createInstallation } from "../../support/system/installation.ts";
@@ -163,6 +165,37 @@ it("lets a target leave out its reload; drift, a redeploy by hand and a second a
   expect(attempts).toBe(4);
   expect(b.lastOnlyIfChanged, "after a failed attempt").toBe(false);
 });
+
+it.each(["interrupted", "failed"])(
+  "an attempt that is %s leaves no trust behind: the next one reloads",
+  async (end) => {
+    await using bench = await open();
+    const stop = new AbortController();
+    const b = bench.target("b");
+    b.onDeploy = async () => {
+      b.onDeploy = async () => {};
+      // It has replaced the files by now, and did not reload.
+      if (end === "failed") throw new RenewalError("deploy.commandFailed", "nginx -s reload ended with exit code 1");
+      stop.abort();
+      stop.signal.throwIfAborted();
+    };
+    bench.now += 1_000;
+    bench.certificates = (await load({ directoryOfB: "/srv/moved" })).filter(({ name }) => name === "www");
+    await configure(bench.context, NO_SIGNAL);
+    await planDue(bench.context, NO_SIGNAL);
+    for (const job of bench.jobs.splice(0)) {
+      if (job.kind !== "deploy") throw new Error(`a job to ${job.kind}`);
+      await deploy(bench.context, job.renewalId, job.target, stop.signal).catch(() => {});
+    }
+    // A person's word clears what failed.
+    await retryNow(bench.context, { of: "www", why: "fixed", by: null });
+    bench.now += 60_000;
+    await bench.work();
+    expect(await bench.renewal("www")).toMatchObject({ reason: "targetChanged", state: "succeeded" });
+    expect(b.lastOnlyIfChanged).toBe(false);
+    expect(await bench.store.deployments.get("www", "b")).toMatchObject({ attempts: end === "failed" ? 1 : 0 });
+  },
+);
 
 it("waits for the end of a freeze, while drift does not", async () => {
   await using bench = await open();
