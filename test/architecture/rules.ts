@@ -172,16 +172,6 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     lazy: true,
     why: "Azure's own client for DNS zones; optional, loaded at first use.",
   },
-  ovh: {
-    owners: ["src/solvers/dns"],
-    lazy: true,
-    why: "OVH's own client, which signs each request; optional, loaded at first use.",
-  },
-  "akamai-edgegrid": {
-    owners: ["src/solvers/dns"],
-    lazy: true,
-    why: "Akamai's own request signer; optional, loaded at first use.",
-  },
   "dns-packet": {
     owners: ["src/solvers/dns"],
     why: "DNS messages as bytes: queries to authoritative servers, TSIG updates, our own name server.",
