@@ -118,7 +118,9 @@ async function register(
 ): Promise<Pick<OpenAccount, "url" | "privateKey">> {
   const { meta } = await ca.directory(signal);
   if (meta?.termsOfService !== undefined && !options.termsOfServiceAgreed) {
-    const terms = sanitize(meta.termsOfService, TEXT_CHARACTERS_MAX);
+    const link = meta.termsOfService;
+    const readable = URL.canParse(link, ca.directoryUrl) ? new URL(link, ca.directoryUrl).href : link;
+    const terms = sanitize(readable, TEXT_CHARACTERS_MAX);
     refuse(
       `CA "${ca.issuer}" needs agreement to its terms of service: ` +
         `read ${terms} and set \`termsOfServiceAgreed: true\`.`,

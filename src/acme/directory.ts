@@ -120,6 +120,7 @@ async function read(options: DirectoryOptions, signal: AbortSignal): Promise<Dir
   if (answer.status >= 500 || answer.status === 429) {
     throw refusalError({
       what: `CA "${issuer}" did not return its directory`,
+      url: directory,
       status: answer.status,
       headers: answer.headers,
       body,

@@ -82,6 +82,8 @@ const GRAVITY: readonly ErrorCode[] = [
 interface Refusal {
   /** Such as `CA "letsencrypt" refused to open an order for www.example.com`. */
   readonly what: string;
+  /** That was asked: links may be relative to it. */
+  readonly url: string;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: unknown;
@@ -89,12 +91,12 @@ interface Refusal {
 }
 
 /** The error of an HTTP answer that is no success. The problem is the error's `cause`, for `problemOf`. */
-export function refusalError({ what, status, headers, body, now }: Refusal): RenewalError {
+export function refusalError({ what, url, status, headers, body, now }: Refusal): RenewalError {
   const document = readProblem(body);
   const problem: Problem = document ?? { type: "about:blank", detail: `HTTP status ${status}` };
   const retryAt = retryAfterInstant(headers["retry-after"], { now: now, maxMs: RETRY_AFTER_MAX_MS });
   const code = codeOfAnswer(document, status);
-  const links = code === "acme.userAction" ? whereToAct(problem, headers) : "";
+  const links = code === "acme.userAction" ? whereToAct(problem, headers, url) : "";
   return new RenewalError(code, `${what}: ${describeProblem(problem)}${links}`, {
     cause: { ...problem, status },
     ...(retryAt !== null && { retryAt }),
@@ -102,11 +104,13 @@ export function refusalError({ what, status, headers, body, now }: Refusal): Ren
 }
 
 /** RFC 8555 §7.3.3: `instance` is for the person who has to act, and the terms are linked in the headers. */
-function whereToAct({ instance }: Problem, headers: IncomingHttpHeaders): string {
+function whereToAct({ instance }: Problem, headers: IncomingHttpHeaders, url: string): string {
   const terms = linksOf(headers, "terms-of-service")[0];
+  const shownUrl = (link: string): string =>
+    sanitize(URL.canParse(link, url) ? new URL(link, url).href : link, TEXT_CHARACTERS_MAX);
   const shown = [
-    instance === undefined ? null : `the CA asks you to visit ${sanitize(instance, TEXT_CHARACTERS_MAX)}`,
-    terms === undefined ? null : `its terms of service are at ${sanitize(terms, TEXT_CHARACTERS_MAX)}`,
+    instance === undefined ? null : `the CA asks you to visit ${shownUrl(instance)}`,
+    terms === undefined ? null : `its terms of service are at ${shownUrl(terms)}`,
   ].filter((each) => each !== null);
   return shown.length === 0 ? "" : `; ${shown.join("; ")}`;
 }

@@ -32,15 +32,11 @@ export async function fetchRenewalInfo(
   const { renewalInfo } = await ca.directory(signal);
   const id = certId(leafPem);
   if (renewalInfo === undefined || id === null) return null;
-  const { status, headers, body } = await ca.transport.send(
-    "GET",
-    `${renewalInfo.replace(/\/$/, "")}/${id}`,
-    null,
-    signal,
-  );
+  const url = `${renewalInfo.replace(/\/$/, "")}/${id}`;
+  const { status, headers, body } = await ca.transport.send("GET", url, null, signal);
   const now = ca.now();
   const what = `CA "${ca.issuer}" refused renewalInfo`;
-  const refusal = status === 200 ? null : refusalError({ what, status, headers, body: parseJson(body), now });
+  const refusal = status === 200 ? null : refusalError({ what, url, status, headers, body: parseJson(body), now });
   const isUrlGone = refusal?.code === "acme.server" && status < 500;
   // No problem document: the URL may have moved. One certificate that the CA does not know is no trouble of the CA.
   if (isUrlGone) ca.forgetDirectory();

@@ -98,6 +98,7 @@ export function openSession(
     if (reply.status >= 200 && reply.status <= 299) return { ...reply, headers: withAbsoluteLocation(reply, url) };
     throw refusalError({
       what: `CA "${ca.issuer}" refused to ${what}`,
+      url,
       status: reply.status,
       headers: reply.headers,
       body: reply.data,
@@ -206,7 +207,7 @@ function patchHttpClient(
     const what = `CA "${ca.issuer}" gave no nonce`;
     if (reply.status >= 200 && reply.status <= 299)
       throw new RenewalError("acme.server", `${what} at its newNonce URL (RFC 8555 §7.2).`);
-    throw refusalError({ what, status: reply.status, headers: reply.headers, body: reply.data, now: ca.now() });
+    throw refusalError({ what, url, status: reply.status, headers: reply.headers, body: reply.data, now: ca.now() });
   };
   http.getNonce = async () => ca.nonces.take() ?? (await atDirectoryUrl(ca, "newNonce", fetchNonce, signal));
 }

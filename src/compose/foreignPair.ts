@@ -1,6 +1,7 @@
 import { RenewalError } from "../domain/errors.ts";
 import { Secret } from "../domain/secret.ts";
 import type { ForeignPair } from "../renewal/operator/importPair.ts";
+import { issuersOf } from "../x509/chain.ts";
 import { asPkcs8, keyMatches, keyTypeOf } from "../x509/key.ts";
 import { readLeaf } from "../x509/leaf.ts";
 import { splitPem } from "../x509/pem.ts";
@@ -10,7 +11,7 @@ const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED
 
 /**
  * Reads a pair that other tooling issued, from two files or one that holds both. Targets get the key as renewd writes it
- * and each certificate once, whatever else the files hold. Throws `request.invalid`, which says what is wrong.
+ * and the leaf's issuers in the order that servers send, whatever else the files hold. Throws `request.invalid`, which says what is wrong.
  */
 export function readForeignPair(bundlePem: string, keyPem: string): ForeignPair {
   const certificates = [...new Set(splitPem(bundlePem))];
@@ -21,7 +22,12 @@ export function readForeignPair(bundlePem: string, keyPem: string): ForeignPair 
   const leafPem = certificates.find((pem) => isPairOf(pem, privateKey));
   if (leafPem === undefined)
     throw invalid("key file: does not belong to the certificate, nor to another one in the certificate file");
-  const chainPem = certificates.filter((pem) => pem !== leafPem);
+  const chainPem = readable("certificate file: a certificate of the chain cannot be read", () =>
+    issuersOf(
+      leafPem,
+      certificates.filter((pem) => pem !== leafPem),
+    ),
+  );
   const leaf = readable("certificate file: the certificate cannot be read", () => readLeaf(leafPem));
   return { leaf, leafPem, chainPem, privateKey: asPkcs8(privateKey), keyType };
 }

@@ -14,6 +14,7 @@ import type { Channel } from "../domain/notification.ts";
 import { remembered } from "../domain/remember.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
+import { provesDomain } from "../domain/solverChoice.ts";
 import type { Store } from "../domain/store.ts";
 import type { ConfiguredServices, RehearsalOffice } from "../renewal/context.ts";
 import { narrowed } from "../renewal/rules/compatibility.ts";
@@ -104,9 +105,11 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
         });
       }),
     ),
-    solver: once("solver", config.solvers, ({ plugin, options, name }) =>
-      plugin.create(options, { solver: name, challenges: store.challenges, dns: store.dns, secret, now }),
-    ),
+    solver: once("solver", config.solvers, ({ plugin, options, name }) => {
+      // A DNS provider, or a bridge, may be inside the company.
+      if (provesDomain(plugin.challengeType ?? "")) trustSystemAuthorities();
+      return plugin.create(options, { solver: name, challenges: store.challenges, dns: store.dns, secret, now });
+    }),
     deployer: once("target", config.targets, ({ plugin, options, name }) => {
       trustSystemAuthorities();
       return plugin.create(options, { target: name, secret });

@@ -23,6 +23,7 @@ import {
 import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
 import { loadConfigOrExplain } from "./reader.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 
 export interface Migrated {
   readonly store: string;
@@ -32,7 +33,7 @@ export interface Migrated {
 
 /** Brings the configured database to this release's schema, making it when there is none. */
 export async function migrateConfigured(configFile: string): Promise<Migrated> {
-  const config = await loadConfigOrExplain(configFile);
+  const config = await configOfStore(configFile);
   const { where, before } = await migrateStore(config.store, await openVault(config.masterKey));
   return { store: where, before, after: schemaVersion };
 }
@@ -55,7 +56,7 @@ export async function copyConfigured(
   { fromConfigFile, toConfigFile, evenIfUsed }: CopyRequest,
   signal: AbortSignal,
 ): Promise<Copied> {
-  const [from, to] = [await loadConfigOrExplain(fromConfigFile), await loadConfigOrExplain(toConfigFile)];
+  const [from, to] = [await configOfStore(fromConfigFile), await configOfStore(toConfigFile)];
   if (placeOf(from) === placeOf(to))
     throw new RenewalError("request.invalid", `--to-config: ${to.file} configures the same database as ${from.file}`);
   const vault = await existing(from);
@@ -84,8 +85,15 @@ export async function copyConfigured(
 export async function reopenConfigured(
   configFile: string,
 ): Promise<{ readonly store: string; readonly reopened: boolean }> {
-  const config = await loadConfigOrExplain(configFile);
+  const config = await configOfStore(configFile);
   return { store: placeOf(config), reopened: await reopenStore(config.store, await existing(config)) };
+}
+
+/** Of a command that opens the database itself. */
+async function configOfStore(configFile: string): Promise<Config> {
+  const config = await loadConfigOrExplain(configFile);
+  if (config.store.kind === "postgresql") trustSystemAuthorities();
+  return config;
 }
 
 export interface BackedUp extends BackupReport {
@@ -106,7 +114,7 @@ export async function backupConfigured(
   replace: boolean,
   signal: AbortSignal,
 ): Promise<BackedUp> {
-  const config = await loadConfigOrExplain(configFile);
+  const config = await configOfStore(configFile);
   const vault = await existing(config);
   const report = await backupStore(config.store, file, vault, { replace, now: systemClock.now() }, signal);
   return { ...report, store: placeOf(config), keyId: vault.keyId };
@@ -122,7 +130,7 @@ export async function auditConfigured(
   head: string | undefined,
   signal: AbortSignal,
 ): Promise<Audited> {
-  const config = await loadConfigOrExplain(configFile);
+  const config = await configOfStore(configFile);
   const vault = await existing(config);
   const noted = [await readMark(config.dataDir), head === undefined ? null : markOf(head)];
   const options = { noted: noted.filter((mark) => mark !== null), now: systemClock.now() };
@@ -146,7 +154,7 @@ export interface Restored {
 
 /** Fills the configured, empty database from a backup. */
 export async function restoreConfigured({ configFile, file }: BackupPlace, signal: AbortSignal): Promise<Restored> {
-  const config = await loadConfigOrExplain(configFile);
+  const config = await configOfStore(configFile);
   const vault = await vaultOf(
     config,
     "put back the master key of the installation that made the backup: nothing else opens it",

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { access, constants } from "node:fs/promises";
-import { createServer } from "node:net";
 import { delimiter, dirname, join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/read/environment.ts";
@@ -8,6 +6,7 @@ import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { workerName } from "../domain/workerName.ts";
 import { tryTargets } from "../renewal/watch/rehearse.ts";
 import { openEmptyStore } from "../store/index.ts";
+import { startHttp01Responder } from "../web/http01.ts";
 import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
 import { loadConfigOrExplain } from "./reader.ts";
@@ -31,7 +30,7 @@ export async function checkSurroundings(configFile: string, signal: AbortSignal)
   const config = await loadConfigOrExplain(configFile);
   const checks: readonly (readonly [subject: string, check: () => Promise<void>])[] = [
     ["data directory", () => checkStateDirectory(config)],
-    ["http-01 responder", () => checkResponder(config, signal)],
+    ["http-01 responder", () => checkResponder(config)],
     ["Redis", () => checkPrivateRedis(config)],
   ];
   const faults: SurroundingFault[] = [];
@@ -54,28 +53,12 @@ async function checkStateDirectory({ dataDir }: Config): Promise<void> {
   }
 }
 
-async function checkResponder(config: Config, signal: AbortSignal): Promise<void> {
+/** As the responder itself listens: beside another one of ours it may. */
+async function checkResponder(config: Config): Promise<void> {
   const { http01 } = roleSettingsOf(config);
   if (http01 === null) return;
-  const server = createServer();
-  try {
-    // As the responder listens: beside another one of ours it may.
-    server.listen({ host: http01.host, port: http01.port, reusePort: true });
-    await once(server, "listening", { signal });
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw new RenewalError("config.invalid", `port ${http01.port}: ${portAdvice(cause)}`, { cause });
-  } finally {
-    server.close();
-  }
-}
-
-function portAdvice(cause: unknown): string {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
-  if (code === "EADDRINUSE") return "another program has it: let that forward the challenges (docs/port80.md)";
-  if (code === "EACCES")
-    return "this user may not listen there: give it CAP_NET_BIND_SERVICE, or forward the challenges";
-  return `cannot be listened on (${code})`;
+  const responder = await startHttp01Responder({ ...http01, challenges: { get: async () => null } });
+  await responder.close();
 }
 
 async function checkPrivateRedis({ redis }: Config): Promise<void> {

@@ -20,6 +20,7 @@ import { systemClock } from "./clock.ts";
 import { fullDisk } from "./disk.ts";
 import { configInvalid } from "./reader.ts";
 import { createServices } from "./services.ts";
+import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /** All that is needed to show how things are. Opening it creates nothing and needs no secret but the database's URL. */
 export interface Viewer extends AsyncDisposable {
@@ -98,6 +99,7 @@ async function storeOf({ store: options, masterKey }: Place, found: Notice[]): P
     found.push(neverRun(options.file));
     return openEmptyStore(workerName());
   }
+  if (options.kind === "postgresql") trustSystemAuthorities();
   let vault: Vault | null = null;
   try {
     vault = await openExistingVault(masterKey);

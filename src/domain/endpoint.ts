@@ -56,10 +56,12 @@ export function endpointKey(endpoint: Endpoint): string {
 }
 
 /**
- * No handshake, which says nothing of what the address serves: nothing answers, the peer ends connections that it has
- * accepted, or this machine has no way to the address.
+ * No handshake, which says nothing of what the address serves: nothing listens, the peer ends connections that it has
+ * accepted or is silent, or this machine has no way to the address.
  */
-const UNANSWERED: readonly string[] = ["verify.unreachable", "verify.dropped", "verify.undialable"];
+const UNANSWERED: readonly string[] = [
+  ...["verify.unreachable", "verify.dropped", "verify.timeout", "verify.undialable"],
+];
 
 export function isUnanswered(code: string | null | undefined): boolean {
   return code != null && UNANSWERED.includes(code);

@@ -31,8 +31,14 @@ const EVENTS_MAX = 2_000;
 const PREFIX_SEARCH_MAX = 10_000;
 const CANDIDATES_MAX = 5;
 
-export async function showReport(store: Store, id: string, now: number): Promise<ShowReport> {
-  const renewal = await findRenewal(store, id);
+/** `configured`: names of certificates, which the database may not know yet. */
+export async function showReport(
+  store: Store,
+  id: string,
+  configured: readonly string[],
+  now: number,
+): Promise<ShowReport> {
+  const renewal = await findRenewal(store, id, configured);
   const events = await store.events.list({ renewalId: renewal.id, limit: EVENTS_MAX });
   return {
     version: 1,
@@ -52,15 +58,18 @@ export async function showReport(store: Store, id: string, now: number): Promise
 }
 
 /** By id, by a certificate's name, or by the beginning of an id where only one begins so. */
-async function findRenewal(store: Store, id: string): Promise<Renewal> {
+async function findRenewal(store: Store, id: string, configured: readonly string[]): Promise<Renewal> {
   if (id.trim() === "")
     throw new RenewalError("request.invalid", "renewal: give its id, the beginning of it, or a certificate's name");
   const exact = await store.renewals.get(id);
   if (exact !== null) return exact;
   const [latest] = await store.renewals.list({ certificate: id, limit: 1 });
   if (latest !== undefined) return latest;
-  if ((await store.certificates.get(id)) !== null)
-    throw new RenewalError("request.invalid", `renewal: certificate "${id.slice(0, 80)}" has had none yet`);
+  if (configured.includes(id) || (await store.certificates.get(id)) !== null)
+    throw new RenewalError(
+      "request.invalid",
+      `renewal: certificate "${id.slice(0, 80)}" has had none yet; see \`renewd plan\` and \`renewd history\``,
+    );
   const recent = await store.renewals.list({ limit: PREFIX_SEARCH_MAX });
   const [match, ...others] = recent.filter((renewal) => renewal.id.startsWith(id));
   const shortId = `"${id.slice(0, 80)}"`;

@@ -3,7 +3,7 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect } from "node:tls";
 import type { Endpoint } from "../domain/endpoint.ts";
 import { proxyHeader } from "./proxyProtocol.ts";
-import { ClosedError } from "./reasons.ts";
+import { ClosedError, SilentError } from "./reasons.ts";
 import { STARTTLS } from "./starttls/index.ts";
 import { overWire } from "./starttls/wire.ts";
 
@@ -39,7 +39,7 @@ const CIPHERS = [
 
 /**
  * One handshake on a new socket, which is then closed. The leaf links to the rest of the served chain. Rejects with the
- * socket's error, what was wrong before the handshake, or the signal's reason. No session is resumed: Node resumes only
+ * socket's error, what was wrong before the handshake, a `SilentError` if time was up before it, or the signal's reason. No session is resumed: Node resumes only
  * a session that the caller passes in.
  */
 export async function shakeHands(request: HandshakeRequest, signal: AbortSignal): Promise<X509Certificate> {
@@ -48,7 +48,7 @@ export async function shakeHands(request: HandshakeRequest, signal: AbortSignal)
     await prepare(plain, request.endpoint, signal);
   } catch (error) {
     plain.destroy();
-    signal.throwIfAborted();
+    if (signal.aborted) throw new SilentError("the peer is silent", { cause: signal.reason });
     throw error;
   }
   return await takeCertificate(plain, request, signal);

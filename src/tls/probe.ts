@@ -7,7 +7,7 @@ import type { Version } from "../domain/version.ts";
 import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
 import { type KeyKind, shakeHands } from "./handshake.ts";
-import { codeOf, reasonOf } from "./reasons.ts";
+import { codeOf, reasonOf, SilentError } from "./reasons.ts";
 import { chainToServe, describeServed } from "./served.ts";
 
 export interface ProbeOptions {
@@ -70,11 +70,19 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
         // renewd is shutting down. That says nothing about the peer.
         signal.throwIfAborted();
         return deadline.aborted
-          ? observed(null, { code: "verify.unreachable", message: `no handshake within ${limitMs} ms` })
+          ? observed(null, { code: "verify.timeout", message: lateness(endpoint, limitMs, error) })
           : observed(null, { code: codeOf(error), message: reasonOf(error) });
       }
     },
   };
+}
+
+function lateness({ starttls }: Endpoint, limitMs: number, error: unknown): string {
+  if (starttls === undefined || !(error instanceof SilentError)) return `no handshake within ${limitMs} ms`;
+  return (
+    `no ${starttls} within ${limitMs} ms: if the port expects TLS from the first byte, leave out \`starttls\`; ` +
+    "if it is slow to greet, raise `handshakeTimeout`"
+  );
 }
 
 interface Wanted extends ExpectedCertificate {

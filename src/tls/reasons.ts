@@ -1,6 +1,9 @@
 import type { ErrorCode } from "../domain/errorTable.ts";
 import { sanitize } from "../domain/text.ts";
 
+const NOT_TLS =
+  "the port answers, but not with TLS: if its protocol begins in plain text, name it in `starttls` of the endpoint";
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused: nothing listens there",
   ECONNRESET: "the peer closed the connection during the handshake",
@@ -14,9 +17,9 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "a local firewall forbids the connection",
   ENOTFOUND: "the name does not resolve",
   EAI_AGAIN: "the name server did not answer",
-  ERR_SSL_WRONG_VERSION_NUMBER: "the port answers, but not with TLS",
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: "the port answers, but not with TLS",
-  ERR_SSL_RECORD_LAYER_FAILURE: "the port answers, but not with TLS",
+  ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NOT_TLS,
+  ERR_SSL_RECORD_LAYER_FAILURE: NOT_TLS,
   ERR_SSL_HTTP_REQUEST: "the port answers with plain HTTP",
   ERR_SSL_EXCESSIVE_MESSAGE_SIZE: "it sends more than 100 kB of certificates",
   ERR_SSL_UNSUPPORTED_PROTOCOL: "it supports no TLS version newer than 1.1",
@@ -35,11 +38,15 @@ const UNDIALABLE: readonly string[] = ["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUP
 export function codeOf(error: unknown): ErrorCode {
   const code = systemCode(error);
   if (DROPPED.includes(code) || error instanceof ClosedError) return "verify.dropped";
+  if (code === "ETIMEDOUT") return "verify.timeout";
   return UNDIALABLE.includes(code) ? "verify.undialable" : "verify.unreachable";
 }
 
 /** The peer closed the connection without an error. */
 export class ClosedError extends Error {}
+
+/** The time was up before the peer had agreed to begin TLS. */
+export class SilentError extends Error {}
 
 function systemCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";

@@ -116,7 +116,7 @@ function codeOf(error: unknown): string {
 const WHY_NOT: Readonly<Record<string, (at: string, host: string) => string>> = {
   EADDRINUSE: (at) =>
     `another program listens on ${at}: stop it, or let it forward /.well-known/acme-challenge/ to renewd at another ` +
-    "`http01.port`, or use a `webroot` solver below its document root",
+    "`http01.port`, or use a `webroot` solver below its document root (docs/port80.md)",
   EACCES: (at) =>
     `no permission to listen on ${at}: give the process CAP_NET_BIND_SERVICE, as the systemd unit in deploy/ does, ` +
     "or set `http01.port` above 1023 and forward port 80 to it",

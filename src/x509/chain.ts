@@ -1,9 +1,10 @@
 import { X509Certificate } from "node:crypto";
-import { rootCertificates } from "node:tls";
+import { getCACertificates } from "node:tls";
 
 /**
  * Whether a chain (leaf first, root left out as CAs do) leads to the root with this common name or SHA-256 fingerprint.
- * By fingerprint it may also be any certificate of the chain itself, or one of the public roots that Node ships.
+ * By fingerprint it may also be any certificate of the chain itself, or a root that this process trusts: the system's,
+ * and those that Node ships.
  */
 export function leadsTo(chainPem: readonly string[], wanted: string): boolean {
   const fingerprint = wanted.replaceAll(":", "").toUpperCase();
@@ -11,10 +12,35 @@ export function leadsTo(chainPem: readonly string[], wanted: string): boolean {
   const chain = chainPem.map((pem) => new X509Certificate(pem));
   if (chain.some((certificate) => hexOf(certificate) === fingerprint)) return true;
   const top = chain.at(-1);
-  const root = rootCertificates
+  const root = getCACertificates("default")
     .map((pem) => new X509Certificate(pem))
     .find((certificate) => hexOf(certificate) === fingerprint);
-  return top !== undefined && root !== undefined && top.checkIssued(root) && top.verify(root.publicKey);
+  return top !== undefined && root !== undefined && isIssuedBy(top, root);
+}
+
+/**
+ * The leaf's issuers among these certificates, each above the one before, without a root: what a server sends. Ends
+ * where an issuer is missing.
+ */
+export function issuersOf(leafPem: string, pems: readonly string[]): string[] {
+  const others = pems.map((pem) => ({ pem, certificate: new X509Certificate(pem) }));
+  const found: typeof others = [];
+  let child = new X509Certificate(leafPem);
+  for (;;) {
+    const next = others.find((other) => !found.includes(other) && isIssuedBy(child, other.certificate));
+    if (next === undefined || isIssuedBy(next.certificate, next.certificate)) return found.map(({ pem }) => pem);
+    found.push(next);
+    child = next.certificate;
+  }
+}
+
+/** Node throws for a key of a kind that it does not know. */
+function isIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
+  try {
+    return child.checkIssued(parent) && child.verify(parent.publicKey);
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -6,7 +6,8 @@ const NOW = Date.parse("2026-11-22T12:00:00Z");
 const urn = (name: string): string => `urn:ietf:params:acme:error:${name}`;
 
 function refusal(status: number, body: unknown, headers: Record<string, string> = {}) {
-  return refusalError({ what: 'CA "x" refused to open an order', status, headers, body, now: NOW });
+  const url = "https://ca.example/acme/new-order";
+  return refusalError({ what: 'CA "x" refused to open an order', url, status, headers, body, now: NOW });
 }
 
 describe("the problem a CA answers a request with", () => {
@@ -65,6 +66,17 @@ describe("the problem a CA answers a request with", () => {
     const reset = Object.assign(new Error("reset"), { type: urn("rateLimited") });
     for (const cause of [reset, new RenewalError("acme.server", "no order"), null, "text"])
       expect(problemOf(new RenewalError("acme.connection", "Cannot reach the CA", { cause }))).toBeNull();
+  });
+
+  it.each([
+    ["</terms/v2>", "https://ca.example/terms/v2"],
+    ["<../terms.pdf>", "https://ca.example/terms.pdf"],
+    ["<https://legal.example/terms>", "https://legal.example/terms"],
+  ])("that waits for a person shows the terms linked as %s by a URL to open", (link, shown) => {
+    const problem = { type: urn("userActionRequired"), detail: "new terms", instance: "/agree?a=1" };
+    expect(refusal(403, problem, { link: `${link};rel="terms-of-service"` }).message).toMatch(
+      new RegExp(`visit https://ca\\.example/agree\\?a=1; its terms of service are at ${RegExp.escape(shown)}$`),
+    );
   });
 
   it("status 503 is the CA's own trouble whatever it calls it, and its Retry-After is kept", () => {

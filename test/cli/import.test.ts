@@ -18,16 +18,20 @@ describe("import", () => {
     return path;
   };
 
-  test("of a file that holds certificate and key stores each once, the key in the form that targets get", async () => {
-    const intermediate = await (await createRoot()).intermediate();
-    const { certPem, keyPem } = await intermediate.issue({ names: ["www.example.org"] });
-    const combined = await write("combined.pem", `${certPem}${intermediate.certPem}${keyPem}${certPem}`);
+  test("of a file that holds certificate and key stores the key, the leaf and its chain as targets get them, in any order", async () => {
+    const root = await createRoot();
+    const intermediate = await root.intermediate();
+    const below = await intermediate.intermediate();
+    const foreign = await createRoot();
+    const { certPem, keyPem } = await below.issue({ names: ["www.example.org"] });
+    const chain = `${root.certPem}${intermediate.certPem}${foreign.certPem}${below.certPem}`;
+    const combined = await write("combined.pem", `${chain}${certPem}${keyPem}${certPem}`);
     const args = ["--certificate", combined, "--key", combined];
     expect((await installation.run("import", "www", ...args)).code).toBe(0);
     const { store } = installation;
     expect(await store.versions.latest("www")).toMatchObject({
       leafPem: certPem,
-      chainPem: [intermediate.certPem],
+      chainPem: [below.certPem, intermediate.certPem],
     });
     expect((await store.versions.privateKey("www", 1)).reveal().trim()).toBe(keyPem.trim());
   });

@@ -351,7 +351,7 @@ describe("show", () => {
       serial: "01",
       problem: "old certificate",
     });
-    const report = await showReport(installation.store, id, NOW);
+    const report = await showReport(installation.store, id, [], NOW);
     expect(report).toMatchObject({ version: 1, renewal: { id, state: "failed" } });
     expect(report.events.map(({ elapsedMs, what, error }) => [elapsedMs, what, error?.code ?? null])).toEqual([
       [0, "planned (planner): renewalWindow, window opened", null],
@@ -372,11 +372,16 @@ describe("show", () => {
       { id, state: "failed" },
       { id: "e0ffffff-1111-4111-8111-111111111111", state: "failed", certificate: "api" },
     );
-    expect((await showReport(installation.store, "e0e", NOW)).renewal.id).toBe(id);
-    await expect(showReport(installation.store, "e0", NOW)).rejects.toThrow(
+    expect((await showReport(installation.store, "e0e", [], NOW)).renewal.id).toBe(id);
+    await expect(showReport(installation.store, "e0", [], NOW)).rejects.toThrow(
       /^renewal: 2 renewals' ids begin with "e0": .*\(www\)/,
     );
-    await expect(showReport(installation.store, "zz", NOW)).rejects.toThrow('no renewal\'s id begins with "zz"');
+    await expect(showReport(installation.store, "new", ["new"], NOW)).rejects.toThrow(
+      'certificate "new" has had none yet; see `renewd plan`',
+    );
+    await expect(showReport(installation.store, "zz", ["new"], NOW)).rejects.toThrow(
+      'no renewal\'s id begins with "zz"',
+    );
   });
 
   test.each(EVENT_TYPES)("has a sentence for %s even when its detail is missing", (type) => {

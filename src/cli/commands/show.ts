@@ -14,7 +14,8 @@ export function addShow(program: Command, cli: Cli): void {
     .argument("<RENEWAL>", "a renewal's id, or its beginning, or a certificate's name for its latest renewal");
   perform(command, cli, async ({ args: [id = ""], output, configFile }) => {
     await using viewer = await openViewer(configFile);
-    output.report(await showReport(viewer.store, id, viewer.clock.now()), renderShow);
+    const configured = viewer.certificates.map(({ name }) => name);
+    output.report(await showReport(viewer.store, id, configured, viewer.clock.now()), renderShow);
     return "ok";
   });
 }

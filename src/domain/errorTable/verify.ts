@@ -24,6 +24,13 @@ export const VERIFY_ERRORS = {
     action:
       "Check whether the server behind the named address limits connections, and let the verifier's address pass.",
   },
+  "verify.timeout": {
+    class: "target",
+    retry: "never",
+    action:
+      "Check that the named address accepts TLS connections from the verifier and does not keep them waiting, as a limit " +
+      "on connections does; `handshakeTimeout` of the endpoint gives a slow server more time.",
+  },
   "verify.undialable": {
     class: "target",
     retry: "never",

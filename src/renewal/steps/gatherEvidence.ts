@@ -10,6 +10,9 @@ const PARALLEL_MAX = 4;
 /** A route that is missing now is missing in a moment too: no time is spent on it. */
 const UNDIALABLE_MAX = 2;
 
+/** Servers and firewalls that limit connections end them, or leave them without an answer. */
+const LIMITED: readonly string[] = ["verify.dropped", "verify.timeout"];
+
 /** What to ask of one address, and when to stop. */
 export interface Gathering {
   readonly endpoint: Endpoint;
@@ -35,7 +38,7 @@ export interface Progress {
   readonly lastGroupGood: boolean;
   /** Groups so far in which a connection did not. */
   readonly badGroups: number;
-  /** Nothing was wrong in the last group but connections that the peer dropped, and others got the certificate. */
+  /** Nothing was wrong in the last group but connections that a limit may have stopped; others got the certificate. */
   readonly isOnlyDropped: boolean;
   /** Groups in a row of which no connection could be opened from here. */
   readonly undialable: number;
@@ -89,19 +92,21 @@ export async function gatherEvidence(
       if (proved) return { observation: last, evidence, proved };
       const seen = problem ?? last;
       const observation = { ...seen, problem: problemOf(evidence, seen) };
-      // After nothing answered, another process may answer next. A connection that was dropped, perhaps by a limit, says
-      // nothing about that.
-      return {
-        observation,
-        evidence: seen.problem?.code === "verify.unreachable" ? endRow(evidence) : evidence,
-        proved,
-      };
+      return { observation, evidence: mayBeAnother(seen, progress) ? endRow(evidence) : evidence, proved };
     }
     if (progress.lastGroupGood) pauseMs = pause.firstMs;
     const nextInMs = progress.lastGroupGood ? gapMs(evidence, terms) : pauseMs;
     if (!progress.lastGroupGood) pauseMs = Math.min(pauseMs * 2, pause.maxMs);
     await clock.sleep(Math.max(0, startedAt + nextInMs - clock.monotonic()), signal);
   }
+}
+
+/**
+ * After nothing answered, another process may answer next. A connection that a limit may have stopped says nothing about
+ * that, unless the whole look was silent.
+ */
+function mayBeAnother({ problem }: Observation, { answered }: Progress): boolean {
+  return problem?.code === "verify.unreachable" || (problem?.code === "verify.timeout" && answered === 0);
 }
 
 /** One connection while the address does not serve the certificate: asking faster would not help. */
@@ -149,7 +154,7 @@ function progressAfter(before: Progress, group: readonly Observation[], { good }
   return {
     lastGroupGood,
     isOnlyDropped:
-      !lastGroupGood && good > 0 && group.every(({ problem }) => problem === null || problem.code === "verify.dropped"),
+      !lastGroupGood && good > 0 && group.every(({ problem }) => problem === null || LIMITED.includes(problem.code)),
     undialable: group.every(({ problem }) => problem?.code === "verify.undialable") ? before.undialable + 1 : 0,
     badGroups: before.badGroups + (lastGroupGood ? 0 : 1),
     answered: before.answered + answered.length,

@@ -17,7 +17,7 @@ const TERMS: ProofTerms = { ...DEFAULT_SETTINGS.proof, atOnce: false };
 const AT_ONCE: ProofTerms = { ...TERMS, atOnce: true };
 const VERSION = version({ generation: 7 });
 
-type Answer = "new" | "old" | "none" | "dropped" | "undialable";
+type Answer = "new" | "old" | "none" | "dropped" | "silent" | "undialable";
 
 /** One address in a time of its own. */
 class Address {
@@ -50,6 +50,7 @@ class Address {
         old: { code: "verify.stale", message: "serves serial 06" },
         none: { code: "verify.unreachable", message: "connection refused" },
         dropped: { code: "verify.dropped", message: "the peer closed the connection" },
+        silent: { code: "verify.timeout", message: "no handshake within 5000 ms" },
         undialable: { code: "verify.undialable", message: "no route" },
       };
       return { address, port, sni, at: this.now, durationMs: 1, served: null, problem: problems[answer] };
@@ -78,17 +79,17 @@ const every = (nth: number) => (connection: number) => (connection % nth === 0 ?
 const share = (part: number, random: Random) => () => (random.chance(part) ? "old" : "new");
 
 describe("a server that limits connections", () => {
-  it("by dropping one of four is proved all the same: a drop ends no row", async () => {
-    const address = new Address((connection) => (connection % 4 === 0 ? "dropped" : "new"));
+  it.each(["dropped", "silent"] as const)("so that one of four is %s is proved all the same", async (refused) => {
+    const address = new Address((connection) => (connection % 4 === 0 ? refused : "new"));
     expect(await address.verify()).toMatchObject({ proved: true });
   });
 
-  it("to ten a minute is proved in the time that this takes, with one connection at a time", async () => {
+  it.each(["dropped", "silent"] as const)("to ten a minute, others %s, is proved by one at a time", async (refused) => {
     let [windowAt, opened] = [NOW, 0];
     const address = new Address((): Answer => {
       if (address.now - windowAt >= 60_000) [windowAt, opened] = [address.now, 0];
       opened += 1;
-      return opened > 10 ? "dropped" : "new";
+      return opened > 10 ? refused : "new";
     });
     expect(await address.verify()).toMatchObject({ proved: true });
     expect(address.now - NOW).toBeLessThan(6 * 60_000);
@@ -101,6 +102,16 @@ describe("a server that limits connections", () => {
     expect(await address.look()).toMatchObject({ proved: false });
     expect(address.evidence?.good).toBe(12);
     answer = "none";
+    expect(await address.look()).toMatchObject({ proved: false });
+    expect(address.evidence?.good).toBe(0);
+  });
+
+  it("keeps what was counted if it is silent at times, and begins again after a look that was silent throughout", async () => {
+    let silentFrom = 12;
+    const address = new Address((connection) => (connection <= silentFrom ? "new" : "silent"));
+    expect(await address.look()).toMatchObject({ proved: false });
+    expect(address.evidence?.good).toBe(12);
+    silentFrom = 0;
     expect(await address.look()).toMatchObject({ proved: false });
     expect(address.evidence?.good).toBe(0);
   });
