@@ -376,12 +376,9 @@ describe("show", () => {
     await expect(showReport(installation.store, "e0", [], NOW)).rejects.toThrow(
       /^renewal: 2 renewals' ids begin with "e0": .*\(www\)/,
     );
-    await expect(showReport(installation.store, "new", ["new"], NOW)).rejects.toThrow(
-      'certificate "new" has had none yet; see `renewd plan`',
-    );
-    await expect(showReport(installation.store, "zz", ["new"], NOW)).rejects.toThrow(
-      'no renewal\'s id begins with "zz"',
-    );
+    const show = (name: string) => showReport(installation.store, name, ["new"], NOW);
+    await expect(show("new")).rejects.toThrow('certificate "new" has had none yet; see `renewd plan`');
+    await expect(show("zz")).rejects.toThrow('no renewal\'s id begins with "zz"');
   });
 
   test.each(EVENT_TYPES)("has a sentence for %s even when its detail is missing", (type) => {
