@@ -6,6 +6,10 @@ import { WORKER_ROLES } from "../support/system/system.ts";
 import { allRoles, green, startNight, suffer } from "./night.ts";
 import { FAULTS } from "./nightFaults.ts";
 
+/** Of every kind one, in less than a minute; `RENEWD_NIGHT=whole` breaks everything, which takes four. */
+const QUICK = /planner is stopped|Redis is away|reload is refused|master key is missing|CA is away|channel refuses/;
+const faults = FAULTS.filter(({ title }) => process.env.RENEWD_NIGHT === "whole" || QUICK.test(title));
+
 it("at night: status alone names what broke within a minute, and its advice, typed as it stands, makes it green again", {
   timeout: 1_800_000,
 }, async () => {
@@ -15,7 +19,7 @@ it("at night: status alone names what broke within a minute, and its advice, typ
   await night.system.ended("www", 60_000);
   await green(night);
   const missed: string[] = [];
-  for (const fault of FAULTS) {
+  for (const fault of faults) {
     try {
       const { namedMs, greenMs } = await suffer(night, fault);
       console.log(`${fault.title}: named after ${Math.round(namedMs)} ms, green after ${Math.round(greenMs)} ms`);
