@@ -7,7 +7,7 @@ import { checkRedis } from "../queue/check.ts";
 import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
 import type { Context } from "../renewal/context.ts";
-import { findPairsInUse, holdPairsInUse, isFirstRun, type PairInUse } from "../renewal/plan/firstRun.ts";
+import { findPairsInUse, holdPairsInUse, isFirstRun, type PairInUse, undecided } from "../renewal/plan/firstRun.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { type App, appOf, privateRedisDirectory, redisOf } from "./app.ts";
 import { type Beats, startBeats } from "./beats.ts";
@@ -149,7 +149,7 @@ async function surveyFirstRun(
   signal: AbortSignal,
 ): Promise<void> {
   if (!(await isFirstRun(context))) return;
-  const pairs = await findPairsInUse(context, signal);
+  const pairs = await undecided(context, await findPairsInUse(context, signal));
   if (pairs.length === 0 || (await onPairsInUse(pairs))) return;
   await holdPairsInUse(context, pairs, signal);
   const certificates = pairs.map(({ certificate }) => certificate);

@@ -55,8 +55,10 @@ it("a rehearsal orders at staging with the same solver, asks every target, and l
     ["www", "order", "passed"],
     ["www", "target web", "passed"],
     ["www", "target gone", "failed"],
+    ["www", "endpoint www.example.org:443", "notChecked"],
     ["api", "order", "notChecked"],
     ["api", "target web", "passed"],
+    ["api", "endpoint api.example.org:443", "notChecked"],
   ]);
   expect({ code, passed }).toEqual({ code: 1, passed: false });
   expect(steps[0].message).toContain("Pebble");

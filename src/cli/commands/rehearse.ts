@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { type Cli, chosen, perform } from "../command.ts";
-import { rehearse } from "../doors.ts";
+import { rehearse, tryEndpoints } from "../doors.ts";
 import { silentLog } from "../silentLog.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
@@ -16,7 +16,7 @@ export interface RehearseReport {
 
 export interface RehearseEntry {
   readonly certificate: string;
-  /** `order` or `target NAME`. */
+  /** `order`, `target NAME` or `endpoint HOST:PORT`. */
   readonly step: string;
   readonly result: "passed" | "failed" | "notChecked";
   readonly message: string;
@@ -32,7 +32,9 @@ export function addRehearse(program: Command, cli: Cli): void {
     .command("rehearse")
     .description(
       "Try everything a renewal does but touch production: an order at the CA's staging directory with the same " +
-        "solver, and each target's preflight. http-01 needs a running ACME worker.",
+        "solver, each target's preflight (may renewd write there, the server's own configuration test, the right to " +
+        "reload it), and a handshake with every endpoint. http-01 needs a running ACME worker. What could not be " +
+        "tried, such as the order at a CA without a staging directory, is listed as not checked.",
     )
     .argument("[NAME]", "a certificate of the configuration")
     .option("--all", "every certificate, one after another");
@@ -43,14 +45,11 @@ export function addRehearse(program: Command, cli: Cli): void {
     const steps: RehearseEntry[] = [];
     for (const certificate of chosen(app.config.certificates, name)) {
       const office = app.services.rehearsal(certificate.issuer);
-      for (const { error, ...step } of await rehearse(
-        app.context,
-        certificate,
-        office,
-        AbortSignal.timeout(TIMEOUT_MS),
-      )) {
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const tried = await rehearse(app.context, certificate, office, signal);
+      const dialled = await tryEndpoints(app.context, certificate, signal);
+      for (const { error, ...step } of [...tried, ...dialled])
         steps.push({ certificate: certificate.name, ...step, action: error?.facts.action ?? null });
-      }
     }
     const report: RehearseReport = { version: 1, passed: steps.every(({ result }) => result !== "failed"), steps };
     output.report(report, render);

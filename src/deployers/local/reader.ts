@@ -39,6 +39,30 @@ export async function runningReader(server: ServerProgram, signal: AbortSignal):
   return first !== undefined && others.every(({ uid }) => uid === first.uid) ? first : null;
 }
 
+/**
+ * Throws `deploy.forbidden` when this process may not send the running server the signal of its reload. Says nothing of a
+ * server that is not seen, such as one in a container.
+ */
+export async function requireSignal(server: ServerProgram, signal: AbortSignal): Promise<void> {
+  const masters = mastersOf(await processesNamed(server.programs, signal), server.pid ?? null);
+  for (const { pid, name } of masters) {
+    if (!(await hasWords(pid, server.words ?? [])) || maySignal(pid)) continue;
+    throw new RenewalError(
+      "deploy.forbidden",
+      `not allowed to signal ${name} (process ${pid}), so it cannot be reloaded: run renewd as root or as the user ` +
+        "of that process, or let a deployer of its own with that right serve this target (`agent`)",
+    );
+  }
+}
+
+function maySignal(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "EPERM");
+  }
+}
+
 /** A master starts workers under another user, and only the master reads keys. */
 function mastersOf(processes: readonly Process[], pid: number | null): readonly Process[] {
   const byPid = new Map(processes.map((one) => [one.pid, one]));

@@ -1,9 +1,10 @@
+import { basename } from "node:path";
 import { z } from "zod";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath } from "../base/targetPath.ts";
 import { ownerOptions } from "../local/owner.ts";
 import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
-import { runningReader } from "../local/reader.ts";
+import { requireSignal, runningReader } from "../local/reader.ts";
 import { fileServer } from "./fileServer.ts";
 import { programControl, programName } from "./programControl.ts";
 
@@ -28,6 +29,10 @@ export const dovecot = fileServer({
     return {
       ...programControl({ binary, test: [...instance, "-n"], reload: [...instance, "reload"], timeoutMs: timeout }),
       reader: (signal) => runningReader({ programs: ["dovecot"], words }, signal),
+      // A program of another name may have the right itself, as by sudo.
+      running: async (signal) => {
+        if (basename(binary) === "dovecot") await requireSignal({ programs: ["dovecot"], words }, signal);
+      },
     };
   },
 });

@@ -1,9 +1,10 @@
+import { basename } from "node:path";
 import { z } from "zod";
 import { durationOption } from "../base/duration.ts";
 import { absolutePath } from "../base/targetPath.ts";
 import { ownerOptions } from "../local/owner.ts";
 import { layoutOptions, oneLayout } from "../local/pairLayout.ts";
-import { runningReader } from "../local/reader.ts";
+import { requireSignal, runningReader } from "../local/reader.ts";
 import { fileServer } from "./fileServer.ts";
 import { programControl, programName } from "./programControl.ts";
 
@@ -41,6 +42,10 @@ export const nginx = fileServer({
         timeoutMs: timeout,
       }),
       reader: (signal) => runningReader({ programs: ["nginx"], words }, signal),
+      // A program of another name may have the right itself, as by sudo.
+      running: async (signal) => {
+        if (basename(binary) === "nginx") await requireSignal({ programs: ["nginx"], words }, signal);
+      },
     };
   },
 });

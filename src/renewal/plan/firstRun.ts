@@ -1,16 +1,21 @@
 import pLimit from "p-limit";
 import type { Certificate } from "../../domain/certificate.ts";
-import type { Endpoint } from "../../domain/endpoint.ts";
+import type { Endpoint, ServedCertificate } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
 import { formatInstant } from "../../domain/time.ts";
+import { IMPORTED } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { FIRST_RUN, pause } from "../operator/pause.ts";
 import { configure } from "./configure.ts";
 
 /** Endpoints that are dialled at the same time. */
-const AT_ONCE = 32;
-/** How long the survey of a whole estate may take. What did not answer by then counts as not in use. */
-const SURVEY_MAX_MS = 15_000;
+const AT_ONCE = 256;
+/** For a name look-up, and for a handshake with one address: at a first run most endpoints answer at once or never. */
+const ADDRESS_MAX_MS = 4_000;
+/** Of one endpoint. The first may be an IPv6 address, to which this machine may have no route. */
+const ADDRESSES_MAX = 3;
+/** Longer than a thousand endpoints take that never answer: what is not asked in time counts as not in use. */
+const SURVEY_MAX_MS = 120_000;
 
 /** A valid certificate for the same names that an endpoint serves now, and that renewd did not issue. */
 export interface PairInUse {
@@ -23,14 +28,29 @@ export interface PairInUse {
   readonly notAfter: number;
 }
 
-/** The database knows no certificate yet: renewd has never run here. */
+/**
+ * renewd has issued nothing here. Certificates may be known already: some were imported, or a process ended between their
+ * first appearance and the decision about them.
+ */
 export async function isFirstRun({ store }: Pick<Context, "store">): Promise<boolean> {
-  return (await store.certificates.list()).length === 0;
+  return (await store.versions.listLatest()).every(({ issuer }) => issuer === IMPORTED);
+}
+
+/** Without those that a person has resumed, and those with a renewal: there the decision is made. */
+export async function undecided({ store }: Pick<Context, "store">, pairs: readonly PairInUse[]): Promise<PairInUse[]> {
+  const open: PairInUse[] = [];
+  for (const pair of pairs) {
+    const { certificate } = pair;
+    const renewals = await store.renewals.list({ certificate, limit: 1 });
+    const resumes = await store.events.list({ types: ["certificate.resumed"], certificate, limit: 1 });
+    if (renewals.length === 0 && resumes.length === 0) open.push(pair);
+  }
+  return open;
 }
 
 /**
- * Certificates without a version whose names an endpoint already serves: the first run would order new ones and replace
- * them. One handshake with one address of each endpoint; changes nothing.
+ * Certificates without a version of which an endpoint already serves a name: the first run would order new ones and
+ * replace them. Addresses of an endpoint are dialled until one answers; changes nothing.
  */
 export async function findPairsInUse(context: Context, signal: AbortSignal): Promise<PairInUse[]> {
   const { store, services } = context;
@@ -57,23 +77,28 @@ async function servedBy(
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<PairInUse | null> {
-  const served = await askFirstAddress(probe, endpoint, signal);
+  const served = await askEndpoint(probe, endpoint, signal);
   if (served === null || served.notAfter <= clock.now()) return null;
-  const covers = identifiers.every(({ value }) => namesCover(served.subjectAltNames, value));
-  if (!covers) return null;
+  // One name is enough: a new name beside those that clients use does not make the pair there renewd's.
+  if (!identifiers.some(({ value }) => namesCover(served.subjectAltNames, value))) return null;
   const { issuer, serial, notAfter } = served;
   return { certificate: name, endpoint: `${endpoint.host}:${endpoint.port}`, issuer, serial, notAfter };
 }
 
-async function askFirstAddress(probe: Context["probe"], endpoint: Endpoint, signal: AbortSignal) {
-  try {
-    signal.throwIfAborted();
-    const [address] = await probe.addresses(endpoint, signal);
-    return address === undefined ? null : (await probe.observe(endpoint, address, null, signal)).served;
-  } catch {
-    // Nobody answers there, or not in time: then nothing is replaced.
-    return null;
+/** What its first address that answers serves; null: nobody answers in time, so nothing is replaced. */
+async function askEndpoint(
+  probe: Context["probe"],
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<ServedCertificate | null> {
+  const bounded = (): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ADDRESS_MAX_MS)]);
+  const addresses = await probe.addresses(endpoint, bounded()).catch(() => []);
+  for (const address of addresses.slice(0, ADDRESSES_MAX)) {
+    if (signal.aborted) return null;
+    const seen = await probe.observe(endpoint, address, null, bounded()).catch(() => null);
+    if (seen !== null && seen.served !== null) return seen.served;
   }
+  return null;
 }
 
 /** Pauses what is in use before a planner can order anything. A person imports it or lets renewd replace it. */

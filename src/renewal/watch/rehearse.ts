@@ -13,7 +13,7 @@ import { refundLimits, reserveLimits } from "../steps/rateLimits.ts";
 
 /** One part of a renewal, tried without touching production. */
 export interface RehearsalStep {
-  /** `order` or `target NAME`. */
+  /** `order`, `target NAME` or `endpoint HOST:PORT`. */
   readonly step: string;
   readonly result: "passed" | "failed" | "notChecked";
   readonly message: string;
@@ -125,7 +125,12 @@ function tryOrder(
 ): Promise<RehearsalStep> {
   return attemptStep({ step: "order", timeoutMs: orderMs, code: "acme.timeout" }, signal, async (bounded) => {
     if (issuer === null)
-      return { result: "notChecked", message: `issuer "${certificate.issuer}" has no \`staging\` directory` };
+      return {
+        result: "notChecked",
+        message:
+          `issuer "${certificate.issuer}" has no \`staging\` directory: the order, its account and the challenges ` +
+          "of its names were not tried",
+      };
     const { name, identifiers, keyType, profile } = certificate;
     const { progress, presented } = forgetful(context, certificate, budget);
     const request = {
@@ -184,7 +189,11 @@ async function attemptStep(
   const bounded = AbortSignal.any([signal, deadline]);
   try {
     const checked = await raceAbort(bounded, () => work(bounded));
-    return { step, ...(checked ?? { result: "notChecked", message: "cannot be rehearsed" }), error: null };
+    return {
+      step,
+      ...(checked ?? { result: "notChecked", message: "this kind of target has no preflight: nothing was tried" }),
+      error: null,
+    };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = deadline.aborted

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { haproxy } from "../../../src/deployers/haproxy/haproxy.ts";
-import { runningReader } from "../../../src/deployers/local/reader.ts";
+import { requireSignal, runningReader } from "../../../src/deployers/local/reader.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import type { SystemUser } from "../../support/pairs/pairDirectory.ts";
@@ -51,6 +51,21 @@ describe("the user of a running server", () => {
       gids: expect.arrayContaining([games.gid]),
       name: `games (${name}, process ${pid})`,
     });
+  });
+
+  it("may reload it, and root; for another user a preflight says so", async () => {
+    const pid = await start(games);
+    await expect(requireSignal({ programs: [name] }, NEVER)).resolves.toBeUndefined();
+    process.seteuid?.("daemon");
+    try {
+      await expect(requireSignal({ programs: [name] }, NEVER)).rejects.toMatchObject({
+        code: "deploy.forbidden",
+        message: expect.stringContaining(`not allowed to signal ${name} (process ${pid})`),
+      });
+      await expect(requireSignal({ programs: ["no-such"] }, NEVER)).resolves.toBeUndefined();
+    } finally {
+      process.seteuid?.(0);
+    }
   });
 
   it("is not known when it does not run, or when two run for two users", async () => {

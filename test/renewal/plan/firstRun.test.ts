@@ -4,7 +4,7 @@ import type { Context } from "../../../src/renewal/context.ts";
 import { importPair } from "../../../src/renewal/operator/importPair.ts";
 import { resumeCertificate } from "../../../src/renewal/operator/retry.ts";
 import { configure } from "../../../src/renewal/plan/configure.ts";
-import { findPairsInUse, holdPairsInUse, isFirstRun } from "../../../src/renewal/plan/firstRun.ts";
+import { findPairsInUse, holdPairsInUse, isFirstRun, undecided } from "../../../src/renewal/plan/firstRun.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
 import { createProbe } from "../../../src/tls/probe.ts";
@@ -54,7 +54,6 @@ describe("the first run over an estate that other tooling serves", () => {
 
   test("orders what nobody serves, and holds the rest until a person decides", async () => {
     await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
-    expect(await isFirstRun(context)).toBe(false);
     expect(await planned()).toEqual(["dead", "other"]);
     expect((await bench.store.certificates.get("www"))?.pausedReason).toMatch(
       /^first run: 127\.0\.0\.1:\d+ serves another certificate until .*: `renewd import www` .* `renewd resume www` /,
@@ -72,6 +71,38 @@ describe("the first run over an estate that other tooling serves", () => {
     );
     expect(await bench.store.certificates.get("www")).toMatchObject({ pausedAt: null, pausedReason: null });
     expect(await planned()).toEqual(["dead", "other"]);
+  });
+
+  test("is still the first run after an import, or an end before anything was held: the rest is held then", async () => {
+    await configure(context, NO_SIGNAL);
+    const [, other = expect.unreachable()] = bench.certificates;
+    const { certPem, keyPem } = await (await createRoot()).issue({ names: ["other.example.org"] });
+    await importPair(context, other, readForeignPair(certPem, keyPem));
+    expect(await isFirstRun(context)).toBe(true);
+    const open = await undecided(context, await findPairsInUse(context, NO_SIGNAL));
+    expect(open.map(({ certificate }) => certificate)).toEqual(["www"]);
+  });
+
+  test("does not hold again what a person has resumed, or what is being renewed", async () => {
+    await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
+    const inUse = await findPairsInUse(context, NO_SIGNAL);
+    expect((await undecided(context, inUse)).length).toBe(1);
+    await resumeCertificate(context, { of: "www", why: null, by: null });
+    expect(await undecided(context, inUse)).toEqual([]);
+    await planDue(context, NO_SIGNAL);
+    expect(await undecided(context, inUse)).toEqual([]);
+  });
+
+  test("holds a certificate that adds a name to those that clients get, at any address of the endpoint", async () => {
+    bench.certificates = bench.certificates.slice(0, 1).map((each) => ({
+      ...each,
+      identifiers: [...each.identifiers, { type: "dns", value: "new.example.org" }],
+    }));
+    const { probe } = context;
+    // The first address is one to which there is no way from here.
+    const addresses = async () => ["127.0.0.2", "127.0.0.1"];
+    const found = await findPairsInUse({ ...context, probe: { ...probe, addresses } }, NO_SIGNAL);
+    expect(found.map(({ certificate }) => certificate)).toEqual(["www"]);
   });
 
   test("does not count a certificate that has expired, or that renewd itself knows", async () => {
