@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import type { Peers } from "./peers.ts";
+import { DNS_ZONE, type Peers } from "./peers.ts";
 
 /** Names in the order they are shown; what is expected of each decides the demo's exit code. */
 export const EXPECTED = {
@@ -7,6 +7,7 @@ export const EXPECTED = {
   window: "succeeded",
   missing: "succeeded",
   renamed: "succeeded",
+  wildcard: "succeeded",
   cloud: "succeeded",
   broken: "failed",
   healthy: "left alone",
@@ -16,7 +17,7 @@ export const NAMES = Object.keys(EXPECTED) as DemoName[]; // Object.keys forgets
 
 /** The demo's renewd.yaml: short waits, otherwise what a user would write. */
 export function demoConfig(peers: Peers, trustFile: string, dataDir: string): string {
-  const { pebble, haproxy, nginx, plain, acm } = peers;
+  const { pebble, haproxy, nginx, plain, acm, resolver, dnsPort } = peers;
   const certificate = (name: string, target: string, port: number, more: object = {}): object => ({
     names: [`${name}.demo.test`],
     targets: [target],
@@ -32,7 +33,18 @@ export function demoConfig(peers: Peers, trustFile: string, dataDir: string): st
     issuers: {
       pebble: { directory: pebble.directory, trust: trustFile, contact: ["ops@demo.test"], termsOfServiceAgreed: true },
     },
-    solvers: { http: { type: "http-01" } },
+    dnsServer: { hosts: ["127.0.0.1"], port: dnsPort },
+    solvers: {
+      http: { type: "http-01" },
+      // On the Internet it listens on port 53 and is found by NS records; here only the demo's resolver knows it.
+      dns: {
+        type: "dns-server",
+        domains: [DNS_ZONE],
+        nameServers: { [`ns1.${DNS_ZONE}`]: ["127.0.0.1"] },
+        resolvers: [`127.0.0.1:${resolver.port}`],
+        propagation: { check: "resolvers" },
+      },
+    },
     targets: {
       haproxy: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` },
       "broken-haproxy": {
@@ -62,6 +74,14 @@ export function demoConfig(peers: Peers, trustFile: string, dataDir: string): st
       window: certificate("window", "nginx", nginx.port),
       missing: certificate("missing", "files", plain.port, { keyType: "ecdsa-p384" }),
       renamed: certificate("renamed", "haproxy", haproxy.port),
+      wildcard: {
+        names: ["wildcard.demo.test", "*.wildcard.demo.test"],
+        solver: "dns",
+        targets: ["haproxy"],
+        endpoints: ["shop.wildcard.demo.test", "wildcard.demo.test"].map((sni) => ({
+          ...{ host: "127.0.0.1", port: haproxy.port, sni },
+        })),
+      },
       // ACM wants the leaf's algorithm to be its CA's, and Pebble signs with RSA.
       cloud: certificate("cloud", "acm", acm.tlsPort, { keyType: "rsa-2048" }),
       broken: certificate("broken", "broken-haproxy", haproxy.port),

@@ -6,7 +6,8 @@ const STAGE: Partial<Record<HistoryEvent["type"], string>> = {
   "issue.started": "issuing",
   "order.created": "order opened",
   "order.resumed": "order resumed",
-  "challenge.presented": "http-01 answered",
+  "challenge.presented": "challenge answered",
+  "challenge.waiting": "waiting for DNS",
   "order.finalized": "finalized",
   "version.issued": "issued",
   "issue.failed": "issue FAILED",
@@ -65,6 +66,7 @@ function explain({ target, detail }: HistoryEvent): string {
   const parts = [
     target,
     detail.detail,
+    detail.challenge,
     detail.endpoint,
     detail.message ?? (typeof detail.serial === "string" ? `serial ${detail.serial.slice(0, 12)}…` : null),
   ];
