@@ -6,14 +6,15 @@ import type { Reloads } from "./reloads.ts";
 import type { Role } from "./roleNames.ts";
 
 /**
- * Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml; a deployer also `--targets`. Never throws:
- * see the exit code.
+ * Entry of `workers/*.ts`: `--config FILE`, RENEWD_CONFIG or ./renewd.yaml; a deployer also `--targets`; a planner also
+ * `--yes`, as `renewd run`. Never throws: see the exit code.
  */
 export async function startWorkerProcess(role: Role, reloads: Reloads): Promise<never> {
   try {
     // renewd has closed all it opened; libraries may hold timers for some seconds more.
-    const { config, targets } = options(role);
-    process.exit(await runRoles(config, { roles: [role], agentOf: targets, reloads }));
+    const { config, targets, yes } = options(role);
+    const survey = role === "planner" ? { onPairsInUse: async () => yes } : {};
+    process.exit(await runRoles(config, { roles: [role], agentOf: targets, reloads, ...survey }));
   } catch (thrown) {
     const { code, message, facts } = toRenewalError(thrown);
     process.stderr.write(`renewd ${role}: ${code}: ${message}\n${facts.action}\n`);
@@ -21,13 +22,23 @@ export async function startWorkerProcess(role: Role, reloads: Reloads): Promise<
   }
 }
 
-function options(role: Role): { readonly config: string; readonly targets: readonly string[] } {
-  const usage = `usage: --config FILE${role === "deployer" ? " --targets NAME,…" : ""}`;
+interface Options {
+  readonly config: string;
+  readonly targets: readonly string[];
+  readonly yes: boolean;
+}
+
+const USAGE: Readonly<Partial<Record<Role, string>>> = { deployer: " --targets NAME,…", planner: " --yes" };
+
+function options(role: Role): Options {
+  const usage = `usage: --config FILE${USAGE[role] ?? ""}`;
   const agent = role === "deployer" ? { targets: { type: "string" } as const } : {};
+  const survey = role === "planner" ? { yes: { type: "boolean" } as const } : {};
   try {
-    const { values } = parseArgs({ options: { config: { type: "string", short: "c" }, ...agent } });
+    const { values } = parseArgs({ options: { config: { type: "string", short: "c" }, ...agent, ...survey } });
     const targets = typeof values.targets === "string" ? values.targets.split(",") : [];
-    return { config: String(values.config ?? processEnvironment("RENEWD_CONFIG") ?? "renewd.yaml"), targets };
+    const config = String(values.config ?? processEnvironment("RENEWD_CONFIG") ?? "renewd.yaml");
+    return { config, targets, yes: values.yes === true };
   } catch (cause) {
     throw new RenewalError("config.invalid", `${cause instanceof Error ? cause.message : String(cause)} (${usage})`, {
       cause,

@@ -129,7 +129,12 @@ export class Fleet implements AsyncDisposable {
   }
 
   #launch(slot: OpenSlot, { wrapper = [], env = {}, configFile = slot.options.configFile }: StartOptions): void {
-    const process = startRenewd(["--config", configFile], env, `workers/${slot.options.role}.ts`, wrapper);
+    const process = startRenewd(
+      ["--config", configFile, ...(slot.options.role === "planner" ? ["--yes"] : [])],
+      env,
+      `workers/${slot.options.role}.ts`,
+      wrapper,
+    );
     slot.process = process;
     slot.ready = false;
     this.#processes.push(process);

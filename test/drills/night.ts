@@ -89,7 +89,7 @@ export async function startNight(): Promise<Night> {
   starting.defer(() => Promise.all([...running.values()].map((each) => each.stop())).then(() => {}));
   const command = (...args: string[]): Promise<CommandResult> => renewd(["-c", system.configFile, ...args]);
   const start = async (role: WorkerRole): Promise<void> => {
-    const started = startRenewd(["-c", system.configFile, "worker", role]);
+    const started = startRenewd(["-c", system.configFile, "worker", role, ...(role === "planner" ? ["--yes"] : [])]);
     running.set(role, started);
     await started.logged("renewd is running");
   };

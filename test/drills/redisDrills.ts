@@ -121,7 +121,7 @@ const memory: Drill = {
     const done = await world.converged(oneMore(before, [name]));
 
     await redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
-    const planner = startRenewd(["--config", world.system.configFile], {}, "workers/planner.ts");
+    const planner = startRenewd(["--config", world.system.configFile, "--yes"], {}, "workers/planner.ts");
     const code = await planner.exited;
     await redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction");
     const said = planner.log.join(" ");

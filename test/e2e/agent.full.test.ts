@@ -33,7 +33,9 @@ beforeAll(async () => {
 afterAll(() => parts.disposeAsync());
 
 function start(role: WorkerRole, env: Readonly<Record<string, string>>): RenewdProcess {
-  return parts.use(startRenewd(["--config", system.configFile], env, `workers/${role}.ts`));
+  return parts.use(
+    startRenewd(["--config", system.configFile, ...(role === "planner" ? ["--yes"] : [])], env, `workers/${role}.ts`),
+  );
 }
 
 async function deployedBy(): Promise<Record<string, string>> {

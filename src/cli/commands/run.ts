@@ -14,6 +14,11 @@ interface Options {
   readonly dryRun?: boolean;
 }
 
+interface WorkerOptions {
+  readonly targets?: string;
+  readonly yes?: boolean;
+}
+
 export function addRun(program: Command, cli: Cli): void {
   const command = program
     .command("run")
@@ -43,12 +48,18 @@ export function addWorker(program: Command, cli: Cli): void {
       "--targets <names>",
       "deployer: deploy only to these targets (a,b), which say `agent: true`; for the machine that owns them",
     );
-  perform<{ readonly targets?: string }>(command, cli, ({ args, options: { targets }, configFile }) => {
+  command.option(
+    "-y, --yes",
+    "planner: at the first run, replace certificates that endpoints already serve. Without it they are held until " +
+      "`renewd resume` or `renewd import`",
+  );
+  perform<WorkerOptions>(command, cli, ({ args, options: { targets, yes }, configFile }) => {
     const agentOf = targets === undefined ? [] : targets.split(",");
     if (agentOf.length > 0 && args[0] !== "deployer")
       throw new RenewalError("request.invalid", "--targets: only a deployer deploys to targets");
     // commander has checked the argument against ROLES.
-    return run(configFile, cli, { roles: args as readonly Role[], agentOf });
+    const survey = args[0] === "planner" ? { onPairsInUse: async () => yes === true } : {};
+    return run(configFile, cli, { roles: args as readonly Role[], agentOf, ...survey });
   });
 }
 

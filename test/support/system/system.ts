@@ -100,7 +100,11 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   // All at once: each takes a moment to say good-bye.
   stack.defer(() => Promise.all(workers.map((process) => process.stop())).then(() => {}));
   const worker = (role: WorkerRole): RenewdProcess => {
-    const process = startRenewd(["--config", configFile], {}, `workers/${role}.ts`);
+    const process = startRenewd(
+      ["--config", configFile, ...(role === "planner" ? ["--yes"] : [])],
+      {},
+      `workers/${role}.ts`,
+    );
     workers.push(process);
     return process;
   };
