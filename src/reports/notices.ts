@@ -25,6 +25,7 @@ export const NOTICE_KINDS = [
   "window",
   "rehearsal",
   "leftovers",
+  "unmanaged",
 ] as const;
 export type NoticeKind = (typeof NOTICE_KINDS)[number];
 

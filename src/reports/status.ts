@@ -24,6 +24,7 @@ import {
 } from "./notices.ts";
 import { earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
 import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
+import { unmanaged } from "./unmanaged.ts";
 import { atWork, roleOf, waitingOf } from "./waiting.ts";
 
 const LOAD_EVENTS_MAX = 200;
@@ -124,6 +125,7 @@ export async function statusReport(
     ...noticesOf(fleet, now),
     ...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now),
     ...leftTargets(await store.leftTargets.list()),
+    ...(await unmanaged(store, certificates, now)),
     ...silentChannels(await store.cursors.list()),
   ]
     .filter((each) => each !== null)
