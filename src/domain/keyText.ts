@@ -15,6 +15,8 @@ const DROPPED = "[…]";
 const DECODINGS_MAX = 4;
 
 const JSON_ESCAPE = /\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([nrtbf"'/\\]))/gi;
+/** As PostgreSQL, Python 2 and C print bytes. */
+const OCTAL_ESCAPE = /\\([0-3][0-7]{2})/g;
 const PERCENT = /%([0-9a-f]{2})/gi;
 const ENTITY = /&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(amp|lt|gt|quot|apos|sol|plus|equals|NewLine|nbsp));/gi;
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -51,6 +53,7 @@ function decode(text: string): string {
     .replace(JSON_ESCAPE, (_all, unicode, hex, plain: string | undefined) =>
       plain === undefined ? character(unicode ?? hex, 16) : (CONTROLS[plain] ?? plain),
     )
+    .replace(OCTAL_ESCAPE, (_all, octal: string) => character(octal, 8))
     .replace(PERCENT, (_all, hex: string) => character(hex, 16))
     .replace(ENTITY, (_all, hex, decimal, name: string | undefined) =>
       name === undefined
@@ -59,18 +62,25 @@ function decode(text: string): string {
     );
 }
 
-function character(digits: string, base: 10 | 16): string {
+function character(digits: string, base: 8 | 10 | 16): string {
   const code = Number.parseInt(digits, base);
   return code <= 0x10ffff ? String.fromCodePoint(code) : "";
 }
 
 const TOKEN = /[A-Za-z0-9+/_=-]+/g;
 const HEX_PAIRS = /(?:[0-9a-f]{2}[\s:.,-]+){7,}[0-9a-f]{2}/gi;
+/** As programs print the secret numbers of a key, with or without its name in front: `d=2343…`. */
+const LONG_NUMBER = /[0-9a-f]*\d{24,}[0-9a-f]*/gi;
+/** The bytes of a key as characters: many control characters close to each other. */
+const RAW_BYTES = /(?:(?!\s)\p{Cc}[\P{Cc}\s]{0,20}){6,}/gu;
 const BYTE_LIST = /(?:\d{1,3}\s*[,;\s]\s*){11,}\d{1,3}/g;
 
 /** Without its runs of 24 or more characters that look like a key, also when they are wrapped, quoted or spaced out. */
 export function dropKeyRuns(text: string): string {
-  const plain = text.replace(/\0/g, "").replace(HEX_PAIRS, DROPPED).replace(BYTE_LIST, DROPPED);
+  const plain = [HEX_PAIRS, BYTE_LIST, LONG_NUMBER, RAW_BYTES].reduce(
+    (last, run) => last.replace(run, DROPPED),
+    text.replace(/\0/g, ""),
+  );
   const dense = denseCharacters(plain);
   const isRun = (token: string, index: number): boolean =>
     (token.length >= RUN_CHARACTERS_MIN && isHex(token)) || dense.slice(index, index + token.length).includes(1);

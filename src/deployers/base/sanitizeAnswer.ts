@@ -55,7 +55,7 @@ export function unquoted(bytes: number): string {
   return `it printed ${bytes} bytes, not shown because it could read the private key; run it by hand to see them`;
 }
 
-function holdsKey(text: string, { base64, hex }: SecretSpellings): boolean {
+function holdsKey(text: string, { base64, hex, bytes }: SecretSpellings): boolean {
   if (/BEGIN[A-Z\s]*PRIVATE\s*KEY/.test(text)) return true;
   const packed64 = text
     .replaceAll("-", "+")
@@ -66,7 +66,10 @@ function holdsKey(text: string, { base64, hex }: SecretSpellings): boolean {
     .toLowerCase()
     .replace(/(?:0|\\)x/g, "")
     .replace(/[^0-9a-f]+/g, "");
-  return holdsPiece(packedHex, HEX_PIECE_CHARACTERS, hex) || holdsPiece(bytesListed(text), HEX_PIECE_CHARACTERS, hex);
+  if (holdsPiece(packedHex, HEX_PIECE_CHARACTERS, hex)) return true;
+  // Bytes that were escaped are characters after decoding. The words of a PEM's frame are in many harmless texts.
+  const raw = Buffer.from(text, "latin1").toString("hex");
+  return holdsPiece(raw, HEX_PIECE_CHARACTERS, bytes) || holdsPiece(bytesListed(text), HEX_PIECE_CHARACTERS, hex);
 }
 
 function holdsPiece(text: string, characters: number, pieces: ReadonlySet<string>): boolean {

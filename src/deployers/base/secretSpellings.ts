@@ -10,6 +10,8 @@ export interface SecretSpellings {
   readonly base64: ReadonlySet<string>;
   /** Pieces of private keys in lower-case hex. */
   readonly hex: ReadonlySet<string>;
+  /** Pieces of private keys in DER, in lower-case hex. */
+  readonly bytes: ReadonlySet<string>;
   /** Passwords and tokens as they are and as JSON, URLs, shells and HTML write them; null: there are none. */
   readonly passwords: RegExp | null;
 }
@@ -20,19 +22,18 @@ export const BASE64_PIECE_CHARACTERS = 8;
 export const HEX_PIECE_CHARACTERS = 12;
 
 export function spellingsOf(secrets: readonly (Secret | null)[]): SecretSpellings {
-  const [base64, hex] = [new Set<string>(), new Set<string>()];
+  const pieces = { base64: new Set<string>(), hex: new Set<string>(), bytes: new Set<string>() };
   const passwords = new Set<string>();
   for (const secret of secrets) {
     const text = secret?.reveal() ?? "";
-    for (const [pem, , body = ""] of text.matchAll(PRIVATE_KEY)) addKey(Buffer.from(body, "base64"), pem, base64, hex);
+    for (const [pem, , body = ""] of text.matchAll(PRIVATE_KEY)) addKey(Buffer.from(body, "base64"), pem, pieces);
     const rest = text.replace(PRIVATE_KEY, "").replace(PUBLIC_BLOCK, "");
     for (const line of rest.split(/\r?\n/)) if (line.trim() !== "") for (const one of written(line)) passwords.add(one);
   }
   // The longest first: a shorter spelling may be a part of it.
   const longestFirst = [...passwords].sort((a, b) => b.length - a.length);
   return {
-    base64,
-    hex,
+    ...pieces,
     passwords: longestFirst.length === 0 ? null : new RegExp(longestFirst.map(RegExp.escape).join("|"), "g"),
   };
 }
@@ -41,7 +42,9 @@ export function spellingsOf(secrets: readonly (Secret | null)[]): SecretSpelling
  * The numbers of a JWK and the key inside PKCS#8 begin anywhere, and base64 takes three bytes at a time: so each
  * offset. Some APIs carry the PEM text itself in base64 or hex.
  */
-function addKey(der: Buffer, pem: string, base64: Set<string>, hex: Set<string>): void {
+function addKey(der: Buffer, pem: string, pieces: Record<"base64" | "hex" | "bytes", Set<string>>): void {
+  const { base64, hex } = pieces;
+  addPieces(der.toString("hex"), HEX_PIECE_CHARACTERS, pieces.bytes);
   for (const bytes of [der, Buffer.from(pem)]) {
     addPieces(bytes.toString("hex"), HEX_PIECE_CHARACTERS, hex);
     for (const offset of [0, 1, 2])

@@ -45,6 +45,9 @@ export const KEY_SPELLINGS: Readonly<Record<string, Spell>> = {
       .toString("hex")
       .replace(/../g, seed % 2 === 0 ? "\\x$&" : "0x$&, "),
   bytes: (pem, seed) => (seed % 2 === 0 ? JSON.stringify(der(pem)) : `[${[...der(pem)].join(" ")}]`),
+  "octal escapes": (pem) => Array.from(der(pem), (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join(""),
+  "PEM in octal escapes": (pem) =>
+    pem.replace(/[^A-Za-z0-9]/g, (one) => `\\${one.charCodeAt(0).toString(8).padStart(3, "0")}`),
   "URL-encoded": (pem) => `privateKey=${encodeURIComponent(pem)}&x=1`,
   "form-encoded": (pem) => new URLSearchParams({ privateKey: pem }).toString(),
   "URL-encoded twice": (pem) => encodeURIComponent(encodeURIComponent(pem)),
