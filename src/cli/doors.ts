@@ -40,6 +40,7 @@ export const removeForeignAnswers = late(
   async () => (await import("../renewal/operator/foreignAnswers.ts")).removeForeignAnswers,
 );
 export const preflight = late(async () => (await import("../renewal/steps/preflight.ts")).preflight);
+export const isPublicSuffix = late(async () => (await import("../config/publicSuffix.ts")).isPublicSuffix);
 export const tryEndpoints = late(async () => (await import("../renewal/watch/tryEndpoints.ts")).tryEndpoints);
 export const rehearse = late(async () => (await import("../renewal/watch/rehearse.ts")).rehearse);
 

@@ -8,7 +8,7 @@ import { createLookup, type Lookup } from "./dns/lookup.ts";
 
 /** RFC 8555 §8.3 */
 const PORT = 80;
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 4_000;
 const ADDRESSES_MAX = 16;
 /** Nobody has this token: what matters is that an HTTP server answers at all. */
 const PATH = "/.well-known/acme-challenge/renewd-check";
@@ -26,21 +26,26 @@ export async function examineHttp(
   const concerns = await examineDns(lookup, value, signal);
   if (concerns.some(({ fatal }) => fatal)) return concerns;
   const addresses = await addressesOf(lookup, value, signal);
+  // What no resolver answers is a concern already, and says nothing about the name.
+  if (addresses === null) return concerns;
   if (addresses.length === 0)
     return [...concerns, { check: "http", message: `${value} has no address in DNS`, fatal: false }];
   const dialled = await Promise.all(addresses.map((address) => dial(value, address, port, signal)));
   return [...concerns, ...dialled.flat()];
 }
 
-async function addressesOf(lookup: Lookup, name: string, signal: AbortSignal): Promise<string[]> {
+/** null: a look-up failed and the other found nothing. */
+async function addressesOf(lookup: Lookup, name: string, signal: AbortSignal): Promise<string[] | null> {
   const found: string[] = [];
+  let failed = false;
   for (const type of ["A", "AAAA"] as const) {
     const reply = await lookup.resolve({ name, type }, signal).catch(() => null);
     signal.throwIfAborted();
+    failed ||= reply === null;
     for (const answer of reply?.answers ?? [])
       if (answer.type === type && typeof answer.data === "string" && isIP(answer.data) !== 0) found.push(answer.data);
   }
-  return [...new Set(found)].slice(0, ADDRESSES_MAX);
+  return failed && found.length === 0 ? null : [...new Set(found)].slice(0, ADDRESSES_MAX);
 }
 
 function dial(name: string, address: string, port: number, signal: AbortSignal): Promise<Concern[]> {

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { openContext } from "../../compose/index.ts";
+import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { type Cli, chosen, perform } from "../command.ts";
-import { preflight } from "../doors.ts";
+import { isPublicSuffix, preflight } from "../doors.ts";
 import { silentLog } from "../silentLog.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
@@ -22,7 +23,7 @@ export interface CheckEntry {
   readonly name: string | null;
   /** The solver that would answer for the name. */
   readonly solver: string | null;
-  /** What was checked, such as `dnssec`, `delegation`, `nameServers`, `credentials`, `http`, `issuer`. */
+  /** What was checked, such as `name`, `dnssec`, `delegation`, `nameServers`, `credentials`, `http`, `issuer`. */
   readonly check: string;
   readonly result: "warning" | "refused";
   readonly message: string;
@@ -35,8 +36,8 @@ export function addCheck(program: Command, cli: Cli): void {
   const command = program
     .command("check")
     .description(
-      "Check what a CA would check, without an order and without writing anything: zones and rights at the DNS " +
-        "provider, delegation, name servers, DNSSEC, CAA, and whether each name answers over HTTP.",
+      "Check what a CA would check, without an order and without writing anything: names, zones and rights at the " +
+        "DNS provider, delegation, name servers, DNSSEC, CAA, and whether each name answers over HTTP.",
     )
     .argument("[NAME]", "a certificate of the configuration")
     .option("--all", "every certificate, one after another");
@@ -47,6 +48,7 @@ export function addCheck(program: Command, cli: Cli): void {
     const certificates = chosen(app.config.certificates, name);
     const concerns: CheckEntry[] = [];
     for (const certificate of certificates) {
+      concerns.push(...(await ofNames(certificate)));
       const how = { issuer: certificate.issuer, thorough: true };
       for (const concern of await preflight(app.context, certificate, how, AbortSignal.timeout(TIMEOUT_MS))) {
         const { identifier, solver, check, message, fatal } = concern;
@@ -63,6 +65,17 @@ export function addCheck(program: Command, cli: Cli): void {
     output.report(report, render);
     return report.passed ? "ok" : "wrong";
   });
+}
+
+/** Public CAs refuse these; that a private one does as well is not certain, so orders are not kept from it. */
+async function ofNames({ name: certificate, identifiers }: Certificate): Promise<CheckEntry[]> {
+  const entries: CheckEntry[] = [];
+  for (const identifier of identifiers) {
+    if (!(await isPublicSuffix(identifier))) continue;
+    const message = "a registry gives names to others below it (public suffix), so no public CA issues for it";
+    entries.push({ certificate, name: identifier.value, solver: null, check: "name", result: "refused", message });
+  }
+  return entries;
 }
 
 const RESULT = {

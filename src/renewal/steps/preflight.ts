@@ -8,6 +8,8 @@ import type { Context } from "../context.ts";
 
 const NAMES_AT_ONCE = 4;
 const NAME_TIMEOUT_MS = 20_000;
+/** Before an order, for all names that are answered by HTTP together. */
+const HTTP_TIMEOUT_MS = 6_000;
 const CA_TIMEOUT_MS = 15_000;
 const MESSAGE_CHARACTERS_MAX = 1_500;
 
@@ -20,8 +22,8 @@ export interface NameConcern extends Concern {
 }
 
 /**
- * What may keep the CA from issuing, found without an order. `thorough` also asks about names that are answered by
- * HTTP, which takes connections to all their addresses.
+ * What may keep the CA from issuing, found without an order. `thorough` takes its time and also says what could not be
+ * found out. Before an order, names that are answered by HTTP only warn: this machine may see them differently.
  */
 export async function preflight(
   { services }: Pick<Context, "services">,
@@ -31,10 +33,12 @@ export async function preflight(
 ): Promise<readonly NameConcern[]> {
   const solvers = services.solvers(certificate);
   const limit = pLimit(NAMES_AT_ONCE);
-  const ofNames = await Promise.all(
-    distinct(certificate.identifiers).map((identifier) => limit(() => ofName(solvers, identifier, thorough, signal))),
-  );
-  return [...(await ofCa(services, certificate, { issuer, solvers, thorough }, signal)), ...ofNames.flat()];
+  const http = thorough ? null : AbortSignal.any([signal, AbortSignal.timeout(HTTP_TIMEOUT_MS)]);
+  const [ofOrder, ...ofNames] = await Promise.all([
+    ofCa(services, certificate, { issuer, solvers, thorough }, signal),
+    ...distinct(certificate.identifiers).map((identifier) => limit(() => ofName(solvers, identifier, http, signal))),
+  ]);
+  return [...ofOrder, ...ofNames.flat()];
 }
 
 /** Apex and wildcard are validated at one place: it is examined once, as the wildcard if there is one. */
@@ -44,32 +48,41 @@ function distinct(identifiers: readonly Identifier[]): readonly Identifier[] {
   return identifiers.filter((each) => each.value.startsWith("*.") || !wild.has(each.value));
 }
 
+/** `http`: bounds names that are answered by HTTP, before an order; null: thorough. */
 async function ofName(
   solvers: readonly NamedSolver[],
   identifier: Identifier,
-  thorough: boolean,
+  http: AbortSignal | null,
   signal: AbortSignal,
 ): Promise<readonly NameConcern[]> {
   const [chosen] = solversFor(solvers, identifier);
   const about = { identifier: identifier.value, solver: chosen?.name ?? null };
   // The order says so as well, with its own code.
   if (chosen === undefined)
-    return thorough
+    return http === null
       ? [{ ...about, check: "solver", message: "no solver of the certificate can answer for it", fatal: true }]
       : [];
   const { solver } = chosen;
-  if (solver.preflight === undefined || (!thorough && solver.dns === undefined)) return [];
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(NAME_TIMEOUT_MS)]);
+  if (solver.preflight === undefined) return [];
+  const quick = solver.dns === undefined ? http : null;
+  const bounded = quick ?? AbortSignal.any([signal, AbortSignal.timeout(NAME_TIMEOUT_MS)]);
   try {
-    return (await solver.preflight(identifier, bounded)).map((concern) => ({ ...about, ...concern }));
+    const concerns = await solver.preflight(identifier, bounded);
+    return (quick === null ? concerns : warnings(concerns)).map((concern) => ({ ...about, ...concern }));
   } catch (thrown) {
     signal.throwIfAborted();
+    if (quick !== null) return [];
     // A check that does not end must not hold up what would have worked.
     const message = bounded.aborted
       ? `not checked within ${NAME_TIMEOUT_MS / 1_000} s`
       : toRenewalError(thrown).message;
     return [{ ...about, check: "preflight", message, fatal: false }];
   }
+}
+
+/** Without `dns`, which says that this machine's resolvers give no answer: a CA does not ask them. */
+function warnings(concerns: readonly Concern[]): readonly Concern[] {
+  return concerns.filter(({ check }) => check !== "dns").map((concern) => ({ ...concern, fatal: false }));
 }
 
 /**

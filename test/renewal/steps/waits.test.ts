@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { raceAbort } from "../../../src/domain/abort.ts";
 import { unlimited } from "../../../src/domain/budget.ts";
 import { RenewalError } from "../../../src/domain/errors.ts";
 import type { Concern, Issuer, Solver } from "../../../src/domain/issuer.ts";
@@ -22,12 +23,15 @@ let store: Store;
 let now: number;
 let orders: number;
 let concerns: readonly Concern[];
+let look: (signal: AbortSignal) => Promise<readonly Concern[]>;
+let isHttp: boolean;
 let answer: () => Promise<never> | null;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "renewd-waits-"));
   const vault = await openVault({ key: new Secret(Buffer.alloc(32, 7).toString("base64")) });
   store = await openStore({ kind: "sqlite", file: join(directory, "store.sqlite") }, vault, "test");
   [now, orders, concerns, answer] = [NOW, 0, [], () => null];
+  [isHttp, look] = [false, async () => concerns];
   await store.certificates.sync([WWW], now);
   await store.renewals.insert(renewal({ id: "r", certificate: "www", generation: 1 }));
 });
@@ -47,11 +51,13 @@ const issuer: Issuer = {
 
 function context(): Context {
   const solver: Solver = {
-    challengeType: "dns-01",
+    challengeType: isHttp ? "http-01" : "dns-01",
     present: async () => {},
     cleanUp: async () => {},
-    preflight: async () => concerns,
-    dns: { withdraw: async () => {}, values: async () => expect.unreachable(), remove: async () => {} },
+    preflight: (_identifier, signal) => look(signal),
+    ...(!isHttp && {
+      dns: { withdraw: async () => {}, values: async () => expect.unreachable(), remove: async () => {} },
+    }),
   };
   return {
     store,
@@ -117,6 +123,26 @@ describe("before an order", () => {
     expect(orders).toBe(1);
     const [event] = await store.events.list({ types: ["issue.preflight"], limit: 1 });
     expect(event?.detail.refused).toBe(false);
+  });
+
+  it("a name that is answered by HTTP is checked as well, and only warned of: a CA may see it differently", async () => {
+    isHttp = true;
+    concerns = [dead, { check: "dns", message: "no resolver answers", fatal: false }];
+    await issue(context(), "r", NO_SIGNAL);
+    expect(orders).toBe(1);
+    const [event] = await store.events.list({ types: ["issue.preflight"], limit: 1 });
+    expect(event?.detail).toEqual({ concerns: ["www.example.org: the signatures are broken"], refused: false });
+  });
+
+  it("a check of such a name that does not end is left after six seconds, and the order goes on", async () => {
+    isHttp = true;
+    look = (signal) => raceAbort(signal, () => new Promise(() => {}));
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    const spy = vi.spyOn(AbortSignal, "timeout");
+    spy.mockImplementation((ms) => (ms === 6_000 ? AbortSignal.abort(new Error("too late")) : timeout(ms)));
+    await issue(context(), "r", NO_SIGNAL).finally(() => spy.mockRestore());
+    expect(orders).toBe(1);
+    expect(await store.events.list({ types: ["issue.preflight"], limit: 1 })).toEqual([]);
   });
 
   it("nothing is refused in an emergency", async () => {

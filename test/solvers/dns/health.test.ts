@@ -122,6 +122,9 @@ describe("http-01 seen from here", () => {
       { check: "http", message: expect.stringContaining(`port ${port} of 127.0.0.3 cannot be reached`), fatal: false },
     ]);
     expect(await look(`none.${ZONE}`)).toMatchObject([{ message: "none.example.org has no address in DNS" }]);
+    // Where no resolver answers, nothing is said of the name.
+    first.fault = { fails: true };
+    expect((await look(`www.${ZONE}`)).map(({ check }) => check)).toEqual(["dns"]);
     server.close();
   });
 });
