@@ -93,12 +93,17 @@ export function createIssuer(
         const session = openSession(ca, privateKey, url, signal);
         return runOrder({ ca, session, request, own, progress, solvers, deadline });
       };
-      const account = await open();
-      try {
-        return await run(account);
-      } catch (error) {
-        if (!(error instanceof RenewalError) || error.facts.class !== "configuration") throw error;
-        if (await isKeyOutdated(ca, accounts, account)) return run(await open());
+      /** `isFirst`: a rollover that was begun is settled once. It may never end, so a lost account is found all the same. */
+      const runAs = async (account: OpenAccount, isFirst: boolean): Promise<IssueResult> => {
+        try {
+          return await run(account);
+        } catch (error) {
+          if (!(error instanceof RenewalError) || error.facts.class !== "configuration") throw error;
+          if (isFirst && (await isKeyOutdated(ca, accounts, account))) return runAs(await open(), false);
+          return run(await replaceLost(account, error));
+        }
+      };
+      const replaceLost = async (account: OpenAccount, error: RenewalError): Promise<OpenAccount> => {
         const why = account.replaced === null ? await accountLoss(ca, account, error, signal) : null;
         if (why === null) throw error;
         const lost = await forgetAccount(ca, accounts, { url: account.url, why });
@@ -107,8 +112,9 @@ export function createIssuer(
           await progress.abandon(
             why === "forgotten" ? "the CA no longer knows the account" : "the account was deactivated at the CA",
           );
-        return run(await open(lost));
-      }
+        return open(lost);
+      };
+      return runAs(await open(), true);
     },
   };
 }

@@ -135,10 +135,12 @@ describe("the account of an issuer", () => {
   it.each([
     ["when it orders", ["mailto:ops@example.com"]],
     ["when its contact is updated", ["mailto:new@example.com"]],
+    ["after a rollover that the CA refused", ["mailto:ops@example.com"]],
   ])("that somebody else deactivated is replaced %s, with a new key, and people learn of it", async (when, contact) => {
     const name = `lost ${when}`;
     await order({ name });
     const { url, privateKey } = await deactivateElsewhere(name);
+    if (when.includes("rollover")) await expect(admin({ name }).rollover(running())).rejects.toThrow("deactivated");
     const progress = memoryProgress();
     await ca.issuer({ name, contact }).issue(request(), progress, ca.solvers, running());
     const { url: to, privateKey: newKey } = stored(name);
