@@ -6,7 +6,10 @@ import { startWorker } from "../queue/worker.ts";
 import type { Context } from "../renewal/context.ts";
 import type { LoadWatch } from "./load.ts";
 
-export type Handle = (job: Job, signal: AbortSignal) => Promise<void>;
+/** What a handler resolves with if this process cannot do the job now. */
+export const SKIPPED = Symbol("skipped");
+
+export type Handle = (job: Job, signal: AbortSignal) => Promise<unknown>;
 
 export interface Shared {
   readonly context: Context;
@@ -36,8 +39,7 @@ export function jobWorker(
     kind,
     concurrency: max,
     async handle(job, signal) {
-      await handle(job, signal);
-      useful(ROLE_OF[kind]);
+      if ((await handle(job, signal)) !== SKIPPED) useful(ROLE_OF[kind]);
     },
     onError: report(context, kind),
     isReady: () => databaseAnswers(context),

@@ -1,4 +1,7 @@
+import type { Certificate } from "../domain/certificate.ts";
 import { toRenewalError } from "../domain/errors.ts";
+import type { NamedSolver } from "../domain/issuer.ts";
+import { solversFor } from "../domain/solverChoice.ts";
 import type { Store } from "../domain/store.ts";
 import type { Context } from "../renewal/context.ts";
 import { type Http01Responder, type ListeningAddress, startHttp01Responder } from "../web/http01.ts";
@@ -20,10 +23,18 @@ export interface ResponderOptions {
   readonly identity?: string;
   /** null: no solver needs it. */
   readonly at: ListeningAddress | null;
-  /** Called once, as soon as it listens or is not needed: no order may come before. */
+  /** Called once, as soon as it listens or is not needed: no order that it answers for may come before. */
   readonly onReady: () => void;
   /** What keeps it from listening; null: nothing any more. */
   readonly note: (problem: ProblemNote | null) => void;
+}
+
+/** Whether an order is answered through the responder, for one of its names at least. */
+export function asksResponder(
+  { identifiers }: Pick<Certificate, "identifiers">,
+  solvers: readonly NamedSolver[],
+): boolean {
+  return identifiers.some((name) => solversFor(solvers, name)[0]?.solver.needsResponder === true);
 }
 
 /**
@@ -39,6 +50,8 @@ export async function startResponder(
   let current: ListeningAddress | null = null;
   let responder: Http01Responder | null = null;
   let isReady = false;
+  /** Logged once: it is tried again every few seconds. */
+  let reported: string | null = null;
   const ready = (): void => {
     note(null);
     if (!isReady) onReady();
@@ -67,7 +80,8 @@ export async function startResponder(
     } catch (thrown) {
       const { message, facts, code } = toRenewalError(thrown);
       if (code !== "http01.address") throw thrown;
-      log.error({ action: facts.action }, message);
+      if (message !== reported) log.error({ action: facts.action }, message);
+      reported = message;
       note({ message, action: facts.action });
       return false;
     }

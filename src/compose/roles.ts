@@ -19,12 +19,12 @@ import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
 import type { Beats } from "./beats.ts";
-import { type Handle, jobWorker, report, reportRequest } from "./jobWorker.ts";
+import { type Handle, jobWorker, report, reportRequest, SKIPPED } from "./jobWorker.ts";
 import type { LoadWatch } from "./load.ts";
 import { type NameServerSettings, startNameServer } from "./nameServer.ts";
 import { sharedPort } from "./portWatch.ts";
 import { repeat } from "./repeat.ts";
-import { type ListeningAddress, startResponder } from "./responder.ts";
+import { asksResponder, type ListeningAddress, startResponder } from "./responder.ts";
 import type { Role } from "./roleNames.ts";
 import { watchedTicks } from "./ticks.ts";
 
@@ -144,7 +144,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       note: (problem) => note("port", problem, "DNS server"),
     });
     let issueMax = concurrency.issue;
-    let worker: ReturnType<typeof jobWorker> | null = null;
+    let listens = false;
     let listensAt = http01;
     const identity = await context.store.health.installation();
     // Listening before the first order: the CA may ask at once, and any worker's token.
@@ -153,14 +153,17 @@ const START: Readonly<Record<Role, StartRole>> = {
       identity,
       note: (problem) => note("port", problem),
       onReady() {
-        worker = jobWorker({ context, redis, load, useful }, "issue", issueMax, (job, signal) =>
-          issue(context, job.renewalId, signal),
-        );
+        listens = true;
       },
+    });
+    const worker = jobWorker({ context, redis, load, useful }, "issue", issueMax, async (job, signal) => {
+      // The sweep enqueues it again: by then the port may be free, or a process that listens may take it.
+      if (!listens && (await needsResponder(context, job.renewalId))) return SKIPPED;
+      return issue(context, job.renewalId, signal);
     });
     const watchPort = async (signal: AbortSignal): Promise<void> => {
       // What keeps it from listening is reported already.
-      const at = worker === null ? null : listensAt;
+      const at = listens ? listensAt : null;
       note("port", at === null ? null : await sharedPort(at, identity, signal), "shared");
     };
     const ports = repeat(PORT_TICK_MS, watchPort, report(context, "port"), "now");
@@ -168,13 +171,13 @@ const START: Readonly<Record<Role, StartRole>> = {
     return {
       async reloaded(next) {
         issueMax = next.concurrency.issue;
-        worker?.setMax(issueMax);
+        worker.setMax(issueMax);
         await responder.move(next.http01);
         listensAt = next.http01;
         await nameServer.move(next.nameServer);
       },
       async close() {
-        await Promise.all([worker?.close(), leftovers.close(), ports.close()]);
+        await Promise.all([worker.close(), leftovers.close(), ports.close()]);
         await Promise.all([responder.close(), nameServer.close()]);
       },
     };
@@ -237,4 +240,10 @@ export function startRole(
   settings: RoleSettings,
 ): Promise<RunningRole> {
   return START[role](context, redis, settings);
+}
+
+async function needsResponder({ store, services }: Context, renewalId: string): Promise<boolean> {
+  const renewal = await store.renewals.get(renewalId);
+  const certificate = renewal && services.certificate(renewal.certificate);
+  return certificate !== null && asksResponder(certificate, services.solvers(certificate));
 }

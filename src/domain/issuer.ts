@@ -162,6 +162,8 @@ export interface ChallengeResponse {
 export interface Solver {
   /** ACME challenge type such as `http-01`. */
   readonly challengeType: string;
+  /** It answers through renewd's own responder. Default: false. */
+  readonly needsResponder?: boolean;
   /**
    * MUST be idempotent and quick. Throws `dns.busy` when the place can hold no other answer now: the caller then
    * finishes what it has presented, or comes back later.

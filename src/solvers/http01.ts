@@ -23,6 +23,7 @@ export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "c
   options,
   create: (_options, { challenges, now }) => ({
     challengeType: "http-01",
+    needsResponder: true,
     preflight: (identifier, signal) => examineHttp(identifier, signal),
     async present({ token, keyAuthorization }, signal) {
       signal.throwIfAborted();

@@ -2,8 +2,10 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, it } from "vitest";
 import type { ProblemNote } from "../../src/compose/beats.ts";
-import { startResponder } from "../../src/compose/responder.ts";
+import { asksResponder, startResponder } from "../../src/compose/responder.ts";
 import { raceAbort } from "../../src/domain/abort.ts";
+import type { NamedSolver, Solver } from "../../src/domain/issuer.ts";
+import { http01 } from "../../src/solvers/http01.ts";
 import { freePort } from "../support/freePort.ts";
 import { memoryChallenges } from "../support/model/orderMemory.ts";
 
@@ -75,4 +77,19 @@ it("the default address takes IPv6 and IPv4 connections", async () => {
   await ready;
   for (const host of ["127.0.0.1", "[::1]"]) expect(await answerAt(host, port)).toBe(`${TOKEN}.thumb`);
   await responder.close();
+});
+
+it("is asked by an order of which one name at least is answered through it, and by no other", () => {
+  const solver = (challengeType: string, zones: readonly string[] = []): NamedSolver => {
+    const foreign: Solver = { challengeType, present: async () => {}, cleanUp: async () => {} };
+    return { name: challengeType, zones, solver: foreign };
+  };
+  const own = http01.create({}, { challenges: memoryChallenges(), now: Date.now });
+  const responder: NamedSolver = { name: "responder", zones: [], solver: own };
+  const webroot = solver("http-01");
+  const dns = solver("dns-01", ["example.org"]);
+  const identifiers = ["a.example.org", "b.example.com"].map((value) => ({ type: "dns" as const, value }));
+  const asks = (...solvers: readonly NamedSolver[]): boolean => asksResponder({ identifiers }, solvers);
+  expect([asks(responder), asks(dns, responder)]).toEqual([true, true]);
+  expect([asks(webroot, responder), asks(dns, webroot)]).toEqual([false, false]);
 });
