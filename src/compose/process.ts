@@ -3,7 +3,7 @@ import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 import { createLog } from "../log.ts";
-import { checkRedis } from "../queue/check.ts";
+import { checkRedis, pingRedis } from "../queue/check.ts";
 import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
 import type { Context } from "../renewal/context.ts";
@@ -16,6 +16,7 @@ import { catchFaults } from "./faults.ts";
 import { type LoadWatch, watchLoad } from "./load.ts";
 import { loadConfigOrExplain, readerOf } from "./reader.ts";
 import { recordReloads } from "./recordReloads.ts";
+import { logRedisOutageOnce } from "./redisOutage.ts";
 import { logNotes, reloader } from "./reload.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
 import { ROLES, type Role } from "./roleNames.ts";
@@ -56,7 +57,9 @@ export async function runRoles(
   const issues = roles.includes("planner") || roles.includes("acme");
   const config = await loadConfigOrExplain(configFile);
   checkAgent(config, agentOf);
-  const log = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
+  const logger = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
+  const ping = (): Promise<void> => pingRedis(redisOf(config));
+  const log = logRedisOutageOnce({ log: logger, clock: systemClock, ping, signal: stop.signal });
   logNotes(config, log);
   let privateRedis: PrivateRedis | null = null;
   let supervisor: Supervisor | null = null;
@@ -102,10 +105,19 @@ export async function runRoles(
     const reports = beats;
     const ofProcess = { agentOf, load: watched, useful: reports.useful, note: reports.note };
     let settings = { ...roleSettingsOf(config), ...ofProcess };
-    const supervised = createSupervisor({ ...context, start: (role) => startRole(role, context, redis, settings) });
+    const supervised = createSupervisor({
+      ...context,
+      start: (role) => startRole(role, context, redis, settings),
+      note: (role, error) =>
+        reports.note(
+          "role",
+          error && { message: `the ${role} cannot start: ${error.message}`, action: error.facts.action },
+          role,
+        ),
+    });
     supervisor = supervised;
     history = watchHistory(context, config.dataDir);
-    for (const role of roles) await supervised.start(role);
+    await supervised.start(roles);
     const running = app;
     const recorder = recordReloads(running, reports, roles);
     await recorder.started();
@@ -117,7 +129,7 @@ export async function runRoles(
         replace: running.replace,
         onEnd: recorder.ended,
         apply(next) {
-          log.level = next.log.level;
+          logger.level = next.log.level;
           settings = { ...roleSettingsOf(next), ...ofProcess };
           return supervised.reloaded(settings);
         },

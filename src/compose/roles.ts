@@ -80,7 +80,10 @@ const START: Readonly<Record<Role, StartRole>> = {
       onError,
       () => initial.useful("planner"),
     );
-    await ticks.configure();
+    await ticks.configure().catch(async (thrown: unknown) => {
+      await ticks.close();
+      throw thrown;
+    });
     const notifications = repeat(
       NOTIFY_TICK_MS,
       (signal) => deliverNotifications(context, signal),
@@ -139,6 +142,7 @@ const START: Readonly<Record<Role, StartRole>> = {
   },
 
   async acme(context, redis, { concurrency, http01, nameServer: served, load, useful, note }) {
+    const identity = await context.store.health.installation();
     const nameServer = await startNameServer(context, {
       at: served,
       note: (problem) => note("port", problem, "DNS server"),
@@ -146,7 +150,6 @@ const START: Readonly<Record<Role, StartRole>> = {
     let issueMax = concurrency.issue;
     let listens = false;
     let listensAt = http01;
-    const identity = await context.store.health.installation();
     // Listening before the first order: the CA may ask at once, and any worker's token.
     const responder = await startResponder(context, {
       at: http01,
@@ -155,6 +158,10 @@ const START: Readonly<Record<Role, StartRole>> = {
       onReady() {
         listens = true;
       },
+    }).catch(async (thrown: unknown) => {
+      // The next start needs its port.
+      await nameServer.close();
+      throw thrown;
     });
     const worker = jobWorker({ context, redis, load, useful }, "issue", issueMax, async (job, signal) => {
       // The sweep enqueues it again: by then the port may be free, or a process that listens may take it.

@@ -1,7 +1,7 @@
 import type { Clock } from "../domain/clock.ts";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
-import type { Store } from "../domain/store.ts";
+import type { EventStore } from "../domain/store.ts";
 import { asRole, describeFault, type Fault } from "./faults.ts";
 import type { Role } from "./roleNames.ts";
 import type { RoleSettings, RunningRole } from "./roles.ts";
@@ -10,14 +10,18 @@ import type { RoleSettings, RunningRole } from "./roles.ts";
 const FAULTS_MAX = 4;
 const FAULT_WINDOW_MS = 300_000;
 const RESTART_FIRST_MS = 500;
+/** What keeps a role from starting is often removed without renewd: a permission, a port, a CA that is away. */
+const START_RETRY_MS = 10_000;
 /** Each part of a role bounds its own end; one that does not end cannot be started a second time beside itself. */
 const DRAIN_MAX_MS = 20_000;
 
 export interface SupervisorOptions {
   readonly start: (role: Role) => Promise<RunningRole>;
-  readonly store: Pick<Store, "events">;
+  readonly store: { readonly events: Pick<EventStore, "append"> };
   readonly clock: Clock;
   readonly log: Log;
+  /** What keeps a role from starting; null: nothing any more. */
+  readonly note?: (role: Role, problem: RenewalError | null) => void;
 }
 
 export interface RoleFailure {
@@ -26,7 +30,11 @@ export interface RoleFailure {
 }
 
 export interface Supervisor {
-  start(role: Role): Promise<void>;
+  /**
+   * Starts all roles. One that cannot start does not keep the others from it: it is tried again until it starts. Throws
+   * the error of the first when none starts, or what no waiting changes: a mistake in the configuration, a bug.
+   */
+  start(roles: readonly Role[]): Promise<void>;
   /** Hands the settings to every role; one that cannot apply them keeps none of the others from it. */
   reloaded(settings: RoleSettings): Promise<readonly RoleFailure[]>;
   /** Records the fault, drains the role it came from (or all) and starts it again after a pause. */
@@ -40,7 +48,7 @@ export interface Supervisor {
  * Runs roles. One forgotten rejection must not end a process that also plans, deploys and verifies. The work of a role
  * is idempotent: its next start resumes it, as after a crash.
  */
-export function createSupervisor({ start, store, clock, log }: SupervisorOptions): Supervisor {
+export function createSupervisor({ start, store, clock, log, note }: SupervisorOptions): Supervisor {
   const running = new Map<Role, RunningRole>();
   const restarts = new Map<Role, Promise<void>>();
   const stopped = new AbortController();
@@ -111,9 +119,38 @@ export function createSupervisor({ start, store, clock, log }: SupervisorOptions
     giveUp();
   };
 
+  const startLater = async (role: Role): Promise<void> => {
+    for (;;) {
+      await clock.sleep(START_RETRY_MS, stopped.signal);
+      try {
+        await started(role);
+        note?.(role, null);
+        log.info({ role }, "role runs now");
+        return;
+      } catch (thrown) {
+        note?.(role, toRenewalError(thrown));
+      }
+    }
+  };
+
   return {
     gaveUp,
-    start: started,
+    async start(roles) {
+      const failures: RoleFailure[] = [];
+      for (const role of roles)
+        await started(role).catch((thrown: unknown) => void failures.push({ role, error: toRenewalError(thrown) }));
+      const [first] = failures;
+      const hopeless = failures.find(({ error }) => !isPassing(error)) ?? (running.size === 0 ? first : undefined);
+      if (hopeless !== undefined) throw hopeless.error;
+      for (const { role, error } of failures) {
+        log.error({ role, err: error, action: error.facts.action }, "role not started; it is tried again");
+        note?.(role, error);
+        const starting = startLater(role)
+          .catch(() => {}) // Stopped meanwhile.
+          .finally(() => restarts.delete(role));
+        restarts.set(role, starting);
+      }
+    },
     async reloaded(settings) {
       const failures: RoleFailure[] = [];
       for (const [role, { reloaded }] of running)
@@ -148,4 +185,9 @@ export function createSupervisor({ start, store, clock, log }: SupervisorOptions
       await Promise.allSettled([...running.values()].map((role) => role.close()));
     },
   };
+}
+
+/** Something in the surroundings, which a later start may not meet. */
+function isPassing({ facts, code }: RenewalError): boolean {
+  return code !== "internal.bug" && facts.class !== "configuration";
 }

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toRenewalError } from "../../src/domain/errors.ts";
@@ -7,6 +10,8 @@ import { type StoreBackend, storeConformance } from "../conformance/store.ts";
 import { startTcpProxy } from "../drills/tcpProxy.ts";
 import { NOW } from "../support/model/facts.ts";
 import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
+import { configText, runCaptured } from "../support/system/installation.ts";
+import type { CommandResult } from "../support/system/renewd.ts";
 import { hotQueries } from "./hotQueries.ts";
 
 let postgres: Postgres;
@@ -180,5 +185,70 @@ describe("a PostgreSQL database", () => {
     proxy.thaw();
     expect(await store.certificates.list()).toEqual([]);
     await store.close();
+  });
+});
+
+describe("renewd status on PostgreSQL", () => {
+  const READER = "create role reader login password 'reader-password'";
+  const query = async (url: string, sql: string): Promise<unknown[]> => {
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    try {
+      return (await client.query(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  const status = async (url: string): Promise<CommandResult> => {
+    const directory = await mkdtemp(join(tmpdir(), "renewd-viewer-"));
+    try {
+      await writeFile(join(directory, "url"), url, { mode: 0o600 });
+      const config = {
+        ...JSON.parse(configText(["www"])),
+        store: { type: "postgresql", url: `file:${directory}/url` },
+      };
+      await writeFile(join(directory, "renewd.yaml"), JSON.stringify(config));
+      return await runCaptured(["-c", join(directory, "renewd.yaml"), "status"]);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
+  const asReader = (url: string): string => url.replace(/\/\/[^@]+@/, "//reader:reader-password@");
+  beforeAll(async () => {
+    await query((await postgres.createDatabase()).reveal(), READER);
+  });
+
+  test("needs no more than the right to read, and writes nothing", async () => {
+    const url = (await postgres.createMigratedDatabase()).reveal();
+    await query(url, "grant select on all tables in schema public to reader");
+    const before = await query(url, "select md5(database_to_xml(true, false, '')::text)");
+    const { code, stdout, stderr } = await status(asReader(url));
+    expect(stderr).toBe("");
+    expect(stdout).toContain("no planner, acme, deployer or verifier runs");
+    expect(code).toBe(1);
+    expect(await query(url, "select md5(database_to_xml(true, false, '')::text)")).toEqual(before);
+  });
+
+  test.each<[string, (url: string) => Promise<string>, RegExp]>([
+    [
+      "a schema that an older renewd has written",
+      async (url) => {
+        await query(url, "delete from kysely_migration where name = (select max(name) from kysely_migration)");
+        return url;
+      },
+      /written by an older renewd; run `renewd store migrate`/,
+    ],
+    ["an empty database", async () => (await postgres.createDatabase()).reveal(), /no tables of renewd yet/],
+    ["a user that may not read", async (url) => asReader(url), /permission denied for table .*\[store\.forbidden\]/],
+    [
+      "a server that is away",
+      async (url) => url.replace(/:\d+\//, ":1/"),
+      /renewd@127\.0\.0\.1:1\/.*ECONNREFUSED.*\[store\.unavailable\]/,
+    ],
+  ])("says what is wrong in one line with what to do, and ends with 3: %s", async (_, spoil, message) => {
+    const { code, stdout, stderr } = await status(await spoil((await postgres.createMigratedDatabase()).reveal()));
+    expect(stderr.replace(/\s+/g, " ")).toMatch(message);
+    expect(stderr).not.toMatch(/database-password|reader-password| at .*\.[jt]s|report/);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
   });
 });

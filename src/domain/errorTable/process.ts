@@ -71,7 +71,8 @@ export const PROCESS_ERRORS = {
   "store.forbidden": {
     class: "transient",
     retry: "backoff",
-    action: "Give the user that renewd runs as read and write access to the database's file and directory.",
+    action:
+      "Give renewd's user read and write access: on SQLite to the database's file and directory, on PostgreSQL to its tables.",
   },
   "store.damaged": {
     class: "internal",

@@ -18,6 +18,8 @@ const POOL_MAX = 10;
 
 /** SQLSTATE classes that mean a mistake in our statements (PostgreSQL documentation, appendix A). */
 const OUR_MISTAKES = ["0A", "22", "23", "42", "P0"];
+/** insufficient_privilege: what the administrator gave this user, although it has the class of our mistakes. */
+const FORBIDDEN = "42501";
 /** serialization_failure and deadlock_detected: the server ended this transaction so that another can go on. */
 const CONFLICTS = ["40001", "40P01"];
 
@@ -114,6 +116,8 @@ function withoutPassword(url: Secret): string {
 function postgresFailure(thrown: unknown, where: string): RenewalError {
   if (thrown instanceof RenewalError) return thrown;
   const message = reasonOf(thrown);
+  if (thrown instanceof DatabaseError && thrown.code === FORBIDDEN)
+    return new RenewalError("store.forbidden", `database ${where}: ${message}`, { cause: thrown });
   if (thrown instanceof DatabaseError && OUR_MISTAKES.includes((thrown.code ?? "").slice(0, 2))) {
     return new RenewalError("internal.bug", `database ${where}: ${message}`, { cause: thrown });
   }
