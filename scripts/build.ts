@@ -8,7 +8,9 @@ import { z } from "zod";
  * faster than the thousand files of node_modules. `tsc` writes the declarations beside them.
  */
 const ROOT = join(import.meta.dirname, "..");
-const ENTRIES = ["src/cli/main.ts", "src/index.ts", "workers/*.ts"];
+const ENTRIES = ["src/cli/main.ts", "src/index.ts", "workers/*.ts", "test/conformance/solvers.ts"];
+/** Of `renewd/conformance`: whoever writes a plug-in brings it. */
+const TEST_FRAMEWORK = "vitest";
 /** What bundled CommonJS packages would load if it were installed; all of them work without. */
 const NOT_NEEDED = ["pg-native", "msgpackr-extract"];
 /** Bundled, and a dependency as well: the declarations of plugins name its types. */
@@ -61,7 +63,7 @@ const { metafile } = await build({
   keepNames: true,
   sourcemap: true,
   legalComments: "inline",
-  external: [...external, ...NOT_NEEDED],
+  external: [...external, ...NOT_NEEDED, TEST_FRAMEWORK],
   // Bundled CommonJS packages require Node's own modules.
   banner: {
     js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',

@@ -66,6 +66,25 @@ describe("the package, installed into an empty directory", () => {
     expect(types).toContain("Deployer");
   });
 
+  it("offers the conformance suite of solvers to those who write one, and vitest is theirs", async () => {
+    const dist = join(directory, "node_modules/renewd/dist/test/conformance");
+    expect(await readFile(join(dist, "solvers.d.ts"), "utf8")).toContain("describeDnsSolver");
+    const suite = await readFile(join(dist, "solvers.js"), "utf8");
+    expect(suite).toMatch(/from "vitest"/);
+    // A stand-in for vitest: what is tried is the way from the package to its tests.
+    await mkdir(join(directory, "node_modules/vitest"), { recursive: true });
+    await writeFile(
+      join(directory, "node_modules/vitest/package.json"),
+      JSON.stringify({ name: "vitest", type: "module", exports: "./index.js" }),
+    );
+    const names = "describe = (name) => console.log(name), it = { each: () => () => {} }, expect = () => {}";
+    await writeFile(join(directory, "node_modules/vitest/index.js"), `export const ${names};`);
+    const script = 'import { describeSolver } from "renewd/conformance"; describeSolver("mine", async () => {});';
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { env, cwd: directory });
+    expect(stdout).toBe("solver mine\n");
+    await rm(join(directory, "node_modules/vitest"), { recursive: true });
+  });
+
   it("holds the licence of each package that is bundled into it", async () => {
     const text = await readFile(join(directory, "node_modules/renewd/dist/THIRD-PARTY-LICENCES.txt"), "utf8");
     for (const name of ["acme-client", "bullmq", "ioredis", "kysely", "pg", "yaml", "zod"])
