@@ -162,7 +162,7 @@ describe("a CA that asks a person to act", () => {
     expect(failed).toMatchObject({ code: "acme.userAction", facts: { class: "configuration", retry: "never" } });
     expect(failed.message).toContain(
       "Terms of service have changed (userActionRequired); " +
-        "the CA asks you to visit https://ca.example/agree/\uFFFD1; " +
+        "the CA asks you to visit https://ca.example/agree/%E2%80%AE1; " +
         "its terms of service are at https://ca.example/terms/v2",
     );
   });

@@ -251,7 +251,7 @@ describe("a planner on a restored database", () => {
     });
     const status = await installation.run("status");
     expect(status).toMatchObject({ code: 1, stdout: expect.stringContaining("restored from a backup") });
-    expect(status.stdout).toContain("renewd renew silent --force");
+    expect(status.stdout).toContain("renew silent --force");
     const events = await store.events.list({ types: ["store.restored", "certificate.restoreConfirmed"], limit: 99 });
     expect(events.map(eventSentence)).toEqual(
       expect.arrayContaining([
