@@ -19,19 +19,22 @@ export async function proposeConfiguration(
   const discovery = await discover(machine);
   const files = [...discovery.servers.flatMap(({ pairs }) => pairs), ...discovery.lineages];
   const facts = new Map<string, FileFacts>();
-  for (const { certificate } of files) {
-    const found = factsOf(await machine.read(certificate));
-    if (found !== null) facts.set(certificate, found);
+  const real = new Map<string, string>();
+  for (const path of new Set(files.map(({ certificate }) => certificate))) {
+    const found = factsOf(await machine.read(path));
+    if (found !== null) facts.set(path, found);
   }
-  return { ...propose(discovery, facts, answers), discovery };
+  for (const path of new Set(files.flatMap(({ certificate, key }) => [certificate, key])))
+    real.set(path, await machine.real(path));
+  return { ...propose(discovery, { facts, real }, answers), discovery };
 }
 
 /** null: not there, or no certificate. */
 function factsOf(pem: string | null): FileFacts | null {
   if (pem === null) return null;
   try {
-    const { identifiers, notAfter } = readLeaf(pem);
-    return { names: identifiers.map(({ value }) => value), notAfter };
+    const { identifiers, notAfter, fingerprint, keyType } = readLeaf(pem);
+    return { names: identifiers.map(({ value }) => value), notAfter, fingerprint, keyType };
   } catch {
     return null;
   }

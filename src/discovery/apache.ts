@@ -20,7 +20,7 @@ export async function findApache(machine: Machine): Promise<ServerFindings | nul
     const text = await machine.read(main);
     if (text === null) continue;
     const lines = await included(machine, readLines(text, main), root, 0);
-    const pairs = virtualHosts(lines).flatMap((host) => pairOf(host, root));
+    const pairs = virtualHosts(lines).flatMap((host) => pairsOf(host, root));
     const listens = lines.flatMap(({ words: [name, port = ""] }) =>
       name?.toLowerCase() === "listen" ? [portOf(port)] : [],
     );
@@ -50,20 +50,23 @@ function virtualHosts(lines: readonly Line[]): VirtualHost[] {
   return hosts;
 }
 
-function pairOf({ ports, lines, place }: VirtualHost, root: string): ServedPair[] {
+function pairsOf({ ports, lines, place }: VirtualHost, root: string): ServedPair[] {
   const all = (wanted: string): string[] =>
     lines.flatMap(({ words: [name = "", ...rest] }) => (name.toLowerCase() === wanted ? rest : []));
-  const [certificate] = all("sslcertificatefile");
-  if (certificate === undefined || all("sslengine")[0]?.toLowerCase() === "off") return [];
-  // Without a key file the certificate's holds both.
-  const key = all("sslcertificatekeyfile")[0] ?? certificate;
-  if (/[$%]\{/.test(certificate + key)) return [];
+  if (all("sslengine")[0]?.toLowerCase() === "off") return [];
+  const keys = all("sslcertificatekeyfile");
   const names = [...all("servername"), ...all("serveralias")].map((name) => name.replace(/^\w+:\/\/|:\d+$/g, ""));
   const path = (file: string): string => resolve(root, file);
-  return [{ server: "apache", names, ports, certificate: path(certificate), key: path(key), place }];
+  // One pair each, an RSA and an ECDSA one. Without a key file the certificate's holds both.
+  return all("sslcertificatefile").flatMap((certificate, index) => {
+    const key = keys[index] ?? certificate;
+    if (/[$%]\{/.test(certificate + key)) return [];
+    return [{ server: "apache" as const, names, ports, certificate: path(certificate), key: path(key), place }];
+  });
 }
 
-const portOf = (address: string): number => Number(/(\d+)$/.exec(address)?.[1] ?? 443);
+/** An address without a port, 192.0.2.1 or [2001:db8::1], ends in a digit as well. */
+const portOf = (address: string): number => Number(/(?:^|:)(\d+)$/.exec(address)?.[1] ?? 443);
 
 async function included(machine: Machine, lines: readonly Line[], root: string, depth: number): Promise<Line[]> {
   const all: Line[] = [];

@@ -1,8 +1,9 @@
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { ServedPair, ServerFindings } from "./found.ts";
 import type { Machine } from "./machine.ts";
 
 const MAIN = "/etc/caddy/Caddyfile";
+const DEPTH_MAX = 5;
 
 /**
  * Reads the `tls FILE FILE` lines of /etc/caddy/Caddyfile; null: no Caddy is configured here. Sites without such a line get
@@ -14,7 +15,7 @@ export async function findCaddy(machine: Machine): Promise<ServerFindings | null
   const pairs: ServedPair[] = [];
   let site: string[] = [];
   let depth = 0;
-  for (const raw of text.split("\n")) {
+  for (const raw of await withImports(machine, text, 0)) {
     const line = raw.replace(/(^|\s)#.*$/, "").trim();
     const opens = line.endsWith("{");
     if (opens && depth === 0)
@@ -36,6 +37,19 @@ export async function findCaddy(machine: Machine): Promise<ServerFindings | null
   }
   // Caddy answers on port 80 for its redirects unless it was told not to.
   return { server: "caddy", place: MAIN, pairs, answersPort80: !/auto_https\s+off/.test(text), socket: null };
+}
+
+/** Lines, with those of the files that `import` names in its place. Snippets have no such file. */
+async function withImports(machine: Machine, text: string, depth: number): Promise<string[]> {
+  const lines: string[] = [];
+  for (const line of text.split("\n")) {
+    const pattern = /^\s*import\s+([^\s{}]*[/*.][^\s{}]*)/.exec(line)?.[1];
+    if (pattern === undefined || depth >= DEPTH_MAX) lines.push(line);
+    else
+      for (const path of await machine.matching(resolve(dirname(MAIN), pattern)))
+        lines.push(...(await withImports(machine, (await machine.read(path)) ?? "", depth + 1)));
+  }
+  return lines;
 }
 
 function addresses(site: readonly string[]): Pick<ServedPair, "names" | "ports"> {

@@ -22,9 +22,11 @@ export async function findHaproxy(machine: Machine): Promise<ServerFindings | nu
     for (const file of await filesOf(machine, bind, base))
       pairs.push({ server: "haproxy", names: [], ports, certificate: file, key: file, place: MAIN });
   }
-  const socket = lines.find(
+  const sockets = lines.filter(
     ([first, second, path = ""]) => first === "stats" && second === "socket" && path.startsWith("/"),
   );
+  // Only this level may replace certificates.
+  const socket = sockets.find((words) => words.includes("admin")) ?? sockets[0];
   return {
     server: "haproxy",
     place: MAIN,
@@ -42,10 +44,17 @@ const portsOf = (address: string): number[] =>
 
 async function filesOf(machine: Machine, bind: readonly string[], base: string): Promise<string[]> {
   const named = (option: string): string[] =>
-    bind.flatMap((word, index) => (word === option ? [resolve(base, bind[index + 1] ?? "")] : []));
+    bind
+      .flatMap((word, index) => (word === option ? [bind[index + 1] ?? ""] : []))
+      .flatMap((file) => (file.startsWith("@") ? [] : [resolve(base, file)]));
   const files: string[] = [];
+  if (bind.some((word, index) => bind[index - 1] === "crt" && word.startsWith("@")))
+    machine.note(`${MAIN} takes certificates from a crt-store, which is not read: add them by hand`);
   for (const path of named("crt")) {
-    const inside = (await machine.list(path)).filter((name) => !/\.(key|ocsp|issuer|sctl)$/.test(name));
+    const inside = (await machine.list(path)).filter(
+      // HAProxy leaves out what begins with a dot, too.
+      (name) => !/^\.|\.(key|ocsp|issuer|sctl)$/.test(name),
+    );
     files.push(...(inside.length === 0 ? [path] : inside.map((name) => `${path}/${name}`)));
   }
   for (const list of named("crt-list"))

@@ -1,9 +1,10 @@
-import { glob, open, readdir, stat } from "node:fs/promises";
+import { glob, open, readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Configuration of web servers is smaller, and what is larger is no configuration. */
 const FILE_BYTES_MAX = 1_048_576;
-const FILES_MAX = 2_000;
+/** Of a machine with some thousand certificates, each with files of a client and of a server. */
+const FILES_MAX = 20_000;
 
 /** The files of one machine, below `root` (a test's, or a mounted image's; `/` is this machine). Reads, never writes. */
 export interface Machine {
@@ -13,6 +14,10 @@ export interface Machine {
   matching(pattern: string): Promise<readonly string[]>;
   /** Names in a directory; none: there is no such directory. */
   list(directory: string): Promise<readonly string[]>;
+  /** Where symbolic links lead, to know that two paths are one file; the path itself where that cannot be known. */
+  real(path: string): Promise<string>;
+  /** What was not understood, beside what could not be read. */
+  note(sentence: string): void;
   readonly unreadable: readonly string[];
 }
 
@@ -29,12 +34,14 @@ export function machineAt(root: string, signal: AbortSignal): Machine {
     async read(path) {
       signal.throwIfAborted();
       files += 1;
-      if (files > FILES_MAX) throw new Error(`more than ${FILES_MAX} configuration files`);
+      if (files === FILES_MAX + 1) unreadable.push(`more than ${FILES_MAX} files: from ${path} on none was read`);
+      if (files > FILES_MAX) return null;
       try {
         const found = await stat(join(root, path));
         if (!found.isFile()) return null;
         await using file = await open(join(root, path), "r");
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(FILE_BYTES_MAX), 0, FILE_BYTES_MAX, 0);
+        const bytes = Math.min(found.size, FILE_BYTES_MAX);
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
         return buffer.toString("utf8", 0, bytesRead);
       } catch (error) {
         return absent(path, error);
@@ -43,11 +50,21 @@ export function machineAt(root: string, signal: AbortSignal): Machine {
     async matching(pattern) {
       if (!/[*?[]/.test(pattern)) return [pattern];
       const found: string[] = [];
-      for await (const path of glob(join(root, pattern))) {
-        found.push(path.slice(root === "/" ? 0 : root.length));
-        if (found.length > FILES_MAX) break;
+      try {
+        for await (const path of glob(join(root, pattern))) {
+          found.push(path.slice(root === "/" ? 0 : root.length));
+          if (found.length > FILES_MAX) break;
+        }
+      } catch (error) {
+        absent(pattern, error);
       }
       return found.sort();
+    },
+    async real(path) {
+      return await realpath(join(root, path)).catch(() => path);
+    },
+    note(sentence) {
+      if (!unreadable.includes(sentence)) unreadable.push(sentence);
     },
     async list(directory) {
       try {

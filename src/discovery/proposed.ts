@@ -1,3 +1,4 @@
+import type { KeyType } from "../domain/certificate.ts";
 import type { Lineage } from "./found.ts";
 import type { ProposedTarget } from "./targets.ts";
 
@@ -15,6 +16,18 @@ export interface Answers {
 export interface FileFacts {
   readonly names: readonly string[];
   readonly notAfter: number;
+  /** SHA-256 of the DER leaf: a copy of a client's file has the same. */
+  readonly fingerprint: string;
+  /** null: a type that renewd does not create. */
+  readonly keyType: KeyType | null;
+}
+
+/** What was read of the files that a discovery names, by their path. */
+export interface Files {
+  /** Of certificate files that could be read. */
+  readonly facts: ReadonlyMap<string, FileFacts>;
+  /** Where symbolic links lead. */
+  readonly real: ReadonlyMap<string, string>;
 }
 
 export interface ProposedCertificate {
@@ -25,12 +38,14 @@ export interface ProposedCertificate {
   readonly key: string;
   /** ms since epoch; null: its file could not be read. */
   readonly notAfter: number | null;
+  /** null: its file could not be read. */
+  readonly keyType: KeyType | null;
   /** The client that renews it today. */
   readonly renewedBy: Lineage["client"] | null;
   readonly servers: readonly string[];
   readonly directory: string;
   readonly solver: ProposedSolver | null;
-  readonly target: ProposedTarget;
+  readonly targets: readonly ProposedTarget[];
   readonly endpoints: readonly string[];
   /** Why it is written as a comment; null: it is ready. */
   readonly obstacle: string | null;

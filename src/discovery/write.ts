@@ -2,6 +2,8 @@ import type { Answers, ProposedCertificate, ProposedSolver } from "./proposed.ts
 import type { ProposedTarget } from "./targets.ts";
 import { yamlText } from "./yamlText.ts";
 
+/** What the configuration takes for a key type that is left out. */
+const DEFAULT_KEY_TYPE = "ecdsa-p256";
 /** Where renewd's responder listens when a web server has port 80 and forwards the challenges. */
 const FORWARDED_PORT = 8402;
 
@@ -12,6 +14,9 @@ const KNOWN_CAS: readonly (readonly [host: string, name: string])[] = [
   ["api.buypass.com", "buypass"],
   ["dv.acme-v02.api.pki.goog", "google"],
 ];
+
+/** CAs that take no account but one that was opened on their pages. */
+const EXTERNAL_ACCOUNT: readonly string[] = ["acme.zerossl.com", "dv.acme-v02.api.pki.goog"];
 
 interface Surroundings {
   readonly answers: Answers;
@@ -50,8 +55,8 @@ export function writeConfiguration(
     const issuer = issuers.add(certificate.directory, issuerName(certificate.directory));
     const solver =
       certificate.solver === null ? "YOUR-SOLVER" : solvers.add(certificate.solver, solverName(certificate.solver));
-    const target = targets.add(certificate.target, String(certificate.target.type));
-    return block(certificate, { issuer, solver, target });
+    const put = certificate.targets.map((target) => targets.add(target, String(target.type)));
+    return block(certificate, { issuer, solver, targets: [...new Set(put)] });
   });
   return [
     "# Proposed by `renewd init` from what it found on this machine. Every key: docs/configuration.md",
@@ -108,8 +113,13 @@ function responder(sharesPort80With: string | null): string[] {
 
 function issuerLines(name: string, directory: string, { contact, termsOfServiceAgreed }: Answers): string[] {
   const terms = termsOfServiceAgreed ? "true" : "false # read the CA's terms, then say true";
+  const host = URL.canParse(directory) ? new URL(directory).hostname : "";
+  const account = EXTERNAL_ACCOUNT.includes(host)
+    ? ["    # This CA demands its own account: externalAccount: { keyId, hmacKey } (docs/issuers.md)"]
+    : [];
   return [
     `  ${name}:`,
+    ...account,
     `    directory: ${yamlText(directory)}`,
     contact === null ? "    # contact: [ops@example.org]" : `    contact: ${yamlText([contact])}`,
     `    termsOfServiceAgreed: ${terms}`,
@@ -117,8 +127,8 @@ function issuerLines(name: string, directory: string, { contact, termsOfServiceA
 }
 
 function block(
-  { name, names, endpoints, obstacle, renewedBy, servers }: ProposedCertificate,
-  { issuer, solver, target }: Readonly<Record<"issuer" | "solver" | "target", string>>,
+  { name, names, keyType, endpoints, obstacle, renewedBy, servers }: ProposedCertificate,
+  { issuer, solver, targets }: Readonly<Record<"issuer" | "solver", string> & { targets: readonly string[] }>,
 ): string[] {
   const served = servers.length === 0 ? "no server was found that reads it" : `served by ${servers.join(", ")}`;
   const client =
@@ -126,9 +136,11 @@ function block(
   const lines = [
     `  ${yamlText(name)}:`,
     `    names: ${yamlText(names)}`,
+    // Without it an RSA pair would become an ECDSA one.
+    ...(keyType === null || keyType === DEFAULT_KEY_TYPE ? [] : [`    keyType: ${keyType}`]),
     `    issuer: ${issuer}`,
     `    solver: ${solver}`,
-    `    targets: [${target}]`,
+    `    targets: [${targets.join(", ")}]`,
     `    endpoints: ${yamlText(endpoints)}`,
   ];
   return [

@@ -10,9 +10,10 @@ export interface FoundMachine extends AsyncDisposable {
 /** Absolute path on that machine → content. */
 export async function machineWith(files: Readonly<Record<string, string>>): Promise<FoundMachine> {
   const root = await mkdtemp(join(tmpdir(), "renewd-machine-"));
-  for (const [path, content] of Object.entries(files)) {
+  const write = async ([path, content]: readonly [string, string]): Promise<void> => {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), content);
-  }
+  };
+  await Promise.all(Object.entries(files).map(write));
   return { root, [Symbol.asyncDispose]: () => rm(root, { recursive: true }) };
 }
