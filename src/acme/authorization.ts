@@ -100,7 +100,8 @@ async function findPending(challenges: Challenges): Promise<Pending[]> {
       await progress.abandon(`the authorization of ${name} is ${status}`);
       throw validationError(`The authorization of ${name} is ${status}`, reason, "acme.orderInvalid");
     }
-    const { challenge, token, solver } = chooseSolver(named, authorization, solvers);
+    const { challenge, solver } = chooseSolver(named, authorization, solvers);
+    const { token } = challenge;
     const response = {
       identifier,
       token,

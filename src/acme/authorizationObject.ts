@@ -10,7 +10,11 @@ const challengeStateSchema = z.object({
   error: z.unknown().optional(),
 });
 /** A challenge that renewd answers. The others of an authorization may be anything. */
-const challengeSchema = challengeStateSchema.extend({ url: z.string(), token: optionalMember(z.string()) });
+const challengeSchema = challengeStateSchema.extend({
+  status: challengeStateSchema.shape.status.catch("pending"),
+  url: z.string(),
+  token: z.string(),
+});
 const offerSchema = z.object({ type: z.string().catch("") }).catch({ type: "" });
 /** RFC 8555 §7.1.4 */
 export const authorizationSchema = z.object({
@@ -42,14 +46,19 @@ function notRead(what: string, error: z.ZodError): RenewalError {
 
 export interface Challenge extends z.infer<typeof challengeSchema> {}
 
-/** Types of the challenges that the CA offers. */
-export function offeredTypes({ challenges }: Authorization): string[] {
+/** Types of the challenges that the CA offers; "" for what cannot be read. */
+function typesOf({ challenges }: Authorization): string[] {
   return challenges.map((challenge) => offerSchema.parse(challenge).type);
+}
+
+/** Types of the challenges that the CA offers. */
+export function offeredTypes(authorization: Authorization): string[] {
+  return typesOf(authorization).filter((type) => type !== "");
 }
 
 /** The challenge of this type; undefined: it is not offered. Throws `acme.server`, which names the wrong member. */
 export function offeredChallenge(authorization: Authorization, type: string): Challenge | undefined {
-  const index = offeredTypes(authorization).indexOf(type);
+  const index = typesOf(authorization).indexOf(type);
   if (index < 0) return undefined;
   const parsed = challengeSchema.safeParse(authorization.challenges[index]);
   if (parsed.success) return parsed.data;

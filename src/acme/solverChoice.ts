@@ -15,11 +15,11 @@ export function chooseSolver(
   name: Identifier,
   authorization: Authorization,
   solvers: readonly NamedSolver[],
-): { readonly challenge: Challenge; readonly token: string; readonly solver: Solver } {
+): { readonly challenge: Challenge; readonly solver: Solver } {
   const candidates = solversFor(solvers, name);
   for (const { solver } of candidates) {
     const challenge = offeredChallenge(authorization, solver.challengeType);
-    if (challenge?.token !== undefined) return { challenge, token: challenge.token, solver };
+    if (challenge !== undefined) return { challenge, solver };
   }
   const shown = sanitize(name.value, 255);
   if (candidates.length === 0) {

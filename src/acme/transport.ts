@@ -3,6 +3,7 @@ import { Agent, type RequestOptions, request } from "node:https";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { RenewalError } from "../domain/errors.ts";
+import { sanitize } from "../domain/text.ts";
 import { splitPem } from "../x509/pem.ts";
 import { connectionError, isTlsDistrust, untrustedError } from "./connection.ts";
 
@@ -78,7 +79,7 @@ export function createTransport(options: TransportOptions): Transport {
       if (!owns(url)) {
         throw new RenewalError(
           "acme.directory",
-          `CA "${options.issuer}" pointed to a URL outside ${origin}; renewd talks to the directory's own origin only.`,
+          `CA "${options.issuer}" pointed to ${sanitize(url, 200)}, outside ${origin}: renewd talks to the directory's own origin only.`,
         );
       }
       const timeout = AbortSignal.timeout(options.requestTimeoutMs);

@@ -80,6 +80,7 @@ describe("the certificate comes although the CA answers with", () => {
       (body) => ({ ...body, challenges: [null, 1, ...(body.challenges as Json[])] }),
     ],
     ["a pending challenge without `status`", authorization, challenges(({ status: _status, ...each }) => each)],
+    ["challenges with `status: null`", authorization, challenges((each) => ({ ...each, status: null }))],
     ["`wildcard: null`", authorization, (body) => ({ ...body, wildcard: null })],
   ])("%s", async (_case, place, change) => {
     changeMembers(place, change);
@@ -126,6 +127,12 @@ describe("a member that is needed and wrong is named:", () => {
       challenges((each) => ({ ...each, url: null })),
       "http-01 challenge cannot be used (RFC 8555 §8): `url`",
     ],
+    [
+      "`token` of our challenge",
+      authorization,
+      challenges((each) => ({ ...each, token: null })),
+      "http-01 challenge cannot be used (RFC 8555 §8): `token`",
+    ],
   ])("%s", async (_case, place, change, message) => {
     changeMembers(place, change);
     const failed: RenewalError = await issue().then(
@@ -135,6 +142,16 @@ describe("a member that is needed and wrong is named:", () => {
     expect(failed).toMatchObject({ message: expect.stringContaining(message) });
     expect(failed.facts).toMatchObject({ class: "transient", retry: "backoff" });
   });
+});
+
+it("a challenge without a type is not listed among those on offer, and a foreign URL is shown", async () => {
+  changeMembers(
+    authorization,
+    challenges(({ type, ...each }) => (isOther({ type }) ? { ...each, type } : each)),
+  );
+  await expect(issue()).rejects.toThrow(/only (dns-01, tls-alpn-01|tls-alpn-01, dns-01)\.$/);
+  changeMembers(order, (body) => ({ ...body, finalize: "https://other.example/1" }));
+  await expect(issue()).rejects.toThrow("pointed to https://other.example/1, outside");
 });
 
 describe("a CA that asks a person to act", () => {
