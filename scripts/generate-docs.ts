@@ -18,7 +18,7 @@ export function generatedDocs(): ReadonlyMap<string, string> {
   const json = jsonDocuments();
   return new Map([
     ["docs/renewd.1", manPage()],
-    ["docs/json.md", jsonReference(json.documents)],
+    ["docs/json.md", jsonReference(json)],
     ["docs/renewd-json.schema.json", `${JSON.stringify(json.schema, null, 2)}\n`],
     ["docs/renewd.schema.json", `${JSON.stringify(schema, null, 2)}\n`],
     ["docs/configuration.md", configurationReference(schema)],

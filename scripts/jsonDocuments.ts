@@ -47,6 +47,7 @@ export function jsonDocuments(): { readonly documents: readonly JsonDocument[]; 
       documents.push({ name, version: versionOf(types.definitions[name] ?? {}, file), commands, about });
     }
   }
+  types.of(`${ROOT}src/notify/webhook.ts`, "NotificationBody");
   documents.sort((a, b) => (a.commands[0] ?? "").localeCompare(b.commands[0] ?? ""));
   const schema = {
     $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -63,7 +64,20 @@ function versionOf(schema: Schema, file: string): number {
   return version.const;
 }
 
-export function jsonReference(documents: readonly JsonDocument[]): string {
+function memberRows(schema: Schema, name: string): string[] {
+  const definitions = schema.$defs as Readonly<Record<string, Schema>>;
+  const properties = (definitions[name]?.properties ?? {}) as Readonly<Record<string, Schema>>;
+  return Object.entries(properties).map(
+    ([member, { description }]) =>
+      `| \`${member}\` | ${isNullable(properties[member]) ? "text or null" : "text"} | ${String(description ?? "")} |`,
+  );
+}
+
+function isNullable(schema: Schema | undefined): boolean {
+  return JSON.stringify(schema).includes('"null"');
+}
+
+export function jsonReference({ documents, schema }: ReturnType<typeof jsonDocuments>): string {
   const rows = documents.map(
     ({ name, version, commands }) =>
       `| ${commands.map((command) => `\`renewd ${command}\``).join(", ")} | ${version} | [${name}](renewd-json.schema.json) |`,
@@ -80,6 +94,16 @@ export function jsonReference(documents: readonly JsonDocument[]): string {
     "| command | version | schema under `$defs` |",
     "|---|---|---|",
     ...rows,
+    "",
+    "## Notifications",
+    "",
+    "A channel of `type: webhook` posts one document for each notification. Answer 2xx when you have it. 400, 413 and 422",
+    "refuse this one for good; any other answer, and none within 10 s, is tried again with the same `id`. Members may be",
+    "added. The schema is `NotificationBody` in [renewd-json.schema.json](renewd-json.schema.json).",
+    "",
+    "| member | type | meaning |",
+    "|---|---|---|",
+    ...memberRows(schema, "NotificationBody"),
     "",
   ].join("\n");
 }

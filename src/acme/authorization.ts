@@ -211,7 +211,20 @@ function throwFirst(failed: readonly RenewalError[]): void {
   const gravest = failed.find(({ facts }) => facts.retry === "never") ?? failed[0];
   if (gravest === undefined) return;
   const messages = [gravest, ...failed.filter((each) => each !== gravest)].map(({ message }) => message);
-  throw new RenewalError(gravest.code, messages.join(" ").slice(0, MESSAGE_CHARACTERS_MAX), { cause: gravest.cause });
+  throw new RenewalError(gravest.code, separated(messages), { cause: gravest.cause });
+}
+
+/** As many whole messages as fit, numbered, so that it is seen where the error of one name ends. */
+function separated(messages: readonly string[]): string {
+  const [first = ""] = messages;
+  if (messages.length === 1) return first.slice(0, MESSAGE_CHARACTERS_MAX);
+  let text = `${messages.length} names failed`;
+  for (const [index, message] of messages.entries()) {
+    const longer = `${text}${index === 0 ? ":" : ";"} (${index + 1}) ${message.replace(/\.$/, "")}`;
+    if (longer.length > MESSAGE_CHARACTERS_MAX - 20) return `${text}; and ${messages.length - index} more`;
+    text = longer;
+  }
+  return text;
 }
 
 function outcomeOf(

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { CaaLookup } from "../acme/caa.ts";
 import type { Config } from "../config/config.ts";
@@ -39,6 +40,10 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
     issuer: (name) => made.issuer(name),
     issuerNames: () => [...config.issuers.keys()],
     budget: (name) => config.issuers.get(name)?.budget ?? unlimited(name),
+    configuredBy: () => ({
+      file: config.file,
+      changedAt: statSync(config.file, { throwIfNoEntry: false })?.mtime.getTime() ?? null,
+    }),
     rehearsal: (name) => rehearsalOf(config, name, store, clock),
     ownCsr: ({ name, csr }) => csr && (() => readCsr(name, csr, dirname(config.file), processEnvironment)),
     solver: (name) => made.solver(name),

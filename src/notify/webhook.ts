@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
-import type { Notification } from "../domain/notification.ts";
+import type { EventType } from "../domain/event.ts";
+import type { Notification, Severity } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { parseSecretReference, SECRET_REFERENCE, SECRET_REFERENCE_ADVICE } from "../domain/secretReference.ts";
 import { inertLine } from "../domain/text.ts";
@@ -21,10 +22,35 @@ type WebhookOptions = z.infer<typeof optionsSchema>;
 
 export const webhook: Plugin<WebhookOptions, ChannelDependencies, Send> = {
   type: "webhook",
-  description: "Posts JSON; its `text` is what incoming webhooks of Slack, Mattermost, Teams and Google Chat show.",
+  description:
+    "Posts JSON (docs/json.md, NotificationBody); its `text` is what incoming webhooks of Slack, Mattermost, Teams and Google Chat show.",
   options: optionsSchema,
   create: (options, dependencies) => (notification, signal) => post(options, dependencies, notification, signal),
 };
+
+/** The body that a `webhook` channel posts. One may arrive twice, with the same `id`: keep one. */
+export interface NotificationBody {
+  /** The event's sequence number; also in the header `idempotency-key`, as `renewd-ID`. */
+  readonly id: string;
+  /** When it happened, ISO 8601 in UTC. */
+  readonly at: string;
+  /** `page`: a person is needed now. */
+  readonly severity: Severity;
+  /** The type of the event in the history; `test` comes from `renewd notify`. */
+  readonly event: EventType | "test";
+  /** Its name in the configuration; null: it is about renewd itself. */
+  readonly certificate: string | null;
+  /** What `renewd show` takes; null: it is about no renewal. */
+  readonly renewalId: string | null;
+  /** null: it is about no target. */
+  readonly target: string | null;
+  /** One line. It may quote a CA, a target or an endpoint. */
+  readonly message: string;
+  /** What the reader should do; null: nothing. */
+  readonly action: string | null;
+  /** Severity, message and action in one text, as chats show it; nothing in it mentions people or links elsewhere. */
+  readonly text: string;
+}
 
 async function post(
   { url }: WebhookOptions,
@@ -35,7 +61,8 @@ async function post(
   const { action: advice, severity, at, ...ids } = notification;
   const [message, action] = [inertLine(notification.message), advice === null ? null : inertLine(advice)];
   const text = chatText(`[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}`);
-  const body = JSON.stringify({ ...ids, text, severity, message, action, at: new Date(at).toISOString() });
+  const shown = { ...ids, text, severity, message, action, at: new Date(at).toISOString() } satisfies NotificationBody;
+  const body = JSON.stringify(shown);
   const address = addressOf(channel, (await secret(url)).reveal());
   const headers = { "content-type": "application/json", "user-agent": "renewd", "idempotency-key": `renewd-${ids.id}` };
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);

@@ -24,6 +24,8 @@ export interface ConfiguredServices {
   issuerNames(): readonly string[];
   /** What the issuer's CA allows; unlimited when the issuer left the configuration. */
   budget(issuer: string): CaBudget;
+  /** The file that says what is configured, and when it was last changed (ms since epoch; null: not known). */
+  configuredBy?(): { readonly file: string; readonly changedAt: number | null };
   /** Reads the certificate's own signing request when called; null: it has none. */
   ownCsr(certificate: Certificate): (() => Promise<OwnCsr>) | null;
   /** Throws `config.removed` when it left the configuration. */

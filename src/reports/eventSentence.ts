@@ -89,7 +89,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "account.renamed": (detail) => `issuer ${detail("before")} is called ${detail("issuer")} now and keeps its account`,
   "account.removed": (detail) => `the account of issuer ${detail("issuer")} was removed`,
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
-  "certificate.removed": () => "left the configuration",
+  "certificate.removed": (detail) => `left the configuration${optional(detail, "why", ": ")}`,
   "certificate.noIssuer": (detail) =>
     `nothing can renew it: every issuer it names is distrusted (${detail("issuers")})`,
   "certificate.paused": (detail, { detail: all }) =>

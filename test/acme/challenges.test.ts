@@ -38,6 +38,17 @@ function learn({ status, body }: ProxyAnswer, names: Map<string, string>): void 
   for (const { url } of challenges) names.set(new URL(url).pathname, identifier.value);
 }
 
+it("errors of several names are told apart: numbered, each with its name", async () => {
+  answerByName();
+  const names = ["dead-8.example.org", "dead-9.example.org", "fine-9.example.org"];
+  const attempt = ca.issuer({ orderTimeoutMs: 9_000 }).issue(request(names), memoryProgress(), ca.solvers, running());
+  await expect(attempt).rejects.toMatchObject({
+    code: "acme.dns",
+    message: expect.stringMatching(/^2 names failed: \(1\) [^;]* dead-\d\.[^;]+; \(2\) [^;]* dead-\d\.[^;]+$/),
+  });
+  ca.proxy.intercept = null;
+});
+
 describe("a name that fails", () => {
   it.each([
     [

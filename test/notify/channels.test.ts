@@ -2,7 +2,9 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { jsonDocuments } from "../../scripts/jsonDocuments.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { Notification } from "../../src/domain/notification.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -48,6 +50,21 @@ describe("a webhook", () => {
       key: "renewd-42",
     });
     expect(hook.taken[1]).toEqual(hook.taken[0]);
+  });
+
+  test("posts what the documented schema says: no member more, none less", async () => {
+    await using hook = await startHook();
+    await sendTo(hook.url)(NOTE, NEVER);
+    await sendTo(hook.url)({ ...NOTE, event: "test", certificate: null, renewalId: null, action: null }, NEVER);
+    const { schema } = jsonDocuments();
+    const ajv = new Ajv2020({ strict: false, allErrors: true }).addSchema(schema, "documents");
+    const validate = ajv.compile({ $ref: "documents#/$defs/NotificationBody", unevaluatedProperties: false });
+    expect(hook.taken).toHaveLength(2);
+    for (const { key, ...body } of hook.taken) {
+      expect(validate(body), JSON.stringify(validate.errors)).toBe(true);
+      expect(key).toBe(`renewd-${String(body.id)}`);
+    }
+    expect(validate({ ...NOTE, text: "" }), "the check itself").toBe(false);
   });
 
   test("cannot be made to mention people, link elsewhere or act in a terminal by what a stranger wrote", async () => {

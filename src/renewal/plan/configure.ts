@@ -1,8 +1,8 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Deployment } from "../../domain/deployment.ts";
-import type { NewEvent } from "../../domain/event.ts";
+import type { EventDetail, NewEvent } from "../../domain/event.ts";
 import type { Store } from "../../domain/store.ts";
-import type { Context } from "../context.ts";
+import type { ConfiguredServices, Context } from "../context.ts";
 import { REHEARSAL_OFF } from "../rules/settings.ts";
 import { attemptReconcile } from "../steps/sweep.ts";
 import { REHEARSAL_CLAIM_MS } from "../watch/rehearseDue.ts";
@@ -41,8 +41,9 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     await followRenames(tx, found.added, services.certificates(), now);
     await warnOfDistrust(tx, [...found.added, ...found.changed], services.certificates(), now);
     await recordLeftTargets(tx, services, now);
+    const detail = whyRemoved(services);
     for (const certificate of found.removed)
-      await tx.events.append({ ...base, type: "certificate.removed", certificate, detail: {} });
+      await tx.events.append({ ...base, type: "certificate.removed", certificate, detail });
     return found;
   });
   await store.transaction((tx) => adoptDefinitions(tx, services.certificates()));
@@ -61,6 +62,14 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
       rehearseMs === REHEARSAL_OFF ? null : Math.floor(now + Math.max(LATEST * rehearseMs, REHEARSAL_CLAIM_MS)),
   });
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
+}
+
+/** Who edited the file nobody can know; which file it was, and when, leads to who. */
+function whyRemoved({ configuredBy }: ConfiguredServices): EventDetail {
+  const by = configuredBy?.();
+  if (by === undefined) return {};
+  const changed = by.changedAt === null ? "" : `, changed ${new Date(by.changedAt).toISOString()}`;
+  return { why: `no longer in ${by.file}${changed}` };
 }
 
 /** What was added or changed and has nobody to be ordered from. Distrusting an issuer changes its certificates. */
