@@ -13,7 +13,7 @@ export async function withForeignBlocks(file: FileToWrite): Promise<FileToWrite>
   try {
     const found = await stat(path);
     if (!found.isFile() || found.size > BYTES_MAX) return file;
-    return { ...file, content: keepForeignBlocks(content, await readFile(path, "utf8")) };
+    return { ...file, content: keepForeignBlocks(content, await readFile(path, "utf8"), path) };
   } catch (error) {
     // A file that renewd may replace but not read must not stop the renewal.
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EACCES")) return file;

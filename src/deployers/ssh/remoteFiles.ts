@@ -142,7 +142,7 @@ async function stage(
   const existing = await currentFile(sftp, { file, final, directory }, signal);
   const held = existing === null ? null : await sftp.read(final, COMPARE_BYTES_MAX, signal);
   const content =
-    held !== null && isPem(file.content) ? keepForeignBlocks(file.content, held.toString("utf8")) : file.content;
+    held !== null && isPem(file.content) ? keepForeignBlocks(file.content, held.toString("utf8"), final) : file.content;
   const wanted = wantedAttributes(file, existing);
   if (
     existing !== null &&

@@ -3,6 +3,7 @@ import { isPem, keepForeignBlocks } from "../../../src/deployers/base/foreignPem
 
 const block = (label: string, body = "AAAA"): string => `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
 const NEXT = block("PRIVATE KEY", "NEWK") + block("CERTIFICATE", "NEWC");
+const PATH = "/etc/ssl/www.pem";
 const DH = block("DH PARAMETERS");
 
 describe("what a certificate's file holds beside the pair", () => {
@@ -15,20 +16,32 @@ describe("what a certificate's file holds beside the pair", () => {
     ["several, in their order", block("X509 CRL") + block("CERTIFICATE") + DH, block("X509 CRL") + DH],
     ["a curve that Apache reads", block("CERTIFICATE") + block("EC PARAMETERS"), block("EC PARAMETERS")],
   ])("is kept: %s", (_what, held, kept) => {
-    expect(keepForeignBlocks(NEXT, held)).toBe(NEXT + kept);
-    expect(keepForeignBlocks(NEXT, NEXT + kept)).toBe(NEXT + kept);
+    expect(keepForeignBlocks(NEXT, held, PATH)).toBe(NEXT + kept);
+    expect(keepForeignBlocks(NEXT, NEXT + kept, PATH)).toBe(NEXT + kept);
   });
 
   it.each([
     ["the old pair", block("PRIVATE KEY") + block("CERTIFICATE") + block("CERTIFICATE")],
-    ["keys of every kind", block("RSA PRIVATE KEY") + block("EC PRIVATE KEY") + block("ENCRYPTED PRIVATE KEY")],
+    ["a key of one kind", block("RSA PRIVATE KEY")],
+    ["a key of another kind, twice", block("EC PRIVATE KEY") + block("EC PRIVATE KEY")],
+    ["an encrypted key", block("ENCRYPTED PRIVATE KEY")],
     ["the curve of an old key", block("EC PARAMETERS") + block("EC PRIVATE KEY") + block("CERTIFICATE")],
     ["certificates of every kind", block("TRUSTED CERTIFICATE") + block("X509 CERTIFICATE")],
     ["a block without an end", "-----BEGIN DH PARAMETERS-----\nAAAA\n"],
     ["no PEM at all", "nonsense"],
     ["nothing", ""],
   ])("is not kept: %s", (_what, held) => {
-    expect(keepForeignBlocks(NEXT, held)).toBe(NEXT);
+    expect(keepForeignBlocks(NEXT, held, PATH)).toBe(NEXT);
+  });
+
+  it("is refused when a private key would be lost, as of a second pair in the same file", () => {
+    const two = block("PRIVATE KEY") + block("CERTIFICATE") + block("EC PRIVATE KEY", "BBBB") + block("CERTIFICATE");
+    expect(() => keepForeignBlocks(NEXT, two, PATH)).toThrow(
+      expect.objectContaining({
+        code: "deploy.refused",
+        message: expect.stringContaining("/etc/ssl/www.pem holds 2 private keys"),
+      }),
+    );
   });
 
   it("concerns PEM text alone", () => {
