@@ -1,5 +1,6 @@
 import { get } from "node:http";
-import { IDENTITY_PATH, type ListeningAddress } from "../web/http01.ts";
+import { IDENTITY_PATH } from "../web/http01.ts";
+import type { ListeningAddress } from "../web/listen.ts";
 import type { ProblemNote } from "./beats.ts";
 
 /** The kernel shares connections out among all that listen: so many that another one is met almost surely. */

@@ -1,17 +1,19 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { toRenewalError } from "../domain/errors.ts";
-import type { NamedSolver } from "../domain/issuer.ts";
+import type { NamedSolver, ResponderName } from "../domain/issuer.ts";
 import { solversFor } from "../domain/solverChoice.ts";
 import type { Store } from "../domain/store.ts";
 import type { Context } from "../renewal/context.ts";
-import { type Http01Responder, type ListeningAddress, startHttp01Responder } from "../web/http01.ts";
+import { startHttp01Responder } from "../web/http01.ts";
+import type { Listener, ListeningAddress } from "../web/listen.ts";
+import { startTlsAlpn01Responder } from "../web/tlsAlpn01.ts";
 import type { ProblemNote } from "./beats.ts";
 
-export type { ListeningAddress } from "../web/http01.ts";
+export type { ListeningAddress } from "../web/listen.ts";
 
 const RETRY_MS = 10_000;
 
-/** The http-01 responder of this process. */
+/** A responder of this process. */
 export interface Responder {
   /** Listens at another address, or no more; if it cannot, it goes on where it is, and throws. */
   move(to: ListeningAddress | null): Promise<void>;
@@ -19,8 +21,6 @@ export interface Responder {
 }
 
 export interface ResponderOptions {
-  /** Of this installation; see `Http01ResponderOptions`. */
-  readonly identity?: string;
   /** null: no solver needs it. */
   readonly at: ListeningAddress | null;
   /** Called once, as soon as it listens or is not needed: no order that it answers for may come before. */
@@ -29,26 +29,62 @@ export interface ResponderOptions {
   readonly note: (problem: ProblemNote | null) => void;
 }
 
-/** Whether an order is answered through the responder, for one of its names at least. */
-export function asksResponder(
+/** The responders that an order is answered through, for one of its names at least. */
+export function neededResponders(
   { identifiers }: Pick<Certificate, "identifiers">,
   solvers: readonly NamedSolver[],
-): boolean {
-  return identifiers.some((name) => solversFor(solvers, name)[0]?.solver.needsResponder === true);
+): ReadonlySet<ResponderName> {
+  const needed = identifiers.map((name) => solversFor(solvers, name)[0]?.solver.needsResponder);
+  return new Set(needed.filter((name) => name !== undefined));
+}
+
+type ResponderContext = Pick<Context, "log" | "clock"> & { readonly store: Pick<Store, "challenges"> };
+
+/** `identity`: of this installation; see `Http01ResponderOptions`. */
+export function startResponder(
+  { store, log, clock }: ResponderContext,
+  { identity, ...options }: ResponderOptions & { readonly identity?: string },
+): Promise<Responder> {
+  const { challenges } = store;
+  return keepListening({ log, clock }, options, {
+    name: "http-01 responder",
+    code: "http01.address",
+    listen: (at) => startHttp01Responder({ ...at, challenges, log, ...(identity !== undefined && { identity }) }),
+  });
+}
+
+export function startTlsAlpnResponder(
+  { store, log, clock }: ResponderContext,
+  options: ResponderOptions,
+): Promise<Responder> {
+  const { challenges } = store;
+  return keepListening({ log, clock }, options, {
+    name: "tls-alpn-01 responder",
+    code: "tlsAlpn01.address",
+    listen: (at) => startTlsAlpn01Responder({ ...at, challenges, log, now: clock.now }),
+  });
+}
+
+interface ResponderKind {
+  readonly name: string;
+  /** What `listen` throws when it cannot. */
+  readonly code: string;
+  listen(at: ListeningAddress): Promise<Listener>;
 }
 
 /**
  * Starts to listen. What is in the way is often removed without renewd: it is reported, and tried again until it works,
  * while the other roles of the process run.
  */
-export async function startResponder(
-  { store, log, clock }: Pick<Context, "log" | "clock"> & { readonly store: Pick<Store, "challenges"> },
-  { at, identity, onReady, note }: ResponderOptions,
+async function keepListening(
+  { log, clock }: Pick<Context, "log" | "clock">,
+  { at, onReady, note }: ResponderOptions,
+  kind: ResponderKind,
 ): Promise<Responder> {
   const stopped = new AbortController();
   let wanted = at;
   let current: ListeningAddress | null = null;
-  let responder: Http01Responder | null = null;
+  let responder: Listener | null = null;
   let isReady = false;
   /** Logged once: it is tried again every few seconds. */
   let reported: string | null = null;
@@ -60,16 +96,9 @@ export async function startResponder(
   const switchTo = async (to: ListeningAddress | null): Promise<void> => {
     const before = responder;
     // The old one goes on until the new one listens: both may share a port, and no CA is left without an answer.
-    responder =
-      to === null
-        ? null
-        : await startHttp01Responder({
-            ...to,
-            challenges: store.challenges,
-            ...(identity !== undefined && { identity }),
-          });
+    responder = to === null ? null : await kind.listen(to);
     current = to;
-    if (to !== null) log.info({ host: to.host, port: responder?.port }, "http-01 responder listening");
+    if (to !== null) log.info({ host: to.host, port: responder?.port }, `${kind.name} listening`);
     await before?.close();
   };
   const tryToListen = async (): Promise<boolean> => {
@@ -79,7 +108,7 @@ export async function startResponder(
       return true;
     } catch (thrown) {
       const { message, facts, code } = toRenewalError(thrown);
-      if (code !== "http01.address") throw thrown;
+      if (code !== kind.code) throw thrown;
       if (message !== reported) log.error({ action: facts.action }, message);
       reported = message;
       note({ message, action: facts.action });
@@ -95,7 +124,7 @@ export async function startResponder(
   let retrying = Promise.resolve();
   if (!(await tryToListen()))
     retrying = retry().catch((thrown: unknown) => {
-      if (!stopped.signal.aborted) log.error({ err: toRenewalError(thrown) }, "http-01 responder not started");
+      if (!stopped.signal.aborted) log.error({ err: toRenewalError(thrown) }, `${kind.name} not started`);
     });
   return {
     async move(to) {

@@ -1,4 +1,5 @@
 import { createRevocationLists } from "../acme/revocationLists.ts";
+import type { ResponderName } from "../domain/issuer.ts";
 import type { Job } from "../domain/queue.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { requestIdOf } from "../queue/requests.ts";
@@ -24,7 +25,7 @@ import type { LoadWatch } from "./load.ts";
 import { type NameServerSettings, startNameServer } from "./nameServer.ts";
 import { sharedPort } from "./portWatch.ts";
 import { repeat } from "./repeat.ts";
-import { asksResponder, type ListeningAddress, startResponder } from "./responder.ts";
+import { type ListeningAddress, neededResponders, startResponder, startTlsAlpnResponder } from "./responder.ts";
 import type { Role } from "./roleNames.ts";
 import { watchedTicks } from "./ticks.ts";
 
@@ -58,6 +59,7 @@ export interface RoleSettings {
   readonly note: Beats["note"];
   /** null: no solver needs the responder. */
   readonly http01: ListeningAddress | null;
+  readonly tlsAlpn01: ListeningAddress | null;
   readonly nameServer: NameServerSettings;
 }
 
@@ -141,36 +143,42 @@ const START: Readonly<Record<Role, StartRole>> = {
     };
   },
 
-  async acme(context, redis, { concurrency, http01, nameServer: served, load, useful, note }) {
+  async acme(context, redis, { concurrency, http01, tlsAlpn01, nameServer: served, load, useful, note }) {
     const identity = await context.store.health.installation();
     const nameServer = await startNameServer(context, {
       at: served,
       note: (problem) => note("port", problem, "DNS server"),
     });
     let issueMax = concurrency.issue;
-    let listens = false;
+    const listening = new Set<ResponderName>();
     let listensAt = http01;
     // Listening before the first order: the CA may ask at once, and any worker's token.
     const responder = await startResponder(context, {
       at: http01,
       identity,
       note: (problem) => note("port", problem),
-      onReady() {
-        listens = true;
-      },
+      onReady: () => void listening.add("http01"),
     }).catch(async (thrown: unknown) => {
       // The next start needs its port.
       await nameServer.close();
       throw thrown;
     });
+    const tlsAlpn = await startTlsAlpnResponder(context, {
+      at: tlsAlpn01,
+      note: (problem) => note("port", problem, "tls-alpn-01"),
+      onReady: () => void listening.add("tlsAlpn01"),
+    }).catch(async (thrown: unknown) => {
+      await Promise.all([responder.close(), nameServer.close()]);
+      throw thrown;
+    });
     const worker = jobWorker({ context, redis, load, useful }, "issue", issueMax, async (job, signal) => {
       // The sweep enqueues it again: by then the port may be free, or a process that listens may take it.
-      if (!listens && (await needsResponder(context, job.renewalId))) return SKIPPED;
+      if (!(await respondersListen(context, job.renewalId, listening))) return SKIPPED;
       return issue(context, job.renewalId, signal);
     });
     const watchPort = async (signal: AbortSignal): Promise<void> => {
       // What keeps it from listening is reported already.
-      const at = listens ? listensAt : null;
+      const at = listening.has("http01") ? listensAt : null;
       note("port", at === null ? null : await sharedPort(at, identity, signal), "shared");
     };
     const ports = repeat(PORT_TICK_MS, watchPort, report(context, "port"), "now");
@@ -179,13 +187,20 @@ const START: Readonly<Record<Role, StartRole>> = {
       async reloaded(next) {
         issueMax = next.concurrency.issue;
         worker.setMax(issueMax);
-        await responder.move(next.http01);
-        listensAt = next.http01;
-        await nameServer.move(next.nameServer);
+        // One that cannot move does not hold up the others.
+        const moves = await Promise.allSettled([
+          responder.move(next.http01).then(() => {
+            listensAt = next.http01;
+          }),
+          tlsAlpn.move(next.tlsAlpn01),
+          nameServer.move(next.nameServer),
+        ]);
+        const failed = moves.find((move) => move.status === "rejected");
+        if (failed !== undefined) throw failed.reason;
       },
       async close() {
         await Promise.all([worker.close(), leftovers.close(), ports.close()]);
-        await Promise.all([responder.close(), nameServer.close()]);
+        await Promise.all([responder.close(), tlsAlpn.close(), nameServer.close()]);
       },
     };
   },
@@ -249,8 +264,14 @@ export function startRole(
   return START[role](context, redis, settings);
 }
 
-async function needsResponder({ store, services }: Context, renewalId: string): Promise<boolean> {
+/** Whether everything that the order needs listens. */
+async function respondersListen(
+  { store, services }: Context,
+  renewalId: string,
+  listening: ReadonlySet<ResponderName>,
+): Promise<boolean> {
+  if (listening.has("http01") && listening.has("tlsAlpn01")) return true;
   const renewal = await store.renewals.get(renewalId);
   const certificate = renewal && services.certificate(renewal.certificate);
-  return certificate !== null && asksResponder(certificate, services.solvers(certificate));
+  return certificate === null || neededResponders(certificate, services.solvers(certificate)).isSubsetOf(listening);
 }

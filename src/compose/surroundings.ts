@@ -7,6 +7,8 @@ import { workerName } from "../domain/workerName.ts";
 import { tryTargets } from "../renewal/watch/rehearse.ts";
 import { openEmptyStore } from "../store/index.ts";
 import { startHttp01Responder } from "../web/http01.ts";
+import type { Listener, ListeningAddress } from "../web/listen.ts";
+import { startTlsAlpn01Responder, type TlsAlpn01ResponderOptions } from "../web/tlsAlpn01.ts";
 import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
 import { loadConfigOrExplain } from "./reader.ts";
@@ -17,20 +19,21 @@ const LIMITS = { preflightMs: 15_000, preflightsMs: 60_000 } as const;
 
 /** What a process would meet where the configuration is right but its surroundings are not. */
 export interface SurroundingFault {
-  /** `target NAME`, `data directory`, `http-01 responder`, `Redis`. */
+  /** `target NAME`, `data directory`, `http-01 responder`, `tls-alpn-01 responder`, `Redis`. */
   readonly subject: string;
   readonly error: RenewalError;
 }
 
 /**
- * What start-up and deploying would find on this machine, with its user: directories, the responder's port, redis-server,
+ * What start-up and deploying would find on this machine, with its user: directories, the responders' ports, redis-server,
  * each target's preflight. Neither the database nor Redis is opened, and what a preflight writes it removes.
  */
 export async function checkSurroundings(configFile: string, signal: AbortSignal): Promise<SurroundingFault[]> {
   const config = await loadConfigOrExplain(configFile);
   const checks: readonly (readonly [subject: string, check: () => Promise<void>])[] = [
     ["data directory", () => checkStateDirectory(config)],
-    ["http-01 responder", () => checkResponder(config)],
+    ["http-01 responder", () => checkResponder(roleSettingsOf(config).http01, startHttp01Responder)],
+    ["tls-alpn-01 responder", () => checkResponder(roleSettingsOf(config).tlsAlpn01, startTlsAlpn01Responder)],
     ["Redis", () => checkPrivateRedis(config)],
   ];
   const faults: SurroundingFault[] = [];
@@ -54,10 +57,12 @@ async function checkStateDirectory({ dataDir }: Config): Promise<void> {
 }
 
 /** As the responder itself listens: beside another one of ours it may. */
-async function checkResponder(config: Config): Promise<void> {
-  const { http01 } = roleSettingsOf(config);
-  if (http01 === null) return;
-  const responder = await startHttp01Responder({ ...http01, challenges: { get: async () => null } });
+async function checkResponder(
+  at: ListeningAddress | null,
+  start: (options: TlsAlpn01ResponderOptions) => Promise<Listener>,
+): Promise<void> {
+  if (at === null) return;
+  const responder = await start({ ...at, challenges: { get: async () => null }, now: systemClock.now });
   await responder.close();
 }
 

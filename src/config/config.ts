@@ -25,6 +25,7 @@ export interface Config {
   /** null: a private redis-server in `dataDir`. */
   readonly redis: RedisConfig | null;
   readonly http01: HostAndPort;
+  readonly tlsAlpn01: HostAndPort;
   readonly dnsServer: { readonly hosts: readonly string[]; readonly port: number };
   readonly planner: { readonly tickMs: number; readonly sweepMs: number; readonly batch: number };
   /** Concurrency per process. */

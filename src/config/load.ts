@@ -74,6 +74,7 @@ async function build(
   const dataDir = resources.absolute(section("dataDir", raw, problems) ?? ".");
   const storeSection = section("store", raw, problems);
   const http01 = section("http01", raw, problems);
+  const tlsAlpn01 = section("tlsAlpn01", raw, problems);
   const dnsServer = section("dnsServer", raw, problems);
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
@@ -108,6 +109,7 @@ async function build(
     !store ||
     redis === undefined ||
     !http01 ||
+    !tlsAlpn01 ||
     !dnsServer ||
     !planner ||
     !workers ||
@@ -127,6 +129,7 @@ async function build(
     store,
     redis,
     http01,
+    tlsAlpn01,
     dnsServer,
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,

@@ -159,11 +159,14 @@ export interface ChallengeResponse {
   readonly renewalId?: string | null;
 }
 
+/** A responder of renewd, by its section of the configuration. */
+export type ResponderName = "http01" | "tlsAlpn01";
+
 export interface Solver {
   /** ACME challenge type such as `http-01`. */
   readonly challengeType: string;
-  /** It answers through renewd's own responder. Default: false. */
-  readonly needsResponder?: boolean;
+  /** The responder of renewd that it answers through. Default: none. */
+  readonly needsResponder?: ResponderName;
   /**
    * MUST be idempotent and quick. Throws `dns.busy` when the place can hold no other answer now: the caller then
    * finishes what it has presented, or comes back later.
@@ -219,9 +222,14 @@ export interface NamedSolver {
   readonly solver: Solver;
 }
 
-/** Shared by all processes, so that any http-01 responder can answer for any ACME worker. */
+/** Shared by all processes, so that any responder can answer for any ACME worker. */
 export interface ChallengeResponses {
   put(token: string, keyAuthorization: string, expiresAt: number): Promise<void>;
+  /**
+   * For places that hold one answer (`tlsAlpnPlace`): as `put`, unless another answer is there. Returns whether this one
+   * is. Atomic over processes.
+   */
+  claim(place: string, keyAuthorization: string, expiresAt: number): Promise<boolean>;
   get(token: string): Promise<string | null>;
   remove(token: string): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { TargetLimits } from "./deployer.ts";
+import type { ResponderName } from "./issuer.ts";
 
 /**
  * How a swap becomes visible at the server behind a target. `atOnce`: one process answers, and every connection after
@@ -22,8 +23,8 @@ export interface Plugin<Options, Dependencies, Made> {
   readonly create: (options: Options, dependencies: Dependencies) => Made;
   /** Solvers: the ACME challenge type they answer, so that configuration can tell which names they cannot validate. */
   readonly challengeType?: string;
-  /** Solvers: renewd's own responder must listen for it. Default: false. */
-  readonly needsResponder?: boolean;
+  /** Solvers: the section of renewd's own responder that must listen for it. Default: none. */
+  readonly needsResponder?: ResponderName;
   /**
    * Things outside renewd that only one certificate may own (a file path, an ARN), for the given certificate.
    * Two certificates that occupy the same thing are a configuration error.

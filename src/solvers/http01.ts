@@ -18,12 +18,12 @@ const options = z.strictObject({});
 export const http01: Plugin<z.infer<typeof options>, Pick<SolverDependencies, "challenges" | "now">, Solver> = {
   type: "http-01",
   challengeType: "http-01",
-  needsResponder: true,
+  needsResponder: "http01",
   description: "Answers http-01 challenges through renewd's own responder on port 80.",
   options,
   create: (_options, { challenges, now }) => ({
     challengeType: "http-01",
-    needsResponder: true,
+    needsResponder: "http01",
     preflight: (identifier, signal) => examineHttp(identifier, signal),
     async present({ token, keyAuthorization }, signal) {
       signal.throwIfAborted();

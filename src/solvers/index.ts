@@ -36,6 +36,7 @@ import { vultr } from "./dns/providers/vultr.ts";
 import { dnsServer } from "./dns/server/kind.ts";
 import { dnsSolver } from "./dns/solver.ts";
 import { http01, type SolverDependencies } from "./http01.ts";
+import { tlsAlpn01 } from "./tlsAlpn01.ts";
 import { webroot } from "./webroot.ts";
 
 export type { SolverDependencies } from "./http01.ts";
@@ -100,6 +101,7 @@ export const DNS_KINDS: readonly DnsKind[] = [
 /** Every solver kind. */
 export const SOLVERS: readonly RegisteredPlugin<SolverDependencies, Solver>[] = [
   definePlugin(http01),
+  definePlugin(tlsAlpn01),
   definePlugin(webroot),
   ...DNS_KINDS.map(({ plugin }) => plugin),
 ];

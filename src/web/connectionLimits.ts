@@ -1,5 +1,5 @@
-import type { IncomingMessage, Server } from "node:http";
-import { isIPv6, type Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
+import { isIPv6, type Server, type Socket } from "node:net";
 
 export interface ConnectionLimits {
   /** Open connections in all. */
@@ -24,7 +24,7 @@ interface Connection {
 /**
  * Keeps slow connections from starving quick ones. A CA sends its request at once, so the connection that has been
  * incomplete for longest is the least likely to be a CA's. It is closed when there are too many, first of the address
- * that holds most.
+ * that holds most. On a server that is not HTTP a connection is incomplete until it ends.
  */
 export function limitConnections(server: Server, limits: ConnectionLimits): void {
   /** By address; within one, oldest first. */

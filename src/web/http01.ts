@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { RenewalError } from "../domain/errors.ts";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { ChallengeResponses } from "../domain/issuer.ts";
 import type { Log } from "../domain/log.ts";
 import { type ConnectionLimits, limitConnections } from "./connectionLimits.ts";
+import { type Listener, type ListenerWords, type ListeningAddress, listen } from "./listen.ts";
 
 const PREFIX = "/.well-known/acme-challenge/";
 /** base64url (RFC 8555 §8.3). The bound keeps rubbish away from the database. */
@@ -17,18 +17,15 @@ const LIMITS: ConnectionLimits = {
   headersMaxMs: HEADERS_TIMEOUT_MS,
   connectionMaxMs: 10_000,
 };
-/** Connections that the kernel keeps while we accept others; it takes no more than net.core.somaxconn. */
-const BACKLOG = 4_096;
-
-const ANY_ADDRESS = "::";
-const ANY_IPV4_ADDRESS = "0.0.0.0";
-const WITHOUT_IPV6: readonly string[] = ["EAFNOSUPPORT", "EADDRNOTAVAIL"];
-
-export interface ListeningAddress {
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
-}
+const WORDS: ListenerWords = {
+  code: "http01.address",
+  name: "http-01 responder",
+  section: "http01",
+  publicPort: 80,
+  sharing:
+    "let it forward /.well-known/acme-challenge/ to renewd at another `http01.port`, or use a `webroot` solver below " +
+    "its document root (docs/port80.md)",
+};
 
 export interface Http01ResponderOptions extends ListeningAddress {
   readonly challenges: Pick<ChallengeResponses, "get">;
@@ -37,17 +34,12 @@ export interface Http01ResponderOptions extends ListeningAddress {
   readonly log?: Log;
 }
 
-export interface Http01Responder {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
 /**
  * Serves key authorizations to the CA (RFC 8555 §8.3) and nothing else: it faces the Internet. It reads what any ACME
  * worker stored, so it may run in another process. Throws `http01.address` when it cannot listen; later failures only
  * answer 503.
  */
-export async function startHttp01Responder(options: Http01ResponderOptions): Promise<Http01Responder> {
+export async function startHttp01Responder(options: Http01ResponderOptions): Promise<Listener> {
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -67,12 +59,10 @@ export async function startHttp01Responder(options: Http01ResponderOptions): Pro
     },
   );
   limitConnections(server, LIMITS);
-  // Several ACME workers of one machine share the port; whichever the kernel picks can answer for all.
-  await listen(server, options);
+  const port = await listen(server, options, WORDS);
   server.on("error", (err) => options.log?.error({ err }, "http-01 responder failed"));
-  const address = server.address();
   return {
-    port: typeof address === "object" && address !== null ? address.port : options.port,
+    port,
     async close() {
       if (!server.listening) return;
       const closed = once(server, "close");
@@ -82,47 +72,6 @@ export async function startHttp01Responder(options: Http01ResponderOptions): Pro
     },
   };
 }
-
-/** `::` also takes IPv4 connections; a machine without IPv6 listens on all IPv4 addresses instead. */
-async function listen(server: Server, { host, port }: ListeningAddress): Promise<void> {
-  try {
-    await listenAt(server, { host, port });
-  } catch (error) {
-    const code = codeOf(error);
-    if (host !== ANY_ADDRESS || !WITHOUT_IPV6.includes(code)) throw listenError({ host, port }, error);
-    await listenAt(server, { host: ANY_IPV4_ADDRESS, port }).catch((second: unknown) => {
-      throw listenError({ host: ANY_IPV4_ADDRESS, port }, second);
-    });
-  }
-}
-
-async function listenAt(server: Server, { host, port }: ListeningAddress): Promise<void> {
-  // Several ACME workers of one machine share the port; whichever the kernel picks can answer for all.
-  server.listen({ port, host, reusePort: true, backlog: BACKLOG });
-  await once(server, "listening");
-}
-
-function listenError({ host, port }: ListeningAddress, cause: unknown): RenewalError {
-  const code = codeOf(cause);
-  const at = `port ${port} of ${host === ANY_ADDRESS ? "this machine" : host}`;
-  const why = WHY_NOT[code]?.(at, host) ?? `cannot listen on ${at}: ${code || String(cause)}`;
-  return new RenewalError("http01.address", `http-01 responder: ${why}`, { cause });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
-const WHY_NOT: Readonly<Record<string, (at: string, host: string) => string>> = {
-  EADDRINUSE: (at) =>
-    `another program listens on ${at}: stop it, or let it forward /.well-known/acme-challenge/ to renewd at another ` +
-    "`http01.port`, or use a `webroot` solver below its document root (docs/port80.md)",
-  EACCES: (at) =>
-    `no permission to listen on ${at}: give the process CAP_NET_BIND_SERVICE, as the systemd unit in deploy/ does, ` +
-    "or set `http01.port` above 1023 and forward port 80 to it",
-  EADDRNOTAVAIL: (_at, host) => `this machine has no address ${host}: correct \`http01.host\``,
-  ENOTFOUND: (_at, host) => `${host} does not resolve: set \`http01.host\` to an address of this machine`,
-};
 
 interface Reply {
   readonly status: number;

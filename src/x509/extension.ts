@@ -8,6 +8,8 @@ export const EXTENSION = {
   deltaCrlIndicator: "2.5.29.27",
   crlDistributionPoints: "2.5.29.31",
   authorityKeyIdentifier: "2.5.29.35",
+  /** RFC 8737 §3. */
+  acmeIdentifier: "1.3.6.1.5.5.7.1.31",
   /** RFC 7633: must-staple. */
   tlsFeature: "1.3.6.1.5.5.7.1.24",
 } as const;

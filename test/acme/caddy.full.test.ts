@@ -8,7 +8,8 @@ import { createIssuer, type IssuerOptions } from "../../src/acme/issuer.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { IssueRequest, IssueResult, Issuer, Solver } from "../../src/domain/issuer.ts";
 import { http01 } from "../../src/solvers/http01.ts";
-import { type Http01Responder, startHttp01Responder } from "../../src/web/http01.ts";
+import { startHttp01Responder } from "../../src/web/http01.ts";
+import type { Listener } from "../../src/web/listen.ts";
 import { type CaddyCa, startCaddyCa } from "../support/ca/caddyCa.ts";
 import { named } from "../support/dns/dependencies.ts";
 import {
@@ -26,7 +27,7 @@ const NAMES = Array.from({ length: 12 }, (_, index) => `host-${index}.renewd.tes
 const [FIRST = "", SECOND = ""] = NAMES;
 
 let ca: CaddyCa;
-let responder: Http01Responder;
+let responder: Listener;
 let challenges: MemoryChallenges;
 let solver: Solver;
 let issuer: Issuer;

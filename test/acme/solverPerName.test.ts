@@ -138,3 +138,40 @@ describe("an answer that is slow to appear", () => {
     expect(checks).toBe(3);
   });
 });
+
+it("a challenge without a token, such as dns-persist-01's, is no obstacle beside one that is answered", async () => {
+  let offered = 0;
+  ca.proxy.intercept = async ({ path }, forward) => {
+    const answer = await forward();
+    if (!path.startsWith("/authZ/") || answer.status !== 200) return answer;
+    const authorization = JSON.parse(answer.body);
+    const persist = {
+      type: "dns-persist-01",
+      url: `${authorization.challenges[0].url}-persist`,
+      status: "pending",
+      accounturi: "https://ca.example/acct/1",
+      "issuer-domain-names": ["ca.example"],
+    };
+    offered += 1;
+    return {
+      ...answer,
+      body: JSON.stringify({ ...authorization, challenges: [persist, ...authorization.challenges] }),
+    };
+  };
+  try {
+    const persist: Solver = {
+      ...ca.solver,
+      challengeType: "dns-persist-01",
+      present: async () => expect.unreachable(),
+    };
+    const solvers = [named(persist, [], "persist"), named(ca.solver, [], "web")];
+    const { leaf } = await ca.issuer().issue(request(["persist.example.org"]), memoryProgress(), solvers, running());
+    expect(leaf.identifiers).toEqual([{ type: "dns", value: "persist.example.org" }]);
+    expect(offered).toBeGreaterThan(0);
+    await expect(
+      ca.issuer().issue(request(["persist-2.example.org"]), memoryProgress(), solvers.slice(0, 1), running()),
+    ).rejects.toMatchObject({ code: "acme.noChallenge" });
+  } finally {
+    ca.proxy.intercept = null;
+  }
+});

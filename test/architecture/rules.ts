@@ -86,7 +86,17 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   compose: { mayImport: PARTS },
   // Compose starts the http-01 responder and later the API, so web is handed what it needs and imports no wiring.
   web: {
-    mayImport: ["reports", "renewal", "renewal/rules", "domain", "config", "config/schema", "config/read", "log"],
+    mayImport: [
+      "reports",
+      "renewal",
+      "renewal/rules",
+      "domain",
+      "x509",
+      "config",
+      "config/schema",
+      "config/read",
+      "log",
+    ],
     typesOnly: ["queue"],
   },
   // The package's own door: interfaces, and requests through the queue.

@@ -169,7 +169,7 @@ certificates:
     [
       "an address with dns-01",
       estate("  a: { names: [192.0.2.1], solver: dns, endpoints: [192.0.2.1] }"),
-      '12:16 certificates.a.names[0]: the IP address 192.0.2.1 needs an http-01 solver, but solver "dns" answers dns-01',
+      '12:16 certificates.a.names[0]: the IP address 192.0.2.1 needs an http-01 or tls-alpn-01 solver, but solver "dns" answers dns-01',
     ],
     [
       "two certificates that are the same",

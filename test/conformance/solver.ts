@@ -8,6 +8,8 @@ export interface SolverUnderTest extends AsyncDisposable {
   published(challenge: ChallengeResponse): Promise<string | null>;
   /** What the CA must find: for http-01 the key authorization itself. */
   expected(challenge: ChallengeResponse): string;
+  /** A name has one answer at a time; another one is `dns.busy`. Default: any number. */
+  readonly onePerName?: true;
   /** Puts a value there that this solver did not publish for `challenge`; null if the place can hold no other. */
   readonly occupy: ((challenge: ChallengeResponse, value: string) => Promise<void>) | null;
 }
@@ -49,6 +51,7 @@ export function describeSolver(type: string, start: () => Promise<SolverUnderTes
     it("keeps several challenges of one name apart", async () => {
       await using subject = await start();
       const [one, other] = [challenge(), challenge()];
+      if (subject.onePerName) return await expectOneByOne(subject, one, other);
       await Promise.all([subject.solver.present(one, signal()), subject.solver.present(other, signal())]);
       await subject.solver.cleanUp(one, signal());
       expect(await subject.published(one)).toBeNull();
@@ -91,6 +94,21 @@ export function describeSolver(type: string, start: () => Promise<SolverUnderTes
       },
     );
   });
+}
+
+async function expectOneByOne(
+  { solver, published, expected }: SolverUnderTest,
+  one: ChallengeResponse,
+  other: ChallengeResponse,
+): Promise<void> {
+  const { signal } = new AbortController();
+  await solver.present(one, signal);
+  await expect(solver.present(other, signal)).rejects.toMatchObject({ code: "dns.busy" });
+  await solver.cleanUp(other, signal);
+  expect(await published(one)).toBe(expected(one));
+  await solver.cleanUp(one, signal);
+  await solver.present(other, signal);
+  expect(await published(other)).toBe(expected(other));
 }
 
 function challenge(): ChallengeResponse {

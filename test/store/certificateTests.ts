@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
+import { tlsAlpnPlace } from "../../src/domain/tlsAlpn.ts";
 import { thumbprint } from "../../src/x509/jwk.ts";
 import { generateKey } from "../../src/x509/key.ts";
 import type { StoreBench } from "../conformance/store.ts";
@@ -279,6 +280,29 @@ export function certificateAndVersionTests(bench: () => StoreBench): void {
       expect(await served()).toEqual([null, next, null, null]);
       await store.accounts.remove(...at);
       expect(await served()).toEqual([null, null, null, null]);
+    });
+
+    test("a place for one answer is claimed by one of several workers, and free again once that is gone", async () => {
+      const { store, another, backend } = bench();
+      const other = (await another()).challenges;
+      const { thumbprint } = await createAccount(store);
+      const place = tlsAlpnPlace({ type: "dns", value: "www.example.org" });
+      const later = Date.now() + 60_000;
+      const answers = ["one", "two"].map((token) => `${token}.${thumbprint}`);
+      const claimed = await Promise.all(
+        answers.map((answer, i) => (i === 0 ? store.challenges : other).claim(place, answer, later)),
+      );
+      expect(claimed.toSorted()).toEqual([false, true]);
+      const [winner = "", loser = ""] = claimed[0] ? answers : answers.toReversed();
+      expect(await other.get(place)).toBe(winner);
+      expect(await other.claim(place, winner, later)).toBe(true);
+      expect(await store.challenges.claim(place, loser, later)).toBe(false);
+      await store.challenges.remove(place);
+      expect(await store.challenges.claim(place, winner, Date.now() - 1)).toBe(true);
+      expect(await other.claim(place, loser, later), "after it expired").toBe(true);
+      await backend.run("update challenges set expires_at = 9999999999998");
+      expect(await other.claim(place, winner, later), "of a row that renewd did not write").toBe(true);
+      expect(await other.get(place)).toBe(winner);
     });
 
     test("answers a dead worker left behind are cleared by the next one", async () => {

@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Http01Responder, startHttp01Responder } from "../../src/web/http01.ts";
+import { startHttp01Responder } from "../../src/web/http01.ts";
+import type { Listener } from "../../src/web/listen.ts";
 
 const TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
 const PATH = "/.well-known/acme-challenge/";
 
 describe("the http-01 responder", () => {
-  let responder: Http01Responder;
+  let responder: Listener;
   let asked: string[];
   let broken = false;
   beforeEach(async () => {

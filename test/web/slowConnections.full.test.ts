@@ -3,7 +3,8 @@ import { get } from "node:http";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { type Http01Responder, startHttp01Responder } from "../../src/web/http01.ts";
+import { startHttp01Responder } from "../../src/web/http01.ts";
+import type { Listener } from "../../src/web/listen.ts";
 import { until } from "../support/until.ts";
 
 const TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
@@ -13,7 +14,7 @@ const REAL = 200;
 /** Let's Encrypt waits for ten seconds; these wait for less. */
 const ANSWER_MAX_MS = 3_000;
 
-let responder: Http01Responder;
+let responder: Listener;
 const open = new Set<Socket>();
 
 beforeEach(async () => {

@@ -146,7 +146,7 @@ function whyUnsolved({ type, value }: Identifier, known: readonly KnownSolver[])
   }
   // RFC 8555 §7.1.3 leaves it to CAs; the CA/Browser Forum allows wildcards by DNS only (BR 3.2.2.4.7, .18, .19).
   if (value.startsWith("*.")) return `the wildcard ${quote(value)} needs a dns-01 solver, but ${answers}`;
-  return `the IP address ${value} needs an http-01 solver, but ${answers}`;
+  return `the IP address ${value} needs an http-01 or tls-alpn-01 solver, but ${answers}`;
 }
 
 /** A request of one's own fixes key and names. */

@@ -111,6 +111,11 @@ const http01 = z.strictObject({
   port: port.default(80).describe("Port to listen on; the CA always dials port 80 (RFC 8555 §8.3)."),
 });
 
+const tlsAlpn01 = z.strictObject({
+  host: z.string().min(1).default("::").describe("Address to listen on. `::` is every address, IPv6 and IPv4."),
+  port: port.default(443).describe("Port to listen on; the CA always dials port 443 (RFC 8737 §3)."),
+});
+
 const dnsServer = z.strictObject({
   hosts: z
     .array(z.string().refine((text) => isIP(text) !== 0, "must be an IP address"))
@@ -220,6 +225,11 @@ export const fileSchema = z.strictObject({
   store,
   redis: redisSchema.optional(),
   http01: http01.prefault({}).describe("renewd's own responder for http-01 challenges."),
+  tlsAlpn01: tlsAlpn01
+    .prefault({})
+    .describe(
+      "renewd's own responder for tls-alpn-01 challenges; it listens only when a solver of that type is configured.",
+    ),
   dnsServer: dnsServer
     .prefault({})
     .describe("renewd's own name server; it listens only when a solver of type `dns-server` is configured."),

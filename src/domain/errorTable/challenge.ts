@@ -17,6 +17,11 @@ export const CHALLENGE_ERRORS = {
     retry: "backoff",
     action: "Do what the message says; renewd tries to listen again by itself.",
   },
+  "tlsAlpn01.address": {
+    class: "configuration",
+    retry: "backoff",
+    action: "Do what the message says; renewd tries to listen again by itself.",
+  },
   "dns.credentials": {
     class: "configuration",
     retry: "backoff",
@@ -50,7 +55,7 @@ export const CHALLENGE_ERRORS = {
   "dns.busy": {
     class: "rateLimited",
     retry: "backoff",
-    action: "Nothing: another order uses the same TXT name or provider; this one is next.",
+    action: "Nothing: another order uses the same name or provider; this one is next.",
   },
   "dns.unreachable": {
     class: "transient",

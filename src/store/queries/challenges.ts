@@ -1,4 +1,5 @@
 import type { ChallengeResponses } from "../../domain/issuer.ts";
+import { isTlsAlpnPlace } from "../../domain/tlsAlpn.ts";
 import { isIntact, withSeal } from "../rowSeal.ts";
 import type { Db } from "../schema.ts";
 import type { Vault } from "../vault.ts";
@@ -7,16 +8,32 @@ import { accountThumbprints } from "./accountThumbprints.ts";
 /** The port has no `now`, so the store reads the clock here: an expired answer must not be served. */
 export function challengeStore(db: Db, vault: Vault): ChallengeResponses {
   const isOurThumbprint = accountThumbprints(db, vault);
-  return {
+  // Removes what dead workers left: the table holds only answers in use.
+  const removeExpired = () => db.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
+  const store: ChallengeResponses = {
     async put(token, keyAuthorization, expiresAt) {
-      // Removes what dead workers left: the table holds only answers in use.
-      await db.deleteFrom("challenges").where("expiresAt", "<=", Date.now()).execute();
+      await removeExpired();
       const row = withSeal(vault, "challenges", { token, keyAuthorization, expiresAt });
       await db
         .insertInto("challenges")
         .values(row)
         .onConflict((conflict) => conflict.column("token").doUpdateSet(row))
         .execute();
+    },
+    async claim(place, keyAuthorization, expiresAt) {
+      await removeExpired();
+      const row = withSeal(vault, "challenges", { token: place, keyAuthorization, expiresAt });
+      await db
+        .insertInto("challenges")
+        .values(row)
+        .onConflict((conflict) =>
+          conflict.column("token").doUpdateSet(row).where("challenges.keyAuthorization", "=", keyAuthorization),
+        )
+        .execute();
+      const there = await store.get(place);
+      // A row that is not served keeps nobody out.
+      if (there === null) await store.put(place, keyAuthorization, expiresAt);
+      return there === null || there === keyAuthorization;
     },
     async get(token) {
       const query = db.selectFrom("challenges").selectAll().where("token", "=", token);
@@ -25,11 +42,13 @@ export function challengeStore(db: Db, vault: Vault): ChallengeResponses {
       // for our own accounts, so that a mistake of ours cannot validate a name for another account.
       if (row === undefined || !isIntact(vault, "challenges", row)) return null;
       const [of, thumbprint = "", ...rest] = row.keyAuthorization.split(".");
-      const isOurs = of === token && rest.length === 0 && (await isOurThumbprint(thumbprint));
+      const isOurs =
+        (of === token || isTlsAlpnPlace(token)) && rest.length === 0 && (await isOurThumbprint(thumbprint));
       return isOurs ? row.keyAuthorization : null;
     },
     async remove(token) {
       await db.deleteFrom("challenges").where("token", "=", token).execute();
     },
   };
+  return store;
 }

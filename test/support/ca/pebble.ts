@@ -17,6 +17,8 @@ export interface PebbleOptions {
   readonly version?: "2.10";
   /** Port Pebble dials for http-01; without it a free one, for the responder to listen on. */
   readonly httpPort?: number;
+  /** Port Pebble dials for tls-alpn-01. */
+  readonly tlsPort?: number;
   readonly certificateValidityPeriodSeconds?: number;
   /** `127.0.0.1:PORT` of the DNS server that Pebble validates by; default: a mock that says 127.0.0.1 to everything. */
   readonly dnsServer?: string;
@@ -101,7 +103,7 @@ async function start(program: Program, dnsProgram: Program, options: PebbleOptio
     certificate: join(directory, "cert.pem"),
     privateKey: join(directory, "key.pem"),
     httpPort: options.httpPort ?? httpPort,
-    tlsPort,
+    tlsPort: options.tlsPort ?? tlsPort,
     ocspResponderURL: "",
     externalAccountBindingRequired: options.externalAccountKeys !== undefined,
     externalAccountMACKeys: options.externalAccountKeys ?? {},

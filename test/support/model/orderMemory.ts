@@ -65,6 +65,12 @@ export function memoryChallenges(): MemoryChallenges {
       stored.set(token, keyAuthorization);
       seen.push(token);
     },
+    async claim(place, keyAuthorization) {
+      if ((stored.get(place) ?? keyAuthorization) !== keyAuthorization) return false;
+      stored.set(place, keyAuthorization);
+      seen.push(place);
+      return true;
+    },
     get: async (token) => stored.get(token) ?? null,
     async remove(token) {
       stored.delete(token);
