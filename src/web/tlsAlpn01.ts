@@ -26,7 +26,9 @@ const WORDS: ListenerWords = {
   name: "tls-alpn-01 responder",
   section: "tlsAlpn01",
   publicPort: 443,
-  sharing: `let it pass connections with the ALPN protocol ${ACME_TLS} on to renewd at another \`tlsAlpn01.port\` (docs/port80.md)`,
+  sharing:
+    `let it pass connections with the ALPN protocol ${ACME_TLS} on to renewd at another \`tlsAlpn01.port\` ` +
+    "(docs/port80.md)",
 };
 
 export interface TlsAlpn01ResponderOptions extends ListeningAddress {

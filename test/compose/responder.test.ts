@@ -2,12 +2,15 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { expect, it } from "vitest";
 import type { ProblemNote } from "../../src/compose/beats.ts";
-import { asksResponder, startResponder } from "../../src/compose/responder.ts";
+import { neededResponders, startResponder, startTlsAlpnResponder } from "../../src/compose/responder.ts";
 import { raceAbort } from "../../src/domain/abort.ts";
 import type { NamedSolver, Solver } from "../../src/domain/issuer.ts";
+import { tlsAlpnPlace } from "../../src/domain/tlsAlpn.ts";
 import { http01 } from "../../src/solvers/http01.ts";
+import { tlsAlpn01 } from "../../src/solvers/tlsAlpn01.ts";
 import { freePort } from "../support/freePort.ts";
 import { memoryChallenges } from "../support/model/orderMemory.ts";
+import { shakeHands } from "../support/tlsAlpn.ts";
 
 const LOG = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const TOKEN = "token-token-token";
@@ -23,7 +26,12 @@ function fixture() {
   const start = (at: { host: string; port: number } | null) =>
     // Of the store only the challenges are read.
     startResponder({ store: { challenges }, log: LOG, clock }, { at, onReady, note: (each) => void notes.push(each) });
-  return { notes, ready, retry, start };
+  const startTlsAlpn = (at: { host: string; port: number } | null) =>
+    startTlsAlpnResponder(
+      { store: { challenges }, log: LOG, clock },
+      { at, onReady, note: (each) => void notes.push(each) },
+    );
+  return { challenges, notes, ready, retry, start, startTlsAlpn };
 }
 
 async function answerAt(host: string, port: number): Promise<string> {
@@ -70,6 +78,26 @@ it("without a solver that needs it nothing listens, and orders may begin", async
   await responder.close();
 });
 
+it("tls-alpn-01 waits for its port just so, and listens no more when no solver needs it", async () => {
+  const stranger = createServer().listen(0, "127.0.0.1");
+  await once(stranger, "listening");
+  const address = stranger.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const { challenges, notes, ready, retry, startTlsAlpn } = fixture();
+  challenges.stored.set(tlsAlpnPlace({ type: "dns", value: "www.example.org" }), `${TOKEN}.thumb`);
+  const responder = await startTlsAlpn({ host: "127.0.0.1", port });
+  expect(notes.map((each) => each?.message)).toEqual([expect.stringContaining("ALPN protocol acme-tls/1")]);
+  stranger.close();
+  await once(stranger, "close");
+  retry();
+  await ready;
+  expect(notes.at(-1)).toBeNull();
+  expect(await shakeHands({ port, serverName: "www.example.org" })).toMatchObject({ protocol: "acme-tls/1" });
+  await responder.move(null);
+  await expect(shakeHands({ port, serverName: "www.example.org" })).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  await responder.close();
+});
+
 it("the default address takes IPv6 and IPv4 connections", async () => {
   const port = await freePort();
   const { ready, start } = fixture();
@@ -89,7 +117,10 @@ it("is asked by an order of which one name at least is answered through it, and 
   const webroot = solver("http-01");
   const dns = solver("dns-01", ["example.org"]);
   const identifiers = ["a.example.org", "b.example.com"].map((value) => ({ type: "dns" as const, value }));
-  const asks = (...solvers: readonly NamedSolver[]): boolean => asksResponder({ identifiers }, solvers);
-  expect([asks(responder), asks(dns, responder)]).toEqual([true, true]);
-  expect([asks(webroot, responder), asks(dns, webroot)]).toEqual([false, false]);
+  const asks = (...solvers: readonly NamedSolver[]): string[] => [...neededResponders({ identifiers }, solvers)];
+  expect([asks(responder), asks(dns, responder)]).toEqual([["http01"], ["http01"]]);
+  expect([asks(webroot, responder), asks(dns, webroot)]).toEqual([[], []]);
+  const alpn = tlsAlpn01.create({}, { challenges: memoryChallenges(), now: Date.now });
+  const both = [{ ...responder, zones: ["example.org"] }, { name: "alpn", zones: [], solver: alpn }];
+  expect(asks(...both)).toEqual(["http01", "tlsAlpn01"]);
 });
