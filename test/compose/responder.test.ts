@@ -121,6 +121,9 @@ it("is asked by an order of which one name at least is answered through it, and 
   expect([asks(responder), asks(dns, responder)]).toEqual([["http01"], ["http01"]]);
   expect([asks(webroot, responder), asks(dns, webroot)]).toEqual([[], []]);
   const alpn = tlsAlpn01.create({}, { challenges: memoryChallenges(), now: Date.now });
-  const both = [{ ...responder, zones: ["example.org"] }, { name: "alpn", zones: [], solver: alpn }];
+  const both = [
+    { ...responder, zones: ["example.org"] },
+    { name: "alpn", zones: [], solver: alpn },
+  ];
   expect(asks(...both)).toEqual(["http01", "tlsAlpn01"]);
 });
