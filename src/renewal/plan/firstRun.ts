@@ -33,7 +33,9 @@ export interface PairInUse {
  * first appearance and the decision about them.
  */
 export async function isFirstRun({ store }: Pick<Context, "store">): Promise<boolean> {
-  return (await store.versions.listLatest()).every(({ issuer }) => issuer === IMPORTED);
+  const unreadable: unknown[] = [];
+  const latest = await store.versions.listLatest((key) => unreadable.push(key));
+  return unreadable.length === 0 && latest.every(({ issuer }) => issuer === IMPORTED);
 }
 
 /** Without those that a person has resumed, and those with a renewal: there the decision is made. */
@@ -54,7 +56,10 @@ export async function undecided({ store }: Pick<Context, "store">, pairs: readon
  */
 export async function findPairsInUse(context: Context, signal: AbortSignal): Promise<PairInUse[]> {
   const { store, services } = context;
-  const known = new Set((await store.versions.listLatest()).map(({ certificate }) => certificate));
+  // A version that cannot be read is one all the same.
+  const known = new Set<string>();
+  const latest = await store.versions.listLatest(({ certificate }) => known.add(certificate));
+  for (const { certificate } of latest) known.add(certificate);
   const unknown = services.certificates().filter(({ name, mode }) => !known.has(name) && mode === "renew");
   const limit = pLimit(AT_ONCE);
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(SURVEY_MAX_MS)]);

@@ -1,5 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
+import { toRenewalError } from "../../domain/errors.ts";
 import { sameIdentifiers } from "../../domain/identifier.ts";
+import type { Secret } from "../../domain/secret.ts";
 import type { Store } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { expiryWarningAt } from "../rules/window.ts";
@@ -16,9 +18,11 @@ export async function followRenames(
 ): Promise<void> {
   if (added.length === 0) return;
   const configured = new Set(certificates.map(({ name }) => name));
-  const latest = await tx.versions.listLatest();
+  // One altered row must not keep the planner from all others; its certificate is ordered again.
+  const unreadable = new Set<string>();
+  const latest = await tx.versions.listLatest(({ certificate }) => unreadable.add(certificate));
   const left = latest.filter(({ certificate }) => !configured.has(certificate));
-  const withVersion = new Set(latest.map(({ certificate }) => certificate));
+  const withVersion = new Set([...unreadable, ...latest.map(({ certificate }) => certificate)]);
   for (const certificate of certificates) {
     if (!added.includes(certificate.name) || withVersion.has(certificate.name)) continue;
     const [version] = left
@@ -37,10 +41,21 @@ function isPairOf({ identifiers, keyType }: Certificate, version: Version, now: 
   );
 }
 
+/** null: it was altered, or sealed under another key. */
+async function readable(key: Promise<Secret>): Promise<Secret | null> {
+  try {
+    return await key;
+  } catch (thrown) {
+    if (toRenewalError(thrown).code.startsWith("store.")) return null;
+    throw thrown;
+  }
+}
+
 /** Under the same generation, which targets may already hold. */
 async function keepPair(tx: Store, { name, targets }: Certificate, version: Version, now: number): Promise<void> {
   const { certificate: from, generation, leaf } = version;
-  const privateKey = await tx.versions.privateKey(from, generation);
+  const privateKey = await readable(tx.versions.privateKey(from, generation));
+  if (privateKey === null) return;
   await tx.versions.insert({ ...version, certificate: name, createdAt: now, verifiedAt: null }, privateKey);
   await tx.deployments.want(name, targets, generation);
   await tx.renewalInfos.watch(name, generation, now);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Certificate } from "../../../src/domain/certificate.ts";
+import { isFirstRun } from "../../../src/renewal/plan/firstRun.ts";
 import { modelCertificate, Workbench } from "../../support/model/workbench.ts";
 
 const OLD = modelCertificate("old", { targets: ["a"] });
@@ -42,6 +43,19 @@ test.each([
   expect(await bench.store.events.list({ certificate: "new", types: ["version.renamed"], limit: 10 })).toEqual([]);
   expect((await bench.renewal("new")).reason).toBe("missing");
 });
+
+test.each([
+  ["row", "update versions set key_type = 'rsa-2048'"],
+  ["key", "update versions set sealed_key = replace(sealed_key, substr(sealed_key, -6, 1), '!')"],
+])(
+  "a pair whose %s was altered is not taken over: the new name is ordered, and the planner goes on",
+  async (_, sql) => {
+    bench.sql(sql);
+    await renamedTo({ targets: ["b"] });
+    expect(await isFirstRun(bench.context)).toBe(false);
+    expect((await bench.renewal("new")).reason).toBe("missing");
+  },
+);
 
 test("while both are configured neither takes the other's pair", async () => {
   bench.certificates = [OLD, { ...OLD, name: "new", targets: ["b"] }];
