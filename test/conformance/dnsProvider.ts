@@ -80,6 +80,23 @@ export function describeDnsSolver(type: string, start: () => Promise<DnsSolverUn
       expect(dns.rows.size).toBe(0);
     });
 
+    it("leaves what a resumed order has published again, although a clean-up had already chosen it", async () => {
+      await using subject = await start();
+      const [dns, one] = [memoryDns(), challengeOf(`again.${subject.zone}`)];
+      await subject.solver({ dns }).present(one, signal());
+      const [row] = dns.rows.values();
+      if (row === undefined) return expect.unreachable("present wrote no row");
+      await dns.records.update(row.id, { state: "removing" });
+      const [chosen] = await dns.records.leftovers(Date.now(), 1);
+      if (chosen === undefined) return expect.unreachable("the row is no leftover");
+      await subject.solver({ dns }).present(one, signal());
+      await subject.solver({ dns }).dns?.withdraw(chosen, signal());
+      expect(await subject.values(row.name)).toEqual([challengeValue(one)]);
+      expect([...dns.rows.values()]).toMatchObject([{ id: row.id, state: "published" }]);
+      await subject.solver({ dns }).cleanUp(one, signal());
+      expect(await subject.values(row.name)).toEqual([]);
+    });
+
     it("leaves another's value alone", async (context) => {
       await using subject = await start();
       if (subject.occupy === null) return context.skip("the place can hold no other value");

@@ -3,6 +3,7 @@ import { CA_DRILLS } from "./caDrills.ts";
 import { CLOCK_DRILLS } from "./clockDrills.ts";
 import { DATABASE_DRILLS } from "./databaseDrills.ts";
 import { DISK_DRILLS } from "./diskDrills.ts";
+import { DNS_DRILLS } from "./dnsDrills.ts";
 import type { Drill } from "./drill.ts";
 import { FILE_DRIFT_DRILLS } from "./fileDriftDrills.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
@@ -22,6 +23,7 @@ export const DRILLS: readonly Drill[] = [
   ...DATABASE_DRILLS,
   ...CLOCK_DRILLS,
   ...CA_DRILLS,
+  ...DNS_DRILLS,
   ...RENEWAL_INFO_DRILLS,
   ...MIXTURE_DRILLS,
   ...FILE_DRIFT_DRILLS,

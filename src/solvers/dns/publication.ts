@@ -50,16 +50,22 @@ export async function publish(publisher: Publisher, publication: Publication, si
   );
 }
 
-/** Removes the record, then the row. What fails is noted in the row, and a later clean-up tries again. */
+/**
+ * Removes the record, then the row. What fails is noted in the row, and a later clean-up tries again. A row that changed
+ * since `record` was read is left alone: its order was resumed and needs the value again.
+ */
 export async function withdraw(publisher: Publisher, record: DnsRecord, signal: AbortSignal): Promise<void> {
   const { dns, provider, now } = publisher;
   const zone = { id: record.zoneId, name: record.zoneName };
   const { name, value, providerId: id } = record;
   try {
-    await withLock(dns.locks, lockOf(publisher, zone, name), signal, (bounded) =>
-      removeValue(provider, zone, placeOf(publisher, name), { value, id }, bounded),
-    );
+    await withLock(dns.locks, lockOf(publisher, zone, name), signal, async (bounded) => {
+      if (await isNeededAgain(publisher, record)) return;
+      await removeValue(provider, zone, placeOf(publisher, name), { value, id }, bounded);
+      await dns.records.delete(record.id);
+    });
   } catch (thrown) {
+    if (await isNeededAgain(publisher, record)) return;
     const { code, message, retryAt } = toRenewalError(thrown);
     const attempts = record.attempts + 1;
     const delayMs = Math.min(HOUR_MS, MINUTE_MS * 2 ** Math.min(record.attempts, 10));
@@ -71,7 +77,13 @@ export async function withdraw(publisher: Publisher, record: DnsRecord, signal: 
     });
     throw thrown;
   }
-  await dns.records.delete(record.id);
+}
+
+async function isNeededAgain({ dns }: Publisher, record: DnsRecord): Promise<boolean> {
+  const { solver, identifier, value } = record;
+  const current = await dns.records.find({ solver, identifier, value });
+  const isSame = current?.id === record.id && current.state === record.state && current.expiresAt === record.expiresAt;
+  return current !== null && !isSame;
 }
 
 /** Removes a value that has no row. */
