@@ -8,7 +8,7 @@ import type { Context } from "../context.ts";
 
 const NAMES_AT_ONCE = 4;
 const NAME_TIMEOUT_MS = 20_000;
-/** Before an order, for all names that are answered by HTTP together. */
+/** Before an order, for all names that are answered by HTTP or TLS together. */
 const HTTP_TIMEOUT_MS = 6_000;
 const CA_TIMEOUT_MS = 15_000;
 const MESSAGE_CHARACTERS_MAX = 1_500;

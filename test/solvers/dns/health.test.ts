@@ -6,7 +6,7 @@ import { ask } from "../../../src/solvers/dns/client.ts";
 import { compareDelegation, examineDns } from "../../../src/solvers/dns/health.ts";
 import { createLookup, type Lookup } from "../../../src/solvers/dns/lookup.ts";
 import { parseResolver } from "../../../src/solvers/dns/options.ts";
-import { examineHttp } from "../../../src/solvers/httpReachability.ts";
+import { examineHttp, examineTls } from "../../../src/solvers/httpReachability.ts";
 import { type NameServer, startNameServer, type TestRecord } from "../../support/dns/nameServer.ts";
 
 const ZONE = "example.org";
@@ -110,7 +110,10 @@ describe("CAA records", () => {
 
 describe("http-01 seen from here", () => {
   it("warns of every address that nobody listens on, and of a name without one", async () => {
-    const server = createServer((socket) => socket.end("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"));
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.end("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+    });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const bound = server.address();
@@ -122,6 +125,11 @@ describe("http-01 seen from here", () => {
       { check: "http", message: expect.stringContaining(`port ${port} of 127.0.0.3 cannot be reached`), fatal: false },
     ]);
     expect(await look(`none.${ZONE}`)).toMatchObject([{ message: "none.example.org has no address in DNS" }]);
+    // The same of the port of tls-alpn-01, to which it only connects.
+    const tls = (value: string) => examineTls({ type: "dns", value }, signal(), { lookup, port });
+    expect(await tls(`www.${ZONE}`)).toMatchObject([
+      { check: "tls-alpn", message: expect.stringContaining(`port ${port} of 127.0.0.3 cannot be reached`) },
+    ]);
     // Where no resolver answers, nothing is said of the name.
     first.fault = { fails: true };
     expect((await look(`www.${ZONE}`)).map(({ check }) => check)).toEqual(["dns"]);
