@@ -151,7 +151,8 @@ export async function suffer(night: Night, fault: Fault): Promise<{ namedMs: num
   if (fault.typed !== undefined) await typeAdvice(night, screen, fault.typed);
   const mended = performance.now();
   await green(night);
-  return { namedMs, greenMs: performance.now() - mended };
+  const greenMs = performance.now() - mended;
+  return { namedMs, greenMs };
 }
 
 /** One line a finding: a terminal's line ends are not part of what is said. */

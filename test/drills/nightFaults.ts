@@ -5,12 +5,9 @@ import { join } from "node:path";
 import type { RenewdProcess } from "../support/system/renewd.ts";
 import { WORKER_ROLES, type WorkerRole } from "../support/system/system.ts";
 import type { Fault, Night } from "./night.ts";
+import { backUp, DISK_FAULTS, restoreBackup, stopAll } from "./nightDiskFaults.ts";
 
 const key = ({ system }: Night): string => join(system.dataDir, "master.key");
-
-async function stopAll(night: Night): Promise<void> {
-  await Promise.all(WORKER_ROLES.map((role) => night.process(role).stop()));
-}
 
 /** Changes a file, and keeps what it held beside it. */
 async function spoil(file: string, change: (text: string) => string): Promise<void> {
@@ -139,21 +136,13 @@ export const FAULTS: readonly Fault[] = [
   {
     title: "the database is damaged",
     async break(night) {
-      await rm(join(night.home, "backup"), { force: true });
-      const { code, stderr } = await night.renewd("backup", join(night.home, "backup"));
-      if (code !== 0) throw new Error(stderr);
-      await stopAll(night);
+      await backUp(night);
       for (const suffix of ["-wal", "-shm"])
         await rm(join(night.system.dataDir, `renewd.db${suffix}`), { force: true });
       await writeFile(join(night.system.dataDir, "renewd.db"), "this is no database any more".repeat(300));
     },
     named: /what to do: .*restore the newest backup: `renewd restore FILE`.*\[store\.damaged\]/,
-    byHand: async (night) => {
-      await rm(join(night.system.dataDir, "renewd.db"));
-      const { code, stderr } = await night.renewd("restore", join(night.home, "backup"));
-      if (code !== 0) throw new Error(stderr);
-      await Promise.all(WORKER_ROLES.map((role) => night.start(role)));
-    },
+    byHand: restoreBackup,
   },
   {
     title: "another program has the responder's port",
@@ -186,6 +175,7 @@ export const FAULTS: readonly Fault[] = [
     },
     typed: /^worker verifier$/,
   },
+  ...DISK_FAULTS,
 ];
 
 const others = new WeakMap<Night, { stop(): Promise<number | null> }>();
