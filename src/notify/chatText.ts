@@ -3,8 +3,8 @@
  *
  * - Slack, Mattermost (Slack's format) and Google Chat read `<!channel>`, `<users/all>` and `<url|text>`; Teams reads HTML.
  *   All show `&lt;` as text (api.slack.com/reference/surfaces/formatting#escaping).
- * - Mattermost and Discord's Slack format notify for `@channel` and `@everyone`: a full-width at sign does not. That of a
- *   mail address stays.
+ * - Mattermost and Discord's Slack format notify for `@channel` and `@everyone`, also behind letters and punctuation: a
+ *   full-width at sign does not. That of a mail address stays.
  * - Teams, Mattermost and Discord read Markdown: a link or picture needs `](`.
  */
 export function chatText(text: string): string {
@@ -12,6 +12,6 @@ export function chatText(text: string): string {
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
-    .replace(/(?<![A-Za-z0-9._%+-])@(?=\w)/g, "＠")
+    .replace(/(?<![a-z0-9])@(?=\w)|@(?=(?:here|all|channel|everyone)\b)|@(?=\w)(?![\w-]+\.\w)/gi, "＠")
     .replaceAll("](", "] (");
 }
