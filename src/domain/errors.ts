@@ -38,6 +38,8 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
 
 /** Used where a step ends: makes a RenewalError of anything thrown. A foreign error is a bug in renewd. */
 export function toRenewalError(thrown: unknown): RenewalError {
+  // Tidying up failed as well: the first error is the cause, on a read-only disk of both.
+  if (thrown instanceof SuppressedError) return toRenewalError(thrown.suppressed);
   if (thrown instanceof RenewalError) return thrown;
   const system = systemCode(thrown);
   if (system !== null)

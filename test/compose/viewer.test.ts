@@ -72,3 +72,8 @@ test.each([
   const thrown = Object.assign(new Error(`${code}: ${syscall} /var/lib/renewd`), { code, syscall });
   expect(toRenewalError(thrown)).toMatchObject({ code: expected, message: expect.stringContaining("/var/lib/renewd") });
 });
+
+test("an error while tidying up does not hide the one before it", () => {
+  const denied = new RenewalError("deploy.io", "EROFS: read-only file system");
+  expect(toRenewalError(new SuppressedError(new Error("EROFS: rm"), denied))).toBe(denied);
+});
