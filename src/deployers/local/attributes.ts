@@ -27,6 +27,7 @@ export interface WantedAttributes {
 /** What owner and group may do with a private key. */
 const KEY_BITS = 0o770;
 const OTHERS = 0o007;
+const GROUP = 0o070;
 /** What a key may have that somebody opened to all, and what its group may be given by hand at any time. */
 const PLAIN_BITS = 0o640;
 const OWNER_READS = 0o400;
@@ -110,6 +111,15 @@ function may({ uid, gids }: Reader, attributes: Attributes, bit: number): boolea
   if (uid === attributes.uid) return (attributes.mode & (bit << 6)) !== 0;
   if (gids.includes(attributes.gid)) return (attributes.mode & (bit << 3)) !== 0;
   return (attributes.mode & bit) !== 0;
+}
+
+/**
+ * The mode of a file whose group could not be kept: its new group may do no more than everybody, and no less either, or a
+ * server in that group could not read a certificate that all others can read.
+ */
+export function narrowedMode(mode: number): number {
+  const others = (mode & OTHERS) << 3;
+  return (mode & ~GROUP) | (mode & GROUP & others);
 }
 
 export function modeText(mode: number): string {

@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { chmod, chown, stat } from "node:fs/promises";
 import { RenewalError } from "../../domain/errors.ts";
-import { type AskedAttributes, modeText, type WantedAttributes } from "./attributes.ts";
+import { type AskedAttributes, modeText, narrowedMode, type WantedAttributes } from "./attributes.ts";
 import { runCommand } from "./command.ts";
 
 const TOOL_TIMEOUT_MS = 5_000;
@@ -47,7 +47,7 @@ export async function giveAccess(file: NewFile, { asked, wanted, model, replaced
     ...(model === null ? [] : await carryOver(model, file.at)),
   ];
   const narrow = asked.mode === undefined && losses.some(({ widens }) => widens);
-  await chmod(file.at, narrow ? wanted.mode & ~GROUP_BITS : wanted.mode);
+  await chmod(file.at, narrow ? narrowedMode(wanted.mode) : wanted.mode);
   if (losses.length === 0) return null;
   const { uid, gid, mode } = await stat(file.at);
   const what = losses.map((loss) => loss.what).join(" and ");

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { certbot } from "../../../src/deployers/files/certbot.ts";
 import { files } from "../../../src/deployers/files/files.ts";
+import { narrowedMode } from "../../../src/deployers/local/attributes.ts";
 import { refuseMountPoint } from "../../../src/deployers/local/mountPoint.ts";
 import { envoy } from "../../../src/deployers/servers/envoy.ts";
 import { traefik } from "../../../src/deployers/servers/traefik.ts";
@@ -156,4 +157,13 @@ describe("preflight of files", () => {
     });
     await expect(refuseMountPoint({ path: "shown", real: join(root, "k.pem") })).resolves.toBeUndefined();
   });
+});
+
+it.each([
+  [0o644, 0o644],
+  [0o664, 0o644],
+  [0o640, 0o600],
+  [0o604, 0o604],
+])("gives a group that came instead of another what everybody has: %o becomes %o", (mode, narrowed) => {
+  expect(narrowedMode(mode)).toBe(narrowed);
 });
