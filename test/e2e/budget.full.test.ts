@@ -60,6 +60,7 @@ it("sends no order beyond a limit: the planner holds it, and a worker that comes
       id: crypto.randomUUID(),
       certificate: name,
       digest: record?.digest ?? "",
+      issueDigest: context.services.certificate(name)?.issueDigest ?? null,
       state: "planned",
       fence: 0,
     };
