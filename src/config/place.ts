@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
-import { parseDocument } from "yaml";
+import { isMap, isNode, isScalar, parseDocument } from "yaml";
 import { type Raw, section } from "./check/sections.ts";
 import type { Config } from "./config.ts";
+import { aliasTooMany } from "./read/document.ts";
 import { processEnvironment } from "./read/environment.ts";
 import { createResources } from "./read/files.ts";
 import { Problems } from "./read/problems.ts";
@@ -36,12 +37,21 @@ function understood(text: string): Raw {
   return dataDir === undefined || "dataDir" in found ? found : { ...found, dataDir };
 }
 
+/** What says where the data is. The rest is not evaluated: nested keys, for one, take time that grows with their square. */
+const NEEDED = ["dataDir", "store", "masterKey"];
+
 function parsed(text: string): Raw {
+  if (aliasTooMany(text) !== null) return {};
   try {
-    const data: unknown = parseDocument(text, { prettyErrors: false, strict: false, logLevel: "silent" }).toJS({
-      maxAliasCount: 10,
+    const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, strict: false, logLevel: "silent" });
+    const pairs = isMap(document.contents) ? document.contents.items : [];
+    const found = pairs.flatMap(({ key, value }) => {
+      const name = isScalar(key) ? String(key.value) : "";
+      return NEEDED.includes(name) && isNode(value)
+        ? [[name, value.toJS(document, { maxAliasCount: 10 })] as const]
+        : [];
     });
-    return typeof data === "object" && data !== null && !Array.isArray(data) ? { ...data } : {};
+    return Object.fromEntries(found);
   } catch {
     return {};
   }

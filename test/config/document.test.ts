@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
+import { findPlace } from "../../src/config/place.ts";
 import { parseYaml } from "../../src/config/read/document.ts";
 import { describeProblems } from "../../src/config/read/problems.ts";
 import { configFile } from "./configFile.ts";
@@ -103,4 +104,13 @@ describe("a file that is no configuration", () => {
 test("merge keys (<<) repeat what an anchor holds; a value of its own wins", () => {
   const parsed = parseYaml("renewd.yaml", "a: &a { x: 1, y: 2 }\nb: { <<: *a, y: 3 }\n");
   expect("data" in parsed && parsed.data).toEqual({ a: { x: 1, y: 2 }, b: { x: 1, y: 3 } });
+});
+
+test("where the database is, is read in a moment from a file that was made to take long", async () => {
+  await using file = await configFile(
+    `version: 1\ndataDir: /srv/renewd\nx: ${"&a ".repeat(8_000)}\n${"? ".repeat(3_000)}`,
+  );
+  const started = performance.now();
+  expect(await findPlace(file.file)).toMatchObject({ dataDir: "/srv/renewd" });
+  expect(performance.now() - started).toBeLessThan(5_000);
 });

@@ -75,7 +75,7 @@ const TOO_MANY_ALIASES = `more than ${ALIASES_IN_TEXT_MAX} aliases (*name) in on
 const SCALAR_MARK = "\u001f";
 
 /** Where the first alias beyond the limit is; null: there are fewer. */
-function aliasTooMany(text: string): { readonly line: number; readonly column: number } | null {
+export function aliasTooMany(text: string): { readonly line: number; readonly column: number } | null {
   let [offset, aliases] = [0, 0];
   let before = "";
   for (const token of new Lexer().lex(text)) {
