@@ -10,17 +10,26 @@ export function withWildcard({ type, value }: Identifier, wildcard: boolean | un
   return { type, value: `${wildcard === true ? "*." : ""}${value}` };
 }
 
-/** The first solver that fits the name and a challenge on offer. */
+/**
+ * The first solver that fits the name and a challenge on offer. One whose challenge cannot be used, such as
+ * dns-persist-01's without a token, leaves the name to the next.
+ */
 export function chooseSolver(
   name: Identifier,
   authorization: Authorization,
   solvers: readonly NamedSolver[],
 ): { readonly challenge: Challenge; readonly solver: Solver } {
   const candidates = solversFor(solvers, name);
+  let unusable: unknown = null;
   for (const { solver } of candidates) {
-    const challenge = offeredChallenge(authorization, solver.challengeType);
-    if (challenge !== undefined) return { challenge, solver };
+    try {
+      const challenge = offeredChallenge(authorization, solver.challengeType);
+      if (challenge !== undefined) return { challenge, solver };
+    } catch (thrown) {
+      unusable ??= thrown;
+    }
   }
+  if (unusable !== null) throw unusable;
   const shown = sanitize(name.value, 255);
   if (candidates.length === 0) {
     const names = solvers.map((each) => each.name).join(", ");

@@ -71,8 +71,11 @@ const TOKEN = /[A-Za-z0-9+/_=-]+/g;
 const HEX_PAIRS = /(?:[0-9a-f]{2}[\s:.,-]+){7,}[0-9a-f]{2}/gi;
 /** As programs print the secret numbers of a key, with or without its name in front: `d=2343…`. */
 const LONG_NUMBER = /[0-9a-f]*\d{24,}[0-9a-f]*/gi;
-/** The bytes of a key as characters: many control characters close to each other. */
-const RAW_BYTES = /(?:(?!\s)\p{Cc}[\P{Cc}\s]{0,20}){6,}/gu;
+/**
+ * The bytes of a key as characters: many control characters close to each other, and what follows them up to text that
+ * somebody wrote.
+ */
+const RAW_BYTES = /(?:(?!\s)\p{Cc}[\P{Cc}\s]{0,20}){6,}(?:(?![ -~]{16})[\s\S])*/gu;
 const BYTE_LIST = /(?:\d{1,3}\s*[,;\s]\s*){11,}\d{1,3}/g;
 
 /** Without its runs of 24 or more characters that look like a key, also when they are wrapped, quoted or spaced out. */
