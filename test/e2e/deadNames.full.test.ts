@@ -28,7 +28,7 @@ it("a name whose validation keeps failing is proposed for removal and then left 
     present: async (...[challenge, signal]: Parameters<typeof solver.present>) =>
       challenge.identifier.value === "dead.example.org" ? undefined : solver.present(challenge, signal),
   };
-  Object.assign(context.services, { solver: () => partly });
+  Object.assign(context.services, { solvers: () => [{ name: "http", zones: [], solver: partly }] });
 
   const version = await process.issued("www", 1);
   expect(version.leaf.identifiers.map(({ value }) => value).sort()).toEqual(["shop.example.org", "www.example.org"]);
