@@ -123,7 +123,9 @@ function overUdp(
     } catch {}
   });
   // Connected: the kernel drops what comes from another address, and reports a closed port at once.
-  socket.connect(port, address, () => socket.send(query));
+  // Not its callback, which would get what keeps it from connecting, such as no route, in place of `error`.
+  socket.once("connect", () => socket.send(query));
+  socket.connect(port, address);
   return promise.finally(() => {
     clearTimeout(timer);
     listening[Symbol.dispose]();
