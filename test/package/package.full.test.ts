@@ -46,7 +46,7 @@ describe("the package, installed into an empty directory", () => {
 
   it("checks a configuration", async () => {
     await writeFile(join(directory, "renewd.yaml"), JSON.stringify(config(await freePort())));
-    const { stdout } = await renewd("config", "check");
+    const { stdout } = await renewd("config", "check", "--offline");
     expect(stdout).toContain("renewd.yaml");
   });
 

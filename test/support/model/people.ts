@@ -10,8 +10,10 @@ import type { Random } from "./random.ts";
 /** A person edits a certificate's configuration for the n-th time, sometimes with another second name. */
 export function changedSomehow(certificate: Certificate, random: Random, times: number): Certificate {
   const added = { type: "dns", value: `more-${times}.example.org` } as const;
-  const identifiers = random.chance(0.5) ? [...certificate.identifiers.slice(0, 1), added] : certificate.identifiers;
-  return { ...certificate, identifiers, digest: `digest-${times}` };
+  const digest = `digest-${times}`;
+  if (!random.chance(0.5)) return { ...certificate, digest };
+  // Other names are another certificate: only this ends an order in flight.
+  return { ...certificate, identifiers: [...certificate.identifiers.slice(0, 1), added], digest, issueDigest: digest };
 }
 
 /** A person decides something about a certificate, sensible or not; being refused is fine. */
