@@ -56,11 +56,13 @@ const PRIVATE_6: readonly Range[] = [
   ["fec0::", 10],
   ["2001:db8::", 32],
 ];
-/** IPv4-mapped, IPv4-compatible, NAT64: the last 32 bits are an IPv4 address. */
+/** IPv4-mapped, IPv4-compatible, IPv4-translated (RFC 2765), NAT64 (RFC 6052, 8215): the last 32 bits are an IPv4 address. */
 const EMBEDDING: readonly Range[] = [
   ["::ffff:0:0", 96],
   ["::", 96],
+  ["::ffff:0:0:0", 96],
   ["64:ff9b::", 96],
+  ["64:ff9b:1::", 48],
 ];
 const SIX_TO_FOUR = listOf([["2002::", 16]], "ipv6");
 

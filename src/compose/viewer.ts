@@ -17,6 +17,7 @@ import type { Notice } from "../reports/notices.ts";
 import { openEmptyStore, openExistingVault, openStoreToRead, type Vault } from "../store/index.ts";
 
 import { systemClock } from "./clock.ts";
+import { dataDirectoryFault } from "./dataDirectory.ts";
 import { fullDisk } from "./disk.ts";
 import { configInvalid } from "./reader.ts";
 import { createServices } from "./services.ts";
@@ -47,6 +48,8 @@ export async function openViewer(configFile: string): Promise<Viewer> {
   try {
     const disk = await fullDisk(directoriesOf(place));
     if (disk !== null) found.unshift(fullDiskNotice(disk));
+    const exposed = await dataDirectoryFault(place.dataDir);
+    if (exposed !== null) found.unshift(exposedNotice(exposed));
     if (loaded.ok) return viewerOf(loaded.config, store, found);
     const applied = await store.health.applied();
     if (applied === null) throw configInvalid(loaded.problems);
@@ -183,6 +186,17 @@ function fullDiskNotice({ directory, message }: { directory: string; message: st
     kind: "disk",
     what: message,
     action: `Free space there: \`du -xh ${directory} | sort -h\`.`,
+    needsPerson: true,
+    certificates: [],
+  };
+}
+
+function exposedNotice({ message, facts }: RenewalError): Notice {
+  return {
+    id: "directory/exposed",
+    kind: "database",
+    what: `${message}; until then renewd does not start`,
+    action: facts.action,
     needsPerson: true,
     certificates: [],
   };

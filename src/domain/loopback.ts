@@ -6,8 +6,13 @@ export function isLoopback(host: string): boolean {
 }
 
 /** One rule for all that keys, passwords and tokens are sent to. */
-export const CLEAR_TEXT_REFUSED =
-  "would send keys and tokens unencrypted to another machine: use https, or an address of this machine (127.0.0.1, ::1)";
+export const CLEAR_TEXT_REFUSED: string = refusedUnless("https");
+/** The same where no TLS is to be had. */
+export const CLEAR_SOCKET_REFUSED: string = refusedUnless("a socket's path");
+
+function refusedUnless(safe: string): string {
+  return `would send keys and tokens unencrypted to another machine: use ${safe}, or an address of this machine (127.0.0.1, ::1)`;
+}
 
 /** Whether anybody on the way could read what is sent to this URL. */
 export function isClearText(url: string): boolean {

@@ -46,7 +46,15 @@ function writableFault(path: string, { gid, mode }: Ownership, user: ProcessUser
   return `${path} can be written to by other users (mode ${shown}); run: chmod 700 ${quoted(path)}`;
 }
 
+/**
+ * Why everybody may replace what is in a directory; null: not everybody may. For those who only look at it and need not
+ * be the user that renewd runs as.
+ */
+export function openToAllFault(path: string, found: Ownership): string | null {
+  return (found.mode & OTHERS_WRITE) === 0 ? null : writableFault(path, found, { uid: found.uid, gids: [found.gid] });
+}
+
 /** For a shell. */
-function quoted(path: string): string {
+export function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

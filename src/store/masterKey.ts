@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { link, mkdir, open, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { RenewalError } from "../domain/errors.ts";
-import { ownerFault, processUser } from "../domain/ownership.ts";
+import { ownerFault, processUser, quoted } from "../domain/ownership.ts";
 
 export const MASTER_KEY_BYTES = 32;
 /** base64 of 32 bytes is 44 characters; anything much longer is some other file. */
@@ -54,12 +54,12 @@ async function readKey(file: string): Promise<Buffer | null> {
     const { mode } = found;
     const user = processUser();
     const foreign = user && ownerFault(file, found, user);
-    if (foreign !== null) throw new RenewalError("config.secret", `master key ${foreign}`);
+    if (foreign !== null) throw new RenewalError("store.exposed", `master key ${foreign}`);
     if ((mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
       throw new RenewalError(
-        "config.secret",
-        `master key ${file} can be read by other users (mode ${shown}); run: chmod 600 ${file}`,
+        "store.exposed",
+        `master key ${file} can be read by other users (mode ${shown}); run: chmod 600 ${quoted(file)}`,
       );
     }
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(FILE_BYTES_MAX), 0, FILE_BYTES_MAX, 0);

@@ -27,6 +27,8 @@ it.each<[address: string, reach: Reach]>([
   ["0:0:0:0:0:ffff:10.0.0.1", "private"],
   ["64:ff9b::169.254.169.254", "never"],
   ["64:ff9b::808:808", "public"],
+  ["64:ff9b:1::169.254.169.254", "never"],
+  ["::ffff:0:127.0.0.1", "private"],
   ["2002:a9fe:a9fe::1", "never"],
   ["2002:7f00:1::", "private"],
   ["::127.0.0.1", "private"],

@@ -1,8 +1,9 @@
 // Whose files renewd takes for its own.
-import { chmod, lstat, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { loadConfigOrExplain, readerOf } from "../../src/compose/reader.ts";
+import { openViewer } from "../../src/compose/viewer.ts";
 import type { Config } from "../../src/config/config.ts";
 import { startPrivateRedis } from "../../src/queue/privateRedis.ts";
 import { configured } from "./configured.ts";
@@ -44,7 +45,7 @@ it("files of another user are refused: directory, master key and database each",
   becomeAnotherUser();
   await expect(readerOf(config)).rejects.toMatchObject({ code: "store.exposed", message: /^data directory .*chown/ });
   const elsewhere = { ...config, dataDir: join(directory, "absent") };
-  await expect(readerOf(elsewhere)).rejects.toMatchObject({ code: "config.secret", message: /master\.key belongs/ });
+  await expect(readerOf(elsewhere)).rejects.toMatchObject({ code: "store.exposed", message: /master\.key belongs/ });
 });
 
 async function chownAll(uid: number): Promise<void> {
@@ -63,6 +64,31 @@ it("a database that is a link is refused before the mode of its target is change
     message: expect.stringContaining(`is a link to ${target}`),
   });
   expect((await stat(target)).mode & 0o777).toBe(0o644);
+});
+
+it("who only looks is refused a linked database too, and nothing appears beside its target", async () => {
+  await created();
+  const elsewhere = join(directory, "elsewhere");
+  await mkdir(elsewhere);
+  await rename(join(data, "renewd.db"), join(elsewhere, "real.db"));
+  await writeFile(join(elsewhere, "real.db-wal"), "");
+  await symlink("../elsewhere/real.db", join(data, "renewd.db"));
+  const [from, to] = [join(elsewhere, "real.db"), join(data, "renewd.db")];
+  await expect(openViewer(join(directory, "renewd.yaml"))).rejects.toMatchObject({
+    code: "store.exposed",
+    // Without its journal the database would lose what was written last.
+    message: expect.stringContaining(`mv ${from} ${to} && mv ${from}-wal ${to}-wal`),
+  });
+  expect((await readdir(elsewhere)).sort()).toEqual(["real.db", "real.db-wal"]);
+});
+
+it("status names a data directory that everybody can write to, with the command that fixes it", async () => {
+  await created();
+  await chmod(data, 0o777);
+  await using viewer = await openViewer(join(directory, "renewd.yaml"));
+  expect(viewer.found).toMatchObject([
+    { id: "directory/exposed", needsPerson: true, what: expect.stringContaining(`run: chmod 700 ${data}`) },
+  ]);
 });
 
 it("the private Redis gets neither a link for a directory nor renewd's environment", async () => {

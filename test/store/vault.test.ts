@@ -86,12 +86,12 @@ describe("the master key", () => {
     expect(given.keyId).toBe(vaults[0]?.keyId);
   });
 
-  test.each([0o640, 0o604, 0o660])("in a file of mode %o is refused with the command that mends it", async (mode) => {
+  test.each([0o640, 0o604, 0o660])("in a file of mode %o is refused with the command that fixes it", async (mode) => {
     const file = join(directory, `open-${mode}`);
     await openVault({ file });
     await chmod(file, mode);
     await expect(openVault({ file })).rejects.toMatchObject({
-      code: "config.secret",
+      code: "store.exposed",
       message: expect.stringContaining(`chmod 600 ${file}`),
     });
   });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CLEAR_TEXT_REFUSED, isClearText, isLoopback } from "../../domain/loopback.ts";
+import { CLEAR_SOCKET_REFUSED, CLEAR_TEXT_REFUSED, isClearText, isLoopback } from "../../domain/loopback.ts";
 
 /** Where keys, passwords or tokens are sent to: https, or http to this machine itself. */
 export const secretUrl = z.url({ protocol: /^https?$/ }).refine((url) => !isClearText(url), CLEAR_TEXT_REFUSED);
@@ -11,5 +11,5 @@ export const socketOption = z
   .regex(/^(\/\P{Cc}+|[A-Za-z0-9.-]+:\d{1,5}|\[[0-9a-fA-F:.]+\]:\d{1,5})$/u, "give an absolute path or host:port")
   .refine(
     (address) => address.startsWith("/") || isLoopback(address.slice(0, address.lastIndexOf(":"))),
-    "would send keys and commands unencrypted to another machine: use a socket's path, or a port of this machine",
+    CLEAR_SOCKET_REFUSED,
   );

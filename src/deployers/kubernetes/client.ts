@@ -1,5 +1,6 @@
 import type { ConfigurationOptions, KubeConfig, V1Secret } from "@kubernetes/client-node";
 import { RenewalError } from "../../domain/errors.ts";
+import { CLEAR_TEXT_REFUSED, isClearText } from "../../domain/loopback.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { fileError } from "../base/fileError.ts";
 import { optionalPackage } from "../base/optionalPackage.ts";
@@ -194,6 +195,8 @@ function readConfig(sdk: Sdk, { kubeconfig, context }: KubernetesAccess): { conf
       `${shown} switches TLS verification off for ${cluster.server}; give its CA (certificate-authority) instead`,
     );
   }
+  if (isClearText(cluster.server))
+    throw new RenewalError("deploy.refused", `${cluster.server} of ${shown} ${CLEAR_TEXT_REFUSED}`);
   return { config, server: cluster.server };
 }
 

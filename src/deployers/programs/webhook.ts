@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { isClearText } from "../../domain/loopback.ts";
+import { CLEAR_TEXT_REFUSED, isClearText } from "../../domain/loopback.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
@@ -46,7 +46,7 @@ const optionsSchema = z
   })
   .refine((o) => !o.includeKey || !isClearText(o.url), {
     path: ["url"],
-    message: "a private key must not travel over http: use https, or set `includeKey: false`",
+    message: `${CLEAR_TEXT_REFUSED}, or set \`includeKey: false\``,
   });
 
 type WebhookOptions = z.infer<typeof optionsSchema>;

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { chmod, lstat, mkdir, open, readlink, stat } from "node:fs/promises";
+import { chmod, mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
@@ -13,8 +13,8 @@ import {
 } from "kysely";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
-import { directoryFault, ownerFault, processUser } from "../../domain/ownership.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
+import { refuseExposed, refuseLinks } from "./exposed.ts";
 import { keptPlans } from "./keptPlans.ts";
 
 /**
@@ -89,6 +89,7 @@ export async function readOnlySqliteSource(path: string): Promise<Source> {
   const failure = (thrown: unknown): RenewalError => sqliteFailure(thrown, file);
   try {
     await stat(file);
+    await refuseLinks(file);
     return { where: file, ...takingTurns(openToRead(file)), failure };
   } catch (thrown) {
     throw failure(thrown);
@@ -132,29 +133,6 @@ async function prepareFile(file: string): Promise<void> {
   await created?.close();
   const { mode } = await stat(file);
   if ((mode & 0o077) !== 0) await chmod(file, 0o600);
-}
-
-/** Owners and links before anything is opened or changed: a link would have its target's mode changed. */
-async function refuseExposed(file: string, directory: string): Promise<void> {
-  const user = processUser();
-  if (user === null) return;
-  const fault = directoryFault(directory, await stat(directory), user);
-  if (fault !== null) throw new RenewalError("store.exposed", fault);
-  for (const path of [file, `${file}-wal`, `${file}-shm`, `${file}-journal`]) {
-    const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return null;
-      throw error;
-    });
-    if (found === null) continue;
-    if (found.isSymbolicLink())
-      throw new RenewalError(
-        "store.exposed",
-        `${path} is a link to ${await readlink(path)}: set \`store.file\` to the database itself, or put it here: ` +
-          `mv "$(readlink -f ${path})" ${path}`,
-      );
-    const foreign = ownerFault(path, found, user);
-    if (foreign !== null) throw new RenewalError("store.exposed", foreign);
-  }
 }
 
 async function openDatabase(file: string): Promise<DatabaseSync> {

@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
+import { z } from "zod";
 import { DEPLOYERS } from "../../../src/deployers/index.ts";
+import { SOLVERS } from "../../../src/solvers/index.ts";
 
 const password = "env:PASSWORD";
 const file = "/etc/ssl/{certificate}.pem";
@@ -26,7 +28,7 @@ function problemsOf(type: string, options: object): string[] {
 it.each([...OPTIONS("http", elsewhere), ...SOCKETS(elsewhere)])(
   "%s is not reached unencrypted elsewhere",
   (type, options) => {
-    expect(problemsOf(type, options)).toEqual([expect.stringMatching(/unencrypted|must not travel over http/)]);
+    expect(problemsOf(type, options)).toEqual([expect.stringMatching(/would send keys and tokens unencrypted/)]);
   },
 );
 
@@ -38,4 +40,21 @@ it.each([
   ...SOCKETS("[::1]"),
 ])("%s is reached over https, or on this machine", (type, options) => {
   expect(problemsOf(type, options)).toEqual([]);
+});
+
+/** Every option of every kind that is a URL; `webhook` may send without a key, so its rule is the whole object's. */
+const URL_OPTIONS = [...DEPLOYERS, ...SOLVERS].flatMap(({ type, options }) => {
+  const { properties = {} } = z.toJSONSchema(options, { io: "input", unrepresentable: "any" });
+  return Object.entries(properties).flatMap(([name, schema]) =>
+    type !== "webhook" && typeof schema === "object" && schema.format === "uri" ? [{ type, name, options }] : [],
+  );
+});
+
+it("no kind of target or solver takes a URL that would send its credentials unencrypted elsewhere", () => {
+  expect(URL_OPTIONS.length).toBeGreaterThan(30);
+  for (const { type, name, options } of URL_OPTIONS) {
+    const { error } = options.safeParse({ [name]: `http://${elsewhere}/` });
+    const refused = error?.issues.some(({ path, message }) => path[0] === name && /unencrypted|URL/.test(message));
+    expect(refused, `${type}: ${name}`).toBe(true);
+  }
 });

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
@@ -300,6 +300,21 @@ describe("kubernetes", () => {
       await expect(deploy(pair, { kubeconfig })).rejects.toMatchObject({
         code: "deploy.unreachable",
         message: expect.stringContaining("ECONNREFUSED"),
+      });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it("sends nothing unencrypted to another machine, whatever the kubeconfig says", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "renewd-kube-"));
+    try {
+      const kubeconfig = join(directory, "config");
+      const text = await readFile(fake.kubeconfig, "utf8");
+      await writeFile(kubeconfig, text.replaceAll(/"server":"[^"]*"/g, `"server":"http://kube.example:8080"`));
+      await expect(deploy(await issue(1), { kubeconfig })).rejects.toMatchObject({
+        code: "deploy.refused",
+        message: expect.stringContaining("would send keys and tokens unencrypted"),
       });
     } finally {
       await rm(directory, { recursive: true });
