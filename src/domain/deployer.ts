@@ -54,6 +54,11 @@ export interface Deployer {
   /** Throws what would make deploy impossible, touching nothing. `leaf` is null before the first issue. */
   preflight?(certificate: string, leaf: Leaf | null, signal: AbortSignal): Promise<void>;
   /**
+   * What only a deploy can try, such as a right to write that the API does not tell, for people to check themselves. Left
+   * out: nothing.
+   */
+  readonly untried?: string;
+  /**
    * What the target holds now; null: it cannot tell. Changes nothing. Throws `deploy.*` when the target cannot be
    * asked.
    */

@@ -67,6 +67,7 @@ export const awsAcm: Plugin<AcmOptions, DeployerDependencies, Deployer> = {
       async preflight(certificate, leaf, signal) {
         await inEveryRegion(places, (_region, place) => preflightRegion(place, certificate, leaf, signal), signal);
       },
+      untried: "the right to write (acm:ImportCertificate, AddTagsToCertificate)",
       inspect: (request, signal) => inspect(places, request, signal),
     };
   },

@@ -54,6 +54,7 @@ export const awsIam: Plugin<IamOptions, DeployerDependencies, Deployer> = {
       async preflight(_certificate, _leaf, signal) {
         await iam.list(options.path, signal);
       },
+      untried: "the right to write (iam:UploadServerCertificate, DeleteServerCertificate)",
       inspect: (request, signal) => inspect(iam, options, request, signal),
     };
   },

@@ -85,6 +85,8 @@ export const awsSecretsManager: Plugin<SecretOptions, DeployerDependencies, Depl
         checkUsable(manager, options, held, certificate);
         await readOthers(manager, options, { held, certificate, previous: null }, signal);
       },
+      untried:
+        "the right to write (secretsmanager:CreateSecret, PutSecretValue, UpdateSecretVersionStage, TagResource)",
       inspect: (request, signal) => inspect(manager, options, request, signal),
     };
   },

@@ -86,6 +86,7 @@ export const azureKeyVault: Plugin<KeyVaultOptions, DeployerDependencies, Deploy
           refuseForeign(certificate, readTags(held.tags, tagOf), holderOf(name));
         } else await api.requireNotDeleted(name, signal);
       },
+      untried: "the right to import (certificates/import)",
       inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },

@@ -70,6 +70,7 @@ export const cloudflare: Plugin<CloudflareOptions, DeployerDependencies, Deploye
     return {
       deploy: (request, signal) => deploy(api, options, request, signal),
       preflight: (_certificate, leaf, signal) => preflight(api, options, leaf, signal),
+      untried: "whether the token may edit (SSL and Certificates: Edit)",
       inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },

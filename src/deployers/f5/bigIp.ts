@@ -74,6 +74,7 @@ export const f5BigIp: Plugin<F5Options, DeployerDependencies, Deployer> = {
       await using session = await openSession(options, dependencies, signal);
       await readProfile(session, profileOf(options, certificate), signal);
     },
+    untried: "whether the user's role may upload, change the profile and save",
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   occupies: (options, certificate) => [`${new URL(options.address).origin} ${profileOf(options, certificate)}`],

@@ -12,7 +12,7 @@ import { type NameRule, nameOption } from "../base/resourceName.ts";
 import { absolutePath, resolveTargetPath } from "../base/targetPath.ts";
 import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
 import { type FileToWrite, stageFiles } from "../local/atomicFiles.ts";
-import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
+import { checkDeployCommand, commandOptions, runDeployCommand, untriedCommand } from "../local/deployCommand.ts";
 import { openDirectory } from "../local/directory.ts";
 import { recordFile } from "../local/generationFile.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
@@ -57,6 +57,7 @@ export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
       await tryLineage(at, await ownershipOf(options, signal), signal);
       await checkDeployCommand(options);
     },
+    ...untriedCommand(options),
     async inspect(request) {
       const { live } = placesOf(options, request.certificate);
       const key = join(live, "privkey.pem");

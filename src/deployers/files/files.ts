@@ -10,7 +10,7 @@ import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts"
 import { secretOption } from "../base/secretOption.ts";
 import { relativePath } from "../base/targetPath.ts";
 import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
-import { checkDeployCommand, commandOptions, runDeployCommand } from "../local/deployCommand.ts";
+import { checkDeployCommand, commandOptions, runDeployCommand, untriedCommand } from "../local/deployCommand.ts";
 import {
   checkedLayout,
   type Kind,
@@ -80,6 +80,7 @@ export const files: Plugin<FilesOptions, DeployerDependencies, Deployer> = {
   create: (options, dependencies) => ({
     deploy: (request, signal) => deploy(options, dependencies, request, signal),
     preflight: (certificate, _leaf, signal) => preflight(options, dependencies, certificate, signal),
+    ...untriedCommand(options),
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),
   occupies: (options, certificate) => places(options, certificate).map(({ path }) => path),

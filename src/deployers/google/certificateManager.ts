@@ -77,6 +77,7 @@ export const gcpCertificateManager: Plugin<CertificateManagerOptions, DeployerDe
         const held = await api.read(nameOf(options, certificate), signal);
         if (held !== null) refuseOthers(options, nameOf(options, certificate), held);
       },
+      untried: "the right to write (certificatemanager.certs.create and certs.update)",
       inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },

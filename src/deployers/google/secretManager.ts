@@ -69,8 +69,11 @@ export const gcpSecretManager: Plugin<SecretManagerOptions, DeployerDependencies
         const held = await api.read(name, signal);
         if (held !== null && readTags(held.annotations, annotationOf) === null) await refuseOthers(api, name, signal);
         if (held !== null) refuseForeign(certificate, readTags(held.annotations, annotationOf), holderOf(name));
-        if (held !== null) await readCurrent(api, options, { name, held, previous: null }, signal);
+        if (held === null) return;
+        await readCurrent(api, options, { name, held, previous: null }, signal);
+        await api.require(name, ["versions.add", "secrets.update"], signal);
       },
+      untried: "the right to create a secret that does not exist yet (secretmanager.secrets.create)",
       inspect: (request, signal) => inspect(api, options, request, signal),
     };
   },

@@ -33,6 +33,8 @@ export interface SecretManager {
     request: { readonly name: string; readonly etag: string; readonly annotations: Record<string, string> },
     signal: AbortSignal,
   ): Promise<{ readonly etag: string } | { readonly refusal: RenewalError }>;
+  /** Throws `deploy.forbidden` unless we have all of these on a secret that exists. */
+  require(name: string, permissions: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 interface Asked {
@@ -103,6 +105,17 @@ export function createSecretManager(
         );
         return numberOf(created.name);
       });
+    },
+    async require(name, permissions, signal) {
+      // Everybody may ask what they may do (google.iam.v1, TestIamPermissions).
+      const wanted = permissions.map((permission) => `secretmanager.${permission}`);
+      const granted = await call({ permission: "secrets.get", name }, signal, async (client) => {
+        const [answer] = await client.testIamPermissions({ resource: name, permissions: wanted }, ONCE);
+        return answer.permissions ?? [];
+      });
+      const missing = wanted.filter((permission) => !granted.includes(permission));
+      if (missing.length > 0)
+        throw new RenewalError("deploy.forbidden", `renewd needs the permission ${missing.join(", ")} on ${name}`);
     },
     async annotate({ name, etag, annotations }, signal) {
       try {

@@ -46,6 +46,11 @@ export async function runDeployCommand(
   await runCommand({ argv: command, timeoutMs: commandTimeout, env, givenKey: true }, signal);
 }
 
+/** What preflight cannot try. */
+export function untriedCommand({ command }: { readonly command?: unknown }): { readonly untried?: string } {
+  return command === undefined ? {} : { untried: "what its command does" };
+}
+
 /** For preflight. */
 export async function checkDeployCommand({ command }: CommandOptions): Promise<void> {
   if (command !== undefined) await checkCommand(command[0]);

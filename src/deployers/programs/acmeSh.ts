@@ -47,6 +47,7 @@ export const acmeSh: Plugin<AcmeShOptions, DeployerDependencies, Deployer> = {
       await checkHook(options);
       await checkSecrets(options, dependencies);
     },
+    untried: "what the hook does",
   }),
   occupies: (options, certificate) => [recordPlace(options, certificate).path],
 };

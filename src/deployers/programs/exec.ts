@@ -57,6 +57,7 @@ export const exec: Plugin<ExecOptions, DeployerDependencies, Deployer> = {
       await checkCommand(options.command[0]);
       await checkSecrets(options, dependencies);
     },
+    untried: "what the program does",
   }),
   occupies: (options, certificate) => [recordPlace(options, certificate).path],
 };

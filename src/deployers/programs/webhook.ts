@@ -62,6 +62,7 @@ export const webhook: Plugin<WebhookOptions, DeployerDependencies, Deployer> = {
       // GET is safe (RFC 9110 §9.2.1).
       await callHttp(await api(options), { method: "GET", url: new URL(options.url), expected: ANY_STATUS }, signal);
     },
+    untried: "whether the receiver takes the pair",
   }),
 };
 

@@ -8,6 +8,7 @@ import { type GenerationRecord, refuseOlder, writtenMode } from "../base/generat
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
+import { untriedCommand } from "../local/deployCommand.ts";
 import { checkedLayout, layoutFiles, PEM_LAYOUT, pairPaths, pemLayoutOptions, places } from "../local/filesLayout.ts";
 import { recordFile, recordPath } from "../local/generationFile.ts";
 import { modeOf, ownedFile, ownerOptions } from "../local/owner.ts";
@@ -98,6 +99,7 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
       );
       await tryRemoteStaging(sftp, files, signal);
     },
+    ...untriedCommand(options),
     async inspect(request, signal) {
       await using connection = await login(options, dependencies, signal);
       const sftp = await openSftp(connection, signal);

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import { Secret } from "../../domain/secret.ts";
+import { sanitize } from "../../domain/text.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { fileError } from "../base/fileError.ts";
 import { answerError, callHttp, failedAnswer, type HttpAnswer, type HttpApi, type HttpCall } from "../base/httpApi.ts";
@@ -41,6 +42,11 @@ export interface VaultSession extends AsyncDisposable {
    * secret itself.
    */
   requireVersion2(signal: AbortSignal): Promise<void>;
+  /**
+   * Throws `deploy.forbidden` when the token lacks the capability on a path below the mount. A token that may not ask
+   * about itself is taken at its word.
+   */
+  requireCapability(capability: "create" | "update" | "patch", path: string, signal: AbortSignal): Promise<void>;
 }
 
 const readAnswer = z.object({
@@ -54,6 +60,9 @@ const loginAnswer = z.object({ auth: z.object({ client_token: z.string().min(1) 
 const mountAnswer = z.object({
   data: z.object({ type: z.string(), options: z.record(z.string(), z.string()).nullish() }),
 });
+
+/** https://developer.hashicorp.com/vault/api-docs/system/capabilities-self */
+const capabilitiesAnswer = z.object({ capabilities: z.array(z.string()) });
 
 /** https://developer.hashicorp.com/vault/api-docs#error-response */
 const errorText = jsonErrorText(z.object({ errors: z.array(z.string()) }), ({ errors }) => errors.join("; "));
@@ -127,6 +136,20 @@ export async function openVault(
           ? "a KV engine of version 1 (`vault kv enable-versioning` upgrades it)"
           : `no KV engine but ${mount.type}`;
       throw new RenewalError("deploy.refused", `${api.name}: ${options.mount} is ${what}; this target needs version 2`);
+    },
+    async requireCapability(capability, path, until) {
+      const full = `${options.mount}/${path}`;
+      const body = JSON.stringify({ paths: [full] });
+      // The policy `default`, which nearly every token has, permits the question.
+      const answer = await call({ method: "POST", path: "sys/capabilities-self", body, expected: [403] }, until);
+      if (answer.status === 403) return;
+      const { capabilities } = answerBody(api, answer, capabilitiesAnswer);
+      if (capabilities.includes(capability) || capabilities.includes("root")) return;
+      throw new RenewalError(
+        "deploy.forbidden",
+        `${api.name}: renewd needs the capability "${capability}" on ${full}, and its token has ` +
+          `${sanitize(capabilities.join(", "), 100)}`,
+      );
     },
     async [Symbol.asyncDispose]() {
       if (!own) return;

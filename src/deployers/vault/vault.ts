@@ -25,6 +25,8 @@ export const vault: Plugin<VaultOptions, DeployerDependencies, Deployer> = {
       const held = await session.read(path, signal);
       refuseOthers(options, certificate, held);
       if (held.version === 0) await session.requireVersion2(signal);
+      await session.requireCapability(held.version === 0 ? "create" : "update", `data/${path}`, signal);
+      if (options.customMetadata) await session.requireCapability("patch", `metadata/${path}`, signal);
     },
     inspect: (request, signal) => inspect(options, dependencies, request, signal),
   }),

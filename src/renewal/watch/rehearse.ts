@@ -90,7 +90,9 @@ export async function tryTargets(
       const deployer = services.deployer(target);
       if (deployer.preflight === undefined) return null;
       await deployer.preflight(certificate.name, leaf, bounded);
-      return { result: "passed", message: "ready to be deployed to" };
+      const { untried } = deployer;
+      const limit = untried === undefined ? "" : `; only a deploy can try ${untried}`;
+      return { result: "passed", message: `ready to be deployed to${limit}` };
     });
   };
   return Promise.all(certificate.targets.map((target) => limit(() => tryTarget(target))));

@@ -136,6 +136,17 @@ describe("gcp-secret-manager", () => {
     expect(fake.latest(other)).toBe("password");
   });
 
+  it("says in preflight which right to write is missing, and adds nothing", async () => {
+    await deploy(await issue(1));
+    await expect(make(fake).preflight?.("www", null, NEVER)).resolves.toBeUndefined();
+    fake.forbid("secretmanager.versions.add");
+    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({
+      code: "deploy.forbidden",
+      message: expect.stringContaining(`secretmanager.versions.add on ${SECRET}`),
+    });
+    expect(fake.versions(SECRET)).toBe(1);
+  });
+
   it("adds no version when a newer generation was claimed between its read and its claim", async () => {
     await deploy(await issue(1));
     fake.afterNextRead(() => fake.annotate(SECRET, { "renewd-generation": "3", "renewd-fingerprint": "newer" }));

@@ -138,6 +138,34 @@ describe("vault", () => {
     });
   });
 
+  it.each<[string, Record<string, readonly string[]>, object, string]>([
+    ["create what is missing", { "secret/data/": ["read", "update"] }, {}, '"create" on secret/data/certificates/www'],
+    [
+      "describe it",
+      { "secret/data/": ["read", "create"] },
+      { customMetadata: true },
+      '"patch" on secret/metadata/certificates/www',
+    ],
+  ])("says in preflight that its token may not %s, and writes nothing", async (_, granted, more, message) => {
+    await start({ granted });
+    await expect(make(fake, more).preflight?.("www", null, NEVER)).rejects.toMatchObject({
+      code: "deploy.forbidden",
+      message: expect.stringContaining(message),
+    });
+    expect(fake.version(PATH)).toBe(0);
+  });
+
+  it("says in preflight that its token may not write over what it may read, and asks nothing of one that may not ask", async () => {
+    await start({ granted: { "secret/data/": ["read", "create"] } });
+    await deploy(await issue(1));
+    await expect(make(fake).preflight?.("www", null, NEVER)).rejects.toMatchObject({
+      code: "deploy.forbidden",
+      message: expect.stringContaining('"update" on secret/data/certificates/www, and its token has read, create'),
+    });
+    await start({ granted: { "secret/": ["read"] }, mute: true });
+    await expect(make(fake).preflight?.("www", null, NEVER)).resolves.toBeUndefined();
+  });
+
   it("refuses a secret that holds another certificate of renewd's", async () => {
     await deploy(await issue(5, "shop"), { path: "shared" });
     await expect(deploy(await issue(9), { path: "shared" })).rejects.toMatchObject({

@@ -80,3 +80,24 @@ it("an answer that is slow to appear is waited for, as nobody would resume a reh
   const [order] = await rehearse(bench.context, CERTIFICATE, office, NO_SIGNAL);
   expect([attempts, order?.error?.code]).toEqual([2, "acme.account"]);
 });
+
+it("a target that is ready says what only a deploy can try there", async () => {
+  await using bench = await Workbench.open([CERTIFICATE]);
+  await bench.begin();
+  const deployer = () => ({
+    deploy: () => Promise.reject(new Error("not in a rehearsal")),
+    preflight: async () => {},
+    untried: "the right to write",
+  });
+  const services = { ...bench.context.services, deployer };
+  const [, target] = await rehearse(
+    { ...bench.context, services },
+    CERTIFICATE,
+    { issuer: null, budget: unlimited("ca") },
+    NO_SIGNAL,
+  );
+  expect(target).toMatchObject({
+    result: "passed",
+    message: "ready to be deployed to; only a deploy can try the right to write",
+  });
+});

@@ -38,6 +38,15 @@ const versionBody = z.object({ payload: z.object({ data: z.string() }) });
 const PAYLOAD_BYTES_MAX = 64 * 1024;
 const ANNOTATION_BYTES_MAX = 16 * 1024;
 
+function isGranted(permission: string, permit: (permission: string) => void): boolean {
+  try {
+    permit(permission);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export async function startSecretManagerFake(): Promise<SecretManagerFake> {
   const entries = new Map<string, Entry>();
   let afterRead: (() => void) | null = null;
@@ -83,6 +92,10 @@ export async function startSecretManagerFake(): Promise<SecretManagerFake> {
         throw new GoogleFault(400, "INVALID_ARGUMENT", "The payload exceeds 65536 bytes.");
       const number = existing(name).versions.push(data.toString("utf8"));
       return { name: `${name}/versions/${number}`, state: "ENABLED" };
+    }
+    if (method === "POST" && rest === ":testIamPermissions") {
+      const asked = z.object({ permissions: z.array(z.string()) }).parse(JSON.parse(body)).permissions;
+      return { permissions: entries.has(name) ? asked.filter((permission) => isGranted(permission, permit)) : [] };
     }
     if (method === "PATCH") {
       permit("secretmanager.secrets.update");

@@ -12,6 +12,10 @@ export interface VaultFakeOptions {
   readonly kvVersion?: "1" | "2";
   readonly appRole?: { readonly roleId: string; readonly secretId: string };
   readonly kubernetes?: { readonly role: string; readonly jwt: string };
+  /** What the token's policies grant below `secret/`, by the beginning of a path. Left out: all. */
+  readonly granted?: Readonly<Record<string, readonly string[]>>;
+  /** The token lacks the policy `default`, so it may not ask what it may do. */
+  readonly mute?: boolean;
 }
 
 interface KvVersion {
@@ -129,6 +133,11 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
     return { status: 200, body: { auth: { client_token: token, lease_duration: 1200, renewable: true } } };
   }
 
+  function capabilitiesOn(path: string): readonly string[] {
+    if (options.granted === undefined) return ["root"];
+    return Object.entries(options.granted).find(([start]) => path.startsWith(start))?.[1] ?? ["deny"];
+  }
+
   function answer(request: ApiRequest): ApiReply {
     const { method, path, headers } = request;
     if (sealed) return failed(503, "Vault is sealed");
@@ -154,8 +163,17 @@ export async function startVaultFake(options: VaultFakeOptions = {}): Promise<Va
         body: { data: { path: "secret/", type: "kv", options: { version: options.kvVersion ?? "2" } } },
       };
     }
+    if (method === "POST" && path === "/v1/sys/capabilities-self") {
+      if (options.mute) return failed(403, "permission denied");
+      const [asked = ""] = z.object({ paths: z.array(z.string()) }).parse(json(request.body)).paths;
+      return { status: 200, body: { capabilities: capabilitiesOn(asked), [asked]: capabilitiesOn(asked) } };
+    }
     const [, kind = "", name = ""] = /^\/v1\/secret\/(data|metadata)\/(.+)$/.exec(path) ?? [];
     if (options.kvVersion === "1") return method === "GET" ? failed(404) : { status: 204 };
+    // Writing what exists is an update, also after its deletion (Vault's policies, "Capabilities").
+    const needed = method === "GET" ? "read" : method === "PATCH" ? "patch" : entries.has(name) ? "update" : "create";
+    if (!["root", needed].some((one) => capabilitiesOn(path.slice("/v1/".length)).includes(one)))
+      return failed(403, "1 error occurred:\n\t* permission denied\n\n");
     if (kind === "data" && method === "GET") return read(name);
     if (kind === "data" && (method === "POST" || method === "PUT")) return write(name, request.body);
     if (kind === "metadata" && method === "PATCH") return patchMetadata(name, request);
