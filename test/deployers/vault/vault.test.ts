@@ -138,7 +138,7 @@ describe("vault", () => {
     });
   });
 
-  it.each<[string, Record<string, readonly string[]>, object, string]>([
+  it.each<[string, Record<string, readonly string[]>, Record<string, unknown>, string]>([
     ["create what is missing", { "secret/data/": ["read", "update"] }, {}, '"create" on secret/data/certificates/www'],
     [
       "describe it",
