@@ -45,5 +45,4 @@ export const tryEndpoints = late(async () => (await import("../renewal/watch/try
 export const rehearse = late(async () => (await import("../renewal/watch/rehearse.ts")).rehearse);
 
 export const completionScript = late(async () => (await import("./completion.ts")).completionScript);
-export const requestRenewals = late(async () => (await import("./requestRenewals.ts")).requestRenewals);
 export const watch = late(async () => (await import("./watch.ts")).watch);

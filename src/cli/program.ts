@@ -21,6 +21,7 @@ import { addInit } from "./commands/init.ts";
 import { addChannels, addSolvers, addTargets } from "./commands/kinds.ts";
 import { addLeftovers } from "./commands/leftovers.ts";
 import { addNotify } from "./commands/notify.ts";
+import { addOpen } from "./commands/open.ts";
 import { addPause } from "./commands/pause.ts";
 import { addPlan } from "./commands/plan.ts";
 import { addRehearse } from "./commands/rehearse.ts";
@@ -40,7 +41,7 @@ import { inertJson } from "./terminal/text.ts";
 
 /** In the order of `renewd --help`: what is used most comes first. */
 const COMMANDS = [
-  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addChallenges]],
+  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addChallenges, addOpen]],
   [
     "Act:",
     [

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import type { App } from "../compose/index.ts";
+import type { App, Started } from "../compose/index.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
 import { isActive, type Renewal, type RenewalState } from "../domain/renewal.ts";
@@ -10,7 +10,6 @@ import { eventError, eventSentence } from "../reports/eventSentence.ts";
 import { iso, spoken } from "../reports/instant.ts";
 import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
-import type { Started } from "./requestRenewals.ts";
 import { paint } from "./terminal/style.ts";
 
 /** How a renewal stood when waiting for it ended. */

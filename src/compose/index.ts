@@ -12,6 +12,7 @@ export type { DelegationRecord, DelegationReport } from "./delegation.ts";
 export { problemsOf } from "./problems.ts";
 export type { MachineProposal } from "./proposal.ts";
 export type { Reader } from "./reader.ts";
+export type { RequestOutcome, Started } from "./requestRenewals.ts";
 export { ROLES, type Role } from "./roleNames.ts";
 export type { Viewer } from "./viewer.ts";
 export { withoutQueue } from "./withoutQueue.ts";
@@ -31,6 +32,8 @@ export const checkSurroundings = late(async () => (await import("./surroundings.
 
 export const runRoles = late(async () => (await import("./process.ts")).runRoles);
 export const startWorkerProcess = late(async () => (await import("./workerProcess.ts")).startWorkerProcess);
+export const requestRenewals = late(async () => (await import("./requestRenewals.ts")).requestRenewals);
+export const signInLink = late(async () => (await import("./signIn.ts")).signInLink);
 export const addRequest = late(async () => (await import("./requests.ts")).addRequest);
 export const waitForRequest = late(async () => (await import("./requests.ts")).waitForRequest);
 

@@ -19,7 +19,7 @@ import { recordReloads } from "./recordReloads.ts";
 import { logRedisOutageOnce } from "./redisOutage.ts";
 import { logNotes, reloader } from "./reload.ts";
 import { holdReloads, type Reloads } from "./reloads.ts";
-import { ROLES, type Role } from "./roleNames.ts";
+import { RENEWAL_ROLES, type Role } from "./roleNames.ts";
 import { roleSettingsOf } from "./roleSettings.ts";
 import { startRole } from "./roles.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
@@ -50,12 +50,13 @@ export interface RunOptions {
  */
 export async function runRoles(
   configFile: string,
-  { roles, agentOf = [], onPairsInUse, reloads = holdReloads() }: RunOptions,
+  { roles: asked, agentOf = [], onPairsInUse, reloads = holdReloads() }: RunOptions,
 ): Promise<number> {
   const stop = stopSignals();
   trustSystemAuthorities();
-  const issues = roles.includes("planner") || roles.includes("acme");
   const config = await loadConfigOrExplain(configFile);
+  const roles = rolesOf(asked, config);
+  const issues = roles.includes("planner") || roles.includes("acme");
   checkAgent(config, agentOf);
   const logger = createLog({ level: config.log.level, pretty: process.stderr.isTTY === true });
   const ping = (): Promise<void> => pingRedis(redisOf(config));
@@ -155,6 +156,11 @@ export async function runRoles(
   return exitCode;
 }
 
+/** Who starts the web role by itself wants it. */
+function rolesOf(asked: readonly Role[], { web }: Config): readonly Role[] {
+  return asked.length === 1 || web.enabled ? asked : asked.filter((role) => role !== "web");
+}
+
 async function surveyFirstRun(
   context: Context,
   onPairsInUse: NonNullable<RunOptions["onPairsInUse"]>,
@@ -208,7 +214,7 @@ async function closeAll({ supervisor, beats, history, app, privateRedis }: Runni
 /** One process with every role brings its own Redis; separate workers need one they share. */
 async function privateRedisFor(config: Config, roles: readonly Role[], log: Log): Promise<PrivateRedis | null> {
   if (config.redis !== null) return null;
-  if (roles.length < ROLES.length) {
+  if (!RENEWAL_ROLES.every((role) => roles.includes(role))) {
     throw new RenewalError(
       "config.invalid",
       `${config.file}: redis is missing; separate workers need a Redis they share: set redis.url`,

@@ -1,1 +1,1 @@
-export { ROLES, type Role } from "../domain/role.ts";
+export { RENEWAL_ROLES, ROLES, type Role } from "../domain/role.ts";

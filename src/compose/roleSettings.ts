@@ -7,6 +7,7 @@ export function roleSettingsOf(config: Config): Omit<RoleSettings, "agentOf" | "
   const { planner, workers, http01, tlsAlpn01, solvers } = config;
   const needed = new Set(solvers.values().map(({ plugin }) => plugin.needsResponder));
   return {
+    config,
     tickMs: planner.tickMs,
     sweepMs: planner.sweepMs,
     concurrency: workers,

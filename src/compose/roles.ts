@@ -1,4 +1,5 @@
 import { createRevocationLists } from "../acme/revocationLists.ts";
+import type { Config } from "../config/config.ts";
 import type { ResponderName } from "../domain/issuer.ts";
 import type { Job } from "../domain/queue.ts";
 import type { RedisOptions } from "../queue/options.ts";
@@ -47,6 +48,8 @@ const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
 
 /** The parts of the configuration that shape a process. */
 export interface RoleSettings {
+  /** All of it: what the web role shows and serves by. */
+  readonly config: Config;
   readonly tickMs: number;
   readonly sweepMs: number;
   readonly concurrency: Readonly<Record<Job["kind"], number>>;
@@ -252,6 +255,11 @@ const START: Readonly<Record<Role, StartRole>> = {
         await Promise.all([looks.close(), worker.close()]);
       },
     };
+  },
+
+  async web(context, redis, settings) {
+    const { startWeb } = await import("./web.ts");
+    return startWeb(context, redis, settings);
   },
 };
 

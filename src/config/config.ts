@@ -27,6 +27,7 @@ export interface Config {
   readonly http01: HostAndPort;
   readonly tlsAlpn01: HostAndPort;
   readonly dnsServer: { readonly hosts: readonly string[]; readonly port: number };
+  readonly web: WebConfig;
   readonly planner: { readonly tickMs: number; readonly sweepMs: number; readonly batch: number };
   /** Concurrency per process. */
   readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
@@ -53,6 +54,18 @@ export interface Config {
   readonly certificates: readonly Certificate[];
   /** What still works but should be written in another way. */
   readonly notes: readonly ConfigProblem[];
+}
+
+export interface WebConfig {
+  /** Whether `renewd run` has the role. */
+  readonly enabled: boolean;
+  readonly host: string;
+  /** null: the usual one, or the next that is free. */
+  readonly port: number | null;
+  /** Where people reach it, without a slash at its end; null: where it listens. */
+  readonly url: string | null;
+  readonly tls: { readonly certificate: string; readonly key: string } | null;
+  readonly metrics: { readonly withoutToken: boolean };
 }
 
 interface RedisAccess {

@@ -61,6 +61,14 @@ export async function resolveStore(
   return url && { kind: "postgresql", url };
 }
 
+export function resolveWeb(
+  { enabled, host, port, url, tls, metrics }: FileSection<"web">,
+  resources: Resources,
+): Config["web"] {
+  const files = tls && { certificate: resources.absolute(tls.certificate), key: resources.absolute(tls.key) };
+  return { enabled, host, port: port ?? null, url: url ?? null, tls: files ?? null, metrics };
+}
+
 /** null: none configured. */
 export async function resolveRedis(
   section: RedisSection | undefined,

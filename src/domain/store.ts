@@ -14,6 +14,7 @@ import type { ReplacementStore } from "./replacement.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
 import type { UnreadableVersion, Version } from "./version.ts";
+import type { WebAccessStore } from "./webAccess.ts";
 
 /** Everything durable. The database is the truth; every instant is ms since epoch, given by the caller. */
 export interface Store {
@@ -34,6 +35,7 @@ export interface Store {
   readonly cursors: CursorStore;
   readonly retention: RetentionStore;
   readonly health: HealthStore;
+  readonly webAccess: WebAccessStore;
   /**
    * State and its history event are committed together or not at all. Do no other I/O inside: `work` runs again after a
    * conflict with another transaction.
@@ -59,10 +61,7 @@ export interface DueClaim {
 }
 
 export interface CertificateStore {
-  /**
-   * Makes the records match the configuration: new and changed ones are due at once, with back-off and quarantine
-   * cleared; missing ones are marked removed. Returns the names of each.
-   */
+  /** As configured: new and changed ones are due at once, back-off and quarantine cleared; missing ones are removed. */
   sync(
     certificates: readonly Certificate[],
     now: number,

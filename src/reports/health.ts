@@ -1,6 +1,6 @@
 import { BEAT_MS, type Heartbeat } from "../domain/heartbeat.ts";
 import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
-import { ROLES, type Role } from "../domain/role.ts";
+import { RENEWAL_ROLES, type Role } from "../domain/role.ts";
 import { DAY_MS, formatDuration } from "../domain/time.ts";
 import type { Member } from "./fleet.ts";
 import type { Notice } from "./notices.ts";
@@ -122,7 +122,7 @@ function agentAdvice(target: string): string {
 /** As it was started before: all in one process, or each by itself. */
 function startAdvice(missing: readonly Need[], beats: readonly Heartbeat[]): string {
   const byProcess = Map.groupBy(beats, ({ process }) => process);
-  const wasTogether = [...byProcess.values()].some((rows) => rows.length === ROLES.length);
+  const wasTogether = [...byProcess.values()].some((rows) => rows.length >= RENEWAL_ROLES.length);
   if (beats.length === 0 || (wasTogether && missing.length > 1)) return "Start renewd: `renewd run`.";
   const commands = missing.map(({ role }) => `\`renewd worker ${role}\``);
   return `Start ${missing.length === 1 ? "it" : "each"}: ${listed(commands, "and")}.`;

@@ -20,6 +20,7 @@ const SPOKEN: Readonly<Record<Role, string>> = {
   acme: "an acme worker",
   deployer: "a deployer",
   verifier: "a verifier",
+  web: "the web role",
 };
 
 /** Somebody has claimed the renewal, or one of its deployments, and its lease is running. */

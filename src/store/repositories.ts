@@ -21,6 +21,7 @@ import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
 import { retentionStore } from "./queries/retention.ts";
 import { versionStore } from "./queries/versions.ts";
+import { webAccessStore } from "./queries/webAccess.ts";
 import { repairNumbers } from "./repairNumbers.ts";
 import { atomically, type Db } from "./schema.ts";
 import type { Vault } from "./vault.ts";
@@ -103,6 +104,7 @@ function ports(
     replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),
     health: healthStore(db, vault),
+    webAccess: webAccessStore(db, vault),
     ledger: ledgerStore(db, database.dialect),
     retention: retentionStore(db, { dialect: database.dialect, vault, worker: "" }),
   };

@@ -11,6 +11,7 @@ import type { Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
 import type { Version } from "../domain/version.ts";
+import type { WebAnswer, WebGrant } from "../domain/webAccess.ts";
 import { repeatedOnConflict } from "./dialect/driver.ts";
 
 export type Dialect = "sqlite" | "postgresql";
@@ -89,6 +90,8 @@ export interface Schema {
   /** One row. */
   appliedConfigurations: { id: number; file: string; digest: string; body: Json };
   acknowledgements: Omit<Acknowledgement, "kinds"> & { kinds: Json } & Sealed;
+  webGrants: Omit<WebGrant, "kind"> & { kind: string } & Sealed;
+  webAnswers: WebAnswer;
   meta: { name: string; value: string };
 }
 

@@ -205,6 +205,12 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     typesOnly: ["src/domain"],
     why: "Everything from outside is parsed into a type before it is used; also makes the JSON Schema.",
   },
+  hono: {
+    owners: ["src/web"],
+    why: "Routes, middleware and escaping templates of the web role, for pages and API alike.",
+  },
+  "@hono/node-server": { owners: ["src/web"], why: "Connects hono with Node's HTTP and TLS servers." },
+  "htmx.org": { owners: ["src/web/assets"], why: "Makes the pages live; served to browsers as it is, never run here." },
   "p-limit": {
     owners: ["src/renewal"],
     why: "So many at once and no more, where one slow piece of work must not hold up the others.",

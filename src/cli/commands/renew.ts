@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { openContext } from "../../compose/index.ts";
+import { openContext, type RequestOutcome, requestRenewals, type Started } from "../../compose/index.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, certificateNamed, perform } from "../command.ts";
-import { requestRenewals, watch } from "../doors.ts";
+import { watch } from "../doors.ts";
 import { type Exit, exitOf } from "../exit.ts";
 import type { Output } from "../output.ts";
-import type { RequestOutcome, Started } from "../requestRenewals.ts";
+import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
 import { durationOption } from "../timeOptions.ts";
 import type { Ended } from "../watch.ts";
@@ -57,7 +57,7 @@ export function addRenew(program: Command, cli: Cli): void {
     const asked = await requestRenewals(
       app,
       names,
-      { force: options.force ?? false, reason: options.reason ?? null },
+      { force: options.force ?? false, reason: options.reason ?? null, by: requestedBy() },
       (text) => output.note(text),
     );
     announce(asked, output);

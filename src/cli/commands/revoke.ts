@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { openContext } from "../../compose/index.ts";
+import { openContext, requestRenewals } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../../domain/issuer.ts";
 import { inert } from "../../domain/text.ts";
 import { type Cli, perform } from "../command.ts";
 import { confirm } from "../confirm.ts";
-import { requestRenewals, revoke, versionToRevoke } from "../doors.ts";
+import { revoke, versionToRevoke } from "../doors.ts";
 import { exitOf } from "../exit.ts";
 import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
@@ -56,8 +56,11 @@ export function addRevoke(program: Command, cli: Cli): void {
     const latest = await app.store.versions.latest(certificate);
     const replaceable = app.services.certificate(certificate) !== null && latest?.generation === generation;
     const [asked] = replaceable
-      ? await requestRenewals(app, [certificate], { force: false, reason: `revoked: ${reason}` }, (text) =>
-          output.note(text),
+      ? await requestRenewals(
+          app,
+          [certificate],
+          { force: false, reason: `revoked: ${reason}`, by: requestedBy() },
+          (text) => output.note(text),
         )
       : [];
     if (asked?.kind === "refused") output.failure(asked.error);

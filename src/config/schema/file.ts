@@ -9,6 +9,7 @@ import { checkDnsName } from "./identifiers.ts";
 import { issuerSchema } from "./issuer.ts";
 import { redisSchema } from "./redis.ts";
 import { secretReference } from "./secretReference.ts";
+import { webSchema } from "./web.ts";
 
 /** Name of an issuer, solver, target or certificate: it ends up in paths, URLs and queue payloads. */
 export const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -233,6 +234,7 @@ export const fileSchema = z.strictObject({
   dnsServer: dnsServer
     .prefault({})
     .describe("renewd's own name server; it listens only when a solver of type `dns-server` is configured."),
+  web: webSchema.prefault({}).describe("renewd's pages, HTTP API and metrics."),
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),

@@ -38,6 +38,26 @@ export const PROCESS_ERRORS = {
     retry: "backoff",
     action: "Find who uses the port (`ss -ltnp`) and stop it, or set another `http01` address; renewd tries again.",
   },
+  "web.address": {
+    class: "transient",
+    retry: "backoff",
+    action: "Find who uses the port (`ss -ltnp`) and stop it, or set another `web.port`; renewd tries again.",
+  },
+  "web.files": {
+    class: "transient",
+    retry: "backoff",
+    action: "Correct the file that the message names; renewd tries again.",
+  },
+  "web.refused": {
+    class: "configuration",
+    retry: "never",
+    action: "Correct `--server` or `--token`: the renewd there does not accept the request.",
+  },
+  "web.unavailable": {
+    class: "transient",
+    retry: "backoff",
+    action: "Start the web role there (`renewd run`, `renewd worker web`), or correct `--server`.",
+  },
   "queue.unavailable": {
     class: "transient",
     retry: "backoff",

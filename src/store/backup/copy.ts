@@ -33,6 +33,8 @@ const TABLES = {
   heartbeats: ["process", "role"],
   appliedConfigurations: ["id"],
   acknowledgements: ["subject"],
+  webGrants: ["digest"],
+  webAnswers: ["key"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 

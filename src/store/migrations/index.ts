@@ -27,6 +27,7 @@ import { health } from "./0019-health.ts";
 import { dns } from "./0021-dns.ts";
 import { leftTargets } from "./0024-left-targets.ts";
 import { sealedHealth } from "./0025-sealed-health.ts";
+import { webAccess } from "./0026-web-access.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -54,6 +55,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0021-dns": dns,
   "0024-left-targets": leftTargets,
   "0025-sealed-health": (_, vault) => sealedHealth(vault),
+  "0026-web-access": webAccess,
 };
 
 /** How many migrations this release knows. */

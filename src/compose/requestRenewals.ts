@@ -1,12 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { type App, addRequest, describeRedis, waitForRequest, withoutQueue } from "../compose/index.ts";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
+import { describeRedis } from "../queue/options.ts";
 import { requestRenewal } from "../renewal/plan/request.ts";
-import { requestedBy } from "./requestedBy.ts";
+import type { App } from "./app.ts";
+import { addRequest, waitForRequest } from "./requests.ts";
+import { withoutQueue } from "./withoutQueue.ts";
 
 export interface RenewOptions {
   readonly force: boolean;
   readonly reason: string | null;
+  /** Who asks, for the history; null: not known. */
+  readonly by: string | null;
 }
 
 export interface Started {
@@ -22,6 +26,8 @@ export type RequestOutcome =
   | Started
   | { readonly kind: "refused"; readonly certificate: string; readonly error: RenewalError };
 
+type Requester = Pick<App, "context" | "redis">;
+
 /** A running planner answers within milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
@@ -35,7 +41,7 @@ interface Sent {
  * database by the same rules, which the sweep carries out once Redis is back. One answer per name, in their order.
  */
 export async function requestRenewals(
-  app: App,
+  app: Requester,
   names: readonly string[],
   wish: RenewOptions,
   note: (text: string) => void,
@@ -60,12 +66,11 @@ export async function requestRenewals(
 }
 
 async function send(
-  app: App,
+  app: Requester,
   certificate: string,
   id: string,
-  { force, reason }: RenewOptions,
+  { force, reason, by }: RenewOptions,
 ): Promise<{ jobId: string } | RenewalError> {
-  const by = requestedBy();
   try {
     return await addRequest(
       app.redis,
@@ -78,16 +83,16 @@ async function send(
 }
 
 async function recordInDatabase(
-  app: App,
+  app: Requester,
   certificate: string,
   id: string,
-  wish: RenewOptions,
+  { by, ...wish }: RenewOptions,
 ): Promise<RequestOutcome> {
   try {
     const { renewalId, hurried } = await requestRenewal(withoutQueue(app.context), {
       certificate,
       ...wish,
-      requestedBy: requestedBy(),
+      requestedBy: by,
       id,
     });
     return { kind: "started", certificate, renewalId, via: "database", hurried };
@@ -97,7 +102,7 @@ async function recordInDatabase(
 }
 
 function explain(
-  { redis }: App,
+  { redis }: Requester,
   { message, facts }: RenewalError,
   pending: readonly (Sent | RequestOutcome)[],
   note: (text: string) => void,
@@ -114,7 +119,7 @@ function explain(
 }
 
 /** All requests wait at once: they were all sent before the first answer is asked for. */
-async function answers(app: App, pending: readonly (Sent | RequestOutcome)[]): Promise<RequestOutcome[]> {
+async function answers(app: Requester, pending: readonly (Sent | RequestOutcome)[]): Promise<RequestOutcome[]> {
   const deadline = performance.now() + ANSWER_TIMEOUT_MS;
   const asked: RequestOutcome[] = [];
   for (const each of pending)
@@ -123,7 +128,7 @@ async function answers(app: App, pending: readonly (Sent | RequestOutcome)[]): P
 }
 
 /** Not recorded in the database as well when nobody answers: a request that Redis keeps would renew a second time. */
-async function answer({ redis }: App, { certificate, jobId }: Sent, timeoutMs: number): Promise<RequestOutcome> {
+async function answer({ redis }: Requester, { certificate, jobId }: Sent, timeoutMs: number): Promise<RequestOutcome> {
   try {
     const accepted = await waitForRequest(
       redis,

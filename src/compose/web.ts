@@ -1,0 +1,126 @@
+import { rename, rm, writeFile } from "node:fs/promises";
+import type { RequestListener } from "node:http";
+import { join } from "node:path";
+import type { Config, WebConfig } from "../config/config.ts";
+import { WEB_PORT } from "../config/schema/web.ts";
+import { toRenewalError } from "../domain/errors.ts";
+import { remembered } from "../domain/remember.ts";
+import { DAY_MS, HOUR_MS } from "../domain/time.ts";
+import type { RedisOptions } from "../queue/options.ts";
+import type { Context } from "../renewal/context.ts";
+import { ensureToken, tokenFile, tokenReader } from "../web/auth/tokenFile.ts";
+import type { WebContext } from "../web/context.ts";
+import { createEventFeed } from "../web/eventFeed.ts";
+import { startWebServer, type WebServer } from "../web/server.ts";
+import { packageVersion } from "./packageVersion.ts";
+import { repeat } from "./repeat.ts";
+import { requestRenewals } from "./requestRenewals.ts";
+import type { RoleSettings, RunningRole } from "./roles.ts";
+
+const FORGET_TICK_MS = HOUR_MS;
+const ANSWERS_KEPT_MS = DAY_MS;
+
+/** Serves pages, API and metrics. What they are made of is loaded by the first request: `renewd run` stays lean. */
+export async function startWeb(context: Context, redis: RedisOptions, initial: RoleSettings): Promise<RunningRole> {
+  let config = initial.config;
+  const { log, store, clock } = context;
+  const { dataDir } = config;
+  await ensureToken(tokenFile(dataDir));
+  const web = webContext({ context, redis, config: () => config, installation: await store.health.installation() });
+  const listener = lateListener(web);
+  const listen = async (): Promise<WebServer> => {
+    const { host, port, tls } = config.web;
+    const server = await startWebServer({ host, port, tls, firstPort: WEB_PORT, listener, log });
+    await writeAddress(dataDir, server.url);
+    log.info({ url: config.web.url ?? server.url }, "web interface: `renewd open` signs a browser in");
+    return server;
+  };
+  let server = await listen();
+  const forgetting = repeat(
+    FORGET_TICK_MS,
+    async () => {
+      await store.webAccess.forget(clock.now(), clock.now() - ANSWERS_KEPT_MS);
+      initial.useful("web");
+    },
+    (thrown) => log.error({ err: toRenewalError(thrown) }, "expired sessions not forgotten"),
+    "now",
+  );
+  return {
+    async reloaded(next) {
+      const before = config.web;
+      config = next.config;
+      if (isSamePlace(before, config.web)) return;
+      // It may want the same port.
+      await server.close();
+      server = await listen();
+    },
+    async close() {
+      web.events.close();
+      await Promise.all([forgetting.close(), server.close(), rm(addressFile(dataDir), { force: true })]);
+    },
+  };
+}
+
+interface Parts {
+  readonly context: Context;
+  readonly redis: RedisOptions;
+  readonly config: () => Config;
+  readonly installation: string;
+}
+
+export function webContext({ context, redis, config, installation }: Parts): WebContext {
+  const { services } = context;
+  return {
+    renewal: context,
+    config,
+    estate: () => ({
+      certificates: services.certificates(),
+      budget: services.budget,
+      limits: services.limits,
+      observeMs: config().observation.everyMs,
+      agentTargets: [...config().targets].filter(([, { agent }]) => agent).map(([name]) => name),
+    }),
+    requestRenewals: (names, wish) => requestRenewals({ context, redis }, names, wish, () => {}),
+    events: createEventFeed(context),
+    version: packageVersion,
+    installation,
+    token: tokenReader(tokenFile(config().dataDir)),
+  };
+}
+
+/** The first request waits until pages and API are loaded. */
+function lateListener(web: WebContext): RequestListener {
+  const load = remembered(async () => {
+    const [{ createApp }, { nodeListener }] = await Promise.all([
+      import("../web/app.ts"),
+      import("../web/nodeListener.ts"),
+    ]);
+    return nodeListener(createApp(web));
+  });
+  return (request, response) => {
+    load()
+      .then((listener) => listener(request, response))
+      .catch((thrown: unknown) => {
+        web.renewal.log.error({ err: toRenewalError(thrown) }, "request not answered");
+        if (!response.headersSent) response.writeHead(500);
+        response.end();
+      });
+  };
+}
+
+function isSamePlace(a: WebConfig, b: WebConfig): boolean {
+  return (
+    a.host === b.host && a.port === b.port && a.tls?.certificate === b.tls?.certificate && a.tls?.key === b.tls?.key
+  );
+}
+
+/** Where `renewd open` finds it: the port may be another than the usual one. */
+export function addressFile(dataDir: string): string {
+  return join(dataDir, "web.url");
+}
+
+async function writeAddress(dataDir: string, url: string): Promise<void> {
+  const temporary = `${addressFile(dataDir)}.${process.pid}`;
+  await writeFile(temporary, `${url}\n`, { mode: 0o600 });
+  await rename(temporary, addressFile(dataDir));
+}

@@ -1,0 +1,92 @@
+import { Hono, type Context as Request } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { toRenewalError } from "../domain/errors.ts";
+import { apiRoutes } from "./api/index.ts";
+import { assetRoutes } from "./assets/index.ts";
+import { checkHost, guard } from "./auth/guard.ts";
+import { signInRoutes } from "./auth/signIn.ts";
+import type { WebContext, WebEnv } from "./context.ts";
+import { healthRoutes } from "./health.ts";
+import { metricsRoutes } from "./metrics/index.ts";
+import { pageRoutes, problemPage } from "./pages/index.ts";
+import { HttpProblem, type Problem, problemFrom, problemOf, sendProblem } from "./problem.ts";
+
+const BODY_BYTES_MAX = 262_144;
+
+/** No inline script or style, nothing from elsewhere, in no other site's frame. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy": POLICY,
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  // The path of a page may name a certificate; a sign-in link holds its code.
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), geolocation=(), microphone=()",
+};
+
+/** All that the web role serves. Who may see what is decided by `auth/guard.ts` before any part is asked. */
+export function createApp(web: WebContext): Hono<WebEnv> {
+  const app = new Hono<WebEnv>();
+  app.use(async (request, next) => {
+    await next();
+    for (const [name, value] of Object.entries(HEADERS)) request.res.headers.set(name, value);
+    // What a shared computer keeps, the next person reads.
+    if (!request.res.headers.has("cache-control")) request.res.headers.set("cache-control", "no-store");
+  });
+  app.use(checkHost(web));
+  app.use(guard(web));
+  app.use(
+    bodyLimit({
+      maxSize: BODY_BYTES_MAX,
+      onError: () => {
+        throw new HttpProblem(413, `a body may have at most ${BODY_BYTES_MAX} bytes`);
+      },
+    }),
+  );
+  app.route("/", healthRoutes(web));
+  app.route("/", assetRoutes(web));
+  app.route("/", signInRoutes(web));
+  app.route("/", metricsRoutes(web));
+  app.route("/api/v1", apiRoutes(web));
+  app.route("/", pageRoutes(web));
+  app.notFound((request) => {
+    const path = decodedPath(request.req.path).slice(0, 200);
+    return answer(request, web, problemOf(404, `${path} is no page or resource of renewd`, { action: "See /api/v1." }));
+  });
+  app.onError((thrown, request) => {
+    const problem = problemFrom(thrown);
+    if (problem.status === 500)
+      web.renewal.log.error({ err: toRenewalError(thrown), method: request.req.method }, "request failed");
+    if (problem.status === 401) request.header("www-authenticate", 'Bearer realm="renewd"');
+    return answer(request, web, problem);
+  });
+  return app;
+}
+
+/** As a page where a browser asks for one. */
+async function answer(request: Request<WebEnv>, web: WebContext, problem: Problem): Promise<Response> {
+  const wantsPage = request.req.header("accept")?.includes("text/html") === true;
+  if (!wantsPage || request.req.path.startsWith("/api/")) return sendProblem(request, problem);
+  return request.html(await problemPage(web, problem), problem.status);
+}
+
+function decodedPath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}

@@ -1,0 +1,36 @@
+import { Hono, type Context as Request } from "hono";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
+import { HttpProblem } from "../problem.ts";
+import { digestOf } from "./actor.ts";
+import { cookieName } from "./guard.ts";
+import { redeemCode, SESSION_MS, SIGN_IN_PATH } from "./session.ts";
+
+/** The link of `renewd open` turns into a session of this browser; signing out ends it. */
+export function signInRoutes(web: WebContext): WebRoutes {
+  const { store, clock } = web.renewal;
+  return new Hono<WebEnv>()
+    .get(SIGN_IN_PATH, async (request) => {
+      // A program that only looks whether the link works must not use it up.
+      if (request.req.method === "HEAD") return request.body(null, 200);
+      const cookie = await redeemCode({ store, clock }, request.req.query("code") ?? "");
+      if (cookie === null)
+        throw new HttpProblem(401, "this link was used already, or is older than five minutes", {
+          action: "Make another one: run `renewd open` on renewd's machine.",
+        });
+      setCookie(request, cookieName(web), cookie, { ...attributes(request, web), maxAge: SESSION_MS / 1_000 });
+      return request.redirect("/", 303);
+    })
+    .post("/sign-out", async (request) => {
+      const cookie = getCookie(request, cookieName(web));
+      if (cookie !== undefined) await store.webAccess.remove(digestOf(cookie));
+      deleteCookie(request, cookieName(web), attributes(request, web));
+      return request.redirect(SIGN_IN_PATH, 303);
+    });
+}
+
+/** Lax: a link in a notification leads to a page; what changes something is checked by its origin. */
+function attributes(request: Request, web: WebContext) {
+  const isTls = new URL(request.req.url).protocol === "https:" || web.config().web.url?.startsWith("https:") === true;
+  return { httpOnly: true, sameSite: "Lax", path: "/", secure: isTls } as const;
+}
