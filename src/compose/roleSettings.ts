@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { nameServerSettings } from "./nameServer.ts";
-import type { RoleSettings } from "./roles.ts";
+import type { RoleSettings } from "./runningRole.ts";
 
 /** What roles take from the configuration, at their start and after a reload. */
 export function roleSettingsOf(config: Config): Omit<RoleSettings, "agentOf" | "load" | "useful" | "note"> {

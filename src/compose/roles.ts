@@ -1,7 +1,5 @@
 import { createRevocationLists } from "../acme/revocationLists.ts";
-import type { Config } from "../config/config.ts";
 import type { ResponderName } from "../domain/issuer.ts";
-import type { Job } from "../domain/queue.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { requestIdOf } from "../queue/requests.ts";
 import { startRequestWorker } from "../queue/requestWorker.ts";
@@ -20,14 +18,13 @@ import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
-import type { Beats } from "./beats.ts";
 import { type Handle, jobWorker, report, reportRequest, SKIPPED } from "./jobWorker.ts";
-import type { LoadWatch } from "./load.ts";
-import { type NameServerSettings, startNameServer } from "./nameServer.ts";
+import { startNameServer } from "./nameServer.ts";
 import { sharedPort } from "./portWatch.ts";
 import { repeat } from "./repeat.ts";
-import { type ListeningAddress, neededResponders, startResponder, startTlsAlpnResponder } from "./responder.ts";
+import { neededResponders, startResponder, startTlsAlpnResponder } from "./responder.ts";
 import type { Role } from "./roleNames.ts";
+import type { RoleSettings, RunningRole } from "./runningRole.ts";
 import { watchedTicks } from "./ticks.ts";
 
 /** How often a verifier asks which endpoints are due to be dialled. */
@@ -45,33 +42,6 @@ const RETENTION_TICK_MS = 600_000;
 const BOUND_TICK_MS = 3_600_000;
 /** Limit of the clock guard's questions while a request waits for its answer. */
 const REQUEST_CLOCK_TIMEOUT_MS = 15_000;
-
-/** The parts of the configuration that shape a process. */
-export interface RoleSettings {
-  /** All of it: what the web role shows and serves by. */
-  readonly config: Config;
-  readonly tickMs: number;
-  readonly sweepMs: number;
-  readonly concurrency: Readonly<Record<Job["kind"], number>>;
-  /** Deploy to these targets alone, which have an agent of their own; empty: to all that have none. */
-  readonly agentOf: readonly string[];
-  readonly load: LoadWatch;
-  /** The role has finished work. */
-  readonly useful: (role: Role) => void;
-  /** What is wrong with this process; null: nothing of this kind any more. */
-  readonly note: Beats["note"];
-  /** null: no solver needs the responder. */
-  readonly http01: ListeningAddress | null;
-  readonly tlsAlpn01: ListeningAddress | null;
-  readonly nameServer: NameServerSettings;
-}
-
-export interface RunningRole {
-  /** After the configuration changed. Throws what could not be applied; what could be, is. */
-  reloaded?(settings: RoleSettings): Promise<void>;
-  /** Lets running work finish, bounded; work that does not finish in time is interrupted and resumed elsewhere. */
-  close(): Promise<void>;
-}
 
 type StartRole = (context: Context, redis: RedisOptions, settings: RoleSettings) => Promise<RunningRole>;
 

@@ -4,7 +4,7 @@ import type { Log } from "../domain/log.ts";
 import type { EventStore } from "../domain/store.ts";
 import { asRole, describeFault, type Fault } from "./faults.ts";
 import type { Role } from "./roleNames.ts";
-import type { RoleSettings, RunningRole } from "./roles.ts";
+import type { RoleSettings, RunningRole } from "./runningRole.ts";
 
 /** More faults than this within the window are not chance: a new process starts clean. */
 const FAULTS_MAX = 4;

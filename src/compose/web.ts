@@ -15,7 +15,7 @@ import { startWebServer, type WebServer } from "../web/server.ts";
 import { packageVersion } from "./packageVersion.ts";
 import { repeat } from "./repeat.ts";
 import { requestRenewals } from "./requestRenewals.ts";
-import type { RoleSettings, RunningRole } from "./roles.ts";
+import type { RoleSettings, RunningRole } from "./runningRole.ts";
 
 const FORGET_TICK_MS = HOUR_MS;
 const ANSWERS_KEPT_MS = DAY_MS;
