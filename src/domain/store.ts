@@ -5,12 +5,14 @@ import type { DnsStore } from "./dnsRecord.ts";
 import type { Evidence, Observation } from "./endpoint.ts";
 import type { EventType, HistoryEvent, HistoryMark, NewEvent } from "./event.ts";
 import type { HealthStore } from "./heartbeat.ts";
+import type { HistorySearch } from "./historySearch.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
 import type { LeftTargetStore } from "./leftTarget.ts";
 import type { CursorStore } from "./notification.ts";
 import type { Renewal, RenewalState } from "./renewal.ts";
 import type { RenewalInfoRecord } from "./renewalInfo.ts";
 import type { ReplacementStore } from "./replacement.ts";
+import type { RetentionStore } from "./retention.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
 import type { UnreadableVersion, Version } from "./version.ts";
@@ -25,6 +27,7 @@ export interface Store {
   readonly observations: ObservationStore;
   readonly renewalInfos: RenewalInfoStore;
   readonly events: EventStore;
+  readonly search: HistorySearch;
   readonly challenges: ChallengeResponses;
   readonly dns: DnsStore;
   readonly accounts: Accounts;
@@ -53,6 +56,9 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Names in one question: SQLite takes 32,766 parameters in one statement, and a long one keeps all others waiting. */
+export const NAMES_MAX = 500;
+
 /** Takes at most `limit` of what is due at `now`, which is due again at `nextAt`. */
 export interface DueClaim {
   readonly now: number;
@@ -71,7 +77,8 @@ export interface CertificateStore {
   get(name: string): Promise<CertificateRecord | null>;
   /** Holds the rows until the transaction ends; call it before anything else of these certificates is changed. */
   lock(names: readonly string[]): Promise<void>;
-  list(): Promise<CertificateRecord[]>;
+  /** With `names` (at most `NAMES_MAX`), only those; so in all lists below. */
+  list(names?: readonly string[]): Promise<CertificateRecord[]>;
   /** Those whose next check is due and that were not removed, the most urgent first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
@@ -99,7 +106,7 @@ export interface VersionStore {
   /** The newest version below this generation. */
   before(certificate: string, generation: number): Promise<Version | null>;
   /** The latest version of every certificate that has one. A row that cannot be read is reported instead. */
-  listLatest(onUnreadable?: (version: UnreadableVersion) => void): Promise<Version[]>;
+  listLatest(onUnreadable?: (version: UnreadableVersion) => void, names?: readonly string[]): Promise<Version[]>;
   /** Seals the key. Rejects a second version of the same generation. */
   insert(version: Version, privateKey: Secret): Promise<void>;
   /** Opens the sealed key; throws `store.sealed` when the master key does not fit. */
@@ -115,6 +122,7 @@ export interface VersionStore {
 
 export interface RenewalFilter {
   readonly certificate?: string;
+  readonly certificates?: readonly string[];
   readonly states?: readonly RenewalState[];
   readonly since?: number;
   readonly limit: number;
@@ -173,7 +181,7 @@ export interface DeploymentStore {
    * a row that somebody else wrote. Such a row cannot be claimed.
    */
   list(certificate: string): Promise<Deployment[]>;
-  listAll(): Promise<Deployment[]>;
+  listAll(names?: readonly string[]): Promise<Deployment[]>;
   get(certificate: string, target: string): Promise<Deployment | null>;
   receipt(certificate: string, target: string): Promise<DeployReceipt | null>;
   /**
@@ -244,17 +252,17 @@ export interface ObservationStore {
   /** Endpoints that were not proved for this generation will be verified again. */
   retry(certificate: string, generation: number): Promise<void>;
   statuses(certificate: string): Promise<EndpointStatus[]>;
-  allStatuses(): Promise<EndpointStatus[]>;
+  allStatuses(names?: readonly string[]): Promise<EndpointStatus[]>;
   /** The last observation of each address. */
   observations(certificate: string): Promise<ObservedAddress[]>;
-  allObservations(): Promise<ObservedAddress[]>;
+  allObservations(names?: readonly string[]): Promise<ObservedAddress[]>;
 }
 
 export interface RenewalInfoStore {
   /** Starts to poll for a new version, at once; only `overdueInRow` and `orderedAt` outlive the version before. */
   watch(certificate: string, generation: number, now: number): Promise<void>;
   get(certificate: string): Promise<RenewalInfoRecord | null>;
-  list(): Promise<RenewalInfoRecord[]>;
+  list(names?: readonly string[]): Promise<RenewalInfoRecord[]>;
   /** Those whose next poll has come, most overdue first. */
   due(now: number, limit: number): Promise<RenewalInfoRecord[]>;
   /** False: it is about another version by now, nothing was written. */
@@ -283,16 +291,4 @@ export interface EventStore {
   mark(seq?: number): Promise<HistoryMark | null>;
   /** Retention removed every event up to this number; 0: none. */
   prunedTo(): Promise<number>;
-}
-
-/** Removes what nothing needs any more, in batches of at most `limit` rows. Each returns how many it was. */
-export interface RetentionStore {
-  /** Keys of superseded pairs that expired before this instant and that no target holds or wants. */
-  eraseKeys(expiredBefore: number, limit: number): Promise<number>;
-  /** The oldest events, up to the first that is younger or that an audit would name. */
-  pruneEvents(before: number, now: number, limit: number): Promise<number>;
-  /** Ended renewals that are older and of which no event is left. */
-  pruneRenewals(before: number, limit: number): Promise<number>;
-  /** Superseded pairs whose key was erased, that are older and of which no event is left. */
-  pruneVersions(before: number, limit: number): Promise<number>;
 }

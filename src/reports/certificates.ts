@@ -21,7 +21,7 @@ export interface CertificatesReport {
  * is longer ago than observation promises, `notServed` when an endpoint showed something else. `unreadable`: there is a
  * version whose row renewd refuses.
  */
-const STATES = [
+export const STATES = [
   "expired",
   "unreadable",
   "notIssued",
@@ -156,7 +156,8 @@ function suggestionOf({ version, renewalInfo }: Member): CertificateEntry["sugge
   );
 }
 
-function stateOf(member: Member, clientsUntil: number | null, now: number): CertificateState {
+/** The one word for a certificate; green only for what handshakes proved lately. */
+export function stateOf(member: Member, clientsUntil: number | null, now: number): CertificateState {
   const { version, record, active } = member;
   const { provedLive, targets, targetsDeployed, unknownSince } = progressOf(member);
   if (clientsUntil !== null && clientsUntil <= now) return "expired";

@@ -1,4 +1,4 @@
-import { type CaBudget, unlimited } from "../domain/budget.ts";
+import { type Bucket, type CaBudget, unlimited } from "../domain/budget.ts";
 import type { Certificate, CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
 import { endpointKey } from "../domain/endpoint.ts";
@@ -48,32 +48,56 @@ export interface FleetOptions {
   readonly budgetOf?: BudgetOf | undefined;
   /** Between two observations of an endpoint. */
   readonly observeMs?: number | undefined;
+  /** What is the same for every part of the fleet, read once before its parts are read one after another. */
+  readonly shared?: SharedFacts | undefined;
+}
+
+export interface SharedFacts {
+  readonly replacements: ReadonlyMap<string, ReplacementMembership>;
+  readonly buckets: ReadonlyMap<string, Bucket>;
+}
+
+export async function loadShared(store: Store, now: number): Promise<SharedFacts> {
+  // The first of a certificate is the one that counts.
+  const memberships = (await store.replacements.memberships()).reverse();
+  return {
+    replacements: new Map(memberships.map((each) => [each.certificate, each])),
+    buckets: byKey(await store.ledger.list(now)),
+  };
 }
 
 /** Renewals in flight of certificates that left the configuration must not crowd out the others. */
 const ACTIVE_SPARE = 1_000;
 
-/** Every configured certificate, sorted by name, in a fixed number of queries however many there are. */
+/**
+ * These configured certificates, sorted by name, in a fixed number of queries. A part of the fleet (at most `NAMES_MAX`)
+ * reads its own rows only.
+ */
 export async function loadFleet(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
-  { budgetOf = unlimited, observeMs = DEFAULT_SETTINGS.observeMs }: FleetOptions = {},
+  { budgetOf = unlimited, observeMs = DEFAULT_SETTINGS.observeMs, shared }: FleetOptions = {},
 ): Promise<Member[]> {
-  // The first of a certificate is the one that counts.
-  const replacements = new Map(
-    (await store.replacements.memberships()).reverse().map((each) => [each.certificate, each]),
-  );
-  const buckets = byKey(await store.ledger.list(now));
-  const records = new Map((await store.certificates.list()).map((record) => [record.name, record]));
+  if (certificates.length === 0) return [];
+  const { replacements, buckets } = shared ?? (await loadShared(store, now));
+  const names = shared === undefined ? undefined : certificates.map(({ name }) => name);
+  const records = new Map((await store.certificates.list(names)).map((record) => [record.name, record]));
   const unreadable = new Map<string, string>();
-  const latest = await store.versions.listLatest(({ certificate, message }) => unreadable.set(certificate, message));
+  const latest = await store.versions.listLatest(
+    ({ certificate, message }) => unreadable.set(certificate, message),
+    names,
+  );
   const versions = new Map(latest.map((version) => [version.certificate, version]));
-  const renewalInfos = new Map((await store.renewalInfos.list()).map((info) => [info.certificate, info]));
-  const running = await store.renewals.list({ states: ACTIVE_STATES, limit: certificates.length + ACTIVE_SPARE });
+  const renewalInfos = new Map((await store.renewalInfos.list(names)).map((info) => [info.certificate, info]));
+  const running = await store.renewals.list({
+    states: ACTIVE_STATES,
+    limit: certificates.length + ACTIVE_SPARE,
+    ...(names !== undefined && { certificates: names }),
+  });
   const active = new Map(running.map((renewal) => [renewal.certificate, renewal]));
-  const deployments = Map.groupBy(await store.deployments.listAll(), ({ certificate }) => certificate);
-  const endpoints = Map.groupBy(await store.observations.allStatuses(), ({ certificate }) => certificate);
+  const deployments = Map.groupBy(await store.deployments.listAll(names), ({ certificate }) => certificate);
+  const endpoints = Map.groupBy(await store.observations.allStatuses(names), ({ certificate }) => certificate);
   return certificates
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((certificate) => ({

@@ -66,7 +66,15 @@ export async function replacementReport(
   return { version: 1, at: iso(now), replacements };
 }
 
-function replacementEntry(
+export type ReplacementProgress = "done" | "inFlight" | "waiting";
+
+/** How far a member has come, for lists of certificates. */
+export function progressIn(member: Member, { generation }: ReplacementMember, now: number): ReplacementProgress {
+  const state = stateOf(member, generation, now);
+  return state === "done" || state === "inFlight" ? state : "waiting";
+}
+
+export function replacementEntry(
   replacement: Replacement,
   members: readonly ReplacementMember[],
   fleet: ReadonlyMap<string, Member>,

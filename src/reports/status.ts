@@ -105,13 +105,31 @@ export async function statusReport(
   now: number,
   options: StatusOptions = {},
 ): Promise<StatusReport> {
-  const { agentTargets = [], found = [], observeMs = DEFAULT_SETTINGS.observeMs } = options;
   const fleet = await loadFleet(store, certificates, now, options);
   const beats = await store.health.beats();
-  const acknowledgements = new Map((await store.health.acknowledgements(now)).map((each) => [each.subject, each]));
-  const missing = missingNeeds({ beats, fleet, agentTargets, now });
+  const missing = missingNeeds({ beats, fleet, agentTargets: options.agentTargets ?? [], now });
   const examined: Examined[] = [];
   for (const member of fleet) examined.push(await examine(store, member, missing, now));
+  return statusOf(store, { certificates, examined, beats, now }, options);
+}
+
+export interface StatusFacts {
+  readonly certificates: readonly Certificate[];
+  readonly examined: readonly Examined[];
+  readonly beats: readonly Heartbeat[];
+  readonly now: number;
+}
+
+/** The status of a fleet that was examined already. */
+export async function statusOf(
+  store: Store,
+  { certificates, examined, beats, now }: StatusFacts,
+  options: StatusOptions = {},
+): Promise<StatusReport> {
+  const { agentTargets = [], found = [], observeMs = DEFAULT_SETTINGS.observeMs } = options;
+  const fleet = examined.map(({ member }) => member);
+  const missing = missingNeeds({ beats, fleet, agentTargets, now });
+  const acknowledgements = new Map((await store.health.acknowledgements(now)).map((each) => [each.subject, each]));
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);
   const problems = troubled.map((each) => troubleOf(each, acknowledgements.get(each.member.certificate.name)));
   const waiting = examined.flatMap((each) => waitingOf(each) ?? []);
@@ -168,7 +186,8 @@ function processOf(beat: Heartbeat, now: number): ProcessEntry {
   };
 }
 
-async function examine(store: Store, member: Member, missing: readonly Need[], now: number): Promise<Examined> {
+/** What the rules find in one certificate; of a quiet one without a query. */
+export async function examine(store: Store, member: Member, missing: readonly Need[], now: number): Promise<Examined> {
   const decision = attemptDecision(member, now);
   // Only a certificate with a renewal to speak of costs queries of its own.
   const eventful = member.active !== null || (member.record?.failures ?? 0) > 0;
@@ -223,7 +242,8 @@ function troubleOf(facts: Examined, acknowledgement: Acknowledgement | undefined
   };
 }
 
-function nextOf({ member, decision, missing, now }: Examined): Trouble["next"] {
+/** What happens next to a certificate, and when. */
+export function nextOf({ member, decision, missing, now }: Examined): Trouble["next"] {
   const { active, record } = member;
   if (active?.state === "held") return { at: null, what: "nothing until it is resumed or rolled back" };
   if (active !== null) {

@@ -12,6 +12,7 @@ import { deploymentStore } from "./queries/deployments.ts";
 import { dnsStore } from "./queries/dns.ts";
 import { eventStore, eventStoreInside } from "./queries/events.ts";
 import { healthStore } from "./queries/health.ts";
+import { historySearch } from "./queries/historySearch.ts";
 import { ledgerStore } from "./queries/ledger.ts";
 import { leftTargetStore } from "./queries/leftTargets.ts";
 import { lockCertificates } from "./queries/lockCertificates.ts";
@@ -98,6 +99,7 @@ function ports(
     leftTargets: leftTargetStore(db, vault),
     crls: crlStore(db),
     events,
+    search: historySearch(db, database.dialect),
     challenges: challengeStore(db, vault),
     dns: dnsStore(db, vault),
     accounts: accountStore(db, vault, append),

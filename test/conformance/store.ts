@@ -10,6 +10,7 @@ import { certificateAndVersionTests } from "../store/certificateTests.ts";
 import { cursorTests } from "../store/cursorTests.ts";
 import { deploymentAndObservationTests } from "../store/deploymentTests.ts";
 import { dnsTests } from "../store/dnsTests.ts";
+import { historySearchTests } from "../store/historySearchTests.ts";
 import { historyTests } from "../store/historyTests.ts";
 import { ledgerTests } from "../store/ledgerTests.ts";
 import { processTests } from "../store/processTests.ts";
@@ -82,6 +83,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     auditTests(bench, dialect);
     auditRowTests(bench, dialect);
     ledgerTests(bench);
+    historySearchTests(bench);
     replacementTests(bench);
     cursorTests(bench);
     sealTests(bench);

@@ -68,7 +68,10 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
       const row = await db.selectFrom("certificates").selectAll().where("name", "=", name).executeTakeFirst();
       return row === undefined ? null : toRecord(vault, row);
     },
-    list: async () => all(vault, await db.selectFrom("certificates").selectAll().orderBy("name").execute()),
+    async list(names) {
+      const query = db.selectFrom("certificates").selectAll().orderBy("name");
+      return all(vault, await (names === undefined ? query : query.where("name", "in", names)).execute());
+    },
     due: async (now, limit) => all(vault, await dueCertificates(db, now, limit).execute()),
     async update(name, patch) {
       if (Object.values(patch).every((value) => value === undefined)) return;

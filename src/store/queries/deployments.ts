@@ -28,10 +28,10 @@ export function deploymentStore(db: Db, vault: Vault): DeploymentStore {
           .execute()
       ).map(toDeployment);
     },
-    async listAll() {
-      return (await db.selectFrom("deployments").selectAll().orderBy("certificate").orderBy("target").execute()).map(
-        toDeployment,
-      );
+    async listAll(names) {
+      const query = db.selectFrom("deployments").selectAll().orderBy("certificate").orderBy("target");
+      const rows = await (names === undefined ? query : query.where("certificate", "in", names)).execute();
+      return rows.map(toDeployment);
     },
     get,
     async receipt(certificate, target) {

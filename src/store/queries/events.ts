@@ -1,9 +1,9 @@
-import { sql } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { EventDetail, HistoryEvent, HistoryMark, NewEvent } from "../../domain/event.ts";
 import type { EventFilter, EventStore } from "../../domain/store.ts";
 import { inertLine } from "../../domain/text.ts";
 import { readHead, sealOf, takeNumbers } from "../historySeal.ts";
-import { atomically, type Db, type Dialect } from "../schema.ts";
+import { atomically, type Db, type Dialect, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
 import { readEach } from "./eachRow.ts";
 import { detailJson, readJson } from "./json.ts";
@@ -135,5 +135,9 @@ async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
     afterSeq === undefined
       ? (await query.orderBy("seq", "desc").execute()).reverse()
       : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
-  return rows.map(({ seal: _, ...row }) => ({ ...row, detail: detailOf(row) }));
+  return rows.map(toEvent);
+}
+
+export function toEvent({ seal: _, ...row }: Selectable<Schema["events"]>): HistoryEvent {
+  return { ...row, detail: detailOf(row) };
 }

@@ -48,14 +48,15 @@ export function observationStore(db: Db, vault: Vault): ObservationStore {
     async statuses(certificate) {
       return intact(await statuses().where("certificate", "=", certificate).execute());
     },
-    async allStatuses() {
-      return intact(await statuses().execute());
+    async allStatuses(names) {
+      return intact(await (names === undefined ? statuses() : statuses().where("certificate", "in", names)).execute());
     },
     async observations(certificate) {
       return observed(await observations().where("certificate", "=", certificate).execute());
     },
-    async allObservations() {
-      return observed(await observations().execute());
+    async allObservations(names) {
+      const query = observations();
+      return observed(await (names === undefined ? query : query.where("certificate", "in", names)).execute());
     },
   };
 }

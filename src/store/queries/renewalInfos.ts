@@ -43,7 +43,10 @@ export function renewalInfoStore(db: Db, vault: Vault): RenewalInfoStore {
       const row = await find(db, certificate);
       return row === undefined ? null : toRecord(row);
     },
-    list: () => all(db.selectFrom("renewalInfos").selectAll().orderBy("certificate")),
+    list(names) {
+      const query = db.selectFrom("renewalInfos").selectAll().orderBy("certificate");
+      return all(names === undefined ? query : query.where("certificate", "in", names));
+    },
     due: (now, limit) => all(dueRenewalInfos(db, now, limit)),
     async update(certificate, generation, patch) {
       const write = async (to: Db, known: Partial<typeof NOTHING> = {}): Promise<boolean> => {

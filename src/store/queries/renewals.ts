@@ -12,7 +12,7 @@ import { recordIdentity, type Vault } from "../vault.ts";
 import { lockCertificates } from "./lockCertificates.ts";
 
 /** All columns but the order's state. */
-const COLUMNS = [
+export const RENEWAL_COLUMNS = [
   "id",
   "certificate",
   "generation",
@@ -42,7 +42,7 @@ const IS_ACTIVE = sql<SqlBool>`state in (${sql.join(ACTIVE_STATES.map((state) =>
 const SEALED_COLUMNS: ReadonlySet<string> = new Set(SEALED.renewals.columns);
 
 export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalStore {
-  const byId = (id: string) => db.selectFrom("renewals").select(COLUMNS).where("id", "=", id);
+  const byId = (id: string) => db.selectFrom("renewals").select(RENEWAL_COLUMNS).where("id", "=", id);
   return {
     async insert(renewal) {
       const result = await db
@@ -63,7 +63,11 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
       return (await byId(id).forUpdate().executeTakeFirst()) ?? null;
     },
     async active(certificate) {
-      const query = db.selectFrom("renewals").select(COLUMNS).where("certificate", "=", certificate).where(IS_ACTIVE);
+      const query = db
+        .selectFrom("renewals")
+        .select(RENEWAL_COLUMNS)
+        .where("certificate", "=", certificate)
+        .where(IS_ACTIVE);
       return (await query.executeTakeFirst()) ?? null;
     },
     list: (filter) => list(db, filter),
@@ -109,7 +113,7 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
  */
 export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DuePage) {
   const farAhead = leaseUntilMax(now, leaseMs);
-  const active = db.selectFrom("renewals").select(COLUMNS).where(IS_ACTIVE);
+  const active = db.selectFrom("renewals").select(RENEWAL_COLUMNS).where(IS_ACTIVE);
   const due = active
     .where("nextActionAt", "<=", now)
     .unionAll(active.where("nextActionAt", ">", farAhead).where("leaseUntil", ">", farAhead));
@@ -124,11 +128,13 @@ export function dueRenewals(db: Db, now: number, { limit, leaseMs, first }: DueP
 }
 
 function list(db: Db, filter: RenewalFilter) {
-  const { certificate, states, since, limit } = filter;
+  const { certificate, certificates, states, since, limit } = filter;
+  if (certificates?.length === 0) return Promise.resolve([]);
   return db
     .selectFrom("renewals")
-    .select(COLUMNS)
+    .select(RENEWAL_COLUMNS)
     .$if(certificate !== undefined, (query) => query.where("certificate", "=", certificate ?? ""))
+    .$if(certificates !== undefined, (query) => query.where("certificate", "in", certificates ?? []))
     .$if(states !== undefined, (query) =>
       states?.length ? query.where("state", "in", states) : query.where(sql<SqlBool>`1 = 0`),
     )
@@ -165,7 +171,7 @@ async function claim(
     .where(IS_ACTIVE)
     .where("fence", "=", seen.fence)
     .where("leaseUntil", seen.leaseUntil === null ? "is" : "=", seen.leaseUntil)
-    .returning(COLUMNS)
+    .returning(RENEWAL_COLUMNS)
     .executeTakeFirst();
   return row ?? null;
 }

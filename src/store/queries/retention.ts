@@ -1,6 +1,6 @@
 import { type SqlBool, sql } from "kysely";
 import { ACTIVE_STATES } from "../../domain/renewal.ts";
-import type { RetentionStore } from "../../domain/store.ts";
+import type { RetentionStore } from "../../domain/retention.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import { extendPruned } from "../historySeal.ts";
 import { isIntact } from "../rowSeal.ts";

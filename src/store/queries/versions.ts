@@ -72,8 +72,9 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
         toVersion(vault, row),
       );
     },
-    async listLatest(onUnreadable) {
-      const rows = await select(db)
+    async listLatest(onUnreadable, names) {
+      const asked = names === undefined ? select(db) : select(db).where("certificate", "in", names);
+      const rows = await asked
         .where((row) =>
           row("generation", "=", (inner) =>
             inner

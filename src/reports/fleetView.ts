@@ -1,0 +1,171 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Certificate } from "../domain/certificate.ts";
+import { NAMES_MAX, type Store } from "../domain/store.ts";
+import { loadFleet, loadShared } from "./fleet.ts";
+import { missingNeeds } from "./health.ts";
+import { alertRows } from "./lists/alertList.ts";
+import { causeRows } from "./lists/causeList.ts";
+import { certificateRow } from "./lists/certificateRow.ts";
+import { deploymentRows } from "./lists/deploymentList.ts";
+import { endpointRows } from "./lists/endpointList.ts";
+import { progressIn, type ReplacementEntry, replacementEntry } from "./replacements.ts";
+import { emptySnapshot, type Snapshot } from "./snapshot.ts";
+import { examine, type StatusOptions, statusOf } from "./status.ts";
+import type { Examined } from "./summary.ts";
+
+export interface ViewSource {
+  readonly store: Store;
+  /** Asked at each reading, so that a reload takes effect. */
+  certificates(): readonly Certificate[];
+  options(): StatusOptions;
+  now(): number;
+  /** Certificates between two turns of other work: the requests that arrive meanwhile. Default: 100. */
+  readonly partSize?: number;
+}
+
+/** A reading that is younger than this is shown as it is. */
+const FRESH_MS = 1_000;
+/** Of a fleet of this size a request waits for a new reading; of a larger one it gets the last, which says its age. */
+const SMALL_FLEET = 500;
+/** Reading takes at most this part of the time, however often pages are asked for. */
+const DUTY_MAX = 1 / 10;
+const PART_SIZE = 100;
+const REPLACEMENTS_MAX = 20;
+
+/**
+ * The fleet as pages, cards, API and metrics show it. It is read from the database in parts, so that a large fleet keeps
+ * no request waiting, and says at which instant. Decides nothing: workers read the database themselves.
+ */
+export class FleetView {
+  readonly #source: ViewSource;
+  #current: Snapshot = emptySnapshot();
+  #reading: Promise<Snapshot> | null = null;
+  #nextAt = 0;
+
+  readonly #partSize: number;
+
+  constructor(source: ViewSource) {
+    this.#source = source;
+    this.#partSize = source.partSize ?? PART_SIZE;
+  }
+
+  /** The last reading, or a new one. Throws what the database throws when there is none to show. */
+  async read(): Promise<Snapshot> {
+    const now = this.#source.now();
+    const isFresh = this.#current.at > 0 && now - this.#current.at < FRESH_MS;
+    if (isFresh) return this.#current;
+    const isSmall = this.#source.certificates().length <= SMALL_FLEET;
+    if (isSmall || this.#current.at === 0) return this.#refresh();
+    // A failure is shown by the age of what is there; the next request tries again.
+    if (performance.now() >= this.#nextAt) this.#refresh().catch(() => {});
+    return this.#current;
+  }
+
+  /** These certificates have changed: a person who acted sees the effect on the page that answers. */
+  async reread(names: readonly string[]): Promise<Snapshot> {
+    if (this.#current.at === 0 || this.#source.certificates().length <= SMALL_FLEET) {
+      // One that had begun before the change does not show it.
+      await this.#reading?.catch(() => {});
+      return this.#refresh();
+    }
+    const wanted = new Set(names);
+    const changed = this.#source.certificates().filter(({ name }) => wanted.has(name));
+    this.#current = await this.#readParts(changed.slice(0, NAMES_MAX), this.#current);
+    return this.#current;
+  }
+
+  #refresh(): Promise<Snapshot> {
+    this.#reading ??= this.#readAll().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  async #readAll(): Promise<Snapshot> {
+    const begun = performance.now();
+    const found = await this.#readParts(this.#source.certificates(), null);
+    const tookMs = performance.now() - begun;
+    this.#nextAt = begun + tookMs / DUTY_MAX;
+    this.#current = found;
+    return found;
+  }
+
+  /** `known`: what stays as it is. */
+  async #readParts(certificates: readonly Certificate[], known: Snapshot | null): Promise<Snapshot> {
+    const { store } = this.#source;
+    const all = this.#source.certificates();
+    const options = this.#source.options();
+    const at = this.#source.now();
+    const { agentTargets = [] } = options;
+    const shared = await loadShared(store, at);
+    const beats = await store.health.beats();
+    const members = new Map((known?.examined ?? []).map((each) => [each.member.certificate.name, each.member]));
+    for (let from = 0; from < certificates.length; from += this.#partSize) {
+      const part = certificates.slice(from, from + this.#partSize);
+      for (const member of await loadFleet(store, part, at, { ...options, shared }))
+        members.set(member.certificate.name, member);
+      await nextTurn();
+    }
+    const fleet = [...members.values()];
+    const missing = missingNeeds({ beats, fleet, agentTargets, now: at });
+    const changed = new Set(certificates.map(({ name }) => name));
+    const before = new Map((known?.examined ?? []).map((each) => [each.member.certificate.name, each]));
+    const examined: Examined[] = [];
+    for (const [index, { name }] of all.toSorted((a, b) => (a.name < b.name ? -1 : 1)).entries()) {
+      const member = members.get(name);
+      if (member === undefined) continue;
+      const unchanged = changed.has(name) ? undefined : before.get(name);
+      examined.push(unchanged ?? (await examine(store, member, missing, at)));
+      if (index % this.#partSize === this.#partSize - 1) await nextTurn();
+    }
+    const status = await statusOf(store, { certificates: all, examined, beats, now: at }, options);
+    await nextTurn();
+    return this.#rowsOf(examined, status, known === null ? at : known.at);
+  }
+
+  async #rowsOf(examined: readonly Examined[], status: Snapshot["status"], at: number): Promise<Snapshot> {
+    const byName = new Map(examined.map((each) => [each.member.certificate.name, each]));
+    const { entries, marks } = await this.#replacementsOf(byName, at);
+    const troubles = new Map(status.problems.map((each) => [each.certificate, each]));
+    const snapshot = emptySnapshot();
+    for (const [index, each] of examined.entries()) {
+      const { name } = each.member.certificate;
+      snapshot.certificates.push(certificateRow(each, troubles.get(name), marks.get(name)));
+      snapshot.endpoints.push(...endpointRows(each));
+      snapshot.deployments.push(...deploymentRows(each));
+      if (index % this.#partSize === this.#partSize - 1) await nextTurn();
+    }
+    const rows = new Map(snapshot.certificates.map((row) => [row.certificate, row]));
+    return {
+      ...snapshot,
+      at,
+      examined,
+      byName,
+      rows,
+      status,
+      replacements: entries,
+      alerts: alertRows(status),
+      causes: causeRows(rows, status, at),
+    };
+  }
+
+  async #replacementsOf(byName: ReadonlyMap<string, Examined>, at: number) {
+    const { store } = this.#source;
+    const fleet = new Map([...byName].map(([name, { member }]) => [name, member]));
+    const marks = new Map<string, string[]>();
+    const entries: ReplacementEntry[] = [];
+    for (const replacement of (await store.replacements.list()).slice(0, REPLACEMENTS_MAX)) {
+      const members = await store.replacements.members(replacement.id);
+      entries.push(replacementEntry(replacement, members, fleet, at));
+      await nextTurn();
+      for (const each of members) {
+        const member = fleet.get(each.certificate);
+        const known = marks.get(each.certificate) ?? [];
+        marks.set(each.certificate, known);
+        known.push(replacement.id);
+        if (member !== undefined) known.push(`${replacement.id} ${progressIn(member, each, at)}`);
+      }
+    }
+    return { entries, marks };
+  }
+}

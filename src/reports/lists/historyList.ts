@@ -1,0 +1,136 @@
+import type { HistoryEvent } from "../../domain/event.ts";
+import type { HistoryBar, HistoryFilter } from "../../domain/historySearch.ts";
+import { RENEWAL_STATES, type Renewal, type RenewalState } from "../../domain/renewal.ts";
+import type { Store } from "../../domain/store.ts";
+import { DAY_MS } from "../../domain/time.ts";
+import { iso } from "../instant.ts";
+import { readCursor, writeCursor } from "./cursor.ts";
+import { readTokens } from "./historyTokens.ts";
+import { type Column, invalid, LIMIT_DEFAULT, LIMIT_MAX } from "./list.ts";
+
+/** Renewals with their events grouped below them, or every event by itself. */
+export const HISTORY_VIEWS = ["renewals", "events"] as const;
+export type HistoryView = (typeof HISTORY_VIEWS)[number];
+
+export interface HistoryQuery {
+  /** As it was typed. */
+  readonly q: string;
+  readonly filter: HistoryFilter;
+  readonly view: HistoryView;
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+export interface RenewalRow extends Renewal {
+  /** null: it issued nothing. */
+  readonly serial: string | null;
+}
+
+export interface RenewalPage {
+  readonly rows: readonly RenewalRow[];
+  readonly total: number;
+  /** Of the same search without `state:`. */
+  readonly byState: ReadonlyMap<RenewalState, number>;
+  readonly next: string | null;
+}
+
+export interface EventPage {
+  readonly rows: readonly HistoryEvent[];
+  readonly total: number;
+  readonly next: string | null;
+}
+
+/** Throws `request.invalid` that names the parameter. */
+export function readHistoryQuery(parameters: URLSearchParams, now: number): HistoryQuery {
+  const q = (parameters.get("q") ?? "").trim();
+  const asked = parameters.get("view") || "renewals";
+  const view = HISTORY_VIEWS.find((each) => each === asked);
+  if (view === undefined) throw invalid("view", `must be ${HISTORY_VIEWS.join(" or ")}`);
+  const limit = parameters.get("limit") || String(LIMIT_DEFAULT);
+  if (!/^[1-9]\d{0,8}$/.test(limit)) throw invalid("limit", `must be a number from 1 to ${LIMIT_MAX}`);
+  const after = parameters.get("after") || null;
+  if (after !== null && typeof readCursor(after)?.value !== "number")
+    throw invalid("after", "is no cursor of this list; leave it out");
+  return { q, filter: readTokens(q, now), view, after, limit: Math.min(Number(limit), LIMIT_MAX) };
+}
+
+export function writeHistoryQuery({ q, view, after, limit }: Partial<HistoryQuery>): string {
+  const parameters = new URLSearchParams();
+  if (q) parameters.set("q", q);
+  if (view !== undefined && view !== "renewals") parameters.set("view", view);
+  if (limit !== undefined && limit !== LIMIT_DEFAULT) parameters.set("limit", String(limit));
+  if (after) parameters.set("after", after);
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+type Searched = Pick<Store, "search">;
+
+export async function renewalPage({ search }: Searched, { filter, after, limit }: HistoryQuery): Promise<RenewalPage> {
+  const cursor = after === null ? null : readCursor(after);
+  const position = cursor === null ? null : { at: Number(cursor.value), id: cursor.id };
+  const found = await search.renewals(filter, { limit: limit + 1, after: position });
+  const shown = found.slice(0, limit);
+  const serials = await search.serials(shown);
+  const { states, ...others } = filter;
+  const byState = await search.countRenewals(others);
+  const chosen = states?.length ? states : RENEWAL_STATES;
+  const last = shown.at(-1);
+  return {
+    rows: shown.map((renewal) => ({ ...renewal, serial: serials.get(renewal.id) ?? null })),
+    total: chosen.reduce((sum, state) => sum + (byState.get(state) ?? 0), 0),
+    byState,
+    next: found.length > limit && last !== undefined ? writeCursor({ value: last.createdAt, id: last.id }) : null,
+  };
+}
+
+export async function eventPage({ search }: Searched, { filter, after, limit }: HistoryQuery): Promise<EventPage> {
+  const cursor = after === null ? null : readCursor(after);
+  const beforeSeq = cursor === null ? null : Number(cursor.value);
+  const found = await search.events(filter, { limit: limit + 1, beforeSeq });
+  const rows = found.slice(0, limit);
+  const last = rows.at(-1);
+  return {
+    rows,
+    total: await search.countEvents(filter),
+    next: found.length > limit && last !== undefined ? writeCursor({ value: last.seq, id: "" }) : null,
+  };
+}
+
+export interface Histogram {
+  /** ms since epoch. */
+  readonly from: number;
+  readonly stepMs: number;
+  readonly steps: number;
+  readonly bars: readonly HistoryBar[];
+}
+
+const STEPS = 60;
+
+/** Days or longer spans, the last of which is now. */
+export async function histogramOf({ search }: Searched, { filter }: HistoryQuery, now: number): Promise<Histogram> {
+  const end = Math.ceil(Math.min(now, filter.before ?? now) / DAY_MS) * DAY_MS;
+  const days = filter.since === undefined ? STEPS : Math.ceil((end - filter.since) / DAY_MS);
+  const stepMs = Math.max(1, Math.ceil(days / STEPS)) * DAY_MS;
+  const from = end - STEPS * stepMs;
+  return { from, stepMs, steps: STEPS, bars: await search.histogram(filter, { from, stepMs }) };
+}
+
+/** Rows of a file: more are asked for in parts by `before:`. */
+export const EXPORT_ROWS_MAX = 10_000;
+
+export const RENEWAL_COLUMNS: readonly Column<RenewalRow>[] = [
+  { key: "id", title: "Renewal", value: ({ id }) => id },
+  { key: "certificate", title: "Certificate", value: ({ certificate }) => certificate },
+  { key: "startedAt", title: "Started", value: ({ createdAt }) => iso(createdAt) },
+  { key: "finishedAt", title: "Ended", value: ({ finishedAt }) => iso(finishedAt) },
+  { key: "state", title: "State", value: ({ state }) => state },
+  { key: "reason", title: "Reason", value: ({ reason }) => reason },
+  { key: "detail", title: "Why", value: ({ reasonDetail }) => reasonDetail },
+  { key: "trigger", title: "Trigger", value: ({ trigger }) => trigger },
+  { key: "generation", title: "Generation", value: ({ generation }) => generation },
+  { key: "serial", title: "Serial", value: ({ serial }) => serial },
+  { key: "attempts", title: "Attempts", value: ({ attempts }) => attempts },
+  { key: "errorCode", title: "Error", value: ({ errorCode }) => errorCode },
+  { key: "errorMessage", title: "Message", value: ({ errorMessage }) => errorMessage },
+];

@@ -1,0 +1,59 @@
+import type { AlertRow } from "./lists/alertList.ts";
+import type { CauseRow } from "./lists/causeList.ts";
+import type { CertificateRow } from "./lists/certificateRow.ts";
+import type { DeploymentRow } from "./lists/deploymentList.ts";
+import type { EndpointRow } from "./lists/endpointList.ts";
+import type { ReplacementEntry } from "./replacements.ts";
+import type { StatusReport } from "./status.ts";
+import type { Examined } from "./summary.ts";
+
+/** The fleet at one instant, and the rows of every list that is made of it. */
+export interface Snapshot {
+  /** When its oldest part was read, ms since epoch. */
+  readonly at: number;
+  readonly examined: readonly Examined[];
+  readonly byName: ReadonlyMap<string, Examined>;
+  readonly status: StatusReport;
+  readonly rows: ReadonlyMap<string, CertificateRow>;
+  readonly certificates: readonly CertificateRow[];
+  readonly endpoints: readonly EndpointRow[];
+  readonly deployments: readonly DeploymentRow[];
+  readonly alerts: readonly AlertRow[];
+  readonly causes: readonly CauseRow[];
+  readonly replacements: readonly ReplacementEntry[];
+}
+
+type Filling = Snapshot & {
+  readonly certificates: CertificateRow[];
+  readonly endpoints: EndpointRow[];
+  readonly deployments: DeploymentRow[];
+};
+
+/** Of no certificate, read never. */
+export function emptySnapshot(): Filling {
+  return {
+    at: 0,
+    examined: [],
+    byName: new Map(),
+    status: {
+      version: 2,
+      at: "1970-01-01T00:00:00.000Z",
+      needsPerson: false,
+      notices: [],
+      problems: [],
+      inFlight: [],
+      summary: {
+        ...{ provedLive: 0, unknown: 0, notProved: 0, notIssued: 0, renewing: 0, withProblems: 0, certificates: 0 },
+        ...{ inFlight: 0, paused: 0, oldestProofAt: null, nextExpiry: null },
+      },
+      processes: [],
+    },
+    rows: new Map(),
+    certificates: [],
+    endpoints: [],
+    deployments: [],
+    alerts: [],
+    causes: [],
+    replacements: [],
+  };
+}

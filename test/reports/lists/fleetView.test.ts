@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Certificate } from "../../../src/domain/certificate.ts";
+import { FleetView } from "../../../src/reports/fleetView.ts";
+import { certificateList } from "../../../src/reports/lists/certificateList.ts";
+import { pageOf, readQuery } from "../../../src/reports/lists/list.ts";
+import { statusReport } from "../../../src/reports/status.ts";
+import { DAY_MS, endpointStatus, NOW } from "../../support/model/facts.ts";
+import { createEstate, ENDPOINT, type Estate } from "../../support/system/estate.ts";
+
+let estate: Estate;
+let now = NOW;
+beforeEach(async () => {
+  now = NOW;
+  estate = await createEstate();
+});
+afterEach(() => estate[Symbol.asyncDispose]());
+
+function viewOf(certificates: readonly Certificate[]): FleetView {
+  const { store } = estate;
+  return new FleetView({ store, certificates: () => certificates, options: () => ({}), now: () => now, partSize: 4 });
+}
+
+test("shows what `renewd status` says, whatever the size of the parts it is read in", async () => {
+  const all: Certificate[] = [];
+  for (let index = 0; index < 15; index++)
+    all.push(await estate.live(`c${index}`, { notAfter: NOW + (index % 5 === 0 ? -1 : 80) * DAY_MS }));
+  await estate.report(all);
+  const snapshot = await viewOf(all).read();
+  expect(snapshot.status).toEqual(await statusReport(estate.store, all, NOW));
+  const page = pageOf(
+    certificateList(NOW),
+    snapshot.certificates,
+    readQuery(certificateList(NOW), new URLSearchParams()),
+  );
+  expect(page.total).toBe(15);
+  expect(page.counts.get("state")).toEqual(
+    new Map([
+      ["expired", 3],
+      ["provedLive", 12],
+    ]),
+  );
+  // Worst first.
+  expect(page.rows.slice(0, 3).every(({ state }) => state === "expired")).toBe(true);
+  expect(snapshot.causes).toMatchObject([{ cause: "expired", certificates: 3 }]);
+});
+
+test("a proof that has become too old is green no longer", async () => {
+  const www = await estate.live("www");
+  await estate.report([www]);
+  const view = viewOf([www]);
+  expect((await view.read()).certificates[0]).toMatchObject({ state: "provedLive", provedAt: NOW });
+  now = NOW + DAY_MS;
+  expect((await view.read()).certificates[0]).toMatchObject({ state: "unknown" });
+});
+
+test("shows a change at once to the person who made it", async () => {
+  const all = [await estate.live("www"), await estate.live("shop")];
+  await estate.report(all);
+  const view = viewOf(all);
+  await view.read();
+  await estate.store.certificates.update("www", { pausedAt: NOW, pausedReason: "a test", pausedUntil: null });
+  await estate.store.observations.record(
+    endpointStatus({ certificate: "shop", endpoint: ENDPOINT, proved: false }),
+    [],
+  );
+  const { rows } = await view.reread(["www"]);
+  expect(rows.get("www")?.state).toBe("paused");
+});
+
+test("readings at the same time are one reading", async () => {
+  const www = await estate.live("www");
+  await estate.report([www]);
+  const view = viewOf([www]);
+  const [one, other] = await Promise.all([view.read(), view.read()]);
+  expect(one).toBe(other);
+});
