@@ -1,4 +1,4 @@
-import type { SortValue } from "./list.ts";
+export type SortValue = string | number | null;
 
 /** The last row of a page: rows may come and go before the next page is asked for. */
 export interface Cursor {

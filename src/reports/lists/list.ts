@@ -1,5 +1,5 @@
 import { RenewalError } from "../../domain/errors.ts";
-import { readCursor, writeCursor } from "./cursor.ts";
+import { readCursor, type SortValue, writeCursor } from "./cursor.ts";
 
 /**
  * One query object per list. The page, the card that counts, the CSV file, the API and the metric all ask it, so a number
@@ -18,8 +18,6 @@ export interface List<Row> {
   /** What `q` searches, in any case. */
   text(row: Row): readonly string[];
 }
-
-export type SortValue = string | number | null;
 
 /** As the CSV file and the API have it. */
 export interface Column<Row> {
