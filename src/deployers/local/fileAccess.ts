@@ -59,6 +59,8 @@ interface ReplacedReaders {
   readonly replaced: Pick<Stats, "uid" | "gid" | "mode">;
   readonly own: Pick<Stats, "uid">;
   readonly groupKept: boolean;
+  /** Who writes the file, for people. */
+  readonly writer: string;
 }
 
 interface Ownership extends Omit<Access, "model"> {
@@ -79,7 +81,8 @@ async function takeOwnership({ at, path }: NewFile, { asked, wanted, replaced, o
   if (groupRefused !== null && asked.gid !== undefined)
     throw impossible(path, `group ${gid}: renewd's user must be a member of it`, groupRefused);
   const groupKept = groupRefused === null;
-  if (asked.secret && replaced !== null) refuseLostReader(path, { asked, replaced, own, groupKept });
+  if (asked.secret && replaced !== null)
+    refuseLostReader(path, { asked, replaced, own, groupKept, writer: "renewd's user" });
   const owner = uid === own.uid ? [] : [{ what: `owner ${uid}`, widens: false }];
   return groupKept ? owner : [...owner, { what: `group ${gid}`, widens: true }];
 }
@@ -92,14 +95,14 @@ function impossible(path: string, what: string, cause: unknown): RenewalError {
  * Throws `deploy.io` where the owner or the group of a key could not read the one that replaces it. `own`: who owns that.
  * Root reads everything. A `mode` that is asked for says who shall read the file, so nobody is lost by mistake.
  */
-export function refuseLostReader(path: string, { asked, replaced, own, groupKept }: ReplacedReaders): void {
+export function refuseLostReader(path: string, { asked, replaced, own, groupKept, writer }: ReplacedReaders): void {
   if (asked.mode !== undefined) return;
   const { uid, gid, mode } = replaced;
   const groupReads = (mode & 0o040) !== 0;
   if (groupReads && !groupKept) {
     throw new RenewalError(
       "deploy.io",
-      `${path}: its group ${gid} could not read the new key, as renewd's user is no member of that group: ` +
+      `${path}: its group ${gid} could not read the new key, as ${writer} is no member of that group: ` +
         "make it one, or set `group` or `mode`",
     );
   }

@@ -4,7 +4,7 @@ import { installedPair, leastHealthy } from "../base/installedPair.ts";
 import { modeProblem } from "../local/attributes.ts";
 import { recordPath } from "../local/generationFile.ts";
 import type { PairPaths } from "../local/inspectFiles.ts";
-import type { Sftp } from "./sftp.ts";
+import { ignoreForbidden, type Sftp } from "./sftp.ts";
 
 const RECORD_BYTES_MAX = 16 * 1024;
 /** Larger files are not a pair. */
@@ -31,7 +31,9 @@ export async function inspectRemote(
   const found: InstalledPair[] = [];
   for (const { certificate, key } of pairs) {
     const text = await read(certificate);
-    const keyText = key === certificate ? text : key && (await read(key));
+    // A key that the login cannot read has a wrong mode or owner: empty, so that it is put in place again.
+    const keyText =
+      key === certificate ? text : key && (await read(key).catch((error) => ignoreForbidden(error) ?? ""));
     found.push(installedPair({ certificate: text, key: keyText, names: { certificate, key: key ?? certificate } }));
   }
   const held = leastHealthy(found, previous?.fingerprint);

@@ -8,7 +8,7 @@ import { type FileToTry, type FileToWrite, isFirst, type RecordOf, type StagedFi
 import { wantedAttributes } from "../local/attributes.ts";
 import { refuseLostReader } from "../local/fileAccess.ts";
 import { PLACEHOLDER } from "../local/tryStaging.ts";
-import type { CreatedFile, Sftp } from "./sftp.ts";
+import { type CreatedFile, ignoreForbidden, type Sftp } from "./sftp.ts";
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
 /** A leftover older than this is from a crashed attempt. A younger one may belong to an attempt that still runs. */
@@ -140,7 +140,8 @@ async function stage(
   const name = posix.basename(file.path);
   const final = posix.join(directory, name);
   const existing = await currentFile(sftp, { file, final, directory }, signal);
-  const held = existing === null ? null : await sftp.read(final, COMPARE_BYTES_MAX, signal);
+  // As on this machine, a file that may be replaced but not read does not stop the renewal.
+  const held = existing === null ? null : await sftp.read(final, COMPARE_BYTES_MAX, signal).catch(ignoreForbidden);
   const content =
     held !== null && isPem(file.content) ? keepForeignBlocks(file.content, held.toString("utf8"), final) : file.content;
   const wanted = wantedAttributes(file, existing);
@@ -178,7 +179,8 @@ function requireOwner(file: FileToWrite, { uid, gid }: CreatedFile, replaced: St
   if (!file.secret || replaced === null) return;
   const groupKept = (file.gid ?? replaced.gid) === gid;
   const ownerKept = (file.uid ?? replaced.uid) === uid;
-  if (!groupKept || !ownerKept) refuseLostReader(file.path, { asked: file, replaced, own: { uid }, groupKept });
+  if (groupKept && ownerKept) return;
+  refuseLostReader(file.path, { asked: file, replaced, own: { uid }, groupKept, writer: "the user of the login" });
 }
 
 /** Sends all requests together; the server runs them in order. So key and certificate differ only for a short time. */

@@ -50,6 +50,7 @@ export interface Sftp {
 
 /** Status codes of draft-ietf-secsh-filexfer-02 §7, the version 3 that OpenSSH speaks. */
 const NO_SUCH_FILE = 2;
+const PERMISSION_DENIED = 3;
 const REASONS: Readonly<Record<number, string>> = {
   2: "no such file or directory",
   3: "permission denied",
@@ -200,6 +201,12 @@ function statusOf(error: unknown): number | null {
 
 function ignoreMissing(error: unknown): null {
   if (error instanceof RenewalError && statusOf(error.cause) === NO_SUCH_FILE) return null;
+  throw error;
+}
+
+/** null: the user of the login may not read it. */
+export function ignoreForbidden(error: unknown): null {
+  if (error instanceof RenewalError && statusOf(error.cause) === PERMISSION_DENIED) return null;
   throw error;
 }
 
