@@ -46,6 +46,7 @@ missing_packages() {
   local wanted=(redis-server:redis-server pebble:pebble haproxy:haproxy nginx:nginx openssl:openssl)
   if [ "$task" != demo ]; then
     wanted+=(strace:strace faketime:faketime ip:iproute2 caddy:caddy keytool:default-jre-headless sshd:openssh-server)
+    wanted+=(promtool:prometheus zsh:zsh fish:fish)
     wanted+=(apache2:apache2 postfix:postfix dovecot:dovecot-core mosquitto:mosquitto named:bind9 knotd:knot setfacl:acl setfattr:attr)
   fi
   local entry

@@ -14,6 +14,7 @@ import { addCheck } from "./commands/check.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addErrors } from "./commands/errors.ts";
 import { addHistory } from "./commands/history.ts";
 import { addImport } from "./commands/import.ts";
@@ -41,7 +42,7 @@ import { inertJson } from "./terminal/text.ts";
 
 /** In the order of `renewd --help`: what is used most comes first. */
 const COMMANDS = [
-  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addChallenges, addOpen]],
+  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addDoctor, addChallenges, addOpen]],
   [
     "Act:",
     [

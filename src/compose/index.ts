@@ -30,6 +30,8 @@ export const mistakesIn = late(async () => (await import("./proposal.ts")).mista
 
 export const checkSurroundings = late(async () => (await import("./surroundings.ts")).checkSurroundings);
 
+export const examine = late(async () => (await import("./doctor/index.ts")).examine);
+
 export const runRoles = late(async () => (await import("./process.ts")).runRoles);
 export const startWorkerProcess = late(async () => (await import("./workerProcess.ts")).startWorkerProcess);
 export const requestRenewals = late(async () => (await import("./requestRenewals.ts")).requestRenewals);

@@ -4,7 +4,7 @@ import type { Config } from "../config/config.ts";
 import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import { workerName } from "../domain/workerName.ts";
-import { tryTargets } from "../renewal/watch/rehearse.ts";
+import { type RehearsalStep, tryTargets } from "../renewal/watch/rehearse.ts";
 import { openEmptyStore } from "../store/index.ts";
 import { startHttp01Responder } from "../web/http01.ts";
 import type { Listener, ListeningAddress } from "../web/listen.ts";
@@ -43,7 +43,7 @@ export async function checkSurroundings(configFile: string, signal: AbortSignal)
 }
 
 /** It exists and is ours, or can be created. */
-async function checkStateDirectory({ dataDir }: Config): Promise<void> {
+export async function checkStateDirectory({ dataDir }: Pick<Config, "dataDir">): Promise<void> {
   await checkDataDirectory(dataDir);
   for (let path = dataDir; ; path = dirname(path)) {
     const code = await access(path, constants.W_OK).then(
@@ -57,7 +57,7 @@ async function checkStateDirectory({ dataDir }: Config): Promise<void> {
 }
 
 /** As the responder itself listens: beside another one of ours it may. */
-async function checkResponder(
+export async function checkResponder(
   at: ListeningAddress | null,
   start: (options: TlsAlpn01ResponderOptions) => Promise<Listener>,
 ): Promise<void> {
@@ -66,7 +66,7 @@ async function checkResponder(
   await responder.close();
 }
 
-async function checkPrivateRedis({ redis }: Config): Promise<void> {
+export async function checkPrivateRedis({ redis }: Pick<Config, "redis">): Promise<void> {
   if (redis !== null) return;
   for (const directory of (processEnvironment("PATH") ?? "").split(delimiter))
     if (
@@ -79,21 +79,25 @@ async function checkPrivateRedis({ redis }: Config): Promise<void> {
   throw new RenewalError("config.invalid", "redis-server is not in PATH: install it, or set `redis` to one that runs");
 }
 
-/** Each target once, for the first certificate that uses it; those with an agent are that machine's. */
 async function checkTargets(config: Config, signal: AbortSignal): Promise<SurroundingFault[]> {
+  const steps = await tryAllTargets(config, signal);
+  return steps.flatMap(({ step, error }) => (error === null ? [] : [{ subject: step, error }]));
+}
+
+/** Each target once, for the first certificate that uses it; those with an agent are that machine's. */
+export async function tryAllTargets(config: Config, signal: AbortSignal): Promise<RehearsalStep[]> {
   const store = await openEmptyStore(workerName());
   try {
     const services = createServices(config, store, systemClock);
     const seen = new Set<string>();
-    const faults: SurroundingFault[] = [];
+    const steps: RehearsalStep[] = [];
     for (const { name, targets } of config.certificates) {
       const here = targets.filter((target) => !seen.has(target) && !services.hasAgent(target));
       for (const target of here) seen.add(target);
-      if (here.length === 0) continue;
-      const steps = await tryTargets({ store, services }, { name, targets: here }, LIMITS, signal);
-      for (const { step, error } of steps) if (error !== null) faults.push({ subject: step, error });
+      if (here.length > 0)
+        steps.push(...(await tryTargets({ store, services }, { name, targets: here }, LIMITS, signal)));
     }
-    return faults;
+    return steps;
   } finally {
     await store.close();
   }

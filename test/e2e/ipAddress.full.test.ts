@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { createRoot } from "../support/ca/pki.ts";
 import { startHaproxy } from "../support/servers/haproxy.ts";
+import { runCaptured } from "../support/system/installation.ts";
 import { startSystem } from "../support/system/system.ts";
 
 it("a certificate for an IP address is validated there by http-01 and proved by clients that send no server name", {
@@ -29,4 +30,11 @@ it("a certificate for an IP address is validated there by http-01 and proved by 
     served: { fingerprint: version?.leaf.fingerprint },
   });
   expect(served?.observation.served?.subjectAltNames).toEqual(["127.0.0.1"]);
+
+  // A running system is the one in which doctor finds nothing to fix.
+  const { stdout } = await runCaptured(["-c", system.configFile, "doctor", "--json"]);
+  const { checks } = JSON.parse(stdout);
+  expect(checks.filter(({ result }: { result: string }) => result === "failed")).toEqual([]);
+  for (const area of ["database", "redis", "ca", "clock", "names", "targets", "processes"])
+    expect(checks.filter((check: { area: string }) => check.area === area)).toMatchObject([{ result: "passed" }]);
 });

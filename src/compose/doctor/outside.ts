@@ -1,0 +1,109 @@
+import { toRenewalError } from "../../domain/errors.ts";
+import { concernText, preflight } from "../../renewal/steps/preflight.ts";
+import type { DoctorCheck } from "../../reports/doctor.ts";
+import { tryAllTargets } from "../surroundings.ts";
+import { failed, failedWith, notChecked, passed, warning } from "./check.ts";
+import type { Patient } from "./patient.ts";
+
+const CAS_MAX = 16;
+const CERTIFICATES_MAX = 8;
+
+export interface CaAnswer {
+  readonly issuer: string;
+  readonly check: DoctorCheck;
+  readonly witness: string;
+  readonly aheadMs: number | null;
+}
+
+/** Each configured CA, asked for its directory as an order would ask, and for the time. */
+export async function askCas({ config, services }: Patient, signal: AbortSignal): Promise<readonly CaAnswer[]> {
+  if (config === null || services === null) return [];
+  const issuers = [...config.issuers.values()].filter(({ distrusted }) => !distrusted).slice(0, CAS_MAX);
+  return Promise.all(
+    issuers.map(async ({ name, directory }) => {
+      const subject = `issuer ${name}`;
+      const witness = `the CA of ${subject}`;
+      try {
+        const aheadMs = (await services.issuer(name).clockAheadMs?.(signal)) ?? null;
+        return { issuer: name, check: passed("ca", subject, `${directory} answers`), witness, aheadMs };
+      } catch (thrown) {
+        signal.throwIfAborted();
+        return { issuer: name, check: failedWith("ca", subject, thrown), witness, aheadMs: null };
+      }
+    }),
+  );
+}
+
+export interface NameCheck {
+  /** Whose answer it is about; null: about a name or its DNS. */
+  readonly issuer: string | null;
+  readonly check: DoctorCheck;
+}
+
+/**
+ * For each way in which certificates are ordered (issuer and solvers) one certificate, checked as before its order:
+ * account, profile, CAA, rights at the DNS provider, delegation.
+ */
+export async function checkNames({ config, services }: Patient, signal: AbortSignal): Promise<NameCheck[]> {
+  if (config === null || services === null) return [];
+  const ways = Map.groupBy(config.certificates, ({ issuer, solvers }) => [issuer, ...solvers].join(" "));
+  const chosen = [...ways.values()].flatMap(([first]) => first ?? []);
+  const found = await Promise.all(
+    chosen.slice(0, CERTIFICATES_MAX).map(async ({ issuer, ...rest }): Promise<NameCheck[]> => {
+      const certificate = { ...rest, issuer };
+      const subject = `certificate ${certificate.name}`;
+      const fix = `\`renewd check ${certificate.name}\` shows all of it.`;
+      const concerns = await preflight({ services }, certificate, { issuer, thorough: true }, signal);
+      if (concerns.length === 0)
+        return [{ issuer: null, check: passed("names", subject, "nothing found that would stop an order") }];
+      return concerns.map((concern) => ({
+        issuer: concern.check === "issuer" ? issuer : null,
+        check: (concern.fatal ? failed : warning)("names", subject, concernText(concern), fix),
+      }));
+    }),
+  );
+  return found.flat();
+}
+
+export async function checkTargets({ config }: Patient, signal: AbortSignal): Promise<DoctorCheck[]> {
+  if (config === null) return [];
+  const tried = (await tryAllTargets(config, signal)).map(({ step, result, message, error }): DoctorCheck => {
+    if (error !== null) return failedWith("targets", step, error);
+    return result === "passed" ? passed("targets", step, message) : notChecked("targets", step, message);
+  });
+  const agents = [...config.targets].filter(([, { agent }]) => agent);
+  return [
+    ...tried,
+    ...agents.map(([name]) =>
+      notChecked("targets", `target ${name}`, "has an agent: run `renewd doctor` on its machine"),
+    ),
+  ];
+}
+
+/** What happened to the last notifications; nothing is sent. */
+export async function checkChannels({ config, viewer }: Patient): Promise<DoctorCheck[]> {
+  if (config === null) return [];
+  if (config.notifications.size === 0)
+    return [
+      warning(
+        "channels",
+        "channels",
+        "nobody is notified: no channel is configured",
+        "Add one under `notifications`; `renewd channels` lists the kinds.",
+      ),
+    ];
+  const cursors = "store" in viewer ? await viewer.store.cursors.list().catch(toRenewalError) : [];
+  const known = new Map(Array.isArray(cursors) ? cursors.map((cursor) => [cursor.channel, cursor]) : []);
+  return [...config.notifications.keys()].map((name) => {
+    const subject = `channel ${name}`;
+    const cursor = known.get(name);
+    if (cursor === undefined)
+      return passed("channels", subject, `nothing was sent yet; \`renewd notify ${name}\` tries it`);
+    if (cursor.failures === 0) return passed("channels", subject, "took what was sent last");
+    const message = `failed ${cursor.failures} times in a row: ${cursor.lastErrorMessage ?? "no message was recorded"}`;
+    return {
+      ...failed("channels", subject, message, `Fix it, then \`renewd notify ${name}\`.`),
+      code: "notify.failed",
+    };
+  });
+}
