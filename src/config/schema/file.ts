@@ -162,8 +162,11 @@ const verification = z.strictObject({
         "is visible at once takes three, as long as none of them gets another certificate.",
     ),
   spread: duration({ min: "1ms", max: "10m" })
-    .prefault("4s")
-    .describe("Time over which they are spread. Old workers of a reloading server must have ended by then."),
+    .prefault("10s")
+    .describe(
+      "Time over which they are spread. Old workers of a reloading server must have ended by then, and a server that " +
+        "serves the old pair for one second in eight must have done so.",
+    ),
   undialable: z
     .enum(UNDIALABLE_POLICIES)
     .default("report")

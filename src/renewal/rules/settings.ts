@@ -45,7 +45,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   issueAttemptsMax: 5,
   deployAttemptsMax: 4,
   backoffMs: LADDERS_MS.renewal,
-  proof: { connections: 40, spreadMs: 4_000 },
+  proof: { connections: 40, spreadMs: 10_000 },
   undialable: "report",
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,

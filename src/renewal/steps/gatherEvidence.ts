@@ -13,6 +13,16 @@ const UNDIALABLE_MAX = 2;
 /** Servers and firewalls that limit connections end them, or leave them without an answer. */
 const LIMITED: readonly string[] = ["verify.dropped", "verify.timeout"];
 
+const GOLDEN_RATIO = 0.618_034;
+
+/** How a group is opened. */
+interface Pace {
+  readonly size: number;
+  /** Connections of the row before it. */
+  readonly first: number;
+  readonly withinMs: number;
+}
+
 /** What to ask of one address, and when to stop. */
 export interface Gathering {
   readonly endpoint: Endpoint;
@@ -74,12 +84,9 @@ export async function gatherEvidence(
   let problem: Observation | null = null;
   for (;;) {
     const startedAt = clock.monotonic();
-    const group = await openGroup(
-      context,
-      aim,
-      progress.isOnlyDropped ? 1 : groupSize(evidence, terms, aim.connectionsMin - progress.answered),
-      signal,
-    );
+    const size = progress.isOnlyDropped ? 1 : groupSize(evidence, terms, aim.connectionsMin - progress.answered);
+    const pace = { size, first: evidence.good, withinMs: gapMs(evidence, terms) };
+    const group = await openGroup(context, aim, pace, signal);
     for (const observation of group) {
       evidence = addOutcome(evidence, outcomeOf(observation, aim.nameOf), observation.at);
       if (observation.problem !== null) problem = observation;
@@ -116,25 +123,40 @@ function groupSize(evidence: Evidence, terms: ProofTerms, wanted: number): numbe
   return Math.max(1, Math.min(PARALLEL_MAX, Math.max(missing, wanted)));
 }
 
-/** Spreads the groups that a row takes over the time that it must last. */
+/** Spreads the groups that a row takes over the time that it must last. A row that is long enough takes no time. */
 function gapMs(evidence: Evidence, terms: ProofTerms): number {
+  if (isProved(evidence, terms)) return 0;
   const { spreadMs } = neededFor(evidence, terms);
   return spreadMs / Math.max(1, Math.ceil((terms.connections - 1) / PARALLEL_MAX));
 }
 
-/** Good ones first: a wrong one in a group ends the row, so a row never begins in the middle of a mixed group. */
+/**
+ * Each connection has a part of the time for itself and is opened at another moment of it each time: a server that serves
+ * the old pair for a second now and then must not do so between two groups, nor in step with them. Good ones first: a
+ * wrong one in a group ends the row, so a row never begins in the middle of a mixed group.
+ */
 async function openGroup(
-  { probe }: Pick<Context, "probe">,
+  { probe, clock }: Pick<Context, "probe" | "clock">,
   { endpoint, address, version }: Gathering,
-  size: number,
+  { size, first, withinMs }: Pace,
   signal: AbortSignal,
 ): Promise<Observation[]> {
+  // One alone waits for nobody: the caller paces it.
+  const partMs = size === 1 ? 0 : withinMs / size;
   const group = await Promise.all(
-    Array.from({ length: size }, () => probe.observe(endpoint, address, version, signal)),
+    Array.from({ length: size }, async (_, index) => {
+      if (partMs > 0) await clock.sleep((index + momentOf(first + index)) * partMs, signal);
+      return probe.observe(endpoint, address, version, signal);
+    }),
   );
   signal.throwIfAborted();
   const rank = ({ problem }: Observation): number => (problem === null ? 0 : 1);
   return group.sort((a, b) => rank(a) - rank(b));
+}
+
+/** Between 0 and 1, spread as evenly as can be over any number of connections. */
+function momentOf(connection: number): number {
+  return (connection * GOLDEN_RATIO) % 1;
 }
 
 function outcomeOf(observation: Observation, nameOf: Gathering["nameOf"]): Outcome {

@@ -134,7 +134,10 @@ export class Workbench implements AsyncDisposable {
 
   #contextOf(): Context {
     const sleep = async (durationMs: number): Promise<void> => {
-      this.now += durationMs;
+      // Several may sleep at the same time.
+      const wakesAt = this.now + durationMs;
+      await null;
+      this.now = Math.max(this.now, wakesAt);
     };
     const clock = { now: () => this.now, monotonic: () => this.now, sleep };
     const target = (name: string): ModelTarget => this.target(name);
