@@ -83,7 +83,8 @@ export async function forgetAccount(
 /**
  * How the account was lost, given the CA's refusal of a request; null: it was not, so the refusal has another reason.
  * A CA refuses every request of a deactivated account as unauthorized (RFC 8555 §7.3.6), but other things as well: so
- * the CA is asked for the account, and for the key's account.
+ * the CA is asked for the account, and for the key's account. That it does not know the account must not be a passing
+ * fault either: the account's order would be given up, and the next one issues a second certificate.
  */
 export async function accountLoss(
   ca: CertificateAuthority,
@@ -91,11 +92,11 @@ export async function accountLoss(
   error: unknown,
   signal: AbortSignal,
 ): Promise<AccountLoss | null> {
-  if (isAccountGone(error)) return "forgotten";
-  if (!hasProblemType(error, "unauthorized")) return null;
+  const isGone = isAccountGone(error);
+  if (!isGone && !hasProblemType(error, "unauthorized")) return null;
   const session = openSession(ca, privateKey, url, signal);
   const byUrl = await lossBy(() => session.post("return the account", url, null));
-  return byUrl === null ? null : lossBy(() => session.findAccount());
+  return byUrl === null || (isGone && byUrl === "forgotten") ? byUrl : lossBy(() => session.findAccount());
 }
 
 async function lossBy(ask: () => Promise<Reply>): Promise<AccountLoss | null> {

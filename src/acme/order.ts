@@ -192,7 +192,12 @@ async function replacedId(session: Session, { replaces }: IssueRequest): Promise
 }
 
 /** The order, or why it is gone for good; throws a passing trouble. */
-async function findStored(ca: CertificateAuthority, session: Session, url: string): Promise<Order | string> {
+async function findStored(
+  ca: CertificateAuthority,
+  session: Session,
+  url: string,
+  isSecond = false,
+): Promise<Order | string> {
   if (!ca.transport.owns(url)) return "the order belongs to another CA's directory";
   try {
     const order = await fetchOrder(session, url);
@@ -209,8 +214,11 @@ async function findStored(ca: CertificateAuthority, session: Session, url: strin
       throw error;
     }
     // Boulder answers 404; others say unauthorized if the order's account was forgotten meanwhile.
-    if (isMissing || problem?.type.endsWith(":unauthorized")) return "the CA no longer knows the order";
-    throw error;
+    if (!isMissing && !problem?.type.endsWith(":unauthorized")) throw error;
+    // An order that is finalized must outlive a passing fault of the CA, too.
+    return isSecond || problem.type === "about:blank"
+      ? "the CA no longer knows the order"
+      : findStored(ca, session, url, true);
   }
 }
 

@@ -10,6 +10,7 @@ const KINDS = Object.entries(HICCUPS).filter(([name]) =>
     "a good answer with a Retry-After of a day",
     "half an answer",
     "the problem unauthorized",
+    "the problem accountDoesNotExist",
     "a connection cut after the CA has acted",
   ].includes(name),
 );

@@ -248,6 +248,31 @@ describe("a stored order that cannot be used", () => {
     expect(progress.abandoned).toEqual(["the order expired"]);
   });
 
+  it.each([
+    [403, "unauthorized"],
+    [404, "malformed"],
+    [400, "accountDoesNotExist"],
+  ])(
+    "because the CA said once with %i %s is kept: a finalized order issues no second certificate",
+    async (status, type) => {
+      const progress = memoryProgress();
+      const wanted = request();
+      const first = await ca.issuer().issue(wanted, progress, ca.solvers, running());
+      const orderPath = new URL(progress.state.orderUrl ?? "").pathname;
+      let asked = 0;
+      ca.proxy.intercept = async ({ path }) => {
+        if (path !== orderPath || ++asked > 1) return null;
+        const body = JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, detail: "not this time" });
+        return { status, headers: { "content-type": "application/problem+json" }, body };
+      };
+      const issue = () => ca.issuer().issue(wanted, progress, ca.solvers, running());
+      const again = await issue().catch(issue);
+      ca.proxy.intercept = null;
+      expect(progress.abandoned).toEqual([]);
+      expect(again.leaf.serial).toBe(first.leaf.serial);
+    },
+  );
+
   it("for a passing reason is kept", async () => {
     const progress = memoryProgress();
     const wanted = request();

@@ -88,6 +88,7 @@ export const HICCUPS: Readonly<Record<string, Hiccup>> = {
   "the problem malformed": problem(400, "malformed"),
   "the problem rejectedIdentifier": problem(400, "rejectedIdentifier"),
   "the problem userActionRequired": problem(403, "userActionRequired"),
+  "the problem accountDoesNotExist": problem(400, "accountDoesNotExist"),
   "the problem serverInternal": problem(500, "serverInternal"),
   "the problem badNonce": problem(400, "badNonce"),
 };
