@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { unitHash } from "./unitHash.ts";
 
 /**
  * A process whose clock is further off than this decides and writes nothing. Certificates are backdated, so less is
@@ -52,9 +52,4 @@ export function isClaimable(row: Claims, id: string, now: number, leaseMs: numbe
 /** The claim given back without an outcome: no lease, and one claim fewer that has none. */
 export function withoutClaim({ openClaims }: Pick<Claims, "openClaims">): Claims {
   return { leaseUntil: null, openClaims: openClaims - 1 };
-}
-
-/** In [0, 1), the same in every process. */
-function unitHash(seed: string): number {
-  return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;
 }

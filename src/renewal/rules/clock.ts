@@ -28,6 +28,8 @@ export interface OwnClock {
   readonly steppedMs: number;
   /** When renewd last wrote to the database, about; null: never. */
   readonly lastWriteAt: number | null;
+  /** When a CA last agreed with it while this process ran; null: never. */
+  readonly confirmedAt: number | null;
 }
 
 export interface Dissent {
@@ -47,25 +49,38 @@ export interface ClockVerdict {
 /**
  * Which clock is wrong, ours or theirs. Ours, if more witnesses agree against it than agree with it, two at least; or if
  * every CA that answers is against it and our clock is implausible by itself. Otherwise a witness that differs is wrong
- * itself: one CA with a wrong Date header must not stop the orders at all others.
+ * itself: one CA with a wrong Date header must not stop the orders at all others. So is any number of them that say a
+ * time which is past for sure, such as that of an answer which a proxy before several CAs keeps.
  */
 export function judgeClock(all: readonly ClockWitness[], own: OwnClock): ClockVerdict {
   const witnesses = byOrigin(all);
   const agreeing = witnesses.filter(({ aheadMs }) => isNear(aheadMs, 0));
   const differing = witnesses.filter(({ aheadMs }) => !isNear(aheadMs, 0));
-  const against = largestAgreement(differing);
+  const against = largestAgreement(differing.filter(({ aheadMs }) => !isPast(own, aheadMs)));
   const [first] = against;
-  if (first === undefined)
-    return { problem: unwitnessedStep(witnesses, own), dissents: [], asked: witnesses.length > 0 };
+  if (first === undefined) {
+    const credible = witnesses.filter(({ aheadMs }) => !isPast(own, aheadMs));
+    return { problem: unwitnessedStep(credible, own), dissents: dissentsOf(differing), asked: witnesses.length > 0 };
+  }
   const isOutvoted = against.length >= 2 && against.length > agreeing.length;
   const noCaAgrees = !agreeing.some(({ issuers }) => issuers.length > 0);
   if (isOutvoted || (noCaAgrees && against.some(({ aheadMs }) => isImplausible(own, aheadMs))))
     return { problem: problemWith(against), dissents: [], asked: true };
-  return {
-    problem: null,
-    dissents: differing.map((witness) => ({ witness, message: dissentOf(witness) })),
-    asked: true,
-  };
+  return { problem: null, dissents: dissentsOf(differing), asked: true };
+}
+
+/** Whether a CA agrees with our clock. */
+export function isConfirmed(witnesses: readonly ClockWitness[]): boolean {
+  return witnesses.some(({ issuers, aheadMs }) => issuers.length > 0 && isNear(aheadMs, 0));
+}
+
+/** Time does not run backwards: what was confirmed, or released, is past. */
+function isPast({ now, confirmedAt }: OwnClock, aheadMs: number | null): boolean {
+  return aheadMs !== null && now + aheadMs < Math.max(RELEASED_AT, confirmedAt ?? 0) - CLOCK_SKEW_MAX_MS;
+}
+
+function dissentsOf(differing: readonly ClockWitness[]): Dissent[] {
+  return differing.map((witness) => ({ witness, message: dissentOf(witness) }));
 }
 
 /** Nobody to ask: a big step is not believed until somebody can be asked. */

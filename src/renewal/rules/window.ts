@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import type { RenewalPolicy } from "../../domain/certificate.ts";
 import { DAY_MS } from "../../domain/time.ts";
+import { unitHash } from "../../domain/unitHash.ts";
 import type { Leaf, Version } from "../../domain/version.ts";
 
 const SHORT_LIFETIME_MS = 10 * DAY_MS;
@@ -45,11 +45,6 @@ export function renewalWindow(
 export function expiryWarningAt(leaf: Pick<Leaf, "notBefore" | "notAfter">): number {
   const emergencyMs = Math.max(0, leaf.notAfter - leaf.notBefore) * EMERGENCY_FRACTION_LEFT;
   return Math.ceil(leaf.notAfter - emergencyMs * 0.9);
-}
-
-/** A number in [0, 1), the same in every process: nothing to store, and no new number at each tick. */
-function unitHash(seed: string): number {
-  return createHash("sha256").update(seed).digest().readUInt32BE(0) / 2 ** 32;
 }
 
 /** BullMQ's largest priority number is 2^21 - 1; smaller is more urgent. */

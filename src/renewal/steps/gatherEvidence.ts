@@ -1,5 +1,6 @@
 import { type Endpoint, type Evidence, endpointKey, isUnanswered, type Observation } from "../../domain/endpoint.ts";
 import type { Store } from "../../domain/store.ts";
+import { unitHash } from "../../domain/unitHash.ts";
 import type { Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { addOutcome, endRow, isProved, neededFor, type Outcome, type ProofTerms, problemOf } from "../rules/proof.ts";
@@ -13,13 +14,11 @@ const UNDIALABLE_MAX = 2;
 /** Servers and firewalls that limit connections end them, or leave them without an answer. */
 const LIMITED: readonly string[] = ["verify.dropped", "verify.timeout"];
 
-const GOLDEN_RATIO = 0.618_034;
-
 /** How a group is opened. */
 interface Pace {
   readonly size: number;
-  /** Connections of the row before it. */
-  readonly first: number;
+  /** What it follows: another group is opened at other moments. */
+  readonly after: Evidence;
   readonly withinMs: number;
 }
 
@@ -85,7 +84,7 @@ export async function gatherEvidence(
   for (;;) {
     const startedAt = clock.monotonic();
     const size = progress.isOnlyDropped ? 1 : groupSize(evidence, terms, aim.connectionsMin - progress.answered);
-    const pace = { size, first: evidence.good, withinMs: gapMs(evidence, terms) };
+    const pace = { size, after: evidence, withinMs: gapMs(evidence, terms) };
     const group = await openGroup(context, aim, pace, signal);
     for (const observation of group) {
       evidence = addOutcome(evidence, outcomeOf(observation, aim.nameOf), observation.at);
@@ -138,25 +137,21 @@ function gapMs(evidence: Evidence, terms: ProofTerms): number {
 async function openGroup(
   { probe, clock }: Pick<Context, "probe" | "clock">,
   { endpoint, address, version }: Gathering,
-  { size, first, withinMs }: Pace,
+  { size, after, withinMs }: Pace,
   signal: AbortSignal,
 ): Promise<Observation[]> {
+  const seed = `${address} ${after.relapses} ${after.good}`;
   // One alone waits for nobody: the caller paces it.
   const partMs = size === 1 ? 0 : withinMs / size;
   const group = await Promise.all(
     Array.from({ length: size }, async (_, index) => {
-      if (partMs > 0) await clock.sleep((index + momentOf(first + index)) * partMs, signal);
+      if (partMs > 0) await clock.sleep((index + unitHash(`${seed} ${index}`)) * partMs, signal);
       return probe.observe(endpoint, address, version, signal);
     }),
   );
   signal.throwIfAborted();
   const rank = ({ problem }: Observation): number => (problem === null ? 0 : 1);
   return group.sort((a, b) => rank(a) - rank(b));
-}
-
-/** Between 0 and 1, spread as evenly as can be over any number of connections. */
-function momentOf(connection: number): number {
-  return (connection * GOLDEN_RATIO) % 1;
 }
 
 function outcomeOf(observation: Observation, nameOf: Gathering["nameOf"]): Outcome {

@@ -2,7 +2,7 @@ import { raceAbort } from "../../domain/abort.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
-import { type ClockVerdict, type ClockWitness, judgeClock } from "../rules/clock.ts";
+import { type ClockVerdict, type ClockWitness, isConfirmed, judgeClock } from "../rules/clock.ts";
 
 const MEASURE_EVERY_MS = 10 * 60_000;
 /** While something is wrong. */
@@ -49,14 +49,17 @@ export function createClockGuard(options: ClockGuardOptions): ClockGuard {
   const { clock, witnesses, lastWriteAt, onChange, onRepeat } = options;
   let measured: Measured | null = null;
   let reportedAt = 0;
+  let confirmedAt: number | null = null;
   const offsetNow = (): number => clock.now() - clock.monotonic();
 
   async function measure(signal: AbortSignal): Promise<ClockVerdict> {
     const offset = offsetNow();
     const steppedMs = measured === null ? 0 : offset - measured.believedOffset;
-    const own = { now: clock.now(), steppedMs, lastWriteAt: await lastWriteAt() };
+    const own = { now: clock.now(), steppedMs, lastWriteAt: await lastWriteAt(), confirmedAt };
     const before = measured?.verdict ?? null;
-    const judged = judgeClock(await witnesses(signal), own);
+    const answers = await witnesses(signal);
+    const judged = judgeClock(answers, own);
+    if (judged.problem === null && isConfirmed(answers)) confirmedAt = Math.max(confirmedAt ?? 0, own.now);
     // While nobody can be asked, what was found before stays.
     const verdict = judged.asked || judged.problem !== null || before === null ? judged : { ...before, asked: false };
     const isBelieved = measured === null || (judged.asked && verdict.problem === null);

@@ -24,6 +24,7 @@ const own = (facts: Partial<OwnClock> = {}): OwnClock => ({
   now: NOW,
   steppedMs: 0,
   lastWriteAt: NOW - 60_000,
+  confirmedAt: null,
   ...facts,
 });
 
@@ -45,6 +46,30 @@ describe("which clock is wrong", () => {
     ["the only CA differs and the database agrees with us", [ca("le", 40 * DAY), server("db", 0)], {}, "le"],
     ["the only CA's certificate is outside its dates", [ca("le", null)], {}, "le"],
     ["two CAs agree against us", [ca("le", -40 * DAY), ca("zero", -40 * DAY)], {}, "stop"],
+    [
+      "two CAs agree on an instant before one that was confirmed: a proxy keeps their answers",
+      [ca("le", -40 * DAY), ca("zero", -40 * DAY)],
+      { confirmedAt: NOW - DAY },
+      "le, zero",
+    ],
+    [
+      "two CAs agree on an instant after the one that was confirmed: our clock was stepped",
+      [ca("le", -40 * DAY), ca("zero", -40 * DAY)],
+      { confirmedAt: NOW - 41 * DAY },
+      "stop",
+    ],
+    [
+      "three CAs agree on an instant before this release",
+      [ca("a", -400 * DAY), ca("b", -400 * DAY), ca("c", -400 * DAY)],
+      {},
+      "a, b, c",
+    ],
+    [
+      "our clock was stepped, and nobody can be asked but a CA whose time is past",
+      [ca("le", -400 * DAY)],
+      { steppedMs: DAY },
+      "stop",
+    ],
     ["a CA and the database agree against us", [ca("le", 2 * DAY), server("db", 2 * DAY)], {}, "stop"],
     ["two against us, two with us", [ca("a", DAY), ca("b", DAY), ca("c", 0), server("db", 0)], {}, "a, b"],
     ["three against us, two with us", [ca("a", DAY), ca("b", DAY), ca("c", DAY), ca("d", 0), ca("e", 0)], {}, "stop"],
