@@ -7,12 +7,12 @@ import { STEPS } from "./ledger.ts";
 import { disturbed, issuerPid, percentile, pidOf, takeovers } from "./timeline.ts";
 import type { World } from "./world.ts";
 
-/** A certificate may lose this many workers in a row before it is quarantined, so no more are killed at once. */
-const AT_ONCE_MAX = 4;
+/** Each kill may hit a worker of every certificate. After a third death in a row work is suspect and waits up to 90 s. */
+const AT_ONCE_MAX = 2;
 /** Workers that may be starting at the same time. */
 const DOWN_AT_ONCE_MAX = 3;
 const TAKEOVER_MAX_MS = 15_000;
-/** The last of them may come after others' work was taken over twice. */
+/** The second may come after the first one's work was taken over. */
 const STRIKES_MAX_MS = 90_000;
 
 /** Renews one certificate per strike and gives each certificate's strike its chance; `strike` returns the instant of the kill. */

@@ -30,21 +30,43 @@ const STARTS = ["issue.started", "deploy.started", "verify.started"] as const;
 
 /**
  * How long work of each killed process lay until another took it up, in ms. Time in which no worker of its role was up is not
- * counted: at random, both of them may have been killed, and how fast a process starts is the machine's affair.
+ * counted: at random, both of them may have been killed, and how fast a process starts is the machine's affair. Nor is work whose
+ * third worker in a row died: it is suspect then, and waits on purpose.
  */
 export async function takeovers({ system, fleet }: World, since: number): Promise<number[]> {
   const events = await system.store.events.list({ since, limit: 1_000_000 });
   const found: number[] = [];
+  const killed = new Set(fleet.kills.map(({ pid }) => pid));
   for (const { pid, at } of fleet.kills) {
     if (at < since) continue;
     for (const started of events.filter((event) => isStart(event) && pidOf(event) === pid && event.at <= at)) {
       const later = events.filter((event) => event.seq > started.seq && sameWork(event, started));
-      const ended = later.some((event) => pidOf(event) === pid && !isStart(event) && isOutcome(event, started));
       const next = later.find((event) => event.type === started.type && pidOf(event) !== pid);
-      if (!ended && next !== undefined) found.push(timeUp(fleet.lives, pid, at, next.at));
+      if (!hasOutcome(events, started) && next !== undefined && !isSuspect(events, started, killed))
+        found.push(timeUp(fleet.lives, pid, at, next.at));
     }
   }
   return found;
+}
+
+/** Whether the process that wrote this start also wrote how the work ended. */
+function hasOutcome(events: readonly HistoryEvent[], started: HistoryEvent): boolean {
+  return events.some(
+    (event) =>
+      event.seq > started.seq &&
+      sameWork(event, started) &&
+      pidOf(event) === pidOf(started) &&
+      !isStart(event) &&
+      isOutcome(event, started),
+  );
+}
+
+/** Whether the two attempts before this one were killed too. */
+function isSuspect(events: readonly HistoryEvent[], started: HistoryEvent, killed: ReadonlySet<number>): boolean {
+  const before = events
+    .filter((event) => event.seq < started.seq && event.type === started.type && sameWork(event, started))
+    .slice(-2);
+  return before.length === 2 && before.every((event) => killed.has(pidOf(event)) && !hasOutcome(events, event));
 }
 
 /** ms between two instants in which at least one worker of the role of `pid` was up. */
