@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
+import { certificateNamed } from "../actions/context.ts";
 import type { Reloads } from "../compose/reloads.ts";
 import { processEnvironment } from "../config/read/environment.ts";
-import { suggestion } from "../config/read/suggestions.ts";
 import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
+import type { Desk } from "./desk/desk.ts";
 import { EXIT, type Exit } from "./exit.ts";
 import { createOutput, type Output, type Stream } from "./output.ts";
 
@@ -30,23 +31,55 @@ export interface GlobalOptions {
   readonly config?: string;
   readonly json?: boolean;
   readonly color: boolean;
+  readonly server?: string;
+  readonly token?: string;
 }
 
 /** Where the configuration is looked for when neither option nor environment name it. */
 export const DEFAULT_CONFIG_FILES = ["renewd.yaml", "/etc/renewd/renewd.yaml"] as const;
 
-/** Lets `work` answer a command; how it ends becomes the exit code. */
+/** Lets `work` answer a command; how it ends becomes the exit code. It works on renewd's machine only. */
 export function perform<Options = object>(
   command: Command,
   cli: Cli,
   work: (call: CommandCall<Options>) => Promise<Exit>,
 ): Command {
   return command.action(async () => {
-    const options = command.optsWithGlobals<Options & GlobalOptions>();
-    const output = outputOf(cli, options);
-    const configFile = options.config ?? processEnvironment("RENEWD_CONFIG") ?? defaultConfigFile();
-    cli.exitCode = EXIT[await work({ args: command.args, options, configFile, output })].code;
+    const call = callOf<Options>(command, cli);
+    if (call.options.server !== undefined)
+      throw new RenewalError(
+        "request.invalid",
+        `--server: \`renewd ${command.name()}\` works on renewd's own machine only`,
+      );
+    cli.exitCode = EXIT[await work(call)].code;
   });
+}
+
+/** As `perform`, for what also works on a renewd elsewhere: with `--server`, or RENEWD_SERVER in the environment. */
+export function performAnywhere<Options = object>(
+  command: Command,
+  cli: Cli,
+  work: (call: CommandCall<Options> & { readonly desk: Desk }) => Promise<Exit>,
+): Command {
+  return command.action(async () => {
+    const call = callOf<Options>(command, cli);
+    const server = call.options.server ?? processEnvironment("RENEWD_SERVER");
+    const open = async (): Promise<Desk> => {
+      if (server === undefined)
+        return (await import("./desk/local.ts")).localDesk(call.configFile, (text) => call.output.note(text));
+      const token = call.options.token ?? processEnvironment("RENEWD_TOKEN");
+      return (await import("./desk/remote.ts")).remoteDesk({ server, token });
+    };
+    await using desk = await open();
+    cli.exitCode = EXIT[await work({ ...call, desk })].code;
+  });
+}
+
+function callOf<Options>(command: Command, cli: Cli): CommandCall<Options & GlobalOptions> {
+  const options = command.optsWithGlobals<Options & GlobalOptions>();
+  const output = outputOf(cli, options);
+  const configFile = options.config ?? processEnvironment("RENEWD_CONFIG") ?? defaultConfigFile();
+  return { args: command.args, options, configFile, output };
 }
 
 /** The first that exists. `init` creates the first. */
@@ -61,14 +94,4 @@ export function outputOf(cli: Cli, { json = false, color = true }: Partial<Globa
 /** The certificates a command is about: the named one, or all. Throws `request.invalid` with the nearest name. */
 export function chosen(certificates: readonly Certificate[], name: string | undefined): readonly Certificate[] {
   return name === undefined ? certificates : [certificateNamed(certificates, name)];
-}
-
-export function certificateNamed(certificates: readonly Certificate[], name: string): Certificate {
-  const found = certificates.find((certificate) => certificate.name === name);
-  if (found !== undefined) return found;
-  const known = certificates.map((certificate) => certificate.name);
-  throw new RenewalError(
-    "request.invalid",
-    `certificate "${name.slice(0, 80)}" is not configured${suggestion(name, known)}`,
-  );
 }

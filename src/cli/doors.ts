@@ -15,24 +15,24 @@ export const replacementReport = late(async () => (await import("../reports/repl
 export const showReport = late(async () => (await import("../reports/renewal.ts")).showReport);
 export const statusReport = late(async () => (await import("../reports/status.ts")).statusReport);
 
-export const acknowledge = late(async () => (await import("../renewal/operator/acknowledge.ts")).acknowledge);
+export const acknowledge = late(async () => (await import("../actions/acknowledge.ts")).acknowledge);
 export const withdrawAcknowledgement = late(
-  async () => (await import("../renewal/operator/acknowledge.ts")).withdrawAcknowledgement,
+  async () => (await import("../actions/acknowledge.ts")).withdrawAcknowledgement,
 );
-export const draftReplacement = late(async () => (await import("../renewal/plan/replacement.ts")).draftReplacement);
+export const pause = late(async () => (await import("../actions/pause.ts")).pause);
+export const rehearse = late(async () => (await import("../actions/rehearse.ts")).rehearse);
+export const renew = late(async () => (await import("../actions/renew.ts")).renew);
+export const replace = late(async () => (await import("../actions/replace.ts")).replace);
+export const cancelReplacement = late(async () => (await import("../actions/replace.ts")).cancel);
+export const revocationDraft = late(async () => (await import("../actions/revoke.ts")).revocationDraft);
+export const revoke = late(async () => (await import("../actions/revoke.ts")).revoke);
+export const deploy = late(async () => (await import("../actions/steer.ts")).deploy);
+export const rollBack = late(async () => (await import("../actions/steer.ts")).rollBack);
+export const retry = late(async () => (await import("../actions/steer.ts")).retry);
+export const resume = late(async () => (await import("../actions/steer.ts")).resume);
+
 export const findPairsInUse = late(async () => (await import("../renewal/plan/firstRun.ts")).findPairsInUse);
-export const startReplacement = late(async () => (await import("../renewal/plan/replacement.ts")).startReplacement);
-export const requestRenewal = late(async () => (await import("../renewal/plan/request.ts")).requestRenewal);
 export const importPair = late(async () => (await import("../renewal/operator/importPair.ts")).importPair);
-export const pause = late(async () => (await import("../renewal/operator/pause.ts")).pause);
-export const redeploy = late(async () => (await import("../renewal/operator/redeploy.ts")).redeploy);
-export const heldRenewal = late(async () => (await import("../renewal/operator/resume.ts")).heldRenewal);
-export const resumeRenewal = late(async () => (await import("../renewal/operator/resume.ts")).resumeRenewal);
-export const resumeCertificate = late(async () => (await import("../renewal/operator/retry.ts")).resumeCertificate);
-export const retryNow = late(async () => (await import("../renewal/operator/retry.ts")).retryNow);
-export const revoke = late(async () => (await import("../renewal/operator/revoke.ts")).revoke);
-export const versionToRevoke = late(async () => (await import("../renewal/operator/revoke.ts")).versionToRevoke);
-export const rollBackRenewal = late(async () => (await import("../renewal/operator/rollBack.ts")).rollBackRenewal);
 export const findForeignAnswers = late(
   async () => (await import("../renewal/operator/foreignAnswers.ts")).findForeignAnswers,
 );
@@ -41,8 +41,6 @@ export const removeForeignAnswers = late(
 );
 export const preflight = late(async () => (await import("../renewal/steps/preflight.ts")).preflight);
 export const isPublicSuffix = late(async () => (await import("../config/publicSuffix.ts")).isPublicSuffix);
-export const tryEndpoints = late(async () => (await import("../renewal/watch/tryEndpoints.ts")).tryEndpoints);
-export const rehearse = late(async () => (await import("../renewal/watch/rehearse.ts")).rehearse);
 
 export const completionScript = late(async () => (await import("./completion.ts")).completionScript);
 export const watch = late(async () => (await import("./watch.ts")).watch);

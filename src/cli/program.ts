@@ -80,6 +80,11 @@ export function createProgram(cli: Cli): Command {
       "-c, --config <file>",
       `configuration (default: $RENEWD_CONFIG, else ${DEFAULT_CONFIG_FILES.join(", then ")})`,
     )
+    .option(
+      "--server <url>",
+      "ask a renewd elsewhere through its web role, such as https://renewd.example.org (or $RENEWD_SERVER)",
+    )
+    .option("--token <token>", "its API token, or file:PATH with it (or $RENEWD_TOKEN)")
     .option("--json", "print one JSON document with a `version` instead of text")
     .option("--no-color", "print without colours (NO_COLOR in the environment does the same)")
     .addHelpText("after", () => `\nExit codes:\n${exitCodeLines().join("\n")}`)

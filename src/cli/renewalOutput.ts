@@ -1,22 +1,11 @@
 import type { Command } from "commander";
-import type { App } from "../compose/index.ts";
-import type { Renewal } from "../domain/renewal.ts";
+import type { RenewalActionReport } from "../actions/steer.ts";
 import { inert } from "../domain/text.ts";
+import { durationOption } from "../domain/writtenTime.ts";
+import type { Desk } from "./desk/desk.ts";
 import { watch } from "./doors.ts";
 import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
-import { durationOption } from "./timeOptions.ts";
-
-/** `renewd deploy --json`, `renewd rollback --json`, and `renewd resume --json` of a held renewal. */
-export interface RenewalActionReport {
-  readonly version: 1;
-  readonly certificate: string;
-  readonly renewalId: string;
-  readonly generation: number;
-  /** With `--wait`: its state when waiting ended; else null. */
-  readonly state: string | null;
-  readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
-}
 
 export interface WaitOptions {
   readonly wait?: boolean;
@@ -30,21 +19,18 @@ export function withWait(command: Command): Command {
 }
 
 /** Says which renewal carries a person's decision out, and with `--wait` how it goes. */
-export async function reportRenewal(app: App, renewal: Renewal, options: WaitOptions, output: Output): Promise<Exit> {
-  const { certificate, id: renewalId, generation } = renewal;
+export async function reportRenewal(
+  desk: Desk,
+  done: RenewalActionReport,
+  options: WaitOptions,
+  output: Output,
+): Promise<Exit> {
+  const { certificate, renewalId, generation } = done;
   const timeoutMs = durationOption("--timeout", options.timeout);
   output.progress(`${inert(certificate)}  renewal ${renewalId}, generation ${generation}`);
-  const [ended] = options.wait
-    ? await watch(app, [{ kind: "started", certificate, renewalId, via: "database" }], timeoutMs, output)
-    : [];
-  const report: RenewalActionReport = {
-    version: 1,
-    certificate,
-    renewalId,
-    generation,
-    state: ended?.state ?? null,
-    error: ended?.error ?? null,
-  };
+  const started = { kind: "started", certificate, renewalId, via: "database" } as const;
+  const [ended] = options.wait ? await watch(await desk.followed(), [started], timeoutMs, output) : [];
+  const report: RenewalActionReport = { ...done, state: ended?.state ?? null, error: ended?.error ?? null };
   if (output.json) output.report(report, () => "");
   return ended?.exit ?? "ok";
 }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import type { App, Started } from "../compose/index.ts";
+import type { Started } from "../actions/context.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
 import { isActive, type Renewal, type RenewalState } from "../domain/renewal.ts";
@@ -8,6 +8,7 @@ import { formatDuration } from "../domain/time.ts";
 import { streamEvents } from "../renewal/operator/streamEvents.ts";
 import { eventError, eventSentence } from "../reports/eventSentence.ts";
 import { iso, spoken } from "../reports/instant.ts";
+import type { Followed } from "./desk/desk.ts";
 import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
 import { paint } from "./terminal/style.ts";
@@ -25,7 +26,7 @@ export interface Ended {
  * in any case.
  */
 export async function watch(
-  app: App,
+  app: Followed,
   started: readonly Started[],
   timeoutMs: number,
   output: Output,
@@ -53,7 +54,7 @@ export async function watch(
 }
 
 async function watchOne(
-  app: App,
+  app: Followed,
   { certificate, renewalId }: Started,
   signal: AbortSignal,
   output: Output,
@@ -85,7 +86,7 @@ function endedOf({ certificate, renewalId }: Started, renewal: Renewal | null, n
 }
 
 async function leftRunning(
-  { store, clock }: App,
+  { store, clock }: Followed,
   { certificate, renewalId }: Started,
   exit: Exit,
   output: Output,

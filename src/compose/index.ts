@@ -12,7 +12,6 @@ export type { DelegationRecord, DelegationReport } from "./delegation.ts";
 export { problemsOf } from "./problems.ts";
 export type { MachineProposal } from "./proposal.ts";
 export type { Reader } from "./reader.ts";
-export type { RequestOutcome, Started } from "./requestRenewals.ts";
 export { ROLES, type Role } from "./roleNames.ts";
 export type { Viewer } from "./viewer.ts";
 export { withoutQueue } from "./withoutQueue.ts";

@@ -1,30 +1,11 @@
 import { randomUUID } from "node:crypto";
+import type { RenewalWish, RequestOutcome } from "../actions/context.ts";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import { describeRedis } from "../queue/options.ts";
 import { requestRenewal } from "../renewal/plan/request.ts";
 import type { App } from "./app.ts";
 import { addRequest, waitForRequest } from "./requests.ts";
 import { withoutQueue } from "./withoutQueue.ts";
-
-export interface RenewOptions {
-  readonly force: boolean;
-  readonly reason: string | null;
-  /** Who asks, for the history; null: not known. */
-  readonly by: string | null;
-}
-
-export interface Started {
-  readonly kind: "started";
-  readonly certificate: string;
-  readonly renewalId: string;
-  readonly via: "queue" | "database";
-  /** It was in flight and waited: its next attempt starts now. */
-  readonly hurried?: boolean;
-}
-
-export type RequestOutcome =
-  | Started
-  | { readonly kind: "refused"; readonly certificate: string; readonly error: RenewalError };
 
 type Requester = Pick<App, "context" | "redis">;
 
@@ -43,7 +24,7 @@ interface Sent {
 export async function requestRenewals(
   app: Requester,
   names: readonly string[],
-  wish: RenewOptions,
+  wish: RenewalWish,
   note: (text: string) => void,
 ): Promise<RequestOutcome[]> {
   const pending: (Sent | RequestOutcome)[] = [];
@@ -69,7 +50,7 @@ async function send(
   app: Requester,
   certificate: string,
   id: string,
-  { force, reason, by }: RenewOptions,
+  { force, reason, by }: RenewalWish,
 ): Promise<{ jobId: string } | RenewalError> {
   try {
     return await addRequest(
@@ -86,7 +67,7 @@ async function recordInDatabase(
   app: Requester,
   certificate: string,
   id: string,
-  { by, ...wish }: RenewOptions,
+  { by, ...wish }: RenewalWish,
 ): Promise<RequestOutcome> {
   try {
     const { renewalId, hurried } = await requestRenewal(withoutQueue(app.context), {

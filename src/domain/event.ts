@@ -32,6 +32,7 @@ export const EVENT_TYPES = [
   "version.reinstated",
   "version.revoked",
   "certificate.replacing",
+  "replacement.cancelled",
   "certificate.rehearsed",
   "certificate.expiring",
   "deploy.started",

@@ -12,6 +12,7 @@ const DECISIONS: readonly EventType[] = [
   "renewal.hurried",
   "renewal.resumed",
   "renewal.rolledBack",
+  "replacement.cancelled",
   "version.imported",
   "version.reinstated",
   "version.revoked",

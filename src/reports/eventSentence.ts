@@ -52,7 +52,10 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "version.revoked": (detail, { detail: { key } }) =>
     `revoked generation ${detail("generation")}, serial ${detail("serial")} (${detail("reason")}, ` +
     `${key === undefined ? `says ${detail("source")}` : `by the ${detail("key")} key`})`,
-  "certificate.replacing": (detail) => `to be replaced with others (${detail("selection")})`,
+  "certificate.replacing": (detail) =>
+    `to be replaced with others (${detail("selection")})${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
+  "replacement.cancelled": (detail) =>
+    `replacement ${detail("replacement")} is cancelled${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
   "certificate.rehearsed": (detail, { detail: { passed } }) =>
     passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`,
   "certificate.overtaken": (detail) =>
@@ -94,7 +97,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `nothing can renew it: every issuer it names is distrusted (${detail("issuers")})`,
   "certificate.paused": (detail, { detail: all }) =>
     `paused${all.until === null ? "" : ` until ${instant(all, "until")}`}: ${detail("reason")}${optional(detail, "by", ", by ")}`,
-  "certificate.resumed": (detail) => `resumed${optional(detail, "by", " by ")}`,
+  "certificate.resumed": (detail) => `resumed${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
   "certificate.retried": (detail) => `its back-off ends now: ${detail("why")}`,
   "certificate.restoreConfirmed": (detail) => `carries on after the restore: ${detail("why")}`,
   "certificate.unplannable": (detail) => `cannot be planned: ${detail("message")}`,

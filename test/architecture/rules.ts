@@ -14,6 +14,7 @@ const PARTS = [
   "renewal",
   "renewal/rules",
   "reports",
+  "actions",
   "x509",
   "queue",
   "tls",
@@ -41,6 +42,7 @@ const READS = [
   "config/schema",
   "config/read",
   "reports",
+  "actions",
   "renewal",
   "renewal/rules",
   "domain",
@@ -57,6 +59,8 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   "renewal/rules": { mayImport: ["domain"] },
   renewal: { mayImport: ["domain", "renewal/rules"] },
   reports: { mayImport: ["domain", "renewal/rules"] },
+  // What a person may do, for terminal, pages and API alike.
+  actions: { mayImport: ["domain", "renewal", "renewal/rules", "reports", "config/read"] },
   x509: { mayImport: ["domain"] },
   queue: { mayImport: ["domain"] },
   tls: { mayImport: ["domain"] },
@@ -88,6 +92,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   web: {
     mayImport: [
       "reports",
+      "actions",
       "renewal",
       "renewal/rules",
       "domain",

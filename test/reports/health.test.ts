@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { renderStatus } from "../../src/cli/render/status.ts";
 import type { Heartbeat } from "../../src/domain/heartbeat.ts";
-import { ROLES, type Role } from "../../src/domain/role.ts";
+import { RENEWAL_ROLES, ROLES, type Role } from "../../src/domain/role.ts";
 import { DAY_MS, heartbeat, NOW, renewal } from "../support/model/facts.ts";
 import { createEstate, type Estate } from "../support/system/estate.ts";
 
@@ -39,7 +39,7 @@ describe("roles that do not run", () => {
     expect(notice?.what).toBe("no planner, acme, deployer or verifier runs: none has been started yet");
   });
 
-  test.each(ROLES)("a missing %s is named, with the command that starts it", async (role) => {
+  test.each(RENEWAL_ROLES)("a missing %s is named, with the command that starts it", async (role) => {
     const www = await estate.live("www");
     const beats = but(role, { beatAt: NOW - 2 * MINUTE_MS });
     expect((await estate.report([www], NOW, { beats })).notices).toMatchObject([

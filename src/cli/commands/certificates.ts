@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { openViewer } from "../../compose/index.ts";
-import { type Cli, chosen, perform } from "../command.ts";
-import { certificatesReport } from "../doors.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { renderCertificate, renderCertificates } from "../render/certificates.ts";
 
 export function addCertificates(program: Command, cli: Cli): void {
@@ -12,10 +10,8 @@ export function addCertificates(program: Command, cli: Cli): void {
         "each address serves.",
     )
     .argument("[NAME]", "a certificate of the configuration");
-  perform(command, cli, async ({ args: [name], output, configFile }) => {
-    await using viewer = await openViewer(configFile);
-    const { store, certificates, clock, observeMs } = viewer;
-    const report = await certificatesReport(store, chosen(certificates, name), clock.now(), observeMs);
+  performAnywhere(command, cli, async ({ args: [name], output, desk }) => {
+    const report = await desk.certificates(name ?? null);
     output.report(report, (_, screen) => {
       const [entry] = report.certificates;
       return name === undefined || entry === undefined

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { certificateNamed } from "../../actions/context.ts";
 import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { iso, spoken } from "../../reports/instant.ts";
-import { type Cli, certificateNamed, chosen, perform } from "../command.ts";
+import { type Cli, chosen, perform } from "../command.ts";
 import { findForeignAnswers, removeForeignAnswers } from "../doors.ts";
 import { silentLog } from "../silentLog.ts";
 import type { Screen } from "../terminal/style.ts";

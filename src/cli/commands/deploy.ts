@@ -1,15 +1,12 @@
 import type { Command } from "commander";
-import { openContext } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { type Cli, certificateNamed, perform } from "../command.ts";
-import { redeploy } from "../doors.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { requestedBy } from "../requestedBy.ts";
-import { silentLog } from "../silentLog.ts";
 
 interface Options extends WaitOptions {
   readonly target?: readonly string[];
   readonly generation?: string;
+  readonly reason?: string;
 }
 
 export function addDeploy(program: Command, cli: Cli): void {
@@ -25,17 +22,11 @@ export function addDeploy(program: Command, cli: Cli): void {
       "--generation <number>",
       "an earlier generation, which comes back everywhere as the next one; default: the latest",
     );
-  perform<Options>(withWait(command), cli, async ({ args: [name = ""], options, output, configFile }) => {
+  command.option("--reason <text>", "why, for the history");
+  performAnywhere<Options>(withWait(command), cli, async ({ args: [name = ""], options, output, desk }) => {
     const generation = generationOf(options.generation);
-    await using app = await openContext(configFile, { log: silentLog });
-    certificateNamed(app.config.certificates, name);
-    const renewal = await redeploy(app.context, {
-      certificate: name,
-      targets: options.target ?? [],
-      generation,
-      by: requestedBy(),
-    });
-    return await reportRenewal(app, renewal, options, output);
+    const request = { certificate: name, targets: options.target ?? [], generation };
+    return reportRenewal(desk, await desk.deploy(request, options.reason ?? null), options, output);
   });
 }
 

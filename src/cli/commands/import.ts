@@ -1,10 +1,11 @@
 import { open } from "node:fs/promises";
 import type { Command } from "commander";
+import { certificateNamed } from "../../actions/context.ts";
 import { openContext, readForeignPair } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
 import { iso, spoken } from "../../reports/instant.ts";
-import { type Cli, certificateNamed, perform } from "../command.ts";
+import { type Cli, perform } from "../command.ts";
 import { importPair, planReport } from "../doors.ts";
 import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";

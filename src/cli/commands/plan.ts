@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { openViewer } from "../../compose/index.ts";
-import { type Cli, chosen, perform } from "../command.ts";
-import { planReport } from "../doors.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { renderPlan } from "../render/plan.ts";
 
 export function addPlan(program: Command, cli: Cli): void {
@@ -12,10 +10,8 @@ export function addPlan(program: Command, cli: Cli): void {
         "nothing.",
     )
     .argument("[NAME]", "a certificate of the configuration");
-  perform(command, cli, async ({ args: [name], output, configFile }) => {
-    await using viewer = await openViewer(configFile);
-    const { store, certificates, clock, budget, limits } = viewer;
-    output.report(await planReport(store, chosen(certificates, name), clock.now(), budget, limits), renderPlan);
+  performAnywhere(command, cli, async ({ args: [name], output, desk }) => {
+    output.report(await desk.plan(name ?? null), renderPlan);
     return "ok";
   });
 }

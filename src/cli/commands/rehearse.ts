@@ -1,31 +1,9 @@
 import type { Command } from "commander";
-import { openContext } from "../../compose/index.ts";
+import type { RehearseReport } from "../../actions/rehearse.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { type Cli, chosen, perform } from "../command.ts";
-import { rehearse, tryEndpoints } from "../doors.ts";
-import { silentLog } from "../silentLog.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import type { Screen } from "../terminal/style.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
-
-/** `renewd rehearse --json`. */
-export interface RehearseReport {
-  readonly version: 1;
-  readonly passed: boolean;
-  readonly steps: readonly RehearseEntry[];
-}
-
-export interface RehearseEntry {
-  readonly certificate: string;
-  /** `order`, `target NAME` or `endpoint HOST:PORT`. */
-  readonly step: string;
-  readonly result: "passed" | "failed" | "notChecked";
-  readonly message: string;
-  /** What to do; null: nothing. */
-  readonly action: string | null;
-}
-
-/** One certificate; an order may wait for DNS. */
-const TIMEOUT_MS = 900_000;
 
 export function addRehearse(program: Command, cli: Cli): void {
   const command = program
@@ -38,20 +16,10 @@ export function addRehearse(program: Command, cli: Cli): void {
     )
     .argument("[NAME]", "a certificate of the configuration")
     .option("--all", "every certificate, one after another");
-  perform<{ readonly all?: boolean }>(command, cli, async ({ args: [name], options, output, configFile }) => {
+  performAnywhere<{ readonly all?: boolean }>(command, cli, async ({ args: [name], options, output, desk }) => {
     if ((name === undefined) !== (options.all ?? false))
       throw new RenewalError("request.invalid", "name a certificate or give --all");
-    await using app = await openContext(configFile, { log: silentLog });
-    const steps: RehearseEntry[] = [];
-    for (const certificate of chosen(app.config.certificates, name)) {
-      const office = app.services.rehearsal(certificate.issuer);
-      const signal = AbortSignal.timeout(TIMEOUT_MS);
-      const tried = await rehearse(app.context, certificate, office, signal);
-      const dialled = await tryEndpoints(app.context, certificate, signal);
-      for (const { error, ...step } of [...tried, ...dialled])
-        steps.push({ certificate: certificate.name, ...step, action: error?.facts.action ?? null });
-    }
-    const report: RehearseReport = { version: 1, passed: steps.every(({ result }) => result !== "failed"), steps };
+    const report = await desk.rehearse(name ?? null, null);
     output.report(report, render);
     return report.passed ? "ok" : "wrong";
   });

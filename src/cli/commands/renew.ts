@@ -1,32 +1,15 @@
 import type { Command } from "commander";
-import { openContext, type RequestOutcome, requestRenewals, type Started } from "../../compose/index.ts";
-import { toRenewalError } from "../../domain/errors.ts";
+import type { Started } from "../../actions/context.ts";
+import type { RenewEntry, RenewReport } from "../../actions/renew.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import { isErrorCode } from "../../domain/errorTable.ts";
 import { inert } from "../../domain/text.ts";
-import { type Cli, certificateNamed, perform } from "../command.ts";
+import { durationOption } from "../../domain/writtenTime.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { watch } from "../doors.ts";
 import { type Exit, exitOf } from "../exit.ts";
 import type { Output } from "../output.ts";
-import { requestedBy } from "../requestedBy.ts";
-import { silentLog } from "../silentLog.ts";
-import { durationOption } from "../timeOptions.ts";
 import type { Ended } from "../watch.ts";
-
-/** `renewd renew --json`. */
-export interface RenewReport {
-  readonly version: 1;
-  readonly renewals: readonly RenewEntry[];
-}
-
-export interface RenewEntry {
-  readonly certificate: string;
-  /** null: the request was refused or not taken. */
-  readonly renewalId: string | null;
-  /** `database`: Redis was unreachable; it starts when Redis is back. */
-  readonly via: "queue" | "database" | null;
-  /** With `--wait`: its state when waiting ended; else null. */
-  readonly state: string | null;
-  readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
-}
 
 interface Options {
   readonly force?: boolean;
@@ -47,65 +30,53 @@ export function addRenew(program: Command, cli: Cli): void {
     .option("--reason <text>", "why, for the history")
     .option("--wait", "show each stage; exit code 0 only if every renewal succeeded")
     .option("--timeout <duration>", "stop waiting after this long; the renewals go on", "10m");
-  perform<Options>(command, cli, async ({ args, options, output, configFile }) => {
+  performAnywhere<Options>(command, cli, async ({ args, options, output, desk }) => {
     const timeoutMs = durationOption("--timeout", options.timeout);
-    await using app = await openContext(configFile, { log: silentLog });
-    const names = [...new Set(args)];
-    // All or nothing: a typing error in the last name must not leave the first ones renewing.
-    for (const name of names) certificateNamed(app.config.certificates, name);
-
-    const asked = await requestRenewals(
-      app,
-      names,
-      { force: options.force ?? false, reason: options.reason ?? null, by: requestedBy() },
-      (text) => output.note(text),
-    );
-    announce(asked, output);
-    summarize(asked, output);
-    const ended = options.wait ? await watch(app, started(asked), timeoutMs, output) : [];
-    const report: RenewReport = { version: 1, renewals: asked.map((each) => entryOf(each, ended)) };
+    const asked = await desk.renew({ certificates: args, force: options.force ?? false }, options.reason ?? null);
+    announce(asked.renewals, output);
+    summarize(asked.renewals, output);
+    const started = asked.renewals.flatMap(startedOf);
+    const ended = options.wait ? await watch(await desk.followed(), started, timeoutMs, output) : [];
+    const report: RenewReport = { version: 1, renewals: asked.renewals.map((each) => entryOf(each, ended)) };
     if (output.json) output.report(report, () => "");
-    return exit(asked, ended);
+    return exit(asked.renewals, ended);
   });
 }
 
-function announce(asked: readonly RequestOutcome[], output: Output): void {
-  for (const each of asked) {
-    if (each.kind === "refused") output.failure(each.error);
+function announce(asked: readonly RenewEntry[], output: Output): void {
+  for (const { certificate, renewalId, hurried, error } of asked) {
+    if (error !== null) output.failure(asError(error));
     else {
-      const hurried = each.hurried === true ? ", in flight: makes its next attempt now" : "";
-      output.progress(`${inert(each.certificate)}  renewal ${each.renewalId}${hurried}`);
+      const now = hurried ? ", in flight: makes its next attempt now" : "";
+      output.progress(`${inert(certificate)}  renewal ${renewalId}${now}`);
     }
   }
 }
 
 /** Which part of the request was done: the exit code is about the rest. */
-function summarize(asked: readonly RequestOutcome[], output: Output): void {
-  const [done, refused] = [started(asked), asked.filter(({ kind }) => kind === "refused")];
+function summarize(asked: readonly RenewEntry[], output: Output): void {
+  const [done, refused] = [asked.filter(({ error }) => error === null), asked.filter(({ error }) => error !== null)];
   if (done.length === 0 || refused.length === 0) return;
-  const listed = (outcomes: readonly RequestOutcome[]): string =>
-    outcomes.map(({ certificate }) => certificate).join(", ");
+  const listed = (entries: readonly RenewEntry[]): string => entries.map(({ certificate }) => certificate).join(", ");
   output.note(`started: ${listed(done)}; not started: ${listed(refused)}`);
 }
 
-function started(asked: readonly RequestOutcome[]): Started[] {
-  return asked.filter((each) => each.kind === "started");
+function startedOf({ certificate, renewalId, via, hurried }: RenewEntry): Started[] {
+  return renewalId === null ? [] : [{ kind: "started", certificate, renewalId, via: via ?? "queue", hurried }];
 }
 
-function entryOf(asked: RequestOutcome, ended: readonly Ended[]): RenewEntry {
-  const { certificate } = asked;
-  if (asked.kind === "refused") {
-    const { code, message, facts } = asked.error;
-    return { certificate, renewalId: null, via: null, state: null, error: { code, message, action: facts.action } };
-  }
-  const { renewalId, via } = asked;
-  const end = ended.find((each) => each.renewalId === renewalId);
-  return { certificate, renewalId, via, state: end?.state ?? null, error: end?.error ?? null };
+function entryOf(asked: RenewEntry, ended: readonly Ended[]): RenewEntry {
+  const end = ended.find(({ renewalId }) => renewalId === asked.renewalId);
+  return end === undefined ? asked : { ...asked, state: end.state, error: end.error };
 }
 
-function exit(asked: readonly RequestOutcome[], ended: readonly Ended[]): Exit {
-  const refused = asked.find((each) => each.kind === "refused");
+function asError({ code, message }: NonNullable<RenewEntry["error"]>): RenewalError {
+  return new RenewalError(isErrorCode(code) ? code : "internal.bug", message);
+}
+
+function exit(asked: readonly RenewEntry[], ended: readonly Ended[]): Exit {
+  const refused = asked.find(({ error }) => error !== null)?.error ?? null;
   // With others started, "was not done" would be wrong.
-  if (refused !== undefined) return started(asked).length > 0 ? "wrong" : exitOf(toRenewalError(refused.error));
+  if (refused !== null) return asked.some(({ error }) => error === null) ? "wrong" : exitOf(asError(refused));
   return ended.map((each) => each.exit).find((each) => each !== "ok") ?? "ok";
 }

@@ -1,27 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { openReader } from "../../compose/index.ts";
+import type { ReplaceReport } from "../../actions/replace.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
-import { canonicalSerial } from "../../domain/version.ts";
-import type { Selection } from "../../renewal/rules/replacement.ts";
-import { iso, spoken } from "../../reports/instant.ts";
-import { type Cli, perform } from "../command.ts";
-import { draftReplacement, replacementReport, startReplacement } from "../doors.ts";
+import { spoken } from "../../reports/instant.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { renderReplacements } from "../render/replacements.ts";
-import { futureOption } from "../timeOptions.ts";
-
-/** `renewd replace --json`. */
-export interface ReplaceReport {
-  readonly version: 1;
-  /** null: `--dry-run`. */
-  readonly id: string | null;
-  readonly deadline: string;
-  readonly certificates: readonly string[];
-  readonly refused: readonly { readonly certificate: string; readonly why: string }[];
-  /** Serials of the file that no certificate in use has. */
-  readonly unknownSerials: readonly string[];
-}
 
 const SERIALS_SHOWN = 5;
 
@@ -35,6 +19,7 @@ interface Options {
   readonly to?: string;
   readonly waves?: readonly number[];
   readonly dryRun?: boolean;
+  readonly reason?: string;
 }
 
 export function addReplace(program: Command, cli: Cli): void {
@@ -67,33 +52,17 @@ function addStart(replace: Command, cli: Cli): void {
       "such as 1,20: one first, then twenty, then the rest; each wave begins when all before are proved live",
       wavesOption,
     )
+    .option("--reason <text>", "why, for the history")
     .option("--dry-run", "show whom it concerns and record nothing")
     .requiredOption("--deadline <when>", "24h, 5d or a date such as 2026-12-01 (UTC)");
-  perform<Options>(command, cli, async ({ options, output, configFile }) => {
-    await using reader = await openReader(configFile);
-    const deadline = futureOption("--deadline", options.deadline, reader.clock.now());
-    const issuer = options.to ?? null;
-    if (issuer !== null && !reader.config.issuers.has(issuer))
-      throw new RenewalError("request.invalid", `--to: there is no issuer "${issuer.slice(0, 80)}"`);
-    const request = {
-      selection: await selectionOf(options, (name) => reader.config.issuers.has(name)),
-      described: describe(options),
-      issuer,
-      deadline,
-      waves: options.waves ?? [],
-    };
-    const drafted = await draftReplacement(reader, request);
-    const replacement = options.dryRun ? null : await startReplacement(reader, request, drafted);
-    const report: ReplaceReport = {
-      version: 1,
-      id: replacement?.id ?? null,
-      deadline: iso(deadline),
-      certificates: drafted.members.map(({ certificate }) => certificate.name),
-      refused: drafted.refused,
-      unknownSerials: drafted.unknownSerials,
-    };
-    for (const { certificate, why } of drafted.refused) output.note(`${certificate} is left out: ${why}`);
-    if (drafted.unknownSerials.length > 0) output.note(unknown(drafted.unknownSerials));
+  performAnywhere<Options>(command, cli, async ({ options, output, desk }) => {
+    const { issuer = null, san = null, intermediate = null, profile = null, to = null, deadline } = options;
+    const serials = options.serials === undefined ? null : await readSerials(options.serials);
+    const { waves = [], dryRun = false } = options;
+    const request = { issuer, serials, san, intermediate, profile, to, waves, deadline, dryRun };
+    const report = await desk.replace(request, options.reason ?? null);
+    for (const { certificate, why } of report.refused) output.note(`${certificate} is left out: ${why}`);
+    if (report.unknownSerials.length > 0) output.note(unknown(report.unknownSerials));
     output.report(report, () => text(report));
     return "ok";
   });
@@ -124,9 +93,8 @@ function addBoard(replace: Command, cli: Cli): void {
       "The progress of replacements: done, in flight, waiting on what, and when they are projected to be finished.",
     )
     .argument("[ID]", "one replacement, or the beginning of its id");
-  perform(command, cli, async ({ args: [id], output, configFile }) => {
-    await using reader = await openReader(configFile);
-    output.report(await replacementReport(reader, id, reader.clock.now()), renderReplacements);
+  performAnywhere(command, cli, async ({ args: [id], output, desk }) => {
+    output.report(await desk.replacements(id ?? null), renderReplacements);
     return "ok";
   });
 }
@@ -135,58 +103,20 @@ function addCancel(replace: Command, cli: Cli): void {
   const command = replace
     .command("cancel")
     .description("Replace no more for it; renewals in flight go on.")
-    .argument("<ID>", "a replacement, or the beginning of its id");
-  perform(command, cli, async ({ args: [id = ""], output, configFile }) => {
-    await using reader = await openReader(configFile);
-    const [board] = (await replacementReport(reader, id, reader.clock.now())).replacements;
-    await reader.store.replacements.end(board?.id ?? "", reader.clock.now());
-    output.report({ version: 1 as const, id: board?.id ?? null }, () => `${board?.id} is cancelled`);
+    .argument("<ID>", "a replacement, or the beginning of its id")
+    .option("--reason <text>", "why, for the history");
+  performAnywhere<{ readonly reason?: string }>(command, cli, async ({ args: [id = ""], options, output, desk }) => {
+    output.report(await desk.cancelReplacement(id, options.reason ?? null), (done) => `${done.id} is cancelled`);
     return "ok";
   });
 }
 
-async function selectionOf(
-  { issuer, serials, san, intermediate, profile }: Options,
-  isConfigured: (issuer: string) => boolean,
-): Promise<Selection> {
-  if ([issuer, serials, san, intermediate, profile].every((each) => each === undefined)) {
-    throw new RenewalError(
-      "request.invalid",
-      "say which certificates: --issuer, --serials, --san, --intermediate or --profile",
-    );
-  }
-  const fingerprint = intermediate?.replaceAll(":", "").toLowerCase();
-  if (fingerprint !== undefined && !/^[0-9a-f]{64}$/.test(fingerprint))
-    throw new RenewalError("request.invalid", "--intermediate: must be a SHA-256 fingerprint of 64 hex digits");
-  return {
-    ...(issuer !== undefined && (isConfigured(issuer) ? { issuer } : { signedBy: issuer })),
-    ...(serials !== undefined && { serials: await readSerials(serials) }),
-    ...(san !== undefined && { san }),
-    ...(fingerprint !== undefined && { intermediate: fingerprint }),
-    ...(profile !== undefined && { profile }),
-  };
-}
-
-async function readSerials(path: string): Promise<ReadonlySet<string>> {
+async function readSerials(path: string): Promise<string[]> {
   const content = await readFile(path, "utf8").catch((cause: unknown) => {
     const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
     throw new RenewalError("request.invalid", `--serials: cannot read ${path} (${reason})`, { cause });
   });
   const lines = content.split(/\s+/).filter((line) => line !== "");
-  const wrong = lines.find((line) => !/^[0-9a-f:]{1,80}$/i.test(line));
-  if (lines.length === 0 || wrong !== undefined) {
-    throw new RenewalError(
-      "request.invalid",
-      wrong === undefined ? `--serials: ${path} is empty` : `--serials: "${wrong.slice(0, 80)}" is no serial in hex`,
-    );
-  }
-  return new Set(lines.map(canonicalSerial));
-}
-
-function describe(options: Options): string {
-  const waves = options.waves === undefined ? [] : [`--waves ${options.waves.join(",")}`];
-  const parts = (["issuer", "serials", "san", "intermediate", "profile", "to"] as const).flatMap((key) =>
-    options[key] === undefined ? [] : [`--${key} ${options[key]}`],
-  );
-  return [...parts, ...waves].join(" ").slice(0, 500);
+  if (lines.length === 0) throw new RenewalError("request.invalid", `--serials: ${path} is empty`);
+  return lines;
 }

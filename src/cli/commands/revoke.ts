@@ -1,32 +1,16 @@
 import type { Command } from "commander";
-import { openContext, requestRenewals } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { isErrorCode } from "../../domain/errorTable.ts";
 import { REVOCATION_REASONS, type RevocationReason } from "../../domain/issuer.ts";
 import { inert } from "../../domain/text.ts";
-import { type Cli, perform } from "../command.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { confirm } from "../confirm.ts";
-import { revoke, versionToRevoke } from "../doors.ts";
 import { exitOf } from "../exit.ts";
-import { requestedBy } from "../requestedBy.ts";
-import { silentLog } from "../silentLog.ts";
-
-/** `renewd revoke --json`. */
-export interface RevokeReport {
-  readonly version: 1;
-  readonly certificate: string;
-  readonly generation: number;
-  readonly serial: string;
-  readonly reason: RevocationReason;
-  /** The renewal that replaces it; null: a later generation is there already, or it left the configuration. */
-  readonly renewalId: string | null;
-}
 
 interface Options {
   readonly reason: string;
   readonly yes?: boolean;
 }
-
-const TIMEOUT_MS = 60_000;
 
 export function addRevoke(program: Command, cli: Cli): void {
   const command = program
@@ -41,36 +25,27 @@ export function addRevoke(program: Command, cli: Cli): void {
     )
     .requiredOption("--reason <reason>", `one of ${Object.keys(REVOCATION_REASONS).join(", ")}`)
     .option("--yes", "do not ask");
-  perform<Options>(command, cli, async ({ args: [what = ""], options, output, configFile }) => {
+  performAnywhere<Options>(command, cli, async ({ args: [what = ""], options, output, desk }) => {
     const reason = reasonOption(options.reason);
-    await using app = await openContext(configFile, { log: silentLog });
-    const version = await versionToRevoke(app.context, what);
-    const { certificate, generation, leaf } = version;
+    const { certificate, generation, serial } = await desk.revocationDraft(what);
     await confirm(
-      `Revoke ${inert(certificate)} generation ${generation}, serial ${inert(leaf.serial)}, for ${reason}?`,
+      `Revoke ${inert(certificate)} generation ${generation}, serial ${inert(serial)}, for ${reason}?`,
       options.yes ?? false,
     );
-    await revoke(app.context, { version, reason, requestedBy: requestedBy() }, AbortSignal.timeout(TIMEOUT_MS));
+    const report = await desk.revoke({ of: what, reason }, null);
     output.note(`${certificate} generation ${generation} is revoked`);
-
-    const latest = await app.store.versions.latest(certificate);
-    const replaceable = app.services.certificate(certificate) !== null && latest?.generation === generation;
-    const [asked] = replaceable
-      ? await requestRenewals(
-          app,
-          [certificate],
-          { force: false, reason: `revoked: ${reason}`, by: requestedBy() },
-          (text) => output.note(text),
-        )
-      : [];
-    if (asked?.kind === "refused") output.failure(asked.error);
-    const renewalId = asked?.kind === "started" ? asked.renewalId : null;
-    const report: RevokeReport = { version: 1, certificate, generation, serial: leaf.serial, reason, renewalId };
+    const { renewalId, error } = report;
+    const refused = error === null ? null : asError(error);
+    if (refused !== null) output.failure(refused);
     output.report(report, () =>
       renewalId === null ? `${inert(certificate)}  not replaced` : `${inert(certificate)}  renewal ${renewalId}`,
     );
-    return asked?.kind === "refused" ? exitOf(asked.error) : "ok";
+    return refused === null ? "ok" : exitOf(refused);
   });
+}
+
+function asError({ code, message }: { readonly code: string; readonly message: string }): RenewalError {
+  return new RenewalError(isErrorCode(code) ? code : "internal.bug", message);
 }
 
 function reasonOption(text: string): RevocationReason {

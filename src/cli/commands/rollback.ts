@@ -1,10 +1,6 @@
 import type { Command } from "commander";
-import { openContext } from "../../compose/index.ts";
-import { type Cli, perform } from "../command.ts";
-import { rollBackRenewal } from "../doors.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
-import { requestedBy } from "../requestedBy.ts";
-import { silentLog } from "../silentLog.ts";
 
 interface Options extends WaitOptions {
   readonly reason?: string;
@@ -19,9 +15,7 @@ export function addRollback(program: Command, cli: Cli): void {
     )
     .argument("<RENEWAL>", "a renewal's id, or the name of its certificate")
     .option("--reason <text>", "why, for the history");
-  perform<Options>(withWait(command), cli, async ({ args: [of = ""], options, output, configFile }) => {
-    await using app = await openContext(configFile, { log: silentLog });
-    const renewal = await rollBackRenewal(app.context, { of, why: options.reason ?? null, by: requestedBy() });
-    return await reportRenewal(app, renewal, options, output);
-  });
+  performAnywhere<Options>(withWait(command), cli, async ({ args: [of = ""], options, output, desk }) =>
+    reportRenewal(desk, await desk.rollBack(of, options.reason ?? null), options, output),
+  );
 }

@@ -1,8 +1,6 @@
 import type { Command } from "commander";
-import { openViewer } from "../../compose/index.ts";
 import type { StatusReport } from "../../reports/status.ts";
-import { type Cli, perform } from "../command.ts";
-import { statusReport } from "../doors.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { renderStatus } from "../render/status.ts";
 
 export function addStatus(program: Command, cli: Cli): void {
@@ -13,14 +11,13 @@ export function addStatus(program: Command, cli: Cli): void {
         "when anything needs a person.",
     )
     .option("--all", "show every problem in full instead of one screen");
-  perform<{ readonly all?: boolean; readonly config?: string }>(
+  performAnywhere<{ readonly all?: boolean; readonly config?: string }>(
     command,
     cli,
-    async ({ output, configFile, options }) => {
-      await using viewer = await openViewer(configFile);
-      const { store, certificates, budget: budgetOf, observeMs, agentTargets, found, clock } = viewer;
-      const state = { budgetOf, observeMs, agentTargets, found };
-      const report = typed(await statusReport(store, certificates, clock.now(), state), options.config);
+    async ({ output, options, desk }) => {
+      const found = await desk.status();
+      // Of a renewd elsewhere, the advice is for its own machine.
+      const report = desk.server === null ? typed(found, options.config) : found;
       output.report(report, (_, screen) => renderStatus(report, screen, options.all));
       return report.needsPerson ? "wrong" : "ok";
     },

@@ -36,7 +36,12 @@ export async function pause(
 }
 
 /** Ends a pause or quarantine and clears the back-off: the person who resumes has fixed the cause. */
-export async function resume(store: Store, certificate: string, now: number, by: string | null = null): Promise<void> {
+export async function resume(
+  store: Store,
+  certificate: string,
+  now: number,
+  { by = null, why = null }: { readonly by?: string | null; readonly why?: string | null } = {},
+): Promise<void> {
   await store.transaction(async (tx) => {
     await assertKnown(tx, certificate);
     await tx.certificates.update(certificate, {
@@ -53,7 +58,7 @@ export async function resume(store: Store, certificate: string, now: number, by:
       certificate,
       renewalId: null,
       target: null,
-      detail: { by },
+      detail: { by, ...(why !== null && { why }) },
     });
   });
 }

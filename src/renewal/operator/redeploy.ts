@@ -17,6 +17,7 @@ export interface RedeployRequest {
   /** null: the latest. */
   readonly generation: number | null;
   readonly by: string | null;
+  readonly why?: string | null;
 }
 
 /**
@@ -66,7 +67,7 @@ async function deployAgain(
   tx: Store,
   certificate: Certificate,
   version: Version,
-  { targets, by }: RedeployRequest,
+  { targets, by, why = null }: RedeployRequest,
   now: number,
 ): Promise<Renewal> {
   const { name } = certificate;
@@ -74,7 +75,12 @@ async function deployAgain(
   await wantGeneration(tx, { certificate, generation, renewalId: null }, now);
   for (const target of targets.length === 0 ? certificate.targets : targets) await tx.deployments.forget(name, target);
   const detail = reasonOf(
-    { why: `generation ${generation} to ${targets.length === 0 ? "every target" : targets.join(", ")}`, by },
+    {
+      why: [`generation ${generation} to ${targets.length === 0 ? "every target" : targets.join(", ")}`, why]
+        .filter((part) => part !== null)
+        .join(": "),
+      by,
+    },
     "",
   );
   const plan = {
@@ -93,7 +99,7 @@ async function goBack(
   tx: Store,
   certificate: Certificate,
   to: Version,
-  { targets, by }: RedeployRequest,
+  { targets, by, why = null }: RedeployRequest,
   now: number,
 ): Promise<Renewal> {
   if (targets.length > 0)
@@ -102,7 +108,7 @@ async function goBack(
   if (unfit !== null) throw invalidRequest(`generation ${to.generation} of "${certificate.name}" ${unfit}`);
   return rollBack(
     tx,
-    { certificate, to, ended: null, why: reasonOf({ why: null, by }, "asked for by hand"), trigger: "request" },
+    { certificate, to, ended: null, why: reasonOf({ why, by }, "asked for by hand"), trigger: "request" },
     now,
   );
 }

@@ -38,7 +38,7 @@ export async function retryNow(context: Context, decision: OperatorDecision): Pr
 /** Ends a pause or quarantine. A renewal in flight makes its next attempt now and is returned; null: none is in flight. */
 export async function resumeCertificate(context: Context, decision: OperatorDecision): Promise<Renewal | null> {
   const { store, clock } = context;
-  await resume(store, decision.of, clock.now(), decision.by);
+  await resume(store, decision.of, clock.now(), decision);
   const active = await store.renewals.active(decision.of);
   return active === null ? null : hurryRenewal(context, active.id, reasonOf(decision, "resumed by hand"));
 }

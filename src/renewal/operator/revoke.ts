@@ -7,6 +7,8 @@ import { wakePlanner } from "../steps/hold.ts";
 export interface Revocation {
   readonly version: Version;
   readonly reason: RevocationReason;
+  /** In a person's words, for the history; null: none were given. */
+  readonly why?: string | null;
   readonly requestedBy: string | null;
 }
 
@@ -33,7 +35,7 @@ export async function revoke(
   revocation: Revocation,
   signal: AbortSignal,
 ): Promise<void> {
-  const { version, reason, requestedBy } = revocation;
+  const { version, reason, why = null, requestedBy } = revocation;
   const { certificate, generation, leaf, leafPem } = version;
   const issuer = version.issuer === IMPORTED ? services.certificate(certificate)?.issuer : version.issuer;
   if (issuer === undefined)
@@ -50,7 +52,7 @@ export async function revoke(
     await tx.certificates.lock([certificate]);
     await tx.versions.markRevoked(certificate, generation, now);
     await wakePlanner(tx, certificate, now);
-    const detail = { generation, serial: leaf.serial, reason, key, issuer, requestedBy };
+    const detail = { generation, serial: leaf.serial, reason, key, issuer, requestedBy, ...(why !== null && { why }) };
     await tx.events.append({ at: now, type: "version.revoked", certificate, renewalId: null, target: null, detail });
   });
 }

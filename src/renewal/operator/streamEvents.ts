@@ -10,7 +10,16 @@ const PAGE = 500;
  * a person.
  */
 export async function* streamEvents(
-  { store, clock }: Pick<Context, "store" | "clock">,
+  {
+    store,
+    clock,
+  }: {
+    readonly clock: Context["clock"];
+    readonly store: {
+      readonly renewals: Pick<Context["store"]["renewals"], "get">;
+      readonly events: Pick<Context["store"]["events"], "list">;
+    };
+  },
   renewalId: string,
   signal: AbortSignal,
 ): AsyncGenerator<HistoryEvent, Renewal | null> {

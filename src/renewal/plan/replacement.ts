@@ -14,6 +14,9 @@ export interface ReplacementRequest {
   readonly deadline: number;
   /** How many have their turn first, second …; the rest comes last. Empty: all at once. */
   readonly waves: readonly number[];
+  /** Who asked, and why, for the history. */
+  readonly by?: string | null;
+  readonly why?: string | null;
 }
 
 export interface ReplacementDraft {
@@ -57,7 +60,7 @@ export async function startReplacement(
   if (members.length === 0)
     throw new RenewalError("request.invalid", "no issued certificate of the configuration fits the selection");
   const now = clock.now();
-  const { described: selection, issuer, deadline, waves } = request;
+  const { described: selection, issuer, deadline, waves, by = null, why = null } = request;
   const replacement: Replacement = { id: randomUUID(), selection, issuer, deadline, createdAt: now, endedAt: null };
   const rows = members.map(({ version: { certificate, generation } }, index): ReplacementMember => {
     return { replacement: replacement.id, certificate, generation, wave: waveOf(index, waves) };
@@ -76,9 +79,29 @@ export async function startReplacement(
         certificate,
         renewalId: null,
         target: null,
-        detail: { replacement: replacement.id, selection },
+        detail: { replacement: replacement.id, selection, by, ...(why !== null && { why }) },
       });
     }
   });
   return replacement;
+}
+
+export interface Cancellation {
+  readonly id: string;
+  readonly by: string | null;
+  readonly why: string | null;
+}
+
+/** Replaces no more for it; renewals in flight go on. */
+export async function cancelReplacement(
+  { store, clock }: Pick<Context, "store" | "clock">,
+  { id, by, why }: Cancellation,
+): Promise<void> {
+  const at = clock.now();
+  await store.transaction(async (tx) => {
+    await tx.replacements.end(id, at);
+    const detail = { replacement: id, by, ...(why !== null && { why }) };
+    const about = { certificate: null, renewalId: null, target: null };
+    await tx.events.append({ at, type: "replacement.cancelled", ...about, detail });
+  });
 }

@@ -43,6 +43,7 @@ export async function rehearse(
   office: RehearsalOffice,
   signal: AbortSignal,
   limits: RehearsalLimits = LIMITS,
+  asked: { readonly by: string | null; readonly why: string | null } = { by: null, why: null },
 ): Promise<RehearsalStep[]> {
   const { store, clock } = context;
   const order = await tryOrder(context, certificate, office, limits.orderMs, signal);
@@ -50,7 +51,13 @@ export async function rehearse(
   const failed = steps.filter((each) => !isPassing(each));
   const describe = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
   const codes = failed.flatMap(({ error }) => (error === null ? [] : [error.code]));
-  const detail = { passed: failed.length === 0, failed: failed.map(describe), codes };
+  const detail = {
+    passed: failed.length === 0,
+    failed: failed.map(describe),
+    codes,
+    ...(asked.by !== null && { by: asked.by }),
+    ...(asked.why !== null && { why: asked.why }),
+  };
   await store.transaction(async (tx) => {
     const previous = await previousCodes(tx, certificate.name);
     const problem = failed.find((step) => needsPersonToFix(step, previous));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { durationOption, futureOption, pastOption } from "../../src/cli/timeOptions.ts";
+import { durationOption, futureOption, pastOption } from "../../src/domain/writtenTime.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 12);
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,5 @@
-import { RenewalError } from "../domain/errors.ts";
-import { parseDuration } from "../domain/time.ts";
+import { RenewalError } from "./errors.ts";
+import { parseDuration } from "./time.ts";
 
 const UNITS = ["s", "m", "h", "d", "w"] as const;
 /** A date, or the instants that renewd itself prints; without a zone they are UTC, as everything renewd prints. */

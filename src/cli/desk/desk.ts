@@ -1,0 +1,63 @@
+import type { AcknowledgeReport, AcknowledgeRequest } from "../../actions/acknowledge.ts";
+import type { PauseReport, PauseRequest } from "../../actions/pause.ts";
+import type { RehearseReport } from "../../actions/rehearse.ts";
+import type { RenewReport, RenewRequest } from "../../actions/renew.ts";
+import type { ReplaceCancelReport, ReplaceReport, ReplaceRequest } from "../../actions/replace.ts";
+import type { RevokeReport, RevokeRequest } from "../../actions/revoke.ts";
+import type { DeployRequest, RenewalActionReport, ResumeReport, RetryReport } from "../../actions/steer.ts";
+import type { Clock } from "../../domain/clock.ts";
+import type { Store } from "../../domain/store.ts";
+import type { CertificatesReport } from "../../reports/certificates.ts";
+import type { HistoryReport } from "../../reports/history.ts";
+import type { PlanReport } from "../../reports/plan.ts";
+import type { ShowReport } from "../../reports/renewal.ts";
+import type { ReplacementReport } from "../../reports/replacements.ts";
+import type { StatusReport } from "../../reports/status.ts";
+
+/** What commands ask and have done: on this machine, or by a renewd elsewhere. */
+export interface Desk extends AsyncDisposable {
+  /** Where it is, for messages; null: on this machine. */
+  readonly server: string | null;
+  status(): Promise<StatusReport>;
+  /** `name` null: all. */
+  certificates(name: string | null): Promise<CertificatesReport>;
+  plan(name: string | null): Promise<PlanReport>;
+  history(query: HistoryWish): Promise<HistoryReport>;
+  /** `of`: a renewal's id, or its beginning, or a certificate's name. */
+  show(of: string): Promise<ShowReport>;
+  /** `id` null: all. */
+  replacements(id: string | null): Promise<ReplacementReport>;
+  renew(request: RenewRequest, reason: string | null): Promise<RenewReport>;
+  deploy(request: DeployRequest, reason: string | null): Promise<RenewalActionReport>;
+  rollBack(of: string, reason: string | null): Promise<RenewalActionReport>;
+  retry(of: string, reason: string | null): Promise<RenewalActionReport | RetryReport>;
+  resume(of: string, reason: string | null): Promise<RenewalActionReport | ResumeReport>;
+  pause(request: PauseRequest, reason: string | null): Promise<PauseReport>;
+  acknowledge(request: AcknowledgeRequest, reason: string | null): Promise<AcknowledgeReport>;
+  withdrawAcknowledgement(subject: string): Promise<AcknowledgeReport>;
+  /** What `revoke` would revoke. */
+  revocationDraft(of: string): Promise<Pick<RevokeReport, "certificate" | "generation" | "serial">>;
+  revoke(request: RevokeRequest, reason: string | null): Promise<RevokeReport>;
+  replace(request: ReplaceRequest, reason: string | null): Promise<ReplaceReport>;
+  cancelReplacement(id: string, reason: string | null): Promise<ReplaceCancelReport>;
+  /** `name` null: every certificate. */
+  rehearse(name: string | null, reason: string | null): Promise<RehearseReport>;
+  /** Where a renewal can be followed. */
+  followed(): Promise<Followed>;
+}
+
+export interface HistoryWish {
+  readonly certificate: string | null;
+  /** `7d`, or an instant; null: from the beginning. */
+  readonly since: string | null;
+  readonly failed: boolean;
+  readonly limit: number;
+}
+
+export interface Followed {
+  readonly clock: Clock;
+  readonly store: {
+    readonly renewals: Pick<Store["renewals"], "get">;
+    readonly events: Pick<Store["events"], "list">;
+  };
+}

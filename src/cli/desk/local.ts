@@ -1,0 +1,123 @@
+import { type ActionContext, certificateNamed, type Decision } from "../../actions/context.ts";
+import { type App, openContext, openViewer, requestRenewals, type Viewer } from "../../compose/index.ts";
+import { suggestion } from "../../config/read/suggestions.ts";
+import type { Certificate } from "../../domain/certificate.ts";
+import { RenewalError } from "../../domain/errors.ts";
+import { pastOption } from "../../domain/writtenTime.ts";
+import {
+  acknowledge,
+  cancelReplacement,
+  certificatesReport,
+  deploy,
+  historyReport,
+  pause,
+  planReport,
+  rehearse,
+  renew,
+  replace,
+  replacementReport,
+  resume,
+  retry,
+  revocationDraft,
+  revoke,
+  rollBack,
+  showReport,
+  statusReport,
+  withdrawAcknowledgement,
+} from "../doors.ts";
+import { requestedBy } from "../requestedBy.ts";
+import { silentLog } from "../silentLog.ts";
+import type { Desk } from "./desk.ts";
+
+/** The configuration and database of this machine. What a command does not ask for is not opened. */
+export function localDesk(configFile: string, note: (text: string) => void): Desk {
+  let viewing: Promise<Viewer> | null = null;
+  let acting: Promise<App> | null = null;
+  const viewer = (): Promise<Viewer> => {
+    viewing ??= openViewer(configFile);
+    return viewing;
+  };
+  const app = (): Promise<App> => {
+    acting ??= openContext(configFile, { log: silentLog });
+    return acting;
+  };
+  const act = async <T>(work: (context: ActionContext) => Promise<T>): Promise<T> => work(contextOf(await app(), note));
+  const decision = (reason: string | null): Decision => ({ by: requestedBy(), reason });
+  const view = async <T>(work: (opened: Viewer) => Promise<T>): Promise<T> => work(await viewer());
+  const names = ({ certificates }: Viewer): string[] => certificates.map(({ name }) => name);
+  return {
+    server: null,
+    status: () =>
+      view(({ store, certificates, budget: budgetOf, observeMs, agentTargets, found, clock }) =>
+        statusReport(store, certificates, clock.now(), { budgetOf, observeMs, agentTargets, found }),
+      ),
+    certificates: (name) =>
+      view(({ store, certificates, clock, observeMs }) =>
+        certificatesReport(store, chosen(certificates, name), clock.now(), observeMs),
+      ),
+    plan: (name) =>
+      view(({ store, certificates, clock, budget, limits }) =>
+        planReport(store, chosen(certificates, name), clock.now(), budget, limits),
+      ),
+    history: (wish) =>
+      view(async (opened) => {
+        const now = opened.clock.now();
+        const since = wish.since === null ? null : pastOption("--since", wish.since, now);
+        if (wish.certificate !== null) await assertKnown(opened, wish.certificate);
+        return historyReport(opened.store, { ...wish, since }, now);
+      }),
+    show: (of) => view((opened) => showReport(opened.store, of, names(opened), opened.clock.now())),
+    replacements: async (id) => {
+      const { store, config, services, clock } = await app();
+      return replacementReport({ store, config, services }, id ?? undefined, clock.now());
+    },
+    renew: (request, reason) => act((context) => renew(context, request, decision(reason))),
+    deploy: (request, reason) => act((context) => deploy(context, request, decision(reason))),
+    rollBack: (of, reason) => act((context) => rollBack(context, of, decision(reason))),
+    retry: (of, reason) => act((context) => retry(context, of, decision(reason))),
+    resume: (of, reason) => act((context) => resume(context, of, decision(reason))),
+    pause: (request, reason) => act((context) => pause(context, request, decision(reason))),
+    acknowledge: (request, reason) => act((context) => acknowledge(context, request, decision(reason))),
+    withdrawAcknowledgement: (subject) =>
+      act((context) => withdrawAcknowledgement(context, subject, { by: requestedBy() })),
+    revocationDraft: (of) => act((context) => revocationDraft(context, of)),
+    revoke: (request, reason) => act((context) => revoke(context, request, decision(reason))),
+    replace: (request, reason) => act((context) => replace(context, request, decision(reason))),
+    cancelReplacement: (id, reason) => act((context) => cancelReplacement(context, id, decision(reason))),
+    rehearse: (name, reason) => act((context) => rehearse(context, name, decision(reason))),
+    followed: () => app(),
+    async [Symbol.asyncDispose]() {
+      await (await viewing?.catch(() => null))?.[Symbol.asyncDispose]();
+      await (await acting?.catch(() => null))?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function contextOf(app: App, note: (text: string) => void): ActionContext {
+  const { config, services } = app;
+  return {
+    renewal: app.context,
+    estate: () => ({
+      certificates: config.certificates,
+      budget: services.budget,
+      limits: services.limits,
+      observeMs: config.observation.everyMs,
+      agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
+    }),
+    requestRenewals: (names, wish) => requestRenewals(app, names, wish, note),
+  };
+}
+
+function chosen(certificates: readonly Certificate[], name: string | null): readonly Certificate[] {
+  return name === null ? certificates : [certificateNamed(certificates, name)];
+}
+
+/** A mistyped name must not look like a quiet past. */
+async function assertKnown({ store, certificates }: Viewer, name: string): Promise<void> {
+  const configured = certificates.map((certificate) => certificate.name);
+  if (configured.includes(name) || (await store.certificates.get(name)) !== null) return;
+  throw new RenewalError(
+    "request.invalid",
+    `certificate "${name.slice(0, 80)}" is not known${suggestion(name, configured)}`,
+  );
+}
