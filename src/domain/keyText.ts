@@ -78,8 +78,42 @@ const LONG_NUMBER = /[0-9a-f]*\d{24,}[0-9a-f]*/gi;
 const RAW_BYTES = /(?:(?!\s)\p{Cc}[\P{Cc}\s]{0,20}){6,}(?:(?![ -~]{16})[\s\S])*/gu;
 const BYTE_LIST = /(?:\d{1,3}\s*[,;\s]\s*){11,}\d{1,3}/g;
 
-/** Without its runs of 24 or more characters that look like a key, also when they are wrapped, quoted or spaced out. */
+/** Replaces a text with more of them than names, versions and paths explain: a dump or a log of a key, in pieces. */
+const ODD_TOKENS_MAX = 5;
+export const LIKE_A_KEY = "[not shown: it looks like a private key]";
+
+/**
+ * Without its runs of 24 or more characters that look like a key, also when they are wrapped, quoted or spaced out.
+ * Nothing remains of a text that has many such runs or short pieces of them, as a hex dump or a log has.
+ */
 export function dropKeyRuns(text: string): string {
+  const shown = withoutRuns(text);
+  return oddTokens(shown) > ODD_TOKENS_MAX ? LIKE_A_KEY : shown.replace(REPEATED, DROPPED);
+}
+
+/** The shortest private key takes 164 in base64, two fingerprints of certificates 128. */
+const RUNS_CHARACTERS_MAX = 150;
+
+/** For whole messages, which may name a fingerprint or two: whether there is more than these explain. */
+export function looksLikeKey(text: string): boolean {
+  const shown = withoutRuns(text);
+  const runs = shown.split(DROPPED).length - 1;
+  const dropped = text.replace(/\0/g, "").length - shown.length + runs * DROPPED.length;
+  return oddTokens(shown) > ODD_TOKENS_MAX || dropped > RUNS_CHARACTERS_MAX;
+}
+
+const INSTANT = /\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?/g;
+const PIECE = /[A-Za-z0-9+/]{4,}|\[…\]/g;
+/** Words, names in camel case and either of them with a number, such as `TLSv1`, `importCertificate`, `x509`. */
+const PLAIN = /^(?:[A-Z]*[a-z]*(?:[A-Z][a-z]+)*\d{0,4}|\d{4})$/;
+
+/** How many pieces of 4 or more letters and digits are neither words nor names; `/` joins words of a path. */
+function oddTokens(text: string): number {
+  const pieces = text.replace(INSTANT, "").match(PIECE) ?? [];
+  return pieces.filter((piece) => piece === DROPPED || !piece.split("/").every((part) => PLAIN.test(part))).length;
+}
+
+function withoutRuns(text: string): string {
   const plain = [HEX_PAIRS, BYTE_LIST, LONG_NUMBER, RAW_BYTES].reduce(
     (last, run) => last.replace(run, DROPPED),
     text.replace(/\0/g, ""),
@@ -87,9 +121,7 @@ export function dropKeyRuns(text: string): string {
   const dense = denseCharacters(plain);
   const isRun = (token: string, index: number): boolean =>
     (token.length >= RUN_CHARACTERS_MIN && isHex(token)) || dense.slice(index, index + token.length).includes(1);
-  return plain
-    .replace(TOKEN, (token, index: number) => (isRun(token, index) ? DROPPED : token))
-    .replace(REPEATED, DROPPED);
+  return plain.replace(TOKEN, (token, index: number) => (isRun(token, index) ? DROPPED : token));
 }
 
 /** What is between the pieces of one run. */

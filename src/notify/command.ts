@@ -12,7 +12,9 @@ import type { ChannelDependencies, Send } from "./dependencies.ts";
 
 const TIMEOUT_MS = 30_000;
 const CLOSE_AFTER_EXIT_MS = 500;
-const OUTPUT_CHARS_MAX = 300;
+/** A window of a key may look like words; more of it does not. */
+const OUTPUT_CHARS_MAX = 16 * 1024;
+const SHOWN_CHARS_MAX = 300;
 
 const optionsSchema = z.strictObject({
   command: z
@@ -106,7 +108,7 @@ async function ended(output: Readable): Promise<void> {
 }
 
 function exitProblem(code: unknown, stderr: string): string {
-  const said = sanitize(dropKeyRuns(stderr), OUTPUT_CHARS_MAX, "end");
+  const said = sanitize(dropKeyRuns(stderr), SHOWN_CHARS_MAX, "end");
   return `ended with exit code ${code ?? "unknown"}${said === "" ? "" : `: ${said}`}`;
 }
 

@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import type { Deployer } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { dropKeyRuns, looksLikeKey } from "../../domain/keyText.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { inert } from "../../domain/text.ts";
@@ -10,8 +11,9 @@ import { repeatsSecret } from "./sanitizeAnswer.ts";
 const DEPTH_MAX = 10;
 
 /**
- * The last check of every deployer: neither a receipt nor an error, its causes and their members included, may hold a
- * piece of the private key. Both reach history, which is never deleted from, and notifications.
+ * The last check of every deployer: neither a receipt, a finding nor an error, its causes and their members included,
+ * may hold a piece of the private key. All reach history, which is never deleted from, and notifications. What is asked
+ * without a pair may meet keys that nobody knows here, so whatever looks like one is not shown either.
  */
 export function guardKey<Options, Dependencies>(
   plugin: Plugin<Options, Dependencies, Deployer>,
@@ -20,27 +22,58 @@ export function guardKey<Options, Dependencies>(
 }
 
 function guarded(deployer: Deployer): Deployer {
+  const { preflight, inspect: ask } = deployer;
   return {
     ...deployer,
     async deploy(request, signal) {
       const secrets = [request.pair.privateKey];
-      const receipt = await deployer.deploy(request, signal).catch((error: unknown) => {
-        signal.throwIfAborted();
-        throw withoutKey(error, secrets);
-      });
+      const receipt = await withoutKeys(() => deployer.deploy(request, signal), secrets, signal);
       return cleanReceipt(receipt, secrets);
     },
+    ...(preflight !== undefined && {
+      preflight: (certificate, leaf, signal) =>
+        withoutKeys(() => preflight.call(deployer, certificate, leaf, signal), [], signal),
+    }),
+    ...(ask !== undefined && {
+      async inspect(request, signal) {
+        const found = await withoutKeys(() => ask.call(deployer, request, signal), [], signal);
+        return found && { ...found, problems: found.problems.map(dropKeyRuns) };
+      },
+    }),
   };
 }
 
-function withoutKey(error: unknown, secrets: readonly Secret[]): unknown {
+async function withoutKeys<Result>(
+  run: () => Promise<Result>,
+  secrets: readonly Secret[],
+  signal: AbortSignal,
+): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw repeatsKey(error, secrets) ? bare(error) : error;
+  }
+}
+
+/** Logs and history get the messages of an error and its causes, so those are searched for unknown keys, too. */
+function repeatsKey(error: unknown, secrets: readonly Secret[]): boolean {
   const all = { depth: DEPTH_MAX, showHidden: true, maxStringLength: null, maxArrayLength: null } as const;
   const texts = [inspect(error, all), ...stringsIn(error, DEPTH_MAX)];
-  if (!texts.some((text) => repeatsSecret(text, secrets))) return error;
+  return texts.some((text) => repeatsSecret(text, secrets)) || messagesOf(error, DEPTH_MAX).some(looksLikeKey);
+}
+
+function messagesOf(error: unknown, depth: number): string[] {
+  if (!(error instanceof Error) || depth === 0) return typeof error === "string" ? [error] : [];
+  const inner = error instanceof AggregateError ? error.errors : [];
+  return [error.message, ...[error.cause, ...inner].flatMap((one) => messagesOf(one, depth - 1))];
+}
+
+function bare(error: unknown): RenewalError {
   const { code, retryAt } = toRenewalError(error);
   return new RenewalError(
     code,
-    "the target repeated the private key in its error, so the error is not shown",
+    "the target repeated a private key in its error, so the error is not shown",
     retryAt === null ? {} : { retryAt },
   );
 }

@@ -13,6 +13,15 @@ const json = (text: string): string => JSON.stringify(text).slice(1, -1);
 const entities = (text: string, which: RegExp, base: 10 | 16): string =>
   text.replace(which, (one) => `&#${base === 16 ? "x" : ""}${one.charCodeAt(0).toString(base)};`);
 
+/** As `xxd` and `hexdump -C` print: offset, hex, text. */
+const dump = (bytes: Buffer, group: number): string =>
+  Array.from({ length: Math.ceil(bytes.length / 16) }, (_, row) => {
+    const line = bytes.subarray(row * 16, row * 16 + 16);
+    const hex = line.toString("hex").match(new RegExp(`.{1,${group}}`, "g")) ?? [];
+    const text = line.toString("latin1").replace(/[^ -~]/g, ".");
+    return `${(row * 16).toString(16).padStart(8, "0")}: ${hex.join(" ")}  |${text}|`;
+  }).join("\n");
+
 export const KEY_SPELLINGS: Readonly<Record<string, Spell>> = {
   PEM: (pem) => pem,
   "PEM with CRLF": (pem) => pem.replaceAll("\n", "\r\n"),
@@ -59,6 +68,25 @@ export const KEY_SPELLINGS: Readonly<Record<string, Spell>> = {
   },
   "UTF-16": (pem) => Buffer.from(pem, "utf16le").toString("latin1"),
   "lines in reverse": (pem) => lines(pem).reverse().join("\n"),
+  "hexdump of the PEM": (pem, seed) => dump(Buffer.from(pem), seed % 2 === 0 ? 2 : 4),
+  "hexdump of the key": (pem, seed) => dump(der(pem), seed % 2 === 0 ? 2 : 4),
+  "od -c": (pem, seed) =>
+    wrap(pem, 16)
+      .split("\n")
+      .map(
+        (line, row) => `${(row * 16).toString(8).padStart(7, "0")}   ${[...line].join(seed % 2 === 0 ? "   " : " ")}`,
+      )
+      .join("\n"),
+  "lines of a log": (pem, seed) =>
+    wrap(body(pem), [64, 32, 16, 10, 8][seed % 5] ?? 64)
+      .split("\n")
+      .map((line, row) => `2026-11-28T21:00:${String(row % 60).padStart(2, "0")}.123Z app[1234]: line ${row}: ${line}`)
+      .join("\n"),
+  "words between pieces": (pem, seed) =>
+    wrap(body(pem), [8, 9, 11, 12][seed % 4] ?? 8)
+      .split("\n")
+      .map((line, row) => `field number ${row} has the value ${line} which is wrong`)
+      .join(seed % 2 === 0 ? ", " : "\n"),
   "quoted-printable": (pem) => wrap(pem.replaceAll("=", "=3D"), 75).replaceAll("\n", "=\n"),
 };
 
