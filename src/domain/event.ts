@@ -46,6 +46,7 @@ export const EVENT_TYPES = [
   "target.drifted",
   "target.left",
   "target.cleaned",
+  "target.returned",
   "renewalInfo.suggested",
   "renewalInfo.ignored",
   "account.created",

@@ -80,6 +80,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
   "target.left": (detail, { target }) =>
     `target ${target} left the configuration and still holds the pair: ${detail("places")}`,
+  "target.returned": (detail, { target }) => `what target ${target} holds is in use again: ${detail("why")}`,
   "target.cleaned": (detail, { target }) => `target ${target} holds the pair no longer: ${detail("why")}`,
   "target.drifted": (detail, { target }) =>
     `target ${target} ${detail("problem")}: generation ${detail("generation")} is deployed again`,

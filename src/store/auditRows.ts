@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ALTERED_DEPLOYMENT } from "../domain/deployment.ts";
 import { isIntact, SEALED, type SealedRow, type SealedTable } from "./rowSeal.ts";
 import type { Db, Schema } from "./schema.ts";
 import { sealedRows } from "./sealedRows.ts";
@@ -30,13 +31,18 @@ const claimJson = z.object({
   issuer: z.string().optional().catch(undefined),
   before: z.string().optional().catch(undefined),
   directory: z.string().optional().catch(undefined),
+  subject: z.string().optional().catch(undefined),
+  targets: z.array(z.string()).optional().catch(undefined),
+  problem: z.string().optional().catch(undefined),
 });
+type Claim = z.infer<typeof claimJson>;
 
 const BRINGS_VERSION: readonly string[] = ["version.issued", "version.imported", "version.renamed"];
 
 /**
- * What the events say must be in other tables. Answers to challenges live for minutes and end without an event: that one
- * was deleted shows as a failed validation.
+ * What the events say must be in other tables. What renewd writes again by itself within minutes is not asked for:
+ * evidence of endpoints, windows of CAs, beats of processes, and answers to challenges, whose loss shows as a failed
+ * validation.
  */
 export class HistoryClaims {
   /** How each renewal ended; null: it has not, as far as its events say. */
@@ -47,9 +53,16 @@ export class HistoryClaims {
   readonly #configured = new Set<string>();
   /** Rows that were added although they were there already: in between they were gone, or called removed. */
   readonly #addedTwice = new Set<string>();
+  /**
+   * Targets of each certificate, by its newest configuration. Nothing is asked of a certificate without: events of an
+   * older release do not say which targets it has left.
+   */
+  readonly #targets = new Map<string, readonly string[]>();
+  /** Deployments that succeeded, by certificate and target: their rows have a receipt. */
+  readonly #deployed = new Map<string, Set<string>>();
 
   /** An event whose seal was checked. */
-  add({ type, renewalId, certificate, detail }: Schema["events"]): void {
+  add({ type, renewalId, certificate, target, detail }: Schema["events"]): void {
     if (type === "renewal.planned" && renewalId !== null) this.#ends.set(renewalId, null);
     if (renewalId !== null && Object.hasOwn(ENDS, type) && this.#ends.has(renewalId))
       this.#ends.set(renewalId, ENDS[type as keyof typeof ENDS]);
@@ -61,20 +74,45 @@ export class HistoryClaims {
       this.#rows.add(nameOf("replacements", { id }));
       this.#rows.add(nameOf("replacementMembers", { replacement: id, certificate }));
     }
-    if (type === "certificate.configured") this.#addCertificate(String(certificate), said.change === "added");
-    if (type === "certificate.removed") this.#configured.delete(String(certificate));
+    if (type === "certificate.configured") this.#addCertificate(String(certificate), said);
+    if (type === "certificate.removed") this.#removeCertificate(String(certificate));
+    if (target !== null) this.#addTarget(type, { certificate: String(certificate), target }, said);
+    if (type === "problem.acknowledged") this.#rows.add(nameOf("acknowledgements", { subject: said.subject }));
+    if (type === "problem.unacknowledged") this.#rows.delete(nameOf("acknowledgements", { subject: said.subject }));
     if (type === "account.removed") this.#rows.delete(nameOf("accounts", { issuer, directory }));
     if (type === "account.renamed") this.#rows.delete(nameOf("accounts", { issuer: before, directory }));
     if (type === "account.created" || type === "account.renamed")
       this.#rows.add(nameOf("accounts", { issuer, directory }));
   }
 
-  #addCertificate(name: string, isNew: boolean): void {
+  #addCertificate(name: string, { change, targets }: Claim): void {
     const row = nameOf("certificates", { name });
-    if (isNew && this.#configured.has(name)) this.#addedTwice.add(row);
+    if (change === "added" && this.#configured.has(name)) this.#addedTwice.add(row);
     this.#configured.add(name);
     // A certificate that leaves the configuration keeps its row.
     this.#rows.add(row);
+    if (targets === undefined) return;
+    this.#targets.set(name, targets);
+    // The row of a target that is not configured goes with the next renewal.
+    const deployed = this.#deployed.get(name) ?? new Set();
+    this.#deployed.set(name, deployed.intersection(new Set(targets)));
+  }
+
+  #removeCertificate(name: string): void {
+    this.#configured.delete(name);
+    this.#targets.delete(name);
+    this.#deployed.delete(name);
+  }
+
+  #addTarget(type: string, key: { readonly certificate: string; readonly target: string }, { problem }: Claim): void {
+    const { certificate, target } = key;
+    const left = nameOf("leftTargets", key);
+    if (type === "target.left") this.#rows.add(left);
+    if (type === "target.cleaned" || type === "target.returned") this.#rows.delete(left);
+    if (type === "target.cleaned" || (type === "target.drifted" && problem === ALTERED_DEPLOYMENT))
+      this.#deployed.get(certificate)?.delete(target);
+    if (type === "deploy.succeeded" && this.#targets.get(certificate)?.includes(target) === true)
+      this.#deployed.get(certificate)?.add(target);
   }
 
   /** Call for every row. Returns whether it contradicts the history. */
@@ -82,6 +120,9 @@ export class HistoryClaims {
     const name = nameOf(table, row);
     this.#rows.delete(name);
     if (this.#addedTwice.has(name)) return true;
+    // A row that was deleted and is wanted again has none.
+    if (table === "deployments")
+      return this.#deployed.get(String(row.certificate))?.delete(String(row.target)) === true && row.receipt === null;
     if (table !== "renewals") return false;
     const id = String(row.id);
     const end = this.#ends.get(id) ?? null;
@@ -91,7 +132,10 @@ export class HistoryClaims {
 
   /** After every row: what the history has and the tables have not. */
   missing(): string[] {
-    return [...[...this.#ends.keys()].map((id) => nameOf("renewals", { id })), ...this.#rows];
+    const deployments = [...this.#deployed].flatMap(([certificate, targets]) =>
+      [...targets].map((target) => nameOf("deployments", { certificate, target })),
+    );
+    return [...[...this.#ends.keys()].map((id) => nameOf("renewals", { id })), ...this.#rows, ...deployments];
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
+import { acknowledge, withdrawAcknowledgement } from "../../src/renewal/operator/acknowledge.ts";
 import { type AuditOptions, auditStore, type HistoryAudit } from "../../src/store/index.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
@@ -18,7 +19,8 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
   const fill = async (): Promise<void> => {
     await bench().store.transaction(async (tx) => {
       await tx.certificates.sync([certificate()], NOW);
-      await tx.events.append({ ...of, type: "certificate.configured", renewalId: null, detail: { change: "added" } });
+      const added = { change: "added", targets: ["lb"] };
+      await tx.events.append({ ...of, type: "certificate.configured", renewalId: null, detail: added });
       await tx.renewals.insert(renewal({ id: "r1" }));
       await tx.events.append({ ...of, type: "renewal.planned", renewalId: "r1", detail: {} });
       await tx.versions.insert(version({ verifiedAt: null }), KEY);
@@ -38,6 +40,11 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       await tx.events.append({ ...of, type: "certificate.replacing", renewalId: null, detail: replacing });
       await tx.deployments.want("www", ["lb"], 1);
       await tx.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
+      await tx.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r1", detail: {} });
+      await tx.leftTargets.add({ certificate: "www", target: "old", receipt: { file: "/x" }, leftAt: NOW });
+      await tx.events.append({ ...of, target: "old", type: "target.left", renewalId: null, detail: {} });
+      const noted = { subject: "www", kinds: ["red"], reason: "known", by: null, at: NOW, until: NOW + 1 };
+      await acknowledge(tx, { ...noted, certificate: "www" });
       await tx.renewalInfos.watch("www", 1, NOW);
       const seen = { address: "::1", port: 443, sni: "www", at: NOW, durationMs: 1, served: null, problem: null };
       await tx.observations.record({ ...endpointStatus(), endpoint: "e" }, [seen]);
@@ -81,6 +88,9 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       ["a certificate that is gone", "delete from certificates", "certificates www", "missing"],
       ["a member that is gone", "delete from replacement_members", "replacementMembers p www", "missing"],
       ["an account that is gone", "delete from accounts", "accounts ca https://ca.example/dir", "missing"],
+      ["a deployment that is gone", "delete from deployments", "deployments www lb", "missing"],
+      ["a target that left", "delete from left_targets", "leftTargets www old", "missing"],
+      ["an acknowledgement", "delete from acknowledgements", "acknowledgements www", "missing"],
       ["a deployment", "update deployments set deployed_generation = 99", "deployments www lb", "altered"],
       ["an endpoint", `update endpoint_statuses set round_ended_at = ${NOW + 9}`, "endpointStatuses www e", "altered"],
       ["evidence", "update observations set evidence = '{}'", "observations www e ::1", "altered"],
@@ -113,6 +123,48 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
         await tx.events.append(added);
       });
       expect((await audit()).rows).toEqual([{ row: "certificates www", kind: "contradictory" }]);
+    });
+
+    test("names a deployment whose row was deleted, also after the target is wanted again", async () => {
+      await fill();
+      const { store, backend } = bench();
+      await backend.run("delete from deployments");
+      await store.deployments.want("www", ["lb"], 1);
+      expect((await audit()).rows).toEqual([{ row: "deployments www lb", kind: "contradictory" }]);
+      await store.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: { arn: "arn" } });
+      await store.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r2", detail: {} });
+      expect((await audit()).rows).toEqual([]);
+    });
+
+    test("asks for no acknowledgement that was withdrawn", async () => {
+      await fill();
+      await withdrawAcknowledgement(bench().store, { subject: "www", certificate: "www", by: null, at: NOW });
+      expect((await audit()).rows).toEqual([]);
+    });
+
+    test("asks for a deployment only as long as its target is configured and nobody cleaned it up", async () => {
+      await fill();
+      const { store } = bench();
+      const changed = (targets: readonly string[]) =>
+        store.events.append({
+          ...of,
+          type: "certificate.configured",
+          renewalId: null,
+          detail: { change: "changed", targets },
+        });
+      await changed([]);
+      await store.deployments.want("www", [], 1);
+      expect((await audit()).rows, "it left").toEqual([]);
+      await changed(["lb", "old"]);
+      await store.leftTargets.remove({ certificate: "www", target: "old" });
+      await store.events.append({ ...of, target: "old", type: "target.returned", renewalId: null, detail: {} });
+      expect((await audit()).rows, "it came back and holds nothing yet").toEqual([]);
+      await store.deployments.want("www", ["lb", "old"], 1);
+      await store.deployments.update("www", "lb", 0, { deployedGeneration: 1, receipt: {} });
+      await store.events.append({ ...of, target: "lb", type: "deploy.succeeded", renewalId: "r2", detail: {} });
+      await store.deployments.remove("www", "lb");
+      await store.events.append({ ...of, target: "lb", type: "target.cleaned", renewalId: null, detail: {} });
+      expect((await audit()).rows, "a person cleaned up").toEqual([]);
     });
 
     test("asks for an account only as long as renewd has it, and by its name of now", async () => {

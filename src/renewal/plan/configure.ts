@@ -24,13 +24,14 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
   const now = clock.now();
   // First: what is due now must not be decided by the old names.
   await followIssuerNames(context);
-  const digests = new Map(services.certificates().map(({ name, digest }) => [name, digest]));
+  const wanted = new Map(services.certificates().map((certificate) => [certificate.name, certificate]));
   const difference = await store.transaction(async (tx) => {
     const found = await tx.certificates.sync(services.certificates(), now);
     await tx.cursors.retain([...services.channels().keys()]);
     const base = { at: now, renewalId: null, target: null };
     const configured = (certificate: string, change: "added" | "changed"): NewEvent => {
-      const detail = { change, digest: digests.get(certificate) ?? null };
+      const { digest = null, targets = [] } = wanted.get(certificate) ?? {};
+      const detail = { change, digest, targets };
       return { ...base, type: "certificate.configured", certificate, detail };
     };
     for (const certificate of found.added) await tx.events.append(configured(certificate, "added"));

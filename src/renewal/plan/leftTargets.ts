@@ -16,8 +16,13 @@ export async function recordLeftTargets(tx: Store, services: Services, now: numb
   const occupied = occupiedPlaces(services);
   const known = await tx.leftTargets.list();
   for (const left of known) {
-    if (isConfigured(left.certificate, left.target) || occupied.has(leftFile(left) ?? ""))
-      await tx.leftTargets.remove(left);
+    const { certificate, target } = left;
+    const isBack = isConfigured(certificate, target);
+    if (!isBack && !occupied.has(leftFile(left) ?? "")) continue;
+    await tx.leftTargets.remove(left);
+    const of = { at: now, certificate, renewalId: null, target };
+    const why = isBack ? "it is configured again" : "a configured target has its place";
+    await tx.events.append({ ...of, type: "target.returned", detail: { why } });
   }
   const recorded = new Set(known.map(({ certificate, target }) => `${certificate} ${target}`));
   for (const { certificate, target, receipt, isAltered } of await tx.deployments.listAll()) {

@@ -11,11 +11,12 @@ export async function addMissingRecords(
   certificates: readonly Certificate[],
   at: number,
 ): Promise<readonly string[]> {
-  const digests = new Map(certificates.map(({ name, digest }) => [name, digest]));
+  const wanted = new Map(certificates.map((certificate) => [certificate.name, certificate]));
   const added = await tx.certificates.addMissing(certificates, at);
   for (const certificate of added) {
     const of = { at, certificate, renewalId: null, target: null };
-    const detail = { change: "added", digest: digests.get(certificate) ?? null };
+    const { digest = null, targets = [] } = wanted.get(certificate) ?? {};
+    const detail = { change: "added", digest, targets };
     await tx.events.append({ ...of, type: "certificate.configured", detail });
     await tx.events.append({
       ...of,
