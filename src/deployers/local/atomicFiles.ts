@@ -21,6 +21,8 @@ export interface FileToWrite extends AskedAttributes {
   /** Existing directory that must contain the file after all links are followed. */
   readonly root: string;
   readonly content: string | Uint8Array;
+  /** False: renewd never wrote here, so a file that holds no pair belongs to somebody. Left out: it did. */
+  readonly isOwn?: boolean;
   /** Rename it even if it is as wanted already: for readers that act on the rename and may have missed the last one. */
   readonly always?: boolean;
   /** Left out: as the file has it today; a new key's as the keys beside it or its directory have it. */
@@ -34,7 +36,7 @@ export interface FileToWrite extends AskedAttributes {
 }
 
 /** A file whose content is not known yet. */
-export type FileToTry = Omit<FileToWrite, "content" | "always">;
+export type FileToTry = Omit<FileToWrite, "content" | "always" | "isOwn">;
 
 /** The record beside a pair. It is swapped first, and holds the mode of each key, by the path that stays the same. */
 export type RecordOf = (modes: ReadonlyMap<string, number>) => FileToWrite;

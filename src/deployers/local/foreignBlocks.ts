@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
+import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
-import { isPem, keepForeignBlocks } from "../base/foreignPem.ts";
+import { isPem, keepForeignBlocks, refuseTooLong } from "../base/foreignPem.ts";
 import type { FileToWrite } from "./atomicFiles.ts";
 
 /** A longer file holds no pair. */
@@ -10,13 +11,17 @@ const BYTES_MAX = 1024 * 1024;
 export async function withForeignBlocks(file: FileToWrite): Promise<FileToWrite> {
   const { path, content } = file;
   if (!isPem(content)) return file;
+  const place = { path, isOwn: file.isOwn ?? true };
   try {
     const found = await stat(path);
-    if (!found.isFile() || found.size > BYTES_MAX) return file;
-    return { ...file, content: keepForeignBlocks(content, await readFile(path, "utf8"), path) };
+    if (!found.isFile()) return file;
+    if (found.size > BYTES_MAX) refuseTooLong(place);
+    return found.size > BYTES_MAX
+      ? file
+      : { ...file, content: keepForeignBlocks(content, await readFile(path, "utf8"), place) };
   } catch (error) {
     // A file that renewd may replace but not read must not stop the renewal.
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "EACCES")) return file;
-    throw fileError(error, path);
+    throw error instanceof RenewalError ? error : fileError(error, path);
   }
 }

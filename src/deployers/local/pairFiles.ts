@@ -50,7 +50,9 @@ export async function withDirectoryLock<T>(
 export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
   const [first] = files;
   refuseOlder(pair, await readGeneration(first.path), recordPath(first.path));
-  const wanted = await Promise.all((await withWrittenModes(files, first.path)).map(withForeignBlocks));
+  const isOwn = (await readRecord(first.path)) !== null;
+  const asked = (await withWrittenModes(files, first.path)).map((file) => ({ ...file, isOwn }));
+  const wanted = await Promise.all(asked.map(withForeignBlocks));
   return await stageFiles(wanted, signal, (modes) => recordFile(first, pair, modes));
 }
 

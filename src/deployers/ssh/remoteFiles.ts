@@ -142,8 +142,9 @@ async function stage(
   const existing = await currentFile(sftp, { file, final, directory }, signal);
   // As on this machine, a file that may be replaced but not read does not stop the renewal.
   const held = existing === null ? null : await sftp.read(final, COMPARE_BYTES_MAX, signal).catch(ignoreForbidden);
+  const place = { path: final, isOwn: file.isOwn ?? true };
   const content =
-    held !== null && isPem(file.content) ? keepForeignBlocks(file.content, held.toString("utf8"), final) : file.content;
+    held !== null && isPem(file.content) ? keepForeignBlocks(file.content, held.toString("utf8"), place) : file.content;
   const wanted = wantedAttributes(file, existing);
   if (
     existing !== null &&

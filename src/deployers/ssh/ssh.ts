@@ -146,7 +146,11 @@ async function deploy(
     return record;
   };
   const record = await refuseIfBehind();
-  const wanted = files.map((file) => (file.secret ? { ...file, written: writtenMode(record, file.path) } : file));
+  const isOwn = record !== null;
+  const wanted = files.map((file) => ({
+    ...{ ...file, isOwn },
+    ...(file.secret && { written: writtenMode(record, file.path) }),
+  }));
   await using staged = await stageRemoteFiles(sftp, wanted, signal, (modes) => recordFile(first, pair, modes));
   await refuseIfBehind();
   await staged.swap();

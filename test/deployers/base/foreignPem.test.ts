@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { isPem, keepForeignBlocks } from "../../../src/deployers/base/foreignPem.ts";
+import { isPem, keepForeignBlocks, refuseTooLong } from "../../../src/deployers/base/foreignPem.ts";
 
 const block = (label: string, body = "AAAA"): string => `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
 const NEXT = block("PRIVATE KEY", "NEWK") + block("CERTIFICATE", "NEWC");
-const PATH = "/etc/ssl/www.pem";
+const OURS = { path: "/etc/ssl/www.pem", isOwn: true };
+const THEIRS = { ...OURS, isOwn: false };
 const DH = block("DH PARAMETERS");
 
 describe("what a certificate's file holds beside the pair", () => {
@@ -14,10 +15,11 @@ describe("what a certificate's file holds beside the pair", () => {
     ["blank lines around", `${block("CERTIFICATE")}\n\n${DH}\n\n`, DH],
     ["text between the blocks", `# ours\n${block("CERTIFICATE")}# theirs\n${DH}`, DH],
     ["several, in their order", block("X509 CRL") + block("CERTIFICATE") + DH, block("X509 CRL") + DH],
+    ["a request for a certificate", block("CERTIFICATE") + block("CERTIFICATE REQUEST"), block("CERTIFICATE REQUEST")],
     ["a curve that Apache reads", block("CERTIFICATE") + block("EC PARAMETERS"), block("EC PARAMETERS")],
   ])("is kept: %s", (_what, held, kept) => {
-    expect(keepForeignBlocks(NEXT, held, PATH)).toBe(NEXT + kept);
-    expect(keepForeignBlocks(NEXT, NEXT + kept, PATH)).toBe(NEXT + kept);
+    expect(keepForeignBlocks(NEXT, held, OURS)).toBe(NEXT + kept);
+    expect(keepForeignBlocks(NEXT, NEXT + kept, OURS)).toBe(NEXT + kept);
   });
 
   it.each([
@@ -31,17 +33,42 @@ describe("what a certificate's file holds beside the pair", () => {
     ["no PEM at all", "nonsense"],
     ["nothing", ""],
   ])("is not kept: %s", (_what, held) => {
-    expect(keepForeignBlocks(NEXT, held, PATH)).toBe(NEXT);
+    expect(keepForeignBlocks(NEXT, held, OURS)).toBe(NEXT);
   });
 
   it("is refused when a private key would be lost, as of a second pair in the same file", () => {
     const two = block("PRIVATE KEY") + block("CERTIFICATE") + block("EC PRIVATE KEY", "BBBB") + block("CERTIFICATE");
-    expect(() => keepForeignBlocks(NEXT, two, PATH)).toThrow(
+    expect(() => keepForeignBlocks(NEXT, two, OURS)).toThrow(
       expect.objectContaining({
         code: "deploy.refused",
         message: expect.stringContaining("/etc/ssl/www.pem holds 2 private keys"),
       }),
     );
+  });
+
+  it.each([
+    ["text", "a note"],
+    ["a block without an end", "-----BEGIN CERTIFICATE-----\nAAAA\n"],
+    ["a key as DER", "0\u0081\u0087\u0002"],
+    ["the key of an SSH server", block("OPENSSH PRIVATE KEY")],
+  ])("is refused where renewd never wrote: %s", (_what, held) => {
+    expect(() => keepForeignBlocks(NEXT, held, THEIRS)).toThrow(
+      expect.objectContaining({ code: "deploy.refused", message: expect.stringContaining("/etc/ssl/www.pem was not") }),
+    );
+    expect(() => refuseTooLong(THEIRS)).toThrow("was not written by renewd");
+  });
+
+  it("adds the pair to settings that were there before it", () => {
+    expect(keepForeignBlocks(NEXT, DH, THEIRS)).toBe(NEXT + DH);
+  });
+
+  it.each([
+    ["the pair of another client", block("PRIVATE KEY") + block("CERTIFICATE")],
+    ["a certificate alone", block("CERTIFICATE")],
+    ["a key alone", block("EC PRIVATE KEY")],
+    ["an empty file", " \n"],
+  ])("is replaced where renewd never wrote: %s", (_what, held) => {
+    expect(keepForeignBlocks(NEXT, held, THEIRS)).toBe(NEXT);
   });
 
   it("concerns PEM text alone", () => {

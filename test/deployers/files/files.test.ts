@@ -85,7 +85,7 @@ describe("files", () => {
 
   it("keeps who may read a file unless told otherwise, but never lets others read a key", async () => {
     const path = join(root, "k.pem");
-    await writeFile(path, "old", { mode: 0o640 });
+    await writeFile(path, (await issue(1)).privateKey.reveal(), { mode: 0o640 });
     await deploy({ privkey: path }, await issue(1));
     expect((await stat(path)).mode & 0o777).toBe(0o640);
     await chmod(path, 0o644);
@@ -93,6 +93,26 @@ describe("files", () => {
     expect((await stat(path)).mode & 0o777).toBe(0o640);
     await deploy({ privkey: path, mode: "0400" }, await issue(3));
     expect((await stat(path)).mode & 0o777).toBe(0o400);
+  });
+
+  it("leaves a file of somebody else as it is, and heals what was its own", async () => {
+    const [key, chain] = [join(root, "k.pem"), join(root, "c.pem")];
+    await writeFile(chain, "a note of somebody\n");
+    const options = { privkey: key, fullchain: chain };
+    await expect(deploy(options, await issue(1))).rejects.toMatchObject({
+      code: "deploy.refused",
+      message: expect.stringContaining(`${chain} was not written by renewd`),
+    });
+    expect([(await readdir(root)).filter((name) => !name.startsWith(".")), await readFile(chain, "utf8")]).toEqual([
+      ["c.pem"],
+      "a note of somebody\n",
+    ]);
+    await rm(chain);
+    await deploy(options, await issue(1));
+    await writeFile(chain, "damaged");
+    const pair = await issue(2);
+    await deploy(options, pair);
+    expect(await readFile(chain, "utf8")).toContain(pair.leafPem.trim());
   });
 
   it("gives files to the owner and group by name", async () => {

@@ -126,7 +126,7 @@ describe("ssh", () => {
 
   it("keeps mode and owner a file has, but never lets others read a key", async () => {
     const path = join(root, "k.pem");
-    await writeFile(path, "old", { mode: 0o640 });
+    await writeFile(path, (await issue(1)).privateKey.reveal(), { mode: 0o640 });
     await run("chown", ["65534:1", path]);
     await deploy({ privkey: "k.pem" }, await issue(1));
     const { mode, uid, gid } = await stat(path);
