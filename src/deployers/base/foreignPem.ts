@@ -16,8 +16,8 @@ const FOREIGN_KEY = /^(?:OPENSSH|SSH2|PGP) /;
  * The new PEM text, with those blocks of the text in place that are no part of a pair after it: DH parameters, which
  * HAProxy, Apache and nginx read from the certificate's file, a curve, a list of revoked certificates. They are
  * settings of the server, and a renewal must not lose them. Throws `deploy.refused` for a file with several private
- * keys, such as Postfix reads: only one of them can belong to the pair that is replaced; and where renewd never wrote, for
- * a file without any PEM or with the key of another kind of program.
+ * keys, such as Postfix reads: only one of them can belong to the pair that is replaced; and where renewd never wrote,
+ * for a file without any PEM or with the key of another kind of program.
  */
 export function keepForeignBlocks(next: string, held: string, { path, isOwn }: Place): string {
   const blocks = [...held.replaceAll("\r\n", "\n").matchAll(BLOCK)].map(([text, label = ""]) => ({ text, label }));
@@ -53,8 +53,8 @@ function isOfPair(label: string): boolean {
 function notOurs(path: string): RenewalError {
   return new RenewalError(
     "deploy.refused",
-    `${path} was not written by renewd and holds no certificate, key or setting in PEM, so it stays: name another file, or move ` +
-      "it away",
+    `${path} was not written by renewd and holds no certificate, key or setting in PEM, so it stays: ` +
+      "name another file, or move it away",
   );
 }
 

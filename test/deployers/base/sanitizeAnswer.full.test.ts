@@ -119,7 +119,7 @@ describe("the last check of every deployer", () => {
         const inCause = () => Promise.reject(new RenewalError("deploy.refused", "no", { cause: new Error(said) }));
         const ask = seed % 2 === 0 ? wholly : inCause;
         const plugin = { type: "x", description: "x", options: expect.anything() };
-        const create = () => ({ deploy: expect.unreachable, preflight: ask, inspect: ask });
+        const create = () => ({ deploy: () => expect.unreachable(), preflight: ask, inspect: ask });
         const deployer = guardKey({ ...plugin, create }).create({}, {});
         const errors = [
           await deployer.preflight?.("www", null, never).catch((thrown: unknown) => thrown),
@@ -144,7 +144,7 @@ describe("the last check of every deployer", () => {
     const found = { fingerprint: "ab".repeat(32), keyMatches: true, problems: ["its key cannot be read by www-data"] };
     const plugin = { type: "x", description: "x", options: expect.anything() };
     const create = (): Deployer => ({
-      deploy: expect.unreachable,
+      deploy: () => expect.unreachable(),
       preflight: () => Promise.reject(error),
       inspect: async () => found,
     });
