@@ -2,6 +2,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
+import { sanitize } from "../../domain/text.ts";
 import { stageFiles } from "../local/atomicFiles.ts";
 import { openDirectory } from "../local/directory.ts";
 import { lockDirectory } from "../local/directoryLock.ts";
@@ -36,11 +37,48 @@ export async function listCertificate(address: RuntimeAddress, listing: Listing,
     await addToList(address, listing, signal);
   }
   if (list === null || (used && !(await lists(address, { list, name }, signal)))) return;
-  await appendToFile(listFile ?? list, listing, signal);
+  await appendToFile(
+    listFile ?? list,
+    { listing, written: await writtenName(address, { list, name }, signal) },
+    signal,
+  );
 }
 
-function lineFor({ name, entry }: Listing): string {
+/** How a line of a list writes the file's name. */
+interface WrittenName {
+  readonly name: string;
+  /** Other ways to write it, for lines that are there. */
+  readonly others: readonly string[];
+}
+
+function lineFor({ entry }: Listing, { name }: WrittenName): string {
   return entry === undefined || entry === "" ? name : `${name} ${entry}`;
+}
+
+/** No file has this name, so HAProxy refuses to add it, and says what it looked for. */
+const NO_FILE = "renewd-no-such-file.pem";
+
+/**
+ * HAProxy puts `crt-base` before each relative name in a list, but shows and takes full names elsewhere. A line with the
+ * full relative name would name no file, and HAProxy's next start would fail. Throws `deploy.refused` for a relative name
+ * outside `crt-base`.
+ */
+async function writtenName(
+  address: RuntimeAddress,
+  { name, list }: Pick<Listing, "name" | "list">,
+  signal: AbortSignal,
+): Promise<WrittenName> {
+  const answer = await haproxyCommand(address, `add ssl crt-list ${list ?? dirname(name)} ${NO_FILE}\n`, signal);
+  const base = new RegExp(`certificate '(.+/)${NO_FILE}' does not exist`).exec(answer)?.[1] ?? "";
+  const short = base !== "" && name.startsWith(base) ? name.slice(base.length) : null;
+  if (name.startsWith("/")) return { name, others: short === null ? [] : [short] };
+  if (short !== null) return { name: short, others: [] };
+  if (base === "") return { name, others: [] };
+  throw new RenewalError(
+    "deploy.refused",
+    `HAProxy's \`crt-base\` is ${sanitize(base, 200)}, and it knows files by names that begin with it: set \`knownAs\` to ` +
+      `the full name, such as ${sanitize(base, 200)}${name}, as \`show ssl cert\` prints it`,
+  );
 }
 
 /** Throws `deploy.refused` when no bind uses the list, or the directory, that would make HAProxy serve the file. */
@@ -51,7 +89,7 @@ export async function requireList(
 ): Promise<void> {
   const wanted = list ?? dirname(name);
   const known = (await haproxyCommand(address, "show ssl crt-list\n", signal)).split("\n");
-  if (known.includes(wanted)) return;
+  if (known.includes(wanted)) return void (await writtenName(address, { name, list }, signal));
   throw new RenewalError(
     "deploy.refused",
     `HAProxy does not serve ${name} yet. Once the file is in place, let a bind's \`crt\` name the directory ` +
@@ -62,11 +100,12 @@ export async function requireList(
 
 async function addToList(address: RuntimeAddress, listing: Listing, signal: AbortSignal): Promise<void> {
   const list = listing.list ?? dirname(listing.name);
+  const written = await writtenName(address, listing, signal);
   // HAProxy takes options and filters only as a payload, which ends at a blank line (management guide §9.3).
   const command =
     listing.list === null
-      ? `add ssl crt-list ${list} ${listing.name}\n`
-      : `add ssl crt-list ${list} <<\n${lineFor(listing)}\n\n`;
+      ? `add ssl crt-list ${list} ${written.name}\n`
+      : `add ssl crt-list ${list} <<\n${lineFor(listing, written)}\n\n`;
   const answer = await haproxyCommand(address, command, signal);
   if (!/^Success!$/m.test(answer)) throw refused({ name: listing.name, answer, secret: listing.secret });
 }
@@ -82,7 +121,11 @@ async function lists(
     .some((line) => fileOf(line) === name);
 }
 
-async function appendToFile(list: string, listing: Listing, signal: AbortSignal): Promise<void> {
+async function appendToFile(
+  list: string,
+  { listing, written }: { readonly listing: Listing; readonly written: WrittenName },
+  signal: AbortSignal,
+): Promise<void> {
   const kind = await stat(list).catch(() => null);
   // A directory needs no line. A list that is not here belongs to another container.
   if (kind === null || !kind.isFile()) return;
@@ -91,8 +134,9 @@ async function appendToFile(list: string, listing: Listing, signal: AbortSignal)
   // two callers that each waited for the other's directory would wait without end.
   using _lock = await lockDirectory(directory, signal, `.${basename(list)}.renewd.lock`);
   const content = await readFile(directory.at(basename(list)), "utf8");
-  if (content.split("\n").some((line) => fileOf(line) === listing.name)) return;
-  const appended = `${content}${content === "" || content.endsWith("\n") ? "" : "\n"}${lineFor(listing)}\n`;
+  const names = [written.name, ...written.others];
+  if (content.split("\n").some((line) => names.includes(fileOf(line) ?? ""))) return;
+  const appended = `${content}${content === "" || content.endsWith("\n") ? "" : "\n"}${lineFor(listing, written)}\n`;
   await using staged = await stageFiles(
     [{ path: list, root: dirname(list), content: appended, secret: false }],
     signal,

@@ -14,6 +14,8 @@ import type { SystemUser } from "../pairs/pairDirectory.ts";
 export interface HaproxyOptions {
   /** The configuration names files relative to HAProxy's working directory. */
   readonly relative?: boolean;
+  /** `crt-base` names the directory, and the crt-list's lines begin there. */
+  readonly crtBase?: boolean;
   /** By file name without `.pem`: what HAProxy serves at its start. More may be deployed into the directory later. */
   readonly certificates?: Readonly<Record<string, { readonly certPem: string; readonly keyPem: string }>>;
   /** The bind names the crt-list `<directory>/.list`, which holds the certificates above, instead of the directory. */
@@ -66,13 +68,16 @@ async function start(options: HaproxyOptions): Promise<Haproxy> {
   await writeFile(
     list,
     Object.keys(certificates)
-      .map((name) => `${named(join(directory, `${name}.pem`))}\n`)
+      .map((name) => `${options.crtBase ? `${name}.pem` : named(join(directory, `${name}.pem`))}\n`)
       .join(""),
   );
   const source = options.crtList ? `crt-list ${named(list)}` : `crt ${named(directory)}`;
   await writeFile(
     join(home, "haproxy.cfg"),
-    configuration({ port, socket, userSocket, source, global: options.global }),
+    configuration({
+      ...{ port, socket, userSocket, source },
+      global: options.crtBase ? `crt-base ${named(directory)}` : options.global,
+    }),
   );
   if (options.user !== undefined) await giveAll(home, options.user);
   const child = spawn("haproxy", [options.alone ? "-db" : "-W", "-f", join(home, "haproxy.cfg")], {
