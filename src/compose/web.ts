@@ -6,6 +6,7 @@ import { WEB_PORT } from "../config/schema/web.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import { remembered } from "../domain/remember.ts";
 import { DAY_MS, HOUR_MS } from "../domain/time.ts";
+import { queueDepths } from "../queue/depths.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import type { Context } from "../renewal/context.ts";
 import { ensureToken, tokenFile, tokenReader } from "../web/auth/tokenFile.ts";
@@ -70,6 +71,7 @@ interface Parts {
 
 export function webContext({ context, redis, config, installation }: Parts): WebContext {
   const { services } = context;
+  const agentTargets = (): string[] => [...config().targets].filter(([, { agent }]) => agent).map(([name]) => name);
   return {
     renewal: context,
     config,
@@ -78,9 +80,10 @@ export function webContext({ context, redis, config, installation }: Parts): Web
       budget: services.budget,
       limits: services.limits,
       observeMs: config().observation.everyMs,
-      agentTargets: [...config().targets].filter(([, { agent }]) => agent).map(([name]) => name),
+      agentTargets: agentTargets(),
     }),
     requestRenewals: (names, wish) => requestRenewals({ context, redis }, names, wish, () => {}),
+    queues: (signal) => queueDepths(redis, agentTargets(), signal),
     events: createEventFeed(context),
     version: packageVersion,
     installation,

@@ -25,6 +25,16 @@ export type Job =
       readonly priority: number;
     };
 
+/** What waits in one queue. */
+export interface QueueDepth {
+  readonly queue: string;
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  /** When the oldest that waits was added, ms since epoch; null: nothing waits. */
+  readonly oldestAt: number | null;
+}
+
 export interface JobQueue {
   /**
    * Adds jobs, ignoring those that already wait (same kind, renewal, target and fence).

@@ -15,6 +15,7 @@ import type { ReplacementStore } from "./replacement.ts";
 import type { RetentionStore } from "./retention.ts";
 import type { CrlStore } from "./revocation.ts";
 import type { Secret } from "./secret.ts";
+import type { TotalsStore } from "./totals.ts";
 import type { UnreadableVersion, Version } from "./version.ts";
 import type { WebAccessStore } from "./webAccess.ts";
 
@@ -38,6 +39,7 @@ export interface Store {
   readonly cursors: CursorStore;
   readonly retention: RetentionStore;
   readonly health: HealthStore;
+  readonly totals: TotalsStore;
   readonly webAccess: WebAccessStore;
   /**
    * State and its history event are committed together or not at all. Do no other I/O inside: `work` runs again after a

@@ -21,6 +21,7 @@ import { renewalInfoStore } from "./queries/renewalInfos.ts";
 import { renewalStore } from "./queries/renewals.ts";
 import { replacementStore } from "./queries/replacements.ts";
 import { retentionStore } from "./queries/retention.ts";
+import { totalsStore } from "./queries/totals.ts";
 import { versionStore } from "./queries/versions.ts";
 import { webAccessStore } from "./queries/webAccess.ts";
 import { repairNumbers } from "./repairNumbers.ts";
@@ -106,6 +107,7 @@ function ports(
     replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),
     health: healthStore(db, vault),
+    totals: totalsStore(db, database.dialect),
     webAccess: webAccessStore(db, vault),
     ledger: ledgerStore(db, database.dialect),
     retention: retentionStore(db, { dialect: database.dialect, vault, worker: "" }),

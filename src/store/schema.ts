@@ -92,6 +92,11 @@ export interface Schema {
   acknowledgements: Omit<Acknowledgement, "kinds"> & { kinds: Json } & Sealed;
   webGrants: Omit<WebGrant, "kind"> & { kind: string } & Sealed;
   webAnswers: WebAnswer;
+  eventTotals: { type: string; count: number };
+  /** `boundMs`: the smallest bucket that holds the duration; -1: longer than all. */
+  stageTotals: { stage: string; boundMs: number; count: number; sumMs: number };
+  /** One row: every event up to this number is counted. */
+  totalsCounted: { id: number; seq: number };
   meta: { name: string; value: string };
 }
 

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { ActionContext } from "../actions/context.ts";
 import type { Config } from "../config/config.ts";
+import type { QueueDepth } from "../domain/queue.ts";
 import type { Actor } from "./auth/actor.ts";
 import type { EventFeed } from "./eventFeed.ts";
 
@@ -8,6 +9,8 @@ import type { EventFeed } from "./eventFeed.ts";
 export interface WebContext extends ActionContext {
   /** In force now; another one after a reload. */
   readonly config: () => Config;
+  /** What waits in Redis. Throws `queue.unavailable` while Redis is away. */
+  readonly queues: (signal: AbortSignal) => Promise<readonly QueueDepth[]>;
   /** The history as it is written. */
   readonly events: EventFeed;
   /** Of renewd. */

@@ -215,6 +215,10 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     why: "Routes, middleware and escaping templates of the web role, for pages and API alike.",
   },
   "@hono/node-server": { owners: ["src/web"], why: "Connects hono with Node's HTTP and TLS servers." },
+  "prom-client": {
+    owners: ["src/web/metrics"],
+    why: "Prometheus' text format, and the usual metrics of a Node process.",
+  },
   "htmx.org": { owners: ["src/web/assets"], why: "Makes the pages live; served to browsers as it is, never run here." },
   "p-limit": {
     owners: ["src/renewal"],

@@ -35,6 +35,9 @@ const TABLES = {
   acknowledgements: ["subject"],
   webGrants: ["digest"],
   webAnswers: ["key"],
+  eventTotals: ["type"],
+  stageTotals: ["stage", "boundMs"],
+  totalsCounted: ["id"],
   reservations: ["renewalId", "scope", "kind", "key"],
 } as const satisfies Record<keyof Schema, readonly string[]>;
 

@@ -28,6 +28,7 @@ import { dns } from "./0021-dns.ts";
 import { leftTargets } from "./0024-left-targets.ts";
 import { sealedHealth } from "./0025-sealed-health.ts";
 import { webAccess } from "./0026-web-access.ts";
+import { totals } from "./0027-totals.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -56,6 +57,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0024-left-targets": leftTargets,
   "0025-sealed-health": (_, vault) => sealedHealth(vault),
   "0026-web-access": webAccess,
+  "0027-totals": totals,
 };
 
 /** How many migrations this release knows. */

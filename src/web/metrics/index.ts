@@ -1,9 +1,58 @@
 import { Hono } from "hono";
+import { toRenewalError } from "../../domain/errors.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
+import { fleetOf } from "../fleet.ts";
+import { certificateMetrics, observationMetrics, seconds } from "./certificates.ts";
+import { ownProcess } from "./ownProcess.ts";
+import { createScrape } from "./registry.ts";
+import { budgetMetrics, channelMetrics, processMetrics, queueMetrics, totalMetrics, workMetrics } from "./work.ts";
+
+/** More follow with the next scrape: a scrape is answered within its usual ten seconds. */
+const EVENTS_COUNTED_MAX = 20_000;
+const REDIS_TIMEOUT_MS = 1_000;
+const TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 /** `/metrics`, for Prometheus. */
 export function metricsRoutes(web: WebContext): WebRoutes {
-  return new Hono<WebEnv>().get("/metrics", (request) =>
-    request.text(`renewd_certificates ${web.estate().certificates.length}\n`),
+  return new Hono<WebEnv>().get("/metrics", async (request) => {
+    const signal = AbortSignal.any([request.req.raw.signal, AbortSignal.timeout(REDIS_TIMEOUT_MS)]);
+    return request.body(await metricsText(web, signal), 200, { "content-type": TYPE });
+  });
+}
+
+/**
+ * The numbers that pages and API show, out of the same reading; besides it a fixed number of statements, however many
+ * certificates there are. While the database is away it throws: an old number is worse than a failed scrape.
+ */
+export async function metricsText(web: WebContext, signal: AbortSignal): Promise<string> {
+  const { store, clock, log } = web.renewal;
+  const snapshot = await fleetOf(web).read();
+  await store.totals.count(EVENTS_COUNTED_MAX);
+  const totals = await store.totals.read();
+  const now = clock.now();
+  const queues = await web.queues(signal).catch((thrown: unknown) => {
+    log.debug({ err: toRenewalError(thrown) }, "metrics without queues");
+    return null;
+  });
+  const scrape = createScrape();
+  scrape.gauge("renewd_build_info", "Release of this process; always 1.", [
+    { labels: { version: web.version }, value: 1 },
+  ]);
+  scrape.gauge("renewd_reading_timestamp_seconds", "When the certificates below were read from the database.", [
+    { labels: {}, value: seconds(snapshot.at) },
+  ]);
+  certificateMetrics(scrape, snapshot);
+  observationMetrics(scrape, snapshot);
+  workMetrics(scrape, snapshot);
+  totalMetrics(scrape, totals);
+  queueMetrics(scrape, queues);
+  budgetMetrics(
+    scrape,
+    [...web.config().issuers.values()].map(({ budget }) => budget),
+    await store.ledger.list(now),
+    now,
   );
+  channelMetrics(scrape, await store.cursors.list(), totals.lastSeq);
+  processMetrics(scrape, snapshot);
+  return `${await scrape.text()}\n${await (await ownProcess()).metrics()}`;
 }

@@ -1,0 +1,22 @@
+import { FleetView } from "../reports/fleetView.ts";
+import type { WebContext } from "./context.ts";
+
+const views = new WeakMap<WebContext, FleetView>();
+
+/** The one reading of the fleet that pages, API and metrics share. */
+export function fleetOf(web: WebContext): FleetView {
+  const known = views.get(web);
+  if (known !== undefined) return known;
+  const { store, clock } = web.renewal;
+  const view = new FleetView({
+    store,
+    certificates: () => web.estate().certificates,
+    options() {
+      const { budget, observeMs, agentTargets } = web.estate();
+      return { budgetOf: budget, observeMs, agentTargets };
+    },
+    now: () => clock.now(),
+  });
+  views.set(web, view);
+  return view;
+}
