@@ -6,6 +6,7 @@ import { invalid } from "./list.ts";
 /** What a person types into the history's search, such as `name:shop error:acme. before:2026-11-01`. */
 export const TOKENS = {
   name: "a part of a name",
+  certificate: "exactly this certificate",
   serial: "a serial number",
   fp: "a SHA-256 fingerprint, or its beginning",
   target: "a target",
@@ -36,7 +37,9 @@ export function readTokens(text: string, now: number): HistoryFilter {
   const of = (token: Token | null): string[] => parts.filter((part) => part.token === token).map(({ value }) => value);
   const [since] = of("since").map((value) => instant("since", value, now));
   const [before] = of("before").map((value) => instant("before", value, now));
+  const [certificate] = of("certificate");
   return {
+    ...(certificate !== undefined && { certificate }),
     names: of("name"),
     serials: of("serial").map(asHex("serial")),
     fingerprints: of("fp").map(asHex("fp")),

@@ -16,7 +16,7 @@ const PACKAGED: Readonly<Record<string, string>> = {
   "hx-sse.js": "htmx.org/dist/ext/hx-sse.min.js",
 };
 /** Beside this file. */
-const OWN = ["renewd.css"] as const;
+const OWN = ["renewd.css", "renewd.js", "renewd.svg"] as const;
 
 export const ASSETS: readonly string[] = [...OWN, ...Object.keys(PACKAGED)];
 

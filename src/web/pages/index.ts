@@ -1,38 +1,107 @@
-import { Hono } from "hono";
+import { Hono, type Context as Request } from "hono";
 import { html } from "hono/html";
-import { assetUrl } from "../assets/index.ts";
+import { readInput } from "../actions/input.ts";
+import { type ActionName, isActionName } from "../actions/names.ts";
+import type { ActionOutcome } from "../actions/perform.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import type { Problem } from "../problem.ts";
+import { certificatesPage } from "./certificates.ts";
+import { csvRoutes } from "./csv.ts";
+import { type PageFacts, pageFacts } from "./facts.ts";
+import { documentHead } from "./layout.ts";
+import { liveStream } from "./live.ts";
+import { once } from "./once.ts";
+import { foreign, type Html, NOTHING } from "./parts/markup.ts";
+import { removeView, saveView } from "./savedViews.ts";
 
-/** The pages, for people. */
+type Page = (facts: PageFacts, request: Request<WebEnv>) => Html | Promise<Html>;
+
+/** The pages, for people. Each works without JavaScript; with it, it loads itself again when something changes. */
 export function pageRoutes(web: WebContext): WebRoutes {
-  return new Hono<WebEnv>().get("/", (request) =>
-    request.html(page(web, "renewd", html`<h1>renewd</h1><p>${web.estate().certificates.length} certificates</p>`)),
+  const routes = new Hono<WebEnv>();
+  const page = (path: string, render: Page): void => {
+    routes.get(path, async (request) => request.html(await render(await pageFacts(web, request), request)));
+  };
+  page("/", async (facts) => (await import("./now.ts")).nowPage(facts));
+  page("/certificates", certificatesPage);
+  page("/certificates/:name", async (facts, request) =>
+    (await import("./certificate.ts")).certificatePage(facts, request.req.param("name") ?? ""),
   );
+  page("/renewals/:id", async (facts, request) =>
+    (await import("./renewal.ts")).renewalPage(facts, request.req.param("id") ?? ""),
+  );
+  page("/history", async (facts) => (await import("./history.ts")).historyPage(facts));
+  routes.get("/renewals/:id/evidence.json", async (request) => {
+    const { renewalEvidence } = await import("./renewal.ts");
+    const id = request.req.param("id");
+    const evidence = await renewalEvidence(await pageFacts(web, request), id);
+    request.header("content-disposition", `attachment; filename="renewal-${id.replace(/[^0-9a-f-]/g, "")}.json"`);
+    return request.json(evidence);
+  });
+  routes.get("/live", (request) => liveStream(web, request));
+  routes.route("/", csvRoutes(web));
+  routes.route("/", actionRoutes(web));
+  routes.post("/views", async (request) => {
+    const form = await formOf(request);
+    const { localPath } = await import("./action.ts");
+    saveView(request, { list: form.get("list") ?? "", name: form.get("name") ?? "", query: form.get("query") ?? "" });
+    return request.redirect(localPath(form.get("back")), 303);
+  });
+  routes.post("/views/remove", async (request) => {
+    const form = await formOf(request);
+    const { localPath } = await import("./action.ts");
+    removeView(request, { list: form.get("list") ?? "", name: form.get("name") ?? "" });
+    return request.redirect(localPath(form.get("back")), 303);
+  });
+  return routes;
+}
+
+function actionRoutes(web: WebContext): WebRoutes {
+  const named = async (request: Request<WebEnv>): Promise<ActionName> => {
+    const name = request.req.param("action") ?? "";
+    if (isActionName(name)) return name;
+    throw (await import("./action.ts")).unknownAction(name);
+  };
+  return new Hono<WebEnv>()
+    .get("/actions/:action", async (request) => {
+      const { actionPage } = await import("./action.ts");
+      return request.html(await actionPage(await pageFacts(web, request), await named(request)));
+    })
+    .post("/actions/:action", async (request) => {
+      const name = await named(request);
+      const { localPath, outcomePage } = await import("./action.ts");
+      const { performAction } = await import("../actions/perform.ts");
+      const form = await formOf(request);
+      const by = request.get("actor").name;
+      const input = readInput(form, web.renewal.clock.now());
+      const { signal } = request.req.raw;
+      // Sent twice, by a double click or a reload, it is done once and answered twice.
+      const outcomes: readonly ActionOutcome[] = await once(
+        web,
+        { by, key: form.get("key") ?? "", request: `${name} ${form}` },
+        () => performAction(name, { web, input, by, signal }),
+      );
+      const isDone = outcomes.some(({ done }) => done);
+      const answer = outcomePage(await pageFacts(web, request), name, outcomes, localPath(form.get("back")));
+      return request.html(await answer, isDone ? 200 : 409);
+    });
+}
+
+async function formOf(request: Request<WebEnv>): Promise<URLSearchParams> {
+  return new URLSearchParams(await request.req.text());
 }
 
 /** What a person sees instead of a page: a problem, and what to do. Also for whoever is not signed in. */
-export function problemPage(web: WebContext, problem: Problem) {
-  return page(
-    web,
-    problem.title,
-    html`<h1>${problem.title}</h1>
-      <p>${problem.detail}</p>
-      <p>${problem.action}</p>`,
-  );
-}
-
-function page(web: WebContext, title: string, body: ReturnType<typeof html>) {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width" />
-        <title>${title}</title>
-        <link rel="stylesheet" href="${assetUrl("renewd.css", web.version)}" />
-      </head>
+export function problemPage(web: WebContext, { title, detail, action, code }: Problem): Html {
+  return html`${documentHead(web.version, title, NOTHING)}
       <body>
-        <main>${body}</main>
+        <header><a class="brand" href="/">renewd</a></header>
+        <main id="main">
+          <h1>${title}</h1>
+          <p class="card warn-card">${foreign(detail)} <code>${foreign(code)}</code></p>
+          <p><b>What to do:</b> ${foreign(action)}</p>
+          <p><a class="button" href="/">Now</a></p>
+        </main>
       </body>
     </html>`;
 }

@@ -1,0 +1,20 @@
+/** What people decide in pages and programs through the API: one table for both. */
+export const ACTION_NAMES = [
+  "renew",
+  "retry",
+  "resume",
+  "pause",
+  "deploy",
+  "rollback",
+  "rehearse",
+  "dial",
+  "acknowledge",
+  "withdraw",
+  "replace",
+  "cancel-replacement",
+] as const;
+export type ActionName = (typeof ACTION_NAMES)[number];
+
+export function isActionName(name: string): name is ActionName {
+  return ACTION_NAMES.some((each) => each === name);
+}

@@ -1,0 +1,34 @@
+// All that pages do in the browser besides htmx: say whether they are live, and select many rows. Without it they work.
+
+(() => {
+  const say = (text) => {
+    const place = document.getElementById("live-state");
+    if (place && place.textContent !== text) place.textContent = text;
+  };
+  document.addEventListener("htmx:sse:after:connection", () => say("live ·"));
+  document.addEventListener("htmx:sse:error", () => say("not live: renewd does not answer, trying again ·"));
+  document.addEventListener("htmx:sse:close", () => say(""));
+
+  // Shift and click selects the rows between.
+  let last = null;
+  document.addEventListener("click", (event) => {
+    const box = event.target;
+    if (!(box instanceof HTMLInputElement) || box.type !== "checkbox" || box.name !== "certificate") return;
+    const boxes = [...document.querySelectorAll('input[type="checkbox"][name="certificate"]')];
+    if (event.shiftKey && last && boxes.includes(last)) {
+      const [from, to] = [boxes.indexOf(last), boxes.indexOf(box)].sort((a, b) => a - b);
+      for (const each of boxes.slice(from, to + 1)) each.checked = box.checked;
+    }
+    last = box;
+  });
+
+  // "/" leads to the search, as in other tools.
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target instanceof Element && event.target.closest("input, textarea, select");
+    if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    const search = document.getElementById("q");
+    if (!search) return;
+    event.preventDefault();
+    search.focus();
+  });
+})();

@@ -1,0 +1,251 @@
+import { html } from "hono/html";
+import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { formatInstant } from "../../domain/time.ts";
+import { draftReplacement } from "../../renewal/plan/replacement.ts";
+import { nextVersionOf } from "../../reports/lists/nextVersion.ts";
+import type { Examined } from "../../reports/summary.ts";
+import type { ActionInput } from "../actions/input.ts";
+import type { ActionName } from "../actions/names.ts";
+import { replacementRequest } from "../actions/perform.ts";
+import type { PageFacts } from "./facts.ts";
+import { type Html, NOTHING, plural } from "./parts/markup.ts";
+
+export interface PlanLine {
+  readonly subject: string;
+  /** What the action would do to it. */
+  readonly outcome: string;
+  /** Why it would be refused; null: it would not be, as far as is known now. */
+  readonly refused: string | null;
+}
+
+interface Plan {
+  readonly sentence: string;
+  readonly lines: readonly PlanLine[];
+  /** What keeps all of it from being done; null: nothing. */
+  readonly problem: string | null;
+}
+
+interface ActionText {
+  readonly title: string;
+  /** On the button. */
+  readonly verb: string;
+  readonly needsReason: boolean;
+  plan(facts: PageFacts, input: ActionInput): Plan | Promise<Plan>;
+  fields?(input: ActionInput): Html;
+}
+
+const untilField = (label: string, input: ActionInput, hint: string): Html =>
+  html`<p><label for="until">${label}</label> <input id="until" name="until" placeholder="2d, or 2026-12-01" maxlength="40" value="${input.until === null ? "" : formatInstant(input.until).replace(" ", "T")}" /> <span class="quiet">${hint}</span></p>`;
+
+/** What each page of an action says. */
+export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
+  renew: {
+    title: "Renew now",
+    verb: "Renew",
+    needsReason: false,
+    plan: perCertificate("asks for a renewal past any pause and back-off", ({ member, decision, now }, { force }) => {
+      if (member.certificate.mode === "observe") return refusal("it is observed only");
+      if (member.active !== null) return `its renewal in flight (${member.active.state}) makes its next attempt now`;
+      const isDue = decision !== null && (decision.due || decision.blockedBy !== null);
+      if (!isDue && !force && member.version !== null)
+        return refusal("nothing is due: tick the box below to issue a new certificate anyway");
+      return nextVersionOf(member, now);
+    }),
+    fields: ({ force }) =>
+      html`<p><label><input type="checkbox" name="force" value="yes"${force ? html` checked` : NOTHING} /> Issue a new certificate even where nothing is due</label></p>`,
+  },
+  retry: {
+    title: "Try again now",
+    verb: "Try again",
+    needsReason: false,
+    plan: perCertificate("tries again without issuing another certificate", ({ member }) => {
+      if (member.active?.state === "held") return "its failed wave is tried once more";
+      return member.active === null
+        ? "its back-off ends: the planner decides, its endpoints are dialled and its targets inspected"
+        : `its renewal (${member.active.state}) makes its next attempt now`;
+    }),
+  },
+  resume: {
+    title: "Resume",
+    verb: "Resume",
+    needsReason: false,
+    plan: perCertificate("ends what waits for a person", ({ member }) => {
+      if (member.active?.state === "held") return "its failed wave is tried once more";
+      return member.record?.pausedAt == null
+        ? "it is not paused: its back-off ends"
+        : "its pause ends and its back-off is forgotten";
+    }),
+  },
+  pause: {
+    title: "Pause",
+    verb: "Pause",
+    needsReason: true,
+    plan: perCertificate(
+      "plans no renewal until resumed; an expired certificate is renewed all the same",
+      ({ member, expiresAt }) => {
+        const runs = member.active === null ? "" : "its renewal in flight goes on; ";
+        return `${runs}${expiresAt === null ? "nothing was issued yet" : `it expires ${formatInstant(expiresAt)}`}`;
+      },
+    ),
+    fields: (input) => untilField("Until", input, "empty: until somebody resumes it"),
+  },
+  deploy: {
+    title: "Deploy again",
+    verb: "Deploy",
+    needsReason: false,
+    plan: perCertificate(
+      "deploys a pair that exists and proves it live; nothing is issued",
+      ({ member }, { targets, generation }) => {
+        if (member.certificate.mode === "observe") return refusal("it is observed only");
+        if (member.version === null) return refusal("nothing was issued yet");
+        if (member.active !== null) return refusal(`a renewal is ${member.active.state}: wait for its end`);
+        const where = targets.length === 0 ? member.certificate.targets.join(", ") : targets.join(", ");
+        return generation === null || generation === member.version.generation
+          ? `generation ${member.version.generation} to ${where}`
+          : `generation ${generation} comes back everywhere as the next one`;
+      },
+    ),
+  },
+  rollback: {
+    title: "Roll back",
+    verb: "Roll back",
+    needsReason: true,
+    plan: perCertificate("puts the last pair that was proved live back everywhere", ({ member }) => {
+      if (member.certificate.mode === "observe") return refusal("it is observed only");
+      if ((member.version?.generation ?? 0) < 2) return refusal("there is no earlier pair");
+      return `the pair before generation ${member.version?.generation} goes to ${member.certificate.targets.join(", ")}`;
+    }),
+  },
+  rehearse: {
+    title: "Rehearse",
+    verb: "Rehearse",
+    needsReason: false,
+    plan: perCertificate(
+      "tries everything a renewal does but touch production; takes up to a minute",
+      ({ member: { certificate } }) =>
+        `an order at the staging directory of ${certificate.issuer}, preflight of ${certificate.targets.join(", ") || "no target"}, a handshake with ${certificate.endpoints.length} ${plural(certificate.endpoints.length, "endpoint")}`,
+    ),
+  },
+  dial: {
+    title: "Dial now",
+    verb: "Dial",
+    needsReason: false,
+    plan: perCertificate(
+      "shakes hands with every address once and shows what answers; proves nothing",
+      ({ member: { certificate } }) =>
+        certificate.endpoints.length === 0
+          ? refusal("it has no endpoint")
+          : certificate.endpoints.map(({ host, port }) => `${host}:${port}`).join(", "),
+    ),
+  },
+  acknowledge: {
+    title: "Acknowledge",
+    verb: "Acknowledge",
+    needsReason: true,
+    plan({ snapshot }, { subjects }) {
+      const lines = subjects.map((subject): PlanLine => {
+        const found = snapshot.alerts.find((alert) => alert.subject === subject);
+        return { subject, outcome: found?.what ?? "", refused: found === undefined ? "is no finding any more" : null };
+      });
+      return {
+        sentence: "It is still shown, but nobody is called for it until then. Another kind of problem is red again.",
+        lines,
+        problem: null,
+      };
+    },
+    fields: (input) => untilField("Until", input, "empty: for a day"),
+  },
+  withdraw: {
+    title: "Withdraw an acknowledgement",
+    verb: "Withdraw",
+    needsReason: false,
+    plan: (_facts, { subjects }) => ({
+      sentence: "It cannot wait after all: people are called for it again.",
+      lines: subjects.map((subject) => ({ subject, outcome: "is red again", refused: null })),
+      problem: null,
+    }),
+  },
+  replace: {
+    title: "Replace many certificates",
+    verb: "Replace",
+    needsReason: true,
+    async plan({ web, actor }, input) {
+      const sentence =
+        "Every selected certificate is replaced ahead of routine work, within the CA's limits, by the deadline.";
+      const { issuer, san } = input.replacement;
+      if (issuer === "" && san === "")
+        return { sentence, lines: [], problem: "Say which certificates, then look at the plan." };
+      try {
+        const { members, refused } = await draftReplacement(web.renewal, replacementRequest(web, input, actor.name));
+        const lines = [
+          ...members.map(
+            ({ certificate, version }): PlanLine => ({
+              subject: certificate.name,
+              outcome: `generation ${version.generation} is replaced`,
+              refused: null,
+            }),
+          ),
+          ...refused.map(({ certificate, why }): PlanLine => ({ subject: certificate, outcome: "", refused: why })),
+        ];
+        return {
+          sentence: `${sentence} ${members.length} ${plural(members.length, "certificate")}.`,
+          lines,
+          problem: members.length === 0 ? "No issued certificate fits." : null,
+        };
+      } catch (thrown) {
+        return { sentence, lines: [], problem: toRenewalError(thrown).message };
+      }
+    },
+    fields: (input) => replacementFields(input),
+  },
+  "cancel-replacement": {
+    title: "Cancel a replacement",
+    verb: "Cancel it",
+    needsReason: false,
+    plan({ snapshot }, { replacement: { id } }) {
+      const found = snapshot.replacements.find((each) => each.id === id);
+      if (found === undefined) throw new RenewalError("request.invalid", "there is no replacement of this id");
+      const left = found.certificates - found.done;
+      return {
+        sentence: `${left} ${plural(left, "certificate")} will not be replaced for it; renewals in flight go on.`,
+        lines: [],
+        problem: null,
+      };
+    },
+  },
+};
+
+function replacementFields({ replacement: { issuer, san, to, waves } }: ActionInput): Html {
+  const field = (name: string, label: string, value: string, hint: string): Html =>
+    html`<p><label for="${name}">${label}</label> <input id="${name}" name="${name}" value="${value}" maxlength="255" autocomplete="off" /> <span class="quiet">${hint}</span></p>`;
+  return html`${field("issuer", "Of issuer", issuer, "as configured; of any other name, those signed by a CA of that name")}
+    ${field("san", "With a name", san, "*.shop.example.org; * matches any characters")} ${field("to", "Order from", to, "empty: as configured")}
+    ${field("waves", "Waves", waves.join(","), "1,20: one first, then twenty, then the rest")}
+    <p><label for="until">Deadline</label> <input id="until" name="until" placeholder="5d" maxlength="40" /> <span class="quiet">empty: in five days</span></p>
+    <p><button class="button plain" formmethod="get" formaction="/actions/replace" formnovalidate>Show the plan</button></p>`;
+}
+
+type Line = string | { readonly refused: string };
+
+function refusal(refused: string): Line {
+  return { refused };
+}
+
+function perCertificate(what: string, line: (examined: Examined, input: ActionInput) => Line): ActionText["plan"] {
+  return ({ snapshot }, input) => {
+    const lines = input.certificates.map((subject): PlanLine => {
+      const examined = snapshot.byName.get(subject);
+      if (examined === undefined) return { subject, outcome: "", refused: "is no certificate of the configuration" };
+      const found = line(examined, input);
+      return typeof found === "string"
+        ? { subject, outcome: found, refused: null }
+        : { subject, outcome: "", refused: found.refused };
+    });
+    const count = input.certificates.length;
+    return {
+      sentence: count === 0 ? "No certificate is selected." : `This ${what}.`,
+      lines,
+      problem: count === 0 ? "Select certificates in the list first." : null,
+    };
+  };
+}

@@ -1,0 +1,197 @@
+import { html } from "hono/html";
+import type { Version } from "../../domain/version.ts";
+import { type CertificateEntry, certificatesReport } from "../../reports/certificates.ts";
+import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
+import { readLeaf } from "../../x509/leaf.ts";
+import { HttpProblem } from "../problem.ts";
+import { actionHref } from "./actionLinks.ts";
+import { generationsText } from "./certificates.ts";
+import type { PageFacts } from "./facts.ts";
+import { heading, layout } from "./layout.ts";
+import { lifeBar } from "./parts/lifeBar.ts";
+import { advice, count, foreign, type Html, NOTHING, plural } from "./parts/markup.ts";
+import { renewalTable } from "./parts/renewals.ts";
+import { CERTIFICATE_LOOK, DEPLOYMENT_LOOK, ENDPOINT_LOOK, pill } from "./parts/state.ts";
+import { instant, relative, short } from "./parts/time.ts";
+
+const RENEWALS_SHOWN = 8;
+
+/** One certificate: where it is, what it serves, what comes next, and what it was before. */
+export async function certificatePage(facts: PageFacts, name: string): Promise<Html> {
+  const { web, snapshot, now } = facts;
+  const { store } = web.renewal;
+  const row = snapshot.rows.get(name);
+  const examined = snapshot.byName.get(name);
+  if (row === undefined || examined === undefined)
+    throw new HttpProblem(404, `"${name.slice(0, 100)}" is no certificate of the configuration`, {
+      action: "See the list of certificates; the history keeps those that left the configuration.",
+    });
+  const { certificate } = examined.member;
+  const report = await certificatesReport(store, [certificate], now, web.estate().observeMs);
+  const [entry] = report.certificates;
+  const versions = await store.versions.list(name);
+  const latest = versions.at(-1) ?? null;
+  const filter = { certificate: name };
+  const renewals = await store.search.renewals(filter, { limit: RENEWALS_SHOWN, after: null });
+  const total = [...(await store.search.countRenewals(filter)).values()].reduce((sum, each) => sum + each, 0);
+  const trouble = snapshot.status.problems.find((each) => each.certificate === name);
+  return layout(facts, {
+    title: name,
+    body: html`${heading(name, verdict(row, now), actions(row, facts))}
+      ${
+        trouble === undefined
+          ? NOTHING
+          : html`<section class="card ${trouble.needsPerson ? "bad-card" : "warn-card"}">
+            ${trouble.errors.map(({ where, message, code }) => html`<p class="message"><b>${foreign(where)}:</b> ${foreign(message)} <code>${foreign(code)}</code></p>`)}
+            ${trouble.actions.map((action) => html`<p class="todo"><b>What to do:</b> ${advice(action)}</p>`)}
+            ${trouble.acknowledged === null ? NOTHING : html`<p>Acknowledged by ${foreign(trouble.acknowledged.by ?? "somebody")} until ${instant(Date.parse(trouble.acknowledged.until))}: ${foreign(trouble.acknowledged.reason)}</p>`}
+          </section>`
+      }
+      ${life(row, now)}
+      <div class="columns">${targets(row, facts)}${endpoints(entry, facts)}</div>
+      <div class="columns">${names(
+        certificate.identifiers.map(({ value }) => value),
+        latest,
+      )}${chain(latest, now)}</div>
+      ${generations(versions, row, facts)}
+      <section class="panel">
+        <h2>History</h2>
+        ${renewalTable(renewals, now)}
+        <p>${count(total, `/history?q=${encodeURIComponent(`certificate:"${name}"`)}`, plural(total, "renewal"))} · <a href="/history?view=events&q=${encodeURIComponent(`certificate:"${name}"`)}">every event</a></p>
+      </section>`,
+  });
+}
+
+function verdict(row: CertificateRow, now: number): Html {
+  const { state, what, next, provedAt, expiresAt } = row;
+  return html`${pill(CERTIFICATE_LOOK[state])} ${
+    what === null
+      ? state === "provedLive"
+        ? html`every endpoint served it ${relative(provedAt, now)}`
+        : NOTHING
+      : foreign(what)
+  }${expiresAt === null ? NOTHING : html` · expires ${relative(expiresAt, now)}`} · ${foreign(next.what)}${next.at === null ? NOTHING : html` ${relative(next.at, now)}`}`;
+}
+
+function actions({ certificate, waitingOn, inFlight, state }: CertificateRow, { here }: PageFacts): Html {
+  const of = { certificate: [certificate], back: here };
+  const link = (action: Parameters<typeof actionHref>[0], word: string, kind = "plain"): Html =>
+    html`<a class="button ${kind}" href="${actionHref(action, of)}">${word}</a>`;
+  const isHeld = waitingOn === "person" || waitingOn === "paused" || state === "paused";
+  return html`${isHeld ? link("resume", "Resume", "") : link("retry", "Try again now", "")}
+    ${link("renew", "Renew")} ${link("deploy", "Deploy again")} ${inFlight || state === "notServed" ? link("rollback", "Roll back") : NOTHING}
+    ${isHeld ? NOTHING : link("pause", "Pause")} ${link("rehearse", "Rehearse")} ${link("dial", "Dial now")}`;
+}
+
+function life({ life: bar, generations }: CertificateRow, now: number): Html {
+  if (bar === null) return html`<p class="empty">Nothing was issued yet.</p>`;
+  const { from, to, windowOpensAt, dueAt, suggested } = bar;
+  return html`<section class="panel wide-life">
+    ${lifeBar(bar, now, "page")}
+    <dl class="facts">
+      <div><dt>Issued</dt><dd>${instant(from)}</dd></div>
+      <div><dt>Window opens</dt><dd>${relative(windowOpensAt, now)}</dd></div>
+      <div><dt>${suggested === null ? "Its own instant" : "The CA suggests"}</dt><dd>${relative(suggested?.at ?? dueAt, now)}</dd></div>
+      <div><dt>Expires</dt><dd>${instant(to)} (${relative(to, now)})</dd></div>
+      <div><dt>Lifetime</dt><dd>${short(to - from)}</dd></div>
+      <div><dt>Generation</dt><dd>${generationsText(generations)}</dd></div>
+    </dl>
+  </section>`;
+}
+
+function targets({ certificate, generations }: CertificateRow, { snapshot, now, here }: PageFacts): Html {
+  const rows = snapshot.deployments.filter((row) => row.certificate === certificate);
+  return html`<section class="panel">
+    <h2>Targets</h2>
+    ${
+      rows.length === 0
+        ? html`<p class="quiet">It has no target.</p>`
+        : html`<table class="list"><thead><tr><th scope="col">Target</th><th scope="col">State</th><th scope="col">Holds</th><th scope="col">Since</th></tr></thead>
+          <tbody>${rows.map(
+            (row) => html`<tr>
+                <th scope="row" data-label="Target"><a href="/targets?target=${encodeURIComponent(row.target)}">${foreign(row.target)}</a></th>
+                <td data-label="State">${pill(DEPLOYMENT_LOOK[row.state])}${row.message === null ? NOTHING : html`<small class="bad-text">${foreign(row.message)} <code>${row.errorCode}</code></small>`}
+                ${row.nextAttemptAt !== null && row.nextAttemptAt > now ? html`<small>tries again ${relative(row.nextAttemptAt, now)}</small>` : NOTHING}</td>
+                <td data-label="Holds">generation ${row.deployed} of ${generations.issued}</td>
+                <td data-label="Since">${relative(row.deployedAt, now)} ${row.state === "current" ? NOTHING : html`<a href="${actionHref("deploy", { certificate: [certificate], target: row.target, back: here })}">deploy</a>`}</td>
+              </tr>`,
+          )}</tbody></table>`
+    }
+  </section>`;
+}
+
+function endpoints(entry: CertificateEntry | undefined, { snapshot, now }: PageFacts): Html {
+  const rows = snapshot.endpoints.filter(({ certificate }) => certificate === entry?.certificate);
+  if (entry === undefined || rows.length === 0)
+    return html`<section class="panel"><h2>Endpoints</h2><p class="quiet">It has no endpoint: nothing can prove that clients get it.</p></section>`;
+  return html`<section class="panel">
+    <h2>Endpoints</h2>
+    <table class="list"><thead><tr><th scope="col">Address</th><th scope="col">Serves</th><th scope="col">Seen</th></tr></thead>
+      <tbody>${rows.map((row) => {
+        const seen = entry.endpoints.find(({ endpoint }) => endpoint === row.endpoint);
+        return html`<tr class="group"><th scope="rowgroup" colspan="2"><a href="/endpoints?q=${encodeURIComponent(row.endpoint)}">${foreign(row.endpoint)}</a> ${pill(ENDPOINT_LOOK[row.state])}
+            ${row.errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(row.errorMessage)} <code>${row.errorCode}</code></small>`}</th><td>${relative(row.checkedAt, now, "never")}</td></tr>
+          ${seen?.addresses.map(
+            ({ address, serial, expiresAt, problem, at, dialable, connections }) => html`<tr>
+                <td data-label="Address"><code>${foreign(address)}</code></td>
+                <td data-label="Serves">${serial === null ? NOTHING : html`<code>${foreign(serial)}</code> ${entry.serial === serial ? html`<small>generation ${entry.generation}, ${connections} connections</small>` : html`<small class="bad-text">another certificate</small>`}`}
+                  ${problem === null ? NOTHING : html`<small class="${dialable ? "bad-text" : "quiet"}">${foreign(problem)}</small>`}${expiresAt === null ? NOTHING : html`<small>until ${relative(Date.parse(expiresAt), now)}</small>`}</td>
+                <td data-label="Seen">${relative(Date.parse(at), now)}</td></tr>`,
+          )}`;
+      })}</tbody></table>
+  </section>`;
+}
+
+function names(wanted: readonly string[], latest: Version | null): Html {
+  const issued = new Set((latest?.leaf.identifiers ?? []).map(({ value }) => value));
+  const extra = [...issued].filter((name) => !wanted.includes(name));
+  return html`<section class="panel"><h2>Names</h2><ul class="names">
+    ${wanted.map((name) => html`<li><code>${foreign(name)}</code> ${issued.has(name) ? NOTHING : html`<small class="bad-text">${latest?.droppedNames.includes(name) ? "left out: its validation kept failing" : "not in the latest version"}</small>`}</li>`)}
+    ${extra.map((name) => html`<li><code>${foreign(name)}</code> <small>no longer configured</small></li>`)}
+  </ul></section>`;
+}
+
+/** A chain that ends earlier than the leaf ends the leaf. */
+function chain(latest: Version | null, now: number): Html {
+  if (latest === null) return NOTHING;
+  const links = [latest.leafPem, ...latest.chainPem].flatMap((pem) => {
+    try {
+      return [readLeaf(pem)];
+    } catch {
+      return [];
+    }
+  });
+  return html`<section class="panel"><h2>Chain</h2><ol class="names">
+    ${links.map(({ issuerName, notAfter, serial }, index) => html`<li>${index === 0 ? "leaf" : "intermediate"} <code>${foreign(serial)}</code> <small>signed by ${foreign(issuerName)}, until ${relative(notAfter, now)}</small></li>`)}
+    ${links.length === 0 ? html`<li class="quiet">cannot be read</li>` : NOTHING}
+  </ol></section>`;
+}
+
+function generations(versions: readonly Version[], { certificate }: CertificateRow, { now, here }: PageFacts): Html {
+  if (versions.length === 0) return NOTHING;
+  return html`<section class="panel"><h2>Generations</h2>
+    <table class="list"><thead><tr><th scope="col">Generation</th><th scope="col">Serial</th><th scope="col">Issued</th><th scope="col">Valid until</th><th scope="col">First proved</th><th scope="col">Changed</th><th scope="col"></th></tr></thead>
+    <tbody>${versions.toReversed().map((version, index, all) => {
+      const isUsable = version.leaf.notAfter > now && version.revokedAt === null && index > 0;
+      return html`<tr><th scope="row" data-label="Generation">${version.generation}</th><td data-label="Serial"><code>${foreign(version.leaf.serial)}</code></td>
+        <td data-label="Issued">${relative(version.createdAt, now)} <small>${foreign(version.issuer)}</small></td>
+        <td data-label="Valid until">${relative(version.leaf.notAfter, now)}</td>
+        <td data-label="First proved">${version.revokedAt === null ? relative(version.verifiedAt, now, "never") : html`<b class="bad-text">revoked ${relative(version.revokedAt, now)}</b>`}</td>
+        <td data-label="Changed"><small>${difference(version, all[index + 1])}</small></td>
+        <td>${isUsable ? html`<a href="${actionHref("deploy", { certificate: [certificate], generation: String(version.generation), back: here })}">deploy again</a>` : NOTHING}</td></tr>`;
+    })}</tbody></table></section>`;
+}
+
+function difference(version: Version, before: Version | undefined): string {
+  if (before === undefined) return "first";
+  const of = ({ leaf }: Version): string[] => leaf.identifiers.map(({ value }) => value);
+  const added = of(version).filter((name) => !of(before).includes(name));
+  const removed = of(before).filter((name) => !of(version).includes(name));
+  const parts = [
+    ...added.map((name) => `+${name}`),
+    ...removed.map((name) => `−${name}`),
+    version.keyType === before.keyType ? "" : `${before.keyType} → ${version.keyType}`,
+    version.issuer === before.issuer ? "" : `${before.issuer} → ${version.issuer}`,
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? "same names, key type and issuer" : foreign(parts.join(", "));
+}

@@ -1,0 +1,49 @@
+import type { Context as Request } from "hono";
+import { streamSSE } from "hono/streaming";
+import { MINUTE_MS } from "../../domain/time.ts";
+import type { WebContext, WebEnv } from "../context.ts";
+
+/** Of one browser several tabs; of all together so many that memory stays bounded. */
+const STREAMS_MAX = 500;
+/** Ages and proofs grow old although nothing happens. */
+const QUIET_MS = MINUTE_MS;
+/** A burst of events is one change. */
+const APART_MS = 1_000;
+
+let open = 0;
+
+/**
+ * Says that something has changed; the page then asks for itself. One stream per tab: browsers open six connections to
+ * one server. A browser that comes back after a restart, or after sleep, is told at once.
+ */
+export function liveStream(web: WebContext, request: Request<WebEnv>): Response | Promise<Response> {
+  if (open >= STREAMS_MAX) return request.body(null, 503, { "retry-after": "30" });
+  request.header("x-accel-buffering", "no");
+  return streamSSE(request, async (stream) => {
+    open += 1;
+    const ended = new AbortController();
+    stream.onAbort(() => ended.abort());
+    let id = 0;
+    const changed = async (): Promise<void> => {
+      id += 1;
+      await stream.writeSSE({ event: "renewd-changed", data: "", id: `${id}` });
+    };
+    try {
+      if (request.req.header("last-event-id") !== undefined) await changed();
+      let saidAt = performance.now();
+      for await (const event of web.events.read(null, ended.signal)) {
+        const elapsedMs = performance.now() - saidAt;
+        if (event === null && elapsedMs < QUIET_MS) {
+          // A comment shows a broken connection to both ends.
+          await stream.write(": here\n\n");
+          continue;
+        }
+        if (event !== null && elapsedMs < APART_MS) await stream.sleep(APART_MS - elapsedMs);
+        saidAt = performance.now();
+        await changed();
+      }
+    } finally {
+      open -= 1;
+    }
+  });
+}

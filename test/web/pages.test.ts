@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { seedFleet } from "../support/system/seedFleet.ts";
+import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
+import { csvRows, linksOf } from "../support/web/crawl.ts";
+
+/** Everything that a CA, a target, an endpoint or a person may say: markup, an attribute's end, a script, active characters. */
+const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(2)>'\u202e\u001b[31m{{7*7}}`;
+
+const ACTIVE = /[\u202e\u001b]/;
+
+let estate: WebEstate;
+beforeAll(async () => {
+  const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
+  estate = await createWebEstate({ names, planned: false });
+  await seedFleet(estate.store, estate.web.estate().certificates, { now: Date.now(), past: 1, text: HOSTILE });
+});
+afterAll(() => estate[Symbol.asyncDispose]());
+
+async function pageAt(path: string): Promise<string> {
+  const response = await estate.ask(path, { headers: { accept: "text/html" } });
+  expect(response.status, path).toBe(200);
+  return await response.text();
+}
+
+const PAGES = ["/", "/certificates", "/history", "/history?view=events"];
+
+/** How many rows a link leads to, counted in the rows themselves. */
+async function rowsAt(href: string): Promise<number> {
+  const [path = "", anchor = ""] = href.split("#");
+  const { pathname, search } = new URL(path, "http://renewd");
+  if (anchor === "events") return (await pageAt(path)).split('<tr id="event-').length - 1;
+  if (/^\/certificates\/./.test(pathname)) return (await pageAt(path)) === "" ? 0 : 1;
+  const file = await estate.ask(`${pathname}.csv${search}`);
+  expect(file.status, href).toBe(200);
+  return csvRows(await file.text());
+}
+
+test("every number on every page is a link to exactly that many rows", async () => {
+  const seen = new Map<string, number>();
+  const visited = new Set<string>();
+  const waiting = [...PAGES];
+  for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+    if (visited.has(path)) continue;
+    visited.add(path);
+    const page = await pageAt(path);
+    for (const { href, count, text } of linksOf(page)) {
+      const isDetail = /^\/(certificates|renewals)\/[^/?#]+$/.test(href);
+      // A detail of each kind of trouble, and the filters of each list once.
+      if (isDetail && visited.size < 60) waiting.push(href);
+      if (count === null) continue;
+      if (!isDetail) expect(text.replaceAll(",", ""), `${path} ${href}`).toMatch(new RegExp(`(^|\\D)${count}(\\D|$)`));
+      if (seen.has(href)) expect(count, `${path} says another number for ${href}`).toBe(seen.get(href));
+      else seen.set(href, count);
+    }
+  }
+  for (const [href, count] of seen) expect(await rowsAt(href), href).toBe(count);
+  expect(seen.size).toBeGreaterThan(40);
+});
+
+describe("what strangers write", () => {
+  test("is text on every page, in every list and file", async () => {
+    const details = linksOf(await pageAt("/")).map(({ href }) => href);
+    const renewals = linksOf(await pageAt("/history"))
+      .map(({ href }) => href)
+      .filter((href) => href.startsWith("/renewals/"));
+    const paths = [
+      ...PAGES,
+      ...details.filter((href) => /^\/(certificates|renewals)/.test(href)),
+      ...renewals.slice(0, 8),
+    ];
+    let shown = 0;
+    for (const path of new Set(paths.map((href) => href.split("#")[0] ?? ""))) {
+      const page = await pageAt(path);
+      expect(page, path).not.toContain("<script>alert");
+      expect(page, path).not.toContain("<img src=x");
+      expect(page, path).not.toMatch(ACTIVE);
+      if (page.includes("&lt;script&gt;alert(1)")) shown += 1;
+    }
+    // It is shown and not dropped: a person has to read what the CA said.
+    expect(shown).toBeGreaterThan(5);
+  });
+
+  test("what is asked for comes back as text, too", async () => {
+    const q = encodeURIComponent(HOSTILE);
+    for (const path of [`/certificates?q=${q}`, `/certificates?state=${q}`, `/history?q=${q}`]) {
+      const response = await estate.ask(path, { headers: { accept: "text/html" } });
+      // The field keeps what the person typed.
+      const page = (await response.text()).replace(/<input[^>]*>/g, "");
+      expect(page, path).not.toContain("<script>alert");
+      expect(page, path).not.toMatch(ACTIVE);
+    }
+    const missing = await estate.ask(`/certificates/${q}`, { headers: { accept: "text/html" } });
+    expect(missing.status).toBe(404);
+    expect(await missing.text()).not.toContain("<script>alert");
+  });
+
+  test("no page holds an inline script, style or handler, which the policy forbids", async () => {
+    for (const path of PAGES) {
+      const page = await pageAt(path);
+      expect(page, path).not.toMatch(/<script(?![^>]*\bsrc=)/);
+      expect(page, path).not.toMatch(/<[^>]*\s(style|on\w+)=/);
+      expect(page, path).not.toMatch(/<style/);
+    }
+  });
+});
+
+describe("a list", () => {
+  test("keeps its filters, order and search in every link and form", async () => {
+    const page = await pageAt("/certificates?state=provedLive&sort=-expires&q=c&limit=2");
+    const next = linksOf(page).find(({ text }) => text === "next page")?.href ?? "";
+    expect(next).toContain("state=provedLive");
+    expect(next).toContain("sort=-expires");
+    expect(next).toContain("q=c");
+    expect(await pageAt(next)).toContain("first page");
+    expect(page).toContain('<input type="hidden" name="state" value="provedLive"');
+  });
+
+  test.each([
+    ["/certificates?sort=nothing", "sort: there is no order"],
+    ["/certificates?after=%F0%28", "after: is no cursor"],
+    ["/certificates?limit=0", "limit: must be"],
+    ["/history?q=state:broken", "q: state:"],
+    ["/history?after=x", "after: is no cursor"],
+    ["/history?view=x", "view: must be"],
+  ])("answers %s with what is wrong, and never with a fault", async (path, message) => {
+    const response = await estate.ask(path, { headers: { accept: "text/html" } });
+    expect([400, 409]).toContain(response.status);
+    expect(await response.text()).toContain(message);
+  });
+
+  test("is empty in words", async () => {
+    expect(await pageAt("/certificates?q=nothing-of-that-name")).toContain("None of 20 certificates fits");
+    expect(await pageAt("/history?q=nothing-of-that-name")).toContain("No renewal fits");
+  });
+});
+
+describe("an action", () => {
+  const post = (path: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
+    estate.ask(path, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded", accept: "text/html", ...headers },
+      body: new URLSearchParams(fields).toString(),
+    });
+
+  test("shows its plan first and does nothing until it is confirmed", async () => {
+    const page = await pageAt("/actions/pause?certificate=c15&back=/certificates?state=provedLive");
+    expect(page).toContain("The plan");
+    expect(page).toContain('name="reason"');
+    expect(page).toContain('href="/certificates?state=provedLive"');
+    expect((await estate.store.certificates.get("c15"))?.pausedAt).toBeNull();
+  });
+
+  test("is done once however often the form is sent, and shows what it did on one page", async () => {
+    const fields = { certificate: "c15", reason: "moving <b>house</b>", key: "k-1", until: "2d" };
+    const first = await post("/actions/pause", fields);
+    expect(first.status).toBe(200);
+    const text = await first.text();
+    expect(text).toContain("is paused until");
+    const again = await post("/actions/pause", fields);
+    expect(await again.text()).toContain("is paused until");
+    const events = await estate.store.events.list({ certificate: "c15", types: ["certificate.paused"], limit: 10 });
+    expect(events).toHaveLength(1);
+    expect(events[0]?.detail).toMatchObject({ reason: "moving <b>house</b>", by: "api.token" });
+    // The list that it came from shows it at once.
+    expect(await pageAt("/certificates?state=paused&name=c15")).toContain("c15");
+    expect((await post("/actions/pause", { ...fields, certificate: "c16" })).status).toBe(409);
+  });
+
+  test("without its reason is refused, and so is a name that is no certificate", async () => {
+    const without = await post("/actions/pause", { certificate: "c16" });
+    expect(without.status).toBe(409);
+    expect(await without.text()).toContain("say why it is paused");
+    const unknown = await post("/actions/renew", { certificate: "nobody" });
+    expect(unknown.status).toBe(409);
+    expect(await unknown.text()).toContain("is no certificate of the configuration");
+    expect((await post("/actions/explode", { certificate: "c16" })).status).toBe(404);
+  });
+
+  test("leads back to renewd alone", async () => {
+    for (const back of ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"]) {
+      const page = await pageAt(`/actions/retry?certificate=c16&back=${encodeURIComponent(back)}`);
+      expect(page).not.toContain("evil.example");
+      expect(page).not.toContain("javascript:");
+    }
+  });
+
+  test("from another site's page is refused", async () => {
+    const cookie = await estate.signIn();
+    const foreign = await post(
+      "/actions/pause",
+      { certificate: "c17", reason: "x" },
+      { cookie, origin: "https://evil.example" },
+    );
+    expect(foreign.status).toBe(403);
+    expect((await estate.store.certificates.get("c17"))?.pausedAt).toBeNull();
+  });
+});
+
+test("a view is saved under a name, in this browser, and removed", async () => {
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+  const saved = await estate.ask("/views", {
+    method: "POST",
+    headers: form,
+    body: new URLSearchParams({
+      list: "certificates",
+      name: "Mine <x>",
+      query: "?state=failing",
+      back: "/certificates",
+    }).toString(),
+  });
+  expect([saved.status, saved.headers.get("location")]).toEqual([303, "/certificates"]);
+  const cookie = (saved.headers.get("set-cookie") ?? "").split(";", 1)[0] ?? "";
+  const page = await (
+    await estate.ask("/certificates", { headers: { cookie, authorization: `Bearer ${estate.token}` } })
+  ).text();
+  expect(page).toContain('href="/certificates?state=failing">Mine &lt;x&gt;</a>');
+});
