@@ -6,7 +6,8 @@ import { csvRows, linksOf } from "../support/web/crawl.ts";
 /** Everything that a CA, a target, an endpoint or a person may say: markup, an attribute's end, a script, active characters. */
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(2)>'\u202e\u001b[31m{{7*7}}`;
 
-const ACTIVE = /[\u202e\u001b]/;
+/** Control and format characters, but for the line breaks of markup. */
+const ACTIVE = /\p{Cf}|(?!\n)\p{Cc}/u;
 
 let estate: WebEstate;
 beforeAll(async () => {
