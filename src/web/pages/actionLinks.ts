@@ -1,4 +1,4 @@
-import type { ActionName } from "../actions/names.ts";
+import type { ActionName } from "./actions/names.ts";
 
 /** The page that shows what an action would do and asks for a reason. Nothing is done by following it. */
 export function actionHref(

@@ -1,12 +1,12 @@
 import { html } from "hono/html";
+import { replace } from "../../actions/replace.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { formatInstant } from "../../domain/time.ts";
-import { draftReplacement } from "../../renewal/plan/replacement.ts";
 import { nextVersionOf } from "../../reports/lists/nextVersion.ts";
 import type { Examined } from "../../reports/summary.ts";
-import type { ActionInput } from "../actions/input.ts";
-import type { ActionName } from "../actions/names.ts";
-import { replacementRequest } from "../actions/perform.ts";
+import type { ActionInput } from "./actions/input.ts";
+import type { ActionName } from "./actions/names.ts";
+import { replaceRequest } from "./actions/perform.ts";
 import type { PageFacts } from "./facts.ts";
 import { type Html, NOTHING, plural } from "./parts/markup.ts";
 
@@ -176,21 +176,18 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
       if (issuer === "" && san === "")
         return { sentence, lines: [], problem: "Say which certificates, then look at the plan." };
       try {
-        const { members, refused } = await draftReplacement(web.renewal, replacementRequest(web, input, actor.name));
+        const decision = { by: actor.name, reason: null };
+        const { certificates, refused } = await replace(web, replaceRequest(input, true), decision);
         const lines = [
-          ...members.map(
-            ({ certificate, version }): PlanLine => ({
-              subject: certificate.name,
-              outcome: `generation ${version.generation} is replaced`,
-              refused: null,
-            }),
+          ...certificates.map(
+            (subject): PlanLine => ({ subject, outcome: "its latest generation is replaced", refused: null }),
           ),
           ...refused.map(({ certificate, why }): PlanLine => ({ subject: certificate, outcome: "", refused: why })),
         ];
         return {
-          sentence: `${sentence} ${members.length} ${plural(members.length, "certificate")}.`,
+          sentence: `${sentence} ${certificates.length} ${plural(certificates.length, "certificate")}.`,
           lines,
-          problem: members.length === 0 ? "No issued certificate fits." : null,
+          problem: certificates.length === 0 ? "No issued certificate fits." : null,
         };
       } catch (thrown) {
         return { sentence, lines: [], problem: toRenewalError(thrown).message };

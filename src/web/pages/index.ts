@@ -1,10 +1,10 @@
 import { Hono, type Context as Request } from "hono";
 import { html } from "hono/html";
-import { readInput } from "../actions/input.ts";
-import { type ActionName, isActionName } from "../actions/names.ts";
-import type { ActionOutcome } from "../actions/perform.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import type { Problem } from "../problem.ts";
+import { readInput } from "./actions/input.ts";
+import { type ActionName, isActionName } from "./actions/names.ts";
+import type { ActionOutcome } from "./actions/perform.ts";
 import { certificatesPage } from "./certificates.ts";
 import { csvRoutes } from "./csv.ts";
 import { type PageFacts, pageFacts } from "./facts.ts";
@@ -70,7 +70,7 @@ function actionRoutes(web: WebContext): WebRoutes {
     .post("/actions/:action", async (request) => {
       const name = await named(request);
       const { localPath, outcomePage } = await import("./action.ts");
-      const { performAction } = await import("../actions/perform.ts");
+      const { performAction } = await import("./actions/perform.ts");
       const form = await formOf(request);
       const by = request.get("actor").name;
       const input = readInput(form, web.renewal.clock.now());

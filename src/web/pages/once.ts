@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
-import type { ActionOutcome } from "../actions/perform.ts";
 import { digestOf } from "../auth/actor.ts";
 import type { WebContext } from "../context.ts";
+import type { ActionOutcome } from "./actions/perform.ts";
 
 interface Sent {
   readonly by: string;

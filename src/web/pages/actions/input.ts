@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { RenewalError } from "../../domain/errors.ts";
-import { DAY_MS, parseDuration } from "../../domain/time.ts";
+import { RenewalError } from "../../../domain/errors.ts";
+import { DAY_MS, parseDuration } from "../../../domain/time.ts";
 
 export const REASON_LENGTH_MAX = 200;
 /** More at once is a replacement: in waves, against a deadline, within the CA's limits. */
