@@ -6,6 +6,8 @@ import { late } from "../domain/late.ts";
 
 export const loadConfig = late(async () => (await import("../config/load.ts")).loadConfig);
 export const configJsonSchema = late(async () => (await import("../config/schema/jsonSchema.ts")).configJsonSchema);
+export const checkHost = late(async () => (await import("../config/schema/endpoints.ts")).checkHost);
+export const checkHostAndPort = late(async () => (await import("../config/schema/endpoints.ts")).checkHostAndPort);
 export const registries = async () => (await import("../config/schema/registries.ts")).REGISTRIES;
 
 export const certificatesReport = late(async () => (await import("../reports/certificates.ts")).certificatesReport);

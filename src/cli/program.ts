@@ -34,6 +34,7 @@ import { addRetry } from "./commands/retry.ts";
 import { addRevoke } from "./commands/revoke.ts";
 import { addRollback } from "./commands/rollback.ts";
 import { addRun, addWorker } from "./commands/run.ts";
+import { addScan } from "./commands/scan.ts";
 import { addShow } from "./commands/show.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStore } from "./commands/store.ts";
@@ -42,7 +43,10 @@ import { inertJson } from "./terminal/text.ts";
 
 /** In the order of `renewd --help`: what is used most comes first. */
 const COMMANDS = [
-  ["See:", [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addDoctor, addChallenges, addOpen]],
+  [
+    "See:",
+    [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addDoctor, addScan, addChallenges, addOpen],
+  ],
   [
     "Act:",
     [

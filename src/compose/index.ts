@@ -29,6 +29,7 @@ export const mistakesIn = late(async () => (await import("./proposal.ts")).mista
 
 export const checkSurroundings = late(async () => (await import("./surroundings.ts")).checkSurroundings);
 
+export const scan = late(async () => (await import("./scan.ts")).scan);
 export const examine = late(async () => (await import("./doctor/index.ts")).examine);
 
 export const runRoles = late(async () => (await import("./process.ts")).runRoles);

@@ -37,12 +37,20 @@ const CIPHERS = [
   ...["ECDHE+AESGCM", "ECDHE+CHACHA20", "HIGH", "ALL", "!aNULL", "!eNULL", "!PSK", "!SRP", "@SECLEVEL=0"],
 ].join(":");
 
+export interface Handshake {
+  /** It links to the rest of the served chain. */
+  readonly leaf: X509Certificate;
+  /** Such as `TLSv1.3`; null: the server refused this client after it had shown its certificate. */
+  readonly protocol: string | null;
+  readonly cipher: string | null;
+}
+
 /**
- * One handshake on a new socket, which is then closed. The leaf links to the rest of the served chain. Rejects with the
- * socket's error, what was wrong before the handshake, a `SilentError` if time was up before it, or the signal's reason. No session is resumed: Node resumes only
+ * One handshake on a new socket, which is then closed. Rejects with the socket's error, what was wrong before the
+ * handshake, a `SilentError` if time was up before it, or the signal's reason. No session is resumed: Node resumes only
  * a session that the caller passes in.
  */
-export async function shakeHands(request: HandshakeRequest, signal: AbortSignal): Promise<X509Certificate> {
+export async function shakeHands(request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
   const plain = await openConnection(request, signal);
   try {
     await prepare(plain, request.endpoint, signal);
@@ -89,7 +97,7 @@ async function prepare(socket: Socket, endpoint: Endpoint, signal: AbortSignal):
   if (starttls !== undefined) await overWire(socket, signal, (wire) => STARTTLS[starttls](wire, sni));
 }
 
-function takeCertificate(plain: Socket, request: HandshakeRequest, signal: AbortSignal): Promise<X509Certificate> {
+function takeCertificate(plain: Socket, request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       plain.destroy();
@@ -109,7 +117,7 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
     const failed = (error: Error): void => {
       socket.destroy();
       // A TLS 1.2 server that requires a client certificate refuses renewd, but has already shown its own.
-      if (leaf && isAlert(error)) resolve(leaf);
+      if (leaf && isAlert(error)) resolve({ leaf, protocol: null, cipher: null });
       else reject(error);
     };
     signal.addEventListener("abort", aborted, { once: true });
@@ -123,7 +131,7 @@ function takeCertificate(plain: Socket, request: HandshakeRequest, signal: Abort
     socket.on("keylog", capture);
     socket.once("secureConnect", () => {
       capture();
-      if (leaf) resolve(leaf);
+      if (leaf) resolve({ leaf, protocol: socket.getProtocol(), cipher: socket.getCipher().standardName });
       else reject(new Error("no certificate"));
       // Send close_notify, so that the server logs no error. The timeout keeps a silent peer from holding the socket.
       socket.setTimeout(CLOSE_TIMEOUT_MS, () => socket.destroy());

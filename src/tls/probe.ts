@@ -110,13 +110,16 @@ async function serveWanted(
   signal: AbortSignal,
 ): Promise<X509Certificate> {
   const request = { endpoint, address };
-  const leaf = await shakeHands({ ...request, keyKind: null }, signal);
+  const { leaf } = await shakeHands({ ...request, keyKind: null }, signal);
   if (!wanted || keyKindOf(leaf) === wanted.keyKind) return leaf;
-  return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).catch(() => leaf);
+  return await shakeHands({ ...request, keyKind: wanted.keyKind }, signal).then(
+    (second) => second.leaf,
+    () => leaf,
+  );
 }
 
 /** null: Node does not know this kind of key. */
-function keyKindOf(leaf: X509Certificate): string | null {
+export function keyKindOf(leaf: X509Certificate): string | null {
   try {
     return leaf.publicKey.asymmetricKeyType ?? null;
   } catch {

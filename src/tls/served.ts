@@ -13,9 +13,7 @@ export function describeServed(leaf: X509Certificate): ServedCertificate {
   return {
     fingerprint: fingerprintOf(leaf),
     serial: leaf.serialNumber.toUpperCase(),
-    subjectAltNames: readSubjectAltNames(leaf.subjectAltName)
-      .slice(0, NAMES_MAX)
-      .map((name) => sanitize(name, NAME_LENGTH_MAX)),
+    subjectAltNames: namesIn(leaf),
     issuer: nameLine(leaf.issuer),
     notBefore: leaf.validFromDate.getTime(),
     notAfter: leaf.validToDate.getTime(),
@@ -23,8 +21,15 @@ export function describeServed(leaf: X509Certificate): ServedCertificate {
   };
 }
 
+/** Bounded in number and length. */
+export function namesIn({ subjectAltName }: X509Certificate): string[] {
+  return readSubjectAltNames(subjectAltName)
+    .slice(0, NAMES_MAX)
+    .map((name) => sanitize(name, NAME_LENGTH_MAX));
+}
+
 /** SHA-256 of the DER, lower-case hex without separators. */
-function fingerprintOf(certificate: X509Certificate): string {
+export function fingerprintOf(certificate: X509Certificate): string {
   return createHash("sha256").update(certificate.raw).digest("hex");
 }
 
@@ -44,7 +49,7 @@ export function chainToServe(chainPem: readonly string[]): string[] {
  * `getPeerCertificate(true)` cannot be used: it sorts the chain and completes it from its root store. A test fails if
  * Node changes this.
  */
-function restInWireOrder(leaf: X509Certificate): X509Certificate[] {
+export function restInWireOrder(leaf: X509Certificate): X509Certificate[] {
   const rest: X509Certificate[] = [];
   for (
     let next = leaf.issuerCertificate;

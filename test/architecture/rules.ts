@@ -18,6 +18,7 @@ const PARTS = [
   "x509",
   "queue",
   "tls",
+  "tls/scan",
   "acme",
   "solvers",
   "solvers/dns",
@@ -64,6 +65,8 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   x509: { mayImport: ["domain"] },
   queue: { mayImport: ["domain"] },
   tls: { mayImport: ["domain"] },
+  // It judges what is served as a client does; the probe beside it compares with what was issued.
+  "tls/scan": { mayImport: ["domain", "x509", "tls"] },
   process: { mayImport: [] },
   acme: { mayImport: ["domain", "x509"] },
   // The engine knows no provider: each is handed to it by the registry.

@@ -40,6 +40,7 @@ describe("what --json prints", () => {
     ["ConfigCheckReport", ["config", "check"]],
     ["ChallengesReport", ["challenges", "list", "--own"]],
     ["KindsReport", ["targets"]],
+    ["ScanReport", ["scan", "127.0.0.1:1"]],
     ["Error", ["renew", "nobody"]],
     ["Error", ["notify"]],
   ])("fits the schema %s: renewd %s", async (name, args) => {

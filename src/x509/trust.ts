@@ -1,0 +1,91 @@
+import { X509Certificate } from "node:crypto";
+import type { TrustState } from "../domain/scan.ts";
+
+/** Longer than any real chain. */
+const DEPTH_MAX = 8;
+/** A hostile server may send certificates that all name each other. */
+const STEPS_MAX = 200;
+
+/** Roots by the name of their subject. */
+export type Roots = ReadonlyMap<string, readonly X509Certificate[]>;
+
+/** What cannot be read is left out: a system's store may hold certificates of forms that Node does not know. */
+export function rootsOf(pems: readonly string[]): Roots {
+  const roots = new Map<string, X509Certificate[]>();
+  for (const pem of pems) {
+    const root = readOrNull(pem);
+    if (root === null) continue;
+    const subject = root.subject ?? "";
+    roots.set(subject, [...(roots.get(subject) ?? []), root]);
+  }
+  return roots;
+}
+
+export interface Path {
+  readonly trust: TrustState;
+  /** Above the leaf, as a client builds it; with the root if there is one. */
+  readonly above: readonly X509Certificate[];
+}
+
+/**
+ * The path a client builds from the leaf through what the server sent to a trusted root (RFC 5280 §6.1 without policies
+ * and name constraints). A path of certificates that are all valid at `now` is preferred: of two cross-signed
+ * intermediates the one that expired does no harm.
+ */
+export function pathOf(leaf: X509Certificate, sent: readonly X509Certificate[], roots: Roots, now: number): Path {
+  let steps = 0;
+  let best: Path | null = null;
+  let bestRank = 0;
+  const consider = (trust: TrustState, above: readonly X509Certificate[]): void => {
+    const rank = rankOf(trust) + (above.every((each) => isValidAt(each, now)) ? 1 : 0);
+    if (best !== null && rank <= bestRank) return;
+    [best, bestRank] = [{ trust, above }, rank];
+  };
+  const follow = (child: X509Certificate, above: readonly X509Certificate[]): void => {
+    steps += 1;
+    if (steps > STEPS_MAX || above.length > DEPTH_MAX) return;
+    const root = (roots.get(child.issuer ?? "") ?? []).find((each) => isIssuedBy(child, each));
+    if (root !== undefined) consider("trusted", isSame(root, child) ? above : [...above, root]);
+    if (isIssuedBy(child, child)) {
+      if (root === undefined) consider(above.length === 0 ? "selfSigned" : "untrusted", above);
+      return;
+    }
+    const issuers = sent.filter(
+      (each) => !isSame(each, child) && !above.some((used) => isSame(used, each)) && isIssuedBy(child, each),
+    );
+    if (issuers.length === 0 && root === undefined) consider("incomplete", above);
+    for (const issuer of issuers) follow(issuer, [...above, issuer]);
+  };
+  follow(leaf, []);
+  return best ?? { trust: "incomplete", above: [] };
+}
+
+/** Trust counts more than dates, and any end is better than none. */
+function rankOf(trust: TrustState): number {
+  return { trusted: 5, untrusted: 3, selfSigned: 3, incomplete: 1 }[trust];
+}
+
+export function isValidAt({ validFromDate, validToDate }: X509Certificate, now: number): boolean {
+  return validFromDate.getTime() <= now && now < validToDate.getTime();
+}
+
+function isSame(one: X509Certificate, other: X509Certificate): boolean {
+  return one.fingerprint256 === other.fingerprint256;
+}
+
+/** Node throws for a key of a kind that it does not know. */
+function isIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
+  try {
+    return child.checkIssued(parent) && child.verify(parent.publicKey);
+  } catch {
+    return false;
+  }
+}
+
+function readOrNull(pem: string): X509Certificate | null {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return null;
+  }
+}
