@@ -32,6 +32,7 @@ const UNAVAILABLE: readonly ErrorCode[] = [
   "store.damaged",
   "process.files",
   "process.port",
+  "web.unavailable",
 ];
 
 /** How a command that threw ends. */

@@ -2,13 +2,13 @@ import { setMaxListeners } from "node:events";
 import type { Started } from "../actions/context.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
-import { isActive, type Renewal, type RenewalState } from "../domain/renewal.ts";
+import { isActive, type RenewalState } from "../domain/renewal.ts";
 import { inert } from "../domain/text.ts";
 import { formatDuration } from "../domain/time.ts";
 import { streamEvents } from "../renewal/operator/streamEvents.ts";
 import { eventError, eventSentence } from "../reports/eventSentence.ts";
 import { iso, spoken } from "../reports/instant.ts";
-import type { Followed } from "./desk/desk.ts";
+import type { Followed, FollowedRenewal } from "./desk/desk.ts";
 import type { Exit } from "./exit.ts";
 import type { Output } from "./output.ts";
 import { paint } from "./terminal/style.ts";
@@ -58,7 +58,7 @@ async function watchOne(
   { certificate, renewalId }: Started,
   signal: AbortSignal,
   output: Output,
-): Promise<Renewal | null> {
+): Promise<FollowedRenewal | null> {
   const events = streamEvents(app, renewalId, signal);
   for (;;) {
     const next = await events.next();
@@ -69,7 +69,12 @@ async function watchOne(
   }
 }
 
-function endedOf({ certificate, renewalId }: Started, renewal: Renewal | null, now: number, output: Output): Ended {
+function endedOf(
+  { certificate, renewalId }: Started,
+  renewal: FollowedRenewal | null,
+  now: number,
+  output: Output,
+): Ended {
   if (renewal === null) return { renewalId, state: null, error: null, exit: "wrong" };
   const { state, errorCode: code, errorMessage, createdAt, finishedAt } = renewal;
   const after = formatDuration((finishedAt ?? now) - createdAt);

@@ -209,6 +209,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
       "src/acme",
       "src/store",
       "src/web",
+      "src/cli/desk",
     ],
     typesOnly: ["src/domain"],
     why: "Everything from outside is parsed into a type before it is used; also makes the JSON Schema.",

@@ -6,6 +6,7 @@ import type { ReplaceCancelReport, ReplaceReport, ReplaceRequest } from "../../a
 import type { RevokeReport, RevokeRequest } from "../../actions/revoke.ts";
 import type { DeployRequest, RenewalActionReport, ResumeReport, RetryReport } from "../../actions/steer.ts";
 import type { Clock } from "../../domain/clock.ts";
+import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { HistoryReport } from "../../reports/history.ts";
@@ -54,10 +55,13 @@ export interface HistoryWish {
   readonly limit: number;
 }
 
+/** A renewal, as far as whoever waits for it is told. */
+export type FollowedRenewal = Pick<Renewal, "state" | "errorCode" | "errorMessage" | "createdAt" | "finishedAt">;
+
 export interface Followed {
   readonly clock: Clock;
   readonly store: {
-    readonly renewals: Pick<Store["renewals"], "get">;
+    readonly renewals: { get(id: string): Promise<FollowedRenewal | null> };
     readonly events: Pick<Store["events"], "list">;
   };
 }

@@ -1,5 +1,203 @@
-import type { Desk } from "./desk.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { z } from "zod";
+import type { AcknowledgeReport } from "../../actions/acknowledge.ts";
+import type { PauseReport } from "../../actions/pause.ts";
+import type { RehearseEntry, RehearseReport } from "../../actions/rehearse.ts";
+import type { RenewReport } from "../../actions/renew.ts";
+import type { ReplaceCancelReport, ReplaceReport } from "../../actions/replace.ts";
+import type { RevokeReport } from "../../actions/revoke.ts";
+import type { RenewalActionReport, ResumeReport, RetryReport } from "../../actions/steer.ts";
+import type { HistoryEvent } from "../../domain/event.ts";
+import type { CertificatesReport } from "../../reports/certificates.ts";
+import type { HistoryReport } from "../../reports/history.ts";
+import type { PlanReport } from "../../reports/plan.ts";
+import type { ShowReport } from "../../reports/renewal.ts";
+import type { ReplacementReport } from "../../reports/replacements.ts";
+import type { StatusReport } from "../../reports/status.ts";
+import { type Connection, connect, type Server } from "./connection.ts";
+import type { Desk, Followed, FollowedRenewal } from "./desk.ts";
 
-export function remoteDesk(_at: { readonly server: string; readonly token: string | undefined }): Desk {
-  throw new Error("not yet");
+/** A renewd elsewhere, through its HTTP API. */
+export function remoteDesk(at: Server): Desk {
+  const server = connect(at);
+  const path = (verb: string, of: string): string =>
+    `/${isRenewalId(of) ? "renewals" : "certificates"}/${encodeURIComponent(of)}/${verb}`;
+  const steer = <T>(verb: string, of: string, reason: string | null): Promise<T> =>
+    server.post(path(verb, of), said(reason), document<T>(1));
+  return {
+    server: at.server,
+    status: () => server.get("/status", document<StatusReport>(2)),
+    certificates: (certificate) =>
+      server.get(`/documents/certificates${search({ certificate })}`, document<CertificatesReport>(2)),
+    plan: (certificate) => server.get(`/plan${search({ certificate })}`, document<PlanReport>(2)),
+    history: ({ certificate, since, failed, limit }) => {
+      const query = search({ certificate, since, failed: failed ? "true" : null, limit: String(limit) });
+      return server.get(`/documents/history${query}`, document<HistoryReport>(1));
+    },
+    show: (of) => server.get(`/documents/renewal${search({ of })}`, document<ShowReport>(1)),
+    replacements: (id) => server.get(`/documents/replacements${search({ id })}`, document<ReplacementReport>(1)),
+    renew: (request, reason) => server.post("/renewals", { ...request, ...said(reason) }, document<RenewReport>(1)),
+    deploy: ({ certificate, targets, generation }, reason) => {
+      const body = { targets, ...(generation !== null && { generation }), ...said(reason) };
+      return server.post(path("deploy", certificate), body, document<RenewalActionReport>(1));
+    },
+    rollBack: (of, reason) => steer<RenewalActionReport>("rollback", of, reason),
+    retry: (of, reason) => steer<RenewalActionReport | RetryReport>("retry", of, reason),
+    resume: (of, reason) => steer<RenewalActionReport | ResumeReport>("resume", of, reason),
+    pause: ({ certificate, until }, reason) => {
+      const body = { ...(until !== null && { until }), reason: reason ?? "" };
+      return server.post(path("pause", certificate), body, document<PauseReport>(1));
+    },
+    acknowledge: (request, reason) =>
+      server.post("/acknowledgements", { ...request, reason: reason ?? "" }, document<AcknowledgeReport>(1)),
+    withdrawAcknowledgement: (subject) =>
+      server.post("/acknowledgements/withdraw", { subject }, document<AcknowledgeReport>(1)),
+    revocationDraft: (of) => server.get(`/revocations/draft${search({ of })}`, draft),
+    revoke: ({ of, reason: revocationReason }, reason) =>
+      server.post("/revocations", { of, revocationReason, ...said(reason) }, document<RevokeReport>(1)),
+    replace: (request, reason) =>
+      server.post("/replacements", { ...given(request), ...said(reason) }, document<ReplaceReport>(1)),
+    cancelReplacement: (id, reason) =>
+      server.post(`/replacements/${encodeURIComponent(id)}/cancel`, said(reason), document<ReplaceCancelReport>(1)),
+    rehearse: (name, reason) => rehearsed(server, name, reason),
+    followed: async () => followedAt(server),
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+/** The document of a command, of the version that this release prints. */
+function document<T>(version: number): z.ZodType<T> {
+  const versioned = z.looseObject({ version: z.literal(version) });
+  return z.custom<T>((value) => versioned.safeParse(value).success, {
+    error: `is no document of version ${version}: renewd there is of another release`,
+  });
+}
+
+const draft = z.object({ certificate: z.string(), generation: z.int(), serial: z.string() });
+
+function said(reason: string | null): { readonly reason?: string } {
+  return reason === null ? {} : { reason };
+}
+
+/** Members that say nothing are left out. */
+function given(request: object): object {
+  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
+}
+
+function search(parameters: Readonly<Record<string, string | null>>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== null) query.set(name, value);
+  return query.size === 0 ? "" : `?${query}`;
+}
+
+function isRenewalId(of: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(of);
+}
+
+const eventSchema = z.looseObject({
+  seq: z.int(),
+  at: z.string(),
+  type: z.string(),
+  certificate: z.string().nullable(),
+  renewalId: z.string().nullable(),
+  target: z.string().nullable(),
+  process: z.string(),
+  detail: z.record(z.string(), z.unknown()),
+});
+const eventsSchema = z.object({ items: z.array(eventSchema) });
+const renewalSchema = z.looseObject({
+  state: z.custom<FollowedRenewal["state"]>((value) => typeof value === "string"),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable(),
+  errorCode: z.string().nullable(),
+  errorMessage: z.string().nullable(),
+});
+
+/** Of one on this machine, the database is asked five times a second. */
+const SLOWER = 5;
+
+function followedAt(server: Connection): Followed {
+  return {
+    clock: {
+      now: () => Date.now(),
+      monotonic: () => performance.now(),
+      async sleep(durationMs, signal) {
+        await delay(durationMs * SLOWER, undefined, { signal });
+      },
+    },
+    store: {
+      renewals: {
+        async get(id) {
+          const found = await server.get(`/renewals/${encodeURIComponent(id)}`, renewalSchema);
+          const { state, startedAt, finishedAt, errorCode, errorMessage } = found;
+          return {
+            ...{ state, errorCode, errorMessage },
+            createdAt: Date.parse(startedAt),
+            finishedAt: finishedAt === null ? null : Date.parse(finishedAt),
+          };
+        },
+      },
+      events: {
+        async list({ renewalId = "", afterSeq = 0 }) {
+          const path = `/renewals/${encodeURIComponent(renewalId)}/events?afterSeq=${afterSeq}`;
+          const { items } = await server.get(path, eventsSchema);
+          return items.map(toEvent);
+        },
+      },
+    },
+  };
+}
+
+function toEvent({ at, process: worker, type, detail, ...same }: z.output<typeof eventSchema>): HistoryEvent {
+  // Shown only: an event of a later release has a type that this one does not know.
+  return {
+    ...same,
+    at: Date.parse(at),
+    worker,
+    type: type as HistoryEvent["type"],
+    detail: detail as HistoryEvent["detail"],
+  };
+}
+
+const REHEARSAL_TIMEOUT_MS = 1_200_000;
+const REHEARSAL_POLL_MS = 1_000;
+const rehearsedDetail = z.looseObject({ passed: z.boolean(), failed: z.array(z.string()).default([]) });
+
+/** It runs there for minutes; its end is an event. */
+async function rehearsed(server: Connection, name: string | null, reason: string | null): Promise<RehearseReport> {
+  const names =
+    name === null
+      ? (await server.get("/documents/certificates", document<CertificatesReport>(2))).certificates.map(
+          ({ certificate }) => certificate,
+        )
+      : [name];
+  const steps: RehearseEntry[] = [];
+  for (const certificate of names) {
+    const newest = await server.get("/events?limit=1", eventsSchema);
+    const since = newest.items[0]?.seq ?? 0;
+    await server.post(`/certificates/${encodeURIComponent(certificate)}/rehearse`, said(reason), z.looseObject({}));
+    steps.push(...(await rehearsalEnd(server, certificate, since)));
+  }
+  return { version: 1, passed: steps.every(({ result }) => result !== "failed"), steps };
+}
+
+async function rehearsalEnd(server: Connection, certificate: string, since: number): Promise<RehearseEntry[]> {
+  const signal = AbortSignal.timeout(REHEARSAL_TIMEOUT_MS);
+  const query = search({ q: `name:${certificate}`, limit: "50" });
+  for (;;) {
+    const { items } = await server.get(`/events${query}`, eventsSchema);
+    const end = items.find(
+      (event) => event.seq > since && event.type === "certificate.rehearsed" && event.certificate === certificate,
+    );
+    if (end !== undefined) {
+      const { passed, failed } = rehearsedDetail.parse(end.detail);
+      if (passed) return [entry(certificate, "passed", "every step passed or could not be tried")];
+      return failed.map((message) => entry(certificate, "failed", message));
+    }
+    await delay(REHEARSAL_POLL_MS, undefined, { signal });
+  }
+}
+
+function entry(certificate: string, result: "passed" | "failed", message: string): RehearseEntry {
+  return { certificate, step: "rehearsal", result, message, action: null };
 }

@@ -5,24 +5,23 @@ import type { Context } from "../context.ts";
 const POLL_MS = 200;
 const PAGE = 500;
 
+interface Followed<R> {
+  readonly clock: Context["clock"];
+  readonly store: {
+    readonly renewals: { get(id: string): Promise<R | null> };
+    readonly events: Pick<Context["store"]["events"], "list">;
+  };
+}
+
 /**
  * Yields a renewal's events as they are written, from its first one. Returns the renewal once it has ended or waits for
  * a person.
  */
-export async function* streamEvents(
-  {
-    store,
-    clock,
-  }: {
-    readonly clock: Context["clock"];
-    readonly store: {
-      readonly renewals: Pick<Context["store"]["renewals"], "get">;
-      readonly events: Pick<Context["store"]["events"], "list">;
-    };
-  },
+export async function* streamEvents<R extends Pick<Renewal, "state">>(
+  { store, clock }: Followed<R>,
   renewalId: string,
   signal: AbortSignal,
-): AsyncGenerator<HistoryEvent, Renewal | null> {
+): AsyncGenerator<HistoryEvent, R | null> {
   let afterSeq = 0;
   for (;;) {
     // The state is read first: the page that follows then contains all events written before the renewal ended.

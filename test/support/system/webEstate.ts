@@ -1,7 +1,11 @@
 import type { Hono } from "hono";
-import { openContext } from "../../../src/compose/index.ts";
+import type { RenewalWish, RequestOutcome } from "../../../src/actions/context.ts";
+import { openContext, withoutQueue } from "../../../src/compose/index.ts";
 import { webContext } from "../../../src/compose/web.ts";
+import { toRenewalError } from "../../../src/domain/errors.ts";
 import type { Store } from "../../../src/domain/store.ts";
+import type { Context } from "../../../src/renewal/context.ts";
+import { requestRenewal } from "../../../src/renewal/plan/request.ts";
 import { createApp } from "../../../src/web/app.ts";
 import { createCode } from "../../../src/web/auth/session.ts";
 import { ensureToken, tokenFile } from "../../../src/web/auth/tokenFile.ts";
@@ -19,6 +23,20 @@ export interface WebEstate extends AsyncDisposable {
   ask(path: string, init?: RequestInit): Promise<Response>;
   /** As a browser that was signed in by a link; gives the `cookie` header. */
   signIn(actor?: string): Promise<string>;
+}
+
+async function recordRequest(
+  context: Context,
+  certificate: string,
+  { force, reason, by }: RenewalWish,
+): Promise<RequestOutcome> {
+  try {
+    const request = { certificate, force, reason, requestedBy: by };
+    const { renewalId, hurried } = await requestRenewal(context, request);
+    return { kind: "started", certificate, renewalId, via: "database", hurried };
+  } catch (thrown) {
+    return { kind: "refused", certificate, error: toRenewalError(thrown) };
+  }
 }
 
 export const WEB_ORIGIN = "http://127.0.0.1:8280";
@@ -42,12 +60,18 @@ export async function createWebEstate({
   const app = await openContext(installation.configFile, { log: silent });
   const { context, redis, config } = app;
   await ensureToken(tokenFile(config.dataDir));
-  const web = webContext({
-    context,
-    redis,
-    config: () => config,
-    installation: await context.store.health.installation(),
-  });
+  const renewal = withoutQueue(context);
+  const web: WebContext = {
+    ...webContext({
+      context: renewal,
+      redis,
+      config: () => config,
+      installation: await context.store.health.installation(),
+    }),
+    // As while Redis is away, without finding out each time that it is.
+    requestRenewals: (certificates, wish) =>
+      Promise.all(certificates.map((certificate) => recordRequest(renewal, certificate, wish))),
+  };
   const served = createApp(web);
   const token = (await web.token()) ?? "";
   return {

@@ -1,0 +1,131 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { RenewalError } from "../../domain/errors.ts";
+import { isErrorCode } from "../../domain/errorTable.ts";
+import { CLEAR_TEXT_REFUSED, isClearText } from "../../domain/loopback.ts";
+import { sanitize } from "../../domain/text.ts";
+import { requestedBy } from "../requestedBy.ts";
+
+/** Where `--server` and `--token` lead. */
+export interface Server {
+  readonly server: string;
+  /** The token, or `file:PATH` with it. */
+  readonly token: string | undefined;
+}
+
+export interface Connection {
+  /** `path` below `/api/v1`. */
+  get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
+  post<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T>;
+}
+
+/** Revoking waits for the CA. */
+const TIMEOUT_MS = 90_000;
+const ANSWER_CHARACTERS_MAX = 100_000_000;
+const MESSAGE_CHARACTERS_MAX = 2_000;
+
+const problem = z.looseObject({ detail: z.string(), code: z.string() });
+
+/** Throws `request.invalid` for an address or a token that cannot be used. */
+export function connect(at: Server): Connection {
+  const base = baseOf(at.server);
+  const token = tokenOf(at.token);
+  const ask = async <T>(path: string, init: RequestInit, schema: z.ZodType<T>): Promise<T> => {
+    const by = requestedBy();
+    const headers = {
+      authorization: `Bearer ${token}`,
+      accept: "application/json",
+      ...(by !== null && /^[\p{L}\p{N}._@ -]{1,100}$/u.test(by) && isLatin(by) && { "renewd-user": by }),
+      ...init.headers,
+    };
+    const response = await answered(base, path, { ...init, headers });
+    const text = await response.text().catch((cause: unknown) => {
+      throw unreachable(base, cause);
+    });
+    const answer = parsed(text);
+    if (!response.ok) throw refusal(base, response.status, answer);
+    const read = schema.safeParse(answer);
+    if (read.success) return read.data;
+    throw new RenewalError(
+      "web.refused",
+      `${base.host}: its answer ${read.error.issues[0]?.message ?? "is not known"}`,
+    );
+  };
+  return {
+    get: (path, schema) => ask(path, {}, schema),
+    post: (path, body, schema) => {
+      const headers = { "content-type": "application/json", "idempotency-key": randomUUID() };
+      return ask(path, { method: "POST", body: JSON.stringify(body), headers }, schema);
+    },
+  };
+}
+
+async function answered(base: URL, path: string, init: RequestInit): Promise<Response> {
+  const target = new URL(`${base.pathname.replace(/\/$/, "")}/api/v1${path}`, base);
+  // The connection may break after the request was carried out: with its key it may be sent again.
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      // A redirect could send the token anywhere.
+      return await fetch(target, { ...init, redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch (cause) {
+      if (attempt === 2 || init.method !== "POST") throw unreachable(base, cause);
+    }
+  }
+}
+
+function unreachable(base: URL, cause: unknown): RenewalError {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const why = inner instanceof Error ? ("code" in inner ? String(inner.code) : inner.message) : String(inner);
+  return new RenewalError("web.unavailable", `${base.host} does not answer: ${sanitize(why, 200)}`, { cause });
+}
+
+function refusal(base: URL, status: number, answer: unknown): RenewalError {
+  const read = problem.safeParse(answer);
+  if (!read.success) return new RenewalError("web.refused", `${base.host} answered ${status}, and is no renewd`);
+  const { detail, code } = read.data;
+  const message = sanitize(detail, MESSAGE_CHARACTERS_MAX);
+  if (status === 401 || status === 421) return new RenewalError("web.refused", `${base.host}: ${message}`);
+  return new RenewalError(isErrorCode(code) ? code : "web.refused", message);
+}
+
+function parsed(text: string): unknown {
+  if (text.length > ANSWER_CHARACTERS_MAX) return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function baseOf(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new RenewalError("request.invalid", "--server: must be a URL such as https://renewd.example.org");
+  if (isClearText(text)) throw new RenewalError("request.invalid", `--server: ${CLEAR_TEXT_REFUSED}`);
+  return url;
+}
+
+function tokenOf(text: string | undefined): string {
+  const token = text?.startsWith("file:") ? fileToken(text.slice("file:".length)) : text;
+  if (token === undefined || !/^[\x21-\x7e]{1,500}$/.test(token))
+    throw new RenewalError(
+      "request.invalid",
+      "--token: give the token of api.token there, file:PATH with it, or RENEWD_TOKEN in the environment",
+    );
+  return token;
+}
+
+function fileToken(path: string): string {
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (cause) {
+    const why = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error";
+    throw new RenewalError("request.invalid", `--token: cannot read ${path} (${why})`, { cause });
+  }
+}
+
+/** Headers hold Latin letters only. */
+function isLatin(text: string): boolean {
+  return /^[\x20-\xff]+$/.test(text);
+}

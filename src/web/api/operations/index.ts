@@ -1,0 +1,18 @@
+import type { Operation } from "../operation.ts";
+import { actionOperations } from "./actions.ts";
+import { certificateOperations } from "./certificates.ts";
+import { documentOperations } from "./documents.ts";
+import { historyOperations } from "./history.ts";
+import { placeOperations } from "./places.ts";
+import { stateOperations } from "./state.ts";
+
+/** All of `/api/v1`. */
+export const OPERATIONS: readonly Operation[] = [
+  ...stateOperations,
+  ...certificateOperations,
+  ...placeOperations,
+  // Before `/renewals/{renewal}`: the first that fits answers.
+  ...historyOperations,
+  ...documentOperations,
+  ...actionOperations,
+];

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { left } from "../../../renewal/rules/budget.ts";
+import { iso } from "../../../reports/instant.ts";
+import { alertList } from "../../../reports/lists/alertList.ts";
+import { pageOf, readQuery } from "../../../reports/lists/list.ts";
+import { fleetOf } from "../../fleet.ts";
+import { HttpProblem } from "../../problem.ts";
+import { operation } from "../operation.ts";
+import { alertItem, issuerItem } from "../schemas.ts";
+import { listQuery, pageAnswer, pageSchema } from "./lists.ts";
+
+/** Of one limit: the fullest first. */
+const USED_SHOWN_MAX = 100;
+
+export const stateOperations = [
+  operation({
+    id: "getStatus",
+    method: "get",
+    path: "/status",
+    tag: "See",
+    summary: "What needs a person, and what is going on: `renewd status --json`.",
+    answer: { document: "StatusReport" },
+    run: async ({ web }) => (await fleetOf(web).read()).status,
+  }),
+  operation({
+    id: "listAlerts",
+    method: "get",
+    path: "/alerts",
+    tag: "See",
+    summary: "What is wrong now, open and acknowledged, worst first.",
+    query: listQuery(alertList),
+    answer: pageSchema(alertItem),
+    run: async ({ web, search }) =>
+      pageAnswer(pageOf(alertList, (await fleetOf(web).read()).alerts, readQuery(alertList, search)), (row) => row),
+  }),
+  operation({
+    id: "listReplacements",
+    method: "get",
+    path: "/replacements",
+    tag: "See",
+    summary: "Replacements and how far each has come, newest first.",
+    answer: z.object({ items: z.array(z.looseObject({ id: z.string() })) }),
+    run: async ({ web }) => ({ items: (await fleetOf(web).read()).replacements }),
+  }),
+  operation({
+    id: "getReplacement",
+    method: "get",
+    path: "/replacements/{replacement}",
+    tag: "See",
+    summary: "One replacement.",
+    params: z.strictObject({ replacement: z.string().max(100) }),
+    answer: { document: "ReplacementEntry" },
+    async run({ web, params: { replacement } }) {
+      const found = (await fleetOf(web).read()).replacements.find(({ id }) => id === replacement);
+      if (found === undefined) throw new HttpProblem(404, `there is no replacement "${replacement}"`);
+      return found;
+    },
+  }),
+  operation({
+    id: "listIssuers",
+    method: "get",
+    path: "/issuers",
+    tag: "See",
+    summary: "Issuers of the configuration, and how much of each CA's limits is used.",
+    answer: z.object({ items: z.array(issuerItem) }),
+    async run({ web }) {
+      const { store, clock } = web.renewal;
+      const now = clock.now();
+      const buckets = await store.ledger.list(now);
+      const { certificates } = web.estate();
+      const items = [...web.config().issuers.values()].map(({ name, directory, distrusted, budget }) => ({
+        issuer: name,
+        directory,
+        distrusted,
+        certificates: certificates.filter(({ issuer }) => issuer === name).length,
+        limits: Object.entries(budget.limits).map(([kind, limit]) => ({
+          kind,
+          max: limit.max,
+          windowMs: limit.windowMs,
+          used: buckets
+            .filter((bucket) => bucket.kind === kind && [directory, `${name} ${directory}`].includes(bucket.scope))
+            .sort((a, b) => b.fullAt - a.fullAt)
+            .slice(0, USED_SHOWN_MAX)
+            .map((bucket) => ({
+              key: bucket.key,
+              left: left({ scope: bucket.scope, kind: bucket.kind, key: bucket.key, limit, spends: true }, bucket, now),
+              fullAt: iso(bucket.fullAt),
+            })),
+        })),
+      }));
+      return { items };
+    },
+  }),
+];

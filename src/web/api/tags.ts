@@ -1,0 +1,33 @@
+import { createHash } from "node:crypto";
+import { HttpProblem } from "../problem.ts";
+
+/**
+ * Names a state of a resource. The instant of the answer, and what passes by itself, are no part of it. Strong: what
+ * changes a resource compares it (RFC 9110 §13.1.1).
+ */
+export function entityTag(answer: object): string {
+  const text = JSON.stringify(answer, (key, value: unknown) =>
+    key === "at" || key === "elapsedMs" ? undefined : value,
+  );
+  return `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
+}
+
+/** Whether the client has this state already: `If-None-Match`. */
+export function isKnown(header: string | null, tag: string): boolean {
+  return header !== null && listed(header).some((each) => each === "*" || each.replace(/^W\//, "") === tag);
+}
+
+/** Throws 412 when what the client has seen is not what there is: `If-Match`. */
+export function assertUnchanged(header: string | null, tag: string): void {
+  if (header === null || listed(header).some((each) => each === "*" || each === tag)) return;
+  throw new HttpProblem(412, "it has changed since it was read: read it again and decide anew", {
+    action: "Read the resource again and send its new ETag.",
+  });
+}
+
+function listed(header: string): string[] {
+  return header
+    .slice(0, 2_000)
+    .split(",")
+    .map((each) => each.trim());
+}

@@ -1,0 +1,94 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { nodeListener } from "../../src/web/nodeListener.ts";
+import { freePort } from "../support/freePort.ts";
+import { renewal, version } from "../support/model/facts.ts";
+import { runCaptured } from "../support/system/installation.ts";
+import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
+
+let estate: WebEstate;
+let server: ReturnType<typeof createServer>;
+let url = "";
+beforeAll(async () => {
+  estate = await createWebEstate();
+  server = createServer(nodeListener(estate.app)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await estate.installation.issue(version({ certificate: "www" }));
+  await estate.store.renewals.insert(renewal({ id: "aaaaaaaa-1", certificate: "api", state: "failed" }));
+});
+afterAll(async () => {
+  server.close();
+  server.closeAllConnections();
+  await estate[Symbol.asyncDispose]();
+});
+
+const remote = (...args: string[]) => runCaptured(["--server", url, "--token", estate.token, ...args]);
+/** Without what passes by itself between the two. */
+const still = (text: string): unknown =>
+  JSON.parse(text, (key, value: unknown) => {
+    if (key === "durationMs" || key === "elapsedMs") return 0;
+    if (typeof value !== "string") return value;
+    return Math.abs(Date.parse(value) - Date.now()) < 60_000
+      ? "now"
+      : value.replace(/\d+ (ms|s|min|h|d)\b/g, "a while").replace(/ -c \S+/g, "");
+  });
+
+describe("a command on a renewd elsewhere prints what it prints there:", () => {
+  test.each([
+    ["status"],
+    ["certificates"],
+    ["certificates", "www"],
+    ["plan"],
+    ["plan", "www"],
+    ["history"],
+    ["history", "api", "--failed", "--limit", "5", "--since", "2026-01-01"],
+    ["show", "aaaaaaaa"],
+    ["replace", "status"],
+  ])("renewd %s %s", async (...args) => {
+    const here = await estate.installation.run(...args, "--json");
+    const there = await remote(...args, "--json");
+    expect(still(there.stdout)).toEqual(still(here.stdout));
+    expect(there.code).toBe(here.code);
+  });
+});
+
+test("a decision is carried out there, and the history says who made it with which token", async () => {
+  const paused = await remote("pause", "api", "--reason", "a freeze", "--until", "2d");
+  expect([paused.code, paused.stdout]).toEqual([0, expect.stringContaining("api is paused until")]);
+  const [event] = await estate.store.events.list({ types: ["certificate.paused"], limit: 1 });
+  expect(event?.detail).toMatchObject({ reason: "a freeze", by: expect.stringMatching(/^.+@.+ with api\.token$/) });
+  const resumed = await remote("resume", "api", "--json");
+  expect(JSON.parse(resumed.stdout)).toEqual({ version: 1, certificate: "api", renewalId: null });
+});
+
+describe("what goes wrong has the exit code and the message that it has there:", () => {
+  test.each([
+    [2, "not configured", ["pause", "wwww", "--reason", "x"]],
+    [2, "not configured", ["deploy", "wwww"]],
+    [2, "must be 1 to 200 characters|must say why", ["pause", "www", "--reason", " "]],
+    [2, "not in the future", ["pause", "www", "--reason", "x", "--until", "2020-01-01"]],
+    [2, "works on renewd's own machine only", ["backup", "file"]],
+  ])("%s: %s", async (code, message, args) => {
+    const { code: exit, stderr } = await remote(...args);
+    expect(stderr).toMatch(new RegExp(message));
+    expect(exit).toBe(code);
+  });
+
+  test("a token that is not valid, a server that is away, and a connection that others could read", async () => {
+    const wrong = await runCaptured(["--server", url, "--token", "wrong-token-of-20-chars", "status"]);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("the token is not valid")]);
+    const away = await runCaptured([
+      "--server",
+      `http://127.0.0.1:${await freePort()}`,
+      "--token",
+      estate.token,
+      "status",
+    ]);
+    expect([away.code, away.stderr]).toEqual([3, expect.stringContaining("ECONNREFUSED")]);
+    const clear = await runCaptured(["--server", "http://192.0.2.1", "--token", estate.token, "status"]);
+    expect([clear.code, clear.stderr]).toEqual([2, expect.stringContaining("unencrypted")]);
+  });
+});
