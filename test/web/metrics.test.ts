@@ -1,9 +1,11 @@
+import { readFile } from "node:fs/promises";
 import { StatementSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { NewEvent } from "../../src/domain/event.ts";
 import { metricsText } from "../../src/web/metrics/index.ts";
 import { DAY_MS, endpointStatus, version } from "../support/model/facts.ts";
 import { type RedisServer, startRedis } from "../support/servers/redis.ts";
+import { dashboardQueries, ruleQueries } from "../support/system/metricQueries.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 
 const START = Date.now() - 30 * DAY_MS;
@@ -158,5 +160,35 @@ describe("/metrics", () => {
     const token = await estate.web.token();
     expect(text).not.toContain(token ?? "no token");
     expect(text).not.toContain("planted-private-key");
+  });
+});
+
+describe("the dashboard and the rules below deploy/", () => {
+  const NAME = /\b(?:renewd|x509|process|nodejs)_\w+/g;
+
+  test("ask only for metrics that exist, and by values that their labels have", async () => {
+    const types = new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name));
+    const unknown = (expr: string): string[] => {
+      const names = expr.match(NAME) ?? [];
+      const missing = names.filter(
+        (name) => !types.has(name.replace(/_(?:bucket|sum|count)$/, "")) && !types.has(name),
+      );
+      const values = [...expr.matchAll(/\b(renewd_\w+)\{[^}]*?(\w+)="([^"$]+)"/g)]
+        .filter(([, name = ""]) => text.includes(`\n${name}{`))
+        .filter(([, name, label, value]) => !new RegExp(`^${name}\\{.*${label}="${value}"`, "m").test(text))
+        .filter(([, , label]) => label !== "job");
+      return [...missing, ...values.map(([matcher = ""]) => matcher)];
+    };
+    expect(unknown('renewd_no_such_metric > 0 and renewd_certificates{state="nonsense"} > 0')).toHaveLength(2);
+    const queries = [...(await dashboardQueries()), ...(await ruleQueries())];
+    expect(queries.length).toBeGreaterThan(30);
+    expect(queries.filter(({ expr }) => unknown(expr).length > 0)).toEqual([]);
+  });
+
+  test("and every metric of renewd is documented", async () => {
+    const reference = await readFile(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+    const own = [...text.matchAll(/^# HELP ((?:renewd|x509)_\S+) (.*)$/gm)];
+    expect(own.length).toBeGreaterThan(40);
+    for (const [, name, help] of own) expect(reference).toContain(`| \`${name}\` | ${help}`);
   });
 });
