@@ -47,10 +47,16 @@ export function formatDuration(durationMs: number): string {
   return parts.join(" ");
 }
 
+const INSTANT_MAX_MS = 8_640_000_000_000_000;
+
+/** ISO 8601. A row that others wrote may hold an instant that is none: it must not keep all the others from being shown. */
+export function isoInstant(at: number): string {
+  return new Date(Math.min(Math.max(at, -INSTANT_MAX_MS), INSTANT_MAX_MS)).toISOString();
+}
+
 /** "2026-11-22 18:40:05Z": sortable, unambiguous, without the noise of milliseconds. */
 export function formatInstant(at: number): string {
-  return new Date(at)
-    .toISOString()
+  return isoInstant(at)
     .replace("T", " ")
     .replace(/\.\d+Z$/, "Z");
 }

@@ -1,10 +1,10 @@
-import { formatDuration, formatInstant } from "../domain/time.ts";
+import { formatDuration, formatInstant, isoInstant } from "../domain/time.ts";
 
 /** ms since epoch as ISO 8601, for JSON. */
 export function iso(at: number): string;
 export function iso(at: number | null): string | null;
 export function iso(at: number | null): string | null {
-  return at === null ? null : new Date(at).toISOString();
+  return at === null ? null : isoInstant(at);
 }
 
 /** "in 3 d 4 h", "12 min ago": how far an ISO instant is from now. */

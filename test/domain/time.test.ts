@@ -59,5 +59,6 @@ describe("Retry-After", () => {
 
   it("shows instants without milliseconds", () => {
     expect(formatInstant(now + 5)).toBe("2026-01-01 00:00:00Z");
+    expect(formatInstant(9e18), "later than any date").toBe("+275760-09-13 00:00:00Z");
   });
 });

@@ -145,6 +145,14 @@ describe("one part of a tick that fails", () => {
   });
 });
 
+it("an instant that is no date is shown, and keeps no other certificate from being shown", async () => {
+  const { bench } = await open();
+  await using _bench = bench;
+  bench.sql(`update certificates set next_attempt_at = 9e18 where name = '${POISON}'`);
+  const { summary } = await statusReport(bench.store, bench.certificates, bench.now);
+  expect(summary.certificates).toBe(3);
+});
+
 describe("rows of other tables that cannot be read", () => {
   it("a damaged event does not block the notifications behind it", async () => {
     const { bench, parts } = await open();
