@@ -24,13 +24,19 @@ export interface Edge extends AsyncDisposable {
   overwrite(certificate: string, pair: ServedPair): Promise<void>;
   /** By certificate: what the server shows in the file's place, as one that was never reloaded does. */
   readonly stuck: Map<string, ServedPair>;
-  /** By certificate: what every n-th connection gets in the file's place, as from one node of several. */
-  readonly mixed: Map<string, { readonly pair: ServedPair; readonly every: number }>;
+  /** By certificate: what some connections get in the file's place, as from one node of several. */
+  readonly mixed: Map<string, Mixture>;
   /** Certificates whose handshakes are cut off. */
   readonly down: Set<string>;
   /** Nothing can be written there for this certificate, until `unblock`. What is served goes on. */
   block(certificate: string): Promise<void>;
   unblock(certificate: string): Promise<void>;
+}
+
+interface Mixture {
+  readonly pair: ServedPair;
+  /** Connections are counted from 1. */
+  readonly isFor: (connection: number) => boolean;
 }
 
 const DOMAIN = "example.org";
@@ -47,7 +53,7 @@ export async function startEdge(name: string): Promise<Edge> {
     return (await read(folder(certificate))) ?? read(`${folder(certificate)}.away`);
   };
   const stuck = new Map<string, ServedPair>();
-  const mixed = new Map<string, { readonly pair: ServedPair; readonly every: number }>();
+  const mixed = new Map<string, Mixture>();
   const connections = new Map<string, number>();
   const down = new Set<string>();
   const contextFor = async (serverName: string): Promise<SecureContext> => {
@@ -58,8 +64,7 @@ export async function startEdge(name: string): Promise<Edge> {
     const connection = (connections.get(certificate) ?? 0) + 1;
     connections.set(certificate, connection);
     const other = mixed.get(certificate);
-    if (other !== undefined && connection % other.every === 0)
-      return createSecureContext({ cert: other.pair.certPem, key: other.pair.keyPem });
+    if (other?.isFor(connection)) return createSecureContext({ cert: other.pair.certPem, key: other.pair.keyPem });
     const pem = await fileOf(certificate);
     if (pem === null) throw new Error(`no file for ${certificate}`);
     return createSecureContext({ cert: pem, key: pem });
