@@ -79,7 +79,9 @@ export function retryAt(
 ): number | null {
   const ladderMs = backoffMs(failures, settings);
   if (error.facts.retry === "never")
-    return isPerhapsPassing(error, previousCode) ? now + Math.min(backoffMs(1, settings), waitMaxMs) : null;
+    return isPerhapsPassing(error, previousCode) && failures < attemptsMax
+      ? now + Math.min(backoffMs(1, settings), waitMaxMs)
+      : null;
   const isUnlimited = asksToWait(error, now) || error.code === "deploy.rateLimited";
   if (!isUnlimited && failures >= attemptsMax) return null;
   const askedMs = Math.max(0, (error.retryAt ?? now) - now);
@@ -89,7 +91,7 @@ export function retryAt(
 
 /**
  * A CA's answer that only a person can change is believed when the next attempt gets it too: one wrong answer of a CA
- * must not cost a day. A refusal of the operator's own request comes from a check of renewd, not from the CA.
+ * must not cost a day. One that gives another reason each time is asked as often as any other. A refusal of the operator's own request comes from a check of renewd, not from the CA.
  */
 function isPerhapsPassing({ code }: RenewalError, previousCode: string | null): boolean {
   return code.startsWith("acme.") && code !== "acme.ownCsr" && code !== previousCode;

@@ -85,6 +85,13 @@ describe("when a step is tried again", () => {
     );
     expect(next).toBe(again ? NOW + 60_000 : null);
   });
+
+  it("a CA that gives another reason each time is not asked without end", () => {
+    const error = new RenewalError("acme.account", "");
+    const attempt = { ...ATTEMPT, error, previousCode: "acme.refused" };
+    expect(retryAt({ ...attempt, failures: 3 }, DEFAULT_SETTINGS, NOW)).toBe(NOW + 60_000);
+    expect(retryAt({ ...attempt, failures: 4 }, DEFAULT_SETTINGS, NOW)).toBeNull();
+  });
 });
 
 describe("when people are told that nothing has taken its place", () => {
