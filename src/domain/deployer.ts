@@ -31,6 +31,8 @@ export interface InstalledPair {
   readonly fingerprint: string | null;
   /** Whether the private key beside it belongs to it; null: nobody can tell, as with an API that never returns keys. */
   readonly keyMatches: boolean | null;
+  /** SHA-256 of each certificate that follows the leaf, in order. Left out: the place is not for a chain, or not known. */
+  readonly chain?: readonly string[];
   /**
    * What keeps the server from using it at its next start (owner, mode, a missing file), or lets others use its key, one
    * sentence each.

@@ -6,6 +6,7 @@ import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import { RenewalError } from "../../src/domain/errors.ts";
 import type { ErrorCode } from "../../src/domain/errorTable.ts";
 import type { IssuedCertificate } from "../../src/domain/version.ts";
+import { readLeaf } from "../../src/x509/leaf.ts";
 import type { IssuedPair } from "../support/ca/pki.ts";
 import { createPairIssuer, mismatched, type PairIssuer } from "../support/pairs/issuedPairs.ts";
 import { KEY_SPELLINGS, pieceFinder } from "../support/pairs/keySpellings.ts";
@@ -51,6 +52,11 @@ function shownOf(one: unknown): string {
   const message = one instanceof Error ? one.message : "";
   // Stack traces hold long paths, and pieces of them look like base64.
   return message + inspect(one, all).replace(/^ +at .*$/gm, "") + JSON.stringify(one);
+}
+
+/** As an inspection names the certificate that follows each leaf. */
+function chainOf({ intermediate }: PairIssuer): string {
+  return readLeaf(intermediate.certPem).fingerprint;
 }
 
 function textsOf({ leafPem, chainPem, privateKey }: IssuedCertificate): IssuedPair {
@@ -189,12 +195,13 @@ export function deployerConformance(
         }
         expect(found).toMatchObject({ fingerprint: pair.leaf.fingerprint, problems: [] });
         expect(found?.keyMatches).not.toBe(false);
+        if (found?.chain !== undefined) expect(found.chain).toEqual([chainOf(issuer)]);
       }
       await holds(pair);
       expect(await deploy(pair, peer.receiptOnly ? receipt : null)).toEqual(receipt);
     });
 
-    it("finds an old pair, a foreign key and a removed pair in an inspection, and a deploy heals each", async () => {
+    it("finds an old pair, a foreign key, a cut chain and a removed pair in an inspection, and a deploy heals each", async () => {
       const [old, pair] = [await next(), await next()];
       const foreign = await mismatched(issuer, pair);
       await deploy(old);
@@ -213,6 +220,13 @@ export function deployerConformance(
         await peer.plant(textsOf(foreign));
         expect(await inspected(receipt)).toMatchObject({ fingerprint: pair.leaf.fingerprint, keyMatches: false });
         await heals();
+      }
+      await peer.plant({ ...textsOf(pair), certPem: pair.leafPem });
+      const cut = await inspected(receipt);
+      if (cut?.chain !== undefined) {
+        expect(cut).toMatchObject({ fingerprint: pair.leaf.fingerprint, chain: [] });
+        await heals();
+        expect(await inspected(receipt)).toMatchObject({ chain: [chainOf(issuer)] });
       }
       await peer.plant(null);
       const removed = await inspected(receipt);

@@ -7,15 +7,32 @@ export interface HeldPair {
   readonly certificate: string | null;
   /** PEM with the private key; null: there is none; undefined: the target never returns it. */
   readonly key: string | null | undefined;
+  /** PEM of which every certificate but the leaf is the chain. Left out: this place holds no chain. */
+  readonly chain?: string | null | undefined;
   /** What people call the two, such as paths. */
   readonly names: { readonly certificate: string; readonly key: string };
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/;
+const CERTIFICATES = new RegExp(CERTIFICATE, "g");
+/** More are no chain that a CA issues. */
+const CHAIN_MAX = 20;
 const PRIVATE_KEY = /-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----[^-]+-----END \1-----/;
 
 /** What the texts hold, with a sentence for each defect. No text is ever quoted: it may hold a key. */
-export function installedPair({ certificate, key, names }: HeldPair): InstalledPair {
+export function installedPair(held: HeldPair): InstalledPair {
+  const pair = leafAndKey(held);
+  if (held.chain == null || pair.fingerprint === null) return pair;
+  const found = [...held.chain.matchAll(CERTIFICATES)].slice(0, CHAIN_MAX).map(([pem]) => fingerprintOf(pem));
+  return { ...pair, chain: found.filter((fingerprint) => fingerprint !== pair.fingerprint) };
+}
+
+function fingerprintOf(pem: string): string {
+  const leaf = readCertificate(pem);
+  return leaf === null ? "unreadable" : createHash("sha256").update(leaf.raw).digest("hex");
+}
+
+function leafAndKey({ certificate, key, names }: HeldPair): InstalledPair {
   const problems: string[] = [];
   const leaf = certificate === null ? null : readCertificate(certificate);
   if (certificate === null) problems.push(`${names.certificate} is missing`);
@@ -61,7 +78,10 @@ export function leastHealthy(found: readonly InstalledPair[], wanted: unknown): 
   const problems = [...new Set(found.flatMap((one) => one.problems))];
   if (new Set(found.map(({ fingerprint }) => fingerprint)).size > 1)
     problems.push("its places hold different certificates");
-  return { ...bad, problems };
+  const chains = found.flatMap(({ chain }) => (chain === undefined ? [] : [chain]));
+  if (new Set(chains.map((chain) => chain.join())).size > 1) problems.push("its places hold different chains");
+  const [chain] = chains;
+  return { ...bad, ...(chain !== undefined && { chain }), problems };
 }
 
 /** `wanted`: fingerprint of the last receipt; not a text: not known. */

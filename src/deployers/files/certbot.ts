@@ -61,7 +61,10 @@ export const certbot: Plugin<CertbotOptions, DeployerDependencies, Deployer> = {
     async inspect(request) {
       const { live } = placesOf(options, request.certificate);
       const key = join(live, "privkey.pem");
-      const pairs = ["fullchain.pem", "cert.pem"].map((name) => ({ certificate: join(live, name), key }));
+      const pairs = [
+        { certificate: join(live, "fullchain.pem"), key },
+        { certificate: join(live, "cert.pem"), key, chain: join(live, "chain.pem") },
+      ];
       return await inspectFiles(pairs, request, { first: key, mode: modeOf(options), reader: null });
     },
   }),

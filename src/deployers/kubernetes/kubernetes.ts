@@ -172,7 +172,8 @@ async function inspect(
     return text === "" ? null : Buffer.from(text, "base64").toString("utf8");
   };
   const names = { certificate: `tls.crt of ${shown(options, name)}`, key: `tls.key of ${shown(options, name)}` };
-  return installedPair({ certificate: part("tls.crt"), key: part("tls.key"), names });
+  const certificates = part("tls.crt");
+  return installedPair({ certificate: certificates, key: part("tls.key"), chain: certificates, names });
 }
 
 function refuse(options: KubernetesOptions, pair: IssuedCertificate, held: V1Secret): void {

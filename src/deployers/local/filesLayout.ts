@@ -72,7 +72,8 @@ export function pairPaths(options: LayoutOptions, certificate: string): PairPath
   return (["fullchain", "cert", "bundle"] as const).flatMap((kind) => {
     const path = paths.get(kind);
     const key = kind === "bundle" ? path : (paths.get("privkey") ?? paths.get("bundle"));
-    return path === undefined ? [] : [{ certificate: path, key }];
+    const chain = kind === "cert" ? (paths.get("chain") ?? null) : undefined;
+    return path === undefined ? [] : [{ certificate: path, key, chain }];
   });
 }
 

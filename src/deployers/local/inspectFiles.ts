@@ -15,6 +15,8 @@ export interface PairPaths {
   readonly certificate: string;
   /** Left out: renewd writes no key beside it. */
   readonly key?: string | undefined;
+  /** The file with the chain. null: none is meant for this certificate. Left out: it follows the certificate. */
+  readonly chain?: string | null | undefined;
 }
 
 /** Who shall be able to use the keys. */
@@ -38,11 +40,12 @@ export async function inspectFiles(
   return leastHealthy(found, previous?.fingerprint);
 }
 
-async function inspectPair({ certificate, key }: PairPaths, rules: KeyRules): Promise<InstalledPair> {
+async function inspectPair({ certificate, key, chain }: PairPaths, rules: KeyRules): Promise<InstalledPair> {
   const certificateText = await readIfThere(certificate);
   const keyText = key === certificate ? certificateText : key && (await readKeyIfThere(key));
   const names = { certificate, key: key ?? certificate };
-  const held = installedPair({ certificate: certificateText, key: keyText, names });
+  const chainText = chain === undefined ? certificateText : chain && ((await readIfThere(chain)) ?? "");
+  const held = installedPair({ certificate: certificateText, key: keyText, chain: chainText, names });
   const hidden = await accessProblems(new Set([names.certificate, names.key]), rules.reader);
   const wide = key === undefined ? [] : await modeProblems([key], rules);
   return { ...held, problems: [...held.problems, ...hidden, ...wide] };

@@ -140,7 +140,8 @@ async function inspect(
     ...(await modeProblems([path], { first: path, mode: modeOf(options) })),
   ];
   const pair = text === null ? null : pairIn(text, options.secretName.replaceAll("{certificate}", certificate));
-  const held = installedPair({ certificate: pair?.certificate ?? text, key: pair?.key ?? text, names });
+  const certificates = pair?.certificate ?? text;
+  const held = installedPair({ certificate: certificates, key: pair?.key ?? text, chain: certificates, names });
   return { ...held, problems: [...held.problems, ...problems] };
 }
 

@@ -29,12 +29,14 @@ export async function inspectRemote(
   const read = async (path: string): Promise<string | null> =>
     (await sftp.read(path, READ_BYTES_MAX, signal))?.toString("utf8") ?? null;
   const found: InstalledPair[] = [];
-  for (const { certificate, key } of pairs) {
+  for (const { certificate, key, chain } of pairs) {
     const text = await read(certificate);
+    const chainText = chain === undefined ? text : chain && ((await read(chain)) ?? "");
     // A key that the login cannot read has a wrong mode or owner: empty, so that it is put in place again.
     const keyText =
       key === certificate ? text : key && (await read(key).catch((error) => ignoreForbidden(error) ?? ""));
-    found.push(installedPair({ certificate: text, key: keyText, names: { certificate, key: key ?? certificate } }));
+    const names = { certificate, key: key ?? certificate };
+    found.push(installedPair({ certificate: text, key: keyText, chain: chainText, names }));
   }
   const held = leastHealthy(found, previous?.fingerprint);
   if (held === null) return null;

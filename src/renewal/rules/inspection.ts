@@ -17,11 +17,15 @@ const FINGERPRINT_SHOWN = 16;
 const PROBLEMS_SHOWN = 3;
 const PROBLEM_CHARACTERS_MAX = 200;
 
-/** Compares what a target holds with the version that was deployed there. `known`: generation by fingerprint. */
+/**
+ * Compares what a target holds with the version that was deployed there. `known`: generation by fingerprint.
+ * `wantedChain`: fingerprints of what must follow the certificate, although more may; null: anything may.
+ */
 export function judgeInstalled(
-  { fingerprint, keyMatches, problems }: InstalledPair,
-  { generation, leaf }: Version,
+  { fingerprint, keyMatches, chain, problems }: InstalledPair,
+  { generation, leaf }: Pick<Version, "generation" | "leaf">,
   known: ReadonlyMap<string, number>,
+  wantedChain: readonly string[] | null,
 ): Finding | null {
   if (fingerprint === null) return different("holds no certificate", problems);
   if (fingerprint !== leaf.fingerprint) {
@@ -33,8 +37,10 @@ export function judgeInstalled(
     return different(`holds ${held} instead of generation ${generation}`, problems);
   }
   if (keyMatches === false) return different("holds a private key that does not belong to its certificate", problems);
-  if (problems.length === 0) return null;
-  return { kind: "unusable", what: `holds the pair, but not as it must be: ${listed(problems)}` };
+  const isChainLost = wantedChain?.some((wanted, index) => chain !== undefined && chain[index] !== wanted) ?? false;
+  const all = isChainLost ? [...problems, "the CA's certificates do not follow it"] : problems;
+  if (all.length === 0) return null;
+  return { kind: "unusable", what: `holds the pair, but not as it must be: ${listed(all)}` };
 }
 
 function different(what: string, problems: readonly string[]): Finding {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import pLimit from "p-limit";
 import { raceAbort } from "../../domain/abort.ts";
 import type { Deployer } from "../../domain/deployer.ts";
@@ -104,10 +105,20 @@ async function inspectOne(context: Context, row: Deployment, inspector: Inspecto
   if (installed === null) return;
   const versions = await store.versions.list(certificate);
   const known = new Map(versions.map(({ leaf, generation }) => [leaf.fingerprint, generation]));
-  const finding = judgeInstalled(installed, version, known);
+  const finding = judgeInstalled(installed, version, known, wantedChain(version));
   const drifted = await store.transaction((tx) => recordInspection(tx, row, version, finding, clock.now()));
   if (drifted && finding !== null)
     context.log.warn({ certificate, target, problem: finding.what }, "target drifted; it is deployed again");
+}
+
+/** null: an imported pair keeps whatever chain its files had. */
+function wantedChain({ issuer, chainPem }: Version): readonly string[] | null {
+  if (issuer === IMPORTED) return null;
+  return chainPem.map((pem) =>
+    createHash("sha256")
+      .update(Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ""), "base64"))
+      .digest("hex"),
+  );
 }
 
 async function ask(

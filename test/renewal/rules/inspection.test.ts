@@ -10,7 +10,9 @@ const KNOWN = new Map([
 ]);
 const GOOD: InstalledPair = { fingerprint: WANTED.leaf.fingerprint, keyMatches: true, problems: [] };
 
-const judge = (patch: Partial<InstalledPair>) => judgeInstalled({ ...GOOD, ...patch }, WANTED, KNOWN);
+const CHAIN = ["dd".repeat(32), "ee".repeat(32)];
+
+const judge = (patch: Partial<InstalledPair>) => judgeInstalled({ ...GOOD, ...patch }, WANTED, KNOWN, CHAIN);
 
 describe("what a target holds", () => {
   it.each<[string, Partial<InstalledPair>, string | null]>([
@@ -31,6 +33,18 @@ describe("what a target holds", () => {
     ],
   ])("is compared with what was deployed: %s", (_, patch, what) => {
     expect(judge(patch)).toEqual(what === null ? null : { kind: "different", what });
+  });
+
+  it.each<[string, readonly string[], boolean]>([
+    ["is the CA's", CHAIN, true],
+    ["is the CA's, and another certificate follows", [...CHAIN, "ff".repeat(32)], true],
+    ["is missing", [], false],
+    ["is cut", CHAIN.slice(0, 1), false],
+    ["is in another order", CHAIN.toReversed(), false],
+    ["is another CA's", ["ff".repeat(32), "ee".repeat(32)], false],
+  ])("is the pair as it must be only if its chain %s", (_, chain, isGood) => {
+    const lost = "holds the pair, but not as it must be: the CA's certificates do not follow it";
+    expect(judge({ chain })).toEqual(isGood ? null : { kind: "unusable", what: lost });
   });
 
   it("is reported when the server could not start with it, in bounded and harmless text", () => {

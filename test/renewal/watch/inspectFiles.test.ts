@@ -28,13 +28,16 @@ describe("files of a target", () => {
   let store: Store;
   let context: Context;
   let pair: IssuedPair;
+  let leafPem: string;
   let foreign: IssuedPair;
   const file = (): string => join(edge.target.directory, "www", "pair.pem");
 
   beforeAll(async () => {
     edge = cleanUp.use(await startEdge("front"));
-    const root = await createRoot({ name: "CA" });
-    pair = await root.issue({ names: [nameOf("www")] });
+    const intermediate = await (await createRoot({ name: "CA" })).intermediate({});
+    const issuedPair = await intermediate.issue({ names: [nameOf("www")] });
+    leafPem = issuedPair.certPem;
+    pair = { ...issuedPair, certPem: leafPem + intermediate.certPem };
     foreign = await (await createRoot({ name: "somebody else" })).issue({ names: [nameOf("www")] });
     installation = cleanUp.use(
       await createInstallation(
@@ -50,8 +53,9 @@ describe("files of a target", () => {
       ),
     );
     ({ store } = installation);
-    const leaf = readLeaf(pair.certPem);
-    const issued = version({ leaf, leafPem: pair.certPem, chainPem: [], verifiedAt: null, createdAt: Date.now() });
+    const leaf = readLeaf(leafPem);
+    const chainPem = [intermediate.certPem];
+    const issued = version({ leaf, leafPem, chainPem, verifiedAt: null, createdAt: Date.now() });
     await store.versions.insert(issued, new Secret(pair.keyPem));
     const app: App = cleanUp.use(
       await openContext(installation.configFile, { log: createLog({ level: "error", pretty: false }) }),
@@ -97,6 +101,7 @@ describe("files of a target", () => {
     ["deleted", () => rm(file())],
     ["replaced by a foreign pair", () => writeFile(file(), foreign.keyPem + foreign.certPem)],
     ["given a foreign key", () => writeFile(file(), foreign.keyPem + pair.certPem)],
+    ["left without the CA's certificates", () => writeFile(file(), pair.keyPem + leafPem)],
   ])(
     "%s while the server still serves the right pair from memory are put back before its restart",
     async (_, sabotage) => {
