@@ -45,7 +45,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface WebEstateOptions {
   readonly names?: readonly string[];
-  /** Further sections of the configuration. */
+  /** Further sections of the configuration; with `redis` in it the queue is used. */
   readonly sections?: Readonly<Record<string, unknown>>;
   readonly planned?: boolean;
 }
@@ -60,7 +60,8 @@ export async function createWebEstate({
   const app = await openContext(installation.configFile, { log: silent });
   const { context, redis, config } = app;
   await ensureToken(tokenFile(config.dataDir));
-  const renewal = withoutQueue(context);
+  const hasRedis = "redis" in sections;
+  const renewal = hasRedis ? context : withoutQueue(context);
   const web: WebContext = {
     ...webContext({
       context: renewal,
@@ -69,8 +70,10 @@ export async function createWebEstate({
       installation: await context.store.health.installation(),
     }),
     // As while Redis is away, without finding out each time that it is.
-    requestRenewals: (certificates, wish) =>
-      Promise.all(certificates.map((certificate) => recordRequest(renewal, certificate, wish))),
+    ...(!hasRedis && {
+      requestRenewals: (certificates, wish) =>
+        Promise.all(certificates.map((certificate) => recordRequest(renewal, certificate, wish))),
+    }),
   };
   const served = createApp(web);
   const token = (await web.token()) ?? "";
