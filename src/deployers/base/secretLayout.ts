@@ -111,7 +111,8 @@ export function othersIn({ text, members, shown }: HeldSecret, options: LayoutOp
 
 /** The pair in a secret's text, for an inspection. */
 export function pairIn(text: string | null, options: LayoutOptions, shown: string): HeldPair {
-  if (options.layout === "pem") return { certificate: text, key: text, names: { certificate: shown, key: shown } };
+  if (options.layout === "pem")
+    return { certificate: text, key: text, chain: text, names: { certificate: shown, key: shown } };
   const held = jsonObject(text);
   const parts = new Map(namedParts(options));
   const leaf = parts.get("certificate") ?? parts.get("fullchain") ?? "";
@@ -121,7 +122,8 @@ export function pairIn(text: string | null, options: LayoutOptions, shown: strin
     return typeof value === "string" ? value : null;
   };
   const named = { certificate: `${leaf} of ${shown}`, key: `${key} of ${shown}` };
-  return { certificate: member(leaf), key: member(key), names: named };
+  const chain = parts.get("chain") ?? parts.get("fullchain");
+  return { certificate: member(leaf), key: member(key), chain: chain && (member(chain) ?? ""), names: named };
 }
 
 function namedParts({ keys }: LayoutOptions): readonly (readonly [Part, string])[] {

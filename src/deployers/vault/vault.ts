@@ -83,7 +83,8 @@ async function inspect(
   };
   const shown = (field: string): string => `${field} of ${nameOf(options, path)}`;
   const names = { certificate: shown(leaf), key: shown(key) };
-  return installedPair({ certificate: text(leaf), key: text(key), names });
+  const chain = fields.chain ?? fields.fullchain ?? fields.bundle;
+  return installedPair({ certificate: text(leaf), key: text(key), chain: chain && (text(chain) ?? ""), names });
 }
 
 interface Write {

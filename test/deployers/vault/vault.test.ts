@@ -35,10 +35,11 @@ deployerConformance("vault", async () => {
     stored,
     served: stored,
     async plant(planted) {
-      const { certificate, fullchain, private_key, ...marks } = fake.current("certificates/conform") ?? {};
+      const { certificate, fullchain, ca_chain, private_key, ...marks } = fake.current("certificates/conform") ?? {};
       const texts = planted && {
         certificate: planted.certPem,
         fullchain: planted.certPem,
+        ca_chain: planted.certPem.replace(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----\n?/, ""),
         private_key: planted.keyPem,
       };
       fake.put("certificates/conform", { ...marks, ...texts });
