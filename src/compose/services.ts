@@ -122,7 +122,11 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
     channels: new Map(
       [...config.notifications].map(([name, { plugin, options, from }]) => [
         name,
-        { from, send: withSystemTrust(plugin.create(options, { channel: name, secret })) },
+        {
+          from,
+          keepsAlerts: plugin.keepsAlerts ?? false,
+          send: withSystemTrust(plugin.create(options, { channel: name, secret })),
+        },
       ]),
     ),
   };

@@ -19,12 +19,18 @@ export interface Notification {
   readonly message: string;
   /** What the reader should do; null: nothing. */
   readonly action: string | null;
+  /** What the message is about, such as `certificate/www`: messages about the same are one alert to an alerting service. */
+  readonly alert: string;
+  /** What earlier messages about it reported is over. */
+  readonly resolves: boolean;
 }
 
 /** A way to reach people. */
 export interface Channel {
   /** Least severe notification it wants. */
   readonly from: Severity;
+  /** An alert stays open there until it is resolved, so it is sent what resolves one, whatever `from` says. */
+  readonly keepsAlerts: boolean;
   /** Throws `notify.failed` while the receiver cannot take it, `notify.refused` when it never will. */
   send(notification: Notification, signal: AbortSignal): Promise<void>;
 }

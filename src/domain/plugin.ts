@@ -30,6 +30,8 @@ export interface Plugin<Options, Dependencies, Made> {
    * Two certificates that occupy the same thing are a configuration error.
    */
   readonly occupies?: (options: Options, certificate: string) => readonly string[];
+  /** Channels: an alert stays open there until it is resolved. Default: false. */
+  readonly keepsAlerts?: boolean;
   /** Targets: how a swap becomes visible. Default: `unknown`. With `atOnce` fewer connections prove an endpoint. */
   readonly visibility?: Visibility;
   /** Targets: false for a store, which no client dials: its certificates need no endpoint. Default: true. */

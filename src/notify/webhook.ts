@@ -1,21 +1,28 @@
+import { createHmac } from "node:crypto";
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
 import type { EventType } from "../domain/event.ts";
 import type { Notification, Severity } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
-import { parseSecretReference, SECRET_REFERENCE, SECRET_REFERENCE_ADVICE } from "../domain/secretReference.ts";
+import type { Secret } from "../domain/secret.ts";
 import { inertLine } from "../domain/text.ts";
 import { chatText } from "./chatText.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
+import { addressOf, postJson, secretOption } from "./post.ts";
 
-const TIMEOUT_MS = 10_000;
+/** `whsec_` and 24 to 64 bytes in base64 (standardwebhooks.com). */
+const SIGNING_SECRET = /^whsec_([A-Za-z0-9+/]{32,88}={0,2})$/;
 
 const optionsSchema = z.strictObject({
-  url: z
-    .string()
-    .regex(SECRET_REFERENCE, { error: SECRET_REFERENCE_ADVICE, abort: true })
-    .transform(parseSecretReference)
-    .describe("Reference to the URL that is posted to: incoming webhooks of chats and pagers hold their secret in it."),
+  url: secretOption.describe(
+    "Reference to the URL that is posted to: incoming webhooks of chats and pagers hold their secret in it.",
+  ),
+  signing: secretOption
+    .optional()
+    .describe(
+      "Reference to a signing secret (`whsec_` and base64). Each post then has the headers `webhook-id`, " +
+        "`webhook-timestamp` and `webhook-signature` of Standard Webhooks, so that the receiver can check who sent it.",
+    ),
 });
 
 type WebhookOptions = z.infer<typeof optionsSchema>;
@@ -48,12 +55,16 @@ export interface NotificationBody {
   readonly message: string;
   /** What the reader should do; null: nothing. */
   readonly action: string | null;
+  /** What it is about, such as `certificate/www`: messages about the same are one alert. */
+  readonly alert: string;
+  /** What earlier messages about it reported is over. */
+  readonly resolves: boolean;
   /** Severity, message and action in one text, as chats show it; nothing in it mentions people or links elsewhere. */
   readonly text: string;
 }
 
 async function post(
-  { url }: WebhookOptions,
+  { url, signing }: WebhookOptions,
   { channel, secret }: ChannelDependencies,
   notification: Notification,
   signal: AbortSignal,
@@ -64,32 +75,20 @@ async function post(
   const shown = { ...ids, text, severity, message, action, at: new Date(at).toISOString() } satisfies NotificationBody;
   const body = JSON.stringify(shown);
   const address = addressOf(channel, (await secret(url)).reveal());
-  const headers = { "content-type": "application/json", "user-agent": "renewd", "idempotency-key": `renewd-${ids.id}` };
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  let status: number;
-  try {
-    // A redirect could send the message anywhere.
-    const answer = await fetch(address, { method: "POST", headers, body, redirect: "manual", signal: limited });
-    await answer.body?.cancel();
-    ({ status } = answer);
-  } catch {
-    signal.throwIfAborted();
-    // The error's own text may hold the URL, which is a secret.
-    throw new RenewalError(
-      "notify.failed",
-      `channel ${channel}: ${address.host} did not answer${limited.aborted ? ` within ${TIMEOUT_MS / 1_000} s` : ""}`,
-    );
-  }
-  if (status >= 200 && status < 300) return;
-  // 404 and 410 end when a person corrects the URL's secret. 400, 413 and 422 are about this one message.
-  throw new RenewalError(
-    status === 400 || status === 413 || status === 422 ? "notify.refused" : "notify.failed",
-    `channel ${channel}: ${address.host} answered ${status}`,
-  );
+  const id = `renewd-${ids.id}`;
+  const signed = signing === undefined ? {} : signature(channel, await secret(signing), id, body);
+  await postJson({ channel, url: address, body, headers: { "idempotency-key": id, ...signed } }, signal);
 }
 
-function addressOf(channel: string, text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url !== null && (url.protocol === "https:" || url.protocol === "http:")) return url;
-  throw new RenewalError("config.secret", `channel ${channel}: its \`url\` does not refer to an http or https URL`);
+/** Standard Webhooks 1.0: HMAC-SHA-256 of id, time and body. The time is that of this attempt: receivers refuse old ones. */
+function signature(channel: string, secret: Secret, id: string, body: string): Record<string, string> {
+  const key = SIGNING_SECRET.exec(secret.reveal().trim())?.[1];
+  if (key === undefined)
+    throw new RenewalError(
+      "config.secret",
+      `channel ${channel}: its \`signing\` does not refer to \`whsec_\` and 24 to 64 bytes in base64`,
+    );
+  const timestamp = String(Math.floor(Date.now() / 1_000));
+  const mac = createHmac("sha256", Buffer.from(key, "base64")).update(`${id}.${timestamp}.${body}`).digest("base64");
+  return { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": `v1,${mac}` };
 }

@@ -25,6 +25,8 @@ const NOTE: Notification = {
   target: null,
   message: "www: renewal held: wave 1 of 2",
   action: "Fix it.",
+  alert: "certificate/www",
+  resolves: false,
 };
 
 describe("a webhook", () => {
@@ -47,6 +49,8 @@ describe("a webhook", () => {
       certificate: "www",
       renewalId: "r-1",
       target: null,
+      alert: "certificate/www",
+      resolves: false,
       key: "renewd-42",
     });
     expect(hook.taken[1]).toEqual(hook.taken[0]);

@@ -40,6 +40,9 @@ export function addNotify(program: Command, cli: Cli): void {
       renewalId: null,
       target: null,
       action: null,
+      alert: "test",
+      // So that it leaves no open alert behind.
+      resolves: true,
     } as const;
     const entries = await Promise.all(
       channels.map(async ([channel, { send }]): Promise<NotifyEntry> => {

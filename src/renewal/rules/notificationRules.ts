@@ -79,6 +79,9 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     renewalId === null
       ? { severity: "warning", message: `${text("endpoint")} does not serve it: ${text("message")}` }
       : null,
+  // Inside a renewal, the renewal's own end notifies.
+  "verify.converged": (text, { renewalId }) =>
+    renewalId === null ? { severity: "info", message: `${text("endpoint")} serves it again` } : null,
   "target.drifted": (text, { target }) => ({
     severity: "warning",
     message: `target ${target} ${text("problem")}: it is deployed again`,
@@ -130,7 +133,41 @@ export function notificationOf(event: HistoryEvent, facts: NotificationFacts): N
     target,
     message: `${certificate ?? "renewd"}: ${message}`,
     action,
+    alert: alertOf(event),
+    resolves: RESOLVING.includes(type),
   };
+}
+
+/** They end what earlier messages about the same have reported. */
+const RESOLVING: readonly EventType[] = [
+  "renewal.succeeded",
+  "verify.converged",
+  "certificate.plannable",
+  "clock.recovered",
+  "planner.partRecovered",
+];
+
+/** Messages about one cause have the same; what resolves one must not resolve another. */
+function alertOf({ type, certificate, detail: { part, endpoint, issuer } }: HistoryEvent): string {
+  switch (type) {
+    case "certificate.plannable":
+    case "certificate.unplannable":
+      return `planning/${certificate}`;
+    case "verify.stale":
+    case "verify.converged":
+      return `endpoint/${certificate}/${endpoint}`;
+    case "clock.skewed":
+    case "clock.recovered":
+      return "clock";
+    case "planner.partFailed":
+    case "planner.partRecovered":
+      return `planner/${part}`;
+    case "account.replaced":
+    case "clock.dissent":
+      return `issuer/${issuer}`;
+    default:
+      return certificate === null ? `renewd/${type}` : `certificate/${certificate}`;
+  }
 }
 
 function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string | null {

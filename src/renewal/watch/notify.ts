@@ -48,7 +48,7 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
     if (!signal.aborted) log.warn({ channel: name, err: error }, "notification not sent; it is tried again");
     await store.cursors.release(
       claimed,
-      signal.aborted ? { ...claimed, seq } : deliveryFailed(claimed, seq, error.message, clock.now()),
+      signal.aborted ? { ...claimed, seq } : deliveryFailed(claimed, seq, error, clock.now()),
     );
   }
   return sent;
@@ -109,16 +109,23 @@ function isClockRight({ clockGuard }: Context, signal: AbortSignal): Promise<boo
   );
 }
 
-function isWanted({ from }: Channel, { severity }: Notification): boolean {
-  return SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(from);
+function isWanted({ from, keepsAlerts }: Channel, { severity, resolves }: Notification): boolean {
+  return SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(from) || (keepsAlerts && resolves);
 }
 
 function deliveryFailed(
   { failures }: ChannelCursor,
   seq: number,
-  lastErrorMessage: string,
+  { message, retryAt }: RenewalError,
   now: number,
 ): Parameters<Context["store"]["cursors"]["release"]>[1] {
   const delayMs = delayOf(LADDERS_MS.notification, failures + 1);
-  return { seq, failures: failures + 1, nextAttemptAt: now + delayMs, lastErrorMessage };
+  // The receiver may ask for more time, but a longer back-off would count as written by a wrong clock.
+  const askedMs = Math.min((retryAt ?? now) - now, RETRY_MAX_MS);
+  return {
+    seq,
+    failures: failures + 1,
+    nextAttemptAt: now + Math.max(delayMs, askedMs),
+    lastErrorMessage: message,
+  };
 }

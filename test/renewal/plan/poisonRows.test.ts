@@ -77,6 +77,7 @@ describe("one certificate that cannot be planned", () => {
     const sent: string[] = [];
     bench.channels.set("pager", {
       from: "page",
+      keepsAlerts: false,
       send: async ({ certificate, message }) => void sent.push(`${certificate} ${message}`),
     });
     await deliverNotifications(bench.context, NO_SIGNAL);
@@ -158,7 +159,11 @@ describe("rows of other tables that cannot be read", () => {
     const { bench, parts } = await open();
     await using _bench = bench;
     const sent: string[] = [];
-    bench.channels.set("pager", { from: "page", send: async ({ certificate }) => void sent.push(certificate ?? "") });
+    bench.channels.set("pager", {
+      from: "page",
+      keepsAlerts: false,
+      send: async ({ certificate }) => void sent.push(certificate ?? ""),
+    });
     await deliverNotifications(bench.context, NO_SIGNAL);
     await planTick(bench.context, parts, NO_SIGNAL);
     bench.sql(

@@ -57,7 +57,7 @@ beforeEach(async () => {
     channel: "ops",
     secret: async () => new Secret(hook.url),
   });
-  bench.channels.set("ops", { from: "info", send });
+  bench.channels.set("ops", { from: "info", keepsAlerts: false, send });
   await deliverNotifications(context, NO_SIGNAL);
 });
 afterEach(async () => {

@@ -11,6 +11,7 @@ it("a channel that is slow gets each notification once, although another planner
   const sent: string[] = [];
   const channel: Channel = {
     from: "info",
+    keepsAlerts: false,
     async send({ id }) {
       sent.push(id);
       fleet.now += 40_000;

@@ -75,7 +75,7 @@ it.each(["notify.failed", "notify.refused"] as const)(
       if (bench.skewed) throw new RenewalError(code, "certificate has expired");
       told.push(event);
     };
-    bench.channels.set("pager", { from: "info", send });
+    bench.channels.set("pager", { from: "info", keepsAlerts: false, send });
     const happens = (type: "store.restored" | "clock.skewed", detail = {}) =>
       bench.store.events.append({ at: bench.now, type, certificate: null, renewalId: null, target: null, detail });
     await deliverNotifications(bench.context, NO_SIGNAL);
