@@ -31,6 +31,8 @@ export interface GlobalOptions {
   readonly config?: string;
   readonly json?: boolean;
   readonly color: boolean;
+  /** False: nobody is to be asked anything. */
+  readonly input: boolean;
   readonly server?: string;
   readonly token?: string;
 }

@@ -45,4 +45,5 @@ export const preflight = late(async () => (await import("../renewal/steps/prefli
 export const isPublicSuffix = late(async () => (await import("../config/publicSuffix.ts")).isPublicSuffix);
 
 export const completionScript = late(async () => (await import("./completion.ts")).completionScript);
+export const comparePlans = late(async () => (await import("./comparePlans.ts")).comparePlans);
 export const watch = late(async () => (await import("./watch.ts")).watch);

@@ -90,6 +90,7 @@ export function createProgram(cli: Cli): Command {
     )
     .option("--token <token>", "its API token, or file:PATH with it (or $RENEWD_TOKEN)")
     .option("--json", "print one JSON document with a `version` instead of text")
+    .option("--no-input", "ask nothing: what would be asked must be an option, such as --yes")
     .option("--no-color", "print without colours (NO_COLOR in the environment does the same)")
     .addHelpText("after", () => `\nExit codes:\n${exitCodeLines().join("\n")}`)
     .configureHelp({ showGlobalOptions: true })

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
+import { type LoadOptions, loadConfig } from "../config/load.ts";
 import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
 import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
@@ -13,8 +13,8 @@ import { createServices, type ReloadableServices } from "./services.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /** Throws `config.invalid` with every mistake in its message, one a line with its place. */
-export async function loadConfigOrExplain(file: string): Promise<Config> {
-  const result = await loadConfig(file);
+export async function loadConfigOrExplain(file: string, options: LoadOptions = {}): Promise<Config> {
+  const result = await loadConfig(file, options);
   if (result.ok) return result.config;
   throw configInvalid(result.problems);
 }

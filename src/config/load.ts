@@ -1,4 +1,4 @@
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import type { Certificate } from "../domain/certificate.ts";
 import { type Draft, draftCertificates } from "./check/certificates.ts";
 import { checkOldNames } from "./check/oldNames.ts";
@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly registries?: Registries;
   readonly environment?: Environment;
   readonly secrets?: SecretsNeeded;
+  /** Where relative paths begin. Default: the file's directory. */
+  readonly directory?: string;
 }
 
 /**
@@ -43,7 +45,7 @@ export interface LoadOptions {
  */
 export async function loadConfig(
   file: string,
-  { registries = REGISTRIES, environment = processEnvironment, secrets = "required" }: LoadOptions = {},
+  { registries = REGISTRIES, environment = processEnvironment, secrets = "required", directory }: LoadOptions = {},
 ): Promise<LoadResult> {
   const source = await readText(resolve(file), "the configuration file");
   if ("problem" in source) {
@@ -57,14 +59,15 @@ export async function loadConfig(
   const problems = new Problems(document.places);
   // parseYaml refuses all but a mapping.
   const options = { registries, environment, secrets };
-  const config = await build(resolve(file), document.data as Raw, options, problems);
+  const at = directory === undefined ? resolve(file) : resolve(directory, basename(file));
+  const config = await build(at, document.data as Raw, options, problems);
   return config && !problems.any ? { ok: true, config } : { ok: false, problems: problems.list() };
 }
 
 async function build(
   file: string,
   raw: Raw,
-  { registries, environment, secrets }: Required<LoadOptions>,
+  { registries, environment, secrets }: Required<Omit<LoadOptions, "directory">>,
   problems: Problems,
 ): Promise<Config | undefined> {
   const resources = createResources(dirname(file), environment, problems, secrets);

@@ -8,12 +8,15 @@ import { stoppedBy, unprovedEndpoints } from "./failures.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import { earliestExpiry, isQuarantined } from "./problems.ts";
+import { type UnmanagedEntry, unmanagedEntries } from "./unmanaged.ts";
 
 /** `renewd certificates --json`. Instants are ISO 8601. */
 export interface CertificatesReport {
   readonly version: 2;
   readonly at: string;
   readonly certificates: readonly CertificateEntry[];
+  /** Those that left the configuration and are still served; empty where one certificate was asked for. */
+  readonly unmanaged: readonly UnmanagedEntry[];
 }
 
 /**
@@ -100,11 +103,13 @@ export interface AddressEntry {
   readonly mixedWith: readonly Share[];
 }
 
+/** `isWhole`: the certificates are all that are configured. */
 export async function certificatesReport(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
   observeMs?: number,
+  { isWhole = false }: { readonly isWhole?: boolean } = {},
 ): Promise<CertificatesReport> {
   const fleet = await loadFleet(store, certificates, now, { observeMs });
   const [only, ...more] = fleet;
@@ -117,7 +122,12 @@ export async function certificatesReport(
     const observations = byCertificate.get(member.certificate.name) ?? [];
     entries.push(entryOf(member, observations, await earliestExpiry(store, member), now));
   }
-  return { version: 2, at: iso(now), certificates: entries };
+  return {
+    version: 2,
+    at: iso(now),
+    certificates: entries,
+    unmanaged: isWhole ? await unmanagedEntries(store, certificates, now) : [],
+  };
 }
 
 type Observed = readonly ObservedAddress[];

@@ -2,25 +2,43 @@ import type { Certificate } from "../domain/certificate.ts";
 import { endpointKey } from "../domain/endpoint.ts";
 import type { Store } from "../domain/store.ts";
 import { formatDuration } from "../domain/time.ts";
+import type { Version } from "../domain/version.ts";
 import { expiryWarningAt } from "../renewal/rules/window.ts";
+import { iso } from "./instant.ts";
 import type { Notice } from "./notices.ts";
 
 /** The latest to leave come first; an estate that changes daily leaves thousands behind. */
 const LOOKED_AT_MAX = 200;
 const PLACES_SHOWN_MAX = 3;
 
+/** A certificate that left the configuration while an endpoint served it, and still does. Instants are ISO 8601. */
+export interface UnmanagedEntry {
+  readonly certificate: string;
+  /** Host and port. */
+  readonly servedAt: readonly string[];
+  readonly serial: string;
+  readonly expiresAt: string;
+  readonly leftAt: string | null;
+}
+
+interface Unmanaged {
+  readonly version: Version;
+  readonly places: readonly string[];
+  readonly removedAt: number | null;
+}
+
 /**
  * Certificates that left the configuration while an endpoint served them. Nothing renews them any more, so they end in
  * front of clients. Not those whose endpoint another certificate has by now, as after a rename.
  */
-export async function unmanaged(store: Store, certificates: readonly Certificate[], now: number): Promise<Notice[]> {
+async function findUnmanaged(store: Store, certificates: readonly Certificate[], now: number): Promise<Unmanaged[]> {
   const managed = new Set(certificates.flatMap(({ endpoints }) => endpoints.map(endpointKey)));
   const configured = new Set(certificates.map(({ name }) => name));
   const left = (await store.certificates.list())
     .filter(({ name, removedAt }) => removedAt !== null && !configured.has(name))
     .sort((a, b) => (b.removedAt ?? 0) - (a.removedAt ?? 0))
     .slice(0, LOOKED_AT_MAX);
-  const found: Notice[] = [];
+  const found: Unmanaged[] = [];
   for (const { name, removedAt } of left) {
     // An altered row is the audit's finding.
     const version = await store.versions.latest(name).catch(() => null);
@@ -29,20 +47,43 @@ export async function unmanaged(store: Store, certificates: readonly Certificate
       .filter(({ observation: { served } }) => served?.fingerprint === version.leaf.fingerprint)
       .filter(({ endpoint }) => !managed.has(endpoint))
       .map(({ endpoint }) => endpoint.slice(endpoint.indexOf("@") + 1));
-    const open = [...new Set(places)];
-    if (open.length === 0) continue;
-    const shown = open.slice(0, PLACES_SHOWN_MAX).join(", ");
-    const more = open.length > PLACES_SHOWN_MAX ? ` and ${open.length - PLACES_SHOWN_MAX} more` : "";
-    found.push({
-      id: `unmanaged/${name}`,
-      kind: "unmanaged",
-      what:
-        `${name} left the configuration ${formatDuration(now - (removedAt ?? now))} ago while ${shown}${more} served ` +
-        `it: nothing renews it, and it expires in ${formatDuration(version.leaf.notAfter - now)}`,
-      action: "Put it back into the configuration, or take it out of service there and acknowledge this finding.",
-      needsPerson: now >= expiryWarningAt(version.leaf),
-      certificates: [name],
-    });
+    if (places.length > 0) found.push({ version, places: [...new Set(places)], removedAt });
   }
   return found;
+}
+
+/** `certificates`: all that are configured. */
+export async function unmanagedEntries(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+): Promise<UnmanagedEntry[]> {
+  return (await findUnmanaged(store, certificates, now)).map(
+    ({ version: { certificate, leaf }, places, removedAt }) => ({
+      certificate,
+      servedAt: places,
+      serial: leaf.serial,
+      expiresAt: iso(leaf.notAfter),
+      leftAt: iso(removedAt),
+    }),
+  );
+}
+
+export async function unmanaged(store: Store, certificates: readonly Certificate[], now: number): Promise<Notice[]> {
+  return (await findUnmanaged(store, certificates, now)).map(
+    ({ version: { certificate, leaf }, places, removedAt }) => {
+      const shown = places.slice(0, PLACES_SHOWN_MAX).join(", ");
+      const more = places.length > PLACES_SHOWN_MAX ? ` and ${places.length - PLACES_SHOWN_MAX} more` : "";
+      return {
+        id: `unmanaged/${certificate}`,
+        kind: "unmanaged",
+        what:
+          `${certificate} left the configuration ${formatDuration(now - (removedAt ?? now))} ago while ${shown}${more} ` +
+          `served it: nothing renews it, and it expires in ${formatDuration(leaf.notAfter - now)}`,
+        action: "Put it back into the configuration, or take it out of service there and acknowledge this finding.",
+        needsPerson: now >= expiryWarningAt(leaf),
+        certificates: [certificate],
+      };
+    },
+  );
 }

@@ -107,6 +107,24 @@ describe("a mistyped command line", () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   });
 
+  test("with --no-input nobody is asked, not even at a terminal", async () => {
+    await installation.issue(version({ certificate: "www" }));
+    const isTTY = Object.getOwnPropertyDescriptor(process.stdin, "isTTY");
+    Object.defineProperty(process.stdin, "isTTY", { value: true, configurable: true });
+    try {
+      const revoke = await installation.run("revoke", "www", "--reason", "superseded", "--no-input");
+      expect(revoke).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("--yes: is needed where nobody can be asked"),
+      });
+      const init = await runCaptured(["init", "--no-input", "--print", "--root", installation.directory]);
+      expect(init.code).toBe(0);
+    } finally {
+      if (isTTY === undefined) Reflect.deleteProperty(process.stdin, "isTTY");
+      else Object.defineProperty(process.stdin, "isTTY", isTTY);
+    }
+  });
+
   test("hostile text in it is inert", async () => {
     const { stderr } = await installation.run("show", "\u001b[2J\u202e");
     expect(stderr).toContain("\\x1b[2J\\u{202e}");

@@ -35,6 +35,7 @@ it("a certificate for an IP address is validated there by http-01 and proved by 
   const { stdout } = await runCaptured(["-c", system.configFile, "doctor", "--json"]);
   const { checks } = JSON.parse(stdout);
   expect(checks.filter(({ result }: { result: string }) => result === "failed")).toEqual([]);
-  for (const area of ["database", "redis", "ca", "clock", "names", "targets", "processes"])
+  // Names are not among them: this CA validates at another port than 80, which nobody answers here.
+  for (const area of ["database", "redis", "ca", "clock", "targets", "processes"])
     expect(checks.filter((check: { area: string }) => check.area === area)).toMatchObject([{ result: "passed" }]);
 });

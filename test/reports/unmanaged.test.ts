@@ -1,7 +1,9 @@
 // A certificate that left the configuration and is still served stays in status.
 import { expect, test } from "vitest";
+import { renderCertificates } from "../../src/cli/render/certificates.ts";
 import type { Store } from "../../src/domain/store.ts";
 import type { Leaf } from "../../src/domain/version.ts";
+import { certificatesReport } from "../../src/reports/certificates.ts";
 import { statusReport } from "../../src/reports/status.ts";
 import { modelCertificate, Workbench } from "../support/model/workbench.ts";
 
@@ -47,6 +49,15 @@ test("it is listed until it expires, red once nobody has time to lose, and gone 
       certificates: ["old"],
     },
   ]);
+  const certificates = await certificatesReport(bench.store, bench.certificates, bench.now, undefined, {
+    isWhole: true,
+  });
+  expect(certificates.unmanaged).toMatchObject([
+    { certificate: "old", servedAt: [`${endpoint.host}:${endpoint.port}`], serial: leaf.serial },
+  ]);
+  expect(renderCertificates(certificates, { width: 80, colours: false })).toMatch(
+    /nothing renews them:\n {2}old: \S+:443, expires in 89 d 23 h$/,
+  );
   expect(await listed(leaf.notAfter - 60_000)).toMatchObject([{ id: "unmanaged/old", needsPerson: true }]);
   expect(await listed(leaf.notAfter)).toEqual([]);
 

@@ -36,7 +36,6 @@ export function addInit(program: Command, cli: Cli): void {
       "Look at this machine (nginx, Apache, HAProxy, Caddy, certbot, acme.sh, lego) and propose a configuration. " +
         "Changes nothing but the file it writes.",
     )
-    .option("--no-input", "ask nothing: take the options, and defaults for the rest")
     .option("--contact <address>", "e-mail address for the CA's notices")
     .option("--ca <name|url>", `${Object.keys(CAS).join(", ")}, or a directory URL`, "letsencrypt")
     .option("--agree-tos", "you have read the CA's terms of service and agree")

@@ -8,6 +8,7 @@ import { confirm } from "../confirm.ts";
 import { exitOf } from "../exit.ts";
 
 interface Options {
+  readonly input: boolean;
   readonly reason: string;
   readonly yes?: boolean;
 }
@@ -28,10 +29,10 @@ export function addRevoke(program: Command, cli: Cli): void {
   performAnywhere<Options>(command, cli, async ({ args: [what = ""], options, output, desk }) => {
     const reason = reasonOption(options.reason);
     const { certificate, generation, serial } = await desk.revocationDraft(what);
-    await confirm(
-      `Revoke ${inert(certificate)} generation ${generation}, serial ${inert(serial)}, for ${reason}?`,
-      options.yes ?? false,
-    );
+    await confirm(`Revoke ${inert(certificate)} generation ${generation}, serial ${inert(serial)}, for ${reason}?`, {
+      yes: options.yes ?? false,
+      input: options.input,
+    });
     const report = await desk.revoke({ of: what, reason }, null);
     output.note(`${certificate} generation ${generation} is revoked`);
     const { renewalId, error } = report;

@@ -10,6 +10,7 @@ import { renderDryRun, renderPairsInUse } from "../render/dryRun.ts";
 import { silentLog } from "../silentLog.ts";
 
 interface Options {
+  readonly input: boolean;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
@@ -75,7 +76,7 @@ async function run(
 async function mayReplace(pairs: readonly PairInUse[], { options, output }: CommandCall<Options>): Promise<boolean> {
   if (options.yes === true) return true;
   output.note(renderPairsInUse(pairs));
-  return answersYes("renewd would order new certificates and replace these.");
+  return answersYes("renewd would order new certificates and replace these.", options);
 }
 
 /** `renewd run --dry-run`: what a planner would start now, and what is in use there. */

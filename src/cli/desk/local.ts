@@ -53,7 +53,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
       ),
     certificates: (name) =>
       view(({ store, certificates, clock, observeMs }) =>
-        certificatesReport(store, chosen(certificates, name), clock.now(), observeMs),
+        certificatesReport(store, chosen(certificates, name), clock.now(), observeMs, { isWhole: name === null }),
       ),
     plan: (name) =>
       view(({ store, certificates, clock, budget, limits }) =>

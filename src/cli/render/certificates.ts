@@ -38,13 +38,15 @@ const COLUMNS: readonly Column[] = [
   { title: "STATE" },
 ];
 
-export function renderCertificates({ certificates, at }: CertificatesReport, screen: Screen): string {
-  if (certificates.length === 0) return "no certificates are configured";
-  return renderTable(
-    COLUMNS,
-    certificates.map((entry) => rowOf(entry, at)),
-    screen,
-  ).join("\n");
+export function renderCertificates({ certificates, unmanaged, at }: CertificatesReport, screen: Screen): string {
+  const rows = certificates.map((entry) => rowOf(entry, at));
+  const table = rows.length === 0 ? ["no certificates are configured"] : renderTable(COLUMNS, rows, screen);
+  if (unmanaged.length === 0) return table.join("\n");
+  const left = unmanaged.map(({ certificate, servedAt, expiresAt }) =>
+    inert(`  ${certificate}: ${servedAt.join(", ")}, expires ${fromNow(expiresAt, at)}`),
+  );
+  const title = paint(screen, "caution", "Left the configuration and still served, so nothing renews them:");
+  return [...table, "", title, ...left].join("\n");
 }
 
 function rowOf(entry: CertificateEntry, at: string): Cell[] {

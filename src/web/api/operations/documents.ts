@@ -31,7 +31,9 @@ export const documentOperations = [
     answer: { document: "CertificatesReport" },
     run({ web, query }) {
       const { store, clock } = web.renewal;
-      return certificatesReport(store, chosen(web, query.certificate), clock.now(), web.estate().observeMs);
+      return certificatesReport(store, chosen(web, query.certificate), clock.now(), web.estate().observeMs, {
+        isWhole: query.certificate === undefined,
+      });
     },
   }),
   operation({
