@@ -60,7 +60,7 @@ export function endpointKey(endpoint: Endpoint): string {
  * accepted or is silent, or this machine has no way to the address.
  */
 const UNANSWERED: readonly string[] = [
-  ...["verify.unreachable", "verify.dropped", "verify.timeout", "verify.undialable"],
+  ...["verify.unreachable", "verify.protocol", "verify.dropped", "verify.timeout", "verify.undialable"],
 ];
 
 export function isUnanswered(code: string | null | undefined): boolean {

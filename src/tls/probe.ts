@@ -6,6 +6,7 @@ import type { Probe } from "../domain/probe.ts";
 import type { Version } from "../domain/version.ts";
 import { addressesOf, type Resolve, systemResolve } from "./addresses.ts";
 import { checkServed, type ExpectedCertificate } from "./checks.ts";
+import { createProtocolFinder } from "./expectedProtocol.ts";
 import { type KeyKind, shakeHands } from "./handshake.ts";
 import { codeOf, reasonOf, SilentError } from "./reasons.ts";
 import { chainToServe, describeServed } from "./served.ts";
@@ -21,6 +22,7 @@ export interface ProbeOptions {
 }
 
 export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOptions): Probe {
+  const protocols = createProtocolFinder(now);
   return {
     async addresses(endpoint, signal) {
       const deadline = AbortSignal.timeout(timeoutMs);
@@ -56,6 +58,7 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       try {
         const leaf = await serveWanted(endpoint, address, wanted, AbortSignal.any([signal, deadline]));
         const served = describeServed(leaf);
+        protocols.answered(endpoint, address);
         return observed(
           served,
           checkServed({
@@ -69,9 +72,12 @@ export function createProbe({ timeoutMs, resolve = systemResolve, now }: ProbeOp
       } catch (error) {
         // renewd is shutting down. That says nothing about the peer.
         signal.throwIfAborted();
-        return deadline.aborted
-          ? observed(null, { code: "verify.timeout", message: lateness(endpoint, limitMs, error) })
-          : observed(null, { code: codeOf(error), message: reasonOf(error) });
+        if (deadline.aborted)
+          return observed(null, { code: "verify.timeout", message: lateness(endpoint, limitMs, error) });
+        const code = codeOf(error);
+        const hint = code === "verify.dropped" ? await protocols.find(endpoint, address, signal) : null;
+        if (hint !== null) return observed(null, { code: "verify.protocol", message: hint });
+        return observed(null, { code, message: reasonOf(error) });
       }
     },
   };

@@ -39,6 +39,7 @@ export function codeOf(error: unknown): ErrorCode {
   const code = systemCode(error);
   if (DROPPED.includes(code) || error instanceof ClosedError) return "verify.dropped";
   if (code === "ETIMEDOUT") return "verify.timeout";
+  if (REASONS[code] === NOT_TLS) return "verify.protocol";
   return UNDIALABLE.includes(code) ? "verify.undialable" : "verify.unreachable";
 }
 

@@ -262,7 +262,7 @@ describe("addresses that do not serve", () => {
     await using server = await startTcpServer((socket) => socket.end("220 mail.renewd.test ESMTP ready\r\n"));
     const seen = await probe().observe(at(server.port), "127.0.0.1", null, SIGNAL);
     expect(seen.problem).toEqual({
-      code: "verify.unreachable",
+      code: "verify.protocol",
       message: expect.stringMatching(/^the port answers, but not with TLS: .*`starttls`/),
     });
   });

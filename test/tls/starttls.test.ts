@@ -205,6 +205,60 @@ describe("the PROXY protocol", () => {
   });
 });
 
+describe("a server that ends the connection because it waits for something else", () => {
+  test.each(["postgresql", "ldap"] as const)("says that it speaks %s", async (starttls) => {
+    await using server = await serve(SCRIPTS[starttls]);
+    expect((await observe(server.port, {})).problem).toEqual({
+      code: "verify.protocol",
+      message: `it speaks ${starttls}: set \`starttls: ${starttls}\``,
+    });
+  });
+
+  test("says that it expects the PROXY protocol, or does not", async () => {
+    await using server = await startTcpServer((socket) => {
+      socket.once("data", (chunk) => {
+        if (!chunk.toString("latin1").startsWith("PROXY ")) return void socket.destroy();
+        socket.pause();
+        socket.unshift(chunk.subarray(chunk.indexOf("\n") + 1));
+        const secureContext = createSecureContext({ cert: pair.certPem, key: pair.keyPem });
+        new TLSSocket(socket, { isServer: true, secureContext }).on("error", () => socket.destroy());
+      });
+    });
+    expect((await observe(server.port, {})).problem).toMatchObject({
+      code: "verify.protocol",
+      message: expect.stringContaining("set `proxyProtocol: v1`"),
+    });
+    await using plain = await startTcpServer((socket) => {
+      socket.once("data", (chunk) => {
+        if (chunk[0] !== 0x16) return void socket.destroy();
+        socket.pause();
+        socket.unshift(chunk);
+        const secureContext = createSecureContext({ cert: pair.certPem, key: pair.keyPem });
+        new TLSSocket(socket, { isServer: true, secureContext }).on("error", () => socket.destroy());
+      });
+    });
+    expect((await observe(plain.port, { proxyProtocol: "v1" })).problem).toMatchObject({
+      code: "verify.protocol",
+      message: expect.stringContaining("leave out `proxyProtocol`"),
+    });
+  });
+
+  test("is not tried again and again, nor while it completes handshakes", async () => {
+    let dialled = 0;
+    await using server = await startTcpServer((socket) => {
+      dialled += 1;
+      socket.destroy();
+    });
+    const endpoint = { host: NAME, port: server.port, sni: NAME, target: null };
+    const probe = createProbe({ timeoutMs: 10_000, now: Date.now });
+    const look = async () => (await probe.observe(endpoint, "127.0.0.1", null, SIGNAL)).problem?.code;
+    expect(await look()).toBe("verify.dropped");
+    const first = dialled;
+    expect(first).toBeGreaterThan(1);
+    expect([await look(), await look(), dialled]).toEqual(["verify.dropped", "verify.dropped", first + 2]);
+  });
+});
+
 describe("a server that only speaks", () => {
   test.each([
     ["CCM8 of TLS 1.2", { maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0" }],

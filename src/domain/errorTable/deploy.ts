@@ -30,7 +30,7 @@ export const DEPLOY_ERRORS = {
   "deploy.commandFailed": {
     class: "target",
     retry: "backoff",
-    action: "Run the command by hand on the target and fix what it reports.",
+    action: "Fix what the command reports; if that says too little, run it by hand where the deployer runs.",
   },
   "deploy.refused": {
     class: "target",

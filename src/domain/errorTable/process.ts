@@ -21,7 +21,7 @@ export const PROCESS_ERRORS = {
   "config.secret": {
     class: "configuration",
     retry: "never",
-    action: "Provide the secret that the named env: or file: reference points to.",
+    action: "Provide the secret that the message names, or correct it: an `env:` or `file:` reference points to it.",
   },
   "request.invalid": {
     class: "configuration",

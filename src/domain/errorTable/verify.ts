@@ -18,6 +18,11 @@ export const VERIFY_ERRORS = {
     retry: "never",
     action: "Check that the named address accepts TLS connections from the verifier.",
   },
+  "verify.protocol": {
+    class: "target",
+    retry: "never",
+    action: "Set `starttls` or `proxyProtocol` of the endpoint as the message says, or correct its port.",
+  },
   "verify.dropped": {
     class: "target",
     retry: "never",

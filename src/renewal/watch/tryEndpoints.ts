@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Endpoint } from "../../domain/endpoint.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
+import { isErrorCode } from "../../domain/errorTable.ts";
 import { formatInstant } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import type { RehearsalStep } from "./rehearse.ts";
@@ -41,8 +42,10 @@ async function tryEndpoint(
     const answers: string[] = [];
     for (const address of addresses) {
       const { served, problem } = await probe.observe(endpoint, address, null, signal);
-      if (served === null)
-        throw new RenewalError("verify.unreachable", `${address}: ${problem?.message ?? "it serves no certificate"}`);
+      if (served === null) {
+        const code = problem !== null && isErrorCode(problem.code) ? problem.code : "verify.unreachable";
+        throw new RenewalError(code, `${address}: ${problem?.message ?? "it serves no certificate"}`);
+      }
       answers.push(`${address} serves a certificate of ${served.issuer} until ${formatInstant(served.notAfter)}`);
     }
     if (answers.length === 0) throw new RenewalError("verify.unreachable", `${endpoint.host} has no address`);
