@@ -20,6 +20,23 @@ const FOREIGN_KEY = /^(?:OPENSSH|SSH2|PGP) /;
  * for a file without any PEM or with the key of another kind of program.
  */
 export function keepForeignBlocks(next: string, held: string, { path, isOwn }: Place): string {
+  const blocks = readableBlocks(held, { path, isOwn });
+  const foreign = blocks.filter(({ label }, index) => {
+    if (isOfPair(label)) return false;
+    // OpenSSL writes a key's curve before the key.
+    return !(label === "EC PARAMETERS" && blocks[index + 1]?.label.endsWith("PRIVATE KEY"));
+  });
+  const lines = foreign.flatMap(({ text }) => text.split("\n").map((line) => line.trim()));
+  return next + lines.map((line) => (line === "" ? "" : `${line}\n`)).join("");
+}
+
+interface Block {
+  readonly text: string;
+  readonly label: string;
+}
+
+/** The PEM blocks of a file that may be replaced. Throws what `keepForeignBlocks` throws. */
+export function readableBlocks(held: string, { path, isOwn }: Place): readonly Block[] {
   const blocks = [...held.replaceAll("\r\n", "\n").matchAll(BLOCK)].map(([text, label = ""]) => ({ text, label }));
   const keys = new Set(blocks.filter(({ label }) => label.endsWith("PRIVATE KEY")).map(({ text }) => text));
   if (keys.size > 1) {
@@ -31,13 +48,7 @@ export function keepForeignBlocks(next: string, held: string, { path, isOwn }: P
   }
   const isPairless = blocks.length === 0 || blocks.some(({ label }) => FOREIGN_KEY.test(label));
   if (!isOwn && held.trim() !== "" && isPairless) throw notOurs(path);
-  const foreign = blocks.filter(({ label }, index) => {
-    if (isOfPair(label)) return false;
-    // OpenSSL writes a key's curve before the key.
-    return !(label === "EC PARAMETERS" && blocks[index + 1]?.label.endsWith("PRIVATE KEY"));
-  });
-  const lines = foreign.flatMap(({ text }) => text.split("\n").map((line) => line.trim()));
-  return next + lines.map((line) => (line === "" ? "" : `${line}\n`)).join("");
+  return blocks;
 }
 
 /** Throws what `keepForeignBlocks` throws for a file that is too long to be a pair. */

@@ -59,7 +59,7 @@ export const caddy: Plugin<CaddyOptions, DeployerDependencies, Deployer> = {
 };
 
 async function preflight(options: CaddyOptions, certificate: string, signal: AbortSignal): Promise<void> {
-  const file = { ...placeOf(options.file, certificate), secret: true };
+  const file = { ...placeOf(options.file, certificate), secret: true, holdsPem: true };
   const reader = await runningReader({ programs: ["caddy"] }, signal);
   await tryStaging([ownedFile(file, await ownershipOf(options, signal), reader)], signal);
   const found = await loadedFiles(adminOf(options), signal);

@@ -94,7 +94,9 @@ async function preflight(
 ): Promise<void> {
   const ownership = await ownershipOf(options, signal);
   await tryStaging(
-    places(options, certificate).map(({ path, root, secret }) => ownedFile({ path, root, secret }, ownership)),
+    places(options, certificate).map(({ kind, path, root, secret }) =>
+      ownedFile({ path, root, secret, holdsPem: kind !== "pkcs12" && kind !== "jks" }, ownership),
+    ),
     signal,
   );
   if (options.password !== undefined) {

@@ -91,7 +91,8 @@ export const haproxy: Plugin<HaproxyOptions, DeployerDependencies, Deployer> = {
 
 async function preflight(options: HaproxyOptions, certificate: string, signal: AbortSignal): Promise<void> {
   const address = addressOf(options);
-  const file = { path: resolveTargetPath(options.file, certificate), root: rootOf(options.file), secret: true };
+  const path = resolveTargetPath(options.file, certificate);
+  const file = { path, root: rootOf(options.file), secret: true, holdsPem: true };
   const ownership = await ownershipOf(options, signal);
   await requireAdmin(address, signal);
   await tryStaging([ownedFile(file, ownership, await haproxyReader(options, signal))], signal);

@@ -36,7 +36,10 @@ export interface FileToWrite extends AskedAttributes {
 }
 
 /** A file whose content is not known yet. */
-export type FileToTry = Omit<FileToWrite, "content" | "always" | "isOwn">;
+export type FileToTry = Omit<FileToWrite, "content" | "always" | "isOwn"> & {
+  /** A deploy writes PEM there, so it reads what the file in place holds beside a pair. */
+  readonly holdsPem?: boolean;
+};
 
 /** The record beside a pair. It is swapped first, and holds the mode of each key, by the path that stays the same. */
 export type RecordOf = (modes: ReadonlyMap<string, number>) => FileToWrite;

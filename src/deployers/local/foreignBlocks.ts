@@ -2,10 +2,17 @@ import { readFile, stat } from "node:fs/promises";
 import { RenewalError } from "../../domain/errors.ts";
 import { fileError } from "../base/fileError.ts";
 import { isPem, keepForeignBlocks, refuseTooLong } from "../base/foreignPem.ts";
-import type { FileToWrite } from "./atomicFiles.ts";
+import type { FileToTry, FileToWrite } from "./atomicFiles.ts";
 
 /** A longer file holds no pair. */
 const BYTES_MAX = 1024 * 1024;
+
+const ANY_PEM = "-----BEGIN CERTIFICATE-----\n";
+
+/** For preflight: throws what `withForeignBlocks` would throw. */
+export async function tryForeignBlocks({ path, holdsPem }: FileToTry, isOwn: boolean): Promise<void> {
+  if (holdsPem === true) await withForeignBlocks({ path, isOwn, root: "/", secret: true, content: ANY_PEM });
+}
 
 /** The file to write, with the settings that the file in place holds beside its pair. The caller holds the lock. */
 export async function withForeignBlocks(file: FileToWrite): Promise<FileToWrite> {

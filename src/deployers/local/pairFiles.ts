@@ -6,7 +6,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
 import { refuseOlder, writtenMode } from "../base/generationRecord.ts";
-import { type FileToWrite, recordedPath, type StagedFiles, stageFiles } from "./atomicFiles.ts";
+import { type FileToTry, type FileToWrite, recordedPath, type StagedFiles, stageFiles } from "./atomicFiles.ts";
 import { openDirectory } from "./directory.ts";
 import { lockDirectory } from "./directoryLock.ts";
 import { withForeignBlocks } from "./foreignBlocks.ts";
@@ -57,7 +57,10 @@ export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal)
 }
 
 /** Keys with the mode that the record beside `firstFile` has for them. */
-export async function withWrittenModes(files: readonly FileToWrite[], firstFile: string): Promise<FileToWrite[]> {
+export async function withWrittenModes<File extends FileToTry>(
+  files: readonly File[],
+  firstFile: string,
+): Promise<File[]> {
   const record = await readRecord(firstFile);
   return files.map((file) => (file.secret ? { ...file, written: writtenMode(record, recordedPath(file)) } : file));
 }

@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type FileToTry, type FileToWrite, stageFiles } from "./atomicFiles.ts";
-import { recordPath } from "./generationFile.ts";
-import { checkWritable, withDirectoryLock } from "./pairFiles.ts";
+import { tryForeignBlocks } from "./foreignBlocks.ts";
+import { readRecord, recordPath } from "./generationFile.ts";
+import { checkWritable, withDirectoryLock, withWrittenModes } from "./pairFiles.ts";
 
 /** About as long as a pair, so that a full disk shows. Not PEM: nobody can take it for one. */
 export const PLACEHOLDER: string = "renewd tries whether it may write here\n".repeat(200);
@@ -17,9 +18,11 @@ export async function tryStaging(files: readonly FileToTry[], signal: AbortSigna
   if (first === undefined) return;
   await checkWritable(files);
   const record = { path: recordPath(first.path), root: first.root, secret: false };
-  const tried = await Promise.all([record, ...files].map(asPlaceholder));
   const stage = async (): Promise<void> => {
+    const isOwn = (await readRecord(first.path)) !== null;
+    const tried = await Promise.all([record, ...(await withWrittenModes(files, first.path))].map(asPlaceholder));
     await using _staged = await stageFiles(tried, signal);
+    for (const file of files) await tryForeignBlocks(file, isOwn);
   };
   await withDirectoryLock(first.root, signal, stage, lockName);
 }

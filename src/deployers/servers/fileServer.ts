@@ -60,7 +60,9 @@ async function preflight<Options extends PairLayout & OwnerOptions>(
   const reader = (await control.reader?.(signal)) ?? null;
   const ownership = await ownershipFor(server, options, signal);
   await tryStaging(
-    places.map(({ kind, path, root }) => ownedFile({ path, root, secret: kind !== "fullchain" }, ownership, reader)),
+    places.map(({ kind, path, root }) =>
+      ownedFile({ path, root, secret: kind !== "fullchain", holdsPem: true }, ownership, reader),
+    ),
     signal,
   );
   await control.check?.(signal);

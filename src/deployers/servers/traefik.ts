@@ -46,7 +46,7 @@ export const traefik: Plugin<TraefikOptions, DeployerDependencies, Deployer> = {
     deploy: (request, signal) => deploy(options, request, signal),
     async preflight(certificate, _leaf, signal) {
       await refuseForeign(placeOf(options.dynamicFile, certificate).path);
-      const file = { ...placeOf(options.file, certificate), secret: true };
+      const file = { ...placeOf(options.file, certificate), secret: true, holdsPem: true };
       const reader = await runningReader({ programs: ["traefik"] }, signal);
       const bundle = ownedFile(file, await ownershipOf(options, signal), reader);
       await tryStaging([bundle, { ...placeOf(options.dynamicFile, certificate), secret: false }], signal);

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import type { Stats } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
-import { isPem, keepForeignBlocks } from "../base/foreignPem.ts";
+import { isPem, keepForeignBlocks, readableBlocks } from "../base/foreignPem.ts";
 import { type FileToTry, type FileToWrite, isFirst, type RecordOf, type StagedFiles } from "../local/atomicFiles.ts";
 import { wantedAttributes } from "../local/attributes.ts";
 import { refuseLostReader } from "../local/fileAccess.ts";
@@ -101,7 +101,12 @@ async function openRemoteDirectory(
  * For preflight: what a deploy does with these files up to the swap, with a text in place of the pair. Throws what the
  * deploy would throw. Leaves nothing behind, and creates no directory: of those that are missing the one above is tried.
  */
-export async function tryRemoteStaging(sftp: Sftp, files: readonly FileToTry[], signal: AbortSignal): Promise<void> {
+export async function tryRemoteStaging(
+  sftp: Sftp,
+  files: readonly FileToTry[],
+  isOwn: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const [first] = files;
   if (first === undefined) return;
   // No file has this name, so the answer only shows whether the server knows the request.
@@ -116,6 +121,8 @@ export async function tryRemoteStaging(sftp: Sftp, files: readonly FileToTry[], 
       parent = posix.dirname(parent);
     const name = posix.basename(file.path);
     const path = parent === posix.dirname(file.path) ? file.path : posix.join(parent, `.renewd-preflight-${name}`);
+    const held = await sftp.read(file.path, COMPARE_BYTES_MAX, signal).catch(ignoreForbidden);
+    if (held !== null) readableBlocks(held.toString("utf8"), { path: file.path, isOwn });
     tried.push({ ...file, path, content: PLACEHOLDER, always: true });
   }
   await using _staged = await stageRemoteFiles(sftp, tried, signal);

@@ -97,7 +97,8 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
       const files = places(options, certificate).map(({ path, root, secret }) =>
         ownedFile({ path, root, secret }, ownership),
       );
-      await tryRemoteStaging(sftp, files, signal);
+      const record = await readRemoteRecord(sftp, files[0]?.path ?? "", signal);
+      await tryRemoteStaging(sftp, files, record !== null, signal);
     },
     ...untriedCommand(options),
     async inspect(request, signal) {

@@ -133,10 +133,10 @@ describe("preflight of files", () => {
       .preflight?.("www", null, NEVER);
 
   it("leaves nothing but the lock, and no directory", async () => {
-    await writeFile(join(root, "k.pem"), "old", { mode: 0o640 });
+    await writeFile(join(root, "k.pem"), keyBlock("old"), { mode: 0o640 });
     await check({ privkey: "k.pem", fullchain: "{certificate}/f.pem" });
     expect((await readdir(root)).sort()).toEqual([".renewd.lock", "k.pem"]);
-    expect(await readFile(join(root, "k.pem"), "utf8")).toBe("old");
+    expect(await readFile(join(root, "k.pem"), "utf8")).toBe(keyBlock("old"));
   });
 
   it("says what a deploy would refuse: a link out of the directory, something that is no file", async () => {
@@ -146,6 +146,16 @@ describe("preflight of files", () => {
     });
     await symlink("/dev/full", join(root, "device.pem"));
     await expect(check({ bundle: "device.pem" })).rejects.toMatchObject({ code: "deploy.refused" });
+  });
+
+  it.each([
+    ["holds 2 private keys", `${keyBlock("a")}${keyBlock("b")}`],
+    ["was not written by renewd", "-- notes of somebody --\n"],
+  ])("says what a deploy would refuse: a file that %s", async (why, text) => {
+    await writeFile(join(root, "k.pem"), text, { mode: 0o600 });
+    const refusal = { code: "deploy.refused", message: expect.stringContaining(why) };
+    await expect(check({ privkey: "k.pem" })).rejects.toMatchObject(refusal);
+    expect(await readFile(join(root, "k.pem"), "utf8")).toBe(text);
   });
 
   it("says that a file which is mounted alone cannot be replaced", async () => {
@@ -167,3 +177,7 @@ it.each([
 ])("gives a group that came instead of another what everybody has: %o becomes %o", (mode, narrowed) => {
   expect(narrowedMode(mode)).toBe(narrowed);
 });
+
+function keyBlock(text: string): string {
+  return `-----BEGIN PRIVATE KEY-----\n${Buffer.from(text).toString("base64")}\n-----END PRIVATE KEY-----\n`;
+}

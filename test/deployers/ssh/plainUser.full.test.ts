@@ -64,6 +64,13 @@ describe("where the login is a plain user", () => {
     expect(await readdir(root)).toEqual(["k.pem"]);
   });
 
+  it("says in preflight too that a file of somebody else stays", async () => {
+    await writeFile(key, "-- notes of somebody --\n");
+    const refusal = { code: "deploy.refused", message: expect.stringContaining("was not written by renewd") };
+    await expect(login().preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
+    await expect(login().deploy({ pair: await issue(1), previous: null }, NEVER)).rejects.toMatchObject(refusal);
+  });
+
   it("keeps the group of root's file where it is a member", async () => {
     await plant("root:games", "0640");
     await login().deploy({ pair: await issue(1), previous: null }, NEVER);
