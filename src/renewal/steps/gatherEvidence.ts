@@ -112,7 +112,11 @@ export async function gatherEvidence(
  * that, unless the whole look was silent.
  */
 function mayBeAnother({ problem }: Observation, { answered }: Progress): boolean {
-  return problem?.code === "verify.unreachable" || problem?.code === "verify.protocol" || (problem?.code === "verify.timeout" && answered === 0);
+  return (
+    problem?.code === "verify.unreachable" ||
+    problem?.code === "verify.protocol" ||
+    (problem?.code === "verify.timeout" && answered === 0)
+  );
 }
 
 /** One connection while the address does not serve the certificate: asking faster would not help. */
