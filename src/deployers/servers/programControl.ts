@@ -18,7 +18,8 @@ export function programControl({ binary, test, reload, timeoutMs }: ControlProgr
   return {
     check: () => checkCommand(binary),
     async judge({ secret, paths }, signal) {
-      await runCommand({ argv: [binary, ...test], timeoutMs, secret, known: paths }, signal);
+      const known = [...paths, ...test.filter((word) => word.startsWith("/"))];
+      await runCommand({ argv: [binary, ...test], timeoutMs, secret, known }, signal);
     },
     async reload(secret, signal) {
       await runCommand({ argv: [binary, ...reload], timeoutMs, secret }, signal);
