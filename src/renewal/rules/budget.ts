@@ -175,9 +175,10 @@ export function isRenewal(
   );
 }
 
-/** Nothing is served, or soon nothing valid: such an order may use the reserved part too. */
+/** Nothing valid is served, or soon will be: such an order may use the reserved part too. */
 export function isUrgent(certificate: Pick<Certificate, "policy">, version: Version | null, now: number): boolean {
-  return version === null || now >= renewalWindow(version.leaf, certificate.policy).emergencyAt;
+  if (version === null || version.revokedAt !== null) return true;
+  return now >= renewalWindow(version.leaf, certificate.policy).emergencyAt;
 }
 
 /** An emergency may use more than routine work, so the check comes no later than its start. */

@@ -165,6 +165,15 @@ describe("the planner", () => {
     expect(decide(full, NOW)).toMatchObject({ due: false, blockedBy: "budget", until: emergencyAt });
   });
 
+  it("lets what is revoked take what routine work has to leave: thousands that are replaced starve it otherwise", () => {
+    const ca = budgetOf("le", "https://ca.example/dir", { ordersPerAccount: { max: 100, per: DAY_MS } });
+    const buckets = used(95, spending(chargesOf(ca, { ...certificate(), renewal: true })), NOW);
+    const of = (revokedAt: number | null) =>
+      decide(facts({ version: version({ issuer: "le", revokedAt }), budget: { ca, buckets } }), NOW);
+    expect(of(null)).toMatchObject({ due: false, blockedBy: "budget" });
+    expect(of(NOW)).toMatchObject({ due: true, reason: "revoked" });
+  });
+
   it("holds neither what the CA asked for itself nor drift, which needs no order", () => {
     const { budget } = facts();
     expect(decide(facts({ renewalInfo: renewalInfo({ renewAt: NOW }) }), NOW)).toMatchObject({
