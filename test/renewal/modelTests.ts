@@ -154,6 +154,7 @@ class World {
       },
       probe: {
         addresses: async (endpoint) => [endpoint.host],
+        isHere: () => true,
         observe: async (endpoint, address, expected) => {
           crash.step();
           const held = target(endpoint.host).fingerprint;

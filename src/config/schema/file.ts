@@ -159,7 +159,8 @@ const verification = z.strictObject({
     .describe(
       "Fresh connections in a row to each address that must get the new certificate before it is proved live. With 40, " +
         "an address that serves the old pair on 1 of 8 connections is found in 99 of 100 cases. A target whose swap " +
-        "is visible at once takes three, as long as none of them gets another certificate.",
+        "is visible at once takes three at an address of the verifier's machine, as long as none of them gets another " +
+        "certificate.",
     ),
   spread: duration({ min: "1ms", max: "10m" })
     .prefault("10s")

@@ -44,8 +44,10 @@ export async function examineEndpoints(
       const terms = proofTerms(endpoint, certificate, context.services.visibility, context.settings.proof);
       const limited = withConnectionLimit(context);
       return examineEndpoint(context, endpoint, version, signal, (address) => {
-        const how = approach(known(endpoint, address), terms);
-        return gatherEvidence(limited, { endpoint, address, version, terms, nameOf, ...how }, signal);
+        // Elsewhere a load balancer may answer for several processes, of which the target's is one.
+        const there = { ...terms, atOnce: terms.atOnce && context.probe.isHere(address) };
+        const how = approach(known(endpoint, address), there);
+        return gatherEvidence(limited, { endpoint, address, version, terms: there, nameOf, ...how }, signal);
       });
     }),
   );

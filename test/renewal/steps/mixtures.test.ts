@@ -47,6 +47,7 @@ class Address {
 
   readonly #probe: Probe = {
     addresses: async ({ host }) => [host],
+    isHere: () => true,
     observe: async ({ port, sni }, address) => {
       this.connections += 1;
       this.openedAt.push(this.now);

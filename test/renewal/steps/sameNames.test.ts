@@ -54,7 +54,7 @@ function context(certificates: readonly Certificate[]): Context {
   return {
     store,
     queue: { enqueue: async () => {} },
-    probe: { addresses: async () => [], observe: async () => expect.unreachable() },
+    probe: { addresses: async () => [], isHere: () => true, observe: async () => expect.unreachable() },
     services: {
       certificates: () => certificates,
       issuerNames: () => ["ca"],

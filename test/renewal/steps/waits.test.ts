@@ -62,7 +62,7 @@ function context(): Context {
   return {
     store,
     queue: { enqueue: async () => {} },
-    probe: { addresses: async () => [], observe: async () => expect.unreachable() },
+    probe: { addresses: async () => [], isHere: () => true, observe: async () => expect.unreachable() },
     services: {
       certificates: () => [WWW],
       issuerNames: () => ["ca"],

@@ -34,7 +34,11 @@ beforeEach(async () => {
   };
   // The bench's time runs faster than the timers that extend leases.
   const settings = { ...bench.context.settings, proof: DEFAULT_SETTINGS.proof, leaseMs: 10 * MINUTE_MS };
-  context = { ...bench.context, settings, probe: { addresses: async ({ host }) => [host], observe } };
+  context = {
+    ...bench.context,
+    settings,
+    probe: { addresses: async ({ host }) => [host], isHere: () => true, observe },
+  };
 });
 afterEach(() => bench[Symbol.asyncDispose]());
 
@@ -107,6 +111,18 @@ describe("observing after a failed verification", () => {
   });
 });
 
+it.each([
+  ["here", true, 3],
+  ["elsewhere, where several machines may answer", false, 40],
+])("a target whose swap is visible at once is proved %s by enough connections", async (_, isHere, connectionsMin) => {
+  const services = { ...context.services, visibility: () => "atOnce" as const };
+  context = { ...context, services, probe: { ...context.probe, isHere: () => isHere } };
+  await renew();
+  expect(await facts()).toMatchObject({ state: "succeeded", status: { proved: true } });
+  expect(connections).toBeGreaterThanOrEqual(connectionsMin);
+  expect(connections).toBeLessThan(connectionsMin + 5);
+});
+
 describe("observing a proved address", () => {
   it("reopens the case at one late old certificate: an event, a status, and drift", async () => {
     await renew();
@@ -171,6 +187,7 @@ describe("an address that cannot be dialled from here", () => {
       ...context,
       settings: { ...context.settings, undialable },
       probe: {
+        ...context.probe,
         addresses: async () => [SIX, FOUR],
         async observe(endpoint, address, ...rest) {
           const seen = await observe(endpoint, address, ...rest);

@@ -146,6 +146,7 @@ export class Workbench implements AsyncDisposable {
       queue: { enqueue: async (jobs) => void this.jobs.push(...jobs) },
       probe: {
         addresses: async ({ host }) => [host],
+        isHere: () => true,
         observe: async ({ host, port, sni }, address, expected) => {
           const good = expected !== null && target(host).fingerprint === expected.leaf.fingerprint;
           const problem = good ? null : { code: "verify.stale" as const, message: "another pair" };
