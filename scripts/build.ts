@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { build, type Plugin } from "esbuild";
 import { z } from "zod";
+import { ASSETS, assetSource } from "../src/web/assets/index.ts";
 
 /**
  * dist/ for the package and the image: renewd and the packages it always needs in a few files, which start several times
@@ -72,7 +73,11 @@ const { metafile } = await build({
   metafile: true,
   logLevel: "warning",
 });
-writeFileSync(join(ROOT, "dist/THIRD-PARTY-LICENCES.txt"), licences(Object.keys(metafile.inputs)));
+// What browsers get as it is, in one place, wherever the bundler puts the code that serves it.
+mkdirSync(join(ROOT, "dist/assets"));
+for (const name of ASSETS) copyFileSync(assetSource(name), join(ROOT, "dist/assets", name));
+const copied = ASSETS.map((name) => relative(ROOT, assetSource(name)));
+writeFileSync(join(ROOT, "dist/THIRD-PARTY-LICENCES.txt"), licences([...Object.keys(metafile.inputs), ...copied]));
 
 /** The licence of each package that is in the bundle, as its authors wrote it. */
 function licences(inputs: readonly string[]): string {

@@ -23,11 +23,15 @@ export interface RehearseEntry {
 /** One certificate; an order may wait for DNS. */
 const TIMEOUT_MS = 900_000;
 
-/** Everything a renewal does but touch production. Takes as long as an order; null: every certificate. */
+/**
+ * Everything a renewal does but touch production. Takes as long as an order; null: every certificate. `skips`: targets
+ * that cannot be tried from here.
+ */
 export async function rehearse(
   context: ActionContext,
   name: string | null,
   { by, reason }: Decision,
+  skips: (target: string) => boolean = () => false,
 ): Promise<RehearseReport> {
   const { renewal, estate } = context;
   const { certificates } = estate();
@@ -37,7 +41,8 @@ export async function rehearse(
   for (const certificate of chosen) {
     const office = renewal.services.rehearsal(certificate.issuer);
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const tried = await watch.rehearse(renewal, certificate, office, signal, undefined, { by, why });
+    const targets = certificate.targets.filter((target) => !skips(target));
+    const tried = await watch.rehearse(renewal, { ...certificate, targets }, office, signal, undefined, { by, why });
     const dialled = await tryEndpoints(renewal, certificate, signal);
     for (const { error, ...step } of [...tried, ...dialled])
       steps.push({ certificate: certificate.name, ...step, action: error?.facts.action ?? null });
@@ -52,8 +57,9 @@ const running = new Map<string, Promise<unknown>>();
 export function beginRehearsal(context: ActionContext, name: string, decision: Decision): void {
   certificateNamed(context.estate().certificates, name);
   if (running.has(name)) throw new RenewalError("request.invalid", `"${name.slice(0, 80)}" is being rehearsed already`);
-  const { log } = context.renewal;
-  const rehearsal = rehearse(context, name, decision)
+  const { log, services } = context.renewal;
+  // A target with an agent can be checked only from the agent's machine.
+  const rehearsal = rehearse(context, name, decision, (target) => services.hasAgent(target))
     .catch((thrown: unknown) => log.error({ err: thrown, certificate: name }, "rehearsal not finished"))
     .finally(() => running.delete(name));
   running.set(name, rehearsal);

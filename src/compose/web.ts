@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Config, WebConfig } from "../config/config.ts";
 import { WEB_PORT } from "../config/schema/web.ts";
 import { toRenewalError } from "../domain/errors.ts";
+import { isLoopback } from "../domain/loopback.ts";
 import { remembered } from "../domain/remember.ts";
 import { DAY_MS, HOUR_MS } from "../domain/time.ts";
 import { queueDepths } from "../queue/depths.ts";
@@ -33,6 +34,8 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
     const { host, port, tls } = config.web;
     const server = await startWebServer({ host, port, tls, firstPort: WEB_PORT, listener, log });
     await writeAddress(dataDir, server.url);
+    if (tls === null && !isLoopback(host))
+      log.warn({ host }, "web interface in clear text to other machines, as `web.insecure` says");
     log.info({ url: config.web.url ?? server.url }, "web interface: `renewd open` signs a browser in");
     return server;
   };

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
-import { createServer as createHttpsServer, type ServerOptions } from "node:https";
+import { createServer as createHttpsServer, type Server as SecureServer, type ServerOptions } from "node:https";
 import { RenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 
@@ -30,6 +30,8 @@ interface ServerParts extends WebAddress {
   readonly firstPort: number;
   readonly listener: RequestListener;
   readonly log: Log;
+  /** How often the certificate's files are read again. */
+  readonly tlsCheckMs?: number;
 }
 
 /** Throws `web.address` when it cannot listen, and `web.files` for a certificate that cannot be used. */
@@ -37,11 +39,12 @@ export async function startWebServer(parts: ServerParts): Promise<WebServer> {
   const { tls, listener, log } = parts;
   const options = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16_384 };
   const pair = tls === null ? null : await readPair(tls);
-  const server = pair === null ? createHttpServer(options, listener) : secureServer({ ...options, ...pair }, listener);
+  const secure = pair === null ? null : secureServer({ ...options, ...pair }, listener);
+  const server = secure ?? createHttpServer(options, listener);
   server.maxConnections = CONNECTIONS_MAX;
   const port = await listenSomewhere(server, parts);
   server.on("error", (err) => log.error({ err }, "web server failed"));
-  const refreshing = tls === null ? null : refreshPair(server, tls, log);
+  const refreshing = tls === null || secure === null ? null : refreshPair(secure, tls, parts);
   const host = shownHost(parts.host);
   return {
     url: `${tls === null ? "http" : "https"}://${host}:${port}`,
@@ -59,7 +62,7 @@ export async function startWebServer(parts: ServerParts): Promise<WebServer> {
   };
 }
 
-function secureServer(options: ServerOptions, listener: RequestListener): Server {
+function secureServer(options: ServerOptions, listener: RequestListener): SecureServer {
   try {
     return createHttpsServer({ ...options, minVersion: "TLSv1.2" }, listener);
   } catch (cause) {
@@ -85,24 +88,26 @@ async function readPair({ certificate, key }: NonNullable<WebAddress["tls"]>): P
 }
 
 /** A renewed certificate is served without a restart; one that does not fit keeps the one before. */
-function refreshPair(server: Server, tls: NonNullable<WebAddress["tls"]>, log: Log): NodeJS.Timeout {
+function refreshPair(
+  server: SecureServer,
+  tls: NonNullable<WebAddress["tls"]>,
+  { log, tlsCheckMs = TLS_CHECK_MS }: ServerParts,
+): NodeJS.Timeout {
   let served = "";
   const refresh = async (): Promise<void> => {
     try {
       const pair = await readPair(tls);
-      if (served === pair.cert || !("setSecureContext" in server) || typeof server.setSecureContext !== "function")
-        return;
+      if (served === pair.cert) return;
       server.setSecureContext(pair);
       served = pair.cert;
     } catch (thrown) {
       log.error({ err: thrown }, "web.tls was not read again; the certificate before is still served");
     }
   };
-  void refresh();
-  return setInterval(() => void refresh(), TLS_CHECK_MS).unref();
+  return setInterval(() => void refresh(), tlsCheckMs).unref();
 }
 
-async function listenSomewhere(server: Server, { host, port, firstPort }: ServerParts): Promise<number> {
+async function listenSomewhere(server: Server | SecureServer, { host, port, firstPort }: ServerParts): Promise<number> {
   const first = port ?? firstPort;
   const last = port === null ? Math.min(firstPort + PORTS_TRIED_MAX - 1, 65_535) : first;
   for (let each = first; ; each += 1) {
@@ -113,7 +118,7 @@ async function listenSomewhere(server: Server, { host, port, firstPort }: Server
 }
 
 /** null: it listens. */
-function listenAt(server: Server, host: string, port: number): Promise<string | null> {
+function listenAt(server: Server | SecureServer, host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const settle = (code: string | null): void => {
       server.off("error", failed);

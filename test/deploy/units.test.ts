@@ -13,7 +13,7 @@ test("there is a unit for everything in one process and one for each role", () =
 test.each(units)("%s starts files that the build makes from this repository", (unit) => {
   const text = readFileSync(join(folder, unit), "utf8");
   const program = /^ExecStart=\/usr\/bin\/node \/opt\/renewd\/dist\/(\S+)\.js /m.exec(text)?.[1] ?? "missing";
-  const roles = program.includes("%i") ? ["planner", "acme", "deployer", "verifier"] : [""];
+  const roles = program.includes("%i") ? ["planner", "acme", "deployer", "verifier", "web"] : [""];
   for (const role of roles)
     expect(existsSync(join(root, `${program.replace("%i", role)}.ts`)), `${program} ${role}`).toBe(true);
 });

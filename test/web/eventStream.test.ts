@@ -85,3 +85,10 @@ test("a number that is no event's is refused", async () => {
   const response = await estate.ask("/api/v1/events/stream", { headers: { "last-event-id": "1; drop" } });
   expect(response.status).toBe(400);
 });
+
+test("HEAD leaves no stream open", async () => {
+  for (let round = 0; round < 600; round += 1) await estate.ask("/api/v1/events/stream", { method: "HEAD" });
+  const stream = await estate.ask("/api/v1/events/stream");
+  expect(stream.status).toBe(200);
+  await stream.body?.cancel();
+});

@@ -57,13 +57,17 @@ async function answer(web: WebContext, operation: Operation, request: Request<We
 
 async function show(web: WebContext, operation: Operation, request: Request<WebEnv>): Promise<Response> {
   const found = await operation.handle(rawCall(web, request, {}));
-  if (found instanceof ReadableStream)
-    return request.body(found, 200, {
+  if (found instanceof ReadableStream) {
+    // Nobody reads what HEAD leaves out, and nobody would end it.
+    const isHead = request.req.method === "HEAD";
+    if (isHead) await found.cancel();
+    return request.body(isHead ? null : found, 200, {
       "content-type": "text/event-stream",
       "cache-control": "no-store",
       // Proxies that collect answers would hold events back.
       "x-accel-buffering": "no",
     });
+  }
   return tagged(request, JSON.stringify(found), entityTag(found), operation.status);
 }
 
