@@ -58,18 +58,20 @@ async function answer(web: WebContext, operation: Operation, request: Request<We
 async function show(web: WebContext, operation: Operation, request: Request<WebEnv>): Promise<Response> {
   const found = await operation.handle(rawCall(web, request, {}));
   if (found instanceof ReadableStream) {
+    if (request.req.method !== "HEAD") return request.body(found, 200, STREAM_HEADERS);
     // Nobody reads what HEAD leaves out, and nobody would end it.
-    const isHead = request.req.method === "HEAD";
-    if (isHead) await found.cancel();
-    return request.body(isHead ? null : found, 200, {
-      "content-type": "text/event-stream",
-      "cache-control": "no-store",
-      // Proxies that collect answers would hold events back.
-      "x-accel-buffering": "no",
-    });
+    await found.cancel();
+    return request.body(null, 200, STREAM_HEADERS);
   }
   return tagged(request, JSON.stringify(found), entityTag(found), operation.status);
 }
+
+const STREAM_HEADERS = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-store",
+  // Proxies that collect answers would hold events back.
+  "x-accel-buffering": "no",
+};
 
 function tagged(request: Request, body: string, tag: string, status: 200 | 202): Response {
   const headers = { etag: tag, "cache-control": "private, no-cache" };
