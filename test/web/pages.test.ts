@@ -23,7 +23,10 @@ async function pageAt(path: string): Promise<string> {
   return await response.text();
 }
 
-const PAGES = ["/", "/certificates", "/history", "/history?view=events"];
+const PAGES = [
+  ...["/", "/certificates", "/history", "/history?view=events", "/calendar", "/endpoints", "/targets", "/issuers"],
+  ...["/replacements", "/alerts", "/report"],
+];
 
 /** How many rows a link leads to, counted in the rows themselves. */
 async function rowsAt(href: string): Promise<number> {

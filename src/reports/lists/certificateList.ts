@@ -44,6 +44,7 @@ export function certificateList(now: number): List<CertificateRow> {
       { key: "key", title: "Key", values: ({ keyType }) => [keyType] },
       { key: "ready", title: "Ready for 47 days", values: ({ unready }) => [unready.length === 0 ? "yes" : "no"] },
       { key: "unready", title: "Not ready", values: ({ unready }) => unready },
+      { key: "ari", title: "The CA suggests a window", values: ({ life }) => [life?.suggested == null ? "no" : "yes"] },
       { key: "replacement", title: "Replacement", values: ({ replacements }) => replacements },
       { key: "expiresWeek", title: "Expires in week", values: ({ expiresAt }) => weeksOf(expiresAt) },
       { key: "renewsWeek", title: "Next in week", values: ({ next }) => weeksOf(next.at) },

@@ -1,4 +1,5 @@
 import { Hono, type Context as Request } from "hono";
+import { freezesOf, icalendar } from "../../reports/calendar.ts";
 import { eventSentence } from "../../reports/eventSentence.ts";
 import { iso } from "../../reports/instant.ts";
 import { alertList } from "../../reports/lists/alertList.ts";
@@ -43,6 +44,14 @@ export function csvRoutes(web: WebContext): WebRoutes {
     () => alertList,
     ({ alerts }) => alerts,
   );
+  routes.get("/calendar.ics", async (request) => {
+    const { certificates, at } = await fleetOf(web).read();
+    const text = icalendar(certificates, freezesOf(web.estate().certificates, at), at);
+    return request.body(text, 200, {
+      "content-type": "text/calendar; charset=utf-8",
+      "content-disposition": 'attachment; filename="renewd.ics"',
+    });
+  });
   routes.get("/history.csv", async (request) => {
     const { search } = web.renewal.store;
     const { filter, view } = readHistoryQuery(new URL(request.req.url).searchParams, web.renewal.clock.now());

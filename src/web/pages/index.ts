@@ -31,6 +31,13 @@ export function pageRoutes(web: WebContext): WebRoutes {
     (await import("./renewal.ts")).renewalPage(facts, request.req.param("id") ?? ""),
   );
   page("/history", async (facts) => (await import("./history.ts")).historyPage(facts));
+  page("/calendar", async (facts) => (await import("./calendar.ts")).calendarPage(facts));
+  page("/endpoints", async (facts) => (await import("./endpoints.ts")).endpointsPage(facts));
+  page("/targets", async (facts) => (await import("./targets.ts")).targetsPage(facts));
+  page("/issuers", async (facts) => (await import("./issuers.ts")).issuersPage(facts));
+  page("/replacements", async (facts) => (await import("./replacements.ts")).replacementsPage(facts));
+  page("/alerts", async (facts) => (await import("./alerts.ts")).alertsPage(facts));
+  page("/report", async (facts) => (await import("./report.ts")).reportPage(facts));
   routes.get("/renewals/:id/evidence.json", async (request) => {
     const { renewalEvidence } = await import("./renewal.ts");
     const id = request.req.param("id");

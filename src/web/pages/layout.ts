@@ -9,6 +9,13 @@ const NAVIGATION: readonly (readonly [string, string])[] = [
   ["/", "Now"],
   ["/certificates", "Certificates"],
   ["/history", "History"],
+  ["/calendar", "Calendar"],
+  ["/endpoints", "Endpoints"],
+  ["/targets", "Targets"],
+  ["/issuers", "Issuers"],
+  ["/replacements", "Replacements"],
+  ["/alerts", "Alerts"],
+  ["/report", "Report"],
 ];
 
 /** Details belong to the list they are reached from. */

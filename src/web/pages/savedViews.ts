@@ -29,6 +29,19 @@ const BUILT_IN: Readonly<Record<string, readonly (readonly [string, string])[]>>
     ["In flight", "?flight=yes"],
     ["Not ready for 47 days", "?ready=no"],
   ],
+  endpoints: [
+    ["Not served", "?state=notServed"],
+    ["Proof too old", "?state=unknown"],
+    ["Never dialled", "?state=unseen"],
+  ],
+  targets: [
+    ["Not current", "?state=failing&state=drifted&state=behind"],
+    ["Failing", "?state=failing"],
+  ],
+  alerts: [
+    ["Calls a person", "?person=yes"],
+    ["Acknowledged", "?acknowledged=yes"],
+  ],
   history: [
     ["Failed", "?q=state%3Afailed+state%3Aheld+state%3ArolledBack"],
     ["Last 24 hours", "?q=since%3A24h"],

@@ -1,0 +1,92 @@
+import { html } from "hono/html";
+import type { EventType } from "../../domain/event.ts";
+import { NOTIFIED_EVENTS } from "../../renewal/rules/notificationRules.ts";
+import { type AlertRow, alertList } from "../../reports/lists/alertList.ts";
+import { pageOf, readQuery, writeQuery } from "../../reports/lists/list.ts";
+import { actionHref } from "./actionLinks.ts";
+import type { PageFacts } from "./facts.ts";
+import { heading, layout } from "./layout.ts";
+import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
+import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
+import { tag } from "./parts/state.ts";
+import { clockTime, instant, relative } from "./parts/time.ts";
+import { savedViews } from "./savedViews.ts";
+
+const WORDS = { about: { certificate: "a certificate", renewd: "renewd itself" } };
+
+/** What is wrong now, who knows of it, and whether people can be reached at all. */
+export async function alertsPage(facts: PageFacts): Promise<Html> {
+  const { snapshot, parameters } = facts;
+  const query = readQuery(alertList, parameters);
+  const page = pageOf(alertList, snapshot.alerts, query);
+  const view: ListView<AlertRow> = {
+    ...{ list: alertList, query, page, path: "/alerts", words: WORDS },
+    facets: ["person", "acknowledged", "about", "kind"],
+  };
+  const isFiltered = query.facets.size > 0 || query.q !== "";
+  return layout(facts, {
+    title: "Alerts",
+    body: html`${heading("Alerts")} ${savedViews(facts, "alerts", writeQuery(alertList, query))} ${toolbar(view, "Certificate, finding or words")}
+      <div class="with-facets">${facetPanel(view)}<div>${pager(view, "alerts")}${table(view, facts)}</div></div>
+      ${isFiltered ? NOTHING : html`<div class="columns">${await channels(facts)}${await rules(facts)}</div>`}`,
+  });
+}
+
+function table(view: ListView<AlertRow>, { now, here, snapshot }: PageFacts): Html {
+  const { page } = view;
+  if (page.rows.length === 0)
+    return html`<p class="empty">${page.all === 0 ? html`Nothing is wrong at ${clockTime(snapshot.at)} UTC.` : html`None of ${formatNumber(page.all)} alerts fits. <a href="/alerts">Show all</a>`}</p>`;
+  return html`<table class="list"><thead><tr>${columnHeading(view, "worst", "Calls a person")}${columnHeading(view, "subject", "About")}<th scope="col">What, and what to do</th>${columnHeading(view, "expires", "Expires")}<th scope="col">Acknowledged</th></tr></thead>
+    <tbody>${page.rows.map(
+      ({ subject, about, kind, what, needsPerson, acknowledged, action, expiresAt }) => html`<tr>
+      <td data-label="Calls a person">${needsPerson ? tag("yes", "bad") : tag("no")}</td>
+      <th scope="row" data-label="About">${about === "certificate" ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : html`renewd itself`} <small>${foreign(about === "certificate" ? kind : subject)}</small></th>
+      <td data-label="What">${foreign(what)} <small>${advice(action)}</small></td>
+      <td data-label="Expires">${relative(expiresAt === null ? null : Date.parse(expiresAt), now)}</td>
+      <td data-label="Acknowledged">${
+        acknowledged === null
+          ? html`<a href="${actionHref("acknowledge", { subject, back: here })}" aria-label="Acknowledge ${foreign(subject)}">acknowledge</a>`
+          : html`by ${foreign(acknowledged.by ?? "somebody")} until ${instant(Date.parse(acknowledged.until))}<small>${foreign(acknowledged.reason)} · <a href="${actionHref("withdraw", { subject, back: here })}">withdraw</a></small>`
+      }</td>
+    </tr>`,
+    )}</tbody></table>`;
+}
+
+/** Whether each way to reach people works: a channel that fails in silence is how outages last hours. */
+async function channels({ web, now }: PageFacts): Promise<Html> {
+  const configured = web.config().notifications;
+  const cursors = new Map((await web.renewal.store.cursors.list()).map((cursor) => [cursor.channel, cursor]));
+  const [newest] = await web.renewal.store.events.list({ limit: 1 });
+  return html`<section class="panel"><h2>Channels</h2>
+    ${
+      configured.size === 0
+        ? html`<p class="bad-text">No channel is configured: nobody is called. Add one below <code>notifications</code>.</p>`
+        : html`<ul class="rows">${[...configured].map(([name, { type, from }]) => {
+            const cursor = cursors.get(name);
+            const behind = cursor === undefined ? 0 : (newest?.seq ?? 0) - cursor.seq;
+            const state =
+              cursor === undefined
+                ? tag("not used yet")
+                : cursor.failures > 0
+                  ? tag("fails", "bad")
+                  : tag("reachable", "busy");
+            return html`<li>${state} <b>${foreign(name)}</b> <span class="quiet">${foreign(type)}, from ${from} · ${behind <= 0 ? "has every event" : `${formatNumber(behind)} events to go`}</span>
+            ${cursor?.lastErrorMessage == null ? NOTHING : html`<br /><span class="bad-text">${foreign(cursor.lastErrorMessage)}</span>${cursor.nextAttemptAt === null ? NOTHING : html`, tries again ${relative(cursor.nextAttemptAt, now)}`}`}</li>`;
+          })}</ul><p class="quiet">Try one: <code>renewd notify NAME</code> sends a test message.</p>`
+    }
+  </section>`;
+}
+
+/** When each rule last spoke: a rule that cannot fire is no alert. */
+async function rules({ web, now }: PageFacts): Promise<Html> {
+  const last: { type: EventType; at: number | null }[] = [];
+  for (const type of NOTIFIED_EVENTS) {
+    const [event] = await web.renewal.store.events.list({ types: [type], limit: 1 });
+    last.push({ type, at: event?.at ?? null });
+  }
+  last.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
+  return html`<section class="panel"><h2>What people are notified of</h2>
+    <details><summary>${last.filter(({ at }) => at !== null).length} of ${last.length} kinds have happened</summary>
+    <ul class="rows">${last.map(({ type, at }) => html`<li><a href="/history?view=events&q=${encodeURIComponent(type)}">${type}</a> <span class="quiet">${at === null ? "never" : html`last ${relative(at, now)}`}</span></li>`)}</ul></details>
+  </section>`;
+}

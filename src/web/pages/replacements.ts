@@ -1,0 +1,64 @@
+import { html } from "hono/html";
+import type { ReplacementEntry } from "../../reports/replacements.ts";
+import { actionHref } from "./actionLinks.ts";
+import type { PageFacts } from "./facts.ts";
+import { heading, layout } from "./layout.ts";
+import { certificateHref, count, foreign, type Html, NOTHING } from "./parts/markup.ts";
+import { tag } from "./parts/state.ts";
+import { instant, relative, short } from "./parts/time.ts";
+
+/** Many certificates against a deadline: how far each effort has come, and what the rest waits on. */
+export function replacementsPage(facts: PageFacts): Html {
+  const { snapshot } = facts;
+  return layout(facts, {
+    title: "Replacements",
+    body: html`${heading("Replacements", NOTHING, html`<a class="button" href="${actionHref("replace", { back: "/replacements" })}">Replace many certificates</a>`)}
+      ${
+        snapshot.replacements.length === 0
+          ? html`<section class="clear quiet-card"><p>Nothing is being replaced. When a CA revokes many certificates at once, select them here: they are renewed ahead of routine work, in waves, within the CA's limits.</p></section>`
+          : snapshot.replacements.map((entry) => board(entry, facts))
+      }`,
+  });
+}
+
+function board(entry: ReplacementEntry, { snapshot, now }: PageFacts): Html {
+  const { id, selection, startedAt, deadline, cancelled, waiting, projectedAt, needPerson, inTime } = entry;
+  const of = (mark: string): number =>
+    snapshot.certificates.filter(({ replacements }) => replacements.includes(mark)).length;
+  const href = (mark: string): string => `/certificates?replacement=${encodeURIComponent(mark)}`;
+  const all = of(id);
+  const [done, inFlight, left] = [of(`${id} done`), of(`${id} inFlight`), of(`${id} waiting`)];
+  const deadlineAt = Date.parse(deadline);
+  return html`<section class="panel">
+    <div class="card-head"><h2>${foreign(selection)}</h2>${verdict(entry, done === all)}</div>
+    ${progress(done, inFlight, Math.max(1, all))}
+    <dl class="facts">
+      <div><dt>Certificates</dt><dd>${count(all, href(id))}</dd></div>
+      <div><dt>Done</dt><dd>${count(done, href(`${id} done`))}</dd></div>
+      <div><dt>In flight</dt><dd>${count(inFlight, href(`${id} inFlight`))}</dd></div>
+      <div><dt>Waiting</dt><dd>${count(left, href(`${id} waiting`))}</dd></div>
+      <div><dt>Started</dt><dd>${instant(Date.parse(startedAt))}</dd></div>
+      <div><dt>Deadline</dt><dd>${instant(deadlineAt)} (${relative(deadlineAt, now)})</dd></div>
+      <div><dt>Projected finish</dt><dd>${projectedAt === null ? "not known yet" : html`${relative(Date.parse(projectedAt), now)}${inTime === false ? html` <b class="bad-text">${short(Date.parse(projectedAt) - deadlineAt)} too late</b>` : NOTHING}`}</dd></div>
+    </dl>
+    ${needPerson === 0 ? NOTHING : html`<p class="bad-text">Some need a person, so no time can be promised.</p>`}
+    ${waiting.length === 0 ? NOTHING : html`<h3>What the rest waits on</h3><ul class="rows">${waiting.map(({ on, certificates }) => html`<li>${foreign(on)}: ${certificates.slice(0, 5).map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}${certificates.length > 5 ? html`<span class="quiet">and others</span>` : NOTHING}</li>`)}</ul>`}
+    ${cancelled || done === all ? NOTHING : html`<p class="buttons"><a class="button plain" href="${actionHref("cancel-replacement", { replacement: id, back: "/replacements" })}">Cancel</a></p>`}
+  </section>`;
+}
+
+function verdict({ cancelled, inTime }: ReplacementEntry, isDone: boolean): Html {
+  if (cancelled) return tag("cancelled");
+  if (isDone) return tag("done", "good");
+  return inTime === false
+    ? tag("will miss its deadline", "bad")
+    : inTime === null
+      ? tag("under way", "busy")
+      : tag("in time", "busy");
+}
+
+function progress(done: number, inFlight: number, all: number): Html {
+  const x = (number: number): number => Math.round((number / all) * 1_000);
+  return html`<svg class="gauge wide" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label="${done} of ${all} done, ${inFlight} in flight">
+    <rect class="life-rest" width="1000" height="10" rx="4" /><rect class="bar-good" width="${x(done)}" height="10" rx="4" /><rect class="bar-busy" x="${x(done)}" width="${x(inFlight)}" height="10" /></svg>`;
+}
