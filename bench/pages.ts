@@ -16,15 +16,31 @@ const KINDS = ["limited", "targetDown", "paused", "inFlight", "held", "expired",
 const PAGES = [
   ...["/", "/certificates", "/certificates?state=failing&sort=-expires", "/certificates?q=c99&waiting=window"],
   ...["/certificates?sort=certificate&limit=200", "/certificates/c42", "/certificates.csv?state=failing"],
-  ...["/history", "/history?q=state:failed", "/history?q=name:c42", "/history?q=serial:003A000F0B", "/history?q=error:acme."],
+  ...[
+    "/history",
+    "/history?q=state:failed",
+    "/history?q=name:c42",
+    "/history?q=serial:003A000F0B",
+    "/history?q=error:acme.",
+  ],
   ...["/history?q=issuer:ca", "/history?q=target:edge", "/history?q=actor:alice", "/history?view=events"],
   ...["/calendar", "/endpoints", "/endpoints?state=notServed", "/targets", "/targets?target=edge&state=failing"],
   ...["/issuers", "/replacements", "/alerts", "/report", "/actions/renew?certificate=c42"],
 ];
 
 await using estate = await createWebEstate({
-  names: Array.from({ length: CERTIFICATES }, (_, index) => `c${index}`),
+  names: [],
   planned: false,
+  sections: {
+    // A file may have a mebibyte.
+    defaults: { issuer: "ca", solver: "http", targets: ["lb", "edge"] },
+    certificates: Object.fromEntries(
+      Array.from({ length: CERTIFICATES }, (_, index) => [
+        `c${index}`,
+        { names: [`c${index}.test`], endpoints: [{ host: `c${index}.test`, port: 443 }] },
+      ]),
+    ),
+  },
 });
 const seedingAt = performance.now();
 await seedFleet(estate.store, estate.web.estate().certificates, {
@@ -53,7 +69,8 @@ for (const path of PAGES) {
 }
 const width = Math.max(...rows.map(([path = ""]) => path.length));
 console.log(`${"page".padEnd(width)}   p50 ms   p95 ms   max ms`);
-for (const [path = "", ...times] of rows) console.log(`${path.padEnd(width)} ${times.map((time) => time.padStart(8)).join(" ")}`);
+for (const [path = "", ...times] of rows)
+  console.log(`${path.padEnd(width)} ${times.map((time) => time.padStart(8)).join(" ")}`);
 console.log(isSlow ? `NOT within ${P95_MAX_MS} ms` : `every p95 is within ${P95_MAX_MS} ms`);
 process.exitCode = isSlow ? 1 : 0;
 

@@ -7,7 +7,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openContext, readForeignPair } from "../src/compose/index.ts";
+import { openContext, readForeignPair, signInLink } from "../src/compose/index.ts";
 import type { Observation } from "../src/domain/endpoint.ts";
 import { isActive, type Renewal } from "../src/domain/renewal.ts";
 import { formatDuration } from "../src/domain/time.ts";
@@ -63,7 +63,7 @@ async function main(): Promise<number> {
       ? `As it should be, ${seconds} s after \`renewd run\` was started.`
       : `NOT as it should be: ${faults.join(", ")}`,
   );
-  if (keep) await keepRunning(configFile);
+  if (keep) await keepRunning(configFile, await signInLink(app, "demo"));
   return faults.length === 0 ? 0 : 1;
 }
 
@@ -168,11 +168,16 @@ function short(serial: string | undefined): string {
   return serial === undefined ? "none" : serial.length > 12 ? `${serial.slice(0, 12)}…` : serial;
 }
 
-async function keepRunning(configFile: string): Promise<void> {
+async function keepRunning(configFile: string, link: string): Promise<void> {
   const renewd = `npm run -s renewd -- --config ${configFile}`;
   console.log(`
+Its pages, in a browser (the link works once, within five minutes; \`renewd open\` makes another):
+
+  ${link}
+
 It keeps running until Ctrl-C. In another terminal, from this directory, try:
 
+  ${renewd} open
   ${renewd} status
   ${renewd} history
   ${renewd} show <the id of a renewal>

@@ -1,7 +1,9 @@
 import { html } from "hono/html";
+import { DAY_MS } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { type CertificateEntry, certificatesReport } from "../../reports/certificates.ts";
 import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
+import { proofStrips, STRIP_DAYS } from "../../reports/proofStrip.ts";
 import { readLeaf } from "../../x509/leaf.ts";
 import { HttpProblem } from "../problem.ts";
 import { actionHref } from "./actionLinks.ts";
@@ -12,9 +14,11 @@ import { lifeBar } from "./parts/lifeBar.ts";
 import { advice, count, foreign, type Html, NOTHING, plural } from "./parts/markup.ts";
 import { renewalTable } from "./parts/renewals.ts";
 import { CERTIFICATE_LOOK, DEPLOYMENT_LOOK, ENDPOINT_LOOK, pill } from "./parts/state.ts";
+import { strip } from "./parts/strip.ts";
 import { instant, relative, short } from "./parts/time.ts";
 
 const RENEWALS_SHOWN = 8;
+const PROOFS_MAX = 2_000;
 
 /** One certificate: where it is, what it serves, what comes next, and what it was before. */
 export async function certificatePage(facts: PageFacts, name: string): Promise<Html> {
@@ -34,6 +38,10 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
   const filter = { certificate: name };
   const renewals = await store.search.renewals(filter, { limit: RENEWALS_SHOWN, after: null });
   const total = [...(await store.search.countRenewals(filter)).values()].reduce((sum, each) => sum + each, 0);
+  const proofs = await store.events.list({
+    ...{ certificate: name, types: ["verify.converged", "verify.stale"] },
+    ...{ since: now - STRIP_DAYS * DAY_MS, limit: PROOFS_MAX },
+  });
   const trouble = snapshot.status.problems.find((each) => each.certificate === name);
   return layout(facts, {
     title: name,
@@ -48,7 +56,8 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
           </section>`
       }
       ${life(row, now)}
-      <div class="columns">${targets(row, facts)}${endpoints(entry, facts)}</div>
+      ${blastRadius(row, facts)}
+      <div class="columns">${targets(row, facts)}${endpoints(entry, facts, proofStrips(proofs, now))}</div>
       <div class="columns">${names(
         certificate.identifiers.map(({ value }) => value),
         latest,
@@ -99,6 +108,20 @@ function life({ life: bar, generations }: CertificateRow, now: number): Html {
   </section>`;
 }
 
+/** What is at stake, and what else would be hit by the same fault. */
+function blastRadius({ names: own, targets: at, issuer, certificate }: CertificateRow, { snapshot }: PageFacts): Html {
+  const clients = snapshot.endpoints.filter((row) => row.certificate === certificate).length;
+  const neighbours = snapshot.certificates.filter(({ targets: others }) =>
+    others.some((target) => at.includes(target)),
+  );
+  const href = `/certificates?${at.map((target) => `target=${encodeURIComponent(target)}`).join("&")}`;
+  return html`<p class="quiet">At stake: ${own.length} ${plural(own.length, "name")} at
+    ${count(clients, `/endpoints?certificate=${encodeURIComponent(certificate)}`, plural(clients, "endpoint"))}. Its
+    ${plural(at.length, "target holds", "targets hold")}
+    ${at.length === 0 ? "nothing" : count(neighbours.length, href, plural(neighbours.length, "certificate"))}; its issuer
+    ${foreign(issuer)} serves ${count(snapshot.certificates.filter((row) => row.issuer === issuer).length, `/certificates?issuer=${encodeURIComponent(issuer)}`)}.</p>`;
+}
+
 function targets({ certificate, generations }: CertificateRow, { snapshot, now, here }: PageFacts): Html {
   const rows = snapshot.deployments.filter((row) => row.certificate === certificate);
   return html`<section class="panel">
@@ -120,7 +143,11 @@ function targets({ certificate, generations }: CertificateRow, { snapshot, now, 
   </section>`;
 }
 
-function endpoints(entry: CertificateEntry | undefined, { snapshot, now }: PageFacts): Html {
+function endpoints(
+  entry: CertificateEntry | undefined,
+  { snapshot, now }: PageFacts,
+  strips: ReturnType<typeof proofStrips>,
+): Html {
   const rows = snapshot.endpoints.filter(({ certificate }) => certificate === entry?.certificate);
   if (entry === undefined || rows.length === 0)
     return html`<section class="panel"><h2>Endpoints</h2><p class="quiet">It has no endpoint: nothing can prove that clients get it.</p></section>`;
@@ -129,7 +156,7 @@ function endpoints(entry: CertificateEntry | undefined, { snapshot, now }: PageF
     <table class="list"><thead><tr><th scope="col">Address</th><th scope="col">Serves</th><th scope="col">Seen</th></tr></thead>
       <tbody>${rows.map((row) => {
         const seen = entry.endpoints.find(({ endpoint }) => endpoint === row.endpoint);
-        return html`<tr class="group"><th scope="rowgroup" colspan="2"><a href="/endpoints?q=${encodeURIComponent(row.endpoint)}">${foreign(row.endpoint)}</a> ${pill(ENDPOINT_LOOK[row.state])}
+        return html`<tr class="group"><th scope="rowgroup" colspan="2"><a href="/endpoints?q=${encodeURIComponent(row.endpoint)}">${foreign(row.endpoint)}</a> ${pill(ENDPOINT_LOOK[row.state])} ${strip(strips.get(row.endpoint))}
             ${row.errorMessage === null ? NOTHING : html`<small class="bad-text">${foreign(row.errorMessage)} <code>${row.errorCode}</code></small>`}</th><td>${relative(row.checkedAt, now, "never")}</td></tr>
           ${seen?.addresses.map(
             ({ address, serial, expiresAt, problem, at, dialable, connections }) => html`<tr>

@@ -62,7 +62,7 @@ function inventory({ snapshot }: PageFacts): Html {
     return html`<div><h3>${title}</h3><ul class="rows">${counts.map(([value, rows]) => html`<li>${foreign(words[value] ?? value)} ${count(rows.length, `/certificates?${key}=${encodeURIComponent(value)}`)}</li>`)}</ul></div>`;
   };
   return html`<section class="panel"><h2>Inventory: ${count(certificates.length, "/certificates", plural(certificates.length, "certificate"))}</h2>
-    <div class="columns">${group("By state", "state", ({ state }) => state, CERTIFICATE_WORDS.state)}${group("By issuer", "issuer", ({ issuer }) => issuer)}${group("By lifetime", "life", lifetimeOf, CERTIFICATE_WORDS.life)}${group("By key", "key", ({ keyType }) => keyType)}</div>
+    <div class="columns narrow">${group("By state", "state", ({ state }) => state, CERTIFICATE_WORDS.state)}${group("By issuer", "issuer", ({ issuer }) => issuer)}${group("By lifetime", "life", lifetimeOf, CERTIFICATE_WORDS.life)}${group("By key", "key", ({ keyType }) => keyType)}</div>
   </section>`;
 }
 

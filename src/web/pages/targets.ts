@@ -59,7 +59,7 @@ function table(view: ListView<DeploymentRow>, { now, here }: PageFacts): Html {
   if (page.rows.length === 0)
     return html`<p class="empty">${page.all === 0 ? "No certificate has a target." : html`None of ${formatNumber(page.all)} deployments fits. <a href="/targets">Show all</a>`}</p>`;
   return html`<table class="list">
-    <thead><tr>${columnHeading(view, "worst", "State")}${columnHeading(view, "target", "Target")}${columnHeading(view, "certificate", "Certificate")}<th scope="col">Holds</th>
+    <thead><tr>${columnHeading(view, "worst", "State")}${columnHeading(view, "target", "Target")}${columnHeading(view, "certificate", "Certificate")}<th scope="col">Generation</th>
       ${columnHeading(view, "behind", "Behind since")}${columnHeading(view, "deployed", "Deployed", "down")}<th scope="col">Next attempt</th><th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
     <tbody>${page.rows.map(
       ({
@@ -78,11 +78,11 @@ function table(view: ListView<DeploymentRow>, { now, here }: PageFacts): Html {
       <td data-label="State">${pill(DEPLOYMENT_LOOK[state])}</td>
       <th scope="row" data-label="Target">${foreign(target)}${message === null ? NOTHING : html` <small class="bad-text">${foreign(message)} <code>${errorCode}</code></small>`}</th>
       <td data-label="Certificate"><a href="${certificateHref(certificate)}">${foreign(certificate)}</a></td>
-      <td data-label="Holds">${issued === 0 ? "nothing" : `generation ${deployed} of ${issued}`}</td>
+      <td data-label="Generation">${issued === 0 ? "nothing" : `${deployed} of ${issued}`}</td>
       <td data-label="Behind since">${relative(behindSince, now)}</td>
       <td data-label="Deployed">${relative(deployedAt, now, "never")}</td>
       <td data-label="Next attempt">${nextAttemptAt !== null && nextAttemptAt > now ? relative(nextAttemptAt, now) : html`<span class="quiet">–</span>`}${attempts === 0 ? NOTHING : html` <small>${attempts} failed</small>`}</td>
-      <td><a href="${actionHref("deploy", { certificate, target, back: here })}" aria-label="Deploy ${foreign(certificate)} to ${foreign(target)} again">deploy again</a></td>
+      <td><a href="${actionHref("deploy", { certificate, target, back: here })}" aria-label="Deploy ${foreign(certificate)} to ${foreign(target)} again">deploy</a></td>
     </tr>`,
     )}</tbody></table>`;
 }

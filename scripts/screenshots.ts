@@ -1,0 +1,98 @@
+/**
+ * Takes a picture of every page into docs/images, from an estate with one of every kind of trouble: real pages of a real
+ * database in real Chromium, nothing painted. `node scripts/screenshots.ts`
+ */
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { startReplacement } from "../src/renewal/plan/replacement.ts";
+import { nodeListener } from "../src/web/nodeListener.ts";
+import { seedFleet } from "../test/support/system/seedFleet.ts";
+import { createWebEstate } from "../test/support/system/webEstate.ts";
+import { DESK, PHONE, startBrowser } from "../test/support/web/browser.ts";
+
+const DIRECTORY = join(import.meta.dirname, "..", "docs", "images");
+
+const NAMES = [
+  ...["shop", "pay", "mail", "login", "api", "www", "cdn", "status", "docs", "blog", "vpn", "git", "ci", "wiki"],
+  ...["chat", "imap", "ldap", "auth", "img", "media", "search", "tracker", "billing", "hr", "intranet", "partner"],
+  ...["edge-eu", "edge-us", "edge-ap", "mqtt", "proxy", "files", "forms", "events", "jobs", "legal", "press", "lab"],
+];
+
+const PAGES: readonly (readonly [string, string])[] = [
+  ["now", "/"],
+  ["certificates", "/certificates"],
+  ["certificate", "/certificates/cdn"],
+  ["history", "/history"],
+  ["calendar", "/calendar"],
+  ["endpoints", "/endpoints"],
+  ["targets", "/targets"],
+  ["issuers", "/issuers"],
+  ["replacements", "/replacements"],
+  ["alerts", "/alerts"],
+  ["report", "/report"],
+  ["action", "/actions/renew?certificate=shop&certificate=www&certificate=wiki"],
+];
+
+await using estate = await createWebEstate({
+  names: NAMES,
+  planned: false,
+  sections: {
+    issuers: {
+      letsencrypt: { directory: "https://acme-v02.api.letsencrypt.org/directory", termsOfServiceAgreed: true },
+      internal: { directory: "https://ca.example.org/acme/directory", termsOfServiceAgreed: true },
+    },
+    defaults: { issuer: "letsencrypt", solver: "http", targets: ["lb", "edge"] },
+  },
+});
+const { store, web } = estate;
+await seedFleet(store, web.estate().certificates, { now: Date.now() });
+await replaceSome();
+await mkdir(DIRECTORY, { recursive: true });
+
+const server = createServer(nodeListener(estate.app)).listen(0, "127.0.0.1");
+await once(server, "listening");
+const address = server.address();
+const origin = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
+const [name = "", value = ""] = (await estate.signIn("alice@desk")).split("=", 2);
+const browser = await startBrowser();
+try {
+  for (const [colorScheme, size] of [
+    ["light", DESK],
+    ["dark", DESK],
+    ["light", PHONE],
+  ] as const) {
+    const context = await browser.newContext({ viewport: size, colorScheme, deviceScaleFactor: 1 });
+    await context.addCookies([{ name, value, url: origin }]);
+    const page = await context.newPage();
+    const kind = size === PHONE ? "-phone" : colorScheme === "dark" ? "-dark" : "";
+    const [renewal] = await store.renewals.list({ certificate: "ci", limit: 1 });
+    const all = [...PAGES, ["renewal", `/renewals/${renewal?.id ?? ""}`] as const];
+    // All in light; of the others those that show most.
+    for (const [title, path] of all.filter(([each]) => kind === "" || each === "now" || each === "certificates")) {
+      await page.goto(`${origin}${path}`);
+      await page.locator("#live-state").waitFor({ state: "attached" });
+      await page.screenshot({ path: join(DIRECTORY, `${title}${kind}.png`) });
+    }
+    await context.close();
+  }
+} finally {
+  await browser.close();
+  server.closeAllConnections();
+  server.close();
+}
+
+/** A replacement that is under way. */
+async function replaceSome(): Promise<void> {
+  const members = [];
+  for (const certificate of web.estate().certificates.slice(13, 25)) {
+    const version = await store.versions.latest(certificate.name);
+    if (version !== null) members.push({ certificate, version });
+  }
+  const request = {
+    ...{ selection: { issuer: "letsencrypt" }, described: "--issuer letsencrypt --waves 1,5", issuer: null },
+    ...{ deadline: Date.now() + 5 * 86_400_000, waves: [1, 5], by: "alice@desk", why: "the CA revokes them on Friday" },
+  };
+  await startReplacement(web.renewal, request, { members, refused: [], unknownSerials: [] });
+}
