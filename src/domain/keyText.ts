@@ -107,13 +107,9 @@ const PIECE = /[A-Za-z0-9+/]{4,}|\[…\]/g;
 /** Words, names in camel case and either of them with a number, such as `TLSv1`, `importCertificate`, `x509`. */
 const PLAIN = /^(?:[A-Z]*[a-z]*(?:[A-Z][a-z]+)*\d{0,4}|\d{4})$/;
 
-/**
- * How many pieces of 4 or more letters and digits are neither words nor names; `/` joins words of a path. A piece counts
- * once: those of a key are all different, while programs repeat a path.
- */
+/** How many pieces of 4 or more letters and digits are neither words nor names; `/` joins words of a path. */
 function oddTokens(text: string): number {
-  const all = text.replace(INSTANT, "").match(PIECE) ?? [];
-  const pieces = [...new Set(all), ...all.filter((piece) => piece === DROPPED).slice(1)];
+  const pieces = text.replace(INSTANT, "").match(PIECE) ?? [];
   return pieces.filter((piece) => piece === DROPPED || !piece.split("/").every((part) => PLAIN.test(part))).length;
 }
 
