@@ -13,8 +13,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETUNREACH: "cannot be dialled from here: this machine has no route to it",
   EADDRNOTAVAIL: "cannot be dialled from here: this machine has no address of its kind",
   EAFNOSUPPORT: "cannot be dialled from here: this machine does not support its kind of address",
-  EACCES: "a local firewall forbids the connection",
-  EPERM: "a local firewall forbids the connection",
+  EACCES: "cannot be dialled from here: a firewall or a route of this machine forbids it",
+  EPERM: "cannot be dialled from here: a firewall of this machine forbids it",
+  EINVAL:
+    "cannot be dialled from here: this machine has a blackhole route to it, or it is link-local and names no interface",
   ENOTFOUND: "the name does not resolve",
   EAI_AGAIN: "the name server did not answer",
   ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
@@ -31,8 +33,13 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** The peer ended a connection: servers that limit connections do. */
 const DROPPED: readonly string[] = ["ECONNRESET", "EPIPE"];
-/** Of this machine, not of the peer: it has no address of the family, or no route. */
-const UNDIALABLE: readonly string[] = ["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT"];
+/**
+ * This machine refuses, not the peer: no address of the family, no route, a `prohibit` or `blackhole` route, a firewall.
+ * EHOSTUNREACH is not in the list, although a dead gateway causes it too: a peer that is down looks the same.
+ */
+const UNDIALABLE: readonly string[] = [
+  ...["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EACCES", "EPERM", "EINVAL"],
+];
 
 /** What a connection that failed says of the address. */
 export function codeOf(error: unknown): ErrorCode {

@@ -4,6 +4,9 @@ import { codeOf } from "../../src/tls/reasons.ts";
 test.each([
   ["ENETUNREACH", "verify.undialable"],
   ["EADDRNOTAVAIL", "verify.undialable"],
+  ["EACCES", "verify.undialable"],
+  ["EPERM", "verify.undialable"],
+  ["EINVAL", "verify.undialable"],
   ["ECONNRESET", "verify.dropped"],
   ["ECONNREFUSED", "verify.unreachable"],
   ["EHOSTUNREACH", "verify.unreachable"],

@@ -40,7 +40,7 @@ export const VERIFY_ERRORS = {
     class: "target",
     retry: "never",
     action:
-      "Give the verifier a route to the address, or run a verifier that has one; " +
+      "Give the verifier a route to the address, or let its firewall pass it, or run a verifier that has one; " +
       "`verification.undialable` says whether such an address stops a renewal.",
   },
   "verify.wrongCertificate": {
