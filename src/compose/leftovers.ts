@@ -1,6 +1,6 @@
 import { removeLeftFiles } from "../deployers/leftFiles.ts";
-import { type LeftTarget, leftFile } from "../domain/leftTarget.ts";
-import { occupiedPlaces } from "../renewal/plan/leftTargets.ts";
+import { type LeftTarget, leftFiles } from "../domain/leftTarget.ts";
+import { isOccupied, occupiedPlaces } from "../renewal/plan/leftTargets.ts";
 import type { Reader } from "./reader.ts";
 
 /** What became of one target that left. */
@@ -15,12 +15,16 @@ export async function removeLeftovers(reader: Reader, signal: AbortSignal): Prom
   const cleaned: Cleaned[] = [];
   const occupied = occupiedPlaces(reader.services);
   for (const left of await reader.store.leftTargets.list()) {
-    const file = leftFile(left);
-    if (file === null) {
+    const files = leftFiles(left);
+    if (files.length === 0) {
       cleaned.push({ left, removed: null });
       continue;
     }
-    const removed = await removeLeftFiles({ file, certificate: left.certificate, occupied }, signal);
+    const archive = typeof left.receipt.archive === "string" ? left.receipt.archive : null;
+    const removed = await removeLeftFiles(
+      { files, archive, certificate: left.certificate, isOccupied: (path) => isOccupied(path, occupied) },
+      signal,
+    );
     if (removed.length > 0) await forget(reader, left, `removed ${removed.join(", ")}`);
     cleaned.push({ left, removed });
   }
@@ -34,11 +38,13 @@ export async function forgetLeftovers(reader: Reader): Promise<Cleaned[]> {
   return all.map((left) => ({ left, removed: null }));
 }
 
-async function forget({ store, clock }: Reader, { certificate, target }: LeftTarget, why: string): Promise<void> {
+async function forget({ store, clock, services }: Reader, left: LeftTarget, why: string): Promise<void> {
+  const { certificate, target } = left;
+  const isConfigured = services.certificate(certificate)?.targets.includes(target) === true;
   await store.transaction(async (tx) => {
     await tx.leftTargets.remove({ certificate, target });
-    // Its receipt would have the target recorded again.
-    await tx.deployments.remove(certificate, target);
+    // The receipt of a target that left would have it recorded again. One that only writes elsewhere now goes on.
+    if (!isConfigured) await tx.deployments.remove(certificate, target);
     const event = { at: clock.now(), type: "target.cleaned", certificate, renewalId: null, target } as const;
     await tx.events.append({ ...event, detail: { why } });
   });

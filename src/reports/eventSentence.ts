@@ -79,7 +79,7 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     optional(detail, "notDialled", "; cannot be dialled from here: "),
   "verify.stale": (detail) => `${detail("endpoint")} not proved: ${detail("message")}`,
   "target.left": (detail, { target }) =>
-    `target ${target} left the configuration and still holds the pair: ${detail("places")}`,
+    `target ${target} left the configuration or writes elsewhere now; a pair is still at ${detail("places")}`,
   "target.returned": (detail, { target }) => `what target ${target} holds is in use again: ${detail("why")}`,
   "target.cleaned": (detail, { target }) => `target ${target} holds the pair no longer: ${detail("why")}`,
   "target.drifted": (detail, { target }) =>

@@ -134,7 +134,7 @@ export function leftTargets(left: readonly LeftTarget[]): Notice[] {
     {
       id: "leftovers",
       kind: "leftovers",
-      what: `pairs with private keys are left where targets that left the configuration put them: ${shown}${more}`,
+      what: `pairs with private keys are left where targets put them that left the configuration or write elsewhere now: ${shown}${more}`,
       action: "See them with `renewd leftovers`, and remove those on this machine with `renewd leftovers --remove`.",
       needsPerson: false,
       certificates: [...new Set(left.map(({ certificate }) => certificate))].slice(0, NAMED_MAX),

@@ -5,7 +5,9 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
 import { silentLog } from "../../src/cli/silentLog.ts";
 import { openContext, withoutQueue } from "../../src/compose/index.ts";
+import { certbot } from "../../src/deployers/files/certbot.ts";
 import { files } from "../../src/deployers/files/files.ts";
+import type { DeployReceipt } from "../../src/domain/deployment.ts";
 import { configure } from "../../src/renewal/plan/configure.ts";
 import { createPairIssuer } from "../support/pairs/issuedPairs.ts";
 import { dependencies } from "../support/pairs/targetSecrets.ts";
@@ -25,10 +27,17 @@ async function deployed(installation: Installation, target: string, layout: Reco
   const pair = await (await createPairIssuer()).issue({ certificate: "www", generation: 1 });
   const deployer = files.create(files.options.parse({ directory, ...layout }), dependencies(target));
   const receipt = await deployer.deploy({ pair, previous: null }, NEVER);
-  const { deployments } = installation.store;
+  await remember(installation, target, receipt);
+  return directory;
+}
+
+async function remember(
+  { store: { deployments } }: Installation,
+  target: string,
+  receipt: DeployReceipt,
+): Promise<void> {
   await deployments.want("www", ["old", "lb"], 1);
   await deployments.update("www", target, 0, { deployedGeneration: 1, receipt });
-  return directory;
 }
 
 it("says where a target that left keeps its key, and removes it only when asked", async () => {
@@ -81,4 +90,60 @@ it("removes nothing by a row that renewd did not write, and lists no more what a
   await installation.run("leftovers", "--forget");
   await applyConfiguration(installation);
   expect(await installation.store.leftTargets.list()).toEqual([]);
+});
+
+it("names every file with the key, and removes them all", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  const directory = await deployed(installation, "old", { privkey: "k.pem", fullchain: "f.pem", bundle: "b.pem" });
+  await applyConfiguration(installation);
+  const places = [join(directory, "k.pem"), join(directory, "b.pem")];
+  const listed = JSON.parse((await installation.run("leftovers", "--json")).stdout);
+  expect(listed.leftovers).toMatchObject([{ places }]);
+  const { stdout } = await installation.run("leftovers", "--remove", "--json");
+  expect(JSON.parse(stdout).leftovers).toMatchObject([{ removed: places }]);
+  expect((await readdir(directory)).sort()).toEqual([".renewd.lock", "f.pem"]);
+});
+
+it("removes the earlier keys of certbot's layout too, but nothing of a lineage that another target has now", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  const directory = join(installation.directory, "letsencrypt");
+  await mkdir(directory);
+  const deployer = certbot.create(certbot.options.parse({ directory }), dependencies("old"));
+  const issuer = await createPairIssuer();
+  for (const generation of [1, 2]) {
+    const pair = await issuer.issue({ certificate: "www", generation });
+    await remember(installation, "old", await deployer.deploy({ pair, previous: null }, NEVER));
+  }
+  const config = JSON.parse(configText(["www"]));
+  const configured = async (lb: object): Promise<void> =>
+    writeFile(installation.configFile, JSON.stringify({ ...config, targets: { ...config.targets, lb } }));
+  await applyConfiguration(installation);
+  expect(await installation.store.leftTargets.list()).toHaveLength(1);
+
+  await configured({ type: "certbot", directory });
+  const kept = await installation.run("leftovers", "--remove", "--json");
+  expect(JSON.parse(kept.stdout).leftovers).toMatchObject([{ removed: [] }]);
+  expect(await readdir(join(directory, "archive", "www"))).toContain("privkey1.pem");
+
+  await configured(config.targets.lb);
+  const { stdout } = await installation.run("leftovers", "--remove", "--json");
+  const [live, archive] = [join(directory, "live", "www"), join(directory, "archive", "www")];
+  expect(JSON.parse(stdout).leftovers[0].places).toEqual([join(live, "privkey.pem"), archive]);
+  const left = [...(await readdir(live)), ...(await readdir(archive))];
+  expect(left.filter((name) => name.includes("privkey"))).toEqual([]);
+});
+
+it("goes on with a target whose earlier files are removed", async () => {
+  await using installation = await createInstallation(configText(["www"]));
+  const directory = await deployed(installation, "lb", { bundle: "before.pem" });
+  const { leftTargets, deployments } = installation.store;
+  const left = { certificate: "www", target: "lb", receipt: { file: join(directory, "before.pem") }, leftAt: 1 };
+  await leftTargets.add(left);
+  await applyConfiguration(installation);
+  const { stdout } = await installation.run("leftovers", "--remove", "--json");
+  expect(JSON.parse(stdout).leftovers).toMatchObject([{ removed: [left.receipt.file] }]);
+  expect(await leftTargets.list()).toEqual([]);
+  expect(await deployments.list("www")).toContainEqual(
+    expect.objectContaining({ target: "lb", deployedGeneration: 1 }),
+  );
 });

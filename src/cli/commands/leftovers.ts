@@ -29,7 +29,7 @@ const REMOVE_TIMEOUT_MS = 60_000;
 export function addLeftovers(program: Command, cli: Cli): void {
   const command = program
     .command("leftovers")
-    .description("Pairs with private keys that targets which left the configuration still hold.")
+    .description("Pairs with private keys left by targets that left the configuration or write elsewhere now.")
     .option("--remove", "remove the key files among them that are on this machine")
     .option("--forget", "list them no longer: they were removed by hand, or shall stay");
   perform<Options>(command, cli, async ({ options, output, configFile }) => {
@@ -51,7 +51,8 @@ export function addLeftovers(program: Command, cli: Cli): void {
     }));
     const report: LeftoversReport = { version: 1, leftovers };
     output.report(report, (_, screen) => {
-      if (leftovers.length === 0) return "nothing is left of targets that left the configuration";
+      if (leftovers.length === 0)
+        return "nothing is left of targets that left the configuration or write elsewhere now";
       const columns = [
         { title: "CERTIFICATE" },
         { title: "TARGET" },

@@ -136,8 +136,9 @@ async function write(
   await staged.swap();
   await links.swap();
   await pruneArchive(archive, number);
-  const receipt = filesReceipt(pair, join(at.live, "fullchain.pem"), staged.notes);
-  return { receipt, changed: staged.changed || links.changed };
+  const receipt = filesReceipt(pair, join(at.live, "fullchain.pem"), staged.notes, [first.path]);
+  // Earlier keys stay there.
+  return { receipt: { ...receipt, archive: at.archive }, changed: staged.changed || links.changed };
 }
 
 /** For preflight: the key and the links of the lineage, up to the swap. */

@@ -23,7 +23,7 @@ import {
 import { readRecord } from "../local/generationFile.ts";
 import { inspectFiles, modeProblems } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { filesReceipt, keyFilesOf, withStagedPair } from "../local/pairFiles.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { inspectKeystores } from "./inspectKeystores.ts";
 import { type KeystoreOptions, makeKeystores, tryKeystores } from "./keystore.ts";
@@ -120,7 +120,10 @@ async function deploy(
     await staged.swap();
     const unchanged = !staged.changed && options.command !== undefined && mayLeaveOut(request, first);
     const notes = [...staged.notes, ...(unchanged ? [COMMAND_LEFT_OUT] : [])];
-    return { receipt: { ...filesReceipt(pair, first, notes), ...(kept > 0 && { keptEntries: kept }) }, unchanged };
+    return {
+      receipt: { ...filesReceipt(pair, first, notes, keyFilesOf(written)), ...(kept > 0 && { keptEntries: kept }) },
+      unchanged,
+    };
   });
   if (unchanged) return receipt;
   await runDeployCommand(

@@ -6,11 +6,13 @@ import { readIfThere } from "../local/inspectFiles.ts";
 import { withDirectoryLock } from "../local/pairFiles.ts";
 
 export interface LeftFiles {
-  /** As the receipt of the last deploy names it. */
-  readonly file: string;
+  /** Files with the private key, as the receipts name them. */
+  readonly files: readonly string[];
+  /** Directory where certbot's layout keeps earlier keys; null: it is another layout. */
+  readonly archive: string | null;
   readonly certificate: string;
-  /** Paths that configured targets write to: they stay. */
-  readonly occupied: ReadonlySet<string>;
+  /** Whether a configured target writes to this path: then it stays. */
+  readonly isOccupied: (path: string) => boolean;
 }
 
 interface Record {
@@ -22,23 +24,49 @@ interface Record {
  * Removes the files with the private key that a target left, and renewd's record beside them. Returns the paths that it
  * removed; empty: nothing of renewd's is there. Throws `deploy.io`.
  */
-export async function removeLeftFiles(
-  { file, certificate, occupied }: LeftFiles,
+export async function removeLeftFiles(left: LeftFiles, signal: AbortSignal): Promise<string[]> {
+  const removed: string[] = [];
+  for (const directory of new Set(left.files.map((file) => dirname(file))))
+    removed.push(...(await removeIn(directory, left, signal)));
+  if (removed.length > 0 && left.archive !== null) removed.push(...(await removeArchived(left.archive)));
+  return [...new Set(removed)];
+}
+
+async function removeIn(
+  directory: string,
+  { files, certificate, isOccupied }: LeftFiles,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const directory = dirname(file);
   if ((await lstat(directory).catch(() => null)) === null) return [];
   return await withDirectoryLock(directory, signal, async () => {
-    const records = await recordsIn(directory, certificate);
-    const keys = records.flatMap(({ held }) => Object.keys(held.keyModes ?? {}));
-    const candidates = [...new Set([...keys, file])].filter((path) => !occupied.has(path));
+    const named = files.filter((file) => dirname(file) === directory);
+    const records = await recordsOf(named, directory, certificate);
+    const candidates = [...new Set([...records.flatMap(keysOf), ...named])].filter((path) => !isOccupied(path));
     const removed: string[] = [];
     for (const path of candidates) removed.push(...(await removePair(path)));
     if (removed.length === 0) return [];
-    for (const { path, held } of records)
-      if (!Object.keys(held.keyModes ?? {}).some((key) => occupied.has(key))) await remove(path);
+    for (const record of records) if (!keysOf(record).some(isOccupied)) await remove(record.path);
     return removed;
   });
+}
+
+async function removeArchived(archive: string): Promise<string[]> {
+  const names = (await readdir(archive).catch(() => [])).filter((name) => /^privkey[1-9]\d{0,8}\.pem$/.test(name));
+  const removed: string[] = [];
+  for (const name of names) removed.push(...(await removePair(join(archive, name))));
+  return removed;
+}
+
+/** Another target of the certificate may have its record in the same directory. */
+async function recordsOf(files: readonly string[], directory: string, certificate: string): Promise<Record[]> {
+  const all = await recordsIn(directory, certificate);
+  const own = all.filter((record) => keysOf(record).some((key) => files.includes(key)));
+  // Receipts of certbot's layout once named the certificate.
+  return own.length > 0 ? own : all;
+}
+
+function keysOf({ held }: Record): string[] {
+  return Object.keys(held.keyModes ?? {});
 }
 
 async function recordsIn(directory: string, certificate: string): Promise<Record[]> {

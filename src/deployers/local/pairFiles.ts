@@ -3,6 +3,7 @@ import { access, lstat, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
+import { keyFileMembers } from "../../domain/leftTarget.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
 import { refuseOlder, writtenMode } from "../base/generationRecord.ts";
@@ -81,13 +82,23 @@ export async function withPairLock<T>(
   });
 }
 
-/** What a deployer of files returns, with what could not be carried over from the files of before. */
+/**
+ * What a deployer of files returns, with what could not be carried over from the files of before. `keyFiles`: all that
+ * hold the private key.
+ */
 export function filesReceipt(
   { generation, leaf }: IssuedCertificate,
   file: string,
   notes: readonly string[],
+  keyFiles: readonly string[] = [file],
 ): DeployReceipt {
-  return { generation, fingerprint: leaf.fingerprint, file, ...(notes.length > 0 && { note: notes.join("; ") }) };
+  const note = notes.length > 0 && { note: notes.join("; ") };
+  return { generation, fingerprint: leaf.fingerprint, file, ...keyFileMembers(file, keyFiles), ...note };
+}
+
+/** Of files to write, those with the private key. */
+export function keyFilesOf(files: readonly FileToWrite[]): string[] {
+  return files.filter(({ secret }) => secret).map(({ path }) => path);
 }
 
 /** Throws what would make writing these paths fail, creating nothing. Directories below a root may still be missing. */

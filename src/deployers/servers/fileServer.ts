@@ -13,7 +13,7 @@ import type { FileToWrite } from "../local/atomicFiles.ts";
 import type { Reader } from "../local/attributes.ts";
 import { inspectFiles } from "../local/inspectFiles.ts";
 import { type OwnerOptions, type Ownership, ownedFile, ownershipOf } from "../local/owner.ts";
-import { filesReceipt, type PairFiles } from "../local/pairFiles.ts";
+import { filesReceipt, keyFilesOf, type PairFiles } from "../local/pairFiles.ts";
 import { type PairLayout, type Place, placesOf } from "../local/pairLayout.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { createBatches, type DeployInBatch } from "./batch.ts";
@@ -139,7 +139,8 @@ async function deploy<Options extends PairLayout & OwnerOptions>(
   const { pair } = request;
   const files = await filesOf(shared, pair, signal);
   const onlyIfChanged = mayLeaveOut(request, files[0].path);
-  return filesReceipt(pair, files[0].path, await shared.deployInBatch({ pair, files, onlyIfChanged }, signal));
+  const notes = await shared.deployInBatch({ pair, files, onlyIfChanged }, signal);
+  return filesReceipt(pair, files[0].path, notes, keyFilesOf(files));
 }
 
 async function filesOf<Options extends PairLayout & OwnerOptions>(

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Deployer, DeployRequest } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
+import { keyFileMembers } from "../../domain/leftTarget.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
@@ -12,6 +13,7 @@ import { untriedCommand } from "../local/deployCommand.ts";
 import { checkedLayout, layoutFiles, PEM_LAYOUT, pairPaths, pemLayoutOptions, places } from "../local/filesLayout.ts";
 import { recordFile, recordPath } from "../local/generationFile.ts";
 import { modeOf, ownedFile, ownerOptions } from "../local/owner.ts";
+import { keyFilesOf } from "../local/pairFiles.ts";
 import { runRemote } from "./command.ts";
 import { connectSsh, type SshConnection } from "./connection.ts";
 import { hostKeyOption } from "./hostKey.ts";
@@ -157,7 +159,7 @@ async function deploy(
   await staged.swap();
   const receipt = {
     ...{ generation: pair.generation, fingerprint: pair.leaf.fingerprint },
-    ...{ host: options.host, file: first.path },
+    ...{ host: options.host, file: first.path, ...keyFileMembers(first.path, keyFilesOf(files)) },
   };
   // Otherwise also when nothing changed: an earlier attempt may have died between its swap and the command.
   if (!staged.changed && options.command !== undefined && mayLeaveOut(request, first.path))

@@ -1,42 +1,78 @@
+import { dirname } from "node:path";
 import type { Certificate } from "../../domain/certificate.ts";
-import { leftFile, leftPlaces } from "../../domain/leftTarget.ts";
+import type { DeployReceipt } from "../../domain/deployment.ts";
+import { joinLeft, leftFiles, leftPlaces, movedFrom } from "../../domain/leftTarget.ts";
 import type { Store } from "../../domain/store.ts";
 import type { ConfiguredServices } from "../context.ts";
 
 type Services = Pick<ConfiguredServices, "certificates" | "places">;
 
+interface Left {
+  readonly certificate: string;
+  readonly target: string;
+  readonly receipt: DeployReceipt;
+}
+
 /**
  * Records which targets left the configuration although they still hold a pair, with its private key: renewd removes
- * nothing unasked, so people must know. One that comes back, or whose place another target has now, has not left.
+ * nothing unasked, so people must know. A place that a configured target has now is not left.
  */
 export async function recordLeftTargets(tx: Store, services: Services, now: number): Promise<void> {
   const certificates = new Map(services.certificates().map((one) => [one.name, one]));
-  const isConfigured = (certificate: string, target: string): boolean =>
+  const isConfigured = ({ certificate, target }: Left): boolean =>
     certificates.get(certificate)?.targets.includes(target) === true;
+  const deployed = (await tx.deployments.listAll()).flatMap(({ certificate, target, receipt, isAltered }) =>
+    receipt === null || isAltered ? [] : [{ certificate, target, receipt }],
+  );
+  const held = new Set(deployed.filter(isConfigured).flatMap(leftPlaces));
   const occupied = occupiedPlaces(services);
-  const known = await tx.leftTargets.list();
-  for (const left of known) {
+  const isTaken = (left: Left): boolean => {
+    const files = leftFiles({ ...left, leftAt: now });
+    if (files.length > 0) return files.every((file) => isOccupied(file, occupied));
+    return leftPlaces(left).every((place) => held.has(place));
+  };
+  for (const left of (await tx.leftTargets.list()).filter(isTaken)) {
     const { certificate, target } = left;
-    const isBack = isConfigured(certificate, target);
-    if (!isBack && !occupied.has(leftFile(left) ?? "")) continue;
     await tx.leftTargets.remove(left);
     const of = { at: now, certificate, renewalId: null, target };
-    const why = isBack ? "it is configured again" : "a configured target has its place";
+    const why = isConfigured(left) ? "it is configured again" : "a configured target has its place";
     await tx.events.append({ ...of, type: "target.returned", detail: { why } });
   }
-  const recorded = new Set(known.map(({ certificate, target }) => `${certificate} ${target}`));
-  for (const { certificate, target, receipt, isAltered } of await tx.deployments.listAll()) {
-    if (receipt === null || isAltered || isConfigured(certificate, target)) continue;
-    const left = { certificate, target, receipt, leftAt: now };
-    if (recorded.has(`${certificate} ${target}`) || occupied.has(leftFile(left) ?? "")) continue;
-    await tx.leftTargets.add(left);
-    const detail = { places: leftPlaces(left) };
-    await tx.events.append({ at: now, type: "target.left", certificate, renewalId: null, target, detail });
-  }
+  for (const left of deployed) if (!isConfigured(left) && !isTaken(left)) await addLeft(tx, left, now);
+}
+
+/** After a deploy: the target has the pair elsewhere now, and the place of before still holds a private key. */
+export async function recordMoved(
+  tx: Store,
+  services: Services,
+  { certificate, target, before, receipt }: Left & { readonly before: DeployReceipt | null },
+  now: number,
+): Promise<void> {
+  const moved = movedFrom(before, receipt);
+  if (moved === null) return;
+  const left = { certificate, target, receipt: moved };
+  const occupied = occupiedPlaces(services);
+  const files = leftFiles({ ...left, leftAt: now });
+  if (files.length > 0 && files.every((file) => isOccupied(file, occupied))) return;
+  await addLeft(tx, left, now);
+}
+
+async function addLeft(tx: Store, { certificate, target, receipt }: Left, now: number): Promise<void> {
+  const known = (await tx.leftTargets.list()).find((one) => one.certificate === certificate && one.target === target);
+  const left = { certificate, target, receipt: joinLeft(known?.receipt, receipt), leftAt: known?.leftAt ?? now };
+  if (known !== undefined && leftPlaces(known).length === leftPlaces(left).length) return;
+  await tx.leftTargets.add(left);
+  const detail = { places: leftPlaces(left) };
+  await tx.events.append({ at: now, type: "target.left", certificate, renewalId: null, target, detail });
 }
 
 /** Files and other things that configured targets write to. */
 export function occupiedPlaces({ certificates, places }: Services): ReadonlySet<string> {
   const of = ({ name, targets }: Certificate): readonly string[] => targets.flatMap((target) => places(target, name));
   return new Set(certificates().flatMap(of));
+}
+
+/** Some targets name the directory of their files. */
+export function isOccupied(file: string, occupied: ReadonlySet<string>): boolean {
+  return occupied.has(file) || occupied.has(dirname(file));
 }

@@ -6,6 +6,7 @@ import { withoutClaim } from "../../domain/lease.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Context } from "../context.ts";
 import { errorDetail, renewalEvent } from "../history.ts";
+import { recordMoved } from "../plan/leftTargets.ts";
 import { advance, askedBy } from "../rules/advance.ts";
 import { maxBackoffMs, retryAt } from "../rules/backoff.ts";
 import { claimInTime, underClaim } from "./claim.ts";
@@ -204,6 +205,8 @@ async function recordDeployed(
       }))
     )
       return false;
+    const before = deployment.isAltered ? null : deployment.receipt;
+    await recordMoved(tx, context.services, { certificate, target, before, receipt }, now);
     await tx.events.append(
       renewalEvent(renewal, now, "deploy.succeeded", { ...receipt, generation: wantedGeneration, durationMs }, target),
     );

@@ -74,7 +74,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       deployer: (target) => ({
         deploy: async ({ pair }) => {
           deployed.push(`${pair.generation} to ${target}`);
-          return { generation: pair.generation };
+          return { generation: pair.generation, file: "/srv/now.pem" };
         },
       }),
     },
@@ -85,9 +85,19 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
   };
 }
 
+it("records where the target kept a key before its paths changed, once", async () => {
+  const receipt = { file: "/srv/f.pem", keyFile: "/srv/k.pem", "keyFile.2": "/srv/now.pem" };
+  await store.deployments.update("www", "b", 0, { receipt });
+  await deploy(worker(), RENEWAL.id, "b", NO_SIGNAL);
+  expect(await store.leftTargets.list()).toMatchObject([{ target: "b", receipt: { keyFile: "/srv/k.pem" } }]);
+  const events = await store.events.list({ types: ["target.left"], limit: 9 });
+  expect(events.map(({ detail }) => detail.places)).toEqual([["/srv/k.pem"]]);
+});
+
 it("deploys what is next", async () => {
   await deploy(worker(), RENEWAL.id, "b", NO_SIGNAL);
   expect(deployed).toEqual(["2 to b"]);
+  expect(await store.leftTargets.list()).toEqual([]);
 });
 
 const changes: [string, () => Promise<unknown>][] = [
