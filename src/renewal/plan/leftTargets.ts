@@ -24,12 +24,13 @@ export async function recordLeftTargets(tx: Store, services: Services, now: numb
   const deployed = (await tx.deployments.listAll()).flatMap(({ certificate, target, receipt, isAltered }) =>
     receipt === null || isAltered ? [] : [{ certificate, target, receipt }],
   );
-  const held = new Set(deployed.filter(isConfigured).flatMap(leftPlaces));
+  const held = new Set(deployed.filter(isConfigured).flatMap(namedPlaces));
   const occupied = occupiedPlaces(services);
   const isTaken = (left: Left): boolean => {
     const files = leftFiles({ ...left, leftAt: now });
     if (files.length > 0) return files.every((file) => isOccupied(file, occupied));
-    return leftPlaces(left).every((place) => held.has(place));
+    const named = namedPlaces(left);
+    return named.length === 0 ? isConfigured(left) : named.every((place) => held.has(place));
   };
   for (const left of (await tx.leftTargets.list()).filter(isTaken)) {
     const { certificate, target } = left;
@@ -64,6 +65,10 @@ async function addLeft(tx: Store, { certificate, target, receipt }: Left, now: n
   await tx.leftTargets.add(left);
   const detail = { places: leftPlaces(left) };
   await tx.events.append({ at: now, type: "target.left", certificate, renewalId: null, target, detail });
+}
+
+function namedPlaces(left: Left): readonly string[] {
+  return leftPlaces(left).filter((place) => place !== left.target);
 }
 
 /** Files and other things that configured targets write to. */
