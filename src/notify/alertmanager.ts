@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Notification, SEVERITIES } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
-import { DAY_MS } from "../domain/time.ts";
+import { DAY_MS, isoInstant } from "../domain/time.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 import { postJson, secretOption, serviceUrl } from "./post.ts";
 import { wordsOf } from "./words.ts";
@@ -49,7 +49,7 @@ function alertsOf(notification: Notification, labels: Readonly<Record<string, st
     },
     annotations: { summary: message, description: action ?? "", event },
     // An end must not lie before the beginning, and what resolves does not know when that was.
-    ...(resolves ? {} : { startsAt: new Date(at).toISOString() }),
-    endsAt: new Date(resolves ? at : at + OPEN_MS).toISOString(),
+    ...(resolves ? {} : { startsAt: isoInstant(at) }),
+    endsAt: isoInstant(resolves ? at : at + OPEN_MS),
   }));
 }

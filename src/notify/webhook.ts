@@ -6,6 +6,7 @@ import type { Notification, Severity } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import type { Secret } from "../domain/secret.ts";
 import { inertLine } from "../domain/text.ts";
+import { isoInstant } from "../domain/time.ts";
 import { chatText } from "./chatText.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 import { addressOf, postJson, secretOption } from "./post.ts";
@@ -72,7 +73,7 @@ async function post(
   const { action: advice, severity, at, ...ids } = notification;
   const [message, action] = [inertLine(notification.message), advice === null ? null : inertLine(advice)];
   const text = chatText(`[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}`);
-  const shown = { ...ids, text, severity, message, action, at: new Date(at).toISOString() } satisfies NotificationBody;
+  const shown = { ...ids, text, severity, message, action, at: isoInstant(at) } satisfies NotificationBody;
   const body = JSON.stringify(shown);
   const address = addressOf(channel, (await secret(url)).reveal());
   const id = `renewd-${ids.id}`;

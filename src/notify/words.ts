@@ -1,5 +1,6 @@
 import type { Notification, Severity } from "../domain/notification.ts";
 import { inertLine, sanitize } from "../domain/text.ts";
+import { isoInstant } from "../domain/time.ts";
 
 /** A notification in words, each of one line without characters that act. */
 export interface Words {
@@ -42,7 +43,7 @@ export function wordsOf({
     title: sanitize(`[${mark}] ${line}`, TITLE_MAX),
     text: `[${mark}] ${line}${advice === null ? "" : `\nWhat to do: ${advice}`}`,
     facts: facts.flatMap(([name, value]) => (value === null ? [] : [[name, inertLine(value)] as const])),
-    at: new Date(at).toISOString(),
+    at: isoInstant(at),
   };
 }
 

@@ -56,6 +56,12 @@ describe("a webhook", () => {
     expect(hook.taken[1]).toEqual(hook.taken[0]);
   });
 
+  test("gets what happened at an instant that is no date, so that it does not block what comes after it", async () => {
+    await using hook = await startHook();
+    await sendTo(hook.url)({ ...NOTE, at: 9e18 }, NEVER);
+    expect(hook.taken[0]).toMatchObject({ at: "+275760-09-13T00:00:00.000Z", id: "42" });
+  });
+
   test("posts what the documented schema says: no member more, none less", async () => {
     await using hook = await startHook();
     await sendTo(hook.url)(NOTE, NEVER);
