@@ -37,10 +37,10 @@ export function judgeInstalled(
     return different(`holds ${held} instead of generation ${generation}`, problems);
   }
   if (keyMatches === false) return different("holds a private key that does not belong to its certificate", problems);
-  const isChainLost = wantedChain?.some((wanted, index) => chain !== undefined && chain[index] !== wanted) ?? false;
-  const all = isChainLost ? [...problems, "the CA's certificates do not follow it"] : problems;
-  if (all.length === 0) return null;
-  return { kind: "unusable", what: `holds the pair, but not as it must be: ${listed(all)}` };
+  if (chain !== undefined && wantedChain?.some((wanted, index) => chain[index] !== wanted))
+    return different("holds the pair without the CA's certificates that must follow it", problems);
+  if (problems.length === 0) return null;
+  return { kind: "unusable", what: `holds the pair, but not as it must be: ${listed(problems)}` };
 }
 
 function different(what: string, problems: readonly string[]): Finding {

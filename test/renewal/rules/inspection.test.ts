@@ -43,8 +43,8 @@ describe("what a target holds", () => {
     ["is in another order", CHAIN.toReversed(), false],
     ["is another CA's", ["ff".repeat(32), "ee".repeat(32)], false],
   ])("is the pair as it must be only if its chain %s", (_, chain, isGood) => {
-    const lost = "holds the pair, but not as it must be: the CA's certificates do not follow it";
-    expect(judge({ chain })).toEqual(isGood ? null : { kind: "unusable", what: lost });
+    const lost = "holds the pair without the CA's certificates that must follow it";
+    expect(judge({ chain })).toEqual(isGood ? null : { kind: "different", what: lost });
   });
 
   it("is reported when the server could not start with it, in bounded and harmless text", () => {

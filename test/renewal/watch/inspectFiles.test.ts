@@ -102,6 +102,7 @@ describe("files of a target", () => {
     ["replaced by a foreign pair", () => writeFile(file(), foreign.keyPem + foreign.certPem)],
     ["given a foreign key", () => writeFile(file(), foreign.keyPem + pair.certPem)],
     ["left without the CA's certificates", () => writeFile(file(), pair.keyPem + leafPem)],
+    ["followed by another CA's certificate", () => writeFile(file(), pair.keyPem + leafPem + foreign.certPem)],
   ])(
     "%s while the server still serves the right pair from memory are put back before its restart",
     async (_, sabotage) => {
