@@ -1,11 +1,13 @@
-import type { Config } from "../config/config.ts";
+import type { Config, TracingConfig } from "../config/config.ts";
 import { processEnvironment } from "../config/read/environment.ts";
 import { RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
+import { workerName } from "../domain/workerName.ts";
 import { createLog } from "../log.ts";
 import { checkRedis, pingRedis } from "../queue/check.ts";
 import { describeRedis, type RedisOptions } from "../queue/options.ts";
 import { type PrivateRedis, startPrivateRedis } from "../queue/privateRedis.ts";
+import type { Tracing } from "../queue/tracing.ts";
 import type { Context } from "../renewal/context.ts";
 import { findPairsInUse, holdPairsInUse, isFirstRun, type PairInUse, undecided } from "../renewal/plan/firstRun.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
@@ -14,6 +16,7 @@ import { type Beats, startBeats } from "./beats.ts";
 import { systemClock } from "./clock.ts";
 import { catchFaults } from "./faults.ts";
 import { type LoadWatch, watchLoad } from "./load.ts";
+import { packageVersion } from "./packageVersion.ts";
 import { loadConfigOrExplain, readerOf } from "./reader.ts";
 import { recordReloads } from "./recordReloads.ts";
 import { logRedisOutageOnce } from "./redisOutage.ts";
@@ -68,6 +71,7 @@ export async function runRoles(
   let load: LoadWatch | null = null;
   let beats: Beats | null = null;
   let history: { close(): Promise<void> } | null = null;
+  let tracing: Tracing | null = null;
   let exitCode = 0;
   const faults = catchFaults((fault) => {
     if (supervisor !== null) return supervisor.fault(fault);
@@ -79,7 +83,8 @@ export async function runRoles(
     const reader = await readerOf(config, DEFAULT_SETTINGS.leaseMs);
     beats = startBeats({ ...reader, log, redis: redisOf(config), roles, agentOf });
     privateRedis = await privateRedisFor(config, roles, log);
-    app = appOf(reader, redisOf(config), log, issues);
+    if (config.tracing !== null) tracing = await traced(config.tracing);
+    app = appOf(reader, { ...redisOf(config), ...(tracing && { telemetry: tracing.telemetry }) }, log, issues);
     void beats.beat();
     await redisReady(app.redis, log, stop.signal);
     if (onPairsInUse !== undefined) await surveyFirstRun(app.context, onPairsInUse, stop.signal);
@@ -142,7 +147,7 @@ export async function runRoles(
   } catch (thrown) {
     if (!stop.signal.aborted) throw thrown;
   } finally {
-    const closing = closeAll({ supervisor, beats, history, app, privateRedis });
+    const closing = closeAll({ supervisor, beats, history, app, privateRedis, tracing });
     const timeout = setTimeout(() => {
       log.warn({}, "not everything finished in time; it is resumed at the next start");
       process.exit(exitCode);
@@ -201,14 +206,22 @@ interface Running {
   readonly history: { close(): Promise<void> } | null;
   readonly app: App | null;
   readonly privateRedis: PrivateRedis | null;
+  readonly tracing: Tracing | null;
 }
 
-async function closeAll({ supervisor, beats, history, app, privateRedis }: Running): Promise<void> {
+async function closeAll({ supervisor, beats, history, app, privateRedis, tracing }: Running): Promise<void> {
   await supervisor?.close();
   await beats?.close();
   await history?.close();
   await app?.close();
+  await tracing?.close();
   await privateRedis?.stop();
+}
+
+/** Loaded only where it is configured. */
+async function traced(options: TracingConfig): Promise<Tracing> {
+  const { startTracing } = await import("../queue/tracing.ts");
+  return startTracing({ ...options, version: packageVersion, process: workerName() });
 }
 
 /** One process with every role brings its own Redis; separate workers need one they share. */

@@ -28,6 +28,8 @@ export interface Config {
   readonly tlsAlpn01: HostAndPort;
   readonly dnsServer: { readonly hosts: readonly string[]; readonly port: number };
   readonly web: WebConfig;
+  /** null: off. */
+  readonly tracing: TracingConfig | null;
   readonly planner: { readonly tickMs: number; readonly sweepMs: number; readonly batch: number };
   /** Concurrency per process. */
   readonly workers: { readonly issue: number; readonly deploy: number; readonly verify: number };
@@ -66,6 +68,13 @@ export interface WebConfig {
   readonly url: string | null;
   readonly tls: { readonly certificate: string; readonly key: string } | null;
   readonly metrics: { readonly withoutToken: boolean };
+}
+
+export interface TracingConfig {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, Secret>>;
+  /** Of all traces, 0 to 1. */
+  readonly ratio: number;
 }
 
 interface RedisAccess {

@@ -22,7 +22,7 @@ import { type Environment, processEnvironment } from "./read/environment.ts";
 import { createResources, type SecretsNeeded } from "./read/files.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { readText } from "./read/readFile.ts";
-import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore, resolveWeb } from "./resolve.ts";
+import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore, resolveTracing, resolveWeb } from "./resolve.ts";
 import { certificateSchema } from "./schema/certificate.ts";
 import { issuerSchema } from "./schema/issuer.ts";
 import { REGISTRIES, type Registries } from "./schema/registries.ts";
@@ -80,6 +80,7 @@ async function build(
   const tlsAlpn01 = section("tlsAlpn01", raw, problems);
   const dnsServer = section("dnsServer", raw, problems);
   const web = section("web", raw, problems);
+  const tracing = section("tracing", raw, problems);
   const planner = section("planner", raw, problems);
   const workers = section("workers", raw, problems);
   const observation = section("observation", raw, problems);
@@ -137,6 +138,7 @@ async function build(
     tlsAlpn01,
     dnsServer,
     web: resolveWeb(web, resources),
+    tracing: await resolveTracing(tracing, resources),
     planner: { tickMs: planner.tick, sweepMs: planner.sweep, batch: planner.batch },
     workers,
     observation: { everyMs: observation.every },

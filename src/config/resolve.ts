@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { z } from "zod";
+import type { Secret } from "../domain/secret.ts";
 import type { Config, IssuerConfig, RedisConfig } from "./config.ts";
 import type { Resources } from "./read/files.ts";
 import type { fileSchema } from "./schema/file.ts";
@@ -67,6 +68,20 @@ export function resolveWeb(
 ): Config["web"] {
   const files = tls && { certificate: resources.absolute(tls.certificate), key: resources.absolute(tls.key) };
   return { enabled, host, port: port ?? null, url: url ?? null, tls: files ?? null, metrics };
+}
+
+/** A header whose value cannot be had is a mistake by itself, and left out here. */
+export async function resolveTracing(
+  section: FileSection<"tracing"> | undefined,
+  resources: Resources,
+): Promise<Config["tracing"]> {
+  if (section === undefined) return null;
+  const headers: Record<string, Secret> = {};
+  for (const [name, reference] of Object.entries(section.headers)) {
+    const value = await resources.secret(reference, ["tracing", "headers", name]);
+    if (value !== undefined) headers[name] = value;
+  }
+  return { url: section.url, headers, ratio: section.ratio };
 }
 
 /** null: none configured. */

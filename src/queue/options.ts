@@ -1,3 +1,4 @@
+import type { Telemetry } from "bullmq";
 import { RenewalError } from "../domain/errors.ts";
 import { isLoopback } from "../domain/loopback.ts";
 import { Secret } from "../domain/secret.ts";
@@ -27,6 +28,8 @@ interface RedisAccess {
    * differing here.
    */
   readonly prefix?: string;
+  /** See `startTracing`; left out: nothing is traced. */
+  readonly telemetry?: Telemetry;
 }
 
 /**

@@ -183,6 +183,7 @@ function workerOptions({ redis, concurrency, keep }: ProcessingOptions): Omit<Wo
     runRetryDelay: 500,
     removeOnComplete: keep,
     removeOnFail: keep,
+    ...(redis.telemetry && { telemetry: redis.telemetry }),
   };
 }
 

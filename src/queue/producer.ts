@@ -50,6 +50,7 @@ export function openQueue(name: string, redis: RedisOptions, connection: RedisCo
     // Its first write needs Redis at once and would race the connection. BullMQ's default event length applies without
     // it.
     skipMetasUpdate: true,
+    ...(redis.telemetry && { telemetry: redis.telemetry }),
   });
   // Without a listener an error event ends the process; connection.run reports the same trouble to its caller.
   queue.on("error", () => {});

@@ -128,6 +128,26 @@ export interface PackageRule {
 export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   bullmq: { owners: ["src/queue"], why: "The queue: jobs, schedulers, delays and stall recovery on Redis." },
   ioredis: { owners: ["src/queue"], why: "BullMQ's Redis client, listed because it is an optional peer of bullmq." },
+  "@opentelemetry/api": {
+    owners: ["src/queue/tracing.ts"],
+    lazy: true,
+    why: "The interface of OpenTelemetry, which bullmq-otel writes spans to; optional, loaded when tracing is configured.",
+  },
+  "@opentelemetry/sdk-trace-node": {
+    owners: ["src/queue/tracing.ts"],
+    lazy: true,
+    why: "Keeps spans together across asynchronous calls and sends them in batches; optional, as above.",
+  },
+  "@opentelemetry/exporter-trace-otlp-http": {
+    owners: ["src/queue/tracing.ts"],
+    lazy: true,
+    why: "Sends spans to any OTLP receiver over HTTP; optional, as above.",
+  },
+  "bullmq-otel": {
+    owners: ["src/queue/tracing.ts"],
+    lazy: true,
+    why: "Spans of BullMQ's jobs, whose trace it hands from producer to worker; optional, as above.",
+  },
   "acme-client": { owners: ["src/acme"], why: "ACME's signed requests, orders and challenges (RFC 8555)." },
   kysely: { owners: ["src/store"], why: "One set of typed queries for SQLite and PostgreSQL." },
   pg: { owners: ["src/store"], why: "The PostgreSQL driver." },

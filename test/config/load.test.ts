@@ -12,6 +12,7 @@ describe("a right file", () => {
       masterKey: { file: `${file.directory}/data/master.key` },
       store: { kind: "sqlite", file: `${file.directory}/data/renewd.db` },
       redis: null,
+      tracing: null,
       http01: { host: "::", port: 80 },
       planner: { tickMs: 60_000, sweepMs: 5_000, batch: 200 },
       workers: { issue: 4, deploy: 8, verify: 16 },
@@ -117,6 +118,16 @@ describe("a right file", () => {
       estate("  www: { names: [www.example.org] }").replace(/edge: \{.*\}/, `edge: ${target}`),
     );
     expect((await file.config()).certificates[0]?.endpoints).toEqual([]);
+  });
+
+  test("sends traces where it says, with headers that are secrets", async () => {
+    const url = "http://127.0.0.1:4318/v1/traces";
+    const tracing = `tracing: { url: "${url}", headers: { authorization: "env:OTLP_TOKEN" } }`;
+    await using file = await configFile(`${estate()}\n${tracing}\n`);
+    const config = await file.config({ OTLP_TOKEN: "planted" });
+    expect(config.tracing).toMatchObject({ url, ratio: 1 });
+    expect(config.tracing?.headers.authorization?.reveal()).toBe("planted");
+    expect(JSON.stringify(config.tracing)).not.toContain("planted");
   });
 
   test("reads secrets and trust files into their places", async () => {

@@ -9,6 +9,7 @@ import { checkDnsName } from "./identifiers.ts";
 import { issuerSchema } from "./issuer.ts";
 import { redisSchema } from "./redis.ts";
 import { secretReference } from "./secretReference.ts";
+import { tracingSchema } from "./tracing.ts";
 import { webSchema } from "./web.ts";
 
 /** Name of an issuer, solver, target or certificate: it ends up in paths, URLs and queue payloads. */
@@ -239,6 +240,9 @@ export const fileSchema = z.strictObject({
     .prefault({})
     .describe("renewd's own name server; it listens only when a solver of type `dns-server` is configured."),
   web: webSchema.prefault({}).describe("renewd's pages, HTTP API and metrics."),
+  tracing: tracingSchema
+    .optional()
+    .describe("OpenTelemetry traces of jobs, from queue to queue. Default: off, and nothing of it is loaded."),
   planner: planner.prefault({}).describe("How often renewd looks for work."),
   workers: workers.prefault({}).describe("Concurrency of each worker process."),
   observation: observation.prefault({}).describe("Looking at endpoints between renewals."),
