@@ -241,7 +241,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   "@hono/node-server": { owners: ["src/web"], why: "Connects hono with Node's HTTP and TLS servers." },
   "prom-client": {
     owners: ["src/web/metrics"],
-    why: "Prometheus' text format, and the usual metrics of a Node process.",
+    why: "The usual metrics of a Node process: memory, event loop, garbage collection.",
   },
   "htmx.org": { owners: ["src/web/assets"], why: "Makes the pages live; served to browsers as it is, never run here." },
   "p-limit": {

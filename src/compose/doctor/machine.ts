@@ -5,6 +5,7 @@ import { findPlace, type Place } from "../../config/place.ts";
 import { toRenewalError } from "../../domain/errors.ts";
 import { ownerFault, processUser } from "../../domain/ownership.ts";
 import type { DoctorCheck } from "../../reports/doctor.ts";
+import { tokenFile } from "../../web/auth/tokenFile.ts";
 import { startHttp01Responder } from "../../web/http01.ts";
 import { startTlsAlpn01Responder } from "../../web/tlsAlpn01.ts";
 import { fullDisk } from "../disk.ts";
@@ -23,6 +24,7 @@ export async function checkFiles({ config, file }: Patient): Promise<DoctorCheck
   const { dataDir, store, masterKey } = place;
   const checks = [await directoryCheck(dataDir)];
   if ("file" in masterKey) checks.push(...(await privateFile(masterKey.file, "it opens every private key")));
+  checks.push(...(await privateFile(tokenFile(dataDir), "whoever has it may do everything over HTTP")));
   if (store.kind === "sqlite")
     for (const suffix of ["", "-wal", "-shm"])
       checks.push(...(await privateFile(`${store.file}${suffix}`, "it is renewd's database")));

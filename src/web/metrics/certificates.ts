@@ -1,9 +1,10 @@
+import type { Leaf } from "../../domain/version.ts";
 import { STATES } from "../../reports/certificates.ts";
 import type { CertificateRow } from "../../reports/lists/certificateRow.ts";
 import { DEPLOYMENT_STATES, type DeploymentRow } from "../../reports/lists/deploymentList.ts";
 import { ENDPOINT_STATES } from "../../reports/lists/endpointList.ts";
 import type { Snapshot } from "../../reports/snapshot.ts";
-import type { Sample, Scrape } from "./registry.ts";
+import { labels, type Sample, type Scrape } from "./registry.ts";
 
 /** About twenty series each. Of a larger fleet those that expire last are left out, and how many is a metric. */
 export const CERTIFICATES_MAX = 10_000;
@@ -14,8 +15,8 @@ const ERROR_CODES_MAX = 200;
 export function certificateMetrics(scrape: Scrape, snapshot: Snapshot): void {
   const all = snapshot.certificates;
   const shown = all.length <= CERTIFICATES_MAX ? all : all.toSorted(byExpiry).slice(0, CERTIFICATES_MAX);
-  const each = (value: (row: CertificateRow) => number | null): Sample[] =>
-    shown.map((row) => ({ labels: { certificate: row.certificate }, value: value(row) }));
+  const each = (value: (row: CertificateRow) => number | null): Iterable<Sample> =>
+    mapped(shown, (row) => [{ labels: labels({ certificate: row.certificate }), value: value(row) }]);
   const { gauge } = scrape;
   gauge(
     "renewd_certificates",
@@ -25,9 +26,9 @@ export function certificateMetrics(scrape: Scrape, snapshot: Snapshot): void {
   gauge(
     "renewd_metrics_certificates_dropped",
     "Certificates without series of their own here, as there are too many.",
-    [{ labels: {}, value: all.length - shown.length }],
+    [{ labels: "", value: all.length - shown.length }],
   );
-  gauge("renewd_certificate_info", "State, issuer and key type of a certificate; always 1.", shown.map(infoOf));
+  gauge("renewd_certificate_info", "State, issuer and key type of a certificate; always 1.", mapped(shown, infoOf));
   gauge(
     "renewd_certificate_needs_person",
     "1 if a person has to do something about it.",
@@ -66,9 +67,9 @@ export function certificateMetrics(scrape: Scrape, snapshot: Snapshot): void {
   gauge(
     "renewd_certificate_generation",
     "Generation by stage; the lowest of its targets and of its endpoints.",
-    shown.flatMap(({ certificate, generations }) =>
+    mapped(shown, ({ certificate, generations }) =>
       (["issued", "deployed", "observed"] as const).map((stage) => ({
-        labels: { certificate, stage },
+        labels: labels({ certificate, stage }),
         value: generations[stage],
       })),
     ),
@@ -78,32 +79,38 @@ export function certificateMetrics(scrape: Scrape, snapshot: Snapshot): void {
 
 /** With the names and labels of x509-certificate-exporter, so that its dashboards and alerts go on working. */
 function compatible({ gauge }: Scrape, shown: readonly CertificateRow[], { byName, at }: Snapshot): void {
-  const issued = shown.flatMap((row) => {
-    const leaf = byName.get(row.certificate)?.member.version?.leaf;
-    if (leaf === undefined) return [];
-    const labels = {
-      certificate: row.certificate,
-      subject_CN: row.names[0] ?? "",
-      issuer_CN: /CN=([^,\n]+)/.exec(leaf.issuerName)?.[1] ?? leaf.issuerName,
-      serial_number: decimal(leaf.serial),
-    };
-    return [{ labels, leaf }];
-  });
+  const each = (value: (leaf: Leaf) => number | null): Iterable<Sample> =>
+    mapped(shown, ({ certificate, names }) => {
+      const leaf = byName.get(certificate)?.member.version?.leaf;
+      if (leaf === undefined) return [];
+      const text = labels({
+        certificate,
+        subject_CN: names[0] ?? "",
+        issuer_CN: /CN=([^,\n]+)/.exec(leaf.issuerName)?.[1] ?? leaf.issuerName,
+        serial_number: decimal(leaf.serial),
+      });
+      return [{ labels: text, value: value(leaf) }];
+    });
   gauge(
     "x509_cert_not_before",
     "Start of the latest version's validity.",
-    issued.map(({ labels, leaf }) => ({ labels, value: seconds(leaf.notBefore) })),
+    each(({ notBefore }) => seconds(notBefore)),
   );
   gauge(
     "x509_cert_not_after",
     "End of the latest version's validity.",
-    issued.map(({ labels, leaf }) => ({ labels, value: seconds(leaf.notAfter) })),
+    each(({ notAfter }) => seconds(notAfter)),
   );
   gauge(
     "x509_cert_expired",
     "1 if the latest version has expired.",
-    issued.map(({ labels, leaf }) => ({ labels, value: leaf.notAfter <= at ? 1 : 0 })),
+    each(({ notAfter }) => (notAfter <= at ? 1 : 0)),
   );
+}
+
+/** Made one by one as the scrape is written, so that a large fleet is never there twice. */
+function* mapped<Row>(rows: readonly Row[], samples: (row: Row) => readonly Sample[]): Generator<Sample> {
+  for (const row of rows) yield* samples(row);
 }
 
 /** What handshakes and deployments last found. */
@@ -120,7 +127,7 @@ export function observationMetrics({ gauge }: Scrape, { endpoints, deployments }
   gauge(
     "renewd_endpoint_errors",
     "Endpoints whose last handshakes failed, by error code.",
-    [...codes].slice(0, ERROR_CODES_MAX).map(([code, rows]) => ({ labels: { code }, value: rows.length })),
+    [...codes].slice(0, ERROR_CODES_MAX).map(([code, rows]) => ({ labels: labels({ code }), value: rows.length })),
   );
   gauge(
     "renewd_deployments",
@@ -133,10 +140,10 @@ export function observationMetrics({ gauge }: Scrape, { endpoints, deployments }
   gauge(
     "renewd_target_deployments_behind",
     "Certificates that a target lacks or could not take.",
-    shown.map(([target, rows]) => ({ labels: { target }, value: rows.filter(isBehind).length })),
+    shown.map(([target, rows]) => ({ labels: labels({ target }), value: rows.filter(isBehind).length })),
   );
   gauge("renewd_metrics_targets_dropped", "Targets without series of their own here, as there are too many.", [
-    { labels: {}, value: byTarget.length - shown.length },
+    { labels: "", value: byTarget.length - shown.length },
   ]);
 }
 
@@ -148,11 +155,11 @@ function count<Row, Value extends string>(
   of: (row: Row) => Value,
 ): Sample[] {
   const found = Map.groupBy(rows, of);
-  return values.map((value) => ({ labels: { [label]: value }, value: found.get(value)?.length ?? 0 }));
+  return values.map((value) => ({ labels: labels({ [label]: value }), value: found.get(value)?.length ?? 0 }));
 }
 
-function infoOf({ certificate, state, issuer, keyType }: CertificateRow): Sample {
-  return { labels: { certificate, state, issuer, key_type: keyType }, value: 1 };
+function infoOf({ certificate, state, issuer, keyType }: CertificateRow): Sample[] {
+  return [{ labels: labels({ certificate, state, issuer, key_type: keyType }), value: 1 }];
 }
 
 function byExpiry(a: CertificateRow, b: CertificateRow): number {

@@ -4,7 +4,7 @@ import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import { fleetOf } from "../fleet.ts";
 import { certificateMetrics, observationMetrics, seconds } from "./certificates.ts";
 import { ownProcess } from "./ownProcess.ts";
-import { createScrape } from "./registry.ts";
+import { createScrape, labels } from "./registry.ts";
 import { budgetMetrics, channelMetrics, processMetrics, queueMetrics, totalMetrics, workMetrics } from "./work.ts";
 
 /** More follow with the next scrape: a scrape is answered within its usual ten seconds. */
@@ -36,10 +36,10 @@ export async function metricsText(web: WebContext, signal: AbortSignal): Promise
   });
   const scrape = createScrape();
   scrape.gauge("renewd_build_info", "Release of this process; always 1.", [
-    { labels: { version: web.version }, value: 1 },
+    { labels: labels({ version: web.version }), value: 1 },
   ]);
   scrape.gauge("renewd_reading_timestamp_seconds", "When the certificates below were read from the database.", [
-    { labels: {}, value: seconds(snapshot.at) },
+    { labels: "", value: seconds(snapshot.at) },
   ]);
   certificateMetrics(scrape, snapshot);
   observationMetrics(scrape, snapshot);

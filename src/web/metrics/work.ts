@@ -8,7 +8,7 @@ import { left } from "../../renewal/rules/budget.ts";
 import type { Snapshot } from "../../reports/snapshot.ts";
 import { waitingOf } from "../../reports/waiting.ts";
 import { seconds } from "./certificates.ts";
-import type { Sample, Scrape } from "./registry.ts";
+import { labels, type Sample, type Scrape } from "./registry.ts";
 
 const PROCESSES_MAX = 200;
 const CHANNELS_MAX = 100;
@@ -33,7 +33,7 @@ export function workMetrics({ gauge }: Scrape, { examined, status, replacements 
   gauge(
     "renewd_renewals_in_flight",
     "Renewals that have not ended, by state.",
-    ACTIVE_STATES.map((stage) => ({ labels: { stage }, value: stages.get(stage)?.length ?? 0 })),
+    ACTIVE_STATES.map((stage) => ({ labels: labels({ stage }), value: stages.get(stage)?.length ?? 0 })),
   );
   const waiting = Map.groupBy(
     examined.flatMap((each) => waitingOf(each) ?? []),
@@ -42,13 +42,13 @@ export function workMetrics({ gauge }: Scrape, { examined, status, replacements 
   gauge(
     "renewd_work_waiting",
     "Renewals that wait for a role to take them, as the database says.",
-    ROLES.map((role) => ({ labels: { role }, value: waiting.get(role)?.length ?? 0 })),
+    ROLES.map((role) => ({ labels: labels({ role }), value: waiting.get(role)?.length ?? 0 })),
   );
   gauge(
     "renewd_work_waiting_since_timestamp_seconds",
     "Since when the oldest of them waits.",
     [...waiting].map(([role, all]) => ({
-      labels: { role },
+      labels: labels({ role }),
       value: seconds(Math.min(...all.map(({ since }) => since))),
     })),
   );
@@ -58,26 +58,26 @@ export function workMetrics({ gauge }: Scrape, { examined, status, replacements 
     "What `renewd status` says about renewd itself.",
     [...findings].map(([key, all]) => {
       const [kind = "", person = ""] = key.split(" ");
-      return { labels: { kind, needs_person: person }, value: all.length };
+      return { labels: labels({ kind, needs_person: person }), value: all.length };
     }),
   );
   gauge("renewd_needs_person", "1 if `renewd status` says that anything needs a person.", [
-    { labels: {}, value: status.needsPerson ? 1 : 0 },
+    { labels: "", value: status.needsPerson ? 1 : 0 },
   ]);
   const open = replacements.filter(({ cancelled }) => !cancelled).slice(0, REPLACEMENTS_MAX);
   gauge(
     "renewd_replacement_certificates",
     "Certificates of a replacement, by progress.",
     open.flatMap(({ id, certificates, done, inFlight }) => [
-      { labels: { replacement: id, progress: "done" }, value: done },
-      { labels: { replacement: id, progress: "inFlight" }, value: inFlight },
-      { labels: { replacement: id, progress: "waiting" }, value: certificates - done - inFlight },
+      { labels: labels({ replacement: id, progress: "done" }), value: done },
+      { labels: labels({ replacement: id, progress: "inFlight" }), value: inFlight },
+      { labels: labels({ replacement: id, progress: "waiting" }), value: certificates - done - inFlight },
     ]),
   );
   gauge(
     "renewd_replacement_deadline_timestamp_seconds",
     "When a replacement must be done.",
-    open.map(({ id, deadline }) => ({ labels: { replacement: id }, value: seconds(Date.parse(deadline)) })),
+    open.map(({ id, deadline }) => ({ labels: labels({ replacement: id }), value: seconds(Date.parse(deadline)) })),
   );
 }
 
@@ -88,7 +88,7 @@ export function totalMetrics(
 ): void {
   const counts = new Map(events.map(({ type, count }) => [type, count]));
   const byResult = (types: Readonly<Record<string, string>>): Sample[] =>
-    Object.entries(types).map(([result, type]) => ({ labels: { result }, value: counts.get(type) ?? 0 }));
+    Object.entries(types).map(([result, type]) => ({ labels: labels({ result }), value: counts.get(type) ?? 0 }));
   counter("renewd_renewals_total", "Renewals that ended, by result.", byResult(RESULTS));
   counter(
     "renewd_issue_attempts_total",
@@ -108,12 +108,12 @@ export function totalMetrics(
   counter(
     "renewd_events_total",
     "Lines of the history, by type.",
-    events.map(({ type, count }) => ({ labels: { type }, value: count })),
+    events.map(({ type, count }) => ({ labels: labels({ type }), value: count })),
   );
   gauge(
     "renewd_metrics_events_pending",
     "Events that these counters do not hold yet; they follow with the next scrapes.",
-    [{ labels: {}, value: Math.max(0, lastSeq - countedSeq) }],
+    [{ labels: "", value: Math.max(0, lastSeq - countedSeq) }],
   );
   histogram(
     "renewd_renewal_stage_duration_seconds",
@@ -130,19 +130,22 @@ export function totalMetrics(
 
 /** Jobs are hints: what waits in truth is `renewd_work_waiting`. */
 export function queueMetrics({ gauge }: Scrape, queues: readonly QueueDepth[] | null): void {
-  gauge("renewd_redis_up", "1 if Redis answers this process.", [{ labels: {}, value: queues === null ? 0 : 1 }]);
+  gauge("renewd_redis_up", "1 if Redis answers this process.", [{ labels: "", value: queues === null ? 0 : 1 }]);
   const all = queues ?? [];
   gauge(
     "renewd_queue_jobs",
     "Jobs in Redis.",
     all.flatMap(({ queue, waiting, active, delayed }) =>
-      Object.entries({ waiting, active, delayed }).map(([state, value]) => ({ labels: { queue, state }, value })),
+      Object.entries({ waiting, active, delayed }).map(([state, value]) => ({
+        labels: labels({ queue, state }),
+        value,
+      })),
     ),
   );
   gauge(
     "renewd_queue_oldest_job_timestamp_seconds",
     "When the oldest job that waits was added.",
-    all.map(({ queue, oldestAt }) => ({ labels: { queue }, value: seconds(oldestAt) })),
+    all.map(({ queue, oldestAt }) => ({ labels: labels({ queue }), value: seconds(oldestAt) })),
   );
 }
 
@@ -160,7 +163,7 @@ export function budgetMetrics(
       const scopes = [directory, `${issuer} ${directory}`];
       const used = buckets.filter((bucket) => bucket.kind === kind && scopes.includes(bucket.scope));
       const leftover = used.map((bucket) => left({ ...bucket, limit, spends: true }, bucket, now));
-      return [{ labels: { issuer, limit: kind }, max: limit.max, left: Math.min(limit.max, ...leftover) }];
+      return [{ labels: labels({ issuer, limit: kind }), max: limit.max, left: Math.min(limit.max, ...leftover) }];
     }),
   );
   gauge(
@@ -178,7 +181,7 @@ export function budgetMetrics(
 export function channelMetrics({ gauge }: Scrape, cursors: readonly ChannelCursor[], lastSeq: number): void {
   const shown = cursors.slice(0, CHANNELS_MAX);
   const each = (value: (cursor: ChannelCursor) => number | null): Sample[] =>
-    shown.map((cursor) => ({ labels: { channel: cursor.channel }, value: value(cursor) }));
+    shown.map((cursor) => ({ labels: labels({ channel: cursor.channel }), value: value(cursor) }));
   gauge(
     "renewd_channel_failures",
     "Notifications in a row that a channel's receiver did not take.",
@@ -199,7 +202,7 @@ export function channelMetrics({ gauge }: Scrape, cursors: readonly ChannelCurso
 export function processMetrics({ gauge }: Scrape, { status }: Snapshot): void {
   const rows = status.processes.toSorted((a, b) => (a.lastReportAt < b.lastReportAt ? 1 : -1)).slice(0, PROCESSES_MAX);
   const each = (value: (row: (typeof rows)[number]) => number | null): Sample[] =>
-    rows.map((row) => ({ labels: { process: row.process, role: row.role }, value: value(row) }));
+    rows.map((row) => ({ labels: labels({ process: row.process, role: row.role }), value: value(row) }));
   gauge(
     "renewd_process_up",
     "1 if the role of this process reported lately.",
@@ -219,6 +222,6 @@ export function processMetrics({ gauge }: Scrape, { status }: Snapshot): void {
     role === "planner" && lastWorkAt !== null ? Date.parse(lastWorkAt) : [],
   );
   gauge("renewd_sweep_timestamp_seconds", "When a planner last planned or swept.", [
-    { labels: {}, value: sweeps.length === 0 ? null : seconds(Math.max(...sweeps)) },
+    { labels: "", value: sweeps.length === 0 ? null : seconds(Math.max(...sweeps)) },
   ]);
 }
