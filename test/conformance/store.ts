@@ -20,6 +20,7 @@ import { replacementTests } from "../store/replacementTests.ts";
 import { retentionTests } from "../store/retentionTests.ts";
 import { sealedStateTests } from "../store/sealedStateTests.ts";
 import { sealTests } from "../store/sealTests.ts";
+import { totalsTests } from "../store/totalsTests.ts";
 
 /** An empty database of one dialect, and the ways around the store that tests need. */
 export interface StoreBackend {
@@ -86,6 +87,7 @@ export function storeConformance(dialect: string, createBackend: (directory: str
     historySearchTests(bench);
     replacementTests(bench);
     cursorTests(bench);
+    totalsTests(bench);
     sealTests(bench);
     sealedStateTests(bench);
     retentionTests(bench, dialect);
