@@ -9,7 +9,7 @@ import { OwedClaims } from "../renewal/owedClaims.ts";
 import { DEFAULT_SETTINGS, REHEARSAL_OFF, type RenewalSettings } from "../renewal/rules/settings.ts";
 import { createProbe } from "../tls/probe.ts";
 import { guardClock } from "./clockGuard.ts";
-import { loadConfigOrExplain, type Reader, readerOf } from "./reader.ts";
+import { loadConfigOrExplain, type Reader, readerOf, readerToLook } from "./reader.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
 /** One handshake, however slowly the peer talks. */
@@ -29,6 +29,12 @@ export async function openContext(
 ): Promise<App> {
   const reader = await readerOf(await loadConfigOrExplain(configFile));
   return appOf(reader, redisOf(reader.config), log, asksCa);
+}
+
+/** As `openContext`, for commands that change nothing: before renewd has run they create nothing either. */
+export async function openContextToLook(configFile: string, { log }: { readonly log: Log }): Promise<App> {
+  const reader = await readerToLook(await loadConfigOrExplain(configFile));
+  return appOf(reader, redisOf(reader.config), log, false);
 }
 
 /**

@@ -20,8 +20,10 @@ export const loadConfigOrExplain = late(async () => (await import("./reader.ts")
 export const delegationReport = late(async () => (await import("./delegation.ts")).delegationReport);
 export const acmeShReport = late(async () => (await import("./acmeShReport.ts")).acmeShReport);
 export const openReader = late(async () => (await import("./reader.ts")).openReader);
+export const openReaderToLook = late(async () => (await import("./reader.ts")).openReaderToLook);
 export const openViewer = late(async () => (await import("./viewer.ts")).openViewer);
 export const openContext = late(async () => (await import("./app.ts")).openContext);
+export const openContextToLook = late(async () => (await import("./app.ts")).openContextToLook);
 export const accountAdmin = late(async () => (await import("./accounts.ts")).accountAdmin);
 export const readForeignPair = late(async () => (await import("./foreignPair.ts")).readForeignPair);
 export const proposeConfiguration = late(async () => (await import("./proposal.ts")).proposeConfiguration);

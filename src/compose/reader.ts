@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Config } from "../config/config.ts";
 import { type LoadOptions, loadConfig } from "../config/load.ts";
 import { type ConfigProblem, describeProblems } from "../config/read/problems.ts";
@@ -5,7 +6,14 @@ import type { Clock } from "../domain/clock.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { Store } from "../domain/store.ts";
 import { workerName } from "../domain/workerName.ts";
-import { isSealedAlready, openExistingVault, openStore, openVault, type Vault } from "../store/index.ts";
+import {
+  isSealedAlready,
+  openEmptyStore,
+  openExistingVault,
+  openStore,
+  openVault,
+  type Vault,
+} from "../store/index.ts";
 import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
 import { keepProblems } from "./problems.ts";
@@ -36,12 +44,27 @@ export async function openReader(configFile: string): Promise<Reader> {
   return readerOf(await loadConfigOrExplain(configFile));
 }
 
+/** As `openReader`, for commands that change nothing: see `readerToLook`. */
+export async function openReaderToLook(configFile: string): Promise<Reader> {
+  return readerToLook(await loadConfigOrExplain(configFile));
+}
+
+/** Before renewd has run, an empty store in memory: who only looks creates neither database nor master key. */
+export async function readerToLook(config: Config): Promise<Reader> {
+  if (config.store.kind === "sqlite" && !existsSync(config.store.file))
+    return readerWith(config, await openEmptyStore(workerName()));
+  return readerOf(config);
+}
+
 /** `answerTimeoutMs`: how long a statement on PostgreSQL may take. */
 export async function readerOf(config: Config, answerTimeoutMs?: number): Promise<Reader> {
   await checkDataDirectory(config.dataDir);
   const options = answerTimeoutMs === undefined ? config.store : { ...config.store, answerTimeoutMs };
   if (options.kind === "postgresql") trustSystemAuthorities();
-  const store = await openStore(options, await vaultFor(config), workerName());
+  return readerWith(config, await openStore(options, await vaultFor(config), workerName()));
+}
+
+function readerWith(config: Config, store: Store): Reader {
   const close = (): Promise<void> => store.close();
   return {
     config,

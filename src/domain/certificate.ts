@@ -95,6 +95,8 @@ export interface Certificate {
  * Starts the reason of a pause after a crash loop. A change of the configuration ends such a pause, but not a person's.
  */
 export const QUARANTINED = "quarantined: ";
+/** Starts the reason of the pause that the first run sets where other tooling's certificate is in use. */
+export const FIRST_RUN = "first run: ";
 
 /** What the database remembers about a certificate apart from its versions. */
 export interface CertificateRecord {

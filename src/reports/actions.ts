@@ -1,7 +1,7 @@
 import { ERRORS, type ErrorCode, isErrorCode } from "../domain/errorTable.ts";
 import type { Failure } from "./failures.ts";
 import type { Member } from "./fleet.ts";
-import { type Case, isQuarantined, type Problem } from "./problems.ts";
+import { type Case, isHeldAtFirstRun, isQuarantined, type Problem } from "./problems.ts";
 import { isClaimed, roleOf } from "./waiting.ts";
 
 type Facts = Case & { readonly problems: readonly Problem[] };
@@ -12,7 +12,10 @@ export function actionsOf(facts: Facts, complaints: readonly Failure[]): string[
   const { name } = member.certificate;
   const actions = new Set(complaints.map((complaint) => filledIn(complaint, name)));
   const has = (kind: Problem["kind"]): boolean => problems.some((problem) => problem.kind === kind);
-  if (has("quarantined") || has("paused")) actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
+  if (has("paused") && isHeldAtFirstRun(member.record)) {
+    actions.add(`Take the pair over: \`renewd import ${name} --certificate FILE --key FILE\`.`);
+    actions.add(`Or replace it by a new one: \`renewd resume ${name}\`.`);
+  } else if (has("quarantined") || has("paused")) actions.add(`Run \`renewd resume ${name}\` once the cause is gone.`);
   if (has("noIssuer")) actions.add("Name another issuer for it in the configuration, then reload.");
   if (has("unplannable")) actions.add(ERRORS[planErrorCode(member)].action);
   if (has("held"))

@@ -4,7 +4,7 @@ import type { ChannelCursor } from "../domain/notification.ts";
 import { DAY_MS, formatDuration, formatInstant } from "../domain/time.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { isDistrusted, suggestionFor } from "../renewal/rules/suggestion.ts";
-import { type Member, progressOf } from "./fleet.ts";
+import { type Member, planDecisionOf, progressOf } from "./fleet.ts";
 
 export const NOTICE_KINDS = [
   "clock",
@@ -50,9 +50,7 @@ const EXPLANATIONS_MAX = 3;
  */
 export function planningNotices(fleet: readonly Member[], now: number): Notice[] {
   const unseen = fleet.filter(({ record }) => record === null);
-  const overdue = fleet.filter(
-    ({ record, active }) => active === null && record !== null && isOverdue(record.nextCheckAt, now),
-  );
+  const overdue = fleet.filter((member) => isOverdue(member, now));
   const since = Math.min(now, ...overdue.map(({ record }) => record?.nextCheckAt ?? now));
   const late = since < now ? `, due for ${formatDuration(now - since)}` : "";
   return [
@@ -221,8 +219,20 @@ function rehearsed(fleet: readonly Member[]): Notice | null {
   });
 }
 
-function isOverdue(nextCheckAt: number | null, now: number): boolean {
-  return nextCheckAt === null || nextCheckAt < now - OVERDUE_MS;
+function isOverdue(member: Member, now: number): boolean {
+  const { record, active } = member;
+  if (record === null || active !== null) return false;
+  return record.nextCheckAt === null ? !waitsForPerson(member, now) : record.nextCheckAt < now - OVERDUE_MS;
+}
+
+/** Paused until it is resumed, or only observed: the planner has put it aside and rightly does not come back to it. */
+function waitsForPerson(member: Member, now: number): boolean {
+  try {
+    const decision = planDecisionOf(member, now);
+    return decision !== null && !decision.due && decision.until === null;
+  } catch {
+    return false;
+  }
 }
 
 function notice(members: readonly Member[], facts: Omit<Notice, "certificates">): Notice | null {

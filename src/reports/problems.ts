@@ -1,4 +1,4 @@
-import { QUARANTINED } from "../domain/certificate.ts";
+import { FIRST_RUN, QUARANTINED } from "../domain/certificate.ts";
 import { endpointKey } from "../domain/endpoint.ts";
 import { ERRORS, type ErrorClass, isErrorCode } from "../domain/errorTable.ts";
 import type { Renewal } from "../domain/renewal.ts";
@@ -152,6 +152,8 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
       record === null || record.pausedAt === null
         ? ""
         : ` ${formatDuration(now - record.pausedAt)} ago (${record.pausedReason ?? "no reason given"})`;
+    if (isHeldAtFirstRun(record))
+      return `nothing is ordered until you decide: ${record?.pausedReason?.slice(FIRST_RUN.length) ?? ""}`;
     const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;
     return `paused${since} although a renewal is due${expiry}`;
   },
@@ -164,6 +166,11 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   },
 };
 
+/** Other tooling's certificate is in use: only a person knows who renews it from now on. */
+export function isHeldAtFirstRun(record: Member["record"]): boolean {
+  return record?.pausedAt != null && (record.pausedReason?.startsWith(FIRST_RUN) ?? false);
+}
+
 /** A person paused it before it was ever issued: nothing of it is in use, so nothing can go wrong. */
 function isSetAside({ member: { record, version }, now }: Pick<Case, "member" | "now">): boolean {
   return (
@@ -171,7 +178,8 @@ function isSetAside({ member: { record, version }, now }: Pick<Case, "member" | 
     record !== null &&
     record.pausedAt !== null &&
     (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now &&
-    !isQuarantined(record)
+    !isQuarantined(record) &&
+    !isHeldAtFirstRun(record)
   );
 }
 

@@ -61,9 +61,9 @@ describe("widths", () => {
     expect(displayWidth(truncate(text, width))).toBeLessThanOrEqual(width);
   });
 
-  test("long text is wrapped at spaces, a long word is cut, too many lines end in …", () => {
+  test("long text is wrapped at spaces, a long word goes on in the next line, too many lines end in …", () => {
     expect(wrap("the quick brown fox", 10)).toEqual(["the quick", "brown fox"]);
-    expect(wrap("a incomprehensibilities b", 8)).toEqual(["a", "incompr…", "b"]);
+    expect(wrap("a incomprehensibilities b", 8)).toEqual(["a", "incompre", "hensibil", "ities b"]);
     expect(wrap("one two three four", 9, 1)).toEqual(["one two …"]);
     expect(wrap("one two three", Number.POSITIVE_INFINITY)).toEqual(["one two three"]);
   });
@@ -115,6 +115,21 @@ describe("a table", () => {
     const coloured = renderTable(columns, rows, { width: 40, colours: true });
     expect(coloured.join("\n")).toContain("\u001b[31m");
     expect(coloured.map((line) => stripVTControlCharacters(line).trimEnd())).toEqual(plain);
+  });
+
+  test("a sentence in a narrow table goes on below itself, and nothing of it is lost", () => {
+    const columns = [{ title: "NAME" }, { title: "WHY", widthMin: 10, wraps: true }, { title: "NEXT" }];
+    const rows = [
+      ["www", "not due: /a/path/that/is/long", "in 2 d"],
+      ["shop", "paused", "-"],
+    ];
+    expect(renderTable(columns, rows, { width: 28, colours: false })).toEqual([
+      "NAME  WHY             NEXT",
+      "www   not due:        in 2 d",
+      "      /a/path/that/i",
+      "      s/long",
+      "shop  paused          -",
+    ]);
   });
 
   test("cannot be broken by a cell", () => {

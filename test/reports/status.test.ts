@@ -199,6 +199,31 @@ describe("what is wrong", () => {
     expect(ended.problems).toMatchObject([{ problems: [{ kind: "failing" }] }]);
   });
 
+  test("what the first run holds needs a decision, and both are named as they are typed", async () => {
+    const shop = certificate({ name: "shop" });
+    const pausedReason = "first run: 127.0.0.1:443 serves another certificate until 2026-12-13 22:42:33Z";
+    estate.patch(shop, { pausedAt: NOW - MINUTE_MS, pausedReason, nextCheckAt: null });
+    const found = await estate.report([shop]);
+    expect(found).toMatchObject({
+      needsPerson: true,
+      notices: [],
+      problems: [
+        {
+          problems: [
+            {
+              kind: "paused",
+              what: "nothing is ordered until you decide: 127.0.0.1:443 serves another certificate until 2026-12-13 22:42:33Z",
+            },
+          ],
+          actions: [
+            "Take the pair over: `renewd import shop --certificate FILE --key FILE`.",
+            "Or replace it by a new one: `renewd resume shop`.",
+          ],
+        },
+      ],
+    });
+  });
+
   test("soonest expiry comes first, and never issued is as urgent as expired", async () => {
     const failing = { failures: 1, lastErrorCode: "acme.dns", lastErrorMessage: "x", nextAttemptAt: NOW + MINUTE_MS };
     const far = await estate.live("far", { notAfter: NOW + 30 * DAY_MS, record: failing });
@@ -224,6 +249,16 @@ describe("renewd itself", () => {
     const found = await statusReport(estate.store, [www, certificate({ name: "new" })], NOW);
     expect(found.notices.map(({ what }) => what)).toContain("the planner has not loaded certificate new yet");
     expect(renderStatus(found, SCREEN)).toContain("systemctl reload renewd");
+  });
+
+  test("what a person paused, or has observed only, is not something that the planner forgot", async () => {
+    const missing = certificate({ name: "missing" });
+    const watched = certificate({ name: "watched", mode: "observe" });
+    estate.patch(missing, { pausedAt: NOW, pausedReason: "not yet", nextCheckAt: null });
+    estate.patch(watched, { nextCheckAt: null });
+    expect(await estate.report([missing, watched])).toMatchObject({ needsPerson: false, notices: [], problems: [] });
+    estate.patch(missing, { pausedAt: null, pausedReason: null, nextCheckAt: null });
+    expect((await estate.report([missing, watched])).notices).toMatchObject([{ certificates: ["missing"] }]);
   });
 
   test("a CA whose renewal windows are ignored is shown, until one is believed again", async () => {

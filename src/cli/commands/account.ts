@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { accountAdmin, openReader } from "../../compose/index.ts";
+import { accountAdmin, openReader, openReaderToLook } from "../../compose/index.ts";
 import type { AccountAdmin, AccountFacts } from "../../domain/account.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
@@ -35,7 +35,8 @@ export function addAccount(program: Command, cli: Cli): void {
             "--yes: deactivating an account cannot be undone; give --yes if that is meant",
           );
         }
-        await using reader = await openReader(configFile);
+        const open = name === "show" ? openReaderToLook : openReader;
+        await using reader = await open(configFile);
         const facts = await act(await accountAdmin(reader, issuer), AbortSignal.timeout(TIMEOUT_MS));
         const report: AccountReport = { version: 1, issuer, account: facts };
         output.report(report, () => [done(inert(issuer)), ...(facts === null ? [] : linesOf(facts))].join("\n"));

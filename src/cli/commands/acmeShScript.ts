@@ -25,7 +25,7 @@ function renderScript({ script, title, docs, sets }: AcmeShReport, screen: Scree
     "",
     index === 0 ? "Variables:" : "Or instead:",
     ...renderTable(
-      [{ title: "NAME" }, { title: "NEEDED" }, { title: "MEANING", widthMin: 20 }],
+      [{ title: "NAME" }, { title: "NEEDED" }, { title: "MEANING", widthMin: 20, wraps: true }],
       set.map(({ name, description, isOptional }) => [name, isOptional ? "no" : "yes", description]),
       screen,
     ),

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { certificateNamed } from "../../actions/context.ts";
-import { openContext } from "../../compose/index.ts";
+import { openContext, openContextToLook } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { iso, spoken } from "../../reports/instant.ts";
 import { type Cli, chosen, perform } from "../command.ts";
@@ -56,7 +56,8 @@ function addList(challenges: Command, cli: Cli): void {
     .option("--own", "only what renewd wrote down; asks no DNS provider")
     .option("--remove <value>", "remove this foreign value, or `all` of them, from the names of NAME");
   perform<Options>(command, cli, async ({ args: [name], options, output, configFile }) => {
-    await using app = await openContext(configFile, { log: silentLog });
+    const open = options.remove === undefined ? openContextToLook : openContext;
+    await using app = await open(configFile, { log: silentLog });
     const { config, context } = app;
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     if (options.remove !== undefined) {
@@ -107,7 +108,7 @@ function render({ records, unknown }: ChallengesReport, screen: Screen): string 
     { title: "STATE" },
     { title: "CERTIFICATE", widthMin: 10 },
     { title: "SINCE" },
-    { title: "", widthMin: 10, expendable: true },
+    { title: "", widthMin: 20, wraps: true },
   ];
   const rows = records.map(({ name, value, state, certificate, createdAt, error }): Cell[] => [
     name,

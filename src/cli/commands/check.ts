@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { openContext } from "../../compose/index.ts";
+import { openContextToLook } from "../../compose/index.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { type Cli, chosen, perform } from "../command.ts";
@@ -44,7 +44,7 @@ export function addCheck(program: Command, cli: Cli): void {
   perform<{ readonly all?: boolean }>(command, cli, async ({ args: [name], options, output, configFile }) => {
     if ((name === undefined) !== (options.all ?? false))
       throw new RenewalError("request.invalid", "name a certificate or give --all");
-    await using app = await openContext(configFile, { log: silentLog });
+    await using app = await openContextToLook(configFile, { log: silentLog });
     const certificates = chosen(app.config.certificates, name);
     const concerns: CheckEntry[] = [];
     for (const certificate of certificates) {
@@ -91,7 +91,7 @@ function render({ certificates, concerns }: CheckReport, screen: Screen): string
     { title: "NAME", widthMin: 16 },
     { title: "CHECK" },
     { title: "RESULT" },
-    { title: "", widthMin: 20 },
+    { title: "", widthMin: 20, wraps: true },
   ];
   const rows = concerns.map(({ certificate, name, check, result, message }): Cell[] => [
     certificate,

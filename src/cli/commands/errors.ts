@@ -26,7 +26,12 @@ export function addErrors(program: Command, cli: Cli): void {
       .filter(([each]) => code === undefined || each === code)
       .map(([each, facts]) => ({ code: each, ...facts }));
     output.report({ version: 1, errors } satisfies ErrorsReport, ({ errors: shown }, screen) => {
-      const columns = [{ title: "CODE" }, { title: "KIND" }, { title: "RETRY" }, { title: "WHAT TO DO", widthMin: 30 }];
+      const columns = [
+        { title: "CODE" },
+        { title: "KIND" },
+        { title: "RETRY" },
+        { title: "WHAT TO DO", widthMin: 30, wraps: true },
+      ];
       return renderTable(
         columns,
         shown.map(({ code: each, class: kind, retry, action }) => [each, kind, retry, action]),

@@ -38,7 +38,7 @@ function addKinds(command: Command, cli: Cli, registry: keyof Registries): void 
     const kinds = (await registries())[registry].map(({ type, description }) => ({ type, description }));
     const report: KindsReport = { version: 1, kinds };
     output.report(report, (_, screen) => {
-      const columns = [{ title: "TYPE" }, { title: "WHAT IT DOES", widthMin: 20 }];
+      const columns = [{ title: "TYPE" }, { title: "WHAT IT DOES", widthMin: 20, wraps: true }];
       return renderTable(
         columns,
         kinds.map(({ type, description }) => [type, description]),

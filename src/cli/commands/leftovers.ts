@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { forgetLeftovers, openReader, removeLeftovers } from "../../compose/index.ts";
+import { forgetLeftovers, openReader, openReaderToLook, removeLeftovers } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { leftPlaces } from "../../domain/leftTarget.ts";
 import { iso, spoken } from "../../reports/instant.ts";
@@ -35,7 +35,8 @@ export function addLeftovers(program: Command, cli: Cli): void {
   perform<Options>(command, cli, async ({ options, output, configFile }) => {
     if (options.remove === true && options.forget === true)
       throw new RenewalError("request.invalid", "give either --remove or --forget");
-    await using reader = await openReader(configFile);
+    const changes = options.remove === true || options.forget === true;
+    await using reader = await (changes ? openReader : openReaderToLook)(configFile);
     const removeOrForget =
       options.remove === true
         ? removeLeftovers(reader, AbortSignal.timeout(REMOVE_TIMEOUT_MS))
@@ -57,7 +58,7 @@ export function addLeftovers(program: Command, cli: Cli): void {
         { title: "CERTIFICATE" },
         { title: "TARGET" },
         { title: "LEFT" },
-        { title: "PLACE", widthMin: 20 },
+        { title: "PLACE", widthMin: 20, wraps: true },
       ];
       const rows = leftovers.flatMap(({ certificate, target, leftAt, places, removed }) =>
         (removed ?? places).map((place) => [

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { openReader } from "../../compose/index.ts";
+import { openReaderToLook } from "../../compose/index.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { type Cli, perform } from "../command.ts";
 import { type Cell, renderTable } from "../terminal/table.ts";
@@ -24,7 +24,7 @@ export function addNotify(program: Command, cli: Cli): void {
     .description("Send a test message by each channel, so that a broken one is found before it is needed.")
     .argument("[CHANNEL]", "only this channel of the configuration");
   perform(command, cli, async ({ args: [name], output, configFile }) => {
-    await using reader = await openReader(configFile);
+    await using reader = await openReaderToLook(configFile);
     const channels = [...reader.services.channels()].filter(([each]) => name === undefined || each === name);
     if (channels.length === 0) {
       const what = name === undefined ? "no channel is configured" : `channel "${name.slice(0, 80)}" is not configured`;
@@ -67,9 +67,11 @@ export function addNotify(program: Command, cli: Cli): void {
         told ? "told" : { text: "failed", style: "wrong" },
         error === null ? "" : `${error.message} ${error.action}`,
       ]);
-      return renderTable([{ title: "CHANNEL" }, { title: "RESULT" }, { title: "", widthMin: 20 }], rows, screen).join(
-        "\n",
-      );
+      return renderTable(
+        [{ title: "CHANNEL" }, { title: "RESULT" }, { title: "", widthMin: 20, wraps: true }],
+        rows,
+        screen,
+      ).join("\n");
     });
     return entries.every(({ told }) => told) ? "ok" : "wrong";
   });

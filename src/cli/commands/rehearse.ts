@@ -37,7 +37,7 @@ function render({ steps }: RehearseReport, screen: Screen): string {
     { title: "CERTIFICATE", widthMin: 14 },
     { title: "STEP" },
     { title: "RESULT" },
-    { title: "", widthMin: 20 },
+    { title: "", widthMin: 20, wraps: true },
   ];
   const rows = steps.map(({ certificate, step, result, message, action }): Cell[] => [
     certificate,

@@ -1,5 +1,5 @@
 import { Argument, type Command } from "commander";
-import { openContext, type PairInUse, ROLES, type Role, runRoles } from "../../compose/index.ts";
+import { openContextToLook, type PairInUse, ROLES, type Role, runRoles } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { iso } from "../../reports/instant.ts";
 import { type Cli, type CommandCall, perform } from "../command.ts";
@@ -81,7 +81,7 @@ async function mayReplace(pairs: readonly PairInUse[], { options, output }: Comm
 
 /** `renewd run --dry-run`: what a planner would start now, and what is in use there. */
 async function dryRun({ output, configFile }: CommandCall<Options>, signal: AbortSignal): Promise<"ok"> {
-  await using app = await openContext(configFile, { log: silentLog });
+  await using app = await openContextToLook(configFile, { log: silentLog });
   const { store, config, clock, services } = app;
   const plan = await planReport(store, config.certificates, clock.now(), services.budget, services.limits);
   const inUse = await findPairsInUse(app.context, signal);

@@ -1,5 +1,12 @@
 import { type ActionContext, certificateNamed, type Decision } from "../../actions/context.ts";
-import { type App, openContext, openViewer, requestRenewals, type Viewer } from "../../compose/index.ts";
+import {
+  type App,
+  openContext,
+  openContextToLook,
+  openViewer,
+  requestRenewals,
+  type Viewer,
+} from "../../compose/index.ts";
 import { suggestion } from "../../config/read/suggestions.ts";
 import type { Certificate } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
@@ -38,9 +45,15 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     return viewing;
   };
   const app = (): Promise<App> => {
+    acting ??= openContextToLook(configFile, { log: silentLog });
+    return acting;
+  };
+  /** A notice of a renewd that has not run yet can be acknowledged too, so there must be a database afterwards. */
+  const creating = (): Promise<App> => {
     acting ??= openContext(configFile, { log: silentLog });
     return acting;
   };
+  /** Nothing can be done about a certificate that no planner has seen: without a database this creates none. */
   const act = async <T>(work: (context: ActionContext) => Promise<T>): Promise<T> => work(contextOf(await app(), note));
   const decision = (reason: string | null): Decision => ({ by: requestedBy(), reason });
   const view = async <T>(work: (opened: Viewer) => Promise<T>): Promise<T> => work(await viewer());
@@ -77,7 +90,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     retry: (of, reason) => act((context) => retry(context, of, decision(reason))),
     resume: (of, reason) => act((context) => resume(context, of, decision(reason))),
     pause: (request, reason) => act((context) => pause(context, request, decision(reason))),
-    acknowledge: (request, reason) => act((context) => acknowledge(context, request, decision(reason))),
+    acknowledge: async (request, reason) => acknowledge(contextOf(await creating(), note), request, decision(reason)),
     withdrawAcknowledgement: (subject) =>
       act((context) => withdrawAcknowledgement(context, subject, { by: requestedBy() })),
     revocationDraft: (of) => act((context) => revocationDraft(context, of)),

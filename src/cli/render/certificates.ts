@@ -129,7 +129,7 @@ function endpointLines({ endpoints }: CertificateEntry, at: string, screen: Scre
     { title: "ADDRESS" },
     { title: "SERVES", widthMin: 8, expendable: true },
     { title: "SEEN" },
-    { title: "VERDICT", widthMin: 10 },
+    { title: "VERDICT", widthMin: 16, wraps: true },
   ];
   return [
     "",

@@ -20,9 +20,11 @@ interface InUse<Instant> {
   readonly notAfter: Instant;
 }
 
+const IN_USE = "In use now: held until you decide, or replaced at once with `renewd run --yes`:";
+
 export function renderDryRun({ plan, inUse }: DryRunReport, screen: Screen): string {
   const parts = [renderPlan(plan, screen)];
-  if (inUse.length > 0) parts.push(["In use now, and would be replaced:", ...inUse.map(lineOf)].join("\n"));
+  if (inUse.length > 0) parts.push([IN_USE, ...inUse.map(lineOf)].join("\n"));
   return [...parts, "Nothing was changed."].join("\n\n");
 }
 

@@ -16,7 +16,7 @@ function decisionLines(decisions: HistoryReport["decisions"], screen: Screen): s
   const columns = [
     { title: "DECIDED" },
     { title: "CERTIFICATE", widthMin: 12 },
-    { title: "WHAT", widthMin: 20 },
+    { title: "WHAT", widthMin: 20, wraps: true },
     { title: "BY", widthMin: 8 },
   ];
   const rows = decisions.map(({ at, certificate, what, by, process }): Cell[] => [

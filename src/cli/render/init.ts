@@ -37,7 +37,7 @@ function found({ servers, certificates, unreadable }: InitReport, screen: Screen
     { title: "EXPIRES" },
     { title: "SERVED BY" },
     { title: "RENEWED BY" },
-    { title: "", widthMin: 20 },
+    { title: "", widthMin: 20, wraps: true },
   ];
   const rows = certificates.map(({ name, expiresAt, servers: by, renewedBy, obstacle }) => [
     name,

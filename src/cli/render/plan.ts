@@ -24,7 +24,7 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
     { title: "CERTIFICATE", widthMin: 14 },
     { title: "DUE" },
     { title: "REASON", dropOrder: 1 },
-    { title: "WHY", widthMin: 20 },
+    { title: "WHY", widthMin: 30, wraps: true },
     { title: "NEXT" },
   ];
   const rows = certificates.map((each): Cell[] => [

@@ -1,25 +1,30 @@
 import { inert } from "../../domain/text.ts";
 import { paint, type Screen, type Style } from "./style.ts";
-import { displayWidth, truncate } from "./text.ts";
+import { displayWidth, truncate, wrap } from "./text.ts";
 
 export interface Column {
   readonly title: string;
   readonly align?: "right";
   /** May be cut down to this many columns when the screen is too narrow; without it the column keeps its width. */
   readonly widthMin?: number;
+  /** Too narrow for its text, it goes on in further lines instead of being cut: for sentences, which say the most. */
+  readonly wraps?: boolean;
   /** Cut before any other column. */
   readonly expendable?: boolean;
   /** Left out when the table does not fit although everything is cut: the highest number first; absent: never. */
   readonly dropOrder?: number;
 }
 
+/** Lines of one wrapped cell: an error may quote a whole page. */
+const WRAPPED_LINES_MAX = 8;
+
 export type Cell = string | { readonly text: string; readonly style: Style };
 
 const GAP = "  ";
 
 /**
- * Lines of a table whose cells are made inert here. Too wide a table loses the ends of its cuttable cells, then whole
- * columns in their drop order.
+ * Lines of a table whose cells are made inert here. Too wide a table wraps or loses the ends of its cuttable cells, then
+ * loses whole columns in their drop order.
  */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], screen: Screen): string[] {
   const kept = keptColumns(columns, rows, screen.width);
@@ -33,10 +38,22 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   const header = columns.map((column, index) =>
     place(screen, { text: column.title, style: "faint" }, widths[index] ?? 0, column),
   );
-  const body = rows.map((row) =>
-    columns.map((column, index) => place(screen, row[index] ?? "", widths[index] ?? 0, column)),
-  );
+  const body = rows
+    .flatMap((row) => wrapped(columns, row, widths))
+    .map((row) => columns.map((column, index) => place(screen, row[index] ?? "", widths[index] ?? 0, column)));
   return [header, ...body].map((cells) => cells.join(GAP).trimEnd());
+}
+
+/** One row as the lines that its wrapped cells need; the other cells stand in the first. */
+function wrapped(columns: readonly Column[], row: readonly Cell[], widths: readonly number[]): Cell[][] {
+  const cells = columns.map(({ wraps }, index): readonly Cell[] => {
+    const cell = row[index] ?? "";
+    if (wraps !== true) return [cell];
+    const lines = wrap(inert(textOf(cell)), widths[index] ?? 0, WRAPPED_LINES_MAX);
+    return typeof cell === "string" ? lines : lines.map((text) => ({ ...cell, text }));
+  });
+  const height = Math.max(...cells.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) => cells.map((lines) => lines[line] ?? ""));
 }
 
 /** Those that fit the width when every cuttable cell is cut to its minimum. */

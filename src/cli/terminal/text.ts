@@ -51,7 +51,22 @@ function words(text: string, width: number): string[] {
     else found.push(code.join(" "));
     code = [];
   }
-  return [...found, ...code];
+  return [...found, ...code].flatMap((word) => pieces(word, width));
+}
+
+/** A path or URL that is longer than a line goes on in the next one: its end is what tells two of them apart. */
+function pieces(word: string, width: number): string[] {
+  if (displayWidth(word) <= width || width < 1) return [word];
+  const found: string[] = [];
+  let piece = "";
+  for (const { segment } of GRAPHEMES.segment(word)) {
+    if (piece !== "" && displayWidth(piece + segment) > width) {
+      found.push(piece);
+      piece = "";
+    }
+    piece += segment;
+  }
+  return [...found, piece];
 }
 
 /** Breaks inert text at spaces into lines of at most `width` columns; after `linesMax` lines the rest is cut with …. */

@@ -1,4 +1,4 @@
-import type { Certificate, KeyType } from "../../domain/certificate.ts";
+import { type Certificate, FIRST_RUN, type KeyType } from "../../domain/certificate.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Identifier } from "../../domain/identifier.ts";
 import type { Secret } from "../../domain/secret.ts";
@@ -8,7 +8,6 @@ import type { Context } from "../context.ts";
 import { nextGeneration } from "../rules/generation.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 import { wantGeneration } from "../steps/wantGeneration.ts";
-import { FIRST_RUN } from "./pause.ts";
 
 const NAMES_SHOWN_MAX = 5;
 

@@ -1,9 +1,6 @@
 import { RenewalError } from "../../domain/errors.ts";
 import type { Store } from "../../domain/store.ts";
 
-/** Starts the reason of the pause that the first run sets where other tooling's certificate is in use. */
-export const FIRST_RUN = "first run: ";
-
 interface Pause {
   readonly certificate: string;
   readonly reason: string;

@@ -1,11 +1,11 @@
 import pLimit from "p-limit";
-import type { Certificate } from "../../domain/certificate.ts";
+import { type Certificate, FIRST_RUN } from "../../domain/certificate.ts";
 import type { Endpoint, ServedCertificate } from "../../domain/endpoint.ts";
 import { namesCover } from "../../domain/identifier.ts";
 import { formatInstant } from "../../domain/time.ts";
 import { IMPORTED } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
-import { FIRST_RUN, pause } from "../operator/pause.ts";
+import { pause } from "../operator/pause.ts";
 import { configure } from "./configure.ts";
 
 /** Endpoints that are dialled at the same time. */
@@ -114,9 +114,7 @@ export async function holdPairsInUse(
 ): Promise<void> {
   await configure(context, signal);
   for (const { certificate, endpoint, notAfter } of pairs) {
-    const reason =
-      `${FIRST_RUN}${endpoint} serves another certificate until ${formatInstant(notAfter)}: ` +
-      `\`renewd import ${certificate}\` takes it over, \`renewd resume ${certificate}\` replaces it`;
+    const reason = `${FIRST_RUN}${endpoint} serves another certificate until ${formatInstant(notAfter)}`;
     await pause(context.store, { certificate, reason, until: null }, context.clock.now());
   }
 }

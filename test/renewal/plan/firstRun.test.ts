@@ -56,7 +56,7 @@ describe("the first run over an estate that other tooling serves", () => {
     await holdPairsInUse(context, await findPairsInUse(context, NO_SIGNAL), NO_SIGNAL);
     expect(await planned()).toEqual(["dead", "other"]);
     expect((await bench.store.certificates.get("www"))?.pausedReason).toMatch(
-      /^first run: 127\.0\.0\.1:\d+ serves another certificate until .*: `renewd import www` .* `renewd resume www` /,
+      /^first run: 127\.0\.0\.1:\d+ serves another certificate until 20[^:]*:\d\d:\d\dZ$/,
     );
     await resumeCertificate(context, { of: "www", why: null, by: null });
     expect(await planned()).toEqual(["www"]);
