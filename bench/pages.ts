@@ -20,7 +20,7 @@ const PAGES = [
     "/history",
     "/history?q=state:failed",
     "/history?q=name:c42",
-    "/history?q=serial:003A000F0B",
+    "/history?q=serial:003A000F01",
     "/history?q=error:acme.",
   ],
   ...["/history?q=issuer:ca", "/history?q=target:edge", "/history?q=actor:alice", "/history?view=events"],
@@ -45,7 +45,7 @@ await using estate = await createWebEstate({
 const seedingAt = performance.now();
 await seedFleet(estate.store, estate.web.estate().certificates, {
   now: Date.now(),
-  past: 1,
+  past: 0,
   kindOf: (index) => KINDS[index % 100] ?? "healthy",
 });
 console.log(`${CERTIFICATES} certificates written in ${((performance.now() - seedingAt) / 1_000).toFixed(1)} s`);

@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { startReplacement } from "../src/renewal/plan/replacement.ts";
 import { nodeListener } from "../src/web/nodeListener.ts";
+import { createRoot } from "../test/support/ca/pki.ts";
 import { seedFleet } from "../test/support/system/seedFleet.ts";
 import { createWebEstate } from "../test/support/system/webEstate.ts";
 import { DESK, PHONE, startBrowser } from "../test/support/web/browser.ts";
@@ -47,7 +48,9 @@ await using estate = await createWebEstate({
   },
 });
 const { store, web } = estate;
-await seedFleet(store, web.estate().certificates, { now: Date.now() });
+const intermediate = await (await createRoot({ name: "Example Root" })).intermediate({ name: "Example CA R11" });
+const leaf = await intermediate.issue({ names: ["cdn.example.org"], notAfter: new Date(Date.now() + 28 * 86_400_000) });
+await seedFleet(store, web.estate().certificates, { now: Date.now(), chain: [leaf.certPem, intermediate.certPem] });
 await replaceSome();
 await mkdir(DIRECTORY, { recursive: true });
 

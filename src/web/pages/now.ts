@@ -134,7 +134,7 @@ function noticeCard(
   { here }: PageFacts,
 ): Html {
   return html`<article class="card ${needsPerson ? "bad-card" : "quiet-card"}">
-    <div class="card-head"><h2>${foreign(what)}</h2>${needsPerson ? tag("needs you", "bad") : tag("for your information")}</div>
+    <div class="card-head"><h2 class="sentence">${foreign(what)}</h2>${needsPerson ? tag("needs you", "bad") : tag("for your information")}</div>
     <p class="todo"><b>What to do:</b> ${advice(action)}</p>
     ${certificates.length === 0 ? NOTHING : html`<p>${certificates.map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}</p>`}
     ${needsPerson && acknowledged === null ? html`<p class="buttons"><a class="button plain" href="${actionHref("acknowledge", { subject: [subject], back: here })}">Acknowledge</a></p>` : NOTHING}

@@ -33,8 +33,8 @@ export interface SeedOptions {
   readonly past?: number;
   /** Foreign text in every place that can hold some. */
   readonly text?: string;
-  /** Real certificates, for pages that read them. */
-  readonly pem?: string;
+  /** A real chain, leaf first, for pages that read it. */
+  readonly chain?: readonly string[];
 }
 
 const TROUBLE: readonly SeedKind[] = [
@@ -51,13 +51,13 @@ export async function seedFleet(
     kindOf = (index) => TROUBLE[index] ?? "healthy",
     past = 2,
     text = "connection refused",
-    pem = "",
+    chain = [],
   }: SeedOptions,
 ): Promise<void> {
   await store.certificates.sync(certificates, now - 200 * DAY_MS);
   await store.transaction(async (tx) => {
     for (const [index, certificate] of certificates.entries())
-      await seedOne(tx, certificate, { kind: kindOf(index), index, now, past, text, pem });
+      await seedOne(tx, certificate, { kind: kindOf(index), index, now, past, text, chain });
   });
   await store.health.beat(
     ROLES.map((role) =>
@@ -72,7 +72,7 @@ interface Seed {
   readonly now: number;
   readonly past: number;
   readonly text: string;
-  readonly pem: string;
+  readonly chain: readonly string[];
 }
 
 async function seedOne(tx: Store, certificate: Certificate, seed: Seed): Promise<void> {
@@ -96,14 +96,20 @@ async function seedOne(tx: Store, certificate: Certificate, seed: Seed): Promise
     const status = { certificate: name, endpoint: endpointKey(endpoint), generation, proved, roundEndedAt: at };
     const problem = proved ? null : { code: "verify.stale", message: `serves another certificate: ${text}` };
     const error = { errorCode: problem?.code ?? null, errorMessage: problem?.message ?? null };
-    await tx.observations.record({ ...status, ...error }, [observation(certificate, generation, at, problem)]);
+    await tx.observations.record({ ...status, ...error }, [
+      observation(certificate, serialOf(index, proved ? generation : generation - 1), at, problem),
+    ]);
   }
   await tx.certificates.update(name, { ...quiet, ...recordOf(kind, now, text) });
   await trouble(tx, certificate, generation, seed);
 }
 
-function versionAt(certificate: Certificate, generation: number, at: number, { index, pem }: Seed): Version {
-  const serial = (0x3a00_0000 + index * 100 + generation).toString(16).toUpperCase().padStart(10, "0");
+function serialOf(index: number, generation: number): string {
+  return (0x3a00_0000 + index * 100 + generation).toString(16).toUpperCase().padStart(10, "0");
+}
+
+function versionAt(certificate: Certificate, generation: number, at: number, { index, chain }: Seed): Version {
+  const serial = serialOf(index, generation);
   const { name, identifiers, keyType, issuer } = certificate;
   const leaf = {
     ...version().leaf,
@@ -122,8 +128,8 @@ function versionAt(certificate: Certificate, generation: number, at: number, { i
     generation,
     issuer,
     leaf,
-    leafPem: pem,
-    chainPem: pem === "" ? [] : [pem],
+    leafPem: chain[0] ?? "",
+    chainPem: chain.slice(1),
     createdAt: at,
     verifiedAt: at + MINUTE_MS,
     keyType,
@@ -132,11 +138,10 @@ function versionAt(certificate: Certificate, generation: number, at: number, { i
 
 function observation(
   { endpoints: [endpoint] }: Certificate,
-  generation: number,
+  serial: string,
   at: number,
   problem: Observation["problem"],
 ): Observation {
-  const serial = `${generation}`;
   const served = {
     fingerprint: "ab".repeat(32),
     serial,
@@ -235,7 +240,7 @@ async function succeeded(
   await eventsOf(tx, made, [
     [0, "renewal.planned", { trigger: "planner", reason, detail }],
     [2_000, "issue.started", { issuer, attempt: 1 }],
-    [14_000, "version.issued", { serial: `${generation}`, issuedBy: "R11", notAfter: at + 90 * DAY_MS }],
+    [14_000, "version.issued", { serial: serialOf(index, generation), issuedBy: "R11", notAfter: at + 90 * DAY_MS }],
     ...targets.flatMap((target, place) => [
       [15_000 + place * 4_000, "deploy.started", { attempt: 1 }, target] as const,
       [22_000 + place * 4_000, "deploy.succeeded", { durationMs: 3_400 }, target] as const,
@@ -245,7 +250,7 @@ async function succeeded(
       [
         36_000,
         "verify.addressServed",
-        { endpoint: endpointKey(endpoint), address: endpoint.host, serial: `${generation}`, problem: null },
+        { endpoint: endpointKey(endpoint), address: endpoint.host, serial: serialOf(index, generation), problem: null },
       ] as const,
       [90_000, "verify.converged", { endpoint: endpointKey(endpoint), addresses: 1, connections: 40 }] as const,
     ]),
