@@ -30,8 +30,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy": POLICY,
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
-  // The path of a page may name a certificate; a sign-in link holds its code.
-  "referrer-policy": "no-referrer",
+  // Other sites must not see paths, which name certificates. With `no-referrer` browsers would send forms with `Origin: null`.
+  "referrer-policy": "same-origin",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "permissions-policy": "camera=(), geolocation=(), microphone=()",

@@ -9,14 +9,25 @@ afterEach(() => vi.restoreAllMocks());
 const STATEMENTS_MAX = 75;
 
 const PAGES = [
-  ...["/", "/certificates", "/certificates?state=provedLive&sort=-expires", "/certificates/c3", "/history", "/calendar"],
+  ...[
+    "/",
+    "/certificates",
+    "/certificates?state=provedLive&sort=-expires",
+    "/certificates/c3",
+    "/history",
+    "/calendar",
+  ],
   ...["/history?view=events", "/endpoints", "/targets", "/issuers", "/replacements", "/alerts", "/report"],
 ];
 
 test("a page asks the database as much for 150 certificates as for a few", async () => {
   const names = Array.from({ length: 150 }, (_, index) => `c${index}`);
   await using estate = await createWebEstate({ names, planned: false });
-  await seedFleet(estate.store, estate.web.estate().certificates, { now: Date.now(), past: 0, kindOf: () => "healthy" });
+  await seedFleet(estate.store, estate.web.estate().certificates, {
+    now: Date.now(),
+    past: 0,
+    kindOf: () => "healthy",
+  });
   const spy = vi.spyOn(StatementSync.prototype, "all");
   for (const path of PAGES) {
     spy.mockClear();

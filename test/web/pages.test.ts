@@ -188,6 +188,11 @@ describe("an action", () => {
     }
   });
 
+  test("is sent by browsers with its origin, which `no-referrer` would hide", async () => {
+    const response = await estate.ask("/actions/pause?certificate=c16", { headers: { accept: "text/html" } });
+    expect(response.headers.get("referrer-policy")).toBe("same-origin");
+  });
+
   test("from another site's page is refused", async () => {
     const cookie = await estate.signIn();
     const foreign = await post(

@@ -34,7 +34,7 @@ export async function actionPage(facts: PageFacts, name: ActionName): Promise<Ht
         ${text.fields?.(input) ?? NOTHING}
         <p><label for="reason">Reason${text.needsReason ? "" : html` <span class="quiet">(for the history)</span>`}</label>
           <input id="reason" name="reason" value="${input.reason}" maxlength="${REASON_LENGTH_MAX}" autocomplete="off"${text.needsReason ? html` required` : NOTHING} /></p>
-        <p class="buttons"><button class="button"${possible === 0 && problem === null && lines.length > 0 ? html` disabled` : NOTHING}>${text.verb}${possible > 1 ? ` ${formatNumber(possible)}` : ""}</button> <a class="button plain" href="${back}">Do nothing</a></p>
+        <p class="buttons"><button class="button"${possible === 0 && lines.length > 0 && name !== "renew" ? html` disabled` : NOTHING}>${text.verb}${possible > 1 ? ` ${formatNumber(possible)}` : ""}</button> <a class="button plain" href="${back}">Do nothing</a></p>
       </form>`,
   });
 }
@@ -70,10 +70,12 @@ function planTable(lines: readonly PlanLine[], { snapshot }: PageFacts): Html {
   if (lines.length === 0) return NOTHING;
   const ordered = lines.toSorted((a, b) => Number(b.refused !== null) - Number(a.refused !== null));
   return html`<section class="panel"><h2>The plan</h2>
-    <table class="list"><thead><tr><th scope="col">What</th><th scope="col">Now</th><th scope="col">Then</th></tr></thead>
+    <table class="list"><thead><tr><th scope="col">What</th><th scope="col">Now</th><th scope="col">Then</th></tr>
+      </thead>
       <tbody>${ordered.slice(0, LINES_SHOWN).map(({ subject, outcome, refused }) => {
         const row = snapshot.rows.get(subject);
-        return html`<tr><th scope="row" data-label="What">${row === undefined ? foreign(subject) : html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>`}</th>
+        return html`<tr>
+          <th scope="row" data-label="What">${row === undefined ? foreign(subject) : html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>`}</th>
           <td data-label="Now">${row === undefined ? NOTHING : pill(CERTIFICATE_LOOK[row.state])}</td>
           <td data-label="Then">${refused === null ? foreign(outcome) : html`<span class="bad-text">${foreign(refused)}</span>`}</td></tr>`;
       })}</tbody></table>

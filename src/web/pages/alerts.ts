@@ -36,7 +36,8 @@ function table(view: ListView<AlertRow>, { now, here, snapshot }: PageFacts): Ht
   const { page } = view;
   if (page.rows.length === 0)
     return html`<p class="empty">${page.all === 0 ? html`Nothing is wrong at ${clockTime(snapshot.at)} UTC.` : html`None of ${formatNumber(page.all)} alerts fits. <a href="/alerts">Show all</a>`}</p>`;
-  return html`<table class="list"><thead><tr>${columnHeading(view, "worst", "Calls a person")}${columnHeading(view, "subject", "About")}<th scope="col">What, and what to do</th>${columnHeading(view, "expires", "Expires")}<th scope="col">Acknowledged</th></tr></thead>
+  return html`<table class="list"><thead><tr>
+    ${columnHeading(view, "worst", "Calls a person")}${columnHeading(view, "subject", "About")}<th scope="col">What, and what to do</th>${columnHeading(view, "expires", "Expires")}<th scope="col">Acknowledged</th></tr></thead>
     <tbody>${page.rows.map(
       ({ subject, about, kind, what, needsPerson, acknowledged, action, expiresAt }) => html`<tr>
       <td data-label="Calls a person">${needsPerson ? tag("yes", "bad") : tag("no")}</td>
@@ -87,6 +88,7 @@ async function rules({ web, now }: PageFacts): Promise<Html> {
   last.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
   return html`<section class="panel"><h2>What people are notified of</h2>
     <details><summary>${last.filter(({ at }) => at !== null).length} of ${last.length} kinds have happened</summary>
-    <ul class="rows">${last.map(({ type, at }) => html`<li><a href="/history?view=events&q=${encodeURIComponent(type)}">${type}</a> <span class="quiet">${at === null ? "never" : html`last ${relative(at, now)}`}</span></li>`)}</ul></details>
+    <ul class="rows">
+      ${last.map(({ type, at }) => html`<li><a href="/history?view=events&q=${encodeURIComponent(type)}">${type}</a> <span class="quiet">${at === null ? "never" : html`last ${relative(at, now)}`}</span></li>`)}</ul></details>
   </section>`;
 }

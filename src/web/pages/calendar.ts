@@ -65,7 +65,8 @@ function readiness({ snapshot }: PageFacts): Html {
   ] as const;
   const unready = certificates.filter((row) => row.unready.length > 0).length;
   return html`<section class="panel"><h2>With shorter lifetimes</h2>
-    <ul class="rows">${loads.map(([words, days]) => html`<li>${words}: <b>about ${formatNumber(Math.ceil(weeklyLoad(certificates, days)))}</b> renewals a week</li>`)}</ul>
+    <ul class="rows">
+      ${loads.map(([words, days]) => html`<li>${words}: <b>about ${formatNumber(Math.ceil(weeklyLoad(certificates, days)))}</b> renewals a week</li>`)}</ul>
     <p>${unready === 0 ? html`Every certificate is ready for 47 days.` : html`${count(unready, "/certificates?ready=no", `${plural(unready, "certificate")} cannot do 47 days`)} yet.`}</p>
   </section>`;
 }
@@ -76,7 +77,8 @@ function table(weeks: readonly Week[]): Html {
     ${
       shown.length === 0
         ? html`<p class="quiet">Nothing is planned.</p>`
-        : html`<table class="list"><thead><tr><th scope="col">Week of</th><th scope="col">Renewals</th><th scope="col">Expiries</th><th scope="col">Freeze</th></tr></thead>
+        : html`<table class="list"><thead><tr><th scope="col">Week of</th><th scope="col">Renewals</th>
+          <th scope="col">Expiries</th><th scope="col">Freeze</th></tr></thead>
       <tbody>${shown.map(
         ({
           from,
@@ -98,7 +100,8 @@ function freezeList(freezes: ReturnType<typeof freezesOf>): Html {
     ${
       freezes.length === 0
         ? html`<p class="quiet">None is configured. Urgent renewals would go through one all the same.</p>`
-        : html`<ul class="rows">${freezes.map(({ from, until, reason, certificates }) => html`<li>${instant(from)} to ${instant(until)} <span class="quiet">${foreign(reason)}, for ${formatNumber(certificates)} ${plural(certificates, "certificate")}</span></li>`)}</ul>`
+        : html`<ul class="rows">
+          ${freezes.map(({ from, until, reason, certificates }) => html`<li>${instant(from)} to ${instant(until)} <span class="quiet">${foreign(reason)}, for ${formatNumber(certificates)} ${plural(certificates, "certificate")}</span></li>`)}</ul>`
     }
   </section>`;
 }

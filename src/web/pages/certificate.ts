@@ -100,7 +100,8 @@ function life({ life: bar, generations }: CertificateRow, now: number): Html {
     <dl class="facts">
       <div><dt>Issued</dt><dd>${instant(from)}</dd></div>
       <div><dt>Window opens</dt><dd>${relative(windowOpensAt, now)}</dd></div>
-      <div><dt>${suggested === null ? "Its own instant" : "The CA suggests"}</dt><dd>${relative(suggested?.at ?? dueAt, now)}</dd></div>
+      <div><dt>${suggested === null ? "Its own instant" : "The CA suggests"}</dt>
+        <dd>${relative(suggested?.at ?? dueAt, now)}</dd></div>
       <div><dt>Expires</dt><dd>${instant(to)} (${relative(to, now)})</dd></div>
       <div><dt>Lifetime</dt><dd>${short(to - from)}</dd></div>
       <div><dt>Generation</dt><dd>${generationsText(generations)}</dd></div>
@@ -129,7 +130,8 @@ function targets({ certificate, generations }: CertificateRow, { snapshot, now, 
     ${
       rows.length === 0
         ? html`<p class="quiet">It has no target.</p>`
-        : html`<table class="list"><thead><tr><th scope="col">Target</th><th scope="col">State</th><th scope="col">Holds</th><th scope="col">Since</th></tr></thead>
+        : html`<table class="list"><thead><tr><th scope="col">Target</th><th scope="col">State</th>
+          <th scope="col">Holds</th><th scope="col">Since</th></tr></thead>
           <tbody>${rows.map(
             (row) => html`<tr>
                 <th scope="row" data-label="Target"><a href="/targets?target=${encodeURIComponent(row.target)}">${foreign(row.target)}</a></th>
@@ -150,10 +152,12 @@ function endpoints(
 ): Html {
   const rows = snapshot.endpoints.filter(({ certificate }) => certificate === entry?.certificate);
   if (entry === undefined || rows.length === 0)
-    return html`<section class="panel"><h2>Endpoints</h2><p class="quiet">It has no endpoint: nothing can prove that clients get it.</p></section>`;
+    return html`<section class="panel"><h2>Endpoints</h2>
+      <p class="quiet">It has no endpoint: nothing can prove that clients get it.</p></section>`;
   return html`<section class="panel">
     <h2>Endpoints</h2>
-    <table class="list"><thead><tr><th scope="col">Address</th><th scope="col">Serves</th><th scope="col">Seen</th></tr></thead>
+    <table class="list"><thead><tr><th scope="col">Address</th><th scope="col">Serves</th><th scope="col">Seen</th></tr>
+      </thead>
       <tbody>${rows.map((row) => {
         const seen = entry.endpoints.find(({ endpoint }) => endpoint === row.endpoint);
         return html`<tr class="group"><th scope="rowgroup" colspan="2"><a href="/endpoints?q=${encodeURIComponent(row.endpoint)}">${foreign(row.endpoint)}</a> ${pill(ENDPOINT_LOOK[row.state])} ${strip(strips.get(row.endpoint))}
@@ -197,10 +201,13 @@ function chain(latest: Version | null, now: number): Html {
 function generations(versions: readonly Version[], { certificate }: CertificateRow, { now, here }: PageFacts): Html {
   if (versions.length === 0) return NOTHING;
   return html`<section class="panel"><h2>Generations</h2>
-    <table class="list"><thead><tr><th scope="col">Generation</th><th scope="col">Serial</th><th scope="col">Issued</th><th scope="col">Valid until</th><th scope="col">First proved</th><th scope="col">Changed</th><th scope="col"></th></tr></thead>
+    <table class="list"><thead><tr><th scope="col">Generation</th><th scope="col">Serial</th><th scope="col">Issued</th>
+      <th scope="col">Valid until</th><th scope="col">First proved</th><th scope="col">Changed</th><th scope="col"></th>
+        </tr></thead>
     <tbody>${versions.toReversed().map((version, index, all) => {
       const isUsable = version.leaf.notAfter > now && version.revokedAt === null && index > 0;
-      return html`<tr><th scope="row" data-label="Generation">${version.generation}</th><td data-label="Serial"><code>${foreign(version.leaf.serial)}</code></td>
+      return html`<tr><th scope="row" data-label="Generation">${version.generation}</th>
+        <td data-label="Serial"><code>${foreign(version.leaf.serial)}</code></td>
         <td data-label="Issued">${relative(version.createdAt, now)} <small>${foreign(version.issuer)}</small></td>
         <td data-label="Valid until">${relative(version.leaf.notAfter, now)}</td>
         <td data-label="First proved">${version.revokedAt === null ? relative(version.verifiedAt, now, "never") : html`<b class="bad-text">revoked ${relative(version.revokedAt, now)}</b>`}</td>

@@ -30,7 +30,13 @@ export function endpointsPage(facts: PageFacts): Html {
     body: html`${heading("Endpoints")} ${savedViews(facts, "endpoints", writeQuery(endpointList, query))}
       ${toolbar(view, "Host, server name or certificate")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "endpoints")}${table(view, facts)}
-        ${unmanaged.length === 0 ? NOTHING : html`<section class="panel"><h2>Served, but managed by nobody</h2><ul class="rows">${unmanaged.map(({ what, action }) => html`<li>${foreign(what)} <span class="quiet">${advice(action)}</span></li>`)}</ul></section>`}
+        ${
+          unmanaged.length === 0
+            ? NOTHING
+            : html`<section class="panel"><h2>Served, but managed by nobody</h2>
+          <ul class="rows">
+            ${unmanaged.map(({ what, action }) => html`<li>${foreign(what)} <span class="quiet">${advice(action)}</span></li>`)}</ul></section>`
+        }
       </div></div>`,
   });
 }
@@ -40,8 +46,11 @@ function table(view: ListView<EndpointRow>, { now, here }: PageFacts): Html {
   if (page.rows.length === 0)
     return html`<p class="empty">${page.all === 0 ? "No certificate has an endpoint: nothing proves that clients get it." : html`None of ${formatNumber(page.all)} endpoints fits. <a href="/endpoints">Show all</a>`}</p>`;
   return html`<table class="list">
-    <thead><tr>${columnHeading(view, "worst", "State")}${columnHeading(view, "endpoint", "Endpoint")}${columnHeading(view, "certificate", "Certificate")}
-      <th scope="col">Generation</th>${columnHeading(view, "checked", "Last handshakes", "down")}<th scope="col">Next</th><th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
+    <thead><tr>
+      ${columnHeading(view, "worst", "State")}${columnHeading(view, "endpoint", "Endpoint")}${columnHeading(view, "certificate", "Certificate")}
+      <th scope="col">Generation</th>
+        ${columnHeading(view, "checked", "Last handshakes", "down")}<th scope="col">Next</th>
+          <th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
     <tbody>${page.rows.map((row) => line(row, now, here))}</tbody>
   </table>`;
 }

@@ -89,15 +89,16 @@ async function events(facts: PageFacts, query: HistoryQuery): Promise<Html> {
       rows.length === 0
         ? html`<p class="empty">No event fits.</p>`
         : html`<table class="list events">
-      <thead><tr><th scope="col">When</th><th scope="col">Number</th><th scope="col">What</th><th scope="col">By</th></tr></thead>
+      <thead><tr><th scope="col">When</th><th scope="col">Number</th><th scope="col">What</th><th scope="col">By</th>
+        </tr></thead>
       ${groups.map(
         ({ renewalId, certificate, events: inside }) => html`<tbody>
         <tr class="group"><th scope="rowgroup" colspan="4">${certificate === null ? "renewd itself" : html`<a href="${certificateHref(certificate)}">${foreign(certificate)}</a>`}${renewalId === null ? NOTHING : html` · <a href="${renewalHref(renewalId)}">renewal ${renewalId.slice(0, 8)}</a>`}</th></tr>
         ${inside.map(
-          (
-            event,
-          ) => html`<tr id="event-${event.seq}"><td data-label="When">${relative(event.at, facts.now)}</td><td data-label="Number"><a href="#event-${event.seq}">${event.seq}</a></td>
-          <td data-label="What">${foreign(eventSentence(event))}</td><td data-label="By" class="quiet">${foreign(event.worker)}</td></tr>`,
+          (event) => html`<tr id="event-${event.seq}"><td data-label="When">${relative(event.at, facts.now)}</td>
+            <td data-label="Number"><a href="#event-${event.seq}">${event.seq}</a></td>
+          <td data-label="What">${foreign(eventSentence(event))}</td>
+            <td data-label="By" class="quiet">${foreign(event.worker)}</td></tr>`,
         )}
       </tbody>`,
       )}</table>`

@@ -38,11 +38,14 @@ async function card({ web, snapshot, now }: PageFacts, name: string, since: numb
       <div><dt>Certificates</dt><dd>${count(own.length, of)}</dd></div>
       <div><dt>Succeeded</dt><dd>${count(succeeded, searched("succeeded"))}</dd></div>
       <div><dt>Failed</dt><dd>${count(failed, searched("failed"))}</dd></div>
-      <div><dt>Success</dt><dd>${ended === 0 ? "nothing ended" : `${Math.round((succeeded / ended) * 100)} %`}</dd></div>
+      <div><dt>Success</dt><dd>${ended === 0 ? "nothing ended" : `${Math.round((succeeded / ended) * 100)} %`}</dd>
+        </div>
       <div><dt>Due to proved, 95 of 100 within</dt><dd>${p95Ms === null ? "–" : short(p95Ms)}</dd></div>
       <div><dt>Profiles</dt><dd>${profiles(snapshot, name)}</dd></div>
-      <div><dt>CA windows followed</dt><dd>${ari(own.filter(({ life }) => life?.suggested != null).length, of)}</dd></div>
-      <div><dt>Staging, for rehearsals</dt><dd>${configured?.staging == null ? "none known" : html`<code>${foreign(configured.staging)}</code>`}</dd></div>
+      <div><dt>CA windows followed</dt><dd>${ari(own.filter(({ life }) => life?.suggested != null).length, of)}</dd>
+        </div>
+      <div><dt>Staging, for rehearsals</dt>
+        <dd>${configured?.staging == null ? "none known" : html`<code>${foreign(configured.staging)}</code>`}</dd></div>
     </dl>
     ${windowsIgnored === 0 ? NOTHING : html`<p class="bad-text">Its renewal windows make no sense and are ignored: see the alerts.</p>`}
     ${limits(gauges, now)}

@@ -63,7 +63,7 @@ export function documentHead(version: string, title: string, more: Html = NOTHIN
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <meta name="htmx-config" content='{"includeIndicatorCSS":false,"morphIgnore":["data-htmx-powered","open"],"defaultTimeout":20000}' />
+        <meta name="htmx-config" content='{"includeIndicatorCSS":false,"morphIgnore":["data-htmx-powered","open"],"defaultTimeout":20000,"sse":{"reconnectMaxDelay":5000}}' />
         <title>${foreign(title)} – renewd</title>
         <link rel="icon" type="image/svg+xml" href="${assetUrl("renewd.svg", version)}" />
         <link rel="stylesheet" href="${assetUrl("renewd.css", version)}" />

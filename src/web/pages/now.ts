@@ -109,10 +109,13 @@ function causeCard(cause: CauseRow, { snapshot, now, here }: PageFacts): Html {
     </div>
     ${cause.message === null ? NOTHING : html`<p class="message">${foreign(cause.message)}${cause.code === null ? NOTHING : html` <code>${foreign(cause.code)}</code>`}</p>`}
     <dl class="facts">
-      <div><dt>${others ? "Soonest expiry" : "Expires"}</dt><dd>${relative(cause.soonestExpiry, now, "never issued")}${others ? html` · <a href="${certificateHref(example)}">${foreign(example)}</a>` : NOTHING}</dd></div>
+      <div><dt>${others ? "Soonest expiry" : "Expires"}</dt>
+        <dd>${relative(cause.soonestExpiry, now, "never issued")}${others ? html` · <a href="${certificateHref(example)}">${foreign(example)}</a>` : NOTHING}</dd></div>
       <div><dt>Runway</dt><dd>${row === undefined ? NOTHING : lifeBar(row.life, now)}</dd></div>
-      <div><dt>Tried</dt><dd>${cause.attempts === 0 ? "not yet" : `${cause.attempts} ${plural(cause.attempts, "attempt")}`}${cause.lastTriedAt === null ? NOTHING : html`, last ${relative(cause.lastTriedAt, now)}`}</dd></div>
-      <div><dt>Next</dt><dd>${foreign(cause.next)}${cause.nextAt === null ? NOTHING : html`, ${relative(cause.nextAt, now)}`}</dd></div>
+      <div><dt>Tried</dt>
+        <dd>${cause.attempts === 0 ? "not yet" : `${cause.attempts} ${plural(cause.attempts, "attempt")}`}${cause.lastTriedAt === null ? NOTHING : html`, last ${relative(cause.lastTriedAt, now)}`}</dd></div>
+      <div><dt>Next</dt>
+        <dd>${foreign(cause.next)}${cause.nextAt === null ? NOTHING : html`, ${relative(cause.nextAt, now)}`}</dd></div>
     </dl>
     ${cause.action === "" ? NOTHING : html`<p class="todo"><b>What to do:</b> ${advice(cause.action)}</p>`}
     <p class="buttons">
@@ -134,7 +137,8 @@ function noticeCard(
   { here }: PageFacts,
 ): Html {
   return html`<article class="card ${needsPerson ? "bad-card" : "quiet-card"}">
-    <div class="card-head"><h2 class="sentence">${foreign(what)}</h2>${needsPerson ? tag("needs you", "bad") : tag("for your information")}</div>
+    <div class="card-head"><h2 class="sentence">${foreign(what)}</h2>
+      ${needsPerson ? tag("needs you", "bad") : tag("for your information")}</div>
     <p class="todo"><b>What to do:</b> ${advice(action)}</p>
     ${certificates.length === 0 ? NOTHING : html`<p>${certificates.map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}</p>`}
     ${needsPerson && acknowledged === null ? html`<p class="buttons"><a class="button plain" href="${actionHref("acknowledge", { subject: [subject], back: here })}">Acknowledge</a></p>` : NOTHING}
@@ -196,7 +200,12 @@ function ownHealth({ snapshot, web, now }: PageFacts, notices: readonly AlertRow
       )}
       ${running.length === 0 ? html`<li class="bad-text">No process has reported within a minute.</li>` : NOTHING}
     </ul>
-    ${notices.length === 0 ? NOTHING : html`<h3>For your information</h3><ul class="rows">${notices.map(({ what, action }) => html`<li>${foreign(what)} <span class="quiet">${advice(action)}</span></li>`)}</ul>`}
+    ${
+      notices.length === 0
+        ? NOTHING
+        : html`<h3>For your information</h3><ul class="rows">
+      ${notices.map(({ what, action }) => html`<li>${foreign(what)} <span class="quiet">${advice(action)}</span></li>`)}</ul>`
+    }
     ${web.estate().certificates.length === 0 ? NOTHING : html`<p class="quiet">The planner saw ${formatNumber(snapshot.examined.filter(({ member }) => member.record !== null).length)} of ${formatNumber(snapshot.certificates.length)} certificates.</p>`}
   </section>`;
 }

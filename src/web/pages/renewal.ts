@@ -34,10 +34,13 @@ export async function renewalPage(facts: PageFacts, id: string): Promise<Html> {
       <section class="panel">
         ${events.length === 0 ? html`<p class="quiet">Retention removed its events.</p>` : timeline(stages)}
         <dl class="facts">
-          <div><dt>Certificate</dt><dd><a href="${certificateHref(renewal.certificate)}">${foreign(renewal.certificate)}</a>, generation ${renewal.generation}</dd></div>
+          <div><dt>Certificate</dt>
+            <dd><a href="${certificateHref(renewal.certificate)}">${foreign(renewal.certificate)}</a>, generation ${renewal.generation}</dd></div>
           <div><dt>Started</dt><dd>${instant(renewal.createdAt)}</dd></div>
           <div><dt>Ended</dt><dd>${renewal.finishedAt === null ? "not yet" : instant(renewal.finishedAt)}</dd></div>
-          <div><dt>Serial</dt><dd>${version === null ? "issued nothing yet" : html`<code>${foreign(version.leaf.serial)}</code>`}</dd></div>
+          <div><dt>Serial</dt>
+            <dd>${version === null ? "issued nothing yet" : html`<code>${foreign(version.leaf.serial)}</code>`}</dd>
+              </div>
           <div><dt>Compared</dt><dd>${await comparison(facts, renewal, stages)}</dd></div>
         </dl>
       </section>
@@ -135,12 +138,14 @@ function served(events: readonly HistoryEvent[]): Html {
   const seen = events.filter(({ type }) => type === "verify.addressServed");
   if (seen.length === 0) return NOTHING;
   return html`<section class="panel"><h2>What each address served</h2>
-    <table class="list"><thead><tr><th scope="col">When</th><th scope="col">Endpoint</th><th scope="col">Address</th><th scope="col">Served</th></tr></thead>
+    <table class="list"><thead><tr><th scope="col">When</th><th scope="col">Endpoint</th><th scope="col">Address</th>
+      <th scope="col">Served</th></tr></thead>
     <tbody>${seen.map(
       ({
         at,
         detail,
-      }) => html`<tr><td data-label="When">${clockTime(at)}</td><td data-label="Endpoint">${text(detail.endpoint)}</td><td data-label="Address"><code>${text(detail.address)}</code></td>
+      }) => html`<tr><td data-label="When">${clockTime(at)}</td><td data-label="Endpoint">${text(detail.endpoint)}</td>
+        <td data-label="Address"><code>${text(detail.address)}</code></td>
       <td data-label="Served"><code>${text(detail.serial ?? detail.served)}</code>${detail.problem == null ? html` <small>as it should</small>` : html` <small class="bad-text">${text(detail.problem)}</small>`}</td></tr>`,
     )}</tbody></table></section>`;
 }
@@ -150,7 +155,8 @@ function text(value: HistoryEvent["detail"][string] | undefined): string {
 }
 
 function log(events: readonly HistoryEvent[]): Html {
-  return html`<table class="list events"><thead><tr><th scope="col">Time</th><th scope="col">After</th><th scope="col">What</th><th scope="col">By</th></tr></thead>
+  return html`<table class="list events"><thead><tr><th scope="col">Time</th><th scope="col">After</th>
+    <th scope="col">What</th><th scope="col">By</th></tr></thead>
     <tbody>${events.map(
       (event, index) => html`<tr id="event-${event.seq}">
         <td data-label="Time"><a href="#event-${event.seq}" title="${formatInstant(event.at)}">${clockTime(event.at)}</a></td>

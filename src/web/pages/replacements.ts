@@ -39,10 +39,16 @@ function board(entry: ReplacementEntry, { snapshot, now }: PageFacts): Html {
       <div><dt>Waiting</dt><dd>${count(left, href(`${id} waiting`))}</dd></div>
       <div><dt>Started</dt><dd>${instant(Date.parse(startedAt))}</dd></div>
       <div><dt>Deadline</dt><dd>${instant(deadlineAt)} (${relative(deadlineAt, now)})</dd></div>
-      <div><dt>Projected finish</dt><dd>${projectedAt === null ? "not known yet" : html`${relative(Date.parse(projectedAt), now)}${inTime === false ? html` <b class="bad-text">${short(Date.parse(projectedAt) - deadlineAt)} too late</b>` : NOTHING}`}</dd></div>
+      <div><dt>Projected finish</dt>
+        <dd>${projectedAt === null ? "not known yet" : html`${relative(Date.parse(projectedAt), now)}${inTime === false ? html` <b class="bad-text">${short(Date.parse(projectedAt) - deadlineAt)} too late</b>` : NOTHING}`}</dd></div>
     </dl>
     ${needPerson === 0 ? NOTHING : html`<p class="bad-text">Some need a person, so no time can be promised.</p>`}
-    ${waiting.length === 0 ? NOTHING : html`<h3>What the rest waits on</h3><ul class="rows">${waiting.map(({ on, certificates }) => html`<li>${foreign(on)}: ${certificates.slice(0, 5).map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}${certificates.length > 5 ? html`<span class="quiet">and others</span>` : NOTHING}</li>`)}</ul>`}
+    ${
+      waiting.length === 0
+        ? NOTHING
+        : html`<h3>What the rest waits on</h3><ul class="rows">
+      ${waiting.map(({ on, certificates }) => html`<li>${foreign(on)}: ${certificates.slice(0, 5).map((name) => html`<a href="${certificateHref(name)}">${foreign(name)}</a> `)}${certificates.length > 5 ? html`<span class="quiet">and others</span>` : NOTHING}</li>`)}</ul>`
+    }
     ${cancelled || done === all ? NOTHING : html`<p class="buttons"><a class="button plain" href="${actionHref("cancel-replacement", { replacement: id, back: "/replacements" })}">Cancel</a></p>`}
   </section>`;
 }

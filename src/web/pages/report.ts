@@ -38,7 +38,12 @@ function results({ month, byState, unattended, succeeded, rehearsals, decisions 
   const span = `since:${iso(month.from)} before:${iso(month.until)}`;
   const share = succeeded === 0 ? null : Math.round((unattended / succeeded) * 100);
   return html`<section class="panel"><h2>Renewals</h2>
-    ${byState.length === 0 ? html`<p class="quiet">None began in this month.</p>` : html`<ul class="rows">${byState.map(({ key, count: number, q }) => html`<li>${pill(RENEWAL_LOOK[key])} ${count(number, searched(q))}</li>`)}</ul>`}
+    ${
+      byState.length === 0
+        ? html`<p class="quiet">None began in this month.</p>`
+        : html`<ul class="rows">
+      ${byState.map(({ key, count: number, q }) => html`<li>${pill(RENEWAL_LOOK[key])} ${count(number, searched(q))}</li>`)}</ul>`
+    }
     <p>${share === null ? "Nothing succeeded." : html`<b>${share} %</b> of those that succeeded needed nobody: ${count(unattended, searched(`${span} state:succeeded trigger:planner`), `of ${formatNumber(succeeded)}`)}.`}</p>
     <p>${count(rehearsals, searched(`${span} certificate.rehearsed`, "&view=events"), plural(rehearsals, "rehearsal"))}, ${count(decisions, searched(`${span} certificate.paused`, "&view=events"), plural(decisions, "pause"))}.</p>
   </section>`;
@@ -46,7 +51,12 @@ function results({ month, byState, unattended, succeeded, rehearsals, decisions 
 
 function failures({ failures: found }: MonthReport): Html {
   return html`<section class="panel"><h2>Failures and their causes</h2>
-    ${found.length === 0 ? html`<p class="quiet">No renewal failed.</p>` : html`<ul class="rows">${found.map(({ key, count: number, q }) => html`<li>${count(number, searched(q))} <code>${foreign(key)}</code></li>`)}</ul>`}
+    ${
+      found.length === 0
+        ? html`<p class="quiet">No renewal failed.</p>`
+        : html`<ul class="rows">
+      ${found.map(({ key, count: number, q }) => html`<li>${count(number, searched(q))} <code>${foreign(key)}</code></li>`)}</ul>`
+    }
   </section>`;
 }
 
@@ -59,7 +69,8 @@ function inventory({ snapshot }: PageFacts): Html {
     words: Readonly<Record<string, string>> = {},
   ): Html => {
     const counts = [...Map.groupBy(certificates, of)].sort(([, a], [, b]) => b.length - a.length);
-    return html`<div><h3>${title}</h3><ul class="rows">${counts.map(([value, rows]) => html`<li>${foreign(words[value] ?? value)} ${count(rows.length, `/certificates?${key}=${encodeURIComponent(value)}`)}</li>`)}</ul></div>`;
+    return html`<div><h3>${title}</h3><ul class="rows">
+      ${counts.map(([value, rows]) => html`<li>${foreign(words[value] ?? value)} ${count(rows.length, `/certificates?${key}=${encodeURIComponent(value)}`)}</li>`)}</ul></div>`;
   };
   return html`<section class="panel"><h2>Inventory: ${count(certificates.length, "/certificates", plural(certificates.length, "certificate"))}</h2>
     <div class="columns narrow">${group("By state", "state", ({ state }) => state, CERTIFICATE_WORDS.state)}${group("By issuer", "issuer", ({ issuer }) => issuer)}${group("By lifetime", "life", lifetimeOf, CERTIFICATE_WORDS.life)}${group("By key", "key", ({ keyType }) => keyType)}</div>
@@ -75,7 +86,12 @@ function ready({ snapshot }: PageFacts): Html {
   const isReady = countOf(list, snapshot.certificates, readQuery(list, new URLSearchParams("ready=yes")));
   return html`<section class="panel"><h2>Ready for 100 and 47 days</h2>
     <p>${count(isReady, "/certificates?ready=yes", `of ${formatNumber(snapshot.certificates.length)}`)} renew without anybody: they can live 100 days from March 2027 and 47 days from March 2029.</p>
-    ${obstacles.size === 0 ? NOTHING : html`<ul class="rows">${[...obstacles].sort(([, a], [, b]) => b - a).map(([what, number]) => html`<li>${count(number, `/certificates?unready=${encodeURIComponent(what)}`)} ${what}</li>`)}</ul>`}
+    ${
+      obstacles.size === 0
+        ? NOTHING
+        : html`<ul class="rows">
+      ${[...obstacles].sort(([, a], [, b]) => b - a).map(([what, number]) => html`<li>${count(number, `/certificates?unready=${encodeURIComponent(what)}`)} ${what}</li>`)}</ul>`
+    }
   </section>`;
 }
 

@@ -36,14 +36,17 @@ function overview({ snapshot, web, now }: PageFacts): Html {
   const names = [...new Set([...targets.keys(), ...byTarget.keys()])].sort();
   const { agentTargets } = web.estate();
   const { processes } = snapshot.status;
-  return html`<section class="panel"><table class="list"><thead><tr><th scope="col">Target</th><th scope="col">Certificates</th>${DEPLOYMENT_STATES.map((state) => html`<th scope="col">${DEPLOYMENT_LOOK[state].word}</th>`)}<th scope="col">Last deployed</th><th scope="col">Deployer</th></tr></thead>
+  return html`<section class="panel"><table class="list"><thead><tr><th scope="col">Target</th>
+    <th scope="col">Certificates</th>
+      ${DEPLOYMENT_STATES.map((state) => html`<th scope="col">${DEPLOYMENT_LOOK[state].word}</th>`)}<th scope="col">Last deployed</th><th scope="col">Deployer</th></tr></thead>
     <tbody>${names.map((name) => {
       const rows = byTarget.get(name) ?? [];
       const of = `/targets?target=${encodeURIComponent(name)}`;
       const deployedAt = Math.max(0, ...rows.map((row) => row.deployedAt ?? 0));
       const isAgent = agentTargets.includes(name);
       const runs = processes.some(({ role, running }) => role === "deployer" && running);
-      return html`<tr><th scope="row" data-label="Target">${foreign(name)} <small>${foreign(targets.get(name)?.type ?? "")}</small></th>
+      return html`<tr>
+        <th scope="row" data-label="Target">${foreign(name)} <small>${foreign(targets.get(name)?.type ?? "")}</small></th>
         <td data-label="Certificates">${count(rows.length, of)}</td>
         ${DEPLOYMENT_STATES.map((state) => {
           const number = rows.filter((row) => row.state === state).length;
@@ -59,7 +62,8 @@ function table(view: ListView<DeploymentRow>, { now, here }: PageFacts): Html {
   if (page.rows.length === 0)
     return html`<p class="empty">${page.all === 0 ? "No certificate has a target." : html`None of ${formatNumber(page.all)} deployments fits. <a href="/targets">Show all</a>`}</p>`;
   return html`<table class="list">
-    <thead><tr>${columnHeading(view, "worst", "State")}${columnHeading(view, "target", "Target")}${columnHeading(view, "certificate", "Certificate")}<th scope="col">Generation</th>
+    <thead><tr>
+      ${columnHeading(view, "worst", "State")}${columnHeading(view, "target", "Target")}${columnHeading(view, "certificate", "Certificate")}<th scope="col">Generation</th>
       ${columnHeading(view, "behind", "Behind since")}${columnHeading(view, "deployed", "Deployed", "down")}<th scope="col">Next attempt</th><th scope="col"><span class="visually-hidden">Action</span></th></tr></thead>
     <tbody>${page.rows.map(
       ({

@@ -75,7 +75,8 @@ export function facetPanel<Row>(view: ListView<Row>): Html {
       ? []
       : [facetGroup(view, key, facet.title, counts)];
   });
-  return html`<details class="facets" open><summary>Filters</summary><div class="facet-groups">${groups}</div></details>`;
+  return html`<details class="facets" open><summary>Filters</summary><div class="facet-groups">${groups}</div>
+    </details>`;
 }
 
 function facetGroup<Row>(view: ListView<Row>, key: string, title: string, counts: ReadonlyMap<string, number>): Html {
@@ -85,7 +86,7 @@ function facetGroup<Row>(view: ListView<Row>, key: string, title: string, counts
   const values = [...counts].sort(([a, left], [b, right]) => place(a) - place(b) || right - left || (a < b ? -1 : 1));
   const shown = values.filter(([value], index) => index < VALUES_SHOWN || chosen.includes(value));
   return html`<section class="facet">
-    <h3>${title}</h3>
+    <h2>${title}</h2>
     <ul>
       ${shown.map(([value, number]) => {
         const href = hrefOf(view, { facets: withFacet(view.query, key, [value]) });

@@ -10,7 +10,9 @@ type Row = Renewal & { readonly serial?: string | null };
 export function renewalTable(rows: readonly Row[], now: number, { withCertificate = false } = {}): Html {
   if (rows.length === 0) return html`<p class="quiet">No renewal yet.</p>`;
   return html`<table class="list renewals">
-    <thead><tr><th scope="col">Started</th>${withCertificate ? html`<th scope="col">Certificate</th>` : NOTHING}<th scope="col">State</th><th scope="col">Why</th><th scope="col">Took</th><th scope="col">Generation</th></tr></thead>
+    <thead><tr><th scope="col">Started</th>
+      ${withCertificate ? html`<th scope="col">Certificate</th>` : NOTHING}<th scope="col">State</th>
+        <th scope="col">Why</th><th scope="col">Took</th><th scope="col">Generation</th></tr></thead>
     <tbody>${rows.map((row) => {
       const {
         id,
