@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import type { Clock } from "../domain/clock.ts";
 import { toRenewalError } from "../domain/errors.ts";
 import { BEAT_MS, type Heartbeat, type ProcessProblem, type ProcessProblemKind } from "../domain/heartbeat.ts";
+import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
 import type { Log } from "../domain/log.ts";
 import type { Role } from "../domain/role.ts";
 import type { Store } from "../domain/store.ts";
@@ -109,7 +110,9 @@ export function startBeats(options: BeatOptions): Beats {
     return running;
   };
   const timer = setInterval(() => void beat(), everyMs);
-  void store.health.forgetBeats(startedAt - FORGOTTEN_MS).catch(() => {}); // The next start forgets them.
+  // A process that died with a clock ahead would count as reporting until the right clock has caught up.
+  const outside = { before: startedAt - FORGOTTEN_MS, after: startedAt + CLOCK_SKEW_MAX_MS };
+  void store.health.forgetBeats(outside).catch(() => {}); // The next start forgets them.
   return {
     useful: (role) => void usefulAt.set(role, clock.now()),
     note,

@@ -73,8 +73,8 @@ export interface HealthStore {
   /** One row for each role; replaces what the process reported before. */
   beat(beats: readonly Heartbeat[]): Promise<void>;
   beats(): Promise<Heartbeat[]>;
-  /** Forgets processes that have not reported since. */
-  forgetBeats(before: number): Promise<void>;
+  /** Forgets processes that reported outside this time only. One that still runs reports again within `BEAT_MS`. */
+  forgetBeats(outside: { readonly before: number; readonly after: number }): Promise<void>;
   /** Written only if the digest or the file differs. */
   apply(configuration: AppliedConfiguration): Promise<void>;
   applied(): Promise<AppliedConfiguration | null>;

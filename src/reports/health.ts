@@ -151,7 +151,7 @@ function problemsOfProcesses(
 
 /** A report from the future: one of two clocks is wrong. */
 function strangeClocks({ beats, now }: HealthFacts): Notice[] {
-  const ahead = beats.filter(({ beatAt }) => beatAt > now + CLOCK_SKEW_MAX_MS);
+  const ahead = beats.filter(({ beatAt, stoppedAt }) => stoppedAt === null && beatAt > now + CLOCK_SKEW_MAX_MS);
   const [first] = ahead.sort((a, b) => b.beatAt - a.beatAt);
   if (first === undefined) return [];
   return [

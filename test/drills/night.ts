@@ -1,10 +1,12 @@
 // A person on call who knows nothing but `renewd status`: something breaks, status must name it, and its advice, typed
 // as it stands, must fix it.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRoot } from "../support/ca/pki.ts";
+import { type Haproxy, startHaproxy } from "../support/servers/haproxy.ts";
 import { type Nginx, startNginx } from "../support/servers/nginx.ts";
+import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 import { type CommandResult, type RenewdProcess, renewd, startRenewd } from "../support/system/renewd.ts";
 import { type System, startSystem, WORKER_ROLES, type WorkerRole } from "../support/system/system.ts";
 import { until } from "../support/until.ts";
@@ -45,29 +47,43 @@ export interface Fault {
   readonly byHand?: (night: Night) => Promise<void>;
   /** The commands of the advice that are to be typed; absent: none. */
   readonly typed?: RegExp;
+  /** Undoes what only the drill did, once all is green. */
+  readonly after?: (night: Night) => Promise<void>;
+  /** It needs the database server. */
+  readonly onPostgres?: true;
 }
 
 export interface Night extends AsyncDisposable {
   readonly system: System;
   readonly nginx: Nginx;
+  readonly haproxy: Haproxy;
+  /** null: the database is embedded. */
+  readonly postgres: Postgres | null;
   readonly home: string;
   process(role: WorkerRole): RenewdProcess;
-  start(role: WorkerRole): Promise<void>;
+  start(role: WorkerRole, env?: Readonly<Record<string, string>>): Promise<void>;
   status(env?: Readonly<Record<string, string>>): Promise<CommandResult>;
   renewd(...args: string[]): Promise<CommandResult>;
 }
 
-export async function startNight(): Promise<Night> {
+export async function startNight({ onPostgres = false }: { readonly onPostgres?: boolean } = {}): Promise<Night> {
   await using starting = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), "renewd-night-"));
   starting.defer(() => rm(home, { recursive: true, force: true }));
   const old = await (await createRoot()).issue({ names: [NAME] });
   const nginx = starting.use(await startNginx({ certificates: { www: { serverNames: [NAME], ...old } } }));
+  const haproxy = starting.use(await startHaproxy({ certificates: { www: old } }));
+  const postgres = onPostgres ? starting.use(await startPostgres()) : null;
+  const url = join(home, "database.url");
+  if (postgres !== null) await writeFile(url, (await postgres.createDatabase()).reveal(), { mode: 0o600 });
   const file = (name: string): string => `${nginx.directory}/{certificate}/${name}.pem`;
   const system = starting.use(
     await startSystem({
       redis: { appendonly: true },
+      // Each order validates its names.
+      pebble: { env: { PEBBLE_AUTHZREUSE: "0" } },
       sections: {
+        ...(postgres !== null && { store: { type: "postgresql", url: `file:${url}` } }),
         observation: { every: "30s" },
         notifications: { ops: { type: "command", command: [join(home, "page")], from: "info" } },
       },
@@ -79,17 +95,23 @@ export async function startNight(): Promise<Night> {
           configFile: nginx.configFile,
           prefix: nginx.prefix,
         },
+        lb: { type: "haproxy", socket: haproxy.socket, file: `${haproxy.directory}/{certificate}.pem` },
       },
       certificates: {
-        www: { names: [NAME], targets: ["web"], endpoints: [{ host: "127.0.0.1", port: nginx.port, sni: NAME }] },
+        www: {
+          names: [NAME],
+          targets: ["web", "lb"],
+          endpoints: [nginx, haproxy].map(({ port }) => ({ host: "127.0.0.1", port, sni: NAME })),
+        },
       },
     }),
   );
   const running = new Map<WorkerRole, RenewdProcess>();
   starting.defer(() => Promise.all([...running.values()].map((each) => each.stop())).then(() => {}));
   const command = (...args: string[]): Promise<CommandResult> => renewd(["-c", system.configFile, ...args]);
-  const start = async (role: WorkerRole): Promise<void> => {
-    const started = startRenewd(["-c", system.configFile, "worker", role, ...(role === "planner" ? ["--yes"] : [])]);
+  const start: Night["start"] = async (role, env = {}) => {
+    const yes = role === "planner" ? ["--yes"] : [];
+    const started = startRenewd(["-c", system.configFile, "worker", role, ...yes], env);
     running.set(role, started);
     await started.logged("renewd is running");
   };
@@ -97,6 +119,8 @@ export async function startNight(): Promise<Night> {
   return {
     system,
     nginx,
+    haproxy,
+    postgres,
     home,
     process(role) {
       const found = running.get(role);
@@ -152,6 +176,7 @@ export async function suffer(night: Night, fault: Fault): Promise<{ namedMs: num
   const mended = performance.now();
   await green(night);
   const greenMs = performance.now() - mended;
+  await fault.after?.(night);
   return { namedMs, greenMs };
 }
 

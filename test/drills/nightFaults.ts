@@ -6,6 +6,7 @@ import type { RenewdProcess } from "../support/system/renewd.ts";
 import { WORKER_ROLES, type WorkerRole } from "../support/system/system.ts";
 import type { Fault, Night } from "./night.ts";
 import { backUp, DISK_FAULTS, restoreBackup, stopAll } from "./nightDiskFaults.ts";
+import { OUTSIDE_FAULTS } from "./nightOutsideFaults.ts";
 
 const key = ({ system }: Night): string => join(system.dataDir, "master.key");
 
@@ -175,6 +176,7 @@ export const FAULTS: readonly Fault[] = [
     },
     typed: /^worker verifier$/,
   },
+  ...OUTSIDE_FAULTS,
   ...DISK_FAULTS,
 ];
 

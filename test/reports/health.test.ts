@@ -108,6 +108,24 @@ describe("what a process reports of itself", () => {
     ]);
   });
 
+  test("a process with a wrong clock that was stopped, and whose place another took, is past", async () => {
+    const www = await estate.live("www");
+    const gone = heartbeat({ process: "web-1/7", role: "verifier", beatAt: NOW + DAY_MS, stoppedAt: NOW + DAY_MS });
+    expect((await estate.report([www], NOW, { beats: [...all(), gone] })).notices).toEqual([]);
+  });
+
+  test("a report from the future is forgotten when its process died: the next start deletes it", async () => {
+    const outside = { before: NOW - DAY_MS, after: NOW + DAY_MS };
+    const at = (process: string, beatAt: number) => heartbeat({ process, beatAt });
+    await estate.store.health.beat([
+      at("web-1/1", NOW - 2 * DAY_MS),
+      at("web-1/2", NOW),
+      at("web-1/3", NOW + 2 * DAY_MS),
+    ]);
+    await estate.store.health.forgetBeats(outside);
+    expect((await estate.store.health.beats()).map(({ process }) => process)).toEqual(["web-1/2"]);
+  });
+
   test("two planners with different configurations are two installations on one database", async () => {
     const www = await estate.live("www");
     const other = heartbeat({ process: "web-2/7", digest: "another", configFile: "/home/eve/renewd.yaml" });

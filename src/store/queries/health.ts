@@ -68,8 +68,11 @@ export function healthStore(db: Db, vault: Vault): HealthStore {
         toBeat,
       );
     },
-    async forgetBeats(before) {
-      await db.deleteFrom("heartbeats").where("beatAt", "<", before).execute();
+    async forgetBeats({ before, after }) {
+      await db
+        .deleteFrom("heartbeats")
+        .where((row) => row.or([row("beatAt", "<", before), row("beatAt", ">", after)]))
+        .execute();
     },
     apply: (configuration) => atomically(db, (trx) => apply(trx, configuration)),
     async applied() {

@@ -32,6 +32,8 @@ export interface Postgres extends AsyncDisposable {
   createMigratedDatabase(): Promise<Secret>;
   /** As clients see a server that goes away: its connections end with an error. */
   stop(): Promise<void>;
+  /** On the same port, with the same data. */
+  restart(): Promise<void>;
 }
 
 /** A real PostgreSQL in a temporary directory, on a free port of 127.0.0.1. One per test file is enough. */
@@ -69,6 +71,10 @@ export async function startPostgres({ tls }: PostgresOptions = {}): Promise<Post
       password: PASSWORD,
       ...databasesOf(port),
       stop,
+      async restart() {
+        await stop();
+        server = await serve(binaries, directory, port, owner);
+      },
       [Symbol.asyncDispose]: dispose,
     };
   } catch (thrown) {

@@ -61,7 +61,7 @@ export async function createEstate(): Promise<Estate> {
       now = NOW,
       { beats = ROLES.map((role) => heartbeat({ role, beatAt: now })), ...options } = {},
     ) {
-      await store.health.forgetBeats(Number.MAX_SAFE_INTEGER);
+      await store.health.forgetBeats({ before: Number.MAX_SAFE_INTEGER, after: Number.MAX_SAFE_INTEGER });
       await store.health.beat(beats);
       await store.certificates.sync(certificates, NOW);
       for (const [name, record] of patches) await store.certificates.update(name, record);
