@@ -58,9 +58,9 @@ export const OUTSIDE_FAULTS: readonly Fault[] = [
     },
   },
   {
-    title: "others may read the data directory",
+    title: "others may write to the data directory",
     break: ({ system }) => chmod(system.dataDir, 0o777),
-    named: /✗ .*mode 0777.*do +.*chmod/,
+    named: /✗ data directory .* can be written to by other users \(mode 0777\); run: chmod 700/,
     byHand: ({ system }) => chmod(system.dataDir, 0o700),
   },
   {
