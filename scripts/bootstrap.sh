@@ -28,6 +28,11 @@ modules_ready() {
 }
 
 install_modules() {
+  # npm replaces packages file by file through the link: whoever uses that directory meanwhile meets half-written ones.
+  if [ -L node_modules ]; then
+    echo "bootstrap: node_modules is a link to $(readlink node_modules), which is not up to date: run scripts/bootstrap.sh there" >&2
+    exit 1
+  fi
   command -v npm >/dev/null || { echo "bootstrap: npm is missing; install Node.js 20 or later with npm (Debian: apt-get install nodejs npm)" >&2; exit 1; }
   echo "bootstrap: installing npm packages (and Node 24 beside them)" >&2
   # Not `npm ci`: it refuses a lock file without the builds for other platforms, which is what npm writes behind a mirror

@@ -17,11 +17,11 @@ interface Ended {
   readonly stderr: string;
 }
 
-function bootstrap(task: string, env: Readonly<Record<string, string>>): Promise<Ended> {
+function bootstrap(task: string, env: Readonly<Record<string, string>>, checkout = root): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(
       "/bin/bash",
-      [join(root, "scripts/bootstrap.sh"), task],
+      [join(checkout, "scripts/bootstrap.sh"), task],
       { env, timeout: 30_000 },
       (error, stdout, stderr) => {
         const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
@@ -58,6 +58,23 @@ test("an ordinary user is told the one line that installs what is missing", asyn
   expect(ended.stdout).toBe("");
   expect(ended.stderr).toMatch(
     /^bootstrap: missing redis-server pebble .*; run: sudo apt-get update && sudo apt-get install -y --no-install-recommends redis-server pebble .*\n$/,
+  );
+});
+
+test("packages that another checkout uses as well are not touched from here", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "renewd-bootstrap-"));
+  made.push(directory);
+  for (const path of ["checkout/scripts", "other/node_modules"])
+    await mkdir(join(directory, path), { recursive: true });
+  const checkout = join(directory, "checkout");
+  await copyFile(join(root, "scripts/bootstrap.sh"), join(checkout, "scripts/bootstrap.sh"));
+  await writeFile(join(checkout, "package-lock.json"), "{}");
+  await symlink("../other/node_modules", join(checkout, "node_modules"));
+  const path = await pathWith([...TOOLS, "flock", "readlink"], { npm: "echo npm was called >&2" });
+  const { code, stderr } = await bootstrap("modules", { PATH: path }, checkout);
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    "bootstrap: node_modules is a link to ../other/node_modules, which is not up to date: run scripts/bootstrap.sh there\n",
   );
 });
 
