@@ -139,7 +139,10 @@ function bars({ from, stepMs, steps, bars: found }: Histogram, query: HistoryQue
     ${totals.map((step, index) => {
       if (step.length === 0) return NOTHING;
       const begin = from + index * stepMs;
-      const q = withToken(withToken(query.q, "since", [iso(begin)]), "before", [iso(begin + stepMs)]);
+      // The first and the last bar may hold a part of their days only.
+      const since = Math.max(begin, query.filter.since ?? begin);
+      const before = Math.min(begin + stepMs, query.filter.before ?? begin + stepMs);
+      const q = withToken(withToken(query.q, "since", [iso(since)]), "before", [iso(before)]);
       const number = step.reduce((sum, bar) => sum + bar.count, 0);
       let top = BAR_HEIGHT;
       const parts = TONES.map((tone) => {
