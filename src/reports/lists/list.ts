@@ -31,6 +31,8 @@ export interface Facet<Row> {
   readonly key: string;
   readonly title: string;
   values(row: Row): readonly string[];
+  /** Has so many values that nobody chooses among them: it only filters. Default: its values are counted. */
+  readonly isCounted?: false;
 }
 
 /** What is kept in the URL. */
@@ -50,7 +52,7 @@ export interface ListPage<Row> {
   readonly total: number;
   /** How many rows there are without any filter. */
   readonly all: number;
-  /** By facet and value: how many rows the query selects when this value is the facet's only one. */
+  /** Of counted facets, by facet and value: how many rows the query selects when this value is the facet's only one. */
   readonly counts: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** How many selected rows come before the first one shown. */
   readonly before: number;
@@ -148,29 +150,46 @@ function select<Row>(list: List<Row>, rows: readonly Row[], { q, facets }: ListQ
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== "");
-  const counts = new Map(list.facets.map(({ key }) => [key, new Map<string, number>()]));
+  const counted = list.facets.flatMap(({ key, isCounted = true }, index) =>
+    isCounted ? [{ key, index, count: new Map<string, number>() }] : [],
+  );
+  const wanted = list.facets.flatMap(({ key }, index) => {
+    const values = facets.get(key);
+    return values === undefined ? [] : [{ index, values }];
+  });
   const selected: Row[] = [];
   for (const row of rows) {
     if (words.length > 0 && !matches(list.text(row), words)) continue;
     // A row that only one facet refuses still counts among that facet's other values.
-    let refusedBy: string | null = null;
+    const own = facetValues(list, row);
+    let refusedBy: number | null = null;
     let refusals = 0;
-    for (const facet of list.facets) {
-      const wanted = facets.get(facet.key);
-      if (wanted === undefined || facet.values(row).some((value) => wanted.includes(value))) continue;
-      refusedBy = facet.key;
+    for (const { index, values } of wanted) {
+      if (own[index]?.some((value) => values.includes(value))) continue;
+      refusedBy = index;
       refusals += 1;
       if (refusals > 1) break;
     }
     if (refusals === 0) selected.push(row);
     if (refusals > 1) continue;
-    for (const facet of list.facets) {
-      if (refusedBy !== null && facet.key !== refusedBy) continue;
-      const count = counts.get(facet.key);
-      for (const value of facet.values(row)) count?.set(value, (count.get(value) ?? 0) + 1);
+    for (const { index, count } of counted) {
+      if (refusedBy !== null && index !== refusedBy) continue;
+      for (const value of own[index] ?? []) count.set(value, (count.get(value) ?? 0) + 1);
     }
   }
-  return { selected, counts };
+  return { selected, counts: new Map(counted.map(({ key, count }) => [key, count])) };
+}
+
+const valuesOf = new WeakMap<object, readonly (readonly string[])[]>();
+
+/** A row never changes: its values are found once, in the order of the list's facets. */
+function facetValues<Row>(list: List<Row>, row: Row): readonly (readonly string[])[] {
+  if (typeof row !== "object" || row === null) return list.facets.map((facet) => facet.values(row));
+  const known = valuesOf.get(row);
+  if (known !== undefined) return known;
+  const found = list.facets.map((facet) => facet.values(row));
+  valuesOf.set(row, found);
+  return found;
 }
 
 function matches(texts: readonly string[], words: readonly string[]): boolean {

@@ -1,4 +1,5 @@
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from "kysely";
+import type { EventType } from "../../domain/event.ts";
 import type { HistoryFilter, HistoryPosition, HistorySearch } from "../../domain/historySearch.ts";
 import { canonicalSerial } from "../../domain/version.ts";
 import type { Db, Dialect, Schema } from "../schema.ts";
@@ -115,17 +116,15 @@ function renewalConditions(row: Renewals, filter: HistoryFilter, json: Json): Co
       row.or([
         row("issuer", "=", issuer),
         ofVersion(row, (version) => version("versions.issuer", "=", issuer)),
-        withEvent(row, (event) =>
-          event.and([event("type", "=", "issue.started"), event(json("detail", "issuer"), "=", issuer)]),
-        ),
+        withEvent(row, ["issue.started"], (event) => event(json("detail", "issuer"), "=", issuer)),
       ]),
     ),
-    ...each(filter.targets, (target) => withEvent(row, (event) => event("target", "=", target))),
-    ...each(filter.actors, (actor) => withEvent(row, (event) => byActor(event, json, actor))),
+    ...each(filter.targets, (target) => withEvent(row, AT_TARGETS, (event) => event("target", "=", target))),
+    ...each(filter.actors, (actor) => withEvent(row, BY_PEOPLE, (event) => byActor(event, json, actor))),
     ...each(filter.errors, (code) =>
       row.or([
         row("errorCode", "like", likeStart(code)),
-        withEvent(row, (event) => event(json("detail", "code"), "like", likeStart(code))),
+        withEvent(row, WITH_CODE, (event) => event(json("detail", "code"), "like", likeStart(code))),
       ]),
     ),
     ...each(filter.words, (word) =>
@@ -205,15 +204,34 @@ function ofVersion(row: Renewals, condition: (version: Versions) => Condition): 
   ]);
 }
 
-function withEvent(row: Renewals, condition: (event: Events) => Condition): Condition {
-  return row.exists((inner) =>
+/** Types first: their index finds the few events that can say so, and no event of the many others is read. */
+function withEvent(row: Renewals, types: readonly EventType[], condition: (event: Events) => Condition): Condition {
+  return row("renewals.id", "in", (inner) =>
     inner
       .selectFrom("events")
-      .select(sql.lit(1).as("one"))
-      .whereRef("events.renewalId", "=", "renewals.id")
+      .select("events.renewalId")
+      .where("events.type", "in", types)
+      .where("events.renewalId", "is not", null)
       .where((event) => condition(event)),
   );
 }
+
+/** Events that say who asked or decided. */
+const BY_PEOPLE: readonly EventType[] = [
+  ...(["renewal.planned", "renewal.hurried", "renewal.resumed", "renewal.rolledBack", "renewal.cancelled"] as const),
+  ...(["version.imported", "version.reinstated", "certificate.rehearsed"] as const),
+];
+
+/** Events that tell of an error. */
+const WITH_CODE: readonly EventType[] = [
+  ...(["issue.failed", "issue.preflight", "challenge.failed", "challenge.cleanUpFailed", "deploy.failed"] as const),
+  ...(["verify.stale", "renewal.failed", "renewal.held", "renewal.rolledBack"] as const),
+];
+
+const AT_TARGETS: readonly EventType[] = [
+  ...(["deploy.started", "deploy.succeeded", "deploy.failed", "target.drifted"] as const),
+  ...(["target.left", "target.cleaned"] as const),
+];
 
 /** Who asked, who decided, or who is named at the end of a reason. */
 function byActor(event: Events, json: Json, actor: string): Condition {
