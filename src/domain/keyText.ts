@@ -78,8 +78,10 @@ const LONG_NUMBER = /[0-9a-f]*\d{24,}[0-9a-f]*/gi;
 const RAW_BYTES = /(?:(?!\s)\p{Cc}[\P{Cc}\s]{0,20}){6,}(?:(?![ -~]{16})[\s\S])*/gu;
 const BYTE_LIST = /(?:\d{1,3}\s*[,;\s]\s*){11,}\d{1,3}/g;
 
-/** Replaces a text with more of them than names, versions and paths explain: a dump or a log of a key, in pieces. */
+/** More of them than names, versions and paths explain: a dump or a log of a key, in pieces. */
 const ODD_TOKENS_MAX = 5;
+/** A whole message names paths of its own. The shortest key has 21 pieces of eight characters. */
+const ODD_TOKENS_OF_MESSAGE_MAX = 15;
 export const LIKE_A_KEY = "[not shown: it looks like a private key]";
 
 /**
@@ -87,8 +89,7 @@ export const LIKE_A_KEY = "[not shown: it looks like a private key]";
  * Nothing remains of a text that has many such runs or short pieces of them, as a hex dump or a log has.
  */
 export function dropKeyRuns(text: string): string {
-  const shown = withoutRuns(text);
-  return oddTokens(shown) > ODD_TOKENS_MAX ? LIKE_A_KEY : shown.replace(REPEATED, DROPPED);
+  return oddTokens(text) > ODD_TOKENS_MAX ? LIKE_A_KEY : withoutRuns(text).replace(REPEATED, DROPPED);
 }
 
 /** The shortest private key takes 164 in base64, two fingerprints of certificates 128. */
@@ -96,21 +97,37 @@ const RUNS_CHARACTERS_MAX = 150;
 
 /** For whole messages, which may name a fingerprint or two: whether there is more than these explain. */
 export function looksLikeKey(text: string): boolean {
-  const shown = withoutRuns(text);
+  const given = withoutFormats(text).replace(/\0/g, "");
+  const shown = withoutRuns(given);
   const runs = shown.split(DROPPED).length - 1;
-  const dropped = text.replace(/\0/g, "").length - shown.length + runs * DROPPED.length;
-  return oddTokens(shown) > ODD_TOKENS_MAX || dropped > RUNS_CHARACTERS_MAX;
+  const dropped = given.length - shown.length + runs * DROPPED.length;
+  return oddTokens(text) > ODD_TOKENS_OF_MESSAGE_MAX || dropped > RUNS_CHARACTERS_MAX;
 }
 
 const INSTANT = /\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?/g;
-const PIECE = /[A-Za-z0-9+/]{4,}|\[…\]/g;
-/** Words, names in camel case and either of them with a number, such as `TLSv1`, `importCertificate`, `x509`. */
-const PLAIN = /^(?:[A-Z]*[a-z]*(?:[A-Z][a-z]+)*\d{0,4}|\d{4})$/;
+/** Azure gives several of them with each error. */
+const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi;
+const PIECE = /[A-Za-z0-9+/]{4,}/g;
+/** Words, names in camel case and either of them with a number: `TLSv1`, `importCertificate`, `AADSTS700021`. */
+const PLAIN = /^[A-Z]*[a-z]*(?:[A-Z][a-z]+)*\d{0,7}$/;
 
-/** How many pieces of 4 or more letters and digits are neither words nor names; `/` joins words of a path. */
+function withoutFormats(text: string): string {
+  return text.replace(INSTANT, " ").replace(UUID, " ");
+}
+
+/** No sentence has as many letters that stand alone: `od -c` and a key with a space after each character. */
+const SINGLE_LETTER = /(?<![A-Za-z0-9])[A-Za-z](?![A-Za-z0-9])/g;
+const SINGLE_LETTERS_MAX = 30;
+
+/**
+ * How many pieces of 4 or more letters and digits are neither words nor names (`/` joins words of a path), or how many
+ * runs there are, if that is more: characters one by one have no such pieces.
+ */
 function oddTokens(text: string): number {
-  const pieces = text.replace(INSTANT, "").match(PIECE) ?? [];
-  return pieces.filter((piece) => piece === DROPPED || !piece.split("/").every((part) => PLAIN.test(part))).length;
+  const given = withoutFormats(text);
+  if ((given.match(SINGLE_LETTER)?.length ?? 0) > SINGLE_LETTERS_MAX) return Number.POSITIVE_INFINITY;
+  const odd = (given.match(PIECE) ?? []).filter((piece) => !piece.split("/").every((part) => PLAIN.test(part)));
+  return Math.max(odd.length, withoutRuns(given).replace(REPEATED, DROPPED).split(DROPPED).length - 1);
 }
 
 function withoutRuns(text: string): string {
@@ -120,7 +137,8 @@ function withoutRuns(text: string): string {
   );
   const dense = denseCharacters(plain);
   const isRun = (token: string, index: number): boolean =>
-    (token.length >= RUN_CHARACTERS_MIN && isHex(token)) || dense.slice(index, index + token.length).includes(1);
+    (token.length >= RUN_CHARACTERS_MIN && (isHex(token) || isLongOdd(token))) ||
+    dense.slice(index, index + token.length).includes(1);
   return plain.replace(TOKEN, (token, index: number) => (isRun(token, index) ? DROPPED : token));
 }
 
@@ -148,6 +166,11 @@ function denseCharacters(text: string): Uint8Array {
     if (changes >= CHANGES_MIN) for (const place of places.slice(first)) marks[place] = 1;
   }
   return marks;
+}
+
+/** No word or name, though it changes its kind of character seldom. */
+function isLongOdd(token: string): boolean {
+  return token.split(/[/+_=-]/).some((part) => part.length >= RUN_CHARACTERS_MIN && !PLAIN.test(part));
 }
 
 function isHex(token: string): boolean {

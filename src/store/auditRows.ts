@@ -36,6 +36,7 @@ const claimJson = z.object({
   problem: z.string().optional().catch(undefined),
 });
 type Claim = z.infer<typeof claimJson>;
+const CLAIMS = /^(?:version|certificate|account|problem|target)\./;
 
 const BRINGS_VERSION: readonly string[] = ["version.issued", "version.imported", "version.renamed"];
 
@@ -66,7 +67,8 @@ export class HistoryClaims {
     if (type === "renewal.planned" && renewalId !== null) this.#ends.set(renewalId, null);
     if (renewalId !== null && Object.hasOwn(ENDS, type) && this.#ends.has(renewalId))
       this.#ends.set(renewalId, ENDS[type as keyof typeof ENDS]);
-    const said = claimJson.safeParse(JSON.parse(detail)).data ?? {};
+    // Most events claim nothing in their detail, and there are very many.
+    const said = (CLAIMS.test(type) && claimJson.safeParse(JSON.parse(detail)).data) || {};
     const { generation, replacement: id, issuer, before, directory } = said;
     if (BRINGS_VERSION.includes(type) && generation !== undefined)
       this.#rows.add(nameOf("versions", { certificate, generation }));

@@ -100,7 +100,7 @@ describe("who may read a key", () => {
 
   it("keeps the extended attributes of every file", async () => {
     for (const name of ["k.pem", "f.pem"]) {
-      await writeFile(join(root, name), "old", { mode: 0o600 });
+      await writeFile(join(root, name), "", { mode: 0o600 });
       await run("setfattr", ["-n", "user.owner", "-v", "team web", join(root, name)]);
     }
     await deploy({ privkey: "k.pem", fullchain: "f.pem" });

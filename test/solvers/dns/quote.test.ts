@@ -3,7 +3,7 @@ import { Secret } from "../../../src/domain/secret.ts";
 import { quote } from "../../../src/solvers/dns/rest/quote.ts";
 import { KEY_SPELLINGS, pieceFinder, thirtyKeys } from "../../support/pairs/keySpellings.ts";
 
-const KEYS = thirtyKeys();
+const KEYS = thirtyKeys(21);
 const CASES = [0, 1, 2, 12, 20].map((seed) => ({ seed, pem: KEYS[seed] ?? "" }));
 
 // A credential for Google or Oracle is a private key, and a script may print what it was given.
