@@ -80,7 +80,8 @@ function renderCheck({ file, problems, certificates, surroundings }: ConfigCheck
   if (problems.length > 0) return problems.map(lineOf).join("\n");
   const right = `${inert(file)}: no mistakes; ${certificates} certificate${certificates === 1 ? "" : "s"}`;
   const faults = surroundings.flatMap(({ subject, message, action, code }) => [
-    `${inert(subject)}: ${inert(message)}`,
+    // Some messages begin with what they are about.
+    message.startsWith(`${subject}: `) ? inert(message) : `${inert(subject)}: ${inert(message)}`,
     `  what to do: ${action} [${code}]`,
   ]);
   return [right, ...faults].join("\n");

@@ -96,9 +96,15 @@ async function deploy(
   const at = placesOf(options, pair.certificate);
   const owned = await ownershipOf(options, signal);
   const first = { path: join(at.live, "privkey.pem"), root: at.root };
-  const { receipt, changed } = await withPairLock(pair, first, signal, async () => {
+  const contents = { privkey, chain, cert, fullchain };
+  const files = LINEAGE.map((kind) => ({
+    path: join(at.live, `${kind}.pem`),
+    secret: kind === "privkey",
+    content: kind === "chain" ? "" : contents[kind],
+  }));
+  const { receipt, changed } = await withPairLock(pair, { first, files }, signal, async () => {
     await refuseManaged(at);
-    return await write(at, pair, { cert, chain, fullchain, privkey }, owned, signal);
+    return await write(at, pair, contents, owned, signal);
   });
   if (!changed && options.command !== undefined && mayLeaveOut(request, String(receipt.file)))
     return { ...receipt, note: COMMAND_LEFT_OUT };

@@ -1,4 +1,4 @@
-import { lstat, readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { type GenerationRecord, parseRecord, recordText } from "../base/generationRecord.ts";
@@ -30,10 +30,30 @@ export async function readRecord(firstFile: string): Promise<GenerationRecord | 
   return text === null ? null : parseRecord(text);
 }
 
-/** As `readRecord`, for the generation: where somebody removed the first file, nothing newer is in place. */
-export async function readGeneration(firstFile: string): Promise<GenerationRecord | null> {
-  const found = await lstat(firstFile).catch((error: NodeJS.ErrnoException) =>
-    error.code === "ENOENT" ? null : undefined,
+type Part = Pick<FileToWrite, "path" | "secret" | "content">;
+
+/** As `readRecord`, for the generation: where somebody removed key or certificate, nothing newer is in place. */
+export async function readGeneration(firstFile: string, files: readonly Part[]): Promise<GenerationRecord | null> {
+  return (await holdsPair(files, exists)) ? await readRecord(firstFile) : null;
+}
+
+/** Whether a file with the key and one with the certificate are there. */
+export async function holdsPair(files: readonly Part[], isThere: (path: string) => Promise<boolean>): Promise<boolean> {
+  for (const parts of [files.filter(({ secret }) => secret), files.filter(hasCertificate)]) {
+    const found = await Promise.all(parts.map(({ path }) => isThere(path)));
+    if (found.length > 0 && !found.includes(true)) return false;
+  }
+  return true;
+}
+
+function hasCertificate({ content }: Part): boolean {
+  return typeof content !== "string" || content.includes("-----BEGIN CERTIFICATE-----");
+}
+
+/** A link that leads nowhere holds nothing. What cannot be read may be there. */
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
   );
-  return found === null ? null : await readRecord(firstFile);
 }

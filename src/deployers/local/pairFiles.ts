@@ -50,7 +50,7 @@ export async function withDirectoryLock<T>(
  */
 export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
   const [first] = files;
-  refuseOlder(pair, await readGeneration(first.path), recordPath(first.path));
+  refuseOlder(pair, await readGeneration(first.path, files), recordPath(first.path));
   const isOwn = (await readRecord(first.path)) !== null;
   const asked = (await withWrittenModes(files, first.path)).map((file) => ({ ...file, isOwn }));
   const wanted = await Promise.all(asked.map(withForeignBlocks));
@@ -66,18 +66,21 @@ export async function withWrittenModes<File extends FileToTry>(
   return files.map((file) => (file.secret ? { ...file, written: writtenMode(record, recordedPath(file)) } : file));
 }
 
+/** Where readers find the pair. */
+type PairParts = readonly Pick<FileToWrite, "path" | "secret" | "content">[];
+
 /**
  * The lock and the refusal alone, for layouts whose files are known only under the lock. The caller writes the record
  * beside `first`.
  */
 export async function withPairLock<T>(
   pair: IssuedCertificate,
-  first: { readonly path: string; readonly root: string },
+  { first, files }: { readonly first: Pick<FileToWrite, "path" | "root">; readonly files: PairParts },
   signal: AbortSignal,
   use: () => Promise<T>,
 ): Promise<T> {
   return await withDirectoryLock(first.root, signal, async () => {
-    refuseOlder(pair, await readGeneration(first.path), recordPath(first.path));
+    refuseOlder(pair, await readGeneration(first.path, files), recordPath(first.path));
     return await use();
   });
 }

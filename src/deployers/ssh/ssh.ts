@@ -11,7 +11,7 @@ import { secretOption } from "../base/secretOption.ts";
 import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
 import { untriedCommand } from "../local/deployCommand.ts";
 import { checkedLayout, layoutFiles, PEM_LAYOUT, pairPaths, pemLayoutOptions, places } from "../local/filesLayout.ts";
-import { recordFile, recordPath } from "../local/generationFile.ts";
+import { holdsPair, recordFile, recordPath } from "../local/generationFile.ts";
 import { modeOf, ownedFile, ownerOptions } from "../local/owner.ts";
 import { keyFilesOf } from "../local/pairFiles.ts";
 import { runRemote } from "./command.ts";
@@ -143,8 +143,9 @@ async function deploy(
   const [first] = files;
   const refuseIfBehind = async (): Promise<GenerationRecord | null> => {
     const record = await readRemoteRecord(sftp, first.path, signal);
-    // Where somebody removed the first file, nothing newer is in place.
-    const held = record === null || (await sftp.lstat(first.path, signal)) === null ? null : record;
+    // Where somebody removed key or certificate, nothing newer is in place.
+    const isThere = async (path: string): Promise<boolean> => (await sftp.lstat(path, signal)) !== null;
+    const held = record !== null && (await holdsPair(files, isThere)) ? record : null;
     refuseOlder(pair, held, `${connection.name} ${recordPath(first.path)}`);
     return record;
   };

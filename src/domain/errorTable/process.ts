@@ -61,7 +61,9 @@ export const PROCESS_ERRORS = {
   "queue.unavailable": {
     class: "transient",
     retry: "backoff",
-    action: "Start Redis or correct `redis.url`; renewd catches up by itself once it is back.",
+    action:
+      "Start Redis or correct `redis.url` (`redis.trust` where its certificate is refused); renewd catches up by " +
+      "itself once it is back.",
   },
   "queue.busy": {
     class: "transient",

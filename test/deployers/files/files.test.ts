@@ -206,6 +206,20 @@ describe("files", () => {
     expect(await readFile(join(root, "c.pem"), "utf8")).toContain(later.leafPem.trimEnd());
   });
 
+  it.each(["k.pem", "f.pem"])(
+    "holds nothing newer where %s was removed and only the record stayed",
+    async (removed) => {
+      const options = { directory: root, privkey: "k.pem", fullchain: "f.pem", chain: "chain.pem" };
+      await deploy(options, await issue(2));
+      await expect(deploy(options, await issue(1))).rejects.toMatchObject({ code: "deploy.newerGeneration" });
+      await rm(join(root, "chain.pem"));
+      await expect(deploy(options, await issue(1))).rejects.toMatchObject({ code: "deploy.newerGeneration" });
+      await rm(join(root, removed));
+      await deploy(options, await issue(1));
+      expect(await readdir(root)).toContain(removed);
+    },
+  );
+
   it("never lets a reader see a torn bundle, however often it swaps", async () => {
     const path = join(root, "b.pem");
     await deploy({ bundle: path }, await issue(1));
