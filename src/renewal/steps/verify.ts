@@ -96,7 +96,7 @@ async function examineUntilDeadline(context: Context, needed: Needed, signal: Ab
     signal,
   );
   const after = ` (after ${formatDuration(verifyTimeoutMs)})`;
-  return rounds.map((round) => withSuffix(round, round.observations.length === 0 ? "" : after));
+  return rounds.map((round) => (usedItsTime(round) ? withSuffix(round, after) : round));
 }
 
 /** From now on, until the address is proved or time is up. */
@@ -112,6 +112,11 @@ export function untilDeadline({ generation }: Version, clock: Clock, timeoutMs: 
     stop: ({ lastGroupGood, isOnlyDropped }) =>
       !lastGroupGood && clock.monotonic() >= deadline + (isOnlyDropped ? DROPPED_EXTRA_MS : 0),
   });
+}
+
+/** A name without addresses, and one whose addresses cannot be dialled from here, are not waited for. */
+function usedItsTime({ observations, status }: EndpointRound): boolean {
+  return observations.length > 0 && status.errorCode !== "verify.undialable";
 }
 
 function withSuffix(round: EndpointRound, suffix: string): EndpointRound {
