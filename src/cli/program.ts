@@ -137,10 +137,11 @@ function isJsonAsked(argv: readonly string[]): boolean {
 }
 
 /** Commander has printed it for people. */
-function reportUsage({ stdout }: Pick<Cli, "stdout">, { message }: CommanderError): void {
+function reportUsage({ stdout }: Pick<Cli, "stdout">, { code, message }: CommanderError): void {
   const error = {
     code: "request.invalid",
-    message: message.replace(/^error: /, ""),
+    // Commander has printed the help, and has no message of its own.
+    message: code === "commander.help" ? "the command is missing or unknown" : message.replace(/^error: /, ""),
     action: USAGE_ACTION,
     problems: [],
   };

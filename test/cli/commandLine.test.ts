@@ -151,6 +151,15 @@ describe("a mistyped command line", () => {
     expect(stderr).toContain(message);
   });
 
+  test.each([
+    ["no command", ["--json"]],
+    ["no subcommand", ["account", "--json"]],
+  ])("%s with --json says so, beside the help", async (_, args) => {
+    const { code, stdout, stderr } = await installation.run(...args);
+    expect([code, JSON.parse(stdout).error.message]).toEqual([2, "the command is missing or unknown"]);
+    expect(stderr).toContain("Usage: renewd");
+  });
+
   test("a refused request is not told what to do twice", async () => {
     const { stderr } = await installation.run("renew", "wwww");
     expect(stderr).toMatch(/did you mean "www"\?\n {2}\[request\.invalid\]\n$/);
