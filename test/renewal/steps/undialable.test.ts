@@ -14,7 +14,11 @@ it("an endpoint without any other address is not proved, and the message names n
     ...{ address, port, sni, at: bench.now, durationMs: 1, served: null, problem },
   });
   const { id } = await bench.renewal("www");
-  await verify({ ...context, probe: { addresses: async () => ["2001:db8::1"], observe } }, id, NO_SIGNAL);
+  await verify(
+    { ...context, probe: { ...context.probe, addresses: async () => ["2001:db8::1"], observe } },
+    id,
+    NO_SIGNAL,
+  );
   const events = await store.events.list({ types: ["verify.stale", "verify.converged"], limit: 9 });
   const message = "2001:db8::1: cannot be dialled from here";
   expect(events.map(({ type, detail }) => [type, detail.message])).toEqual([
