@@ -58,7 +58,7 @@ describe("a file that is no configuration", () => {
     for (const [path, why] of [
       [
         `${file.directory}/nope.yaml`,
-        "does not exist: `renewd init` proposes one; `-c FILE` or RENEWD_CONFIG names one elsewhere",
+        "does not exist: `renewd init` proposes one; `-c FILE` or RENEWD_CONFIG names one elsewhere; without them it is renewd.yaml here, then /etc/renewd/renewd.yaml",
       ],
       [file.directory, "is not a regular file"],
     ] as const) {
@@ -89,7 +89,32 @@ describe("a file that is no configuration", () => {
       "version: 1\ntargets: { lb: { type: haproxy, file: /etc/haproxy/{certificate}.pem, socket: /run/s } }\n",
     );
     expect(await file.problems()).toEqual([
-      expect.stringMatching(/^2:52 quote the text with \{certificate\} in it: .* as in "\{certificate\}\.pem"$/),
+      expect.stringMatching(/^2:52 quote the text with \{certificate\} in it, as in "\{certificate\}\.pem": /),
+    ]);
+  });
+
+  test.each([
+    [
+      "the text begins with it, in braces",
+      "targets: { lb: { type: files, bundle: {certificate}.pem } }",
+      39,
+      "quote the text with",
+    ],
+    ["the text begins with it", "targets:\n  lb:\n    bundle: {certificate}.pem", 13, "quote the text with"],
+    ["it is the whole text", "targets:\n  lb:\n    type: files\n    bundle: {certificate}", 13, "quote it, as braces"],
+  ])("an unquoted placeholder is explained although %s", async (_, text, column, message) => {
+    await using file = await configFile(`version: 1\n${text}\n`);
+    const found = (await file.problems()).filter((each) => each.includes("quote"));
+    expect(found).toEqual([expect.stringMatching(new RegExp(`^\\d:${column} .*${message}`))]);
+  });
+
+  test("lines that are not indented below a name are one mistake, not one each", async () => {
+    await using file = await configFile(
+      "version: 1\ntargets:\n  web:\n  type: files\n  bundle: /x.pem\ncertificates:\n  www:\n  names: [www.example.org]\n",
+    );
+    expect(await file.problems()).toEqual([
+      "3:3 targets.web: is empty, and type, bundle below it are not part of it: indent those lines further than the name",
+      "7:3 certificates.www: is empty, and names below it is not part of it: indent that line further than the name",
     ]);
   });
 

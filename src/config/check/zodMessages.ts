@@ -49,6 +49,8 @@ function wording(issue: z.core.$ZodRawIssue): string | undefined {
     case "invalid_type":
       if (issue.input === undefined) return "is missing";
       if (issue.input === null) return `must be ${nounOf(issue.expected)}, but is empty`;
+      if (issue.expected === "string" && isBarePlaceholder(issue.input))
+        return 'quote it, as braces are YAML\'s: "{certificate}"';
       return `must be ${nounOf(issue.expected)}, not ${nounOf(kindOf(issue.input))}`;
     case "unrecognized_keys":
       // One line per key, split again by report(): only here the schema and so its known keys are at hand.
@@ -69,6 +71,13 @@ function wording(issue: z.core.$ZodRawIssue): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** `{certificate}` without quotes is a mapping with that key and no value. */
+function isBarePlaceholder(input: unknown): boolean {
+  if (typeof input !== "object" || input === null) return false;
+  const [[key, value] = [], ...others] = Object.entries(input);
+  return key === "certificate" && value === null && others.length === 0;
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {

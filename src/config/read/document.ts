@@ -10,6 +10,7 @@ import {
   parseDocument,
   type YAMLError,
 } from "yaml";
+import { addOutdented } from "./outdented.ts";
 import { keyText, type Path, type Positions, positionsIn } from "./positions.ts";
 import { type ConfigProblem, Problems } from "./problems.ts";
 
@@ -67,6 +68,7 @@ export function parseYaml(
   else if (!isMap(document.contents)) problems.add([], "the file must hold keys and values: begin with `version: 1`");
   checkNode(document.contents, [], { places, problems, anchors: new Set() });
   const data = problems.any ? null : toData(document, problems);
+  if (!problems.any) addOutdented(data, problems);
   return problems.any ? { problems: problems.list() } : { data, places };
 }
 
@@ -92,7 +94,7 @@ export function aliasTooMany(text: string): { readonly line: number; readonly co
 }
 
 /** A value that begins without a quote and has the placeholder in it, which inside braces is YAML's own mapping. */
-const BARE_PLACEHOLDER = /:\s+(?!["'{[])[^"'\n,]*(\{certificate\})/d;
+const BARE_PLACEHOLDER = /:\s+(?!["'[]|\{(?!certificate\}))[^"'\n,]*?(\{certificate\})/d;
 
 function syntaxProblem(file: string, text: string, fault: YAMLError, lines: LineCounter): ConfigProblem {
   const { line, col } = lines.linePos(fault.pos[0]);
@@ -100,7 +102,7 @@ function syntaxProblem(file: string, text: string, fault: YAMLError, lines: Line
   const [at] = BARE_PLACEHOLDER.exec(written)?.indices?.[1] ?? [];
   if (at !== undefined) {
     const message =
-      'quote the text with {certificate} in it: inside { … } its braces are YAML\'s, as in "{certificate}.pem"';
+      'quote the text with {certificate} in it, as in "{certificate}.pem": braces at its start, or inside { … }, are YAML\'s';
     return { file, line, column: at + 1, message };
   }
   return {
