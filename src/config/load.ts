@@ -50,7 +50,8 @@ export async function loadConfig(
   const source = await readText(resolve(file), "the configuration file");
   if ("problem" in source) {
     const hint = source.problem.endsWith("does not exist")
-      ? ": `renewd init` proposes one; `-c FILE` or RENEWD_CONFIG names one elsewhere; without them it is renewd.yaml here, then /etc/renewd/renewd.yaml"
+      ? ": `renewd init` proposes one; `-c FILE` or RENEWD_CONFIG names one elsewhere; without them it is renewd.yaml " +
+        "here, then /etc/renewd/renewd.yaml"
       : "";
     return { ok: false, problems: [{ file, line: 0, column: 0, message: `${source.problem}${hint}` }] };
   }

@@ -102,7 +102,8 @@ function syntaxProblem(file: string, text: string, fault: YAMLError, lines: Line
   const [at] = BARE_PLACEHOLDER.exec(written)?.indices?.[1] ?? [];
   if (at !== undefined) {
     const message =
-      'quote the text with {certificate} in it, as in "{certificate}.pem": braces at its start, or inside { … }, are YAML\'s';
+      'quote the text with {certificate} in it, as in "{certificate}.pem": ' +
+      "braces at its start, or inside { … }, are YAML's";
     return { file, line, column: at + 1, message };
   }
   return {

@@ -4,8 +4,8 @@ import type { Problems } from "./problems.ts";
 const SECTIONS = ["issuers", "solvers", "targets", "certificates"];
 
 /**
- * A member whose lines are not indented below its name: they read as members of the section, and each would be a mistake
- * of its own, although one indentation is wrong.
+ * A member whose lines are not indented below its name: they read as members of the section, and each would be a
+ * mistake of its own, although one indentation is wrong.
  */
 export function addOutdented(data: unknown, problems: Problems): void {
   for (const section of SECTIONS) {
