@@ -12,7 +12,7 @@ const PATH = `/.well-known/acme-challenge/${TOKEN}`;
 const SLOW = 2_000;
 const REAL = 200;
 /** Let's Encrypt waits for ten seconds; these wait for less. */
-const ANSWER_MAX_MS = 3_000;
+const ANSWER_MAX_MS = 10_000;
 
 let responder: Listener;
 const open = new Set<Socket>();
