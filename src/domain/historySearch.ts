@@ -1,4 +1,4 @@
-import type { HistoryEvent } from "./event.ts";
+import type { EventType, HistoryEvent } from "./event.ts";
 import type { Reason, Renewal, RenewalState, Trigger } from "./renewal.ts";
 
 /** What the history is searched for: all of it holds. Texts match in any case, except serial, fingerprint and code. */
@@ -20,6 +20,8 @@ export interface HistoryFilter {
   readonly states?: readonly RenewalState[];
   readonly reasons?: readonly Reason[];
   readonly triggers?: readonly Trigger[];
+  /** Of events: exactly these kinds; of renewals: those that have such an event. */
+  readonly types?: readonly EventType[];
   /** Exactly this certificate. */
   readonly certificate?: string;
   /** ms since epoch: from this instant on. */

@@ -5,7 +5,7 @@ import { endpointKey } from "../domain/endpoint.ts";
 import { ACTIVE_STATES, type Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { ReplacementMembership } from "../domain/replacement.ts";
-import type { Store } from "../domain/store.ts";
+import { NAMES_MAX, type Store } from "../domain/store.ts";
 import type { Version } from "../domain/version.ts";
 import { byKey } from "../renewal/rules/budget.ts";
 import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
@@ -70,7 +70,7 @@ export async function loadShared(store: Store, now: number): Promise<SharedFacts
 const ACTIVE_SPARE = 1_000;
 
 /**
- * These configured certificates, sorted by name, in a fixed number of queries. A part of the fleet (at most `NAMES_MAX`)
+ * These configured certificates, sorted by name, in a fixed number of queries. A part of a large fleet (at most `NAMES_MAX`)
  * reads its own rows only.
  */
 export async function loadFleet(
@@ -81,7 +81,7 @@ export async function loadFleet(
 ): Promise<Member[]> {
   if (certificates.length === 0) return [];
   const { replacements, buckets } = shared ?? (await loadShared(store, now));
-  const names = shared === undefined ? undefined : certificates.map(({ name }) => name);
+  const names = certificates.length > NAMES_MAX ? undefined : certificates.map(({ name }) => name);
   const records = new Map((await store.certificates.list(names)).map((record) => [record.name, record]));
   const unreadable = new Map<string, string>();
   const latest = await store.versions.listLatest(

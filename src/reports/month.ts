@@ -71,7 +71,7 @@ export async function monthReport({ search }: Pick<Store, "search">, month: Mont
     failures,
     unattended: planned.get("succeeded") ?? 0,
     succeeded: counts.get("succeeded") ?? 0,
-    rehearsals: await search.countEvents({ ...span, words: ["certificate.rehearsed"] }),
-    decisions: await search.countEvents({ ...span, words: ["certificate.paused"] }),
+    rehearsals: await search.countEvents({ ...span, types: ["certificate.rehearsed"] }),
+    decisions: await search.countEvents({ ...span, types: ["certificate.paused"] }),
   };
 }

@@ -84,6 +84,7 @@ export function historySearchTests(bench: () => StoreBench): void {
       ["states, reasons and triggers", { states: ["failed", "issuing"], triggers: ["request"] }, "c"],
       ["a span of time, its end left out", { since: NOW - DAY_MS, before: NOW }, "b"],
       ["several things at once", { names: ["www"], errors: ["acme.caa"], states: ["failed"] }, "b"],
+      ["a kind of event that it has", { types: ["deploy.failed"] }, "c"],
       ["nothing of injected SQL", { words: ["' or 1=1 --"], names: ["');"] }, ""],
     ];
 
@@ -111,6 +112,7 @@ export function historySearchTests(bench: () => StoreBench): void {
       ["who decided", { actors: ["BOB"] }, ["certificate.paused"]],
       ["what is said", { words: ["moving"] }, ["certificate.paused"]],
       ["a target", { targets: ["lb-2"] }, ["deploy.failed"]],
+      ["a kind", { types: ["certificate.paused"] }, ["certificate.paused"]],
       ["events of renewals in a state", { states: ["issuing"] }, ["deploy.failed", "renewal.planned"]],
     ];
 

@@ -1,3 +1,4 @@
+import { EVENT_TYPES } from "../../domain/event.ts";
 import type { HistoryFilter } from "../../domain/historySearch.ts";
 import { REASONS, RENEWAL_STATES, TRIGGERS } from "../../domain/renewal.ts";
 import { parseDuration } from "../../domain/time.ts";
@@ -16,6 +17,7 @@ export const TOKENS = {
   state: "a renewal's state",
   reason: "why it was renewed",
   trigger: "planner or request",
+  type: "a kind of event, such as deploy.failed",
   since: "2026-11-01, an instant, or 7d",
   before: "2026-11-01, an instant, or 7d",
 } as const;
@@ -50,6 +52,7 @@ export function readTokens(text: string, now: number): HistoryFilter {
     words: of(null),
     states: of("state").map((value) => oneOf("state", RENEWAL_STATES, value)),
     reasons: of("reason").map((value) => oneOf("reason", REASONS, value)),
+    types: of("type").map((value) => oneOf("type", EVENT_TYPES, value)),
     triggers: of("trigger").map((value) => oneOf("trigger", TRIGGERS, value)),
     ...(since !== undefined && { since }),
     ...(before !== undefined && { before }),

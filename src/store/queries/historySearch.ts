@@ -105,6 +105,7 @@ function renewalConditions(row: Renewals, filter: HistoryFilter, json: Json): Co
     ...(states?.length ? [row("state", "in", states)] : []),
     ...(reasons?.length ? [row("reason", "in", reasons)] : []),
     ...(triggers?.length ? [row("trigger", "in", triggers)] : []),
+    ...(filter.types?.length ? [withEvent(row, filter.types, (event) => event.and([]))] : []),
     ...each(filter.names, (name) => named(row, "renewals.certificate", name)),
     ...each(filter.serials, (serial) =>
       ofVersion(row, (version) => version(json("leaf", "serial"), "=", canonicalSerial(serial))),
@@ -152,6 +153,7 @@ function eventConditions(row: Events, filter: HistoryFilter, json: Json): Condit
     ...(certificate === undefined ? [] : [row("certificate", "=", certificate)]),
     ...(since === undefined ? [] : [row("at", ">=", since)]),
     ...(before === undefined ? [] : [row("at", "<", before)]),
+    ...(filter.types?.length ? [row("type", "in", filter.types)] : []),
     ...each(filter.names, (name) => named(row, "events.certificate", name)),
     ...each(filter.targets, (target) => row("target", "=", target)),
     ...each(filter.actors, (actor) => byActor(row, json, actor)),

@@ -89,6 +89,6 @@ async function rules({ web, now }: PageFacts): Promise<Html> {
   return html`<section class="panel"><h2>What people are notified of</h2>
     <details><summary>${last.filter(({ at }) => at !== null).length} of ${last.length} kinds have happened</summary>
     <ul class="rows">
-      ${last.map(({ type, at }) => html`<li><a href="/history?view=events&q=${encodeURIComponent(type)}">${type}</a> <span class="quiet">${at === null ? "never" : html`last ${relative(at, now)}`}</span></li>`)}</ul></details>
+      ${last.map(({ type, at }) => html`<li><a href="/history?view=events&q=type:${type}">${type}</a> <span class="quiet">${at === null ? "never" : html`last ${relative(at, now)}`}</span></li>`)}</ul></details>
   </section>`;
 }

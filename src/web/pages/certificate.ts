@@ -202,7 +202,7 @@ function generations(versions: readonly Version[], { certificate }: CertificateR
   if (versions.length === 0) return NOTHING;
   return html`<section class="panel"><h2>Generations</h2>
     <table class="list"><thead><tr><th scope="col">Generation</th><th scope="col">Serial</th><th scope="col">Issued</th>
-      <th scope="col">Valid until</th><th scope="col">First proved</th><th scope="col">Changed</th><th scope="col"></th>
+      <th scope="col">Valid until</th><th scope="col">First proved</th><th scope="col">Changed</th><th scope="col"><span class="visually-hidden">Action</span></th>
         </tr></thead>
     <tbody>${versions.toReversed().map((version, index, all) => {
       const isUsable = version.leaf.notAfter > now && version.revokedAt === null && index > 0;

@@ -24,25 +24,24 @@ export function liveStream(web: WebContext, request: Request<WebEnv>): Response 
     const ended = new AbortController();
     stream.onAbort(() => ended.abort());
     let id = 0;
-    const changed = async (): Promise<void> => {
+    let saidAt = performance.now();
+    let saying: NodeJS.Timeout | null = null;
+    const say = (): void => {
+      saying = null;
+      saidAt = performance.now();
       id += 1;
-      await stream.writeSSE({ event: "renewd-changed", data: "", id: `${id}` });
+      stream.writeSSE({ event: "renewd-changed", data: "", id: `${id}` }).catch(() => ended.abort());
     };
     try {
-      if (request.req.header("last-event-id") !== undefined) await changed();
-      let saidAt = performance.now();
+      if (request.req.header("last-event-id") !== undefined) say();
       for await (const event of web.events.read(null, ended.signal)) {
         const elapsedMs = performance.now() - saidAt;
-        if (event === null && elapsedMs < QUIET_MS) {
-          // A comment shows a broken connection to both ends.
-          await stream.write(": here\n\n");
-          continue;
-        }
-        if (event !== null && elapsedMs < APART_MS) await stream.sleep(APART_MS - elapsedMs);
-        saidAt = performance.now();
-        await changed();
+        // A comment shows a broken connection to both ends.
+        if (event === null && elapsedMs < QUIET_MS) await stream.write(": here\n\n");
+        else saying ??= setTimeout(say, Math.max(0, APART_MS - elapsedMs));
       }
     } finally {
+      if (saying !== null) clearTimeout(saying);
       open -= 1;
     }
   });

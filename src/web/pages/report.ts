@@ -45,7 +45,7 @@ function results({ month, byState, unattended, succeeded, rehearsals, decisions 
       ${byState.map(({ key, count: number, q }) => html`<li>${pill(RENEWAL_LOOK[key])} ${count(number, searched(q))}</li>`)}</ul>`
     }
     <p>${share === null ? "Nothing succeeded." : html`<b>${share} %</b> of those that succeeded needed nobody: ${count(unattended, searched(`${span} state:succeeded trigger:planner`), `of ${formatNumber(succeeded)}`)}.`}</p>
-    <p>${count(rehearsals, searched(`${span} certificate.rehearsed`, "&view=events"), plural(rehearsals, "rehearsal"))}, ${count(decisions, searched(`${span} certificate.paused`, "&view=events"), plural(decisions, "pause"))}.</p>
+    <p>${count(rehearsals, searched(`${span} type:certificate.rehearsed`, "&view=events"), plural(rehearsals, "rehearsal"))}, ${count(decisions, searched(`${span} type:certificate.paused`, "&view=events"), plural(decisions, "pause"))}.</p>
   </section>`;
 }
 
