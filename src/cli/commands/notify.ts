@@ -12,7 +12,7 @@ export interface NotifyReport {
 
 interface NotifyEntry {
   readonly channel: string;
-  readonly told: boolean;
+  readonly sent: boolean;
   readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
 }
 
@@ -53,18 +53,18 @@ export function addNotify(program: Command, cli: Cli): void {
           );
           // It works again: what it could not deliver need not wait for the end of its back-off.
           await reader.store.cursors.retryNow(channel);
-          return { channel, told: true, error: null };
+          return { channel, sent: true, error: null };
         } catch (thrown) {
           const { code, message, facts } = toRenewalError(thrown);
-          return { channel, told: false, error: { code, message, action: facts.action } };
+          return { channel, sent: false, error: { code, message, action: facts.action } };
         }
       }),
     );
     const report: NotifyReport = { version: 1, channels: entries };
     output.report(report, (_, screen) => {
-      const rows = entries.map(({ channel, told, error }): Cell[] => [
+      const rows = entries.map(({ channel, sent, error }): Cell[] => [
         channel,
-        told ? "told" : { text: "failed", style: "wrong" },
+        sent ? "sent" : { text: "failed", style: "wrong" },
         error === null ? "" : `${error.message} ${error.action}`,
       ]);
       return renderTable(
@@ -73,6 +73,6 @@ export function addNotify(program: Command, cli: Cli): void {
         screen,
       ).join("\n");
     });
-    return entries.every(({ told }) => told) ? "ok" : "wrong";
+    return entries.every(({ sent }) => sent) ? "ok" : "wrong";
   });
 }

@@ -108,7 +108,7 @@ const shared = {
     .optional()
     .describe(
       "Name of a solver, or a list: for each name the first that its `zones` fit and whose challenge the CA offers. " +
-        "Wildcards are answered by DNS only, IP addresses by HTTP only.",
+        "Wildcards are answered by DNS only, IP addresses never by DNS.",
     ),
   mode: z
     .enum(CERTIFICATE_MODES)

@@ -40,6 +40,7 @@ for (const keyType of ["ecdsa-p256", "rsa-2048"] as const) {
         stored,
         served: (certificate) => servedFingerprint(fake.tlsPort, `${certificate}.test`),
         keyHidden: true,
+        chainRequired: true,
         async plant(planted) {
           for (const { arn } of fake.certificates()) fake.replace(arn, planted);
         },

@@ -127,7 +127,7 @@ describe("renewd notify", () => {
     const all = await installation.run("notify");
     expect(all.code).toBe(1);
     expect(all.stdout).toMatch(/ops +failed +channel ops: 127\.0\.0\.1:\d+ answered 500/);
-    expect(all.stdout).toMatch(/pager +told/);
+    expect(all.stdout).toMatch(/pager +sent/);
     expect((await installation.run("notify", "pager")).code).toBe(0);
     expect(pager.taken.at(-1)).toMatchObject({ event: "test", message: "renewd: a test message by channel pager" });
     expect(await installation.run("notify", "nobody")).toMatchObject({
