@@ -29,7 +29,7 @@ export function watchedTicks(
   context: Context,
   times: () => TickTimes,
   onError: (error: unknown) => void,
-  onDone: () => void = () => {},
+  onSwept: () => void = () => {},
 ): Ticks {
   const { clock } = context;
   const quietMaxMs = (what: "plan" | "sweep"): number => {
@@ -49,7 +49,8 @@ export function watchedTicks(
     last[what] = clock.monotonic();
     await applied(signal);
     await (what === "plan" ? planTick(context, parts, signal) : sweep(context, signal));
-    onDone();
+    // Sweeps come more often than plans: while they end, what was planned is carried out.
+    if (what === "sweep") onSwept();
   };
   const catchUp = async (signal: AbortSignal): Promise<void> => {
     for (const what of ["plan", "sweep"] as const) {

@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { join } from "node:path";
 import type { Config, WebConfig } from "../config/config.ts";
@@ -30,16 +30,15 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
   await ensureToken(tokenFile(dataDir));
   const web = webContext({ context, redis, config: () => config, installation: await store.health.installation() });
   const listener = lateListener(web);
-  const listen = async (): Promise<WebServer> => {
-    const { host, port, tls } = config.web;
+  const listen = async ({ host, port, tls, url }: WebConfig): Promise<WebServer> => {
     const server = await startWebServer({ host, port, tls, firstPort: WEB_PORT, listener, log });
     await writeAddress(dataDir, server.url);
     if (tls === null && !isLoopback(host))
       log.warn({ host }, "web interface in clear text to other machines, as `web.insecure` says");
-    log.info({ url: config.web.url ?? server.url }, "web interface: `renewd open` signs a browser in");
+    log.info({ url: url ?? server.url }, "web interface: `renewd open` signs a browser in");
     return server;
   };
-  let server = await listen();
+  let server = await listen(config.web);
   const forgetting = repeat(
     FORGET_TICK_MS,
     async () => {
@@ -56,11 +55,16 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
       if (isSamePlace(before, config.web)) return;
       // It may want the same port.
       await server.close();
-      server = await listen();
+      try {
+        server = await listen(config.web);
+      } catch (thrown) {
+        server = await listen(before);
+        throw thrown;
+      }
     },
     async close() {
       web.events.close();
-      await Promise.all([forgetting.close(), server.close(), rm(addressFile(dataDir), { force: true })]);
+      await Promise.all([forgetting.close(), server.close(), forgetAddress(dataDir, server.url)]);
     },
   };
 }
@@ -129,4 +133,10 @@ async function writeAddress(dataDir: string, url: string): Promise<void> {
   const temporary = `${addressFile(dataDir)}.${process.pid}`;
   await writeFile(temporary, `${url}\n`, { mode: 0o600 });
   await rename(temporary, addressFile(dataDir));
+}
+
+/** Another process of this data directory may have written its own since. */
+async function forgetAddress(dataDir: string, url: string): Promise<void> {
+  const written = await readFile(addressFile(dataDir), "utf8").catch(() => "");
+  if (written.trim() === url) await rm(addressFile(dataDir), { force: true });
 }

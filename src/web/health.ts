@@ -17,7 +17,7 @@ interface Check {
 /** `/healthz`: this process answers. `/readyz`: renewd does its work, or why not. Names of certificates are in neither. */
 export function healthRoutes(web: WebContext): WebRoutes {
   return new Hono<WebEnv>()
-    .get("/healthz", (request) => request.json({ status: "ok", version: web.version }))
+    .get("/healthz", (request) => request.json({ status: "ok" }))
     .get("/readyz", async (request) => {
       const checks = await readiness(web);
       const isReady = checks.every(({ ok }) => ok);

@@ -36,6 +36,8 @@ describe("who is let in:", () => {
     const { createCode } = await import("../../src/web/auth/session.ts");
     const code = await createCode(estate.web.renewal, "alice@web-1");
     expect((await bare(`/sign-in?code=${code}`, { method: "HEAD" })).status).toBe(200);
+    const ahead = { "sec-purpose": "prefetch;prerender" };
+    expect((await bare(`/sign-in?code=${code}`, { headers: ahead })).status).toBe(503);
     const first = await bare(`/sign-in?code=${code}`);
     expect([first.status, first.headers.get("location")]).toEqual([303, "/"]);
     expect(first.headers.get("set-cookie")).toMatch(/; HttpOnly; SameSite=Lax$/);

@@ -136,6 +136,9 @@ describe("every operation of the document", () => {
       return;
     }
     const answer = await expectFit(each, response);
+    // What the planted version's key and the token are.
+    for (const secret of ["planted-private-key", "PRIVATE KEY", estate.token])
+      expect(JSON.stringify(answer)).not.toContain(secret);
     if (NEEDS[id]?.refused === true) expect(response.status, JSON.stringify(answer)).toBeGreaterThanOrEqual(400);
     else if (id !== "getReplacement") expect(response.status, JSON.stringify(answer)).toBeLessThan(300);
     expect(response.status).not.toBe(500);

@@ -13,6 +13,8 @@ export function signInRoutes(web: WebContext): WebRoutes {
     .get(SIGN_IN_PATH, async (request) => {
       // A program that only looks whether the link works must not use it up.
       if (request.req.method === "HEAD") return request.body(null, 200);
+      // A browser that loads ahead of its user must not use it up either; it asks again when the link is opened.
+      if (request.req.header("sec-purpose")?.includes("prefetch") === true) return request.body(null, 503);
       const cookie = await redeemCode({ store, clock }, request.req.query("code") ?? "");
       if (cookie === null)
         throw new HttpProblem(401, "this link was used already, or is older than five minutes", {

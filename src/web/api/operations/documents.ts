@@ -7,6 +7,7 @@ import { planReport } from "../../../reports/plan.ts";
 import { showReport } from "../../../reports/renewal.ts";
 import { replacementReport } from "../../../reports/replacements.ts";
 import type { WebContext } from "../../context.ts";
+import { inTurn } from "../inTurn.ts";
 import { operation } from "../operation.ts";
 import { assertCertificate } from "./subjects.ts";
 
@@ -47,7 +48,8 @@ export const documentOperations = [
     run({ web, query }) {
       const { store, clock } = web.renewal;
       const { budget, limits } = web.estate();
-      return planReport(store, chosen(web, query.certificate), clock.now(), budget, limits);
+      const certificates = chosen(web, query.certificate);
+      return inTurn(web, () => planReport(store, certificates, clock.now(), budget, limits));
     },
   }),
   operation({
@@ -102,7 +104,7 @@ export const documentOperations = [
     run({ web, query: { id } }) {
       const { store, clock, services } = web.renewal;
       const { certificates } = web.estate();
-      return replacementReport({ store, config: { certificates }, services }, id, clock.now());
+      return inTurn(web, () => replacementReport({ store, config: { certificates }, services }, id, clock.now()));
     },
   }),
 ];
