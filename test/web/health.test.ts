@@ -8,7 +8,7 @@ beforeAll(async () => {
   estate = await createWebEstate();
 });
 afterAll(() => estate[Symbol.asyncDispose]());
-beforeEach(() => estate.store.health.forgetBeats(Number.MAX_SAFE_INTEGER));
+beforeEach(() => estate.store.health.forgetBeats({ before: Number.MAX_SAFE_INTEGER, after: Number.MAX_SAFE_INTEGER }));
 
 const planner = (patch: Partial<Heartbeat> = {}): Heartbeat =>
   heartbeat({ role: "planner", beatAt: Date.now(), usefulAt: Date.now(), stoppedAt: null, problems: [], ...patch });

@@ -112,3 +112,20 @@ test("without the role in the configuration nothing listens, and nothing is miss
   const status = await renewd(["status", "--config", system.configFile]);
   expect(status.stdout).not.toMatch(/no .*web.* runs/);
 });
+
+test("what pages and API are made of is loaded by the first request", { timeout: 60_000 }, async () => {
+  await running.stop();
+  await system.configure({ sections: {} });
+  const list = join(import.meta.dirname, "../support/system/loadedModules.ts");
+  const packagesAfter = async (...paths: string[]): Promise<string> => {
+    const args = ["run", "--yes", "--config", system.configFile];
+    running = startRenewd(args, { NODE_OPTIONS: `--import ${list}` });
+    url = await addressOf(running);
+    await running.logged("renewd is running");
+    for (const path of paths) await (await ask(path)).body?.cancel();
+    await running.stop();
+    return running.log.findLast((line) => line.startsWith('{"urls"')) ?? "";
+  };
+  expect(await packagesAfter()).not.toContain("node_modules/hono");
+  expect(await packagesAfter("/")).toContain("node_modules/hono");
+});
