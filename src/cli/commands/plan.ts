@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { openViewer } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { type Cli, type CommandCall, chosen, perform } from "../command.ts";
-import { comparePlans, planReport } from "../doors.ts";
+import { type Cli, type CommandCall, performAnywhere } from "../command.ts";
+import { comparePlans } from "../doors.ts";
 import { renderPlan } from "../render/plan.ts";
 import { renderPlanAgainst, renderPlanMarkdown } from "../render/planAgainst.ts";
 
@@ -25,14 +24,14 @@ export function addPlan(program: Command, cli: Cli): void {
       "the configuration before the change; its relative paths count from the new one's directory",
     )
     .option("--markdown", "with --against: as a table for a pull request");
-  perform<Options>(command, cli, async (call) => {
-    const { args, options, output, configFile } = call;
+  performAnywhere<Options>(command, cli, async (call) => {
+    const { args, options, output, desk } = call;
     const [name] = args;
+    if (options.against !== undefined && desk.server !== null)
+      throw new RenewalError("request.invalid", "--against: compares two files of this machine, without --server");
     if (options.against !== undefined) return compare(call, options.against);
     if (options.markdown) throw new RenewalError("request.invalid", "--markdown: is for --against");
-    await using viewer = await openViewer(configFile);
-    const { store, certificates, clock, budget, limits } = viewer;
-    output.report(await planReport(store, chosen(certificates, name), clock.now(), budget, limits), renderPlan);
+    output.report(await desk.plan(name ?? null), renderPlan);
     return "ok";
   });
 }
