@@ -64,16 +64,46 @@ export function writeHistoryQuery({ q, view, after, limit }: Partial<HistoryQuer
   return text === "" ? "" : `?${text}`;
 }
 
-type Searched = Pick<Store, "search">;
+type Searched = Pick<Store, "search" | "events">;
 
-export async function renewalPage({ search }: Searched, { filter, after, limit }: HistoryQuery): Promise<RenewalPage> {
+/** Searches whose counts are remembered. */
+const KEPT_MAX = 50;
+const keptFor = new WeakMap<Searched["search"], { seq: number; found: Map<string, unknown> }>();
+
+/**
+ * What a search counts stays as it is until something is written to the history: a renewal changes together with its
+ * event. Open pages ask for the same counts again and again.
+ */
+async function counted<T>(
+  { search, events }: Searched,
+  what: string,
+  filter: object,
+  find: () => Promise<T>,
+): Promise<T> {
+  const [newest] = await events.list({ limit: 1 });
+  const seq = newest?.seq ?? 0;
+  let kept = keptFor.get(search);
+  if (kept === undefined || kept.seq !== seq) {
+    kept = { seq, found: new Map() };
+    keptFor.set(search, kept);
+  }
+  const key = `${what} ${JSON.stringify(filter)}`;
+  // Only this function fills the map, and `what` says of which kind the answer is.
+  if (kept.found.has(key)) return kept.found.get(key) as T;
+  const found = await find();
+  if (kept.found.size < KEPT_MAX) kept.found.set(key, found);
+  return found;
+}
+
+export async function renewalPage(store: Searched, { filter, after, limit }: HistoryQuery): Promise<RenewalPage> {
+  const { search } = store;
   const cursor = after === null ? null : readCursor(after);
   const position = cursor === null ? null : { at: Number(cursor.value), id: cursor.id };
   const found = await search.renewals(filter, { limit: limit + 1, after: position });
   const shown = found.slice(0, limit);
   const serials = await search.serials(shown);
   const { states, ...others } = filter;
-  const byState = await search.countRenewals(others);
+  const byState = await counted(store, "states", others, () => search.countRenewals(others));
   const chosen = states?.length ? states : RENEWAL_STATES;
   const last = shown.at(-1);
   return {
@@ -84,7 +114,8 @@ export async function renewalPage({ search }: Searched, { filter, after, limit }
   };
 }
 
-export async function eventPage({ search }: Searched, { filter, after, limit }: HistoryQuery): Promise<EventPage> {
+export async function eventPage(store: Searched, { filter, after, limit }: HistoryQuery): Promise<EventPage> {
+  const { search } = store;
   const cursor = after === null ? null : readCursor(after);
   const beforeSeq = cursor === null ? null : Number(cursor.value);
   const found = await search.events(filter, { limit: limit + 1, beforeSeq });
@@ -92,7 +123,7 @@ export async function eventPage({ search }: Searched, { filter, after, limit }: 
   const last = rows.at(-1);
   return {
     rows,
-    total: await search.countEvents(filter),
+    total: await counted(store, "events", filter, () => search.countEvents(filter)),
     next: found.length > limit && last !== undefined ? writeCursor({ value: last.seq, id: "" }) : null,
   };
 }
@@ -108,12 +139,14 @@ export interface Histogram {
 const STEPS = 60;
 
 /** Days or longer spans, the last of which is now. */
-export async function histogramOf({ search }: Searched, { filter }: HistoryQuery, now: number): Promise<Histogram> {
+export async function histogramOf(store: Searched, { filter }: HistoryQuery, now: number): Promise<Histogram> {
   const end = Math.ceil(Math.min(now, filter.before ?? now) / DAY_MS) * DAY_MS;
   const days = filter.since === undefined ? STEPS : Math.ceil((end - filter.since) / DAY_MS);
   const stepMs = Math.max(1, Math.ceil(days / STEPS)) * DAY_MS;
   const from = end - STEPS * stepMs;
-  return { from, stepMs, steps: STEPS, bars: await search.histogram(filter, { from, stepMs }) };
+  const span = { from, stepMs };
+  const bars = await counted(store, "bars", { filter, span }, () => store.search.histogram(filter, span));
+  return { ...span, steps: STEPS, bars };
 }
 
 /** Rows of a file: more are asked for in parts by `before:`. */

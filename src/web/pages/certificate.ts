@@ -165,7 +165,7 @@ function endpoints(
           ${seen?.addresses.map(
             ({ address, serial, expiresAt, problem, at, dialable, connections }) => html`<tr>
                 <td data-label="Address"><code>${foreign(address)}</code></td>
-                <td data-label="Serves">${serial === null ? NOTHING : html`<code>${foreign(serial)}</code> ${entry.serial === serial ? html`<small>generation ${entry.generation}, ${connections} connections</small>` : html`<small class="bad-text">another certificate</small>`}`}
+                <td data-label="Serves">${serial === null ? NOTHING : html`<code>${foreign(serial)}</code> ${entry.serial === serial ? html`<small>generation ${entry.generation}${connections === 0 ? "" : `, ${connections} connections in a row`}</small>` : html`<small class="bad-text">another certificate</small>`}`}
                   ${problem === null ? NOTHING : html`<small class="${dialable ? "bad-text" : "quiet"}">${foreign(problem)}</small>`}${expiresAt === null ? NOTHING : html`<small>until ${relative(Date.parse(expiresAt), now)}</small>`}</td>
                 <td data-label="Seen">${relative(Date.parse(at), now)}</td></tr>`,
           )}`;
