@@ -10,7 +10,20 @@ const FILE_BYTES_MAX = 256;
 
 /** Reads the master key; creates the file on first use. Processes that start at once all get the same key. */
 export function masterKeyFromFile(path: string): Promise<Buffer> {
-  return explained(path, async (file) => (await readKey(file)) ?? (await createKey(file)));
+  return explained(path, async (file) => (await readKey(file)) ?? (await createKey(file).catch(notCreated(file))));
+}
+
+/** The first thing that is written below `dataDir`: who may not write there, or a disk without room, is found here. */
+function notCreated(file: string): (thrown: unknown) => never {
+  return (thrown) => {
+    const is = (...codes: readonly string[]): boolean => codes.some((code) => hasCode(thrown, code));
+    if (!is("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT")) throw thrown;
+    const code = is("ENOSPC", "EDQUOT") ? "store.full" : "store.forbidden";
+    const why = thrown instanceof Error ? thrown.message.split(",", 1)[0] : "";
+    throw new RenewalError(code, `master key ${file}: cannot be created in ${dirname(file)}: ${why}`, {
+      cause: thrown,
+    });
+  };
 }
 
 /** Null when there is no file. */

@@ -74,6 +74,14 @@ describe("the master key", () => {
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
+  test("where nobody may create it, permission is what is missing, not a secret", async () => {
+    // Not even root creates files there.
+    await expect(openVault({ file: "/sys/renewd-test.key" })).rejects.toMatchObject({
+      code: "store.forbidden",
+      message: expect.stringMatching(/^master key \/sys\/renewd-test\.key: cannot be created in \/sys: E[A-Z]+: /),
+    });
+  });
+
   test("is created once, for its owner only, when several start at the same time", async () => {
     const folder = join(directory, "first", "run");
     const file = join(folder, "master.key");
