@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
@@ -10,6 +11,7 @@ import type { Clock } from "../domain/clock.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { AppliedConfiguration } from "../domain/heartbeat.ts";
+import { isAnothersWhole, processUser } from "../domain/ownership.ts";
 import type { Store } from "../domain/store.ts";
 import { workerName } from "../domain/workerName.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
@@ -97,7 +99,7 @@ function appliedViewer(
 }
 
 /** Before renewd has run, everything is shown as missing instead of being created. */
-async function storeOf({ store: options, masterKey }: Place, found: Notice[]): Promise<Store> {
+async function storeOf({ store: options, masterKey, dataDir }: Place, found: Notice[]): Promise<Store> {
   if (options.kind === "sqlite" && !existsSync(options.file)) {
     found.push(neverRun(options.file));
     return openEmptyStore(workerName());
@@ -108,7 +110,7 @@ async function storeOf({ store: options, masterKey }: Place, found: Notice[]): P
     vault = await openExistingVault(masterKey);
     if (vault === null && "file" in masterKey) found.push(missingKey(masterKey.file));
   } catch (thrown) {
-    found.push(unreadableKey(thrown));
+    found.push((await keyOfAnother(masterKey, dataDir)) ?? unreadableKey(thrown));
   }
   try {
     return await openStoreToRead(options, vault, workerName());
@@ -152,6 +154,22 @@ function unreadableKey(thrown: unknown): Notice {
     what: isOthers ? `the master key cannot be read by this user, so seals of rows are not checked` : message,
     action: isOthers ? "Nothing, unless you are the user that renewd runs as." : facts.action,
     needsPerson: !isOthers,
+    certificates: [],
+  };
+}
+
+/** Root looks at the installation of the user that renewd runs as: nobody has to do anything about that. */
+async function keyOfAnother(masterKey: Place["masterKey"], dataDir: string): Promise<Notice | null> {
+  const user = processUser();
+  if (user === null || !("file" in masterKey)) return null;
+  const [directory, key] = await Promise.all([dataDir, masterKey.file].map((path) => stat(path).catch(() => null)));
+  if (!directory || !key || !isAnothersWhole(user, directory, key)) return null;
+  return {
+    id: "key/another",
+    kind: "key",
+    what: `renewd here is of user ${key.uid} and you are root, so seals of rows are not checked`,
+    action: `Nothing. To have them checked: \`sudo -u '#${key.uid}' renewd status\`.`,
+    needsPerson: false,
     certificates: [],
   };
 }

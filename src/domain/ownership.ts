@@ -54,6 +54,13 @@ export function openToAllFault(path: string, found: Ownership): string | null {
   return (found.mode & OTHERS_WRITE) === 0 ? null : writableFault(path, found, { uid: found.uid, gids: [found.gid] });
 }
 
+/**
+ * An installation of another user at which root looks: key and directory are that user's alone, so nothing is wrong.
+ */
+export function isAnothersWhole(user: ProcessUser, directory: Ownership, key: Ownership): boolean {
+  return user.uid === ROOT && key.uid !== ROOT && key.uid === directory.uid && (key.mode & 0o077) === 0;
+}
+
 /** For a shell. */
 export function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { directoryFault, ownerFault } from "../../src/domain/ownership.ts";
+import { directoryFault, isAnothersWhole, ownerFault } from "../../src/domain/ownership.ts";
 
 const USER = { uid: 990, gids: [990, 100] };
 
@@ -25,4 +25,14 @@ it("root does not use another user's file either, and is told whom to run as", (
   const fault = ownerFault("/srv/my data/it's", { uid: 990, gid: 990, mode: 0o100600 }, { uid: 0, gids: [0] });
   expect(fault).toContain("sudo -u '#990' renewd");
   expect(fault).toContain("chown -R 0 '/srv/my data/it'\\''s'");
+});
+
+it("root looks at another user's installation without a finding, but not at one that has mixed owners", () => {
+  const root = { uid: 0, gids: [0] };
+  const of = (uid: number, mode = 0o600) => ({ uid, gid: uid, mode });
+  expect(isAnothersWhole(root, of(995, 0o700), of(995))).toBe(true);
+  expect(isAnothersWhole(root, of(0, 0o700), of(995))).toBe(false);
+  expect(isAnothersWhole(root, of(995, 0o700), of(995, 0o640))).toBe(false);
+  expect(isAnothersWhole(root, of(0, 0o700), of(0))).toBe(false);
+  expect(isAnothersWhole({ uid: 7, gids: [7] }, of(995, 0o700), of(995))).toBe(false);
 });
