@@ -138,9 +138,11 @@ function isExpired({ version }: PlanFacts, now: number): boolean {
   return version !== null && version.leaf.notAfter <= now;
 }
 
-function blockedByMode({ certificate }: PlanFacts, reason: Reason): PlanDecision | null {
+function blockedByMode({ certificate, version }: PlanFacts, reason: Reason): PlanDecision | null {
   if (certificate.mode !== "observe") return null;
-  const detail = "observed only: set `mode: renew` in the configuration to let renewd act";
+  // Only a pair that renewd knows can be watched.
+  const watch = version === null ? `\`renewd import ${certificate.name}\` lets renewd watch the pair in use; ` : "";
+  const detail = `observed only: ${watch}set \`mode: renew\` in the configuration to let renewd act`;
   return { due: false, blockedBy: "observed", reason, detail, until: null };
 }
 

@@ -7,6 +7,7 @@ import { configure } from "../../../src/renewal/plan/configure.ts";
 import { findPairsInUse, holdPairsInUse, isFirstRun, undecided } from "../../../src/renewal/plan/firstRun.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
+import { planReport } from "../../../src/reports/plan.ts";
 import { createProbe } from "../../../src/tls/probe.ts";
 import { createRoot, type IssuedPair } from "../../support/ca/pki.ts";
 import { modelCertificate, NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
@@ -124,6 +125,16 @@ describe("a certificate with `mode: observe`", () => {
   test("is never ordered, not even when it is missing everywhere", async () => {
     expect(await planned()).toEqual([]);
     expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
+  });
+
+  test("says in the plan how its pair in use comes under watch", async () => {
+    const { certificates } = await planReport(bench.store, bench.certificates, bench.now);
+    expect(certificates.find(({ certificate }) => certificate === "www")).toMatchObject({
+      heldBy: "observed",
+      detail: expect.stringMatching(
+        /^observed only: `renewd import www` lets renewd watch the pair in use; set `mode:/,
+      ),
+    });
   });
 
   test("refuses a request with the line to change", async () => {
