@@ -7,6 +7,7 @@ import { wrap } from "../terminal/text.ts";
 import { outcomeCell } from "./history.ts";
 
 const TIME_WIDTH = 33;
+const FIELD_WIDTH = 11;
 
 export function renderShow({ renewal, events }: ShowReport, screen: Screen): string {
   const outcome = outcomeCell(renewal.state);
@@ -26,7 +27,11 @@ export function renderShow({ renewal, events }: ShowReport, screen: Screen): str
 }
 
 function field(screen: Screen, label: string, text: string): string {
-  return `  ${paint(screen, "faint", label.padEnd(9))}${inert(text)}`;
+  const [first = "", ...more] = wrap(inert(text), screen.width - FIELD_WIDTH);
+  return [
+    `  ${paint(screen, "faint", label.padEnd(FIELD_WIDTH - 2))}${first}`,
+    ...more.map((line) => " ".repeat(FIELD_WIDTH) + line),
+  ].join("\n");
 }
 
 function eventLines({ at, elapsedMs, what, error }: ShownEvent, screen: Screen): string[] {
