@@ -329,7 +329,8 @@ describe("show", () => {
     installation.store.events.append({ at: NOW + afterMs, type, certificate: "www", renewalId: id, target, detail });
 
   test("tells the whole timeline, with durations, attempts, errors and what to do, and nothing a terminal would act on", async () => {
-    await insert({ id, state: "failed", finishedAt: NOW + 90_000, errorCode: "deploy.io", errorMessage: "disk full" });
+    const errorMessage = `disk full: ${"/a/long/path".repeat(9)}`;
+    await insert({ id, state: "failed", finishedAt: NOW + 90_000, errorCode: "deploy.io", errorMessage });
     await event(0, "renewal.planned", { reason: "renewalWindow", detail: "window opened", trigger: "planner" });
     await event(2_000, "issue.failed", {
       code: "acme.server",
