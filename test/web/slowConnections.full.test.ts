@@ -11,7 +11,7 @@ const TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
 const PATH = `/.well-known/acme-challenge/${TOKEN}`;
 const SLOW = 2_000;
 const REAL = 200;
-/** Let's Encrypt waits for ten seconds; these wait for less. */
+/** As long as Let's Encrypt waits. */
 const ANSWER_MAX_MS = 10_000;
 
 let responder: Listener;
