@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { cacheCompiledCode } from "../compose/compileCache.ts";
+import { refuseOldNode } from "../compose/nodeVersion.ts";
 import { holdReloads } from "../compose/reloads.ts";
 
+refuseOldNode();
 const reloads = holdReloads();
 cacheCompiledCode();
 // Loaded only now: until then SIGHUP would end a `renewd run`.

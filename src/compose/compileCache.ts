@@ -1,4 +1,5 @@
-import { enableCompileCache } from "node:module";
+// An older Node has no such export by name, and would end with a stack before it can be refused.
+import nodeModule from "node:module";
 import { join } from "node:path";
 
 /**
@@ -7,5 +8,5 @@ import { join } from "node:path";
  */
 export function cacheCompiledCode(): void {
   if (import.meta.filename.endsWith(".ts"))
-    enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/renewd"));
+    nodeModule.enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/renewd"));
 }
