@@ -132,7 +132,7 @@ describe("doctor names what is wrong, and how to fix it:", () => {
     ]);
     await rm(data, { recursive: true });
     expect(inArea(await examined(), "database")).toMatchObject([
-      { result: "failed", fix: expect.stringContaining("renewd run") },
+      { result: "failed", fix: expect.stringContaining(`renewd -c ${installation.configFile} run`) },
     ]);
     expect(inArea(await examined(), "files")[0]).toMatchObject({ message: "will be created at the first start" });
   });
@@ -162,7 +162,7 @@ describe("doctor names what is wrong, and how to fix it:", () => {
 
   test("processes that do not run, and one that works by an old configuration", async () => {
     expect(inArea(await examined(), "processes")).toMatchObject([
-      { result: "failed", fix: expect.stringContaining("renewd run") },
+      { result: "failed", fix: expect.stringContaining(`renewd -c ${installation.configFile} run`) },
     ]);
     const roles = ["planner", "acme", "deployer", "verifier"] as const;
     await installation.store.health.beat(

@@ -3,6 +3,7 @@ import { examine } from "../../compose/index.ts";
 import { type Cli, perform } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
 import { renderDoctor } from "../render/doctor.ts";
+import { withConfigFile } from "../withConfigFile.ts";
 
 export function addDoctor(program: Command, cli: Cli): void {
   const command = program
@@ -12,9 +13,11 @@ export function addDoctor(program: Command, cli: Cli): void {
         "database, Redis, CAs, clock, names, targets, ports, channels, and processes with an old configuration. " +
         "Changes nothing. Exit code 1 when a check failed.",
     );
-  perform(command, cli, ({ output, configFile }) =>
+  perform<{ readonly config?: string }>(command, cli, ({ output, configFile, options }) =>
     interruptible(async (signal) => {
-      const report = await examine(configFile, signal);
+      const found = await examine(configFile, signal);
+      const fixed = (fix: string | null): string | null => fix && withConfigFile(fix, options.config);
+      const report = { ...found, checks: found.checks.map((check) => ({ ...check, fix: fixed(check.fix) })) };
       output.report(report, renderDoctor);
       return report.healthy ? "ok" : "wrong";
     }),

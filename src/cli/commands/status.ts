@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { StatusReport } from "../../reports/status.ts";
 import { type Cli, performAnywhere } from "../command.ts";
 import { renderStatus } from "../render/status.ts";
+import { withConfigFile } from "../withConfigFile.ts";
 
 export function addStatus(program: Command, cli: Cli): void {
   const command = program
@@ -24,11 +25,8 @@ export function addStatus(program: Command, cli: Cli): void {
   );
 }
 
-/** With `-c FILE` the advice has it too, so that it can be typed as it stands. */
 function typed(report: StatusReport, config: string | undefined): StatusReport {
-  if (config === undefined) return report;
-  const file = /^[\w./@-]+$/.test(config) ? config : `'${config.replaceAll("'", "'\\''")}'`;
-  const withFile = (action: string): string => action.replaceAll("`renewd ", `\`renewd -c ${file} `);
+  const withFile = (advice: string): string => withConfigFile(advice, config);
   return {
     ...report,
     notices: report.notices.map((each) => ({ ...each, action: withFile(each.action) })),

@@ -166,7 +166,7 @@ function endpoints(
             ({ address, serial, expiresAt, problem, at, dialable, connections }) => html`<tr>
                 <td data-label="Address"><code>${foreign(address)}</code></td>
                 <td data-label="Serves">${serial === null ? NOTHING : html`<code>${foreign(serial)}</code> ${entry.serial === serial ? html`<small>generation ${entry.generation}${connections === 0 ? "" : `, ${connections} connections in a row`}</small>` : html`<small class="bad-text">another certificate</small>`}`}
-                  ${problem === null ? NOTHING : html`<small class="${dialable ? "bad-text" : "quiet"}">${foreign(problem)}</small>`}${expiresAt === null ? NOTHING : html`<small>until ${relative(Date.parse(expiresAt), now)}</small>`}</td>
+                  ${problem === null ? NOTHING : html`<small class="${dialable ? "bad-text" : "quiet"}">${foreign(problem)}</small>`}${expiresAt === null ? NOTHING : html`<small>ends ${relative(Date.parse(expiresAt), now)}</small>`}</td>
                 <td data-label="Seen">${relative(Date.parse(at), now)}</td></tr>`,
           )}`;
       })}</tbody></table>
@@ -193,7 +193,7 @@ function chain(latest: Version | null, now: number): Html {
     }
   });
   return html`<section class="panel"><h2>Chain</h2><ol class="names">
-    ${links.map(({ issuerName, notAfter, serial }, index) => html`<li>${index === 0 ? "leaf" : "intermediate"} <code>${foreign(serial)}</code> <small>signed by ${foreign(issuerName)}, until ${relative(notAfter, now)}</small></li>`)}
+    ${links.map(({ issuerName, notAfter, serial }, index) => html`<li>${index === 0 ? "leaf" : "intermediate"} <code>${foreign(serial)}</code> <small>signed by ${foreign(issuerName)}, ends ${relative(notAfter, now)}</small></li>`)}
     ${links.length === 0 ? html`<li class="quiet">cannot be read</li>` : NOTHING}
   </ol></section>`;
 }
