@@ -35,7 +35,7 @@ export function issuersOf(leafPem: string, pems: readonly string[]): string[] {
 }
 
 /** Node throws for a key of a kind that it does not know. */
-function isIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
+export function isIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
   try {
     return child.checkIssued(parent) && child.verify(parent.publicKey);
   } catch {

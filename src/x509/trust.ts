@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type { TrustState } from "../domain/scan.ts";
+import { isIssuedBy } from "./chain.ts";
 
 /** Longer than any real chain. */
 const DEPTH_MAX = 8;
@@ -71,15 +72,6 @@ export function isValidAt({ validFromDate, validToDate }: X509Certificate, now: 
 
 function isSame(one: X509Certificate, other: X509Certificate): boolean {
   return one.fingerprint256 === other.fingerprint256;
-}
-
-/** Node throws for a key of a kind that it does not know. */
-function isIssuedBy(child: X509Certificate, parent: X509Certificate): boolean {
-  try {
-    return child.checkIssued(parent) && child.verify(parent.publicKey);
-  } catch {
-    return false;
-  }
 }
 
 function readOrNull(pem: string): X509Certificate | null {
