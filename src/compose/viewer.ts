@@ -12,6 +12,7 @@ import type { TargetLimits } from "../domain/deployer.ts";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
 import type { AppliedConfiguration } from "../domain/heartbeat.ts";
 import { isAnothersWhole, processUser } from "../domain/ownership.ts";
+import type { Visibility } from "../domain/plugin.ts";
 import type { Store } from "../domain/store.ts";
 import { workerName } from "../domain/workerName.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
@@ -33,6 +34,7 @@ export interface Viewer extends AsyncDisposable {
   readonly certificates: readonly Certificate[];
   readonly budget: (issuer: string) => CaBudget;
   readonly limits: (target: string) => TargetLimits;
+  readonly visibility: (target: string) => Visibility;
   readonly observeMs: number;
   readonly agentTargets: readonly string[];
   readonly clock: Clock;
@@ -70,6 +72,7 @@ function viewerOf(config: Config, store: Store, found: readonly Notice[]): Viewe
     certificates: config.certificates,
     budget: services.budget,
     limits: services.limits,
+    visibility: services.visibility,
     observeMs: config.observation.everyMs,
     agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
     clock: systemClock,
@@ -90,6 +93,7 @@ function appliedViewer(
     certificates,
     budget: (name) => budgets.find(({ issuer }) => issuer === name) ?? unlimited(name),
     limits: () => ({}),
+    visibility: () => "unknown",
     observeMs,
     agentTargets,
     clock: systemClock,

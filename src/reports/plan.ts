@@ -1,5 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
+import type { Visibility } from "../domain/plugin.ts";
 import type { Store } from "../domain/store.ts";
 import { formatInstant } from "../domain/time.ts";
 import { incompatibilities } from "../renewal/rules/compatibility.ts";
@@ -29,6 +30,8 @@ export interface PlanEntry {
   readonly nextAt: string | null;
   /** What its targets cannot take of it, known before anything is issued. */
   readonly incompatible: readonly string[];
+  /** Its targets whose servers are reloaded when it is deployed; empty while it is not due. */
+  readonly reloads: readonly string[];
 }
 
 /** The limits of a target. */
@@ -40,19 +43,26 @@ export async function planReport(
   now: number,
   budgetOf?: BudgetOf,
   limitsOf: LimitsOf = () => ({}),
+  visibilityOf: (target: string) => Visibility = () => "unknown",
 ): Promise<PlanReport> {
   const fleet = await loadFleet(store, certificates, now, { budgetOf });
   const neverRan = fleet.every(({ record }) => record === null);
-  const entries = fleet.map(
-    (member): PlanEntry => ({
-      ...(neverRan ? firstEntryOf(member) : entryOf(member, planDecisionOf(member, now), now)),
+  const entries = fleet.map((member): PlanEntry => {
+    const entry = neverRan ? firstEntryOf(member) : entryOf(member, planDecisionOf(member, now), now);
+    const { targets } = member.certificate;
+    return {
+      ...entry,
       incompatible: incompatibilities(member.certificate, member.version, limitsOf),
-    }),
-  );
+      reloads: entry.due ? targets.filter((target) => visibilityOf(target) === "draining") : [],
+    };
+  });
   return { version: 2, at: iso(now), certificates: entries, exhausted: exhaustedLimits(fleet, now) };
 }
 
-function entryOf(member: Member, decision: PlanDecision | null, now: number): Omit<PlanEntry, "incompatible"> {
+/** What follows from the planner's decision. */
+type Decided = Omit<PlanEntry, "incompatible" | "reloads">;
+
+function entryOf(member: Member, decision: PlanDecision | null, now: number): Decided {
   const { name } = member.certificate;
   if (member.unreadable !== null)
     return {
@@ -87,13 +97,13 @@ function nextOfUnreadable({ record }: Member): string | null {
   return iso(record?.nextCheckAt ?? null);
 }
 
-function unseenEntry(name: string): Omit<PlanEntry, "incompatible"> {
+function unseenEntry(name: string): Decided {
   const detail = "no planner has seen it yet: start or reload one";
   return { certificate: name, due: false, reason: null, heldBy: "unknown", detail, nextAt: null };
 }
 
 /** What the first run will do. A version is there already if it was imported. */
-function firstEntryOf({ certificate, version }: Member): Omit<PlanEntry, "incompatible"> {
+function firstEntryOf({ certificate, version }: Member): Decided {
   const { name, mode, issuer, solvers, targets } = certificate;
   if (mode === "observe")
     return {

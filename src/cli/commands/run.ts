@@ -83,7 +83,8 @@ async function mayReplace(pairs: readonly PairInUse[], { options, output }: Comm
 async function dryRun({ output, configFile }: CommandCall<Options>, signal: AbortSignal): Promise<"ok"> {
   await using app = await openContextToLook(configFile, { log: silentLog });
   const { store, config, clock, services } = app;
-  const plan = await planReport(store, config.certificates, clock.now(), services.budget, services.limits);
+  const { budget, limits, visibility } = services;
+  const plan = await planReport(store, config.certificates, clock.now(), budget, limits, visibility);
   const inUse = await findPairsInUse(app.context, signal);
   const shown = inUse.map((pair) => ({ ...pair, notAfter: iso(pair.notAfter) }));
   output.report({ version: 1, plan, inUse: shown }, renderDryRun);

@@ -69,8 +69,8 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
         certificatesReport(store, chosen(certificates, name), clock.now(), observeMs, { isWhole: name === null }),
       ),
     plan: (name) =>
-      view(({ store, certificates, clock, budget, limits }) =>
-        planReport(store, chosen(certificates, name), clock.now(), budget, limits),
+      view(({ store, certificates, clock, budget, limits, visibility }) =>
+        planReport(store, chosen(certificates, name), clock.now(), budget, limits, visibility),
       ),
     history: (wish) =>
       view(async (opened) => {
@@ -114,6 +114,7 @@ function contextOf(app: App, note: (text: string) => void): ActionContext {
       certificates: config.certificates,
       budget: services.budget,
       limits: services.limits,
+      visibility: services.visibility,
       observeMs: config.observation.everyMs,
       agentTargets: [...config.targets].filter(([, { agent }]) => agent).map(([name]) => name),
     }),

@@ -43,6 +43,19 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
     each.incompatible.map((what) => `${inert(each.certificate)}: ${inert(what)}`),
   );
   const parts = [renderTable(columns, rows, screen)];
+  const reloads = [
+    ...Map.groupBy(
+      certificates.flatMap((each) => each.reloads),
+      (target) => target,
+    ),
+  ];
+  if (reloads.length > 0)
+    parts.push([
+      "Reloaded when what is due is deployed:",
+      ...reloads.map(
+        ([target, all]) => `${inert(target)}: for ${all.length} certificate${all.length === 1 ? "" : "s"}`,
+      ),
+    ]);
   if (incompatible.length > 0) parts.push(["Cannot be deployed as configured:", ...incompatible]);
   if (lines.length > 0) parts.push(["Used up by what is due:", ...lines]);
   return parts.map((part) => part.join("\n")).join("\n\n");

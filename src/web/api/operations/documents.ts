@@ -47,9 +47,9 @@ export const documentOperations = [
     answer: { document: "PlanReport" },
     run({ web, query }) {
       const { store, clock } = web.renewal;
-      const { budget, limits } = web.estate();
+      const { budget, limits, visibility } = web.estate();
       const certificates = chosen(web, query.certificate);
-      return inTurn(web, () => planReport(store, certificates, clock.now(), budget, limits));
+      return inTurn(web, () => planReport(store, certificates, clock.now(), budget, limits, visibility));
     },
   }),
   operation({
