@@ -121,6 +121,9 @@ export async function tryRemoteStaging(
       parent = posix.dirname(parent);
     const name = posix.basename(file.path);
     const path = parent === posix.dirname(file.path) ? file.path : posix.join(parent, `.renewd-preflight-${name}`);
+    // What a link out of the directory leads to is nobody's to read: staging refuses the link.
+    const directory = await sftp.realpath(parent, signal);
+    if (directory !== null) await currentFile(sftp, { file, final: posix.join(directory, name), directory }, signal);
     const held = await sftp.read(file.path, COMPARE_BYTES_MAX, signal).catch(ignoreForbidden);
     if (held !== null) readableBlocks(held.toString("utf8"), { path: file.path, isOwn });
     tried.push({ ...file, path, content: PLACEHOLDER, always: true });
@@ -213,7 +216,11 @@ async function putBack(sftp: Sftp, { final, backup }: Staged): Promise<void> {
  */
 async function currentFile(
   sftp: Sftp,
-  { file, final, directory }: { readonly file: FileToWrite; readonly final: string; readonly directory: string },
+  {
+    file,
+    final,
+    directory,
+  }: { readonly file: Pick<FileToWrite, "path">; readonly final: string; readonly directory: string },
   signal: AbortSignal,
 ): Promise<Stats | null> {
   const existing = await sftp.lstat(final, signal);
