@@ -97,6 +97,15 @@ async function openRemoteDirectory(
   return current;
 }
 
+/** Throws `deploy.refused` for a server that cannot replace a file atomically. */
+export async function requireReplace(sftp: Sftp, directory: string, signal: AbortSignal): Promise<void> {
+  // No file has this name, so the answer only shows whether the server knows the request.
+  const nothing = posix.join(directory, `.renewd-${randomBytes(6).toString("hex")}`);
+  await sftp.replace({ from: nothing, to: nothing }, signal).catch((error) => {
+    if (!(error instanceof RenewalError && error.code === "deploy.io")) throw error;
+  });
+}
+
 /**
  * For preflight: what a deploy does with these files up to the swap, with a text in place of the pair. Throws what the
  * deploy would throw. Leaves nothing behind, and creates no directory: of those that are missing the one above is tried.
@@ -107,13 +116,6 @@ export async function tryRemoteStaging(
   isOwn: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const [first] = files;
-  if (first === undefined) return;
-  // No file has this name, so the answer only shows whether the server knows the request.
-  const nothing = posix.join(first.root, `.renewd-${randomBytes(6).toString("hex")}`);
-  await sftp.replace({ from: nothing, to: nothing }, signal).catch((error) => {
-    if (!(error instanceof RenewalError && error.code === "deploy.io")) throw error;
-  });
   const tried: FileToWrite[] = [];
   for (const file of files) {
     let parent = posix.dirname(file.path);

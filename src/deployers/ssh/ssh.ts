@@ -18,7 +18,7 @@ import { runRemote } from "./command.ts";
 import { connectSsh, type SshConnection } from "./connection.ts";
 import { hostKeyOption } from "./hostKey.ts";
 import { inspectRemote, readRemoteRecord } from "./inspectRemote.ts";
-import { stageRemoteFiles, tryRemoteStaging } from "./remoteFiles.ts";
+import { requireReplace, stageRemoteFiles, tryRemoteStaging } from "./remoteFiles.ts";
 import { remoteOwnership } from "./remoteOwner.ts";
 import { openSftp } from "./sftp.ts";
 
@@ -99,6 +99,7 @@ export const ssh: Plugin<SshOptions, DeployerDependencies, Deployer> = {
       const files = places(options, certificate).map(({ path, root, secret }) =>
         ownedFile({ path, root, secret }, ownership),
       );
+      await requireReplace(sftp, files[0]?.root ?? "/", signal);
       const record = await readRemoteRecord(sftp, files[0]?.path ?? "", signal);
       await tryRemoteStaging(sftp, files, record !== null, signal);
     },

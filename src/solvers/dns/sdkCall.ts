@@ -6,11 +6,14 @@ import type { ProviderDependencies } from "./provider.ts";
 import { quote } from "./rest/quote.ts";
 
 const TIMEOUT_MS = 30_000;
+const ERROR_NAME = /^[A-Za-z]{3,60}$/;
 
 /** What a vendor's error means. `text` MUST be the documented one: an SDK's own error may hold the request. */
 export interface SdkFailure {
   readonly code: ErrorCode;
   readonly text: string;
+  /** The vendor's name of the error, such as `NoSuchHostedZone`: what hides pieces of keys in texts may hide it. */
+  readonly name?: string;
   readonly retryAt?: number;
 }
 
@@ -39,8 +42,9 @@ export async function callSdk<Result>(
     signal.throwIfAborted();
     if (timeout.aborted) throw new RenewalError("dns.unreachable", `${what}: no answer within ${TIMEOUT_MS / 1000} s`);
     if (error instanceof RenewalError) throw error;
-    const { code, text, retryAt } = translate(error);
+    const { code, text, name, retryAt } = translate(error);
     const options = retryAt === undefined ? {} : { retryAt };
-    throw new RenewalError(code, `${what}: ${quote(text, secrets) || "no answer"}`, options);
+    const named = name !== undefined && ERROR_NAME.test(name) ? ` (${name})` : "";
+    throw new RenewalError(code, `${what}: ${quote(text, secrets) || "no answer"}${named}`, options);
   }
 }

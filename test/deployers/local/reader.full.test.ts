@@ -138,7 +138,7 @@ describe("a HAProxy that must read the key at its next start", () => {
     const inspected = () => make(server).inspect?.({ certificate: "www", previous }, NEVER);
     expect(await inspected()).toMatchObject({ problems: [] });
     await chown(path, 0, 0);
-    expect(await inspected()).toEqual({
+    expect(await inspected()).toMatchObject({
       fingerprint: asked.pair.leaf.fingerprint,
       keyMatches: true,
       problems: [expect.stringMatching(/www\.pem belongs to 0:0 with mode 0600, so games .* cannot read it/)],

@@ -1,5 +1,6 @@
 // An SSH server by ssh2's own other half, for what OpenSSH here cannot be: one with password login and an SFTP version 3
 // without any of OpenSSH's extensions (draft-ietf-secsh-filexfer-02), as some appliances have it. Every path is a directory.
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import ssh2 from "ssh2";
 import { offeredKey } from "../../../src/deployers/ssh/hostKey.ts";
@@ -19,7 +20,11 @@ export async function startPlainSftpServer(account: {
   readonly user: string;
   readonly password: string;
 }): Promise<PlainSftpServer> {
-  const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
+  // Not ssh2's own generator: now and then it writes a key that it cannot read.
+  const { privateKey: key } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const privateKey = key.export({ type: "sec1", format: "pem" }).toString();
+  const parsed = utils.parseKey(privateKey);
+  if (parsed instanceof Error) throw parsed;
   let logins = 0;
   const server = new Server({ hostKeys: [privateKey] }, (client) => {
     client.on("error", () => client.end());
@@ -40,7 +45,7 @@ export async function startPlainSftpServer(account: {
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : 0,
-    fingerprint: offeredKey(Buffer.from(publicKey.split(" ")[1] ?? "", "base64")).fingerprint,
+    fingerprint: offeredKey(parsed.getPublicSSH()).fingerprint,
     get logins() {
       return logins;
     },

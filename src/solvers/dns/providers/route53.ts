@@ -199,5 +199,5 @@ function translate(error: unknown): SdkFailure {
   if (data === undefined || (status === undefined && code === undefined))
     return { code: "dns.unreachable", text: data?.message ?? "no answer" };
   const byStatus = (status ?? 0) >= 500 ? "dns.unreachable" : "dns.refused";
-  return { code: code ?? byStatus, text: `${data.message} (${data.name})` };
+  return { code: code ?? byStatus, text: data.message, name: data.name };
 }
