@@ -6,7 +6,7 @@ import { modelTests } from "./modelTests.ts";
 modelTests({
   on: "PostgreSQL",
   // Fewer than on SQLite: each statement is a round trip.
-  runs: 12,
+  runs: 8,
   async open() {
     await using starting = new AsyncDisposableStack();
     const postgres = starting.use(await startPostgres());
