@@ -152,10 +152,8 @@ describe("copying a store", () => {
         message: expect.stringContaining("other renewd processes have it open"),
       });
     });
-    await expect(move()).rejects.toMatchObject({
-      code: "request.invalid",
-      message: expect.stringContaining("1 lease is held by workers"),
-    });
+    // PostgreSQL ends a connection's process a moment after its client has gone.
+    await expect.poll(() => move().catch((error: Error) => error.message)).toContain("1 lease is held by workers");
     const later = copyStore(source, sqlite(`moved-${source.kind}.db`), vault, { unused: { now: NOW + 1_000 } });
     expect(await later).toMatchObject({ renewals: 1 });
   });
