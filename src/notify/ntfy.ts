@@ -12,7 +12,9 @@ const MESSAGE_MAX = 1_000;
 
 const optionsSchema = z.strictObject({
   url: serviceUrl.default("https://ntfy.sh").describe("The server."),
-  topic: secretOption.describe("Reference to the topic's name: without access control, whoever knows it may read it."),
+  topic: secretOption.describe(
+    "Reference to the topic's name: without access control, anybody who knows it may read it.",
+  ),
   token: secretOption.optional().describe("Reference to an access token."),
 });
 type NtfyOptions = z.infer<typeof optionsSchema>;

@@ -55,7 +55,7 @@ export interface HistoryWish {
   readonly limit: number;
 }
 
-/** A renewal, as far as whoever waits for it is told. */
+/** A renewal, as far as it is shown to somebody who waits for it. */
 export type FollowedRenewal = Pick<Renewal, "state" | "errorCode" | "errorMessage" | "createdAt" | "finishedAt">;
 
 export interface Followed {

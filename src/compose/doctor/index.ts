@@ -17,7 +17,7 @@ const NEED_CONFIGURATION = ["secrets", "redis", "ca", "names", "targets", "ports
 const WRONG_FILE = "needs a configuration without mistakes";
 
 /**
- * Everything renewd needs on this machine, checked with the rights of whoever asks. Each check stands on its own, so
+ * Everything renewd needs on this machine, checked with the rights of the user who asks. Each check stands on its own, so
  * that one broken part does not hide another; nothing is created, sent, ordered or deployed.
  */
 export async function examine(file: string, signal: AbortSignal): Promise<DoctorReport> {

@@ -24,7 +24,7 @@ export async function checkFiles({ config, file }: Patient): Promise<DoctorCheck
   const { dataDir, store, masterKey } = place;
   const checks = [await directoryCheck(dataDir)];
   if ("file" in masterKey) checks.push(...(await privateFile(masterKey.file, "it opens every private key")));
-  checks.push(...(await privateFile(tokenFile(dataDir), "whoever has it may do everything over HTTP")));
+  checks.push(...(await privateFile(tokenFile(dataDir), "anybody who has it may do everything over HTTP")));
   if (store.kind === "sqlite")
     for (const suffix of ["", "-wal", "-shm"])
       checks.push(...(await privateFile(`${store.file}${suffix}`, "it is renewd's database")));

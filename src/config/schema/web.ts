@@ -42,7 +42,7 @@ export const webSchema = z
       ),
     metrics: z
       .strictObject({
-        withoutToken: z.boolean().default(false).describe("Serve `/metrics` to whoever can connect."),
+        withoutToken: z.boolean().default(false).describe("Serve `/metrics` to everybody who can connect."),
       })
       .prefault({})
       .describe("Metrics for Prometheus at `/metrics`."),

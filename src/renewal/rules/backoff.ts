@@ -91,7 +91,8 @@ export function retryAt(
 
 /**
  * A CA's answer that only a person can change is believed when the next attempt gets it too: one wrong answer of a CA
- * must not cost a day. One that gives another reason each time is asked as often as any other. A refusal of the operator's own request comes from a check of renewd, not from the CA.
+ * must not cost a day. One that gives another reason each time is asked as often as any other. A refusal of the
+ * operator's own request comes from a check of renewd, not from the CA.
  */
 function isPerhapsPassing({ code }: RenewalError, previousCode: string | null): boolean {
   return code.startsWith("acme.") && code !== "acme.ownCsr" && code !== previousCode;
