@@ -9,7 +9,7 @@ import { redisTime } from "../queue/check.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import { type ClockVerdict, type ClockWitness, openClockProblems, openDissents } from "../renewal/rules/clock.ts";
 import type { RenewalSettings } from "../renewal/rules/settings.ts";
-import { type ClockGuard, createClockGuard } from "../renewal/watch/clockGuard.ts";
+import { type ClockGuard, createClockGuard, dissentKey } from "../renewal/watch/clockGuard.ts";
 import type { ReloadableServices } from "./services.ts";
 
 const ASK_TIMEOUT_MS = 10_000;
@@ -113,16 +113,17 @@ async function report(parts: GuardedParts, verdict: ClockVerdict, before: ClockV
     log.info({}, "the clock is right again: work goes on");
     await append(parts, "clock.recovered", {});
   }
-  const known = new Set(before?.dissents.map(({ witness }) => witness.origin));
-  for (const { witness, message } of dissents) {
-    if (known.has(witness.origin)) continue;
+  const [known, said] = [before?.dissents ?? [], new Set(before?.dissents.map(dissentKey))];
+  for (const dissent of dissents) {
+    if (said.has(dissentKey(dissent))) continue;
+    const { witness, message, stopsIssuing } = dissent;
     log.warn({ issuers: witness.issuers }, message);
-    await append(parts, "clock.dissent", { witness: witness.origin, issuers: witness.issuers, message });
+    await append(parts, "clock.dissent", { witness: witness.origin, issuers: witness.issuers, message, stopsIssuing });
   }
   if (problem !== null) return;
   const left = openDissents(events).filter(({ host }) => host === hostname());
   const current = new Set(dissents.map(({ witness }) => witness.origin));
-  for (const witness of new Set([...known, ...left.map((each) => each.witness)]))
+  for (const witness of new Set([...known.map((each) => each.witness.origin), ...left.map((each) => each.witness)]))
     if (!current.has(witness)) await append(parts, "clock.dissentOver", { witness });
 }
 

@@ -31,13 +31,13 @@ export async function clockNotices(store: Pick<Store, "events">, beats: readonly
       }),
     ),
     ...[...byWitness.values()].map(
-      ({ witness, message }): Notice => ({
+      ({ witness, message, stopsIssuing }): Notice => ({
         id: `clock/${witness}`,
         kind: "clock",
-        what: message,
+        what: stopsIssuing ? `no CA agrees with this machine's clock, so nothing is issued: ${message}` : message,
         action: ERRORS["acme.clock"].action,
-        // What has to be renewed meanwhile says so itself.
-        needsPerson: false,
+        // While another CA issues, what has to be renewed says so itself.
+        needsPerson: stopsIssuing,
         certificates: [],
       }),
     ),

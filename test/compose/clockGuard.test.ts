@@ -64,7 +64,7 @@ async function withTwoCas() {
   return { le, zero, open };
 }
 
-it("one CA's wrong Date stops orders at that CA alone, and is recorded; two that agree stop everything", async () => {
+it("one CA's wrong Date stops orders at that CA alone, and is recorded; two that agree stop theirs, and a person", async () => {
   const { le, zero, open } = await withTwoCas();
   zero.date = () => new Date(Date.now() + 40 * DAY_MS + 1_800_000);
   const app = await open();
@@ -82,12 +82,15 @@ it("one CA's wrong Date stops orders at that CA alone, and is recorded; two that
   });
 
   le.date = zero.date;
-  const stopped = (await open()).context;
-  await expect(stopped.clockGuard.check(NO_SIGNAL, "le")).rejects.toMatchObject({ code: "clock.skewed" });
+  const of = { certificate: null, renewalId: null, target: null };
+  await store.events.append({ ...of, at: Date.now(), type: "planner.partRecovered", detail: { part: "plan" } });
+  const { clockGuard: lone } = (await open()).context;
+  await lone.check(NO_SIGNAL);
+  await expect(lone.check(NO_SIGNAL, "le")).rejects.toMatchObject({ code: "acme.clock" });
   const status = await statusReport(store, app.config.certificates, Date.now());
   expect(status.needsPerson).toBe(true);
   expect(status.notices[0]).toMatchObject({
-    what: expect.stringMatching(/has stopped all its work: this machine's clock is 40 d behind/),
+    what: expect.stringMatching(/^no CA agrees with this machine's clock, so nothing is issued: the CA's clock/),
     needsPerson: true,
   });
 
@@ -97,8 +100,20 @@ it("one CA's wrong Date stops orders at that CA alone, and is recorded; two that
   expect(
     after.notices.map(({ what }) => what),
     "the next process of this host ends the state",
-  ).not.toContainEqual(expect.stringContaining("stopped all its work"));
+  ).not.toContainEqual(expect.stringContaining("no CA agrees"));
   expect(after.notices.filter(({ kind }) => kind === "clock")).toEqual([]);
+});
+
+it("two CAs that agree against a new installation stop everything, which status shows first", async () => {
+  const { le, zero, open } = await withTwoCas();
+  le.date = zero.date = () => new Date(Date.now() + 40 * DAY_MS + 1_800_000);
+  const { context, config } = await open();
+  await expect(context.clockGuard.check(NO_SIGNAL, "le")).rejects.toMatchObject({ code: "clock.skewed" });
+  const status = await statusReport(context.store, config.certificates, Date.now());
+  expect(status.notices[0]).toMatchObject({
+    what: expect.stringMatching(/has stopped all its work: this machine's clock is 40 d behind/),
+    needsPerson: true,
+  });
 });
 
 it("the stop of a machine that has ended, or of which nothing is heard any more, is no notice", async () => {

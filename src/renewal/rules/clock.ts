@@ -6,6 +6,8 @@ import { DAY_MS, formatDuration, HOUR_MS } from "../../domain/time.ts";
 const RELEASED_AT = Date.UTC(2026, 10, 1);
 /** A fleet that runs writes something every day, if only which endpoint is dialled next. */
 const QUIET_MAX_MS = 2 * DAY_MS;
+/** After a restart, a clock this far behind or before the last write is no longer what wrote it. */
+const RESTART_MAX_MS = 2 * HOUR_MS;
 
 /** What one clock that is not this machine's says about this machine's. */
 export interface ClockWitness {
@@ -35,6 +37,8 @@ export interface OwnClock {
 export interface Dissent {
   readonly witness: ClockWitness;
   readonly message: string;
+  /** No CA agrees with this machine, so that nothing can be issued until a person has found out which clock is wrong. */
+  readonly stopsIssuing: boolean;
 }
 
 export interface ClockVerdict {
@@ -47,10 +51,11 @@ export interface ClockVerdict {
 }
 
 /**
- * Which clock is wrong, ours or theirs. Ours, if more witnesses agree against it than agree with it, two at least; or if
- * every CA that answers is against it and our clock is implausible by itself. Otherwise a witness that differs is wrong
- * itself: one CA with a wrong Date header must not stop the orders at all others. So is any number of them that say a
- * time which is past for sure, such as that of an answer which a proxy before several CAs keeps.
+ * Which clock is wrong, ours or theirs. Ours only if no CA agrees with it, and either more witnesses agree against it than
+ * agree with it, two at least, or it is implausible by itself. CAs alone are not enough against a clock that runs on from
+ * an instant which a CA has confirmed or at which renewd wrote: one proxy may change what all of them say. Otherwise a
+ * witness that differs is wrong itself, and stops the orders at that CA: a wrong Date header must not stop all the others.
+ * So is any number of them that say a time which is past for sure, such as that of an answer which a proxy keeps.
  */
 export function judgeClock(all: readonly ClockWitness[], own: OwnClock): ClockVerdict {
   const witnesses = byOrigin(all);
@@ -60,18 +65,31 @@ export function judgeClock(all: readonly ClockWitness[], own: OwnClock): ClockVe
   const [first] = against;
   if (first === undefined) {
     const credible = witnesses.filter(({ aheadMs }) => !isPast(own, aheadMs));
-    return { problem: unwitnessedStep(credible, own), dissents: dissentsOf(differing), asked: witnesses.length > 0 };
+    const problem = unwitnessedStep(credible, own);
+    return { problem, dissents: dissentsOf(differing, agreeing), asked: witnesses.length > 0 };
   }
-  const isOutvoted = against.length >= 2 && against.length > agreeing.length;
-  const noCaAgrees = !agreeing.some(({ issuers }) => issuers.length > 0);
-  if (isOutvoted || (noCaAgrees && against.some(({ aheadMs }) => isImplausible(own, aheadMs))))
+  const isOutvoted =
+    against.length >= 2 && against.length > agreeing.length && !(against.every(isCa) && isContinued(own));
+  const noCaAgrees = !agreeing.some(isCa);
+  if (noCaAgrees && (isOutvoted || against.some(({ aheadMs }) => isImplausible(own, aheadMs))))
     return { problem: problemWith(against), dissents: [], asked: true };
-  return { problem: null, dissents: dissentsOf(differing), asked: true };
+  return { problem: null, dissents: dissentsOf(differing, agreeing), asked: true };
 }
 
 /** Whether a CA agrees with our clock. */
 export function isConfirmed(witnesses: readonly ClockWitness[]): boolean {
-  return witnesses.some(({ issuers, aheadMs }) => issuers.length > 0 && isNear(aheadMs, 0));
+  return witnesses.some((witness) => isCa(witness) && isNear(witness.aheadMs, 0));
+}
+
+function isCa({ issuers }: ClockWitness): boolean {
+  return issuers.length > 0;
+}
+
+/** Nobody stepped it since a CA confirmed it or, before a restart, since it was written by. */
+function isContinued({ now, steppedMs, lastWriteAt, confirmedAt }: OwnClock): boolean {
+  if (Math.abs(steppedMs) > CLOCK_SKEW_MAX_MS) return false;
+  if (confirmedAt !== null) return true;
+  return lastWriteAt !== null && now >= lastWriteAt - CLOCK_SKEW_MAX_MS && now <= lastWriteAt + RESTART_MAX_MS;
 }
 
 /** Time does not run backwards: what was confirmed, or released, is past. */
@@ -79,8 +97,13 @@ function isPast({ now, confirmedAt }: OwnClock, aheadMs: number | null): boolean
   return aheadMs !== null && now + aheadMs < Math.max(RELEASED_AT, confirmedAt ?? 0) - CLOCK_SKEW_MAX_MS;
 }
 
-function dissentsOf(differing: readonly ClockWitness[]): Dissent[] {
-  return differing.map((witness) => ({ witness, message: dissentOf(witness) }));
+function dissentsOf(differing: readonly ClockWitness[], agreeing: readonly ClockWitness[]): Dissent[] {
+  const stopsIssuing = !agreeing.some(isCa);
+  return differing.map((witness) => ({
+    witness,
+    message: dissentOf(witness),
+    stopsIssuing: stopsIssuing && isCa(witness),
+  }));
 }
 
 /** Nobody to ask: a big step is not believed until somebody can be asked. */
@@ -150,6 +173,7 @@ export type ClockProblem = LastWord;
 export interface OpenDissent extends LastWord {
   /** The host of the CA or server. */
   readonly witness: string;
+  readonly stopsIssuing: boolean;
 }
 
 /** Hosts whose newest `clock.skewed` has no `clock.recovered` after it. `events`: of the clock, oldest first. */
@@ -173,7 +197,10 @@ export function openDissents(events: readonly HistoryEvent[]): OpenDissent[] {
     const witness = String(detail.witness);
     const repeated = Array.isArray(detail.witnesses) ? detail.witnesses : [];
     if (type === "clock.dissent")
-      open.set(`${host} ${witness}`, { host, witness, seq, message: String(detail.message) });
+      open.set(`${host} ${witness}`, {
+        ...{ host, witness, seq, message: String(detail.message) },
+        stopsIssuing: detail.stopsIssuing === true,
+      });
     if (type === "clock.dissentOver") open.delete(`${host} ${witness}`);
     for (const again of type === "clock.repeated" ? repeated : []) {
       const known = open.get(`${host} ${again}`);

@@ -94,7 +94,10 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
       : null,
   "clock.skewed": (text) => ({ severity: "page", message: `planning and issuing have stopped: ${text("message")}` }),
   "clock.recovered": () => ({ severity: "info", message: "the clock is right again: work goes on" }),
-  "clock.dissent": (text) => ({ severity: "warning", message: text("message") }),
+  "clock.dissent": (text, { detail }) => ({
+    severity: detail.stopsIssuing === true ? "page" : "warning",
+    message: text("message"),
+  }),
   "process.fault": (text) => ({
     severity: "warning",
     message: `internal fault in ${text("role")}, which was started again: ${text("error")}`,

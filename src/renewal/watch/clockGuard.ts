@@ -2,7 +2,7 @@ import { raceAbort } from "../../domain/abort.ts";
 import type { Clock } from "../../domain/clock.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
-import { type ClockVerdict, type ClockWitness, isConfirmed, judgeClock } from "../rules/clock.ts";
+import { type ClockVerdict, type ClockWitness, type Dissent, isConfirmed, judgeClock } from "../rules/clock.ts";
 
 const MEASURE_EVERY_MS = 10 * 60_000;
 /** While something is wrong. */
@@ -103,7 +103,12 @@ function isInDoubt({ problem, dissents }: ClockVerdict): boolean {
   return problem !== null || dissents.length > 0;
 }
 
+/** Another word of the same clock. */
+export function dissentKey({ witness, stopsIssuing }: Dissent): string {
+  return `${witness.origin} ${stopsIssuing}`;
+}
+
 /** Amounts change with every measurement; who says it does not. */
 function textOf({ problem, dissents }: ClockVerdict): string {
-  return JSON.stringify([problem !== null, dissents.map(({ witness }) => witness.origin).sort()]);
+  return JSON.stringify([problem !== null, dissents.map((dissent) => dissentKey(dissent)).sort()]);
 }

@@ -19,6 +19,7 @@ const ca = (issuer: string, aheadMs: number | null, origin = `${issuer}.example`
   aheadMs,
   ...(aheadMs === null && { says: `CA "${issuer}" is outside its dates` }),
 });
+const twoCas = (aheadMs: number): ClockWitness[] => [ca("le", aheadMs), ca("zero", aheadMs)];
 const server = (name: string, aheadMs: number): ClockWitness => ({ name, origin: name, issuers: [], aheadMs });
 const own = (facts: Partial<OwnClock> = {}): OwnClock => ({
   now: NOW,
@@ -45,7 +46,35 @@ describe("which clock is wrong", () => {
     ["the only CA differs and nothing else speaks against us", [ca("le", -40 * DAY)], {}, "le"],
     ["the only CA differs and the database agrees with us", [ca("le", 40 * DAY), server("db", 0)], {}, "le"],
     ["the only CA's certificate is outside its dates", [ca("le", null)], {}, "le"],
-    ["two CAs agree against us", [ca("le", -40 * DAY), ca("zero", -40 * DAY)], {}, "stop"],
+    ["two CAs agree against a clock that was written by just now", twoCas(-40 * DAY), {}, "le, zero"],
+    ["two CAs agree on a future instant against such a clock", twoCas(40 * DAY), {}, "le, zero"],
+    [
+      "the same against one that a CA has confirmed",
+      twoCas(40 * DAY),
+      { lastWriteAt: null, confirmedAt: NOW },
+      "le, zero",
+    ],
+    [
+      "the same against one that was stepped since",
+      twoCas(40 * DAY),
+      { confirmedAt: NOW, steppedMs: -40 * DAY },
+      "stop",
+    ],
+    ["two CAs agree against a new installation", twoCas(40 * DAY), { lastWriteAt: null }, "stop"],
+    [
+      "two CAs agree against a clock by which nothing was written for a day",
+      twoCas(-DAY),
+      { lastWriteAt: NOW - DAY },
+      "stop",
+    ],
+    ["two CAs agree against a clock that is behind what was written", twoCas(DAY), { lastWriteAt: NOW + DAY }, "stop"],
+    ["two CAs and Redis agree against it", [...twoCas(40 * DAY), server("redis", 40 * DAY)], {}, "stop"],
+    [
+      "two CAs through one proxy, and a third one agrees",
+      [...twoCas(40 * DAY), ca("third", 0)],
+      { lastWriteAt: null },
+      "le, zero",
+    ],
     [
       "two CAs agree on an instant before one that was confirmed: a proxy keeps their answers",
       [ca("le", -40 * DAY), ca("zero", -40 * DAY)],
@@ -55,7 +84,7 @@ describe("which clock is wrong", () => {
     [
       "two CAs agree on an instant after the one that was confirmed: our clock was stepped",
       [ca("le", -40 * DAY), ca("zero", -40 * DAY)],
-      { confirmedAt: NOW - 41 * DAY },
+      { confirmedAt: NOW - 41 * DAY, steppedMs: 40 * DAY },
       "stop",
     ],
     [
@@ -72,9 +101,19 @@ describe("which clock is wrong", () => {
     ],
     ["a CA and the database agree against us", [ca("le", 2 * DAY), server("db", 2 * DAY)], {}, "stop"],
     ["two against us, two with us", [ca("a", DAY), ca("b", DAY), ca("c", 0), server("db", 0)], {}, "a, b"],
-    ["three against us, two with us", [ca("a", DAY), ca("b", DAY), ca("c", DAY), ca("d", 0), ca("e", 0)], {}, "stop"],
+    [
+      "three against us, two with us",
+      [ca("a", DAY), ca("b", DAY), ca("c", DAY), ca("d", 0), ca("e", 0)],
+      {},
+      "a, b, c",
+    ],
     ["two differ, each in its own way", [ca("le", 40 * DAY), ca("zero", -3 * DAY)], {}, "le, zero"],
-    ["one differs, one's certificate is outside its dates", [ca("le", 100 * DAY), ca("zero", null)], {}, "stop"],
+    [
+      "one differs, one's certificate is outside its dates",
+      [ca("le", 100 * DAY), ca("zero", null)],
+      { lastWriteAt: null },
+      "stop",
+    ],
     [
       "two issuers of one CA are one witness",
       [ca("le", DAY, "ca.example"), ca("old", DAY, "ca.example")],
@@ -115,8 +154,17 @@ describe("which clock is wrong", () => {
     expect(found(witnesses, facts)).toBe(expected);
   });
 
+  it("says whether a CA is left that agrees", () => {
+    const stops = (...witnesses: ClockWitness[]) =>
+      judgeClock(witnesses, own()).dissents.map((each) => each.stopsIssuing);
+    expect(stops(ca("le", 40 * DAY), ca("zero", 0))).toEqual([false]);
+    expect(stops(...twoCas(40 * DAY))).toEqual([true, true]);
+    expect(stops(ca("le", 0), server("redis", DAY))).toEqual([false]);
+    expect(stops(ca("le", DAY), server("redis", 0))).toEqual([true]);
+  });
+
   it("says how far it is off by whose clock", () => {
-    expect(judgeClock([ca("le", -40 * DAY), ca("zero", -40 * DAY)], own()).problem).toBe(
+    expect(judgeClock(twoCas(-40 * DAY), own({ lastWriteAt: null })).problem).toBe(
       'this machine\'s clock is 40 d ahead of the CA\'s clock (issuer "le") and the CA\'s clock (issuer "zero")',
     );
     expect(judgeClock([ca("le", 0), ca("zero", 2 * DAY)], own()).dissents[0]?.message).toBe(
@@ -156,7 +204,9 @@ describe("what machines say about clocks", () => {
       event("clock.dissentOver", "a/2", { witness: "ca-1" }),
       event("clock.repeated", "a/2", { stopped: false, witnesses: ["ca-2", "ca-3"] }),
     ];
-    expect(openDissents(events)).toEqual([{ host: "a", witness: "ca-2", message: "40 d ahead", seq }]);
+    expect(openDissents(events)).toEqual([
+      { host: "a", witness: "ca-2", message: "40 d ahead", stopsIssuing: false, seq },
+    ]);
   });
 
   it("a machine is gone when the others have written for three hours since its last word", () => {
