@@ -5,15 +5,22 @@ import { RenewalError } from "../../domain/errors.ts";
 
 export type Storable = string | number | boolean | null;
 
-interface Answer {
+export interface Answer {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   /** Rows written; null for a statement that only reads. */
   readonly written: number | null;
 }
 
+export type TransactionKind = "write" | "snapshot";
+
 /** One database connection, lent to one query or one transaction at a time. */
 export interface Wire {
   query(sql: string, parameters: readonly Storable[]): Promise<Answer>;
+  /** `snapshot`: it sees one instant of the whole database and keeps nobody from writing. */
+  begin(kind: TransactionKind): Promise<void>;
+  /** Resolves when what was written would outlive the machine's sudden end. */
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
   release(): void;
 }
 
@@ -21,9 +28,6 @@ export interface Wire {
 export interface Source {
   /** What people call this database; never with a password. */
   readonly where: string;
-  readonly begin: string;
-  /** Begins a transaction that sees one instant of the whole database and keeps nobody from writing. */
-  readonly beginSnapshot: string;
   connect(): Promise<Wire>;
   /** From now on a statement that takes longer is given up, and its connection with it. */
   answerWithin?(timeoutMs: number): void;
@@ -85,16 +89,16 @@ export class StoreDriver implements Driver {
 
   async beginTransaction(connection: DatabaseConnection, { accessMode }: TransactionSettings): Promise<void> {
     const wire = wireOf(connection);
-    await wire.statement(accessMode === "read only" ? this.#source.beginSnapshot : this.#source.begin);
+    await wire.step((lent) => lent.begin(accessMode === "read only" ? "snapshot" : "write"));
     wire.inTransaction = true;
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    await wireOf(connection).statement("commit");
+    await wireOf(connection).step((lent) => lent.commit());
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await wireOf(connection).statement("rollback");
+    await wireOf(connection).step((lent) => lent.rollback());
   }
 
   async releaseConnection(connection: DatabaseConnection): Promise<void> {
@@ -117,17 +121,17 @@ class WireConnection implements DatabaseConnection {
     this.#source = source;
   }
 
-  async statement(sql: string, parameters: readonly unknown[] = []): Promise<Answer> {
-    const storable = parameters.map(toStorable);
+  async step<T>(does: (wire: Wire) => Promise<T>): Promise<T> {
     try {
-      return await this.#wire.query(sql, storable);
+      return await does(this.#wire);
     } catch (thrown) {
       throw thrown instanceof RenewalError ? thrown : this.#source.failure(thrown);
     }
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const run = (): Promise<Answer> => this.statement(query.sql, query.parameters);
+    const parameters = query.parameters.map(toStorable);
+    const run = (): Promise<Answer> => this.step((wire) => wire.query(query.sql, parameters));
     const { rows, written } = await (this.inTransaction ? run() : repeatedOnConflict(run));
     // Boundary: Kysely derives R from `schema.ts`; migrations and their tests make the tables match it.
     // The copy makes plain objects of node:sqlite's rows, which have no prototype.

@@ -8,7 +8,14 @@ import {
 import { DatabaseError, Pool, type PoolClient, TypeOverrides, types } from "pg";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Secret } from "../../domain/secret.ts";
-import { type Source, StoreDriver, type TransactionScope, type Wire } from "./driver.ts";
+import {
+  type Source,
+  type Storable,
+  StoreDriver,
+  type TransactionKind,
+  type TransactionScope,
+  type Wire,
+} from "./driver.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
@@ -45,8 +52,6 @@ export function postgresSource(url: Secret, poolMax: number = POOL_MAX, readOnly
   let answerTimeoutMs = STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS;
   return {
     where,
-    begin: "begin",
-    beginSnapshot: "begin isolation level repeatable read read only",
     connect: async () => wireOver(await pool.connect(), answerTimeoutMs),
     answerWithin(timeoutMs) {
       answerTimeoutMs = timeoutMs;
@@ -76,24 +81,40 @@ function openPool(url: Secret, poolMax: number, readOnly: boolean): Pool {
   });
 }
 
+const BEGIN: Readonly<Record<TransactionKind, string>> = {
+  write: "begin",
+  snapshot: "begin isolation level repeatable read read only",
+};
+
 function wireOver(client: PoolClient, answerTimeoutMs: number): Wire {
   let broken = false;
+  const ask = async (text: string, values: readonly Storable[] = []) => {
+    try {
+      const query = { text, values: [...values], query_timeout: answerTimeoutMs };
+      return await client.query<Record<string, unknown>>(query);
+    } catch (thrown) {
+      // No answer of the server, or its last one: the connection's state is unknown, so it leaves the pool.
+      broken ||= !(thrown instanceof DatabaseError) || thrown.severity === "FATAL";
+      throw thrown;
+    }
+  };
   return {
     async query(sql, parameters) {
+      const { rows, command, rowCount } = await ask(sql, parameters);
+      return { rows, written: command === "SELECT" ? null : rowCount };
+    },
+    async begin(kind) {
+      await ask(BEGIN[kind]);
+    },
+    async commit() {
+      const { command } = await ask("commit");
+      // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed before.
+      if (command !== "COMMIT")
+        throw new RenewalError("internal.bug", "a transaction went on after a failed statement");
+    },
+    async rollback() {
       // Over a dead network this would wait as long once more; the server rolls back when the connection closes.
-      if (broken && sql === "rollback") return { rows: [], written: null };
-      try {
-        const query = { text: sql, values: [...parameters], query_timeout: answerTimeoutMs };
-        const result = await client.query<Record<string, unknown>>(query);
-        // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed before.
-        if (sql === "commit" && result.command !== "COMMIT")
-          throw new RenewalError("internal.bug", "a transaction went on after a failed statement");
-        return { rows: result.rows, written: result.command === "SELECT" ? null : result.rowCount };
-      } catch (thrown) {
-        // No answer of the server, or its last one: the connection's state is unknown, so it leaves the pool.
-        broken ||= thrown instanceof DatabaseError ? thrown.severity === "FATAL" : !(thrown instanceof RenewalError);
-        throw thrown;
-      }
+      if (!broken) await ask("rollback");
     },
     release: () => client.release(broken),
   };

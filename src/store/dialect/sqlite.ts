@@ -1,8 +1,7 @@
 import { statSync } from "node:fs";
 import { chmod, mkdir, open, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
+import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import {
   type Kysely,
@@ -15,18 +14,12 @@ import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
 import { type Source, StoreDriver, type TransactionScope } from "./driver.ts";
 import { refuseExposed, refuseLinks } from "./exposed.ts";
-import { keptPlans } from "./keptPlans.ts";
-
-/**
- * How long a statement waits for another process's write. The wait is ours, not SQLite's own busy handler: that one
- * blocks the thread, which stops timers and handshakes, and two stores of one process would block each other.
- */
-const BUSY_TIMEOUT_MS = 5_000;
-const BUSY_POLL_MAX_MS = 10;
+import { SharedCommit } from "./sharedCommit.ts";
+import { BUSY_TIMEOUT_MS, Connection, LoopTurn, primaryCode, SQLITE_BUSY, whileBusy } from "./sqliteConnection.ts";
+import { wireOver } from "./sqliteWire.ts";
 
 /** Primary result codes that mean a mistake in our statements (sqlite.org/rescode.html). */
 const OUR_MISTAKES: readonly number[] = [1, 19, 20, 21, 25]; // ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE
-const SQLITE_BUSY = 5;
 /** READONLY, IOERR, FULL, CANTOPEN: what a reader gets where the journal's index cannot be created. */
 const UNMAPPED: readonly number[] = [8, 10, 13, 14];
 const CODES: Readonly<Record<number, ErrorCode>> = {
@@ -45,11 +38,6 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   EDQUOT: "store.full",
 };
 
-/** Short beside the time limits of handshakes and leases, long beside a statement. */
-const YIELD_AFTER_MS = 5;
-
-const WRITES = /^\s*(?:insert|update|delete)\b/i;
-
 export function sqliteDialect(source: Source, scope: TransactionScope): KyselyDialect {
   return {
     createDriver: () => new StoreDriver(source, scope),
@@ -64,20 +52,21 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
   }
-  /** Turns are taken in `sqliteSource`, behind the check for use inside an own transaction. */
+  /** Turns are taken behind the check for use inside an own transaction. */
   override get supportsMultipleConnections(): boolean {
     return true;
   }
 }
 
-/** The embedded database: one connection, used in turns; rows of other processes are seen as soon as committed. */
+/** The embedded database: one connection that writes and one that reads, each used in turns; rows of other processes are seen as soon as committed. */
 export async function sqliteSource(path: string): Promise<Source> {
   const file = resolve(path);
   const failure = (thrown: unknown): RenewalError => sqliteFailure(thrown, file);
   try {
     await prepareFile(file);
     const database = await openDatabase(file);
-    return { where: file, ...takingTurns(database), failure };
+    const toRead = new DatabaseSync(file, { timeout: 0, readOnly: true });
+    return { where: file, ...inTurns(database, toRead), failure };
   } catch (thrown) {
     throw failure(thrown);
   }
@@ -90,7 +79,7 @@ export async function readOnlySqliteSource(path: string): Promise<Source> {
   try {
     await stat(file);
     await refuseLinks(file);
-    return { where: file, ...takingTurns(openToRead(file)), failure };
+    return { where: file, ...inTurns(openToRead(file), null), failure };
   } catch (thrown) {
     throw failure(thrown);
   }
@@ -114,7 +103,7 @@ function openToRead(file: string): DatabaseSync {
 /** A database that is gone when it is closed. */
 export function memorySqliteSource(): Source {
   const database = new DatabaseSync(":memory:", { timeout: 0, enableForeignKeyConstraints: true });
-  return { where: "memory", ...takingTurns(database), failure: (thrown) => sqliteFailure(thrown, ":memory:") };
+  return { where: "memory", ...inTurns(database, null), failure: (thrown) => sqliteFailure(thrown, ":memory:") };
 }
 
 /**
@@ -148,98 +137,21 @@ async function openDatabase(file: string): Promise<DatabaseSync> {
   }
 }
 
-function takingTurns(database: DatabaseSync): Omit<Source, "where" | "failure"> {
-  const prepared = keptPlans(database);
-  let turn: Promise<void> = Promise.resolve();
-  let yieldedAt = performance.now();
-  const takeTurn = async (): Promise<() => void> => {
-    const before = turn;
-    const { promise, resolve: giveUp } = Promise.withResolvers<void>();
-    turn = promise;
-    await before;
-    // SQLite answers at once, so a long loop over the store would never let a timer or socket have its turn.
-    if (performance.now() - yieldedAt >= YIELD_AFTER_MS) {
-      await eventLoop();
-      yieldedAt = performance.now();
-    }
-    return giveUp;
-  };
+/** Reads get a connection of their own where there is a file to open once more. */
+function inTurns(database: DatabaseSync, toRead: DatabaseSync | null): Omit<Source, "where" | "failure"> {
+  const loopTurn = new LoopTurn();
+  const reads = toRead === null ? null : new Connection(toRead, loopTurn);
+  const writes = new SharedCommit(new Connection(database, loopTurn, () => reads?.plans.forget()));
   return {
-    // A transaction that is a writer from its start cannot fail with SQLITE_BUSY_SNAPSHOT later.
-    begin: "begin immediate",
-    // Reading in WAL mode keeps the state of its first statement while others write (sqlite.org/isolation.html).
-    beginSnapshot: "begin deferred",
-    async connect() {
-      const release = await takeTurn();
-      return {
-        query: (sql, parameters) =>
-          whileBusy(() => {
-            const values = parameters.map((value) => (typeof value === "boolean" ? Number(value) : value));
-            const { statement, answersRows } = prepared(sql);
-            if (answersRows) return { rows: allRows(statement, sql, values), written: null };
-            return { rows: [], written: Number(statement.run(...values).changes) };
-          }),
-        release,
-      };
-    },
+    connect: async () => wireOver(writes, reads),
     async close() {
-      const release = await takeTurn();
-      if (database.isOpen) database.close();
-      release();
+      // The last connection to close removes the journal, which one that only reads cannot.
+      const turns = [await reads?.takeTurn(), await writes.takeTurn()];
+      reads?.close();
+      writes.connection.close();
+      for (const giveUp of turns) giveUp?.();
     },
   };
-}
-
-type Row = Readonly<Record<string, unknown>>;
-
-/**
- * A number beyond what JavaScript counts exactly, which only somebody else can have written, makes node:sqlite refuse the
- * whole answer: one row would hide every other. Such a number is read as the largest one.
- */
-function allRows(statement: StatementSync, sql: string, values: readonly (string | number | null)[]): readonly Row[] {
-  // A statement that writes must not run twice.
-  if (WRITES.test(sql)) return allBounded(statement, values);
-  try {
-    return statement.all(...values);
-  } catch (thrown) {
-    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE")) throw thrown;
-    return allBounded(statement, values);
-  }
-}
-
-function allBounded(statement: StatementSync, values: readonly (string | number | null)[]): readonly Row[] {
-  statement.setReadBigInts(true);
-  try {
-    const exact = (row: Row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exactly(value)]));
-    return statement.all(...values).map(exact);
-  } finally {
-    statement.setReadBigInts(false);
-  }
-}
-
-function exactly(value: unknown): unknown {
-  if (typeof value !== "bigint") return value;
-  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
-}
-
-async function whileBusy<T>(step: () => T): Promise<T> {
-  const deadline = performance.now() + BUSY_TIMEOUT_MS;
-  for (;;) {
-    try {
-      return step();
-    } catch (thrown) {
-      if (primaryCode(thrown) !== SQLITE_BUSY || performance.now() >= deadline) throw thrown;
-    }
-    // Random, so that of several that wait none is always the later one.
-    await delay(Math.random() * BUSY_POLL_MAX_MS);
-  }
-}
-
-/** The low byte of node:sqlite's `errcode`; null when SQLite did not throw this. */
-function primaryCode(thrown: unknown): number | null {
-  return thrown instanceof Error && "errcode" in thrown && typeof thrown.errcode === "number"
-    ? thrown.errcode & 0xff
-    : null;
 }
 
 function sqliteFailure(thrown: unknown, file: string): RenewalError {

@@ -1,0 +1,128 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setTimeout as delay, setImmediate as eventLoop } from "node:timers/promises";
+import type { Answer, Storable } from "./driver.ts";
+import { type KeptPlans, keptPlans } from "./keptPlans.ts";
+
+/**
+ * How long a statement waits for another process's write. The wait is ours, not SQLite's own busy handler: that one
+ * blocks the thread, which stops timers and handshakes, and two stores of one process would block each other.
+ */
+export const BUSY_TIMEOUT_MS = 5_000;
+const BUSY_POLL_MAX_MS = 10;
+export const SQLITE_BUSY = 5;
+
+/** Short beside the time limits of handshakes and leases, long beside a statement. */
+const YIELD_AFTER_MS = 5;
+
+export const WRITES = /^\s*(?:insert|update|delete)\b/i;
+
+/** SQLite answers at once, so a long loop over the store would never let a timer or socket have its turn. */
+export class LoopTurn {
+  #yieldedAt = performance.now();
+
+  isDue(): boolean {
+    return performance.now() - this.#yieldedAt >= YIELD_AFTER_MS;
+  }
+
+  async yieldIfDue(): Promise<void> {
+    if (!this.isDue()) return;
+    await eventLoop();
+    this.#yieldedAt = performance.now();
+  }
+}
+
+/** One connection, used in turns: a transaction keeps its turn to its end. */
+export class Connection {
+  readonly database: DatabaseSync;
+  readonly plans: KeptPlans;
+  readonly #loopTurn: LoopTurn;
+  #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(database: DatabaseSync, loopTurn: LoopTurn, onSchemaChange?: () => void) {
+    this.database = database;
+    this.plans = keptPlans(database, onSchemaChange);
+    this.#loopTurn = loopTurn;
+  }
+
+  /** Others wait, and the event loop need not have its turn first. */
+  get goesOn(): boolean {
+    return this.#waiting > 0 && !this.#loopTurn.isDue();
+  }
+
+  async takeTurn(): Promise<() => void> {
+    const before = this.#last;
+    const { promise, resolve: giveUp } = Promise.withResolvers<void>();
+    this.#last = promise;
+    this.#waiting += 1;
+    await before;
+    this.#waiting -= 1;
+    await this.#loopTurn.yieldIfDue();
+    return giveUp;
+  }
+
+  close(): void {
+    if (this.database.isOpen) this.database.close();
+  }
+
+  run(sql: string, parameters: readonly Storable[] = []): Promise<Answer> {
+    return whileBusy(() => {
+      const values = parameters.map((value) => (typeof value === "boolean" ? Number(value) : value));
+      const { statement, answersRows } = this.plans.plan(sql);
+      if (answersRows) return { rows: allRows(statement, sql, values), written: null };
+      return { rows: [], written: Number(statement.run(...values).changes) };
+    });
+  }
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * A number beyond what JavaScript counts exactly, which only somebody else can have written, makes node:sqlite refuse the
+ * whole answer: one row would hide every other. Such a number is read as the largest one.
+ */
+function allRows(statement: StatementSync, sql: string, values: readonly (string | number | null)[]): readonly Row[] {
+  // A statement that writes must not run twice.
+  if (WRITES.test(sql)) return allBounded(statement, values);
+  try {
+    return statement.all(...values);
+  } catch (thrown) {
+    if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ERR_OUT_OF_RANGE")) throw thrown;
+    return allBounded(statement, values);
+  }
+}
+
+function allBounded(statement: StatementSync, values: readonly (string | number | null)[]): readonly Row[] {
+  statement.setReadBigInts(true);
+  try {
+    const exact = (row: Row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, exactly(value)]));
+    return statement.all(...values).map(exact);
+  } finally {
+    statement.setReadBigInts(false);
+  }
+}
+
+function exactly(value: unknown): unknown {
+  if (typeof value !== "bigint") return value;
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
+}
+
+export async function whileBusy<T>(step: () => T): Promise<T> {
+  const deadline = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return step();
+    } catch (thrown) {
+      if (primaryCode(thrown) !== SQLITE_BUSY || performance.now() >= deadline) throw thrown;
+    }
+    // Random, so that of several that wait none is always the later one.
+    await delay(Math.random() * BUSY_POLL_MAX_MS);
+  }
+}
+
+/** The low byte of node:sqlite's `errcode`; null when SQLite did not throw this. */
+export function primaryCode(thrown: unknown): number | null {
+  return thrown instanceof Error && "errcode" in thrown && typeof thrown.errcode === "number"
+    ? thrown.errcode & 0xff
+    : null;
+}
