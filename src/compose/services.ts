@@ -51,6 +51,7 @@ export function createServices(initial: Config, store: Store, clock: Clock): Rel
       solvers.map((name) => ({ name, zones: config.solvers.get(name)?.zones ?? [], solver: made.solver(name) })),
     deployer: (name) => made.deployer(name),
     channels: () => made.channels,
+    responsibility: (name) => config.targets.get(name)?.responsibility ?? null,
     visibility: (name) => config.targets.get(name)?.plugin.visibility ?? "unknown",
     limits(name) {
       const target = config.targets.get(name);
@@ -120,10 +121,11 @@ function makers(config: Config, store: Store, { now }: Clock): Makers {
       return plugin.create(options, { target: name, secret });
     }),
     channels: new Map(
-      [...config.notifications].map(([name, { plugin, options, from }]) => [
+      [...config.notifications].map(([name, { plugin, options, from, about }]) => [
         name,
         {
           from,
+          ...(about !== null && { about }),
           keepsAlerts: plugin.keepsAlerts ?? false,
           send: withSystemTrust(plugin.create(options, { channel: name, secret })),
         },

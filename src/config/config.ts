@@ -3,7 +3,8 @@ import type { Certificate, KeyType } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
 import type { UndialablePolicy } from "../domain/endpoint.ts";
 import type { Identifier } from "../domain/identifier.ts";
-import type { Severity } from "../domain/notification.ts";
+import type { Concern, Severity } from "../domain/notification.ts";
+import type { Responsibility } from "../domain/responsibility.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { SecretReference } from "../domain/secretReference.ts";
 import type { ConfigProblem } from "./read/problems.ts";
@@ -132,10 +133,13 @@ export interface TargetConfig extends PluginConfig<DeployerPlugin> {
   readonly agent: boolean;
   /** Beyond what its kind is known to be limited in. */
   readonly takes: TargetLimits;
+  readonly responsibility: Responsibility;
 }
 
 export interface ChannelConfig extends PluginConfig<ChannelPlugin> {
   readonly from: Severity;
+  /** Whose troubles it is sent; null: everybody's. */
+  readonly about: Concern | null;
 }
 
 export interface PluginConfig<Kind> {

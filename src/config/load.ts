@@ -3,6 +3,7 @@ import type { Certificate } from "../domain/certificate.ts";
 import { type Draft, draftCertificates } from "./check/certificates.ts";
 import { checkOldNames } from "./check/oldNames.ts";
 import { checkReferences } from "./check/references.ts";
+import { RESPONSIBILITY_KEYS } from "./check/responsibility.ts";
 import { checkRules } from "./check/rules.ts";
 import {
   channelEntries,
@@ -96,12 +97,20 @@ async function build(
 
   const issuerEntries = entries("issuers", issuerSchema, raw, problems);
   const solvers = solverEntries(registries.solvers, raw, problems);
-  const targets = targetEntries(registries.deployers, raw, problems);
+  const responsibility = {
+    rules: section("responsibility", raw, problems) ?? [],
+    defaults: section("defaults", raw, problems) ?? {},
+  };
+  const targets = targetEntries(registries.deployers, raw, problems, responsibility);
   const notifications = channelEntries(registries.channels, raw, problems);
-  const defaults = section("defaults", raw, problems);
   const certificateEntries = partialEntries("certificates", certificateSchema, raw, problems);
   const distrusted = new Set([...issuerEntries].filter(([, { value }]) => value.distrusted).map(([name]) => name));
-  const drafts = draftCertificates(certificateEntries, defaults ?? {}, distrusted, problems);
+  const drafts = draftCertificates(
+    certificateEntries,
+    responsibility.defaults,
+    { distrusted, responsibility },
+    problems,
+  );
   checkReferences(raw, problems);
   checkRules({ certificates: drafts, certificateEntries, issuers: issuerEntries, solvers, targets }, problems);
 
@@ -193,6 +202,7 @@ function definitions(
     dropDeadNames,
     csr,
     mode,
+    responsibility: _responsibility,
     // Which issuers are distrusted enters by their definitions.
     allDistrusted: _allDistrusted,
     solvers: [solver = "", ...otherSolvers],
@@ -222,13 +232,18 @@ function definitions(
     ...(otherSolvers.length > 0 && {
       otherSolvers: otherSolvers.map((name) => ({ name, definition: solvers.get(name)?.raw })),
     }),
-    targets: draft.targets.map((target) => targets.get(target)?.raw),
+    targets: draft.targets.map((target) => withoutKeys(targets.get(target)?.raw, RESPONSIBILITY_KEYS)),
   };
 }
 
 /** The trust file enters by its content: written relative or absolute, it is the same. */
 function withoutPath(issuer: Entry<unknown> | undefined): unknown {
-  return Object.fromEntries(Object.entries(issuer?.raw ?? {}).filter(([key]) => key !== "trust"));
+  return withoutKeys(issuer?.raw ?? {}, ["trust"]);
+}
+
+function withoutKeys(raw: unknown, keys: readonly string[]): unknown {
+  if (typeof raw !== "object" || raw === null) return raw;
+  return Object.fromEntries(Object.entries(raw).filter(([key]) => !keys.includes(key)));
 }
 
 /** The issuer only by its directory: its name, account and limits change nothing about what it issues. */
@@ -241,12 +256,11 @@ function whatIsIssued(
 }
 
 /** What a target accepts, and who deploys to it, does not change what it holds. */
-const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served"];
+const NOT_DEPLOYED: readonly string[] = ["takes", "agent", "served", ...RESPONSIBILITY_KEYS];
 
 function targetDigests(draft: Draft, targets: ReadonlyMap<string, Entry<unknown>>): Record<string, string> {
   const digests = draft.targets.map((target): [string, string] => {
-    const entries = Object.entries(targets.get(target)?.raw ?? {});
-    return [target, digestOf(Object.fromEntries(entries.filter(([key]) => !NOT_DEPLOYED.includes(key))))];
+    return [target, digestOf(withoutKeys(targets.get(target)?.raw ?? {}, NOT_DEPLOYED))];
   });
   return Object.fromEntries(digests);
 }

@@ -1,6 +1,7 @@
 import type { Endpoint } from "./endpoint.ts";
 import type { Identifier } from "./identifier.ts";
 import type { Maintenance } from "./maintenance.ts";
+import type { Responsibility } from "./responsibility.ts";
 import type { SecretReference } from "./secretReference.ts";
 
 export const KEY_TYPES = ["rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384"] as const;
@@ -83,6 +84,7 @@ export interface Certificate {
   readonly verifyTimeoutMs: number;
   /** SHA-256 over the definition of each target: only a target whose own definition changes is deployed to again. */
   readonly targetDigests: Readonly<Record<string, string>>;
+  readonly responsibility: Responsibility;
   /** Every issuer it names is distrusted: nothing is ordered for it, while what exists is still deployed and observed. */
   readonly allDistrusted: boolean;
   /** SHA-256 over this certificate and the issuer, solver and targets it names: a change resets its back-off. */

@@ -1,4 +1,5 @@
 import type { EventType } from "./event.ts";
+import type { Criticality, Responsibility } from "./responsibility.ts";
 
 /** `page`: a person is needed now. */
 export const SEVERITIES = ["info", "warning", "page"] as const;
@@ -23,6 +24,17 @@ export interface Notification {
   readonly alert: string;
   /** What earlier messages about it reported is over. */
   readonly resolves: boolean;
+  /** Who answers for what it is about; null: it is about renewd itself. */
+  readonly responsibility: Responsibility | null;
+}
+
+/** Of several values one must fit; of several keys all. */
+export interface Concern {
+  readonly owners?: readonly string[] | undefined;
+  readonly teams?: readonly string[] | undefined;
+  /** `key=value` */
+  readonly labels?: readonly string[] | undefined;
+  readonly criticality?: readonly Criticality[] | undefined;
 }
 
 /** A way to reach people. */
@@ -31,6 +43,8 @@ export interface Channel {
   readonly from: Severity;
   /** An alert stays open there until it is resolved, so it is sent what resolves one, whatever `from` says. */
   readonly keepsAlerts: boolean;
+  /** Whose certificates and targets it is about; left out: everybody's. */
+  readonly about?: Concern;
   /** Throws `notify.failed` while the receiver cannot take it, `notify.refused` when it never will. */
   send(notification: Notification, signal: AbortSignal): Promise<void>;
 }

@@ -39,6 +39,7 @@ export const alertmanager: Plugin<AlertmanagerOptions, ChannelDependencies, Send
 function alertsOf(notification: Notification, labels: Readonly<Record<string, string>>): object[] {
   const { at, alert, certificate, event, severity, resolves } = notification;
   const { message, action } = wordsOf(notification);
+  const { owner, team, runbook } = notification.responsibility ?? NOBODY;
   return (resolves ? SEVERITIES : [severity]).map((each) => ({
     labels: {
       alertname: "Renewd",
@@ -47,7 +48,13 @@ function alertsOf(notification: Notification, labels: Readonly<Record<string, st
       ...(certificate !== null && { certificate }),
       ...labels,
     },
-    annotations: { summary: message, description: action ?? "", event },
+    annotations: {
+      ...{ summary: message, description: action ?? "", event },
+      // Not labels: those are the alert's identity, and another owner would leave the alert of the first open.
+      ...(owner !== null && { owner }),
+      ...(team !== null && { team }),
+      ...(runbook !== null && { runbook_url: runbook }),
+    },
     // An end must not lie before the beginning, and what resolves does not know when that was.
     ...(resolves ? {} : { startsAt: isoInstant(at) }),
     endsAt: isoInstant(resolves ? at : at + OPEN_MS),

@@ -4,6 +4,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { EventType } from "../domain/event.ts";
 import type { Notification, Severity } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
+import type { Responsibility } from "../domain/responsibility.ts";
 import type { Secret } from "../domain/secret.ts";
 import { inertLine } from "../domain/text.ts";
 import { isoInstant } from "../domain/time.ts";
@@ -60,6 +61,8 @@ export interface NotificationBody {
   readonly alert: string;
   /** What earlier messages about it reported is over. */
   readonly resolves: boolean;
+  /** Owner, team, labels, criticality and runbook of what it is about; null: it is about renewd itself. */
+  readonly responsibility: Responsibility | null;
   /** Severity, message and action in one text, as chats show it; nothing in it mentions people or links elsewhere. */
   readonly text: string;
 }

@@ -1,4 +1,5 @@
 import type { Notification, Severity } from "../domain/notification.ts";
+import { responsibilityFacts } from "../domain/responsibility.ts";
 import { inertLine, sanitize } from "../domain/text.ts";
 import { isoInstant } from "../domain/time.ts";
 
@@ -27,6 +28,7 @@ export function wordsOf({
   renewalId,
   at,
   resolves,
+  responsibility,
 }: Notification): Words {
   const line = inertLine(message);
   const advice = action === null ? null : inertLine(action);
@@ -34,6 +36,7 @@ export function wordsOf({
     ["Certificate", certificate],
     ["Target", target],
     ["Renewal", renewalId],
+    ...(responsibility === null ? [] : responsibilityFacts(responsibility)),
     ["More", renewalId === null ? "renewd status" : `renewd show ${renewalId.slice(0, 8)}`],
   ];
   const mark = resolves ? "over" : severity;

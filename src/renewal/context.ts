@@ -8,6 +8,7 @@ import type { Channel } from "../domain/notification.ts";
 import type { Visibility } from "../domain/plugin.ts";
 import type { Probe } from "../domain/probe.ts";
 import type { JobQueue } from "../domain/queue.ts";
+import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import type { OwedClaims } from "./owedClaims.ts";
 import type { RenewalSettings } from "./rules/settings.ts";
@@ -35,6 +36,8 @@ export interface ConfiguredServices {
   deployer(target: string): Deployer;
   /** Ways to reach people, by name. */
   channels(): ReadonlyMap<string, Channel>;
+  /** Who answers for the target; null: it left the configuration. */
+  responsibility(target: string): Responsibility | null;
   /** How a swap becomes visible behind the target; unknown when it left the configuration. */
   visibility(target: string): Visibility;
   /** What the target writes to for a certificate; empty: nothing that two targets could share, or nobody can tell. */

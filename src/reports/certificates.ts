@@ -1,5 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { type Evidence, endpointKey } from "../domain/endpoint.ts";
+import type { Responsibility } from "../domain/responsibility.ts";
 import type { ObservedAddress, Store } from "../domain/store.ts";
 import { isMixed, type Share, sharesOf } from "../renewal/rules/proof.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
@@ -48,6 +49,7 @@ export interface CertificateEntry {
   readonly serial: string | null;
   readonly fingerprint: string | null;
   readonly issuer: string;
+  readonly responsibility: Responsibility;
   readonly issuedBy: string | null;
   /** Of the latest version. */
   readonly expiresAt: string | null;
@@ -143,6 +145,7 @@ function entryOf(member: Member, observations: Observed, clientsUntil: number | 
     serial: version?.leaf.serial ?? null,
     fingerprint: version?.leaf.fingerprint ?? null,
     issuer: version?.issuer ?? certificate.issuer,
+    responsibility: certificate.responsibility,
     issuedBy: version?.leaf.issuerName ?? null,
     expiresAt: iso(window?.expiresAt ?? null),
     clientsUntil: iso(clientsUntil),

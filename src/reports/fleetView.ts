@@ -128,11 +128,12 @@ export class FleetView {
     const { entries, marks } = await this.#replacementsOf(byName, at);
     const troubles = new Map(status.problems.map((each) => [each.certificate, each]));
     const snapshot = emptySnapshot();
+    const { responsibilityOf } = this.#source.options();
     for (const [index, each] of examined.entries()) {
       const { name } = each.member.certificate;
       snapshot.certificates.push(certificateRow(each, troubles.get(name), marks.get(name)));
       snapshot.endpoints.push(...endpointRows(each));
-      snapshot.deployments.push(...deploymentRows(each));
+      snapshot.deployments.push(...deploymentRows(each, responsibilityOf));
       if (index % this.#partSize === this.#partSize - 1) await nextTurn();
     }
     const rows = new Map(snapshot.certificates.map((row) => [row.certificate, row]));

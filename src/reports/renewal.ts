@@ -1,6 +1,8 @@
+import type { Certificate } from "../domain/certificate.ts";
 import { RenewalError } from "../domain/errors.ts";
 import type { EventDetail } from "../domain/event.ts";
 import type { Renewal } from "../domain/renewal.ts";
+import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import { eventError, eventSentence } from "./eventSentence.ts";
 import { type HistoryEntry, historyEntry } from "./history.ts";
@@ -11,6 +13,8 @@ export interface ShowReport {
   readonly version: 1;
   readonly at: string;
   readonly renewal: HistoryEntry;
+  /** Of its certificate; null: it left the configuration. */
+  readonly responsibility: Responsibility | null;
   readonly events: readonly ShownEvent[];
 }
 
@@ -31,19 +35,21 @@ const EVENTS_MAX = 2_000;
 const PREFIX_SEARCH_MAX = 10_000;
 const CANDIDATES_MAX = 5;
 
-/** `configured`: names of certificates, which the database may not know yet. */
+/** `configured`: certificates, which the database may not know yet. */
 export async function showReport(
   store: Store,
   id: string,
-  configured: readonly string[],
+  configured: readonly Pick<Certificate, "name" | "responsibility">[],
   now: number,
 ): Promise<ShowReport> {
-  const renewal = await findRenewal(store, id, configured);
+  const names = configured.map(({ name }) => name);
+  const renewal = await findRenewal(store, id, names);
   const events = await store.events.list({ renewalId: renewal.id, limit: EVENTS_MAX });
   return {
     version: 1,
     at: iso(now),
     renewal: await historyEntry(store, renewal, now),
+    responsibility: configured.find(({ name }) => name === renewal.certificate)?.responsibility ?? null,
     events: events.map((event, index) => ({
       at: iso(event.at),
       elapsedMs: event.at - (events[index - 1]?.at ?? event.at),

@@ -1,5 +1,6 @@
 import type { Certificate } from "../domain/certificate.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
+import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
@@ -79,6 +80,7 @@ export interface Trouble {
   readonly actions: readonly string[];
   readonly renewalId: string | null;
   readonly acknowledged: Acknowledged | null;
+  readonly responsibility: Responsibility;
 }
 
 export interface StatusError {
@@ -94,6 +96,8 @@ const PART_EVENTS_MAX = 100;
 export interface StatusOptions extends FleetOptions {
   /** Targets that only their own deployer deploys to. */
   readonly agentTargets?: readonly string[];
+  /** Who answers for a target; null: nobody is named. */
+  readonly responsibilityOf?: (target: string) => Responsibility | null;
   /** What the process that asks has found by itself: a full disk, a file that cannot be read. */
   readonly found?: readonly Notice[];
 }
@@ -239,6 +243,7 @@ function troubleOf(facts: Examined, acknowledgement: Acknowledgement | undefined
     actions: actionsOf(facts, complaints),
     renewalId: renewal?.id ?? null,
     acknowledged: isAcknowledged ? acknowledgedOf(acknowledgement) : null,
+    responsibility: member.certificate.responsibility,
   };
 }
 

@@ -13,7 +13,8 @@ export function fleetOf(web: WebContext): FleetView {
     certificates: () => web.estate().certificates,
     options() {
       const { budget, observeMs, agentTargets } = web.estate();
-      return { budgetOf: budget, observeMs, agentTargets };
+      const { responsibility: responsibilityOf } = web.renewal.services;
+      return { budgetOf: budget, observeMs, agentTargets, responsibilityOf };
     },
     now: () => clock.now(),
   });

@@ -37,6 +37,7 @@ describe("a right file", () => {
         preferredChain: null,
         reuseKey: false,
         csr: null,
+        responsibility: { owner: null, team: null, labels: {}, criticality: "normal", runbook: null },
         policy: { renewAtFractionLeft: null, jitterFraction: 0.1 },
         waves: [],
         onWaveFailure: "fail",

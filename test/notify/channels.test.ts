@@ -26,6 +26,13 @@ const NOTE: Notification = {
   message: "www: renewal held: wave 1 of 2",
   action: "Fix it.",
   alert: "certificate/www",
+  responsibility: {
+    owner: "alice",
+    team: "web",
+    labels: { app: "shop" },
+    criticality: "high",
+    runbook: "https://wiki.example.org/tls",
+  },
   resolves: false,
 };
 
@@ -50,6 +57,7 @@ describe("a webhook", () => {
       renewalId: "r-1",
       target: null,
       alert: "certificate/www",
+      responsibility: NOTE.responsibility,
       resolves: false,
       key: "renewd-42",
     });

@@ -19,6 +19,13 @@ const PAGE: Notification = {
   message: "www: renewal failed: no",
   action: "Fix it.",
   alert: "certificate/www",
+  responsibility: {
+    owner: "alice",
+    team: "web",
+    labels: { app: "shop" },
+    criticality: "high",
+    runbook: "https://wiki.example.org/tls",
+  },
   resolves: false,
 };
 const OVER: Notification = {

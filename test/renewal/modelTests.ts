@@ -181,6 +181,7 @@ class World {
         solvers: () => [],
         deployer: (name) => target(name).deployer(crash),
         limits: () => ({}),
+        responsibility: () => null,
         visibility: () => "unknown",
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         hasAgent: () => false,

@@ -9,10 +9,18 @@ const HOSTILE = `"><script>alert(1)</script><img src=x onerror=alert(2)>'\u202e\
 /** Control and format characters, but for the line breaks of markup. */
 const ACTIVE = /\p{Cf}|(?!\n)\p{Cc}/u;
 
+/** What a configuration may say: no control characters, but any markup. */
+const MARKUP = '"><script>alert(3)</script><img src=x onerror=alert(4)>';
+const NAMED = { owner: `alice ${MARKUP}`, team: `web ${MARKUP}` };
+
 let estate: WebEstate;
 beforeAll(async () => {
   const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
-  estate = await createWebEstate({ names, planned: false });
+  const responsibility = [
+    { certificates: ["c1"], ...NAMED, criticality: "critical", labels: { app: MARKUP } },
+    { certificates: ["c1*"], ...NAMED, runbook: "https://wiki.example.org/tls?a=1&b=2" },
+  ];
+  estate = await createWebEstate({ names, planned: false, sections: { responsibility } });
   await seedFleet(estate.store, estate.web.estate().certificates, { now: Date.now(), past: 1, text: HOSTILE });
 });
 afterAll(() => estate[Symbol.asyncDispose]());
@@ -130,6 +138,18 @@ describe("a list", () => {
     const response = await estate.ask(path, { headers: { accept: "text/html" } });
     expect([400, 409]).toContain(response.status);
     expect(await response.text()).toContain(message);
+  });
+
+  test("finds what somebody answers for, by facet and by word", async () => {
+    const rows = (await pageAt("/certificates?q=owner:alice")).split('name="certificate"').length - 1;
+    expect(rows).toBe(11);
+    expect((await pageAt("/certificates?q=team:web+criticality:critical")).split('name="certificate"').length - 1).toBe(
+      1,
+    );
+    expect(await pageAt("/certificates?q=owner:bob")).toContain("None of 20 certificates fits");
+    expect(await pageAt("/endpoints?q=owner:alice")).toContain("<b>11</b> endpoints");
+    expect(await pageAt("/certificates/c12")).toContain('href="https://wiki.example.org/tls?a=1&amp;b=2"');
+    expect(await pageAt("/certificates/c12")).toContain("owner <a href=");
   });
 
   test("is empty in words", async () => {

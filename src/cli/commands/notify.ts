@@ -43,6 +43,7 @@ export function addNotify(program: Command, cli: Cli): void {
       alert: "test",
       // So that it leaves no open alert behind.
       resolves: true,
+      responsibility: null,
     } as const;
     const entries = await Promise.all(
       channels.map(async ([channel, { send }]): Promise<NotifyEntry> => {

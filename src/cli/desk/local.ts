@@ -57,7 +57,6 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
   const act = async <T>(work: (context: ActionContext) => Promise<T>): Promise<T> => work(contextOf(await app(), note));
   const decision = (reason: string | null): Decision => ({ by: requestedBy(), reason });
   const view = async <T>(work: (opened: Viewer) => Promise<T>): Promise<T> => work(await viewer());
-  const names = ({ certificates }: Viewer): string[] => certificates.map(({ name }) => name);
   return {
     server: null,
     status: () =>
@@ -79,7 +78,7 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
         if (wish.certificate !== null) await assertKnown(opened, wish.certificate);
         return historyReport(opened.store, { ...wish, since }, now);
       }),
-    show: (of) => view((opened) => showReport(opened.store, of, names(opened), opened.clock.now())),
+    show: (of) => view((opened) => showReport(opened.store, of, opened.certificates, opened.clock.now())),
     replacements: async (id) => {
       const { store, config, services, clock } = await app();
       return replacementReport({ store, config, services }, id ?? undefined, clock.now());

@@ -1,3 +1,4 @@
+import { responsibilityFacts } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import type {
   AddressEntry,
@@ -84,6 +85,7 @@ export function renderCertificate(entry: CertificateEntry, at: string, screen: S
     ],
     ["window", entry.windowOpensAt && `opens ${spoken(entry.windowOpensAt)} (${fromNow(entry.windowOpensAt, at)})`],
     ["CA suggests", entry.suggestedByCa && suggestionText(entry.suggestedByCa)],
+    ...responsibilityFacts(entry.responsibility).map(([name, text]): [string, string] => [name.toLowerCase(), text]),
   ];
   const known = facts.flatMap(([label, value]) =>
     value === null ? [] : [`  ${paint(screen, "faint", label.padEnd(12))}${paint(screen, null, value)}`],

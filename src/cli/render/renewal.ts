@@ -1,3 +1,4 @@
+import { NOBODY, responsibilityFacts } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import { formatDuration } from "../../domain/time.ts";
 import { spoken } from "../../reports/instant.ts";
@@ -7,9 +8,9 @@ import { wrap } from "../terminal/text.ts";
 import { outcomeCell } from "./history.ts";
 
 const TIME_WIDTH = 33;
-const FIELD_WIDTH = 11;
+const FIELD_WIDTH = 13;
 
-export function renderShow({ renewal, events }: ShowReport, screen: Screen): string {
+export function renderShow({ renewal, responsibility, events }: ShowReport, screen: Screen): string {
   const outcome = outcomeCell(renewal.state);
   const state = typeof outcome === "string" ? outcome : paint(screen, outcome.style, outcome.text);
   const lines = [
@@ -21,6 +22,7 @@ export function renderShow({ renewal, events }: ShowReport, screen: Screen): str
     ...(renewal.errorCode === null
       ? []
       : [field(screen, "error", `${renewal.errorMessage ?? ""} [${renewal.errorCode}]`)]),
+    ...responsibilityFacts(responsibility ?? NOBODY).map(([name, text]) => field(screen, name.toLowerCase(), text)),
     "",
   ];
   return [...lines, ...events.flatMap((event) => eventLines(event, screen))].join("\n");

@@ -1,3 +1,4 @@
+import { responsibilityFacts } from "../../domain/responsibility.ts";
 import { inert } from "../../domain/text.ts";
 import { formatDuration } from "../../domain/time.ts";
 import type { InFlight } from "../../reports/inFlight.ts";
@@ -76,6 +77,9 @@ function problems({ problems: found, at }: StatusReport, screen: Screen, all: bo
     : [...lines, paint(screen, "wrong", `… and ${rest.length} more: ${byKind(rest)} (\`renewd status --all\`)`)];
 }
 
+/** Labels stand in a narrow column. */
+const SHORT: Readonly<Record<string, string>> = { Criticality: "hurts" };
+
 function titleOf({ certificate, needsPerson, problems: found }: Trouble, screen: Screen): string {
   return marked(screen, `${certificate}  ${found.map(({ what }) => what).join("; ")}`, needsPerson).join("\n");
 }
@@ -106,6 +110,8 @@ function troubleLines(trouble: Trouble, at: string, screen: Screen): string[] {
     ),
   );
   for (const action of actions) lines.push(...labelled(screen, "do", action));
+  for (const [name, text] of responsibilityFacts(trouble.responsibility))
+    lines.push(...labelled(screen, SHORT[name] ?? name.toLowerCase(), text));
   lines.push(...acknowledgedLines(screen, trouble.acknowledged));
   if (renewalId !== null) lines.push(...labelled(screen, "more", `renewd show ${renewalId.slice(0, 8)}`));
   return lines;

@@ -5,6 +5,7 @@ import type { Problems } from "../read/problems.ts";
 import { quote } from "../read/suggestions.ts";
 import type { CertificateEntry, DefaultsEntry, EndpointEntry } from "../schema/certificate.ts";
 import { registeredDomains } from "./registeredDomain.ts";
+import { type ResponsibilitySources, responsibilityOf } from "./responsibility.ts";
 import type { Entry } from "./sections.ts";
 
 /** A certificate completed by the defaults; its digests come last. */
@@ -16,6 +17,12 @@ const DEFAULT_VERIFY_TIMEOUT_MS = 60_000;
 /** A certificate as written, maybe without the parts that are wrong. */
 export type WrittenCertificate = Partial<CertificateEntry>;
 
+export interface DraftSources {
+  /** Names of issuers. */
+  readonly distrusted: ReadonlySet<string>;
+  readonly responsibility: ResponsibilitySources;
+}
+
 /**
  * Completes each certificate by the defaults. Leaves out those without issuer, solver or targets: references.ts reports
  * them.
@@ -23,7 +30,7 @@ export type WrittenCertificate = Partial<CertificateEntry>;
 export function draftCertificates(
   entries: ReadonlyMap<string, Entry<WrittenCertificate>>,
   defaults: DefaultsEntry,
-  distrusted: ReadonlySet<string>,
+  { distrusted, responsibility }: DraftSources,
   problems: Problems,
 ): Draft[] {
   const drafts: Draft[] = [];
@@ -72,6 +79,11 @@ export function draftCertificates(
       preferredChain: entry.preferredChain ?? defaults.preferredChain ?? null,
       reuseKey: entry.reuseKey ?? defaults.reuseKey ?? false,
       csr: entry.csr ?? null,
+      responsibility: responsibilityOf(
+        { kind: "certificates", name, names: (entry.names ?? []).map(({ value }) => value) },
+        entry,
+        responsibility,
+      ),
       verifyTimeoutMs: entry.verifyTimeout ?? defaults.verifyTimeout ?? DEFAULT_VERIFY_TIMEOUT_MS,
     });
   }

@@ -5,6 +5,7 @@ import type { Problems } from "../read/problems.ts";
 import { suggestion } from "../read/suggestions.ts";
 import { channelSchema, fileSchema, NAME, NAME_ADVICE, solverSchema, targetSchema } from "../schema/file.ts";
 import type { ChannelPlugin, DeployerPlugin, SolverPlugin } from "../schema/registries.ts";
+import { type ResponsibilitySources, responsibilityOf } from "./responsibility.ts";
 import { check } from "./zodMessages.ts";
 
 type Shape = typeof fileSchema.shape;
@@ -124,14 +125,26 @@ export function targetEntries(
   plugins: readonly DeployerPlugin[],
   raw: Raw,
   problems: Problems,
+  sources: ResponsibilitySources,
 ): Map<string, Entry<TargetConfig>> {
   return pluginEntries("targets", plugins, raw, problems, (entry, path) => {
-    const { type, agent = false, served, takes = {}, ...options } = check(targetSchema, entry, path, problems) ?? {};
+    const read = check(targetSchema, entry, path, problems);
+    if (read === undefined) return undefined;
+    const { type, agent, served, takes, owner, team, labels, criticality, runbook, ...options } = read;
     const { keyTypes, namesMax, profiles } = takes;
     const known = { ...(keyTypes && { keyTypes }), ...(namesMax && { namesMax }), ...(profiles && { profiles }) };
-    if (type === undefined) return undefined;
     const plugin = plugins.find((each) => each.type === type);
-    return { type, common: { agent, served: served ?? plugin?.served ?? true, takes: known }, options };
+    const written = { owner, team, labels, criticality, runbook };
+    const responsibility = responsibilityOf(
+      { kind: "targets", name: String(path.at(-1)), names: [] },
+      written,
+      sources,
+    );
+    return {
+      type,
+      common: { agent, served: served ?? plugin?.served ?? true, takes: known, responsibility },
+      options,
+    };
   });
 }
 
@@ -141,8 +154,10 @@ export function channelEntries(
   problems: Problems,
 ): Map<string, Entry<ChannelConfig>> {
   return pluginEntries("notifications", plugins, raw, problems, (entry, path) => {
-    const { type, from = "warning", ...options } = check(channelSchema, entry, path, problems) ?? {};
-    return type === undefined ? undefined : { type, common: { from }, options };
+    const read = check(channelSchema, entry, path, problems);
+    if (read === undefined) return undefined;
+    const { type, from, about, ...options } = read;
+    return { type, common: { from, about: about ?? null }, options };
   });
 }
 

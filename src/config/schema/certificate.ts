@@ -12,6 +12,7 @@ import { duration } from "./duration.ts";
 import { checkHost, checkHostAndPort } from "./endpoints.ts";
 import { type Checked, checkDnsName, checkIdentifier } from "./identifiers.ts";
 import { maintenanceSchema } from "./maintenance.ts";
+import { responsibilityKeys } from "./responsibility.ts";
 import { secretReference } from "./secretReference.ts";
 
 /** More than any public CA puts into one certificate; what each allows is the issuer's `namesMax`. */
@@ -171,6 +172,7 @@ const shared = {
   verifyTimeout: duration({ min: "1s", max: "1h" })
     .optional()
     .describe("Time an endpoint may take from deployed to served. Default: 60s."),
+  ...responsibilityKeys,
 };
 
 const csr = z.strictObject({

@@ -8,6 +8,7 @@ import { duration } from "./duration.ts";
 import { checkDnsName } from "./identifiers.ts";
 import { issuerSchema } from "./issuer.ts";
 import { redisSchema } from "./redis.ts";
+import { concernSchema, responsibilityKeys, responsibilitySchema } from "./responsibility.ts";
 import { secretReference } from "./secretReference.ts";
 import { tracingSchema } from "./tracing.ts";
 import { webSchema } from "./web.ts";
@@ -70,6 +71,7 @@ export const targetSchema = pluginSchema.extend({
       "What you know it to be limited in, such as clients behind it that know no ECDSA: `renewd plan` says what " +
         "does not fit before anything is issued.",
     ),
+  ...responsibilityKeys,
 });
 
 /** A channel is notified from a severity on. */
@@ -78,6 +80,7 @@ export const channelSchema = pluginSchema.extend({
     .enum(SEVERITIES)
     .default("warning")
     .describe("Notify of what is at least this severe: `info`, `warning`, or `page` when a person is needed now."),
+  about: concernSchema.optional(),
 });
 
 const masterKey = z
@@ -267,7 +270,8 @@ export const fileSchema = z.strictObject({
       "Places that get certificates, by name. Besides the options of its kind each takes `agent: true`: then only " +
         "`renewd worker deployer --targets NAME` deploys to it, on the machine that owns it and with credentials " +
         "for it alone; and `takes: { keyTypes, namesMax, profiles }`, what you know it to be limited in, so that " +
-        "`renewd plan` says what does not fit before anything is issued.",
+        "`renewd plan` says what does not fit before anything is issued. Each takes `owner`, `team`, `labels`, " +
+        "`criticality` and `runbook` as certificates do.",
     ),
   notifications: z
     .record(name, channelSchema)
@@ -276,6 +280,7 @@ export const fileSchema = z.strictObject({
       "Channels that notify people, by name. Besides the options of its kind each takes `from`: `info`, `warning` " +
         "(default) or `page`, the lowest severity it is notified of.",
     ),
+  responsibility: responsibilitySchema,
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),
 });

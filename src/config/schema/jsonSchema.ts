@@ -46,10 +46,9 @@ interface Kind {
 }
 
 /** What every target, and every channel, takes besides its kind's options. */
-const { agent = {}, served = {}, takes = {} } = jsonSchemaOf(targetSchema).properties ?? {};
-const TARGET = { agent, served, takes };
+const { type: _type, ...TARGET } = jsonSchemaOf(targetSchema).properties ?? {};
 const SOLVER = { zones: jsonSchemaOf(solverSchema).properties?.zones ?? {} };
-const CHANNEL = { from: jsonSchemaOf(channelSchema).properties?.from ?? {} };
+const { type: _kind, ...CHANNEL } = jsonSchemaOf(channelSchema).properties ?? {};
 
 function pluginJsonSchema({ type, description, options }: Kind, more: Record<string, JsonSchema>): JsonSchema {
   const { $schema: _, ...schema } = jsonSchemaOf(options);

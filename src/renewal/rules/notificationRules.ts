@@ -1,6 +1,7 @@
 import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../../domain/event.ts";
 import type { Notification, Severity } from "../../domain/notification.ts";
+import type { Responsibility } from "../../domain/responsibility.ts";
 import { DAY_MS, formatDuration, formatInstant } from "../../domain/time.ts";
 import { partName } from "./plannerParts.ts";
 
@@ -12,6 +13,8 @@ const RUNWAY_PAGE_MS = 3 * DAY_MS;
 export interface NotificationFacts {
   /** When the latest version expires, ms since epoch; null: there is none. */
   readonly expiresAt: number | null;
+  /** Of the certificate, or of the target. Default: nobody's. */
+  readonly responsibility?: Responsibility | null;
 }
 
 interface RuleResult {
@@ -138,6 +141,7 @@ export function notificationOf(event: HistoryEvent, facts: NotificationFacts): N
     action,
     alert: alertOf(event),
     resolves: RESOLVING.includes(type),
+    responsibility: facts.responsibility ?? null,
   };
 }
 

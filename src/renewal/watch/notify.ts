@@ -2,10 +2,12 @@ import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import { type Channel, type ChannelCursor, type Notification, SEVERITIES } from "../../domain/notification.ts";
+import type { Responsibility } from "../../domain/responsibility.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
 import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
 import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
+import { isSent } from "../rules/routing.ts";
 
 /** Longer than one batch takes: none is begun when less time than one send may need is left. */
 const LEASE_MS = 120_000;
@@ -61,8 +63,10 @@ async function deliverEvent(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { clock, log } = context;
-  const notification = notificationOf(event, { expiresAt: await expiryOf(context, event) });
+  const facts = { expiresAt: await expiryOf(context, event), responsibility: responsibilityOf(context, event) };
+  const notification = notificationOf(event, facts);
   if (notification === null || !isWanted(channel, notification)) return false;
+  if (!isSent(channel, context.services.channels().values(), notification.responsibility)) return false;
   try {
     await sendInTime(channel, notification, signal);
     return true;
@@ -86,6 +90,12 @@ async function sendInTime(channel: Channel, notification: Notification, signal: 
     if (signal.aborted || thrown !== deadline.reason) throw thrown;
     throw new RenewalError("notify.failed", `the channel did not end within ${SEND_MAX_MS / 1_000} s`);
   }
+}
+
+/** The certificate's; of what is about a target alone, the target's. */
+function responsibilityOf({ services }: Context, { certificate, target }: HistoryEvent): Responsibility | null {
+  const own = certificate === null ? null : services.certificate(certificate);
+  return own?.responsibility ?? (target === null ? null : services.responsibility(target));
 }
 
 /** null: not known. A certificate whose version cannot be read must not block the events behind this one. */

@@ -1,5 +1,7 @@
+import { NOBODY, type Responsibility } from "../../domain/responsibility.ts";
 import type { Acknowledged, StatusReport } from "../status.ts";
 import type { List } from "./list.ts";
+import { criticalityRank, responsibilityColumns, responsibilityFacets } from "./responsibility.ts";
 
 /** Something that is wrong now: with one certificate, or with renewd itself. Instants are ISO 8601. */
 export interface AlertRow {
@@ -13,6 +15,7 @@ export interface AlertRow {
   readonly action: string;
   readonly expiresAt: string | null;
   readonly certificates: readonly string[];
+  readonly responsibility: Responsibility;
 }
 
 export function alertRows({ notices, problems }: StatusReport): AlertRow[] {
@@ -20,14 +23,14 @@ export function alertRows({ notices, problems }: StatusReport): AlertRow[] {
     ...notices.map(
       ({ id, kind, what, action, needsPerson, acknowledged, certificates }): AlertRow => ({
         ...{ subject: id, about: "renewd", kind, what, needsPerson, acknowledged, action },
-        ...{ expiresAt: null, certificates },
+        ...{ expiresAt: null, certificates, responsibility: NOBODY },
       }),
     ),
     ...problems.map(
-      ({ certificate, problems: found, needsPerson, acknowledged, actions, expiresAt }): AlertRow => ({
+      ({ certificate, problems: found, needsPerson, acknowledged, actions, expiresAt, responsibility }): AlertRow => ({
         ...{ subject: certificate, about: "certificate", kind: found[0]?.kind ?? "", needsPerson, acknowledged },
         what: found.map(({ what }) => what).join("; "),
-        ...{ action: actions[0] ?? "", expiresAt, certificates: [certificate] },
+        ...{ action: actions[0] ?? "", expiresAt, certificates: [certificate], responsibility },
       }),
     ),
   ];
@@ -45,6 +48,7 @@ export const alertList: List<AlertRow> = {
     { key: "acknowledgedUntil", title: "Until", value: ({ acknowledged }) => acknowledged?.until ?? null },
     { key: "expiresAt", title: "Expires", value: ({ expiresAt }) => expiresAt },
     { key: "action", title: "What to do", value: ({ action }) => action },
+    ...responsibilityColumns,
   ],
   facets: [
     { key: "person", title: "Needs a person", values: ({ needsPerson }) => [needsPerson ? "yes" : "no"] },
@@ -55,12 +59,13 @@ export const alertList: List<AlertRow> = {
     },
     { key: "about", title: "About", values: ({ about }) => [about] },
     { key: "kind", title: "Kind", values: ({ kind }) => [kind] },
+    ...responsibilityFacets,
     { key: "subject", title: "Subject", values: ({ subject }) => [subject] },
   ],
   sorts: {
     // What is wrong with renewd itself comes first: other findings may follow from it.
-    worst: ({ needsPerson, about, expiresAt }) =>
-      `${needsPerson ? 0 : 1} ${about === "renewd" ? 0 : 1} ${expiresAt ?? "0"}`,
+    worst: ({ needsPerson, about, expiresAt, responsibility }) =>
+      `${needsPerson ? 0 : 1} ${about === "renewd" ? 0 : 1} ${criticalityRank(responsibility)} ${expiresAt ?? "0"}`,
     subject: ({ subject }) => subject,
     kind: ({ kind }) => kind,
     expires: ({ expiresAt }) => expiresAt,

@@ -3,6 +3,7 @@ import { STATES } from "../certificates.ts";
 import { iso } from "../instant.ts";
 import { type CertificateRow, lifetimeOf } from "./certificateRow.ts";
 import type { List } from "./list.ts";
+import { criticalityRank, responsibilityColumns, responsibilityFacets } from "./responsibility.ts";
 import { weekOf } from "./week.ts";
 
 export const EXPIRIES = ["past", "1d", "7d", "30d", "later", "none"] as const;
@@ -29,6 +30,7 @@ export function certificateList(now: number): List<CertificateRow> {
       { key: "keyType", title: "Key", value: ({ keyType }) => keyType },
       { key: "serial", title: "Serial", value: ({ serial }) => serial },
       { key: "fingerprint", title: "Fingerprint", value: ({ fingerprint }) => fingerprint },
+      ...responsibilityColumns,
     ],
     facets: [
       { key: "state", title: "State", values: ({ state }) => [state] },
@@ -41,6 +43,7 @@ export function certificateList(now: number): List<CertificateRow> {
       { key: "life", title: "Lifetime", values: (row) => [lifetimeOf(row)] },
       { key: "issuer", title: "Issuer", values: ({ issuer }) => [issuer] },
       { key: "target", title: "Target", values: ({ targets }) => targets },
+      ...responsibilityFacets,
       { key: "key", title: "Key", values: ({ keyType }) => [keyType] },
       { key: "ready", title: "Ready for 47 days", values: ({ unready }) => [unready.length === 0 ? "yes" : "no"] },
       { key: "unready", title: "Not ready", values: ({ unready }) => unready, isCounted: false },
@@ -56,6 +59,7 @@ export function certificateList(now: number): List<CertificateRow> {
       expires: ({ expiresAt }) => expiresAt,
       next: ({ next }) => next.at,
       proved: ({ provedAt }) => provedAt,
+      owner: ({ responsibility: { owner } }) => owner,
       issuer: ({ issuer }) => issuer,
     },
     defaultSort: "worst",
@@ -81,8 +85,9 @@ const RANK = new Map(STATES.map((state, index) => [state, index]));
 /** Larger than every instant there is. */
 const RANK_STEP = 1e13;
 
-/** Those that need a person first, then by state, then the soonest expiry. Nothing issued means nothing valid to serve. */
-function worstOf({ needsPerson, problems, state, expiresAt }: CertificateRow): number {
-  const group = (needsPerson ? 0 : 100) + (problems.length > 0 ? 0 : 50) + (RANK.get(state) ?? 0);
+/** Those that need a person first, then the most critical, then by state, then the soonest expiry. Nothing issued means nothing valid to serve. */
+function worstOf({ needsPerson, problems, state, expiresAt, responsibility }: CertificateRow): number {
+  const trouble = (needsPerson ? 0 : 200) + (problems.length > 0 ? 0 : 100);
+  const group = trouble + criticalityRank(responsibility) * RANK.size + (RANK.get(state) ?? 0);
   return group * RANK_STEP + (expiresAt ?? 0);
 }

@@ -1,3 +1,4 @@
+import type { Responsibility } from "../../domain/responsibility.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import { suggestionFor } from "../../renewal/rules/suggestion.ts";
 import { renewalWindow } from "../../renewal/rules/window.ts";
@@ -41,6 +42,7 @@ export interface CertificateRow {
   readonly fingerprint: string | null;
   /** What keeps it from lifetimes of 47 days; empty: it is ready. */
   readonly unready: readonly string[];
+  readonly responsibility: Responsibility;
 }
 
 export interface Generations {
@@ -95,6 +97,7 @@ export function certificateRow(
     serial: version?.leaf.serial ?? null,
     fingerprint: version?.leaf.fingerprint ?? null,
     unready: unreadyFor47Days(examined),
+    responsibility: certificate.responsibility,
   };
 }
 

@@ -1,6 +1,8 @@
+import type { Responsibility } from "../../domain/responsibility.ts";
 import { iso } from "../instant.ts";
 import type { Examined } from "../summary.ts";
 import type { List } from "./list.ts";
+import { responsibilityColumns, responsibilityFacets } from "./responsibility.ts";
 
 /** `current`: the target accepted the latest generation. What it serves is the endpoints' word. */
 export const DEPLOYMENT_STATES = ["failing", "drifted", "behind", "none", "current"] as const;
@@ -21,9 +23,17 @@ export interface DeploymentRow {
   readonly errorCode: string | null;
   /** Of the last attempt, or of the last inspection. */
   readonly message: string | null;
+  /** The target's where somebody is named for it, else the certificate's. */
+  readonly responsibility: Responsibility;
 }
 
-export function deploymentRows({ member: { certificate, version, deployments } }: Examined): DeploymentRow[] {
+/** Of targets; null: nobody is named. */
+export type TargetResponsibility = (target: string) => Responsibility | null;
+
+export function deploymentRows(
+  { member: { certificate, version, deployments } }: Examined,
+  ofTarget: TargetResponsibility = () => null,
+): DeploymentRow[] {
   return certificate.targets.map((target) => {
     const row = deployments.find((each) => each.target === target);
     const issued = version?.generation ?? 0;
@@ -46,8 +56,14 @@ export function deploymentRows({ member: { certificate, version, deployments } }
       attempts: row?.attempts ?? 0,
       errorCode: row?.errorCode ?? null,
       message: row?.errorMessage ?? row?.inspectionProblem ?? null,
+      responsibility: answering(ofTarget(target), certificate.responsibility),
     };
   });
+}
+
+function answering(ofTarget: Responsibility | null, ofCertificate: Responsibility): Responsibility {
+  const isNamed = ofTarget !== null && (ofTarget.owner !== null || ofTarget.team !== null);
+  return isNamed ? ofTarget : ofCertificate;
 }
 
 export const deploymentList: List<DeploymentRow> = {
@@ -64,11 +80,13 @@ export const deploymentList: List<DeploymentRow> = {
     { key: "attempts", title: "Attempts", value: ({ attempts }) => attempts },
     { key: "errorCode", title: "Error", value: ({ errorCode }) => errorCode },
     { key: "message", title: "Message", value: ({ message }) => message },
+    ...responsibilityColumns,
   ],
   facets: [
     { key: "state", title: "State", values: ({ state }) => [state] },
     { key: "target", title: "Target", values: ({ target }) => [target] },
     { key: "error", title: "Error", values: ({ errorCode }) => [errorCode ?? "none"] },
+    ...responsibilityFacets,
     { key: "certificate", title: "Certificate", values: ({ certificate }) => [certificate] },
   ],
   sorts: {

@@ -1,9 +1,11 @@
 import type { Endpoint } from "../../domain/endpoint.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
+import type { Responsibility } from "../../domain/responsibility.ts";
 import { nextDialOf } from "../failures.ts";
 import { iso } from "../instant.ts";
 import type { Examined } from "../summary.ts";
 import type { List } from "./list.ts";
+import { responsibilityColumns, responsibilityFacets } from "./responsibility.ts";
 
 /** `proved` only by a handshake that is young enough; `unknown`: the last proof is too old; `unseen`: never dialled. */
 export const ENDPOINT_STATES = ["notServed", "unknown", "unseen", "proving", "proved"] as const;
@@ -21,6 +23,8 @@ export interface EndpointRow {
   readonly nextDialAt: number | null;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
+  /** Of its certificate. */
+  readonly responsibility: Responsibility;
 }
 
 export function endpointRows({ member }: Examined): EndpointRow[] {
@@ -45,6 +49,7 @@ export function endpointRows({ member }: Examined): EndpointRow[] {
       nextDialAt: nextDialOf(member),
       errorCode: status?.errorCode ?? null,
       errorMessage: status?.errorMessage ?? null,
+      responsibility: certificate.responsibility,
     };
   });
 }
@@ -60,12 +65,14 @@ export const endpointList: List<EndpointRow> = {
     { key: "nextDialAt", title: "Next", value: ({ nextDialAt }) => iso(nextDialAt) },
     { key: "errorCode", title: "Error", value: ({ errorCode }) => errorCode },
     { key: "errorMessage", title: "What was seen", value: ({ errorMessage }) => errorMessage },
+    ...responsibilityColumns,
   ],
   facets: [
     { key: "state", title: "State", values: ({ state }) => [state] },
     { key: "error", title: "Error", values: ({ errorCode }) => [errorCode ?? "none"] },
     { key: "protocol", title: "Protocol", values: ({ definition }) => [definition.starttls ?? "tls"] },
     { key: "target", title: "Served from", values: ({ definition }) => [definition.target ?? "any target"] },
+    ...responsibilityFacets,
     { key: "certificate", title: "Certificate", values: ({ certificate }) => [certificate] },
   ],
   sorts: {

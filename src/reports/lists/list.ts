@@ -15,7 +15,7 @@ export interface List<Row> {
   readonly defaultSort: string;
   /** Unique in the list. */
   id(row: Row): string;
-  /** What `q` searches, in any case. */
+  /** What words of `q` search, in any case; `FACET:PART` searches a facet's values. */
   text(row: Row): readonly string[];
 }
 
@@ -146,10 +146,7 @@ interface Selected<Row> {
 }
 
 function select<Row>(list: List<Row>, rows: readonly Row[], { q, facets }: ListQuery): Selected<Row> {
-  const words = q
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
+  const { words, tokens } = searchOf(list, q);
   const counted = list.facets.flatMap(({ key, isCounted = true }, index) =>
     isCounted ? [{ key, index, count: new Map<string, number>() }] : [],
   );
@@ -162,6 +159,7 @@ function select<Row>(list: List<Row>, rows: readonly Row[], { q, facets }: ListQ
     if (words.length > 0 && !matches(list.text(row), words)) continue;
     // A row that only one facet refuses still counts among that facet's other values.
     const own = facetValues(list, row);
+    if (!tokens.every(({ index, part }) => own[index]?.some((value) => value.toLowerCase().includes(part)))) continue;
     let refusedBy: number | null = null;
     let refusals = 0;
     for (const { index, values } of wanted) {
@@ -190,6 +188,28 @@ function facetValues<Row>(list: List<Row>, row: Row): readonly (readonly string[
   const found = list.facets.map((facet) => facet.values(row));
   valuesOf.set(row, found);
   return found;
+}
+
+/** `owner:alice`, `label:"stage=in production"`, or a word. */
+const SEARCH_PART = /(?:([a-z]+):)?(?:"([^"]*)"|(\S+))/gi;
+
+interface Search {
+  readonly words: readonly string[];
+  /** A part of a value of the facet with this index. */
+  readonly tokens: readonly { readonly index: number; readonly part: string }[];
+}
+
+/** A word with a colon whose beginning is no facet, such as a fingerprint or an address, is a word. */
+function searchOf<Row>({ facets }: List<Row>, q: string): Search {
+  const words: string[] = [];
+  const tokens: Search["tokens"][number][] = [];
+  for (const [whole, key, quoted, bare] of q.toLowerCase().matchAll(SEARCH_PART)) {
+    const index = key === undefined ? -1 : facets.findIndex((facet) => facet.key.toLowerCase() === key);
+    const part = quoted ?? bare ?? "";
+    if (index >= 0) tokens.push({ index, part });
+    else words.push(key === undefined ? part : whole);
+  }
+  return { words, tokens };
 }
 
 function matches(texts: readonly string[], words: readonly string[]): boolean {

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { CertificateRecord } from "../../domain/certificate.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import type { Renewal } from "../../domain/renewal.ts";
+import type { Responsibility } from "../../domain/responsibility.ts";
 import type { ObservedAddress } from "../../domain/store.ts";
 import type { Version } from "../../domain/version.ts";
 import { eventSentence } from "../../reports/eventSentence.ts";
@@ -49,7 +50,12 @@ export function toCertificate(row: CertificateRow, record: CertificateRecord | n
     renewalId: row.renewalId,
     serial: row.serial,
     fingerprint: row.fingerprint,
+    responsibility: toResponsibility(row.responsibility),
   };
+}
+
+function toResponsibility({ labels, ...same }: Responsibility): z.output<typeof certificateItem>["responsibility"] {
+  return { ...same, labels: { ...labels } };
 }
 
 export function toVersion({ leaf, ...version }: Version): z.output<typeof versionItem> {
@@ -119,18 +125,31 @@ function isList(value: string | number | boolean | null | readonly string[]): va
 }
 
 export function toDeployment(row: DeploymentRow): z.output<typeof deploymentItem> {
-  const { deployedAt, behindSince, nextAttemptAt, ...same } = row;
+  const { deployedAt, behindSince, nextAttemptAt, responsibility, ...same } = row;
   return {
     ...same,
+    responsibility: toResponsibility(responsibility),
     deployedAt: iso(deployedAt),
     behindSince: iso(behindSince),
     nextAttemptAt: iso(nextAttemptAt),
   };
 }
 
-export function toEndpoint({ definition, checkedAt, nextDialAt, ...same }: EndpointRow): z.output<typeof endpointItem> {
+export function toEndpoint(row: EndpointRow): z.output<typeof endpointItem> {
+  const { definition, checkedAt, nextDialAt, responsibility: answers, ...same } = row;
   const { host, port, sni, starttls = null, target } = definition;
-  return { ...same, host, port, sni, starttls, target, checkedAt: iso(checkedAt), nextDialAt: iso(nextDialAt) };
+  const responsibility = toResponsibility(answers);
+  return {
+    ...same,
+    responsibility,
+    host,
+    port,
+    sni,
+    starttls,
+    target,
+    checkedAt: iso(checkedAt),
+    nextDialAt: iso(nextDialAt),
+  };
 }
 
 export function toObservation({

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { KEY_TYPES } from "../../domain/certificate.ts";
 import { EVENT_TYPES } from "../../domain/event.ts";
 import { REASONS, RENEWAL_STATES, TRIGGERS } from "../../domain/renewal.ts";
+import { CRITICALITIES } from "../../domain/responsibility.ts";
 import { STATES } from "../../reports/certificates.ts";
 import { DEPLOYMENT_STATES } from "../../reports/lists/deploymentList.ts";
 import { ENDPOINT_STATES } from "../../reports/lists/endpointList.ts";
@@ -11,6 +12,16 @@ import { WAITING_ON } from "../../reports/lists/waitingOn.ts";
 const instant = z.iso.datetime({ precision: 3 });
 const nullable = <T extends z.ZodType>(schema: T, about: string) => schema.nullable().describe(about);
 const waits = Object.keys(WAITING_ON);
+
+const responsibility = z
+  .object({
+    owner: z.string().nullable(),
+    team: z.string().nullable(),
+    labels: z.record(z.string(), z.string()),
+    criticality: z.enum(CRITICALITIES),
+    runbook: z.string().nullable(),
+  })
+  .describe("Who answers for it, as the configuration says.");
 
 export const certificateItem = z
   .object({
@@ -42,6 +53,7 @@ export const certificateItem = z
     renewalId: nullable(z.string(), "In flight, or the last one that failed."),
     serial: z.string().nullable(),
     fingerprint: nullable(z.string(), "SHA-256 of the certificate."),
+    responsibility,
   })
   .meta({ id: "Certificate" });
 
@@ -114,6 +126,7 @@ export const deploymentItem = z
     attempts: z.int(),
     errorCode: z.string().nullable(),
     message: z.string().nullable(),
+    responsibility,
   })
   .meta({ id: "Deployment", description: "One certificate at one target." });
 
@@ -126,6 +139,7 @@ export const targetItem = z
     current: z.int(),
     behind: z.int(),
     failing: z.int(),
+    responsibility,
   })
   .meta({ id: "Target" });
 
@@ -144,6 +158,7 @@ export const endpointItem = z
     nextDialAt: instant.nullable(),
     errorCode: z.string().nullable(),
     errorMessage: z.string().nullable(),
+    responsibility,
   })
   .meta({ id: "Endpoint" });
 
@@ -208,5 +223,6 @@ export const alertItem = z
     action: z.string(),
     expiresAt: instant.nullable(),
     certificates: z.array(z.string()),
+    responsibility,
   })
   .meta({ id: "Alert", description: "Something that is wrong now." });

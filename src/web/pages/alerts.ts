@@ -8,6 +8,7 @@ import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
 import { advice, certificateHref, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
+import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { tag } from "./parts/state.ts";
 import { clockTime, instant, relative } from "./parts/time.ts";
 import { savedViews } from "./savedViews.ts";
@@ -21,7 +22,7 @@ export async function alertsPage(facts: PageFacts): Promise<Html> {
   const page = pageOf(alertList, snapshot.alerts, query);
   const view: ListView<AlertRow> = {
     ...{ list: alertList, query, page, path: "/alerts", words: WORDS },
-    facets: ["person", "acknowledged", "about", "kind"],
+    facets: ["person", "acknowledged", "about", "kind", "criticality", "owner", "team", "label"],
   };
   const isFiltered = query.facets.size > 0 || query.q !== "";
   return layout(facts, {
@@ -39,10 +40,10 @@ function table(view: ListView<AlertRow>, { now, here, snapshot }: PageFacts): Ht
   return html`<table class="list"><thead><tr>
     ${columnHeading(view, "worst", "Calls a person")}${columnHeading(view, "subject", "About")}<th scope="col">What, and what to do</th>${columnHeading(view, "expires", "Expires")}<th scope="col">Acknowledged</th></tr></thead>
     <tbody>${page.rows.map(
-      ({ subject, about, kind, what, needsPerson, acknowledged, action, expiresAt }) => html`<tr>
+      ({ subject, about, kind, what, needsPerson, acknowledged, action, expiresAt, responsibility }) => html`<tr>
       <td data-label="Calls a person">${needsPerson ? tag("yes", "bad") : tag("no")}</td>
       <th scope="row" data-label="About">${about === "certificate" ? html`<a href="${certificateHref(subject)}">${foreign(subject)}</a>` : html`renewd itself`} <small>${foreign(about === "certificate" ? kind : subject)}</small></th>
-      <td data-label="What">${foreign(what)} <small>${advice(action)}</small></td>
+      <td data-label="What">${foreign(what)} <small>${advice(action)}</small>${isAnswered(responsibility) ? html`<small>${responsible(responsibility, "/alerts")}</small>` : NOTHING}</td>
       <td data-label="Expires">${relative(expiresAt === null ? null : Date.parse(expiresAt), now)}</td>
       <td data-label="Acknowledged">${
         acknowledged === null

@@ -13,6 +13,7 @@ import { heading, layout } from "./layout.ts";
 import { lifeBar } from "./parts/lifeBar.ts";
 import { advice, count, foreign, type Html, NOTHING, plural } from "./parts/markup.ts";
 import { renewalTable } from "./parts/renewals.ts";
+import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { CERTIFICATE_LOOK, DEPLOYMENT_LOOK, ENDPOINT_LOOK, pill } from "./parts/state.ts";
 import { strip } from "./parts/strip.ts";
 import { instant, relative, short } from "./parts/time.ts";
@@ -55,6 +56,7 @@ export async function certificatePage(facts: PageFacts, name: string): Promise<H
             ${trouble.acknowledged === null ? NOTHING : html`<p>Acknowledged by ${foreign(trouble.acknowledged.by ?? "somebody")} until ${instant(Date.parse(trouble.acknowledged.until))}: ${foreign(trouble.acknowledged.reason)}</p>`}
           </section>`
       }
+      ${isAnswered(row.responsibility) ? html`<p class="responsible">${responsible(row.responsibility)}</p>` : NOTHING}
       ${life(row, now)}
       ${blastRadius(row, facts)}
       <div class="columns">${targets(row, facts)}${endpoints(entry, facts, proofStrips(proofs, now))}</div>

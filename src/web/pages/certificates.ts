@@ -9,6 +9,7 @@ import { heading, layout } from "./layout.ts";
 import { lifeBar } from "./parts/lifeBar.ts";
 import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
 import { certificateHref, foreign, formatNumber, type Html, NOTHING } from "./parts/markup.ts";
+import { criticalityTag } from "./parts/responsibility.ts";
 import { CERTIFICATE_LOOK, pill } from "./parts/state.ts";
 import { relative } from "./parts/time.ts";
 import { savedViews } from "./savedViews.ts";
@@ -33,10 +34,14 @@ export const CERTIFICATE_WORDS = {
     none: "nothing issued",
   },
   person: { yes: "yes", no: "no" },
+  criticality: { critical: "critical", high: "high", normal: "normal", low: "low" },
   ready: { yes: "ready", no: "not ready" },
 } as const;
 
-const FACETS = ["state", "person", "waiting", "expires", "life", "issuer", "target", "key", "ready"];
+const FACETS = [
+  ...["state", "person", "waiting", "expires", "criticality", "owner", "team", "label", "life", "issuer", "target"],
+  ...["key", "ready"],
+];
 
 export function certificatesPage(facts: PageFacts): Html {
   const { snapshot, parameters } = facts;
@@ -49,7 +54,7 @@ export function certificatesPage(facts: PageFacts): Html {
   return layout(facts, {
     title: "Certificates",
     body: html`${heading("Certificates")} ${savedViews(facts, "certificates", writeQuery(list, query))}
-      ${toolbar(view, "Name, serial number or fingerprint")}
+      ${toolbar(view, "Name, serial number, fingerprint, or owner:alice team:web label:app=shop")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "certificates")}${rows(view, facts)}</div></div>`,
   });
 }
@@ -94,12 +99,13 @@ export const SELECT_MAX = 500;
 
 function line(row: CertificateRow, { now }: PageFacts): Html {
   const { certificate, names, state, what, issuer, life, expiresAt, next, generations, provedAt, isAcknowledged } = row;
+  const { responsibility } = row;
   return html`<tr>
     <td class="check"><input type="checkbox" name="certificate" value="${certificate}" aria-label="Select ${foreign(certificate)}" /></td>
     <td data-label="State">${pill(CERTIFICATE_LOOK[state])}${isAcknowledged ? html` <small>acknowledged</small>` : NOTHING}</td>
     <th scope="row" data-label="Certificate">
       <a href="${certificateHref(certificate)}">${foreign(certificate)}</a>
-      <small>${namesText(names, certificate)}${foreign(issuer)}</small>
+      <small>${criticalityTag(responsibility.criticality)}${namesText(names, certificate)}${foreign(issuer)}${responsibility.owner === null ? NOTHING : html` · ${foreign(responsibility.owner)}`}</small>
       ${what === null ? NOTHING : html`<small class="bad-text">${foreign(what)}</small>`}
     </th>
     <td data-label="Runway">${life === null ? html`<span class="quiet">nothing issued</span>` : lifeBar(life, now)}</td>

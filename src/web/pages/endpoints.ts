@@ -22,7 +22,7 @@ export function endpointsPage(facts: PageFacts): Html {
   const page = pageOf(endpointList, snapshot.endpoints, query);
   const view: ListView<EndpointRow> = {
     ...{ list: endpointList, query, page, path: "/endpoints", words: WORDS },
-    facets: ["state", "error", "protocol", "target"],
+    facets: ["state", "error", "criticality", "owner", "team", "label", "protocol", "target"],
   };
   const unmanaged = snapshot.status.notices.filter(({ kind }) => kind === "unmanaged");
   return layout(facts, {

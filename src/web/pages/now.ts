@@ -18,6 +18,7 @@ import {
   plural,
   renewalHref,
 } from "./parts/markup.ts";
+import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { CERTIFICATE_LOOK, pill, RENEWAL_LOOK, tag } from "./parts/state.ts";
 import { clockTime, relative, short } from "./parts/time.ts";
 
@@ -118,6 +119,7 @@ function causeCard(cause: CauseRow, { snapshot, now, here }: PageFacts): Html {
         <dd>${foreign(cause.next)}${cause.nextAt === null ? NOTHING : html`, ${relative(cause.nextAt, now)}`}</dd></div>
     </dl>
     ${cause.action === "" ? NOTHING : html`<p class="todo"><b>What to do:</b> ${advice(cause.action)}</p>`}
+    ${row === undefined || !isAnswered(row.responsibility) ? NOTHING : html`<p class="responsible">${responsible(row.responsibility)}</p>`}
     <p class="buttons">
       ${others ? html`<a class="button" href="${href}">See all ${formatNumber(certificates)}</a>` : retryOrResume(row, here)}
       ${cause.renewalId === null ? NOTHING : html`<a class="button plain" href="${renewalHref(cause.renewalId)}">${others ? "One renewal" : "Its renewal"}</a>`}

@@ -11,6 +11,7 @@ import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { advice, certificateHref, count, foreign, type Html, NOTHING, plural, renewalHref } from "./parts/markup.ts";
 import { REASON_WORDS } from "./parts/renewals.ts";
+import { isAnswered, responsible } from "./parts/responsibility.ts";
 import { pill, RENEWAL_LOOK } from "./parts/state.ts";
 import { clockTime, instant, relative, short } from "./parts/time.ts";
 import { timeline } from "./parts/timeline.ts";
@@ -27,6 +28,7 @@ export async function renewalPage(facts: PageFacts, id: string): Promise<Html> {
   const stages = stagesOf(events, renewal.finishedAt ?? now);
   const version = await store.versions.get(renewal.certificate, renewal.generation).catch(() => null);
   const failures = events.filter((event) => eventError(event) !== null);
+  const answers = facts.snapshot.rows.get(renewal.certificate)?.responsibility;
   const onlyFailed = parameters.get("only") === "failed";
   return layout(facts, {
     title: `${renewal.certificate} – renewal`,
@@ -41,6 +43,7 @@ export async function renewalPage(facts: PageFacts, id: string): Promise<Html> {
           <div><dt>Serial</dt>
             <dd>${version === null ? "issued nothing yet" : html`<code>${foreign(version.leaf.serial)}</code>`}</dd>
               </div>
+          ${answers === undefined || !isAnswered(answers) ? NOTHING : html`<div><dt>Answers for it</dt><dd>${responsible(answers)}</dd></div>`}
           <div><dt>Compared</dt><dd>${await comparison(facts, renewal, stages)}</dd></div>
         </dl>
       </section>

@@ -3,6 +3,7 @@ import { iso } from "../../reports/instant.ts";
 import { certificateList } from "../../reports/lists/certificateList.ts";
 import { lifetimeOf } from "../../reports/lists/certificateRow.ts";
 import { countOf, readQuery } from "../../reports/lists/list.ts";
+import { NOBODYS } from "../../reports/lists/responsibility.ts";
 import { type Month, type MonthReport, monthOf, monthReport } from "../../reports/month.ts";
 import { CERTIFICATE_WORDS } from "./certificates.ts";
 import type { PageFacts } from "./facts.ts";
@@ -73,7 +74,7 @@ function inventory({ snapshot }: PageFacts): Html {
       ${counts.map(([value, rows]) => html`<li>${foreign(words[value] ?? value)} ${count(rows.length, `/certificates?${key}=${encodeURIComponent(value)}`)}</li>`)}</ul></div>`;
   };
   return html`<section class="panel"><h2>Inventory: ${count(certificates.length, "/certificates", plural(certificates.length, "certificate"))}</h2>
-    <div class="columns narrow">${group("By state", "state", ({ state }) => state, CERTIFICATE_WORDS.state)}${group("By issuer", "issuer", ({ issuer }) => issuer)}${group("By lifetime", "life", lifetimeOf, CERTIFICATE_WORDS.life)}${group("By key", "key", ({ keyType }) => keyType)}</div>
+    <div class="columns narrow">${group("By state", "state", ({ state }) => state, CERTIFICATE_WORDS.state)}${group("By issuer", "issuer", ({ issuer }) => issuer)}${group("By lifetime", "life", lifetimeOf, CERTIFICATE_WORDS.life)}${group("By key", "key", ({ keyType }) => keyType)}${group("By owner", "owner", ({ responsibility: { owner } }) => owner ?? NOBODYS)}${group("By team", "team", ({ responsibility: { team } }) => team ?? NOBODYS)}</div>
   </section>`;
 }
 

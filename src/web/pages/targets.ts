@@ -19,7 +19,7 @@ export function targetsPage(facts: PageFacts): Html {
   const page = pageOf(deploymentList, snapshot.deployments, query);
   const view: ListView<DeploymentRow> = {
     ...{ list: deploymentList, query, page, path: "/targets", words: WORDS },
-    facets: ["state", "target", "error"],
+    facets: ["state", "target", "error", "criticality", "owner", "team", "label"],
   };
   const isFiltered = query.facets.size > 0 || query.q !== "";
   return layout(facts, {

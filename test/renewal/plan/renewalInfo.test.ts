@@ -69,6 +69,7 @@ function context(batch = 200): Context {
       solvers: () => expect.unreachable(),
       deployer: () => expect.unreachable(),
       limits: () => ({}),
+      responsibility: () => null,
       visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,

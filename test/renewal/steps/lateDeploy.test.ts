@@ -68,6 +68,7 @@ function worker(beforeClaim: () => Promise<unknown> = async () => {}): Context {
       places: () => [],
       ownCsr: () => null,
       limits: () => ({}),
+      responsibility: () => null,
       visibility: () => "unknown",
       rehearsal: unused,
       channels: () => new Map(),

@@ -65,6 +65,7 @@ function context(certificates: readonly Certificate[]): Context {
       solvers: () => [],
       deployer: () => expect.unreachable(),
       limits: () => ({}),
+      responsibility: () => null,
       visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,

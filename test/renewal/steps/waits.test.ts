@@ -74,6 +74,7 @@ function context(): Context {
       solvers: () => [named(solver)],
       deployer: () => expect.unreachable(),
       limits: () => ({}),
+      responsibility: () => null,
       visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       hasAgent: () => false,

@@ -60,6 +60,7 @@ export async function startIssuing(
       solvers: () => [named(solver)],
       deployer: () => expect.unreachable(),
       limits: () => ({}),
+      responsibility: () => null,
       visibility: () => "unknown",
       rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
       ownCsr: () => null,

@@ -4,6 +4,7 @@ import { endpointKey } from "../../../src/domain/endpoint.ts";
 import type { Heartbeat } from "../../../src/domain/heartbeat.ts";
 import type { Renewal } from "../../../src/domain/renewal.ts";
 import type { RenewalInfoRecord } from "../../../src/domain/renewalInfo.ts";
+import { NOBODY } from "../../../src/domain/responsibility.ts";
 import type { Version } from "../../../src/domain/version.ts";
 
 /** Plain facts for tests of pure rules: a healthy 90-day certificate at day 10, one field overridden at a time. */
@@ -32,6 +33,7 @@ export function certificate(patch: Partial<Certificate> = {}): Certificate {
     preferredChain: null,
     reuseKey: false,
     csr: null,
+    responsibility: NOBODY,
     policy: { renewAtFractionLeft: null, jitterFraction: 0 },
     verifyTimeoutMs: 1_000,
     allDistrusted: false,

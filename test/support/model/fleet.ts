@@ -69,6 +69,7 @@ export class Fleet implements AsyncDisposable {
         solvers: () => [],
         deployer: (target) => this.#deployer(target),
         limits: () => ({}),
+        responsibility: () => null,
         visibility: () => "unknown",
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,

@@ -163,6 +163,7 @@ export class Workbench implements AsyncDisposable {
         solvers: () => [],
         deployer: (name) => target(name).deployer(new Crash(null)),
         limits: () => ({}),
+        responsibility: () => null,
         visibility: () => "unknown",
         rehearsal: (name) => ({ issuer: null, budget: unlimited(name) }),
         ownCsr: () => null,

@@ -85,12 +85,7 @@ export const documentOperations = [
     answer: { document: "ShowReport" },
     run({ web, query: { of } }) {
       const { store, clock } = web.renewal;
-      return showReport(
-        store,
-        of,
-        web.estate().certificates.map(({ name }) => name),
-        clock.now(),
-      );
+      return showReport(store, of, web.estate().certificates, clock.now());
     },
   }),
   operation({

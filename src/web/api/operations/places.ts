@@ -19,11 +19,12 @@ export const placeOperations = [
     async run({ web }) {
       const { deployments } = await fleetOf(web).read();
       const byTarget = Map.groupBy(deployments, ({ target }) => target);
-      const items = [...web.config().targets.values()].map(({ name, type, agent }) => {
+      const items = [...web.config().targets.values()].map(({ name, type, agent, responsibility }) => {
         const rows = byTarget.get(name) ?? [];
         const count = (...states: string[]): number => rows.filter(({ state }) => states.includes(state)).length;
         const counts = { current: count("current"), behind: count("behind"), failing: count("failing", "drifted") };
-        return { target: name, type, agent, certificates: rows.length, ...counts };
+        const answers = { ...responsibility, labels: { ...responsibility.labels } };
+        return { target: name, type, agent, certificates: rows.length, ...counts, responsibility: answers };
       });
       return { items };
     },

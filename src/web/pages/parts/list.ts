@@ -1,5 +1,7 @@
 import { html } from "hono/html";
+import { NOBODY } from "../../../domain/responsibility.ts";
 import { type List, type ListPage, type ListQuery, writeQuery } from "../../../reports/lists/list.ts";
+import { NOBODYS } from "../../../reports/lists/responsibility.ts";
 import { count, foreign, formatNumber, type Html, NOTHING } from "./markup.ts";
 
 /** What every list on a page is made of; its whole state is in the URL. */
@@ -71,12 +73,17 @@ export function facetPanel<Row>(view: ListView<Row>): Html {
   const groups = view.facets.flatMap((key) => {
     const facet = list.facets.find((each) => each.key === key);
     const counts = page.counts.get(key);
-    return facet === undefined || counts === undefined || counts.size < 1
+    return facet === undefined || counts === undefined || counts.size < 1 || saysNothing(counts)
       ? []
       : [facetGroup(view, key, facet.title, counts)];
   });
   return html`<details class="facets" open><summary>Filters</summary><div class="facet-groups">${groups}</div>
     </details>`;
+}
+
+/** Nobody has said who answers for what: asking for it would only take room. */
+function saysNothing(counts: ReadonlyMap<string, number>): boolean {
+  return counts.size === 1 && (counts.has(NOBODYS) || counts.has(NOBODY.criticality));
 }
 
 function facetGroup<Row>(view: ListView<Row>, key: string, title: string, counts: ReadonlyMap<string, number>): Html {

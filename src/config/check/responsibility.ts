@@ -1,0 +1,59 @@
+import { NOBODY, type Responsibility } from "../../domain/responsibility.ts";
+import { type ResponsibilityRule, responsibilityKeys, type WrittenResponsibility } from "../schema/responsibility.ts";
+
+interface Subject {
+  readonly kind: "certificates" | "targets";
+  readonly name: string;
+  /** Identifiers of a certificate. */
+  readonly names: readonly string[];
+}
+
+export interface ResponsibilitySources {
+  readonly rules: readonly ResponsibilityRule[];
+  readonly defaults: WrittenResponsibility;
+}
+
+/** Its own words, then the first pattern that fits and has the key, then the defaults; labels are added up. */
+export function responsibilityOf(
+  subject: Subject,
+  own: WrittenResponsibility,
+  { rules, defaults }: ResponsibilitySources,
+): Responsibility {
+  const sources = [own, ...rules.filter((rule) => isAbout(rule, subject)), defaults];
+  const first = <Key extends keyof WrittenResponsibility>(key: Key): WrittenResponsibility[Key] =>
+    sources.find((source) => source[key] !== undefined)?.[key];
+  return {
+    owner: first("owner") ?? NOBODY.owner,
+    team: first("team") ?? NOBODY.team,
+    labels: Object.assign({}, ...sources.toReversed().map(({ labels = {} }) => labels)),
+    criticality: first("criticality") ?? NOBODY.criticality,
+    runbook: first("runbook") ?? NOBODY.runbook,
+  };
+}
+
+function isAbout({ certificates = [], names = [], targets = [] }: ResponsibilityRule, subject: Subject): boolean {
+  if (subject.kind === "targets") return targets.some((pattern) => fits(pattern, subject.name));
+  return (
+    certificates.some((pattern) => fits(pattern, subject.name)) ||
+    names.some((pattern) => subject.names.some((name) => fits(pattern, name)))
+  );
+}
+
+/** `*` stands for any characters. In time that grows with the text alone, whatever the pattern. */
+function fits(pattern: string, text: string): boolean {
+  const [first = "", ...others] = pattern.toLowerCase().split("*");
+  const value = text.toLowerCase();
+  const last = others.pop();
+  if (last === undefined) return value === first;
+  if (!value.startsWith(first) || !value.endsWith(last) || value.length < first.length + last.length) return false;
+  let from = first.length;
+  for (const part of others) {
+    const found = value.indexOf(part, from);
+    if (found < 0) return false;
+    from = found + part.length;
+  }
+  return from <= value.length - last.length;
+}
+
+/** Keys that say nothing about how something is renewed or deployed: a new owner must deploy nothing again. */
+export const RESPONSIBILITY_KEYS: readonly string[] = Object.keys(responsibilityKeys);
