@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Notification, SEVERITIES } from "../domain/notification.ts";
 import type { Plugin } from "../domain/plugin.ts";
+import { NOBODY } from "../domain/responsibility.ts";
 import { DAY_MS, isoInstant } from "../domain/time.ts";
 import type { ChannelDependencies, Send } from "./dependencies.ts";
 import { postJson, secretOption, serviceUrl } from "./post.ts";
