@@ -6,7 +6,6 @@ import { renderShow } from "../../src/cli/render/renewal.ts";
 import { displayWidth } from "../../src/cli/terminal/text.ts";
 import { EVENT_TYPES, type EventDetail, type EventType } from "../../src/domain/event.ts";
 import type { Renewal } from "../../src/domain/renewal.ts";
-import { NOBODY } from "../../src/domain/responsibility.ts";
 import { certificatesReport } from "../../src/reports/certificates.ts";
 import { eventSentence } from "../../src/reports/eventSentence.ts";
 import { historyReport } from "../../src/reports/history.ts";
@@ -379,7 +378,7 @@ describe("show", () => {
     await expect(showReport(installation.store, "e0", [], NOW)).rejects.toThrow(
       /^renewal: 2 renewals' ids begin with "e0": .*\(www\)/,
     );
-    const show = (name: string) => showReport(installation.store, name, [{ name: "new", responsibility: NOBODY }], NOW);
+    const show = (name: string) => showReport(installation.store, name, [certificate({ name: "new" })], NOW);
     await expect(show("new")).rejects.toThrow('certificate "new" has had none yet; see `renewd plan`');
     await expect(show("zz")).rejects.toThrow('no renewal\'s id begins with "zz"');
   });
