@@ -44,6 +44,7 @@ export const waitForRequest = late(async () => (await import("./requests.ts")).w
 export const removeLeftovers = late(async () => (await import("./leftovers.ts")).removeLeftovers);
 export const forgetLeftovers = late(async () => (await import("./leftovers.ts")).forgetLeftovers);
 
+export const acceptConfigured = late(async () => (await import("./storeTasks.ts")).acceptConfigured);
 export const auditConfigured = late(async () => (await import("./storeTasks.ts")).auditConfigured);
 export const backupConfigured = late(async () => (await import("./storeTasks.ts")).backupConfigured);
 export const copyConfigured = late(async () => (await import("./storeTasks.ts")).copyConfigured);

@@ -4,6 +4,8 @@ import { RenewalError } from "../domain/errors.ts";
 import { workerName } from "../domain/workerName.ts";
 import { markRestored } from "../renewal/plan/restoreCheck.ts";
 import {
+  type AuditOptions,
+  acceptStore,
   auditStore,
   type BackupReport,
   backupStore,
@@ -132,9 +134,32 @@ export async function auditConfigured(
 ): Promise<Audited> {
   const config = await configOfStore(configFile);
   const vault = await existing(config);
-  const noted = [await readMark(config.dataDir), head === undefined ? null : markOf(head)];
-  const options = { noted: noted.filter((mark) => mark !== null), now: systemClock.now() };
-  return { store: placeOf(config), ...(await auditStore(config.store, vault, options, signal)) };
+  const audit = await auditOptions(config, head);
+  return { store: placeOf(config), ...(await auditStore(config.store, vault, audit, signal)) };
+}
+
+export interface AcceptRequest {
+  readonly head: string | undefined;
+  readonly by: string | null;
+  readonly reason: string;
+}
+
+/** As `auditConfigured`, and records that a person accepts what it found. */
+export async function acceptConfigured(
+  configFile: string,
+  { head, by, reason }: AcceptRequest,
+  signal: AbortSignal,
+): Promise<Audited> {
+  const config = await configOfStore(configFile);
+  const vault = await existing(config);
+  const audit = await auditOptions(config, head);
+  const acceptance = { by, reason, worker: workerName(), clock: systemClock };
+  return { store: placeOf(config), ...(await acceptStore(config.store, vault, { audit, acceptance }, signal)) };
+}
+
+async function auditOptions({ dataDir }: Config, head: string | undefined): Promise<AuditOptions> {
+  const noted = [await readMark(dataDir), head === undefined ? null : markOf(head)];
+  return { noted: noted.filter((mark) => mark !== null), now: systemClock.now() };
 }
 
 function markOf(head: string): NonNullable<ReturnType<typeof parseMark>> {

@@ -66,6 +66,8 @@ export const EVENT_TYPES = [
   "store.restored",
   "store.rolledBack",
   "history.pruned",
+  "history.pruneStopped",
+  "history.accepted",
   "clock.skewed",
   "clock.recovered",
   "clock.dissent",

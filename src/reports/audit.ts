@@ -1,4 +1,4 @@
-/** `renewd audit verify --json`. */
+/** `renewd audit verify --json`, and what was found for `renewd audit accept --json`. */
 export interface AuditReport {
   readonly version: 1;
   readonly store: string;
@@ -23,6 +23,22 @@ export interface AuditReport {
     readonly from: number;
     readonly to: number;
   }[];
+  /** What was found earlier and accepted by a person; none of it is named above again. */
+  readonly accepted: readonly AcceptedChange[];
+}
+
+export interface AcceptedChange {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly by: string | null;
+  readonly reason: string;
+  /** Numbers of events, such as `3-7 missing`. */
+  readonly events: readonly string[];
+  /** Rows, such as `altered versions www 3`. */
+  readonly rows: readonly string[];
+  /** Noted events that were gone. */
+  readonly heads: readonly string[];
+  readonly headProblem: string | null;
 }
 
 export function isWhole({ faults, headProblem, lostHeads, rows }: AuditReport): boolean {

@@ -109,6 +109,10 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "planner.partRecovered": (detail) => `${partName(detail("part"))} works again`,
   "history.pruned": (detail) =>
     `retention removed ${detail("events")} events, ${detail("renewals")} renewals, ${detail("versions")} pairs and the keys of ${detail("keys")} expired pairs`,
+  "history.pruneStopped": (detail) =>
+    `retention has stopped at event ${detail("number")}, which is not as renewd wrote it`,
+  "history.accepted": (detail) =>
+    `what somebody changed in the database was accepted: ${detail("reason")}${optional(detail, "by", ", by ")}`,
   "store.rolledBack": (detail) =>
     `the history was put back or deleted behind renewd's back: event ${detail("number")} is gone`,
   "store.restored": (_detail, { detail: all }) =>

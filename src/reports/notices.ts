@@ -2,6 +2,7 @@ import type { EventType, HistoryEvent } from "../domain/event.ts";
 import { type LeftTarget, leftPlaces } from "../domain/leftTarget.ts";
 import type { ChannelCursor } from "../domain/notification.ts";
 import { DAY_MS, formatDuration, formatInstant } from "../domain/time.ts";
+import { HISTORY_ACTION } from "../renewal/rules/notificationRules.ts";
 import { partName } from "../renewal/rules/plannerParts.ts";
 import { isDistrusted, suggestionFor } from "../renewal/rules/suggestion.ts";
 import { type Member, planDecisionOf, progressOf } from "./fleet.ts";
@@ -169,6 +170,27 @@ export function failingParts(events: readonly HistoryEvent[]): Notice[] {
       needsPerson: true,
       certificates: [],
     }));
+}
+
+export const HISTORY_EVENTS = [
+  ...(["store.rolledBack", "history.pruneStopped", "history.accepted"] as const),
+] satisfies readonly EventType[];
+
+/** What somebody did to the history, until a person has accepted it. `events`: oldest first. */
+export function alteredHistory(events: readonly HistoryEvent[]): Notice[] {
+  const open = events.slice(events.findLastIndex(({ type }) => type === "history.accepted") + 1);
+  const newest = new Map(open.map((event) => [event.type, event]));
+  return [...newest.values()].map(({ type, detail: { number } }) => ({
+    id: `history/${type}`,
+    kind: "database",
+    what:
+      type === "store.rolledBack"
+        ? `the history was put back or deleted: event ${number}, which this installation has seen, is gone`
+        : `event ${number} is not as renewd wrote it, so no old event is removed any more`,
+    action: HISTORY_ACTION,
+    needsPerson: true,
+    certificates: [],
+  }));
 }
 
 /** A CA that moves windows says why: people read it before they wonder about a wave of renewals. */

@@ -12,7 +12,9 @@ import { healthNotices, isLive, missingNeeds, type Need } from "./health.ts";
 import { type InFlight, inFlightReport } from "./inFlight.ts";
 import { iso } from "./instant.ts";
 import {
+  alteredHistory,
   failingParts,
+  HISTORY_EVENTS,
   LOAD_EVENTS,
   leftTargets,
   type Notice,
@@ -143,6 +145,7 @@ export async function statusOf(
     ...healthNotices({ beats, fleet, agentTargets, waiting, now }),
     ...(missing.some(({ role }) => role === "planner") ? [] : planningNotices(fleet, now)),
     staleProofs(fleet, observeMs, now),
+    ...alteredHistory(await store.events.list({ types: HISTORY_EVENTS, limit: PART_EVENTS_MAX })),
     ...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })),
     ...noticesOf(fleet, now),
     ...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now),

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { HistoryMark } from "../domain/event.ts";
 import type { EventStore } from "../domain/store.ts";
+import { AcceptedEvents, type AcceptedFaults, type HistoryFault, readAccepted, rowText } from "./acceptedFaults.ts";
 import { auditRows, HistoryClaims, type RowFault } from "./auditRows.ts";
 import type { Database } from "./database.ts";
 import { markText, stillHolds } from "./historyMark.ts";
@@ -9,13 +10,6 @@ import { eventStore } from "./queries/events.ts";
 import { SEALED } from "./rowSeal.ts";
 import type { Db, Schema } from "./schema.ts";
 import type { Vault } from "./vault.ts";
-
-/** Events `from` to `to` are not as renewd wrote them. */
-export interface HistoryFault {
-  readonly kind: "altered" | "missing" | "foreign";
-  readonly from: number;
-  readonly to: number;
-}
 
 export interface HistoryAudit {
   /** How many events there are. */
@@ -36,6 +30,8 @@ export interface HistoryAudit {
   readonly rows: readonly RowFault[];
   /** In order; neighbours of one kind are one fault. */
   readonly faults: readonly HistoryFault[];
+  /** What was found earlier and accepted by a person; none of it is named above again. */
+  readonly accepted: readonly AcceptedFaults[];
 }
 
 export interface AuditOptions {
@@ -84,6 +80,13 @@ export async function auditHistory(
         add(faults, { kind: "missing", from: Math.max(seen + 1, firstOf(head)), to: head.last });
       const history = eventStore(reader, { dialect, vault, worker: "audit" });
       const newest = await history.mark();
+      const accepted = await readAccepted(reader, vault);
+      const acceptedEvents = new AcceptedEvents(accepted);
+      const [rows, heads] = [new Set<string>(), new Set<string>()];
+      for (const each of accepted) {
+        for (const row of each.rows) rows.add(row);
+        for (const noted of each.heads) heads.add(noted);
+      }
       return {
         events,
         unsealed,
@@ -92,9 +95,10 @@ export async function auditHistory(
         last: head?.last ?? null,
         headProblem: headProblem(head, vault, events > 0 || (await isUsed(reader))),
         head: newest === null ? null : markText(newest),
-        lostHeads: await lostHeads(history, noted),
-        faults,
-        rows: await auditRows(reader, vault, claims, now),
+        lostHeads: (await lostHeads(history, noted)).filter((lost) => !heads.has(lost)),
+        faults: faults.flatMap((fault) => acceptedEvents.rest(fault)),
+        rows: (await auditRows(reader, vault, claims, now)).filter((fault) => !rows.has(rowText(fault))),
+        accepted,
       };
     });
 }
@@ -125,12 +129,12 @@ function faultOf(row: Schema["events"], head: HistoryHead | null, vault: Vault):
   return row.seal === seal ? null : "altered";
 }
 
-/** Nothing to prove is no proof: an installation that holds anything has written events. */
 /** The first sealed event there must be. */
 function firstOf(head: HistoryHead | null): number {
   return Math.max(head?.firstSealed ?? 1, (head?.prunedTo ?? 0) + 1);
 }
 
+/** Nothing to prove is no proof: an installation that holds anything has written events. */
 function headProblem(head: HistoryHead | null, vault: Vault, used: boolean): HistoryAudit["headProblem"] {
   if (head === null) return used ? "absent" : null;
   return head.seal === headSealOf(vault, head) ? null : "altered";

@@ -56,6 +56,21 @@ async function writeHead(trx: Db, vault: Vault, before: HistoryHead | null, next
     .execute();
 }
 
+/** What a person accepted although renewd did not write it so. */
+export interface AcceptedNumbers {
+  has(seq: number): boolean;
+  /** All of them, both included. */
+  hasAll(from: number, to: number): boolean;
+}
+
+/** Believes the record as it is. Only after a person said so. */
+export async function resealHead(trx: Db, vault: Vault): Promise<void> {
+  const head = await readHead(trx);
+  if (head === null) return;
+  const seal = headSealOf(vault, head);
+  await trx.updateTable("historyHead").set({ seal }).where("id", "=", HEAD_ID).execute();
+}
+
 /**
  * Notes that events are about to be removed, `rows` being the oldest there are. Takes them up to the first that an audit
  * would name, and never the last event. Returns the number of the last it took; null: none.
@@ -63,7 +78,7 @@ async function writeHead(trx: Db, vault: Vault, before: HistoryHead | null, next
 export async function extendPruned(
   trx: Db,
   vault: Vault,
-  rows: readonly EventRow[],
+  { rows, accepted }: { readonly rows: readonly EventRow[]; readonly accepted: AcceptedNumbers },
   now: number,
 ): Promise<number | null> {
   const head = await readHead(trx);
@@ -71,13 +86,16 @@ export async function extendPruned(
   const taken: EventRow[] = [];
   for (const row of rows) {
     const wanted = Math.max((taken.at(-1)?.seq ?? head.prunedTo) + 1, head.firstSealed);
-    const sound =
-      row.seq < head.firstSealed ? row.seal === null : row.seq === wanted && row.seal === sealOf(vault, row);
-    if (!sound || row.seq >= head.last) break;
+    const isOlder = row.seq < head.firstSealed;
+    const sound = isOlder ? row.seal === null : row.seq >= wanted && row.seal === sealOf(vault, row);
+    const follows = isOlder || accepted.hasAll(wanted, row.seq - 1);
+    if (!follows || !(sound || accepted.has(row.seq)) || row.seq >= head.last) break;
     taken.push(row);
   }
-  const prunedTo = taken.at(-1)?.seq;
-  if (prunedTo === undefined) return null;
+  const lastTaken = taken.at(-1)?.seq;
+  if (lastTaken === undefined) return null;
+  // A row that somebody put among those that are gone has a number below it.
+  const prunedTo = Math.max(lastTaken, head.prunedTo);
   const digest = vault.authenticate(`pruned ${JSON.stringify([head.prunedDigest, ...taken.map(({ seal }) => seal)])}`);
   await writeHead(trx, vault, head, { ...head, prunedTo, prunedAt: Math.ceil(now), prunedDigest: digest });
   return prunedTo;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { late } from "../domain/late.ts";
 import type { Store } from "../domain/store.ts";
+import type { Acceptance } from "./acceptHistory.ts";
 import type { AuditOptions, HistoryAudit } from "./audit.ts";
 import { openDatabase, openDatabaseToRead, openEmptyDatabase, type StoreOptions } from "./database.ts";
 import { hasMasterKeyCheck } from "./masterKeyCheck.ts";
@@ -8,7 +9,9 @@ import { refuseMoved, unmarkMoved } from "./moved.ts";
 import { storeRepositories } from "./repositories.ts";
 import { blindVault, passingVault, type Vault } from "./vault.ts";
 
-export type { AuditOptions, HistoryAudit, HistoryFault } from "./audit.ts";
+export type { AcceptedFaults, HistoryFault } from "./acceptedFaults.ts";
+export type { Acceptance } from "./acceptHistory.ts";
+export type { AuditOptions, HistoryAudit } from "./audit.ts";
 export type { RowFault } from "./auditRows.ts";
 export type { BackupReport } from "./backup/backup.ts";
 export type { CopyOptions, RowsByTable } from "./backup/copy.ts";
@@ -88,6 +91,26 @@ export async function auditStore(
   try {
     const { auditHistory } = await import("./audit.ts");
     return await auditHistory(database, vault, audit, signal);
+  } finally {
+    await database.db.destroy();
+  }
+}
+
+/** As `auditStore`, and records that a person accepts what it found. Throws `request.invalid` for too much. */
+export async function acceptStore(
+  options: StoreOptions,
+  vault: Vault,
+  { audit, acceptance }: { readonly audit: AuditOptions; readonly acceptance: Acceptance },
+  signal: AbortSignal,
+): Promise<HistoryAudit> {
+  const database = await openDatabase(options, vault);
+  try {
+    const { auditHistory } = await import("./audit.ts");
+    const { acceptFaults } = await import("./acceptHistory.ts");
+    const found = await auditHistory(database, vault, audit, signal);
+    if (found.faults.length + found.rows.length + found.lostHeads.length > 0 || found.headProblem !== null)
+      await acceptFaults(database, vault, found, acceptance);
+    return found;
   } finally {
     await database.db.destroy();
   }

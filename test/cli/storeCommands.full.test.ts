@@ -330,6 +330,19 @@ describe("renewd audit verify", () => {
       1,
       { version: 1, events: 1, unsealed: 0, firstSealed: 1, last: 2, headProblem: null, faults },
     ]);
+
+    const refused = await installation.run("audit", "accept", "--reason", "known", "--no-input");
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("event 2 is missing") });
+    expect(await installation.run("audit", "accept", "--reason", "known", "--yes")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("accepted and recorded"),
+    });
+    expect(await installation.run("audit", "verify")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /the history is whole: 2 events, .*\n.*\n {2}accepted .*\(known\): 1-1 altered, 2-2 missing/,
+      ),
+    });
   });
 
   test("does not take a mistyped configuration for an installation without a fault", async () => {

@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/compose/clock.ts";
-import { noteHistory } from "../../src/compose/watchHistory.ts";
+import { noteHistory, watchHistory } from "../../src/compose/watchHistory.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { createLog } from "../../src/log.ts";
-import { openStore, openVault, readMark } from "../../src/store/index.ts";
+import { statusReport } from "../../src/reports/status.ts";
+import { acceptStore, openStore, openVault, readMark } from "../../src/store/index.ts";
+import { until } from "../support/until.ts";
 
 let directory: string;
 let store: Store;
@@ -47,6 +49,41 @@ test("a history that was put back pages once, and what was noted stays as it was
   const events = await store.events.list({ types: ["store.rolledBack"], limit: 9 });
   expect(events.map(({ detail }) => detail.number)).toEqual([2]);
   expect(await readFile(join(directory, "history.head"), "utf8")).toBe(noted);
+});
+
+test("goes on from what is there once somebody has accepted that the noted event is gone", async () => {
+  await append();
+  await append();
+  const lost = await note();
+  using database = new DatabaseSync(join(directory, "renewd.db"));
+  database.exec("drop trigger events_no_delete; delete from events; delete from history_head");
+  expect(await note()).toBeNull();
+  const { notices } = await statusReport(store, [], systemClock.now());
+  expect(notices).toContainEqual(expect.objectContaining({ id: "history/store.rolledBack", needsPerson: true }));
+  const vault = await openVault({ file: join(directory, "master.key") });
+  const noted = await readMark(directory);
+  await acceptStore(
+    { kind: "sqlite", file: join(directory, "renewd.db") },
+    vault,
+    {
+      audit: { noted: noted === null ? [] : [noted], now: systemClock.now() },
+      acceptance: { by: "anna", reason: "the disk was replaced", worker: "test/2", clock: systemClock },
+    },
+    new AbortController().signal,
+  );
+  const [accepted] = await store.events.list({ types: ["history.accepted"], limit: 2 });
+  expect(accepted?.detail).toMatchObject({ heads: [lost], by: "anna", reason: "the disk was replaced" });
+  expect(await note()).toMatch(/^2:/);
+  expect(await readMark(directory)).toEqual(await store.events.mark());
+  const after = await statusReport(store, [], systemClock.now());
+  expect(after.notices.map(({ id }) => id)).not.toContain("history/store.rolledBack");
+});
+
+test("what is deleted in the first seconds of an installation was noted before", async () => {
+  const history = watchHistory({ store, log, clock: systemClock }, directory);
+  await append();
+  await until("the first event to be noted", () => readMark(directory), 5_000);
+  await history.close();
 });
 
 test("a file that is something else is refused with its path", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import { acknowledge, withdrawAcknowledgement } from "../../src/renewal/operator/acknowledge.ts";
-import { type AuditOptions, auditStore, type HistoryAudit } from "../../src/store/index.ts";
+import { type AuditOptions, acceptStore, auditStore, type HistoryAudit } from "../../src/store/index.ts";
 import type { StoreBench } from "../conformance/store.ts";
 import { certificate, endpointStatus, NOW, renewal, version } from "../support/model/facts.ts";
 import { tamper } from "./auditTests.ts";
@@ -230,6 +230,48 @@ export function auditRowTests(bench: () => StoreBench, dialect: string): void {
       for (let n = 0; n < 3; n += 1)
         await store.events.append({ ...of, type: "issue.started", renewalId: "r2", detail: { n } });
       expect(await audit([noted])).toMatchObject({ faults: [], lostHeads: [`${noted.seq}:${noted.seal}`] });
+    });
+
+    test("what a person accepted is listed apart; what comes after it is found", async () => {
+      await fill();
+      const { backend, vault, store } = bench();
+      await backend.run("update versions set verified_at = 5; delete from left_targets");
+      await backend.run(
+        tamper(dialect, "update history_head set first_sealed = 2; update events set at = 1 where seq = 4"),
+      );
+      const acceptance = { by: null, reason: "known", worker: "w", clock: { now: () => NOW } };
+      await acceptStore(backend.options, vault, { audit: { noted: [], now: NOW }, acceptance }, SIGNAL);
+      expect(await audit()).toMatchObject({
+        ...{ headProblem: null, faults: [], rows: [] },
+        accepted: [
+          {
+            ...{ headProblem: "altered", reason: "known", by: null, heads: [] },
+            events: expect.arrayContaining(["4-4 altered"]),
+            rows: ["altered versions www 1", "missing leftTargets www old"],
+          },
+        ],
+      });
+      await store.events.append({ ...of, type: "issue.started", renewalId: "r2", detail: {} });
+      await backend.run("update renewals set reason = 'revoked' where id = 'r2'");
+      await backend.run("delete from acknowledgements");
+      expect((await audit()).rows).toEqual([
+        { row: "renewals r2", kind: "altered" },
+        { row: "acknowledgements www", kind: "missing" },
+      ]);
+    });
+
+    test("an event of somebody else's with a later number can be accepted with the gap that it leaves", async () => {
+      await fill();
+      const { backend, vault, store } = bench();
+      const { last } = await audit();
+      await backend.run(
+        `insert into events (seq, at, type, worker, detail, seal)
+         select ${(last ?? 0) + 5}, at, type, worker, detail, seal from events where seq = 1`,
+      );
+      const acceptance = { by: null, reason: "known", worker: "w", clock: { now: () => NOW } };
+      await acceptStore(backend.options, vault, { audit: { noted: [], now: NOW }, acceptance }, SIGNAL);
+      await store.events.append({ ...of, type: "issue.started", renewalId: "r2", detail: {} });
+      expect(await audit()).toMatchObject({ headProblem: null, faults: [] });
     });
 
     test("a restore by renewd after the noted event explains that it is gone; one before does not", async () => {

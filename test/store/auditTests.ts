@@ -37,7 +37,7 @@ export function auditTests(bench: () => StoreBench, dialect: string): void {
     });
     await (await another("other/2")).events.append(event(EVENTS));
   };
-  const sound = { prunedTo: 0, headProblem: null, lostHeads: [], faults: [], rows: [] };
+  const sound = { prunedTo: 0, headProblem: null, lostHeads: [], faults: [], rows: [], accepted: [] };
   const head = expect.stringMatching(/^5:[\w-]{43}$/);
   const whole = { events: EVENTS, unsealed: 0, firstSealed: 1, last: EVENTS, head, ...sound };
 

@@ -1,5 +1,6 @@
 import { inert } from "../../domain/text.ts";
 import { type AuditReport, isWhole } from "../../reports/audit.ts";
+import { spoken } from "../../reports/instant.ts";
 import { paint, type Screen } from "../terminal/style.ts";
 
 const SHOWN_MAX = 50;
@@ -18,7 +19,7 @@ const ROWS = {
 
 const ACTION = [
   "  what to do: compare with a backup (`renewd restore` into an empty scratch database)",
-  "  and find out who can write to the database",
+  "  and find out who can write to the database; then `renewd audit accept` goes on from there",
 ];
 
 export function renderAudit(report: AuditReport, screen: Screen): string {
@@ -29,7 +30,7 @@ export function renderAudit(report: AuditReport, screen: Screen): string {
   if (isWhole(report)) {
     const whole = `the history is whole: ${counted}, the last is number ${last}${older}${pruned}`;
     const keep = head === null ? "" : `\n  keep this elsewhere, for --head: ${head}`;
-    return `${inert(store)}: ${events === 0 ? "no history yet" : whole}${keep}`;
+    return [`${inert(store)}: ${events === 0 ? "no history yet" : whole}${keep}`, ...acceptedLines(report)].join("\n");
   }
   const lines = [
     ...headLines(report),
@@ -41,9 +42,21 @@ export function renderAudit(report: AuditReport, screen: Screen): string {
     ...listed(rows, ({ row, kind }) => `${inert(row)} ${ROWS[kind]}`),
   ];
   const verdict = paint(screen, "wrong", "the database was changed behind renewd's back");
-  return [`${inert(store)}: ${verdict} (${counted}${older})`, ...lines.map((line) => `  ${line}`), ...ACTION].join(
-    "\n",
-  );
+  const found = [`${inert(store)}: ${verdict} (${counted}${older})`, ...lines.map((line) => `  ${line}`)];
+  return [...found, ...ACTION, ...acceptedLines(report)].join("\n");
+}
+
+export function renderAccepted(report: AuditReport): string {
+  if (isWhole(report)) return `${inert(report.store)}: the history is whole: there is nothing to accept`;
+  return `${inert(report.store)}: accepted and recorded; \`renewd audit verify\` lists it from now on`;
+}
+
+function acceptedLines({ accepted }: AuditReport): string[] {
+  return accepted.map(({ at, by, reason, events, rows, heads, headProblem }) => {
+    const parts = [...(headProblem === null ? [] : [`record ${headProblem}`]), ...events, ...rows, ...heads];
+    const shown = parts.slice(0, SHOWN_MAX).join(", ");
+    return `  accepted ${spoken(at)}${by === null ? "" : ` by ${inert(by)}`} (${inert(reason)}): ${inert(shown)}`;
+  });
 }
 
 function headLines({ headProblem, events }: AuditReport): string[] {

@@ -23,6 +23,10 @@ interface RuleResult {
 }
 type Rule = (text: (name: string) => string, event: HistoryEvent, facts: NotificationFacts) => RuleResult | null;
 
+/** After somebody changed or put back the history. */
+export const HISTORY_ACTION =
+  "See `renewd audit verify` and find out who can write to the database; then `renewd audit accept` goes on from there.";
+
 /** Which events notify people, and how urgently. All others are in the history only. */
 const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   "renewal.failed": (text, event, facts) => ({
@@ -114,6 +118,14 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     severity: "page",
     message: `the history was put back or deleted behind renewd's back: event ${text("number")} is gone`,
   }),
+  "history.pruneStopped": (text) => ({
+    severity: "page",
+    message: `no event is removed any more: event ${text("number")} is not as renewd wrote it`,
+  }),
+  "history.accepted": (text) => ({
+    severity: "info",
+    message: `changes of the database were accepted: ${text("reason")}`,
+  }),
   "store.restored": () => ({ severity: "info", message: "the database was restored from a backup" }),
 };
 
@@ -185,6 +197,7 @@ function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string
   if (type === "account.replaced")
     return "Find out who ended the old account. If CAA records name it in `accounturi`, change them to the new one.";
   if (type === "certificate.noIssuer") return "Name another issuer for it in the configuration, then reload.";
+  if (type === "history.pruneStopped" || type === "store.rolledBack") return HISTORY_ACTION;
   if (type === "process.fault") return "Report this as a bug with the log of that process.";
   if (type === "clock.dissent") return ERRORS["acme.clock"].action;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;

@@ -21,12 +21,24 @@ export async function applyRetention(context: RetentionContext, signal: AbortSig
   const [expiredBefore, before] = [now - settings.retention.keysMs, now - settings.retention.historyMs];
   const keys = await batches(() => store.retention.eraseKeys(expiredBefore, BATCH_ROWS), signal);
   const events = await batches(() => store.retention.pruneEvents(before, now, BATCH_ROWS), signal);
+  // Less than a full run: whatever is still older is what pruning stopped at.
+  if (events < BATCH_ROWS * BATCHES_MAX) await reportStuck(context, before, now);
   const renewals = await batches(() => store.retention.pruneRenewals(before, BATCH_ROWS), signal);
   const versions = await batches(() => store.retention.pruneVersions(before, BATCH_ROWS), signal);
   if (keys + events + renewals + versions === 0) return;
   const of = { certificate: null, renewalId: null, target: null };
   const detail = { keys, events, renewals, versions, prunedTo: await store.events.prunedTo() };
   await store.events.append({ at: now, type: "history.pruned", ...of, detail });
+}
+
+/** Once for each event at which it stops: everything behind it stays as well, until a person has accepted what happened. */
+async function reportStuck({ store }: RetentionContext, before: number, now: number): Promise<void> {
+  const number = await store.retention.stuckAt(before);
+  if (number === null) return;
+  const [last] = await store.events.list({ types: ["history.pruneStopped"], limit: 1 });
+  if (last?.detail.number === number) return;
+  const of = { certificate: null, renewalId: null, target: null };
+  await store.events.append({ at: now, type: "history.pruneStopped", ...of, detail: { number } });
 }
 
 async function batches(prune: () => Promise<number>, signal: AbortSignal): Promise<number> {

@@ -2,6 +2,7 @@ import { type SqlBool, sql } from "kysely";
 import { ACTIVE_STATES } from "../../domain/renewal.ts";
 import type { RetentionStore } from "../../domain/retention.ts";
 import { DAY_MS } from "../../domain/time.ts";
+import { AcceptedEvents, readAccepted } from "../acceptedFaults.ts";
 import { extendPruned } from "../historySeal.ts";
 import { isIntact } from "../rowSeal.ts";
 import { atomically, type Db } from "../schema.ts";
@@ -16,6 +17,7 @@ export function retentionStore(db: Db, writer: EventWriter): RetentionStore {
   return {
     eraseKeys: (expiredBefore, limit) => eraseKeys(db, writer, expiredBefore, limit),
     pruneEvents: (before, now, limit) => atomically(db, (trx) => pruneEvents(trx, writer, { before, now, limit })),
+    stuckAt: (before) => stuckAt(db, before),
     pruneRenewals: (before, limit) => atomically(db, (trx) => pruneRenewals(trx, writer, before, limit)),
     pruneVersions: (before, limit) => atomically(db, (trx) => pruneVersions(trx, writer, before, limit)),
   };
@@ -65,10 +67,19 @@ async function pruneEvents(
   await lockHistory(trx, writer);
   const oldest = await trx.selectFrom("events").selectAll().orderBy("seq").limit(limit).execute();
   const end = oldest.findIndex(({ at }) => at >= before);
-  const prunedTo = await extendPruned(trx, writer.vault, end < 0 ? oldest : oldest.slice(0, end), now);
+  const rows = end < 0 ? oldest : oldest.slice(0, end);
+  if (rows.length === 0) return 0;
+  const accepted = new AcceptedEvents(await readAccepted(trx, writer.vault));
+  const prunedTo = await extendPruned(trx, writer.vault, { rows, accepted }, now);
   if (prunedTo === null) return 0;
   const { numDeletedRows } = await trx.deleteFrom("events").where("seq", "<=", prunedTo).executeTakeFirst();
   return Number(numDeletedRows);
+}
+
+/** The last event stays at any age. */
+async function stuckAt(db: Db, before: number): Promise<number | null> {
+  const [oldest, next] = await db.selectFrom("events").select(["seq", "at"]).orderBy("seq").limit(2).execute();
+  return oldest === undefined || next === undefined || oldest.at >= before ? null : oldest.seq;
 }
 
 /** Rows go after the events about them: a row that is gone while its events are there counts as deleted by somebody. */
