@@ -24,17 +24,29 @@ export interface AcknowledgeRequest {
 /** A person has seen a finding and decided that it can wait. */
 export async function acknowledge(
   context: ActionContext,
-  { subject, until: written }: AcknowledgeRequest,
+  request: AcknowledgeRequest,
   decision: Decision,
 ): Promise<AcknowledgeReport> {
-  const { store, clock } = context.renewal;
+  const record = await draftAcknowledgement(context, request, decision);
+  return record(context);
+}
+
+/** Finds out what is acknowledged, which reads the whole fleet; what it returns records that. */
+export async function draftAcknowledgement(
+  context: ActionContext,
+  { subject, until: written }: AcknowledgeRequest,
+  decision: Decision,
+): Promise<(recording: ActionContext) => Promise<AcknowledgeReport>> {
+  const { clock } = context.renewal;
   const at = clock.now();
   const until = futureOption("--until", written, at);
   const reason = checkedReason(decision.reason);
   const kinds = await kindsOf(context, subject, at);
   const certificate = certificateOf(context, subject);
-  await operator.acknowledge(store, { subject, certificate, kinds, reason, by: decision.by, at, until });
-  return { version: 1, subject, until: iso(until) };
+  return async ({ renewal: { store } }) => {
+    await operator.acknowledge(store, { subject, certificate, kinds, reason, by: decision.by, at, until });
+    return { version: 1, subject, until: iso(until) };
+  };
 }
 
 /** It cannot wait after all. */

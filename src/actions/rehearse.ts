@@ -1,6 +1,5 @@
-import { RenewalError } from "../domain/errors.ts";
 import * as watch from "../renewal/watch/rehearse.ts";
-import { tryEndpoints } from "../renewal/watch/tryEndpoints.ts";
+import { requestRehearsal as askForRehearsal } from "../renewal/watch/requestRehearsal.ts";
 import { type ActionContext, certificateNamed, type Decision, optionalReason } from "./context.ts";
 
 /** `renewd rehearse --json`. */
@@ -43,24 +42,25 @@ export async function rehearse(
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const targets = certificate.targets.filter((target) => !skips(target));
     const tried = await watch.rehearse(renewal, { ...certificate, targets }, office, signal, undefined, { by, why });
-    const dialled = await tryEndpoints(renewal, certificate, signal);
-    for (const { error, ...step } of [...tried, ...dialled])
+    for (const { error, ...step } of tried)
       steps.push({ certificate: certificate.name, ...step, action: error?.facts.action ?? null });
   }
   return { version: 1, passed: steps.every(({ result }) => result !== "failed"), steps };
 }
 
-/** One at a time for each certificate: a staging CA is not built for load. */
-const running = new Map<string, Promise<unknown>>();
+/** `POST …/rehearse`. */
+export interface RehearsalRequested {
+  readonly certificate: string;
+  readonly begun: true;
+}
 
-/** Begins a rehearsal in this process; what it finds is in the history as `certificate.rehearsed`. */
-export function beginRehearsal(context: ActionContext, name: string, decision: Decision): void {
-  certificateNamed(context.estate().certificates, name);
-  if (running.has(name)) throw new RenewalError("request.invalid", `"${name.slice(0, 80)}" is being rehearsed already`);
-  const { log, services } = context.renewal;
-  // A target with an agent can be checked only from the agent's machine.
-  const rehearsal = rehearse(context, name, decision, (target) => services.hasAgent(target))
-    .catch((thrown: unknown) => log.error({ err: thrown, certificate: name }, "rehearsal not finished"))
-    .finally(() => running.delete(name));
-  running.set(name, rehearsal);
+/** Has a planner rehearse it; what is found is in the history as `certificate.rehearsed`. Throws `request.invalid`. */
+export async function requestRehearsal(
+  { renewal, estate }: ActionContext,
+  name: string,
+  { by, reason }: Decision,
+): Promise<RehearsalRequested> {
+  const { name: certificate } = certificateNamed(estate().certificates, name);
+  await askForRehearsal(renewal, { certificate, by, why: optionalReason(reason) });
+  return { certificate, begun: true };
 }

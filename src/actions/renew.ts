@@ -6,6 +6,7 @@ import {
   certificateNamed,
   type Decision,
   optionalReason,
+  type RenewalWish,
   type RequestOutcome,
 } from "./context.ts";
 
@@ -39,10 +40,16 @@ export async function renew(
   context: ActionContext,
   { certificates, force }: RenewRequest,
   { by, reason }: Decision,
+  idOf?: RenewalWish["idOf"],
 ): Promise<RenewReport> {
   const names = [...new Set(certificates)];
   for (const name of names) certificateNamed(context.estate().certificates, name);
-  const outcomes = await context.requestRenewals(names, { force, reason: optionalReason(reason), by });
+  const outcomes = await context.requestRenewals(names, {
+    force,
+    reason: optionalReason(reason),
+    by,
+    ...(idOf && { idOf }),
+  });
   return { version: 1, renewals: outcomes.map(entryOf) };
 }
 

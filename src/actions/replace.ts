@@ -4,7 +4,7 @@ import { futureOption } from "../domain/writtenTime.ts";
 import { cancelReplacement, draftReplacement, startReplacement } from "../renewal/plan/replacement.ts";
 import type { Selection } from "../renewal/rules/replacement.ts";
 import { iso } from "../reports/instant.ts";
-import { replacementReport } from "../reports/replacements.ts";
+import { replacementNamed } from "../reports/replacements.ts";
 import { type ActionContext, type Decision, optionalReason } from "./context.ts";
 
 /** `renewd replace --json`. */
@@ -50,10 +50,20 @@ const SERIAL = /^[0-9a-f:]{1,80}$/i;
 
 /** Has every selected certificate replaced, ahead of routine work. Throws `request.invalid`. */
 export async function replace(
+  context: ActionContext,
+  asked: ReplaceRequest,
+  decision: Decision,
+): Promise<ReplaceReport> {
+  const start = await draftReplace(context, asked, decision);
+  return start(context);
+}
+
+/** Finds out whom it concerns, which reads the whole fleet; what it returns starts the replacement. */
+export async function draftReplace(
   { renewal }: ActionContext,
   asked: ReplaceRequest,
   { by, reason }: Decision,
-): Promise<ReplaceReport> {
+): Promise<(starting: ActionContext) => Promise<ReplaceReport>> {
   const { clock, services } = renewal;
   const deadline = futureOption("--deadline", asked.deadline, clock.now());
   const configured = services.issuerNames();
@@ -69,30 +79,28 @@ export async function replace(
     why: optionalReason(reason),
   };
   const drafted = await draftReplacement(renewal, request);
-  const replacement = asked.dryRun ? null : await startReplacement(renewal, request, drafted);
-  return {
-    version: 1,
-    id: replacement?.id ?? null,
-    deadline: iso(deadline),
-    certificates: drafted.members.map(({ certificate }) => certificate.name),
-    refused: drafted.refused,
-    unknownSerials: drafted.unknownSerials,
+  return async (starting) => {
+    const replacement = asked.dryRun ? null : await startReplacement(starting.renewal, request, drafted);
+    return {
+      version: 1,
+      id: replacement?.id ?? null,
+      deadline: iso(deadline),
+      certificates: drafted.members.map(({ certificate }) => certificate.name),
+      refused: drafted.refused,
+      unknownSerials: drafted.unknownSerials,
+    };
   };
 }
 
 /** Replaces no more for it; renewals in flight go on. `of`: an id, or its beginning. */
 export async function cancel(
-  { renewal, estate }: ActionContext,
+  { renewal }: ActionContext,
   of: string,
   { by, reason }: Decision,
 ): Promise<ReplaceCancelReport> {
-  const { store, services, clock } = renewal;
-  const { certificates } = estate();
-  const { replacements } = await replacementReport({ store, config: { certificates }, services }, of, clock.now());
-  const [board] = replacements;
-  if (board === undefined) throw new RenewalError("request.invalid", `there is no replacement ${of.slice(0, 80)}`);
-  await cancelReplacement(renewal, { id: board.id, by, why: optionalReason(reason) });
-  return { version: 1, id: board.id };
+  const { id } = await replacementNamed(renewal.store, of);
+  await cancelReplacement(renewal, { id, by, why: optionalReason(reason) });
+  return { version: 1, id };
 }
 
 function selectionOf(

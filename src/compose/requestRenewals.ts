@@ -31,7 +31,7 @@ export async function requestRenewals(
   let unreachable: RenewalError | null = null;
   for (const certificate of names) {
     // One id for both ways: a request that Redis took although it did not answer in time is not carried out again.
-    const id = randomUUID();
+    const id = wish.idOf?.(certificate) ?? randomUUID();
     const sent: { jobId: string } | RenewalError =
       unreachable === null ? await send(app, certificate, id, wish) : unreachable;
     if ("jobId" in sent) pending.push({ certificate, jobId: sent.jobId });
@@ -67,12 +67,13 @@ async function recordInDatabase(
   app: Requester,
   certificate: string,
   id: string,
-  { by, ...wish }: RenewalWish,
+  { by, force, reason }: RenewalWish,
 ): Promise<RequestOutcome> {
   try {
     const { renewalId, hurried } = await requestRenewal(withoutQueue(app.context), {
       certificate,
-      ...wish,
+      force,
+      reason,
       requestedBy: by,
       id,
     });

@@ -15,7 +15,7 @@ import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
 import { deliverNotifications } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
-import { rehearseDue } from "../renewal/watch/rehearseDue.ts";
+import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
 import { checkRevocations } from "../renewal/watch/revocations.ts";
 import { type Handle, jobWorker, report, reportRequest, SKIPPED } from "./jobWorker.ts";
@@ -34,6 +34,8 @@ const NOTIFY_TICK_MS = 2_000;
 /** Each list is fetched once a day at most; this is how soon a new certificate is looked up in one. */
 const REVOCATION_TICK_MS = 900_000;
 const REHEARSAL_TICK_MS = 30_000;
+/** How soon a rehearsal that somebody asked for begins. */
+const REHEARSAL_REQUEST_TICK_MS = 2_000;
 /** How soon DNS records of a worker that died are removed. */
 const CLEAR_TICK_MS = 15_000;
 /** How soon another installation on the responder's port is found. */
@@ -67,6 +69,11 @@ const START: Readonly<Record<Role, StartRole>> = {
     const rehearsals = repeat(
       REHEARSAL_TICK_MS,
       (signal) => rehearseDue(context, signal),
+      report(context, "rehearsal"),
+    );
+    const requestedRehearsals = repeat(
+      REHEARSAL_REQUEST_TICK_MS,
+      async (signal) => void (await rehearseRequested(context, signal)),
       report(context, "rehearsal"),
     );
     const lists = createRevocationLists(({ issuer }) => context.services.caAddress?.(issuer) ?? null);
@@ -105,6 +112,7 @@ const START: Readonly<Record<Role, StartRole>> = {
         await Promise.all([
           notifications.close(),
           rehearsals.close(),
+          requestedRehearsals.close(),
           revocations.close(),
           retention.close(),
           bounds.close(),

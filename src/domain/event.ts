@@ -33,6 +33,7 @@ export const EVENT_TYPES = [
   "version.revoked",
   "certificate.replacing",
   "replacement.cancelled",
+  "certificate.rehearsalRequested",
   "certificate.rehearsed",
   "certificate.expiring",
   "deploy.started",

@@ -30,7 +30,8 @@ export interface ReplacementStore {
   of(certificate: string): Promise<ReplacementMembership | null>;
   /** As `of`, for every member. */
   memberships(): Promise<ReplacementMembership[]>;
-  end(replacement: string, at: number): Promise<void>;
+  /** False: it had ended, or there is none. */
+  end(replacement: string, at: number): Promise<boolean>;
   /**
    * The certificate was proved, or left the configuration: members of the next wave are checked now if none of the waves up
    * to the certificate's own is left. Call it after the commit: of two that finish a wave together, the later one sees both.

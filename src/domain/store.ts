@@ -98,6 +98,8 @@ export interface CertificateStore {
   bringForward(terms: { readonly observationBy: number; readonly rehearsalBy: number | null }): Promise<void>;
   /** As `claimObservations`, for rehearsals. */
   claimRehearsals(terms: DueClaim): Promise<string[]>;
+  /** As `claimRehearsals`, of this one. False: it is not due, or another planner has it. */
+  claimRehearsal(name: string, terms: Pick<DueClaim, "now" | "nextAt">): Promise<boolean>;
 }
 
 export interface VersionStore {

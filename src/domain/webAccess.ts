@@ -31,7 +31,12 @@ export interface WebAccessStore {
   take(digest: string, now: number): Promise<WebGrant | null>;
   session(digest: string, now: number): Promise<WebGrant | null>;
   remove(digest: string): Promise<void>;
-  /** Reserves the key for this request, and returns null; or what is known of the key already. */
+  /** What a key was used for; null: nothing. */
+  known(answer: Pick<WebAnswer, "key">): Promise<WebAnswer | null>;
+  /**
+   * Reserves the key for this request, and returns null; or what is known of the key already. Inside a transaction it
+   * waits for another that has reserved the key and has not ended.
+   */
   reserve(answer: Pick<WebAnswer, "key" | "request" | "at">): Promise<WebAnswer | null>;
   answer(key: string, answer: { readonly status: number; readonly body: string }): Promise<void>;
   /** The request did nothing: its key is free again. */

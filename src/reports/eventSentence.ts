@@ -56,6 +56,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `to be replaced with others (${detail("selection")})${optional(detail, "by", ", by ")}${optional(detail, "why", ": ")}`,
   "replacement.cancelled": (detail) =>
     `replacement ${detail("replacement")} is cancelled${optional(detail, "by", " by ")}${optional(detail, "why", ": ")}`,
+  "certificate.rehearsalRequested": (detail) =>
+    `to be rehearsed${optional(detail, "by", ", asked for by ")}${optional(detail, "why", ": ")}`,
   "certificate.rehearsed": (detail, { detail: { passed } }) =>
     passed === true ? "rehearsal passed" : `rehearsal failed: ${detail("failed")}`,
   "certificate.overtaken": (detail) =>

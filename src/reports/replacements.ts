@@ -47,13 +47,7 @@ export async function replacementReport(
   id: string | undefined,
   now: number,
 ): Promise<ReplacementReport> {
-  const listed = (await store.replacements.list()).filter((each) => id === undefined || each.id.startsWith(id));
-  if (id !== undefined && listed.length !== 1) {
-    throw new RenewalError(
-      "request.invalid",
-      `"${id.slice(0, 80)}" is the beginning of ${listed.length === 0 ? "no" : "more than one"} replacement's id`,
-    );
-  }
+  const listed = id === undefined ? await store.replacements.list() : [await replacementNamed(store, id)];
   const fleet = new Map(
     (await loadFleet(store, config.certificates, now, { budgetOf: services.budget })).map((member) => [
       member.certificate.name,
@@ -64,6 +58,19 @@ export async function replacementReport(
   for (const replacement of listed)
     replacements.push(replacementEntry(replacement, await store.replacements.members(replacement.id), fleet, now));
   return { version: 1, at: iso(now), replacements };
+}
+
+/** By its id, or the beginning of it. Throws `request.invalid`. */
+export async function replacementNamed(
+  { replacements }: Pick<Store, "replacements">,
+  id: string,
+): Promise<Replacement> {
+  const [found, another] = (await replacements.list()).filter((each) => each.id.startsWith(id));
+  if (found !== undefined && another === undefined) return found;
+  throw new RenewalError(
+    "request.invalid",
+    `"${id.slice(0, 80)}" is the beginning of ${found === undefined ? "no" : "more than one"} replacement's id`,
+  );
 }
 
 export type ReplacementProgress = "done" | "inFlight" | "waiting";

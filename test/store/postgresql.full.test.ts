@@ -12,6 +12,8 @@ import { NOW } from "../support/model/facts.ts";
 import { type Postgres, startPostgres } from "../support/servers/postgres.ts";
 import { configText, runCaptured } from "../support/system/installation.ts";
 import type { CommandResult } from "../support/system/renewd.ts";
+import { createWebEstate } from "../support/system/webEstate.ts";
+import { decisionTests } from "../web/decisionTests.ts";
 import { hotQueries } from "./hotQueries.ts";
 
 let postgres: Postgres;
@@ -42,6 +44,19 @@ async function createBackend(): Promise<StoreBackend> {
 }
 
 storeConformance("PostgreSQL", createBackend);
+
+describe("decisions through the API, over PostgreSQL", () => {
+  let directory = "";
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "renewd-decisions-"));
+  });
+  afterAll(() => rm(directory, { recursive: true, force: true }));
+  decisionTests(async () => {
+    const file = join(directory, "url");
+    await writeFile(file, (await postgres.createMigratedDatabase()).reveal(), { mode: 0o600 });
+    return createWebEstate({ sections: { store: { type: "postgresql", url: `file:${file}` } } });
+  });
+});
 
 describe("a PostgreSQL database", () => {
   let vault: Vault;

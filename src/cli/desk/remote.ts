@@ -7,6 +7,7 @@ import type { RenewReport } from "../../actions/renew.ts";
 import type { ReplaceCancelReport, ReplaceReport } from "../../actions/replace.ts";
 import type { RevokeReport } from "../../actions/revoke.ts";
 import type { RenewalActionReport, ResumeReport, RetryReport } from "../../actions/steer.ts";
+import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { HistoryReport } from "../../reports/history.ts";
@@ -161,7 +162,13 @@ function toEvent({ at, process: worker, type, detail, ...same }: z.output<typeof
 
 const REHEARSAL_TIMEOUT_MS = 1_200_000;
 const REHEARSAL_POLL_MS = 1_000;
-const rehearsedDetail = z.looseObject({ passed: z.boolean(), failed: z.array(z.string()).default([]) });
+/** Lists, of which the members with one index belong together. */
+const rehearsedDetail = z.looseObject({
+  steps: z.array(z.string()),
+  results: z.array(z.enum(["passed", "failed", "notChecked"])),
+  messages: z.array(z.string()),
+  stepCodes: z.array(z.string()),
+});
 
 /** It runs there for minutes; its end is an event. */
 async function rehearsed(server: Connection, name: string | null, reason: string | null): Promise<RehearseReport> {
@@ -190,14 +197,13 @@ async function rehearsalEnd(server: Connection, certificate: string, since: numb
       (event) => event.seq > since && event.type === "certificate.rehearsed" && event.certificate === certificate,
     );
     if (end !== undefined) {
-      const { passed, failed } = rehearsedDetail.parse(end.detail);
-      if (passed) return [entry(certificate, "passed", "every step passed or could not be tried")];
-      return failed.map((message) => entry(certificate, "failed", message));
+      const { steps, results, messages, stepCodes } = rehearsedDetail.parse(end.detail);
+      return steps.map((step, index) => {
+        const { [index]: code = "" } = stepCodes;
+        const action = isErrorCode(code) ? ERRORS[code].action : null;
+        return { certificate, step, result: results[index] ?? "notChecked", message: messages[index] ?? "", action };
+      });
     }
     await delay(REHEARSAL_POLL_MS, undefined, { signal });
   }
-}
-
-function entry(certificate: string, result: "passed" | "failed", message: string): RehearseEntry {
-  return { certificate, step: "rehearsal", result, message, action: null };
 }

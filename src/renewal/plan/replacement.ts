@@ -99,7 +99,8 @@ export async function cancelReplacement(
 ): Promise<void> {
   const at = clock.now();
   await store.transaction(async (tx) => {
-    await tx.replacements.end(id, at);
+    if (!(await tx.replacements.end(id, at)))
+      throw new RenewalError("request.invalid", `replacement ${id} was cancelled already`);
     const detail = { replacement: id, by, ...(why !== null && { why }) };
     const about = { certificate: null, renewalId: null, target: null };
     await tx.events.append({ at, type: "replacement.cancelled", ...about, detail });

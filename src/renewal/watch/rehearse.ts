@@ -10,6 +10,7 @@ import type { Store } from "../../domain/store.ts";
 import type { Context, RehearsalOffice } from "../context.ts";
 import { ownRequest } from "../steps/orderRequest.ts";
 import { refundLimits, reserveLimits } from "../steps/rateLimits.ts";
+import { tryEndpoints } from "./tryEndpoints.ts";
 
 /** One part of a renewal, tried without touching production. */
 export interface RehearsalStep {
@@ -27,6 +28,12 @@ export interface RehearsalLimits {
   readonly preflightsMs: number;
 }
 
+/** A person's wish. */
+export interface RehearsalAsked {
+  readonly by: string | null;
+  readonly why: string | null;
+}
+
 /** Together less than a planner has a rehearsal to itself: what was not done by then is reported as not done. */
 const LIMITS: RehearsalLimits = { orderMs: 900_000, preflightMs: 30_000, preflightsMs: 1_200_000 };
 const PREFLIGHTS_AT_ONCE = 8;
@@ -34,8 +41,9 @@ const WAIT_MIN_MS = 250;
 const PROBLEM_CHARACTERS_MAX = 1_000;
 
 /**
- * A renewal without its effects: an order at the staging CA, validated by the same solver, and each target's preflight.
- * The staging certificate is thrown away: nothing is stored as a version and nothing is deployed.
+ * A renewal without its effects: an order at the staging CA, validated by the same solver, and each target's preflight;
+ * for a person who asks also a handshake with each endpoint. The staging certificate is thrown away: nothing is stored as
+ * a version and nothing is deployed.
  */
 export async function rehearse(
   context: Context,
@@ -43,11 +51,13 @@ export async function rehearse(
   office: RehearsalOffice,
   signal: AbortSignal,
   limits: RehearsalLimits = LIMITS,
-  asked: { readonly by: string | null; readonly why: string | null } = { by: null, why: null },
+  asked: RehearsalAsked | null = null,
 ): Promise<RehearsalStep[]> {
   const { store, clock } = context;
   const order = await tryOrder(context, certificate, office, limits.orderMs, signal);
-  const steps = [order, ...(await tryTargets(context, certificate, limits, signal))];
+  const tried = [order, ...(await tryTargets(context, certificate, limits, signal))];
+  const dialled = asked === null ? [] : await tryEndpoints(context, certificate, signal);
+  const steps = [...tried, ...dialled];
   const failed = steps.filter((each) => !isPassing(each));
   const describe = ({ step, message }: RehearsalStep): string => `${step}: ${message}`;
   const codes = failed.flatMap(({ error }) => (error === null ? [] : [error.code]));
@@ -55,12 +65,14 @@ export async function rehearse(
     passed: failed.length === 0,
     failed: failed.map(describe),
     codes,
-    ...(asked.by !== null && { by: asked.by }),
-    ...(asked.why !== null && { why: asked.why }),
+    ...detailOf(steps),
+    ...(asked !== null && asked.by !== null && { by: asked.by }),
+    ...(asked !== null && asked.why !== null && { why: asked.why }),
   };
   await store.transaction(async (tx) => {
     const previous = await previousCodes(tx, certificate.name);
-    const problem = failed.find((step) => needsPersonToFix(step, previous));
+    // What endpoints serve is observed all the time.
+    const problem = failed.find((step) => !dialled.includes(step) && needsPersonToFix(step, previous));
     await tx.events.append({
       at: clock.now(),
       type: "certificate.rehearsed",
@@ -70,7 +82,7 @@ export async function rehearse(
       detail,
     });
     // A staging CA that is down or busy proves nothing about the certificate, so an earlier problem stays.
-    if (problem !== undefined || failed.length === 0) {
+    if (problem !== undefined || tried.every(isPassing)) {
       await tx.certificates.update(certificate.name, {
         rehearsalProblem: problem === undefined ? null : describe(problem).slice(0, PROBLEM_CHARACTERS_MAX),
       });
@@ -103,6 +115,21 @@ export async function tryTargets(
     });
   };
   return Promise.all(certificate.targets.map((target) => limit(() => tryTarget(target))));
+}
+
+/** What an event keeps of each step: lists, of which the members with one index belong together. */
+function detailOf(steps: readonly RehearsalStep[]): {
+  readonly steps: readonly string[];
+  readonly results: readonly string[];
+  readonly messages: readonly string[];
+  readonly stepCodes: readonly string[];
+} {
+  return {
+    steps: steps.map(({ step }) => step),
+    results: steps.map(({ result }) => result),
+    messages: steps.map(({ message }) => message),
+    stepCodes: steps.map(({ error }) => error?.code ?? ""),
+  };
 }
 
 export function isPassing({ result }: Pick<RehearsalStep, "result">): boolean {

@@ -116,6 +116,16 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
       return at === null ? null : Number(at);
     },
     claimRehearsals: (terms) => claim(db, "nextRehearsalAt", terms),
+    async claimRehearsal(name, { now, nextAt }) {
+      const { numUpdatedRows } = await db
+        .updateTable("certificates")
+        .set({ nextRehearsalAt: nextAt })
+        .where("name", "=", name)
+        .where("removedAt", "is", null)
+        .where((row) => row.or([row("nextRehearsalAt", "is", null), row("nextRehearsalAt", "<=", now)]))
+        .executeTakeFirst();
+      return numUpdatedRows === 1n;
+    },
   };
 }
 

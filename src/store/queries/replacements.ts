@@ -56,12 +56,13 @@ export function replacementStore(db: Db, dialect: Dialect, vault: Vault): Replac
     },
     end: (replacement, at) =>
       changeSealed(db, vault, { table: "replacements", key: { id: replacement } }, async (trx) => {
-        await trx
+        const { numUpdatedRows } = await trx
           .updateTable("replacements")
           .set({ endedAt: at })
           .where("id", "=", replacement)
           .where("endedAt", "is", null)
-          .execute();
+          .executeTakeFirst();
+        return numUpdatedRows === 1n;
       }),
     async wakeNextWave(certificate, now) {
       const members = db

@@ -39,6 +39,10 @@ export function webAccessStore(db: Db, vault: Vault): WebAccessStore {
     async remove(digest) {
       await db.deleteFrom("webGrants").where("digest", "=", digest).execute();
     },
+    async known({ key }) {
+      const row = await db.selectFrom("webAnswers").selectAll().where("key", "=", key).executeTakeFirst();
+      return row ?? null;
+    },
     reserve: (answer) =>
       atomically(db, async (trx) => {
         const inserted = await trx

@@ -113,7 +113,7 @@ function documented(each: Operation, schemas: Record<string, Json>): DocumentedO
   const parameters = [
     ...parametersOf(each.params, "path", schemas),
     ...parametersOf(each.query, "query", schemas),
-    ...(isAction ? ACTION_HEADERS.filter(({ name }) => name !== "If-Match" || each.current !== null) : []),
+    ...(isAction ? ACTION_HEADERS.filter(({ name }) => name !== "If-Match" || each.changes !== null) : []),
     ...(each.answer === "stream" ? [LAST_EVENT_ID] : []),
   ];
   return {

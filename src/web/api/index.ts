@@ -3,12 +3,13 @@ import { assetUrl } from "../assets/index.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import { fleetOf } from "../fleet.ts";
 import { HttpProblem, problemFrom, sendProblem } from "../problem.ts";
+import { carryOut } from "./carryOut.ts";
 import { apiDocument } from "./document.ts";
-import { once } from "./idempotency.ts";
+import type { Repeatable } from "./idempotency.ts";
 import type { Operation, RawCall } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";
 import { referencePage } from "./reference.ts";
-import { assertUnchanged, entityTag, isKnown } from "./tags.ts";
+import { entityTag, isKnown } from "./tags.ts";
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json *(?:;|$)/i;
 
@@ -82,31 +83,27 @@ function tagged(request: Request, body: string, tag: string, status: 200 | 202):
 async function act(web: WebContext, operation: Operation, request: Request<WebEnv>): Promise<Response> {
   const text = await request.req.text();
   const raw = rawCall(web, request, bodyOf(request, text));
-  const work = async () => {
-    const condition = request.req.header("if-match") ?? null;
-    if (condition !== null) {
-      if (operation.current === null)
-        throw new HttpProblem(400, "If-Match: this operation changes nothing that has an ETag");
-      assertUnchanged(condition, entityTag(await operation.current(raw)));
-    }
-    const body = JSON.stringify(await operation.handle(raw));
-    await seeEffect(web, raw);
-    return { status: operation.status, body };
-  };
-  const key = request.req.header("idempotency-key");
-  const { method, path } = request.req;
-  const actor = request.get("actor").name;
-  const done =
-    key === undefined
-      ? { ...(await work()), replayed: false }
-      : await once(web, { key, actor, method, path, body: text }, work);
+  const condition = request.req.header("if-match") ?? null;
+  if (condition !== null && operation.changes === null)
+    throw new HttpProblem(400, "If-Match: this operation changes nothing that has an ETag");
+  const done = await carryOut(web, operation, { raw, condition, request: repeatableOf(request, text) });
+  // The next request shows what was decided.
+  if (!done.replayed) await seeEffect(web, raw);
   return request.body(done.body, done.status === 202 ? 202 : 200, {
     "content-type": "application/json",
     ...(done.replayed && { "idempotency-replayed": "true" }),
   });
 }
 
-/** Whoever asks next sees what was decided; that the reading fails is no failure of the decision. */
+/** null: no key was sent. */
+function repeatableOf(request: Request<WebEnv>, body: string): Repeatable | null {
+  const key = request.req.header("idempotency-key");
+  if (key === undefined) return null;
+  const { method, path } = request.req;
+  return { key, actor: request.get("actor").name, method, path, body };
+}
+
+/** That the reading fails is no failure of the decision. */
 async function seeEffect(web: WebContext, { params: { certificate } }: RawCall): Promise<void> {
   await fleetOf(web)
     .reread(certificate === undefined ? [] : [certificate])

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Decision } from "../../actions/context.ts";
+import type { Store } from "../../domain/store.ts";
 import type { WebContext } from "../context.ts";
 import { HttpProblem } from "../problem.ts";
 
@@ -46,9 +47,19 @@ interface Definition<P extends Shape, Q extends Shape, B extends Shape> {
   /** `stream`: server-sent events. */
   readonly answer: AnswerSchema | "stream";
   readonly status?: 200 | 202;
-  /** What `If-Match` is compared with: the answer of the operation that shows what this one changes. */
-  readonly changes?: (call: Call<Given<P>, Given<Q>, Given<B>>) => Promise<object>;
-  readonly run: (call: Call<Given<P>, Given<Q>, Given<B>>) => Promise<object | ReadableStream<Uint8Array>>;
+  /** What it changes, for `If-Match`. */
+  readonly changes?: {
+    /** The answer of the operation that shows it, whose ETag the client has. */
+    readonly shown: (call: Call<Given<P>, Given<Q>, Given<B>>) => Promise<object>;
+    /** What a decision about it depends on; inside a transaction it is locked until the end. */
+    readonly state: (store: Store, call: Call<Given<P>, Given<Q>, Given<B>>) => Promise<unknown>;
+  };
+  /** Of an action: asks a CA, a queue or a server, and so is no part of a transaction. It may run twice. */
+  readonly reachesOut?: boolean;
+  /** Answers GET; of an action, decides and records by what `web` has in place of its own: all is one transaction. */
+  readonly run?: (call: Call<Given<P>, Given<Q>, Given<B>>) => Promise<object | ReadableStream<Uint8Array>>;
+  /** In place of `run`, of an action that reads much before it decides: what it returns is the transaction. */
+  readonly prepare?: (call: Call<Given<P>, Given<Q>, Given<B>>) => Promise<(web: WebContext) => Promise<object>>;
 }
 
 /** Request as it came: everything is text or unknown. */
@@ -60,20 +71,26 @@ export interface RawCall extends Omit<Call<unknown, unknown, unknown>, "query"> 
 export interface Operation
   extends Omit<
     Definition<z.ZodObject, z.ZodObject, z.ZodObject>,
-    "run" | "changes" | "status" | "params" | "query" | "body"
+    "run" | "prepare" | "changes" | "status" | "params" | "query" | "body" | "reachesOut"
   > {
   readonly params: z.ZodObject | undefined;
   readonly query: z.ZodObject | undefined;
   readonly body: z.ZodObject | undefined;
   readonly status: 200 | 202;
+  readonly reachesOut: boolean;
   readonly handle: (raw: RawCall) => Promise<object | ReadableStream<Uint8Array>>;
-  readonly current: ((raw: RawCall) => Promise<object>) | null;
+  /** A refusal that is to be recorded is returned; what is thrown leaves nothing behind. */
+  readonly prepared: (raw: RawCall) => Promise<(web: WebContext) => Promise<object>>;
+  readonly changes: {
+    readonly shown: (raw: RawCall) => Promise<object>;
+    readonly state: (store: Store, raw: RawCall) => Promise<unknown>;
+  } | null;
 }
 
 export function operation<P extends Shape = undefined, Q extends Shape = undefined, B extends Shape = undefined>(
   definition: Definition<P, Q, B>,
 ): Operation {
-  const { run, changes, status = 200, params, query, body, ...described } = definition;
+  const { run, prepare, changes, status = 200, reachesOut = false, params, query, body, ...described } = definition;
   const checked = (raw: RawCall): Call<Given<P>, Given<Q>, Given<B>> => ({
     ...raw,
     params: parse(definition.params, raw.params, "") as Given<P>,
@@ -86,9 +103,26 @@ export function operation<P extends Shape = undefined, Q extends Shape = undefin
     query,
     body,
     status,
-    handle: async (raw) => run(checked(raw)),
-    current: changes === undefined ? null : async (raw) => changes(checked(raw)),
+    reachesOut,
+    handle: async (raw) => required(run)(checked(raw)),
+    async prepared(raw) {
+      const call = checked(raw);
+      if (prepare !== undefined) return prepare(call);
+      return (web) => required(run)({ ...call, web });
+    },
+    changes:
+      changes === undefined
+        ? null
+        : {
+            shown: async (raw) => changes.shown(checked(raw)),
+            state: async (store, raw) => changes.state(store, checked(raw)),
+          },
   };
+}
+
+function required<T>(run: T | undefined): T {
+  if (run === undefined) throw new TypeError("an operation without `run`");
+  return run;
 }
 
 /** Throws 400 with everything that is wrong. */

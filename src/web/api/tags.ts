@@ -20,7 +20,11 @@ export function isKnown(header: string | null, tag: string): boolean {
 /** Throws 412 when what the client has seen is not what there is: `If-Match`. */
 export function assertUnchanged(header: string | null, tag: string): void {
   if (header === null || listed(header).some((each) => each === "*" || each === tag)) return;
-  throw new HttpProblem(412, "it has changed since it was read: read it again and decide anew", {
+  throw changedMeanwhile();
+}
+
+export function changedMeanwhile(): HttpProblem {
+  return new HttpProblem(412, "it has changed since it was read: read it again and decide again", {
     action: "Read the resource again and send its new ETag.",
   });
 }

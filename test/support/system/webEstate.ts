@@ -28,10 +28,10 @@ export interface WebEstate extends AsyncDisposable {
 async function recordRequest(
   context: Context,
   certificate: string,
-  { force, reason, by }: RenewalWish,
+  { force, reason, by, idOf }: RenewalWish,
 ): Promise<RequestOutcome> {
   try {
-    const request = { certificate, force, reason, requestedBy: by };
+    const request = { certificate, force, reason, requestedBy: by, id: idOf?.(certificate) ?? null };
     const { renewalId, hurried } = await requestRenewal(context, request);
     return { kind: "started", certificate, renewalId, via: "database", hurried };
   } catch (thrown) {
@@ -49,6 +49,8 @@ export interface WebEstateOptions {
   readonly sections?: Readonly<Record<string, unknown>>;
   readonly planned?: boolean;
 }
+
+export type CreateWebEstate = (options?: WebEstateOptions) => Promise<WebEstate>;
 
 export async function createWebEstate({
   names = ["www", "api"],

@@ -1,11 +1,16 @@
 import { z } from "zod";
-import { acknowledge, withdrawAcknowledgement } from "../../../actions/acknowledge.ts";
+import { draftAcknowledgement, withdrawAcknowledgement } from "../../../actions/acknowledge.ts";
+import type { ActionError } from "../../../actions/context.ts";
 import { pause } from "../../../actions/pause.ts";
-import { beginRehearsal } from "../../../actions/rehearse.ts";
+import { requestRehearsal } from "../../../actions/rehearse.ts";
 import { renew } from "../../../actions/renew.ts";
-import { cancel, replace } from "../../../actions/replace.ts";
+import { cancel, draftReplace } from "../../../actions/replace.ts";
 import { revocationDraft, revoke } from "../../../actions/revoke.ts";
 import { deploy, resume, retry, rollBack } from "../../../actions/steer.ts";
+import { RenewalError } from "../../../domain/errors.ts";
+import { isErrorCode } from "../../../domain/errorTable.ts";
+import { fleetOf } from "../../fleet.ts";
+import { idFrom } from "../idempotency.ts";
 import { operation } from "../operation.ts";
 import {
   acknowledgeBody,
@@ -20,9 +25,12 @@ import {
 } from "./bodies.ts";
 import { currentCertificate } from "./certificates.ts";
 import { renewalOf } from "./history.ts";
-import { assertConfigured, certificateParams, renewalParams } from "./subjects.ts";
+import { replacementOf } from "./state.ts";
+import { certificateState, renewalState, replacementState } from "./states.ts";
+import { assertConfigured, certificateParams, renewalParams, replacementParams } from "./subjects.ts";
 
 type Definition = Parameters<typeof operation<typeof certificateParams, undefined, z.ZodObject>>[0];
+type RenewalDefinition = Parameters<typeof operation<typeof renewalParams, undefined, typeof reasonBody>>[0];
 
 /** What every action on one certificate has in common. */
 const onCertificate = (verb: string) =>
@@ -31,7 +39,10 @@ const onCertificate = (verb: string) =>
     path: `/certificates/{certificate}/${verb}`,
     tag: "Act",
     params: certificateParams,
-    changes: ({ web, params }) => currentCertificate(web, params.certificate),
+    changes: {
+      shown: ({ web, params }) => currentCertificate(web, params.certificate),
+      state: (store, { params }) => certificateState(store, params.certificate),
+    },
   }) as const satisfies Partial<Definition>;
 
 const onRenewal = (verb: string) =>
@@ -41,7 +52,17 @@ const onRenewal = (verb: string) =>
     tag: "Act",
     params: renewalParams,
     body: reasonBody,
-  }) as const;
+    changes: {
+      shown: ({ web, params }) => renewalOf(web, params.renewal),
+      state: (store, { params }) => renewalState(store, params.renewal),
+    },
+  }) as const satisfies Partial<RenewalDefinition>;
+
+const CLOCK_TIMEOUT_MS = 15_000;
+
+function asError({ code, message }: ActionError): RenewalError {
+  return new RenewalError(isErrorCode(code) ? code : "internal.bug", message);
+}
 
 const STEERED = { document: "RenewalActionReport" };
 
@@ -53,9 +74,15 @@ export const actionOperations = [
     body: renewBody,
     answer: { document: "RenewReport" },
     status: 202,
-    run({ web, params: { certificate }, body: { force = false }, decision }) {
+    async prepare({ web, params: { certificate }, body: { force = false }, decision }) {
       assertConfigured(web, certificate);
-      return renew(web, { certificates: [certificate], force }, decision);
+      // As a planner does before it takes a request: no decision by a wrong clock.
+      await web.renewal.clockGuard.check(AbortSignal.timeout(CLOCK_TIMEOUT_MS));
+      return async (inside) => {
+        const report = await renew(inside, { certificates: [certificate], force }, decision);
+        const [entry] = report.renewals;
+        return entry === undefined || entry.error === null ? report : asError(entry.error);
+      };
     },
   }),
   operation({
@@ -65,11 +92,14 @@ export const actionOperations = [
     tag: "Act",
     summary: "Ask for several renewals; each is answered by itself.",
     body: renewManyBody,
+    reachesOut: true,
     answer: { document: "RenewReport" },
     status: 202,
-    run({ web, body: { certificates, force = false }, decision }) {
+    run({ web, body: { certificates, force = false }, decision, headers }) {
       for (const each of certificates) assertConfigured(web, each);
-      return renew(web, { certificates, force }, decision);
+      const key = headers.get("idempotency-key");
+      const idOf = key === null ? undefined : (name: string) => idFrom([decision.by ?? "", key, name]);
+      return renew(web, { certificates, force }, decision, idOf);
     },
   }),
   operation({
@@ -133,15 +163,14 @@ export const actionOperations = [
   operation({
     ...onCertificate("rehearse"),
     id: "rehearseCertificate",
-    summary: "Begin to try everything a renewal does but touch production.",
+    summary: "Have a planner try everything a renewal does but touch production.",
     description: "It takes minutes; what it finds is the event `certificate.rehearsed`.",
     body: reasonBody,
     answer: z.object({ certificate: z.string(), begun: z.literal(true) }),
     status: 202,
-    async run({ web, params: { certificate }, decision }) {
+    run({ web, params: { certificate }, decision }) {
       assertConfigured(web, certificate);
-      beginRehearsal(web, certificate, decision);
-      return { certificate, begun: true };
+      return requestRehearsal(web, certificate, decision);
     },
   }),
   operation({
@@ -150,7 +179,6 @@ export const actionOperations = [
     summary: "A held renewal tries its failed wave again.",
     answer: STEERED,
     status: 202,
-    changes: ({ web, params }) => renewalOf(web, params.renewal),
     async run({ web, params: { renewal }, decision }) {
       await renewalOf(web, renewal);
       return resume(web, renewal, decision);
@@ -162,7 +190,6 @@ export const actionOperations = [
     summary: "Its next attempt begins now.",
     answer: z.looseObject({ version: z.literal(1), certificate: z.string() }),
     status: 202,
-    changes: ({ web, params }) => renewalOf(web, params.renewal),
     async run({ web, params: { renewal }, decision }) {
       await renewalOf(web, renewal);
       return retry(web, renewal, decision);
@@ -174,7 +201,6 @@ export const actionOperations = [
     summary: "Put the pair before it back everywhere.",
     answer: STEERED,
     status: 202,
-    changes: ({ web, params }) => renewalOf(web, params.renewal),
     async run({ web, params: { renewal }, decision }) {
       await renewalOf(web, renewal);
       return rollBack(web, renewal, decision);
@@ -187,6 +213,7 @@ export const actionOperations = [
     tag: "Act",
     summary: "Revoke a certificate at its CA and replace it at once by one with a new key.",
     body: revokeBody,
+    reachesOut: true,
     answer: { document: "RevokeReport" },
     run: ({ web, body: { of, revocationReason }, decision }) => revoke(web, { of, reason: revocationReason }, decision),
   }),
@@ -208,8 +235,8 @@ export const actionOperations = [
     summary: "Have every selected certificate replaced, ahead of routine work.",
     body: replaceBody,
     answer: { document: "ReplaceReport" },
-    run: ({ web, body, decision }) =>
-      replace(
+    async prepare({ web, body, decision }) {
+      return draftReplace(
         web,
         {
           issuer: body.issuer ?? null,
@@ -223,7 +250,8 @@ export const actionOperations = [
           dryRun: body.dryRun ?? false,
         },
         decision,
-      ),
+      );
+    },
   }),
   operation({
     id: "cancelReplacement",
@@ -231,9 +259,16 @@ export const actionOperations = [
     path: "/replacements/{replacement}/cancel",
     tag: "Act",
     summary: "Replace no more for it; renewals in flight go on.",
-    params: z.strictObject({ replacement: z.string().min(1).max(100) }),
+    params: replacementParams,
     body: reasonBody,
     answer: { document: "ReplaceCancelReport" },
+    changes: {
+      async shown({ web, params }) {
+        await fleetOf(web).reread([]);
+        return replacementOf(web, params.replacement);
+      },
+      state: (store, { params }) => replacementState(store, params.replacement),
+    },
     run: ({ web, params: { replacement }, decision }) => cancel(web, replacement, decision),
   }),
   operation({
@@ -244,7 +279,8 @@ export const actionOperations = [
     summary: "Say that a finding was seen and can wait.",
     body: acknowledgeBody,
     answer: { document: "AcknowledgeReport" },
-    run: ({ web, body: { subject, until = "7d" }, decision }) => acknowledge(web, { subject, until }, decision),
+    prepare: ({ web, body: { subject, until = "7d" }, decision }) =>
+      draftAcknowledgement(web, { subject, until }, decision),
   }),
   operation({
     id: "withdrawAcknowledgement",

@@ -3,14 +3,23 @@ import { left } from "../../../renewal/rules/budget.ts";
 import { iso } from "../../../reports/instant.ts";
 import { alertList } from "../../../reports/lists/alertList.ts";
 import { pageOf, readQuery } from "../../../reports/lists/list.ts";
+import type { ReplacementEntry } from "../../../reports/replacements.ts";
+import type { WebContext } from "../../context.ts";
 import { fleetOf } from "../../fleet.ts";
 import { HttpProblem } from "../../problem.ts";
 import { operation } from "../operation.ts";
 import { alertItem, issuerItem } from "../schemas.ts";
 import { listQuery, pageAnswer, pageSchema } from "./lists.ts";
+import { replacementParams } from "./subjects.ts";
 
 /** Of one limit: the fullest first. */
 const USED_SHOWN_MAX = 100;
+
+export async function replacementOf(web: WebContext, replacement: string): Promise<ReplacementEntry> {
+  const found = (await fleetOf(web).read()).replacements.find(({ id }) => id === replacement);
+  if (found === undefined) throw new HttpProblem(404, `there is no replacement "${replacement}"`);
+  return found;
+}
 
 export const stateOperations = [
   operation({
@@ -48,13 +57,9 @@ export const stateOperations = [
     path: "/replacements/{replacement}",
     tag: "See",
     summary: "One replacement.",
-    params: z.strictObject({ replacement: z.string().max(100) }),
+    params: replacementParams,
     answer: { document: "ReplacementEntry" },
-    async run({ web, params: { replacement } }) {
-      const found = (await fleetOf(web).read()).replacements.find(({ id }) => id === replacement);
-      if (found === undefined) throw new HttpProblem(404, `there is no replacement "${replacement}"`);
-      return found;
-    },
+    run: ({ web, params: { replacement } }) => replacementOf(web, replacement),
   }),
   operation({
     id: "listIssuers",

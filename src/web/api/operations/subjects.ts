@@ -9,6 +9,7 @@ const NAME_MAX = 100;
 export const certificateParams = z.strictObject({
   certificate: z.string().max(NAME_MAX).describe("Its name in the configuration."),
 });
+export const replacementParams = z.strictObject({ replacement: z.string().min(1).max(NAME_MAX).describe("Its id.") });
 export const renewalParams = z.strictObject({ renewal: z.string().max(NAME_MAX).describe("Its id.") });
 
 /** Throws 404 for what is neither configured nor known from before. */

@@ -1,7 +1,7 @@
 import { acknowledge, withdrawAcknowledgement } from "../../../actions/acknowledge.ts";
 import { certificateNamed, type Decision } from "../../../actions/context.ts";
 import { pause } from "../../../actions/pause.ts";
-import { beginRehearsal } from "../../../actions/rehearse.ts";
+import { requestRehearsal } from "../../../actions/rehearse.ts";
 import { renew } from "../../../actions/renew.ts";
 import { cancel, replace } from "../../../actions/replace.ts";
 import { deploy, resume, retry, rollBack } from "../../../actions/steer.ts";
@@ -106,7 +106,7 @@ const PERFORM: Readonly<Record<ActionName, Perform>> = {
     return done(of, `an earlier pair goes back everywhere as generation ${generation}`, renewalId);
   }),
   rehearse: each(async (request, name) => {
-    beginRehearsal(request.web, name, decisionOf(request));
+    await requestRehearsal(request.web, name, decisionOf(request));
     return done(name, "is being rehearsed; what is found is in its history within minutes", null);
   }),
   dial: each(async ({ web, signal }, name) => {
