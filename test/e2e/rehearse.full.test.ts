@@ -160,7 +160,12 @@ it("rehearses by itself what has waited longest, one at a time, and says in stat
   expect(await rehearseDue(context, signal)).toBeNull();
   aheadMs = 2 * DAY_MS;
   expect(await all()).toEqual(["api", "www"]);
-  expect((await rehearsed("www")).at(-1)).toMatchObject({ passed: true, failed: [], codes: [], steps: ["order", "target web"] });
+  expect((await rehearsed("www")).at(-1)).toMatchObject({
+    passed: true,
+    failed: [],
+    codes: [],
+    steps: ["order", "target web"],
+  });
   expect(await notices()).toEqual([]);
   aheadMs = 20 * DAY_MS;
   expect(await all()).toEqual(["api"]);

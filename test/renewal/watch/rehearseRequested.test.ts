@@ -57,7 +57,9 @@ it("rehearsals by themselves that come to it first keep who asked, and a planner
   await store.certificates.claimRehearsal("www", { now: bench.now, nextAt: bench.now + 3_600_000 });
   expect(await rehearseRequested(context, NO_SIGNAL)).toEqual([]);
   bench.now += 3_600_001;
-  expect(await rehearseDue({ ...context, settings: { ...context.settings, rehearseMs: 10_000 } }, NO_SIGNAL)).toBe("www");
+  expect(await rehearseDue({ ...context, settings: { ...context.settings, rehearseMs: 10_000 } }, NO_SIGNAL)).toBe(
+    "www",
+  );
   expect(orders()).toBe(1);
   const [event] = await store.events.list({ types: ["certificate.rehearsed"], limit: 1 });
   expect(event?.detail.by).toBe("alice@laptop");
