@@ -10,16 +10,8 @@ import type { Store } from "../../domain/store.ts";
 import type { Context, RehearsalOffice } from "../context.ts";
 import { ownRequest } from "../steps/orderRequest.ts";
 import { refundLimits, reserveLimits } from "../steps/rateLimits.ts";
+import type { RehearsalStep } from "./rehearsalStep.ts";
 import { tryEndpoints } from "./tryEndpoints.ts";
-
-/** One part of a renewal, tried without touching production. */
-export interface RehearsalStep {
-  /** `order`, `target NAME` or `endpoint HOST:PORT`. */
-  readonly step: string;
-  readonly result: "passed" | "failed" | "notChecked";
-  readonly message: string;
-  readonly error: RenewalError | null;
-}
 
 export interface RehearsalLimits {
   readonly orderMs: number;

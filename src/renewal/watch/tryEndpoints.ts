@@ -5,7 +5,7 @@ import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { isErrorCode } from "../../domain/errorTable.ts";
 import { formatInstant } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
-import type { RehearsalStep } from "./rehearse.ts";
+import type { RehearsalStep } from "./rehearsalStep.ts";
 
 const AT_ONCE = 8;
 

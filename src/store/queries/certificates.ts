@@ -1,10 +1,11 @@
 import type { ExpressionBuilder } from "kysely";
 import { type Certificate, type CertificateRecord, QUARANTINED } from "../../domain/certificate.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
-import type { CertificateStore, DueClaim } from "../../domain/store.ts";
+import type { CertificateStore } from "../../domain/store.ts";
 import { changeSealed, isIntact, SEALED, sealStored, withSeal } from "../rowSeal.ts";
 import { atomically, type Db, type Schema } from "../schema.ts";
 import type { Vault } from "../vault.ts";
+import { claim, claimRehearsal } from "./claims.ts";
 
 /** New or changed: due now, earlier failures no longer count. */
 const resetState = (now: number) =>
@@ -116,45 +117,8 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
       return at === null ? null : Number(at);
     },
     claimRehearsals: (terms) => claim(db, "nextRehearsalAt", terms),
-    async claimRehearsal(name, { now, nextAt }) {
-      const { numUpdatedRows } = await db
-        .updateTable("certificates")
-        .set({ nextRehearsalAt: nextAt })
-        .where("name", "=", name)
-        .where("removedAt", "is", null)
-        .where((row) => row.or([row("nextRehearsalAt", "is", null), row("nextRehearsalAt", "<=", now)]))
-        .executeTakeFirst();
-      return numUpdatedRows === 1n;
-    },
+    claimRehearsal: (name, terms) => claimRehearsal(db, name, terms),
   };
-}
-
-async function claim(
-  db: Db,
-  column: "nextObservationAt" | "nextRehearsalAt",
-  { now, nextAt, limit }: DueClaim,
-): Promise<string[]> {
-  const due = await db
-    .selectFrom("certificates")
-    .select(["name", `${column} as seen`])
-    .where("removedAt", "is", null)
-    .where((row) => row.or([row(column, "is", null), row(column, "<=", now)]))
-    // PostgreSQL puts what never was done last unless asked: a full page of others would keep it waiting.
-    .orderBy(column, (order) => order.asc().nullsFirst())
-    .orderBy("name")
-    .limit(limit)
-    .execute();
-  const claimed: string[] = [];
-  for (const { name, seen } of due) {
-    const update = db
-      .updateTable("certificates")
-      .set({ [column]: nextAt })
-      .where("name", "=", name);
-    // Compare-and-set: of two processes that saw the same instant, one gets it.
-    const result = await update.where(column, seen === null ? "is" : "=", seen).executeTakeFirst();
-    if (result.numUpdatedRows === 1n) claimed.push(name);
-  }
-  return claimed;
 }
 
 /**
