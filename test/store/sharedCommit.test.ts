@@ -62,10 +62,10 @@ test("what has resolved is seen by another connection, and a read never sees wha
   const wrong: number[] = [];
   const check = async (n: number, write: Promise<unknown>) => {
     await write;
-    if (seen.get(n)?.["c"] !== 1) wrong.push(n);
+    if (seen.get(n)?.c !== 1) wrong.push(n);
   };
   const reading = async (n: number) => {
-    for (const found of await database.stored()) if (seen.get(found)?.["c"] !== 1) wrong.push(1_000 + n);
+    for (const found of await database.stored()) if (seen.get(found)?.c !== 1) wrong.push(1_000 + n);
   };
   const all = Array.from({ length: 60 }, (_, n) => n);
   await Promise.all(all.flatMap((n) => [check(n, n % 3 === 0 ? put(database.db, n) : database.insert(n)), reading(n)]));

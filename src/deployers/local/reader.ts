@@ -29,7 +29,7 @@ interface Process {
  * container of its own or elsewhere, or when several run for different users.
  */
 export async function runningReader(server: ServerProgram, signal: AbortSignal): Promise<Reader | null> {
-  const processes = await processesNamed(server.programs, signal);
+  const processes = await processesOf(server, signal);
   const readers: Reader[] = [];
   for (const master of mastersOf(processes, server.pid ?? null)) {
     if (!(await hasWords(master.pid, server.words ?? []))) continue;
@@ -44,7 +44,7 @@ export async function runningReader(server: ServerProgram, signal: AbortSignal):
  * server that is not seen, such as one in a container.
  */
 export async function requireSignal(server: ServerProgram, signal: AbortSignal): Promise<void> {
-  const masters = mastersOf(await processesNamed(server.programs, signal), server.pid ?? null);
+  const masters = mastersOf(await processesOf(server, signal), server.pid ?? null);
   for (const { pid, name } of masters) {
     if (!(await hasWords(pid, server.words ?? [])) || maySignal(pid)) continue;
     throw new RenewalError(
@@ -87,15 +87,30 @@ async function readerOf({ pid, name, uid, gids }: Process, dropsRootFirst: boole
   return { uid: user, gids: user === uid ? gids : [], name: `${await userName(user)} (${name}, process ${pid})` };
 }
 
+function processesOf({ programs, pid }: ServerProgram, signal: AbortSignal): Promise<Process[]> {
+  return pid === undefined || pid === null ? processesNamed(programs, signal) : processesAbove(pid, programs);
+}
+
 async function processesNamed(programs: readonly string[], signal: AbortSignal): Promise<Process[]> {
   const entries = await readdir("/proc").catch(() => []);
   const found: Process[] = [];
   for (const entry of entries.filter((name) => /^\d+$/.test(name))) {
     signal.throwIfAborted();
-    const process = parseStatus(await readFile(`/proc/${entry}/status`, "utf8").catch(() => ""));
+    const process = await readProcess(Number(entry));
     if (process !== null && programs.includes(process.name)) found.push(process);
   }
   return found;
+}
+
+/** This process and those above it that have one of these names: a machine may run thousands of others. */
+async function processesAbove(pid: number, programs: readonly string[]): Promise<Process[]> {
+  const process = await readProcess(pid);
+  if (process === null || !programs.includes(process.name)) return [];
+  return [process, ...(await processesAbove(process.parent, programs))];
+}
+
+async function readProcess(pid: number): Promise<Process | null> {
+  return parseStatus(await readFile(`/proc/${pid}/status`, "utf8").catch(() => ""));
 }
 
 /** proc_pid_status(5). null: it has ended, or it belongs to a container, where the same user number is another user. */
