@@ -1,6 +1,6 @@
 // Certificates per second and client CPU per certificate of renewd's issuer against stock acme-client `auto()`, both at
 // one and the same Pebble, each in processes of their own, in turns. Prints ratios: figures differ between machines.
-//   npm run bench
+//   npm run bench -- acme
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg, tmpdir } from "node:os";

@@ -2,14 +2,15 @@
 # Brings this checkout and machine to where the named task can run. Idempotent, quiet unless it acts, safe to run concurrently.
 # usage: scripts/bootstrap.sh modules   npm packages and Node 24, inside this checkout only
 #                             demo      … and the servers the demo starts
+#                             bench     … and the tools that the benchmarks compare with
 #                             test|ci   … and what the tests need beyond that: more packages, and a newer Pebble in .peers/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly task=${1:-demo}
 case $task in
-  modules | demo | test | ci) ;;
-  *) echo "bootstrap: unknown task '$task'; use modules, demo, test or ci" >&2; exit 2 ;;
+  modules | demo | bench | test | ci) ;;
+  *) echo "bootstrap: unknown task '$task'; use modules, demo, bench, test or ci" >&2; exit 2 ;;
 esac
 # Debian keeps servers in sbin, which the PATH of an ordinary user lacks.
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -47,9 +48,12 @@ install_modules() {
 }
 
 # --- Debian packages --------------------------------------------------------------------------------------------------
+for_tests() { [ "$task" = test ] || [ "$task" = ci ]; }
+
 missing_packages() {
   local wanted=(redis-server:redis-server pebble:pebble haproxy:haproxy nginx:nginx openssl:openssl)
-  if [ "$task" != demo ]; then
+  if [ "$task" = bench ]; then wanted+=(caddy:caddy lego:lego); fi
+  if for_tests; then
     wanted+=(strace:strace faketime:faketime ip:iproute2 caddy:caddy keytool:default-jre-headless sshd:openssh-server)
     wanted+=(promtool:prometheus zsh:zsh fish:fish)
     wanted+=(chromium:chromium)
@@ -58,9 +62,10 @@ missing_packages() {
   local entry
   for entry in "${wanted[@]}"; do command -v "${entry%%:*}" >/dev/null || printf '%s ' "${entry##*:}"; done
   # Dovecot's protocols are packages of their own, without a command.
-  [ "$task" = demo ] || compgen -G '/usr/lib*/dovecot/imap-login' >/dev/null || compgen -G '/usr/libexec/dovecot/imap-login' >/dev/null || printf 'dovecot-imapd '
+  for_tests || return 0
+  compgen -G '/usr/lib*/dovecot/imap-login' >/dev/null || compgen -G '/usr/libexec/dovecot/imap-login' >/dev/null || printf 'dovecot-imapd '
   # Debian keeps PostgreSQL's server programs off PATH, one directory per major version.
-  [ "$task" = demo ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || printf 'postgresql '
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || printf 'postgresql '
 }
 
 readonly policy=/usr/sbin/policy-rc.d
@@ -115,7 +120,7 @@ enabled_units() {
 packages_ready() { [ "$task" = modules ] || [ -z "$(missing_packages)" ]; }
 
 # Tests of ARI, profiles and IP identifiers need a newer Pebble than Debian stable's; it stays inside this checkout.
-peers_ready() { [[ $task != test && $task != ci ]] || [ -x .peers/pebble/usr/bin/pebble ]; }
+peers_ready() { ! for_tests || [ -x .peers/pebble/usr/bin/pebble ]; }
 
 if modules_ready && packages_ready && peers_ready; then exit 0; fi
 
