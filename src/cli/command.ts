@@ -48,11 +48,7 @@ export function perform<Options = object>(
 ): Command {
   return command.action(async () => {
     const call = callOf<Options>(command, cli);
-    if (call.options.server !== undefined)
-      throw new RenewalError(
-        "request.invalid",
-        `--server: \`renewd ${command.name()}\` works on renewd's own machine only`,
-      );
+    if (call.options.server !== undefined) throw new RenewalError("request.invalid", localOnly(pathOf(command)));
     cli.exitCode = EXIT[await work(call)].code;
   });
 }
@@ -75,6 +71,32 @@ export function performAnywhere<Options = object>(
     await using desk = await open();
     cli.exitCode = EXIT[await work({ ...call, desk })].code;
   });
+}
+
+/** Such as `audit verify`. */
+function pathOf(command: Command): string {
+  return command.parent === null ? "" : `${pathOf(command.parent)} ${command.name()}`.trim();
+}
+
+/** Why a command takes no `--server`, by the first word of its path. */
+const WHY_LOCAL: Readonly<Record<string, string>> = {
+  run: "it starts processes there",
+  worker: "it starts processes there",
+  open: "a link that signs a browser in is for the readers of the data directory there",
+  import: "it reads a private key, which no command sends over the network",
+  challenges: "it asks DNS from where renewd answers",
+  backup: "it writes a file there",
+  restore: "it fills the database itself",
+  store: "it works on the database itself",
+  audit: "only somebody there may decide about it",
+  init: "it writes a configuration there",
+  config: "it reads files there",
+};
+
+function localOnly(path: string): string {
+  const why = WHY_LOCAL[path.split(" ", 1)[0] ?? ""];
+  if (why === undefined) return `--server: \`renewd ${path}\` asks no renewd, so leave it out`;
+  return `--server: \`renewd ${path}\` works on renewd's own machine only: ${why}`;
 }
 
 function callOf<Options>(command: Command, cli: Cli): CommandCall<Options & GlobalOptions> {

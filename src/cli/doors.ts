@@ -21,6 +21,7 @@ export const acknowledge = late(async () => (await import("../actions/acknowledg
 export const withdrawAcknowledgement = late(
   async () => (await import("../actions/acknowledge.ts")).withdrawAcknowledgement,
 );
+export const dial = late(async () => (await import("../actions/dial.ts")).dial);
 export const pause = late(async () => (await import("../actions/pause.ts")).pause);
 export const rehearse = late(async () => (await import("../actions/rehearse.ts")).rehearse);
 export const renew = late(async () => (await import("../actions/renew.ts")).renew);
@@ -35,14 +36,6 @@ export const resume = late(async () => (await import("../actions/steer.ts")).res
 
 export const findPairsInUse = late(async () => (await import("../renewal/plan/firstRun.ts")).findPairsInUse);
 export const importPair = late(async () => (await import("../renewal/operator/importPair.ts")).importPair);
-export const findForeignAnswers = late(
-  async () => (await import("../renewal/operator/foreignAnswers.ts")).findForeignAnswers,
-);
-export const removeForeignAnswers = late(
-  async () => (await import("../renewal/operator/foreignAnswers.ts")).removeForeignAnswers,
-);
-export const preflight = late(async () => (await import("../renewal/steps/preflight.ts")).preflight);
-export const isPublicSuffix = late(async () => (await import("../config/publicSuffix.ts")).isPublicSuffix);
 
 export const completionScript = late(async () => (await import("./completion.ts")).completionScript);
 export const comparePlans = late(async () => (await import("./comparePlans.ts")).comparePlans);

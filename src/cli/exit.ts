@@ -1,5 +1,5 @@
 import type { RenewalError } from "../domain/errors.ts";
-import type { ErrorCode } from "../domain/errorTable.ts";
+import { isUnavailable } from "../domain/errorTable.ts";
 
 /** The one table of exit codes; docs/cli.md and `renewd --help` are made from it. */
 export const EXIT = {
@@ -22,22 +22,9 @@ export const EXIT = {
 
 export type Exit = keyof typeof EXIT;
 
-const UNAVAILABLE: readonly ErrorCode[] = [
-  "queue.unavailable",
-  "queue.unanswered",
-  "queue.busy",
-  "store.unavailable",
-  "store.full",
-  "store.forbidden",
-  "store.damaged",
-  "process.files",
-  "process.port",
-  "web.unavailable",
-];
-
 /** How a command that threw ends. */
 export function exitOf({ code, facts }: RenewalError): Exit {
-  if (UNAVAILABLE.includes(code)) return "unavailable";
+  if (isUnavailable(code)) return "unavailable";
   if (code === "internal.bug") return "bug";
   return facts.class === "configuration" ? "usage" : "wrong";
 }

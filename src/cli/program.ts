@@ -14,6 +14,7 @@ import { addCheck } from "./commands/check.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDeploy } from "./commands/deploy.ts";
+import { addDial } from "./commands/dial.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addErrors } from "./commands/errors.ts";
 import { addHistory } from "./commands/history.ts";
@@ -45,7 +46,19 @@ import { inertJson } from "./terminal/text.ts";
 const COMMANDS = [
   [
     "See:",
-    [addStatus, addCertificates, addPlan, addHistory, addShow, addCheck, addDoctor, addScan, addChallenges, addOpen],
+    [
+      addStatus,
+      addCertificates,
+      addPlan,
+      addHistory,
+      addShow,
+      addCheck,
+      addDial,
+      addDoctor,
+      addScan,
+      addChallenges,
+      addOpen,
+    ],
   ],
   [
     "Act:",

@@ -9,7 +9,10 @@ import { trustSystemAuthorities } from "./systemTrust.ts";
  * The account of a configured issuer; the ACME client is loaded only now. Throws `request.invalid` with the nearest
  * name.
  */
-export async function accountAdmin({ config, store, clock }: Reader, issuer: string): Promise<AccountAdmin> {
+export async function accountAdmin(
+  { config, store, clock }: Pick<Reader, "config" | "store" | "clock">,
+  issuer: string,
+): Promise<AccountAdmin> {
   const options = config.issuers.get(issuer);
   if (options === undefined)
     throw new RenewalError(

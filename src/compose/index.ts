@@ -41,6 +41,15 @@ export const signInLink = late(async () => (await import("./signIn.ts")).signInL
 export const addRequest = late(async () => (await import("./requests.ts")).addRequest);
 export const waitForRequest = late(async () => (await import("./requests.ts")).waitForRequest);
 
+export const auditReport = late(async () => (await import("./inquiries.ts")).auditReport);
+export const auditReportOf = late(async () => (await import("./inquiries.ts")).auditReportOf);
+export const checkReport = late(async () => (await import("./inquiries.ts")).checkReport);
+export const notifyReport = late(async () => (await import("./inquiries.ts")).notifyReport);
+export const challengesReport = late(async () => (await import("./inquiries.ts")).challengesReport);
+export const removeForeign = late(async () => (await import("./inquiries.ts")).removeForeign);
+export const leftoversReport = late(async () => (await import("./inquiries.ts")).leftoversReport);
+export const accountReport = late(async () => (await import("./inquiries.ts")).accountReport);
+
 export const removeLeftovers = late(async () => (await import("./leftovers.ts")).removeLeftovers);
 export const forgetLeftovers = late(async () => (await import("./leftovers.ts")).forgetLeftovers);
 

@@ -10,6 +10,12 @@ export interface Cleaned {
   readonly removed: readonly string[] | null;
 }
 
+interface Installed {
+  readonly store: Reader["store"];
+  readonly clock: Reader["clock"];
+  readonly services: Pick<Reader["services"], "certificate">;
+}
+
 /** Removes what left targets hold in files of this machine, and forgets those that hold nothing here any more. */
 export async function removeLeftovers(reader: Reader, signal: AbortSignal): Promise<Cleaned[]> {
   const cleaned: Cleaned[] = [];
@@ -32,13 +38,13 @@ export async function removeLeftovers(reader: Reader, signal: AbortSignal): Prom
 }
 
 /** A person has removed what these targets hold, or wants to keep it. */
-export async function forgetLeftovers(reader: Reader): Promise<Cleaned[]> {
+export async function forgetLeftovers(reader: Installed): Promise<Cleaned[]> {
   const all = await reader.store.leftTargets.list();
   for (const left of all) await forget(reader, left, "a person took care of it");
   return all.map((left) => ({ left, removed: null }));
 }
 
-async function forget({ store, clock, services }: Reader, left: LeftTarget, why: string): Promise<void> {
+async function forget({ store, clock, services }: Installed, left: LeftTarget, why: string): Promise<void> {
   const { certificate, target } = left;
   const isConfigured = services.certificate(certificate)?.targets.includes(target) === true;
   await store.transaction(async (tx) => {

@@ -11,7 +11,7 @@ import { queueDepths } from "../queue/depths.ts";
 import type { RedisOptions } from "../queue/options.ts";
 import type { Context } from "../renewal/context.ts";
 import { ensureToken, tokenFile, tokenReader } from "../web/auth/tokenFile.ts";
-import type { WebContext } from "../web/context.ts";
+import type { Inquiries, WebContext } from "../web/context.ts";
 import { createEventFeed } from "../web/eventFeed.ts";
 import { startWebServer, type WebServer } from "../web/server.ts";
 import { packageVersion } from "./packageVersion.ts";
@@ -92,10 +92,33 @@ export function webContext({ context, redis, config, installation }: Parts): Web
     }),
     requestRenewals: (names, wish) => requestRenewals({ context, redis }, names, wish, () => {}),
     queues: (signal) => queueDepths(redis, agentTargets(), signal),
+    inquiries: inquiriesOf(context, config),
     events: createEventFeed(context),
     version: packageVersion,
     installation,
     token: tokenReader(tokenFile(config().dataDir)),
+  };
+}
+
+/** Loaded when something is asked. */
+function inquiriesOf({ store, services, clock }: Context, config: () => Config): Inquiries {
+  const source = () => ({ config: config(), store, services, clock });
+  const load = () => import("./inquiries.ts");
+  return {
+    audit: async (head, signal) => (await load()).auditReport(config().file, head, signal),
+    async doctor(signal) {
+      return (await import("./doctor/index.ts")).examine(config().file, signal, { targets: false });
+    },
+    check: async (certificate, signal) => (await load()).checkReport(source(), certificate, signal),
+    notify: async (channel) => (await load()).notifyReport(source(), channel),
+    challenges: async (of, signal) => (await load()).challengesReport(source(), of, signal),
+    removeForeign: async (what, signal) => (await load()).removeForeign(source(), what, signal),
+    leftovers: async () => (await load()).leftoversReport(source()),
+    async forgetLeftovers(tx) {
+      const { forgetLeftovers } = await import("./leftovers.ts");
+      return (await load()).leftoversReport(source(), await forgetLeftovers({ store: tx, services, clock }));
+    },
+    account: async (issuer, signal) => (await load()).accountReport(source(), issuer, signal),
   };
 }
 

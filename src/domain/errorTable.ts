@@ -22,6 +22,26 @@ export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
 }
 
+const UNAVAILABLE: readonly string[] = [
+  "queue.unavailable",
+  "queue.unanswered",
+  "queue.busy",
+  "store.unavailable",
+  "store.full",
+  "store.forbidden",
+  "store.damaged",
+  "store.conflict",
+  "process.files",
+  "process.port",
+  "web.files",
+  "web.unavailable",
+] satisfies readonly ErrorCode[];
+
+/** What renewd needs could not be had, which no other request would change: exit code 3 of a command, 503 over HTTP. */
+export function isUnavailable(code: string): boolean {
+  return UNAVAILABLE.includes(code);
+}
+
 const STORE_AWAY: readonly string[] = ["store.unavailable", "store.full", "store.forbidden"];
 
 /** The database takes nothing just now, which is no fault of the work that found it. */

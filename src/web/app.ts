@@ -1,17 +1,15 @@
 import { Hono, type Context as Request } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { toRenewalError } from "../domain/errors.ts";
 import { apiRoutes } from "./api/index.ts";
 import { assetRoutes } from "./assets/index.ts";
 import { checkHost, guard } from "./auth/guard.ts";
 import { signInRoutes } from "./auth/signIn.ts";
+import { limitBody } from "./bodyLimit.ts";
 import type { WebContext, WebEnv } from "./context.ts";
 import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics/index.ts";
 import { pageRoutes, problemPage } from "./pages/index.ts";
-import { HttpProblem, type Problem, problemFrom, problemOf, sendProblem } from "./problem.ts";
-
-const BODY_BYTES_MAX = 262_144;
+import { type Problem, problemFrom, problemOf, sendProblem } from "./problem.ts";
 
 /** No inline script or style, nothing from elsewhere, in no other site's frame. */
 const POLICY = [
@@ -48,14 +46,7 @@ export function createApp(web: WebContext): Hono<WebEnv> {
   });
   app.use(checkHost(web));
   app.use(guard(web));
-  app.use(
-    bodyLimit({
-      maxSize: BODY_BYTES_MAX,
-      onError: () => {
-        throw new HttpProblem(413, `a body may have at most ${BODY_BYTES_MAX} bytes`);
-      },
-    }),
-  );
+  app.use(limitBody());
   app.route("/", healthRoutes(web));
   app.route("/", assetRoutes(web));
   app.route("/", signInRoutes(web));

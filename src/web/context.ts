@@ -2,8 +2,36 @@ import type { Hono } from "hono";
 import type { ActionContext } from "../actions/context.ts";
 import type { Config } from "../config/config.ts";
 import type { QueueDepth } from "../domain/queue.ts";
+import type { Store } from "../domain/store.ts";
+import type { AccountReport } from "../reports/account.ts";
+import type { AuditReport } from "../reports/audit.ts";
+import type { ChallengesReport } from "../reports/challenges.ts";
+import type { CheckReport } from "../reports/check.ts";
+import type { DoctorReport } from "../reports/doctor.ts";
+import type { LeftoversReport } from "../reports/leftovers.ts";
+import type { NotifyReport } from "../reports/notifyTest.ts";
 import type { Actor } from "./auth/actor.ts";
 import type { EventFeed } from "./eventFeed.ts";
+
+/** What asks others than the database, or reads very much of it; compose knows whom. None of it touches a target. */
+export interface Inquiries {
+  audit(head: string | null, signal: AbortSignal): Promise<AuditReport>;
+  doctor(signal: AbortSignal): Promise<DoctorReport>;
+  check(certificate: string, signal: AbortSignal): Promise<CheckReport>;
+  /** Sends a test message; null: by each channel. */
+  notify(channel: string | null): Promise<NotifyReport>;
+  challenges(
+    of: { readonly certificate: string | null; readonly own: boolean },
+    signal: AbortSignal,
+  ): Promise<ChallengesReport>;
+  removeForeign(
+    what: { readonly certificate: string; readonly value: string },
+    signal: AbortSignal,
+  ): Promise<readonly { readonly name: string; readonly value: string }[]>;
+  leftovers(): Promise<LeftoversReport>;
+  forgetLeftovers(store: Store): Promise<LeftoversReport>;
+  account(issuer: string, signal: AbortSignal): Promise<AccountReport>;
+}
 
 /** What the web role works with; compose fills it. Pages, API and metrics get the same. */
 export interface WebContext extends ActionContext {
@@ -11,6 +39,7 @@ export interface WebContext extends ActionContext {
   readonly config: () => Config;
   /** What waits in Redis. Throws `queue.unavailable` while Redis is away. */
   readonly queues: (signal: AbortSignal) => Promise<readonly QueueDepth[]>;
+  readonly inquiries: Inquiries;
   /** The history as it is written. */
   readonly events: EventFeed;
   /** Of renewd. */

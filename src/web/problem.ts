@@ -1,7 +1,7 @@
 import type { Context as Request } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type RenewalError, toRenewalError } from "../domain/errors.ts";
-import type { ErrorCode } from "../domain/errorTable.ts";
+import { isUnavailable } from "../domain/errorTable.ts";
 
 /** RFC 9457. `code` and `action` are those of the table of errors. */
 export interface Problem {
@@ -64,18 +64,6 @@ export function problemOf(
   return { type, title: TITLES[status], status, detail, code, action, ...(problems && { problems }) };
 }
 
-const UNAVAILABLE: readonly ErrorCode[] = [
-  "queue.unavailable",
-  "queue.unanswered",
-  "queue.busy",
-  "store.unavailable",
-  "store.full",
-  "store.forbidden",
-  "store.conflict",
-  "process.files",
-  "web.files",
-];
-
 /** `refused`: the status of a request that renewd's rules refuse. */
 export function problemFrom(thrown: unknown, refused: ProblemStatus = 409): Problem {
   if (thrown instanceof HttpProblem) return thrown.problem;
@@ -86,7 +74,7 @@ export function problemFrom(thrown: unknown, refused: ProblemStatus = 409): Prob
 
 function statusOf({ code, facts }: RenewalError, refused: ProblemStatus): ProblemStatus {
   if (code === "request.invalid") return refused;
-  if (UNAVAILABLE.includes(code) || facts.class === "transient" || facts.class === "rateLimited") return 503;
+  if (isUnavailable(code) || facts.class === "transient" || facts.class === "rateLimited") return 503;
   return code === "internal.bug" ? 500 : 409;
 }
 

@@ -30,7 +30,7 @@ const operations: Driven[] = Object.entries(document.paths).flatMap(([path, meth
 );
 
 /** What fills the path of any operation. */
-const PARAMS: Readonly<Record<string, string>> = { certificate: "www", generation: "1", renewal: HELD };
+const PARAMS: Readonly<Record<string, string>> = { certificate: "www", generation: "1", renewal: HELD, issuer: "ca" };
 /** What an operation needs besides, by its id. */
 const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: true }>> = {
   renewCertificates: { body: { certificates: ["www"], force: true, reason: "contract" } },
@@ -41,6 +41,9 @@ const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: 
   startReplacement: { body: { issuer: "ca", deadline: "24h", reason: "contract" } },
   getRenewalDocument: { query: "?of=aaaaaaaa" },
   draftRevocation: { query: "?of=www" },
+  removeForeignChallenges: { body: { certificate: "www", value: "all" }, refused: true },
+  testChannels: { refused: true },
+  getAccount: { refused: true },
   // The certificate's CA does not exist, and no pair before was proved.
   revoke: { body: { of: "www", revocationReason: "superseded" }, refused: true },
   rollBackCertificate: { refused: true },

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nodeListener } from "../../src/web/nodeListener.ts";
@@ -26,34 +26,6 @@ afterAll(async () => {
 });
 
 const remote = (...args: string[]) => runCaptured(["--server", url, "--token", estate.token, ...args]);
-/** Without what passes by itself between the two. */
-const still = (text: string): unknown =>
-  JSON.parse(text, (key, value: unknown) => {
-    if (key === "durationMs" || key === "elapsedMs") return 0;
-    if (typeof value !== "string") return value;
-    return Math.abs(Date.parse(value) - Date.now()) < 60_000
-      ? "now"
-      : value.replace(/\d+ (ms|s|min|h|d)\b/g, "a while").replace(/ -c \S+/g, "");
-  });
-
-describe("a command on a renewd elsewhere prints what it prints there:", () => {
-  test.each([
-    ["status"],
-    ["certificates"],
-    ["certificates", "www"],
-    ["plan"],
-    ["plan", "www"],
-    ["history"],
-    ["history", "api", "--failed", "--limit", "5", "--since", "2026-01-01"],
-    ["show", "aaaaaaaa"],
-    ["replace", "status"],
-  ])("renewd %s %s", async (...args) => {
-    const here = await estate.installation.run(...args, "--json");
-    const there = await remote(...args, "--json");
-    expect(still(there.stdout)).toEqual(still(here.stdout));
-    expect(there.code).toBe(here.code);
-  });
-});
 
 test("a decision is carried out there, and the history says who made it with which token", async () => {
   const paused = await remote("pause", "api", "--reason", "a freeze", "--until", "2d");
@@ -70,7 +42,7 @@ describe("what goes wrong has the exit code and the message that it has there:",
     [2, "not configured", ["deploy", "wwww"]],
     [2, "must be 1 to 200 characters|must say why", ["pause", "www", "--reason", " "]],
     [2, "not in the future", ["pause", "www", "--reason", "x", "--until", "2020-01-01"]],
-    [2, "works on renewd's own machine only", ["backup", "file"]],
+    [2, "works on renewd's own machine only: it writes a file there", ["backup", "file"]],
   ])("%s: %s", async (code, message, args) => {
     const { code: exit, stderr } = await remote(...args);
     expect(stderr).toMatch(new RegExp(message));
@@ -90,5 +62,35 @@ describe("what goes wrong has the exit code and the message that it has there:",
     expect([away.code, away.stderr]).toEqual([3, expect.stringContaining("ECONNREFUSED")]);
     const clear = await runCaptured(["--server", "http://192.0.2.1", "--token", estate.token, "status"]);
     expect([clear.code, clear.stderr]).toEqual([2, expect.stringContaining("unencrypted")]);
+  });
+});
+
+describe("over a real connection", () => {
+  const path = "/api/v1/certificates/api/retry";
+  const send = async (method: string, at: string, body: string | null, headers: Record<string, string> = {}) => {
+    const sent = request(`${url}${at}`, { method, headers: { authorization: `Bearer ${estate.token}`, ...headers } });
+    if (body !== null) sent.write(body);
+    sent.end();
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    response.resume();
+    await once(response, "end");
+    return response;
+  };
+  const json = { "content-type": "application/json" };
+
+  test("a body may come without its length, in chunks, or not at all", async () => {
+    expect((await send("POST", path, null)).statusCode).toBe(202);
+    expect((await send("POST", path, '{"reason":"x"}', json)).statusCode).toBe(202);
+    expect((await send("POST", path, "", { "content-length": "0" })).statusCode).toBe(202);
+    const tooLarge = JSON.stringify({ reason: "x".repeat(300_000) });
+    expect((await send("POST", path, tooLarge, json)).statusCode).toBe(413);
+  });
+
+  test("another method is refused with what there is", async () => {
+    for (const method of ["DELETE", "PATCH", "PUT", "OPTIONS"]) {
+      const refused = await send(method, path, method === "PUT" || method === "PATCH" ? "{}" : null, json);
+      expect([method, refused.statusCode, refused.headers.allow]).toEqual([method, 405, "POST"]);
+      expect((await send(method, "/nothing", null)).statusCode).toBe(404);
+    }
   });
 });

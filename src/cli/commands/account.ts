@@ -1,60 +1,47 @@
 import type { Command } from "commander";
-import { accountAdmin, openReader, openReaderToLook } from "../../compose/index.ts";
+import { accountAdmin, openReader } from "../../compose/index.ts";
 import type { AccountAdmin, AccountFacts } from "../../domain/account.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import { inert } from "../../domain/text.ts";
-import { type Cli, perform } from "../command.ts";
-
-/** `renewd account … --json`. */
-export interface AccountReport {
-  readonly version: 1;
-  readonly issuer: string;
-  /** null: none is registered, or not any more. */
-  readonly account: AccountFacts | null;
-}
+import type { AccountReport } from "../../reports/account.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 
 /** The CA's own time limits are per request; this one is for the command. */
 const TIMEOUT_MS = 120_000;
+
+const THERE_ONLY = "works on renewd's own machine only: it changes the account or its key";
 
 type Act = (admin: AccountAdmin, signal: AbortSignal) => Promise<AccountFacts | null>;
 
 export function addAccount(program: Command, cli: Cli): void {
   const account = program.command("account").description("Look at or change the ACME account of an issuer.");
-  const add = (name: string, description: string, done: (issuer: string) => string, act: Act): Command => {
+  const add = (name: string, description: string, done: (issuer: string) => string, act: Act | null): Command => {
     const command = account
       .command(name)
       .description(description)
       .argument("<ISSUER>", "an issuer of the configuration");
-    return perform<{ readonly yes?: boolean }>(
+    return performAnywhere<{ readonly yes?: boolean }>(
       command,
       cli,
-      async ({ args: [issuer = ""], options, output, configFile }) => {
+      async ({ args: [issuer = ""], options, output, configFile, desk }) => {
+        if (act !== null && desk.server !== null)
+          throw new RenewalError("request.invalid", `--server: \`renewd account ${name}\` ${THERE_ONLY}`);
         if (name === "deactivate" && options.yes !== true) {
           throw new RenewalError(
             "request.invalid",
             "--yes: deactivating an account cannot be undone; give --yes if that is meant",
           );
         }
-        const open = name === "show" ? openReaderToLook : openReader;
-        await using reader = await open(configFile);
-        const facts = await act(await accountAdmin(reader, issuer), AbortSignal.timeout(TIMEOUT_MS));
-        const report: AccountReport = { version: 1, issuer, account: facts };
+        const signal = AbortSignal.timeout(TIMEOUT_MS);
+        const report =
+          act === null ? await desk.account(issuer, signal) : await change(configFile, issuer, act, signal);
+        const { account: facts } = report;
         output.report(report, () => [done(inert(issuer)), ...(facts === null ? [] : linesOf(facts))].join("\n"));
         return "ok";
       },
     );
   };
-  add(
-    "show",
-    "What the CA says of the account. Changes nothing.",
-    (issuer) => `issuer ${issuer}`,
-    async (admin, signal) => {
-      const facts = await admin.show(signal);
-      if (facts === null)
-        throw new RenewalError("request.invalid", "the issuer has no account yet: its first order registers one");
-      return facts;
-    },
-  );
+  add("show", "What the CA says of the account. Changes nothing.", (issuer) => `issuer ${issuer}`, null);
   add(
     "rollover",
     "Give the account a new key. The new key is stored before the CA is asked, so nothing is lost by a crash: run " +
@@ -77,6 +64,11 @@ export function addAccount(program: Command, cli: Cli): void {
       return null;
     },
   ).option("--yes", "yes, although it cannot be undone");
+}
+
+async function change(configFile: string, issuer: string, act: Act, signal: AbortSignal): Promise<AccountReport> {
+  await using reader = await openReader(configFile);
+  return { version: 1, issuer, account: await act(await accountAdmin(reader, issuer), signal) };
 }
 
 function linesOf({ url, status, contact, keyThumbprint }: AccountFacts): string[] {

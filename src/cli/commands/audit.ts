@@ -1,20 +1,13 @@
 import type { Command } from "commander";
-import { acceptConfigured, auditConfigured } from "../../compose/index.ts";
-import { type AuditReport, isWhole } from "../../reports/audit.ts";
-import { iso } from "../../reports/instant.ts";
-import { type Cli, perform } from "../command.ts";
+import { acceptConfigured, auditReport, auditReportOf } from "../../compose/index.ts";
+import { isWhole } from "../../reports/audit.ts";
+import { type Cli, perform, performAnywhere } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import { interruptible } from "../interruptible.ts";
 import { renderAccepted, renderAudit } from "../render/audit.ts";
 import { requestedBy } from "../requestedBy.ts";
 
 const HEAD = "also check that the history still has this event, as an earlier run printed it";
-
-type Audited = Awaited<ReturnType<typeof auditConfigured>>;
-
-function reportOf(audited: Audited): AuditReport {
-  return { version: 1, ...audited, accepted: audited.accepted.map((each) => ({ ...each, at: iso(each.at) })) };
-}
 
 interface AcceptOptions {
   readonly head?: string;
@@ -32,9 +25,9 @@ export function addAudit(program: Command, cli: Cli): void {
         "Names what was altered, removed or added.",
     )
     .option("--head <number:seal>", HEAD);
-  perform<{ readonly head?: string }>(verify, cli, ({ output, configFile, options }) =>
+  performAnywhere<{ readonly head?: string }>(verify, cli, ({ output, options, desk }) =>
     interruptible(async (signal) => {
-      const report = reportOf(await auditConfigured(configFile, options.head, signal));
+      const report = await desk.audit(options.head ?? null, signal);
       output.report(report, renderAudit);
       return isWhole(report) ? "ok" : "wrong";
     }),
@@ -50,13 +43,13 @@ export function addAudit(program: Command, cli: Cli): void {
     .option("--yes", "do not ask");
   perform<AcceptOptions>(accept, cli, ({ output, configFile, options: { head, reason, yes = false, input } }) =>
     interruptible(async (signal) => {
-      const found = reportOf(await auditConfigured(configFile, head, signal));
+      const found = await auditReport(configFile, head ?? null, signal);
       if (!isWhole(found)) {
         output.note(renderAudit(found, { width: 80, colours: false }));
         await confirm("Accept all of this?", { yes, input });
       }
       const request = { head, reason, by: requestedBy() };
-      const report = isWhole(found) ? found : reportOf(await acceptConfigured(configFile, request, signal));
+      const report = isWhole(found) ? found : await auditReportOf(await acceptConfigured(configFile, request, signal));
       output.report(report, renderAccepted);
       return "ok";
     }),

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import { examine } from "../../compose/index.ts";
-import { type Cli, perform } from "../command.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { interruptible } from "../interruptible.ts";
 import { renderDoctor } from "../render/doctor.ts";
 import { withConfigFile } from "../withConfigFile.ts";
@@ -13,10 +12,12 @@ export function addDoctor(program: Command, cli: Cli): void {
         "database, Redis, CAs, clock, names, targets, ports, channels, and processes with an old configuration. " +
         "Changes nothing. Exit code 1 when a check failed.",
     );
-  perform<{ readonly config?: string }>(command, cli, ({ output, configFile, options }) =>
+  performAnywhere<{ readonly config?: string }>(command, cli, ({ output, options, desk }) =>
     interruptible(async (signal) => {
-      const found = await examine(configFile, signal);
-      const fixed = (fix: string | null): string | null => fix && withConfigFile(fix, options.config);
+      const found = await desk.doctor(signal);
+      // Of a renewd elsewhere, the advice is for its own machine.
+      const config = desk.server === null ? options.config : undefined;
+      const fixed = (fix: string | null): string | null => fix && withConfigFile(fix, config);
       const report = { ...found, checks: found.checks.map((check) => ({ ...check, fix: fixed(check.fix) })) };
       output.report(report, renderDoctor);
       return report.healthy ? "ok" : "wrong";

@@ -1,23 +1,10 @@
 import type { Command } from "commander";
-import { forgetLeftovers, openReader, openReaderToLook, removeLeftovers } from "../../compose/index.ts";
+import { leftoversReport, openReader, removeLeftovers } from "../../compose/index.ts";
 import { RenewalError } from "../../domain/errors.ts";
-import { leftPlaces } from "../../domain/leftTarget.ts";
-import { iso, spoken } from "../../reports/instant.ts";
-import { type Cli, perform } from "../command.ts";
+import { spoken } from "../../reports/instant.ts";
+import type { LeftoversReport } from "../../reports/leftovers.ts";
+import { type Cli, performAnywhere } from "../command.ts";
 import { renderTable } from "../terminal/table.ts";
-
-/** `renewd leftovers --json`. */
-export interface LeftoversReport {
-  readonly version: 1;
-  readonly leftovers: readonly {
-    readonly certificate: string;
-    readonly target: string;
-    readonly leftAt: string | null;
-    readonly places: readonly string[];
-    /** Files that this command removed; null: it removed nothing there. */
-    readonly removed: readonly string[] | null;
-  }[];
-}
 
 interface Options {
   readonly remove?: boolean;
@@ -32,25 +19,18 @@ export function addLeftovers(program: Command, cli: Cli): void {
     .description("Pairs with private keys left by targets that left the configuration or write elsewhere now.")
     .option("--remove", "remove the key files among them that are on this machine")
     .option("--forget", "list them no longer: they were removed by hand, or shall stay");
-  perform<Options>(command, cli, async ({ options, output, configFile }) => {
+  performAnywhere<Options>(command, cli, async ({ options, output, configFile, desk }) => {
     if (options.remove === true && options.forget === true)
       throw new RenewalError("request.invalid", "give either --remove or --forget");
-    const changes = options.remove === true || options.forget === true;
-    await using reader = await (changes ? openReader : openReaderToLook)(configFile);
-    const removeOrForget =
+    if (options.remove === true && desk.server !== null)
+      throw new RenewalError("request.invalid", "--remove: removes files of the machine it runs on: run it there");
+    const report =
       options.remove === true
-        ? removeLeftovers(reader, AbortSignal.timeout(REMOVE_TIMEOUT_MS))
+        ? await remove(configFile)
         : options.forget === true
-          ? forgetLeftovers(reader)
-          : reader.store.leftTargets.list().then((all) => all.map((left) => ({ left, removed: null })));
-    const leftovers = (await removeOrForget).map(({ left, removed }) => ({
-      certificate: left.certificate,
-      target: left.target,
-      leftAt: iso(left.leftAt),
-      places: leftPlaces(left),
-      removed,
-    }));
-    const report: LeftoversReport = { version: 1, leftovers };
+          ? await desk.forgetLeftovers()
+          : await desk.leftovers();
+    const { leftovers } = report;
     output.report(report, (_, screen) => {
       if (leftovers.length === 0)
         return "nothing is left of targets that left the configuration or write elsewhere now";
@@ -72,4 +52,9 @@ export function addLeftovers(program: Command, cli: Cli): void {
     });
     return "ok";
   });
+}
+
+async function remove(configFile: string): Promise<LeftoversReport> {
+  await using reader = await openReader(configFile);
+  return leftoversReport(reader, await removeLeftovers(reader, AbortSignal.timeout(REMOVE_TIMEOUT_MS)));
 }

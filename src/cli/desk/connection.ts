@@ -16,8 +16,13 @@ export interface Server {
 
 export interface Connection {
   /** `path` below `/api/v1`. */
-  get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
+  get<T>(path: string, schema: z.ZodType<T>, patience?: Patience): Promise<T>;
   post<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T>;
+}
+
+export interface Patience {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** Revoking waits for the CA. */
@@ -25,7 +30,11 @@ const TIMEOUT_MS = 90_000;
 const ANSWER_CHARACTERS_MAX = 100_000_000;
 const MESSAGE_CHARACTERS_MAX = 2_000;
 
-const problem = z.looseObject({ detail: z.string(), code: z.string() });
+const problem = z.looseObject({
+  detail: z.string(),
+  code: z.string(),
+  problems: z.array(z.looseObject({ path: z.string() })).default([]),
+});
 
 /** Throws `request.invalid` for an address or a token that cannot be used. */
 export function connect(at: Server): Connection {
@@ -53,7 +62,14 @@ export function connect(at: Server): Connection {
     );
   };
   return {
-    get: (path, schema) => ask(path, {}, schema),
+    get: (path, schema, patience) =>
+      ask(
+        path,
+        patience === undefined
+          ? {}
+          : { signal: AbortSignal.any([patience.signal, AbortSignal.timeout(patience.timeoutMs)]) },
+        schema,
+      ),
     post: (path, body, schema) => {
       const headers = { "content-type": "application/json", "idempotency-key": randomUUID() };
       return ask(path, { method: "POST", body: JSON.stringify(body), headers }, schema);
@@ -67,7 +83,7 @@ async function answered(base: URL, path: string, init: RequestInit): Promise<Res
   for (let attempt = 1; ; attempt += 1) {
     try {
       // A redirect could send the token anywhere.
-      return await fetch(target, { ...init, redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS) });
+      return await fetch(target, { signal: AbortSignal.timeout(TIMEOUT_MS), ...init, redirect: "error" });
     } catch (cause) {
       if (attempt === 2 || init.method !== "POST") throw unreachable(base, cause);
     }
@@ -83,8 +99,10 @@ function unreachable(base: URL, cause: unknown): RenewalError {
 function refusal(base: URL, status: number, answer: unknown): RenewalError {
   const read = problem.safeParse(answer);
   if (!read.success) return new RenewalError("web.refused", `${base.host} answered ${status}, and is no renewd`);
-  const { detail, code } = read.data;
-  const message = sanitize(detail, MESSAGE_CHARACTERS_MAX);
+  const { detail, code, problems } = read.data;
+  // A member of the request is an option of the command.
+  const isOption = problems.some(({ path }) => /^[a-z]+$/i.test(path) && detail.startsWith(`${path}: `));
+  const message = sanitize(isOption ? `--${detail}` : detail, MESSAGE_CHARACTERS_MAX);
   if (status === 401 || status === 421) return new RenewalError("web.refused", `${base.host}: ${message}`);
   return new RenewalError(isErrorCode(code) ? code : "web.refused", message);
 }

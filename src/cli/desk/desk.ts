@@ -1,4 +1,5 @@
 import type { AcknowledgeReport, AcknowledgeRequest } from "../../actions/acknowledge.ts";
+import type { DialReport } from "../../actions/dial.ts";
 import type { PauseReport, PauseRequest } from "../../actions/pause.ts";
 import type { RehearseReport } from "../../actions/rehearse.ts";
 import type { RenewReport, RenewRequest } from "../../actions/renew.ts";
@@ -8,8 +9,15 @@ import type { DeployRequest, RenewalActionReport, ResumeReport, RetryReport } fr
 import type { Clock } from "../../domain/clock.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
+import type { AccountReport } from "../../reports/account.ts";
+import type { AuditReport } from "../../reports/audit.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
+import type { ChallengeEntry, ChallengesReport } from "../../reports/challenges.ts";
+import type { CheckReport } from "../../reports/check.ts";
+import type { DoctorReport } from "../../reports/doctor.ts";
 import type { HistoryReport } from "../../reports/history.ts";
+import type { LeftoversReport } from "../../reports/leftovers.ts";
+import type { NotifyReport } from "../../reports/notifyTest.ts";
 import type { PlanReport } from "../../reports/plan.ts";
 import type { ShowReport } from "../../reports/renewal.ts";
 import type { ReplacementReport } from "../../reports/replacements.ts";
@@ -43,8 +51,33 @@ export interface Desk extends AsyncDisposable {
   cancelReplacement(id: string, reason: string | null): Promise<ReplaceCancelReport>;
   /** `name` null: every certificate. */
   rehearse(name: string | null, reason: string | null): Promise<RehearseReport>;
+  dial(name: string, signal: AbortSignal): Promise<DialReport>;
+  audit(head: string | null, signal: AbortSignal): Promise<AuditReport>;
+  doctor(signal: AbortSignal): Promise<DoctorReport>;
+  /** `name` null: every certificate, one after another. */
+  check(name: string | null, signal: AbortSignal): Promise<CheckReport>;
+  /** Sends a test message; null: by each channel. */
+  notify(channel: string | null): Promise<NotifyReport>;
+  challenges(of: ChallengesWish, signal: AbortSignal): Promise<ChallengesReport>;
+  removeForeign(what: ForeignWish, signal: AbortSignal): Promise<readonly Pick<ChallengeEntry, "name" | "value">[]>;
+  leftovers(): Promise<LeftoversReport>;
+  forgetLeftovers(): Promise<LeftoversReport>;
+  account(issuer: string, signal: AbortSignal): Promise<AccountReport>;
   /** Where a renewal can be followed. */
   followed(): Promise<Followed>;
+}
+
+export interface ChallengesWish {
+  /** null: all. */
+  readonly certificate: string | null;
+  /** Only what renewd wrote down. */
+  readonly own: boolean;
+}
+
+export interface ForeignWish {
+  readonly certificate: string;
+  /** `all`: every foreign one. */
+  readonly value: string;
 }
 
 export interface HistoryWish {

@@ -1,9 +1,18 @@
 import { type ActionContext, certificateNamed, type Decision } from "../../actions/context.ts";
 import {
   type App,
+  accountReport,
+  auditReport,
+  challengesReport,
+  checkReport,
+  examine,
+  forgetLeftovers,
+  leftoversReport,
+  notifyReport,
   openContext,
   openContextToLook,
   openViewer,
+  removeForeign,
   requestRenewals,
   type Viewer,
 } from "../../compose/index.ts";
@@ -16,6 +25,7 @@ import {
   cancelReplacement,
   certificatesReport,
   deploy,
+  dial,
   historyReport,
   pause,
   planReport,
@@ -97,6 +107,19 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
     replace: (request, reason) => act((context) => replace(context, request, decision(reason))),
     cancelReplacement: (id, reason) => act((context) => cancelReplacement(context, id, decision(reason))),
     rehearse: (name, reason) => act((context) => rehearse(context, name, decision(reason))),
+    dial: (name, signal) => act((context) => dial(context, name, signal)),
+    audit: (head, signal) => auditReport(configFile, head, signal),
+    doctor: (signal) => examine(configFile, signal),
+    check: async (name, signal) => checkReport(await app(), name, signal),
+    notify: async (channel) => notifyReport(await app(), channel),
+    challenges: async (of, signal) => challengesReport(await app(), of, signal),
+    removeForeign: async (what, signal) => removeForeign(await creating(), what, signal),
+    leftovers: async () => leftoversReport(await app()),
+    forgetLeftovers: async () => {
+      const opened = await creating();
+      return leftoversReport(opened, await forgetLeftovers(opened));
+    },
+    account: async (issuer, signal) => accountReport(await app(), issuer, signal),
     followed: () => app(),
     async [Symbol.asyncDispose]() {
       await (await viewing?.catch(() => null))?.[Symbol.asyncDispose]();

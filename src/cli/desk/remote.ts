@@ -2,12 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import type { AcknowledgeReport } from "../../actions/acknowledge.ts";
 import type { PauseReport } from "../../actions/pause.ts";
-import type { RehearseEntry, RehearseReport } from "../../actions/rehearse.ts";
 import type { RenewReport } from "../../actions/renew.ts";
 import type { ReplaceCancelReport, ReplaceReport } from "../../actions/replace.ts";
 import type { RevokeReport } from "../../actions/revoke.ts";
 import type { RenewalActionReport, ResumeReport, RetryReport } from "../../actions/steer.ts";
-import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { HistoryReport } from "../../reports/history.ts";
@@ -17,6 +15,9 @@ import type { ReplacementReport } from "../../reports/replacements.ts";
 import type { StatusReport } from "../../reports/status.ts";
 import { type Connection, connect, type Server } from "./connection.ts";
 import type { Desk, Followed, FollowedRenewal } from "./desk.ts";
+import { document, type eventSchema, eventsSchema, search } from "./documents.ts";
+import { inquiriesAt } from "./inquiries.ts";
+import { rehearsed } from "./rehearsal.ts";
 
 /** A renewd elsewhere, through its HTTP API. */
 export function remoteDesk(at: Server): Desk {
@@ -61,17 +62,10 @@ export function remoteDesk(at: Server): Desk {
     cancelReplacement: (id, reason) =>
       server.post(`/replacements/${encodeURIComponent(id)}/cancel`, said(reason), document<ReplaceCancelReport>(1)),
     rehearse: (name, reason) => rehearsed(server, name, reason),
+    ...inquiriesAt(server),
     followed: async () => followedAt(server),
     async [Symbol.asyncDispose]() {},
   };
-}
-
-/** The document of a command, of the version that this release prints. */
-function document<T>(version: number): z.ZodType<T> {
-  const versioned = z.looseObject({ version: z.literal(version) });
-  return z.custom<T>((value) => versioned.safeParse(value).success, {
-    error: `is no document of version ${version}: renewd there is of another release`,
-  });
 }
 
 const draft = z.object({ certificate: z.string(), generation: z.int(), serial: z.string() });
@@ -85,27 +79,10 @@ function given(request: object): object {
   return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
 }
 
-function search(parameters: Readonly<Record<string, string | null>>): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) if (value !== null) query.set(name, value);
-  return query.size === 0 ? "" : `?${query}`;
-}
-
 function isRenewalId(of: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(of);
 }
 
-const eventSchema = z.looseObject({
-  seq: z.int(),
-  at: z.string(),
-  type: z.string(),
-  certificate: z.string().nullable(),
-  renewalId: z.string().nullable(),
-  target: z.string().nullable(),
-  process: z.string(),
-  detail: z.record(z.string(), z.unknown()),
-});
-const eventsSchema = z.object({ items: z.array(eventSchema) });
 const renewalSchema = z.looseObject({
   state: z.custom<FollowedRenewal["state"]>((value) => typeof value === "string"),
   startedAt: z.string(),
@@ -158,52 +135,4 @@ function toEvent({ at, process: worker, type, detail, ...same }: z.output<typeof
     type: type as HistoryEvent["type"],
     detail: detail as HistoryEvent["detail"],
   };
-}
-
-const REHEARSAL_TIMEOUT_MS = 1_200_000;
-const REHEARSAL_POLL_MS = 1_000;
-/** Lists, of which the members with one index belong together. */
-const rehearsedDetail = z.looseObject({
-  steps: z.array(z.string()),
-  results: z.array(z.enum(["passed", "failed", "notChecked"])),
-  messages: z.array(z.string()),
-  stepCodes: z.array(z.string()),
-});
-
-/** It runs there for minutes; its end is an event. */
-async function rehearsed(server: Connection, name: string | null, reason: string | null): Promise<RehearseReport> {
-  const names =
-    name === null
-      ? (await server.get("/documents/certificates", document<CertificatesReport>(2))).certificates.map(
-          ({ certificate }) => certificate,
-        )
-      : [name];
-  const steps: RehearseEntry[] = [];
-  for (const certificate of names) {
-    const newest = await server.get("/events?limit=1", eventsSchema);
-    const since = newest.items[0]?.seq ?? 0;
-    await server.post(`/certificates/${encodeURIComponent(certificate)}/rehearse`, said(reason), z.looseObject({}));
-    steps.push(...(await rehearsalEnd(server, certificate, since)));
-  }
-  return { version: 1, passed: steps.every(({ result }) => result !== "failed"), steps };
-}
-
-async function rehearsalEnd(server: Connection, certificate: string, since: number): Promise<RehearseEntry[]> {
-  const signal = AbortSignal.timeout(REHEARSAL_TIMEOUT_MS);
-  const query = search({ q: `name:${certificate}`, limit: "50" });
-  for (;;) {
-    const { items } = await server.get(`/events${query}`, eventsSchema);
-    const end = items.find(
-      (event) => event.seq > since && event.type === "certificate.rehearsed" && event.certificate === certificate,
-    );
-    if (end !== undefined) {
-      const { steps, results, messages, stepCodes } = rehearsedDetail.parse(end.detail);
-      return steps.map((step, index) => {
-        const { [index]: code = "" } = stepCodes;
-        const action = isErrorCode(code) ? ERRORS[code].action : null;
-        return { certificate, step, result: results[index] ?? "notChecked", message: messages[index] ?? "", action };
-      });
-    }
-    await delay(REHEARSAL_POLL_MS, undefined, { signal });
-  }
 }

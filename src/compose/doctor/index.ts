@@ -14,13 +14,20 @@ const NAMES_MS = 60_000;
 const TARGETS_MS = 75_000;
 
 const NEED_CONFIGURATION = ["secrets", "redis", "ca", "names", "targets", "ports", "channels"] as const;
+const UNTOUCHED =
+  "the web role touches no target: `renewd rehearse` has a planner try them, or run this on their machine";
 const WRONG_FILE = "needs a configuration without mistakes";
 
 /**
  * Everything renewd needs on this machine, checked with the rights of the user who asks. Each check stands on its own, so
- * that one broken part does not hide another; nothing is created, sent, ordered or deployed.
+ * that one broken part does not hide another; nothing is created, sent, ordered or deployed. `targets` false: of a process
+ * that must not touch any.
  */
-export async function examine(file: string, signal: AbortSignal): Promise<DoctorReport> {
+export async function examine(
+  file: string,
+  signal: AbortSignal,
+  { targets = true }: { readonly targets?: boolean } = {},
+): Promise<DoctorReport> {
   await using patient = await openPatient(file);
   trustSystemAuthorities();
   let cas: readonly CaAnswer[] = [];
@@ -47,7 +54,9 @@ export async function examine(file: string, signal: AbortSignal): Promise<Doctor
         )
         .map(({ check }) => check);
     }),
-    within("targets", TARGETS_MS, signal, (bounded) => checkTargets(patient, bounded)),
+    targets
+      ? within("targets", TARGETS_MS, signal, (bounded) => checkTargets(patient, bounded))
+      : [notChecked("targets", "targets", UNTOUCHED)],
     within("ports", LOCAL_MS, signal, (bounded) => checkPorts(patient, bounded)),
     within("channels", LOCAL_MS, signal, () => checkChannels(patient)),
     within("processes", LOCAL_MS, signal, () => checkProcesses(patient)),

@@ -8,10 +8,16 @@ interface Turns {
   last: Promise<unknown>;
 }
 
-const turns = new WeakMap<WebContext, Turns>();
+/** What asks others takes long, and must not keep documents of the database waiting. */
+const LANES = { documents: new WeakMap<WebContext, Turns>(), inquiries: new WeakMap<WebContext, Turns>() };
 
 /** One whole document at a time: that of ten thousand certificates keeps a process busy that also renews them. */
-export async function inTurn<T>(web: WebContext, work: () => Promise<T>): Promise<T> {
+export async function inTurn<T>(
+  web: WebContext,
+  work: () => Promise<T>,
+  lane: keyof typeof LANES = "documents",
+): Promise<T> {
+  const turns = LANES[lane];
   const own = turns.get(web) ?? { waiting: 0, last: Promise.resolve() };
   turns.set(web, own);
   if (own.waiting >= WAITING_MAX)

@@ -48,11 +48,16 @@ async function answer(web: WebContext, operation: Operation, request: Request<We
   try {
     return operation.method === "get" ? await show(web, operation, request) : await act(web, operation, request);
   } catch (thrown) {
-    const problem = problemFrom(thrown, operation.method === "get" ? 400 : 409);
+    // What people type as an option is a member here: it is the request that is wrong, whatever the state.
+    const member = thrown instanceof Error ? /^--([a-z]+): /i.exec(thrown.message)?.[1] : undefined;
+    const problem = problemFrom(thrown, operation.method === "get" || member !== undefined ? 400 : 409);
     // A bug is logged where all of them are.
     if (problem.status === 500) throw thrown;
-    // What people type as an option is a member here.
-    return sendProblem(request, { ...problem, detail: problem.detail.replace(/^--([a-z]+):/, "$1:") });
+    return sendProblem(request, {
+      ...problem,
+      detail: problem.detail.replace(/^--([a-z]+):/i, "$1:"),
+      ...(member !== undefined && { problems: [{ path: member, message: problem.detail.slice(member.length + 4) }] }),
+    });
   }
 }
 

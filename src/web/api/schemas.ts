@@ -192,7 +192,9 @@ export const issuerItem = z
     issuer: z.string(),
     directory: z.string(),
     distrusted: z.boolean(),
-    certificates: z.int().describe("That name it first."),
+    certificates: z
+      .int()
+      .describe("Whose latest pair it issued, or that it will issue the first of: `GET /certificates?issuer=NAME`."),
     limits: z.array(
       z.object({
         kind: z.string(),

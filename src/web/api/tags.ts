@@ -1,14 +1,18 @@
 import { createHash } from "node:crypto";
 import { HttpProblem } from "../problem.ts";
 
+/** As sentences for people say how long ago something was, or how long it will take. */
+const HOW_LONG = /\b\d+ (?:ms|s|min|h|d)\b(?: \d+ (?:s|min|h|d)\b)*/g;
+
 /**
  * Names a state of a resource. The instant of the answer, and what passes by itself, are no part of it. Strong: what
  * changes a resource compares it (RFC 9110 §13.1.1).
  */
 export function entityTag(answer: object): string {
-  const text = JSON.stringify(answer, (key, value: unknown) =>
-    key === "at" || key === "elapsedMs" ? undefined : value,
-  );
+  const text = JSON.stringify(answer, (key, value: unknown) => {
+    if (key === "at" || key === "elapsedMs") return undefined;
+    return typeof value === "string" ? value.replace(HOW_LONG, "…") : value;
+  });
   return `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"`;
 }
 

@@ -9,6 +9,7 @@ import { revocationDraft, revoke } from "../../../actions/revoke.ts";
 import { deploy, resume, retry, rollBack } from "../../../actions/steer.ts";
 import { RenewalError } from "../../../domain/errors.ts";
 import { isErrorCode } from "../../../domain/errorTable.ts";
+import { replacementNamed } from "../../../reports/replacements.ts";
 import { fleetOf } from "../../fleet.ts";
 import { idFrom } from "../idempotency.ts";
 import { operation } from "../operation.ts";
@@ -27,7 +28,7 @@ import { currentCertificate } from "./certificates.ts";
 import { renewalOf } from "./history.ts";
 import { replacementOf } from "./state.ts";
 import { certificateState, renewalState, replacementState } from "./states.ts";
-import { assertConfigured, certificateParams, renewalParams, replacementParams } from "./subjects.ts";
+import { assertConfigured, certificateParams, orNotFound, renewalParams, replacementParams } from "./subjects.ts";
 
 type Definition = Parameters<typeof operation<typeof certificateParams, undefined, z.ZodObject>>[0];
 type RenewalDefinition = Parameters<typeof operation<typeof renewalParams, undefined, typeof reasonBody>>[0];
@@ -269,7 +270,10 @@ export const actionOperations = [
       },
       state: (store, { params }) => replacementState(store, params.replacement),
     },
-    run: ({ web, params: { replacement }, decision }) => cancel(web, replacement, decision),
+    async run({ web, params: { replacement }, decision }) {
+      await orNotFound(() => replacementNamed(web.renewal.store, replacement));
+      return cancel(web, replacement, decision);
+    },
   }),
   operation({
     id: "acknowledge",

@@ -1,15 +1,14 @@
 import { z } from "zod";
-import { certificateNamed } from "../../../actions/context.ts";
 import { pastOption } from "../../../domain/writtenTime.ts";
 import { certificatesReport } from "../../../reports/certificates.ts";
 import { historyReport } from "../../../reports/history.ts";
 import { planReport } from "../../../reports/plan.ts";
 import { showReport } from "../../../reports/renewal.ts";
-import { replacementReport } from "../../../reports/replacements.ts";
+import { replacementNamed, replacementReport } from "../../../reports/replacements.ts";
 import type { WebContext } from "../../context.ts";
 import { inTurn } from "../inTurn.ts";
 import { operation } from "../operation.ts";
-import { assertCertificate } from "./subjects.ts";
+import { assertCertificate, assertConfigured, orNotFound } from "./subjects.ts";
 
 const HISTORY_MAX = 1_000;
 
@@ -17,7 +16,9 @@ const certificate = z.string().min(1).max(100).optional().describe("Only this on
 
 function chosen(web: WebContext, name: string | undefined) {
   const { certificates } = web.estate();
-  return name === undefined ? certificates : [certificateNamed(certificates, name)];
+  if (name === undefined) return certificates;
+  assertConfigured(web, name);
+  return certificates.filter((each) => each.name === name);
 }
 
 /** What `renewd --server` prints. They are whole: for machines with ten thousand certificates take the lists. */
@@ -85,7 +86,7 @@ export const documentOperations = [
     answer: { document: "ShowReport" },
     run({ web, query: { of } }) {
       const { store, clock } = web.renewal;
-      return showReport(store, of, web.estate().certificates, clock.now());
+      return orNotFound(() => showReport(store, of, web.estate().certificates, clock.now()));
     },
   }),
   operation({
@@ -99,7 +100,10 @@ export const documentOperations = [
     run({ web, query: { id } }) {
       const { store, clock, services } = web.renewal;
       const { certificates } = web.estate();
-      return inTurn(web, () => replacementReport({ store, config: { certificates }, services }, id, clock.now()));
+      return inTurn(web, async () => {
+        if (id !== undefined) await orNotFound(() => replacementNamed(store, id));
+        return replacementReport({ store, config: { certificates }, services }, id, clock.now());
+      });
     },
   }),
 ];

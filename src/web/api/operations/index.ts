@@ -3,6 +3,7 @@ import { actionOperations } from "./actions.ts";
 import { certificateOperations } from "./certificates.ts";
 import { documentOperations } from "./documents.ts";
 import { historyOperations } from "./history.ts";
+import { inquiryOperations } from "./inquiries.ts";
 import { placeOperations } from "./places.ts";
 import { stateOperations } from "./state.ts";
 
@@ -14,5 +15,6 @@ export const OPERATIONS: readonly Operation[] = [
   // Before `/renewals/{renewal}`: the first that fits answers.
   ...historyOperations,
   ...documentOperations,
+  ...inquiryOperations,
   ...actionOperations,
 ];

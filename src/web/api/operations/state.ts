@@ -72,7 +72,7 @@ export const stateOperations = [
       const { store, clock } = web.renewal;
       const now = clock.now();
       const buckets = await store.ledger.list(now);
-      const { certificates } = web.estate();
+      const { certificates } = await fleetOf(web).read();
       const items = [...web.config().issuers.values()].map(({ name, directory, distrusted, budget }) => ({
         issuer: name,
         directory,

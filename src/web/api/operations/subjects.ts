@@ -19,6 +19,17 @@ export async function assertCertificate(web: WebContext, name: string): Promise<
   throw new HttpProblem(404, `there is no certificate "${name}"`);
 }
 
+/** What `find` refuses is not there: throws 404. */
+export async function orNotFound<T>(find: () => Promise<T>): Promise<T> {
+  try {
+    return await find();
+  } catch (thrown) {
+    const { code, message } = toRenewalError(thrown);
+    if (code !== "request.invalid") throw thrown;
+    throw new HttpProblem(404, message);
+  }
+}
+
 /** Throws 404, with the nearest name. */
 export function assertConfigured(web: WebContext, name: string): void {
   try {

@@ -1,0 +1,9 @@
+import type { AccountFacts } from "../domain/account.ts";
+
+/** `renewd account … --json`. */
+export interface AccountReport {
+  readonly version: 1;
+  readonly issuer: string;
+  /** null: none is registered, or not any more. */
+  readonly account: AccountFacts | null;
+}
