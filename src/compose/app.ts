@@ -9,6 +9,7 @@ import { OwedClaims } from "../renewal/owedClaims.ts";
 import { DEFAULT_SETTINGS, REHEARSAL_OFF, type RenewalSettings } from "../renewal/rules/settings.ts";
 import { createProbe } from "../tls/probe.ts";
 import { guardClock } from "./clockGuard.ts";
+import { packageVersion } from "./packageVersion.ts";
 import { loadConfigOrExplain, type Reader, readerOf, readerToLook } from "./reader.ts";
 import { trustSystemAuthorities } from "./systemTrust.ts";
 
@@ -79,9 +80,19 @@ export function privateRedisDirectory({ dataDir }: Config): string {
   return join(dataDir, "redis");
 }
 
-function settingsOf({ planner, observation, verification, rehearsal, retry, retention }: Config): RenewalSettings {
+function settingsOf({
+  planner,
+  observation,
+  verification,
+  rehearsal,
+  retry,
+  retention,
+  alerts,
+  web,
+}: Config): RenewalSettings {
   return {
     ...DEFAULT_SETTINGS,
+    alerts: { ...alerts, webUrl: web.url, version: packageVersion },
     batch: planner.batch,
     issueAttemptsMax: retry.issueAttempts,
     deployAttemptsMax: retry.deployAttempts,

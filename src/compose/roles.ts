@@ -13,7 +13,7 @@ import { verify } from "../renewal/steps/verify.ts";
 import { boundInstants } from "../renewal/watch/boundInstants.ts";
 import { clearAnswers } from "../renewal/watch/clearAnswers.ts";
 import { inspectDue } from "../renewal/watch/inspect.ts";
-import { deliverNotifications } from "../renewal/watch/notify.ts";
+import { notifyPeople } from "../renewal/watch/notify.ts";
 import { observeDue } from "../renewal/watch/observe.ts";
 import { rehearseDue, rehearseRequested } from "../renewal/watch/rehearseDue.ts";
 import { applyRetention } from "../renewal/watch/retention.ts";
@@ -61,11 +61,7 @@ const START: Readonly<Record<Role, StartRole>> = {
       await ticks.close();
       throw thrown;
     });
-    const notifications = repeat(
-      NOTIFY_TICK_MS,
-      (signal) => deliverNotifications(context, signal),
-      report(context, "notify"),
-    );
+    const notifications = repeat(NOTIFY_TICK_MS, (signal) => notifyPeople(context, signal), report(context, "notify"));
     const rehearsals = repeat(
       REHEARSAL_TICK_MS,
       (signal) => rehearseDue(context, signal),

@@ -1,3 +1,4 @@
+import type { AlertSettings } from "../domain/alertSettings.ts";
 import type { CaBudget } from "../domain/budget.ts";
 import type { Certificate, KeyType } from "../domain/certificate.ts";
 import type { TargetLimits } from "../domain/deployer.ts";
@@ -53,10 +54,19 @@ export interface Config {
   readonly solvers: ReadonlyMap<string, SolverConfig>;
   readonly targets: ReadonlyMap<string, TargetConfig>;
   readonly notifications: ReadonlyMap<string, ChannelConfig>;
+  readonly alerts: Omit<AlertSettings, "webUrl" | "version">;
+  /** null: none. */
+  readonly heartbeat: HeartbeatConfig | null;
   /** In the order of the file. */
   readonly certificates: readonly Certificate[];
   /** What still works but should be written in another way. */
   readonly notes: readonly ConfigProblem[];
+}
+
+export interface HeartbeatConfig {
+  readonly url: SecretReference;
+  readonly everyMs: number;
+  readonly style: "healthchecks" | "plain";
 }
 
 export interface WebConfig {

@@ -24,6 +24,7 @@ import { createResources, type SecretsNeeded } from "./read/files.ts";
 import { type ConfigProblem, Problems } from "./read/problems.ts";
 import { readText } from "./read/readFile.ts";
 import { resolveIssuer, resolveMasterKey, resolveRedis, resolveStore, resolveTracing, resolveWeb } from "./resolve.ts";
+import { resolveAlerts } from "./resolveAlerts.ts";
 import { certificateSchema } from "./schema/certificate.ts";
 import { issuerSchema } from "./schema/issuer.ts";
 import { REGISTRIES, type Registries } from "./schema/registries.ts";
@@ -91,6 +92,9 @@ async function build(
   const rehearsal = section("rehearsal", raw, problems);
   const retry = section("retry", raw, problems);
   const log = section("log", raw, problems);
+  const alerts = section("alerts", raw, problems);
+  const heartbeat = section("heartbeat", raw, problems);
+  const canary = section("canary", raw, problems);
   const masterKey = await resolveMasterKey(section("masterKey", raw, problems), dataDir, resources);
   const store = storeSection && (await resolveStore(storeSection, dataDir, resources));
   const redis = await resolveRedis(section("redis", raw, problems), resources);
@@ -134,7 +138,8 @@ async function build(
     !verification ||
     !rehearsal ||
     !retry ||
-    !log
+    !log ||
+    !alerts
   )
     return undefined;
   const digest = (draft: Draft): string => digestOf(definitions(draft, { issuers, issuerEntries, solvers, targets }));
@@ -165,6 +170,8 @@ async function build(
     solvers: valuesOf(solvers),
     targets: valuesOf(targets),
     notifications: valuesOf(notifications),
+    alerts: resolveAlerts(alerts, canary, heartbeat !== undefined),
+    heartbeat: heartbeat === undefined ? null : { ...heartbeat, everyMs: heartbeat.every },
     certificates: drafts.map((draft): Certificate => {
       const issuerDirectories = [draft.issuer, ...draft.fallbacks].map((name) => issuers.get(name)?.directory ?? "");
       return {

@@ -83,6 +83,13 @@ export const EVENT_TYPES = [
   "worker.concurrency",
   "planner.partFailed",
   "planner.partRecovered",
+  "alert.opened",
+  "alert.raised",
+  "alert.escalated",
+  "alert.acknowledged",
+  "alert.resolved",
+  "alert.digest",
+  "definition.changed",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

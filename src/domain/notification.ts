@@ -26,6 +26,14 @@ export interface Notification {
   readonly resolves: boolean;
   /** Who answers for what it is about; null: it is about renewd itself. */
   readonly responsibility: Responsibility | null;
+  /** Only these channels are sent it, whatever their `from` says. Absent: all that want it. */
+  readonly channels?: readonly string[];
+  /** Short facts for people, by their name. */
+  readonly more?: readonly (readonly [string, string])[];
+  /** What its reader can acknowledge, and how often that was done before. */
+  readonly acknowledge?: { readonly alert: string; readonly acknowledgements: number };
+  /** Where its reader acknowledges without signing in; good once, and for a short time. */
+  readonly acknowledgeUrl?: string;
 }
 
 /** Of several values one must fit; of several keys all. */

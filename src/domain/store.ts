@@ -1,3 +1,4 @@
+import type { AlertStore } from "./alert.ts";
 import type { Ledger } from "./budget.ts";
 import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
@@ -37,6 +38,7 @@ export interface Store {
   readonly crls: CrlStore;
   readonly leftTargets: LeftTargetStore;
   readonly cursors: CursorStore;
+  readonly alerts: AlertStore;
   readonly retention: RetentionStore;
   readonly health: HealthStore;
   readonly totals: TotalsStore;

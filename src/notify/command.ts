@@ -46,7 +46,7 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const { id, severity, event, certificate, renewalId } = notification;
+  const { id, severity, event, certificate, renewalId, acknowledgeUrl = "" } = notification;
   // An environment variable cannot hold a NUL, and scripts take a line break for the end.
   const message = inertLine(notification.message);
   const action = inertLine(notification.action ?? "");
@@ -59,8 +59,10 @@ async function run(
     RENEWD_RENEWAL: renewalId ?? "",
     RENEWD_MESSAGE: message,
     RENEWD_ACTION: action,
+    RENEWD_ACKNOWLEDGE_URL: acknowledgeUrl,
   };
-  const text = `${message}\n${action === "" ? "" : `What to do: ${action}\n`}`;
+  const link = acknowledgeUrl === "" ? "" : `Acknowledge: ${acknowledgeUrl}\n`;
+  const text = `${message}\n${action === "" ? "" : `What to do: ${action}\n`}${link}`;
   const problem = await runProgram({ program, args, env, text }, signal);
   signal.throwIfAborted();
   if (problem !== null) throw new RenewalError("notify.failed", `channel ${channel}: \`${program}\` ${problem}`);

@@ -27,12 +27,16 @@ export const ntfy: Plugin<NtfyOptions, ChannelDependencies, Send> = {
     (options, { channel, secret }) =>
     async (notification, signal) => {
       const { title, message, action } = wordsOf(notification);
+      const { acknowledgeUrl } = notification;
       const body = {
         topic: (await secret(options.topic)).reveal().trim(),
         title,
         message: (action === null ? message : `${message}\nWhat to do: ${action}`).slice(0, MESSAGE_MAX),
         priority: bySeverity(notification, PRIORITIES),
         tags: [bySeverity(notification, TAGS)],
+        ...(acknowledgeUrl !== undefined && {
+          actions: [{ action: "view", label: "Acknowledge", url: acknowledgeUrl }],
+        }),
       };
       const token = options.token === undefined ? null : (await secret(options.token)).reveal().trim();
       const headers = token === null ? {} : { authorization: `Bearer ${token}` };

@@ -28,7 +28,9 @@ export const telegram: Plugin<TelegramOptions, ChannelDependencies, Send> = {
   create:
     ({ token, chat, topic, api }, { channel, secret }) =>
     async (notification, signal) => {
-      const { text, facts } = wordsOf(notification);
+      const { text, facts: all } = wordsOf(notification);
+      // The text has the link.
+      const facts = all.filter(([name]) => name !== "Acknowledge");
       const bot = (await secret(token)).reveal().trim();
       if (!TOKEN.test(bot))
         throw new RenewalError(

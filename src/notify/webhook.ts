@@ -63,6 +63,12 @@ export interface NotificationBody {
   readonly resolves: boolean;
   /** Owner, team, labels, criticality and runbook of what it is about; null: it is about renewd itself. */
   readonly responsibility: Responsibility | null;
+  /** Which channels of the configuration are sent it; absent: all that want its severity. */
+  readonly channels?: readonly string[];
+  /** Short facts for people, by their name. */
+  readonly more?: Readonly<Record<string, string>>;
+  /** A page that acknowledges it without signing in; good once, and for a day. */
+  readonly acknowledgeUrl?: string;
   /** Severity, message and action in one text, as chats show it; nothing in it mentions people or links elsewhere. */
   readonly text: string;
 }
@@ -73,10 +79,13 @@ async function post(
   notification: Notification,
   signal: AbortSignal,
 ): Promise<void> {
-  const { action: advice, severity, at, ...ids } = notification;
+  const { action: advice, severity, at, more, acknowledge: _, ...ids } = notification;
   const [message, action] = [inertLine(notification.message), advice === null ? null : inertLine(advice)];
-  const text = chatText(`[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}`);
-  const shown = { ...ids, text, severity, message, action, at: isoInstant(at) } satisfies NotificationBody;
+  const link = notification.acknowledgeUrl === undefined ? "" : `\nAcknowledge: ${notification.acknowledgeUrl}`;
+  const text = chatText(`[${severity}] ${message}${action === null ? "" : `\nWhat to do: ${action}`}${link}`);
+  const facts =
+    more === undefined ? {} : { more: Object.fromEntries(more.map(([name, value]) => [name, inertLine(value)])) };
+  const shown = { ...ids, text, severity, message, action, at: isoInstant(at), ...facts } satisfies NotificationBody;
   const body = JSON.stringify(shown);
   const address = addressOf(channel, (await secret(url)).reveal());
   const id = `renewd-${ids.id}`;

@@ -29,25 +29,36 @@ export function wordsOf({
   at,
   resolves,
   responsibility,
+  more = [],
+  acknowledge,
+  acknowledgeUrl,
 }: Notification): Words {
   const line = inertLine(message);
   const advice = action === null ? null : inertLine(action);
-  const facts: [string, string | null][] = [
+  const facts: (readonly [string, string | null])[] = [
     ["Certificate", certificate],
     ["Target", target],
     ["Renewal", renewalId],
     ...(responsibility === null ? [] : responsibilityFacts(responsibility)),
-    ["More", renewalId === null ? "renewd status" : `renewd show ${renewalId.slice(0, 8)}`],
+    ...more,
+    ["More", moreOf(renewalId, acknowledge?.alert ?? null)],
+    ["Acknowledge", acknowledgeUrl ?? null],
   ];
+  const link = acknowledgeUrl === undefined ? "" : `\nAcknowledge: ${acknowledgeUrl}`;
   const mark = resolves ? "over" : severity;
   return {
     message: line,
     action: advice,
     title: sanitize(`[${mark}] ${line}`, TITLE_MAX),
-    text: `[${mark}] ${line}${advice === null ? "" : `\nWhat to do: ${advice}`}`,
+    text: `[${mark}] ${line}${advice === null ? "" : `\nWhat to do: ${advice}`}${link}`,
     facts: facts.flatMap(([name, value]) => (value === null ? [] : [[name, inertLine(value)] as const])),
     at: isoInstant(at),
   };
+}
+
+function moreOf(renewalId: string | null, alert: string | null): string {
+  if (alert !== null) return `renewd alerts ${alert}`;
+  return renewalId === null ? "renewd status" : `renewd show ${renewalId.slice(0, 8)}`;
 }
 
 /** By severity; `over` for what resolves. */

@@ -133,6 +133,13 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
     `acknowledged until ${instant(all, "until")}: ${detail("reason")}${optional(detail, "by", ", by ")}`,
   "problem.unacknowledged": (detail) => `no longer acknowledged${optional(detail, "by", ", by ")}`,
   "request.refused": (detail) => `a request was refused: ${detail("message")}${optional(detail, "by", " (by ", ")")}`,
+  "alert.opened": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
+  "alert.raised": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
+  "alert.escalated": (detail) => `alert ${detail("alert")} goes to ${detail("channels")}: ${detail("message")}`,
+  "alert.acknowledged": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
+  "alert.resolved": (detail) => `alert ${detail("alert")}: ${detail("message")}`,
+  "alert.digest": (detail) => detail("message"),
+  "definition.changed": (detail) => `${detail("what")} changed from ${detail("from")} to ${detail("to")}`,
   "process.fault": (detail) => `internal fault in ${detail("role")}, which was started again: ${detail("error")}`,
 };
 

@@ -3,6 +3,7 @@ import { RenewalError } from "../domain/errors.ts";
 import type { EventStore, Store } from "../domain/store.ts";
 import type { Database } from "./database.ts";
 import { type AppendWith, accountStore } from "./queries/accounts.ts";
+import { alertStore } from "./queries/alerts.ts";
 import { bringForward } from "./queries/bringForward.ts";
 import { certificateStore } from "./queries/certificates.ts";
 import { challengeStore } from "./queries/challenges.ts";
@@ -106,6 +107,7 @@ function ports(
     accounts: accountStore(db, vault, append),
     replacements: replacementStore(db, database.dialect, vault),
     cursors: cursorStore(db),
+    alerts: alertStore(db, vault),
     health: healthStore(db, vault),
     totals: totalsStore(db, database.dialect),
     webAccess: webAccessStore(db, vault),

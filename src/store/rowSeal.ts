@@ -7,7 +7,7 @@ import type { Vault } from "./vault.ts";
  * Rows that a worker obeys without another check, and the columns their seals cover. Without a valid seal:
  * a challenge answer is not served, a DNS record is not removed, an account URL is asked for again, a version is refused, a renewal is cancelled,
  * a replacement and a pause are ignored; a target counts as holding nothing, an endpoint as never dialled, and a CA as
- * never asked for its window; what people acknowledged is red again, a process counts as not running, and a browser is not signed in. `renewd audit
+ * never asked for its window; what people acknowledged is red again, a process counts as not running, an alert does not exist, and a browser is not signed in. `renewd audit
  * verify` names every such row.
  */
 export const SEALED = {
@@ -51,6 +51,7 @@ export const SEALED = {
       ...(["startedAt", "beatAt", "usefulAt", "stoppedAt", "problems"] as const),
     ],
   },
+  alerts: { key: ["id"], columns: ["rule", "cause", "openedAt", "resolvedAt", "body"] },
   webGrants: { key: ["digest"], columns: ["kind", "actor", "createdAt", "expiresAt"] },
   observations: { key: ["certificate", "endpoint", "address"], columns: ["body", "evidence"] },
   renewalInfos: {

@@ -1,4 +1,5 @@
 import { type Kysely, PostgresAdapter } from "kysely";
+import type { Alert, AlertReceipt } from "../domain/alert.ts";
 import type { Bucket, Reservation } from "../domain/budget.ts";
 import type { CertificateRecord } from "../domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../domain/deployment.ts";
@@ -82,6 +83,10 @@ export interface Schema {
   leftTargets: Omit<LeftTarget, "receipt"> & { receipt: Json } & Sealed;
   crls: { url: string; nextFetchAt: number };
   channelCursors: ChannelCursor;
+  alerts: Pick<Alert, "id" | "cause" | "openedAt" | "resolvedAt"> & { rule: string; body: Json } & Sealed;
+  alertReceipts: Omit<AlertReceipt, "outcome"> & { outcome: string };
+  /** One row. */
+  alertStates: { id: number; body: Json };
   heartbeats: Omit<Heartbeat, "role" | "targets" | "problems"> & {
     role: string;
     targets: Json;

@@ -17,6 +17,7 @@ export function checkReferences(raw: Raw, problems: Problems): void {
   const defined: Defined = { issuer: namesIn("issuers"), solver: namesIn("solvers"), targets: namesIn("targets") };
   const defaults = mapping(raw.defaults);
   checkNames(defaults, ["defaults"], defined, problems);
+  checkAlerts(raw, problems);
   for (const [name, written] of Object.entries(mapping(raw.certificates))) {
     const path = ["certificates", name];
     const certificate = mapping(written);
@@ -34,6 +35,29 @@ export function checkReferences(raw: Raw, problems: Problems): void {
     }
     checkEndpointTargets(certificate, targetsOf(certificate) ?? targetsOf(defaults) ?? [], path, problems);
   }
+}
+
+/** Channels of routes and steps, and the canary. */
+function checkAlerts(raw: Raw, problems: Problems): void {
+  const alerts = mapping(raw.alerts);
+  const channels = Object.keys(mapping(raw.notifications));
+  for (const key of ["escalation", "routes"] as const) {
+    const entries: readonly unknown[] = Array.isArray(alerts[key]) ? alerts[key] : [];
+    for (const [i, entry] of entries.entries()) {
+      for (const [j, name] of texts(mapping(entry).channels).entries()) {
+        if (name === undefined || channels.includes(name)) continue;
+        const path = ["alerts", key, i, "channels", j];
+        problems.add(path, () => `${quote(name)} is not defined under \`notifications\`${suggestion(name, channels)}`);
+      }
+    }
+  }
+  const canary = mapping(raw.canary).certificate;
+  const certificates = Object.keys(mapping(raw.certificates));
+  if (typeof canary === "string" && !certificates.includes(canary))
+    problems.add(
+      ["canary", "certificate"],
+      () => `${quote(canary)} is not defined under \`certificates\`${suggestion(canary, certificates)}`,
+    );
 }
 
 function checkNames(holder: Raw, path: Path, defined: Defined, problems: Problems): void {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { KEY_TYPES } from "../../domain/certificate.ts";
 import { UNDIALABLE_POLICIES } from "../../domain/endpoint.ts";
 import { SEVERITIES } from "../../domain/notification.ts";
+import { alertsSchema, canarySchema, heartbeatSchema } from "./alerts.ts";
 import { certificateSchema, defaultsSchema } from "./certificate.ts";
 import { duration } from "./duration.ts";
 import { checkDnsName } from "./identifiers.ts";
@@ -281,6 +282,17 @@ export const fileSchema = z.strictObject({
         "(default) or `page`, the lowest severity it is notified of.",
     ),
   responsibility: responsibilitySchema,
+  alerts: alertsSchema
+    .prefault({})
+    .describe("Failures grouped by cause: when people are notified, who is next, and what waits for the morning."),
+  heartbeat: heartbeatSchema
+    .optional()
+    .describe(
+      "A URL that is asked after each sweep of the planner that was completed: its silence is somebody else's alarm.",
+    ),
+  canary: canarySchema
+    .optional()
+    .describe("A certificate that is renewed again and again, to prove that renewing works."),
   defaults: defaultsSchema.prefault({}).describe("What certificates use when they do not say."),
   certificates: z.record(name, certificateSchema).default({}).describe("Certificates that should exist, by name."),
 });

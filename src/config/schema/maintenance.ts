@@ -8,7 +8,7 @@ const CRON_ADVICE =
   "must be five cron fields (minute, hour, day of month, month, day of week) such as `0 2 * * mon-fri`";
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 
-const timeZone = z
+export const timeZone = z
   .string()
   .refine(isTimeZone, "must be a time zone such as Europe/Berlin or UTC")
   .default("UTC")

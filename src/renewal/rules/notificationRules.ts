@@ -1,43 +1,25 @@
 import { ERRORS, isErrorCode } from "../../domain/errorTable.ts";
 import type { EventType, HistoryEvent } from "../../domain/event.ts";
-import type { Notification, Severity } from "../../domain/notification.ts";
+import { type Notification, SEVERITIES, type Severity } from "../../domain/notification.ts";
 import type { Responsibility } from "../../domain/responsibility.ts";
-import { DAY_MS, formatDuration, formatInstant } from "../../domain/time.ts";
+import { factsOf } from "./alerts/messages.ts";
 import { partName } from "./plannerParts.ts";
-
-/** A renewal that has failed this often in a row does not heal by itself. */
-const FAILURES_PAGE = 3;
-/** Any failure of a certificate this close to its end is a page. */
-const RUNWAY_PAGE_MS = 3 * DAY_MS;
-
-export interface NotificationFacts {
-  /** When the latest version expires, ms since epoch; null: there is none. */
-  readonly expiresAt: number | null;
-  /** Of the certificate, or of the target. Default: nobody's. */
-  readonly responsibility?: Responsibility | null;
-}
 
 interface RuleResult {
   readonly severity: Severity;
   readonly message: string;
 }
-type Rule = (text: (name: string) => string, event: HistoryEvent, facts: NotificationFacts) => RuleResult | null;
+type Rule = (text: (name: string) => string, event: HistoryEvent) => RuleResult | null;
 
 /** After somebody changed or put back the history. */
 export const HISTORY_ACTION =
   "See `renewd audit verify` and find out who can write to the database; then `renewd audit accept` goes on from there.";
 
-/** Which events notify people, and how urgently. All others are in the history only. */
+/**
+ * What an event says to people, and how urgently. What certificates' records show is judged by `alerts/faults.ts`; all
+ * other events are in the history only.
+ */
 const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
-  "renewal.failed": (text, event, facts) => ({
-    severity: needsPerson(event, facts) ? "page" : "warning",
-    message: `renewal failed: ${text("message")}`,
-  }),
-  "renewal.held": (text) => ({ severity: "page", message: `renewal held: ${text("message")}` }),
-  "renewal.rolledBack": (text) => ({
-    severity: "page",
-    message: `rolled back from generation ${text("generation")} to the pair of generation ${text("to")}`,
-  }),
   "renewal.succeeded": (text) => ({
     severity: "info",
     message: `renewed: generation ${text("generation")} is proved live`,
@@ -62,33 +44,10 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
       `${text("endpoint")} serves a newer certificate of the same CA than the database knows ` +
       `(serial ${text("serial")}): was an older database put back? A new one is issued`,
   }),
-  "certificate.noIssuer": (text) => ({
-    severity: "page",
-    message: `nothing can renew it: every issuer it names is distrusted (${text("issuers")})`,
-  }),
-  "certificate.unplannable": (text) => ({
-    severity: "page",
-    message: `cannot be planned, so nothing renews it: ${text("message")}`,
-  }),
-  "certificate.plannable": () => ({ severity: "info", message: "is planned again" }),
   "certificate.instantCorrected": (text) => ({
     severity: "warning",
     message: `was put off longer than renewd ever does (${text("fields")}), perhaps by another writer of the database`,
   }),
-  "certificate.expiring": (text, { at, detail }) => ({
-    severity: "page",
-    message: `${expiry(at, detail)} and nothing newer is proved live: ${text("why")}`,
-  }),
-  "certificate.rehearsed": (text, { detail }) =>
-    detail.passed === false ? { severity: "warning", message: `rehearsal failed: ${text("failed")}` } : null,
-  // Inside a renewal, the renewal's own end notifies.
-  "verify.stale": (text, { renewalId }) =>
-    renewalId === null
-      ? { severity: "warning", message: `${text("endpoint")} does not serve it: ${text("message")}` }
-      : null,
-  // Inside a renewal, the renewal's own end notifies.
-  "verify.converged": (text, { renewalId }) =>
-    renewalId === null ? { severity: "info", message: `${text("endpoint")} serves it again` } : null,
   "target.drifted": (text, { target }) => ({
     severity: "warning",
     message: `target ${target} ${text("problem")}: it is deployed again`,
@@ -100,7 +59,6 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
       ? { severity: "warning", message: `the CA moved its renewal window${optional(text("explanationUrl"), ", see ")}` }
       : null,
   "clock.skewed": (text) => ({ severity: "page", message: `planning and issuing have stopped: ${text("message")}` }),
-  "clock.recovered": () => ({ severity: "info", message: "the clock is right again: work goes on" }),
   "clock.dissent": (text, { detail }) => ({
     severity: detail.stopsIssuing === true ? "page" : "warning",
     message: text("message"),
@@ -113,7 +71,6 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
     severity: "page",
     message: `${partName(text("part"))} failed: ${text("message")}`,
   }),
-  "planner.partRecovered": (text) => ({ severity: "info", message: `${partName(text("part"))} works again` }),
   "store.rolledBack": (text) => ({
     severity: "page",
     message: `the history was put back or deleted behind renewd's back: event ${text("number")} is gone`,
@@ -129,93 +86,81 @@ const RULES: Partial<Readonly<Record<EventType, Rule>>> = {
   "store.restored": () => ({ severity: "info", message: "the database was restored from a backup" }),
 };
 
-/** The kinds of events that can notify anybody. */
-export const NOTIFIED_EVENTS = Object.keys(RULES) as EventType[]; // Object.keys forgets the type of keys.
+/** News: messages of their own, because nothing is wrong. Everything else is grouped by cause (`alerts/judge.ts`). */
+const NEWS: readonly EventType[] = ["renewal.succeeded", "store.restored", "history.accepted"];
 
-/** The notification for an event; null: none. Pure. */
-export function notificationOf(event: HistoryEvent, facts: NotificationFacts): Notification | null {
-  const { seq, at, type, certificate, renewalId, target, detail } = event;
+export const ALERT_EVENTS = [
+  "alert.opened",
+  "alert.raised",
+  "alert.escalated",
+  "alert.acknowledged",
+  "alert.resolved",
+  "alert.digest",
+] as const satisfies readonly EventType[];
+
+/** The kinds of events that are messages to people. */
+export const NOTIFIED_EVENTS: readonly EventType[] = [...ALERT_EVENTS, ...NEWS];
+
+export interface Described extends RuleResult {
+  readonly action: string | null;
+}
+
+/** null: nothing that people are notified of. Pure. */
+export function describeEvent(event: HistoryEvent): Described | null {
+  const { type, detail } = event;
   const text = (name: string): string =>
     detail[name] === undefined || detail[name] === null ? "" : String(detail[name]);
-  const result = RULES[type]?.(text, event, facts) ?? null;
+  const result = RULES[type]?.(text, event) ?? null;
   if (result === null) return null;
-  const { severity, message } = result;
-  const action = typeof detail.action === "string" ? detail.action : actionOf(event);
+  return { ...result, action: typeof detail.action === "string" ? detail.action : actionOf(event) };
+}
+
+/** The message that an event is; null: it is none. `responsibility`: of the certificate, or of the target. Pure. */
+export function notificationOf(event: HistoryEvent, responsibility: Responsibility | null = null): Notification | null {
+  if (event.type.startsWith("alert.")) return alertNotification(event, responsibility);
+  const described = NEWS.includes(event.type) ? describeEvent(event) : null;
+  if (described === null) return null;
+  const { seq, at, type, certificate, renewalId, target } = event;
   return {
-    id: String(seq),
-    at,
-    severity,
-    event: type,
-    certificate,
-    renewalId,
-    target,
-    message: `${certificate ?? "renewd"}: ${message}`,
-    action,
-    alert: alertOf(event),
-    resolves: RESOLVING.includes(type),
-    responsibility: facts.responsibility ?? null,
+    ...{ id: String(seq), at, event: type, certificate, renewalId, target },
+    ...{ severity: described.severity, action: described.action },
+    message: `${certificate ?? "renewd"}: ${described.message}`,
+    // As messages of older releases named it: an alert that one of those opened ends now.
+    alert: certificate === null ? `renewd/${type}` : `certificate/${certificate}`,
+    resolves: type === "renewal.succeeded",
+    responsibility,
   };
 }
 
-/** They end what earlier messages about the same have reported. */
-const RESOLVING: readonly EventType[] = [
-  "renewal.succeeded",
-  "verify.converged",
-  "certificate.plannable",
-  "clock.recovered",
-  "planner.partRecovered",
-];
-
-/** Messages about one cause have the same; what resolves one must not resolve another. */
-function alertOf({ type, certificate, detail: { part, endpoint, issuer } }: HistoryEvent): string {
-  switch (type) {
-    case "certificate.plannable":
-    case "certificate.unplannable":
-      return `planning/${certificate}`;
-    case "verify.stale":
-    case "verify.converged":
-      return `endpoint/${certificate}/${endpoint}`;
-    case "clock.skewed":
-    case "clock.recovered":
-      return "clock";
-    case "planner.partFailed":
-    case "planner.partRecovered":
-      return `planner/${part}`;
-    case "account.replaced":
-    case "clock.dissent":
-      return `issuer/${issuer}`;
-    default:
-      return certificate === null ? `renewd/${type}` : `certificate/${certificate}`;
-  }
+function alertNotification(
+  { seq, at, type, certificate, renewalId, target, detail }: HistoryEvent,
+  responsibility: Responsibility | null,
+): Notification | null {
+  const { alert, severity, message, action, channels, acknowledgements } = detail;
+  const known = SEVERITIES.find((each) => each === severity);
+  if (known === undefined || typeof message !== "string" || !Array.isArray(channels)) return null;
+  const isOver = type === "alert.resolved" || detail.over === true;
+  const canAcknowledge = !isOver && type !== "alert.acknowledged" && typeof alert === "string";
+  return {
+    ...{ id: String(seq), at, event: type, certificate, renewalId, target, severity: known, message },
+    action: typeof action === "string" ? action : null,
+    alert: typeof alert === "string" ? `alert/${alert}` : "digest",
+    resolves: isOver,
+    responsibility,
+    channels,
+    more: factsOf(detail),
+    ...(canAcknowledge && { acknowledge: { alert, acknowledgements: Number(acknowledgements ?? 0) } }),
+  };
 }
 
-function actionOf({ type, certificate, detail: { code } }: HistoryEvent): string | null {
-  if (type === "renewal.rolledBack")
-    return `See \`renewd history ${certificate}\`; while a new pair is due, it is tried again after a day.`;
-  if (type === "certificate.expiring")
-    return `Fix what \`renewd status\` says, or renew at once: \`renewd renew ${certificate} --force --wait\`.`;
+function actionOf({ type, detail: { code } }: HistoryEvent): string | null {
   if (type === "account.replaced")
     return "Find out who ended the old account. If CAA records name it in `accounturi`, change them to the new one.";
-  if (type === "certificate.noIssuer") return "Name another issuer for it in the configuration, then reload.";
   if (type === "history.pruneStopped" || type === "store.rolledBack") return HISTORY_ACTION;
   if (type === "process.fault") return "Report this as a bug with the log of that process.";
   if (type === "clock.dissent") return ERRORS["acme.clock"].action;
   if (type === "clock.skewed") return ERRORS["clock.skewed"].action;
   return typeof code === "string" && isErrorCode(code) ? ERRORS[code].action : null;
-}
-
-/** Quarantine, errors that only a person can fix, repeated failures, and certificates that expire soon. */
-function needsPerson({ at, detail: { code, failures } }: HistoryEvent, { expiresAt }: NotificationFacts): boolean {
-  const errorClass = typeof code === "string" && isErrorCode(code) ? ERRORS[code].class : "internal";
-  if (errorClass === "internal" || errorClass === "configuration" || errorClass === "caa") return true;
-  if (typeof failures === "number" && failures >= FAILURES_PAGE) return true;
-  return expiresAt !== null && expiresAt - at < RUNWAY_PAGE_MS;
-}
-
-function expiry(at: number, { expiresAt }: HistoryEvent["detail"]): string {
-  if (typeof expiresAt !== "number") return "nears its end";
-  const expires = expiresAt <= at ? "has expired" : `expires in ${formatDuration(expiresAt - at)}`;
-  return `${expires} (${formatInstant(expiresAt)})`;
 }
 
 function optional(text: string, before: string): string {

@@ -1,5 +1,7 @@
+import type { AlertSettings } from "../../domain/alertSettings.ts";
 import type { UndialablePolicy } from "../../domain/endpoint.ts";
 import { DAY_MS } from "../../domain/time.ts";
+import { DEFAULT_ALERTS } from "./alerts/settings.ts";
 import { LADDERS_MS } from "./backoff.ts";
 import type { ProofSettings } from "./proof.ts";
 
@@ -24,6 +26,7 @@ export interface RenewalSettings {
   /** Between two rehearsals of a certificate; REHEARSAL_OFF: no automatic rehearsals. */
   readonly rehearseMs: number;
   readonly retention: RetentionSettings;
+  readonly alerts: AlertSettings;
   /** Claims without an outcome after which a certificate is quarantined. */
   readonly crashesMax: number;
 }
@@ -49,6 +52,7 @@ export const DEFAULT_SETTINGS: RenewalSettings = {
   undialable: "report",
   observeMs: 600_000,
   rehearseMs: REHEARSAL_OFF,
+  alerts: DEFAULT_ALERTS,
   retention: { historyMs: 400 * DAY_MS, keysMs: 7 * DAY_MS },
   crashesMax: 5,
 };

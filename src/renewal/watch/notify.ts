@@ -1,13 +1,16 @@
 import { raceAbort } from "../../domain/abort.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import type { HistoryEvent } from "../../domain/event.ts";
-import { type Channel, type ChannelCursor, type Notification, SEVERITIES } from "../../domain/notification.ts";
+import type { Channel, ChannelCursor, Notification } from "../../domain/notification.ts";
 import type { Responsibility } from "../../domain/responsibility.ts";
 import { DAY_MS } from "../../domain/time.ts";
 import type { Context } from "../context.ts";
+import { linkToken } from "../rules/alerts/link.ts";
+import { isFrom } from "../rules/alerts/routing.ts";
 import { delayOf, LADDERS_MS } from "../rules/backoff.ts";
 import { NOTIFIED_EVENTS, notificationOf } from "../rules/notificationRules.ts";
 import { isSent } from "../rules/routing.ts";
+import { raiseAlerts } from "./alerts.ts";
 
 /** Longer than one batch takes: none is begun when less time than one send may need is left. */
 const LEASE_MS = 120_000;
@@ -16,6 +19,13 @@ const BATCH = 10;
 const RETRY_MAX_MS = Math.max(...LADDERS_MS.notification);
 /** After a day without success, `renewd status` has shown the event for long. */
 const GIVE_UP_MS = DAY_MS;
+
+/** One tick: what is wrong becomes messages, and messages are sent. An engine that fails must not keep those back. */
+export async function notifyPeople(context: Context, signal: AbortSignal): Promise<void> {
+  const [raised] = await Promise.allSettled([raiseAlerts(context, signal)]);
+  await deliverNotifications(context, signal);
+  if (raised.status === "rejected") throw raised.reason;
+}
 
 /**
  * Sends each channel the events since its last notification. The history is the outbox: a channel's cursor moves past
@@ -41,7 +51,7 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
     for (const event of events) {
       // The others are due at the next tick.
       if (clock.monotonic() > lastSendAt) break;
-      sent += (await deliverEvent(context, channel, event, signal)) ? 1 : 0;
+      sent += (await deliverEvent(context, { name, channel }, event, signal)) ? 1 : 0;
       seq = event.seq;
     }
     await store.cursors.release(claimed, { seq, failures: 0, nextAttemptAt: null, lastErrorMessage: null });
@@ -56,19 +66,26 @@ async function deliverTo(context: Context, name: string, channel: Channel, signa
   return sent;
 }
 
+interface NamedChannel {
+  readonly name: string;
+  readonly channel: Channel;
+}
+
 async function deliverEvent(
   context: Context,
-  channel: Channel,
+  { name, channel }: NamedChannel,
   event: HistoryEvent,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { clock, log } = context;
-  const facts = { expiresAt: await expiryOf(context, event), responsibility: responsibilityOf(context, event) };
-  const notification = notificationOf(event, facts);
-  if (notification === null || !isWanted(channel, notification)) return false;
-  if (!isSent(channel, context.services.channels().values(), notification.responsibility)) return false;
+  const { store, clock, log } = context;
+  const notification = notificationOf(event, responsibilityOf(context, event));
+  if (notification === null || !isWanted({ name, channel }, context, notification)) return false;
+  // A process that died between the two had sent it, but not moved the cursor.
+  if ((await store.alerts.receipt(name, event.seq)) !== null) return false;
+  const receipt = { channel: name, seq: event.seq, alert: alertOf(event) };
   try {
-    await sendInTime(channel, notification, signal);
+    await sendInTime(channel, withLink(context, name, notification), signal);
+    await store.alerts.record({ ...receipt, at: clock.now(), outcome: "sent", error: null });
     return true;
   } catch (thrown) {
     const error = toRenewalError(thrown);
@@ -77,8 +94,22 @@ async function deliverEvent(
     if (!isHopeless || !(await isClockRight(context, signal))) throw thrown;
     // A notification that the receiver never accepts must not block those behind it.
     log.error({ err: error, certificate: event.certificate ?? "" }, "a notification was given up");
+    await store.alerts.record({ ...receipt, at: clock.now(), outcome: "givenUp", error: error.message });
     return false;
   }
+}
+
+function alertOf({ detail: { alert } }: HistoryEvent): string | null {
+  return typeof alert === "string" ? alert : null;
+}
+
+/** People acknowledge by it where they read the message: without a terminal, and without signing in. */
+function withLink({ store, settings }: Context, channel: string, notification: Notification): Notification {
+  const { acknowledge, at } = notification;
+  const { webUrl } = settings.alerts;
+  if (acknowledge === undefined || webUrl === null) return notification;
+  const token = linkToken({ ...acknowledge, channel, at }, store.alerts.sign);
+  return { ...notification, acknowledgeUrl: `${webUrl}/acknowledge?token=${token}` };
 }
 
 async function sendInTime(channel: Channel, notification: Notification, signal: AbortSignal): Promise<void> {
@@ -98,16 +129,6 @@ function responsibilityOf({ services }: Context, { certificate, target }: Histor
   return own?.responsibility ?? (target === null ? null : services.responsibility(target));
 }
 
-/** null: not known. A certificate whose version cannot be read must not block the events behind this one. */
-async function expiryOf({ store, log }: Context, { certificate }: HistoryEvent): Promise<number | null> {
-  try {
-    return certificate === null ? null : ((await store.versions.latest(certificate))?.leaf.notAfter ?? null);
-  } catch (thrown) {
-    log.warn({ certificate: certificate ?? "", err: toRenewalError(thrown) }, "notified without its expiry");
-    return null;
-  }
-}
-
 /**
  * With a clock 40 days ahead, every unsent event looks too old, and receivers that check the signature's time refuse
  * it.
@@ -119,8 +140,15 @@ function isClockRight({ clockGuard }: Context, signal: AbortSignal): Promise<boo
   );
 }
 
-function isWanted({ from, keepsAlerts }: Channel, { severity, resolves }: Notification): boolean {
-  return SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(from) || (keepsAlerts && resolves);
+/** The engine has chosen the channels of an alert; of news, each channel says what it wants. */
+function isWanted(
+  { name, channel }: NamedChannel,
+  { services }: Context,
+  { severity, resolves, channels, responsibility }: Notification,
+): boolean {
+  if (channels !== undefined) return channels.includes(name);
+  if (!isFrom(severity, channel.from) && !(channel.keepsAlerts && resolves)) return false;
+  return isSent(channel, services.channels().values(), responsibility);
 }
 
 function deliveryFailed(

@@ -29,6 +29,7 @@ import { leftTargets } from "./0024-left-targets.ts";
 import { sealedHealth } from "./0025-sealed-health.ts";
 import { webAccess } from "./0026-web-access.ts";
 import { totals } from "./0027-totals.ts";
+import { alerts } from "./0028-alerts.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -58,6 +59,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0025-sealed-health": (_, vault) => sealedHealth(vault),
   "0026-web-access": webAccess,
   "0027-totals": totals,
+  "0028-alerts": alerts,
 };
 
 /** How many migrations this release knows. */

@@ -3,7 +3,6 @@ import { silentLog } from "../../../src/cli/silentLog.ts";
 import { type App, openContext, withoutQueue } from "../../../src/compose/index.ts";
 import type { Context } from "../../../src/renewal/context.ts";
 import { warnOfExpiry } from "../../../src/renewal/plan/expiry.ts";
-import { notificationOf } from "../../../src/renewal/rules/notificationRules.ts";
 import { expiryWarningAt } from "../../../src/renewal/rules/window.ts";
 import { DAY_MS, version } from "../../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../../support/system/installation.ts";
@@ -64,20 +63,6 @@ it("pages once before the end and once at it, with what keeps it from being rene
     detail: { generation: 1, expiresAt, expired: false, why: "paused: migration" },
   });
   expect(at).toMatchObject({ at: expiresAt, detail: { expired: true } });
-  const told = [before, at].map((event) => event && notificationOf(event, { expiresAt }));
-  expect(told).toMatchObject([
-    {
-      severity: "page",
-      message: expect.stringMatching(
-        /^www: expires in 4 d \(.*Z\) and nothing newer is proved live: paused: migration$/,
-      ),
-    },
-    {
-      severity: "page",
-      message: expect.stringMatching(/^www: has expired /),
-      action: expect.stringContaining("renewd renew www --force"),
-    },
-  ]);
 });
 
 it("is content with a newer version that was proved, and warns of that one's end", async () => {

@@ -5,7 +5,7 @@ import { ERRORS } from "../../../src/domain/errorTable.ts";
 import type { HistoryEvent } from "../../../src/domain/event.ts";
 import { createParts, type Parts } from "../../../src/renewal/plan/parts.ts";
 import { planTick } from "../../../src/renewal/plan/tick.ts";
-import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
+import { notifyPeople } from "../../../src/renewal/watch/notify.ts";
 import { statusReport } from "../../../src/reports/status.ts";
 import { DAY_MS } from "../../support/model/facts.ts";
 import { modelCertificate, NO_SIGNAL, Workbench } from "../../support/model/workbench.ts";
@@ -80,7 +80,7 @@ describe("one certificate that cannot be planned", () => {
       keepsAlerts: false,
       send: async ({ certificate, message }) => void sent.push(`${certificate} ${message}`),
     });
-    await deliverNotifications(bench.context, NO_SIGNAL);
+    await notifyPeople(bench.context, NO_SIGNAL);
     bench.sql(`update versions set leaf = replace(leaf, '"dns"', '"newer"') where certificate = '${POISON}'`);
     for (let tick = 0; tick < 5; tick++, bench.now += HOUR_MS) await planTick(bench.context, parts, NO_SIGNAL);
     expect(await eventsOf(bench, "certificate.unplannable")).toHaveLength(1);
@@ -92,7 +92,7 @@ describe("one certificate that cannot be planned", () => {
       problems: [{ kind: "unplannable", what: expect.stringContaining("cannot be planned, so nothing renews it") }],
       actions: [ERRORS["store.altered"].action],
     });
-    await deliverNotifications(bench.context, NO_SIGNAL);
+    await notifyPeople(bench.context, NO_SIGNAL);
     expect(sent).toContainEqual(expect.stringMatching(new RegExp(`^${POISON} .*cannot be planned`)));
 
     bench.sql(`update versions set leaf = replace(leaf, '"newer"', '"dns"') where certificate = '${POISON}'`);
@@ -162,14 +162,14 @@ describe("rows of other tables that cannot be read", () => {
     bench.channels.set("pager", {
       from: "page",
       keepsAlerts: false,
-      send: async ({ certificate }) => void sent.push(certificate ?? ""),
+      send: async ({ more = [] }) => void sent.push(...more.flatMap(([, value]) => value.split(", "))),
     });
-    await deliverNotifications(bench.context, NO_SIGNAL);
+    await notifyPeople(bench.context, NO_SIGNAL);
     await planTick(bench.context, parts, NO_SIGNAL);
     bench.sql(
       `drop trigger events_no_update; update events set detail = '{"at":{}}' where type = 'certificate.expiring' and certificate = '${POISON}'`,
     );
-    await deliverNotifications(bench.context, NO_SIGNAL);
+    await notifyPeople(bench.context, NO_SIGNAL);
     expect(sent).toEqual(expect.arrayContaining(HEALTHY));
   });
 

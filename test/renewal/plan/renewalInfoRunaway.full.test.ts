@@ -4,7 +4,7 @@ import type { RenewalInfo } from "../../../src/domain/renewalInfo.ts";
 import { Secret } from "../../../src/domain/secret.ts";
 import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { pollRenewalInfo } from "../../../src/renewal/plan/renewalInfo.ts";
-import { notificationOf } from "../../../src/renewal/rules/notificationRules.ts";
+import { describeEvent } from "../../../src/renewal/rules/notificationRules.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { type Issuing, startIssuing } from "../../support/ca/issuing.ts";
 import { certificate, DAY_MS, version } from "../../support/model/facts.ts";
@@ -58,7 +58,7 @@ it.each<[string, (now: number) => Pick<RenewalInfo, "start" | "end">]>([
     const ignored = await store.events.list({ certificate: "www", types: ["renewalInfo.ignored"], limit: 10 });
     expect(ignored).toHaveLength(1);
     const [event = expect.unreachable()] = ignored;
-    expect(notificationOf(event, { expiresAt: null })).toMatchObject({
+    expect(describeEvent(event)).toMatchObject({
       severity: "page",
       message: expect.stringContaining("2 versions in a row"),
     });

@@ -15,7 +15,7 @@ import { planDue } from "../../../src/renewal/plan/plan.ts";
 import { deploy } from "../../../src/renewal/steps/deploy.ts";
 import { issue } from "../../../src/renewal/steps/issue.ts";
 import { verify } from "../../../src/renewal/steps/verify.ts";
-import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
+import { notifyPeople } from "../../../src/renewal/watch/notify.ts";
 import { observeDue } from "../../../src/renewal/watch/observe.ts";
 import { createProbe } from "../../../src/tls/probe.ts";
 import { readLeaf } from "../../../src/x509/leaf.ts";
@@ -58,7 +58,7 @@ beforeEach(async () => {
     secret: async () => new Secret(hook.url),
   });
   bench.channels.set("ops", { from: "info", keepsAlerts: false, send });
-  await deliverNotifications(context, NO_SIGNAL);
+  await notifyPeople(context, NO_SIGNAL);
 });
 afterEach(async () => {
   await Promise.all([bench[Symbol.asyncDispose](), hook[Symbol.asyncDispose]()]);
@@ -112,7 +112,7 @@ it("shows a hostile certificate's names as text in history, chat and log", async
     detail,
   });
   context.log.warn({ err: new RenewalError("verify.stale", `serves ${HOSTILE}`), endpoint: HOSTILE }, HOSTILE);
-  await deliverNotifications(context, NO_SIGNAL);
+  await notifyPeople(context, NO_SIGNAL);
 
   const { history, chat, log } = await everywhere();
   for (const found of [history, chat, log]) {
@@ -144,7 +144,7 @@ it("shows no piece of a key that a program prints in history, chat, log and the 
     };
     context = { ...context, services: { ...context.services, deployer: () => deployer } };
     await renew();
-    await deliverNotifications(context, NO_SIGNAL);
+    await notifyPeople(context, NO_SIGNAL);
 
     const { history, chat, log } = await everywhere();
     expect(strings(history).filter((text) => text.includes("exit code 78")).length).toBeGreaterThan(0);

@@ -20,19 +20,20 @@ it("a channel that keeps alerts is sent what ends one although that is below its
     ["pager", to("pager", true)],
     ["chat", to("chat", false)],
   ]);
+  const opened = { alert: "0badcafe", severity: "page", message: "no", channels: ["pager", "chat"], firstBadAt: 0 };
   const context = { ...process, services: { ...process.services, channels: () => channels } };
   await deliverNotifications(context, NO_SIGNAL);
   await fleet.store.events.append({
     at: fleet.now,
-    type: "renewal.failed",
+    type: "alert.opened",
     ...OF,
-    detail: { code: "acme.caa", message: "no" },
+    detail: opened,
   });
   await fleet.store.events.append({ at: fleet.now, type: "renewal.succeeded", ...OF, detail: { generation: 2 } });
   await deliverNotifications(context, NO_SIGNAL);
   expect(sent.toSorted()).toEqual([
-    "chat renewal.failed false",
-    "pager renewal.failed false",
+    "chat alert.opened false",
+    "pager alert.opened false",
     "pager renewal.succeeded true",
   ]);
 });

@@ -6,7 +6,7 @@ import { type App, openContext } from "../../../src/compose/index.ts";
 import type { EventDetail, EventType } from "../../../src/domain/event.ts";
 import { createLog } from "../../../src/log.ts";
 import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
-import { DAY_MS, version } from "../../support/model/facts.ts";
+import { DAY_MS } from "../../support/model/facts.ts";
 import { type Hook, startHook } from "../../support/system/hook.ts";
 import { configText, createInstallation, type Installation } from "../../support/system/installation.ts";
 
@@ -40,8 +40,12 @@ afterEach(async () => {
 
 const happens = (type: EventType, detail: EventDetail, at = Date.now()): Promise<void> =>
   app.store.events.append({ at, type, certificate: "www", renewalId: "r-1", target: null, detail });
-const failed = (detail: EventDetail): Promise<void> =>
-  happens("renewal.failed", { code: "deploy.unreachable", message: "no socket", failures: 1, ...detail });
+/** The severities decide which channels the engine names. */
+const failed = (detail: EventDetail, at = Date.now()): Promise<void> => {
+  const channels = detail.severity === "page" ? ["ops", "pager"] : ["ops"];
+  const alert = { alert: "0badcafe", severity: "warning", message: "www: renewal failed: no socket", firstBadAt: at };
+  return happens("alert.opened", { ...alert, channels, ...detail }, at);
+};
 const told = ({ taken }: Hook): unknown[] => taken.map(({ severity, message }) => [severity, message]);
 
 describe("telling people", () => {
@@ -52,7 +56,7 @@ describe("telling people", () => {
 
   test("tells each channel what is severe enough for it, in order and once", async () => {
     await failed({});
-    await happens("renewal.held", { message: "wave 1 of 2: endpoint stale", code: "verify.stale" });
+    await failed({ severity: "page", message: "www: renewal held: wave 1 of 2: endpoint stale" });
     await happens("deploy.succeeded", {});
     await happens("renewal.succeeded", { generation: 3 });
     expect(await deliverNotifications(app.context, NEVER)).toBe(3);
@@ -64,19 +68,9 @@ describe("telling people", () => {
     expect(told(pager)).toEqual([["page", "www: renewal held: wave 1 of 2: endpoint stale"]]);
   });
 
-  test.each<[string, EventDetail]>([
-    ["a crash loop, whose certificate is quarantined", { code: "internal.crashLoop" }],
-    ["what only a person can mend", { code: "acme.caa" }],
-    ["the third failure in a row", { failures: 3 }],
-  ])("pages for %s", async (_what, detail) => {
-    await failed(detail);
-    await deliverNotifications(app.context, NEVER);
-    expect(told(pager)).toEqual([["page", "www: renewal failed: no socket"]]);
-  });
-
   test("keeps what a channel cannot take, backs off, says so in status, and catches up", async () => {
     pager.answer = 500;
-    await failed({ code: "internal.crashLoop" });
+    await failed({ severity: "page" });
     await deliverNotifications(app.context, NEVER);
     expect([ops.taken.length, pager.taken.length]).toEqual([1, 0]);
     const status = await installation.run("status");
@@ -95,29 +89,22 @@ describe("telling people", () => {
 
   test("a notification that is refused, or could not be sent for a day, does not block the others", async () => {
     pager.answer = 400;
-    await failed({ code: "internal.crashLoop", message: "first" });
+    await failed({ severity: "page", message: "first" });
     await deliverNotifications(app.context, NEVER);
     pager.answer = 500;
-    await happens("renewal.failed", { code: "internal.crashLoop", message: "two days ago" }, Date.now() - 2 * DAY_MS);
+    await failed({ severity: "page", message: "two days ago" }, Date.now() - 2 * DAY_MS);
     await deliverNotifications(app.context, NEVER);
     pager.answer = 200;
-    await failed({ code: "internal.crashLoop", message: "now" });
+    await failed({ severity: "page", message: "www: now" });
     await deliverNotifications(app.context, NEVER);
-    expect(told(pager)).toEqual([["page", "www: renewal failed: now"]]);
+    expect(told(pager)).toEqual([["page", "www: now"]]);
   });
 
   test("tells once, however many planners do it at the same time", async () => {
-    for (let n = 0; n < 5; n += 1) await failed({ message: `number ${n}` });
+    for (let n = 0; n < 5; n += 1) await failed({ message: `www: number ${n}` });
     await Promise.all(Array.from({ length: 4 }, () => deliverNotifications(app.context, NEVER)));
     await deliverNotifications(app.context, NEVER);
-    expect(told(ops)).toEqual(Array.from({ length: 5 }, (_, n) => ["warning", `www: renewal failed: number ${n}`]));
-  });
-
-  test("pages for any failure of a certificate that expires within three days", async () => {
-    await installation.issue(version({ leaf: { ...version().leaf, notAfter: Date.now() + 2 * DAY_MS } }));
-    await failed({});
-    await deliverNotifications(app.context, NEVER);
-    expect(pager.taken).toHaveLength(1);
+    expect(told(ops)).toEqual(Array.from({ length: 5 }, (_, n) => ["warning", `www: number ${n}`]));
   });
 });
 

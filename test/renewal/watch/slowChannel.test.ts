@@ -21,9 +21,9 @@ it("a channel that is slow gets each notification once, although another planner
   const context = { ...process, services: { ...process.services, channels: () => new Map([["ops", channel]]) } };
   await deliverNotifications(context, NO_SIGNAL);
   for (let failures = 1; failures <= 6; failures++) {
-    const detail = { code: "deploy.unreachable", message: "no socket", failures };
+    const detail = { generation: failures };
     const of = { certificate: "www", renewalId: "r-1", target: null };
-    await fleet.store.events.append({ at: fleet.now, type: "renewal.failed", ...of, detail });
+    await fleet.store.events.append({ at: fleet.now, type: "renewal.succeeded", ...of, detail });
   }
   for (let tick = 0; tick < 6; tick++) await deliverNotifications(context, NO_SIGNAL);
   expect(sent).toHaveLength(6);

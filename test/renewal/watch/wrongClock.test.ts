@@ -76,18 +76,18 @@ it.each(["notify.failed", "notify.refused"] as const)(
       told.push(event);
     };
     bench.channels.set("pager", { from: "info", keepsAlerts: false, send });
-    const happens = (type: "store.restored" | "clock.skewed", detail = {}) =>
+    const happens = (type: "store.restored" | "renewal.succeeded", detail = {}) =>
       bench.store.events.append({ at: bench.now, type, certificate: null, renewalId: null, target: null, detail });
     await deliverNotifications(bench.context, NO_SIGNAL);
     await happens("store.restored");
     bench.skewed = true;
     bench.now += 40 * DAY_MS;
-    await happens("clock.skewed", { message: "40 d ahead" });
+    await happens("renewal.succeeded", { generation: 2 });
     await deliverNotifications(bench.context, NO_SIGNAL);
     bench.now -= 40 * DAY_MS;
     bench.skewed = false;
     expect(told).toEqual([]);
     await deliverNotifications(bench.context, NO_SIGNAL);
-    expect(told).toEqual(["store.restored", "clock.skewed"]);
+    expect(told).toEqual(["store.restored", "renewal.succeeded"]);
   },
 );

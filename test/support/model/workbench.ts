@@ -178,7 +178,11 @@ export class Workbench implements AsyncDisposable {
         },
       },
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
-      settings: { ...DEFAULT_SETTINGS, proof: { connections: 1, spreadMs: 0 } },
+      settings: {
+        ...DEFAULT_SETTINGS,
+        proof: { connections: 1, spreadMs: 0 },
+        alerts: { ...DEFAULT_SETTINGS.alerts, openAfterMs: 0 },
+      },
     };
   }
 }

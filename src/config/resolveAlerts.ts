@@ -1,0 +1,34 @@
+import type { z } from "zod";
+import type { Config } from "./config.ts";
+import type { alertsSchema, canarySchema } from "./schema/alerts.ts";
+
+export function resolveAlerts(
+  section: z.output<typeof alertsSchema>,
+  canary: z.output<typeof canarySchema> | undefined,
+  heartbeat: boolean,
+): Config["alerts"] {
+  const { openAfter, resolveAfter, storm, quietHours, thresholds, escalation, routes, selfTest } = section;
+  return {
+    openAfterMs: openAfter,
+    resolveAfterMs: resolveAfter,
+    storm: { alertsMax: storm.alerts, windowMs: storm.window },
+    quietHours:
+      quietHours === undefined
+        ? null
+        : {
+            fromMinute: quietHours.from,
+            untilMinute: quietHours.until,
+            timeZone: quietHours.timeZone,
+            holds: quietHours.holds,
+          },
+    thresholds,
+    escalation: escalation.map(({ after, ...step }) => ({ ...step, afterMs: after })),
+    routes: routes.map(({ severity = null, certificates = [], issuers = [], targets = [], teams = [], ...route }) => ({
+      ...{ severity, certificates, issuers, targets, teams },
+      ...route,
+    })),
+    heartbeat,
+    canary: canary === undefined ? null : { certificate: canary.certificate, everyMs: canary.every },
+    selfTestMs: selfTest.every,
+  };
+}

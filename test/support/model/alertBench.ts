@@ -1,0 +1,149 @@
+// Faults of certificates behind issuers, solvers and targets that are broken on purpose, by the real verbs.
+import type { AlertSettings } from "../../../src/domain/alertSettings.ts";
+import type { Certificate } from "../../../src/domain/certificate.ts";
+import { RenewalError } from "../../../src/domain/errors.ts";
+import type { ErrorCode } from "../../../src/domain/errorTable.ts";
+import type { Channel, Notification } from "../../../src/domain/notification.ts";
+import type { Context } from "../../../src/renewal/context.ts";
+import { configure } from "../../../src/renewal/plan/configure.ts";
+import { planDue } from "../../../src/renewal/plan/plan.ts";
+import { DEFAULT_ALERTS } from "../../../src/renewal/rules/alerts/settings.ts";
+import { deploy } from "../../../src/renewal/steps/deploy.ts";
+import { issue } from "../../../src/renewal/steps/issue.ts";
+import { sweep } from "../../../src/renewal/steps/sweep.ts";
+import { verify } from "../../../src/renewal/steps/verify.ts";
+import { raiseAlerts } from "../../../src/renewal/watch/alerts.ts";
+import { deliverNotifications } from "../../../src/renewal/watch/notify.ts";
+import { certificate } from "./facts.ts";
+import { NO_SIGNAL, Workbench } from "./workbench.ts";
+
+export interface Sent {
+  readonly channel: string;
+  readonly notification: Notification;
+}
+
+export class AlertBench implements AsyncDisposable {
+  readonly bench: Workbench;
+  readonly context: Context;
+  /** What breaks: `issuer le`, `solver dns`, `target lb`, or `certificate NAME`, and with which error. */
+  readonly broken = new Map<string, ErrorCode>();
+  /** In the order of their arrival. */
+  readonly sent: Sent[] = [];
+  /** Channels that do not answer. */
+  readonly down = new Set<string>();
+  readonly #served = new Map<string, string>();
+
+  private constructor(bench: Workbench, settings: Partial<AlertSettings>) {
+    this.bench = bench;
+    const { services } = bench.context;
+    this.context = {
+      ...bench.context,
+      settings: {
+        ...bench.context.settings,
+        ...{ issueAttemptsMax: 1, deployAttemptsMax: 1 },
+        alerts: { ...DEFAULT_ALERTS, openAfterMs: 0, ...settings },
+      },
+      probe: {
+        ...bench.context.probe,
+        observe: async ({ host, port, sni }, address, expected) => {
+          const good = expected !== null && this.#served.get(`${host} ${sni}`) === expected.leaf.fingerprint;
+          const problem = good ? null : { code: "verify.stale" as const, message: "another pair" };
+          return { address, port, sni, at: bench.now, durationMs: 1, served: null, problem };
+        },
+      },
+      services: {
+        ...services,
+        issuer: (name) => {
+          const real = services.issuer(name);
+          return {
+            ...real,
+            issue: async (request, ...rest) => {
+              const [{ value = "" } = {}] = request.identifiers;
+              const found = this.bench.certificates.find((each) => each.identifiers[0]?.value === value);
+              this.#breaks(`issuer ${name}`, `solver ${found?.solvers[0]}`, `certificate ${found?.name}`);
+              return real.issue(request, ...rest);
+            },
+          };
+        },
+        deployer: (target) => ({
+          deploy: async ({ pair }) => {
+            this.#breaks(`target ${target}`);
+            for (const { value } of pair.leaf.identifiers)
+              this.#served.set(`${target} ${value}`, pair.leaf.fingerprint);
+            return { generation: pair.generation };
+          },
+        }),
+      },
+    };
+  }
+
+  static async open(certificates: readonly Certificate[], settings: Partial<AlertSettings> = {}): Promise<AlertBench> {
+    return new AlertBench(await Workbench.open(certificates), settings);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.bench[Symbol.asyncDispose]();
+  }
+
+  channel(name: string, patch: Partial<Channel> = {}): void {
+    const send = async (notification: Notification): Promise<void> => {
+      if (this.down.has(name)) throw new RenewalError("notify.failed", `channel ${name}: its receiver is away`);
+      this.sent.push({ channel: name, notification });
+    };
+    this.bench.channels.set(name, { from: "warning", keepsAlerts: false, send, ...patch });
+  }
+
+  /** `opened www: renewal failed …` of one channel, or of all. */
+  texts(channel?: string): string[] {
+    const own = this.sent.filter((each) => channel === undefined || each.channel === channel);
+    return own.map(({ notification: { event, message } }) => `${event.replace("alert.", "")} ${message}`);
+  }
+
+  /** Plans what is due and does everything that follows from it. */
+  async renew(): Promise<void> {
+    await configure(this.context, NO_SIGNAL);
+    await planDue(this.context, NO_SIGNAL);
+    await this.#work();
+    await sweep(this.context, NO_SIGNAL);
+    await this.#work();
+  }
+
+  /** People are notified of what there is after this time. */
+  async after(durationMs: number): Promise<void> {
+    this.bench.now += durationMs;
+    await raiseAlerts(this.context, NO_SIGNAL);
+    await deliverNotifications(this.context, NO_SIGNAL);
+  }
+
+  async #work(): Promise<void> {
+    const { jobs } = this.bench;
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      if (job.kind === "issue") await issue(this.context, job.renewalId, NO_SIGNAL);
+      if (job.kind === "deploy") await deploy(this.context, job.renewalId, job.target, NO_SIGNAL);
+      if (job.kind === "verify") await verify(this.context, job.renewalId, NO_SIGNAL);
+    }
+  }
+
+  #breaks(...places: readonly string[]): void {
+    for (const place of places) {
+      const code = this.broken.get(place);
+      if (code !== undefined) throw new RenewalError(code, `${place} is broken`);
+    }
+  }
+}
+
+/** At one issuer, behind one solver and at one target, whose endpoint it has. */
+export function alertCertificate(name: string, patch: Partial<Certificate> = {}): Certificate {
+  const [target = "lb"] = patch.targets ?? [];
+  const value = `${name}.example.org`;
+  return certificate({
+    name,
+    targets: [target],
+    endpoints: [{ host: target, port: 443, sni: value, target }],
+    identifiers: [{ type: "dns", value }],
+    registeredDomains: [`${name}.org`],
+    digest: `digest-${name}`,
+    targetDigests: { [target]: "1" },
+    ...patch,
+  });
+}
