@@ -54,7 +54,7 @@ await seedFleet(store, web.estate().certificates, { now: Date.now(), chain: [lea
 await replaceSome();
 await mkdir(DIRECTORY, { recursive: true });
 
-const server = createServer(nodeListener(estate.app)).listen(0, "127.0.0.1");
+const server = createServer(nodeListener(estate.app, estate.web.readers)).listen(0, "127.0.0.1");
 await once(server, "listening");
 const address = server.address();
 const origin = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;

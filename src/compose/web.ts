@@ -13,6 +13,7 @@ import type { Context } from "../renewal/context.ts";
 import { ensureToken, tokenFile, tokenReader } from "../web/auth/tokenFile.ts";
 import type { Inquiries, WebContext } from "../web/context.ts";
 import { createEventFeed } from "../web/eventFeed.ts";
+import { createReaderGate } from "../web/readerGate.ts";
 import { startWebServer, type WebServer } from "../web/server.ts";
 import { packageVersion } from "./packageVersion.ts";
 import { repeat } from "./repeat.ts";
@@ -94,6 +95,7 @@ export function webContext({ context, redis, config, installation }: Parts): Web
     queues: (signal) => queueDepths(redis, agentTargets(), signal),
     inquiries: inquiriesOf(context, config),
     events: createEventFeed(context),
+    readers: createReaderGate(),
     version: packageVersion,
     installation,
     token: tokenReader(tokenFile(config().dataDir)),
@@ -129,7 +131,7 @@ function lateListener(web: WebContext): RequestListener {
       import("../web/app.ts"),
       import("../web/nodeListener.ts"),
     ]);
-    return nodeListener(createApp(web));
+    return nodeListener(createApp(web), web.readers);
   });
   return (request, response) => {
     load()

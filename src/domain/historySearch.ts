@@ -43,8 +43,8 @@ export interface HistoryPageRequest {
 
 /** Renewals of one span of time, such as a day. */
 export interface HistoryBar {
-  /** ms since epoch. */
-  readonly from: number;
+  /** ms since epoch; null: everything before the first span. */
+  readonly from: number | null;
   readonly state: RenewalState;
   readonly count: number;
 }
@@ -55,7 +55,11 @@ export interface HistorySearch {
   renewals(filter: HistoryFilter, page: HistoryPageRequest): Promise<Renewal[]>;
   /** By state. */
   countRenewals(filter: HistoryFilter): Promise<ReadonlyMap<RenewalState, number>>;
-  /** By span of `stepMs` since `from`; spans without a renewal are left out. */
+  /** By the error that ended them; null: none did. */
+  countErrors(filter: HistoryFilter): Promise<ReadonlyMap<string | null, number>>;
+  /** From planned to ended, in ms, of the newest. */
+  durations(filter: HistoryFilter, limit: number): Promise<number[]>;
+  /** By span of `stepMs` since `from`, and all before it as one; spans without a renewal are left out. */
   histogram(filter: HistoryFilter, steps: { readonly from: number; readonly stepMs: number }): Promise<HistoryBar[]>;
   /** Newest first. Of the filter, what is about renewals alone selects the events of such renewals. */
   events(

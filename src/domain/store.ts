@@ -4,7 +4,7 @@ import type { Certificate, CertificateRecord } from "./certificate.ts";
 import type { Deployment, DeployReceipt, EndpointStatus } from "./deployment.ts";
 import type { DnsStore } from "./dnsRecord.ts";
 import type { Evidence, Observation } from "./endpoint.ts";
-import type { EventType, HistoryEvent, HistoryMark, NewEvent } from "./event.ts";
+import type { EventStore } from "./eventStore.ts";
 import type { HealthStore } from "./heartbeat.ts";
 import type { HistorySearch } from "./historySearch.ts";
 import type { Accounts, ChallengeResponses, OrderState } from "./issuer.ts";
@@ -19,6 +19,8 @@ import type { Secret } from "./secret.ts";
 import type { TotalsStore } from "./totals.ts";
 import type { UnreadableVersion, Version } from "./version.ts";
 import type { WebAccessStore } from "./webAccess.ts";
+
+export type { EventFilter, EventStore } from "./eventStore.ts";
 
 /** Everything durable. The database is the truth; every instant is ms since epoch, given by the caller. */
 export interface Store {
@@ -83,6 +85,8 @@ export interface CertificateStore {
   lock(names: readonly string[]): Promise<void>;
   /** With `names` (at most `NAMES_MAX`), only those; so in all lists below. */
   list(names?: readonly string[]): Promise<CertificateRecord[]>;
+  /** Those that left the configuration, the latest first. */
+  removed(limit: number): Promise<CertificateRecord[]>;
   /** Those whose next check is due and that were not removed, the most urgent first. */
   due(now: number, limit: number): Promise<CertificateRecord[]>;
   update(name: string, patch: Partial<Omit<CertificateRecord, "name">>): Promise<void>;
@@ -109,6 +113,8 @@ export interface VersionStore {
   get(certificate: string, generation: number): Promise<Version | null>;
   /** Oldest first; a row that cannot be read is left out. The methods that return one version throw `store.unreadable`. */
   list(certificate: string): Promise<Version[]>;
+  /** These generations of these certificates, as far as each has them. */
+  listOf(names: readonly string[], generations: readonly number[]): Promise<Version[]>;
   /** The newest version below this generation. */
   before(certificate: string, generation: number): Promise<Version | null>;
   /** The latest version of every certificate that has one. A row that cannot be read is reported instead. */
@@ -151,6 +157,8 @@ export interface RenewalStore {
   active(certificate: string): Promise<Renewal | null>;
   /** Newest first. */
   list(filter: RenewalFilter): Promise<Renewal[]>;
+  /** The newest of each of these certificates. */
+  lastOf(names: readonly string[]): Promise<Renewal[]>;
   /** Active renewals whose next action is due, or whose lease was taken by a wrong clock. */
   due(now: number, page: DuePage): Promise<Renewal[]>;
   /** Raises the fence and openClaims and takes the lease if it `isClaimable` and the renewal is active; else null. */
@@ -277,24 +285,4 @@ export interface RenewalInfoStore {
     generation: number,
     patch: Partial<Omit<RenewalInfoRecord, "certificate" | "generation">>,
   ): Promise<boolean>;
-}
-
-export interface EventFilter {
-  readonly certificate?: string;
-  readonly renewalId?: string;
-  readonly types?: readonly EventType[];
-  readonly since?: number;
-  /** Only events after this sequence number. */
-  readonly afterSeq?: number;
-  readonly limit: number;
-}
-
-export interface EventStore {
-  append(event: NewEvent): Promise<void>;
-  /** Oldest first; with a limit, the newest that fit. With `afterSeq`, the oldest that fit. */
-  list(filter: EventFilter): Promise<HistoryEvent[]>;
-  /** Of one event, or of the newest; null: there is none, or it is older than sealing. */
-  mark(seq?: number): Promise<HistoryMark | null>;
-  /** Retention removed every event up to this number; 0: none. */
-  prunedTo(): Promise<number>;
 }

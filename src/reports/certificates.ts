@@ -1,14 +1,16 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { type Evidence, endpointKey } from "../domain/endpoint.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
-import type { ObservedAddress, Store } from "../domain/store.ts";
+import { NAMES_MAX, type ObservedAddress, type Store } from "../domain/store.ts";
+import { takingTurns } from "../domain/turns.ts";
 import { isMixed, type Share, sharesOf } from "../renewal/rules/proof.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
 import { stoppedBy, unprovedEndpoints } from "./failures.ts";
 import { loadFleet, type Member, progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
-import { earliestExpiry, isQuarantined } from "./problems.ts";
+import { earliestExpiries } from "./inUse.ts";
+import { isQuarantined } from "./problems.ts";
 import { type UnmanagedEntry, unmanagedEntries } from "./unmanaged.ts";
 
 /** `renewd certificates --json`. Instants are ISO 8601. */
@@ -114,15 +116,18 @@ export async function certificatesReport(
   { isWhole = false }: { readonly isWhole?: boolean } = {},
 ): Promise<CertificatesReport> {
   const fleet = await loadFleet(store, certificates, now, { observeMs });
-  const [only, ...more] = fleet;
-  const observed = await (only !== undefined && more.length === 0
-    ? store.observations.observations(only.certificate.name)
-    : store.observations.allObservations());
-  const byCertificate = Map.groupBy(observed, ({ certificate }) => certificate);
+  const turn = takingTurns();
   const entries: CertificateEntry[] = [];
-  for (const member of fleet) {
-    const observations = byCertificate.get(member.certificate.name) ?? [];
-    entries.push(entryOf(member, observations, await earliestExpiry(store, member), now));
+  for (let from = 0; from < fleet.length; from += NAMES_MAX) {
+    const members = fleet.slice(from, from + NAMES_MAX);
+    const names = members.map(({ certificate }) => certificate.name);
+    const observed = Map.groupBy(await store.observations.allObservations(names), ({ certificate }) => certificate);
+    const expiries = await earliestExpiries(store, members);
+    for (const member of members) {
+      const { name } = member.certificate;
+      entries.push(entryOf(member, observed.get(name) ?? [], expiries.get(name) ?? null, now));
+      await turn();
+    }
   }
   return {
     version: 2,

@@ -5,7 +5,8 @@ import { endpointKey } from "../domain/endpoint.ts";
 import { ACTIVE_STATES, type Renewal } from "../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../domain/renewalInfo.ts";
 import type { ReplacementMembership } from "../domain/replacement.ts";
-import { NAMES_MAX, type Store } from "../domain/store.ts";
+import type { Store } from "../domain/store.ts";
+import { takingTurns } from "../domain/turns.ts";
 import type { Version } from "../domain/version.ts";
 import { byKey } from "../renewal/rules/budget.ts";
 import { withoutDeadEndpoints } from "../renewal/rules/deadNames.ts";
@@ -66,22 +67,39 @@ export async function loadShared(store: Store, now: number): Promise<SharedFacts
   };
 }
 
-/** Renewals in flight of certificates that left the configuration must not crowd out the others. */
-const ACTIVE_SPARE = 1_000;
+/** Read in one go: a longer answer of the database keeps all else of this process waiting. */
+const PART_SIZE = 200;
 
-/**
- * These configured certificates, sorted by name, in a fixed number of queries. A part of a large fleet (at most `NAMES_MAX`)
- * reads its own rows only.
- */
+/** These configured certificates, sorted by name, in a fixed number of statements for each part of a large fleet. */
 export async function loadFleet(
   store: Store,
   certificates: readonly Certificate[],
   now: number,
-  { budgetOf = unlimited, observeMs = DEFAULT_SETTINGS.observeMs, shared }: FleetOptions = {},
+  options: FleetOptions = {},
 ): Promise<Member[]> {
   if (certificates.length === 0) return [];
-  const { replacements, buckets } = shared ?? (await loadShared(store, now));
-  const names = certificates.length > NAMES_MAX ? undefined : certificates.map(({ name }) => name);
+  const shared = options.shared ?? (await loadShared(store, now));
+  const sorted = certificates.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const members: Member[] = [];
+  const turn = takingTurns();
+  for (let from = 0; from < sorted.length; from += PART_SIZE) {
+    members.push(...(await loadPart(store, sorted.slice(from, from + PART_SIZE), now, { ...options, shared })));
+    await turn();
+  }
+  return members;
+}
+
+async function loadPart(
+  store: Store,
+  certificates: readonly Certificate[],
+  now: number,
+  {
+    budgetOf = unlimited,
+    observeMs = DEFAULT_SETTINGS.observeMs,
+    shared: { replacements, buckets },
+  }: FleetOptions & { readonly shared: SharedFacts },
+): Promise<Member[]> {
+  const names = certificates.map(({ name }) => name);
   const records = new Map((await store.certificates.list(names)).map((record) => [record.name, record]));
   const unreadable = new Map<string, string>();
   const latest = await store.versions.listLatest(
@@ -90,32 +108,26 @@ export async function loadFleet(
   );
   const versions = new Map(latest.map((version) => [version.certificate, version]));
   const renewalInfos = new Map((await store.renewalInfos.list(names)).map((info) => [info.certificate, info]));
-  const running = await store.renewals.list({
-    states: ACTIVE_STATES,
-    limit: certificates.length + ACTIVE_SPARE,
-    ...(names !== undefined && { certificates: names }),
-  });
+  const running = await store.renewals.list({ states: ACTIVE_STATES, limit: names.length, certificates: names });
   const active = new Map(running.map((renewal) => [renewal.certificate, renewal]));
   const deployments = Map.groupBy(await store.deployments.listAll(names), ({ certificate }) => certificate);
   const endpoints = Map.groupBy(await store.observations.allStatuses(names), ({ certificate }) => certificate);
-  return certificates
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((certificate) => ({
-      certificate: withoutDeadEndpoints(certificate, versions.get(certificate.name) ?? null),
-      record: records.get(certificate.name) ?? null,
-      version: versions.get(certificate.name) ?? null,
-      unreadable: unreadable.get(certificate.name) ?? null,
-      renewalInfo: renewalInfos.get(certificate.name) ?? null,
-      active: active.get(certificate.name) ?? null,
-      deployments: deployments.get(certificate.name) ?? [],
-      endpoints: endpoints.get(certificate.name) ?? [],
-      replacement: replacements.get(certificate.name) ?? null,
-      proofsFrom: now - proofAgeMaxMs(observeMs),
-      budget: {
-        ca: budgetOf(issuerToAsk(certificate, replacements.get(certificate.name), versions.get(certificate.name))),
-        buckets,
-      },
-    }));
+  return certificates.map((certificate) => ({
+    certificate: withoutDeadEndpoints(certificate, versions.get(certificate.name) ?? null),
+    record: records.get(certificate.name) ?? null,
+    version: versions.get(certificate.name) ?? null,
+    unreadable: unreadable.get(certificate.name) ?? null,
+    renewalInfo: renewalInfos.get(certificate.name) ?? null,
+    active: active.get(certificate.name) ?? null,
+    deployments: deployments.get(certificate.name) ?? [],
+    endpoints: endpoints.get(certificate.name) ?? [],
+    replacement: replacements.get(certificate.name) ?? null,
+    proofsFrom: now - proofAgeMaxMs(observeMs),
+    budget: {
+      ca: budgetOf(issuerToAsk(certificate, replacements.get(certificate.name), versions.get(certificate.name))),
+      buckets,
+    },
+  }));
 }
 
 /** As the planner: a replacement may order elsewhere. */
@@ -128,9 +140,18 @@ function issuerToAsk(
 }
 
 /** What the planner would say now; null: no planner has seen this certificate yet, or its version cannot be read. */
-export function planDecisionOf({ record, unreadable, ...facts }: Member, now: number): PlanDecision | null {
-  return record === null || unreadable !== null ? null : decide({ ...facts, record }, now);
+export function planDecisionOf(member: Member, now: number): PlanDecision | null {
+  const { record, unreadable, ...facts } = member;
+  if (record === null || unreadable !== null) return null;
+  const known = decided.get(member);
+  if (known?.now === now) return known.decision;
+  const decision = decide({ ...facts, record }, now);
+  decided.set(member, { now, decision });
+  return decision;
 }
+
+/** A member never changes, and several parts of one document ask the same of each. */
+const decided = new WeakMap<Member, { readonly now: number; readonly decision: PlanDecision }>();
 
 /** When a planner next looks at a certificate that has no renewal in flight; null: never by itself. */
 export function nextLookAt({ record }: Member, decision: PlanDecision | null): number | null {

@@ -1,16 +1,20 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Certificate } from "../domain/certificate.ts";
 import { NAMES_MAX, type Store } from "../domain/store.ts";
+import { takingTurns } from "../domain/turns.ts";
+import { examineFleet } from "./examine.ts";
 import { loadFleet, loadShared } from "./fleet.ts";
 import { missingNeeds } from "./health.ts";
 import { alertRows } from "./lists/alertList.ts";
 import { causeRows } from "./lists/causeList.ts";
+import { certificateList } from "./lists/certificateList.ts";
 import { certificateRow } from "./lists/certificateRow.ts";
-import { deploymentRows } from "./lists/deploymentList.ts";
-import { endpointRows } from "./lists/endpointList.ts";
+import { deploymentList, deploymentRows } from "./lists/deploymentList.ts";
+import { endpointList, endpointRows } from "./lists/endpointList.ts";
+import { prepare } from "./lists/list.ts";
 import { progressIn, type ReplacementEntry, replacementEntry } from "./replacements.ts";
 import { emptySnapshot, type Snapshot } from "./snapshot.ts";
-import { examine, type StatusOptions, statusOf } from "./status.ts";
+import { type StatusOptions, statusOf } from "./status.ts";
 import type { Examined } from "./summary.ts";
 
 export interface ViewSource {
@@ -108,16 +112,15 @@ export class FleetView {
     }
     const fleet = [...members.values()];
     const missing = missingNeeds({ beats, fleet, agentTargets, now: at });
-    const changed = new Set(certificates.map(({ name }) => name));
-    const before = new Map((known?.examined ?? []).map((each) => [each.member.certificate.name, each]));
-    const examined: Examined[] = [];
-    for (const [index, { name }] of all.toSorted((a, b) => (a.name < b.name ? -1 : 1)).entries()) {
-      const member = members.get(name);
-      if (member === undefined) continue;
-      const unchanged = changed.has(name) ? undefined : before.get(name);
-      examined.push(unchanged ?? (await examine(store, member, missing, at)));
-      if (index % this.#partSize === this.#partSize - 1) await nextTurn();
-    }
+    const changed = certificates.flatMap(({ name }) => members.get(name) ?? []);
+    const found = new Map([
+      ...(known?.byName ?? []),
+      ...(await examineFleet(store, changed, missing, at)).map((each) => [each.member.certificate.name, each] as const),
+    ]);
+    const examined = all
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap(({ name }) => (members.has(name) ? (found.get(name) ?? []) : []));
+    await nextTurn();
     const status = await statusOf(store, { certificates: all, examined, beats, now: at }, options);
     await nextTurn();
     return this.#rowsOf(examined, status, known === null ? at : known.at);
@@ -129,14 +132,19 @@ export class FleetView {
     const troubles = new Map(status.problems.map((each) => [each.certificate, each]));
     const snapshot = emptySnapshot();
     const { responsibilityOf } = this.#source.options();
-    for (const [index, each] of examined.entries()) {
+    const turn = takingTurns();
+    for (const each of examined) {
       const { name } = each.member.certificate;
       snapshot.certificates.push(certificateRow(each, troubles.get(name), marks.get(name)));
       snapshot.endpoints.push(...endpointRows(each));
       snapshot.deployments.push(...deploymentRows(each, responsibilityOf));
-      if (index % this.#partSize === this.#partSize - 1) await nextTurn();
+      await turn();
     }
+    await prepare(certificateList(at), snapshot.certificates, turn);
+    await prepare(endpointList, snapshot.endpoints, turn);
+    await prepare(deploymentList, snapshot.deployments, turn);
     const rows = new Map(snapshot.certificates.map((row) => [row.certificate, row]));
+    await turn();
     return {
       ...snapshot,
       at,
@@ -157,9 +165,10 @@ export class FleetView {
     const entries: ReplacementEntry[] = [];
     for (const replacement of (await store.replacements.list()).slice(0, REPLACEMENTS_MAX)) {
       const members = await store.replacements.members(replacement.id);
-      entries.push(replacementEntry(replacement, members, fleet, at));
-      await nextTurn();
+      entries.push(await replacementEntry(replacement, members, fleet, at));
+      const turn = takingTurns();
       for (const each of members) {
+        await turn();
         const member = fleet.get(each.certificate);
         const known = marks.get(each.certificate) ?? [];
         marks.set(each.certificate, known);

@@ -51,13 +51,18 @@ export async function historyReport(store: Store, query: HistoryQuery, now: numb
     ...(query.failed && { states: FAILED_STATES }),
   };
   const found = await store.renewals.list(filter);
-  const renewals: HistoryEntry[] = [];
-  for (const renewal of found.slice(0, query.limit)) renewals.push(await historyEntry(store, renewal, now));
+  const shown = found.slice(0, query.limit);
+  const serials = await store.search.serials(shown);
+  const renewals = shown.map((renewal) => entryOf(renewal, serials.get(renewal.id) ?? null, now));
   const decisions = query.failed ? [] : await decisionsOf(store, query);
   return { version: 1, at: iso(now), renewals, decisions, more: found.length > query.limit };
 }
 
 export async function historyEntry(store: Store, renewal: Renewal, now: number): Promise<HistoryEntry> {
+  return entryOf(renewal, (await store.search.serials([renewal])).get(renewal.id) ?? null, now);
+}
+
+function entryOf(renewal: Renewal, serial: string | null, now: number): HistoryEntry {
   const {
     id,
     certificate,
@@ -71,7 +76,6 @@ export async function historyEntry(store: Store, renewal: Renewal, now: number):
     createdAt,
     finishedAt,
   } = renewal;
-  const version = await store.versions.get(certificate, generation);
   return {
     id,
     certificate,
@@ -83,7 +87,7 @@ export async function historyEntry(store: Store, renewal: Renewal, now: number):
     state,
     durationMs: (finishedAt ?? now) - createdAt,
     generation,
-    serial: version?.leaf.serial ?? null,
+    serial,
     attempts,
     errorCode,
     errorMessage,

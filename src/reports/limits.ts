@@ -1,3 +1,4 @@
+import { takingTurns } from "../domain/turns.ts";
 import { byKey, type Charge, describeLimit, freeAt, keyOf, left, spend } from "../renewal/rules/budget.ts";
 import { chargesFor, isFreeOfBudget } from "../renewal/rules/decide.ts";
 import { type Member, planDecisionOf } from "./fleet.ts";
@@ -17,9 +18,11 @@ export interface ExhaustedLimit {
 }
 
 /** Routine work leaves a part of each larger limit to emergencies, so a limit is told of before it is wholly used. */
-export function exhaustedLimits(fleet: readonly Member[], now: number): ExhaustedLimit[] {
+export async function exhaustedLimits(fleet: readonly Member[], now: number): Promise<ExhaustedLimit[]> {
+  const turn = takingTurns();
   const drawn = new Map<string, { readonly charge: Charge; readonly issuer: string; wanted: number }>();
   for (const member of fleet) {
+    await turn();
     if (!wantsOrder(member, now)) continue;
     for (const charge of chargesFor(member.certificate, member.version, member.budget.ca)) {
       if (!charge.spends) continue;

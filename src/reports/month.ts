@@ -34,7 +34,6 @@ export interface Figure<Key extends string> {
 }
 
 const CODES_MAX = 12;
-const FAILED_MAX = 2_000;
 
 export function monthOf(text: string | null, now: number): Month {
   const name = text === null || text === "" ? new Date(now).toISOString().slice(0, 7) : text;
@@ -48,12 +47,10 @@ export async function monthReport({ search }: Pick<Store, "search">, month: Mont
   const span: HistoryFilter = { since: month.from, before: month.until };
   const spoken = `since:${iso(month.from)} before:${iso(month.until)}`;
   const counts = await search.countRenewals(span);
-  const failed = await search.renewals({ ...span, states: ["failed"] }, { limit: FAILED_MAX, after: null });
-  const codes = [...Map.groupBy(failed, ({ errorCode }) => errorCode ?? "")]
-    .sort(([, a], [, b]) => b.length - a.length)
-    .slice(0, CODES_MAX)
-    .map(([code]) => code)
-    .filter((code) => code !== "");
+  const codes = [...(await search.countErrors({ ...span, states: ["failed"] }))]
+    .sort(([, a], [, b]) => b - a)
+    .flatMap(([code]) => (code === null || code === "" ? [] : [code]))
+    .slice(0, CODES_MAX);
   const failures: Figure<string>[] = [];
   for (const code of codes) {
     // Counted as the link selects: a code that only began as this one is part of both.

@@ -3,6 +3,7 @@ import type { TargetLimits } from "../domain/deployer.ts";
 import type { Visibility } from "../domain/plugin.ts";
 import type { Store } from "../domain/store.ts";
 import { formatInstant } from "../domain/time.ts";
+import { takingTurns } from "../domain/turns.ts";
 import { incompatibilities } from "../renewal/rules/compatibility.ts";
 import type { Blocker, PlanDecision } from "../renewal/rules/decide.ts";
 import { type BudgetOf, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
@@ -47,16 +48,19 @@ export async function planReport(
 ): Promise<PlanReport> {
   const fleet = await loadFleet(store, certificates, now, { budgetOf });
   const neverRan = fleet.every(({ record }) => record === null);
-  const entries = fleet.map((member): PlanEntry => {
+  const entries: PlanEntry[] = [];
+  const turn = takingTurns();
+  for (const member of fleet) {
     const entry = neverRan ? firstEntryOf(member) : entryOf(member, planDecisionOf(member, now), now);
     const { targets } = member.certificate;
-    return {
+    entries.push({
       ...entry,
       incompatible: incompatibilities(member.certificate, member.version, limitsOf),
       reloads: entry.due ? targets.filter((target) => visibilityOf(target) === "draining") : [],
-    };
-  });
-  return { version: 2, at: iso(now), certificates: entries, exhausted: exhaustedLimits(fleet, now) };
+    });
+    await turn();
+  }
+  return { version: 2, at: iso(now), certificates: entries, exhausted: await exhaustedLimits(fleet, now) };
 }
 
 /** What follows from the planner's decision. */

@@ -1,8 +1,6 @@
 import { FIRST_RUN, QUARANTINED } from "../domain/certificate.ts";
-import { endpointKey } from "../domain/endpoint.ts";
 import { ERRORS, type ErrorClass, isErrorCode } from "../domain/errorTable.ts";
 import type { Renewal } from "../domain/renewal.ts";
-import type { Store } from "../domain/store.ts";
 import { formatDuration } from "../domain/time.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
@@ -234,26 +232,4 @@ function shown(names: readonly string[]): string {
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/** The earliest expiry of what is in use: after a failed deployment the previous certificate still is. */
-export async function earliestExpiry(store: Store, member: Member): Promise<number | null> {
-  const { certificate, version, deployments } = member;
-  if (version === null) return null;
-  const { provedLive, targets, targetsDeployed } = progressOf(member);
-  const instants = [version.leaf.notAfter];
-  if (targetsDeployed < targets) {
-    const held = deployments.filter(({ target }) => certificate.targets.includes(target));
-    for (const { generation, leaf } of await store.versions.list(certificate.name)) {
-      const isHeld = held.some(({ deployedGeneration }) => deployedGeneration === generation);
-      if (isHeld && generation < version.generation) instants.push(leaf.notAfter);
-    }
-  }
-  if (!provedLive && certificate.endpoints.length > 0) {
-    const keys = certificate.endpoints.map(endpointKey);
-    for (const { endpoint, observation } of await store.observations.observations(certificate.name)) {
-      if (keys.includes(endpoint) && observation.served !== null) instants.push(observation.served.notAfter);
-    }
-  }
-  return Math.min(...instants);
 }

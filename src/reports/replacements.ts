@@ -3,6 +3,7 @@ import { RenewalError } from "../domain/errors.ts";
 import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
 import type { Replacement, ReplacementMember } from "../domain/replacement.ts";
 import type { Store } from "../domain/store.ts";
+import { takingTurns } from "../domain/turns.ts";
 import { waitsUntil } from "./failures.ts";
 import { type BudgetOf, loadFleet, type Member, planDecisionOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
@@ -56,7 +57,9 @@ export async function replacementReport(
   );
   const replacements: ReplacementEntry[] = [];
   for (const replacement of listed)
-    replacements.push(replacementEntry(replacement, await store.replacements.members(replacement.id), fleet, now));
+    replacements.push(
+      await replacementEntry(replacement, await store.replacements.members(replacement.id), fleet, now),
+    );
   return { version: 1, at: iso(now), replacements };
 }
 
@@ -81,12 +84,13 @@ export function progressIn(member: Member, { generation }: ReplacementMember, no
   return state === "done" || state === "inFlight" ? state : "waiting";
 }
 
-export function replacementEntry(
+export async function replacementEntry(
   replacement: Replacement,
   members: readonly ReplacementMember[],
   fleet: ReadonlyMap<string, Member>,
   now: number,
-): ReplacementEntry {
+): Promise<ReplacementEntry> {
+  const turn = takingTurns();
   const waiting = new Map<string, string[]>();
   const left: Member[] = [];
   let done = 0;
@@ -96,12 +100,17 @@ export function replacementEntry(
     const state = member === undefined ? "left the configuration" : stateOf(member, generation, now);
     if (state === "done") done += 1;
     else if (state === "inFlight") inFlight += 1;
-    else waiting.set(state, [...(waiting.get(state) ?? []), certificate]);
+    else
+      waiting
+        .set(state, waiting.get(state) ?? [])
+        .get(state)
+        ?.push(certificate);
     if (member !== undefined && state !== "done") left.push(member);
+    await turn();
   }
   const needPerson = replacement.endedAt === null ? left.filter((member) => isBarred(member, now)).length : 0;
   const runs = replacement.endedAt === null && done < members.length && needPerson === 0;
-  const projectedAt = runs ? project(replacement, done, left, now) : null;
+  const projectedAt = runs ? await project(replacement, done, left, now) : null;
   return {
     id: replacement.id,
     selection: replacement.selection,
@@ -142,9 +151,14 @@ function isBarred({ active, record }: Member, now: number): boolean {
   return isDue && code !== null && isErrorCode(code) && !HEALING.has(ERRORS[code].class);
 }
 
-function project({ createdAt }: Replacement, done: number, left: readonly Member[], now: number): number | null {
+async function project(
+  { createdAt }: Replacement,
+  done: number,
+  left: readonly Member[],
+  now: number,
+): Promise<number | null> {
   if (left.length === 0) return now;
-  const byLimit = exhaustedLimits(left, now).map(({ lastAt }) => Date.parse(lastAt));
+  const byLimit = (await exhaustedLimits(left, now)).map(({ lastAt }) => Date.parse(lastAt));
   const byPace = done === 0 ? [] : [now + ((now - createdAt) / done) * left.length];
   return byLimit.length + byPace.length === 0 ? null : Math.max(...byLimit, ...byPace);
 }

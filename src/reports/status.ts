@@ -2,13 +2,14 @@ import type { Certificate } from "../domain/certificate.ts";
 import type { Acknowledgement, Heartbeat } from "../domain/heartbeat.ts";
 import type { Responsibility } from "../domain/responsibility.ts";
 import type { Store } from "../domain/store.ts";
-import type { PlanDecision } from "../renewal/rules/decide.ts";
+import { takingTurns } from "../domain/turns.ts";
 import { DEFAULT_SETTINGS } from "../renewal/rules/settings.ts";
 import { actionsOf } from "./actions.ts";
 import { clockNotices } from "./clockNotices.ts";
+import { examineFleet } from "./examine.ts";
 import { failuresOf, nextDialOf, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
-import { type FleetOptions, loadFleet, type Member, nextLookAt, planDecisionOf } from "./fleet.ts";
-import { healthNotices, isLive, missingNeeds, type Need } from "./health.ts";
+import { type FleetOptions, loadFleet, nextLookAt } from "./fleet.ts";
+import { healthNotices, isLive, missingNeeds } from "./health.ts";
 import { type InFlight, inFlightReport } from "./inFlight.ts";
 import { iso } from "./instant.ts";
 import {
@@ -25,7 +26,7 @@ import {
   slowedWorkers,
   staleProofs,
 } from "./notices.ts";
-import { earliestExpiry, isQuarantined, needsPerson, type Problem, problemsOf } from "./problems.ts";
+import { isQuarantined, needsPerson, type Problem } from "./problems.ts";
 import { byExpiry, type Examined, type Summary, summaryOf } from "./summary.ts";
 import { unmanaged } from "./unmanaged.ts";
 import { atWork, roleOf, waitingOf } from "./waiting.ts";
@@ -114,8 +115,7 @@ export async function statusReport(
   const fleet = await loadFleet(store, certificates, now, options);
   const beats = await store.health.beats();
   const missing = missingNeeds({ beats, fleet, agentTargets: options.agentTargets ?? [], now });
-  const examined: Examined[] = [];
-  for (const member of fleet) examined.push(await examine(store, member, missing, now));
+  const examined = await examineFleet(store, fleet, missing, now);
   return statusOf(store, { certificates, examined, beats, now }, options);
 }
 
@@ -132,29 +132,37 @@ export async function statusOf(
   { certificates, examined, beats, now }: StatusFacts,
   options: StatusOptions = {},
 ): Promise<StatusReport> {
-  const { agentTargets = [], found = [], observeMs = DEFAULT_SETTINGS.observeMs } = options;
+  const { agentTargets = [], observeMs = DEFAULT_SETTINGS.observeMs } = options;
   const fleet = examined.map(({ member }) => member);
   const missing = missingNeeds({ beats, fleet, agentTargets, now });
   const acknowledgements = new Map((await store.health.acknowledgements(now)).map((each) => [each.subject, each]));
+  const turn = takingTurns();
   const troubled = examined.filter(({ problems }) => problems.length > 0).sort(byExpiry);
-  const problems = troubled.map((each) => troubleOf(each, acknowledgements.get(each.member.certificate.name)));
+  const problems: Trouble[] = [];
+  for (const each of troubled) {
+    problems.push(troubleOf(each, acknowledgements.get(each.member.certificate.name)));
+    await turn();
+  }
   const waiting = examined.flatMap((each) => waitingOf(each) ?? []);
-  const notices = [
-    ...(await clockNotices(store, beats)),
-    ...found,
-    ...healthNotices({ beats, fleet, agentTargets, waiting, now }),
-    ...(missing.some(({ role }) => role === "planner") ? [] : planningNotices(fleet, now)),
-    staleProofs(fleet, observeMs, now),
-    ...alteredHistory(await store.events.list({ types: HISTORY_EVENTS, limit: PART_EVENTS_MAX })),
-    ...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })),
-    ...noticesOf(fleet, now),
-    ...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now),
-    ...leftTargets(await store.leftTargets.list()),
-    ...(await unmanaged(store, certificates, now)),
-    ...silentChannels(await store.cursors.list()),
-  ]
-    .filter((each) => each !== null)
-    .map((each) => acknowledgedNotice(each, acknowledgements.get(each.id)));
+  const found: (Notice | null)[] = [];
+  // Each is one look at the whole fleet: between two of them others have their turn.
+  const add = async (...more: readonly (Notice | null)[]): Promise<void> => {
+    found.push(...more);
+    await turn();
+  };
+  await add(...(await clockNotices(store, beats)), ...(options.found ?? []));
+  await add(...healthNotices({ beats, fleet, agentTargets, waiting, now }));
+  if (!missing.some(({ role }) => role === "planner")) await add(...planningNotices(fleet, now));
+  await add(staleProofs(fleet, observeMs, now));
+  await add(...alteredHistory(await store.events.list({ types: HISTORY_EVENTS, limit: PART_EVENTS_MAX })));
+  await add(...failingParts(await store.events.list({ types: PART_EVENTS, limit: PART_EVENTS_MAX })));
+  await add(...noticesOf(fleet, now));
+  await add(...slowedWorkers(await store.events.list({ types: LOAD_EVENTS, limit: LOAD_EVENTS_MAX }), now));
+  await add(...leftTargets(await store.leftTargets.list()), ...(await unmanaged(store, certificates, now)));
+  await add(...silentChannels(await store.cursors.list()));
+  const notices = found.flatMap((each) =>
+    each === null ? [] : [acknowledgedNotice(each, acknowledgements.get(each.id))],
+  );
   const inFlight = inFlightReport(fleet, now);
   return {
     version: 2,
@@ -191,35 +199,6 @@ function processOf(beat: Heartbeat, now: number): ProcessEntry {
     lastReportAt: iso(beatAt),
     lastWorkAt: iso(usefulAt),
   };
-}
-
-/** What the rules find in one certificate; of a quiet one without a query. */
-export async function examine(store: Store, member: Member, missing: readonly Need[], now: number): Promise<Examined> {
-  const decision = attemptDecision(member, now);
-  // Only a certificate with a renewal to speak of costs queries of its own.
-  const eventful = member.active !== null || (member.record?.failures ?? 0) > 0;
-  const [last] = eventful ? await store.renewals.list({ certificate: member.certificate.name, limit: 1 }) : [];
-  const renewal = member.active ?? last ?? null;
-  const [event] = renewal === null ? [] : await store.events.list({ renewalId: renewal.id, limit: 1 });
-  const facts = {
-    member,
-    decision,
-    renewal,
-    lastEventAt: event?.at ?? null,
-    expiresAt: await earliestExpiry(store, member),
-    missing,
-    now,
-  };
-  return { ...facts, problems: problemsOf(facts) };
-}
-
-/** null: no planner has seen it yet, or it cannot be planned, which its record says. */
-function attemptDecision(member: Member, now: number): PlanDecision | null {
-  try {
-    return planDecisionOf(member, now);
-  } catch {
-    return null;
-  }
 }
 
 function troubleOf(facts: Examined, acknowledgement: Acknowledgement | undefined): Trouble {

@@ -32,18 +32,21 @@ interface Unmanaged {
  * front of clients. Not those whose endpoint another certificate has by now, as after a rename.
  */
 async function findUnmanaged(store: Store, certificates: readonly Certificate[], now: number): Promise<Unmanaged[]> {
-  const managed = new Set(certificates.flatMap(({ endpoints }) => endpoints.map(endpointKey)));
   const configured = new Set(certificates.map(({ name }) => name));
-  const left = (await store.certificates.list())
-    .filter(({ name, removedAt }) => removedAt !== null && !configured.has(name))
-    .sort((a, b) => (b.removedAt ?? 0) - (a.removedAt ?? 0))
-    .slice(0, LOOKED_AT_MAX);
+  const left = (await store.certificates.removed(LOOKED_AT_MAX)).filter(({ name }) => !configured.has(name));
+  if (left.length === 0) return [];
+  const managed = new Set(certificates.flatMap(({ endpoints }) => endpoints.map(endpointKey)));
+  const names = left.map(({ name }) => name);
+  // An altered row is the audit's finding.
+  const versions = new Map(
+    (await store.versions.listLatest(undefined, names)).map((version) => [version.certificate, version]),
+  );
+  const observed = Map.groupBy(await store.observations.allObservations(names), ({ certificate }) => certificate);
   const found: Unmanaged[] = [];
   for (const { name, removedAt } of left) {
-    // An altered row is the audit's finding.
-    const version = await store.versions.latest(name).catch(() => null);
-    if (version === null || version.leaf.notAfter <= now || version.revokedAt !== null) continue;
-    const places = (await store.observations.observations(name))
+    const version = versions.get(name);
+    if (version === undefined || version.leaf.notAfter <= now || version.revokedAt !== null) continue;
+    const places = (observed.get(name) ?? [])
       .filter(({ observation: { served } }) => served?.fingerprint === version.leaf.fingerprint)
       .filter(({ endpoint }) => !managed.has(endpoint))
       .map(({ endpoint }) => endpoint.slice(endpoint.indexOf("@") + 1));

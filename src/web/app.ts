@@ -10,6 +10,7 @@ import { healthRoutes } from "./health.ts";
 import { metricsRoutes } from "./metrics/index.ts";
 import { pageRoutes, problemPage } from "./pages/index.ts";
 import { type Problem, problemFrom, problemOf, sendProblem } from "./problem.ts";
+import { isReading } from "./readerGate.ts";
 
 /** No inline script or style, nothing from elsewhere, in no other site's frame. */
 const POLICY = [
@@ -46,6 +47,15 @@ export function createApp(web: WebContext): Hono<WebEnv> {
   });
   app.use(checkHost(web));
   app.use(guard(web));
+  app.use(async (request, next) => {
+    if (!isReading(request.req.method, request.req.path)) return next();
+    const leave = await web.readers.enter(request.req.raw.signal);
+    try {
+      await next();
+    } finally {
+      leave();
+    }
+  });
   app.use(limitBody());
   app.route("/", healthRoutes(web));
   app.route("/", assetRoutes(web));
@@ -71,6 +81,7 @@ export function createApp(web: WebContext): Hono<WebEnv> {
 async function answer(request: Request<WebEnv>, web: WebContext, problem: Problem): Promise<Response> {
   const wantsPage = request.req.header("accept")?.includes("text/html") === true;
   if (!wantsPage || request.req.path.startsWith("/api/")) return sendProblem(request, problem);
+  if (problem.retryAfterS !== undefined) request.header("retry-after", String(problem.retryAfterS));
   return request.html(await problemPage(web, problem), problem.status);
 }
 

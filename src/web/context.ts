@@ -12,6 +12,7 @@ import type { LeftoversReport } from "../reports/leftovers.ts";
 import type { NotifyReport } from "../reports/notifyTest.ts";
 import type { Actor } from "./auth/actor.ts";
 import type { EventFeed } from "./eventFeed.ts";
+import type { ReaderGate } from "./readerGate.ts";
 
 /** What asks others than the database, or reads very much of it; compose knows whom. None of it touches a target. */
 export interface Inquiries {
@@ -42,6 +43,8 @@ export interface WebContext extends ActionContext {
   readonly inquiries: Inquiries;
   /** The history as it is written. */
   readonly events: EventFeed;
+  /** Keeps reading from taking the time of renewals. */
+  readonly readers: ReaderGate;
   /** Of renewd. */
   readonly version: string;
   /** Names this installation; not secret. */

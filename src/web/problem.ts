@@ -14,6 +14,8 @@ export interface Problem {
   readonly action: string;
   /** What is wrong with each member of a request. */
   readonly problems?: readonly { readonly path: string; readonly message: string }[];
+  /** As the header `Retry-After` says it. */
+  readonly retryAfterS?: number;
 }
 
 const TITLES = {
@@ -39,6 +41,7 @@ export interface ProblemOptions {
   readonly code?: string;
   readonly action?: string;
   readonly problems?: Problem["problems"];
+  readonly retryAfterS?: number;
 }
 
 /** Thrown by handlers: answered as problem+json, or as a page. */
@@ -58,10 +61,15 @@ export function problemOf(
     code = "request.invalid",
     action = "Change the request as the message says; nothing was done.",
     problems,
+    retryAfterS,
   }: ProblemOptions,
 ): Problem {
   const type = `/api/v1/reference#${code}`;
-  return { type, title: TITLES[status], status, detail, code, action, ...(problems && { problems }) };
+  return {
+    ...{ type, title: TITLES[status], status, detail, code, action },
+    ...(problems && { problems }),
+    ...(retryAfterS !== undefined && { retryAfterS }),
+  };
 }
 
 /** `refused`: the status of a request that renewd's rules refuse. */
@@ -79,5 +87,6 @@ function statusOf({ code, facts }: RenewalError, refused: ProblemStatus): Proble
 }
 
 export function sendProblem(request: Request, problem: Problem): Response {
+  if (problem.retryAfterS !== undefined) request.header("retry-after", String(problem.retryAfterS));
   return request.body(JSON.stringify(problem), problem.status, { "content-type": "application/problem+json" });
 }

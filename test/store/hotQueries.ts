@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { CamelCasePlugin, Kysely } from "kysely";
+import type { HistoryFilter } from "../../src/domain/historySearch.ts";
 import type { Store } from "../../src/domain/store.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { postgresDialect, postgresSource } from "../../src/store/dialect/postgresql.ts";
@@ -38,7 +39,7 @@ export async function watchedStore(
 export async function hotQueries(options: StoreOptions, vault: Vault): Promise<SentQuery[]> {
   const { store, sent } = await watchedStore(options, vault);
   try {
-    const { events, renewals, versions, retention, cursors } = store;
+    const { certificates, events, renewals, versions, retention, cursors } = store;
     await store.certificates.sync([certificate()], NOW);
     await renewals.insert(renewal({ id: "r" }));
     const event = {
@@ -68,6 +69,10 @@ export async function hotQueries(options: StoreOptions, vault: Vault): Promise<S
     await renewals.occupy("scope", "s", NOW);
     await renewals.list({ limit: 9 });
     await renewals.list({ certificate: "www", limit: 9 });
+    await renewals.lastOf(["www"]);
+    await events.lastOf(["r"]);
+    await searches(store);
+    await versions.listOf(["www"], [1]);
     await versions.latest("www");
     await versions.get("www", 1);
     await versions.before("www", 1);
@@ -78,8 +83,31 @@ export async function hotQueries(options: StoreOptions, vault: Vault): Promise<S
     await retention.pruneEvents(NOW + DAY_MS, NOW, 9);
     await retention.pruneRenewals(NOW, 9);
     await retention.pruneVersions(NOW, 9);
+    await certificates.removed(9);
     return sent.filter(({ sql }) => LARGE.test(sql) && !sql.startsWith("insert"));
   } finally {
     await store.close();
   }
+}
+
+/** Not by issuer: most certificates have the same, so reading all renewals is the shortest way. */
+const SEARCHES: readonly HistoryFilter[] = [
+  {},
+  ...[{ names: ["shop"] }, { serials: ["0A"] }, { fingerprints: ["ab"] }, { targets: ["lb"] }, { actors: ["alice"] }],
+  ...[{ errors: ["acme."] }, { states: ["failed"] as const }, { since: NOW, before: NOW + DAY_MS }],
+  ...[{ certificate: "www" }, { types: ["deploy.failed"] as const }],
+];
+
+/** What pages of the history ask: rows, and the counts above them. */
+async function searches({ search }: Store): Promise<void> {
+  for (const filter of SEARCHES) {
+    await search.renewals(filter, { limit: 9, after: { at: NOW, id: "r" } });
+    await search.countRenewals(filter);
+    await search.histogram(filter, { from: NOW - DAY_MS, stepMs: DAY_MS });
+    await search.durations(filter, 9);
+    await search.countErrors({ ...filter, states: ["failed"], since: NOW });
+    await search.events(filter, { limit: 9, beforeSeq: 9 });
+    await search.countEvents(filter);
+  }
+  await search.serials([renewal({ id: "r" })]);
 }

@@ -13,7 +13,7 @@ let server: ReturnType<typeof createServer>;
 let url = "";
 beforeAll(async () => {
   estate = await createWebEstate();
-  server = createServer(nodeListener(estate.app)).listen(0, "127.0.0.1");
+  server = createServer(nodeListener(estate.app, estate.web.readers)).listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   await estate.installation.issue(version({ certificate: "www" }));

@@ -60,7 +60,7 @@ export const alertList: List<AlertRow> = {
     { key: "about", title: "About", values: ({ about }) => [about] },
     { key: "kind", title: "Kind", values: ({ kind }) => [kind] },
     ...responsibilityFacets,
-    { key: "subject", title: "Subject", values: ({ subject }) => [subject] },
+    { key: "subject", title: "Subject", values: ({ subject }) => [subject], isCounted: false },
   ],
   sorts: {
     // What is wrong with renewd itself comes first: other findings may follow from it.

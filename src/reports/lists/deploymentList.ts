@@ -87,7 +87,7 @@ export const deploymentList: List<DeploymentRow> = {
     { key: "target", title: "Target", values: ({ target }) => [target] },
     { key: "error", title: "Error", values: ({ errorCode }) => [errorCode ?? "none"] },
     ...responsibilityFacets,
-    { key: "certificate", title: "Certificate", values: ({ certificate }) => [certificate] },
+    { key: "certificate", title: "Certificate", values: ({ certificate }) => [certificate], isCounted: false },
   ],
   sorts: {
     worst: ({ state, behindSince }) => DEPLOYMENT_STATES.indexOf(state) * 1e13 + (behindSince ?? 0),

@@ -73,7 +73,7 @@ export const endpointList: List<EndpointRow> = {
     { key: "protocol", title: "Protocol", values: ({ definition }) => [definition.starttls ?? "tls"] },
     { key: "target", title: "Served from", values: ({ definition }) => [definition.target ?? "any target"] },
     ...responsibilityFacets,
-    { key: "certificate", title: "Certificate", values: ({ certificate }) => [certificate] },
+    { key: "certificate", title: "Certificate", values: ({ certificate }) => [certificate], isCounted: false },
   ],
   sorts: {
     worst: ({ state, checkedAt }) => ENDPOINT_STATES.indexOf(state) * 1e13 + (checkedAt ?? 0),

@@ -68,7 +68,18 @@ type Searched = Pick<Store, "search" | "events">;
 
 /** Searches whose counts are remembered. */
 const KEPT_MAX = 50;
-const keptFor = new WeakMap<Searched["search"], { seq: number; found: Map<string, unknown> }>();
+/** Counting a long history takes at most this part of the time, however fast it grows and however often it is asked. */
+const DUTY_MAX = 1 / 20;
+/** What costs less is counted anew whenever the history has grown. */
+const CHEAP_MS = 20;
+
+interface Counted {
+  readonly seq: number;
+  readonly until: number;
+  readonly found: unknown;
+}
+
+const keptFor = new WeakMap<Searched["search"], Map<string, Counted>>();
 
 /**
  * What a search counts stays as it is until something is written to the history: a renewal changes together with its
@@ -82,20 +93,30 @@ async function counted<T>(
 ): Promise<T> {
   const [newest] = await events.list({ limit: 1 });
   const seq = newest?.seq ?? 0;
-  let kept = keptFor.get(search);
-  if (kept === undefined || kept.seq !== seq) {
-    kept = { seq, found: new Map() };
-    keptFor.set(search, kept);
-  }
+  const kept = keptFor.get(search) ?? new Map<string, Counted>();
+  keptFor.set(search, kept);
   const key = `${what} ${JSON.stringify(filter)}`;
+  const known = kept.get(key);
   // Only this function fills the map, and `what` says of which kind the answer is.
-  if (kept.found.has(key)) return kept.found.get(key) as T;
+  if (known !== undefined && (known.seq === seq || performance.now() < known.until)) return known.found as T;
+  const begun = performance.now();
   const found = await find();
-  if (kept.found.size < KEPT_MAX) kept.found.set(key, found);
+  const tookMs = performance.now() - begun;
+  kept.delete(key);
+  kept.set(key, { seq, until: tookMs < CHEAP_MS ? 0 : performance.now() + tookMs / DUTY_MAX, found });
+  for (const oldest of kept.keys()) {
+    if (kept.size <= KEPT_MAX) break;
+    kept.delete(oldest);
+  }
   return found;
 }
 
-export async function renewalPage(store: Searched, { filter, after, limit }: HistoryQuery): Promise<RenewalPage> {
+/** `tally`: the histogram of the same search, which has counted already. */
+export async function renewalPage(
+  store: Searched,
+  { filter, after, limit }: HistoryQuery,
+  tally?: Pick<Histogram, "byState">,
+): Promise<RenewalPage> {
   const { search } = store;
   const cursor = after === null ? null : readCursor(after);
   const position = cursor === null ? null : { at: Number(cursor.value), id: cursor.id };
@@ -103,7 +124,7 @@ export async function renewalPage(store: Searched, { filter, after, limit }: His
   const shown = found.slice(0, limit);
   const serials = await search.serials(shown);
   const { states, ...others } = filter;
-  const byState = await counted(store, "states", others, () => search.countRenewals(others));
+  const byState = tally?.byState ?? (await counted(store, "states", others, () => search.countRenewals(others)));
   const chosen = states?.length ? states : RENEWAL_STATES;
   const last = shown.at(-1);
   return {
@@ -133,7 +154,9 @@ export interface Histogram {
   readonly from: number;
   readonly stepMs: number;
   readonly steps: number;
-  readonly bars: readonly HistoryBar[];
+  readonly bars: readonly (HistoryBar & { readonly from: number })[];
+  /** Of the same search without `state:`, over all time. */
+  readonly byState: ReadonlyMap<RenewalState, number>;
 }
 
 const STEPS = 60;
@@ -145,8 +168,15 @@ export async function histogramOf(store: Searched, { filter }: HistoryQuery, now
   const stepMs = Math.max(1, Math.ceil(days / STEPS)) * DAY_MS;
   const from = end - STEPS * stepMs;
   const span = { from, stepMs };
-  const bars = await counted(store, "bars", { filter, span }, () => store.search.histogram(filter, span));
-  return { ...span, steps: STEPS, bars };
+  const { states, ...others } = filter;
+  // One statement counts for the bars and for the states above the rows.
+  const all = await counted(store, "bars", { others, span }, () => store.search.histogram(others, span));
+  const byState = new Map<RenewalState, number>();
+  for (const { state, count } of all) byState.set(state, (byState.get(state) ?? 0) + count);
+  const bars = all.flatMap(({ from: begin, state, count }) =>
+    begin === null || (states?.length && !states.includes(state)) ? [] : [{ from: begin, state, count }],
+  );
+  return { ...span, steps: STEPS, bars, byState };
 }
 
 /** Rows of a file: more are asked for in parts by `before:`. */

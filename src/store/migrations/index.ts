@@ -30,6 +30,7 @@ import { sealedHealth } from "./0025-sealed-health.ts";
 import { webAccess } from "./0026-web-access.ts";
 import { totals } from "./0027-totals.ts";
 import { alerts } from "./0028-alerts.ts";
+import { searchIndexes } from "./0029-search-indexes.ts";
 
 /** In order; a released migration never changes. */
 const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Migration>> = {
@@ -60,6 +61,7 @@ const MIGRATIONS: Readonly<Record<string, (dialect: Dialect, vault: Vault) => Mi
   "0026-web-access": webAccess,
   "0027-totals": totals,
   "0028-alerts": alerts,
+  "0029-search-indexes": searchIndexes,
 };
 
 /** How many migrations this release knows. */

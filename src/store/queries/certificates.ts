@@ -73,6 +73,10 @@ export function certificateStore(db: Db, vault: Vault): Omit<CertificateStore, "
       const query = db.selectFrom("certificates").selectAll().orderBy("name");
       return all(vault, await (names === undefined ? query : query.where("name", "in", names)).execute());
     },
+    async removed(limit) {
+      const left = db.selectFrom("certificates").selectAll().where("removedAt", "is not", null);
+      return all(vault, await left.orderBy("removedAt", "desc").orderBy("name").limit(limit).execute());
+    },
     due: async (now, limit) => all(vault, await dueCertificates(db, now, limit).execute()),
     async update(name, patch) {
       if (Object.values(patch).every((value) => value === undefined)) return;
@@ -167,12 +171,8 @@ async function sync(
   now: number,
 ): Promise<{ added: string[]; changed: string[]; removed: string[] }> {
   const known = new Map<string, Pick<CertificateRecord, "digest" | "removedAt">>();
-  for (const { name, digest, removedAt } of await trx
-    .selectFrom("certificates")
-    .select(["name", "digest", "removedAt"])
-    .execute()) {
-    known.set(name, { digest, removedAt });
-  }
+  const rows = await trx.selectFrom("certificates").select(["name", "digest", "removedAt"]).execute();
+  for (const { name, digest, removedAt } of rows) known.set(name, { digest, removedAt });
   const wanted = new Map(certificates.map(({ name, digest }) => [name, digest]));
   const names = [...new Set([...known.keys(), ...wanted.keys()])].sort();
   const unknown = names.filter((name) => !known.has(name));

@@ -32,6 +32,7 @@ export function eventStore(db: Db, writer: EventWriter): EventStore {
   return {
     append: (event) => atomically(db, (trx) => write(trx, writer, [event])),
     list: (filter) => list(db, filter),
+    lastOf: (renewalIds) => lastOf(db, renewalIds),
     mark: (seq) => mark(db, seq),
     prunedTo: () => prunedTo(db),
   };
@@ -53,6 +54,10 @@ export function eventStoreInside(trx: Db, writer: EventWriter): { events: EventS
     async list(filter) {
       await flush();
       return list(trx, filter);
+    },
+    async lastOf(renewalIds) {
+      await flush();
+      return lastOf(trx, renewalIds);
     },
     async mark(seq) {
       await flush();
@@ -136,6 +141,22 @@ async function list(db: Db, filter: EventFilter): Promise<HistoryEvent[]> {
       ? (await query.orderBy("seq", "desc").execute()).reverse()
       : await query.where("seq", ">", afterSeq).orderBy("seq").execute();
   return rows.map(toEvent);
+}
+
+async function lastOf(db: Db, renewalIds: readonly string[]): Promise<Map<string, number>> {
+  if (renewalIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("events")
+    .select(["renewalId", "at"])
+    .where("seq", "in", (inner) =>
+      inner
+        .selectFrom("events as own")
+        .select((row) => row.fn.max("own.seq").as("seq"))
+        .where("own.renewalId", "in", renewalIds)
+        .groupBy("own.renewalId"),
+    )
+    .execute();
+  return new Map(rows.flatMap(({ renewalId, at }) => (renewalId === null ? [] : [[renewalId, at] as const])));
 }
 
 export function toEvent({ seal: _, ...row }: Selectable<Schema["events"]>): HistoryEvent {

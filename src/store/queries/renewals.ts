@@ -71,6 +71,25 @@ export function renewalStore(db: Db, dialect: Dialect, vault: Vault): RenewalSto
       return (await query.executeTakeFirst()) ?? null;
     },
     list: (filter) => list(db, filter),
+    async lastOf(names) {
+      if (names.length === 0) return [];
+      return db
+        .selectFrom("renewals")
+        .select(RENEWAL_COLUMNS)
+        .where("certificate", "in", names)
+        .where((row) =>
+          row("id", "=", (inner) =>
+            inner
+              .selectFrom("renewals as other")
+              .select("other.id")
+              .whereRef("other.certificate", "=", "renewals.certificate")
+              .orderBy("other.createdAt", "desc")
+              .orderBy("other.id", "desc")
+              .limit(1),
+          ),
+        )
+        .execute();
+    },
     due: (now, page) => dueRenewals(db, now, page).execute(),
     claim: (id, now, leaseMs) => claim({ db, vault }, id, now, leaseMs),
     update(id, fence, patch) {

@@ -72,6 +72,11 @@ export function versionStore(db: Db, dialect: Dialect, vault: Vault): VersionSto
         toVersion(vault, row),
       );
     },
+    async listOf(names, generations) {
+      if (names.length === 0 || generations.length === 0) return [];
+      const rows = await select(db).where("certificate", "in", names).where("generation", "in", generations).execute();
+      return readEach(rows, (row) => toVersion(vault, row));
+    },
     async listLatest(onUnreadable, names) {
       const asked = names === undefined ? select(db) : select(db).where("certificate", "in", names);
       const rows = await asked

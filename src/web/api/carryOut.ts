@@ -51,7 +51,7 @@ async function stateSeen(web: WebContext, operation: Operation, { raw, condition
   if (operation.changes === null) throw new RenewalError("internal.bug", "a condition on nothing");
   // Read before the tag: what happens in between shows as a change.
   const seen = JSON.stringify(await operation.changes.state(web.renewal.store, raw));
-  assertUnchanged(condition, entityTag(await operation.changes.shown(raw)));
+  assertUnchanged(condition, await entityTag(await operation.changes.shown(raw)));
   return seen;
 }
 

@@ -3,9 +3,11 @@ import { assetUrl } from "../assets/index.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import { fleetOf } from "../fleet.ts";
 import { HttpProblem, problemFrom, sendProblem } from "../problem.ts";
+import { textStream } from "../textStream.ts";
 import { carryOut } from "./carryOut.ts";
 import { apiDocument } from "./document.ts";
 import type { Repeatable } from "./idempotency.ts";
+import { jsonPieces } from "./jsonPieces.ts";
 import type { Operation, RawCall } from "./operation.ts";
 import { OPERATIONS } from "./operations/index.ts";
 import { referencePage } from "./reference.ts";
@@ -20,8 +22,8 @@ export function apiRoutes(web: WebContext): WebRoutes {
     const path = each.path.replace(/\{(\w+)\}/g, ":$1");
     routes.on(each.method.toUpperCase(), path, (request) => answer(web, each, request));
   }
-  routes.get("/openapi.json", (request) =>
-    tagged(request, JSON.stringify(apiDocument(web.version)), entityTag({ version: web.version }), 200),
+  routes.get("/openapi.json", async (request) =>
+    tagged(request, JSON.stringify(apiDocument(web.version)), await entityTag({ version: web.version }), 200),
   );
   routes.get("/reference", async (request) =>
     request.html(await referencePage(apiDocument(web.version), assetUrl("renewd.css", web.version))),
@@ -69,8 +71,13 @@ async function show(web: WebContext, operation: Operation, request: Request<WebE
     await found.cancel();
     return request.body(null, 200, STREAM_HEADERS);
   }
-  return tagged(request, JSON.stringify(found), entityTag(found), operation.status);
+  const tag = await entityTag(found);
+  const isLong = Object.values(found).some((member) => Array.isArray(member) && member.length > WRITTEN_AT_ONCE_MAX);
+  return tagged(request, isLong ? () => textStream(jsonPieces(found)) : JSON.stringify(found), tag, operation.status);
 }
+
+/** Items of a document that is written in one go: a page of a list. */
+const WRITTEN_AT_ONCE_MAX = 200;
 
 const STREAM_HEADERS = {
   "content-type": "text/event-stream",
@@ -79,10 +86,18 @@ const STREAM_HEADERS = {
   "x-accel-buffering": "no",
 };
 
-function tagged(request: Request, body: string, tag: string, status: 200 | 202): Response {
+async function tagged(
+  request: Request,
+  body: string | (() => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>),
+  tag: string,
+  status: 200 | 202,
+): Promise<Response> {
   const headers = { etag: tag, "cache-control": "private, no-cache" };
   if (isKnown(request.req.header("if-none-match") ?? null, tag)) return request.body(null, 304, headers);
-  return request.body(body, status, { ...headers, "content-type": "application/json" });
+  return request.body(typeof body === "string" ? body : await body(), status, {
+    ...headers,
+    "content-type": "application/json",
+  });
 }
 
 async function act(web: WebContext, operation: Operation, request: Request<WebEnv>): Promise<Response> {

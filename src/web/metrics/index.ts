@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { toRenewalError } from "../../domain/errors.ts";
 import type { WebContext, WebEnv, WebRoutes } from "../context.ts";
 import { fleetOf } from "../fleet.ts";
+import { textStream } from "../textStream.ts";
 import { certificateMetrics, observationMetrics, seconds } from "./certificates.ts";
 import { ownProcess } from "./ownProcess.ts";
 import { createScrape, labels } from "./registry.ts";
@@ -16,7 +17,7 @@ const TYPE = "text/plain; version=0.0.4; charset=utf-8";
 export function metricsRoutes(web: WebContext): WebRoutes {
   return new Hono<WebEnv>().get("/metrics", async (request) => {
     const signal = AbortSignal.any([request.req.raw.signal, AbortSignal.timeout(REDIS_TIMEOUT_MS)]);
-    return request.body(await metricsText(web, signal), 200, { "content-type": TYPE });
+    return request.body(await textStream(await metricsLines(web, signal)), 200, { "content-type": TYPE });
   });
 }
 
@@ -24,7 +25,7 @@ export function metricsRoutes(web: WebContext): WebRoutes {
  * The numbers that pages and API show, out of the same reading; besides it a fixed number of statements, however many
  * certificates there are. While the database is away it throws: an old number is worse than a failed scrape.
  */
-export async function metricsText(web: WebContext, signal: AbortSignal): Promise<string> {
+export async function metricsLines(web: WebContext, signal: AbortSignal): Promise<Iterable<string>> {
   const { store, clock, log } = web.renewal;
   const snapshot = await fleetOf(web).read();
   await store.totals.count(EVENTS_COUNTED_MAX);
@@ -54,5 +55,10 @@ export async function metricsText(web: WebContext, signal: AbortSignal): Promise
   );
   channelMetrics(scrape, await store.cursors.list(), totals.lastSeq);
   processMetrics(scrape, snapshot);
-  return `${await scrape.text()}\n${await (await ownProcess()).metrics()}`;
+  return both(scrape.lines(), await (await ownProcess()).metrics());
+}
+
+function* both(lines: Iterable<string>, more: string): Generator<string> {
+  yield* lines;
+  yield `\n${more}`;
 }

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { inertLine } from "../../domain/text.ts";
 import type { TimedStage } from "../../domain/totals.ts";
 
@@ -9,10 +8,10 @@ export interface Scrape {
   counter(name: string, help: string, values: Iterable<Sample>): void;
   histogram(name: string, help: string, series: readonly DurationSeries[]): void;
   /**
-   * In Prometheus' text format. 10,000 certificates are 14 MB: the values are asked for bit by bit, and other work of the
-   * process goes on in between. prom-client would keep the process busy for a second.
+   * In Prometheus' text format. 10,000 certificates are 14 MB: the values are asked for one by one as the scrape is taken.
+   * prom-client would keep the process busy for a second.
    */
-  text(): Promise<string>;
+  lines(): Generator<string>;
 }
 
 /** Nothing is written where the value is null: an absent series is honest, a zero is not. */
@@ -41,8 +40,6 @@ interface Family {
   readonly values: Iterable<Sample>;
 }
 
-const LINES_PER_TURN = 2_000;
-
 export function createScrape(): Scrape {
   const families: Family[] = [];
   const add =
@@ -53,20 +50,12 @@ export function createScrape(): Scrape {
     gauge: add("gauge"),
     counter: add("counter"),
     histogram: (name, help, series) => add("histogram")(name, help, series.flatMap(histogramSamples)),
-    async text() {
-      const parts: string[] = [];
-      let lines: string[] = [];
+    *lines() {
       for (const { name, help, type, values } of families) {
-        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-        for (const { labels: text, value, suffix = "" } of values) {
-          if (value !== null && Number.isFinite(value)) lines.push(`${name}${suffix}${text} ${value}`);
-          if (lines.length < LINES_PER_TURN) continue;
-          parts.push(lines.join("\n"));
-          lines = [];
-          await nextTurn();
-        }
+        yield `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+        for (const { labels: text, value, suffix = "" } of values)
+          if (value !== null && Number.isFinite(value)) yield `${name}${suffix}${text} ${value}\n`;
       }
-      return [...parts, ...lines, ""].join("\n");
     },
   };
 }

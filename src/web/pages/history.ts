@@ -40,7 +40,7 @@ export async function historyPage(facts: PageFacts): Promise<Html> {
     title: "History",
     body: html`${heading("History")} ${savedViews(facts, "history", writeHistoryQuery({ ...query, after: null }))}
       ${search(query)} ${views(query)} ${bars(histogram, query)}
-      ${query.view === "renewals" ? await renewals(facts, query) : await events(facts, query)}`,
+      ${query.view === "renewals" ? await renewals(facts, query, histogram) : await events(facts, query)}`,
   });
 }
 
@@ -66,8 +66,8 @@ function views(query: HistoryQuery): Html {
   return html`<nav class="tabs" aria-label="Rows"><ul>${tab("renewals", "Renewals")}${tab("events", "Events and decisions")}</ul></nav>`;
 }
 
-async function renewals(facts: PageFacts, query: HistoryQuery): Promise<Html> {
-  const { rows, total, byState, next } = await renewalPage(facts.web.renewal.store, query);
+async function renewals(facts: PageFacts, query: HistoryQuery, histogram: Histogram): Promise<Html> {
+  const { rows, total, byState, next } = await renewalPage(facts.web.renewal.store, query, histogram);
   const chosen = valuesOf(query.q, "state");
   const states = RENEWAL_STATES.filter((state) => (byState.get(state) ?? 0) > 0);
   const link = (state: RenewalState): Html => {

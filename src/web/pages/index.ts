@@ -99,8 +99,10 @@ async function formOf(request: Request<WebEnv>): Promise<URLSearchParams> {
 }
 
 /** What a person sees instead of a page: a problem, and what to do. Also for whoever is not signed in. */
-export function problemPage(web: WebContext, { title, detail, action, code }: Problem): Html {
-  return html`${documentHead(web.version, title, NOTHING)}
+export function problemPage(web: WebContext, { title, detail, action, code, retryAfterS }: Problem): Html {
+  const again =
+    retryAfterS === undefined ? NOTHING : html`<meta http-equiv="refresh" content="${String(retryAfterS)}" />`;
+  return html`${documentHead(web.version, title, again)}
       <body>
         <header><a class="brand" href="/">renewd</a></header>
         <main id="main">

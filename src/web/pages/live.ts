@@ -9,6 +9,8 @@ const STREAMS_MAX = 500;
 const QUIET_MS = MINUTE_MS;
 /** A burst of events is one change. */
 const APART_MS = 1_000;
+/** Each change of the history makes every tab ask for its page: the more tabs, the further apart. */
+const APART_PER_STREAM_MS = 50;
 
 let open = 0;
 
@@ -38,7 +40,7 @@ export function liveStream(web: WebContext, request: Request<WebEnv>): Response 
         const elapsedMs = performance.now() - saidAt;
         // A comment shows a broken connection to both ends.
         if (event === null && elapsedMs < QUIET_MS) await stream.write(": here\n\n");
-        else saying ??= setTimeout(say, Math.max(0, APART_MS - elapsedMs));
+        else saying ??= setTimeout(say, Math.max(0, Math.max(APART_MS, open * APART_PER_STREAM_MS) - elapsedMs));
       }
     } finally {
       if (saying !== null) clearTimeout(saying);

@@ -1,0 +1,53 @@
+import { NAMES_MAX, type Store } from "../domain/store.ts";
+import { takingTurns } from "../domain/turns.ts";
+import type { PlanDecision } from "../renewal/rules/decide.ts";
+import { type Member, planDecisionOf } from "./fleet.ts";
+import type { Need } from "./health.ts";
+import { earliestExpiries } from "./inUse.ts";
+import { problemsOf } from "./problems.ts";
+import type { Examined } from "./summary.ts";
+
+/** What the rules find in each certificate: the same few statements for each part of the fleet, whatever is wrong. */
+export async function examineFleet(
+  store: Store,
+  fleet: readonly Member[],
+  missing: readonly Need[],
+  now: number,
+): Promise<Examined[]> {
+  const examined: Examined[] = [];
+  const turn = takingTurns();
+  for (let from = 0; from < fleet.length; from += NAMES_MAX) {
+    const members = fleet.slice(from, from + NAMES_MAX);
+    // Only of a certificate with a renewal to speak of anything is asked.
+    const failed = members.filter(({ active, record }) => active === null && (record?.failures ?? 0) > 0);
+    const last = await store.renewals.lastOf(failed.map(({ certificate }) => certificate.name));
+    const ended = new Map(last.map((renewal) => [renewal.certificate, renewal]));
+    const renewalOf = (member: Member) => member.active ?? ended.get(member.certificate.name) ?? null;
+    const lastEventAt = await store.events.lastOf(members.flatMap((member) => renewalOf(member)?.id ?? []));
+    const expiries = await earliestExpiries(store, members);
+    for (const member of members) {
+      const renewal = renewalOf(member);
+      const facts = {
+        member,
+        decision: attemptDecision(member, now),
+        renewal,
+        lastEventAt: renewal === null ? null : (lastEventAt.get(renewal.id) ?? null),
+        expiresAt: expiries.get(member.certificate.name) ?? null,
+        missing,
+        now,
+      };
+      examined.push({ ...facts, problems: problemsOf(facts) });
+      await turn();
+    }
+  }
+  return examined;
+}
+
+/** null: no planner has seen it yet, or it cannot be planned, which its record says. */
+function attemptDecision(member: Member, now: number): PlanDecision | null {
+  try {
+    return planDecisionOf(member, now);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,54 @@
+import { endpointKey } from "../domain/endpoint.ts";
+import type { Store } from "../domain/store.ts";
+import { type Member, progressOf } from "./fleet.ts";
+
+type Reading = {
+  readonly versions: Pick<Store["versions"], "listOf">;
+  readonly observations: Pick<Store["observations"], "allObservations">;
+};
+
+/**
+ * The earliest expiry of what is in use of each certificate: after a failed deployment the previous version still is.
+ * null: no version was ever issued. At most `NAMES_MAX` certificates; two statements, and none where all is well.
+ */
+export async function earliestExpiries(
+  store: Reading,
+  members: readonly Member[],
+): Promise<Map<string, number | null>> {
+  const issued = members.filter(({ version }) => version !== null).map((member) => ({ member, ...progressOf(member) }));
+  const behind = issued.filter(({ targets, targetsDeployed }) => targetsDeployed < targets).map(({ member }) => member);
+  const older = new Map(behind.map((member) => [member.certificate.name, olderHeld(member)]));
+  const held = await store.versions.listOf([...older.keys()], [...new Set([...older.values()].flat())]);
+  const unproved = issued
+    .filter(({ provedLive, member }) => !provedLive && member.certificate.endpoints.length > 0)
+    .map(({ member }) => member.certificate.name);
+  const observed = unproved.length === 0 ? [] : await store.observations.allObservations(unproved);
+  const servedBy = Map.groupBy(observed, ({ certificate }) => certificate);
+  const heldBy = Map.groupBy(held, ({ certificate }) => certificate);
+  return new Map(
+    members.map(({ certificate, version }) => {
+      const { name, endpoints } = certificate;
+      if (version === null) return [name, null];
+      const keys = endpoints.map(endpointKey);
+      const generations = older.get(name) ?? [];
+      const instants = [
+        version.leaf.notAfter,
+        ...(heldBy.get(name) ?? [])
+          .filter(({ generation }) => generations.includes(generation))
+          .map(({ leaf }) => leaf.notAfter),
+        ...(servedBy.get(name) ?? []).flatMap(({ endpoint, observation: { served } }) =>
+          served !== null && keys.includes(endpoint) ? [served.notAfter] : [],
+        ),
+      ];
+      return [name, Math.min(...instants)];
+    }),
+  );
+}
+
+/** Generations before the latest that targets of the configuration hold. */
+function olderHeld({ certificate, version, deployments }: Member): number[] {
+  return deployments
+    .filter(({ target }) => certificate.targets.includes(target))
+    .map(({ deployedGeneration }) => deployedGeneration)
+    .filter((generation) => generation > 0 && generation < (version?.generation ?? 0));
+}
