@@ -13,9 +13,10 @@ const WAITING_MAX = 1_000;
 export interface EventFeed {
   /**
    * Events after `afterSeq` in their order, from the database first, then as they are written; ends with the signal.
-   * null: only what is written from now on. Yields null when nothing came for a while, so that a broken connection shows.
+   * null: only what is written from now on; once this resolves, nothing is missed, however late reading begins. Yields
+   * null when nothing came for a while, so that a broken connection shows.
    */
-  read(afterSeq: number | null, signal: AbortSignal): AsyncGenerator<HistoryEvent | null>;
+  read(afterSeq: number | null, signal: AbortSignal): Promise<AsyncGenerator<HistoryEvent | null>>;
   close(): void;
 }
 
@@ -39,14 +40,16 @@ export function createEventFeed(options: FeedOptions): EventFeed {
   const readers = new Set<Reader>();
   const closed = new AbortController();
   let isPolling = false;
-  /** The newest event that was handed to readers. */
+  /** The newest event that was handed to readers; known while there are any. */
   let position = 0;
+  let positionKnown: Promise<void> = Promise.resolve();
 
   const newest = async (): Promise<number> => (await store.events.list({ limit: 1 }))[0]?.seq ?? 0;
 
   const poll = async (): Promise<void> => {
     while (readers.size > 0 && !closed.signal.aborted) {
       try {
+        await positionKnown;
         const events = await store.events.list({ afterSeq: position, limit: PAGE });
         position = events.at(-1)?.seq ?? position;
         if (events.length > 0) for (const reader of readers) hand(reader, events);
@@ -67,47 +70,61 @@ export function createEventFeed(options: FeedOptions): EventFeed {
     });
   };
 
-  return {
-    async *read(afterSeq, signal) {
-      const ended = AbortSignal.any([signal, closed.signal]);
-      const reader: Reader = { waiting: [], wake: () => {} };
-      if (readers.size === 0) position = await newest();
-      let last = afterSeq ?? position;
-      readers.add(reader);
-      startPolling();
-      try {
-        // Written before the reader was added; what comes twice is left out by its number.
-        let isBehind = true;
-        while (!ended.aborted) {
-          if (reader.waiting === null) {
-            reader.waiting = [];
-            isBehind = true;
-          }
-          while (isBehind && !ended.aborted) {
-            const events = await store.events.list({ afterSeq: last, limit: PAGE });
-            for (const event of events) {
-              last = event.seq;
-              yield event;
-            }
-            isBehind = events.length === PAGE;
-          }
-          // Too many may have arrived since: the next round reads them from the database.
-          const arrived: HistoryEvent[] = takeArrived(reader);
-          for (const event of arrived) {
-            if (event.seq <= last) continue;
+  async function* eventsOf(reader: Reader, from: number, ended: AbortSignal): AsyncGenerator<HistoryEvent | null> {
+    let last = from;
+    try {
+      // Written before the reader was added; what comes twice is left out by its number.
+      let isBehind = true;
+      while (!ended.aborted) {
+        if (reader.waiting === null) {
+          reader.waiting = [];
+          isBehind = true;
+        }
+        while (isBehind && !ended.aborted) {
+          const events = await store.events.list({ afterSeq: last, limit: PAGE });
+          for (const event of events) {
             last = event.seq;
             yield event;
           }
-          if (
-            arrived.length === 0 &&
-            reader.waiting !== null &&
-            (await somethingComes(reader, quietMs, ended)) === "quiet"
-          )
-            yield null;
+          isBehind = events.length === PAGE;
         }
-      } finally {
-        readers.delete(reader);
+        // Too many may have arrived since: the next round reads them from the database.
+        const arrived: HistoryEvent[] = takeArrived(reader);
+        for (const event of arrived) {
+          if (event.seq <= last) continue;
+          last = event.seq;
+          yield event;
+        }
+        if (
+          arrived.length === 0 &&
+          reader.waiting !== null &&
+          (await somethingComes(reader, quietMs, ended)) === "quiet"
+        )
+          yield null;
       }
+    } finally {
+      readers.delete(reader);
+    }
+  }
+
+  return {
+    async read(afterSeq, signal) {
+      const ended = AbortSignal.any([signal, closed.signal]);
+      const reader: Reader = { waiting: [], wake: () => {} };
+      if (readers.size === 0)
+        positionKnown = newest().then((seq) => {
+          position = seq;
+        });
+      readers.add(reader);
+      ended.addEventListener("abort", () => readers.delete(reader), { once: true });
+      try {
+        await positionKnown;
+      } catch (thrown) {
+        readers.delete(reader);
+        throw thrown;
+      }
+      startPolling();
+      return eventsOf(reader, afterSeq ?? position, ended);
     },
     close() {
       closed.abort(new Error("closing"));

@@ -16,12 +16,12 @@ interface StreamQuery {
 const open = new WeakMap<WebContext, number>();
 
 /** Server-sent events. Read as fast as the client takes them: what waits is in the database, not in memory. */
-export function eventStream(
+export async function eventStream(
   web: WebContext,
   query: StreamQuery,
   lastEventId: string | null,
   signal: AbortSignal,
-): ReadableStream<Uint8Array> {
+): Promise<ReadableStream<Uint8Array>> {
   const afterSeq = positionOf(lastEventId) ?? query.afterSeq ?? null;
   const count = open.get(web) ?? 0;
   if (count >= STREAMS_MAX)
@@ -31,7 +31,10 @@ export function eventStream(
     });
   open.set(web, count + 1);
   const ended = new AbortController();
-  const events = web.events.read(afterSeq, AbortSignal.any([signal, ended.signal]));
+  const events = await web.events.read(afterSeq, AbortSignal.any([signal, ended.signal])).catch((thrown: unknown) => {
+    open.set(web, (open.get(web) ?? 1) - 1);
+    throw thrown;
+  });
   const encoder = new TextEncoder();
   let isOpen = true;
   const close = async (): Promise<void> => {

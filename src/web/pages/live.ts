@@ -36,7 +36,7 @@ export function liveStream(web: WebContext, request: Request<WebEnv>): Response 
     };
     try {
       if (request.req.header("last-event-id") !== undefined) say();
-      for await (const event of web.events.read(null, ended.signal)) {
+      for await (const event of await web.events.read(null, ended.signal)) {
         const elapsedMs = performance.now() - saidAt;
         // A comment shows a broken connection to both ends.
         if (event === null && elapsedMs < QUIET_MS) await stream.write(": here\n\n");
