@@ -35,7 +35,7 @@ let server: ReturnType<typeof createServer>;
 let url = "";
 beforeAll(async () => {
   [here, there] = [await create(), await create()];
-  server = createServer(nodeListener(there.app)).listen(0, "127.0.0.1");
+  server = createServer(nodeListener(there.app, there.web.readers)).listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
