@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { get } from "node:http";
+import { connect } from "node:net";
 import { IDENTITY_PATH } from "../web/http01.ts";
 import type { ListeningAddress } from "../web/listen.ts";
 import type { ProblemNote } from "./beats.ts";
@@ -18,7 +20,7 @@ export async function sharedPort(
   identity: string,
   signal: AbortSignal,
 ): Promise<ProblemNote | null> {
-  const at = host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host;
+  const at = dialled(host);
   const answers = await Promise.all(
     Array.from({ length: CONNECTIONS }, () => whoAnswers({ host: at, port }, signal).catch(() => null)),
   );
@@ -31,6 +33,28 @@ export async function sharedPort(
       "answer, so challenges fail at random",
     action: `Find it (\`ss -ltnp 'sport = :${port}'\`) and stop it, or give one of them another \`http01\` address.`,
   };
+}
+
+/** Who has the port already, where this process may not listen itself; null: nobody. */
+export async function listenerAt(
+  { host, port }: ListeningAddress,
+  signal: AbortSignal,
+): Promise<"renewd" | "another" | null> {
+  const at = dialled(host);
+  if ((await whoAnswers({ host: at, port }, signal).catch(() => "")) !== "") return "renewd";
+  const socket = connect({ host: at, port });
+  try {
+    await once(socket, "connect", { signal });
+    return "another";
+  } catch {
+    return null;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function dialled(host: string): string {
+  return host === "::" || host === "0.0.0.0" ? "127.0.0.1" : host;
 }
 
 function whoAnswers({ host, port }: ListeningAddress, signal: AbortSignal): Promise<string> {

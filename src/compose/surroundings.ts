@@ -12,10 +12,12 @@ import type { Listener, ListeningAddress } from "../web/listen.ts";
 import { startTlsAlpn01Responder, type TlsAlpn01ResponderOptions } from "../web/tlsAlpn01.ts";
 import { systemClock } from "./clock.ts";
 import { checkDataDirectory } from "./dataDirectory.ts";
+import { listenerAt } from "./portWatch.ts";
 import { loadConfigOrExplain } from "./reader.ts";
 import { roleSettingsOf } from "./roleSettings.ts";
 import { createServices } from "./services.ts";
 
+const PORT_MAX_MS = 2_000;
 const LIMITS = { preflightMs: 15_000, preflightsMs: 60_000 } as const;
 
 /** What a process would meet where the configuration is right but its surroundings are not. */
@@ -57,14 +59,27 @@ export async function checkStateDirectory({ dataDir }: Pick<Config, "dataDir">):
   }
 }
 
-/** As the responder itself listens: beside another one of ours it may. */
+/** As the responder itself listens: beside another one of ours it may, and one that runs shows that it can. */
 export async function checkResponder(
   at: ListeningAddress | null,
   start: (options: TlsAlpn01ResponderOptions) => Promise<Listener>,
 ): Promise<void> {
   if (at === null) return;
-  const responder = await start({ ...at, challenges: { get: async () => null }, now: systemClock.now });
-  await responder.close();
+  try {
+    const responder = await start({ ...at, challenges: { get: async () => null }, now: systemClock.now });
+    await responder.close();
+  } catch (thrown) {
+    // Without the right to the port the kernel does not say that it is taken.
+    const found = await listenerAt(at, AbortSignal.timeout(PORT_MAX_MS));
+    if (found === "renewd") return;
+    const error = toRenewalError(thrown);
+    if (found === null || isTaken(error)) throw error;
+    throw new RenewalError(error.code, `${error.message}. Something listens there already`, { cause: thrown });
+  }
+}
+
+function isTaken({ cause }: RenewalError): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
 }
 
 export async function checkPrivateRedis({ redis }: Pick<Config, "redis">): Promise<void> {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Config } from "../config/config.ts";
@@ -104,7 +104,7 @@ function appliedViewer(
 
 /** Before renewd has run, everything is shown as missing instead of being created. */
 async function storeOf({ store: options, masterKey, dataDir }: Place, found: Notice[]): Promise<Store> {
-  if (options.kind === "sqlite" && !existsSync(options.file)) {
+  if (options.kind === "sqlite" && isMissing(options.file)) {
     found.push(neverRun(options.file));
     return openEmptyStore(workerName());
   }
@@ -123,6 +123,15 @@ async function storeOf({ store: options, masterKey, dataDir }: Place, found: Not
     if (vault === null || error.code !== "store.sealed") throw error;
     found.push(otherKey(error));
     return openStoreToRead(options, null, workerName());
+  }
+}
+
+/** Not of a file that this user may not reach: opening it says so. */
+function isMissing(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
   }
 }
 

@@ -55,6 +55,7 @@ export const EVENT_TYPES = [
   "account.removed",
   "certificate.configured",
   "certificate.removed",
+  "certificate.renamed",
   "certificate.noIssuer",
   "certificate.paused",
   "certificate.resumed",

@@ -32,19 +32,26 @@ const SPOKEN_UNITS = [
   ["s", SECOND_MS],
 ] as const;
 
-/** "3 d 4 h", "12 min 5 s", "0.4 s": the two largest units, for people. */
+/** "3 d 4 h", "12 min 5 s", "0.4 s", "12 ms": the two largest units, for people. */
 export function formatDuration(durationMs: number): string {
   const ms = Math.abs(durationMs);
-  if (ms < 10_000) return `${(ms / SECOND_MS).toFixed(1)} s`;
-  const largest = SPOKEN_UNITS.findIndex(([, size]) => ms >= size);
+  // As a tenth of a second it would be "0.0 s", which says nothing.
+  if (ms < 100) return `${Math.round(ms)} ms`;
+  if (ms < 9_950) return `${(ms / SECOND_MS).toFixed(1)} s`;
+  let rest = Math.max(ms, 10_000);
+  const largest = SPOKEN_UNITS.findIndex(([, size]) => rest >= size);
   const parts: string[] = [];
-  let rest = ms;
   for (const [unit, size] of SPOKEN_UNITS.slice(largest, largest + 2)) {
     const count = Math.floor(rest / size);
     rest -= count * size;
     if (count > 0) parts.push(`${count} ${unit}`);
   }
   return parts.join(" ");
+}
+
+/** "12 min ago" of a time that has passed. What has only just happened needs no number. */
+export function formatAgo(durationMs: number): string {
+  return durationMs < SECOND_MS ? "moments ago" : `${formatDuration(durationMs)} ago`;
 }
 
 const INSTANT_MAX_MS = 8_640_000_000_000_000;

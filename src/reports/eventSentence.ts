@@ -95,6 +95,8 @@ const SENTENCES: Readonly<Record<EventType, Describe>> = {
   "account.renamed": (detail) => `issuer ${detail("before")} is called ${detail("issuer")} now and keeps its account`,
   "account.removed": (detail) => `the account of issuer ${detail("issuer")} was removed`,
   "certificate.configured": (detail) => `configuration ${detail("change")}`,
+  "certificate.renamed": (detail) =>
+    `was renamed to ${detail("to")}, which keeps its pair of generation ${detail("generation")}`,
   "certificate.removed": (detail) => `left the configuration${optional(detail, "why", ": ")}`,
   "certificate.noIssuer": (detail) =>
     `nothing can renew it: every issuer it names is distrusted (${detail("issuers")})`,

@@ -1,7 +1,7 @@
 import { BEAT_MS, type Heartbeat } from "../domain/heartbeat.ts";
 import { CLOCK_SKEW_MAX_MS } from "../domain/lease.ts";
 import { RENEWAL_ROLES, type Role } from "../domain/role.ts";
-import { DAY_MS, formatDuration } from "../domain/time.ts";
+import { DAY_MS, formatAgo, formatDuration } from "../domain/time.ts";
 import type { Member } from "./fleet.ts";
 import type { Notice } from "./notices.ts";
 
@@ -111,8 +111,8 @@ function lastSeen(last: Heartbeat | undefined, now: number): string {
   if (last === undefined) return "none has been started yet";
   const { process, stoppedAt, beatAt } = last;
   return stoppedAt === null
-    ? `${process} last reported ${formatDuration(now - beatAt)} ago and did not stop in order`
-    : `${process} was stopped ${formatDuration(now - stoppedAt)} ago`;
+    ? `${process} last reported ${formatAgo(now - beatAt)} and did not stop in order`
+    : `${process} was stopped ${formatAgo(now - stoppedAt)}`;
 }
 
 function agentAdvice(target: string): string {
@@ -261,7 +261,7 @@ function silentProcesses({ beats, now }: HealthFacts): Notice[] {
     what: `${process} (${listed(
       rows.map(({ role }) => role),
       "and",
-    )}) last reported ${formatDuration(now - Math.max(...rows.map(({ beatAt }) => beatAt)))} ago; others of its kind run`,
+    )}) last reported ${formatAgo(now - Math.max(...rows.map(({ beatAt }) => beatAt)))}; others of its kind run`,
     action: "Start it again, or nothing if the machine was taken out of service.",
     needsPerson: false,
     certificates: [],

@@ -1,4 +1,4 @@
-import { formatDuration, formatInstant, isoInstant } from "../domain/time.ts";
+import { formatAgo, formatDuration, formatInstant, isoInstant } from "../domain/time.ts";
 
 /** ms since epoch as ISO 8601, for JSON. */
 export function iso(at: number): string;
@@ -11,7 +11,7 @@ export function iso(at: number | null): string | null {
 export function fromNow(at: string, now: string): string {
   const distanceMs = Date.parse(at) - Date.parse(now);
   if (Math.abs(distanceMs) < 1_000) return distanceMs > 0 ? "at once" : "just now";
-  return distanceMs > 0 ? `in ${formatDuration(distanceMs)}` : `${formatDuration(distanceMs)} ago`;
+  return distanceMs > 0 ? `in ${formatDuration(distanceMs)}` : `${formatAgo(-distanceMs)}`;
 }
 
 /** "2026-11-22 18:40:05Z" of an ISO instant. */

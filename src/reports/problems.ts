@@ -1,7 +1,7 @@
 import { FIRST_RUN, QUARANTINED } from "../domain/certificate.ts";
 import { ERRORS, type ErrorClass, isErrorCode } from "../domain/errorTable.ts";
 import type { Renewal } from "../domain/renewal.ts";
-import { formatDuration } from "../domain/time.ts";
+import { formatAgo, formatDuration } from "../domain/time.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
 import { isUnplannable } from "../renewal/rules/unplannable.ts";
@@ -60,7 +60,7 @@ type Rule = (facts: Case) => string | null;
 const RULES: Readonly<Record<ProblemKind, Rule>> = {
   expired({ member: { version }, expiresAt, now }) {
     if (expiresAt === null || expiresAt > now) return null;
-    const ago = `${formatDuration(now - expiresAt)} ago`;
+    const ago = formatAgo(now - expiresAt);
     return version !== null && version.leaf.notAfter > now
       ? `a certificate that expired ${ago} is still in use`
       : `expired ${ago}`;
@@ -68,7 +68,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   revoked: ({ member: { version }, now }) =>
     version === null || version.revokedAt === null
       ? null
-      : `generation ${version.generation} was revoked ${formatDuration(now - version.revokedAt)} ago`,
+      : `generation ${version.generation} was revoked ${formatAgo(now - version.revokedAt)}`,
   unplannable({ member: { record, unreadable } }) {
     const why = record !== null && isUnplannable(record) ? record.planErrorMessage : unreadable;
     return why === null ? null : `cannot be planned, so nothing renews it: ${why}`;
@@ -80,7 +80,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   held({ member, member: { active }, now, lastEventAt }) {
     if (active?.state !== "held") return null;
     const { targets, targetsDeployed } = progressOf(member, active.generation);
-    const since = lastEventAt === null ? "" : ` ${formatDuration(now - lastEventAt)} ago`;
+    const since = lastEventAt === null ? "" : ` ${formatAgo(now - lastEventAt)}`;
     const behind = behindTargets(member.certificate, active.generation, member.deployments);
     const others = behind.length === 0 ? "" : `; not holding it until a person decides: ${shown(behind)}`;
     return `held${since} with ${targetsDeployed} of ${targets} targets on generation ${active.generation}${others}`;
@@ -105,7 +105,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const failures = record?.failures ?? 0;
     if (failures === 0 || isSetAside({ member, now })) return null;
     if (renewal?.reason === "rollback" && renewal.state === "succeeded") {
-      return `rolled back ${formatDuration(now - (renewal.finishedAt ?? now))} ago: an earlier pair is in use`;
+      return `rolled back ${formatAgo(now - (renewal.finishedAt ?? now))}: an earlier pair is in use`;
     }
     return failures === 1 ? "the last renewal failed" : `${failures} renewals in a row failed`;
   },
@@ -140,7 +140,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const partial = behind.length < targets.length ? "partial: " : "";
     return (
       `${partial}${count(behind.length, "target")} of ${targets.length} not holding generation ${generation} ` +
-      `(${shown(behind)}), which was issued ${formatDuration(now - createdAt)} ago`
+      `(${shown(behind)}), which was issued ${formatAgo(now - createdAt)}`
     );
   },
   paused({ member, member: { record }, decision, expiresAt, now }) {
@@ -149,7 +149,7 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const since =
       record === null || record.pausedAt === null
         ? ""
-        : ` ${formatDuration(now - record.pausedAt)} ago (${record.pausedReason ?? "no reason given"})`;
+        : ` ${formatAgo(now - record.pausedAt)} (${record.pausedReason ?? "no reason given"})`;
     if (isHeldAtFirstRun(record))
       return `nothing is ordered until you decide: ${record?.pausedReason?.slice(FIRST_RUN.length) ?? ""}`;
     const expiry = expiresAt === null ? "" : `, expires in ${formatDuration(expiresAt - now)}`;

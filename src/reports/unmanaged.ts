@@ -1,7 +1,7 @@
 import type { Certificate } from "../domain/certificate.ts";
 import { endpointKey } from "../domain/endpoint.ts";
 import type { Store } from "../domain/store.ts";
-import { formatDuration } from "../domain/time.ts";
+import { formatAgo, formatDuration } from "../domain/time.ts";
 import type { Version } from "../domain/version.ts";
 import { expiryWarningAt } from "../renewal/rules/window.ts";
 import { iso } from "./instant.ts";
@@ -81,7 +81,7 @@ export async function unmanaged(store: Store, certificates: readonly Certificate
         id: `unmanaged/${certificate}`,
         kind: "unmanaged",
         what:
-          `${certificate} left the configuration ${formatDuration(now - (removedAt ?? now))} ago while ${shown}${more} ` +
+          `${certificate} left the configuration ${formatAgo(now - (removedAt ?? now))} while ${shown}${more} ` +
           `served it: nothing renews it, and it expires in ${formatDuration(leaf.notAfter - now)}`,
         action: "Put it back into the configuration, or take it out of service there and acknowledge this finding.",
         needsPerson: now >= expiryWarningAt(leaf),

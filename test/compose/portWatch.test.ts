@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { sharedPort } from "../../src/compose/portWatch.ts";
+import { listenerAt, sharedPort } from "../../src/compose/portWatch.ts";
 import { startHttp01Responder } from "../../src/web/http01.ts";
 
 const NO_SIGNAL = new AbortController().signal;
@@ -19,7 +19,9 @@ it("two installations on one responder port notice each other; two processes of 
       message: expect.stringContaining(`listens on port ${first.port} as well`),
       action: expect.stringContaining(`sport = :${first.port}`),
     });
+  expect(await listenerAt(at, NO_SIGNAL), "a process without the right to the port").toBe("renewd");
   await first.close();
   await other.close();
+  expect(await listenerAt(at, NO_SIGNAL)).toBeNull();
   expect(await sharedPort(at, "ours", NO_SIGNAL), "nobody answers").toBeNull();
 });

@@ -27,6 +27,7 @@ test.each(units)("%s stops renewd gently, restarts it after a crash and lets it 
     "RestartForceExitStatus=SIGHUP",
     "ProtectSystem=strict",
     "UMask=0077",
+    "ConfigurationDirectoryMode=0750",
     "NoNewPrivileges=true",
   ]) {
     expect(text.split("\n")).toContain(line);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   DAY_MS,
+  formatAgo,
   formatDuration,
   formatInstant,
   HOUR_MS,
@@ -31,12 +32,25 @@ describe("durations", () => {
   });
 
   it.each([
+    [0, "0 ms"],
+    [49, "49 ms"],
     [400, "0.4 s"],
+    [9_940, "9.9 s"],
+    [9_999, "10 s"],
     [65_000, "1 min 5 s"],
     [3 * DAY_MS + 4 * HOUR_MS + 5, "3 d 4 h"],
     [DAY_MS, "1 d"],
   ])("says %i ms as %s", (durationMs, expected) => {
     expect(formatDuration(durationMs)).toBe(expected);
+  });
+
+  it.each([
+    [0, "moments ago"],
+    [999, "moments ago"],
+    [1_500, "1.5 s ago"],
+    [2 * HOUR_MS, "2 h ago"],
+  ])("says that what was %i ms before is %s", (durationMs, expected) => {
+    expect(formatAgo(durationMs)).toBe(expected);
   });
 });
 

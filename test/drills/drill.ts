@@ -33,8 +33,7 @@ export interface Settings {
   readonly drillMaxMs: number;
 }
 
-/** One fault of the catalogue (FAULTS), done to a world; the oracle judges the world afterwards. */
-export interface Drill {
+interface Named {
   readonly name: string;
   /** Numbers in the fault catalogue. */
   readonly faults: string;
@@ -43,7 +42,18 @@ export interface Drill {
   readonly quick: boolean;
   /** To be run by `main.ts` only, which sees to a network where connections survive their listening socket. */
   readonly privateNetwork?: true;
+}
+
+/** One fault of the catalogue (FAULTS), done to a world; the oracle judges the world afterwards. */
+export interface WorldDrill extends Named {
   /** A world of its own; without, or when it gives null, the one that drills share. */
   readonly world?: (settings: Settings) => Omit<WorldOptions, "seed"> | null;
   readonly run: (world: World, settings: Settings, random: Random) => Promise<Outcome>;
 }
+
+/** Starts what it needs itself, and judges itself. */
+export interface LoneDrill extends Named {
+  readonly alone: (settings: Settings) => Promise<Outcome>;
+}
+
+export type Drill = WorldDrill | LoneDrill;

@@ -9,6 +9,7 @@ import { FILE_DRIFT_DRILLS } from "./fileDriftDrills.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
 import { MIXTURE_DRILLS } from "./mixtureDrills.ts";
 import { NETWORK_DRILLS } from "./networkDrills.ts";
+import { NIGHT_DRILLS } from "./nightDrills.ts";
 import { REDIS_DRILLS } from "./redisDrills.ts";
 import { RENEWAL_INFO_DRILLS } from "./renewalInfoDrills.ts";
 import { SWAP_DRILLS } from "./swapDrills.ts";
@@ -28,4 +29,5 @@ export const DRILLS: readonly Drill[] = [
   ...MIXTURE_DRILLS,
   ...FILE_DRIFT_DRILLS,
   ...SWAP_DRILLS,
+  ...NIGHT_DRILLS,
 ];

@@ -1,9 +1,8 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect, it } from "vitest";
 import { shifted } from "../support/system/faketime.ts";
 import { WORKER_ROLES } from "../support/system/system.ts";
-import { allRoles, type Fault, green, type Night, startNight, suffer } from "./night.ts";
+import { type Fault, type Night, startNight } from "./night.ts";
+import { sufferAll } from "./nightDrills.ts";
 import { FAULTS } from "./nightFaults.ts";
 
 /**
@@ -15,21 +14,10 @@ const asked = process.env.RENEWD_NIGHT;
 const chosen = asked === undefined ? QUICK : new RegExp(asked === "whole" ? "" : asked);
 const faults = FAULTS.filter(({ title }) => chosen.test(title));
 
-/** Each begins with a green screen, so the first that is missed ends the night. */
-async function sufferAll(night: Night, faults: readonly Fault[]): Promise<string[]> {
-  await writeFile(join(night.home, "page"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
-  await allRoles(night);
-  await night.system.ended("www", 60_000);
-  await green(night);
-  for (const fault of faults) {
-    try {
-      const { namedMs, greenMs } = await suffer(night, fault);
-      console.log(`${fault.title}: named after ${Math.round(namedMs)} ms, green after ${Math.round(greenMs)} ms`);
-    } catch (error) {
-      return [`${fault.title}: ${error instanceof Error ? error.message : String(error)}`];
-    }
-  }
-  return [];
+async function problemsOf(night: Night, suffered: readonly Fault[]): Promise<readonly string[]> {
+  const { notes, problems } = await sufferAll(night, suffered);
+  console.log(notes.join("\n"));
+  return problems;
 }
 
 it("at night: status alone names what broke within a minute, and its advice, typed as it stands, makes it green again", {
@@ -37,7 +25,7 @@ it("at night: status alone names what broke within a minute, and its advice, typ
 }, async () => {
   await using night = await startNight();
   expect(
-    await sufferAll(
+    await problemsOf(
       night,
       faults.filter(({ onPostgres }) => onPostgres !== true),
     ),
@@ -56,7 +44,7 @@ const onPostgres = faults.filter(({ onPostgres }) => onPostgres === true);
 if (onPostgres.length > 0)
   it("at night on PostgreSQL: the same", { timeout: 600_000 }, async () => {
     await using night = await startNight({ onPostgres: true });
-    expect(await sufferAll(night, onPostgres)).toEqual([]);
+    expect(await problemsOf(night, onPostgres)).toEqual([]);
   });
 
 it("the whole night breaks at least 25 things", () => {

@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seeded } from "../support/model/random.ts";
 import { within } from "../support/until.ts";
-import { type Drill, type Outcome, type Settings, SHARED_CERTIFICATES } from "./drill.ts";
+import {
+  type Drill,
+  type LoneDrill,
+  type Outcome,
+  type Settings,
+  SHARED_CERTIFICATES,
+  type WorldDrill,
+} from "./drill.ts";
 import { judge, mark, type Verdict } from "./oracle.ts";
 import { percentile } from "./timeline.ts";
 import { startWorld, type World } from "./world.ts";
@@ -44,11 +51,12 @@ export async function runDrills(
     rows.push(row);
     told(row);
   };
-  const own = drills.flatMap((drill) => {
+  const inWorld = drills.filter((drill): drill is WorldDrill => !("alone" in drill));
+  const own = inWorld.flatMap((drill) => {
     const options = drill.world?.(settings) ?? null;
     return options === null ? [] : [{ drill, options }];
   });
-  const shared = drills.filter((drill) => !own.some((each) => each.drill === drill));
+  const shared = inWorld.filter((drill) => !own.some((each) => each.drill === drill));
   while (shared.length > 0) {
     await using world = await startWorld({ seed: settings.seed, certificates: SHARED_CERTIFICATES });
     for (let passed = true; passed && shared.length > 0; ) {
@@ -64,31 +72,55 @@ export async function runDrills(
     await using world = await startWorld({ seed: settings.seed, ...options });
     done(await runOne(drill, world, settings));
   }
+  for (const drill of drills) if ("alone" in drill) done(await runAlone(drill, settings));
   return rows;
 }
 
-async function runOne(drill: Drill, world: World, settings: Settings): Promise<Row> {
+async function runAlone(drill: LoneDrill, settings: Settings): Promise<Row> {
+  const startedAt = performance.now();
+  const { outcome, problems } = await attempt(drill, settings, () => drill.alone(settings));
+  return rowOf(drill, outcome, { verdict: NO_VERDICT, problems, startedAt });
+}
+
+async function runOne(drill: WorldDrill, world: World, settings: Settings): Promise<Row> {
   const startedAt = performance.now();
   const since = await mark(world);
-  let outcome: Outcome = { injections: [] };
-  const problems: string[] = [];
-  try {
-    outcome = await within(
-      `${drill.name} to end`,
-      drill.run(world, settings, seeded(settings.seed ^ hash(drill.name))),
-      settings.drillMaxMs,
-    );
-  } catch (error) {
-    problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  }
+  const { outcome, problems } = await attempt(drill, settings, () =>
+    drill.run(world, settings, seeded(settings.seed ^ hash(drill.name))),
+  );
   const verdict = await judge(world, since, outcome.lossInstants ?? [], outcome.abandonedOrders).catch(
     (error: unknown) => {
       problems.push(`the oracle could not judge: ${String(error)}`);
       return NO_VERDICT;
     },
   );
+  const row = rowOf(drill, outcome, { verdict, problems, startedAt });
+  if (row.problems.length === 0) return row;
+  return { ...row, problems: [...row.problems, `what the workers logged is in ${await keepLogs(drill, world)}`] };
+}
+
+async function attempt(
+  { name }: Drill,
+  { drillMaxMs }: Settings,
+  run: () => Promise<Outcome>,
+): Promise<{ outcome: Outcome; problems: string[] }> {
+  try {
+    return { outcome: await within(`${name} to end`, run(), drillMaxMs), problems: [] };
+  } catch (error) {
+    return {
+      outcome: { injections: [] },
+      problems: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+    };
+  }
+}
+
+function rowOf(
+  drill: Drill,
+  outcome: Outcome,
+  found: { readonly verdict: Verdict; readonly problems: readonly string[]; readonly startedAt: number },
+): Row {
+  const { verdict, problems, startedAt } = found;
   const all = [...problems, ...(outcome.problems ?? []), ...verdict.problems, ...missed(verdict)];
-  if (all.length > 0) all.push(`what the workers logged is in ${await keepLogs(drill, world)}`);
   const times = outcome.injections.map(({ at, convergedAt }) => convergedAt - at);
   return {
     drill,
@@ -103,7 +135,7 @@ async function runOne(drill: Drill, world: World, settings: Settings): Promise<R
 }
 
 /** The world is gone after a failed drill; why it failed is mostly in its logs. */
-async function keepLogs({ name }: Drill, { fleet }: World): Promise<string> {
+async function keepLogs({ name }: WorldDrill, { fleet }: World): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), "renewd-drill-")), `${name}.log`);
   await writeFile(file, fleet.logs().join("\n"));
   return file;

@@ -181,7 +181,7 @@ describe("what is wrong", () => {
     expect(found.problems).toMatchObject([
       {
         certificate: "late",
-        problems: [{ kind: "paused", what: "paused 0.0 s ago (freeze) although a renewal is due, expires in 20 d" }],
+        problems: [{ kind: "paused", what: "paused moments ago (freeze) although a renewal is due, expires in 20 d" }],
         next: { what: "the pause ends" },
       },
     ]);

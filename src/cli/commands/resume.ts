@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { inert } from "../../domain/text.ts";
 import { type Cli, performAnywhere } from "../command.ts";
-import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { reportRenewal, type WaitOptions, waitIfAsked, withWait } from "../renewalOutput.ts";
 
 interface Options extends WaitOptions {
   readonly reason?: string;
@@ -19,9 +19,9 @@ export function addResume(program: Command, cli: Cli): void {
   performAnywhere<Options>(withWait(command), cli, async ({ args: [of = ""], options, output, desk }) => {
     const report = await desk.resume(of, options.reason ?? null);
     if ("generation" in report) return reportRenewal(desk, report, options, output);
-    const { renewalId } = report;
+    const { certificate, renewalId } = report;
     const next = renewalId === null ? "the planner decides at its next tick" : `renewal ${renewalId} goes on now`;
     output.report(report, () => `${inert(of)} is resumed; ${next}`);
-    return "ok";
+    return waitIfAsked(desk, { certificate, renewalId }, options, output);
   });
 }

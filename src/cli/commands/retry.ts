@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { inert } from "../../domain/text.ts";
 import { type Cli, performAnywhere } from "../command.ts";
-import { reportRenewal, type WaitOptions, withWait } from "../renewalOutput.ts";
+import { reportRenewal, type WaitOptions, waitIfAsked, withWait } from "../renewalOutput.ts";
 
 interface Options extends WaitOptions {
   readonly reason?: string;
@@ -20,6 +20,6 @@ export function addRetry(program: Command, cli: Cli): void {
     const report = await desk.retry(of, options.reason ?? null);
     if ("generation" in report) return reportRenewal(desk, report, options, output);
     output.report(report, () => `${inert(of)} has no renewal in flight; the planner decides at its next tick`);
-    return "ok";
+    return waitIfAsked(desk, { certificate: report.certificate, renewalId: null }, options, output);
   });
 }

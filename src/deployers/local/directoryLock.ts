@@ -1,4 +1,4 @@
-import { closeSync, constants, lstatSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, lstatSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
@@ -107,7 +107,7 @@ function tryLock(path: string, shown: string): Disposable | null {
     // SQLite would follow a link and create what it points to, wherever that is.
     if (!lstatSync(path).isFile())
       throw new RenewalError("deploy.refused", `lock file ${shown} is not a regular file: remove it`);
-    const database = new DatabaseSync(path, { timeout: 0 });
+    const database = openLock(path);
     try {
       database.exec("BEGIN EXCLUSIVE");
     } catch (error) {
@@ -118,6 +118,16 @@ function tryLock(path: string, shown: string): Disposable | null {
     return { [Symbol.dispose]: () => database.close() };
   } catch (error) {
     throw fileError(error, `lock file ${shown}`);
+  }
+}
+
+function openLock(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0 });
+  } catch (error) {
+    // SQLite says only that it could not; the system says why.
+    accessSync(path, constants.R_OK | constants.W_OK);
+    throw error;
   }
 }
 

@@ -60,13 +60,9 @@ async function keepPair(tx: Store, { name, targets }: Certificate, version: Vers
   await tx.deployments.want(name, targets, generation);
   await tx.renewalInfos.watch(name, generation, now);
   await tx.certificates.update(name, { nextCheckAt: now, expiryWarningAt: expiryWarningAt(leaf) });
+  const base = { at: now, renewalId: null, target: null };
   const detail = { from, generation, serial: leaf.serial, notAfter: leaf.notAfter };
-  await tx.events.append({
-    at: now,
-    type: "version.renamed",
-    certificate: name,
-    renewalId: null,
-    target: null,
-    detail,
-  });
+  await tx.events.append({ ...base, type: "version.renamed", certificate: name, detail });
+  // So that the history of either name leads to the other.
+  await tx.events.append({ ...base, type: "certificate.renamed", certificate: from, detail: { to: name, generation } });
 }

@@ -4,7 +4,7 @@ import { endpointKey, isUnanswered } from "../../domain/endpoint.ts";
 import { type Identifier, sameIdentifiers } from "../../domain/identifier.ts";
 import type { Reason } from "../../domain/renewal.ts";
 import type { RenewalInfoRecord } from "../../domain/renewalInfo.ts";
-import { formatDuration, formatInstant } from "../../domain/time.ts";
+import { formatAgo, formatDuration, formatInstant } from "../../domain/time.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import { isFromConfigured } from "./origin.ts";
 import { ownWindowAt, suggestionFor } from "./suggestion.ts";
@@ -67,7 +67,7 @@ const CHECKS: readonly Check[] = [
     reason: "emergency",
     applies: ({ certificate, version }, now) => {
       const window = renewalWindow(version.leaf, certificate.policy);
-      if (now >= window.expiresAt) return `expired ${formatDuration(now - window.expiresAt)} ago`;
+      if (now >= window.expiresAt) return `expired ${formatAgo(now - window.expiresAt)}`;
       return now >= window.emergencyAt ? `expires in ${formatDuration(window.expiresAt - now)}` : null;
     },
   },

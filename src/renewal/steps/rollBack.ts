@@ -1,7 +1,7 @@
 import type { Certificate } from "../../domain/certificate.ts";
 import type { Renewal, Trigger } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
-import { DAY_MS, formatDuration } from "../../domain/time.ts";
+import { DAY_MS, formatAgo } from "../../domain/time.ts";
 import type { Version } from "../../domain/version.ts";
 import { renewalEvent } from "../history.ts";
 import { insertRenewal } from "../plan/newRenewal.ts";
@@ -44,8 +44,8 @@ export function unfitness({ leaf }: Version, versions: readonly Version[], now: 
   const revokedAt =
     versions.find((version) => version.revokedAt !== null && version.leaf.fingerprint === leaf.fingerprint)
       ?.revokedAt ?? null;
-  if (revokedAt !== null) return `was revoked ${formatDuration(now - revokedAt)} ago`;
-  return leaf.notAfter <= now ? `expired ${formatDuration(now - leaf.notAfter)} ago` : null;
+  if (revokedAt !== null) return `was revoked ${formatAgo(now - revokedAt)}`;
+  return leaf.notAfter <= now ? `expired ${formatAgo(now - leaf.notAfter)}` : null;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { namesCover } from "../../domain/identifier.ts";
 import { FINDING_LEVELS, type Finding, type FindingLevel, type ScannedChain } from "../../domain/scan.ts";
-import { formatDuration, formatInstant } from "../../domain/time.ts";
+import { formatAgo, formatDuration, formatInstant } from "../../domain/time.ts";
 import { isValidAt, type Path, pathOf, type Roots } from "../../x509/trust.ts";
 import { restInWireOrder } from "../served.ts";
 import { describeCertificate, rsaBits, shortName } from "./certificate.ts";
@@ -89,7 +89,7 @@ function dateFindings({ validFromDate, validToDate }: X509Certificate, now: numb
       finding(
         "wrong",
         "dates.expired",
-        `it expired ${formatDuration(now - notAfter)} ago, at ${formatInstant(notAfter)}`,
+        `it expired ${formatAgo(now - notAfter)}, at ${formatInstant(notAfter)}`,
         "Renew it now. If a newer one was issued, the server has not loaded it: reload the server.",
       ),
     ];

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -45,6 +46,16 @@ describe("the directory's lock", () => {
     children.defer(end);
     return { end, says: (word: string) => until(word, async () => (said.includes(word) ? true : null)), child };
   }
+
+  it("says why a user who may not open it cannot have it", async () => {
+    // Only root can be another user.
+    expect(process.getuid?.()).toBe(0);
+    await chmod(root, 0o755);
+    await writeFile(join(root, ".renewd.lock"), "", { mode: 0o600 });
+    const child = spawn(process.execPath, [SCRIPT, root], { stdio: ["ignore", "ignore", "pipe"], uid: 65_534 });
+    expect(await text(child.stderr)).toContain(".renewd.lock: permission denied (EACCES)");
+    expect(child.exitCode).not.toBe(0);
+  });
 
   it("is waited for as long as it takes", async () => {
     const other = holder();

@@ -4,6 +4,7 @@ import type { Renewal } from "../../../src/domain/renewal.ts";
 import { pause } from "../../../src/renewal/operator/pause.ts";
 import { resumeCertificate, retryNow } from "../../../src/renewal/operator/retry.ts";
 import { requestRenewal } from "../../../src/renewal/plan/request.ts";
+import { renewal } from "../../support/model/facts.ts";
 import { modelCertificate, Workbench } from "../../support/model/workbench.ts";
 import { configText, createInstallation } from "../../support/system/installation.ts";
 
@@ -117,6 +118,27 @@ describe("resume and retry", () => {
     expect(await store.renewals.active("www")).toBeNull();
     const [retried] = await store.events.list({ types: ["certificate.retried"], limit: 1 });
     expect(retried?.detail.why).toMatch(/^fixed \(by .+\)$/);
+  });
+
+  it.each(["retry", "resume"])(
+    "%s --wait without a renewal in flight says that there is nothing to wait for",
+    async (verb) => {
+      await using installation = await createInstallation(configText(["www"]));
+      expect(await installation.run(verb, "www", "--wait")).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining("www has no renewal in flight, so there is nothing to wait for"),
+      });
+    },
+  );
+
+  it("resume --wait waits for the renewal that it hurries", async () => {
+    await using installation = await createInstallation(configText(["www"]));
+    // Of a configuration before this one, so that it ends at once.
+    await installation.store.renewals.insert(renewal({ id: "aaaaaaaa-1", certificate: "www", state: "planned" }));
+    expect(await installation.run("resume", "www", "--wait")).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("www  cancelled after"),
+    });
   });
 
   it("retry of an unknown name is refused", async () => {

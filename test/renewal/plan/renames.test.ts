@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Certificate } from "../../../src/domain/certificate.ts";
 import { isFirstRun } from "../../../src/renewal/plan/firstRun.ts";
+import { decisionsOf } from "../../../src/reports/decisions.ts";
 import { modelCertificate, Workbench } from "../../support/model/workbench.ts";
 
 const OLD = modelCertificate("old", { targets: ["a"] });
@@ -33,6 +34,13 @@ test("a renamed certificate keeps its pair: deployed under the new name and prov
   expect(await bench.store.events.list({ certificate: "new", types: ["version.renamed"], limit: 10 })).toMatchObject([
     { detail: { from: "old", generation: 1 } },
   ]);
+  const decisions = async (certificate: string) =>
+    (await decisionsOf(bench.store, { certificate, since: null, limit: 10 })).map(({ what }) => what);
+  expect(await decisions("old")).toEqual([
+    "left the configuration",
+    "was renamed to new, which keeps its pair of generation 1",
+  ]);
+  expect(await decisions("new")).toContainEqual(expect.stringContaining("takes over generation 1 of old"));
 });
 
 test.each([

@@ -20,7 +20,7 @@ export function short(durationMs: number): string {
   if (ms >= 10 * DAY_MS) return `${Math.floor(ms / DAY_MS)} d`;
   if (ms >= 10 * HOUR_MS && ms < DAY_MS) return `${Math.floor(ms / HOUR_MS)} h`;
   if (ms >= 2 * MINUTE_MS && ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`;
-  return formatDuration(ms).replace(/(\d+)\.\d+ s/, "$1 s");
+  return formatDuration(ms).replace(/([1-9]\d*)\.\d+ s/, "$1 s");
 }
 
 /** "2026-11-28 12:00:03Z" */
