@@ -18,12 +18,18 @@ export async function fullDisk(directories: readonly string[]): Promise<{ direct
   return null;
 }
 
+/** What is left where a directory is, or will be; null: it cannot be asked. */
+export async function roomLeft(directory: string): Promise<{ readonly bytes: number; readonly part: number } | null> {
+  const free = await freeSpace(directory);
+  return free && { bytes: free.bytes, part: free.part };
+}
+
 /** Of the directory, or of the nearest one above it that exists. */
-async function freeSpace(directory: string): Promise<{ bytes: number; inodes: number | null } | null> {
+async function freeSpace(directory: string): Promise<{ bytes: number; part: number; inodes: number | null } | null> {
   try {
-    const { bavail, bsize, files, ffree } = await statfs(directory);
+    const { bavail, bsize, blocks, files, ffree } = await statfs(directory);
     // Some file systems count no inodes.
-    return { bytes: bavail * bsize, inodes: files === 0 ? null : ffree };
+    return { bytes: bavail * bsize, part: blocks === 0 ? 1 : bavail / blocks, inodes: files === 0 ? null : ffree };
   } catch {
     return dirname(directory) === directory ? null : freeSpace(dirname(directory));
   }

@@ -33,6 +33,7 @@ const UNAVAILABLE: readonly string[] = [
   "store.conflict",
   "process.files",
   "process.port",
+  "web.address",
   "web.files",
   "web.unavailable",
 ] satisfies readonly ErrorCode[];

@@ -59,6 +59,8 @@ export interface Store {
   repairNumbers(): Promise<string[]>;
   /** The database server's own clock in ms since epoch; null: it runs on this machine. */
   serverTime(): Promise<number | null>;
+  /** Of the database server, such as `17.5`; null: there is none. */
+  serverVersion(): Promise<string | null>;
   close(): Promise<void>;
 }
 

@@ -7,6 +7,10 @@ export interface RedisFacts {
   readonly version: string;
   /** Null when neither CONFIG nor INFO may be read: the caller should warn that nobody checked it. */
   readonly maxmemoryPolicy: string | null;
+  /** Whether each write goes to its append-only file; null: INFO does not say so. */
+  readonly appendsToFile: boolean | null;
+  /** What its last write to disk ended with, if not `ok`; null: nothing is wrong. */
+  readonly diskProblem: string | null;
 }
 
 /**
@@ -22,7 +26,7 @@ export async function checkRedis(redis: RedisOptions, signal?: AbortSignal): Pro
       const servers = client instanceof Cluster ? client.nodes("master") : [client];
       const facts = await Promise.all(servers.map(factsOf));
       for (const each of facts) refuseUnfit(each, describeRedis(redis));
-      return facts[0] ?? { version: "unknown", maxmemoryPolicy: null };
+      return facts[0] ?? { version: "unknown", maxmemoryPolicy: null, appendsToFile: null, diskProblem: null };
     }, signal);
   } finally {
     connection.disconnect();
@@ -73,7 +77,17 @@ function refuseUnfit({ version, maxmemoryPolicy }: RedisFacts, where: string): v
 
 async function factsOf(client: Redis): Promise<RedisFacts> {
   const info = await client.info("server");
-  return { version: field(info, "redis_version") ?? "unknown", maxmemoryPolicy: await maxmemoryPolicy(client) };
+  const persistence = await client.info("persistence");
+  const aof = field(persistence, "aof_enabled");
+  const writes = ["aof_last_write_status", "rdb_last_bgsave_status"].find(
+    (name) => (field(persistence, name) ?? "ok") !== "ok",
+  );
+  return {
+    version: field(info, "redis_version") ?? "unknown",
+    maxmemoryPolicy: await maxmemoryPolicy(client),
+    appendsToFile: aof === null ? null : aof === "1",
+    diskProblem: writes === undefined ? null : `${writes} is ${field(persistence, writes)}`,
+  };
 }
 
 /** Managed services and ACLs without @admin deny CONFIG; INFO has the same value. */

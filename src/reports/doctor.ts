@@ -13,6 +13,7 @@ export const DOCTOR_AREAS = [
   "names",
   "targets",
   "ports",
+  "web",
   "channels",
   "processes",
 ] as const;

@@ -39,6 +39,7 @@ export function storeRepositories(database: Database, vault: Vault, worker: stri
       atomically(database.db, (trx) => transactionRepositories(database, trx, vault, worker, work)),
     repairNumbers: () => repairNumbers(database.db, database.dialect),
     serverTime: () => serverTime(database),
+    serverVersion: () => serverVersion(database),
     close: () => database.db.destroy(),
   };
 }
@@ -57,6 +58,7 @@ export async function transactionRepositories<T>(
     transaction: (nested) => nested(tx),
     repairNumbers: () => repairNumbers(trx, database.dialect),
     serverTime: () => serverTime({ ...database, db: trx }),
+    serverVersion: () => serverVersion({ ...database, db: trx }),
     close: async () => {
       throw new RenewalError("internal.bug", "a transaction cannot close the store");
     },
@@ -81,12 +83,18 @@ async function serverTime({ db, dialect }: Database): Promise<number | null> {
   return rows[0]?.now ?? null;
 }
 
+async function serverVersion({ db, dialect }: Database): Promise<string | null> {
+  if (dialect === "sqlite") return null;
+  const { rows } = await sql<{ version: string }>`select current_setting('server_version') as version`.execute(db);
+  return rows[0]?.version ?? null;
+}
+
 function ports(
   database: Database,
   db: Db,
   vault: Vault,
   { events, append }: { readonly events: EventStore; readonly append: AppendWith },
-): Omit<Store, "transaction" | "repairNumbers" | "serverTime" | "close"> {
+): Omit<Store, "transaction" | "repairNumbers" | "serverTime" | "serverVersion" | "close"> {
   return {
     certificates: {
       bringForward: (terms) => bringForward(db, terms),

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer, type Server as SecureServer, type ServerOptions } from "node:https";
+import { createSecureContext } from "node:tls";
 import { RenewalError } from "../domain/errors.ts";
 import type { Log } from "../domain/log.ts";
 
@@ -75,7 +76,8 @@ interface Pair {
   readonly key: string;
 }
 
-async function readPair({ certificate, key }: NonNullable<WebAddress["tls"]>): Promise<Pair> {
+/** Certificate and key, which fit. Throws `web.files`. */
+export async function readPair({ certificate, key }: NonNullable<WebAddress["tls"]>): Promise<Pair> {
   const read = async (path: string): Promise<string> => {
     try {
       return await readFile(path, "utf8");
@@ -84,7 +86,13 @@ async function readPair({ certificate, key }: NonNullable<WebAddress["tls"]>): P
       throw new RenewalError("web.files", `web.tls: cannot read ${path} (${why})`, { cause });
     }
   };
-  return { cert: await read(certificate), key: await read(key) };
+  const pair = { cert: await read(certificate), key: await read(key) };
+  try {
+    createSecureContext(pair);
+  } catch (cause) {
+    throw unusable(cause);
+  }
+  return pair;
 }
 
 /** A renewed certificate is served without a restart; one that does not fit keeps the one before. */
@@ -133,8 +141,15 @@ function listenAt(server: Server | SecureServer, host: string, port: number): Pr
   });
 }
 
+const WHY_NOT: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program listens there",
+  EADDRNOTAVAIL: "this machine has no such address: correct `web.host`",
+  EACCES: "no permission: set `web.port` above 1023",
+  ENOTFOUND: "the name does not resolve: set `web.host` to an address of this machine",
+};
+
 function cannotListen(host: string, port: number, code: string): RenewalError {
-  const why = code === "EADDRINUSE" ? "another program listens there" : code;
+  const why = WHY_NOT[code] ?? code;
   return new RenewalError("web.address", `web: cannot listen on port ${port} of ${host}: ${why}`);
 }
 

@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { chmod, rm, truncate, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openPatient } from "../../src/compose/doctor/patient.ts";
 import { checkClock } from "../../src/compose/doctor/services.ts";
 import type { DoctorCheck, DoctorReport } from "../../src/reports/doctor.ts";
 import { heartbeat } from "../support/model/facts.ts";
+import { createPairIssuer } from "../support/pairs/issuedPairs.ts";
 import { startRedis } from "../support/servers/redis.ts";
 import { configText, createInstallation, type Installation, NO_REDIS } from "../support/system/installation.ts";
 
@@ -60,6 +61,7 @@ describe("doctor names what is wrong, and how to fix it:", () => {
       { result: "failed", code: "queue.misconfigured", message: expect.stringContaining("allkeys-lru") },
     ]);
     await evicting.command("config", "set", "maxmemory-policy", "noeviction");
+    await evicting.command("config", "set", "appendonly", "yes");
     expect(inArea(await examined(), "redis")).toMatchObject([
       { result: "passed", message: expect.stringMatching(/^version \d+\.\d+.*noeviction$/) },
     ]);
@@ -200,4 +202,71 @@ test("what failed comes first in text, each with its fix below it, within 80 col
   expect(lines.findIndex((line) => line.startsWith("✓"))).toBeGreaterThan(
     lines.findLastIndex((line) => line.startsWith("✗")),
   );
+});
+
+describe("doctor checks where the web role listens:", () => {
+  test("a port that another program has, an address that the machine lacks, and a free one", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const taken = inArea(await examined({ web: { port } }), "web");
+    expect(taken).toMatchObject([
+      {
+        result: "failed",
+        code: "web.address",
+        message: expect.stringMatching(/another program/),
+        fix: expect.stringMatching(/ss -ltnp/),
+      },
+    ]);
+    other.close();
+    await once(other, "close");
+    expect(inArea(await examined({ web: { port } }), "web")).toMatchObject([{ result: "passed" }]);
+    const nowhere = await examined({ web: { host: "192.0.2.1", port, insecure: true } });
+    expect(inArea(nowhere, "web")).toMatchObject([
+      { result: "failed", message: expect.stringMatching(/no such address: correct `web.host`/) },
+    ]);
+    expect(inArea(await examined({ web: { enabled: false } }), "web")).toMatchObject([{ result: "notChecked" }]);
+  });
+
+  test("a certificate that is missing, does not fit its key, has expired, or whose key everybody can read", async () => {
+    const directory = installation.directory;
+    const tls = { certificate: join(directory, "web.pem"), key: join(directory, "web.key") };
+    const missing = inArea(await examined({ web: { tls } }), "web");
+    expect(missing[0]).toMatchObject({
+      result: "failed",
+      code: "web.files",
+      message: expect.stringMatching(/cannot read .*web.pem/),
+    });
+    const issuer = await createPairIssuer();
+    const [pair, other] = [
+      await issuer.issue({ certificate: "www", generation: 1 }),
+      await issuer.issue({ certificate: "api", generation: 1 }),
+    ];
+    await writeFile(tls.certificate, `${pair.leafPem}${pair.chainPem.join("")}`, { mode: 0o644 });
+    await writeFile(tls.key, other.privateKey.reveal(), { mode: 0o600 });
+    expect(inArea(await examined(), "web")[0]).toMatchObject({
+      result: "failed",
+      message: expect.stringMatching(/cannot be used/),
+    });
+    await writeFile(tls.key, pair.privateKey.reveal());
+    const results = async (): Promise<string[]> => inArea(await examined(), "web").map(({ result }) => result);
+    const fits = await results();
+    await chmod(tls.key, 0o644);
+    expect(await results()).toEqual(["warning", ...fits]);
+  });
+});
+
+test("doctor says how much room there is, and that Redis keeps no append-only file", async () => {
+  await using redis = await startRedis({ listen: "tcp" });
+  await redis.command("config", "set", "appendonly", "no");
+  const report = await examined({ redis: { url: redis.url } });
+  expect(inArea(report, "disk")).toMatchObject([
+    { message: expect.stringMatching(/^[\d.]+ [GM]iB are free \(\d+ %\)$/) },
+  ]);
+  expect(inArea(report, "redis").at(-1)).toMatchObject({
+    result: "warning",
+    fix: expect.stringContaining("appendonly yes"),
+  });
+  await redis.command("config", "set", "appendonly", "yes");
+  expect(inArea(await examined(), "redis")).toMatchObject([{ result: "passed" }]);
 });

@@ -2,6 +2,7 @@ import { type DoctorCheck, type DoctorReport, doctorReport } from "../../reports
 import { trustSystemAuthorities } from "../systemTrust.ts";
 import { notChecked, within } from "./check.ts";
 import { checkConfiguration, checkSecrets } from "./configuration.ts";
+import { checkNameServer, checkWeb } from "./listeners.ts";
 import { checkDisk, checkFiles, checkPorts } from "./machine.ts";
 import { askCas, type CaAnswer, checkChannels, checkNames, checkTargets } from "./outside.ts";
 import { openPatient } from "./patient.ts";
@@ -13,7 +14,7 @@ const CA_MS = 20_000;
 const NAMES_MS = 60_000;
 const TARGETS_MS = 75_000;
 
-const NEED_CONFIGURATION = ["secrets", "redis", "ca", "names", "targets", "ports", "channels"] as const;
+const NEED_CONFIGURATION = ["secrets", "redis", "ca", "names", "targets", "ports", "web", "channels"] as const;
 const UNTOUCHED =
   "the web role touches no target: `renewd rehearse` has a planner try them, or run this on their machine";
 const WRONG_FILE = "needs a configuration without mistakes";
@@ -58,6 +59,8 @@ export async function examine(
       ? within("targets", TARGETS_MS, signal, (bounded) => checkTargets(patient, bounded))
       : [notChecked("targets", "targets", UNTOUCHED)],
     within("ports", LOCAL_MS, signal, (bounded) => checkPorts(patient, bounded)),
+    within("ports", LOCAL_MS, signal, () => checkNameServer(patient)),
+    within("web", LOCAL_MS, signal, () => checkWeb(patient)),
     within("channels", LOCAL_MS, signal, () => checkChannels(patient)),
     within("processes", LOCAL_MS, signal, () => checkProcesses(patient)),
   ]);

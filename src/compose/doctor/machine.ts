@@ -8,7 +8,7 @@ import type { DoctorCheck } from "../../reports/doctor.ts";
 import { tokenFile } from "../../web/auth/tokenFile.ts";
 import { startHttp01Responder } from "../../web/http01.ts";
 import { startTlsAlpn01Responder } from "../../web/tlsAlpn01.ts";
-import { fullDisk } from "../disk.ts";
+import { fullDisk, roomLeft } from "../disk.ts";
 import { sharedPort } from "../portWatch.ts";
 import { roleSettingsOf } from "../roleSettings.ts";
 import { checkResponder, checkStateDirectory } from "../surroundings.ts";
@@ -90,14 +90,27 @@ export async function checkDisk({ config, file }: Patient): Promise<DoctorCheck[
   if (place === null) return [];
   const directories = place.store.kind === "sqlite" ? [dirname(place.store.file), place.dataDir] : [place.dataDir];
   const full = await fullDisk(directories);
-  return full === null
-    ? [passed("disk", place.dataDir, "has room")]
-    : [
-        {
-          ...failed("disk", full.directory, full.message, `Free space there: \`du -xh ${full.directory} | sort -h\`.`),
-          code: "store.full",
-        },
-      ];
+  const fix = (directory: string): string => `Free space there: \`du -xh ${directory} | sort -h\`.`;
+  if (full !== null)
+    return [{ ...failed("disk", full.directory, full.message, fix(full.directory)), code: "store.full" }];
+  return Promise.all(
+    [...new Set(directories)].map(async (directory) => {
+      const left = await roomLeft(directory);
+      if (left === null) return notChecked("disk", directory, "its file system does not say how much is free");
+      const message = `${roomText(left.bytes)} are free (${Math.floor(left.part * 100)} %)`;
+      return left.bytes < LITTLE_BYTES
+        ? warning("disk", directory, message, fix(directory))
+        : passed("disk", directory, message);
+    }),
+  );
+}
+
+/** Below this a person should look before it is full. */
+const LITTLE_BYTES = 512 * 1024 * 1024;
+
+function roomText(bytes: number): string {
+  const gib = bytes / 1024 ** 3;
+  return gib >= 1 ? `${gib.toFixed(1)} GiB` : `${Math.floor(bytes / 1024 ** 2)} MiB`;
 }
 
 /** As the responders themselves listen; and whether somebody else answers on their ports. */

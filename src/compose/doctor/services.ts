@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { CLOCK_SKEW_MAX_MS } from "../../domain/lease.ts";
+import type { Store } from "../../domain/store.ts";
 import { formatDuration } from "../../domain/time.ts";
 import { checkRedis, redisTime } from "../../queue/check.ts";
 import { describeRedis } from "../../queue/options.ts";
@@ -45,8 +46,27 @@ export async function checkDatabase({ viewer, config }: Patient): Promise<Doctor
   const checks = [...found, ...unreadable];
   return checks.length > 0
     ? checks
-    : [passed("database", subject, "opens, has this release's tables and the right key")];
+    : [
+        passed("database", subject, "opens, has this release's tables and the right key"),
+        ...(await ofServer(viewer.store)),
+      ];
 }
+
+/** Of the database server; the embedded one is part of Node. */
+async function ofServer(store: Store): Promise<DoctorCheck[]> {
+  const version = await store.serverVersion();
+  if (version === null) return [];
+  if (Number.parseInt(version, 10) >= POSTGRESQL_MAJOR_MIN)
+    return [passed("database", "PostgreSQL", `version ${version}`)];
+  const message = `version ${version} gets no corrections any more`;
+  return [warning("database", "PostgreSQL", message, `Upgrade it to ${POSTGRESQL_MAJOR_MIN} or later (pg_upgrade).`)];
+}
+
+const DISK_FIX = "Free its disk and see its log: until it can write, it takes no job.";
+const NO_AOF = "keeps no append-only file: a renewal that was just asked for is forgotten when it restarts";
+const AOF_FIX = "Set `appendonly yes`. All other jobs are derived from the database again.";
+/** Older ones get no corrections any more (postgresql.org/support/versioning). */
+const POSTGRESQL_MAJOR_MIN = 14;
 
 /** Version and eviction policy; a private one that does not run is started by `renewd run`. */
 export async function checkQueue({ config }: Patient, signal: AbortSignal): Promise<DoctorCheck[]> {
@@ -69,17 +89,23 @@ export async function checkQueue({ config }: Patient, signal: AbortSignal): Prom
   }
   if (redis.tls !== undefined) trustSystemAuthorities();
   try {
-    const { version, maxmemoryPolicy } = await checkRedis(redis, signal);
-    return maxmemoryPolicy === null
-      ? [
-          warning(
-            "redis",
-            subject,
-            `version ${version}; it does not show its maxmemory-policy to this user`,
-            "Make sure that it is noeviction: any other policy drops jobs when memory is short.",
-          ),
-        ]
-      : [passed("redis", subject, `version ${version}, maxmemory-policy ${maxmemoryPolicy}`)];
+    const { version, maxmemoryPolicy, appendsToFile, diskProblem } = await checkRedis(redis, signal);
+    const persistence = [
+      ...(diskProblem === null ? [] : [failed("redis", subject, diskProblem, DISK_FIX)]),
+      ...(appendsToFile === false ? [warning("redis", subject, NO_AOF, AOF_FIX)] : []),
+    ];
+    const policy =
+      maxmemoryPolicy === null
+        ? [
+            warning(
+              "redis",
+              subject,
+              `version ${version}; it does not show its maxmemory-policy to this user`,
+              "Make sure that it is noeviction: any other policy drops jobs when memory is short.",
+            ),
+          ]
+        : [passed("redis", subject, `version ${version}, maxmemory-policy ${maxmemoryPolicy}`)];
+    return [...policy, ...persistence];
   } catch (thrown) {
     return [failedWith("redis", subject, thrown)];
   }

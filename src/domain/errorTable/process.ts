@@ -41,7 +41,8 @@ export const PROCESS_ERRORS = {
   "web.address": {
     class: "transient",
     retry: "backoff",
-    action: "Find who uses the port (`ss -ltnp`) and stop it, or set another `web.port`; renewd tries again.",
+    action:
+      "Stop who uses the port (`ss -ltnp`), or correct `web.host` and `web.port`. Beside other roles it is tried again.",
   },
   "web.files": {
     class: "transient",

@@ -1,0 +1,100 @@
+import { X509Certificate } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import type { WebConfig } from "../../config/config.ts";
+import { WEB_PORT } from "../../config/schema/web.ts";
+import type { Log } from "../../domain/log.ts";
+import { DAY_MS, formatInstant } from "../../domain/time.ts";
+import type { DoctorCheck } from "../../reports/doctor.ts";
+import { isLive } from "../../reports/health.ts";
+import { startDnsServer } from "../../solvers/dns/server/server.ts";
+import { readPair, startWebServer } from "../../web/server.ts";
+import { roleSettingsOf } from "../roleSettings.ts";
+import { addressFile } from "../web.ts";
+import { failed, failedWith, notChecked, passed, warning } from "./check.ts";
+import type { Patient } from "./patient.ts";
+
+/** What is found is the report's. */
+const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const OTHERS_READ = 0o004;
+const SOON_MS = 7 * DAY_MS;
+const ANSWER_TIMEOUT_MS = 3_000;
+
+/** Where the web role listens, and the pair that it serves. */
+export async function checkWeb({ config, clock }: Patient): Promise<DoctorCheck[]> {
+  if (config === null) return [];
+  const { web, dataDir } = config;
+  if (!web.enabled) return [notChecked("web", "web role", "`web.enabled` is false")];
+  const pair = web.tls === null ? [] : await checkPair(web.tls, clock.now());
+  return [...pair, await checkPort(web, dataDir)];
+}
+
+async function checkPair(tls: NonNullable<WebConfig["tls"]>, now: number): Promise<DoctorCheck[]> {
+  try {
+    const { cert } = await readPair(tls);
+    const { mode } = await stat(tls.key);
+    const until = new X509Certificate(cert).validToDate.getTime();
+    const fix = "Renew it: a `files` target can write it, and the web role reads it again.";
+    if (until <= now) return [failed("web", "web role", `${tls.certificate} expired ${formatInstant(until)}`, fix)];
+    const exposed =
+      (mode & OTHERS_READ) === 0
+        ? []
+        : [warning("web", "web role", `every user of this machine can read ${tls.key}`, `chmod o-r ${tls.key}`)];
+    if (until - now < SOON_MS)
+      return [...exposed, warning("web", "web role", `${tls.certificate} expires ${formatInstant(until)}`, fix)];
+    return [...exposed, passed("web", "web role", `${tls.certificate} and its key fit, until ${formatInstant(until)}`)];
+  } catch (thrown) {
+    return [failedWith("web", "web role", thrown)];
+  }
+}
+
+async function checkPort({ host, port }: WebConfig, dataDir: string): Promise<DoctorCheck> {
+  const running = await answering(dataDir);
+  if (running !== null) return passed("web", "web role", `answers at ${running}`);
+  try {
+    const listener = (): void => {};
+    const server = await startWebServer({ host, port, tls: null, firstPort: WEB_PORT, listener, log: silentLog });
+    await server.close();
+    return passed("web", "web role", `can listen at ${server.url}`);
+  } catch (thrown) {
+    return failedWith("web", "web role", thrown);
+  }
+}
+
+/** Where this installation's web role answers now; null: it does not run, or not on this machine. */
+async function answering(dataDir: string): Promise<string | null> {
+  const url = (await readFile(addressFile(dataDir), "utf8").catch(() => "")).trim();
+  if (url === "") return null;
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  // Over TLS the certificate is for a name, and this is an address: that something answers must do.
+  const answers = await fetch(`${url}/healthz`, { signal, redirect: "error" }).then(
+    ({ ok }) => ok,
+    (thrown: unknown) => url.startsWith("https:") && isCertificateProblem(thrown),
+  );
+  return answers ? url : null;
+}
+
+function isCertificateProblem(thrown: unknown): boolean {
+  const cause = thrown instanceof Error ? thrown.cause : null;
+  return cause instanceof Error && "code" in cause && /CERT|ALTNAME|ISSUER/.test(String(cause.code));
+}
+
+/** Where renewd's own name server listens, if a solver needs it. */
+export async function checkNameServer({ config, viewer, clock }: Patient): Promise<DoctorCheck[]> {
+  if (config === null) return [];
+  const { hosts, port, zones } = roleSettingsOf(config).nameServer;
+  if (zones.length === 0) return [];
+  const at = `${hosts.join(", ")} port ${port}`;
+  const beats = "store" in viewer ? await viewer.store.health.beats().catch(() => []) : [];
+  const acme = beats.filter((beat) => beat.role === "acme" && isLive(beat, clock.now()));
+  const isServed = acme.some(({ problems }) => problems.every(({ kind }) => kind !== "port"));
+  try {
+    const lookUp = async () => [];
+    const server = await startDnsServer({ hosts, port, zones: () => zones, lookUp, log: silentLog });
+    await server.close();
+    return [passed("ports", "name server", `can listen on ${at}, UDP and TCP`)];
+  } catch (thrown) {
+    return isServed
+      ? [passed("ports", "name server", `an ACME worker answers on ${at}`)]
+      : [failedWith("ports", "name server", thrown)];
+  }
+}
