@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { certificateNamed } from "../actions/context.ts";
+import { trustSystemAuthorities } from "../compose/index.ts";
 import type { Reloads } from "../compose/reloads.ts";
 import { processEnvironment } from "../config/read/environment.ts";
 import type { Certificate } from "../domain/certificate.ts";
@@ -66,6 +67,7 @@ export function performAnywhere<Options = object>(
       if (server === undefined)
         return (await import("./desk/local.ts")).localDesk(call.configFile, (text) => call.output.note(text));
       const token = call.options.token ?? processEnvironment("RENEWD_TOKEN");
+      if (server.startsWith("https:")) await trustSystemAuthorities();
       return (await import("./desk/remote.ts")).remoteDesk({ server, token });
     };
     await using desk = await open();

@@ -50,6 +50,8 @@ export const removeForeign = late(async () => (await import("./inquiries.ts")).r
 export const leftoversReport = late(async () => (await import("./inquiries.ts")).leftoversReport);
 export const accountReport = late(async () => (await import("./inquiries.ts")).accountReport);
 
+export const trustSystemAuthorities = late(async () => (await import("./systemTrust.ts")).trustSystemAuthorities);
+
 export const removeLeftovers = late(async () => (await import("./leftovers.ts")).removeLeftovers);
 export const forgetLeftovers = late(async () => (await import("./leftovers.ts")).forgetLeftovers);
 

@@ -1,6 +1,4 @@
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
-import { join } from "node:path";
 import type { Config, WebConfig } from "../config/config.ts";
 import { WEB_PORT } from "../config/schema/web.ts";
 import { toRenewalError } from "../domain/errors.ts";
@@ -19,6 +17,7 @@ import { packageVersion } from "./packageVersion.ts";
 import { repeat } from "./repeat.ts";
 import { requestRenewals } from "./requestRenewals.ts";
 import type { RoleSettings, RunningRole } from "./runningRole.ts";
+import { forgetAddress, writeAddress } from "./webAddress.ts";
 
 const FORGET_TICK_MS = HOUR_MS;
 const ANSWERS_KEPT_MS = DAY_MS;
@@ -65,7 +64,7 @@ export async function startWeb(context: Context, redis: RedisOptions, initial: R
     },
     async close() {
       web.events.close();
-      await Promise.all([forgetting.close(), server.close(), forgetAddress(dataDir, server.url)]);
+      await Promise.all([forgetting.close(), server.close(), forgetAddress(dataDir)]);
     },
   };
 }
@@ -148,21 +147,4 @@ function isSamePlace(a: WebConfig, b: WebConfig): boolean {
   return (
     a.host === b.host && a.port === b.port && a.tls?.certificate === b.tls?.certificate && a.tls?.key === b.tls?.key
   );
-}
-
-/** Where `renewd open` finds it: the port may be another than the usual one. */
-export function addressFile(dataDir: string): string {
-  return join(dataDir, "web.url");
-}
-
-async function writeAddress(dataDir: string, url: string): Promise<void> {
-  const temporary = `${addressFile(dataDir)}.${process.pid}`;
-  await writeFile(temporary, `${url}\n`, { mode: 0o600 });
-  await rename(temporary, addressFile(dataDir));
-}
-
-/** Another process of this data directory may have written its own since. */
-async function forgetAddress(dataDir: string, url: string): Promise<void> {
-  const written = await readFile(addressFile(dataDir), "utf8").catch(() => "");
-  if (written.trim() === url) await rm(addressFile(dataDir), { force: true });
 }

@@ -68,7 +68,9 @@ export function createApp(web: WebContext): Hono<WebEnv> {
     return answer(request, web, problemOf(404, `${path} is no page or resource of renewd`, { action: "See /api/v1." }));
   });
   app.onError((thrown, request) => {
-    const problem = problemFrom(thrown);
+    // Nobody is there to be answered.
+    const isGone = request.req.raw.signal.aborted || (thrown instanceof Error && thrown.message === "aborted");
+    const problem = isGone ? problemOf(400, "the connection ended before the request did", {}) : problemFrom(thrown);
     if (problem.status === 500)
       web.renewal.log.error({ err: toRenewalError(thrown), method: request.req.method }, "request failed");
     if (problem.status === 401) request.header("www-authenticate", 'Bearer realm="renewd"');

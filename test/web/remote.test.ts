@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { nodeListener } from "../../src/web/nodeListener.ts";
 import { freePort } from "../support/freePort.ts";
@@ -84,6 +84,25 @@ describe("over a real connection", () => {
     expect((await send("POST", path, "", { "content-length": "0" })).statusCode).toBe(202);
     const tooLarge = JSON.stringify({ reason: "x".repeat(300_000) });
     expect((await send("POST", path, tooLarge, json)).statusCode).toBe(413);
+  });
+
+  test("a client that leaves in the middle of its body is no fault of ours, and two hosts are no request", async () => {
+    const faults: string[] = [];
+    const { log } = estate.web.renewal;
+    const { error } = log;
+    Object.assign(log, { error: (_fields: object, message: string) => faults.push(message) });
+    const { port } = new URL(url);
+    const socket = connect(Number(port), "127.0.0.1");
+    const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${estate.token}\r\n`;
+    socket.end(`${head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{}`);
+    await once(socket.resume(), "close");
+    const twice = connect(Number(port), "127.0.0.1");
+    twice.end(`GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: other.example\r\n\r\n`);
+    const [answer] = (await once(twice, "data")) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+    expect((await send("GET", "/api/v1/targets", null)).statusCode).toBe(200);
+    Object.assign(log, { error });
+    expect(faults).toEqual([]);
   });
 
   test("another method is refused with what there is", async () => {

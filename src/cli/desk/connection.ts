@@ -92,6 +92,9 @@ async function answered(base: URL, path: string, init: RequestInit): Promise<Res
 
 function unreachable(base: URL, cause: unknown): RenewalError {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const tls = inner instanceof Error && "code" in inner && typeof inner.code === "string" ? inner.code : "";
+  if (/CERT|ALTNAME|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(tls))
+    return new RenewalError("web.untrusted", `${base.host}: its certificate is not trusted here (${tls})`, { cause });
   const why = inner instanceof Error ? ("code" in inner ? String(inner.code) : inner.message) : String(inner);
   return new RenewalError("web.unavailable", `${base.host} does not answer: ${sanitize(why, 200)}`, { cause });
 }

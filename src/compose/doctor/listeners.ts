@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import type { WebConfig } from "../../config/config.ts";
 import { WEB_PORT } from "../../config/schema/web.ts";
 import type { Log } from "../../domain/log.ts";
@@ -9,7 +9,7 @@ import { isLive } from "../../reports/health.ts";
 import { startDnsServer } from "../../solvers/dns/server/server.ts";
 import { readPair, startWebServer } from "../../web/server.ts";
 import { roleSettingsOf } from "../roleSettings.ts";
-import { addressFile } from "../web.ts";
+import { answeringAddress } from "../webAddress.ts";
 import { failed, failedWith, notChecked, passed, warning } from "./check.ts";
 import type { Patient } from "./patient.ts";
 
@@ -17,7 +17,6 @@ import type { Patient } from "./patient.ts";
 const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const OTHERS_READ = 0o004;
 const SOON_MS = 7 * DAY_MS;
-const ANSWER_TIMEOUT_MS = 3_000;
 
 /** Where the web role listens, and the pair that it serves. */
 export async function checkWeb({ config, clock }: Patient): Promise<DoctorCheck[]> {
@@ -48,7 +47,7 @@ async function checkPair(tls: NonNullable<WebConfig["tls"]>, now: number): Promi
 }
 
 async function checkPort({ host, port }: WebConfig, dataDir: string): Promise<DoctorCheck> {
-  const running = await answering(dataDir);
+  const running = await answeringAddress(dataDir);
   if (running !== null) return passed("web", "web role", `answers at ${running}`);
   try {
     const listener = (): void => {};
@@ -58,24 +57,6 @@ async function checkPort({ host, port }: WebConfig, dataDir: string): Promise<Do
   } catch (thrown) {
     return failedWith("web", "web role", thrown);
   }
-}
-
-/** Where this installation's web role answers now; null: it does not run, or not on this machine. */
-async function answering(dataDir: string): Promise<string | null> {
-  const url = (await readFile(addressFile(dataDir), "utf8").catch(() => "")).trim();
-  if (url === "") return null;
-  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-  // Over TLS the certificate is for a name, and this is an address: that something answers must do.
-  const answers = await fetch(`${url}/healthz`, { signal, redirect: "error" }).then(
-    ({ ok }) => ok,
-    (thrown: unknown) => url.startsWith("https:") && isCertificateProblem(thrown),
-  );
-  return answers ? url : null;
-}
-
-function isCertificateProblem(thrown: unknown): boolean {
-  const cause = thrown instanceof Error ? thrown.cause : null;
-  return cause instanceof Error && "code" in cause && /CERT|ALTNAME|ISSUER/.test(String(cause.code));
 }
 
 /** Where renewd's own name server listens, if a solver needs it. */

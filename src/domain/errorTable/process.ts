@@ -54,6 +54,12 @@ export const PROCESS_ERRORS = {
     retry: "never",
     action: "Correct `--server` or `--token`: the renewd there does not accept the request.",
   },
+  "web.untrusted": {
+    class: "configuration",
+    retry: "never",
+    action:
+      "Let this machine trust the CA of that certificate, in the system's store or by NODE_EXTRA_CA_CERTS=/path/ca.pem in the environment, or correct the name in `--server`.",
+  },
   "web.unavailable": {
     class: "transient",
     retry: "backoff",
