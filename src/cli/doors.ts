@@ -21,6 +21,13 @@ export const acknowledge = late(async () => (await import("../actions/acknowledg
 export const withdrawAcknowledgement = late(
   async () => (await import("../actions/acknowledge.ts")).withdrawAcknowledgement,
 );
+export const listAlerts = late(async () => (await import("../actions/alerts.ts")).listAlerts);
+export const listAlertRules = late(async () => (await import("../actions/alerts.ts")).listAlertRules);
+export const acknowledgeAlert = late(async () => (await import("../actions/alerts.ts")).acknowledgeAlert);
+export const withdrawAlertAcknowledgement = late(
+  async () => (await import("../actions/alerts.ts")).withdrawAlertAcknowledgement,
+);
+export const testAlertRule = late(async () => (await import("../actions/alerts.ts")).testAlertRule);
 export const dial = late(async () => (await import("../actions/dial.ts")).dial);
 export const pause = late(async () => (await import("../actions/pause.ts")).pause);
 export const rehearse = late(async () => (await import("../actions/rehearse.ts")).rehearse);

@@ -6,6 +6,7 @@ import { inertLines } from "../domain/text.ts";
 import { type Cli, DEFAULT_CONFIG_FILES, type GlobalOptions, outputOf } from "./command.ts";
 import { addAccount } from "./commands/account.ts";
 import { addAcknowledge } from "./commands/acknowledge.ts";
+import { addAlerts } from "./commands/alerts.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCertificates } from "./commands/certificates.ts";
@@ -48,6 +49,7 @@ const COMMANDS = [
     "See:",
     [
       addStatus,
+      addAlerts,
       addCertificates,
       addPlan,
       addHistory,

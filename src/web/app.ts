@@ -1,5 +1,6 @@
 import { Hono, type Context as Request } from "hono";
 import { toRenewalError } from "../domain/errors.ts";
+import { acknowledgeRoutes } from "./acknowledge.ts";
 import { apiRoutes } from "./api/index.ts";
 import { assetRoutes } from "./assets/index.ts";
 import { checkHost, guard } from "./auth/guard.ts";
@@ -60,6 +61,7 @@ export function createApp(web: WebContext): Hono<WebEnv> {
   app.route("/", healthRoutes(web));
   app.route("/", assetRoutes(web));
   app.route("/", signInRoutes(web));
+  app.route("/", acknowledgeRoutes(web));
   app.route("/", metricsRoutes(web));
   app.route("/api/v1", apiRoutes(web));
   app.route("/", pageRoutes(web));

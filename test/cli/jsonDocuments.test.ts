@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { jsonDocuments } from "../../scripts/jsonDocuments.ts";
-import { renewal, version } from "../support/model/facts.ts";
+import { alert, renewal, version } from "../support/model/facts.ts";
 import { configText, createInstallation, type Installation } from "../support/system/installation.ts";
 
 const { documents, schema } = jsonDocuments();
@@ -18,6 +18,7 @@ let installation: Installation;
 beforeEach(async () => {
   installation = await createInstallation(configText(["www", "api"]));
   await installation.issue(version({ certificate: "www" }));
+  await installation.store.alerts.save(alert());
   await installation.store.renewals.insert(
     renewal({ id: "aaaaaaaa-1", certificate: "api", state: "issuing", errorCode: "acme.dns", errorMessage: "no" }),
   );
@@ -34,6 +35,10 @@ describe("what --json prints", () => {
     ["PauseReport", ["pause", "www", "--reason", "x"]],
     ["ResumeReport", ["resume", "www"]],
     ["AcknowledgeReport", ["acknowledge", "api", "--reason", "x"]],
+    ["AlertsReport", ["alerts"]],
+    ["AlertRulesReport", ["alerts", "rules"]],
+    ["AlertAcknowledgeReport", ["alerts", "acknowledge", "0badcafe", "--reason", "x"]],
+    ["AlertTestReport", ["alerts", "test", "clock"]],
     ["RenewReport", ["renew", "www", "--force"]],
     ["ReplacementReport", ["replace", "status"]],
     ["AuditReport", ["audit", "verify"]],

@@ -2,7 +2,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apiDocument, type DocumentedOperation } from "../../src/web/api/document.ts";
-import { NOW, renewal, version } from "../support/model/facts.ts";
+import { alert, NOW, renewal, version } from "../support/model/facts.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 
 const document = apiDocument("0.0.0");
@@ -30,7 +30,14 @@ const operations: Driven[] = Object.entries(document.paths).flatMap(([path, meth
 );
 
 /** What fills the path of any operation. */
-const PARAMS: Readonly<Record<string, string>> = { certificate: "www", generation: "1", renewal: HELD, issuer: "ca" };
+const PARAMS: Readonly<Record<string, string>> = {
+  certificate: "www",
+  generation: "1",
+  renewal: HELD,
+  issuer: "ca",
+  alert: "0badcafe",
+  rule: "clock",
+};
 /** What an operation needs besides, by its id. */
 const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: true }>> = {
   renewCertificates: { body: { certificates: ["www"], force: true, reason: "contract" } },
@@ -38,6 +45,7 @@ const NEEDS: Readonly<Record<string, { query?: string; body?: object; refused?: 
   pauseCertificate: { body: { reason: "contract", until: "2d" } },
   acknowledge: { body: { subject: "role/planner+acme+deployer+verifier", reason: "contract" } },
   withdrawAcknowledgement: { body: { subject: "role/planner+acme+deployer+verifier" } },
+  acknowledgeAlert: { body: { reason: "contract" } },
   startReplacement: { body: { issuer: "ca", deadline: "24h", reason: "contract" } },
   getRenewalDocument: { query: "?of=aaaaaaaa" },
   draftRevocation: { query: "?of=www" },
@@ -70,6 +78,7 @@ beforeAll(async () => {
     [],
   );
   await estate.store.renewals.insert(renewal({ id: HELD, certificate: "api", state: "issuing" }));
+  await estate.store.alerts.save(alert({ notifiedAt: NOW }));
   const event = { at: NOW, certificate: "api", renewalId: HELD, target: null };
   await estate.store.events.append({ ...event, type: "order.created", detail: { names: ["a", "b"] } });
 });

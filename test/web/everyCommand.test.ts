@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createProgram } from "../../src/cli/program.ts";
 import { nodeListener } from "../../src/web/nodeListener.ts";
-import { renewal, version } from "../support/model/facts.ts";
+import { alert, NOW, renewal, version } from "../support/model/facts.ts";
 import { runCaptured } from "../support/system/installation.ts";
 import { createWebEstate, type WebEstate } from "../support/system/webEstate.ts";
 
@@ -24,6 +24,7 @@ async function create(): Promise<WebEstate> {
   await installation.issue(version({ certificate: "www" }));
   await store.deployments.want("www", ["lb"], 1);
   await store.renewals.insert(renewal({ id: HELD, certificate: "api", state: "failed", errorCode: "acme.dns" }));
+  await store.alerts.save(alert({ notifiedAt: NOW, channels: ["shell"] }));
   const receipt = { keyFile: "/nonexistent/old.pem" };
   await store.leftTargets.add({ certificate: "www", target: "old", receipt, leftAt: 1_700_000_000_000 });
   return estate;
@@ -99,6 +100,16 @@ const ANYWHERE: readonly (readonly string[])[] = [
   ["acknowledge", "www", "--reason", "known", "--until", "2d"],
   ["acknowledge", "www", "--withdraw"],
   ["acknowledge", "www", "--withdraw"],
+  ["alerts"],
+  ["alerts", "0badcafe"],
+  ["alerts", "list", "--all"],
+  ["alerts", "rules"],
+  ["alerts", "acknowledge", "0badcafe", "--reason", "I am on it"],
+  ["alerts", "acknowledge", "nothing", "--reason", "x"],
+  ["alerts", "acknowledge", "0badcafe", "--withdraw"],
+  ["alerts", "acknowledge", "0badcafe", "--withdraw"],
+  ["alerts", "test", "nothing"],
+  ["alerts", "test", "clock"],
   ["pause", "www", "--reason", "a freeze", "--until", "2d"],
   ["pause", "www", "--reason", "x", "--until", "2020-01-01"],
   ["pause", "nobody", "--reason", "x"],

@@ -1,4 +1,5 @@
 import type { AcknowledgeReport, AcknowledgeRequest } from "../../actions/acknowledge.ts";
+import type { AlertAcknowledgeReport, AlertTestReport } from "../../actions/alerts.ts";
 import type { DialReport } from "../../actions/dial.ts";
 import type { PauseReport, PauseRequest } from "../../actions/pause.ts";
 import type { RehearseReport } from "../../actions/rehearse.ts";
@@ -10,6 +11,7 @@ import type { Clock } from "../../domain/clock.ts";
 import type { Renewal } from "../../domain/renewal.ts";
 import type { Store } from "../../domain/store.ts";
 import type { AccountReport } from "../../reports/account.ts";
+import type { AlertRulesReport, AlertsQuery, AlertsReport } from "../../reports/alerts.ts";
 import type { AuditReport } from "../../reports/audit.ts";
 import type { CertificatesReport } from "../../reports/certificates.ts";
 import type { ChallengeEntry, ChallengesReport } from "../../reports/challenges.ts";
@@ -63,6 +65,11 @@ export interface Desk extends AsyncDisposable {
   leftovers(): Promise<LeftoversReport>;
   forgetLeftovers(): Promise<LeftoversReport>;
   account(issuer: string, signal: AbortSignal): Promise<AccountReport>;
+  alerts(query: AlertsQuery): Promise<AlertsReport>;
+  alertRules(): Promise<AlertRulesReport>;
+  acknowledgeAlert(alert: string, reason: string | null): Promise<AlertAcknowledgeReport>;
+  withdrawAlert(alert: string): Promise<AlertAcknowledgeReport>;
+  testAlertRule(rule: string): Promise<AlertTestReport>;
   /** Where a renewal can be followed. */
   followed(): Promise<Followed>;
 }

@@ -22,11 +22,14 @@ import { RenewalError } from "../../domain/errors.ts";
 import { pastOption } from "../../domain/writtenTime.ts";
 import {
   acknowledge,
+  acknowledgeAlert,
   cancelReplacement,
   certificatesReport,
   deploy,
   dial,
   historyReport,
+  listAlertRules,
+  listAlerts,
   pause,
   planReport,
   rehearse,
@@ -40,7 +43,9 @@ import {
   rollBack,
   showReport,
   statusReport,
+  testAlertRule,
   withdrawAcknowledgement,
+  withdrawAlertAcknowledgement,
 } from "../doors.ts";
 import { requestedBy } from "../requestedBy.ts";
 import { silentLog } from "../silentLog.ts";
@@ -120,6 +125,12 @@ export function localDesk(configFile: string, note: (text: string) => void): Des
       return leftoversReport(opened, await forgetLeftovers(opened));
     },
     account: async (issuer, signal) => accountReport(await app(), issuer, signal),
+    alerts: (query) => act((context) => listAlerts(context, query)),
+    alertRules: () => act(listAlertRules),
+    acknowledgeAlert: (alert, reason) =>
+      act((context) => acknowledgeAlert(context, { alert, via: "terminal" }, decision(reason))),
+    withdrawAlert: (alert) => act((context) => withdrawAlertAcknowledgement(context, alert, { by: requestedBy() })),
+    testAlertRule: (rule) => act((context) => testAlertRule(context, rule)),
     followed: () => app(),
     async [Symbol.asyncDispose]() {
       await (await viewing?.catch(() => null))?.[Symbol.asyncDispose]();

@@ -13,6 +13,7 @@ import type { PlanReport } from "../../reports/plan.ts";
 import type { ShowReport } from "../../reports/renewal.ts";
 import type { ReplacementReport } from "../../reports/replacements.ts";
 import type { StatusReport } from "../../reports/status.ts";
+import { alertsAt } from "./alerts.ts";
 import { type Connection, connect, type Server } from "./connection.ts";
 import type { Desk, Followed, FollowedRenewal } from "./desk.ts";
 import { document, type eventSchema, eventsSchema, search } from "./documents.ts";
@@ -63,6 +64,7 @@ export function remoteDesk(at: Server): Desk {
       server.post(`/replacements/${encodeURIComponent(id)}/cancel`, said(reason), document<ReplaceCancelReport>(1)),
     rehearse: (name, reason) => rehearsed(server, name, reason),
     ...inquiriesAt(server),
+    ...alertsAt(server),
     followed: async () => followedAt(server),
     async [Symbol.asyncDispose]() {},
   };

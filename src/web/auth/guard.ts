@@ -6,10 +6,10 @@ import { isLoopback } from "../../domain/loopback.ts";
 import type { WebContext, WebEnv } from "../context.ts";
 import { HttpProblem } from "../problem.ts";
 import { identify } from "./actor.ts";
-import { SIGN_IN_PATH } from "./session.ts";
+import { ACKNOWLEDGE_PATH, SIGN_IN_PATH } from "./session.ts";
 
 /** They go without a token: probes have none, and the way in cannot need what it gives. */
-const OPEN_PATHS = new Set(["/healthz", "/readyz", SIGN_IN_PATH, "/favicon.ico"]);
+const OPEN_PATHS = new Set(["/healthz", "/readyz", SIGN_IN_PATH, ACKNOWLEDGE_PATH, "/favicon.ico"]);
 const OPEN_PREFIX = "/assets/";
 const SAFE_METHODS = new Set(["GET", "HEAD"]);
 

@@ -8,6 +8,8 @@ const SECRET_BYTES = 32;
 /** A link waits in a terminal; whoever reads over the shoulder comes too late. */
 export const LINK_MS = 5 * MINUTE_MS;
 export const SESSION_MS = 7 * DAY_MS;
+/** The link in a message: what it carries says what it may do. */
+export const ACKNOWLEDGE_PATH = "/acknowledge";
 export const SIGN_IN_PATH = "/sign-in";
 
 interface SignIn {

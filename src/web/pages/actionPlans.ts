@@ -2,6 +2,7 @@ import { html } from "hono/html";
 import { replace } from "../../actions/replace.ts";
 import { RenewalError, toRenewalError } from "../../domain/errors.ts";
 import { formatInstant } from "../../domain/time.ts";
+import { headline } from "../../renewal/rules/alerts/messages.ts";
 import { nextVersionOf } from "../../reports/lists/nextVersion.ts";
 import type { Examined } from "../../reports/summary.ts";
 import type { ActionInput } from "./actions/input.ts";
@@ -165,6 +166,25 @@ export const ACTION_TEXTS: Readonly<Record<ActionName, ActionText>> = {
       problem: null,
     }),
   },
+  "take-alert": {
+    title: "Take an alert on",
+    verb: "Acknowledge",
+    needsReason: true,
+    async plan({ web }, { subjects }) {
+      const lines = await Promise.all(subjects.map((subject) => alertLine(web, subject, "is yours")));
+      const sentence = "It goes to nobody else until it gets worse. Those who know of it are told that you have it.";
+      return { sentence, lines, problem: null };
+    },
+  },
+  "leave-alert": {
+    title: "Give an alert back",
+    verb: "Give back",
+    needsReason: false,
+    async plan({ web }, { subjects }) {
+      const lines = await Promise.all(subjects.map((subject) => alertLine(web, subject, "is nobody's")));
+      return { sentence: "It goes to the next ones again, as the configuration says.", lines, problem: null };
+    },
+  },
   replace: {
     title: "Replace many certificates",
     verb: "Replace",
@@ -245,4 +265,11 @@ function perCertificate(what: string, line: (examined: Examined, input: ActionIn
       problem: count === 0 ? "Select certificates in the list first." : null,
     };
   };
+}
+
+async function alertLine({ renewal }: PageFacts["web"], subject: string, outcome: string): Promise<PlanLine> {
+  const alert = await renewal.store.alerts.get(subject);
+  if (alert === null || alert.resolvedAt !== null)
+    return { subject, outcome: "", refused: "is no open alert any more" };
+  return { subject, outcome: `${headline(alert)}: ${outcome}`, refused: null };
 }

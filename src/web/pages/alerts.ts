@@ -1,9 +1,8 @@
 import { html } from "hono/html";
-import type { EventType } from "../../domain/event.ts";
-import { NOTIFIED_EVENTS } from "../../renewal/rules/notificationRules.ts";
 import { type AlertRow, alertList } from "../../reports/lists/alertList.ts";
 import { pageOf, readQuery, writeQuery } from "../../reports/lists/list.ts";
 import { actionHref } from "./actionLinks.ts";
+import { causesPanel, rulesPanel } from "./alertCauses.ts";
 import type { PageFacts } from "./facts.ts";
 import { heading, layout } from "./layout.ts";
 import { heading as columnHeading, facetPanel, type ListView, pager, toolbar } from "./parts/list.ts";
@@ -27,9 +26,9 @@ export async function alertsPage(facts: PageFacts): Promise<Html> {
   const isFiltered = query.facets.size > 0 || query.q !== "";
   return layout(facts, {
     title: "Alerts",
-    body: html`${heading("Alerts")} ${savedViews(facts, "alerts", writeQuery(alertList, query))} ${toolbar(view, "Certificate, finding or words")}
+    body: html`${heading("Alerts")} ${isFiltered ? NOTHING : await causesPanel(facts)} ${savedViews(facts, "alerts", writeQuery(alertList, query))} ${toolbar(view, "Certificate, finding or words")}
       <div class="with-facets">${facetPanel(view)}<div>${pager(view, "alerts")}${table(view, facts)}</div></div>
-      ${isFiltered ? NOTHING : html`<div class="columns">${await channels(facts)}${await rules(facts)}</div>`}`,
+      ${isFiltered ? NOTHING : html`<div class="columns">${await channels(facts)}${await rulesPanel(facts)}</div>`}`,
   });
 }
 
@@ -76,20 +75,5 @@ async function channels({ web, now }: PageFacts): Promise<Html> {
             ${cursor?.lastErrorMessage == null ? NOTHING : html`<br /><span class="bad-text">${foreign(cursor.lastErrorMessage)}</span>${cursor.nextAttemptAt === null ? NOTHING : html`, tries again ${relative(cursor.nextAttemptAt, now)}`}`}</li>`;
           })}</ul><p class="quiet">Try one: <code>renewd notify NAME</code> sends a test message.</p>`
     }
-  </section>`;
-}
-
-/** When each rule last spoke: a rule that cannot fire is no alert. */
-async function rules({ web, now }: PageFacts): Promise<Html> {
-  const last: { type: EventType; at: number | null }[] = [];
-  for (const type of NOTIFIED_EVENTS) {
-    const [event] = await web.renewal.store.events.list({ types: [type], limit: 1 });
-    last.push({ type, at: event?.at ?? null });
-  }
-  last.sort((a, b) => (b.at ?? 0) - (a.at ?? 0));
-  return html`<section class="panel"><h2>What people are notified of</h2>
-    <details><summary>${last.filter(({ at }) => at !== null).length} of ${last.length} kinds have happened</summary>
-    <ul class="rows">
-      ${last.map(({ type, at }) => html`<li><a href="/history?view=events&q=type:${type}">${type}</a> <span class="quiet">${at === null ? "never" : html`last ${relative(at, now)}`}</span></li>`)}</ul></details>
   </section>`;
 }

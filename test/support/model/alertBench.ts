@@ -115,6 +115,11 @@ export class AlertBench implements AsyncDisposable {
     await deliverNotifications(this.context, NO_SIGNAL);
   }
 
+  /** The target serves something else from now on. */
+  readonly forget = (target: string): void => {
+    for (const key of this.#served.keys()) if (key.startsWith(`${target} `)) this.#served.set(key, "another");
+  };
+
   async #work(): Promise<void> {
     const { jobs } = this.bench;
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {

@@ -1,3 +1,4 @@
+import type { Alert } from "../../../src/domain/alert.ts";
 import type { Certificate, CertificateRecord } from "../../../src/domain/certificate.ts";
 import type { Deployment, EndpointStatus } from "../../../src/domain/deployment.ts";
 import { endpointKey } from "../../../src/domain/endpoint.ts";
@@ -196,6 +197,28 @@ export function renewalInfo(patch: Partial<RenewalInfoRecord> = {}): RenewalInfo
     failures: 0,
     errorCode: null,
     errorMessage: null,
+    ...patch,
+  };
+}
+
+/** One cause behind two certificates, that nobody was notified of yet. */
+export function alert(patch: Partial<Alert> = {}): Alert {
+  const member = { level: 0, isLast: false, expiresAt: ISSUED_AT + 90 * DAY_MS };
+  return {
+    ...{ id: "0badcafe", rule: "renewalFailed", cause: "renewal · target lb · deploy.unreachable", severity: "page" },
+    place: { issuer: null, solver: null, target: "lb", subject: null },
+    ...{ code: "deploy.unreachable", what: "renewal failed: no socket", action: "Repair it.", level: 0, isLast: false },
+    members: ["api", "www"].map((name) => ({ certificate: name, ...member })),
+    ...{
+      affected: ["api", "www"],
+      firstBadAt: NOW,
+      openedAt: NOW,
+      lastBadAt: NOW,
+      healthySince: null,
+      resolvedAt: null,
+    },
+    ...{ notifiedAt: null, notified: null, digested: false, channels: [], step: 0, acknowledgement: null },
+    ...{ acknowledgements: 0, changed: ["the configuration was reloaded"] },
     ...patch,
   };
 }

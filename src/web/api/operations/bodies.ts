@@ -19,6 +19,8 @@ const when = z.string().regex(WHEN, "must be a duration such as 2d, or an instan
 
 export const reasonBody = z.strictObject({ reason });
 
+export const neededReasonBody = z.strictObject({ reason: neededReason });
+
 export const renewBody = z.strictObject({
   force: z.boolean().optional().describe("Issue a new certificate even though nothing is due."),
   reason,

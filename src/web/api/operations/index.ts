@@ -1,5 +1,6 @@
 import type { Operation } from "../operation.ts";
 import { actionOperations } from "./actions.ts";
+import { alertOperations } from "./alerts.ts";
 import { certificateOperations } from "./certificates.ts";
 import { documentOperations } from "./documents.ts";
 import { historyOperations } from "./history.ts";
@@ -17,4 +18,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...documentOperations,
   ...inquiryOperations,
   ...actionOperations,
+  ...alertOperations,
 ];

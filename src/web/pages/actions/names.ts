@@ -10,6 +10,8 @@ export const ACTION_NAMES = [
   "dial",
   "acknowledge",
   "withdraw",
+  "take-alert",
+  "leave-alert",
   "replace",
   "cancel-replacement",
 ] as const;

@@ -1,4 +1,5 @@
 import { acknowledge, withdrawAcknowledgement } from "../../../actions/acknowledge.ts";
+import { acknowledgeAlert, withdrawAlertAcknowledgement } from "../../../actions/alerts.ts";
 import { certificateNamed, type Decision } from "../../../actions/context.ts";
 import { pause } from "../../../actions/pause.ts";
 import { requestRehearsal } from "../../../actions/rehearse.ts";
@@ -137,6 +138,19 @@ const PERFORM: Readonly<Record<ActionName, Perform>> = {
     settle(input.subjects, async (subject) => {
       await withdrawAcknowledgement(web, subject, { by });
       return done(subject, "is no longer acknowledged", null);
+    }),
+  async "take-alert"(request) {
+    const { web, input } = request;
+    const decision = needed(request);
+    return settle(input.subjects, async (alert) => {
+      await acknowledgeAlert(web, { alert, via: "page" }, decision);
+      return done(alert, `is acknowledged by ${decision.by ?? "somebody"}`, null);
+    });
+  },
+  "leave-alert": ({ web, input, by }) =>
+    settle(input.subjects, async (alert) => {
+      await withdrawAlertAcknowledgement(web, alert, { by });
+      return done(alert, "goes to the next ones again", null);
     }),
   async replace(request) {
     const decision = needed(request);

@@ -1,0 +1,85 @@
+import { inert } from "../../domain/text.ts";
+import type { AlertEntry, AlertRulesReport, AlertsReport } from "../../reports/alerts.ts";
+import { fromNow, spoken } from "../../reports/instant.ts";
+import { paint, type Screen } from "../terminal/style.ts";
+import { type Cell, renderTable } from "../terminal/table.ts";
+
+const NAMED_MAX = 10;
+
+export function renderAlerts({ alerts, channels, at }: AlertsReport, screen: Screen): string {
+  const blocks = alerts.map((alert) => renderOne(alert, at, screen));
+  const ways = channels.map(({ channel, failures, error, lastSentAt, selfTestAt, selfTestError }): Cell[] => [
+    channel,
+    failures > 0 || selfTestError !== null ? { text: "fails", style: "wrong" } : "works",
+    lastSentAt === null ? "nothing yet" : spoken(lastSentAt),
+    selfTestAt === null ? "not yet" : `${spoken(selfTestAt)}${selfTestError === null ? "" : " (failed)"}`,
+    error ?? selfTestError ?? "",
+  ]);
+  const head = [{ title: "CHANNEL" }, { title: "STATE" }, { title: "LAST SENT" }, { title: "SELF-TEST" }];
+  return [
+    alerts.length === 0 ? "no alert" : blocks.join("\n\n"),
+    channels.length === 0
+      ? "no channel is configured: nobody is notified"
+      : renderTable([...head, { title: "", widthMin: 20, wraps: true }], ways, screen).join("\n"),
+  ].join("\n\n");
+}
+
+function renderOne(entry: AlertEntry, at: string, screen: Screen): string {
+  const { alert, severity, what, resolvedAt, acknowledged, firstBadAt, changed, certificates, action } = entry;
+  const shown = certificates.slice(0, NAMED_MAX).map(inert).join(", ");
+  const more = certificates.length > NAMED_MAX ? ` and ${certificates.length - NAMED_MAX} more` : "";
+  const style = resolvedAt === null && acknowledged === null && severity === "page" ? "wrong" : "faint";
+  const facts: (readonly [string, string | null])[] = [
+    ["cause", inert(entry.cause)],
+    ["certificates", certificates.length < 2 ? null : `${shown}${more}`],
+    ["since", `${spoken(firstBadAt)}${resolvedAt === null ? "" : `, over ${spoken(resolvedAt)}`}`],
+    ["before", changed.length === 0 ? null : changed.map(inert).join("; ")],
+    ["expires", entry.expiresAt === null ? null : fromNow(entry.expiresAt, at)],
+    ["waits", entry.waits === null ? null : WAITS[entry.waits]],
+    [
+      "taken by",
+      acknowledged &&
+        `${inert(acknowledged.by ?? "somebody")}, ${spoken(acknowledged.at)}: ${inert(acknowledged.reason)}`,
+    ],
+    ["step", stepText(entry, at)],
+    ["receipts", receiptsText(entry)],
+    ["what to do", action === null || resolvedAt !== null ? null : inert(action)],
+  ];
+  return [
+    `${alert}  ${paint(screen, style, resolvedAt === null ? severity : "over")}  ${inert(what)}`,
+    ...facts.flatMap(([name, value]) => (value === null ? [] : [`  ${name.padEnd(13)}${value}`])),
+  ].join("\n");
+}
+
+const WAITS = {
+  openAfter: "nobody is notified yet: it may pass (`alerts.openAfter`)",
+  quietHours: "for the end of the quiet hours",
+};
+
+function stepText({ step, next }: AlertEntry, at: string): string | null {
+  if (next !== null) return `${step}; next ${fromNow(next.at, at)}: ${next.channels.map(inert).join(", ")}`;
+  return step === 0 ? null : String(step);
+}
+
+function receiptsText({ receipts }: AlertEntry): string | null {
+  if (receipts.length === 0) return null;
+  return receipts
+    .map(({ channel, at, outcome, error }) =>
+      outcome === "sent"
+        ? `${inert(channel)} ${spoken(at)}`
+        : `${inert(channel)} gave up ${spoken(at)} (${inert(error ?? "")})`,
+    )
+    .join("; ");
+}
+
+export function renderAlertRules({ rules }: AlertRulesReport, screen: Screen): string {
+  const rows = rules.map(({ rule, severity, when, lastFiredAt, open }): Cell[] => [
+    rule,
+    severity,
+    lastFiredAt === null ? "never" : spoken(lastFiredAt),
+    open === 0 ? "" : String(open),
+    when,
+  ]);
+  const columns = [{ title: "RULE" }, { title: "UP TO" }, { title: "LAST FIRED" }, { title: "OPEN" }];
+  return renderTable([...columns, { title: "WHEN", widthMin: 20, wraps: true }], rows, screen).join("\n");
+}

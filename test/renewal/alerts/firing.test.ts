@@ -1,0 +1,130 @@
+// Every rule is fired by a scenario: a rule that cannot fire is no alert.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ALERT_RULES, type AlertRule } from "../../../src/domain/alert.ts";
+import type { NewEvent } from "../../../src/domain/event.ts";
+import type { Store } from "../../../src/domain/store.ts";
+import { DAY_MS } from "../../../src/domain/time.ts";
+import { configure } from "../../../src/renewal/plan/configure.ts";
+import { warnOfExpiry } from "../../../src/renewal/plan/expiry.ts";
+import { recordUnplannable } from "../../../src/renewal/plan/unplannable.ts";
+import { observeDue } from "../../../src/renewal/watch/observe.ts";
+import { AlertBench, alertCertificate } from "../../support/model/alertBench.ts";
+import { heartbeat } from "../../support/model/facts.ts";
+import { NO_SIGNAL } from "../../support/model/workbench.ts";
+
+type Scenario = (estate: AlertBench) => Promise<unknown>;
+
+let estate: AlertBench;
+beforeAll(async () => {
+  estate = await AlertBench.open(
+    ["fails", "held", "stale", "expires", "canary", "lost", "rehearsed", "unplannable"].map((name) =>
+      alertCertificate(name, { targets: [`t-${name}`], onWaveFailure: name === "held" ? "hold" : "fail" }),
+    ),
+    {
+      heartbeat: true,
+      canary: { certificate: "canary", everyMs: DAY_MS },
+      storm: { alertsMax: 100, windowMs: DAY_MS },
+    },
+  );
+  estate.channel("ops", { from: "info" });
+  estate.channel("mail", { from: "info" });
+  await estate.after(0);
+  await estate.renew();
+  await estate.after(0);
+});
+afterAll(() => estate[Symbol.asyncDispose]());
+
+/** As the code that finds it writes it. */
+const happens =
+  (type: NewEvent["type"], detail: NewEvent["detail"], of: Partial<NewEvent> = {}): Scenario =>
+  ({ bench }) => {
+    const about = { certificate: null, renewalId: null, target: null };
+    return bench.store.events.append({ at: bench.now, type, ...about, ...of, detail });
+  };
+const renewing =
+  (name: string, code: "acme.server" | "deploy.unreachable"): Scenario =>
+  async (bench) => {
+    bench.broken.set(code === "acme.server" ? `certificate ${name}` : `target t-${name}`, code);
+    const { store, now } = { store: bench.bench.store, now: bench.bench.now };
+    await store.certificates.update(name, { nextCheckAt: now });
+    // As if its window had opened.
+    bench.bench.certificates = bench.bench.certificates.map((each) =>
+      each.name === name
+        ? { ...each, keyType: "rsa-2048", digest: `digest of another ${name}`, issueDigest: "other" }
+        : each,
+    );
+    await bench.renew();
+  };
+const update =
+  (name: string, patch: Parameters<Store["certificates"]["update"]>[1], type: NewEvent["type"]): Scenario =>
+  async (bench) => {
+    await bench.bench.store.certificates.update(name, patch);
+    await happens(type, {}, { certificate: name })(bench);
+  };
+
+const SCENARIOS: Readonly<Record<AlertRule, Scenario>> = {
+  renewalFailed: renewing("fails", "acme.server"),
+  renewalHeld: renewing("held", "deploy.unreachable"),
+  canary: renewing("canary", "acme.server"),
+  async endpointStale({ context, bench, forget }) {
+    forget("t-stale");
+    await bench.store.certificates.update("stale", { nextObservationAt: bench.now });
+    await observeDue(context, NO_SIGNAL);
+  },
+  async expiring({ context, bench }) {
+    const now = bench.now;
+    bench.now += 88 * DAY_MS;
+    await bench.store.certificates.update("expires", { pausedAt: now, pausedUntil: null, pausedReason: "migration" });
+    await warnOfExpiry(context, NO_SIGNAL);
+  },
+  unplannable: ({ context }) => recordUnplannable(context, "unplannable", new Error("a damaged row")),
+  async noIssuer({ context, bench }) {
+    bench.certificates = bench.certificates.map((each) =>
+      each.name === "lost" ? { ...each, allDistrusted: true, digest: "distrusted" } : each,
+    );
+    await configure(context, NO_SIGNAL);
+  },
+  rehearsalFailed: update("rehearsed", { rehearsalProblem: "dns: no token" }, "certificate.rehearsed"),
+  clock: happens("clock.skewed", { message: "40 d ahead" }),
+  clockDissent: happens("clock.dissent", { witness: "https://ca", message: "ca is 2 h behind" }),
+  plannerPart: happens("planner.partFailed", { part: "expiry", message: "no" }),
+  async channel(bench) {
+    bench.down.add("mail");
+    await happens("store.restored", {})(bench);
+    for (let tick = 0; tick < 5; tick++) await bench.after(3_600_000);
+  },
+  heartbeat: ({ bench }) => {
+    const problem = {
+      kind: "heartbeat",
+      message: "hc-ping.com does not answer",
+      action: "Look.",
+      since: bench.now,
+    } as const;
+    return bench.store.health.beat([heartbeat({ beatAt: bench.now, problems: [problem] })]);
+  },
+  accountReplaced: happens("account.replaced", { issuer: "ca", from: "1", to: "2", why: "deactivated" }),
+  historyLost: happens("store.rolledBack", { number: 7 }),
+  windowDistrusted: happens("renewalInfo.ignored", { distrusted: true, message: "x" }, { certificate: "fails" }),
+  windowMoved: happens("renewalInfo.suggested", { moved: true }, { certificate: "fails" }),
+  issuerFallback: happens("issue.fallback", { from: "ca", to: "other", why: "down" }, { certificate: "fails" }),
+  versionRevoked: happens("version.revoked", { generation: 1, serial: "01" }, { certificate: "fails" }),
+  certificateOvertaken: happens("certificate.overtaken", { endpoint: "e", serial: "02" }, { certificate: "fails" }),
+  instantCorrected: happens("certificate.instantCorrected", { fields: "nextCheckAt" }, { certificate: "fails" }),
+  targetDrifted: happens("target.drifted", { problem: "holds another" }, { certificate: "fails", target: "t-fails" }),
+  processFault: happens("process.fault", { role: "acme", error: "boom" }),
+};
+
+// Every certificate nears its end after that.
+const ORDER = [...ALERT_RULES.filter((rule) => rule !== "expiring"), "expiring" as const];
+
+test.each(ORDER.map((rule) => [rule]))("rule %s fires, and people are notified of it", async (rule) => {
+  const before = estate.sent.length;
+  await SCENARIOS[rule](estate);
+  for (let tick = 0; tick < 2; tick++) await estate.after(60_000);
+  const raised = await estate.bench.store.alerts.lastRaised();
+  expect([...raised.keys()]).toContain(rule);
+  const alerts = (await estate.bench.store.alerts.list({ all: true, limit: 100 })).filter((each) => each.rule === rule);
+  const ids = estate.sent.slice(before).flatMap(({ notification }) => notification.alert);
+  expect(ids).toEqual(expect.arrayContaining(alerts.map(({ id }) => `alert/${id}`)));
+  estate.down.clear();
+});
