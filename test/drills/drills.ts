@@ -7,6 +7,7 @@ import { DNS_DRILLS } from "./dnsDrills.ts";
 import type { Drill } from "./drill.ts";
 import { FILE_DRIFT_DRILLS } from "./fileDriftDrills.ts";
 import { KILL_DRILLS } from "./killDrills.ts";
+import { LOAD_DRILLS } from "./loadDrills.ts";
 import { MIXTURE_DRILLS } from "./mixtureDrills.ts";
 import { NETWORK_DRILLS } from "./networkDrills.ts";
 import { NIGHT_DRILLS } from "./nightDrills.ts";
@@ -30,4 +31,5 @@ export const DRILLS: readonly Drill[] = [
   ...FILE_DRIFT_DRILLS,
   ...SWAP_DRILLS,
   ...NIGHT_DRILLS,
+  ...LOAD_DRILLS,
 ];

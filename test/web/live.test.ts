@@ -1,5 +1,11 @@
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer, get, type IncomingMessage } from "node:http";
+import { StatementSync } from "node:sqlite";
+import { afterEach, expect, test, vi } from "vitest";
+import { nodeListener } from "../../src/web/nodeListener.ts";
 import { createWebEstate } from "../support/system/webEstate.ts";
+
+afterEach(() => vi.restoreAllMocks());
 
 /** Reads a stream; each call says what has come since, once it is enough. */
 function listener(response: Response): (enough: (text: string) => boolean) => Promise<string> {
@@ -41,4 +47,53 @@ test("a burst of events is one change of the page, and a browser that comes back
   const again = await estate.ask("/live", { headers: { ...headers, "last-event-id": "7" }, signal: ended.signal });
   expect(changes(await listener(again)((text) => text.includes("\n\n")))).toBe(1);
   ended.abort();
+});
+
+test("a hundred tabs hear of a change, with one question to the database at a time for all of them", async () => {
+  await using estate = await createWebEstate();
+  const server = createServer(nodeListener(estate.app, estate.web.readers)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const open = async (path: string): Promise<IncomingMessage> => {
+    const request = get({
+      port,
+      host: "127.0.0.1",
+      path,
+      headers: { authorization: `Bearer ${estate.token}` },
+      agent: false,
+    });
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    return response;
+  };
+  const tabs = await Promise.all(Array.from({ length: 100 }, () => open("/live")));
+  const spy = vi.spyOn(StatementSync.prototype, "all");
+  const at = performance.now();
+  // One of them never reads, as a browser that sleeps.
+  const [asleep, ...awake] = tabs;
+  asleep?.pause();
+  const registered: Promise<unknown>[] = [];
+  const heard = awake.map(async (tab) => {
+    const first = Promise.withResolvers<void>();
+    registered.push(first.promise);
+    for await (const chunk of tab) {
+      first.resolve();
+      if (String(chunk).includes("renewd-changed")) return true;
+    }
+    return false;
+  });
+  await Promise.all(registered);
+  await estate.store.events.append({
+    ...{ at: 1, type: "certificate.rehearsed", certificate: "www", renewalId: null, target: null },
+    detail: { passed: true },
+  });
+  expect((await Promise.all(heard)).filter((each) => each)).toHaveLength(99);
+  const polls = spy.mock.contexts.filter(
+    (each) => each instanceof StatementSync && /from "events" where "seq" > \?/.test(each.sourceSQL),
+  );
+  // Twice a second for all of them, and once for each as it begins.
+  expect(polls.length).toBeLessThanOrEqual(100 + (performance.now() - at) / 500 + 2);
+  for (const tab of tabs) tab.destroy();
+  server.closeAllConnections();
+  server.close();
 });

@@ -1,10 +1,13 @@
 import type { EventType, HistoryEvent } from "../../domain/event.ts";
+import { MINUTE_MS } from "../../domain/time.ts";
 import type { WebContext } from "../context.ts";
 import { HttpProblem } from "../problem.ts";
 import { toEvent } from "./items.ts";
 
 /** Each holds a connection and a little memory. */
 const STREAMS_MAX = 500;
+/** A reader that takes nothing for so long is dropped. */
+const STALLED_MS = 2 * MINUTE_MS;
 
 interface StreamQuery {
   readonly afterSeq?: number | undefined;
@@ -37,9 +40,11 @@ export async function eventStream(
   });
   const encoder = new TextEncoder();
   let isOpen = true;
+  let stalled: NodeJS.Timeout | undefined;
   const close = async (): Promise<void> => {
     if (!isOpen) return;
     isOpen = false;
+    clearTimeout(stalled);
     open.set(web, (open.get(web) ?? 1) - 1);
     ended.abort(new Error("closed"));
     await events.return(undefined);
@@ -50,6 +55,7 @@ export async function eventStream(
       controller.enqueue(encoder.encode("retry: 2000\n\n"));
     },
     async pull(controller) {
+      clearTimeout(stalled);
       for (;;) {
         const next = await events.next();
         if (next.done === true) {
@@ -60,6 +66,11 @@ export async function eventStream(
         const text = next.value === null ? ": quiet\n\n" : framed(next.value, query);
         if (text === null) continue;
         controller.enqueue(encoder.encode(text));
+        // Read on, it is asked again with the number of the last event.
+        stalled = setTimeout(() => {
+          controller.error(new Error("nothing was read for too long"));
+          void close();
+        }, STALLED_MS);
         return;
       }
     },

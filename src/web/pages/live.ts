@@ -12,7 +12,14 @@ const APART_MS = 1_000;
 /** Each change of the history makes every tab ask for its page: the more tabs, the further apart. */
 const APART_PER_STREAM_MS = 50;
 
+/** A tab that takes nothing for so long is dropped; its browser connects again when it reads on. */
+const STALLED_MS = MINUTE_MS;
+
 let open = 0;
+
+function apartMs(): number {
+  return Math.max(APART_MS, open * APART_PER_STREAM_MS);
+}
 
 /**
  * Says that something has changed; the page then asks for itself. One stream per tab: browsers open six connections to
@@ -26,21 +33,30 @@ export function liveStream(web: WebContext, request: Request<WebEnv>): Response 
     const ended = new AbortController();
     stream.onAbort(() => ended.abort());
     let id = 0;
-    let saidAt = performance.now();
+    let saidAt = 0;
     let saying: NodeJS.Timeout | null = null;
-    const say = (): void => {
+    let isWriting = false;
+    const say = async (): Promise<void> => {
       saying = null;
+      // Who does not read is not written to again: what was said already makes the page ask once it reads.
+      if (isWriting) return;
+      isWriting = true;
       saidAt = performance.now();
       id += 1;
-      stream.writeSSE({ event: "renewd-changed", data: "", id: `${id}` }).catch(() => ended.abort());
+      const stalled = setTimeout(() => ended.abort(), STALLED_MS);
+      await stream.writeSSE({ event: "renewd-changed", data: "", id: `${id}` }).catch(() => ended.abort());
+      clearTimeout(stalled);
+      isWriting = false;
     };
     try {
-      if (request.req.header("last-event-id") !== undefined) say();
-      for await (const event of await web.events.read(null, ended.signal)) {
+      const events = await web.events.read(null, ended.signal);
+      if (request.req.header("last-event-id") === undefined) await stream.write(": here\n\n");
+      else void say();
+      for await (const event of events) {
         const elapsedMs = performance.now() - saidAt;
         // A comment shows a broken connection to both ends.
         if (event === null && elapsedMs < QUIET_MS) await stream.write(": here\n\n");
-        else saying ??= setTimeout(say, Math.max(0, Math.max(APART_MS, open * APART_PER_STREAM_MS) - elapsedMs));
+        else saying ??= setTimeout(() => void say(), Math.max(0, apartMs() - elapsedMs));
       }
     } finally {
       if (saying !== null) clearTimeout(saying);
