@@ -5,12 +5,15 @@ const INSIDE_MAX = 2;
 const WAITING_MAX = 50;
 const WAIT_MAX_MS = 3_000;
 const RETRY_AFTER_S = 3;
-/** Of the time of the thread. It also renews, deploys and verifies. */
-const SHARE_MAX = 0.3;
+/** Of the time, while the thread has nothing else to do, and while it has its hands full: it also renews and deploys. */
+const SHARE_IDLE = 0.6;
+const SHARE_BUSY = 0.08;
+/** How long it is looked at what else the thread does. */
+const WINDOW_MS = 250;
 /** What readers may take at once after they have asked for nothing: some dozen pages. */
 const BURST_MS = 1_000;
 /** A whole document costs more than a burst; those who come after it do not pay for all of it. */
-const DEBT_MAX_MS = 500;
+const DEBT_MAX_MS = 200;
 
 export interface ReaderGate {
   /** Resolves when it is this reader's turn; call the result when the answer is made. Throws 503 with `Retry-After`. */
@@ -20,10 +23,9 @@ export interface ReaderGate {
 }
 
 export interface GateOptions {
-  /** Time of the clock and of the thread's processor, ms. */
   readonly now?: () => number;
-  readonly cpu?: () => number;
-  readonly shareMax?: number;
+  /** For how long the thread was not idle, ms: also while other programs had its processor. */
+  readonly activeMs?: () => number;
 }
 
 interface Waiting {
@@ -31,27 +33,31 @@ interface Waiting {
 }
 
 /**
- * Readers may wait, renewals may not. Pages, lists and files together get a share of the thread's time. What else the
- * thread does while a reader is inside counts as the reader's: the busier renewals keep it, the less readers get.
+ * Readers may wait, renewals may not. Pages, lists and files together are under way for a share of the time, which is the
+ * smaller the more the thread does while no reader is inside.
  */
-export function createReaderGate({
-  now = clockMs,
-  cpu = threadMs,
-  shareMax = SHARE_MAX,
-}: GateOptions = {}): ReaderGate {
+export function createReaderGate({ now = clockMs, activeMs = loopMs }: GateOptions = {}): ReaderGate {
   const waiting: Waiting[] = [];
   let inside = 0;
   let credit = BURST_MS;
   let at = now();
-  let cpuAt = cpu();
+  let share = SHARE_IDLE;
+  let since = { at, activeMs: activeMs(), insideMs: 0 };
+  let insideMs = 0;
   let timer: NodeJS.Timeout | null = null;
 
   const settle = (): void => {
-    const [nowAt, nowCpu] = [now(), cpu()];
-    const earned = (nowAt - at) * shareMax;
-    const spent = inside > 0 ? nowCpu - cpuAt : 0;
-    credit = Math.max(-DEBT_MAX_MS, Math.min(BURST_MS, credit + earned - spent));
-    [at, cpuAt] = [nowAt, nowCpu];
+    const elapsedMs = now() - at;
+    at += elapsedMs;
+    if (inside > 0) insideMs += elapsedMs;
+    const spentMs = inside > 0 ? elapsedMs : 0;
+    credit = Math.max(-DEBT_MAX_MS, Math.min(BURST_MS, credit + elapsedMs * share - spentMs));
+    const outsideMs = at - since.at - (insideMs - since.insideMs);
+    if (at - since.at < WINDOW_MS || outsideMs < 1) return;
+    const busyMs = activeMs() - since.activeMs - (insideMs - since.insideMs);
+    const idle = 1 - Math.min(1, Math.max(0, busyMs / outsideMs));
+    share = Math.max(SHARE_BUSY, SHARE_IDLE * idle);
+    since = { at, activeMs: activeMs(), insideMs };
   };
   const admitNext = (): void => {
     settle();
@@ -65,7 +71,7 @@ export function createReaderGate({
         timer = null;
         admitNext();
       },
-      Math.ceil(-credit / shareMax) + 1,
+      Math.ceil(-credit / share) + 1,
     );
   };
   const leave = (): void => {
@@ -132,7 +138,6 @@ function clockMs(): number {
   return performance.now();
 }
 
-function threadMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1_000;
+function loopMs(): number {
+  return performance.eventLoopUtilization().active;
 }

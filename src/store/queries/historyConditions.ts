@@ -24,8 +24,7 @@ export function jsonOf(dialect: Dialect): Json {
 
 export function renewalConditions(row: Renewals, filter: HistoryFilter, dialect: Dialect): Condition[] {
   const json = jsonOf(dialect);
-  // PostgreSQL has no index of what is in JSON, so there the kind of event narrows the search.
-  const searched = (types: readonly EventType[]) => (dialect === "postgresql" ? types : null);
+  const searched = narrowedBy(dialect);
   const { certificate, since, before, states, reasons, triggers } = filter;
   return [
     ...(certificate === undefined ? [] : [row("certificate", "=", certificate)]),
@@ -74,6 +73,7 @@ export function renewalConditions(row: Renewals, filter: HistoryFilter, dialect:
 
 export function eventConditions(row: Events, filter: HistoryFilter, dialect: Dialect): Condition[] {
   const json = jsonOf(dialect);
+  const searched = narrowedBy(dialect);
   const { certificate, since, before, states, reasons, triggers, serials, fingerprints, issuers } = filter;
   const ofRenewals: HistoryFilter = {
     ...(states && { states }),
@@ -91,7 +91,9 @@ export function eventConditions(row: Events, filter: HistoryFilter, dialect: Dia
     ...each(filter.names, (name) => sql<SqlBool>`events.certificate in (${certificatesNamed(dialect, name)})`),
     ...each(filter.targets, (target) => row("target", "=", target)),
     ...each(filter.actors, (actor) => row.and([namesSomebody(dialect), byActor(row, json, actor)])),
-    ...each(filter.errors, (code) => startsWith(dialect, json("detail", "code"), code)),
+    ...each(filter.errors, (code) =>
+      row.and([typeIn(searched(WITH_CODE)), startsWith(dialect, json("detail", "code"), code)]),
+    ),
     ...each(filter.words, (word) =>
       row.or([contains("events.type", word), contains("events.certificate", word), contains("events.detail", word)]),
     ),
@@ -151,6 +153,11 @@ function ofVersion(row: Renewals, condition: (version: Versions) => Condition): 
   ]);
 }
 
+/** PostgreSQL has no index of what is in JSON, so there the kind of event narrows the search. */
+function narrowedBy(dialect: Dialect): (types: readonly EventType[]) => readonly EventType[] | null {
+  return (types) => (dialect === "postgresql" ? types : null);
+}
+
 /** `types` null: an index finds what the condition asks for. */
 function withEvent(
   row: Renewals,
@@ -182,7 +189,8 @@ const BY_PEOPLE: readonly EventType[] = [
 /** Events that tell of an error. */
 const WITH_CODE: readonly EventType[] = [
   ...(["issue.failed", "issue.preflight", "challenge.failed", "challenge.cleanUpFailed", "deploy.failed"] as const),
-  ...(["verify.stale", "renewal.failed", "renewal.held", "renewal.rolledBack"] as const),
+  ...(["verify.stale", "renewal.failed", "renewal.held", "renewal.rolledBack", "renewalInfo.ignored"] as const),
+  ...(["certificate.unplannable", "config.refused", "request.refused"] as const),
 ];
 
 const AT_TARGETS: readonly EventType[] = [
