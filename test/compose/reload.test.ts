@@ -1,9 +1,12 @@
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { freePort } from "../support/freePort.ts";
+import { seeded } from "../support/model/random.ts";
 import { startRenewd } from "../support/system/renewd.ts";
 import { until } from "../support/until.ts";
 import { configured } from "./configured.ts";
@@ -14,12 +17,29 @@ function catchesHangUp(pid: number): boolean {
   return (BigInt(`0x${caught}`) & 1n) === 1n;
 }
 
+async function execReload(pid: number): Promise<void> {
+  const unit = await readFile(join(import.meta.dirname, "../../deploy/systemd/renewd.service"), "utf8");
+  // systemd.service(5): two dollar signs are one.
+  const script = /^ExecReload=\/bin\/sh -c '(.*)'$/m.exec(unit)?.[1]?.replaceAll("$$", "$") ?? expect.unreachable();
+  await promisify(execFile)("sh", ["-c", script], { env: { ...process.env, MAINPID: String(pid) } });
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return text
+    .split(" ")
+    .filter((one) => one.trim() !== "")
+    .map(Number);
+}
+
 it("SIGHUP from the first moment on, again and again: the process starts, and reloads once it runs", {
   timeout: 60_000,
 }, async () => {
   const { directory, configFile, url } = await configured();
   await using starting = startRenewd(["run", "--config", configFile]);
-  await until("a handler for SIGHUP", async () => catchesHangUp(starting.pid) || null);
+  // As systemd reloads: it waits for the handler itself.
+  await execReload(starting.pid);
+  expect(catchesHangUp(starting.pid)).toBe(true);
   expect(existsSync(join(directory, "data")), "the handler is there before anything is opened").toBe(false);
   let isRunning = false;
   const running = starting.logged("renewd is running").finally(() => {
@@ -47,6 +67,30 @@ it("SIGHUP from the first moment on, again and again: the process starts, and re
   expect(answer.status).toBe(404);
   await expect(fetch(url)).rejects.toThrowError();
   expect(starting.log.at(-1), "less important lines are not written any more").toContain('"level":40');
+  expect(await starting.stop()).toBe(0);
+});
+
+it("SIGHUP at any moment while Node itself starts: bin/renewd stays, and hands on only what Node can take", {
+  timeout: 60_000,
+}, async () => {
+  const { configFile } = await configured();
+  await using starting = startRenewd(["run", "--config", configFile], {}, "bin/renewd");
+  let isRunning = false;
+  const running = starting.logged("renewd is running").finally(() => {
+    isRunning = true;
+  });
+  const random = seeded(6);
+  for (let sent = 0; sent < 50; sent++) {
+    await delay(2 + random.below(40));
+    starting.kill("SIGHUP");
+    // As a terminal or `systemctl kill` sends it: to every process, also to a Node that cannot take it yet.
+    if (sent < 10) for (const child of childrenOf(starting.pid)) process.kill(child, "SIGHUP");
+    expect(starting.ended(), `signal ${sent}`).toBe(false);
+  }
+  if (!isRunning) await running;
+  const reloaded = starting.loggedAgain("configuration reloaded");
+  starting.kill("SIGHUP");
+  await reloaded;
   expect(await starting.stop()).toBe(0);
 });
 

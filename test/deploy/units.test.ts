@@ -8,6 +8,9 @@ const units = readdirSync(folder);
 
 test("there is a unit for everything in one process and one for each role", () => {
   expect(units.sort()).toEqual(["renewd-worker@.service", "renewd.service"]);
+  const reload = (unit: string) => /^ExecReload=.*$/m.exec(readFileSync(join(folder, unit), "utf8"))?.[0];
+  // test/compose/reload.test.ts runs it.
+  expect(reload("renewd-worker@.service")).toBe(reload("renewd.service"));
 });
 
 test.each(units)("%s starts files that the build makes from this repository", (unit) => {

@@ -27,14 +27,15 @@ export interface RenewdProcess extends AsyncDisposable {
   readonly exited: Promise<number | null>;
 }
 
-/** Starts `renewd …args`, or with a path such as `workers/acme.ts` that entry point; `wrapper` is a program that runs it, such as strace -D. */
+/** Starts `renewd …args`, or with a path such as `workers/acme.ts` or `bin/renewd` that entry point; `wrapper` is a program that runs it, such as strace -D. */
 export function startRenewd(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   entry = "src/cli/main.ts",
   wrapper: readonly string[] = [],
 ): RenewdProcess {
-  const [program = process.execPath, ...rest] = [...wrapper, process.execPath, resolve(ROOT, entry), ...args];
+  const started = entry.endsWith(".ts") ? [process.execPath, resolve(ROOT, entry)] : [resolve(ROOT, entry)];
+  const [program = process.execPath, ...rest] = [...wrapper, ...started, ...args];
   const child = spawn(program, rest, {
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "ignore", "pipe"],
