@@ -3,8 +3,8 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import { RenewalError } from "../domain/errors.ts";
-import { dropKeyRuns } from "../domain/keyText.ts";
 import type { Notification } from "../domain/notification.ts";
+import { plainWords } from "../domain/plainWords.ts";
 import type { Plugin } from "../domain/plugin.ts";
 import { inertLine, sanitize } from "../domain/text.ts";
 import { childStdin } from "../process/stdin.ts";
@@ -110,8 +110,9 @@ async function ended(output: Readable): Promise<void> {
 }
 
 function exitProblem(code: unknown, stderr: string): string {
-  const said = sanitize(dropKeyRuns(stderr), SHOWN_CHARS_MAX, "end");
-  return `ended with exit code ${code ?? "unknown"}${said === "" ? "" : `: ${said}`}`;
+  const said = sanitize(plainWords(stderr), SHOWN_CHARS_MAX, "end");
+  const length = stderr.trim() === "" ? "" : `: it printed ${stderr.length} characters that are not shown`;
+  return `ended with exit code ${code ?? "unknown"}${said === "" ? length : `: ${said}`}`;
 }
 
 function startProblem(error: unknown): string {

@@ -16,14 +16,20 @@ export interface ImportRequest {
   readonly tags: AwsTags | null;
 }
 
+export interface ImportedPem {
+  readonly leaf: string;
+  /** Empty: none was imported. */
+  readonly chain: string;
+}
+
 /** The calls renewd makes. Every failure is a RenewalError. No call is retried here: only `renewal/` decides that. */
 export interface Acm {
   /** Such as `ACM in eu-central-1`. */
   readonly where: string;
   /** null: there is no such certificate. */
   describe(arn: string, signal: AbortSignal): Promise<CertificateDetail | null>;
-  /** PEM of the leaf; null: there is no such certificate. ACM never returns the key of an imported one. */
-  leaf(arn: string, signal: AbortSignal): Promise<string | null>;
+  /** null: there is no such certificate. ACM never returns the key of an imported one. */
+  pem(arn: string, signal: AbortSignal): Promise<ImportedPem | null>;
   tags(arn: string, signal: AbortSignal): Promise<AwsTags>;
   addTags(arn: string, tags: AwsTags, signal: AbortSignal): Promise<void>;
   /** Returns the ARN. */
@@ -78,12 +84,15 @@ export function createAcm(access: AwsAccess): Acm {
       };
       return await call({ action: "DescribeCertificate" }, send, signal);
     },
-    async leaf(arn, signal) {
-      const send = async ({ sdk, client }: Loaded, options: { abortSignal: AbortSignal }): Promise<string | null> => {
+    async pem(arn, signal) {
+      const send = async (
+        { sdk, client }: Loaded,
+        options: { abortSignal: AbortSignal },
+      ): Promise<ImportedPem | null> => {
         try {
-          return (
-            (await client.send(new sdk.GetCertificateCommand({ CertificateArn: arn }), options)).Certificate ?? null
-          );
+          const answer = await client.send(new sdk.GetCertificateCommand({ CertificateArn: arn }), options);
+          if (answer.Certificate === undefined) return null;
+          return { leaf: answer.Certificate, chain: answer.CertificateChain ?? "" };
         } catch (error) {
           if (error instanceof sdk.ResourceNotFoundException) return null;
           throw error;

@@ -1,7 +1,7 @@
 import type { InstalledPair } from "../../domain/deployer.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate, Leaf } from "../../domain/version.ts";
-import { installedPair } from "../base/installedPair.ts";
+import { installedPair, sameCertificates } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import type { Acm } from "./acmClient.ts";
 import { findHeld, findTagged, GENERATION_TAG, generationOf, type Held, type Wanted } from "./acmFind.ts";
@@ -58,7 +58,9 @@ export async function deployToRegion(
   if (keepsKeyAlgorithm(current.detail, algorithm)) return await renew(acm, current, pair, tags, signal);
 
   if (!place.newArnOnKeyChange) checkKeyAlgorithm(current.detail, algorithm);
-  const moved = { ...tags, [PREVIOUS_TAG]: current.arn };
+  // What people tagged the old one with, such as who pays for it. AWS keeps names that begin with `aws:` to itself.
+  const theirs = Object.fromEntries(Object.entries(current.tags).filter(([key]) => !key.startsWith("aws:")));
+  const moved = { ...theirs, ...tags, [PREVIOUS_TAG]: current.arn };
   const successor = await findSuccessor(acm, wanted, current, pair, signal);
   if (successor === null) return { arn: await importPair(acm, pair, null, moved, signal), previousArn: current.arn };
   return await renew(acm, successor, pair, moved, signal);
@@ -87,13 +89,14 @@ export async function inspectRegion(
   signal: AbortSignal,
 ): Promise<InstalledPair> {
   const known = arn ?? recordedArn;
-  let [name, leaf] = [known ?? certificate, known === null ? null : await acm.leaf(known, signal)];
-  if (leaf === null && arn === undefined) {
+  let [name, held] = [known ?? certificate, known === null ? null : await acm.pem(known, signal)];
+  if (held === null && arn === undefined) {
     const [tagged] = await findTagged(acm, { certificate, leaf: null }, signal);
-    if (tagged !== undefined) [name, leaf] = [tagged.arn, await acm.leaf(tagged.arn, signal)];
+    if (tagged !== undefined) [name, held] = [tagged.arn, await acm.pem(tagged.arn, signal)];
   }
   const shown = `${name} in ${acm.where}`;
-  return installedPair({ certificate: leaf, key: undefined, names: { certificate: shown, key: shown } });
+  const names = { certificate: shown, key: shown };
+  return installedPair({ certificate: held?.leaf ?? null, key: undefined, chain: held?.chain, names });
 }
 
 /** The ARN that already took over from `current`: by an attempt that died, or before the key type changed back. */
@@ -117,7 +120,7 @@ async function renew(
   tags: AwsTags,
   signal: AbortSignal,
 ): Promise<Placed> {
-  if (!sameSerial(held.detail.Serial, pair.leaf.serial)) {
+  if (!sameSerial(held.detail.Serial, pair.leaf.serial) || !(await sameChain(acm, held.arn, pair, signal))) {
     checkUsages(held.detail, pair.leafPem, algorithmOf(pair.leafPem));
     await importPair(acm, pair, held.arn, null, signal);
   }
@@ -146,6 +149,15 @@ function refuseNewer({ arn, tags }: Held, pair: IssuedCertificate): void {
       `${pair.generation} was not imported; ` +
       "another renewd deploys there, or this one's database was lost: then remove that tag",
   );
+}
+
+/** Somebody may have imported the same certificate with another chain. Whoever may not read it cannot have it compared. */
+async function sameChain(acm: Acm, arn: string, pair: IssuedCertificate, signal: AbortSignal): Promise<boolean> {
+  const held = await acm.pem(arn, signal).catch((error: unknown) => {
+    if (error instanceof RenewalError && error.code === "deploy.forbidden") return null;
+    throw error;
+  });
+  return held === null || sameCertificates(held.chain, pairPem(pair).chain);
 }
 
 /** ACM writes aa:bb:0c, OpenSSL AABB0C, and neither keeps leading zeros reliably. */

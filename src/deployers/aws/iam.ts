@@ -6,7 +6,7 @@ import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { readLeaf } from "../../x509/leaf.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
-import { installedPair } from "../base/installedPair.ts";
+import { installedPair, sameCertificates } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { createIam, type HeldServerCertificate, type Iam } from "./iamClient.ts";
 import { generationsOf, type NamedGeneration, serverCertificateName } from "./iamNames.ts";
@@ -86,13 +86,16 @@ async function deploy(
   const older = named.filter((one) => one.name !== name && one.generation <= pair.generation);
   const left = await deleteUnused(iam, pair.certificate, older.slice(options.keep - 1), signal);
   const there = named.some((one) => one.name === name);
+  const before = there || older[0] === undefined ? null : await iam.get(older[0].name, signal);
+  const theirs = before?.tags[CERTIFICATE_TAG] === pair.certificate ? before.tags : {};
   const upload = {
     name,
     path: options.path,
     cert: pem.cert,
     chain: pem.chain,
     privateKey: pair.privateKey,
-    tags: { ...options.tags, [CERTIFICATE_TAG]: pair.certificate },
+    // Each generation is an object of its own: what people tagged the last one with goes to the next.
+    tags: { ...theirs, ...options.tags, [CERTIFICATE_TAG]: pair.certificate },
   };
   const arn = (there ? null : await iam.upload(upload, signal)) ?? (await readOurs(iam, name, pair, signal)).arn;
   return { arn, name, generation: pair.generation, fingerprint: pair.leaf.fingerprint, ...left };
@@ -109,7 +112,7 @@ async function inspect(
   const held = recorded === null ? await findNewest(iam, path, certificate, signal) : await iam.get(recorded, signal);
   const shown = `the server certificate ${held?.name ?? recorded ?? certificate} in IAM`;
   const names = { certificate: shown, key: shown };
-  return installedPair({ certificate: held?.certPem ?? null, key: undefined, names });
+  return installedPair({ certificate: held?.certPem ?? null, key: undefined, chain: held?.chainPem, names });
 }
 
 async function findNewest(
@@ -144,6 +147,11 @@ async function readOurs(
   if (held.tags[CERTIFICATE_TAG] === undefined || fingerprintOf(held) !== pair.leaf.fingerprint) {
     throw new RenewalError("deploy.refused", `${what} was not uploaded by renewd: rename or delete it`);
   }
+  if (!sameCertificates(held.chainPem, pairPem(pair).chain))
+    throw new RenewalError(
+      "deploy.refused",
+      `${what} was uploaded with another chain, and none can be changed: delete it`,
+    );
   return held;
 }
 

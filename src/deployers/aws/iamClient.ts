@@ -22,6 +22,8 @@ export interface ListedServerCertificate {
 
 export interface HeldServerCertificate extends ListedServerCertificate {
   readonly certPem: string;
+  /** Empty: none was uploaded. */
+  readonly chainPem: string;
   readonly tags: AwsTags;
 }
 
@@ -98,9 +100,9 @@ export function createIam(access: AwsAccess): Iam {
         }
       };
       const held = await call({ action: "GetServerCertificate" }, send, signal);
-      return held === null
-        ? null
-        : { ...listed(held.ServerCertificateMetadata), certPem: held.CertificateBody ?? "", tags: readTags(held.Tags) };
+      if (held === null) return null;
+      const pem = { certPem: held.CertificateBody ?? "", chainPem: held.CertificateChain ?? "" };
+      return { ...listed(held.ServerCertificateMetadata), ...pem, tags: readTags(held.Tags) };
     },
     async upload({ name, path, cert, chain, privateKey, tags }, signal) {
       const send = async ({ sdk, client }: Loaded, options: SendOptions): Promise<string | null> => {

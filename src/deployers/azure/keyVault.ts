@@ -28,6 +28,7 @@ const NAME_RULE: NameRule = {
   unknown: /[^0-9a-z-]/g,
 };
 const MARK_PREFIX = "renewd-";
+const TAGS_MAX = 15;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const optionsSchema = z.strictObject({
@@ -110,9 +111,10 @@ async function deploy(
 ): Promise<DeployReceipt> {
   const pem = pairPem(pair);
   const name = nameOf(options, pair.certificate);
-  const tags = { ...options.tags, ...tagsOf(pair, tagOf) };
   const held = await api.read(name, signal);
   if (held !== null) refuse(options, name, pair, held);
+  const tags = { ...othersTags(held), ...options.tags, ...tagsOf(pair, tagOf) };
+  if (Object.keys(tags).length > TAGS_MAX) throw tooManyTags(name);
   const receiptOf = (version: string): DeployReceipt => ({
     name,
     version,
@@ -180,6 +182,18 @@ function refuseOthers({ adopt }: KeyVaultOptions, name: string, held: HeldCertif
       `certificate ${name} was not imported by renewd (it has no tag ${tagOf("generation")}): name another, or ` +
         `set \`adopt: true\``,
     );
+}
+
+/** Tags belong to a version: those that people gave the last one would be gone with the next. */
+function othersTags(held: HeldCertificate | null): Record<string, string> {
+  return Object.fromEntries(Object.entries(held?.tags ?? {}).filter(([key]) => !key.startsWith(MARK_PREFIX)));
+}
+
+function tooManyTags(name: string): RenewalError {
+  return new RenewalError(
+    "deploy.refused",
+    `certificate ${name} has more tags than fit beside renewd's four, as Key Vault allows ${TAGS_MAX}: remove some`,
+  );
 }
 
 function fingerprintOf({ der }: HeldCertificate): string {

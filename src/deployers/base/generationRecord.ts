@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { RenewalError } from "../../domain/errors.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
@@ -11,6 +12,8 @@ const generationRecord = z.object({
   notBefore: z.number(),
   /** Of files that hold the private key: the mode that renewd gave each, such as 0640, by path. */
   keyModes: z.record(z.string(), z.string().regex(/^[0-7]{4}$/)).optional(),
+  /** SHA-256 of the certificates that follow the leaf. */
+  chain: z.array(z.string()).optional(),
   /** Length of what renewd stored where nobody can read it back. */
   bytes: z.number().int().optional(),
 });
@@ -24,9 +27,19 @@ export function recordText(pair: IssuedCertificate, more: Pick<GenerationRecord,
     generation: pair.generation,
     fingerprint: pair.leaf.fingerprint,
     notBefore: pair.leaf.notBefore,
+    chain: pair.chainPem.map((pem) => createHash("sha256").update(derOf(pem)).digest("hex")),
     ...more,
   };
   return `${JSON.stringify(record)}\n`;
+}
+
+function derOf(pem: string): Buffer {
+  return Buffer.from(pem.replaceAll(/-----[^-]+-----/g, ""), "base64");
+}
+
+/** SHA-256 of the certificates that renewd wrote last, the leaf first; undefined: not known. */
+export function writtenCertificates(record: GenerationRecord | null): readonly string[] | undefined {
+  return record?.chain === undefined ? undefined : [record.fingerprint, ...record.chain];
 }
 
 /** The mode that renewd gave a key last; undefined: not known. */

@@ -27,6 +27,12 @@ export function installedPair(held: HeldPair): InstalledPair {
   return { ...pair, chain: found.filter((fingerprint) => fingerprint !== pair.fingerprint) };
 }
 
+/** Whether both texts hold the same certificates in the same order, whatever else is in them. */
+export function sameCertificates(held: string, wanted: string): boolean {
+  const all = (text: string): string => [...text.matchAll(CERTIFICATES)].map(([pem]) => fingerprintOf(pem)).join();
+  return all(held) === all(wanted);
+}
+
 function fingerprintOf(pem: string): string {
   const leaf = readCertificate(pem);
   return leaf === null ? "unreadable" : createHash("sha256").update(leaf.raw).digest("hex");

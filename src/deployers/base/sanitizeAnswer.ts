@@ -1,4 +1,5 @@
 import { decodings, dropKeyRuns } from "../../domain/keyText.ts";
+import { MARKS, plainWords } from "../../domain/plainWords.ts";
 import type { Secret } from "../../domain/secret.ts";
 import { sanitize } from "../../domain/text.ts";
 import { BASE64_PIECE_CHARACTERS, HEX_PIECE_CHARACTERS, type SecretSpellings, spellingsOf } from "./secretSpellings.ts";
@@ -10,34 +11,52 @@ const SEARCHED_CHARACTERS_MAX = 64 * 1024;
 export const HIDDEN = "[not shown: it repeats a private key]";
 /** A private use character, so that no secret can be a part of the placeholder. */
 const MASK = "\uE000";
-const KNOWN = "\uE001";
-const KNOWN_MARK = /\uE001(\d+)\uE001/g;
+/** From here on, one for each text that stays. */
+const KNOWN_FIRST = 0xe001;
+const KNOWN_MAX = 1_000;
 
 /**
  * A target's error text as one bounded line. Nothing of it remains when it repeats a private key in any spelling;
- * secrets of other kinds become `[secret]`, and other long runs of base64 or hex `[…]`. Its end stays. This is for
- * documented error texts and for programs that were given no key. What was given a key is not quoted at all:
- * `unquoted`.
+ * secrets of other kinds become `[secret]`. If the call was handed a private key (`secrets` has one), only words of a
+ * list stay (plainWords.ts) and everything else becomes `…`; otherwise long runs of base64 or hex become `[…]`. Its end
+ * stays. This is for documented error texts and for programs that were given no key. Programs that were given one are
+ * not quoted at all: `unquoted`.
  */
 export function sanitizeAnswer(said: string, ...secrets: readonly (Secret | null)[]): string {
   return sanitizeKnown(said, { secrets, known: [] });
 }
 
-/** As `sanitizeAnswer`. `known`: texts that stay although they look like a key, such as paths that options name. */
-export function sanitizeKnown(
-  said: string,
-  { secrets, known }: { readonly secrets: readonly (Secret | null)[]; readonly known: readonly string[] },
-): string {
-  const stages = decodings(said.slice(-SEARCHED_CHARACTERS_MAX));
+export interface Quoted {
+  readonly secrets: readonly (Secret | null)[];
+  /** Texts that stay although they look like a key, such as paths that options name. */
+  readonly known: readonly string[];
+  /** Who says it can read a private key, also one that `secrets` does not have. */
+  readonly givenKey?: boolean;
+}
+
+/** As `sanitizeAnswer`. */
+export function sanitizeKnown(foreign: string, { secrets, known, givenKey = false }: Quoted): string {
+  const said = foreign.slice(-SEARCHED_CHARACTERS_MAX).replace(MARKS, "\uFFFD");
+  const stages = decodings(said);
   const spellings = spellingsOf(secrets);
   if (stages.some((stage) => holdsKey(stage, spellings))) return HIDDEN;
   const masked = (text: string): string =>
     spellings.passwords === null ? text : text.replace(spellings.passwords, MASK);
   // Between two rounds of decoding, as a password may itself look like an escape.
   const text = stages.slice(1).reduce((last) => masked(decodings(last)[1] ?? last), masked(stages[0] ?? ""));
-  const marked = known.reduce((last, one, index) => last.replaceAll(one, () => `${KNOWN}${index}${KNOWN}`), text);
-  const shown = dropKeyRuns(marked).replace(KNOWN_MARK, (_all, index: string) => known[Number(index)] ?? "");
-  return sanitize(shown, CHARACTERS_MAX, "end").replaceAll(MASK, "[secret]");
+  const kept = known.slice(0, KNOWN_MAX);
+  const marked = kept.reduce((last, one, index) => last.replaceAll(one, () => markOf(index)), text);
+  const shown = givenKey || spellings.base64.size > 0 ? plainWords(marked) : dropKeyRuns(marked);
+  const unmarked = shown.replace(MARKS, (mark) => (mark === MASK ? mark : (kept[indexOf(mark)] ?? "")));
+  return sanitize(unmarked, CHARACTERS_MAX, "end").replaceAll(MASK, "[secret]");
+}
+
+function markOf(index: number): string {
+  return String.fromCharCode(KNOWN_FIRST + index);
+}
+
+function indexOf(mark: string): number {
+  return mark.charCodeAt(0) - KNOWN_FIRST;
 }
 
 /** Whether a text holds one of the secrets in any spelling, a piece of a private key, or any private key in PEM. */

@@ -4,6 +4,7 @@ import type { DeployReceipt } from "../../domain/deployment.ts";
 import { RenewalError } from "../../domain/errors.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
+import { readLeaf } from "../../x509/leaf.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { refuseForeignOrOlder } from "../base/generationTags.ts";
@@ -101,13 +102,17 @@ async function deploy(
   const profile = await readProfile(session, path, signal);
   const names = namesOf(pair, partitionOf(path));
   const replaced = replacedEntry(profile, pair);
-  refuseOverwritten(profile, names, pair);
-  if (replaced?.cert !== names.cert) {
+  const chainFingerprints = pair.chainPem.map((one) => readLeaf(one).fingerprint);
+  const [first] = chainFingerprints;
+  refuseOverwritten(profile, names.cert, pair.leaf.fingerprint);
+  if (first !== undefined) refuseOverwritten(profile, names.chain, first);
+  const chain = pem.chain === "" ? null : names.chain;
+  if (replaced?.cert !== names.cert || replaced.chain !== chain) {
     const entry: CertKeyEntry = {
       name: replaced?.name ?? `renewd_${pair.certificate}`,
       cert: names.cert,
       key: names.key,
-      chain: pem.chain === "" ? null : names.chain,
+      chain,
     };
     const entries = [...profile.entries.filter((one) => one !== replaced), entry];
     await install(
@@ -119,7 +124,10 @@ async function deploy(
   await save(session, signal);
   if (options.deviceGroup !== undefined) await synchronise(session, options.deviceGroup, signal);
   await tidy(session, pair, names, signal);
-  return { profile: path, certificate: names.cert, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
+  return {
+    ...{ profile: path, certificate: names.cert, generation: pair.generation, fingerprint: pair.leaf.fingerprint },
+    ...(first !== undefined && { chain: chainFingerprints.join(" ") }),
+  };
 }
 
 /**
@@ -129,7 +137,7 @@ async function deploy(
 async function inspect(
   options: F5Options,
   dependencies: DeployerDependencies,
-  { certificate }: InspectRequest,
+  { certificate, previous }: InspectRequest,
   signal: AbortSignal,
 ): Promise<InstalledPair | null> {
   const path = profileOf(options, certificate);
@@ -140,13 +148,32 @@ async function inspect(
   if (own === undefined)
     return { fingerprint: null, keyMatches: null, problems: [`renewd's certificate in profile ${path} is missing`] };
   const fingerprint = fingerprints.get(own.cert);
-  return fingerprint === undefined ? null : { fingerprint, keyMatches: null, problems: [] };
+  if (fingerprint === undefined) return null;
+  const chain = heldChain(own, fingerprints, previous);
+  return { fingerprint, keyMatches: null, ...(chain !== null && { chain }), problems: [] };
+}
+
+/**
+ * null: BIG-IP does not show it. It shows the first certificate of a chain only; the receipt has all that were deployed,
+ * separated by spaces.
+ */
+function heldChain(
+  { cert, chain }: CertKeyEntry,
+  fingerprints: ProfileState["fingerprints"],
+  previous: DeployReceipt | null,
+): readonly string[] | null {
+  if (chain === null) return [];
+  const shown = fingerprints.get(chain);
+  if (chain !== cert.replace(/\.crt$/, ".chain.crt")) return [shown ?? "another object"];
+  if (shown === undefined || typeof previous?.chain !== "string") return null;
+  const deployed = previous.chain.split(" ");
+  return deployed[0] === shown ? deployed : [shown];
 }
 
 /** An object in use cannot be deleted, and another of its name cannot be created. */
-function refuseOverwritten({ path, fingerprints }: ProfileState, { cert }: F5Names, { leaf }: IssuedCertificate): void {
+function refuseOverwritten({ path, fingerprints }: ProfileState, cert: string, wanted: string): void {
   const held = fingerprints.get(cert);
-  if (held === undefined || held === leaf.fingerprint) return;
+  if (held === undefined || held === wanted) return;
   throw new RenewalError(
     "deploy.refused",
     `profile ${path} uses ${cert}, which somebody overwrote with another certificate: let the profile use another ` +

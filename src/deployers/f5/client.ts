@@ -20,7 +20,7 @@ export interface ProfileState {
   readonly entries: readonly CertKeyEntry[];
   /** Kind of key of each entry's certificate; left out: unknown. */
   readonly kinds: ReadonlyMap<string, "rsa" | "ecdsa">;
-  /** SHA-256 of each entry's certificate, lower-case hex; left out: BIG-IP does not show it. */
+  /** SHA-256 of each entry's certificate and of the first one of its chain, lower-case hex; left out: BIG-IP does not show it. */
   readonly fingerprints: ReadonlyMap<string, string>;
 }
 
@@ -70,7 +70,7 @@ export async function readProfile({ api, call }: F5Session, path: string, signal
   }));
   const kinds = new Map<string, "rsa" | "ecdsa">();
   const fingerprints = new Map<string, string>();
-  for (const { cert } of entries) {
+  for (const cert of entries.flatMap(({ cert, chain }) => [cert, chain ?? ""])) {
     const held =
       cert === "" ? null : await call({ method: "GET", path: objectPath("ssl-cert", cert), expected: [404] }, signal);
     if (held?.status !== 200) continue;

@@ -56,14 +56,12 @@ const optionsSchema = checkedLayout(
       "Alias (friendly name) of the pair in `pkcs12` and `jks`. `{certificate}` stands for the certificate's name. A " +
         "Java keystore knows no capital letters.",
     ),
-    adopt: z
-      .boolean()
-      .default(false)
-      .describe(
-        "Whether a `pkcs12` or `jks` file is overwritten whose other entries cannot be kept: `password` does not " +
-          "open it, or there is no `keytool`. Default: it is refused.",
-      ),
     ...ownerOptions,
+    adopt: ownerOptions.adopt.describe(
+      "Whether a file is overwritten whose content cannot be kept. PEM: renewd's user cannot read it, it holds several " +
+        "private keys, or it holds no pair and renewd did not write it. `pkcs12` and `jks`: `password` does not open it, " +
+        "or there is no `keytool` for its other entries. Default: it is refused.",
+    ),
     ...commandOptions,
   }),
   LAYOUT,

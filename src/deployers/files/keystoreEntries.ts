@@ -39,7 +39,7 @@ async function namesInJks(path: string, run: RunTool): Promise<string[]> {
 const UNNAMED = "an entry without a name";
 const PART_END = /^-----END .*$/m;
 /** Attribute by which Java marks a certificate that is an entry of its own. */
-const TRUSTED = /2\.16\.840\.1\.113894\.746875|Trusted key usage/i;
+export const TRUSTED: RegExp = /2\.16\.840\.1\.113894\.746875|Trusted key usage/i;
 
 /**
  * From OpenSSL's output: the keys, still encrypted, and the certificates, each with its attributes in front. The

@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import { z } from "zod";
 import type { Deployer, DeployRequest, InspectRequest, InstalledPair } from "../../domain/deployer.ts";
 import type { DeployReceipt } from "../../domain/deployment.ts";
@@ -8,7 +7,7 @@ import type { IssuedCertificate } from "../../domain/version.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
 import { refuseForeignOrOlder } from "../base/generationTags.ts";
-import { installedPair } from "../base/installedPair.ts";
+import { installedPair, sameCertificates } from "../base/installedPair.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { type NameRule, nameOption, resolveName } from "../base/resourceName.ts";
 import {
@@ -113,7 +112,7 @@ async function deploy(
   return { name, generation: pair.generation, fingerprint: pair.leaf.fingerprint };
 }
 
-/** `pemCertificate`, which Google shows of every certificate; it never shows a key. */
+/** `pemCertificate`, with the chain, which Google shows of every certificate; it never shows a key. */
 async function inspect(
   api: CertificateManager,
   options: CertificateManagerOptions,
@@ -123,7 +122,8 @@ async function inspect(
   const name = nameOf(options, certificate);
   const held = await api.read(name, signal);
   const names = { certificate: `certificate ${name}`, key: `certificate ${name}` };
-  return installedPair({ certificate: held?.certificatePem ?? null, key: undefined, names });
+  const pem = held?.certificatePem ?? null;
+  return installedPair({ certificate: pem, key: undefined, chain: pem, names });
 }
 
 /** Throws `deploy.refused` for a certificate that must not become ours. */
@@ -142,12 +142,7 @@ function refuseOthers({ adopt }: CertificateManagerOptions, name: string, held: 
 }
 
 function holds({ certificatePem }: ManagedCertificate, pair: IssuedCertificate): boolean {
-  try {
-    return new X509Certificate(certificatePem).fingerprint256 === new X509Certificate(pair.leafPem).fingerprint256;
-  } catch {
-    // An unreadable certificate is written again.
-    return false;
-  }
+  return sameCertificates(certificatePem, pairPem(pair).fullchain);
 }
 
 function nameOf(options: CertificateManagerOptions, certificate: string): string {

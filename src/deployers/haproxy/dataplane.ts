@@ -99,16 +99,19 @@ interface Stored {
 /** Throws `deploy.refused` for a stored file that may hold more than a pair: nobody can read it back to keep it. */
 function refuseUnseen(options: DataplaneOptions, name: string, { stored, record }: Stored): void {
   if (stored === null || options.adopt || options.dhParameters !== undefined) return;
-  // Of another pair than the last one the length says nothing: that pair is put in place again.
-  const isPair = record !== null && record.fingerprint === stored.fingerprint;
-  const isLonger = isPair && record.bytes !== undefined && stored.bytes !== null && stored.bytes !== record.bytes;
-  if (record !== null && !isLonger) return;
+  if (record !== null && !isChanged(stored, record)) return;
   const what = record === null ? "was not written by renewd" : "was changed after renewd wrote it";
   throw new RenewalError(
     "deploy.refused",
     `${name} in the storage of ${options.url} ${what}, and the API does not show whether it holds DH parameters: give ` +
       "them as `dhParameters`, or set `adopt: true` to overwrite it",
   );
+}
+
+/** Of another pair than the last one the length says nothing: that pair is put in place again. */
+function isChanged({ fingerprint, bytes }: StoredCertificate, record: GenerationRecord | null): boolean {
+  if (record === null || record.fingerprint !== fingerprint || record.bytes === undefined) return false;
+  return bytes !== null && bytes !== record.bytes;
 }
 
 async function readDhParameters({ dhParameters }: DataplaneOptions): Promise<string> {
@@ -154,9 +157,15 @@ async function inspect(
   signal: AbortSignal,
 ): Promise<InstalledPair | null> {
   const name = nameFor(options, certificate);
-  const found = await (await connect(options, dependencies)).readStored(name, signal);
+  const dataplane = await connect(options, dependencies);
+  const found = await dataplane.readStored(name, signal);
   if (found?.fingerprint === null) return null;
-  if (found !== null) return { fingerprint: found.fingerprint, keyMatches: null, problems: [] };
+  if (found !== null) {
+    const held = await dataplane.readFile(recordName(name), signal);
+    const changed = isChanged(found, held === null ? null : parseRecord(held));
+    const problem = `${name} in the storage of ${options.url} has another length than what renewd wrote: its chain or what follows it was changed`;
+    return { fingerprint: found.fingerprint, keyMatches: null, problems: changed ? [problem] : [] };
+  }
   return { fingerprint: null, keyMatches: null, problems: [`${name} is missing in the storage of ${options.url}`] };
 }
 

@@ -13,7 +13,7 @@ import type { Reader } from "../local/attributes.ts";
 import { withForeignBlocks } from "../local/foreignBlocks.ts";
 import { inspectFiles, readIfThere } from "../local/inspectFiles.ts";
 import { modeOf, ownedFile, ownerOptions, ownershipOf } from "../local/owner.ts";
-import { filesReceipt, withStagedPair } from "../local/pairFiles.ts";
+import { filesReceipt, withStagedPair, writtenBefore } from "../local/pairFiles.ts";
 import { runningReader } from "../local/reader.ts";
 import { tryStaging } from "../local/tryStaging.ts";
 import { listCertificate, requireList } from "./list.ts";
@@ -118,7 +118,7 @@ async function deploy(options: HaproxyOptions, { pair }: DeployRequest, signal: 
   );
   return await withStagedPair({ pair, files: [file] }, signal, async (staged) => {
     // DH parameters of the file in place belong into memory too.
-    const { content } = await withForeignBlocks(file);
+    const { content } = await withForeignBlocks({ ...file, ...(await writtenBefore(path)) });
     const update = { name, sha1: sha1Of(pem.cert), bundle: content.toString() };
     const { used } = await updateMemory(addressOf(options), update, signal);
     await staged.swap();

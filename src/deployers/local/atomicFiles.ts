@@ -23,6 +23,10 @@ export interface FileToWrite extends AskedAttributes {
   readonly content: string | Uint8Array;
   /** False: renewd never wrote here, so a file that holds no pair belongs to somebody. Left out: it did. */
   readonly isOwn?: boolean;
+  /** SHA-256 of the certificates that renewd wrote here last; undefined or left out: not known. */
+  readonly certificates?: readonly string[] | undefined;
+  /** Overwrite a file whose content cannot be kept. Left out: it is refused. */
+  readonly adopt?: boolean;
   /** Rename it even if it is as wanted already: for readers that act on the rename and may have missed the last one. */
   readonly always?: boolean;
   /** Left out: as the file has it today; a new key's as the keys beside it or its directory have it. */
@@ -36,7 +40,7 @@ export interface FileToWrite extends AskedAttributes {
 }
 
 /** A file whose content is not known yet. */
-export type FileToTry = Omit<FileToWrite, "content" | "always" | "isOwn"> & {
+export type FileToTry = Omit<FileToWrite, "content" | "always" | "isOwn" | "certificates"> & {
   /** A deploy writes PEM there, so it reads what the file in place holds beside a pair. */
   readonly holdsPem?: boolean;
 };

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { access, constants } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { RenewalError } from "../../domain/errors.ts";
 import type { ErrorCode } from "../../domain/errorTable.ts";
@@ -18,7 +18,10 @@ export interface Command {
   readonly secret?: Secret;
   /** The command can read the private key: its output is only counted, never quoted. */
   readonly givenKey?: boolean;
-  /** How lines begin that are quoted although the command was given a key: errors that name no data. */
+  /**
+   * Which lines are shown although the command was given a key: its documented errors, from the first group on if there
+   * is one. Of these only words of a list, `known` and paths that exist here (base/sanitizeAnswer.ts).
+   */
   readonly errorLine?: RegExp;
   /** Texts that are shown although they may look like a key, such as paths. */
   readonly known?: readonly string[];
@@ -53,19 +56,42 @@ export async function runCommand(command: Command, signal: AbortSignal): Promise
     throw new RenewalError("deploy.timeout", `\`${shown}\` did not end within ${command.timeoutMs} ms`);
   if (end.code === 0) return end.stdout;
   const how = end.code === null ? `was ended by ${end.killedBy}` : `ended with exit code ${end.code}`;
-  const said = saidBy(command, end);
+  const said = await saidBy(command, end);
   const code = command.exitCodes?.[end.code ?? -1] ?? "deploy.commandFailed";
   throw new RenewalError(code, `\`${shown}\` ${how}${said === "" ? "" : `: ${said}`}`);
 }
 
 /** Some programs print their errors on stdout, so both count; the end of a long text is what is shown. */
-function saidBy({ givenKey, errorLine, known, secret, stdin }: Command, { stdout, stderr, bytes }: Ended): string {
+async function saidBy(command: Command, { stdout, stderr, bytes }: Ended): Promise<string> {
+  const { givenKey = false, errorLine, known = [], secret = null, stdin = null } = command;
   const all = [stdout, stderr].map((text) => text.trim()).filter((text) => text !== "");
-  const sanitized = (lines: readonly string[]): string =>
-    sanitizeKnown(lines.join("\n"), { secrets: [secret ?? null, stdin ?? null], known: known ?? [] });
-  if (givenKey !== true) return sanitized(all);
-  const errors = all.flatMap((text) => text.split("\n")).filter((line) => errorLine?.test(line) === true);
-  return errors.length === 0 ? unquoted(bytes) : sanitized(errors);
+  const secrets = [secret, stdin];
+  if (!givenKey) return sanitizeKnown(all.join("\n"), { secrets, known });
+  const lines = all.flatMap((text) => text.split("\n")).map((line) => errorLine?.exec(line) ?? null);
+  const text = lines.flatMap((match) => (match === null ? [] : [match[1] ?? match.input])).join("\n");
+  const paths = await existingPaths(text);
+  return sanitizeKnown(text, { secrets, known: [...known, ...paths], givenKey }) || unquoted(bytes);
+}
+
+const PATH = /\/[^\s:'"`,;()]+/g;
+const PATHS_MAX = 20;
+
+/** What exists of each path in a text, the longest first: no piece of a key is the name of a file by chance. */
+async function existingPaths(text: string): Promise<string[]> {
+  const named = [...new Set(text.match(PATH) ?? [])].slice(0, PATHS_MAX);
+  const found = await Promise.all(named.map(existingPart));
+  return found.filter((path) => path !== null).sort((a, b) => b.length - a.length);
+}
+
+async function existingPart(path: string): Promise<string | null> {
+  for (let part = path.replace(/[/.]+$/, ""); part !== "/" && part !== ""; part = dirname(part)) {
+    const exists = await access(part).then(
+      () => true,
+      () => false,
+    );
+    if (exists) return part;
+  }
+  return null;
 }
 
 /** For preflight. Throws `deploy.commandFailed` when the program cannot be found. */

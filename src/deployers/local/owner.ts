@@ -27,12 +27,20 @@ export const ownerOptions = {
         "the keys beside it, else 0640 if `group`, or the group of the directory, is not renewd's own, else 0600. " +
         "Files without the key are 0644.",
     ),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether a PEM file is overwritten whose content cannot be kept: renewd's user cannot read it, it holds several " +
+        "private keys, or it holds no pair and renewd did not write it. Default: it is refused.",
+    ),
 };
 
 export interface OwnerOptions {
   readonly owner?: string | undefined;
   readonly group?: string | undefined;
   readonly mode?: string | undefined;
+  readonly adopt?: boolean | undefined;
 }
 
 /** What is left out stays as it is. */
@@ -41,11 +49,15 @@ export interface Ownership {
   readonly gid?: number;
   /** Of the files that hold the private key. */
   readonly mode?: number;
+  /** Whether a file is overwritten whose content cannot be kept. Left out: it is refused. */
+  readonly adopt?: boolean;
 }
 
 /** Throws `deploy.refused` when there is no such user or group. */
-export async function ownershipOf({ owner, group, mode }: OwnerOptions, signal: AbortSignal): Promise<Ownership> {
+export async function ownershipOf(options: OwnerOptions, signal: AbortSignal): Promise<Ownership> {
+  const { owner, group, mode, adopt } = options;
   return {
+    ...(adopt === true && { adopt }),
     ...(owner !== undefined && { uid: await numericId("passwd", owner, signal) }),
     ...(group !== undefined && { gid: await numericId("group", group, signal) }),
     ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),

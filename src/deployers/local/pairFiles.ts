@@ -6,7 +6,7 @@ import { RenewalError } from "../../domain/errors.ts";
 import { keyFileMembers } from "../../domain/leftTarget.ts";
 import type { IssuedCertificate } from "../../domain/version.ts";
 import { fileError } from "../base/fileError.ts";
-import { refuseOlder, writtenMode } from "../base/generationRecord.ts";
+import { refuseOlder, writtenCertificates, writtenMode } from "../base/generationRecord.ts";
 import { type FileToTry, type FileToWrite, recordedPath, type StagedFiles, stageFiles } from "./atomicFiles.ts";
 import { openDirectory } from "./directory.ts";
 import { lockDirectory } from "./directoryLock.ts";
@@ -51,10 +51,16 @@ export async function withDirectoryLock<T>(
 export async function stagePair({ pair, files }: PairFiles, signal: AbortSignal): Promise<StagedFiles> {
   const [first] = files;
   refuseOlder(pair, await readGeneration(first.path, files), recordPath(first.path));
-  const isOwn = (await readRecord(first.path)) !== null;
-  const asked = (await withWrittenModes(files, first.path)).map((file) => ({ ...file, isOwn }));
+  const before = await writtenBefore(first.path);
+  const asked = (await withWrittenModes(files, first.path)).map((file) => ({ ...file, ...before }));
   const wanted = await Promise.all(asked.map(withForeignBlocks));
   return await stageFiles(wanted, signal, (modes) => recordFile(first, pair, modes));
+}
+
+/** What the record beside `firstFile` says of what is in place. */
+export async function writtenBefore(firstFile: string): Promise<Pick<FileToWrite, "isOwn" | "certificates">> {
+  const record = await readRecord(firstFile);
+  return { isOwn: record !== null, certificates: writtenCertificates(record) };
 }
 
 /** Keys with the mode that the record beside `firstFile` has for them. */

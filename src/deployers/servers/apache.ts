@@ -15,6 +15,8 @@ import { programControl, programName } from "./programControl.ts";
 import type { ServerControl } from "./serverControl.ts";
 
 const POLL_MS = 25;
+/** Its lines begin with a code or a time, and say where the mistake is. */
+const ERROR_LINE = /^(?:\[|AH\d+|Syntax error|apache2|apachectl|httpd|Action|SSL)|(?:error|invalid|cannot|does not)/i;
 
 const options = z
   .strictObject({
@@ -38,6 +40,9 @@ const options = z
     ),
   })
   .superRefine(oneLayout);
+
+/** It reads the keys as well. */
+const GIVEN_KEY = { givenKey: true, errorLine: ERROR_LINE };
 
 type ApacheOptions = z.infer<typeof options>;
 
@@ -64,11 +69,12 @@ function control({ binary, configFile, serverRoot, timeout }: ApacheOptions): Se
     binary,
     test: [...instance, "-t"],
     reload: [...instance, "-k", "graceful"],
+    errorLine: ERROR_LINE,
     timeoutMs: timeout,
   });
   const runningPidFile = async (signal: AbortSignal): Promise<PidFile> => {
     const settings = await runCommand(
-      { argv: [binary, ...instance, "-t", "-D", "DUMP_RUN_CFG"], timeoutMs: timeout },
+      { argv: [binary, ...instance, "-t", "-D", "DUMP_RUN_CFG"], timeoutMs: timeout, ...GIVEN_KEY },
       signal,
     );
     const path = /^PidFile: "(.+)"$/m.exec(settings)?.[1];

@@ -27,7 +27,13 @@ export const dovecot = fileServer({
     const instance = configFile === undefined ? [] : ["-c", configFile];
     const words = configFile === undefined ? [] : [configFile];
     return {
-      ...programControl({ binary, test: [...instance, "-n"], reload: [...instance, "reload"], timeoutMs: timeout }),
+      ...programControl({
+        binary,
+        test: [...instance, "-n"],
+        reload: [...instance, "reload"],
+        errorLine: /^(?:doveconf|dovecot|doveadm|config)?[\w():, ]*(?:Fatal|Error|Panic)\b/,
+        timeoutMs: timeout,
+      }),
       reader: (signal) => runningReader({ programs: ["dovecot"], words }, signal),
       // A program of another name may have the right itself, as by sudo.
       running: async (signal) => {

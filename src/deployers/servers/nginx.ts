@@ -39,6 +39,7 @@ export const nginx = fileServer({
         binary,
         test: [...instance, "-q", "-t"],
         reload: [...instance, "-s", "reload"],
+        errorLine: /^(?:nginx: |[\d/]{10} [\d:]{8} )(\[\w+\] .*|configuration file .*)$/,
         timeoutMs: timeout,
       }),
       reader: (signal) => runningReader({ programs: ["nginx"], words }, signal),

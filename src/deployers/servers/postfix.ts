@@ -32,18 +32,22 @@ export const postfix = fileServer({
   control,
 });
 
+const ERROR_LINE = /^post[\w/-]+: (?:fatal|error|warning|panic)\b/;
+
 function control({ binary, configDirectory, timeout }: z.infer<typeof options>): ServerControl {
   const instance = configDirectory === undefined ? [] : ["-c", configDirectory];
   const program = programControl({
     binary,
     test: [...instance, "check"],
     reload: [...instance, "reload"],
+    errorLine: ERROR_LINE,
     timeoutMs: timeout,
   });
   return {
     ...program,
     async running(signal) {
-      await runCommand({ argv: [binary, ...instance, "status"], timeoutMs: timeout }, signal).catch(notRunning);
+      const argv = [binary, ...instance, "status"];
+      await runCommand({ argv, timeoutMs: timeout, givenKey: true, errorLine: ERROR_LINE }, signal).catch(notRunning);
     },
     reload: (secret, signal) => program.reload(secret, signal).catch(notRunning),
   };

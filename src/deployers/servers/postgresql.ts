@@ -20,6 +20,7 @@ const options = z
       "User name or id that the files belong to: the server's user or root. Default: the owner of `dataDirectory`.",
     ),
     group: ownerOptions.group.describe("Group name or id of the files. Default: the group of `dataDirectory`."),
+    adopt: ownerOptions.adopt,
     mode: ownerOptions.mode.describe(
       "Mode of the key: at most 0600, or 0640 with `owner: root`, as PostgreSQL refuses others. Default: 0600.",
     ),
@@ -57,7 +58,7 @@ export const postgresql = fileServer({
  * PostgreSQL refuses a key that others than its owner may read, and a key that neither it nor root owns (same chapter).
  * It runs only as the owner of its data directory; PG_VERSION shows that this is one.
  */
-async function serverUser(dataDirectory: string): Promise<Required<Ownership>> {
+async function serverUser(dataDirectory: string): Promise<Required<Omit<Ownership, "adopt">>> {
   const version = join(dataDirectory, "PG_VERSION");
   const { uid, gid } = await stat(version).catch((error) => {
     throw fileError(error, version);

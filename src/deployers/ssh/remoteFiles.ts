@@ -3,11 +3,12 @@ import { posix } from "node:path";
 import type { Stats } from "ssh2";
 import { RenewalError } from "../../domain/errors.ts";
 import { HOUR_MS } from "../../domain/time.ts";
-import { isPem, keepForeignBlocks, readableBlocks } from "../base/foreignPem.ts";
+import { readableBlocks } from "../base/foreignPem.ts";
 import { type FileToTry, type FileToWrite, isFirst, type RecordOf, type StagedFiles } from "../local/atomicFiles.ts";
 import { wantedAttributes } from "../local/attributes.ts";
 import { refuseLostReader } from "../local/fileAccess.ts";
 import { PLACEHOLDER } from "../local/tryStaging.ts";
+import { contentBeside, refuseHidden } from "./remoteForeign.ts";
 import { type CreatedFile, ignoreForbidden, type Sftp } from "./sftp.ts";
 
 const COMPARE_BYTES_MAX = 1024 * 1024;
@@ -127,7 +128,9 @@ export async function tryRemoteStaging(
     const directory = await sftp.realpath(parent, signal);
     if (directory !== null) await currentFile(sftp, { file, final: posix.join(directory, name), directory }, signal);
     const held = await sftp.read(file.path, COMPARE_BYTES_MAX, signal).catch(ignoreForbidden);
-    if (held !== null) readableBlocks(held.toString("utf8"), { path: file.path, isOwn });
+    const place = { path: file.path, isOwn, adopt: file.adopt };
+    if (held !== null) readableBlocks(held.toString("utf8"), place);
+    else if (file.holdsPem === true) refuseHidden(await sftp.lstat(file.path, signal), place);
     tried.push({ ...file, path, content: PLACEHOLDER, always: true });
   }
   await using _staged = await stageRemoteFiles(sftp, tried, signal);
@@ -152,11 +155,8 @@ async function stage(
   const name = posix.basename(file.path);
   const final = posix.join(directory, name);
   const existing = await currentFile(sftp, { file, final, directory }, signal);
-  // As on this machine, a file that may be replaced but not read does not stop the renewal.
   const held = existing === null ? null : await sftp.read(final, COMPARE_BYTES_MAX, signal).catch(ignoreForbidden);
-  const place = { path: final, isOwn: file.isOwn ?? true };
-  const content =
-    held !== null && isPem(file.content) ? keepForeignBlocks(file.content, held.toString("utf8"), place) : file.content;
+  const content = contentBeside(file, { existing, held: held?.toString("utf8") ?? null });
   const wanted = wantedAttributes(file, existing);
   if (
     existing !== null &&

@@ -7,7 +7,7 @@ const DATABASE_BYTES_MAX = 1024 * 1024;
 /** As `ownershipOf`, on another machine: SFTP knows numbers only. Throws `deploy.refused` for a name without one. */
 export async function remoteOwnership(
   sftp: Sftp,
-  { owner, group, mode }: OwnerOptions,
+  { owner, group, mode, adopt }: OwnerOptions,
   signal: AbortSignal,
 ): Promise<Ownership> {
   const keyMode = modeOf({ mode });
@@ -15,6 +15,7 @@ export async function remoteOwnership(
     ...(owner !== undefined && { uid: await numericId(sftp, "/etc/passwd", owner, signal) }),
     ...(group !== undefined && { gid: await numericId(sftp, "/etc/group", group, signal) }),
     ...(keyMode !== undefined && { mode: keyMode }),
+    ...(adopt === true && { adopt }),
   };
 }
 

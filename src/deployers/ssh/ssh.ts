@@ -5,7 +5,7 @@ import { keyFileMembers } from "../../domain/leftTarget.ts";
 import type { Plugin } from "../../domain/plugin.ts";
 import type { DeployerDependencies } from "../base/dependencies.ts";
 import { durationOption } from "../base/duration.ts";
-import { type GenerationRecord, refuseOlder, writtenMode } from "../base/generationRecord.ts";
+import { type GenerationRecord, refuseOlder, writtenCertificates, writtenMode } from "../base/generationRecord.ts";
 import { pairPem } from "../base/pairPem.ts";
 import { secretOption } from "../base/secretOption.ts";
 import { COMMAND_LEFT_OUT, mayLeaveOut } from "../base/unchanged.ts";
@@ -53,6 +53,7 @@ const optionsSchema = checkedLayout(
         "of `user`, who must be a member of it. Names are looked up in the target's /etc/group.",
     ),
     mode: ownerOptions.mode,
+    adopt: ownerOptions.adopt,
     command: z
       .tuple([word(1)], word(0))
       .optional()
@@ -153,7 +154,7 @@ async function deploy(
   const record = await refuseIfBehind();
   const isOwn = record !== null;
   const wanted = files.map((file) => ({
-    ...{ ...file, isOwn },
+    ...{ ...file, isOwn, certificates: writtenCertificates(record) },
     ...(file.secret && { written: writtenMode(record, file.path) }),
   }));
   await using staged = await stageRemoteFiles(sftp, wanted, signal, (modes) => recordFile(first, pair, modes));

@@ -88,7 +88,8 @@ describe("aws-iam", () => {
     const pair = await issue(3);
     const receipt = await deploy(pair);
     const inspect = (previous: DeployReceipt | null) => make(fake).inspect?.({ certificate: "www", previous }, NEVER);
-    const whole = { fingerprint: pair.leaf.fingerprint, keyMatches: null, problems: [] };
+    const chain = [readLeaf(issuer.intermediate.certPem).fingerprint];
+    const whole = { fingerprint: pair.leaf.fingerprint, keyMatches: null, chain, problems: [] };
     expect(await inspect(receipt)).toEqual(whole);
     expect(await inspect(null)).toEqual(whole);
     fake.remove(String(receipt.name));
@@ -114,6 +115,8 @@ describe("aws-iam", () => {
     expect(fake.certificates()).toMatchObject([
       { name, chainPem: pair.chainPem.join(""), tags: { team: "edge", "renewd:certificate": "www" } },
     ]);
+    await deploy(await issue(13), { path: "/cloudfront/edge/" });
+    expect(fake.certificates().at(-1)?.tags, "tags of the generation before").toMatchObject({ team: "edge" });
   });
 
   it("keeps the last generations and deletes what is older", async () => {

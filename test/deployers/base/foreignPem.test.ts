@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { isPem, keepForeignBlocks, refuseTooLong } from "../../../src/deployers/base/foreignPem.ts";
+import { isPem, keepForeignBlocks, refuseTooLong, refuseUnreadable } from "../../../src/deployers/base/foreignPem.ts";
+import { readLeaf } from "../../../src/x509/leaf.ts";
+import { createRoot } from "../../support/ca/pki.ts";
 
 const block = (label: string, body = "AAAA"): string => `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
 const NEXT = block("PRIVATE KEY", "NEWK") + block("CERTIFICATE", "NEWC");
@@ -13,7 +15,8 @@ describe("what a certificate's file holds beside the pair", () => {
     ["DH parameters in front", DH + block("PRIVATE KEY") + block("CERTIFICATE"), DH],
     ["Windows line ends", (block("CERTIFICATE") + DH).replaceAll("\n", "\r\n"), DH],
     ["blank lines around", `${block("CERTIFICATE")}\n\n${DH}\n\n`, DH],
-    ["text between the blocks", `# ours\n${block("CERTIFICATE")}# theirs\n${DH}`, DH],
+    ["comments", `# ours\n${block("CERTIFICATE")}# theirs\n${DH}# end\n`, `# ours\n# theirs\n${DH}# end\n`],
+    ["what OpenSSL prints in front of it", `${block("CERTIFICATE")}Bag Attributes\n${DH}`, `Bag Attributes\n${DH}`],
     ["several, in their order", block("X509 CRL") + block("CERTIFICATE") + DH, block("X509 CRL") + DH],
     ["a request for a certificate", block("CERTIFICATE") + block("CERTIFICATE REQUEST"), block("CERTIFICATE REQUEST")],
     ["a curve that Apache reads", block("CERTIFICATE") + block("EC PARAMETERS"), block("EC PARAMETERS")],
@@ -29,6 +32,10 @@ describe("what a certificate's file holds beside the pair", () => {
     ["an encrypted key", block("ENCRYPTED PRIVATE KEY")],
     ["the curve of an old key", block("EC PARAMETERS") + block("EC PRIVATE KEY") + block("CERTIFICATE")],
     ["certificates of every kind", block("TRUSTED CERTIFICATE") + block("X509 CERTIFICATE")],
+    [
+      "what OpenSSL prints in front of the pair",
+      `Bag Attributes\n  localKeyID: 01\nsubject=CN = x\n${block("CERTIFICATE")}`,
+    ],
     ["a block without an end", "-----BEGIN DH PARAMETERS-----\nAAAA\n"],
     ["no PEM at all", "nonsense"],
     ["nothing", ""],
@@ -56,6 +63,35 @@ describe("what a certificate's file holds beside the pair", () => {
       expect.objectContaining({ code: "deploy.refused", message: expect.stringContaining("/etc/ssl/www.pem was not") }),
     );
     expect(() => refuseTooLong(THEIRS)).toThrow("was not written by renewd");
+  });
+
+  it("is overwritten all the same when the options adopt it", () => {
+    const two = block("PRIVATE KEY") + block("CERTIFICATE") + block("EC PRIVATE KEY", "BBBB");
+    for (const held of [two, "a note"]) expect(keepForeignBlocks(NEXT, held, { ...THEIRS, adopt: true })).toBe(NEXT);
+    expect(() => refuseUnreadable(THEIRS)).toThrow("cannot be read");
+    expect(() => refuseUnreadable({ ...THEIRS, adopt: true })).not.toThrow();
+  });
+
+  it("keeps certificates that are no part of the pair, and never a pair's old chain", async () => {
+    const root = await createRoot();
+    const intermediate = await root.intermediate();
+    const [old, next, other] = await Promise.all([1, 2, 3].map(() => intermediate.issue({ names: ["a.test"] })));
+    const stranger = (await createRoot({ name: "another CA" })).certPem;
+    const pem = (leaf: { certPem: string }) => leaf.certPem + intermediate.certPem;
+    if (old === undefined || next === undefined || other === undefined) return expect.unreachable();
+    const wanted = next.keyPem + pem(next);
+    const renew = (held: string, written?: readonly string[]): string =>
+      keepForeignBlocks(wanted, held, { ...OURS, written }).slice(wanted.length);
+    const chain = [old.certPem, intermediate.certPem].map((one) => readLeaf(one).fingerprint);
+    // Whoever wrote it, the leaf's issuers go with it, and certificates of others stay.
+    expect(renew(old.keyPem + pem(old) + root.certPem)).toBe("");
+    expect(renew(old.keyPem + pem(old) + stranger)).toBe(stranger);
+    // Where renewd knows what it wrote, anything behind that was added by somebody.
+    expect(renew(old.keyPem + pem(old) + root.certPem + stranger, chain)).toBe(root.certPem + stranger);
+    expect(renew(`${stranger}${old.keyPem}${pem(old)}`, chain)).toBe(stranger);
+    // A pair that was put there by hand is no addition.
+    expect(renew(other.keyPem + pem(other), chain)).toBe("");
+    expect(renew(wanted + stranger, chain)).toBe(stranger);
   });
 
   it("adds the pair to settings that were there before it", () => {

@@ -7,6 +7,7 @@ import { f5BigIp } from "../../../src/deployers/f5/bigIp.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
 import { toRenewalError } from "../../../src/domain/errors.ts";
 import type { IssuedCertificate } from "../../../src/domain/version.ts";
+import { readLeaf } from "../../../src/x509/leaf.ts";
 import { splitPem } from "../../../src/x509/pem.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { type F5Fake, startF5Fake } from "../../support/fakes/f5.ts";
@@ -107,6 +108,7 @@ describe("f5-bigip", () => {
     expect(await deployer.inspect?.({ certificate: "www", previous }, NEVER)).toEqual({
       fingerprint: old.leaf.fingerprint,
       keyMatches: null,
+      chain: [readLeaf(issuer.intermediate.certPem).fingerprint],
       problems: [],
     });
     await expect(deployer.deploy({ pair, previous }, NEVER)).rejects.toMatchObject({
@@ -123,6 +125,7 @@ describe("f5-bigip", () => {
       certificate: `${name}.crt`,
       generation: 1,
       fingerprint: pair.leaf.fingerprint,
+      chain: readLeaf(issuer.intermediate.certPem).fingerprint,
     });
     expect(fake.entries(PROFILE)).toEqual([
       { name: "old0", cert: `${name}.crt`, key: `${name}.key`, chain: `${name}.chain.crt` },

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { files } from "../../../src/deployers/files/files.ts";
 import { checkTool } from "../../../src/deployers/files/keystore.ts";
 import type { Deployer } from "../../../src/domain/deployer.ts";
+import { readLeaf } from "../../../src/x509/leaf.ts";
 import { deployerConformance } from "../../conformance/deployer.ts";
 import { createPairIssuer, type PairIssuer } from "../../support/pairs/issuedPairs.ts";
 import { dependencies } from "../../support/pairs/targetSecrets.ts";
@@ -103,7 +104,15 @@ describe("keystores", () => {
     await run("cp", [join(root, "www.p12"), join(root, "old.p12")]);
     const pair = await deploy(options, "ecdsa-p256", 2);
     const previous = { fingerprint: pair.leaf.fingerprint };
-    expect(await inspected()).toEqual({ fingerprint: pair.leaf.fingerprint, keyMatches: true, problems: [] });
+    const chain = [readLeaf(issuer.intermediate.certPem).fingerprint];
+    expect(await inspected()).toEqual({ fingerprint: pair.leaf.fingerprint, keyMatches: true, chain, problems: [] });
+    // As somebody exports key and certificate alone.
+    await writeFile(join(root, "alone.pem"), pair.privateKey.reveal() + pair.leafPem);
+    const p12 = ["-name", "www", "-out", join(root, "www.p12"), "-passout", "env:P"];
+    await run("openssl", ["pkcs12", "-export", "-in", join(root, "alone.pem"), ...p12], {
+      env: { ...process.env, P: PASSWORD },
+    });
+    expect(await inspected()).toMatchObject({ chain: [], problems: ["its places hold different chains"] });
     await run("cp", [join(root, "old.p12"), join(root, "www.p12")]);
     expect(await inspected()).toMatchObject({
       fingerprint: old.leaf.fingerprint,

@@ -216,15 +216,25 @@ describe("who may read a key", () => {
       ["the group could read it", { uid: 0, mode: 0o640 }, {}],
       ["another owner could read it", { uid: 33, mode: 0o600 }, {}],
       ["the options ask for a group of others", { uid: 0, mode: 0o600 }, { group: "www-data" }],
-    ])("fails before the swap where %s and would lose it", async (_who, { uid, mode }, more) => {
-      await writeKey(key, { uid, gid: web.gid }, mode);
-      const before = await readFile(key, "utf8");
-      expect(await deployAs([], more)).toEqual({ code: "deploy.io" });
-      expect([await readFile(key, "utf8"), await access(key)]).toEqual([
-        before,
-        `${uid}:${web.gid} ${mode.toString(8)}`,
-      ]);
-      expect((await readdir(root)).filter((name) => name.includes("renewd-"))).toEqual([]);
+    ])(
+      "fails before the swap where %s and would lose it, and where nobody knows what else is in it",
+      async (_who, { uid, mode }, more) => {
+        await writeKey(key, { uid, gid: web.gid }, mode);
+        const before = await readFile(key, "utf8");
+        expect(await deployAs([], { ...more, adopt: true })).toEqual({ code: "deploy.io" });
+        expect(await deployAs([], more)).toEqual({ code: "deploy.refused" });
+        expect([await readFile(key, "utf8"), await access(key)]).toEqual([
+          before,
+          `${uid}:${web.gid} ${mode.toString(8)}`,
+        ]);
+        expect((await readdir(root)).filter((name) => name.includes("renewd-"))).toEqual([]);
+      },
+    );
+
+    it("stays where renewd could replace but not read the file", async () => {
+      await writeKey(key, { uid: 0, gid: 0 }, 0o600);
+      expect(await deployAs([], { mode: "0600" })).toEqual({ code: "deploy.refused" });
+      expect(await access(key)).toBe("0:0 600");
     });
 
     it("is its owner's again after somebody made it 0000", async () => {

@@ -83,7 +83,9 @@ describe("nginx", () => {
     await writeFile(server.configFile, `${good}\nnonsense;\n`);
     await expect(deployer.deploy({ pair, previous: null }, NEVER)).rejects.toMatchObject({
       code: "deploy.commandFailed",
-      message: expect.stringMatching(/^`nginx .*-t` ended with exit code 1: .*nonsense/),
+      message: expect.stringMatching(
+        /^`nginx .*-t` ended with exit code 1: .*unknown directive "…" in \S+nginx\.conf:\d+/,
+      ),
     });
     await writeFile(server.configFile, good);
     expect(await stored("www")).toBe(serving.leaf.fingerprint);

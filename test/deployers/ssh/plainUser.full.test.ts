@@ -54,7 +54,7 @@ describe("where the login is a plain user", () => {
   });
 
   it("fails before the swap where a group would lose the key, and says what to do", async () => {
-    await plant("root:www-data", "0640");
+    await plant("root:www-data", "0644");
     const message = "its group 33 could not read the new key, as the user of the login is no member of that group";
     const refusal = { code: "deploy.io", message: expect.stringContaining(message) };
     await expect(login().preflight?.("www", null, NEVER)).rejects.toMatchObject(refusal);
