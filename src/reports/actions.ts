@@ -36,6 +36,8 @@ export function actionsOf(facts: Facts, complaints: readonly Failure[]): string[
     actions.add(
       isClaimed(member, now) ? "Nothing: a renewal is under way." : `Try again at once: \`renewd retry ${name}\`.`,
     );
+  else if (member.certificate.mode === "observe")
+    actions.add("See why what renews it has not: renewd only observes it.");
   else if (decision?.due) actions.add("Nothing: the planner takes it up at its next tick.");
   else actions.add(`Ask for it by hand: \`renewd renew ${name} --wait\`.`);
   return [...actions];

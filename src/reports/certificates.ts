@@ -4,6 +4,7 @@ import type { Responsibility } from "../domain/responsibility.ts";
 import { NAMES_MAX, type ObservedAddress, type Store } from "../domain/store.ts";
 import { takingTurns } from "../domain/turns.ts";
 import { isMixed, type Share, sharesOf } from "../renewal/rules/proof.ts";
+import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { suggestionFor } from "../renewal/rules/suggestion.ts";
 import { renewalWindow } from "../renewal/rules/window.ts";
 import { stoppedBy, unprovedEndpoints } from "./failures.ts";
@@ -24,13 +25,15 @@ export interface CertificatesReport {
 
 /**
  * `provedLive` only when handshakes with every endpoint showed the latest version, `unknown` when the last such handshake
- * is longer ago than observation promises, `notServed` when an endpoint showed something else. `unreadable`: there is a
+ * is longer ago than observation promises, `notServed` when an endpoint showed something else. `observed`: `mode: observe`
+ * without a pair that renewd knows, and what endpoints serve is right. `unreadable`: there is a
  * version whose row renewd refuses.
  */
 export const STATES = [
   "expired",
   "unreadable",
   "notIssued",
+  "observed",
   "quarantined",
   "failing",
   "renewing",
@@ -183,6 +186,8 @@ export function stateOf(member: Member, clientsUntil: number | null, now: number
   if (member.unreadable !== null) return "unreadable";
   if (active !== null) return stoppedBy(member).length === 0 ? "renewing" : "failing";
   if ((record?.failures ?? 0) > 0) return "failing";
+  if (isWatchedOnly(member.certificate, version))
+    return unprovedEndpoints(member).length > 0 ? "notServed" : "observed";
   if (version === null) return "notIssued";
   if (record !== null && record.pausedAt !== null && (record.pausedUntil ?? Number.POSITIVE_INFINITY) > now)
     return "paused";

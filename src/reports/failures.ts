@@ -1,6 +1,7 @@
 import { endpointKey } from "../domain/endpoint.ts";
 import { ERRORS, isErrorCode } from "../domain/errorTable.ts";
 import { wavesOf } from "../domain/waves.ts";
+import { expectedGeneration } from "../renewal/rules/served.ts";
 import type { Member } from "./fleet.ts";
 
 /** Something renewd tried and could not do. Text may come from a CA or a target. */
@@ -92,8 +93,9 @@ export function unprovedEndpoints({
   version,
 }: Pick<Member, "certificate" | "endpoints" | "version">): Member["endpoints"] {
   const keys = certificate.endpoints.map(endpointKey);
+  const generation = expectedGeneration(certificate, version);
   return endpoints.filter(
-    (status) => keys.includes(status.endpoint) && status.generation === version?.generation && !status.proved,
+    (status) => keys.includes(status.endpoint) && status.generation === generation && !status.proved,
   );
 }
 

@@ -1,5 +1,6 @@
 import { endpointKey } from "../domain/endpoint.ts";
 import type { Store } from "../domain/store.ts";
+import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { type Member, progressOf } from "./fleet.ts";
 
 type Reading = {
@@ -9,7 +10,7 @@ type Reading = {
 
 /**
  * The earliest expiry of what is in use of each certificate: after a failed deployment the previous version still is.
- * null: no version was ever issued. At most `NAMES_MAX` certificates; two statements, and none where all is well.
+ * null: no version was ever issued, and nothing was seen of one that renewd only observes. At most `NAMES_MAX` certificates; two statements, and none where all is well.
  */
 export async function earliestExpiries(
   store: Reading,
@@ -22,23 +23,26 @@ export async function earliestExpiries(
   const unproved = issued
     .filter(({ provedLive, member }) => !provedLive && member.certificate.endpoints.length > 0)
     .map(({ member }) => member.certificate.name);
-  const observed = unproved.length === 0 ? [] : await store.observations.allObservations(unproved);
+  const watched = members.filter(({ certificate, version }) => isWatchedOnly(certificate, version));
+  const seen = [...unproved, ...watched.map(({ certificate }) => certificate.name)];
+  const observed = seen.length === 0 ? [] : await store.observations.allObservations(seen);
   const servedBy = Map.groupBy(observed, ({ certificate }) => certificate);
   const heldBy = Map.groupBy(held, ({ certificate }) => certificate);
   return new Map(
     members.map(({ certificate, version }) => {
       const { name, endpoints } = certificate;
-      if (version === null) return [name, null];
       const keys = endpoints.map(endpointKey);
+      const served = (servedBy.get(name) ?? []).flatMap(({ endpoint, observation }) =>
+        observation.served !== null && keys.includes(endpoint) ? [observation.served.notAfter] : [],
+      );
+      if (version === null) return [name, served.length === 0 ? null : Math.min(...served)];
       const generations = older.get(name) ?? [];
       const instants = [
         version.leaf.notAfter,
         ...(heldBy.get(name) ?? [])
           .filter(({ generation }) => generations.includes(generation))
           .map(({ leaf }) => leaf.notAfter),
-        ...(servedBy.get(name) ?? []).flatMap(({ endpoint, observation: { served } }) =>
-          served !== null && keys.includes(endpoint) ? [served.notAfter] : [],
-        ),
+        ...served,
       ];
       return [name, Math.min(...instants)];
     }),

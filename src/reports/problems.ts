@@ -4,6 +4,7 @@ import type { Renewal } from "../domain/renewal.ts";
 import { formatAgo, formatDuration } from "../domain/time.ts";
 import type { PlanDecision } from "../renewal/rules/decide.ts";
 import { behindTargets } from "../renewal/rules/reasons.ts";
+import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { isUnplannable } from "../renewal/rules/unplannable.ts";
 import { expiryWarningAt, renewalWindow } from "../renewal/rules/window.ts";
 import { type Failure, stoppedBy, unprovedEndpoints, waitsUntil } from "./failures.ts";
@@ -85,7 +86,9 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
     const others = behind.length === 0 ? "" : `; not holding it until a person decides: ${shown(behind)}`;
     return `held${since} with ${targetsDeployed} of ${targets} targets on generation ${active.generation}${others}`;
   },
-  expiring({ member: { version, active }, expiresAt, now }) {
+  expiring({ member, expiresAt, now }) {
+    const { version, active, certificate, record } = member;
+    if (isWatchedOnly(certificate, version)) return expiringElsewhere(record, expiresAt, now);
     // Of another version something else is told: what keeps it from being used, and what is still in use.
     if (
       version === null ||
@@ -112,9 +115,11 @@ const RULES: Readonly<Record<ProblemKind, Rule>> = {
   stale({ member }) {
     const { version, active } = member;
     // Until its renewal ends, an endpoint that serves the old certificate is work in progress.
-    if (version === null || active !== null) return null;
+    if (active !== null) return null;
     const unproved = unprovedEndpoints(member).length;
     if (unproved === 0) return null;
+    if (version === null)
+      return `${count(unproved, "endpoint")} of ${member.certificate.endpoints.length} not serving a valid certificate for its names`;
     const mixed = unprovedEndpoints(member).filter(({ errorCode }) => errorCode === "verify.mixed").length;
     const also = mixed === 0 ? "" : ` (${count(mixed, "endpoint")} with several certificates)`;
     const all = member.certificate.endpoints.length;
@@ -232,4 +237,12 @@ function shown(names: readonly string[]): string {
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** The planner warns of it, and then again at its end. */
+function expiringElsewhere(record: Case["member"]["record"], expiresAt: number | null, now: number): string | null {
+  const warningAt = record?.expiryWarningAt ?? null;
+  if (warningAt === null || expiresAt === null || expiresAt <= now) return null;
+  if (now < warningAt && warningAt !== expiresAt) return null;
+  return `what its endpoints serve expires in ${formatDuration(expiresAt - now)}, and renewd only observes it`;
 }

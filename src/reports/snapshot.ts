@@ -43,7 +43,16 @@ export function emptySnapshot(): Filling {
       problems: [],
       inFlight: [],
       summary: {
-        ...{ provedLive: 0, unknown: 0, notProved: 0, notIssued: 0, renewing: 0, withProblems: 0, certificates: 0 },
+        ...{
+          provedLive: 0,
+          unknown: 0,
+          notProved: 0,
+          notIssued: 0,
+          observed: 0,
+          renewing: 0,
+          withProblems: 0,
+          certificates: 0,
+        },
         ...{ inFlight: 0, paused: 0, oldestProofAt: null, nextExpiry: null },
       },
       processes: [],

@@ -1,3 +1,4 @@
+import { isWatchedOnly } from "../renewal/rules/served.ts";
 import { progressOf } from "./fleet.ts";
 import { iso } from "./instant.ts";
 import type { Case, Problem } from "./problems.ts";
@@ -6,7 +7,7 @@ export interface Examined extends Case {
   readonly problems: readonly Problem[];
 }
 
-/** Every certificate counts in exactly one of the first six. */
+/** Every certificate counts in exactly one of the first seven. */
 export interface Summary {
   /** Handshakes showed the latest version, not longer ago than observation promises. */
   readonly provedLive: number;
@@ -14,6 +15,8 @@ export interface Summary {
   readonly unknown: number;
   readonly notProved: number;
   readonly notIssued: number;
+  /** `mode: observe`, without a pair that renewd knows. */
+  readonly observed: number;
   /** In flight without a problem. */
   readonly renewing: number;
   readonly withProblems: number;
@@ -35,6 +38,7 @@ export function summaryOf(examined: readonly Examined[], inFlight: number, now: 
   const healthy = examined.filter(({ problems }) => problems.length === 0);
   const quiet = healthy.filter(({ member }) => member.active === null);
   const issued = quiet.filter(({ member }) => member.version !== null).map(({ member }) => progressOf(member));
+  const watched = quiet.filter(({ member: { certificate, version } }) => isWatchedOnly(certificate, version)).length;
   const live = issued.filter(({ provedLive }) => provedLive);
   const unknown = issued.filter(({ unknownSince }) => unknownSince !== null).length;
   const [soonest] = examined.filter(({ expiresAt }) => expiresAt !== null && expiresAt > now).sort(byExpiry);
@@ -44,7 +48,8 @@ export function summaryOf(examined: readonly Examined[], inFlight: number, now: 
     provedLive: live.length,
     unknown,
     notProved: issued.length - live.length - unknown,
-    notIssued: quiet.length - issued.length,
+    notIssued: quiet.length - issued.length - watched,
+    observed: watched,
     renewing: healthy.length - quiet.length,
     withProblems: examined.length - healthy.length,
     certificates: examined.length,

@@ -15,6 +15,7 @@ import { wrap } from "../terminal/text.ts";
 const STATE: Readonly<Record<CertificateState, { readonly text: string; readonly style: Style }>> = {
   expired: { text: "EXPIRED", style: "wrong" },
   unreadable: { text: "unreadable", style: "wrong" },
+  observed: { text: "observed only", style: "caution" },
   notIssued: { text: "not issued yet", style: "caution" },
   quarantined: { text: "quarantined", style: "wrong" },
   failing: { text: "failing", style: "wrong" },

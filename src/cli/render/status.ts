@@ -181,6 +181,7 @@ function summary({ summary: sum, at }: StatusReport, screen: Screen): string {
     ...(sum.unknown > 0 ? [paint(screen, "wrong", `${sum.unknown} unknown`)] : []),
     ...(sum.notProved > 0 ? [paint(screen, "caution", `${sum.notProved} deployed, not proved`)] : []),
     ...(sum.notIssued > 0 ? [paint(screen, "caution", `${sum.notIssued} not issued yet`)] : []),
+    ...(sum.observed > 0 ? [`${sum.observed} observed only`] : []),
     ...(sum.renewing > 0 ? [`${sum.renewing} renewing`] : []),
     paint(screen, sum.withProblems > 0 ? "wrong" : null, `${sum.withProblems} with problems`) +
       (troubledInFlight > 0 ? ` (${troubledInFlight} in flight)` : ""),

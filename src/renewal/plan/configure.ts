@@ -42,6 +42,7 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
     await followRenames(tx, found.added, services.certificates(), now);
     await warnOfDistrust(tx, [...found.added, ...found.changed], services.certificates(), now);
     await recordLeftTargets(tx, services, now);
+    await watchObserved(tx, services.certificates(), now);
     const detail = whyRemoved(services);
     for (const certificate of found.removed)
       await tx.events.append({ ...base, type: "certificate.removed", certificate, detail });
@@ -63,6 +64,15 @@ export async function configure(context: Context, signal: AbortSignal): Promise<
       rehearseMs === REHEARSAL_OFF ? null : Math.floor(now + Math.max(LATEST * rehearseMs, REHEARSAL_CLAIM_MS)),
   });
   log.info({ added: added.length, changed: changed.length, removed: removed.length }, "configuration applied");
+}
+
+/** Others are dialled from their first deployment on; of these renewd makes none. */
+async function watchObserved(tx: Store, certificates: readonly Certificate[], now: number): Promise<void> {
+  const observed = new Set(certificates.filter(({ mode }) => mode === "observe").map(({ name }) => name));
+  if (observed.size === 0) return;
+  for (const { name, nextObservationAt } of await tx.certificates.list())
+    if (observed.has(name) && nextObservationAt === null)
+      await tx.certificates.update(name, { nextObservationAt: now });
 }
 
 /** Who edited the file nobody can know; which file it was, and when, leads to who. */

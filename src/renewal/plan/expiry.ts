@@ -1,9 +1,11 @@
-import type { CertificateRecord } from "../../domain/certificate.ts";
+import type { Certificate, CertificateRecord } from "../../domain/certificate.ts";
 import { toRenewalError } from "../../domain/errors.ts";
+import type { Store } from "../../domain/store.ts";
 import { MINUTE_MS } from "../../domain/time.ts";
-import { IMPORTED } from "../../domain/version.ts";
+import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { decide } from "../rules/decide.ts";
+import { isWatchedOnly, OF_OTHERS, servedInUse } from "../rules/served.ts";
 import { loadPlanFacts } from "./plan.ts";
 import { askPlanner, attemptWrite } from "./unplannable.ts";
 
@@ -50,13 +52,10 @@ async function warn(context: Context, record: CertificateRecord): Promise<boolea
   if (certificate === null && record.removedAt === null) return false;
   // Throws when the latest cannot be read: an older one in the list must not be warned of instead.
   await store.versions.latest(name);
-  // An imported pair is in use before a handshake has proved it.
-  const inUse = (await store.versions.list(name)).findLast(
-    ({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED,
-  );
+  const inUse = await inUseOf(store, name, certificate);
   const now = clock.now();
-  const expired = inUse !== undefined && inUse.leaf.notAfter <= now;
-  const warned = certificate !== null && inUse !== undefined ? { certificate, inUse } : null;
+  const expired = inUse !== null && inUse.leaf.notAfter <= now;
+  const warned = certificate !== null && inUse !== null ? { certificate, inUse } : null;
   const why =
     warned &&
     whyNot(decide(await loadPlanFacts(context, warned.certificate, record), now), await store.renewals.active(name));
@@ -83,6 +82,19 @@ async function warn(context: Context, record: CertificateRecord): Promise<boolea
     });
     return true;
   });
+}
+
+type InUse = Pick<Version, "generation"> & { readonly leaf: Pick<Version["leaf"], "notAfter"> };
+
+/** An imported pair is in use before a handshake has proved it, and what others renew is what was seen last. */
+async function inUseOf(store: Store, name: string, certificate: Certificate | null): Promise<InUse | null> {
+  const versions = await store.versions.list(name);
+  const known = versions.findLast(({ verifiedAt, issuer }) => verifiedAt !== null || issuer === IMPORTED);
+  if (known !== undefined) return known;
+  if (certificate === null || !isWatchedOnly(certificate, versions.at(-1) ?? null)) return null;
+  const seen = await store.observations.observations(name);
+  const leaf = servedInUse(seen.map(({ observation }) => observation));
+  return leaf && { generation: OF_OTHERS, leaf };
 }
 
 function whyNot(decision: ReturnType<typeof decide>, active: { readonly errorMessage: string | null } | null): string {

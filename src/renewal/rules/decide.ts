@@ -140,9 +140,9 @@ function isExpired({ version }: PlanFacts, now: number): boolean {
 
 function blockedByMode({ certificate, version }: PlanFacts, reason: Reason): PlanDecision | null {
   if (certificate.mode !== "observe") return null;
-  // Only a pair that renewd knows can be watched.
-  const watch = version === null ? `\`renewd import ${certificate.name}\` lets renewd watch the pair in use; ` : "";
-  const detail = `observed only: ${watch}set \`mode: renew\` in the configuration to let renewd act`;
+  // Without it, renewd's first certificate would replace the one that clients get.
+  const watch = version === null ? `\`renewd import ${certificate.name}\` takes over the pair in use, ` : "";
+  const detail = `observed only: ${watch}${version === null ? "and then " : ""}set \`mode: renew\` in the configuration to let renewd act`;
   return { due: false, blockedBy: "observed", reason, detail, until: null };
 }
 

@@ -6,6 +6,7 @@ import { NAMES_MAX } from "../../domain/store.ts";
 import { IMPORTED, type Version } from "../../domain/version.ts";
 import type { Context } from "../context.ts";
 import { type CertificateFacts, type Fault, faultOf, NOWHERE } from "../rules/alerts/faults.ts";
+import { isWatchedOnly, servedInUse } from "../rules/served.ts";
 import { expiryWarningAt } from "../rules/window.ts";
 
 /** A channel that has failed this often in a row does not come back by itself soon. */
@@ -60,7 +61,8 @@ async function* factsOf(
     if (certificate === null) continue;
     const versions = await store.versions.list(record.name);
     const version = versions.at(-1) ?? null;
-    const inUse = inUseOf(versions);
+    const inUse =
+      inUseOf(versions) ?? (isWatchedOnly(certificate, version) ? await seenOf({ store }, record.name) : null);
     yield {
       ...{ certificate, record, version, inUse },
       active: active.get(record.name) ?? null,
@@ -79,6 +81,12 @@ function inUseOf(versions: readonly Version[]): Version | null {
   );
 }
 
+/** What others renew: the certificate that its endpoints served last. */
+async function seenOf({ store }: Pick<Context, "store">, name: string): Promise<CertificateFacts["inUse"]> {
+  const leaf = servedInUse((await store.observations.observations(name)).map(({ observation }) => observation));
+  return leaf && { leaf };
+}
+
 async function lastOf(
   { store }: Pick<Context, "store">,
   { name, failures }: { readonly name: string; readonly failures: number },
@@ -90,7 +98,7 @@ async function lastOf(
 async function whyExpiring(
   { store }: Pick<Context, "store">,
   certificate: string,
-  inUse: Version | null,
+  inUse: CertificateFacts["inUse"],
   now: number,
 ): Promise<string | null> {
   if (inUse === null || now < expiryWarningAt(inUse.leaf)) return null;

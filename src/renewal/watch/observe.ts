@@ -11,7 +11,9 @@ import { withoutDeadEndpoints } from "../rules/deadNames.ts";
 import { isProved, MIXED_LOOK_MS, noEvidence } from "../rules/proof.ts";
 import { behindTargets } from "../rules/reasons.ts";
 import { overtaking } from "../rules/restored.ts";
+import { isWatchedOnly } from "../rules/served.ts";
 import { type Approach, type EndpointRound, examineEndpoints, provedDetail } from "../steps/examineEndpoint.ts";
+import { observeServed } from "./observeServed.ts";
 
 /** Groups of connections that may fail in one look: a server may be restarting. */
 const BAD_GROUPS_MAX = 3;
@@ -69,6 +71,7 @@ async function observeOne(context: Context, name: string, signal: AbortSignal): 
   const { store, services } = context;
   const configured = services.certificate(name);
   const version = await store.versions.latest(name);
+  if (configured !== null && isWatchedOnly(configured, version)) return observeServed(context, configured, signal);
   const certificate = configured && withoutDeadEndpoints(configured, version);
   // An active renewal verifies the pair that it has just deployed, and that says more.
   if (certificate === null || version === null || (await store.renewals.active(name)) !== null) return;

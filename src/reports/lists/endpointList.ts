@@ -1,6 +1,7 @@
 import type { Endpoint } from "../../domain/endpoint.ts";
 import { endpointKey } from "../../domain/endpoint.ts";
 import type { Responsibility } from "../../domain/responsibility.ts";
+import { expectedGeneration } from "../../renewal/rules/served.ts";
 import { nextDialOf } from "../failures.ts";
 import { iso } from "../instant.ts";
 import type { Examined } from "../summary.ts";
@@ -32,7 +33,7 @@ export function endpointRows({ member }: Examined): EndpointRow[] {
   return certificate.endpoints.map((definition) => {
     const endpoint = endpointKey(definition);
     const status = endpoints.find((each) => each.endpoint === endpoint);
-    const isCurrent = status !== undefined && status.generation === version?.generation;
+    const isCurrent = status !== undefined && status.generation === expectedGeneration(certificate, version);
     const isOld = (status?.roundEndedAt ?? 0) < proofsFrom;
     const stateOf = (): EndpointState => {
       if (isCurrent && status.proved) return isOld ? "unknown" : "proved";

@@ -127,12 +127,12 @@ describe("a certificate with `mode: observe`", () => {
     expect(await findPairsInUse(context, NO_SIGNAL)).toEqual([]);
   });
 
-  test("says in the plan how its pair in use comes under watch", async () => {
+  test("says in the plan how its pair in use is taken over", async () => {
     const { certificates } = await planReport(bench.store, bench.certificates, bench.now);
     expect(certificates.find(({ certificate }) => certificate === "www")).toMatchObject({
       heldBy: "observed",
       detail: expect.stringMatching(
-        /^observed only: `renewd import www` lets renewd watch the pair in use; set `mode:/,
+        /^observed only: `renewd import www` takes over the pair in use, and then set `mode:/,
       ),
     });
   });

@@ -8,6 +8,7 @@ import type { Severity } from "../../../domain/notification.ts";
 import type { Renewal } from "../../../domain/renewal.ts";
 import { DAY_MS, formatDuration, formatInstant } from "../../../domain/time.ts";
 import type { Version } from "../../../domain/version.ts";
+import { expectedGeneration, isWatchedOnly } from "../served.ts";
 import { expiryWarningAt } from "../window.ts";
 import { crossed, type Left, leftOf } from "./thresholds.ts";
 
@@ -18,7 +19,7 @@ export interface CertificateFacts {
   /** The latest. */
   readonly version: Version | null;
   /** What clients get. */
-  readonly inUse: Version | null;
+  readonly inUse: { readonly leaf: Pick<Version["leaf"], "notBefore" | "notAfter"> } | null;
   readonly active: Renewal | null;
   /** The newest that ended; null: none. */
   readonly last: Renewal | null;
@@ -150,16 +151,16 @@ function failed(facts: CertificateFacts, now: number): Found | null {
 /** Inside a renewal, the renewal's own end is notified of. */
 function stale(facts: CertificateFacts): Found | null {
   const { active, version, endpoints, certificate } = facts;
-  if (active !== null || version === null) return null;
+  const generation = expectedGeneration(certificate, version);
+  if (active !== null || generation === null) return null;
   const keys = certificate.endpoints.map(endpointKey);
   const status = endpoints.find(
-    (each) =>
-      each.generation === version.generation && !each.proved && each.errorCode !== null && keys.includes(each.endpoint),
+    (each) => each.generation === generation && !each.proved && each.errorCode !== null && keys.includes(each.endpoint),
   );
   if (status === undefined || status.errorCode === null) return null;
   return {
     ...{ rule: "endpointStale", code: status.errorCode, place: placeOf(status.errorCode, facts), severity: "warning" },
-    what: `${status.endpoint} does not serve it: ${status.errorMessage ?? "no message was recorded"}`,
+    what: `${status.endpoint} ${isWatchedOnly(certificate, version) ? "needs a look" : "does not serve it"}: ${status.errorMessage ?? "no message was recorded"}`,
   };
 }
 
@@ -171,7 +172,10 @@ function expiring({ inUse, whyExpiring, certificate }: CertificateFacts, now: nu
   return {
     ...{ rule: "expiring", place: { ...NOWHERE, issuer: certificate.issuer }, code: null, severity: "page" },
     what: `${ends} (${formatInstant(notAfter)}) and nothing newer is proved live: ${why}`,
-    action: `Fix what \`renewd status\` says, or renew at once: \`renewd renew ${certificate.name} --force --wait\`.`,
+    action:
+      certificate.mode === "observe"
+        ? "See why what renews it has not: renewd only observes it."
+        : `Fix what \`renewd status\` says, or renew at once: \`renewd renew ${certificate.name} --force --wait\`.`,
   };
 }
 

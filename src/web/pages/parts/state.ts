@@ -17,6 +17,7 @@ interface Look {
 export const CERTIFICATE_LOOK: Readonly<Record<CertificateState, Look>> = {
   expired: { word: "expired", icon: "✗", tone: "bad" },
   unreadable: { word: "unreadable", icon: "✗", tone: "bad" },
+  observed: { word: "observed only", icon: "◎", tone: "quiet" },
   notIssued: { word: "not issued", icon: "○", tone: "warn" },
   quarantined: { word: "quarantined", icon: "✗", tone: "bad" },
   failing: { word: "failing", icon: "✗", tone: "bad" },

@@ -1,0 +1,103 @@
+import pLimit from "p-limit";
+import type { Certificate } from "../../domain/certificate.ts";
+import type { EndpointStatus } from "../../domain/deployment.ts";
+import { type Endpoint, endpointKey, type Observation } from "../../domain/endpoint.ts";
+import { toRenewalError } from "../../domain/errors.ts";
+import { namesCover } from "../../domain/identifier.ts";
+import type { Store } from "../../domain/store.ts";
+import { formatAgo } from "../../domain/time.ts";
+import type { Context } from "../context.ts";
+import { isWatchedOnly, OF_OTHERS, servedInUse } from "../rules/served.ts";
+import { expiryWarningAt } from "../rules/window.ts";
+
+/** Connections at the same time to the endpoints of one certificate. */
+const CONNECTIONS_MAX = 16;
+
+interface Round {
+  readonly status: EndpointStatus;
+  readonly observations: readonly Observation[];
+}
+
+/**
+ * `mode: observe` of a certificate that renewd has no pair of: what its endpoints serve is all there is to watch. Another
+ * certificate than last time is no fault, as other tooling renews it; one that is not for the names, or has ended, is.
+ */
+export async function observeServed(context: Context, certificate: Certificate, signal: AbortSignal): Promise<void> {
+  const limit = pLimit(CONNECTIONS_MAX);
+  const rounds = await Promise.all(
+    certificate.endpoints.map((endpoint) => limit(() => dial(context, certificate, endpoint, signal))),
+  );
+  const now = context.clock.now();
+  await context.store.transaction((tx) => record(tx, certificate, rounds, now));
+}
+
+async function dial(
+  { probe, clock }: Context,
+  certificate: Certificate,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<Round> {
+  const observations: Observation[] = [];
+  const status = (problem: Observation["problem"]): EndpointStatus => ({
+    certificate: certificate.name,
+    endpoint: endpointKey(endpoint),
+    generation: OF_OTHERS,
+    proved: problem === null,
+    roundEndedAt: clock.now(),
+    errorCode: problem?.code ?? null,
+    errorMessage: problem?.message ?? null,
+  });
+  try {
+    for (const address of await probe.addresses(endpoint, signal)) {
+      const seen = await probe.observe(endpoint, address, null, signal);
+      observations.push({ ...seen, problem: seen.problem ?? faultOf(seen, certificate, clock.now()) });
+    }
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return { status: status(toRenewalError(thrown)), observations };
+  }
+  const wrong = observations.find(({ problem }) => problem !== null);
+  const problem = wrong?.problem ?? null;
+  return {
+    status: status(problem && { code: problem.code, message: `${wrong?.address}: ${problem.message}` }),
+    observations,
+  };
+}
+
+function faultOf({ served }: Observation, { identifiers }: Certificate, now: number): Observation["problem"] {
+  if (served === null) return { code: "verify.unreachable", message: "it serves no certificate" };
+  if (served.notAfter <= now)
+    return {
+      code: "verify.notValid",
+      message: `serial ${served.serial} by ${served.issuer} expired ${formatAgo(now - served.notAfter)}`,
+    };
+  const missing = identifiers.filter(({ value }) => !namesCover(served.subjectAltNames, value));
+  if (missing.length === 0) return null;
+  const names = missing.map(({ value }) => value).join(", ");
+  return {
+    code: "verify.wrongCertificate",
+    message: `serial ${served.serial} by ${served.issuer} is not for ${names}`,
+  };
+}
+
+/** The history gets changes only. */
+async function record(tx: Store, certificate: Certificate, rounds: readonly Round[], now: number): Promise<void> {
+  const { name } = certificate;
+  await tx.certificates.lock([name]);
+  // It was imported meanwhile.
+  if (!isWatchedOnly(certificate, await tx.versions.latest(name))) return;
+  const before = new Map((await tx.observations.statuses(name)).map((status) => [status.endpoint, status]));
+  const lastServed = servedInUse((await tx.observations.observations(name)).map(({ observation }) => observation));
+  for (const { status, observations } of rounds) {
+    await tx.observations.record(status, observations);
+    const known = before.get(status.endpoint);
+    const { endpoint, generation, errorCode: code, errorMessage: message } = status;
+    if (code === null || known?.errorCode === code) continue;
+    const base = { at: now, certificate: name, renewalId: null, target: null };
+    await tx.events.append({ ...base, type: "verify.stale", detail: { endpoint, generation, code, message } });
+  }
+  const inUse = servedInUse(rounds.flatMap(({ observations }) => observations));
+  // Whoever renewed it has to be warned of its next end.
+  if (inUse !== null && inUse.notAfter !== lastServed?.notAfter)
+    await tx.certificates.update(name, { expiryWarningAt: expiryWarningAt(inUse) });
+}
