@@ -148,7 +148,7 @@ export async function runCommandLine(argv: readonly string[], streams: Omit<Cli,
 /** Commander stops at the first mistake, perhaps before it has read the option. */
 function isJsonAsked(argv: readonly string[]): boolean {
   const end = argv.indexOf("--");
-  return (end < 0 ? argv : argv.slice(0, end)).includes("--json");
+  return (end < 0 ? argv : argv.slice(0, end)).some((each) => each === "--json" || each.startsWith("--json="));
 }
 
 /** Commander has printed it for people. */

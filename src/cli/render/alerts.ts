@@ -80,6 +80,6 @@ export function renderAlertRules({ rules }: AlertRulesReport, screen: Screen): s
     open === 0 ? "" : String(open),
     when,
   ]);
-  const columns = [{ title: "RULE" }, { title: "UP TO" }, { title: "LAST FIRED" }, { title: "OPEN" }];
+  const columns = [{ title: "RULE" }, { title: "UP TO" }, { title: "LAST FIRED", dropOrder: 1 }, { title: "OPEN" }];
   return renderTable([...columns, { title: "WHEN", widthMin: 20, wraps: true }], rows, screen).join("\n");
 }

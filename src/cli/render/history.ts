@@ -17,7 +17,7 @@ function decisionLines(decisions: HistoryReport["decisions"], screen: Screen): s
     { title: "DECIDED" },
     { title: "CERTIFICATE", widthMin: 12 },
     { title: "WHAT", widthMin: 20, wraps: true },
-    { title: "BY", widthMin: 8 },
+    { title: "BY", widthMin: 8, dropOrder: 1 },
   ];
   const rows = decisions.map(({ at, certificate, what, by, process }): Cell[] => [
     spoken(at),

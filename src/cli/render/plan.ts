@@ -24,7 +24,7 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
     { title: "CERTIFICATE", widthMin: 14 },
     { title: "DUE" },
     { title: "REASON", dropOrder: 1 },
-    { title: "WHY", widthMin: 30, wraps: true },
+    { title: "WHY", widthMin: 24, wraps: true },
     { title: "NEXT" },
   ];
   const rows = certificates.map((each): Cell[] => [
@@ -32,7 +32,7 @@ export function renderPlan({ certificates, exhausted, at }: PlanReport, screen: 
     dueCell(each),
     each.reason ?? "-",
     each.detail,
-    each.nextAt === null ? "-" : fromNow(each.nextAt, at),
+    nextOf(each.nextAt, at),
   ]);
   const lines = exhausted.map(
     (each) =>
@@ -65,4 +65,10 @@ function dueCell({ due, heldBy }: PlanEntry): Cell {
   if (due) return { text: "now", style: "strong" };
   if (heldBy === null) return "no";
   return heldBy === "inFlight" ? HOLD.inFlight : { text: HOLD[heldBy], style: "caution" };
+}
+
+/** Nothing goes on "now" before a planner or worker has taken it. */
+function nextOf(nextAt: string | null, at: string): string {
+  if (nextAt === null) return "-";
+  return Date.parse(nextAt) <= Date.parse(at) ? "due" : fromNow(nextAt, at);
 }
